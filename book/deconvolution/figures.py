@@ -24,6 +24,7 @@ from fer_lib.look.sanity import LIKENESS_MEASURES, REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import forest
 from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
+from ferbook.page.tables import in_numbers
 
 YOURS = "your run"
 """What is drawn of this run beside the reference."""
@@ -187,7 +188,7 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
     are given. Data, of this run: ``measure``, ``population``, ``network``, ``value``, and in rows without a
     network ``low`` and ``high``.
     """
-    data = strip_values(scored)
+    data = in_numbers(strip_values(scored))
     parts = {"": data} if reference is None else {"reference": reference.fillna({"network": ""}), YOURS: data}
     rows = pd.concat([part.assign(group=run) for run, part in parts.items()], ignore_index=True)
     rows = rows.assign(
@@ -196,8 +197,8 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
         main=rows["population"].eq(TRAINED_NETWORKS),
     )
     means, first = rows[rows["network"].eq("")], next(iter(parts))
-    told = means[means["group"].eq(first) & means["measure"].eq("concentration")]
-    names = [f"{row.label} {row.value:.2f}" for row in told.itertuples()]
+    concentrations = means[means["group"].eq(first) & means["measure"].eq("concentration")]
+    names = [f"{row.label} {row.value:.2f}" for row in concentrations.itertuples()]
     return forest(
         means.drop(columns=["measure", "population", "network"]),
         measured=dict(_MEASURES.values()),
@@ -230,14 +231,14 @@ KIND_NAMES = {
 beside them."""
 
 
-def localisation_dots(located: pd.DataFrame) -> style.Drawn:
+def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     """How well projections find the regions of action units, above everything that knows nothing of the
     filters.
 
-    ``located`` from ``study.beside_untrained``. Data: its columns but what is told in words: ``measure``,
-    ``kind``, ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``networks``, ``pairs``.
+    ``table`` from ``study.beside_untrained``. Data: its columns as numbers: ``measure``, ``kind``,
+    ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``networks``, ``pairs``.
     """
-    data = located.drop(columns=["how", "gain_how"])
+    data = in_numbers(table)
     rows = data.assign(
         panel=[_MEASURES[measure][0] for measure in data["measure"]],
         label=data["kind"].map(KIND_NAMES),
@@ -272,7 +273,8 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``, ``high``,
     ``n``, ``off``, ``networks``.
     """
-    data = checks[checks["check"].ne("learned")].drop(columns="how").reset_index(drop=True)
+    data = in_numbers(checks[checks["check"].ne("learned")]).reset_index(drop=True)
+    data = data.rename(columns={"excess_low": "low", "excess_high": "high"})
     figure, panels = plt.subplots(1, len(LIKENESS_MEASURES), figsize=(style.WIDTH, 3.2), sharey=True)
     styles = {
         "deconv": (style.VERMILION, "-", "o"),

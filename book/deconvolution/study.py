@@ -2,7 +2,7 @@
 the network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from torch import nn
 
-from book.deconvolution.layer_view import LayerView, extremum_counts, view_layer
+from book.deconvolution.layer_view import LayerView, extremum_counts
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
@@ -26,7 +26,7 @@ from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_gro
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ChapterError
-from ferbook.estimate import Estimate
+from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
 
 CONCENTRATION_TOLERANCE = 0.5
@@ -100,29 +100,31 @@ def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceRequest)
 
 
 def view_networks(
-    learned: Sequence[TrainedNetwork],
+    trained: Sequence[TrainedNetwork],
     photographs: Sequence[TrainedNetwork],
     untrained: int,
     strangers: FaceSet,
+    look: Callable[[nn.Module, FaceSet], LayerView],
     *,
     view: LayerView | None = None,
     seed: int = 0,
-    **how: object,
 ) -> list[NetworkView]:
-    """All networks with their layers' views of ``strangers``: those of the chapter, those taught by
-    ``photographs``, and so many ``untrained`` ones, with first weights from ``seed`` on.
+    """All networks with what ``look`` (``layer_view.view_layer`` with its settings) sees of ``strangers``:
+    those of the chapter, those taught by ``photographs``, and so many ``untrained`` ones, with first weights
+    from ``seed`` on.
 
-    ``view`` is taken for that of the first network where it is of the strangers. ``how``: further arguments
-    of ``layer_view.view_layer``.
+    ``view`` is taken for that of the first network where it is of the strangers.
     """
-    models = [(each.name, TRAINED_NETWORKS, each.model) for each in learned]
+    models = [(each.name, TRAINED_NETWORKS, each.model) for each in trained]
     models += [(each.name, PHOTOGRAPH_NETWORKS, each.model) for each in photographs]
-    drawn = range(seed, seed + untrained)
-    models += [(f"untrained {n}", UNTRAINED_NETWORKS, untrained_network(learned[0].model, n)) for n in drawn]
+    models += [
+        (f"untrained {drawn}", UNTRAINED_NETWORKS, untrained_network(trained[0].model, drawn))
+        for drawn in range(seed, seed + untrained)
+    ]
     shown, networks = presence(strangers), []
     for name, population, model in models:
         spared = not networks and view is not None and view.faces is strangers
-        own = view if spared else view_layer(model, strangers, **how)
+        own = view if spared else look(model, strangers)
         networks.append(
             NetworkView(name, population, model, own, units_of_filters(own.responses.maxima, shown))
         )
@@ -159,14 +161,23 @@ def locate(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.
     return pd.concat(tables, ignore_index=True)
 
 
+@dataclass(frozen=True)
+class PlaceMeasure:
+    """Where maps lie, in a number: the mean of the column ``top`` of ``look.localisation.scores``, over that
+    of ``under`` where there is one; ``unit`` and ``tolerance`` of its estimates.
+    """
+
+    top: str
+    under: str = ""
+    unit: Unit = "share"
+    tolerance: float = RERUN_TOLERANCE
+
+
 PLACE_MEASURES = {
-    "concentration": ("energy_share", "area_share"),
-    "pointing_game": ("pointing_game", ""),
-    "iou": ("iou", ""),
+    "concentration": PlaceMeasure("energy_share", "area_share", "", CONCENTRATION_TOLERANCE),
+    "pointing_game": PlaceMeasure("pointing_game"),
+    "iou": PlaceMeasure("iou"),
 }
-"""What is reported of the places of maps: of ``look.localisation.scores`` the column whose mean it is, or the
-two whose means are divided.
-"""
 
 
 def beside_untrained(scored: pd.DataFrame, population: str = TRAINED_NETWORKS) -> pd.DataFrame:
@@ -177,30 +188,27 @@ def beside_untrained(scored: pd.DataFrame, population: str = TRAINED_NETWORKS) -
     (``stats.two_way``). The gain over untrained networks compares filters of the same units, in our networks'
     mixture: some regions are easier to hit than others, and untrained filters go with other units.
 
-    Columns: ``measure``; ``kind``, ``untrained`` for the own maps of untrained networks; ``value``, ``low``,
-    ``high``; ``gain``, ``gain_low``, ``gain_high``: the networks' own maps less this kind (NaN for ours);
-    ``networks``, ``pairs``; ``how`` and ``gain_how`` the intervals were computed. Bounds are NaN where there
-    is no interval.
+    Columns: ``measure``; ``kind``, ``untrained`` for the own maps of untrained networks; the ``estimate``;
+    its ``gain``, an Estimate too: the networks' own maps less this kind (None for ours); ``networks``,
+    ``pairs``. None where nothing is defined.
     """
     scored = _grouped(scored)
     own = scored[scored["population"].eq(population)]
-    null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")].assign(
-        kind=UNTRAINED_NETWORKS
-    )
-    rows = []
-    for measure, columns in PLACE_MEASURES.items():
-        ours = by_network(own[own["kind"].eq("ours")], *columns)
-        for kind, part in pd.concat([own, null]).groupby("kind", sort=False):
-            its = by_network(part, *columns)
-            gain = None
+    null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")]
+    kinds = pd.concat([own, null.assign(kind=UNTRAINED_NETWORKS)])
+    own, rows = own[own["kind"].eq("ours")], []
+    for name, measure in PLACE_MEASURES.items():
+        ours = by_network(own, measure)
+        for kind, part in kinds.groupby("kind", sort=False):
+            its, gain = by_network(part, measure), None
             if kind == UNTRAINED_NETWORKS:
-                alike = _of_shared_units(own[own["kind"].eq("ours")], part)
-                gain = _over_networks(*(_pooled(side, *columns) for side in alike))
+                gain = _over_networks(
+                    measure, *(_pooled(side, measure) for side in _of_shared_units(own, part))
+                )
             elif kind != "ours":
-                gain = _over_networks(ours - its)
-            row = {"measure": measure, "kind": kind} | _bounded(_over_networks(its)) | _bounded(gain, "gain")
-            rows.append(row | {"networks": len(its), "pairs": len(part)})
-    return pd.DataFrame(rows)
+                gain = _over_networks(measure, ours - its)
+            rows.append((name, kind, _over_networks(measure, its), gain, len(its), len(part)))
+    return pd.DataFrame(rows, columns=["measure", "kind", "estimate", "gain", "networks", "pairs"])
 
 
 def _of_shared_units(ours: pd.DataFrame, null: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -215,31 +223,31 @@ def _of_shared_units(ours: pd.DataFrame, null: pd.DataFrame) -> tuple[pd.DataFra
 
 def strip_values(scored: pd.DataFrame) -> pd.DataFrame:
     """Every network's own maps in ``scored``, and the means of each population: ``measure``, ``population``,
-    ``network`` (empty of a mean), ``value``, ``low`` and ``high`` (NaN of a single network).
+    ``network`` (empty of a mean), ``estimate`` (of a single network a number).
     """
     own, rows = _grouped(scored[scored["kind"].eq("ours")]), []
-    for measure, columns in PLACE_MEASURES.items():
+    for name, measure in PLACE_MEASURES.items():
         for population, part in own.groupby("population", sort=False):
-            found = by_network(part, *columns)
-            about = {"measure": measure, "population": population}
-            rows.append(about | {"network": ""} | _bounded(_over_networks(found)))
-            singles = zip(np.unique(part["network"]), found[:, 0], strict=True)
-            rows += [about | {"network": name, "value": value} for name, value in singles]
-    return pd.DataFrame(rows).drop(columns="how")
+            values = by_network(part, measure)
+            rows.append((name, population, "", _over_networks(measure, values)))
+            singles = zip(np.unique(part["network"]), values[:, 0], strict=True)
+            rows += [(name, population, network, value) for network, value in singles]
+    return pd.DataFrame(rows, columns=["measure", "population", "network", "estimate"])
 
 
-def by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
-    """(R, 1 + G): of each of R networks the mean of the column ``top``, over that of ``under``, of all rows
-    and with each group of people left out, for ``stats.two_way.networks_and_people``.
+def by_network(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
+    """(R, 1 + G): the ``measure`` of each of R networks, of all rows and with each group of people left out,
+    for ``stats.two_way.networks_and_people``.
 
     ``rows`` as of ``_grouped``, with ``network``. Rows that are not defined are left out. NaN where none is.
     """
-    return ratio(_sums_by_network(rows, top, under))
+    return ratio(_sums_by_network(rows, measure))
 
 
-def _sums_by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
+def _sums_by_network(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
     """(R, 1 + G, 2): the sums whose ratios ``by_network`` gives; rows may have a ``weight``."""
-    values = np.stack([rows[top], rows[under] if under else np.ones(len(rows))], axis=1).astype(float)
+    under = rows[measure.under] if measure.under else np.ones(len(rows))
+    values = np.stack([rows[measure.top], under], axis=1).astype(float)
     values[np.isnan(values).any(axis=1)] = 0
     if "weight" in rows:
         values *= rows["weight"].to_numpy()[:, None]
@@ -250,11 +258,11 @@ def _sums_by_network(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarra
     return np.concatenate([whole, whole - sums], axis=1)
 
 
-def _pooled(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
+def _pooled(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
     """(R, 1 + G): values whose mean over networks is the ratio of the sums over all networks, for networks
     with unequal numbers of rows; of the sums without a group of people to the first order.
     """
-    sums = _sums_by_network(rows, top, under)
+    sums = _sums_by_network(rows, measure)
     sums = sums[(sums[..., 1] > 0).all(axis=1)]
     if not len(sums):
         return sums[..., 0]
@@ -262,17 +270,20 @@ def _pooled(rows: pd.DataFrame, top: str, under: str = "") -> np.ndarray:
     return pooled + (sums[..., 0] - pooled * sums[..., 1]) / sums[:, 0, 1].mean()
 
 
-def _over_networks(found: np.ndarray, against: np.ndarray | None = None) -> Estimate | None:
+def _over_networks(
+    measure: PlaceMeasure, values: np.ndarray, against: np.ndarray | None = None
+) -> Estimate | None:
     """``stats.two_way.networks_and_people`` of the networks of which all is defined; None where there is no
     such, and no interval with a single person.
     """
-    sides = [side[np.isfinite(side).all(axis=1)] for side in (found, against) if side is not None]
+    sides = [side[np.isfinite(side).all(axis=1)] for side in (values, against) if side is not None]
+    about = {"n": len(sides[0]), "unit": measure.unit, "tolerance": measure.tolerance}
     if not all(map(len, sides)):
         return None
-    if found.shape[1] > 2:
-        return networks_and_people(*sides)
+    if values.shape[1] > 2:
+        return networks_and_people(*sides, **about)
     first, *other = (side[:, 0].mean() for side in sides)
-    return Estimate(first - sum(other), why="fewer than two people")
+    return Estimate(first - sum(other), why="fewer than two people", **about)
 
 
 def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
@@ -282,42 +293,22 @@ def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(group=pd.Categorical(own, categories=range(groups)))
 
 
-def _bounded(estimate: Estimate | None, name: str = "value") -> dict[str, object]:
-    """Columns of a table of an ``estimate``, or of none."""
-    before = "" if name == "value" else f"{name}_"
-    columns = (name, f"{before}low", f"{before}high", f"{before}how")
-    found = (np.nan, None, None, "")
-    if estimate is not None:
-        found = (estimate.value, estimate.low, estimate.high, estimate.how or estimate.why)
-    return dict(zip(columns, [np.nan if part is None else part for part in found], strict=True))
-
-
-def localisation_metrics(located: pd.DataFrame, prefix: str = "") -> dict[str, Estimate]:
-    """Of what ``beside_untrained`` gave ``concentration``, ``pointing`` and ``iou`` of the filters' own maps
-    and of untrained networks', ``concentration_untrained`` …; the gain over ``DECISIVE_RIVALS``,
+def localisation_metrics(table: pd.DataFrame, prefix: str = "") -> dict[str, Estimate]:
+    """Of the ``table`` of ``beside_untrained``: ``concentration``, ``pointing`` and ``iou`` of the filters'
+    own maps and of untrained networks', ``concentration_untrained`` …; the gain over ``DECISIVE_RIVALS``,
     ``concentration_gain_wrong_au`` …, and over untrained networks, ``concentration_over_untrained`` …; each
     name behind the ``prefix``.
     """
-    found, networks = {}, located.loc[located["kind"].eq("ours"), "networks"].iloc[0]
-    for row in located[located["kind"].isin(("ours", *DECISIVE_RIVALS))].itertuples():
-        settings = {"n": networks, "unit": "share", "tolerance": RERUN_TOLERANCE}
-        if row.measure == "concentration":
-            settings |= {"unit": "", "tolerance": CONCENTRATION_TOLERANCE}
+    metrics = {}
+    for row in table[table["kind"].isin(("ours", *DECISIVE_RIVALS))].itertuples():
         name = prefix + row.measure.removesuffix("_game")
-        value = _estimate(row.value, row.low, row.high, row.how, **settings)
         if row.kind == "ours":
-            found[name] = value
-            continue
-        if row.kind == UNTRAINED_NETWORKS:
-            found[f"{name}_untrained"] = replace(value, n=row.networks)
-        gained = f"{name}_over_untrained" if row.kind == UNTRAINED_NETWORKS else f"{name}_gain_{row.kind}"
-        found[gained] = _estimate(row.gain, row.gain_low, row.gain_high, row.gain_how, **settings)
-    return found
-
-
-def _estimate(value: float, low: float, high: float, how: str, **settings: object) -> Estimate:
-    """``Estimate.bounded`` of a table's row, whose ``how`` says why where there is no interval."""
-    return Estimate.bounded(value, low, high, how=how, why=how, **settings)
+            metrics[name] = row.estimate
+        elif row.kind == UNTRAINED_NETWORKS:
+            metrics |= {f"{name}_untrained": row.estimate, f"{name}_over_untrained": row.gain}
+        else:
+            metrics[f"{name}_gain_{row.kind}"] = row.gain
+    return {name: estimate for name, estimate in metrics.items() if estimate is not None}
 
 
 def concentration_by_unit(scored: pd.DataFrame) -> Table:
@@ -335,20 +326,18 @@ def concentration_by_unit(scored: pd.DataFrame) -> Table:
     null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")]
     filters = ours.drop_duplicates(["network", "filter"]).groupby(["au", "network"]).size()
     shared = filters.groupby("au").size().eq(ours["network"].nunique())
+    energy = PLACE_MEASURES["concentration"]
+    more = replace(energy, top="more")
     rows = {}
     for au in sorted(shared.index[shared], key=lambda au: int(au[2:])):
         both = _grouped(pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True))
-        own, rival = (
-            both[both["population"].eq(TRAINED_NETWORKS)],
-            both[both["population"].eq(UNTRAINED_NETWORKS)],
-        )
-        energies, blank = (_pooled(side, "energy_share", "area_share") for side in (own, rival))
+        own, rival = (both[both["population"].eq(name)] for name in (TRAINED_NETWORKS, UNTRAINED_NETWORKS))
         rows[au] = {
             "filters": filters[au].mean(),
             "people": own["subject"].nunique(),
-            "concentration": _over_networks(energies),
-            "over other regions": _over_networks(_pooled(own, "more", "area_share")),
-            "over untrained": _over_networks(energies, blank),
+            "concentration": _over_networks(energy, _pooled(own, energy)),
+            "over other regions": _over_networks(more, _pooled(own, more)),
+            "over untrained": _over_networks(energy, _pooled(own, energy), _pooled(rival, energy)),
         }
     table = pd.DataFrame.from_dict(rows, orient="index", dtype=object).rename_axis("unit")
     moves = dict.fromkeys(("concentration", "over other regions", "over untrained"), 1.0)
@@ -393,52 +382,54 @@ def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int 
     return pd.concat(found, ignore_index=True)
 
 
+EXCESS = PlaceMeasure("excess", unit="")
+"""The likeness of maps beyond their floor."""
+
+
 def checks_summary(compared: pd.DataFrame) -> pd.DataFrame:
     """The likeness in ``check_projections``, one row per ``check``, ``method``, ``step``, ``layer`` and
     ``measure``.
 
-    ``similarity``, ``floor`` and ``excess`` = similarity - floor, means over networks, of the last with its
-    interval ``low`` … ``high`` over networks and people (NaN where there is none) and ``how`` it was found;
-    ``n`` pairs that were compared, ``off``, how many could not be, since a neuron is off, and ``networks``.
-    NaN where too few neurons are on in both networks.
+    ``similarity``, ``floor`` and ``excess`` = similarity - floor, means over networks, the last an Estimate
+    over networks and people; ``n`` pairs that were compared, ``off``, how many could not be, since a neuron
+    is off, and ``networks``. NaN and None where too few neurons are on in both networks.
     """
-    rows = []
     compared = _grouped(compared.rename(columns={"cluster": "subject"}))
     compared["excess"] = compared["similarity"] - compared["floor"]
-    names = ["check", "method", "step", "layer", "measure"]
+    names, rows = ["check", "method", "step", "layer", "measure"], []
     for key, own in compared.groupby(names, sort=False):
         there = own.dropna(subset="excess")
-        excess = _over_networks(by_network(there, "excess"))
-        about = {"similarity": there["similarity"].mean(), "floor": there["floor"].mean()}
-        counts = {"n": len(there), "off": len(own) - len(there), "networks": there["network"].nunique()}
-        rows.append(dict(zip(names, key, strict=True)) | about | _bounded(excess, "excess") | counts)
-    return pd.DataFrame(rows).rename(columns={f"excess_{end}": end for end in ("low", "high", "how")})
+        excess = _over_networks(EXCESS, by_network(there, EXCESS))
+        counts = len(there), len(own) - len(there), there["network"].nunique()
+        rows.append((*key, there["similarity"].mean(), there["floor"].mean(), excess, *counts))
+    return pd.DataFrame(rows, columns=[*names, "similarity", "floor", "excess", "n", "off", "networks"])
 
 
-def sanity_metrics(found: pd.DataFrame) -> dict[str, Estimate]:
+METRICS_OF_CHECKS = {
+    "untrained": "untrained_match",
+    "retrained": "retrained_ceiling",
+    "learned": "retrained_over_untrained",
+}
+
+
+def sanity_metrics(checks: pd.DataFrame) -> dict[str, Estimate]:
     """``random_weights_deconv``, ``random_weights_guided``, ``random_weights_gradient``: the likeness beyond
     the floor that all weights random leave, in the measure, absolute or signed, of which that is most. For
-    deconvolution, and in that measure: ``untrained_match``, ``retrained_ceiling`` and
-    ``retrained_over_untrained``.
+    deconvolution, and in that measure: ``METRICS_OF_CHECKS``. ``checks`` from ``checks_summary``.
     """
-    names = {
-        "untrained": "untrained_match",
-        "retrained": "retrained_ceiling",
-        "learned": "retrained_over_untrained",
-    }
-    likeness = _likeness(found)
-    asked = {f"random_weights_{method}": ("random weights", method) for method in get_args(Method)}
-    asked |= {name: (check, "deconv") for check, name in names.items()}
-    return {name: likeness[key] for name, key in asked.items() if key in likeness}
+    likeness = _likeness(checks)
+    keys = {f"random_weights_{method}": ("random weights", method) for method in get_args(Method)}
+    keys |= {name: (check, "deconv") for check, name in METRICS_OF_CHECKS.items()}
+    return {name: likeness[key] for name, key in keys.items() if key in likeness}
 
 
-def checks_table(found: pd.DataFrame) -> Table:
+def checks_table(checks: pd.DataFrame) -> Table:
     """A row per check and a column per method: the likeness beyond the floor, as in ``sanity_metrics``."""
-    likeness, methods = _likeness(found), get_args(Method)
-    checks = [check for check in CHECKS if (check, "deconv") in likeness]
+    likeness, methods = _likeness(checks), get_args(Method)
+    rows = [check for check in CHECKS if (check, "deconv") in likeness]
     data = pd.DataFrame(
-        [[likeness.get((check, method)) for method in methods] for check in checks],
-        pd.Index([CHECKS[check] for check in checks], name="compared with"),
+        [[likeness.get((check, method)) for method in methods] for check in rows],
+        pd.Index([CHECKS[check] for check in rows], name="compared with"),
         methods,
         object,
     )
@@ -446,17 +437,18 @@ def checks_table(found: pd.DataFrame) -> Table:
     return Table(data, caption, tolerance=dict.fromkeys(methods, 2 * RERUN_TOLERANCE))
 
 
-def _likeness(found: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
+def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     """By check and method, of the last step, in the measure of which most is left with random weights."""
-    random = found["check"].eq("random weights")
-    last = found[~random | found["step"].eq(found["step"].max())]
+    random = checks["check"].eq("random weights")
+    last = checks[~random | checks["step"].eq(checks["step"].max())].dropna(subset="excess")
     likeness = {}
     for method, rows in last.groupby("method", sort=False):
-        left = rows[rows["check"].eq("random weights")].set_index("measure")["excess"]
-        most = left.fillna(-np.inf).idxmax()
-        for row in rows[rows["measure"].eq(most) & rows["excess"].notna()].itertuples():
-            settings = {"n": row.networks, "tolerance": RERUN_TOLERANCE}
-            likeness[row.check, method] = _estimate(row.excess, row.low, row.high, row.how, **settings)
+        left = {row.measure: row.excess.value for row in rows.itertuples() if row.check == "random weights"}
+        most = max(left, key=left.get, default=rows["measure"].iloc[0])
+        own = rows[rows["measure"].eq(most)]
+        likeness |= {
+            (check, method): excess for check, excess in zip(own["check"], own["excess"], strict=True)
+        }
     return likeness
 
 

@@ -1,6 +1,7 @@
 """What is said of projections, network by network: numbers follow from scores, whichever way they fall."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from toy_layer import toy_view
 
 from book.deconvolution.chapter import DeconvolutionParameters
+from book.deconvolution.layer_view import view_layer
 from book.deconvolution.study import (
     UNTRAINED_NETWORKS,
     NetworkView,
@@ -34,6 +36,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
 from fer_lib.stats.two_way import networks_and_people, people_groups
 from ferbook.errors import ChapterError
+from ferbook.estimate import Estimate
 
 
 def faces_with_masks(people=24, size=24):
@@ -64,10 +67,13 @@ def network(seed):
     return build_network("zero_bias", 2, 24, generator=torch.Generator().manual_seed(seed)).eval()
 
 
+look = partial(view_layer, layer="relu2", top=3)
+
+
 @pytest.fixture(scope="module")
 def networks():
-    learned = [SimpleNamespace(name=f"net {seed}", model=network(seed)) for seed in range(2)]
-    return view_networks(learned, [], 2, faces_with_masks(), seed=7, layer="relu2", top=3)
+    trained = [SimpleNamespace(name=f"net {seed}", model=network(seed)) for seed in range(2)]
+    return view_networks(trained, [], 2, faces_with_masks(), look, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +88,7 @@ def test_all_networks_are_asked_about_the_same_faces(networks):
     ]
     assert torch.equal(networks[2].model.conv2.weight, network(7).conv2.weight)
     view = networks[0].view
-    again = view_networks(
-        [SimpleNamespace(name="", model=network(1))], [], 1, view.faces, view=view, layer="relu2", top=3
-    )
+    again = view_networks([SimpleNamespace(name="", model=network(1))], [], 1, view.faces, look, view=view)
     assert again[0].view is view and again[1].view is not view
 
 
@@ -171,11 +175,11 @@ def by_hand():
 def test_the_network_is_what_is_averaged_and_people_are_left_out_for_all_alike(by_hand):
     table = beside_untrained(by_hand).set_index(["measure", "kind"])
     own = table.loc["concentration", "ours"]
-    assert own["value"] == pytest.approx((0.7 / 0.5 + 0.9 / 0.5) / 2) and own["networks"] == 2
+    assert own["estimate"].value == pytest.approx((0.7 / 0.5 + 0.9 / 0.5) / 2) and own["networks"] == 2
     null = table.loc["concentration", "untrained"]
-    assert null["value"] == pytest.approx((0.45 / 0.5 + 0.5 / 0.25) / 2)
-    assert null["gain"] == pytest.approx(1.6 - 0.95 / 0.75), "the energy of all over the area of all"
-    assert table.loc["pointing_game", "edges"]["gain"] == pytest.approx(0.8 - 0.275)
+    assert null["estimate"].value == pytest.approx((0.45 / 0.5 + 0.5 / 0.25) / 2)
+    assert null["gain"].value == pytest.approx(1.6 - 0.95 / 0.75), "the energy of all over the area of all"
+    assert table.loc["pointing_game", "edges"]["gain"].value == pytest.approx(0.8 - 0.275)
     # The interval is that of stats.two_way, of each network's value without each group of people.
     groups = people_groups(by_hand["subject"].to_numpy(), 4)
     one, two = (
@@ -186,8 +190,8 @@ def test_the_network_is_what_is_averaged_and_people_are_left_out_for_all_alike(b
         )
     )
     expected = networks_and_people(np.array([one, two]))
-    assert (own["low"], own["high"]) == pytest.approx((expected.low, expected.high))
-    assert "2 networks" in own["how"] and "2 and 2 networks" in null["gain_how"]
+    assert (own["estimate"].low, own["estimate"].high) == pytest.approx((expected.low, expected.high))
+    assert "2 networks" in own["estimate"].how and "2 and 2 networks" in null["gain"].how
 
 
 def test_untrained_networks_are_compared_unit_by_unit():
@@ -207,12 +211,12 @@ def test_untrained_networks_are_compared_unit_by_unit():
         ignore_index=True,
     )
     table = beside_untrained(scored).set_index(["measure", "kind"])["gain"]
-    assert table["pointing_game", "untrained"] == pytest.approx(0, abs=1e-12)
+    assert table["pointing_game", "untrained"].value == pytest.approx(0, abs=1e-12)
     better = scored["network"].eq("one") & scored["au"].eq("AU1")
     scored.loc[better, "pointing_game"] += 0.4
     table = beside_untrained(scored).set_index(["measure", "kind"])["gain"]
     # 3 of the 8 filters of shared units.
-    assert table["pointing_game", "untrained"] == pytest.approx(0.4 * 3 / 8)
+    assert table["pointing_game", "untrained"].value == pytest.approx(0.4 * 3 / 8)
 
 
 def test_undefined_pairs_and_networks_without_any_are_left_out(by_hand):
@@ -221,7 +225,7 @@ def test_undefined_pairs_and_networks_without_any_are_left_out(by_hand):
     by_hand.loc[0, "energy_share"] = np.nan
     row = strip_values(by_hand).query("measure == 'concentration' and network == 'one'").iloc[0]
     kept = by_hand.loc[1:7, "energy_share"].mean()
-    assert row["value"] == pytest.approx(kept / 0.5)
+    assert row["estimate"] == pytest.approx(kept / 0.5)
 
 
 def test_the_metrics_name_what_is_compared(by_hand):
@@ -234,8 +238,8 @@ def test_the_metrics_name_what_is_compared(by_hand):
 
 def test_every_network_is_a_dot_beside_the_mean(by_hand):
     values = strip_values(by_hand)
-    part = values[values["measure"].eq("iou")].set_index(["population", "network"])["value"]
-    assert part["trained", "one"] == pytest.approx(0.35) and part["trained", ""] == pytest.approx(0.4)
+    part = values[values["measure"].eq("iou")].set_index(["population", "network"])["estimate"]
+    assert part["trained", "one"] == pytest.approx(0.35) and part["trained", ""].value == pytest.approx(0.4)
     assert part["untrained", "u1"] == pytest.approx(0.225)
 
 
@@ -273,10 +277,11 @@ def test_trained_networks_are_compared_with_random_untrained_and_retrained_ones(
 
 def check_rows(check, excess, step=0, method="deconv", n=4):
     rows = [
-        {"check": check, "method": method, "step": step, "measure": measure, "excess": value}
+        {"check": check, "method": method, "step": step, "measure": measure}
+        | {"excess": None if value is None else Estimate(value, -1, 1, how="by hand")}
         for measure, value in zip(("absolute", "signed"), excess, strict=True)
     ]
-    return pd.DataFrame(rows).assign(low=-1.0, high=1.0, how="by hand", networks=3, n=n)
+    return pd.DataFrame(rows).assign(networks=3, n=n)
 
 
 def test_the_likeness_told_is_that_of_which_most_is_left_with_all_weights_random():
@@ -288,7 +293,7 @@ def test_the_likeness_told_is_that_of_which_most_is_left_with_all_weights_random
             check_rows("untrained", (0.5, 0.35)),
             check_rows("retrained", (0.4, 0.6)),
             check_rows("learned", (-0.1, 0.25)),
-            check_rows("random weights", (np.nan, np.nan), step=2, method="gradient", n=0),
+            check_rows("random weights", (None, None), step=2, method="gradient", n=0),
         ]
     )
     values = {name: metric.value for name, metric in sanity_metrics(found).items()}

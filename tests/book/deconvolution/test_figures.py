@@ -11,6 +11,7 @@ from toy_layer import toy_view
 from book.deconvolution import figures
 from book.deconvolution.study import NetworkView
 from fer_lib.look.localisation import MAP_KINDS
+from ferbook.estimate import Estimate
 
 
 @pytest.fixture(autouse=True)
@@ -113,39 +114,40 @@ def test_the_strip_has_a_stroke_per_network_and_a_mean_per_population():
     assert len(both.data) == 27 and strokes(both) == 12 + 6 and "reference, trained" in both.alt
 
 
-def located(kinds):
+def estimates_of(kinds):
     rows = [
-        {"measure": measure, "kind": kind, "value": 0.1 * place + 0.5, "low": 0.4, "high": 1.4}
+        {"measure": measure, "kind": kind, "estimate": Estimate(0.1 * place + 0.5, 0.4, 1.4)}
         for measure in ("concentration", "pointing_game", "iou")
         for place, kind in enumerate(kinds)
     ]
-    table = pd.DataFrame(rows).assign(gain=np.nan, gain_low=np.nan, gain_high=np.nan)
-    return table.assign(pairs=9, networks=3, how="", gain_how="")
+    table = pd.DataFrame(rows).assign(gain=Estimate(0.1, 0.0, 0.2), pairs=9, networks=3)
+    return table.astype({"gain": object})
 
 
 def test_localisation_has_a_row_per_kind_and_a_panel_per_measure():
-    drawn = figures.localisation_dots(located((*MAP_KINDS, "untrained")))
-    assert len(drawn.data) == 3 * 9 and "how" not in drawn.data
+    drawn = figures.localisation_dots(estimates_of((*MAP_KINDS, "untrained")))
+    assert len(drawn.data) == 3 * 9 and {"low", "gain_low"} < set(drawn.data)
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert labels[0] == "the filters' own maps" and labels[-1] == "untrained networks"
     assert "the filters' own maps 0.5" in drawn.alt and "noise 1.2" in drawn.alt
-    assert len(figures.localisation_dots(located(MAP_KINDS[:3])).data) == 9, "controls may be absent"
+    assert len(figures.localisation_dots(estimates_of(MAP_KINDS[:3])).data) == 9, "controls may be absent"
 
 
 def checks(*others):
     rows = [
         {"check": "random weights", "method": method, "step": step, "layer": layer, "measure": measure}
-        | {"excess": value}
+        | {"excess": Estimate(value, 0, 1)}
         for method in ("deconv", "gradient")
         for measure in ("absolute", "signed")
         for step, (layer, value) in enumerate((("", 0.9), ("conv2", 0.5), ("conv1", 0.1)))
     ]
     rows += [
-        {"check": check, "method": "deconv", "step": 0, "layer": "", "measure": measure, "excess": 0.4}
+        {"check": check, "method": "deconv", "step": 0, "layer": "", "measure": measure}
+        | {"excess": Estimate(0.4, 0, 1)}
         for check in others
         for measure in ("absolute", "signed")
     ]
-    return pd.DataFrame(rows).assign(similarity=0.9, floor=0.1, low=0.0, high=1.0, n=4, off=0, how="")
+    return pd.DataFrame(rows).assign(similarity=0.9, floor=0.1, n=4, off=0)
 
 
 def test_a_cascade_is_a_line_per_method_and_other_networks_stand_beside():
