@@ -332,34 +332,50 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
 MOST_CELLS = 6
 """Cells a side of the largest array of the worked example."""
 
-Arrays = Mapping[str, np.ndarray]
-"""Heading -> small array (h, w) of numbers, in the order to be shown."""
+UP_AND_DOWN = {
+    "up: what the network computes  →": ("picture", "convolved", "rectified", "maxima", "response"),
+    "←  down: where the response comes from": (
+        "pixels",
+        "rectified\nagain",
+        "unpooled",
+        "sent\ndown",
+        "response",
+    ),
+}
+"""Titles of the rows of ``how_it_works``, and the headings of their arrays."""
 
 
-def how_it_works(up: Arrays, down: Arrays, methods: Arrays, switches: np.ndarray) -> style.Drawn:
-    """A deconvolution number by number: ``up`` through the network (a picture, convolved, rectified, maxima,
-    response) and ``down`` again (the same, the pixels first). Of the pixels by other ``methods`` it is told
-    how many differ.
+def how_it_works(
+    up: Sequence[np.ndarray],
+    down: Sequence[np.ndarray],
+    methods: Mapping[str, np.ndarray],
+    switches: np.ndarray,
+) -> style.Drawn:
+    """A deconvolution number by number: ``up`` through the network and ``down`` again, five arrays or tensors
+    (…, h, w) each, as ``UP_AND_DOWN`` calls them. Of the pixels by other ``methods`` it is told how many
+    differ.
 
-    ``switches``: places of the maxima in the rectified map, flattened; framed there and in the map that is
-    third of ``down``. Data: ``panel``, ``row``, ``column``, ``value``.
+    ``switches``: places of the maxima in the rectified map, flattened; framed there and in the unpooled one.
+    Data: ``panel``, ``row``, ``column``, ``value``.
     """
     figure = plt.figure(figsize=(style.WIDTH, 3.9))
-    rows = (up, "up: what the network computes  →"), (down, "←  down: where the response comes from")
+    up, down = ([np.asarray(each).reshape(np.shape(each)[-2:]) for each in way] for way in (up, down))
     parts = []
-    for part, (panels, title) in zip(figure.subfigures(2, 1), rows, strict=True):
+    for part, (title, names), way in zip(
+        figure.subfigures(2, 1), UP_AND_DOWN.items(), (up, down), strict=True
+    ):
         part.suptitle(title, fontsize=10, x=0.01, ha="left")
         grid = part.subplots(1, 5, width_ratios=(6, 4, 4, 2.8, 2.4))
-        for place, (axes, (name, values)) in enumerate(zip(grid, panels.items(), strict=True)):
-            _numbers(axes, name, values, switches if place == 2 else ())
+        for place, (axes, name, values) in enumerate(zip(grid, names, way, strict=True)):
+            _numbers(axes, name, values, np.ravel(switches) if place == 2 else ())
             row, column = np.indices(values.shape).reshape(2, -1)
             parts.append(pd.DataFrame({"panel": name, "row": row, "column": column, "value": values.ravel()}))
-    pixels = next(iter(down.values()))
+    pixels = down[0]
     unlike = [
         f"{name} in {int((~np.isclose(other, pixels)).sum())} of {pixels.size} pixels"
         for name, other in methods.items()
     ]
-    response = list(up.values())[-1].item()
+    response = up[-1].item()
     told = f"One response of {response:g} on its way up and down again. Other rules give another map: "
     return style.Drawn(
         figure,

@@ -30,4 +30,4 @@ def toy_network() -> nn.Sequential:
         layer.weight.data = torch.from_numpy(weights)[None, None]
     names = ("conv1", "relu1", "pool1", "conv2", "relu2")
     layers = (first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU())
-    return nn.Sequential(OrderedDict(zip(names, layers, strict=True))).eval()
+    return nn.Sequential(OrderedDict(zip(names, layers, strict=True))).eval().requires_grad_(False)

@@ -25,10 +25,8 @@ def texts(figure):
 
 
 def test_the_worked_example_shows_every_number():
-    up = {"picture": np.ones((6, 6)), "convolved": np.ones((4, 4)), "rectified": np.ones((4, 4))}
-    up |= {"maxima": np.ones((2, 2)), "response": np.full((1, 1), 3.0)}
-    down = {"pixels": np.zeros((6, 6)), "again": np.ones((4, 4)), "unpooled": -3 * np.eye(4)}
-    down |= {"sent": np.ones((2, 2)), "response": np.ones((1, 1))}
+    up = [np.ones((6, 6)), np.ones((4, 4)), np.ones((4, 4)), np.ones((2, 2)), np.full((1, 1, 1, 1), 3.0)]
+    down = [np.zeros((6, 6)), np.ones((4, 4)), -3 * np.eye(4), np.ones((2, 2)), np.ones((1, 1))]
     other = np.zeros((6, 6))
     other[0] = 1
     drawn = figures.how_it_works(up, down, {"gradient": other}, np.array([[0, 2], [8, 10]]))
