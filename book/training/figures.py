@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from book.training.study import CHOSE, COMPARED, FRESH, HAD_NO_SAY, HOG, OWN, last_fifth, of_condition
+from book.training.study import CHOSE, FRESH, HAD_NO_SAY, HOG, OWN, TRAINING_GAINS, last_fifth, of_condition
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import Scored
 from ferbook.estimate import Estimate
@@ -79,22 +79,22 @@ def tested_networks(scored: Scored, null: float) -> Drawn:
 
 
 def differences(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
-    """What is gained, in points with intervals: each of ``training.study.COMPARED`` that is in ``found``, or
-    in the ``reference`` that stands beside it. Data: ``asked`` (place in ``COMPARED``), ``reference``
-    (whether it is its number), ``value``, ``low``, ``high``.
+    """What is gained, in points with intervals: each of ``TRAINING_GAINS`` that is in ``found``, or in the
+    ``reference`` that stands beside it. Data: ``asked`` (place in ``TRAINING_GAINS``), ``reference`` (whether
+    it is its number), ``value``, ``low``, ``high``.
     """
     sides = {"this run": found, "the reference run": reference}
     rows = pd.DataFrame(
-        {"label": COMPARED[name][0], "asked": place, "reference": side is reference, "series": called}
+        {"label": TRAINING_GAINS[name][0], "asked": place, "reference": side is reference, "series": called}
         | {end: getattr(side[name], end) for end in ENDS}
-        for place, name in enumerate(COMPARED)
+        for place, name in enumerate(TRAINING_GAINS)
         for called, side in sides.items()
         if name in side
     ).astype({"low": float, "high": float})
     last = rows.drop_duplicates("asked", keep="last")
     clear = last["low"].gt(0) | last["high"].lt(0)
     told = {"The interval leaves out zero": last["label"][clear], "It contains zero": last["label"][~clear]}
-    absent = [label for label, *_ in COMPARED.values() if label not in set(rows["label"])]
+    absent = [label for label, *_ in TRAINING_GAINS.values() if label not in set(rows["label"])]
     told |= {"Only the reference run asks": absent}
     return forest(
         rows if reference else rows.assign(series="", note=[_signed(value) for value in rows["value"]]),

@@ -12,7 +12,6 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 from book.populations import Member
 from book.session import Session
@@ -23,6 +22,7 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_score, minus
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
+from fer_lib.stats.two_way import Luck
 from fer_lib.train.crossval import CrossValidation, cross_validate
 from fer_lib.train.evaluate import Evaluation, FoldProbabilities, score_on
 from fer_lib.train.lesson import Lesson, TrainedNetwork
@@ -39,7 +39,7 @@ gradients, and one who always names the commonest class of the training split. O
 name."""
 
 
-CANDIDATES = 12
+MOST_CANDIDATES = 12
 """Epochs of a training, at most, among which the page shows what choosing on tested people does."""
 
 
@@ -90,7 +90,7 @@ def train_or_read(run: Session, faces: FaceSet, protocol: Protocol) -> Tested:
     p = run.params
     if p.population:
         return of_population(run.members(p.population), run.population(p.population), faces, protocol)
-    looks = np.linspace(1, p.epochs, min(p.epochs, CANDIDATES)).round().astype(int).tolist()
+    looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
     crossed = cross_validate(
         *(faces, protocol, p.network, TrainingRecipe.of(p)),
         **{"folds": p.folds, "options": p.network_options, "without_copies": p.without_copies},
@@ -168,7 +168,7 @@ def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str,
     return {name: np.eye(len(classes))[np.concatenate(parts)] for name, parts in said.items()}
 
 
-STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
+HOG_STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 """Of the linear classifier's inverse regularisation, from which the validation split chooses."""
 
 
@@ -180,13 +180,13 @@ def _linear_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
         make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200)).fit(
             seen["train"], labels["train"]
         )
-        for strength in STRENGTHS
+        for strength in HOG_STRENGTHS
     ]
     best = max(fitted, key=lambda model: model.score(seen["valid"], labels["valid"]))
     return best.predict(seen["test"])
 
 
-def score(
+def score_tested(
     tested: Tested,
     others: Mapping[str, np.ndarray],
     beside: Iterable[Member],
@@ -216,7 +216,7 @@ def _unlucky(scored: Scored) -> np.ndarray:
     return scored.table["condition"].isin((HOG, MAJORITY)).to_numpy()
 
 
-COMPARED = {
+TRAINING_GAINS = {
     "ahead_of_majority": ("over the commonest class", OWN, MAJORITY),
     "ahead_of_hog": ("over linear HOG", OWN, HOG),
     "ahead_of_biased": ("leaving out biases", OWN, "with_biases"),
@@ -227,10 +227,30 @@ COMPARED = {
 """Metric -> what is asked, and the two whose accuracies are compared: the first minus the second."""
 
 
+def luck_of_training(scored: Scored) -> list[Luck]:
+    """The luck of the page's own networks in the mean of their accuracies, in points; none where no condition
+    was trained twice.
+    """
+    own = scored.table["condition"].eq(OWN).sum()
+    error = POINTS * scored.spread["accuracy"] / np.sqrt(own)
+    return [Luck(error, scored.freedom)] if scored.freedom else []
+
+
+def networks_beside(run: Session) -> list[Member]:
+    """The networks of the populations that are set beside the page's own."""
+    return [member for name in run.params.populations[1:] for member in run.members(name)]
+
+
+def reference_gains(run: Session) -> dict[str, Estimate]:
+    """Those of ``TRAINING_GAINS`` that the reference has, where it stands beside the run."""
+    gains = {name: run.reference(name) for name in TRAINING_GAINS}
+    return {name: gain for name, gain in gains.items() if gain}
+
+
 def comparisons(scored: Scored) -> dict[str, Estimate]:
-    """Each difference of ``COMPARED`` whose sides were both tested, in points, paired by picture."""
+    """Each difference of ``TRAINING_GAINS`` whose sides were both tested, in points, paired by picture."""
     conditions, found = scored.table["condition"], {}
-    for name, (_, first, second) in COMPARED.items():
+    for name, (_, first, second) in TRAINING_GAINS.items():
         sides = [conditions.eq(side) for side in (first, second)]
         if all(side.any() for side in sides):
             settings = {"without_seed": _unlucky(scored), "tolerance": RERUN_TOLERANCE}
@@ -307,25 +327,27 @@ def _over_networks(values: Sequence[float], unit: str = "") -> Estimate:
     return bootstrap(sums, of="networks", n=len(values), unit=unit, tolerance=0.2)
 
 
-def ask_people(
-    models: Sequence[nn.Module],
-    people: Mapping[str, FaceSet],
-    classes: tuple[str, ...],
-    device: torch.device,
-    *,
-    draws: int,
-    seed: int,
-) -> dict[str, Scored]:
-    """The ``models``, one row each, on each of the sets of ``people``, which have nobody in common."""
-    table, found = pd.DataFrame({"condition": OWN, "seed": range(len(models))}), {}
-    for number, (name, faces) in enumerate(people.items()):
-        said = np.stack([predict(model, faces, device=device) for model in models])
-        settings = {"draws": draws, "seed": seed + number}
-        found[name] = score_on(faces, classes, table, said, ["condition"], **settings)
-    return found
-
-
 CHOSE, HAD_NO_SAY, FRESH = "chose the epoch", "had no say", "drawn anew"
+"""Who is asked about: people of the validation split, of the test split, and people whom no network has
+seen."""
+
+
+def ask_people(
+    run: Session, tested: Tested, fold: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int
+) -> dict[str, Scored]:
+    """The networks whose weights are kept, one row each, on the people who chose the epoch, on those who had
+    no say, both of ``fold``, and where the page declares them on people drawn anew; these have nobody in
+    common.
+    """
+    people = {CHOSE: fold.split("valid"), HAD_NO_SAY: fold.split("test")}
+    if len(run.params.face_requests) > 1:
+        people[FRESH] = run.beside(run.params.faces).labelled()
+    table, asked = pd.DataFrame({"condition": OWN, "seed": range(len(tested.models))}), {}
+    for number, (name, faces) in enumerate(people.items()):
+        answers = np.stack([predict(model, faces, device=run.device) for model in tested.models])
+        settings = {"draws": draws, "seed": seed + number}
+        asked[name] = score_on(faces, classes, table, answers, ["condition"], **settings)
+    return asked
 
 
 def optimism(by_people: Mapping[str, Scored]) -> dict[str, Estimate]:
@@ -398,7 +420,7 @@ def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
 
 
 def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:
-    """``leak_table`` of the first ``ran`` folds, the columns that are empty throughout left out."""
-    table = leak_table(faces, protocol).head(ran).set_index("fold")
+    """``leak_table`` of the first ``ran`` folds (0: all), without columns that are empty throughout."""
+    table = leak_table(faces, protocol).head(ran or len(protocol.folds)).set_index("fold")
     empty = [name for name in ("absent_from_train", "absent_from_test") if table[name].eq("").all()]
     return table.drop(columns=empty)

@@ -36,7 +36,7 @@ GAINED = "lambda made: {name: dataclasses.replace(one, value=one.value + 0.25) f
 """Estimates by name that each say a little too much."""
 
 MUTATIONS = (
-    Mutation("training", "fer_lib.stats.resampling.interval", NUDGED, "bootstrap"),
+    Mutation("training", "fer_lib.stats.contrasts.difference", NUDGED, "luck-of-training"),
     Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),
     Mutation("micro_expressions", "book.micro_expressions.order.order_gains", GAINED, "mx04"),
 )

@@ -11,7 +11,7 @@ from book.training.study import (
     leaks_of,
     metrics_of,
     of_folds,
-    score,
+    score_tested,
 )
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
@@ -80,7 +80,7 @@ def test_networks_of_folds_answer_together(faces, crossed, lesson):
     assert tested.candidates.argmax(2).tolist() == [[0, 0], [1, 1]]
     assert tested.models == (crossed.model,)
     classes, others = crossed.protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
-    scored = score(tested, others, (), classes, draws=200)
+    scored = score_tested(tested, others, (), classes, draws=200)
     result = evaluate(tested.answers, classes, draws=200)
     found = metrics_of(tested, scored, result, leaks_of(faces, crossed.protocol, 2), 10)
     told = {name: metric.value for name, metric in found.items()}
