@@ -136,7 +136,7 @@ class Elsewhere:
 
 def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
-    with pytest.raises(ParameterError, match="'far' learned from the faces name=lab size=96"):
+    with pytest.raises(ParameterError, match="'far' learned from the faces lab 0 96"):
         study.of_population([Elsewhere()], [], people, protocol_of(people))
     with pytest.raises(ParameterError, match="no network of the population is kept"):
         study.of_population([], [], people, protocol_of(people))
