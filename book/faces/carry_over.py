@@ -2,7 +2,7 @@
 about people's photographs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -39,7 +39,7 @@ PHOTOGRAPHS = "photographs (FER2013, PublicTest)"
 
 
 @dataclass(frozen=True)
-class Learned:
+class FamilyNetwork:
     """A network that learned the expressions of one family, and detectors of action units fitted to what its
     last layer is given, and to the same of the network before its training.
     """
@@ -51,7 +51,7 @@ class Learned:
     untrained_heads: Heads
 
 
-def learn(
+def teach_family(
     faces: FaceSet,
     recipe: TrainingRecipe,
     *,
@@ -59,7 +59,7 @@ def learn(
     seed: int = 0,
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
-) -> Learned:
+) -> FamilyNetwork:
     """Train ``network`` on the training people of ``faces``; epochs and heads are chosen on its validation
     people. Raises as ``train.learner.train`` and ``aus.heads.fit_heads``.
     """
@@ -69,35 +69,43 @@ def learn(
     untrained = untrained_network(model, seed)
     coded, split = presence(faces), faces.table["split"].to_numpy(dtype=str)
     heads, others = (fit_heads(features_of(net, faces), coded, split) for net in (model, untrained))
-    return Learned(model, faces.classes, heads, untrained, others)
+    return FamilyNetwork(model, faces.classes, heads, untrained, others)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What one network said of one set, each float64 (1 + draws,): first of all pictures, then of each draw
-    of whole ``people``: balanced accuracy of the expressions, macro AUROC of the units, and that of the
-    untrained network. The units' are None where the set has no codes.
+class FamilyAnswers:
+    """What one network answers about one set. ``confusion`` (classes, classes): counted pictures, rows the
+    true expression. The others float64 (1 + draws,), first of all pictures, then of each draw of whole
+    ``people``: balanced accuracy of the expressions, macro AUROC of the units, and that of the untrained
+    network. The units' are None where the set has no codes.
     """
 
-    pictures: int
+    confusion: np.ndarray
     people: int
     expressions: np.ndarray
     units: np.ndarray | None
     untrained_units: np.ndarray | None
 
+    @property
+    def pictures(self) -> int:
+        """How many were asked about."""
+        return int(self.confusion.sum())
 
-def ask(learned: Learned, faces: FaceSet, *, draws: int = 1000, seed: int = 0) -> Asked:
-    """Ask ``learned`` about the pictures of ``faces`` whose expression it knows."""
+
+def family_answers(
+    network: FamilyNetwork, faces: FaceSet, *, draws: int = 1000, seed: int = 0
+) -> FamilyAnswers:
+    """What ``network`` answers about the pictures of ``faces`` whose expression it knows."""
     emotions = faces.table["emotion"]
-    faces = faces.select(emotions.isin(learned.classes).to_numpy())
-    labels = faces.table["emotion"].map(learned.classes.index).to_numpy()
-    said = predict(learned.model, faces).argmax(axis=1)
+    faces = faces.select(emotions.isin(network.classes).to_numpy())
+    labels = faces.table["emotion"].map(network.classes.index).to_numpy()
+    predicted = predict(network.model, faces).argmax(axis=1)
     people = pd.factorize(named_alone(faces.table["subject"]))[0]
-    sums = confusion_sums(labels, said, people, len(learned.classes))
+    sums = confusion_sums(labels, predicted, people, len(network.classes))
     totals = np.concatenate([sums.sum(axis=0)[None], resampled_sums(sums, draws, seed)])
     units = [None, None]
     if faces.aus:
-        pairs = ((learned.model, learned.heads), (learned.untrained, learned.untrained_heads))
+        pairs = ((network.model, network.heads), (network.untrained, network.untrained_heads))
         coded = presence(faces)
         units = [
             mean_of_defined(
@@ -105,10 +113,10 @@ def ask(learned: Learned, faces: FaceSet, *, draws: int = 1000, seed: int = 0) -
             )
             for net, heads in pairs
         ]
-    return Asked(len(faces), len(sums), balanced_accuracy_of(totals), *units)
+    return FamilyAnswers(sums.sum(axis=0), len(sums), balanced_accuracy_of(totals), *units)
 
 
-def distance(one: str, other: str) -> str:
+def family_distance(one: str, other: str) -> str:
     """How far family ``other`` (``shapes-build``) is from family ``one``, in words."""
     same_shapes, same_build = (a == b for a, b in zip(one.split("-"), other.split("-"), strict=True))
     return {(True, True): OWN, (False, True): SHAPES, (True, False): BUILD}.get(
@@ -116,52 +124,53 @@ def distance(one: str, other: str) -> str:
     )
 
 
-def asked_of_all(
+def answers_of_all(
     families: Mapping[str, FaceSet],
     photographs: FaceSet | None,
     recipe: TrainingRecipe,
     *,
     networks: int = 1,
     draws: int = 1000,
-    **settings: object,
-) -> pd.DataFrame:
+    seed: int = 0,
+    precision: PrecisionName | Precision = "auto",
+    device: torch.device | str = "cpu",
+) -> dict[str, list[FamilyAnswers]]:
     """One network for each of the first ``networks`` of ``families`` (by name: pictures with splits of
     people), asked about the test people of its own, about everybody of each other one, and about
-    ``photographs``; one row per question: ``learned_from``, ``asked_about``, ``distance``, and in ``asked``
-    what it said, an ``Asked``. ``settings`` as of ``learn``.
+    ``photographs``: the answers of all by how far away is who was asked about, nearest first. Further
+    arguments as of ``teach_family``.
     """
-    rows = []
+    answers: dict[str, list[FamilyAnswers]] = {}
     for name, faces in islice(families.items(), networks):
-        learned = learn(faces, recipe, **settings)
-        sets = {
-            other: (distance(name, other), (shown.split("test") if other == name else shown))
+        network = teach_family(faces, recipe, seed=seed, precision=precision, device=device)
+        sets = [
+            (family_distance(name, other), shown.split("test") if other == name else shown)
             for other, shown in families.items()
-        }
+        ]
         if photographs is not None:
-            sets[photographs.name] = (PHOTOGRAPHS, photographs)
-        for number, (other, (far, shown)) in enumerate(sets.items()):
+            sets.append((PHOTOGRAPHS, photographs))
+        for number, (apart, shown) in enumerate(sets):
             # Of each set its own draws of people, the same for every network that is asked about it.
-            said = ask(learned, shown, draws=draws, seed=number)
-            rows.append({"learned_from": name, "asked_about": other, "distance": far, "asked": said})
-    return pd.DataFrame(rows)
+            given = family_answers(network, shown, draws=draws, seed=number)
+            answers.setdefault(apart, []).append(given)
+    return {apart: answers[apart] for apart in (OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if apart in answers}
 
 
-def carry_over_table(asked: pd.DataFrame) -> Table:
-    """By ``distance`` the means over the networks of ``asked_of_all``, each with its interval over people (of
+def carry_over_table(answers: Mapping[str, Sequence[FamilyAnswers]]) -> Table:
+    """By distance the means over the networks of ``answers_of_all``, each with its interval over people (of
     photographs, over pictures).
     """
-    rows = {}
-    for far, part in asked.groupby("distance", sort=False):
-        said = list(part["asked"])
-        rows[far] = {
-            "expressions": _mean([one.expressions for one in said], said, "share"),
-            "units": _mean([one.units for one in said], said),
-            "units, untrained": _mean([one.untrained_units for one in said], said),
-            "networks": len(said),
-            "answers": sum(one.pictures for one in said),
+    rows = {
+        apart: {
+            "expressions": _mean([one.expressions for one in given], given, "share"),
+            "units": _mean([one.units for one in given], given),
+            "units, untrained": _mean([one.untrained_units for one in given], given),
+            "networks": len(given),
+            "answers": sum(one.pictures for one in given),
         }
-    order = [far for far in (OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if far in rows]
-    data = pd.DataFrame.from_dict(rows, orient="index").loc[order].rename_axis("asked about")
+        for apart, given in answers.items()
+    }
+    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("asked about")
     return Table(
         data,
         "Balanced accuracy of expressions and macro AUROC of action units, by who is asked about",
@@ -172,21 +181,23 @@ def carry_over_table(asked: pd.DataFrame) -> Table:
 def carry_over_metrics(table: Table) -> dict[str, Estimate]:
     """The expressions and the units of the first and of the farthest rendered family, as metrics."""
     names = {OWN: "own", BOTH: "other", PHOTOGRAPHS: "photographs"}
-    found = {}
-    for far, short in names.items():
-        if far in table.data.index:
-            row = table.data.loc[far]
-            found[f"expressions_{short}"] = row["expressions"]
+    metrics = {}
+    for apart, short in names.items():
+        if apart in table.data.index:
+            row = table.data.loc[apart]
+            metrics[f"expressions_{short}"] = row["expressions"]
             if isinstance(units := row["units"], Estimate):
-                found[f"units_{short}"] = units
-    return found
+                metrics[f"units_{short}"] = units
+    return metrics
 
 
-def _mean(values: list[np.ndarray | None], asked: list[Asked], unit: Unit = "") -> Estimate | float:
+def _mean(
+    values: list[np.ndarray | None], answers: Sequence[FamilyAnswers], unit: Unit = ""
+) -> Estimate | float:
     """The mean over networks of ``values``, each (1 + draws,); NaN where a set has no codes."""
     if any(one is None for one in values):
         return np.nan
     mean = np.mean(values, axis=0)
-    settings = {"n": sum(one.pictures for one in asked), "unit": unit, "tolerance": RERUN_TOLERANCE}
+    settings = {"n": sum(one.pictures for one in answers), "unit": unit, "tolerance": RERUN_TOLERANCE}
     luck = f", mean of {len(values)} networks"
-    return interval(mean[0], mean[1:], min(one.people for one in asked), besides=luck, **settings)
+    return interval(mean[0], mean[1:], min(one.people for one in answers), besides=luck, **settings)

@@ -21,29 +21,29 @@ from fer_lib.train.lesson import TrainedNetwork
 from ferbook.page.tables import Table
 from synthetic_faces.facs import AUS
 
-ALPHA = 0.05
+_ALPHA = 0.05
 """Family-wise error at which a filter is claimed for a unit, and at which a unit moves it."""
 
-LEVELS = (0.3, 0.6, 1.0)
+_LEVELS = (0.3, 0.6, 1.0)
 """Intensities between which the one of equal energy is sought."""
 
-OPENING = ("AU25", "AU26", "AU27")
+_OPENING = ("AU25", "AU26", "AU27")
 """Units that open the mouth: large movements, which filters of untrained networks see, too."""
 
 
 def kept_filters(
     networks: Sequence[TrainedNetwork],
     strangers: FaceSet,
-    asked: Mapping[str, FaceSet],
+    elsewhere: Mapping[str, FaceSet],
     *,
     people: int = 24,
     permutations: int = 500,
     seed: int = 0,
     device: torch.device | None = None,
 ) -> pd.DataFrame:
-    """One row per network and set of ``asked``, and once more without the units of ``OPENING``: ``asked``,
-    ``mouth`` (whether these are in it), ``verified`` filters, how many of them are ``kept``, and how many
-    would be by chance, ``expected``.
+    """One row per network and set of ``elsewhere``, and once more without the units that open the mouth:
+    ``asked``, ``mouth`` (whether these are in it), ``verified`` filters, how many of them are ``kept``, and
+    how many would be by chance, ``expected``.
 
     A filter is verified where it is claimed for a unit on ``strangers`` within emotions, and that unit moves
     it most of all at equal energy, in ``people`` of no set; it is kept where on the other set that is the
@@ -52,30 +52,37 @@ def kept_filters(
     Units that any of the sets shows too seldom are left out. Raises as ``Presence.scored`` and
     ``permutation_null``.
     """
-    sets = {"": strangers, **asked}
+    sets = {"": strangers, **elsewhere}
     shown = {name: presence(faces).scored() for name, faces in sets.items()}
     aus = [au for au in AUS if all(au in each.aus for each in shown.values())]
     size = strangers.size[0]
-    doses = matched_doses(interventions(people, aus, LEVELS, size=size)).intensities
-    switched = interventions(people, aus, LEVELS[-1:], size=size, doses=doses)
+    doses = matched_doses(interventions(people, aus, _LEVELS, size=size)).intensities
+    switched = interventions(people, aus, _LEVELS[-1:], size=size, doses=doses)
     names, rows = np.array([*aus, ""], dtype=object), []
-    for learned in networks:
-        layer, nulls = last_conv(learned.model), {}
+    for network in networks:
+        layer, nulls = last_conv(network.model), {}
         for name, faces in sets.items():
-            maxima = maximal_responses(learned.model, faces, layer, device=device).maxima
+            maxima = maximal_responses(network.model, faces, layer, device=device).maxima
             some = shown[name].only(aus)
-            settings = {"permutations": permutations, "seed": seed, "device": device}
-            nulls[name] = permutation_null(maxima, some, "auroc", within=some.emotions, **settings)
-        moved = maximal_responses(learned.model, switched.faces, layer, device=device).maxima
+            nulls[name] = permutation_null(
+                maxima,
+                some,
+                "auroc",
+                within=some.emotions,
+                permutations=permutations,
+                seed=seed,
+                device=device,
+            )
+        moved = maximal_responses(network.model, switched.faces, layer, device=device).maxima
         effects = effects_of(moved, switched, draws=20, seed=seed)
-        own, most = names[claims(nulls[""], "max_statistic", ALPHA)], effects.effect[..., -1].argmax(axis=1)
+        own, most = names[claims(nulls[""], "max_statistic", _ALPHA)], effects.effect[..., -1].argmax(axis=1)
         at = np.arange(len(most)), most
-        stands = effects.survivors(ALPHA)[at] & (effects.effect[*at, -1] > 0)
+        stands = effects.survivors(_ALPHA)[at] & (effects.effect[*at, -1] > 0)
         own = np.where(stands & (own == names[most]), own, "")
-        for name in asked:
+        for name in elsewhere:
             there = names[np.nan_to_num(nulls[name].scores, nan=-np.inf).argmax(axis=1)]
             for mouth in (True, False):
-                found = verified(own if mouth else np.where(np.isin(own, OPENING), "", own), there, aus)
+                found = verified(own if mouth else np.where(np.isin(own, _OPENING), "", own), there, aus)
                 rows.append((name, mouth, found.filters, found.verified.sum(), found.expected.sum()))
     return pd.DataFrame(rows, columns=["asked", "mouth", "verified", "kept", "expected"])
 
