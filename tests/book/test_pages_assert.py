@@ -39,6 +39,10 @@ MUTATIONS = (
     Mutation("training", "fer_lib.stats.contrasts.difference", NUDGED, "luck-of-training"),
     Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),
     Mutation("micro_expressions", "book.micro_expressions.order.order_gains", GAINED, "mx04"),
+    Mutation("faces", "book.faces.study.change_metrics", GAINED, "switched"),
+    Mutation("faces", "book.faces.study.information_metrics", GAINED, "information-table"),
+    Mutation("faces", "fer_lib.stats.resampling.bootstrap", NUDGED, "nearest"),
+    Mutation("faces", "fer_lib.stats.classification.balanced_accuracy_of", SHIFTED, "carried-by-hand"),
 )
 
 
