@@ -36,9 +36,9 @@ from contest import SEED, options, print_ratio, take_turns
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.clips import ClipRecipe, clip_weights, train_clips
 from fer_lib.train.device import device_name
-from fer_lib.train.features import standardised
+from fer_lib.train.features import inside_clips, scaling
 
-CLASSES = 5
+CLIP_CLASSES = 5
 VALIDATE = 3
 
 
@@ -67,7 +67,7 @@ def random_clips(given: argparse.Namespace) -> Task:
     return Task(
         features,
         lengths,
-        generator.integers(CLASSES, size=given.clips),
+        generator.integers(CLIP_CLASSES, size=given.clips),
         *(np.tile(part, (given.seeds, 1)) for part in parts),
         tuple(np.repeat(np.arange(given.seeds), given.people).tolist()),
         ClipRecipe(epochs=given.epochs, schedule="constant"),
@@ -76,7 +76,7 @@ def random_clips(given: argparse.Namespace) -> Task:
 
 
 def our_lstms(task: Task, rows: slice) -> None:
-    clips = (task.features, task.lengths, task.labels, CLASSES)
+    clips = (task.features, task.lengths, task.labels, CLIP_CLASSES)
     folds = (task.train[rows], task.valid[rows], task.seeds[rows])
     train_clips(*clips, *folds, task.recipe, device=task.device)
 
@@ -93,10 +93,10 @@ class Plain(nn.Module):
 
     def __init__(self, features: int, recipe: ClipRecipe, seed: int) -> None:
         super().__init__()
-        first = ClipLSTM(features, CLASSES, recipe.hidden, seeds=(seed,))
+        first = ClipLSTM(features, CLIP_CLASSES, recipe.hidden, seeds=(seed,))
         self.lstm = nn.LSTM(features, recipe.hidden, batch_first=True)
         self.dropout = nn.Dropout(recipe.dropout)
-        self.output = nn.Linear(recipe.hidden, CLASSES)
+        self.output = nn.Linear(recipe.hidden, CLIP_CLASSES)
         with torch.no_grad():
             self.lstm.weight_ih_l0.copy_(first.lstm.from_input.weight[0])
             self.lstm.weight_hh_l0.copy_(first.lstm.from_state.weight[0])
@@ -114,8 +114,10 @@ class Plain(nn.Module):
 def torchs(task: Task, network: int) -> None:
     train, valid = task.train[network], task.valid[network]
     recipe, device = task.recipe, task.device
-    weights = clip_weights(task.labels, CLASSES, train[None], balanced=recipe.balanced)[0]
-    scaled = standardised(task.features, task.lengths, train)
+    weights = clip_weights(task.labels, CLIP_CLASSES, train[None])[0]
+    mean, spread = scaling(task.features, task.lengths, train)
+    inside = inside_clips(task.lengths, task.features.shape[1])[..., None]
+    scaled = np.where(inside, (task.features - mean) / spread, 0).astype(np.float32)
     parts = [
         (
             torch.from_numpy(scaled[part]).to(device),

@@ -15,11 +15,9 @@ class Augmentation:
     side of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks.
     ``shift``: how far the window may move, as a share of the room there is: 1 lets a small window reach the
     picture's edge and a large one keep the whole picture inside; ``move``: how far it may move besides, as a
-    share of the picture's side. ``cutout``: side of a square, as a share of the picture's, that is blotted
-    out with the picture's mean grey wherever its centre falls (DeVries and Taylor 2017); 0 leaves it.
-    ``gamma``, ``gain``, ``offset``: grey jitter x^gamma · gain ± offset, clipped to [0, 1]. The defaults are
-    the ranges of the authors' code. That code does not clip: it stretches each jittered picture to fill [0,
-    1], which undoes gain and offset.
+    share of the picture's side. ``gamma``, ``gain``, ``offset``: grey jitter x^gamma · gain ± offset, clipped
+    to [0, 1]. The defaults are the ranges of the authors' code. That code does not clip: it stretches each
+    jittered picture to fill [0, 1], which undoes gain and offset.
     """
 
     flip: float = 0.5
@@ -30,7 +28,6 @@ class Augmentation:
     gamma: tuple[float, float] = (0.25, 4.0)
     gain: tuple[float, float] = (0.7, 1.4)
     offset: float = 0.1
-    cutout: float = 0.0
 
 
 LIGHT_AUGMENTATION = Augmentation(window=(0.9, 1.1), gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05)
@@ -71,7 +68,9 @@ def window_matrices(
 
 
 DRAWS = 10
-"""Random numbers that a picture's transformation takes."""
+"""Random numbers that a picture is given: two more than its transformation takes, so that networks that are
+kept can be trained again from the same ones.
+"""
 
 
 def transformed(
@@ -88,7 +87,7 @@ def transformed(
     """
     batch, _, height, width = pictures.shape
     draws = draws.to(pictures.device, pictures.dtype)
-    flip, rotation, window, x, y, gamma, gain, offset, *hole = draws.unbind(1)
+    flip, rotation, window, x, y, gamma, gain, offset = draws.unbind(1)[:8]
 
     def between(draw: torch.Tensor, low: float, high: float) -> torch.Tensor:
         return low + draw * (high - low)
@@ -112,19 +111,4 @@ def transformed(
     grey = moved.pow(per_picture(between(gamma, *augmentation.gamma)))
     grey = grey * per_picture(between(gain, *augmentation.gain))
     grey = grey + per_picture(between(offset, -augmentation.offset, augmentation.offset))
-    grey = grey.clamp(0, 1)
-    return _blotted(grey, *hole, augmentation.cutout) if augmentation.cutout else grey
-
-
-def _blotted(pictures: torch.Tensor, x: torch.Tensor, y: torch.Tensor, share: float) -> torch.Tensor:
-    """Each picture's mean grey in a square of ``share`` of the sides around the point (``x``, ``y``), shares
-    of the sides too.
-    """
-
-    def near(centres: torch.Tensor, pixels: int) -> torch.Tensor:
-        places = (torch.arange(pixels, device=centres.device, dtype=centres.dtype) + 0.5) / pixels
-        return (places - centres.unsqueeze(1)).abs() < share / 2
-
-    height, width = pictures.shape[2:]
-    hole = near(y, height).unsqueeze(2) & near(x, width).unsqueeze(1)
-    return torch.where(hole.unsqueeze(1), pictures.mean((1, 2, 3), keepdim=True), pictures)
+    return grey.clamp(0, 1)

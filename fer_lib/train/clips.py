@@ -33,8 +33,8 @@ class ClipRecipe:
 
     ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
     ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, whose states are averaged over the
-    frames; ``dropout`` of this mean. With ``balanced`` every class that occurs among a network's
-    training clips weighs the same.
+    frames; ``dropout`` of this mean. Every class that occurs among a network's training clips weighs the
+    same.
     """
 
     epochs: int = 40
@@ -43,7 +43,6 @@ class ClipRecipe:
     weight_decay: float = 0.01
     hidden: int = 16
     dropout: float = 0.5
-    balanced: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +50,8 @@ class ClipTraining:
     """What a training of M networks for E epochs on C clips did.
 
     ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights
-    after it, without dropout, ``train_loss`` (cross-entropy in nats, weighed as while training),
-    ``valid_loss`` (weighed by the classes of the training clips whatever the recipe says) and ``valid_score``
+    after it, without dropout, ``train_loss`` and ``valid_loss`` (cross-entropy in nats, weighed as while
+    training) and ``valid_score``
     (mean recall of the classes that occur in validation). ``best_epoch`` int64 (M,): the epoch with the
     lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the
     highest of many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says
@@ -101,17 +100,14 @@ def train_clips(
     ]
     model.standardise_by(*(torch.from_numpy(np.stack(part)) for part in zip(*scales, strict=True)))
     model.to(device)
-    weights = clip_weights(labels, n_classes, train, balanced=recipe.balanced)
-    learned = torch.from_numpy(weights * train).float()
-    # Balanced whatever is minimised, so that the validation losses of two recipes can be compared.
-    weights = clip_weights(labels, n_classes, train, balanced=True)
-    validated = torch.from_numpy(weights * valid).float()
+    weights = clip_weights(labels, n_classes, train)
+    minimised, validated = (torch.from_numpy(weights * part).float() for part in (train, valid))
     batch = ClipBatch(features, lengths, labels, device)
     curve = ClipCurve(SeparateLosses(validated).to(device), torch.from_numpy(valid).to(device), watch)
     learner = silent_learner(
         DataLoaders(batch, batch, device=torch.device(device)),
         model,
-        SeparateLosses(learned).to(device),
+        SeparateLosses(minimised).to(device),
         torch.optim.AdamW,
         [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
         Precision("fp32", channels_last=False),
@@ -140,16 +136,13 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
             raise DataError(f"network {network}: clip {clip} is both learned from and selected on")
 
 
-def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray, *, balanced: bool) -> np.ndarray:
+def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray) -> np.ndarray:
     """float64 (M, C): how much a clip's error counts to each network, from the classes of its training clips
     alone.
 
     N / (K · n_c) where the class has n_c of the network's N training clips, which show K classes; over those
-    clips the mean is one. A class without a training clip weighs nothing. Without ``balanced`` all clips
-    weigh one.
+    clips the mean is one. A class without a training clip weighs nothing.
     """
-    if not balanced:
-        return np.ones(train.shape)
     counts = train.astype(np.float64) @ np.eye(n_classes)[labels]
     present = (counts > 0).sum(axis=1, keepdims=True)
     weights = np.divide(

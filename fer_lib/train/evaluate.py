@@ -10,7 +10,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.stats.classification import accuracy, confusion
 from fer_lib.stats.contrasts import Scored, score_trainings
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -41,47 +41,44 @@ def evaluate(
     ``CrossValidation.answers`` has them.
 
     Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at
-    once. The metrics: ``test_accuracy`` over all tested pictures; ``protocol_accuracy``, the mean of the
-    folds' accuracies, as papers report it; and ``test_accuracy_without_copies`` (pictures that also stand in
-    their fold's training split left out). Raises DataError where every picture is a copy.
+    once. The metrics: ``protocol_accuracy``, the mean of the folds' accuracies, as papers report it; and
+    ``test_accuracy_without_copies`` (pictures that also stand in their fold's training split left out).
+    Raises DataError where every picture is a copy.
     """
-    tested, fresh, weights = [], [], []
-    for faces, _ in answers:
-        chosen = faces.split("test")
-        tested.append(chosen)
-        fresh.append(~exact_copies(faces)[faces.table["split"].eq("test").to_numpy()])
-        weights.append(np.full(len(chosen), 1 / (len(answers) * len(chosen))))
-    pictures = FaceSet.concat(tested[0].name, tested)
+    tests = [faces.split("test") for faces, _ in answers]
+    fresh = ~np.concatenate(
+        [exact_copies(faces)[faces.table["split"].eq("test").to_numpy()] for faces, _ in answers]
+    )
+    if not fresh.any():
+        raise DataError("every picture of the split 'test' also stands in the training split")
+    pictures = FaceSet.concat(tests[0].name, tests)
     pooled = np.concatenate([probabilities for _, probabilities in answers])
     labels, predicted = pictures.labels(classes), pooled.argmax(axis=1)
     clusters = independent_groups(pictures)
-    not_copied = np.concatenate(fresh)
-    if not not_copied.any():
-        raise DataError("every picture of the split 'test' also stands in the training split")
-    settings = {"draws": draws, "seed": seed, "tolerance": RERUN_TOLERANCE}
-    own = (labels, predicted, clusters)
+    # A picture's weight in the mean of the folds' accuracies.
+    weights = np.concatenate([np.full(len(test), 1 / (len(tests) * len(test))) for test in tests])
+    right = weights * (labels == predicted)
     metrics = {
-        "test_accuracy": accuracy(*own, **settings),
-        "protocol_accuracy": _mean_of_folds(
-            labels == predicted, np.concatenate(weights), clusters, draws, seed
+        "protocol_accuracy": bootstrap(
+            cluster_sums(np.column_stack([right, weights]), clusters),
+            value=float(right.sum()),
+            draws=draws,
+            seed=seed,
+            of="clusters",
+            n=len(right),
+            unit="share",
+            tolerance=RERUN_TOLERANCE,
         ),
-        "test_accuracy_without_copies": accuracy(*(part[not_copied] for part in own), **settings),
+        "test_accuracy_without_copies": accuracy(
+            labels[fresh],
+            predicted[fresh],
+            clusters[fresh],
+            draws=draws,
+            seed=seed,
+            tolerance=RERUN_TOLERANCE,
+        ),
     }
-    return Evaluation(
-        pictures,
-        pooled,
-        metrics,
-        confusion(labels, predicted, classes),
-    )
-
-
-def _mean_of_folds(
-    right: np.ndarray, weights: np.ndarray, clusters: np.ndarray, draws: int, seed: int
-) -> Estimate:
-    """The mean of the folds' accuracies: every picture has the weight 1 / (folds × pictures of its fold)."""
-    sums = pd.DataFrame({"right": weights * right, "all": weights}).groupby(clusters).sum().to_numpy()
-    settings = {"of": "clusters", "n": len(right), "unit": "share", "tolerance": RERUN_TOLERANCE}
-    return bootstrap(sums, value=float((weights * right).sum()), draws=draws, seed=seed, **settings)
+    return Evaluation(pictures, pooled, metrics, confusion(labels, predicted, classes))
 
 
 def score_on(
@@ -90,13 +87,15 @@ def score_on(
     table: pd.DataFrame,
     probabilities: np.ndarray,
     condition: Sequence[str],
-    **draws: int,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
 ) -> Scored:
     """The trainings of ``table`` with their scores on ``pictures``, as ``stats.contrasts.score_trainings``;
     the bootstrap draws subjects, or groups of equal pictures.
     """
     labels, clusters = pictures.labels(classes), independent_groups(pictures)
-    return score_trainings(table, probabilities, labels, clusters, condition, **draws)
+    return score_trainings(table, probabilities, labels, clusters, condition, draws=draws, seed=seed)
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:

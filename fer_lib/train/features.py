@@ -60,9 +60,9 @@ def clip_features(model: Classifier, clips: Clips) -> np.ndarray:
     """
     inside = clips.rows >= 0
     rows, places = np.unique(clips.rows[inside], return_inverse=True)
-    found = features_of(model, clips.faces.select(rows))
-    features = np.zeros((*clips.rows.shape, found.shape[1]), np.float32)
-    features[inside] = found[places]
+    own = features_of(model, clips.faces.select(rows))
+    features = np.zeros((*clips.rows.shape, own.shape[1]), np.float32)
+    features[inside] = own[places]
     return features
 
 
@@ -90,12 +90,3 @@ def scaling(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> tup
     mean = frames.mean(axis=0, dtype=np.float64)
     spread = frames.std(axis=0, dtype=np.float64).astype(np.float32)
     return mean.astype(np.float32), np.where(spread > 0, spread, np.float32(1))
-
-
-def standardised(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """``features`` (C, T, F) less the mean and over the deviation of the clips ``train`` (see ``scaling``);
-    zero behind a clip's end.
-    """
-    mean, spread = scaling(features, lengths, train)
-    inside = inside_clips(lengths, features.shape[1])[..., None]
-    return np.where(inside, (features - mean) / spread, 0).astype(np.float32)

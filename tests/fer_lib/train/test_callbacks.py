@@ -1,11 +1,14 @@
+"""The average of the weights is what is validated and kept; pictures that grow."""
+
 import numpy as np
 import pytest
 import torch
 
 from fer_lib.nets.residual import ResidualNet
-from fer_lib.train.callbacks import Averaging
+from fer_lib.train.callbacks import Averaging, Growth, growing_side
 from fer_lib.train.learner import face_learner, fit
 from fer_lib.train.recipe import TrainingRecipe
+from ferbook.errors import ParameterError
 
 
 class Witness(Averaging):
@@ -54,3 +57,16 @@ def test_weights_and_statistics_are_averaged_as_by_hand(faces, classes, decay, m
     kept, last = witness.validated[training.best_epoch - 1][1], witness.states[-1]
     assert all(torch.equal(model.state_dict()[name], kept[name]) for name in kept)
     assert any(not torch.equal(model.state_dict()[name], last[name]) for name in floating)
+
+
+def test_sides_by_hand():
+    assert [growing_side(epoch, 5, 32, 48) for epoch in range(5)] == [32, 40, 40, 48, 48]  # 32 36 40 44 48
+    assert [growing_side(epoch, 3, 16, 44) for epoch in range(3)] == [16, 32, 44]
+    assert growing_side(0, 1, 16, 48) == 48
+    assert {growing_side(epoch, 9, 48, 48) for epoch in range(9)} == {48}
+
+
+@pytest.mark.parametrize(("start", "end"), [(56, 48), (20, 48), (0, 48), (-8, 48)])
+def test_refuses_what_does_not_grow(start, end):
+    with pytest.raises(ParameterError, match=f"start_size {start}.*multiple of 8.*{end}"):
+        Growth(start, end)
