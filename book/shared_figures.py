@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import Drawn, FigureError, listing, percent
@@ -28,17 +28,18 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     clear = list(data.loc[data["ahead_low"].gt(0), "name"])
     behind = list(data.loc[data["ahead_high"].lt(0), "name"])
     alt = (
-        f"Dots with intervals: {label}, small marks for the least and the most of several trainings, and how "
+        f"Dots with intervals: {label}, small dots for the least and the most of several trainings, and how "
         f"far {data['name'][0]} is ahead of each other one. The interval of its lead lies above zero for "
         f"{listing(clear or ['none'])} and below it for {listing(behind or ['none'])}."
     )
     return forest(
         pd.concat([scores, gaps.iloc[1:].assign(main=False)]),
-        measured={label: "strokes: least and most", ahead: "percentage points"},
-        unit={label: "share", ahead: "points"},
-        null={ahead: 0.0},
-        limits={label: (0, None)},
-        strokes=pd.concat(several.assign(panel=label, value=several[end]) for end in ("least", "most")),
+        measured="",
+        axis={
+            label: Axis(limits=(0, None), label="small dots: least and most"),
+            ahead: Axis("points", null=0.0, label="percentage points"),
+        },
+        singles=pd.concat(several.assign(panel=label, value=several[end]) for end in ("least", "most")),
         widths=(1.4, 1),
         alt=alt,
         caption=(
@@ -81,9 +82,9 @@ def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance:
         columns="predicted",
         value="share",
         measured="share of the true class (%)",
-        limits=(0, 1),
         row_names={name: f"{name} ({total:,})" for name, total in totals.items()},
         row_label=f"true (number of {counted})",
+        column_label="predicted",
         alt=alt,
         caption=(
             "What pictures of each true class were taken for, in per cent of the class; the "

@@ -24,7 +24,7 @@ from ferbook.claims import (
 from ferbook.errors import DataError, nearest_name
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.questions import read_log, require_logged
 from ferbook.store import Run
@@ -220,9 +220,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     picture = forest(
         table,
         measured="against the claim  ←  the bound  →  for the claim",
-        unit="",
-        null=0.0,
-        limits=(-1.12, 1.12),
+        axis=Axis("", null=0.0, limits=(-1.12, 1.12)),
         noted="verdict",
         told=False,
         alt=f"Dots with intervals on either side of a dashed line, one row for each of {len(every)} claims: "

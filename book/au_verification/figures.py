@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from book.au_verification.examine import ALPHA
 from book.au_verification.readings import TRAINED, UNTRAINED
@@ -18,7 +18,7 @@ from book.au_verification.silence import OWN
 from book.au_verification.switching import effect_table
 from fer_lib.aus.interventions import Effects
 from ferbook.page import style
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 
 MOST_UNITS = 8
 """Units that are drawn: the others have fewer verified filters."""
@@ -53,7 +53,7 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
     axes.stairs(absent, edges, color=style.BLUE, linewidth=2, label=f"without {unit}")
     figure.legend(loc="outside upper left", ncols=2)
     axes.set(xlabel=f"maximal response of {name}", ylabel="pictures")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    style.in_percent(axes.yaxis)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     seen = f"{len(with_it)} pictures with {unit} (filled) and {len(without)} without (outline)"
     data = {"left": edges[:-1], "right": edges[1:], "with_it": counts[0], "without": counts[1]}
@@ -114,6 +114,17 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     )
 
 
+POPULATION_LABELS = {
+    "published, 96 px": "96 pixels",
+    "photographs, 96 px": "photographs, 96 pixels",
+    "untrained, 96 px": "untrained, 96 pixels",
+    "breuer": "Breuer and Kimmel's",
+    "untrained, breuer": "untrained, Breuer and K.",
+    "shuffled": "shuffled labels",
+}
+"""Names of populations for readers, where they are others than the recipe's."""
+
+
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """The strip of networks: what each network shows beyond chance, by population.
 
@@ -122,9 +133,11 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     """
     parts = {"": table} if reference is None else {"reference": reference, YOURS: table}
     data = pd.concat([part.assign(run=run) for run, part in parts.items()], ignore_index=True)
-    single = data.rename(columns={"population": "label", "run": "group"})
+    single = data.rename(columns={"population": "label", "run": "group"}).replace(
+        {"label": POPULATION_LABELS}
+    )
     means = single.drop_duplicates(["group", "label", "panel"])
-    own = means["group"].eq(list(parts)[-1]) & means["label"].eq(table["population"].iloc[0])
+    own = means["group"].eq(list(parts)[-1]) & means["label"].eq(TRAINED)
     first = means[means["group"].eq(next(iter(parts)))]
     told = [
         f"{panel}: {TRAINED} {values[TRAINED]:.2g}, {UNTRAINED} {values[UNTRAINED]:.2g}"
@@ -134,16 +147,14 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         means.assign(value=means["mean"], main=own)[
             ["panel", "group", "label", "value", "low", "high", "main"]
         ],
-        measured="",
-        unit="",
-        null=0,
-        null_name="chance",
+        measured="beyond chance",
+        axis=Axis("", null=0, null_name="chance"),
         across=2,
-        strokes=single[["panel", "group", "label", "value"]],
+        singles=single[["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
-        "over networks and people; each network is a stroke below.",
-        caption="Strokes are networks, dots their means with 95 % intervals over networks and people. "
-        f"Means: {style.listing(told)}.".replace("-", "−"),
+        "over networks and people; each network is a small dot below.",
+        caption="Small dots are networks, large dots their means with 95 % intervals over networks and "
+        f"people. Means: {style.listing(told)}.".replace("-", "−"),
         tolerance=dict.fromkeys(("value", "mean", "low", "high"), COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
@@ -212,9 +223,7 @@ def _trained_beside_untrained(
     return forest(
         data[data[column].isin(kept)].rename(columns={column: "label"}),
         measured=measured,
-        unit="",
-        null=0,
-        null_name="chance",
+        axis=Axis("", null=0, null_name="chance"),
         alt=alt,
         caption=caption,
         tolerance=dict.fromkeys(("value", "low", "high"), tolerance),
@@ -245,7 +254,7 @@ def along_training(table: pd.DataFrame) -> style.Drawn:
         axes.set_title(title, fontsize=style.SMALLEST)
         axes.set_ylim(bottom=min(0, table[column].min()))
         axes.yaxis.set_major_locator(MaxNLocator(3))
-    panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    style.in_percent(panels[0].yaxis)
     ends = table.sort_values("epoch").groupby("seed")
     for seed, part in ends:
         steps = [f"{row.verified_gain:.0f} after epoch {row.epoch}" for row in part.itertuples()]
@@ -358,9 +367,11 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
     hurt = int(data["low"].gt(0).sum())
     return forest(
         pd.concat(pd.DataFrame(values).assign(series=series) for series, values in parts.items()),
-        measured={"head": "AUROC of the unit's head", "difference": "lost beyond others"},
-        unit="",
-        null={"difference": 0},
+        measured="",
+        axis={
+            "head": Axis("", label="AUROC of the unit's head"),
+            "difference": Axis("", null=0, label="lost beyond others"),
+        },
         widths=(3, 2),
         alt="Dots per unit: the AUROC of its head with its own top filters silenced and with others "
         "silenced, and what the former lose beyond the latter.",

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
 
 from book.deconvolution.atlas import grey_levels, mean_picture
 from book.deconvolution.layer_view import LayerView, extremum_counts
@@ -22,7 +21,7 @@ from book.deconvolution.study import (
 )
 from fer_lib.look.sanity import LIKENESS_MEASURES, REMAINDER_LIMIT
 from ferbook.page import style
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
 from ferbook.page.tables import in_numbers
 
@@ -132,8 +131,7 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
     curves.grid(axis="y")
     curves.set(xlabel="share of the filters", ylabel="extrema there\nor next to it")
     curves.set(xlim=(0, 1), ylim=(0, 1))
-    for axis in (curves.xaxis, curves.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    style.in_percent(curves.xaxis, curves.yaxis)
     medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
     percents = medians.mean().map(style.percent).to_dict()
     said = [f"{name} {share}" for name, share in percents.items()]
@@ -167,10 +165,12 @@ def _commonest_places(view: LayerView) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["filter", "x", "y", "share", "pictures"])
 
 
-_MEASURES = {
-    "concentration": ("concentration", "energy / area"),
-    "pointing_game": ("pointing game", "share of hits"),
-    "iou": ("overlap", "IoU"),
+_PANELS = {"concentration": "concentration", "pointing_game": "pointing game", "iou": "overlap"}
+_AXES = {
+    # Spread as evenly as the picture's area: what a map without any preference has.
+    "concentration": Axis("", 1, "no preference", (0, None), "energy / area"),
+    "pointing game": Axis("", limits=(0, None), label="share of hits"),
+    "overlap": Axis("", limits=(0, None), label="IoU"),
 }
 
 POPULATION_NAMES = {
@@ -181,7 +181,7 @@ POPULATION_NAMES = {
 
 
 def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> style.Drawn:
-    """Each network a stroke, by population: how far the projections of its filters lie in the regions of
+    """Each network a small dot, by population: how far the projections of its filters lie in the regions of
     their action units; with the mean and its interval over networks and people.
 
     ``scored`` from ``study.locate``; below the numbers of this figure in the ``reference`` run, where they
@@ -192,7 +192,7 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
     parts = {"": data} if reference is None else {"reference": reference.fillna({"network": ""}), YOURS: data}
     rows = pd.concat([part.assign(group=run) for run, part in parts.items()], ignore_index=True)
     rows = rows.assign(
-        panel=[_MEASURES[measure][0] for measure in rows["measure"]],
+        panel=rows["measure"].map(_PANELS),
         label=rows["population"].map(POPULATION_NAMES),
         main=rows["population"].eq(TRAINED_NETWORKS),
     )
@@ -201,16 +201,14 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
     names = [f"{row.label} {row.value:.2f}" for row in concentrations.itertuples()]
     return forest(
         means.drop(columns=["measure", "population", "network"]),
-        measured=dict(_MEASURES.values()),
-        unit="",
-        null={"concentration": 1},
-        null_name="no preference",
-        limits=(0, None),
-        strokes=rows.loc[rows["network"].ne(""), ["panel", "group", "label", "value"]],
+        measured="",
+        axis=_AXES,
+        across=1,
+        singles=rows.loc[rows["network"].ne(""), ["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: how far their projections lie in the regions "
-        "of the units that their filters go with, in three measures; each network is a stroke.",
-        caption="Strokes are networks, dots their means with 95 % intervals over networks and people. "
-        f"Concentration in the region of the filter's own unit: {style.listing(names)}.",
+        "of the units that their filters go with, in three measures; each network is a small dot.",
+        caption="Small dots are networks, large dots their means with 95 % intervals over networks and "
+        f"people. Concentration in the region of the filter's own unit: {style.listing(names)}.",
         tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
         data=data,
     )
@@ -240,7 +238,7 @@ def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     """
     data = in_numbers(table)
     rows = data.assign(
-        panel=[_MEASURES[measure][0] for measure in data["measure"]],
+        panel=data["measure"].map(_PANELS),
         label=data["kind"].map(KIND_NAMES),
         main=data["kind"].eq("ours"),
     )
@@ -249,11 +247,8 @@ def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     rivals = means.drop(["ours", UNTRAINED_NETWORKS], errors="ignore")
     return forest(
         rows.sort_values("kind", key=lambda kinds: kinds.map(list(KIND_NAMES).index), kind="stable"),
-        measured=dict(_MEASURES.values()),
-        unit="",
-        # Spread as evenly as the picture's area: what a map without any preference has.
-        null={"concentration": 1},
-        limits=(0, None),
+        measured="",
+        axis=_AXES,
         alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
         "region of an action unit.",
         caption="How far maps lie in the region of a filter's own unit: the filter's maps (red), the same in "

@@ -5,12 +5,12 @@ comes, and where its layers answer.
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES, TRUTH
 from ferbook.page import style
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import picture_grid, show
 
 HEADED = ("generated", "true neutral", "changed", "still wrong")
@@ -83,7 +83,7 @@ def gan_curves(curve: pd.DataFrame) -> style.Drawn:
     distance.set(title="Grey levels from the truth", ylim=(0, 1.45 * highest))
     right.set(title="Discriminator is right", ylim=(0, 1.45), yticks=(0, 0.25, 0.5, 0.75, 1))
     right.axhline(0.5, color=style.MUTED, linewidth=1, linestyle=":")
-    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    style.in_percent(right.yaxis)
     for axes in (distance, right):
         axes.set_xlabel("epoch")
         axes.title.set_fontsize(10)
@@ -130,14 +130,13 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     )
     # In the order of the measures, and the truth, which bounds all others, below them.
     order = rows["measure"].map(list(QUALITY_MEASURES).index) + 0.5 * rows["candidate"].eq(TRUTH)
-    shares = {head: "share" for measure, head in QUALITY_MEASURES.items() if measure != "psnr"}
     gains = data.set_index(["candidate", "measure"])["gain_low"]
     nearer = "lies" if gains.get((INPUT, "psnr"), -1) > 0 else "cannot be told to lie"
     return forest(
         rows.iloc[order.argsort(kind="stable")],
         measured="mean over the pictures, with its interval over people",
-        unit=shares,
-        limits=dict.fromkeys(shares, (-0.03, 1.03)),
+        axis=dict.fromkeys(QUALITY_MEASURES.values(), Axis(limits=(-0.03, 1.03)))
+        | {QUALITY_MEASURES["psnr"]: Axis("")},
         alt=f"Dots with intervals for {data['candidate'].nunique()} stand-ins of the true neutral face in "
         f"{data['measure'].nunique()} measures.",
         caption="Each stand-in for the true neutral face by the measures of the gate. The generated face "
@@ -239,9 +238,7 @@ def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     return forest(
         pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
         measured="energy in the skin over its share of the picture",
-        unit="",
-        null=1,
-        limits=(0, None),
+        axis=Axis("", null=1, limits=(0, None)),
         alt="Dots with intervals by layer: the energy of its maps in the skin that moves, over what its area "
         "would give.",
         caption="How densely each layer's residue lies in skin that the expression moves: 1, the dashed "

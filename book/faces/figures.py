@@ -118,9 +118,6 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         columns="emotion",
         value="present",
         measured="share of the emotion's pictures (%)",
-        limits=(0, 1),
-        row_label="",
-        column_label="",
         alt=(
             f"Heat map of the share of pictures in which each of the {units.shape[1]} commonest action units "
             f"acts, in {len(present)} emotions. Units that act in at least half of an emotion's pictures: "

@@ -7,7 +7,7 @@ import pandas as pd
 from book.micro_expressions.apex import METHODS
 from book.micro_expressions.order import GAINS
 from ferbook.estimate import Estimate
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.text import number_text
 
@@ -27,8 +27,7 @@ def spotting_dots(missed: Mapping[str, Estimate]) -> Drawn:
     return forest(
         rows.assign(main=rows.index == 0),
         measured="frames between the spotted and the true apex",
-        unit="",
-        limits=(0, None),
+        axis=Axis("", limits=(0, None)),
         alt=f"Dots with intervals for {len(data)} ways to find the apex of {clips:,} clips.",
         caption=f"How many frames each way misses the apex of {clips:,} clips by, with 95 % intervals. "
         f"Nearest is {best['method']}, by {best['mean']:.1f} frames.",
@@ -49,8 +48,7 @@ def order_dots(table: pd.DataFrame, beside: pd.DataFrame | None = None) -> Drawn
     return forest(
         rows.rename(columns={"asked": "label", "gain": "value"}),
         measured="points of UF1 that the order of the frames gains",
-        unit="points",
-        null=0,
+        axis=Axis("points", null=0),
         alt="Dots with intervals beside a line at zero: what frames in order gain against shuffled ones.",
         caption="What frames in order gain against shuffled ones, with 95 % intervals; zero is nothing. "
         f"Where {first['asked']} the order gains {gain} points ({low} to {high}).",

@@ -6,14 +6,25 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib import pyplot as plt
-from matplotlib.ticker import PercentFormatter
 
 from book.structure_and_loss.study import MOVES, OF_ALL, condition_table
 from fer_lib.stats.contrasts import Scored
 from fer_lib.train.losses import SMOOTHING, CrossEntropy, FocalLoss
 from ferbook.estimate import Estimate
-from ferbook.page.forest import forest
-from ferbook.page.style import BLUE, INK, MUTED, ORANGE, SKY, VERMILION, WIDTH, Drawn, listing, percent
+from ferbook.page.forest import Axis, forest
+from ferbook.page.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    SKY,
+    VERMILION,
+    WIDTH,
+    Drawn,
+    in_percent,
+    listing,
+    percent,
+)
 from ferbook.page.tables import Table
 
 LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (ORANGE, ":", "^"), (INK, "-.", "D"), (SKY, "-", "v"))
@@ -89,8 +100,7 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> D
         line = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 5}
         axes.plot(own["confidence"], own["accuracy"], label=plain_name(loss), **line)
     axes.set(xlabel="confidence: the highest probability", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    in_percent(axes.xaxis, axes.yaxis)
     axes.legend()
     axes.grid()
     told = [f"{plain_name(loss)} {percent(error.value)}" for loss, error in errors.items()]
@@ -114,7 +124,7 @@ def plain_name(name: str) -> str:
 
 
 def conditions(scored: Scored, null: float) -> Drawn:
-    """Accuracy of each structure with each loss, mean over the seeds with its interval; strokes are single
+    """Accuracy of each structure with each loss, mean over the seeds with its interval; small dots are single
     trainings. ``null``: a share, always the commonest class. Data: one row per training with ``structure``
     and ``loss`` (places, from 0), ``seed``, ``accuracy`` and, of its condition, ``mean``, ``low``, ``high``.
     """
@@ -126,19 +136,18 @@ def conditions(scored: Scored, null: float) -> Drawn:
     of_mean = means.rename(columns={"value": "mean"})[["structure", "loss", "mean", "low", "high"]]
     data = own.merge(of_mean, on=["structure", "loss"])
     rows = means.assign(group=means["structure"].map(plain_name), label=means["loss"].map(plain_name))
-    strokes, best = own.rename(columns={"accuracy": "value"}), means.loc[means["value"].idxmax()]
+    singles, best = own.rename(columns={"accuracy": "value"}), means.loc[means["value"].idxmax()]
     return forest(
         rows.assign(note=[f"{100 * value:.1f} %" for value in rows["value"]]),
         measured="accuracy",
-        null=null,
-        null_name=f"commonest class: {percent(null)}",
-        strokes=strokes.assign(
-            group=strokes["structure"].map(plain_name), label=strokes["loss"].map(plain_name)
+        axis=Axis(null=null, null_name=f"commonest class: {percent(null)}"),
+        singles=singles.assign(
+            group=singles["structure"].map(plain_name), label=singles["loss"].map(plain_name)
         ),
         alt="Dots with intervals: accuracy of each structure with each loss.",
-        caption=f"Accuracy on the test split with 95 % intervals; strokes are single trainings. The highest "
-        f"is {plain_name(best['structure'])} with {plain_name(best['loss'])} ({percent(best['value'])}), "
-        "which is no proof that it is the best: see the differences.",
+        caption="Accuracy on the test split with 95 % intervals; small dots are single trainings. "
+        f"The highest is {plain_name(best['structure'])} with {plain_name(best['loss'])} "
+        f"({percent(best['value'])}), which is no proof that it is the best: see the differences.",
         tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), MOVES["accuracy"]),
         data=data.assign(**{each: data[each].map(names[each].index) for each in names}),
     )
@@ -160,8 +169,7 @@ def paired_differences(table: Table) -> Drawn:
     return forest(
         rows.loc[together.sort_values(kind="stable").index],
         measured="points",
-        unit="points",
-        null=0,
+        axis=Axis("points", null=0),
         across=1,
         alt=f"Dots with intervals beside a line at zero; of all {len(data)} {clear} leave out zero.",
         caption="Differences of accuracy (points) from the plain loss and the plain structure, paired "

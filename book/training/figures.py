@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from book.training.study import CHOSE, FRESH, HAD_NO_SAY, HOG, OWN, TRAINING_GAINS, last_fifth, of_condition
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import Scored
 from ferbook.estimate import Estimate
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import grey_table, picture_grid, show
-from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, listing, percent
+from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 
 ENDS = ["value", "low", "high"]
 BOUNDS = (("mean", "value"), ("low", "low"), ("high", "high"))
@@ -36,7 +36,7 @@ TESTED, LEARNED = "test people", "training people"
 
 def tested_networks(scored: Scored, null: float) -> Drawn:
     """Accuracy on the tested pictures of each condition, mean over its networks with the interval, and beside
-    it that on the pictures that it learned from; strokes are single networks.
+    it that on the pictures that it learned from; small dots are single networks.
 
     ``scored``: as ``training.study.score`` makes it; ``null``: a share, always the commonest class. Data: one
     row per network with its ``condition`` (place in ``CONDITIONS``), ``seed``, ``accuracy``, ``learned`` and,
@@ -65,14 +65,12 @@ def tested_networks(scored: Scored, null: float) -> Drawn:
     return forest(
         rows.astype({"low": float, "high": float}),
         measured="accuracy",
-        null=null,
-        null_name="commonest class",
-        strokes=pd.DataFrame({"label": table["condition"].map(labels), "value": table["accuracy"]}),
-        limits=(0, 1.02),
+        axis=Axis(limits=(None, 1.01)),
+        singles=pd.DataFrame({"label": table["condition"].map(labels), "value": table["accuracy"]}),
         alt="Dots with intervals: accuracy by kind of network, in brackets how many networks.",
         caption=f"Of pictures of unknown people the networks of this page name {percent(network.value)}, a "
         f"linear classifier on HOG {percent(rival.value)}, and {percent(null)} are of the commonest class. "
-        "Intervals (95 %) cover people and, of several networks, those too; strokes are single networks.",
+        "Intervals (95 %) cover people and, of several networks, those too; small dots are single networks.",
         tolerance=dict.fromkeys(("accuracy", "learned", "mean", "low", "high"), 0.15),
         data=data.astype({"low": float, "high": float}),
     )
@@ -92,15 +90,17 @@ def differences(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]
         if name in side
     ).astype({"low": float, "high": float})
     last = rows.drop_duplicates("asked", keep="last")
+    # Many times the others, which could not be told apart beside it.
+    far = rows["label"].eq(COMPARED["ahead_of_majority"][0])
+    drawn = rows if far.all() else rows[~far]
     clear = last["low"].gt(0) | last["high"].lt(0)
     told = {"The interval leaves out zero": last["label"][clear], "It contains zero": last["label"][~clear]}
     absent = [label for label, *_ in TRAINING_GAINS.values() if label not in set(rows["label"])]
     told |= {"Only the reference run asks": absent}
     return forest(
-        rows if reference else rows.assign(series="", note=[_signed(value) for value in rows["value"]]),
+        drawn if reference else drawn.assign(series="", note=drawn["value"].map(_signed)),
         measured="difference in accuracy (points)",
-        unit="points",
-        null=0.0,
+        axis=Axis("points", null=0.0),
         noted="" if reference else "points",
         alt="Dots with intervals beside a line at zero: differences of accuracy in points.",
         caption="What each choice adds to the accuracy: points, paired by picture, with 95 % intervals. "
@@ -116,7 +116,7 @@ def _signed(points: float) -> str:
 
 def people_who_chose(by_people: Mapping[str, Scored], gap: Estimate) -> Drawn:
     """Accuracy of the same networks on the people who chose their epochs and on those who did not, with
-    intervals; ``gap``: the difference in points; strokes are single networks. Data: ``people`` (place in
+    intervals; ``gap``: the difference in points; small dots are single networks. Data: ``people`` (place in
     ``by_people``), ``network``, ``accuracy``, ``mean``, ``low``, ``high``.
     """
     means = {name: of_condition(scored, OWN) for name, scored in by_people.items()}
@@ -137,11 +137,11 @@ def people_who_chose(by_people: Mapping[str, Scored], gap: Estimate) -> Drawn:
     return forest(
         rows.assign(note=[f"{100 * value:.1f} %" for value in rows["value"]]),
         measured="accuracy",
-        strokes=pd.DataFrame({"label": [names[each] for each in data["people"]], "value": data["accuracy"]}),
+        singles=pd.DataFrame({"label": [names[each] for each in data["people"]], "value": data["accuracy"]}),
         alt="Dots with intervals: accuracy of the same networks, by whom they were asked about.",
         caption=f"The same networks name {percent(means[CHOSE].value)} for the people who chose their epoch "
-        f"and {percent(others.value)} for {whom}: a difference of {_signed(gap.value)} points{sure}. Strokes "
-        "are single networks.",
+        f"and {percent(others.value)} for {whom}: a difference of {_signed(gap.value)} points{sure}. Small "
+        "dots are single networks.",
         tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), 0.15),
         data=data,
     )
@@ -224,7 +224,7 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
     chosen = data[data["best"]]
     accuracy.plot(chosen["epoch"], chosen["valid_accuracy"], "o", color=VERMILION, markersize=5)
     accuracy.set(title="Validation accuracy", ylim=(0, 1), xlabel="epoch (dots: chosen)")
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    in_percent(accuracy.yaxis)
     accuracy.axhline(null, color=INK, linestyle="--", linewidth=1.2)
     # Below the line: that is where no network that has learned anything draws its curve.
     accuracy.annotate(

@@ -8,15 +8,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.ticker import PercentFormatter
 
 from book.transfer.action_units import ADDS, FEATURES, HOG, MEAN, UNTRAINED, with_emotion
 from book.transfer.confidence import Answers
 from book.transfer.drops import COMPARED, Drops, pairs
 from book.transfer.factors import factor_table
 from fer_lib.stats.calibration import reliability
-from ferbook.page.forest import forest
-from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, listing, percent
+from ferbook.page.forest import Axis, forest
+from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 from ferbook.text import number_text
 
 ENDS = ["low", "high"]
@@ -45,8 +44,7 @@ def transfer_pairs(found: Drops) -> Drawn:
     return forest(
         rows,
         measured="percentage points of accuracy",
-        unit="points",
-        null=0,
+        axis=Axis("points", null=0),
         alt="Two panels of dots with intervals beside a line at zero, in points, by pair of sets.",
         caption="Accuracy on one set of networks that learned another, with 95 % intervals. Left: "
         f"{above} of {len(data)} pairs are ahead of always naming the commonest class. Right: {below} of "
@@ -76,8 +74,7 @@ def reliability_lines(home: Answers, away: Answers) -> Drawn:
         told.append(f"on the {name} {percent(sure)} sure and {percent(right)} right")
     axes.set(xlabel="confidence: probability of the answer given", ylabel="accuracy")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    in_percent(axes.xaxis, axes.yaxis)
     axes.grid()
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
@@ -118,8 +115,7 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     return forest(
         rows.sort_values("direction", kind="stable"),
         measured="change of accuracy (percentage points)",
-        unit="points",
-        null=0,
+        axis=Axis("points", null=0),
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
         caption="What each factor of the picture costs in accuracy: left added to the one set, right taken "
         f"from the other. Of networks that learned {first}, alone {listing(costs)}, more than any other "
@@ -151,9 +147,8 @@ def added_dots(table: pd.DataFrame) -> Drawn:
     }
     drawn = forest(
         table.assign(label=table["read"]),
-        measured={MEAN: "AUROC", ADDS: "difference of AUROC"},
-        unit="",
-        null={ADDS: 0.0},
+        measured="",
+        axis={MEAN: Axis("", label="AUROC"), ADDS: Axis("", null=0.0, label="difference of AUROC")},
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
         caption="Mean AUROC over action units of linear heads, by what they read. To a head that is told the "
         f"emotion, trained features add {adds[with_emotion(FEATURES)]}, untrained ones "
@@ -176,9 +171,7 @@ def layer_dots(table: pd.DataFrame) -> Drawn:
     return forest(
         table.assign(label=table["layer"]),
         measured="difference of mean AUROC",
-        unit="",
-        null=0.0,
-        null_name="the emotion alone",
+        axis=Axis("", null=0.0, null_name="the emotion alone"),
         alt="Dots with intervals, what heads on each layer add to the emotion, for trained and untrained "
         "networks:",
         caption="What linear heads add to the emotion, by the layer whose strongest responses in nine fields "

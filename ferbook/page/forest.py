@@ -1,14 +1,17 @@
 """Dots with intervals: the one figure for estimates, however many measures, groups or series it shows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.lines import Line2D
+from seaborn import objects as so
 
 from ferbook.page import style
 from ferbook.page.tables import in_numbers
@@ -23,27 +26,55 @@ LETTER = 0.083
 SPREAD = 1e-9
 """Values that differ by less are equal but for rounding: the axis shows their surroundings."""
 
-# Colour, marker, whether it is filled: the difference stays in grey print.
+
+@dataclass(frozen=True)
+class Axis:
+    """What a panel measures. ``unit``: ``share`` (0 to 1, in per cent), ``points`` (differences of per cents,
+    with a sign) or empty. ``null``: where a dashed line stands, called ``null_name`` in the legend.
+    ``limits``: ends of the axis, None where the values decide. ``label``: below the panel.
+    """
+
+    unit: str = "share"
+    null: float | None = None
+    null_name: str = ""
+    limits: tuple[float | None, float | None] = (None, None)
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Properties of a mark, as ``seaborn.objects`` calls them; lines are ``color`` as dots' edges are."""
+
+    color: str
+    marker: str
+    fillcolor: str
+    pointsize: float = 6.0
+    linewidth: float = 1.8
+
+
 _SERIES = (
-    (style.BLUE, "o", True),
-    (style.VERMILION, "s", False),
-    (style.ORANGE, "^", True),
-    (style.INK, "D", False),
-    (style.SKY, "v", True),
-    (style.MUTED, "P", False),
+    _Look(style.BLUE, "o", style.BLUE),
+    _Look(style.VERMILION, "s", "white"),
+    _Look(style.ORANGE, "^", style.ORANGE),
+    _Look(style.INK, "D", "white"),
+    _Look(style.SKY, "v", style.SKY),
+    _Look(style.MUTED, "P", "white"),
 )
+"""Told apart by shape and filling, too: the difference stays in grey print."""
+
+_MAIN, _MINOR = "main row", "minor row"
+_OWN_LOOKS = {
+    _MAIN: _Look(style.VERMILION, "D", style.VERMILION, 6.5),
+    _MINOR: _Look(style.MUTED, "o", style.MUTED, 4.0, 1.2),
+}
 
 
 def forest(
     rows: pd.DataFrame,
     *,
-    measured: str | Mapping[str, str],
-    unit: str | Mapping[str, str] = "share",
-    null: float | Mapping[str, float] | None = None,
-    null_name: str = "",
-    limits: tuple[float | None, float | None] | Mapping[str, tuple[float | None, float | None]] | None = None,
-    strokes: pd.DataFrame | None = None,
-    joined: bool = False,
+    measured: str,
+    axis: Axis | Mapping[str, Axis] = Axis(),
+    singles: pd.DataFrame | None = None,
     across: int = 3,
     widths: tuple[float, ...] | None = None,
     noted: str = "",
@@ -61,18 +92,15 @@ def forest(
     - ``panel``: the measure of the row; each has axes of its own, with the panel's name above, up to
       ``across`` side by side. Labels stand once where one panel has them all, else beside each panel;
     - ``group``: rows of one group stand below its name in bold;
-    - ``series``: several dots in a row of one label, told apart by colour, marker and a legend; ``joined``
-      draws a line between them (a dumbbell);
+    - ``series``: several dots in a row of one label, told apart by colour, marker and a legend;
     - ``kind``: a line parts rows of different kinds;
     - ``main`` (bool): the row the page is about, a red diamond; ``minor`` (bool): small and grey;
     - ``wide_low``, ``wide_high``: a pale bar behind the dot, such as the quartiles;
-    - ``null``: what the row would be by chance (``null_name`` in the legend), a red dashed mark;
     - ``note``: a text right of the row, below the heading ``noted``.
 
-    ``strokes`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values
-    behind an estimate, small marks below it. ``measured`` labels the axis, and ``unit`` is ``share`` (0 to 1,
-    in per cent), ``points`` (differences of per cents, with a sign) or empty; they, ``null`` (a dashed line,
-    called ``null_name`` in the legend) and ``limits`` of the axis hold for all panels or are given by panel.
+    ``singles`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values
+    behind an estimate, pale dots below it. ``measured`` stands below the figure; ``axis`` holds for all
+    panels or is given by panel.
 
     ``alt`` says what is drawn, in a sentence or two; where ``told``, all values follow it. The numbers stored
     are ``data``, or the rows, both by ``in_numbers``. Raises FigureError where a column is absent or there is
@@ -80,209 +108,196 @@ def forest(
 
     >>> rows = pd.DataFrame({"label": ["zero bias", "residual"], "value": [0.91, 0.93],
     ...                      "low": [0.88, 0.90], "high": [0.94, 0.95], "main": [True, False]})
-    >>> forest(rows, measured="accuracy", null=0.2, alt="Dots with intervals: accuracy by network.",
-    ...        caption="Both do better than chance.").alt
+    >>> forest(rows, measured="accuracy", axis=Axis(null=0.2), caption="Both do better than chance.",
+    ...        alt="Dots with intervals: accuracy by network.").alt
     'Dots with intervals: accuracy by network. zero bias 91.0 % (88.0 to 94.0) and residual 93.0 % (90.0 to \
 95.0). A dashed line marks 20.0 %.'
     """
-    rows = in_numbers(rows)
+    rows = in_numbers(rows).reset_index(drop=True)
     style.require_columns(rows, ["label", "value", "low", "high"])
     optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "minor": False, "note": ""}
-    optional |= {"wide_low": np.nan, "wide_high": np.nan, "null": np.nan}
+    optional |= {"wide_low": np.nan, "wide_high": np.nan}
     drawn = rows.assign(**{name: default for name, default in optional.items() if name not in rows})
-    names = list(drawn["panel"].unique())
-    panels = {name: drawn[drawn["panel"].eq(name)] for name in names}
-    tables = {name: _places(part) for name, part in panels.items()}
-    longest = max(tables.values(), key=len)
-    shared = all(set(places) <= set(longest) for places in tables.values())
-    if shared:
-        tables = dict.fromkeys(names, longest)
-    series = list(drawn["series"].unique())
-    if len(series) > len(_SERIES):
-        raise style.FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
-    columns = min(across, len(names))
-    lines = -(-len(names) // columns)
-    height = min(max(longest.values()) + 1, NAMED_ROWS) * max(0.27, 0.15 * len(series))
-    figure, grid = plt.subplots(
-        lines,
-        columns,
-        figsize=(style.WIDTH, 0.65 + lines * (0.4 + height)),
-        sharey=shared,
-        squeeze=False,
-        width_ratios=widths,
-    )
-    handles: dict[str, object] = {}
-    named = sum(_room(places) for places in ([longest] if shared else tables.values()))
-    breadths = np.tile(np.divide(widths, sum(widths)) if widths else np.full(columns, 1 / columns), lines)
-    for axes, name, breadth in zip(grid.flat, names, breadths, strict=False):
-        _draw_rows(axes, panels[name], tables[name], series, joined, handles, null_name)
-        if strokes is not None:
-            own = strokes[strokes["panel"].eq(name)] if "panel" in strokes else strokes
-            groups = own["group"] if "group" in own else [""] * len(own)
-            spots = [tables[name][key] for key in zip(groups, own["label"], strict=True)]
-            axes.plot(
-                own["value"], np.add(spots, 0.28), "|", color=style.MUTED, markersize=6, linestyle="none"
-            )
-        if (line := _of(null, name)) is not None:
-            handle = axes.axvline(line, color=style.INK, linestyle="--", linewidth=1.2, label=null_name)
-            handles |= {null_name: handle} if null_name else {}
-        room = max(1.0, (style.WIDTH - named) * breadth)
-        title, steps = "\n".join(wrap(name, int(room / LETTER))), max(2, int(room / 0.8))
-        _dress(axes, title, tables[name], _of(unit, name), _of(limits, name), steps)
-        _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), tables[name])
-        if isinstance(measured, Mapping):
-            axes.set_xlabel(measured.get(name, ""), fontsize=9.5)
-        if not shared or axes in grid[:, 0]:
-            _name_rows(axes, tables[name])
-    last = grid.flat[len(names) - 1]
+    panels = {name: drawn[drawn["panel"].eq(name)] for name in drawn["panel"].unique()}
+    axis = axis if isinstance(axis, Mapping) else dict.fromkeys(panels, axis)
+    spots = {name: _spots(part) for name, part in panels.items()}
+    longest = max(spots.values(), key=len)
+    if shared := all(set(own) <= set(longest) for own in spots.values()):
+        spots = dict.fromkeys(panels, longest)
+    looks = _looks(drawn)
+    figure, grid = _panels(len(panels), across, widths, len(longest), len(looks), shared)
+    room = style.WIDTH - sum(_room(own) for own in ([longest] if shared else spots.values()))
+    handles = {
+        name: Line2D([], [], linestyle="none", color=look.color, marker=look.marker, mfc=look.fillcolor)
+        for name, look in looks.items()
+        if name and drawn["series"].eq(name).any()
+    }
+    for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
+        _draw(axes, part, spots[name], looks, None if singles is None else _of_panel(singles, name))
+    for place, (axes, name) in enumerate(zip(grid.flat, panels, strict=False)):
+        own, breadth = axis.get(name, Axis()), place % grid.shape[1]
+        if own.null is not None:
+            line = axes.axvline(own.null, color=style.INK, linestyle="--", linewidth=1.2)
+            handles |= {own.null_name: line} if own.null_name else {}
+        share = widths[breadth] / sum(widths) if widths else 1 / grid.shape[1]
+        named = not shared or not breadth
+        _dress(axes, name, own, spots[name], max(1.0, room * share), named)
+        _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), spots[name])
+        if named:
+            _name_rows(axes, spots[name])
+    last = grid.flat[len(panels) - 1]
     if noted:
-        last.text(1.03, 1.01, noted, fontsize=9.5, color=style.MUTED, transform=last.transAxes)
-    for axes in grid.flat[len(names) :]:
+        last.text(1.03, 1.01, noted, color=style.MUTED, transform=last.transAxes)
+    for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
-    if not isinstance(measured, Mapping):
-        figure.supxlabel(measured, fontsize=10)
+    figure.supxlabel(measured)
     if handles:
         columns = int((style.WIDTH - 0.2) / (max(map(len, handles)) * LETTER + 0.6))
-        figure.legend(
-            handles.values(), handles, loc="outside upper left", ncols=min(3, max(1, columns)), fontsize=9.5
-        )
-    if told:
-        alt = f"{alt} {_told(panels, unit)}."
-        if null is not None:
-            lines_at = {
-                _value(_of(null, name), _of(unit, name)) for name in names if _of(null, name) is not None
-            }
-            alt += f" A dashed line marks {style.listing(sorted(lines_at))}."
-    stored = in_numbers(rows if data is None else data).reset_index(drop=True)
+        places = {"loc": "outside upper left", "ncols": min(3, max(1, columns))}
+        figure.legend(handles.values(), handles, **places)
+    stored = rows if data is None else in_numbers(data).reset_index(drop=True)
+    alt = f"{alt} {_values_text(panels, axis)}" if told else alt
     return style.Drawn(figure, stored, alt, caption, tolerance)
 
 
-def _of(given: object, panel: str) -> object:
-    return given.get(panel) if isinstance(given, Mapping) else given
+def _panels(
+    count: int, across: int, widths: tuple[float, ...] | None, rows: int, series: int, shared: bool
+) -> tuple[plt.Figure, np.ndarray]:
+    columns = min(across, count)
+    lines = -(-count // columns)
+    height = min(rows + 1, NAMED_ROWS) * max(0.27, 0.15 * series)
+    size = (style.WIDTH, 0.65 + lines * (0.4 + height))
+    return plt.subplots(lines, columns, figsize=size, sharey=shared, squeeze=False, width_ratios=widths)
 
 
-def _room(places: Mapping[tuple[str, str], float]) -> float:
+def _looks(drawn: pd.DataFrame) -> dict[str, _Look]:
+    """The look of each series."""
+    series = list(drawn["series"].unique())
+    if len(series) > len(_SERIES):
+        raise style.FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
+    return dict(zip(series, _SERIES, strict=False))
+
+
+def _of_panel(table: pd.DataFrame, panel: str) -> pd.DataFrame:
+    return table[table["panel"].eq(panel)] if "panel" in table else table
+
+
+def _room(spots: Mapping[tuple[str, str], float]) -> float:
     """Inches that the names of rows take."""
-    return LETTER * max(len(label or group) for group, label in places)
+    return LETTER * max(len(label or group) for group, label in spots)
 
 
-def _places(part: pd.DataFrame) -> dict[tuple[str, str], float]:
+def _spots(part: pd.DataFrame) -> dict[tuple[str, str], float]:
     """(group, label) -> place from above; a group's name stands at (group, "")."""
-    places: dict[tuple[str, str], float] = {}
+    spots: dict[tuple[str, str], float] = {}
     spot, before = 0.0, ""
     for group, label in part[["group", "label"]].drop_duplicates().itertuples(index=False):
         if group != before and group:
-            places[group, ""] = spot + (0.3 if places else 0)
-            spot = places[group, ""] + 1
-        places[group, label] = spot
+            spots[group, ""] = spot + (0.3 if spots else 0)
+            spot = spots[group, ""] + 1
+        spots[group, label] = spot
         spot, before = spot + 1, group
-    return places
+    return spots
 
 
-def _draw_rows(
+def _draw(
     axes: Axes,
     part: pd.DataFrame,
-    places: Mapping[tuple[str, str], float],
-    series: list[str],
-    joined: bool,
-    handles: dict[str, object],
-    null_name: str,
+    spots: Mapping[tuple[str, str], float],
+    looks: Mapping[str, _Look],
+    singles: pd.DataFrame | None,
 ) -> None:
-    apart = 0 if joined else 0.68 / len(series)
-    spots = {key: places[key] for key in zip(part["group"], part["label"], strict=True)}
-    if joined:
-        ends = part.groupby(["group", "label"], sort=False)["value"].agg(["min", "max"])
-        axes.hlines(
-            [spots[key] for key in ends.index], ends["min"], ends["max"], color=style.MUTED, linewidth=1.5
+    apart = 0.68 / len(looks)
+    shift = part["series"].map(list(looks).index) - (len(looks) - 1) / 2
+    place = [spots[key] for key in zip(part["group"], part["label"], strict=True)] + apart * shift
+    look = part["series"].mask(part["main"].astype(bool), _MAIN).mask(part["minor"].astype(bool), _MINOR)
+    marks = part.assign(place=place, look=look)
+    every = {**looks, **_OWN_LOOKS}
+    scales = {
+        name: {key: getattr(one, name) for key, one in every.items()} for name in _Look.__dataclass_fields__
+    }
+    plot = so.Plot(marks, x="value", y="place").scale(**scales).label(x="", y="")
+    if marks["wide_low"].notna().any():
+        plot = plot.add(
+            so.Range(color=style.RULE, linewidth=7), xmin="wide_low", xmax="wide_high", orient="y"
         )
-    for number, name in enumerate(series):
-        colour, marker, filled = _SERIES[number]
-        own = part[part["series"].eq(name)]
-        for row in own.itertuples():
-            place = spots[row.group, row.label] + apart * (number - (len(series) - 1) / 2)
-            size, width = 6.0, 1.8
-            ink, shape = colour, marker
-            if row.main:
-                ink, shape, size = style.VERMILION, "D", 6.5
-            elif row.minor:
-                ink, size, width = style.MUTED, 4.0, 1.2
-            if not pd.isna(row.wide_low):
-                axes.hlines(place, row.wide_low, row.wide_high, color=style.RULE, linewidth=7, zorder=1)
-            if not pd.isna(row.null):
-                ends = (place - 0.33 / len(series), place + 0.33 / len(series))
-                handles[null_name or "by chance"] = axes.vlines(
-                    row.null, *ends, color=style.VERMILION, linestyle="--", linewidth=1.5
-                )
-            if not pd.isna(row.low):
-                axes.hlines(place, row.low, row.high, color=ink, linewidth=width)
-            face = ink if filled or row.main else "white"
-            (dot,) = axes.plot(
-                row.value, place, shape, color=ink, markerfacecolor=face, markeredgewidth=1.5, markersize=size
-            )
-            if name and name not in handles:
-                handles[name] = dot
-            if row.note:
-                axes.text(
-                    1.03, place, row.note, va="center", fontsize=9.5, transform=axes.get_yaxis_transform()
-                )
+    if singles is not None and len(singles):
+        groups = singles["group"] if "group" in singles else [""] * len(singles)
+        below = [spots[key] + 0.3 for key in zip(groups, singles["label"], strict=True)]
+        plot = plot.add(
+            so.Dots(color=style.MUTED, pointsize=3, stroke=0, fillalpha=0.6),
+            data=singles.assign(place=below).reset_index(drop=True),
+            legend=False,
+        )
+    range_of = {"xmin": "low", "xmax": "high", "orient": "y", "color": "look", "linewidth": "look"}
+    dots_of = {"color": "look", "marker": "look", "fillcolor": "look", "pointsize": "look"}
+    plot = plot.add(so.Range(), legend=False, **range_of)
+    plot.add(so.Dots(stroke=1.5, alpha=1, fillalpha=1), legend=False, **dots_of).on(axes).plot()
+    for note, spot in zip(part["note"], place, strict=True):
+        if note:
+            axes.text(1.03, spot, note, va="center", transform=axes.get_yaxis_transform())
 
 
-def _dress(axes: Axes, title: str, places: Mapping, unit: str, limits: tuple | None, steps: int) -> None:
-    bottom = max(places.values())
-    axes.set_ylim(bottom + 0.6, -0.6)
-    axes.set_title(title, fontsize=9.5)
-    axes.xaxis.set_major_locator(MaxNLocator(steps))
-    if unit == "share":
-        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+def _dress(
+    axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], room: float, named: bool
+) -> None:
+    axes.set_ylim(max(spots.values()) + 0.6, -0.6)
+    axes.set_title("\n".join(wrap(name, int(room / LETTER))))
+    axes.set_xlabel(own.label)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(max(2, int(room / 0.8))))
+    if own.unit == "share":
+        style.in_percent(axes.xaxis)
     axes.margins(x=0.08)
-    if limits is not None:
-        axes.set_xlim(*limits)
-    elif np.ptp(axes.dataLim.intervalx) < SPREAD:
-        around = 1 if unit == "points" else 0.01
+    axes.autoscale_view(scaley=False)
+    if own.limits == (None, None) and np.ptp(axes.dataLim.intervalx) < SPREAD:
+        around = 1 if own.unit == "points" else 0.01
         axes.set_xlim(axes.dataLim.x0 - around, axes.dataLim.x1 + around)
-    axes.tick_params(axis="x", labelsize=9.5)
-    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(*own.limits)
+    axes.tick_params(axis="y", length=0, labelleft=named)
     axes.grid(axis="x")
 
 
-def _part_kinds(axes: Axes, rows: pd.DataFrame, places: Mapping[tuple[str, str], float]) -> None:
+def _part_kinds(axes: Axes, rows: pd.DataFrame, spots: Mapping[tuple[str, str], float]) -> None:
     for above, below in pairwise(rows.itertuples()):
-        ends = [places.get((row.group, row.label)) for row in (above, below)]
+        ends = [spots.get((row.group, row.label)) for row in (above, below)]
         if above.kind != below.kind and None not in ends:
             axes.axhline(sum(ends) / 2, color=style.RULE, linewidth=0.8)
 
 
-def _name_rows(axes: Axes, places: Mapping[tuple[str, str], float]) -> None:
-    every = -(-len(places) // NAMED_ROWS)
-    shown = list(places.items())[::every]
-    axes.set_yticks(
-        [spot for _, spot in shown], [label or group for (group, label), _ in shown], fontsize=9.5
-    )
+def _name_rows(axes: Axes, spots: Mapping[tuple[str, str], float]) -> None:
+    every = -(-len(spots) // NAMED_ROWS)
+    shown = list(spots.items())[::every]
+    axes.set_yticks([spot for _, spot in shown], [label or group for (group, label), _ in shown])
     for tick, ((group, label), _) in zip(axes.get_yticklabels(), shown, strict=True):
         if group and not label:
             tick.set_weight("bold")
 
 
-def _value(value: float, unit: str) -> str:
+def _value_text(value: float, unit: str) -> str:
     return "0" if value == 0 and unit == "points" else number_text(value, unit).replace(NO_BREAK, " ")
 
 
-def _told(panels: Mapping[str, pd.DataFrame], unit: str | Mapping[str, str]) -> str:
-    parts = []
+def _values_text(panels: Mapping[str, pd.DataFrame], axis: Mapping[str, Axis]) -> str:
+    parts, lines = [], set()
     for name, part in panels.items():
-        own, part = _of(unit, name), part.dropna(subset="value")
+        own, part = axis.get(name, Axis()), part.dropna(subset="value")
+        if own.null is not None:
+            lines.add(_value_text(own.null, own.unit))
         if len(part) > NAMED_ROWS:
-            ends = (_value(part["value"].agg(end), own) for end in ("min", "max"))
+            ends = (_value_text(part["value"].agg(end), own.unit) for end in ("min", "max"))
             words = f"{len(part)} values from {' to '.join(ends)}"
         else:
-            words = style.listing([_row_told(row, own) for row in part.itertuples()])
+            words = style.listing([_row_text(row, own.unit) for row in part.itertuples()] or ["none"])
         parts.append(f"{name}: {words}" if name else words)
-    return "; ".join(parts)
+    marked = f" A dashed line marks {style.listing(sorted(lines))}." if lines else ""
+    return f"{'; '.join(parts)}.{marked}"
 
 
-def _row_told(row: tuple, unit: str) -> str:
+def _row_text(row: tuple, unit: str) -> str:
     name = ", ".join(part for part in (row.group, row.label, row.series) if part)
-    value = f"{name} {_value(row.value, unit)}"
+    value = f"{name} {_value_text(row.value, unit)}"
     if pd.isna(row.low) or pd.isna(row.high):
         return value
-    return f"{value} ({' to '.join(_value(end, unit).removesuffix(' %') for end in (row.low, row.high))})"
+    return (
+        f"{value} ({' to '.join(_value_text(end, unit).removesuffix(' %') for end in (row.low, row.high))})"
+    )

@@ -1,8 +1,9 @@
 """The one style of all figures, and the words their alt texts share.
 
-Colours are those of Okabe and Ito, told apart by the colour-blind; hatches, dashes and direct labels carry
-the difference in grey print as well. Importing this module sets the style, since part of it acts only when a
-figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date": None})``).
+Theme and colours are seaborn's, the colours told apart by the colour-blind; dashes, markers and direct
+labels carry the difference in grey print as well. Importing this module sets the style, since part of it acts
+only when a figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date":
+None})``).
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ import matplotlib
 matplotlib.use("agg", force=False)
 
 import pandas as pd
+import seaborn as sns
+from matplotlib.axis import Axis as MatplotlibAxis
 from matplotlib.figure import Figure
 
 from ferbook.errors import FerError
@@ -37,47 +40,37 @@ class Drawn:
     hover: Mapping[str, str] = field(default_factory=dict)
 
 
-BLUE, SKY, ORANGE, VERMILION = "#0072B2", "#56B4E9", "#E69F00", "#D55E00"
-INK, MUTED, RULE = "#222222", "#5F5F5F", "#D0D0D0"
-
 WIDTH = 5.0
 """Width of a figure in inches."""
 SMALLEST = 9.5
 """Points of the smallest text of a figure so wide: 7 on a telephone of 390 pixels."""
 
+INK, MUTED, RULE = "#222222", "#5F5F5F", "#D0D0D0"
+BLUE, ORANGE, _, VERMILION, *_, SKY = sns.color_palette("colorblind").as_hex()
+_TEXTS = ("axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize")
 STYLE = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": MUTED,
-    "axes.grid": False,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 10,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
+    **dict.fromkeys(_TEXTS, SMALLEST),
+    **dict.fromkeys(("font.size", "axes.labelsize", "figure.labelsize"), 10),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.spines.right", "axes.spines.top", "legend.frameon"), False),
     "axes.titlelocation": "left",
-    "axes.titlesize": 11,
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "figure.figsize": (WIDTH, 0.7 * WIDTH),
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
     "grid.color": RULE,
     "grid.linewidth": 0.6,
-    "hatch.linewidth": 0.8,
     "image.cmap": "gray",
     "image.interpolation": "none",
-    "legend.frameon": False,
     "lines.linewidth": 1.8,
+    "lines.markersize": 5,
     "savefig.facecolor": "white",
     "svg.fonttype": "none",
     # Element ids in an SVG are random without it.
     "svg.hashsalt": "fer_lib.report.figures",
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
 }
-matplotlib.rcParams.update(STYLE)
+"""Beside seaborn's theme ``ticks``."""
+sns.set_theme("paper", "ticks", "colorblind", "DejaVu Sans", rc=STYLE)
 
 
 class FigureError(FerError):
@@ -89,6 +82,12 @@ def require_columns(table: pd.DataFrame, columns: list[str]) -> None:
     if absent or table.empty:
         what = f"lacks {', '.join(absent)}" if absent else "has no rows"
         raise FigureError(f"the table to draw {what}; it needs {', '.join(columns)}")
+
+
+def in_percent(*axes: MatplotlibAxis) -> None:
+    """Show shares along an x or y axis as per cents."""
+    for axis in axes:
+        axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %".replace("-", "−"))
 
 
 def percent(share: float) -> str:

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from matplotlib import pyplot
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 from ferbook.book import chapters
 from ferbook.page.style import Drawn
@@ -48,3 +50,16 @@ def toy_clone(tmp_path):
     for name in chapters():
         clone.write_chapter(name)
     return clone
+
+
+@pytest.fixture
+def dots_of():
+    """The places (x, y) of dots of a figure: the last drawn, or of a ``layer``; of one ``colour``."""
+
+    def places(axes, layer=-1, colour=None):
+        points = [each for each in axes.collections if isinstance(each, PathCollection)][layer]
+        shades = [to_hex(edge) for edge in points.get_edgecolors()]
+        every = [tuple(place) for place in points.get_offsets().tolist()]
+        return [place for place, shade in zip(every, shades, strict=True) if colour in (None, shade)]
+
+    return places

@@ -85,7 +85,7 @@ def test_the_commonest_place_is_the_middle_of_its_receptive_field():
     assert len(curves) == 3
 
 
-def test_the_strip_has_a_stroke_per_network_and_a_mean_per_population():
+def test_the_strip_has_a_dot_per_network_and_a_mean_per_population(dots_of):
     people = [f"s{n}" for n in range(5)] * 6
     about = {"kind": "ours", "area_share": 0.5, "pointing_game": 0.5, "iou": 0.3, "subject": people}
     scored = pd.DataFrame(
@@ -97,19 +97,18 @@ def test_the_strip_has_a_stroke_per_network_and_a_mean_per_population():
         }
     )
 
-    def strokes(drawn):
-        lines = [line for line in drawn.figure.get_axes()[0].get_lines() if line.get_marker() == "|"]
-        return sum(len(line.get_xdata()) for line in lines)
+    def singles(drawn):
+        return len(dots_of(drawn.figure.get_axes()[0], layer=0))
 
     drawn = figures.networks_strip(scored, None)
-    assert len(drawn.data) == 3 * (6 + 3) and strokes(drawn) == 6
+    assert len(drawn.data) == 3 * (6 + 3) and singles(drawn) == 6
     names = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert names == ["trained", "untrained", "by photographs"] and "untrained 0.99" in drawn.caption
     # Beside a reference, as its CSV has it, this run stands in a group of its own.
     many = pd.concat([scored.assign(network=scored["network"] + mark) for mark in ("", "x")])
     file = io.StringIO(figures.networks_strip(many, None).data.to_csv(index=False))
     both = figures.networks_strip(scored, pd.read_csv(file))
-    assert len(both.data) == 27 and strokes(both) == 12 + 6 and "reference, trained" in both.alt
+    assert len(both.data) == 27 and singles(both) == 12 + 6 and "reference, trained" in both.alt
 
 
 def estimates_of(kinds):

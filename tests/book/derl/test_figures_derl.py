@@ -66,7 +66,7 @@ def quality() -> pd.DataFrame:
     return table.assign(gain=np.nan, gain_low=np.nan, gain_high=np.nan, n=9)
 
 
-def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth_comes_last():
+def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth_comes_last(dots_of):
     drawn = figures.quality_dots(quality())
     figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert len(data) == 6, "without the PSNR of the truth"
@@ -77,13 +77,8 @@ def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth
         "further",
         "true neutral",
     ]
-    assert sorted(line.get_xdata()[0] for line in near.get_lines()) == [23.0, 25.0]
-    assert {line.get_ydata()[0]: line.get_xdata()[0] for line in found.get_lines()} == {
-        0: 0.5,
-        1: 0.8,
-        2: 0.1,
-        3: 1.0,
-    }
+    assert dots_of(near) == [(25.0, 0), (23.0, 1)]
+    assert sorted((y, x) for x, y in dots_of(found)) == [(0, 0.5), (1, 0.8), (2, 0.1), (3, 1.0)]
     assert "PSNR (dB): generated 25.0 (24.0 to 26.0) and input 23.0 (22.0 to 24.0)" in alt
 
 
@@ -121,7 +116,7 @@ def places() -> pd.DataFrame:
     return pd.DataFrame(rows).assign(n=12)
 
 
-def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below():
+def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below(dots_of):
     drawn = figures.layer_place_dots(places())
     figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert list(data["layer"].unique()) == ["pair8", "pixels"] and len(data) == 13, "one measure"
@@ -132,7 +127,6 @@ def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below(
         "edges",
         "middle of the picture",
     ]
-    ours = [line.get_xdata()[0] for line in energy.get_lines() if line.get_color() == BLUE]
-    assert ours == [1.4, 1.4]
+    assert [x for x, _ in dots_of(energy, colour=BLUE)] == [1.4, 1.4]
     assert "8 × 8, never trained 1.30 (0.100 to 2.00)" in alt
     assert alt.count("edges") == 1 and "Densest is 8 × 8" in drawn.caption

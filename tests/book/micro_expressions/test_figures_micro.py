@@ -29,7 +29,7 @@ def contest():
     return pd.DataFrame(rows, columns=[*columns, "ahead", "ahead_low", "ahead_high"])
 
 
-def test_each_contender_is_a_row_and_the_alt_text_says_who_is_told_apart():
+def test_each_contender_is_a_row_and_the_alt_text_says_who_is_told_apart(dots_of):
     drawn = shared_figures.contender_dots(contest(), "UF1")
     figure, alt = drawn.figure, drawn.alt
     assert len(drawn.data) == 4
@@ -40,8 +40,7 @@ def test_each_contender_is_a_row_and_the_alt_text_says_who_is_told_apart():
         "flow",
         "commonest",
     ]
-    dots = [line for line in gaps.get_lines() if line.get_marker() == "o"]
-    assert [dot.get_xdata()[0] for dot in dots] == [2.0, -10.0, 39.0], "the first is not ahead of itself"
+    assert [x for x, _ in dots_of(gaps)] == [2.0, -10.0, 39.0], "the first is not ahead of itself"
     # Rows whose kind differs are parted: three times here.
     assert (
         len(
@@ -57,10 +56,9 @@ def test_each_contender_is_a_row_and_the_alt_text_says_who_is_told_apart():
     assert "above zero for commonest and below it for flow" in alt
 
 
-def test_only_those_with_several_trainings_have_ticks_for_them():
-    figure = shared_figures.contender_dots(contest(), "UF1").figure
-    (ticks,) = (line for line in figure.get_axes()[0].get_lines() if line.get_marker() == "|")
-    assert sorted(ticks.get_xdata()) == [0.45, 0.47, 0.49, 0.55]
+def test_only_those_with_several_trainings_have_small_dots_for_them(dots_of):
+    scores, _ = shared_figures.contender_dots(contest(), "UF1").figure.get_axes()
+    assert sorted(x for x, _ in dots_of(scores, layer=0)) == [0.45, 0.47, 0.49, 0.55]
 
 
 def test_missing_the_apex_is_a_row_per_method():

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_hex
 
 from ferbook.estimate import Estimate
 from ferbook.page import forest as module
-from ferbook.page import heat as heat_module
-from ferbook.page.forest import forest
-from ferbook.page.heat import heat
-from ferbook.page.style import FigureError
+from ferbook.page.forest import Axis, forest
+from ferbook.page.style import BLUE, VERMILION, FigureError
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +29,25 @@ def rows(**columns):
 
 
 def dots(axes):
-    return [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines()]
+    """(x, y) of each dot; singles are drawn before them."""
+    *_, points = (each for each in axes.collections if isinstance(each, PathCollection))
+    return [tuple(place) for place in points.get_offsets().tolist()]
+
+
+def colours(axes):
+    *_, points = (each for each in axes.collections if isinstance(each, PathCollection))
+    return [to_hex(colour) for colour in points.get_edgecolors()]
 
 
 def test_a_dot_and_an_interval_for_each_row():
     drawn = forest(rows(main=[True, False]), measured="accuracy", alt="Dots.", caption="Dots.")
     (axes,) = drawn.figure.axes
-    assert dots(axes) == [("D", 0.5, 0), ("o", 0.75, 1)]
-    (interval,) = axes.collections
-    assert interval.get_segments()[0].tolist() == [[0.25, 0], [0.625, 0]], "the second has none"
+    assert dots(axes) == [(0.5, 0), (0.75, 1)]
+    assert colours(axes) == [VERMILION, BLUE]
+    (interval,) = (each for each in axes.collections if isinstance(each, LineCollection))
+    drawn_intervals = [segment.tolist() for segment in interval.get_segments()]
+    assert [[0.25, 0], [0.625, 0]] in drawn_intervals
+    assert not [x for segment in drawn_intervals for x, y in segment if y == 1 and np.isfinite(x)], "none"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert drawn.alt == "Dots. a 50.0 % (25.0 to 62.5) and b 75.0 %."
     assert list(drawn.data.columns) == ["label", "value", "low", "high", "main"]
@@ -60,18 +70,18 @@ def test_a_column_of_estimates_is_drawn_and_stored_as_its_numbers():
 def test_measures_stand_side_by_side_each_with_its_unit_and_null():
     twice = pd.concat([rows(panel="share"), rows(panel="gain").iloc[:1].assign(value=-2.0)])
     drawn = forest(
-        twice, measured="of", unit={"gain": "points"}, null={"gain": 0.0}, alt="Dots.", caption="Dots."
+        twice, measured="of", axis={"gain": Axis("points", null=0.0)}, alt="Dots.", caption="Dots."
     )
     share, gain = drawn.figure.axes
     assert [axes.get_title(loc="left") for axes in (share, gain)] == ["share", "gain"]
-    assert dots(share)[1] == ("o", 0.75, 1) and dots(gain)[0] == ("o", -2.0, 0)
+    assert dots(share)[1] == (0.75, 1) and dots(gain)[0] == (-2.0, 0)
     assert "gain: a −2.0 (" in drawn.alt and drawn.alt.endswith("A dashed line marks 0.")
 
 
 def test_equal_values_have_an_axis_that_can_be_read():
     for value, unit, around in ((0.25, "share", 0.01), (0.0, "points", 1)):
         equal = rows(value=[value, value + 1e-17], low=np.nan, high=np.nan)
-        (axes,) = forest(equal, measured="of", unit=unit, alt="Dots.", caption="Dots.").figure.axes
+        (axes,) = forest(equal, measured="of", axis=Axis(unit), alt="Dots.", caption="Dots.").figure.axes
         assert axes.get_xlim() == pytest.approx((value - around, value + around))
 
 
@@ -96,25 +106,23 @@ def test_panels_of_other_rows_have_labels_of_their_own():
 
 def test_series_share_a_row_and_groups_have_a_heading():
     four = pd.concat([rows(series="one", group="G"), rows(series="two", group="G", value=[0.1, 0.2])])
-    drawn = forest(four, measured="of", joined=True, alt="Dots.", caption="Dots.")
+    drawn = forest(four, measured="of", alt="Dots.", caption="Dots.")
     (axes,) = drawn.figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["G", "a", "b"]
-    assert [place for _, _, place in dots(axes)] == [1, 2, 1, 2]
-    assert axes.collections[0].get_segments()[1].tolist() == [[0.2, 2], [0.75, 2]], (
-        "from one dot to the other"
-    )
+    assert [place for _, place in dots(axes)] == pytest.approx([0.83, 1.83, 1.17, 2.17])
+    assert len(set(colours(axes))) == 2
     assert [text.get_text() for text in drawn.figure.legends[0].get_texts()] == ["one", "two"]
 
 
-def test_notes_chance_and_strokes_are_drawn_beside_the_dots():
-    strokes = pd.DataFrame({"label": ["b", "b"], "value": [0.7, 0.8]})
-    given = rows(note=["+1", ""], null=[0.1, 0.2])
+def test_notes_and_single_values_are_drawn_beside_the_dots():
+    singles = pd.DataFrame({"label": ["b", "b"], "value": [0.7, 0.8]})
+    given = rows(note=["+1", ""])
     (axes,) = forest(
-        given, measured="of", strokes=strokes, noted="gain", alt="Dots.", caption="Dots."
+        given, measured="of", singles=singles, noted="gain", alt="Dots.", caption="Dots."
     ).figure.axes
     assert [text.get_text() for text in axes.texts] == ["+1", "gain"]
-    (ticks,) = (line for line in axes.get_lines() if line.get_marker() == "|")
-    assert ticks.get_xdata().tolist() == [0.7, 0.8] and set(ticks.get_ydata()) == {1.28}
+    below, _ = (each for each in axes.collections if isinstance(each, PathCollection))
+    assert below.get_offsets().tolist() == [[0.7, 1.3], [0.8, 1.3]]
 
 
 def test_of_many_rows_some_are_named_and_the_range_is_told():
@@ -132,48 +140,15 @@ def test_what_a_forest_cannot_draw_is_refused():
         forest(seven, measured="of", alt="Dots.", caption="Dots.")
 
 
-CELLS = pd.DataFrame({"r": ["x", "x", "y", "y"], "c": ["a", "b", "a", "b"], "value": [0.1, 0.9, np.nan, 0.5]})
-
-
-def test_cells_stand_in_the_order_given_with_texts_and_frames():
-    drawn = heat(
-        CELLS, rows="r", columns="c", measured="%", framed=[("y", "b")], alt="Heat map.", caption="Cells."
-    )
-    axes = drawn.figure.axes[0]
-    assert [text.get_text() for text in axes.texts] == ["10", "90", "–", "50"]
-    (frame,) = axes.patches
-    assert frame.get_xy() == (1, 1)
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "y"]
-    assert drawn.data.equals(CELLS)
-
-
-def test_signed_cells_have_one_scale_to_both_sides():
-    signed = CELLS.assign(value=[-10.0, 0.5, 3.0, 1.0], text=["−", "", "+", ""])
-    drawn = heat(
-        signed, rows="r", columns="c", measured="sd", unit="", signed=True, alt="Heat map.", caption="Cells."
-    )
-    assert drawn.figure.axes[0].collections[0].get_clim() == (-10, 10)
-    assert [text.get_text() for text in drawn.figure.axes[0].texts] == ["−", "", "+", ""]
-    assert list(drawn.data.columns) == ["r", "c", "value"]
-
-
-def test_a_cell_that_occurs_twice_is_refused():
-    with pytest.raises(FigureError, match="occurs twice"):
-        heat(
-            pd.concat([CELLS, CELLS]), rows="r", columns="c", measured="%", alt="Heat map.", caption="Cells."
-        )
-
-
-@pytest.mark.parametrize("kit", [module, heat_module])
-def test_the_examples_are_true(kit):
-    found = doctest.testmod(kit, extraglobs={"pd": pd})
+def test_the_example_is_true():
+    found = doctest.testmod(module, extraglobs={"pd": pd})
     assert found.attempted and not found.failed
 
 
 def test_another_process_draws_the_same_bytes():
     script = (
         "import hashlib, io, pandas as pd\n"
-        "from ferbook.page.forest import forest\n"
+        "from ferbook.page.forest import Axis, forest\n"
         "rows = pd.DataFrame({'label': ['a', 'b'], 'value': [.5, .7], 'low': [.4, .6], 'high': [.6, .8]})\n"
         "sink = io.BytesIO()\n"
         "forest(rows, measured='m', alt='Dots.', caption='Dots.').figure"

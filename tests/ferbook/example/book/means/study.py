@@ -5,7 +5,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from ferbook.estimate import Estimate
-from ferbook.page.forest import forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 
 
@@ -40,9 +40,7 @@ def drawn(found: Estimate) -> Drawn:
     return forest(
         rows,
         measured="mean",
-        unit="",
-        null=3.5,
-        null_name="a fair die of six sides",
+        axis=Axis("", null=3.5, null_name="a fair die of six sides"),
         alt="A dot with its interval, and a dashed line.",
         caption=f"The mean of the throws; its interval {inside} that of a fair die of six sides.",
         tolerance=1,

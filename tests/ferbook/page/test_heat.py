@@ -1,0 +1,56 @@
+"""Coloured cells: what stands where."""
+
+import doctest
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from ferbook.page import heat as module
+from ferbook.page.heat import heat
+from ferbook.page.style import FigureError
+
+CELLS = pd.DataFrame(
+    {
+        "r": ["x", "x", "b", "b"],
+        "c": ["z", "a", "z", "a"],
+        "value": [0.1, 0.9, np.nan, 0.5],
+        "text": ["10", "90", "", "50"],
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def drawn(cells, **given):
+    return heat(
+        cells, rows="r", columns="c", value="value", measured="%", alt="Map.", caption="Cells.", **given
+    )
+
+
+def test_cells_stand_in_the_order_given_with_their_texts_and_shades():
+    made = drawn(CELLS, row_names={"x": "x (7)"})
+    axes = made.figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x (7)", "b"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["z", "a"]
+    places = {text.get_position(): text.get_text() for text in axes.texts}
+    assert places == {(0.5, 0.5): "10", (1.5, 0.5): "90", (1.5, 1.5): "50", (0.5, 1.5): "–"}
+    (mesh,) = axes.collections
+    assert mesh.get_clim() == (0, 100)
+    assert np.ma.filled(mesh.get_array(), -1).ravel().tolist() == pytest.approx([10, 90, -1, 50])
+    assert made.data.equals(CELLS.drop(columns="text"))
+
+
+def test_a_cell_that_occurs_twice_is_refused():
+    with pytest.raises(FigureError, match="occurs twice"):
+        drawn(pd.concat([CELLS, CELLS]))
+
+
+def test_the_example_is_true():
+    found = doctest.testmod(module, extraglobs={"pd": pd})
+    assert found.attempted and not found.failed
