@@ -9,7 +9,7 @@ import pandas as pd
 
 from book.micro_expressions.leave_one_out import ClipStudy
 from fer_lib.faces.clips import Clips
-from fer_lib.stats.contrasts import Scored, contrast, score_trainings
+from fer_lib.stats.contrasts import TrainingScores, contrast, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -41,7 +41,7 @@ def score_orders(
     *,
     draws: int = 2000,
     seed: int = 0,
-) -> Scored:
+) -> TrainingScores:
     """All trainings of ``studies`` scored on the same clips, people drawn alike: by ``TIMED`` or ``UNTIMED``
     and whether the frames were in order. ``labels`` and ``subjects`` (C,) of the clips.
     """
@@ -56,7 +56,7 @@ def score_orders(
     return score_trainings(pd.DataFrame(rows), answers, labels, people, condition, draws=draws, seed=seed)
 
 
-def order_gains(scored: Scored) -> dict[str, Estimate]:
+def order_gains(scored: TrainingScores) -> dict[str, Estimate]:
     """In points of the unweighted F1: ``order_gain_timed``, how far LSTMs on frames in order are ahead of
     those on shuffled ones where each unit moves in its own time; where all were also asked with all units
     moving together ``order_gain_untimed``; and ``order_gain_difference``, the first minus the second: what

@@ -8,7 +8,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from book.structure_and_loss.study import MOVES, OF_ALL, condition_table
-from fer_lib.stats.contrasts import Scored
+from fer_lib.stats.contrasts import TrainingScores
 from fer_lib.train.losses import SMOOTHING, CrossEntropy, FocalLoss
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
@@ -123,7 +123,7 @@ def plain_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def conditions(scored: Scored, null: float) -> Drawn:
+def conditions(scored: TrainingScores, null: float) -> Drawn:
     """Accuracy of each structure with each loss, mean over the seeds with its interval; small dots are single
     trainings. ``null``: a share, always the commonest class. Data: one row per training with ``structure``
     and ``loss`` (places, from 0), ``seed``, ``accuracy`` and, of its condition, ``mean``, ``low``, ``high``.

@@ -14,7 +14,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.calibration import calibration_error, reliability
-from fer_lib.stats.contrasts import POINTS, Scored, contrast, mean_score, score_trainings
+from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, mean_score, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.evaluate import majority_share
 from fer_lib.train.study import Study
@@ -32,17 +32,17 @@ MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference
 
 
 @dataclass(frozen=True)
-class Asked:
-    """All trainings with what they ``said`` of the tested pictures, probabilities (trainings, N, classes),
-    and their scores.
+class Comparison:
+    """All trainings with their ``probabilities`` (trainings, N, classes) of the tested pictures, and their
+    ``scores``.
 
     ``labels`` and ``groups`` (N,): the true classes, and codes that are equal for pictures that are not
     independent. ``majority``: the share of the tested pictures that show the commonest class of the training
     split. ``about``: what was tested, for readers.
     """
 
-    scored: Scored
-    said: np.ndarray
+    scores: TrainingScores
+    probabilities: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
     majority: float
@@ -51,26 +51,28 @@ class Asked:
     @property
     def right(self) -> np.ndarray:
         """bool (trainings, N): which pictures each training names rightly."""
-        return self.said.argmax(axis=2) == self.labels
+        return self.probabilities.argmax(axis=2) == self.labels
 
     def of_loss(self, loss: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Probabilities, labels and groups of all answers of the trainings with ``loss``, one after the
         other.
         """
-        own = self.said[self.scored.table["loss"].eq(loss)]
+        own = self.probabilities[self.scores.table["loss"].eq(loss)]
         return np.concatenate(own), np.tile(self.labels, len(own)), np.tile(self.groups, len(own))
 
 
-def of_study(study: Study, faces: FaceSet, classes: tuple[str, ...], **draws: int) -> Asked:
-    """The trainings of ``study``, on the test split of ``faces``."""
-    tested, said, (height, width) = faces.split("test"), study.probabilities, faces.size
+def of_trainings(
+    trainings: Study, faces: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int = 0
+) -> Comparison:
+    """The ``trainings``, on the test split of ``faces``; ``draws`` of people, drawn with ``seed``."""
+    tested, given, (height, width) = faces.split("test"), trainings.probabilities, faces.size
     labels, groups = tested.labels(classes), independent_groups(tested)
-    scored = score_trainings(study.table, said, labels, groups, CONDITION, **draws)
+    scores = score_trainings(trainings.table, given, labels, groups, CONDITION, draws=draws, seed=seed)
     about = f"{faces.name}: {len(faces):,} pictures of {height} × {width} pixels"
-    return Asked(scored, said, labels, groups, majority_share(faces, classes, "test"), about)
+    return Comparison(scores, given, labels, groups, majority_share(faces, classes, "test"), about)
 
 
-def of_members(members: Sequence[Member], **draws: int) -> Asked:
+def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Comparison:
     """Networks of populations of one face set, by their kept answers: no faces are needed.
 
     Raises DataError where none is kept, or they were tested by different pictures.
@@ -81,28 +83,28 @@ def of_members(members: Sequence[Member], **draws: int) -> Asked:
     for member in members:
         if not member.tested().equals(tested):
             raise DataError(f"{member.folder} was tested by other pictures than {members[0].folder}")
-    rows = [_member_row(member) for member in members]
-    said = np.stack([member.answers().astype(np.float32) for member in members])
+    table = pd.DataFrame([_member_row(member) for member in members])
+    given = np.stack([member.answers().astype(np.float32) for member in members])
     labels, groups = tested["label"].to_numpy(), tested["group"].to_numpy()
-    scored = score_trainings(pd.DataFrame(rows), said, labels, groups, CONDITION, **draws)
+    scores = score_trainings(table, given, labels, groups, CONDITION, draws=draws, seed=seed)
     done, source = members[0].done(), members[0].population.faces
     counts = done["train_counts"]
     about = (
         f"{done['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
         f"{len(tested):,} tested; {len(members)} networks that are kept"
     )
-    return Asked(scored, said, labels, groups, float(np.mean(labels == np.argmax(counts))), about)
+    return Comparison(scores, given, labels, groups, float(np.mean(labels == np.argmax(counts))), about)
 
 
 def _member_row(member: Member) -> dict[str, object]:
     """What ``train.study.run_study`` says of a training."""
-    asked, done = member.population, member.done()
-    size = asked.faces.size
+    population, done = member.population, member.done()
+    size = population.faces.size
     with torch.random.fork_rng(devices=[]):
-        model = build_network(asked.network, len(done["classes"]), size, **asked.options)
+        model = build_network(population.network, len(done["classes"]), size, **population.options)
     return {
-        "structure": asked.network,
-        "loss": asked.recipe.loss,
+        "structure": population.network,
+        "loss": population.recipe.loss,
         "seed": member.seed,
         "valid_accuracy": done["valid_accuracy"],
         "parameters": parameter_count(model),
@@ -122,84 +124,87 @@ def seed_noise(accuracies: np.ndarray) -> Estimate:
     return Estimate(POINTS * np.std(accuracies, ddof=1), n=count, why=why)
 
 
-def confidence_by_loss(asked: Asked) -> tuple[pd.DataFrame, dict[str, Estimate]]:
+def confidence_by_loss(comparison: Comparison) -> tuple[pd.DataFrame, dict[str, Estimate]]:
     """How far each loss's networks may be believed: the rows of ``stats.calibration.reliability`` with their
     ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
     """
-    losses, draws = asked.scored.table["loss"].unique(), asked.scored.drawn["accuracy"].shape[1]
-    tables = [reliability(*asked.of_loss(loss)[:2]).assign(loss=loss) for loss in losses]
-    settings = {"draws": draws, "tolerance": RERUN_TOLERANCE}
-    return pd.concat(tables), {loss: calibration_error(*asked.of_loss(loss), **settings) for loss in losses}
+    draws = comparison.scores.drawn["accuracy"].shape[1]
+    tables, errors = [], {}
+    for loss in comparison.scores.table["loss"].unique():
+        own = comparison.of_loss(loss)
+        tables.append(reliability(*own[:2]).assign(loss=loss))
+        errors[loss] = calibration_error(*own, draws=draws, tolerance=RERUN_TOLERANCE)
+    return pd.concat(tables), errors
 
 
-def condition_table(scored: Scored) -> Table:
+def condition_table(scores: TrainingScores) -> Table:
     """One row per pair of ``structure`` and ``loss``, in the study's order: how many ``seeds``, means over
     them of ``valid_accuracy`` (share), and estimates of ``accuracy`` and ``macro_f1`` on the test split.
     """
     rows = []
-    for condition, part in scored.table.groupby(CONDITION, sort=False):
-        own = scored.table.index.isin(part.index)
-        scores = [mean_score(scored, own, measure) for measure in ("accuracy", "macro_f1")]
-        rows.append([*condition, len(part), part["valid_accuracy"].mean(), *scores])
+    for condition, part in scores.table.groupby(CONDITION, sort=False):
+        own = scores.table.index.isin(part.index)
+        means = [mean_score(scores, own, measure) for measure in ("accuracy", "macro_f1")]
+        rows.append([*condition, len(part), part["valid_accuracy"].mean(), *means])
     table = pd.DataFrame(rows, columns=[*CONDITION, "seeds", "valid_accuracy", "accuracy", "macro_f1"])
     caption = "Means over the seeds, with 95 % intervals on the test split"
     return Table(table, caption, {"valid_accuracy": "share"}, MOVES | {"seeds": 0})
 
 
-def cost_table(scored: Scored) -> Table:
+def cost_table(scores: TrainingScores) -> Table:
     """One row per ``structure``: ``parameters``; ``macs``, multiply-adds of one picture; ``epoch_seconds``,
     the median over its trainings; an estimate of its mean ``accuracy`` over all losses and seeds.
     """
     costs = {"parameters": "first", "macs": "first", "epoch_seconds": "median"}
-    table = scored.table.groupby("structure", sort=False).agg(costs).reset_index()
+    table = scores.table.groupby("structure", sort=False).agg(costs).reset_index()
     means = [
-        contrast(scored, _even(scored, scored.table["structure"].eq(name))) for name in table["structure"]
+        contrast(scores, _even(scores, scores.table["structure"].eq(name))) for name in table["structure"]
     ]
     caption = "Structures: cost of one picture and one epoch, mean accuracy on test"
     formats = {"parameters": "count", "macs": "count", "epoch_seconds": "seconds"}
     return Table(table.assign(accuracy=means), caption, formats, MOVES | {"epoch_seconds": 1e6})
 
 
-def plain_level(scored: Scored, factor: str) -> str:
+def plain_level(scores: TrainingScores, factor: str) -> str:
     """The level of ``factor`` that the others are compared with: cross-entropy, or the first."""
-    names = scored.table[factor].unique()
+    names = scores.table[factor].unique()
     return "cross_entropy" if "cross_entropy" in names else names[0]
 
 
-def differences(scored: Scored) -> Table | None:
+def difference_table(scores: TrainingScores) -> Table | None:
     """Paired differences of test accuracy: each loss, and each structure, minus the plain one.
 
     Columns: ``factor`` (``loss`` or ``structure``), ``name``, ``reference``, ``within`` (a level of the other
     factor, or ``all`` for their mean), ``difference``, an estimate in percentage points. None where both
     factors have one level only.
     """
-    table, rows = scored.table, []
+    table, rows = scores.table, []
     for factor, other in (("loss", "structure"), ("structure", "loss")):
-        names, others, plain = table[factor].unique(), table[other].unique(), plain_level(scored, factor)
+        names, others, plain = table[factor].unique(), table[other].unique(), plain_level(scores, factor)
         for within in (OF_ALL, *(others if len(others) > 1 else ())):
             here = table[other].eq(within) | (within == OF_ALL)
             for name in names[names != plain]:
                 sides = [here & table[factor].eq(level) for level in (name, plain)]
                 if all(side.any() for side in sides):
-                    rows.append([factor, name, plain, within, _difference(scored, *sides)])
+                    rows.append([factor, name, plain, within, _difference(scores, *sides)])
     named = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
     caption = "Differences of accuracy on the test split (points), with 95 % intervals"
     return Table(named, caption, tolerance=MOVES) if rows else None
 
 
-def preferred(scored: Scored, *factors: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
+def preferred(scores: TrainingScores, *factors: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The levels of ``factors`` with the highest validation accuracy, mean over the conditions; of equals the
     first. The levels ``but`` are left out; empty where there are no others.
     """
-    conditions = scored.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean().reset_index()
+    conditions = scores.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean().reset_index()
     means = conditions.groupby(list(factors), sort=False)["valid_accuracy"].mean()
     means.index = pd.MultiIndex.from_frame(means.index.to_frame())
     means = means.drop(but, errors="ignore") if but else means
     return means.idxmax() if len(means) else ()
 
 
-def study_metrics(asked: Asked) -> dict[str, Estimate]:
-    """The study in numbers.
+def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
+    """The ``comparison`` in numbers.
 
     ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition), ``repeated`` (trainings that
     differ from another in their seed only); ``majority_accuracy``.
@@ -208,24 +213,26 @@ def study_metrics(asked: Asked) -> dict[str, Estimate]:
     against that, mean over everything else, in points on the test split; 0, without an interval, where there
     is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
     """
-    scored, table = asked.scored, asked.scored.table
-    chosen = _is(table, CONDITION, preferred(scored, *CONDITION))
-    settings = {"tolerance": RERUN_TOLERANCE}
+    scores, table = comparison.scores, comparison.scores.table
+    chosen = _is(table, CONDITION, preferred(scores, *CONDITION))
     counts = {"trainings": len(table), "structures": table["structure"].nunique()}
     counts |= {"losses": table["loss"].nunique(), "seeds": table.groupby(CONDITION).size().min()}
-    counts |= {"repeated": scored.freedom}
+    counts |= {"repeated": scores.freedom}
     gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},
         "majority_accuracy": Estimate(
-            asked.majority, n=scored.pictures, why="counted in the pictures that are tested", unit="share"
+            comparison.majority,
+            n=scores.pictures,
+            why="counted in the pictures that are tested",
+            unit="share",
         ),
-        "test_accuracy": mean_score(scored, chosen, **settings),
-        "macro_f1": mean_score(scored, chosen, "macro_f1", **settings),
-        **{name: _gain(scored, factors) for name, factors in gains.items()},
+        "test_accuracy": mean_score(scores, chosen, tolerance=RERUN_TOLERANCE),
+        "macro_f1": mean_score(scores, chosen, "macro_f1", tolerance=RERUN_TOLERANCE),
+        **{name: _gain(scores, *factors) for name, factors in gains.items()},
         "seed_spread": Estimate(
-            POINTS * scored.spread["accuracy"],
-            why=f"pooled over all conditions, {scored.freedom} degrees of freedom",
+            POINTS * scores.spread["accuracy"],
+            why=f"pooled over all conditions, {scores.freedom} degrees of freedom",
             tolerance=POINTS * RERUN_TOLERANCE,
         ),
     }
@@ -235,32 +242,42 @@ def _is(table: pd.DataFrame, factors: Sequence[str], levels: Sequence[str]) -> p
     return (table[list(factors)] == list(levels)).all(axis=1)
 
 
-def _gain(scored: Scored, factors: Sequence[str]) -> Estimate:
-    plain = tuple(plain_level(scored, factor) for factor in factors)
-    best = preferred(scored, *factors, but=plain)
-    if not best:
-        return Estimate(0.0, n=scored.pictures, why="there is no other than the plain one", tolerance=15)
-    sides = [_is(scored.table, factors, levels) for levels in (best, plain)]
-    return _difference(scored, *sides, tolerance=RERUN_TOLERANCE)
+def best_and_plain(scores: TrainingScores, *factors: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The levels of ``factors`` that validation prefers of all but the plain ones, and the plain ones; these
+    twice where there are no others.
+    """
+    plain = tuple(plain_level(scores, factor) for factor in factors)
+    return preferred(scores, *factors, but=plain) or plain, plain
 
 
-def _even(scored: Scored, keep: pd.Series) -> np.ndarray:
+def _gain(scores: TrainingScores, *factors: str) -> Estimate:
+    best, plain = best_and_plain(scores, *factors)
+    if best == plain:
+        return Estimate(0.0, n=scores.pictures, why="there is no other than the plain one", tolerance=15)
+    sides = [_is(scores.table, factors, levels) for levels in (best, plain)]
+    return _difference(scores, *sides, tolerance=RERUN_TOLERANCE)
+
+
+def _even(scores: TrainingScores, keep: pd.Series) -> np.ndarray:
     """(trainings,): weights of the mean over the conditions of the trainings ``keep``, in which a condition
     counts once, however many seeds it has: else a loss would speak for a structure that it was repeated with.
     """
-    kept = scored.table[keep]
+    kept = scores.table[keep]
     sizes = kept.groupby(CONDITION)["seed"].transform("size")
-    return (1 / (sizes * len(kept.groupby(CONDITION)))).reindex(scored.table.index, fill_value=0).to_numpy()
+    return (1 / (sizes * len(kept.groupby(CONDITION)))).reindex(scores.table.index, fill_value=0).to_numpy()
 
 
-def _difference(scored: Scored, first: pd.Series, second: pd.Series, **settings: object) -> Estimate:
-    return contrast(scored, _even(scored, first) - _even(scored, second), unit="", **settings)
+def _difference(
+    scores: TrainingScores, first: pd.Series, second: pd.Series, tolerance: float = 0.0
+) -> Estimate:
+    weights = _even(scores, first) - _even(scores, second)
+    return contrast(scores, weights, unit="", tolerance=tolerance)
 
 
-def preference_answer(scored: Scored) -> str:
+def preference_answer(scores: TrainingScores) -> str:
     """What validation prefers, and what it is compared with, in a sentence."""
     (best, plain) = (
         " with ".join(pair).replace("_", " ")
-        for pair in (preferred(scored, *CONDITION), [plain_level(scored, factor) for factor in CONDITION])
+        for pair in (preferred(scores, *CONDITION), [plain_level(scores, factor) for factor in CONDITION])
     )
     return f"Of all pairs the validation split prefers {best}; the plain pair is {plain}."

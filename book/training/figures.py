@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from book.training.study import CHOSE, FRESH, HAD_NO_SAY, HOG, OWN, TRAINING_GAINS, last_fifth, of_condition
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.stats.contrasts import Scored
+from fer_lib.stats.contrasts import TrainingScores
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import grey_table, picture_grid, show
@@ -34,7 +34,7 @@ CONDITIONS = {
 TESTED, LEARNED = "test people", "training people"
 
 
-def tested_networks(scored: Scored, null: float) -> Drawn:
+def tested_networks(scored: TrainingScores, null: float) -> Drawn:
     """Accuracy on the tested pictures of each condition, mean over its networks with the interval, and beside
     it that on the pictures that it learned from; small dots are single networks.
 
@@ -114,7 +114,7 @@ def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−")
 
 
-def people_who_chose(by_people: Mapping[str, Scored], gap: Estimate) -> Drawn:
+def people_who_chose(by_people: Mapping[str, TrainingScores], gap: Estimate) -> Drawn:
     """Accuracy of the same networks on the people who chose their epochs and on those who did not, with
     intervals; ``gap``: the difference in points; small dots are single networks. Data: ``people`` (place in
     ``by_people``), ``network``, ``accuracy``, ``mean``, ``low``, ``high``.

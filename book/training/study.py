@@ -20,7 +20,7 @@ from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.contrasts import POINTS, Scored, contrast, difference, mean_score, minus
+from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, difference, mean_score, minus
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.stats.two_way import Luck
 from fer_lib.train.crossval import CrossValidation, cross_validate
@@ -192,7 +192,7 @@ def score_tested(
     beside: Iterable[Member],
     classes: tuple[str, ...],
     **draws,
-) -> Scored:
+) -> TrainingScores:
     """All that were tested by the same pictures, one row each with its ``condition``, ``seed`` and
     ``learned``, the share that it names rightly of what it learned from: the page's own networks, the
     ``others`` that are no networks, and those of other populations ``beside`` them.
@@ -205,13 +205,13 @@ def score_tested(
     return score_on(tested.pictures, classes, table, said, ["condition"], **draws)
 
 
-def of_condition(scored: Scored, condition: str, measure: str = "accuracy") -> Estimate:
+def of_condition(scored: TrainingScores, condition: str, measure: str = "accuracy") -> Estimate:
     """The mean over the networks of ``condition``."""
     keep = scored.table["condition"].eq(condition)
     return mean_score(scored, keep, measure, without_seed=_unlucky(scored), tolerance=RERUN_TOLERANCE)
 
 
-def _unlucky(scored: Scored) -> np.ndarray:
+def _unlucky(scored: TrainingScores) -> np.ndarray:
     """Who gives the same answers whatever the seed."""
     return scored.table["condition"].isin((HOG, MAJORITY)).to_numpy()
 
@@ -227,7 +227,7 @@ TRAINING_GAINS = {
 """Metric -> what is asked, and the two whose accuracies are compared: the first minus the second."""
 
 
-def luck_of_training(scored: Scored) -> list[Luck]:
+def luck_of_training(scored: TrainingScores) -> list[Luck]:
     """The luck of the page's own networks in the mean of their accuracies, in points; none where no condition
     was trained twice.
     """
@@ -247,7 +247,7 @@ def reference_gains(run: Session) -> dict[str, Estimate]:
     return {name: gain for name, gain in gains.items() if gain}
 
 
-def comparisons(scored: Scored) -> dict[str, Estimate]:
+def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     """Each difference of ``TRAINING_GAINS`` whose sides were both tested, in points, paired by picture."""
     conditions, found = scored.table["condition"], {}
     for name, (_, first, second) in TRAINING_GAINS.items():
@@ -259,7 +259,7 @@ def comparisons(scored: Scored) -> dict[str, Estimate]:
 
 
 def metrics_of(
-    tested: Tested, scored: Scored, result: Evaluation, leaks: pd.DataFrame, folds: int
+    tested: Tested, scored: TrainingScores, result: Evaluation, leaks: pd.DataFrame, folds: int
 ) -> dict[str, Estimate]:
     """``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
     ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of
@@ -334,7 +334,7 @@ seen."""
 
 def ask_people(
     run: Session, tested: Tested, fold: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int
-) -> dict[str, Scored]:
+) -> dict[str, TrainingScores]:
     """The networks whose weights are kept, one row each, on the people who chose the epoch, on those who had
     no say, both of ``fold``, and where the page declares them on people drawn anew; these have nobody in
     common.
@@ -350,7 +350,7 @@ def ask_people(
     return asked
 
 
-def optimism(by_people: Mapping[str, Scored]) -> dict[str, Estimate]:
+def optimism(by_people: Mapping[str, TrainingScores]) -> dict[str, Estimate]:
     """``optimism``: by how many points the accuracy on the people who chose the epoch lies above that on
     people who had no say in anything, of the same networks; ``shown_accuracy`` and ``fresh_accuracy``: the
     two. The people are those drawn anew where there are some, else those of the test split.

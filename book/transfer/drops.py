@@ -11,7 +11,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats.contrasts import (
     POINTS,
-    Scored,
+    TrainingScores,
     contrast_of_sets,
     difference,
     how_many_at_or_below,
@@ -82,7 +82,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     return Drops(pd.DataFrame(cells), means, _spread(scores))
 
 
-def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> Scored:
+def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> TrainingScores:
     """All networks on the test pictures of ``target``, and last the commonest class, named ``NULL``."""
     labels = test.labels(study.sets.classes)
     answers = {key: answer for key, answer in study.answers.items() if key[2] == target}
@@ -94,7 +94,7 @@ def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: 
     return score_trainings(table, given, labels, groups, ["trained_on"], draws=draws, seed=seed)
 
 
-def _compared(scored: Scored, source: str, target: str) -> dict[str, float]:
+def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, float]:
     sources = scored.table["trained_on"]
     own, null = sources.eq(source).to_numpy(), sources.eq(NULL).to_numpy()
     found = {
@@ -111,7 +111,7 @@ def _compared(scored: Scored, source: str, target: str) -> dict[str, float]:
     return {name: np.nan if number is None else number for name, number in numbers.items()}
 
 
-def _spread(scores: Sequence[Scored]) -> Estimate | None:
+def _spread(scores: Sequence[TrainingScores]) -> Estimate | None:
     freedom = sum(scored.freedom for scored in scores)
     if not freedom:
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_lib.stats.contrasts import Scored, difference, mean_score, score_trainings
+from fer_lib.stats.contrasts import TrainingScores, difference, mean_score, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -37,7 +37,7 @@ class Contest:
     ``seeded`` beside the measures.
     """
 
-    scored: Scored
+    scored: TrainingScores
     names: tuple[str, ...]
 
     def of(self, name: str) -> np.ndarray:

@@ -35,7 +35,7 @@ POINTS = 100
 
 
 @dataclass(frozen=True)
-class Scored:
+class TrainingScores:
     """Trainings with their scores on one split, and the scores they would have on other draws of its
     pictures.
 
@@ -68,7 +68,7 @@ def score_trainings(
     *,
     draws: int = 2000,
     seed: int = 0,
-) -> Scored:
+) -> TrainingScores:
     """Score each training of ``table`` (T rows) by its ``probabilities`` (T, N, classes) of pictures with
     true classes ``labels`` (N,).
 
@@ -91,7 +91,7 @@ def score_trainings(
             values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
     scored = table.assign(**values).reset_index(drop=True)
     spread, freedom = _spread(scored, condition)
-    return Scored(scored, drawn, spread, freedom, len(labels), count)
+    return TrainingScores(scored, drawn, spread, freedom, len(labels), count)
 
 
 def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, float], int]:
@@ -104,7 +104,7 @@ def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, fl
     return {n: float(np.sqrt(total / freedom)) if freedom else 0.0 for n, total in within.items()}, freedom
 
 
-def minus(first: Scored, second: Scored, condition: Sequence[str]) -> Scored:
+def minus(first: TrainingScores, second: TrainingScores, condition: Sequence[str]) -> TrainingScores:
     """The scores of the same trainings on ``first``'s pictures minus those on ``second``'s, which show other
     people and whose people were drawn with another seed; ``condition`` as of ``score_trainings``.
     """
@@ -113,11 +113,11 @@ def minus(first: Scored, second: Scored, condition: Sequence[str]) -> Scored:
     spread, freedom = _spread(table, condition)
     drawn = {name: first.drawn[name] - second.drawn[name] for name in SCORE_MEASURES}
     pictures, clusters = first.pictures + second.pictures, min(first.clusters, second.clusters)
-    return Scored(table, drawn, spread, freedom, pictures, clusters)
+    return TrainingScores(table, drawn, spread, freedom, pictures, clusters)
 
 
 def contrast(
-    scored: Scored,
+    scored: TrainingScores,
     weights: np.ndarray,
     measure: str = "accuracy",
     *,
@@ -144,7 +144,7 @@ def contrast(
 
 
 def contrast_of_sets(
-    scores: Sequence[Scored],
+    scores: Sequence[TrainingScores],
     weights: Sequence[np.ndarray],
     measure: str = "accuracy",
     *,
@@ -167,7 +167,7 @@ def _lucky(weights: np.ndarray, without_seed: np.ndarray | None) -> np.ndarray:
 
 
 def _mean_contrast(
-    scores: Sequence[Scored],
+    scores: Sequence[TrainingScores],
     weights: Sequence[np.ndarray],
     lucky: Sequence[np.ndarray],
     measure: str,
@@ -196,13 +196,19 @@ def _mean_contrast(
     )
 
 
-def mean_score(scored: Scored, keep: np.ndarray, measure: str = "accuracy", **settings: object) -> Estimate:
+def mean_score(
+    scored: TrainingScores, keep: np.ndarray, measure: str = "accuracy", **settings: object
+) -> Estimate:
     """Mean of the trainings where the mask ``keep`` is true; ``settings`` as in ``contrast``."""
     return contrast(scored, scored.weights(keep), measure, **settings)
 
 
 def difference(
-    scored: Scored, first: np.ndarray, second: np.ndarray, measure: str = "accuracy", **settings: object
+    scored: TrainingScores,
+    first: np.ndarray,
+    second: np.ndarray,
+    measure: str = "accuracy",
+    **settings: object,
 ) -> Estimate:
     """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``settings`` as
     in ``contrast``.

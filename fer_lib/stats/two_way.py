@@ -71,14 +71,14 @@ def two_way_interval(
     that describe the estimate.
     """
     for number, luck in enumerate(lucks):
-        draws = draws + luck.error * _deviates(luck.freedom, len(draws), number)
+        draws = draws + luck.error * student_deviates(luck.freedom, len(draws), number)
     return interval(value, draws.clip(*limits), clusters, **description)
 
 
 @lru_cache(maxsize=64)
-def _deviates(freedom: int, draws: int, number: int) -> np.ndarray:
-    """(draws,): evenly spaced quantiles of Student's t in an order of its own for each ``number``, and then
-    the same with the other sign, so that their sums lean to neither side.
+def student_deviates(freedom: int, draws: int, number: int = 0) -> np.ndarray:
+    """float64 (draws,): evenly spaced quantiles of Student's t in an order of its own for each ``number``,
+    and then the same with the other sign, so that their sums lean to neither side.
     """
     half = draws // 2
     order = np.random.default_rng((number, draws)).permutation(half)

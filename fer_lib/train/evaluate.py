@@ -9,7 +9,7 @@ import pandas as pd
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.stats.classification import accuracy, confusion
-from fer_lib.stats.contrasts import Scored, score_trainings
+from fer_lib.stats.contrasts import TrainingScores, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -90,7 +90,7 @@ def score_on(
     *,
     draws: int = 2000,
     seed: int = 0,
-) -> Scored:
+) -> TrainingScores:
     """The trainings of ``table`` with their scores on ``pictures``, as ``stats.contrasts.score_trainings``;
     the bootstrap draws subjects, or groups of equal pictures.
     """

@@ -69,11 +69,11 @@ STRUCTURE_MATTERS = {
 
 
 def asked(faces, skill=STRUCTURE_MATTERS, seeds=2):
-    return reports.of_study(made_study(skill, seeds), faces, CLASSES, draws=400)
+    return reports.of_trainings(made_study(skill, seeds), faces, CLASSES, draws=400)
 
 
 def test_the_table_of_conditions_means_over_seeds(faces):
-    table = reports.condition_table(asked(faces).scored).data
+    table = reports.condition_table(asked(faces).scores).data
     assert list(table["structure"] + " " + table["loss"])[1] == "zero_bias cross_entropy"
     third = table["accuracy"].iloc[2]
     assert third.value == pytest.approx(0.705, abs=0.002) and third.low < third.value < third.high
@@ -81,7 +81,7 @@ def test_the_table_of_conditions_means_over_seeds(faces):
 
 
 def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(faces):
-    table = reports.differences(asked(faces).scored).data.set_index(["factor", "name", "within"])
+    table = reports.difference_table(asked(faces).scores).data.set_index(["factor", "name", "within"])
     assert set(table["reference"]) == {"cross_entropy", "zero_bias"}
     found = table["difference"]
     assert found["structure", "residual", "all"].value == pytest.approx(20.5, abs=0.2)
@@ -90,7 +90,7 @@ def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(f
 
 
 def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
-    metrics = reports.study_metrics(asked(faces))
+    metrics = reports.comparison_metrics(asked(faces))
     assert metrics["structure_gain"].value == pytest.approx(20.5, abs=0.2)
     assert metrics["structure_gain"].low > 0 and "seeds" in metrics["structure_gain"].how
     # Validation prefers cross-entropy to it: then the other is asked all the same.
@@ -101,14 +101,14 @@ def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
 
 def test_where_there_is_the_plain_level_only_nothing_is_gained(faces):
     study = made_study({("vgg", "cross_entropy"): (0.4, 0.4)})
-    found = reports.study_metrics(reports.of_study(study, faces, CLASSES, draws=200))
+    found = reports.comparison_metrics(reports.of_trainings(study, faces, CLASSES, draws=200))
     assert found["loss_gain"].value == 0 and found["loss_gain"].why == "there is no other than the plain one"
 
 
 def test_a_condition_counts_once_however_many_seeds_it_has(faces):
     shares = {("zero_bias", "cross_entropy"): (0.5, 0.5, 0.5), ("zero_bias", "focal"): (0.1,)}
     study = made_study(shares | {("vgg", "cross_entropy"): (0.6,), ("vgg", "focal"): (0.2,)}, seeds=3)
-    found = reports.study_metrics(reports.of_study(study, faces, CLASSES, draws=200))
+    found = reports.comparison_metrics(reports.of_trainings(study, faces, CLASSES, draws=200))
     assert found["structure_gain"].value == pytest.approx(10, abs=0.2) and found["repeated"].value == 2
 
 
@@ -117,22 +117,22 @@ def test_validation_chooses_even_where_it_errs(faces):
         STRUCTURE_MATTERS | {("vgg", "focal"): (0.4, 0.4), ("vgg", "cross_entropy"): (0.4, 0.4)}
     )
     table = study.table.assign(valid_accuracy=1 - study.table["valid_accuracy"])
-    found = reports.of_study(Study(table, study.probabilities, FP32), faces, CLASSES, draws=200)
-    metrics = reports.study_metrics(found)
+    found = reports.of_trainings(Study(table, study.probabilities, FP32), faces, CLASSES, draws=200)
+    metrics = reports.comparison_metrics(found)
     assert metrics["structure_gain"].value == pytest.approx(-10.5, abs=0.2)
     assert metrics["test_accuracy"].value == pytest.approx(0.4, abs=0.002)
     assert (
         "prefers vgg with focal; the plain pair is zero bias with cross entropy"
-        in reports.preference_answer(found.scored)
+        in reports.preference_answer(found.scores)
     )
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("levels", [1, 2])
 def test_the_same_metrics_exist_for_every_choice_of_parameters(faces, seeds, levels):
-    names = set(reports.study_metrics(asked(faces)))
+    names = set(reports.comparison_metrics(asked(faces)))
     kept = dict(list(STRUCTURE_MATTERS.items())[: levels**2])
-    metrics = reports.study_metrics(asked(faces, kept, seeds))
+    metrics = reports.comparison_metrics(asked(faces, kept, seeds))
     assert set(metrics) == names
     assert all(
         metric.low <= metric.value <= metric.high for metric in metrics.values() if metric.low is not None
@@ -181,14 +181,14 @@ def test_kept_networks_need_no_faces():
     labels = np.arange(30) % 3
     members = [Kept(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)]
     found = reports.of_members(members, draws=200)
-    assert found.scored.table[["loss", "seed"]].to_numpy().tolist() == [
+    assert found.scores.table[["loss", "seed"]].to_numpy().tolist() == [
         ["focal", 0],
         ["focal", 1],
         ["cross_entropy", 0],
         ["cross_entropy", 1],
     ]
-    assert found.scored.table["accuracy"].tolist() == [0.5] * 4 and found.majority == pytest.approx(1 / 3)
-    costs = reports.cost_table(found.scored).data.iloc[0]
+    assert found.scores.table["accuracy"].tolist() == [0.5] * 4 and found.majority == pytest.approx(1 / 3)
+    costs = reports.cost_table(found.scores).data.iloc[0]
     assert costs["epoch_seconds"] == 2.0 and costs["parameters"] > 1000
     assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
     with pytest.raises(DataError, match="there was tested by other pictures than here"):
@@ -216,7 +216,7 @@ def test_answers_of_one_loss_are_put_together(faces):
     said, labels, groups = found.of_loss("focal")
     assert said.shape == (4 * N, 3) and labels.tolist() == found.labels.tolist() * 4
     assert len(set(groups)) == N
-    assert found.right.mean(axis=1) == pytest.approx(found.scored.table["accuracy"])
+    assert found.right.mean(axis=1) == pytest.approx(found.scores.table["accuracy"])
 
 
 def test_a_network_that_is_always_sure_errs_by_its_errors(faces):
@@ -256,16 +256,16 @@ def test_two_seeds_are_as_far_apart_as_their_accuracies():
 
 def test_the_figures_show_the_numbers_of_the_tables(faces):
     found = asked(faces)
-    drawn = figures.conditions(found.scored, found.majority)
+    drawn = figures.conditions(found.scores, found.majority)
     assert drawn.data["mean"].max() == pytest.approx(0.715, abs=0.002) and len(drawn.data) == 8
     assert "cross entropy 71." in drawn.alt
-    drawn = figures.paired_differences(reports.differences(found.scored))
+    drawn = figures.paired_differences(reports.difference_table(found.scores))
     assert len(drawn.data) == 6 and "residual, mean +20.5" in drawn.alt
 
 
 def test_figures_cope_without_intervals(faces):
     alone = asked(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
-    assert figures.conditions(alone.scored, alone.majority).data["low"].isna().all()
-    assert figures.paired_differences(reports.differences(alone.scored)).data["low"].isna().all()
+    assert figures.conditions(alone.scores, alone.majority).data["low"].isna().all()
+    assert figures.paired_differences(reports.difference_table(alone.scores)).data["low"].isna().all()
     single = asked(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
-    assert reports.differences(single.scored) is None
+    assert reports.difference_table(single.scores) is None

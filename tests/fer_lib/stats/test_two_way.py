@@ -211,8 +211,8 @@ def test_changing_a_rule_moves_every_interval_that_uses_it(monkeypatch):
         changed.setattr(resampling, "expanded_tail", lambda clusters: 0.2)
         for was, estimates in zip(before, toy_estimates(), strict=True):
             assert all(now < 0.8 * was[name] for name, now in widths(estimates).items())
-    deviates = two_way._deviates
-    monkeypatch.setattr(two_way, "_deviates", lambda *given: 3 * deviates(*given))
+    deviates = two_way.student_deviates
+    monkeypatch.setattr(two_way, "student_deviates", lambda *given: 3 * deviates(*given))
     people, both = (widths(estimates) for estimates in toy_estimates())
     assert people == before[0], "where no network's luck is known people alone are drawn"
     assert all(now > before[1][name] for name, now in both.items())
