@@ -32,10 +32,10 @@ from fer_lib.train.features import features_of
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.recipe import TrainingRecipe
 
-BATCH = 256
+FEATURE_BATCH = 256
 SETS = 4
 RECIPE = TrainingRecipe(epochs=1, batch_size=32, lr=0.01, augment="none")
-SPLITS = ("train", "train", "train", "valid", "test")
+NOISE_SPLITS = ("train", "train", "train", "valid", "test")
 
 
 def bare_forward(model: Classifier, faces: FaceSet, device: torch.device) -> Callable[[], None]:
@@ -43,7 +43,7 @@ def bare_forward(model: Classifier, faces: FaceSet, device: torch.device) -> Cal
 
     def loop() -> None:
         with evaluating(model):
-            for batch in pictures.split(BATCH):
+            for batch in pictures.split(FEATURE_BATCH):
                 model(batch)
 
     return loop
@@ -53,7 +53,7 @@ def compare_features(given: argparse.Namespace, device: torch.device) -> None:
     faces = noise(given.pictures, given.size)
     model = build_network(given.network, len(EMOTIONS), given.size).to(device)
     contestants = {
-        "features": lambda: features_of(model, faces, batch_size=BATCH),
+        "features": lambda: features_of(model, faces, batch_size=FEATURE_BATCH),
         "bare forward": bare_forward(model, faces, device),
     }
     seconds = take_turns(contestants, given.repeats)
@@ -63,7 +63,7 @@ def compare_features(given: argparse.Namespace, device: torch.device) -> None:
 
 
 def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
-    split = [SPLITS[row // len(EMOTIONS) % len(SPLITS)] for row in range(given.pictures)]
+    split = [NOISE_SPLITS[row // len(EMOTIONS) % len(NOISE_SPLITS)] for row in range(given.pictures)]
     sets = {f"set {k}": noise(given.pictures, given.size, seed=k, split=split) for k in range(SETS)}
     spent: list[float] = []
     train = study.train

@@ -26,11 +26,11 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import collected, features_of
 from ferbook.estimate import Estimate
 
-EMOTION, FEATURES, UNTRAINED, HOG = READS = ("emotion", "features", "untrained", "HOG")
+BY_EMOTION, BY_FEATURES, BY_UNTRAINED, BY_HOG = READS = ("emotion", "features", "untrained", "BY_HOG")
 """What heads read: the picture's true emotion and nothing else; what the last layer of the trained networks
 is given; the same of untrained networks; histograms of oriented gradients."""
 
-STRENGTHS = (0.001, 0.01, 0.1)
+PROBE_STRENGTHS = (0.001, 0.01, 0.1)
 
 FIELDS = 3
 """Of a layer heads read the largest response of each feature map in each of 3 × 3 equal fields."""
@@ -38,7 +38,7 @@ FIELDS = 3
 
 def with_emotion(read: str) -> str:
     """What a head is called that reads the emotion beside ``read``."""
-    return f"{read} + {EMOTION}"
+    return f"{read} + {BY_EMOTION}"
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,17 @@ def read_units(
     """
     units, told = presence(faces), _told(faces, classes)
     given = {
-        FEATURES: [features_of(model, faces) for model in networks],
-        UNTRAINED: [features_of(model, faces) for model in _blank(networks, seed, device)],
-        HOG: [hog_responses(faces)],
+        BY_FEATURES: [features_of(model, faces) for model in networks],
+        BY_UNTRAINED: [features_of(model, faces) for model in _blank(networks, seed, device)],
+        BY_HOG: [hog_responses(faces)],
     }
-    reads = {EMOTION: _read([told], faces, units, draws)}
+    reads = {BY_EMOTION: _read([told], faces, units, draws)}
     for name, features in given.items():
         reads[name] = _read(features, faces, units, draws)
         beside = [_beside(own, told) for own in features]
         reads[with_emotion(name)] = _read(beside, faces, units, draws)
     split = _split(faces)
-    heads = fit_heads(told, units, split, strengths=STRENGTHS)
+    heads = fit_heads(told, units, split, strengths=PROBE_STRENGTHS)
     return UnitReads(reads, heads.aus, heads.too_few, units.select(split == "test"))
 
 
@@ -121,25 +121,25 @@ def read_layers(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> UnitReads:
-    """As ``read_units``, which ``found`` comes from, by layer: ``reads`` has ``EMOTION``, and for each of
-    ``layers_of``, called ``layer 1`` and so on, and of ``FEATURES`` the pair of ``layer_reads``.
+    """As ``read_units``, which ``found`` comes from, by layer: ``reads`` has ``BY_EMOTION``, and for each of
+    ``layers_of``, called ``layer 1`` and so on, and of ``BY_FEATURES`` the pair of ``layer_reads``.
     """
     units, told = presence(faces), _told(faces, classes)
-    reads = {EMOTION: found.reads[EMOTION]}
+    reads = {BY_EMOTION: found.reads[BY_EMOTION]}
     both = networks, _blank(networks, seed, device)
     for which, models in enumerate(both):
         features = [_by_layer(model, faces) for model in models]
         for layer in features[0]:
             beside = [_beside(own[layer], told) for own in features]
             reads[layer_reads(layer)[which]] = _read(beside, faces, units, draws)
-    for own, read in zip(layer_reads(FEATURES), (FEATURES, UNTRAINED), strict=True):
+    for own, read in zip(layer_reads(BY_FEATURES), (BY_FEATURES, BY_UNTRAINED), strict=True):
         reads[own] = found.reads[with_emotion(read)]
     return replace(found, reads=reads)
 
 
 def layer_reads(layer: str) -> tuple[str, str]:
     """What heads are called that read ``layer`` of trained, and of untrained networks, and the emotion."""
-    return with_emotion(layer), with_emotion(f"{layer}, {UNTRAINED}")
+    return with_emotion(layer), with_emotion(f"{layer}, {BY_UNTRAINED}")
 
 
 def _by_layer(model: nn.Module, faces: FaceSet) -> dict[str, np.ndarray]:
@@ -165,7 +165,7 @@ def _split(faces: FaceSet) -> np.ndarray:
 def _read(features: Sequence[np.ndarray], faces: FaceSet, units: Presence, draws: int) -> np.ndarray:
     split = _split(faces)
     test = split == "test"
-    heads = [fit_heads(own, units, split, strengths=STRENGTHS) for own in features]
+    heads = [fit_heads(own, units, split, strengths=PROBE_STRENGTHS) for own in features]
     pairs = zip(heads, features, strict=True)
     return np.stack([drawn_aurocs(head, own[test], units.select(test), draws=draws) for head, own in pairs])
 
@@ -177,7 +177,7 @@ def _beside(features: np.ndarray, told: np.ndarray) -> np.ndarray:
     return np.hstack([features, np.tile(told, (1, max(1, features.shape[1] // told.shape[1])))])
 
 
-def ahead(found: UnitReads, first: str, second: str) -> Estimate:
+def auroc_gain(found: UnitReads, first: str, second: str) -> Estimate:
     """How much higher the mean AUROC over the units is of heads that read ``first`` than of those that read
     ``second``; with its interval over people, and networks where there are several.
     """
@@ -186,8 +186,8 @@ def ahead(found: UnitReads, first: str, second: str) -> Estimate:
     return _over_networks(gaps, found)
 
 
-def score(found: UnitReads, read: str) -> Estimate:
-    """The mean AUROC over the units of heads that read ``read``; with its interval as of ``ahead``."""
+def mean_auroc(found: UnitReads, read: str) -> Estimate:
+    """The mean AUROC over the units of heads that read ``read``; with its interval as of ``auroc_gain``."""
     return _over_networks(found.macro(read), found)
 
 
@@ -198,12 +198,12 @@ def _over_networks(values: np.ndarray, found: UnitReads) -> Estimate:
 
 
 ADDED = {
-    "au_features_over_emotion": (with_emotion(FEATURES), EMOTION),
-    "au_untrained_over_emotion": (with_emotion(UNTRAINED), EMOTION),
-    "au_features_over_untrained": (with_emotion(FEATURES), with_emotion(UNTRAINED)),
-    "au_features_over_hog": (with_emotion(FEATURES), with_emotion(HOG)),
-    "au_frozen_over_untrained": (FEATURES, UNTRAINED),
-    "au_frozen_over_emotion": (FEATURES, EMOTION),
+    "au_features_over_emotion": (with_emotion(BY_FEATURES), BY_EMOTION),
+    "au_untrained_over_emotion": (with_emotion(BY_UNTRAINED), BY_EMOTION),
+    "au_features_over_untrained": (with_emotion(BY_FEATURES), with_emotion(BY_UNTRAINED)),
+    "au_features_over_hog": (with_emotion(BY_FEATURES), with_emotion(BY_HOG)),
+    "au_frozen_over_untrained": (BY_FEATURES, BY_UNTRAINED),
+    "au_frozen_over_emotion": (BY_FEATURES, BY_EMOTION),
 }
 """Metric -> the two reads whose difference it is."""
 
@@ -212,12 +212,12 @@ def unit_metrics(found: UnitReads) -> dict[str, Estimate]:
     """``au_auroc_<read>``: mean AUROC over the units; the differences of ``ADDED``; ``au_scored`` and
     ``au_too_few``: units; ``au_networks``.
     """
-    short = {"emotion": EMOTION, "frozen": FEATURES, "untrained": UNTRAINED, "hog": HOG}
-    counts = {"scored": found.aus, "too_few": found.too_few, "networks": found.reads[FEATURES]}
+    short = {"emotion": BY_EMOTION, "frozen": BY_FEATURES, "untrained": BY_UNTRAINED, "hog": BY_HOG}
+    counts = {"scored": found.aus, "too_few": found.too_few, "networks": found.reads[BY_FEATURES]}
     return {
         **{f"au_{name}": Estimate(len(counted), unit="count") for name, counted in counts.items()},
-        **{f"au_auroc_{name}": score(found, read) for name, read in short.items()},
-        **{name: ahead(found, *pair) for name, pair in ADDED.items()},
+        **{f"au_auroc_{name}": mean_auroc(found, read) for name, read in short.items()},
+        **{name: auroc_gain(found, *pair) for name, pair in ADDED.items()},
     }
 
 
@@ -229,11 +229,15 @@ def added_table(found: UnitReads) -> pd.DataFrame:
     """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``value``, ``low``,
     ``high``, ``main`` (features beside the emotion).
     """
-    rows = [(MEAN, read, score(found, read)) for read in found.reads]
-    rows += [(ADDS, with_emotion(r), ahead(found, with_emotion(r), EMOTION)) for r in READS if r != EMOTION]
+    rows = [(MEAN, read, mean_auroc(found, read)) for read in found.reads]
+    rows += [
+        (ADDS, with_emotion(r), auroc_gain(found, with_emotion(r), BY_EMOTION))
+        for r in READS
+        if r != BY_EMOTION
+    ]
     table = [(panel, read, one.value, one.low, one.high) for panel, read, one in rows]
     found = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
-    return found.assign(main=found["read"].eq(with_emotion(FEATURES)))
+    return found.assign(main=found["read"].eq(with_emotion(BY_FEATURES)))
 
 
 def layer_metrics(found: UnitReads) -> dict[str, Estimate]:
@@ -244,7 +248,7 @@ def layer_metrics(found: UnitReads) -> dict[str, Estimate]:
     first, last = (layer_reads(layers[place])[0] for place in (0, -1))
     over = {f"au_{name.replace(' ', '_')}_over_untrained": layer_reads(name) for name in layers[:-1]}
     pairs = {"au_last_over_first_layer": (last, first)} | over
-    return {name: ahead(found, *pair) for name, pair in pairs.items()}
+    return {name: auroc_gain(found, *pair) for name, pair in pairs.items()}
 
 
 def layer_table(found: UnitReads) -> pd.DataFrame:
@@ -253,12 +257,12 @@ def layer_table(found: UnitReads) -> pd.DataFrame:
     """
     rows = []
     for layer in _layers(found):
-        for series, read in zip(("trained", UNTRAINED), layer_reads(layer), strict=True):
-            one = ahead(found, read, EMOTION)
+        for series, read in zip(("trained", BY_UNTRAINED), layer_reads(layer), strict=True):
+            one = auroc_gain(found, read, BY_EMOTION)
             rows.append((layer, series, one.value, one.low, one.high))
     return pd.DataFrame(rows, columns=["layer", "series", "value", "low", "high"])
 
 
 def _layers(found: UnitReads) -> list[str]:
-    ends = f", {UNTRAINED} + {EMOTION}"
+    ends = f", {BY_UNTRAINED} + {BY_EMOTION}"
     return [read.removesuffix(ends) for read in found.reads if read.endswith(ends)]

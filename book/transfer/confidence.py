@@ -10,13 +10,13 @@ from fer_lib.stats.calibration import calibration_error
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from ferbook.estimate import Estimate
 
-Answers = tuple[np.ndarray, np.ndarray, np.ndarray]
+TransferAnswers = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Probabilities float32 (N, classes), true classes int64 (N,), and whose pictures these are (N,): equal names
 for pictures that are not independent.
 """
 
 
-def answers_of(study: TransferStudy, *, at_home: bool) -> Answers:
+def transfer_answers(study: TransferStudy, *, at_home: bool) -> TransferAnswers:
     """What all networks of ``study`` answered about test pictures of the set that each learned
     (``at_home``), or of all other sets.
     """
@@ -29,7 +29,7 @@ def answers_of(study: TransferStudy, *, at_home: bool) -> Answers:
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def confidence_metrics(home: Answers, away: Answers, **draws: int) -> dict[str, Estimate]:
+def confidence_metrics(home: TransferAnswers, away: TransferAnswers, **draws: int) -> dict[str, Estimate]:
     """``confidence_home`` and ``confidence_away``: the mean probability of the answer that is given, a share;
     ``calibration_error_home`` and ``calibration_error_away`` (``stats.calibration``). Intervals draw people;
     the luck of the networks is not covered. ``draws``: ``draws`` and ``seed``.

@@ -21,10 +21,10 @@ from fer_lib.stats.contrasts import (
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.estimate import Estimate
 
-NULL = "majority-class baseline"
+COMMONEST = "majority-class baseline"
 """In the column ``trained_on``: always naming the commonest class of the test pictures."""
 
-COMPARED = {"accuracy": "share", "over_majority": "", "over_chance": "", "difference": ""}
+PAIR_MEASURES = {"accuracy": "share", "over_majority": "", "over_chance": "", "difference": ""}
 """What ``Drops.cells`` tells of each cell, with its interval; the unit of each."""
 
 
@@ -33,7 +33,7 @@ class Drops:
     """A transfer study in numbers, means over the networks that learned one set.
 
     ``cells``: one row per ``trained_on`` × ``tested_on`` with ``pictures`` tested and ``networks``; for each
-    name of ``COMPARED`` the value, ``<name>_low`` and ``<name>_high``: ``accuracy`` (share); in points
+    name of ``PAIR_MEASURES`` the value, ``<name>_low`` and ``<name>_high``: ``accuracy`` (share); in points
     ``over_majority``, the accuracy less that of the commonest class; ``over_chance``, the mean recall of the
     classes less 1/K, that of any answer given unseen; ``difference``, the accuracy less that of the networks
     of the set tested on, NaN where it is the same network. ``means``: ``in_dataset_accuracy`` over the
@@ -65,8 +65,8 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
             cells.append({"trained_on": source, "tested_on": target, "pictures": len(test)})
             cells[-1] |= {"networks": int(sources.eq(source).sum())} | _compared(scored, source, target)
         home.append(scored.weights(sources.eq(target)))
-        away.append(scored.weights(~sources.isin((target, NULL))))
-        null.append(scored.weights(sources.eq(NULL)))
+        away.append(scored.weights(~sources.isin((target, COMMONEST))))
+        null.append(scored.weights(sources.eq(COMMONEST)))
     wanted = {
         "in_dataset_accuracy": (home, "share"),
         "cross_dataset_accuracy": (away, "share"),
@@ -83,12 +83,12 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
 
 
 def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> TrainingScores:
-    """All networks on the test pictures of ``target``, and last the commonest class, named ``NULL``."""
+    """All networks on the test pictures of ``target``, and last the commonest class, named ``COMMONEST``."""
     labels = test.labels(study.sets.classes)
     answers = {key: answer for key, answer in study.answers.items() if key[2] == target}
     commonest = np.zeros((len(labels), len(study.sets.classes)), np.float32)
     commonest[:, np.bincount(labels).argmax()] = 1
-    table = pd.DataFrame({"trained_on": [*(source for source, _, _ in answers), NULL]})
+    table = pd.DataFrame({"trained_on": [*(source for source, _, _ in answers), COMMONEST]})
     given = np.stack([*answers.values(), commonest])
     groups = pd.factorize(independent_groups(test))[0]
     return score_trainings(table, given, labels, groups, ["trained_on"], draws=draws, seed=seed)
@@ -96,7 +96,7 @@ def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: 
 
 def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, float]:
     sources = scored.table["trained_on"]
-    own, null = sources.eq(source).to_numpy(), sources.eq(NULL).to_numpy()
+    own, null = sources.eq(source).to_numpy(), sources.eq(COMMONEST).to_numpy()
     found = {
         "accuracy": mean_score(scored, own),
         "over_majority": difference(scored, own, null, without_seed=null),

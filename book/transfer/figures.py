@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from book.transfer.action_units import ADDS, FEATURES, HOG, MEAN, UNTRAINED, with_emotion
-from book.transfer.confidence import Answers
-from book.transfer.drops import COMPARED, Drops, pairs
+from book.transfer.action_units import ADDS, BY_FEATURES, BY_HOG, BY_UNTRAINED, MEAN, with_emotion
+from book.transfer.confidence import TransferAnswers
+from book.transfer.drops import PAIR_MEASURES, Drops, pairs
 from book.transfer.factors import factor_table
 from fer_lib.stats.calibration import reliability
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 from ferbook.text import number_text
 
-ENDS = ["low", "high"]
+INTERVAL_ENDS = ["low", "high"]
 
 
 def transfer_pairs(found: Drops) -> Drawn:
@@ -40,7 +40,7 @@ def transfer_pairs(found: Drops) -> Drawn:
         for name, panel in panels.items()
     )
     above, below = data["over_majority_low"].gt(0).sum(), data["difference_high"].lt(0).sum()
-    numbers = [name + end for name in COMPARED for end in ("", "_low", "_high")]
+    numbers = [name + end for name in PAIR_MEASURES for end in ("", "_low", "_high")]
     return forest(
         rows,
         measured="percentage points of accuracy",
@@ -55,9 +55,9 @@ def transfer_pairs(found: Drops) -> Drawn:
     )
 
 
-def reliability_lines(home: Answers, away: Answers) -> Drawn:
+def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """Accuracy by confidence, in bins of a tenth, on the sets that were learned from and on others; as
-    ``confidence.answers_of`` gives them. Data: ``asked``, and those of ``stats.calibration.reliability``.
+    ``confidence.transfer_answers`` gives them. Data: ``asked``, and those of ``stats.calibration.reliability``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
     axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")
@@ -120,7 +120,7 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         caption="What each factor of the picture costs in accuracy: left added to the one set, right taken "
         f"from the other. Of networks that learned {first}, alone {listing(costs)}, more than any other "
         f"factor; all of them together take {_points(whole)}.",
-        tolerance=dict.fromkeys(("difference", *ENDS), 25),
+        tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
         data=data,
     )
 
@@ -151,9 +151,9 @@ def added_dots(table: pd.DataFrame) -> Drawn:
         axis={MEAN: Axis("", label="AUROC"), ADDS: Axis("", null=0.0, label="difference of AUROC")},
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
         caption="Mean AUROC over action units of linear heads, by what they read. To a head that is told the "
-        f"emotion, trained features add {adds[with_emotion(FEATURES)]}, untrained ones "
-        f"{adds[with_emotion(UNTRAINED)]}, histograms of gradients {adds[with_emotion(HOG)]}.",
-        tolerance=dict.fromkeys(("value", *ENDS), 0.15),
+        f"emotion, trained features add {adds[with_emotion(BY_FEATURES)]}, untrained ones "
+        f"{adds[with_emotion(BY_UNTRAINED)]}, histograms of gradients {adds[with_emotion(BY_HOG)]}.",
+        tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
         data=table,
     )
     drawn.figure.axes[1].locator_params(axis="x", nbins=2)
@@ -177,6 +177,6 @@ def layer_dots(table: pd.DataFrame) -> Drawn:
         caption="What linear heads add to the emotion, by the layer whose strongest responses in nine fields "
         "they read, or from the features behind all of them; mean over action units. "
         f"{told[0].upper()}{told[1:]}.",
-        tolerance=dict.fromkeys(("value", *ENDS), 0.15),
+        tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
         data=table,
     )

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from book.session import Session
 from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.shared import known_overlap, require_apart, without_shared
@@ -27,9 +28,10 @@ from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.study import train_structure
+from fer_lib.train.study import seeds_from, train_structure
 from ferbook.errors import DataError
 from ferbook.page.tables import Table
+from ferbook.parameters import listed
 
 
 def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ def require_classes(
         )
 
 
-LEARNED = ("train", "valid")
+SEEN_SPLITS = ("train", "valid")
 """The splits that a network has seen when it is tested."""
 
 
@@ -161,7 +163,7 @@ def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0)
     left_out = {name: len(faces) - len(apart[name]) for name, faces in kept.items()}
     kept = {name: at_most(faces, most) for name, faces in apart.items()}
     if most_tested:
-        counts = dict.fromkeys(LEARNED, max(map(len, kept.values()))) | {"test": most_tested}
+        counts = dict.fromkeys(SEEN_SPLITS, max(map(len, kept.values()))) | {"test": most_tested}
         kept = {name: faces.select(random_rows(faces, counts, seed=0)) for name, faces in kept.items()}
     for faces in kept.values():
         require_classes(faces, classes, in_splits=("train",))
@@ -275,6 +277,39 @@ def tested(
     return TransferStudy(sets, numbered, answers)
 
 
+def common_sets(
+    run: Session, sets: Mapping[str, FaceSet]
+) -> tuple[Sets, dict[str, Sequence[TrainedNetwork]]]:
+    """``comparable`` of ``sets`` as the parameters of ``run`` say, and by set the kept networks that learned
+    it, where the parameters name populations.
+    """
+    p, learned = run.params, {}
+    if p.population:
+        kept = [run.population(name)[: p.seeds] for name in listed(p.population)]
+        sets, learned = as_learned(kept, sets, p.face_requests)
+    return comparable(sets, 0 if learned else p.most, p.most_tested), learned
+
+
+def networks_of_sets(
+    run: Session, sets: Sets, learned: Mapping[str, Sequence[TrainedNetwork]]
+) -> tuple[dict[str, list[nn.Module]], Precision]:
+    """The networks that were ``learned``, ``telling`` the classes of ``sets``, or, where there are none, those
+    ``taught`` here as the parameters of ``run`` say; with the number format of the chapter's own set.
+    """
+    p = run.params
+    if learned:
+        return telling(learned, sets.classes), learned[p.face_requests[0].name][0].lesson.precision
+    return taught(
+        sets,
+        p.network,
+        TrainingRecipe.of(p),
+        seeds_from(p.seed, p.seeds),
+        dropout=p.dropout,
+        precision=run.precision,
+        device=run.device,
+    )
+
+
 def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
     if len(sets) < 2:
         raise DataError(f"{len(sets)} face set ({', '.join(sets)}): transfer needs at least two")
@@ -291,7 +326,9 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
 
 def _apart(kept: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, FaceSet]:
     """The sets without the test pictures that another set is learned from."""
-    seen = {name: faces.select(faces.table["split"].isin(LEARNED).to_numpy()) for name, faces in kept.items()}
+    seen = {
+        name: faces.select(faces.table["split"].isin(SEEN_SPLITS).to_numpy()) for name, faces in kept.items()
+    }
     apart = {}
     for target, faces in kept.items():
         test = faces.split("test")
@@ -315,7 +352,7 @@ def commonest_share(labels: np.ndarray) -> float:
     return float(counts.max() / counts.sum())
 
 
-def set_table(sets: Sets, absent: Sequence[str] = ()) -> Table:
+def comparable_table(sets: Sets, absent: Sequence[str] = ()) -> Table:
     """What was compared, a row per set: ``faces``; pictures learned from (``train``), chosen by (``valid``)
     and tested on (``test``); ``in another set``, test pictures left out for all networks because a set
     learned from shows them or their people; ``no counterpart``, pictures left out for their label, and which

@@ -7,12 +7,12 @@ from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-BINS = 10
+CONFIDENCE_BINS = 10
 """Equally wide bins of confidence between 0 and 1."""
 
 
 def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float64 (N, ``BINS``, 3): of each picture, in the bin of its confidence, 1, its confidence, and whether
+    """float64 (N, ``CONFIDENCE_BINS``, 3): of each picture, in the bin of its confidence, 1, its confidence, and whether
     it is named rightly.
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
@@ -21,9 +21,9 @@ def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
             f"probabilities {probabilities.shape} and {len(labels)} labels: give (N, classes) and N, N > 0"
         )
     confidence = probabilities.max(axis=1)
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    place = np.clip(np.ceil(confidence * CONFIDENCE_BINS).astype(int) - 1, 0, CONFIDENCE_BINS - 1)
     each = np.stack([np.ones(len(labels)), confidence, probabilities.argmax(axis=1) == labels], axis=1)
-    return np.eye(BINS)[place][:, :, None] * each[:, None, :]
+    return np.eye(CONFIDENCE_BINS)[place][:, :, None] * each[:, None, :]
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:

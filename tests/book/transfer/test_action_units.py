@@ -5,7 +5,15 @@ import pytest
 
 from book.transfer import action_units as units
 from book.transfer import figures
-from book.transfer.action_units import EMOTION, FEATURES, HOG, READS, UNTRAINED, UnitReads, with_emotion
+from book.transfer.action_units import (
+    BY_EMOTION,
+    BY_FEATURES,
+    BY_HOG,
+    BY_UNTRAINED,
+    READS,
+    UnitReads,
+    with_emotion,
+)
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import example_picture, maps_of
 from fer_lib.look.responses import maximal_responses
@@ -51,17 +59,19 @@ def reads(faces, networks, monkeypatch):
 
 
 def test_everything_is_read_with_and_without_the_emotion(reads):
-    expected = {EMOTION, *(name for r in READS[1:] for name in (r, with_emotion(r)))}
+    expected = {BY_EMOTION, *(name for r in READS[1:] for name in (r, with_emotion(r)))}
     assert set(reads.reads) == expected and reads.aus == ("AU4", "AU12")
     assert {name: len(read) for name, read in reads.reads.items()} == {
-        **dict.fromkeys((EMOTION, HOG, with_emotion(HOG)), 1),
-        **dict.fromkeys((FEATURES, UNTRAINED, with_emotion(FEATURES), with_emotion(UNTRAINED)), 2),
+        **dict.fromkeys((BY_EMOTION, BY_HOG, with_emotion(BY_HOG)), 1),
+        **dict.fromkeys(
+            (BY_FEATURES, BY_UNTRAINED, with_emotion(BY_FEATURES), with_emotion(BY_UNTRAINED)), 2
+        ),
     }
 
 
 def test_only_features_that_hold_a_unit_add_to_the_emotion(reads):
     found = units.unit_metrics(reads)
-    by_network = reads.macro(with_emotion(FEATURES))[:, 0] - reads.macro(EMOTION)[0, 0]
+    by_network = reads.macro(with_emotion(BY_FEATURES))[:, 0] - reads.macro(BY_EMOTION)[0, 0]
     assert by_network[0] > 0.15 > abs(by_network[1])
     added = found["au_features_over_emotion"]
     assert added.value == pytest.approx(by_network.mean()) and "and 2 networks" in added.how
@@ -75,7 +85,7 @@ def test_only_features_that_hold_a_unit_add_to_the_emotion(reads):
 def test_one_network_says_that_its_luck_is_not_covered(reads):
     alone = {name: read[:1] for name, read in reads.reads.items()}
     one = UnitReads(alone, reads.aus, (), reads.test)
-    added = units.ahead(one, with_emotion(FEATURES), EMOTION)
+    added = units.auroc_gain(one, with_emotion(BY_FEATURES), BY_EMOTION)
     assert added.low > 0.05 and "one network, whose own luck is not covered" in added.how
 
 
@@ -135,7 +145,9 @@ def test_a_layer_that_holds_a_unit_is_told_from_one_that_does_not(reads, faces, 
     value = table["value"]
     assert value["layer 2", "trained"] > 0.15 > 0.1 > abs(value["layer 1", "trained"])
     assert abs(value["layer 2", "untrained"]) < 0.1
-    assert value["features", "trained"] == units.ahead(reads, with_emotion(FEATURES), EMOTION).value
+    assert (
+        value["features", "trained"] == units.auroc_gain(reads, with_emotion(BY_FEATURES), BY_EMOTION).value
+    )
     metrics = units.layer_metrics(found)
     assert set(metrics) == {
         *("au_last_over_first_layer", "au_layer_1_over_untrained", "au_layer_2_over_untrained")

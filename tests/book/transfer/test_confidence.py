@@ -5,7 +5,7 @@ import pytest
 from torch import nn
 
 from book.transfer import figures
-from book.transfer.confidence import answers_of, confidence_metrics
+from book.transfer.confidence import confidence_metrics, transfer_answers
 from book.transfer.study import Sets, TransferStudy
 
 TWO = ("anger", "happiness")
@@ -24,14 +24,14 @@ def study(blank):
 
 
 def test_networks_are_asked_at_home_and_away_and_people_keep_their_set(study):
-    home, away = (answers_of(study, at_home=at_home) for at_home in (True, False))
+    home, away = (transfer_answers(study, at_home=at_home) for at_home in (True, False))
     for (said, labels, people), share in ((home, 0.8), (away, 0.4)):
         assert said.shape == (80, 2) and len(set(people)) == 80
         assert (said.argmax(axis=1) == labels).mean() == pytest.approx(share)
 
 
 def test_the_error_is_how_much_surer_than_right_they_are(study):
-    home, away = (answers_of(study, at_home=at_home) for at_home in (True, False))
+    home, away = (transfer_answers(study, at_home=at_home) for at_home in (True, False))
     found = confidence_metrics(home, away, draws=300, seed=0)
     assert found["confidence_home"].value == found["confidence_away"].value == pytest.approx(0.8)
     assert found["calibration_error_home"].value == pytest.approx(0, abs=1e-6)
