@@ -57,7 +57,8 @@ def transfer_pairs(found: Drops) -> Drawn:
 
 def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """Accuracy by confidence, in bins of a tenth, on the sets that were learned from and on others; as
-    ``confidence.transfer_answers`` gives them. Data: ``asked``, and those of ``stats.calibration.reliability``.
+    ``confidence.transfer_answers`` gives them. Data: ``asked``, and those of
+    ``stats.calibration.reliability``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
     axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")

@@ -293,8 +293,8 @@ def common_sets(
 def networks_of_sets(
     run: Session, sets: Sets, learned: Mapping[str, Sequence[TrainedNetwork]]
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
-    """The networks that were ``learned``, ``telling`` the classes of ``sets``, or, where there are none, those
-    ``taught`` here as the parameters of ``run`` say; with the number format of the chapter's own set.
+    """The networks that were ``learned``, ``telling`` the classes of ``sets``, or, where there are none,
+    those ``taught`` here as the parameters of ``run`` say; with the number format of the chapter's own set.
     """
     p = run.params
     if learned:

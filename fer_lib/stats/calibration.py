@@ -12,8 +12,8 @@ CONFIDENCE_BINS = 10
 
 
 def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float64 (N, ``CONFIDENCE_BINS``, 3): of each picture, in the bin of its confidence, 1, its confidence, and whether
-    it is named rightly.
+    """float64 (N, ``CONFIDENCE_BINS``, 3): of each picture, in the bin of its confidence, 1, its confidence,
+    and whether it is named rightly.
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     if probabilities.ndim != 2 or len(probabilities) != len(labels) or not len(labels):
