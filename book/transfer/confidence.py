@@ -29,16 +29,17 @@ def transfer_answers(study: TransferStudy, *, at_home: bool) -> TransferAnswers:
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def confidence_metrics(home: TransferAnswers, away: TransferAnswers, **draws: int) -> dict[str, Estimate]:
+def confidence_metrics(
+    home: TransferAnswers, away: TransferAnswers, *, draws: int, seed: int = 0
+) -> dict[str, Estimate]:
     """``confidence_home`` and ``confidence_away``: the mean probability of the answer that is given, a share;
     ``calibration_error_home`` and ``calibration_error_away`` (``stats.calibration``). Intervals draw people;
-    the luck of the networks is not covered. ``draws``: ``draws`` and ``seed``.
+    the luck of the networks is not covered.
     """
-    found = {}
+    metrics, drawing = {}, {"draws": draws, "seed": seed, "tolerance": 2 * RERUN_TOLERANCE}
     for where, (probabilities, labels, people) in (("home", home), ("away", away)):
         given = np.column_stack([probabilities.max(axis=1), np.ones(len(labels))])
-        settings = {"n": len(labels), "unit": "share", "tolerance": 2 * RERUN_TOLERANCE, **draws}
-        found[f"confidence_{where}"] = bootstrap(cluster_sums(given, people), **settings)
-        settings = {"tolerance": 2 * RERUN_TOLERANCE, **draws}
-        found[f"calibration_error_{where}"] = calibration_error(probabilities, labels, people, **settings)
-    return found
+        sums = cluster_sums(given, people)
+        metrics[f"confidence_{where}"] = bootstrap(sums, n=len(labels), unit="share", **drawing)
+        metrics[f"calibration_error_{where}"] = calibration_error(probabilities, labels, people, **drawing)
+    return metrics

@@ -55,32 +55,39 @@ def factor_drops(
     sums = cluster_sums(np.column_stack([by_picture, np.ones(len(by_picture))]), subjects)
     whole = [own.mean() for own in by_picture.T]
     none, every = (kinds.index[kinds["direction"] == end].item() for end in ("none", "all"))
-    told = {"draws": draws, "seed": seed, "n": len(by_picture), "besides": "; the seeds are not covered"}
+    drawing = {"draws": draws, "seed": seed, "n": len(by_picture), "besides": "; the seeds are not covered"}
     rows = []
     for k, kind in kinds.iterrows():
         against = every if kind["direction"] == "remove" else none
         accuracy = bootstrap(
-            sums[:, [k, -1]], value=whole[k], unit="share", tolerance=2 * RERUN_TOLERANCE, **told
+            sums[:, [k, -1]], value=whole[k], unit="share", tolerance=2 * RERUN_TOLERANCE, **drawing
         )
         apart = bootstrap(
             sums[:, [k, against, -1]],
             lambda totals: POINTS * (totals[:, 0] - totals[:, 1]) / totals[:, 2],
             POINTS * (whole[k] - whole[against]),
             tolerance=2 * POINTS * RERUN_TOLERANCE,
-            **told,
+            **drawing,
         )
         rows.append(kind.to_dict() | {"accuracy": accuracy, "difference": apart})
     return pd.DataFrame(rows)
 
 
 def every_drop(
-    study: TransferStudy, faces: FaceSet, *, first: str = "lab", **settings: object
+    study: TransferStudy,
+    faces: FaceSet,
+    *,
+    first: str = "lab",
+    draws: int = 2000,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
 ) -> dict[str, pd.DataFrame]:
     """By what networks of ``study`` learned from, ``first`` before the others where it is among them:
-    ``factor_drops`` of these networks on ``faces``, with ``settings`` as there.
+    ``factor_drops`` of these networks on ``faces``, with ``draws``, ``seed`` and ``device`` as there.
     """
     names = sorted(study.sets.faces, key=lambda name: name != first)
-    return {name: factor_drops(study.of(name), study.sets.classes, faces, **settings) for name in names}
+    how = {"draws": draws, "seed": seed, "device": device}
+    return {name: factor_drops(study.of(name), study.sets.classes, faces, **how) for name in names}
 
 
 def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

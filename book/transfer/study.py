@@ -9,7 +9,7 @@ makers of one set could not name; they mean something else in each set and have 
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -119,10 +119,6 @@ class Sets:
     def tests(self) -> dict[str, FaceSet]:
         """The test pictures of each set."""
         return {name: faces.split("test") for name, faces in self.faces.items()}
-
-    def only(self, name: str) -> "Sets":
-        """The set ``name`` alone."""
-        return replace(self, faces={name: self.faces[name]})
 
 
 @dataclass(frozen=True)

@@ -44,19 +44,34 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 
 def calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, clusters: np.ndarray, **settings: float
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
 ) -> Estimate:
     """The expected calibration error, a share: the mean distance between confidence and accuracy of the
     bins, weighed by their pictures (Guo et al. 2017, arXiv 1706.04599, eq. 3).
 
     ``probabilities`` and ``labels`` as in ``reliability``; ``clusters`` (N,), equal for pictures that are not
-    independent; ``settings``: ``draws``, ``seed`` and ``tolerance`` of ``stats.resampling.bootstrap``. Like
-    every distance it is larger in resamples than in the sample: its interval is reflected.
+    independent; ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``. Like every
+    distance it is larger in resamples than in the sample: its interval is reflected.
     """
 
     def error(totals: np.ndarray) -> np.ndarray:
         return np.abs(totals[..., 1] - totals[..., 2]).sum(axis=-1) / totals[..., 0].sum(axis=-1)
 
     sums = cluster_sums(_in_bins(probabilities, labels), clusters)
-    settings |= {"of": "clusters", "n": len(labels), "unit": "share", "reflected": True}
-    return bootstrap(sums, error, **settings)
+    return bootstrap(
+        sums,
+        error,
+        draws=draws,
+        seed=seed,
+        of="clusters",
+        n=len(labels),
+        unit="share",
+        tolerance=tolerance,
+        reflected=True,
+    )

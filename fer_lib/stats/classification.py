@@ -78,37 +78,70 @@ def _estimate(
     labels: np.ndarray,
     predicted: np.ndarray,
     clusters: np.ndarray,
-    settings: dict,
+    draws: int,
+    seed: int,
+    tolerance: float,
 ) -> Estimate:
     n_classes = int(max(np.max(labels, initial=0), np.max(predicted, initial=0))) + 1
     sums = confusion_sums(labels, predicted, clusters, n_classes)
-    settings |= {"of": "clusters", "n": sums.sum(), "unit": "share"}
-    return bootstrap(sums, statistic, value(labels, predicted), **settings)
+    return bootstrap(
+        sums,
+        statistic,
+        value(labels, predicted),
+        draws=draws,
+        seed=seed,
+        of="clusters",
+        n=sums.sum(),
+        unit="share",
+        tolerance=tolerance,
+    )
 
 
-def accuracy(labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **settings: float) -> Estimate:
+def accuracy(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
+) -> Estimate:
     """Share of pictures that are named rightly, with its interval over draws of subjects.
 
     ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject;
-    ``settings``: ``draws``, ``seed`` and ``tolerance`` of ``stats.resampling.bootstrap``. Raises DataError
-    where lengths differ or there is no picture.
+    ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``. Raises DataError where lengths
+    differ or there is no picture.
     """
-    return _estimate(accuracy_score, accuracy_of, labels, predicted, clusters, settings)
+    return _estimate(accuracy_score, accuracy_of, labels, predicted, clusters, draws, seed, tolerance)
 
 
 def balanced_accuracy(
-    labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **settings: float
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
 ) -> Estimate:
     """Mean of the recalls of the classes that occur; arguments as in ``accuracy``."""
     # balanced_accuracy_score warns of classes that are predicted but never true; this is the same mean.
     value = partial(recall_score, labels=np.unique(labels), average="macro")
-    return _estimate(value, balanced_accuracy_of, labels, predicted, clusters, settings)
+    return _estimate(value, balanced_accuracy_of, labels, predicted, clusters, draws, seed, tolerance)
 
 
-def macro_f1(labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, **settings: float) -> Estimate:
+def macro_f1(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    tolerance: float = 0.0,
+) -> Estimate:
     """Mean F1 of the classes that occur or are predicted; arguments as in ``accuracy``."""
     value = partial(f1_score, average="macro", zero_division=0)
-    return _estimate(value, macro_f1_of, labels, predicted, clusters, settings)
+    return _estimate(value, macro_f1_of, labels, predicted, clusters, draws, seed, tolerance)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:

@@ -48,17 +48,21 @@ class Contest:
         """The mean of the trainings of ``name`` on a measure of ``stats.contrasts``, with its interval over
         people, and over seeds where it has any.
         """
-        return mean_score(self.scored, self.of(name), measure, **self._settings)
+        own = self.of(name)
+        return mean_score(
+            self.scored, own, measure, without_seed=self._without_seed, tolerance=RERUN_TOLERANCE
+        )
 
     def ahead(self, name: str, measure: str = "macro_f1") -> Estimate:
         """How far the first contender is ahead of ``name`` on the same cases, in percentage points."""
-        first, other = self.of(self.names[0]), self.of(name)
-        return difference(self.scored, first, other, measure, **self._settings)
+        sides = self.of(self.names[0]), self.of(name)
+        return difference(
+            self.scored, *sides, measure, without_seed=self._without_seed, tolerance=RERUN_TOLERANCE
+        )
 
     @property
-    def _settings(self) -> dict[str, object]:
-        fixed = ~self.scored.table["seeded"].to_numpy(bool)
-        return {"without_seed": fixed, "tolerance": RERUN_TOLERANCE}
+    def _without_seed(self) -> np.ndarray:
+        return ~self.scored.table["seeded"].to_numpy(bool)
 
 
 def hold_contest(

@@ -197,10 +197,16 @@ def _mean_contrast(
 
 
 def mean_score(
-    scored: TrainingScores, keep: np.ndarray, measure: str = "accuracy", **settings: object
+    scored: TrainingScores,
+    keep: np.ndarray,
+    measure: str = "accuracy",
+    *,
+    without_seed: np.ndarray | None = None,
+    tolerance: float = 0.0,
 ) -> Estimate:
-    """Mean of the trainings where the mask ``keep`` is true; ``settings`` as in ``contrast``."""
-    return contrast(scored, scored.weights(keep), measure, **settings)
+    """Mean of the trainings where the mask ``keep`` is true; the rest as of ``contrast``."""
+    weights = scored.weights(keep)
+    return contrast(scored, weights, measure, without_seed=without_seed, tolerance=tolerance)
 
 
 def difference(
@@ -208,13 +214,23 @@ def difference(
     first: np.ndarray,
     second: np.ndarray,
     measure: str = "accuracy",
-    **settings: object,
+    *,
+    same_networks: bool = False,
+    without_seed: np.ndarray | None = None,
+    tolerance: float = 0.0,
 ) -> Estimate:
-    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``settings`` as
-    in ``contrast``.
+    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; the rest as of
+    ``contrast``.
     """
-    weights = scored.weights(first) - scored.weights(second)
-    return contrast(scored, weights, measure, unit="", **settings)
+    return contrast(
+        scored,
+        scored.weights(first) - scored.weights(second),
+        measure,
+        unit="",
+        same_networks=same_networks,
+        without_seed=without_seed,
+        tolerance=tolerance,
+    )
 
 
 def how_many_at_or_below(
