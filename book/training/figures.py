@@ -91,7 +91,7 @@ def differences(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]
     ).astype({"low": float, "high": float})
     last = rows.drop_duplicates("asked", keep="last")
     # Many times the others, which could not be told apart beside it.
-    far = rows["label"].eq(COMPARED["ahead_of_majority"][0])
+    far = rows["label"].eq(TRAINING_GAINS["ahead_of_majority"][0])
     drawn = rows if far.all() else rows[~far]
     clear = last["low"].gt(0) | last["high"].lt(0)
     told = {"The interval leaves out zero": last["label"][clear], "It contains zero": last["label"][~clear]}

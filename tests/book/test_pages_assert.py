@@ -37,6 +37,13 @@ GAINED = "lambda made: {name: dataclasses.replace(one, value=one.value + 0.25) f
 
 MUTATIONS = (
     Mutation("training", "fer_lib.stats.contrasts.difference", NUDGED, "luck-of-training"),
+    Mutation(
+        "structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, "paired-assert"
+    ),
+    Mutation("structure_and_loss", "fer_lib.stats.calibration.calibration_error", NUDGED, "reliability"),
+    Mutation("transfer", "book.transfer.drops.matrix_metrics", GAINED, "count"),
+    Mutation("transfer", "fer_lib.stats.calibration.calibration_error", NUDGED, "ece-check"),
+    Mutation("transfer", "book.transfer.action_units.unit_metrics", GAINED, "beyond-emotion"),
     Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),
     Mutation("micro_expressions", "book.micro_expressions.order.order_gains", GAINED, "mx04"),
     Mutation("faces", "book.faces.study.change_metrics", GAINED, "switched"),
