@@ -42,7 +42,7 @@ lint: $(READY) ## formatter and linter
 
 # Two workers of one thread each: networks this small gain little from a second thread.
 test: lint ## formatter, linter, and every test that is not slow
-	$(PYTEST) -m "not slow and not browser and not cluster"
+	$(PYTEST) $(GUARDS) -m "not slow and not browser"
 
 test-all: lint ## every test, the slow ones too
 	$(PYTEST)

@@ -6,6 +6,8 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,32 @@ from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 
 CLASSES = ("neutral", "happiness")
+GUARDS = {"isolation", "browser"}
+"""Markers of tests whose need every Linux can install: that they were skipped is no success."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--guards", action="store_true", help="Fail where a guard was skipped on Linux.")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """Say in the very last lines what was not tested, and why; with ``--guards`` fail for it."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    guards, others = Counter(), Counter()
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        (guards if GUARDS & set(report.keywords) else others)[reason.removeprefix("Skipped: ")] += 1
+    for reason, count in (guards + others).items():
+        reporter.write_line(f"not tested: {count} test{'s' * (count > 1)}: {reason}", yellow=True, bold=True)
+    if guards and session.config.getoption("guards") and sys.platform == "linux":
+        reporter.write_line(
+            "not tested is not passed: install what the lines above name", red=True, bold=True
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)

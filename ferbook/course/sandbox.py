@@ -53,8 +53,11 @@ DEVICES = ("null", "zero", "random", "urandom")
 START = 60
 """Seconds that Python may take to start."""
 GONE = "its process ended by itself"
-SCRATCH = "/scratch"
-ENGINE = "/engine/worker.py"
+SCRATCH = "/tmp"
+"""Where a student's code may write: a folder, so that a Python below the system's can be shown in it."""
+WORKER = "/engine/worker.py"
+NEW_ROOT = "/sys"
+"""What is hidden under the new root while it is filled: holds no checkout, and is on every Linux."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Box:
         python = {sys.prefix, sys.base_prefix}
         real |= {place: Path(place) for place in sorted(python) if not place.startswith("/usr/")}
         real |= {f"/packages/{folder.name}": folder for folder in self.packages}
-        return real | {f"{SCRATCH}/{file.name}": file for file in self.data} | {ENGINE: Path(worker.__file__)}
+        return real | {f"{SCRATCH}/{file.name}": file for file in self.data} | {WORKER: Path(worker.__file__)}
 
 
 def _environment(home: str, packages: str) -> dict[str, str]:
@@ -116,7 +119,7 @@ def _bwrap(box: Box) -> list[str]:
     command += ["--new-session", "--proc", "/proc", "--size", str(2**20), "--tmpfs", "/dev"]
     for name in DEVICES:
         command += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    command += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", SCRATCH, "/tmp"]
+    command += ["--symlink", "/proc/self/fd", "/dev/fd"]
     command += ["--perms", "0777", "--size", str(FILES), "--tmpfs", SCRATCH]
     shown = box.shown()
     for folder in sorted({str(parent) for inside in shown for parent in list(Path(inside).parents)[:-1]}):
@@ -135,14 +138,14 @@ def _bwrap(box: Box) -> list[str]:
         "--chdir",
         SCRATCH,
         *_as_stranger(),
-        *_python(ENGINE),
+        *_python(WORKER),
     ]
 
 
 def _unshare(box: Box) -> list[str]:
     """The same with util-linux alone: a root folder in memory, into which all is mounted."""
-    root = "/mnt"
-    lines = ["set -e", f"mount -t tmpfs -o size=4m,mode=755 tmpfs {root}"]
+    root = NEW_ROOT
+    lines = ["set -e; umask 022", f"mount -t tmpfs -o size=4m,mode=755 tmpfs {root}"]
 
     def mount(inside: str, real: str, kind: str, options: str = "ro,") -> None:
         place = shlex.quote(root + inside)
@@ -156,11 +159,11 @@ def _unshare(box: Box) -> list[str]:
         mount(f"/dev/{name}", f"/dev/{name}", "file", "")
     lines.append(f"mkdir -p {root}{SCRATCH} {root}/proc; mount -t proc proc {root}/proc")
     lines.append(f"mount -t tmpfs -o size={FILES},mode=777 tmpfs {root}{SCRATCH}")
-    lines.append(f"ln -s {SCRATCH} {root}/tmp; ln -s /proc/self/fd {root}/dev/fd")
+    lines.append(f"ln -s /proc/self/fd {root}/dev/fd")
     for inside, real in box.shown().items():
         mount(inside, str(real), "folder" if real.is_dir() else "file")
     lines.append(f"mount -o remount,bind,ro {root}")
-    run = shlex.join([*_as_stranger(), *_python(ENGINE)])
+    run = shlex.join([*_as_stranger(), *_python(WORKER)])
     lines.append(f"exec chroot {root} /bin/sh -c {shlex.quote(f'cd {SCRATCH} && exec {run}')}")
     spaces = [
         "--mount",
@@ -226,9 +229,10 @@ def choose_isolation(hidden: list[Path]) -> str:
             faults.append(f"{name}: what runs in it {', '.join(map(str, found[1:]))}")
         else:
             return name
+    install = "" if shutil.which("bwrap") else "install bubblewrap, or "
     raise MissingError(
-        f"no way to isolate what students handed in works here ({'; '.join(faults)}). Install bubblewrap, or "
-        "grade students whom you trust with all that you may do: --trust-students, which marks every report"
+        f"no way to isolate what students handed in works here ({'; '.join(faults)}): {install}grade "
+        "students whom you trust with all that you may do by --trust-students, which marks every report"
     )
 
 
