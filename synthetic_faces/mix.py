@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthetic_faces.capture import Shot, draw_shot
-from synthetic_faces.domains import Domain, domain_named
+from synthetic_faces.domains import Domain, domain_named, require_head
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import EMOTIONS, draw_expression
 from synthetic_faces.facs import AUS
@@ -123,6 +123,8 @@ def shared_emotions(base: str, other: str) -> tuple[str, ...]:
     """
     if base == other:
         raise SettingError(f"base and other are both {base}; there is nothing between them")
+    for domain in map(domain_named, (base, other)):
+        require_head(domain, None)
     shown = [_emotions(domain_named(name)) for name in (base, other)]
     both = tuple(emotion for emotion in EMOTIONS if all(emotion in own for own in shown))
     if len(both) < 2:

@@ -1,11 +1,12 @@
 """How the muscles of one person build each action unit: which targets, how strongly, how evenly."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_faces.facs import ACTION_UNITS, SIDES, builds
+from synthetic_faces.facs import ACTION_UNITS, SIDES, ActionUnit, builds
 
 STRENGTH = 0.2
 """Standard deviation of the logarithm of a person's strength in one AU, cut off at ``STRENGTHS``."""
@@ -39,18 +40,22 @@ class Muscles:
 
 
 def draw_muscles(
-    action_names: list[str], makehuman: tuple[float, float], rng: np.random.Generator
+    action_names: list[str],
+    makehuman: tuple[float, float],
+    rng: np.random.Generator,
+    action_units: Mapping[str, ActionUnit] = ACTION_UNITS,
 ) -> Muscles:
     """Somebody's muscles.
 
     ``makehuman``: (lowest, highest) share of MakeHuman's build of an AU, the rest being Face Units'.
+    ``action_units``: AU -> how the head's actions build it.
     """
-    units = np.zeros((len(ACTION_UNITS), 3, len(action_names)), np.float32)
+    units = np.zeros((len(action_units), 3, len(action_names)), np.float32)
     column = {name: i for i, name in enumerate(action_names)}
     # Rather one or the other, seldom half way.
     person = rng.beta(0.6, 0.6)
     wrinkling = rng.uniform(*WRINKLING) * rng.uniform(0.7, 1.3, len(units))
-    for row, unit in zip(units, ACTION_UNITS.values(), strict=True):
+    for row, unit in zip(units, action_units.values(), strict=True):
         low, high = makehuman
         mix = low + (high - low) * min(max(person + OWN_MIX * rng.standard_normal(), 0), 1)
         strength = min(max(math.exp(STRENGTH * rng.standard_normal()), STRENGTHS[0]), STRENGTHS[1])

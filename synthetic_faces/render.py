@@ -301,14 +301,14 @@ class Renderer:
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
         """The action weights with what is no action unit: where the eyes look and how the lids hang."""
         across, up = shot.gaze
-        more = {}
+        more, shown = {}, dict(zip(self._names, weights, strict=True))
         for side, outwards in zip(facs.SIDES, (across, -across), strict=True):
             more |= {f"eyeLookOut{side}": max(outwards, 0), f"eyeLookIn{side}": max(-outwards, 0)}
             more |= {f"eyeLookUp{side}": max(up, 0), f"eyeLookDown{side}": max(-up, 0)}
             # Two ways to shut an eye shut it no more than one does.
-            shut = weights[self._names.index(f"eyeBlink{side}")] + person.droop + shot.lids
-            open_ = max(1 - weights[self._names.index(f"eye-closure-{side}")], 0)
-            more[f"eyeBlink{side}"] = min(shut, open_) - weights[self._names.index(f"eyeBlink{side}")]
+            shut = shown[f"eyeBlink{side}"] + person.droop + shot.lids
+            open_ = max(1 - shown.get(f"eye-closure-{side}", 0), 0)
+            more[f"eyeBlink{side}"] = min(shut, open_) - shown[f"eyeBlink{side}"]
         return weights + [more.get(name, 0.0) for name in self._names]
 
     def _uniforms(self, shot: Shot, capture: Capture) -> Uniforms:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from synthetic_faces.capture import Shot, draw_shot
-from synthetic_faces.domains import DOMAINS
+from synthetic_faces.domains import domain_named, require_head
 from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import Stream, draw_person
@@ -71,13 +71,15 @@ def render_script(
     *,
     workers: int | None = None,
     cache: Path | None = None,
+    head: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """``pixels``, ``masks`` and ``landmarks`` (as of ``produce.produce``) of the pictures of ``script``, in
-    its order, of people of ``domain``, taken as this domain takes them.
+    its order, of people of ``domain``, taken as this domain takes them; ``head`` as in ``render_people``.
 
     Person k of ``seed`` is that of the domain's sets. What the camera computes from a whole picture (levels,
     contrast) is left out: it would carry a movement of the mouth to the forehead.
     """
+    require_head(domain_named(domain), head)
     jobs, order = [], []
     for person in np.unique(script.people).tolist():
         rows = np.flatnonzero(script.people == person)
@@ -85,7 +87,9 @@ def render_script(
         told = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
         jobs.append(Job(len(rows), told | {"intensities": script.intensities[rows].tolist()}))
     rendered = empty_arrays(len(script.people), size)
-    render_people(f"{__name__}:render_takes", jobs, rendered, size=size, workers=workers, cache=cache)
+    render_people(
+        f"{__name__}:render_takes", jobs, rendered, size=size, workers=workers, cache=cache, head=head
+    )
     place = np.argsort(np.concatenate(order))
     return {name: array[place] for name, array in rendered.items()}
 
@@ -94,7 +98,7 @@ def render_takes(
     renderer: "Renderer", domain: str, seed: int, person: int, takes: list[int], intensities: list
 ) -> "Iterator[Rendered]":
     """The pictures of one person, one for each of ``takes`` with its ``intensities``."""
-    own = DOMAINS[domain]
+    own = domain_named(domain)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     for number, shown in zip(takes, intensities, strict=True):
         yield renderer.render(someone, np.array(shown), take(domain, seed, person, number), own.capture)
@@ -104,9 +108,10 @@ def script_rows(script: Script, domain: str) -> pd.DataFrame:
     """One row per picture of ``script``: ``dataset``, ``subject``, ``sequence`` (``<subject>-<take>``),
     ``frame`` counted within it, and the intensity of each AU.
     """
-    subjects = [f"{domain}-S{person + 1:03d}" for person in script.people.tolist()]
+    name = domain_named(domain).name
+    subjects = [f"{name}-S{person + 1:03d}" for person in script.people.tolist()]
     sequences = [f"{who}-{take + 1}" for who, take in zip(subjects, script.takes.tolist(), strict=True)]
-    table = pd.DataFrame({"dataset": domain, "subject": subjects, "sequence": sequences})
+    table = pd.DataFrame({"dataset": name, "subject": subjects, "sequence": sequences})
     table["frame"] = table.groupby("sequence").cumcount()
     return table.assign(**dict(zip(AUS, script.intensities.max(axis=2).T, strict=True)))
 
@@ -115,6 +120,6 @@ def take(domain: str, seed: int, person: int, number: int) -> Shot:
     """Head pose, gaze, light, background and noise of a person's take ``number``, drawn as the ``domain``
     draws those of its pictures.
     """
-    own = DOMAINS[domain]
+    own = domain_named(domain)
     rng = np.random.default_rng((Stream.TAKE, seed, person_number(own, person), number))
     return replace(draw_shot(rng, own.capture), levels=0.0, contrast=1.0)

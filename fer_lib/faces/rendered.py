@@ -4,6 +4,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,10 +17,11 @@ from fer_lib.faces.facs_codes import codes_from_columns, format_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.splits import split_people
-from fer_lib.paths import cache_dir
+from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError
 from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named
 from synthetic_faces.facs import AUS
+from synthetic_faces.ict_facekit import model_digest
 from synthetic_faces.produce import Recipe, picture_rows, produce
 from synthetic_faces.script import Script, render_script, script_rows
 from synthetic_faces.sequences import Choice
@@ -67,8 +69,17 @@ def scripted_faces(
 
 
 def cache_key(recipe: Recipe, **further: object) -> dict:
-    """What names a set: its recipe with the version of the faces, and ``further`` arguments."""
-    return recipe.key | further
+    """What names a set: its recipe with the version of the faces, and ``further`` arguments; of a head model
+    of the user's its content too.
+    """
+    head = head_folder(recipe.domain)
+    return recipe.key | further | ({"head": model_digest(head)} if head else {})
+
+
+def head_folder(domain: str) -> Path | None:
+    """Where the head model of ``domain`` has to lie; None where its people have anny's."""
+    own = domain_named(domain)
+    return data_dir() / own.head if own.head else None
 
 
 def entry_kind(recipe: Recipe, what: str) -> str:
@@ -86,7 +97,14 @@ def render_set(
     """
     table = set_table(recipe, clip_frames)
     with _bar(progress, recipe.domain, len(table)) as advance:
-        arrays = produce(recipe, _choice(clip_frames), workers=workers, cache=cache_dir(), advance=advance)
+        arrays = produce(
+            recipe,
+            _choice(clip_frames),
+            workers=workers,
+            cache=cache_dir(),
+            head=head_folder(recipe.domain),
+            advance=advance,
+        )
     return FaceSet(recipe.domain, table=table, mask_aus=AUS, **arrays)
 
 
@@ -127,7 +145,13 @@ def _choice(clip_frames: int) -> Choice:
 def render_ordered(script: Script, recipe: Recipe, workers: int | None = None) -> FaceSet:
     """As ``scripted_faces``, made anew; of ``recipe`` domain, size and seed count."""
     arrays = render_script(
-        script, recipe.domain, recipe.size, recipe.seed, workers=workers, cache=cache_dir()
+        script,
+        recipe.domain,
+        recipe.size,
+        recipe.seed,
+        workers=workers,
+        cache=cache_dir(),
+        head=head_folder(recipe.domain),
     )
     table = script_table(script, recipe.domain)
     return FaceSet(f"{recipe.domain}-staged", table=table, mask_aus=AUS, **arrays)
@@ -157,4 +181,4 @@ def open_studio(size: int, seed: int = 0, domain: str = "lab") -> "Studio":
     # Imported here: it takes Warp.
     from synthetic_faces.studio import Studio
 
-    return Studio(size, seed, domain, cache_dir())
+    return Studio(size, seed, domain, cache_dir(), head=head_folder(domain))

@@ -96,6 +96,27 @@ SOURCES = (
     _domain("wild", "Synthetic, from the wild: pose, light, blur, occlusion, wrong labels (as FER2013)", 48),
     _domain("game", "Synthetic, before a webcam, with the votes of a crowd (as NovaEmotions)", 64),
     _domain("micro", "Synthetic micro-expressions: half a second at 200 fps (as CASME II)", 96, clips=True),
+    Source(
+        name="heads",
+        title="Synthetic, other heads: shapes from scans, taken as those of lab",
+        licence=(
+            "The pictures are this project's own output, rendered from the shapes of ICT-FaceKit light (MIT "
+            "licence, USC Institute for Creative Technologies, 2020), which name its authors where they are shared"
+        ),
+        citation_key="li2020",
+        citation=(
+            "R. Li, K. Bladin, Y. Zhao, C. Chinara, O. Ingraham, P. Xiang, X. Ren, P. Prasad, B. Kishore, J. "
+            "Xing, H. Li. Learning Formation of Physically-Based Face Attributes. CVPR 2020, pp. 3407–3416."
+        ),
+        shareable=True,
+        how_to_get=(
+            "the folder FaceXModel of github.com/ICT-VGL/ICT-FaceKit, put into the folder ict_facekit below "
+            "FER_DATA"
+        ),
+        size=96,
+        folders=("ict_facekit",),
+        layouts=(("FaceXModel",),),
+    ),
     _real(
         "fer2013",
         title="FER2013, with FER+ votes where fer2013new.csv is present",
