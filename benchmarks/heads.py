@@ -8,9 +8,9 @@ of ``published``, but with ``--taught`` people of ``--faces`` in place of 600 an
 with the seeds 0, 1 … All are asked about the same 60 people (``heads``, 48 pixels, ``face_seed`` 0), none of
 whom any network learned from. Printed are, of each network and as means over them:
 
-    neutral    share of the resting pictures (the first frame of each of 420 sequences) that are called neutral
-    six        mean over the six basic expressions of the share of their apex pictures (60 each) that are named
-               right, by all classes of the network
+    neutral    share of the resting pictures (the first frame of each of 420 sequences) called neutral
+    six        mean over the six basic expressions of the share of their apex pictures (60 each) that are
+               named right, by all classes of the network
     AU heads   mean AUROC over the action units of linear heads on the network's last features, fitted and
                chosen on 48 of these people and tested on the other 12 (the set's own splits)
     untrained  the same with first weights, drawn anew
@@ -28,13 +28,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from contest import options
 from book.populations import find_population
+from contest import options
 from fer_lib.aus.heads import drawn_aurocs, fit_heads
 from fer_lib.aus.presence import presence
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.registry import open_faces
+from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
@@ -51,7 +52,7 @@ def taught(faces: str, people: int, epochs: int, seed: int) -> tuple[torch.nn.Mo
     ``epochs``; and its classes.
     """
     asked = find_population("published")
-    labelled = open_faces(faces, subjects=people, size=SIZE, progress=False).labelled()
+    labelled = open_faces(FaceRequest(faces, people, SIZE), progress=False).labelled()
     protocol = protocol_of(labelled)
     seed_everything(seed)
     model = build_network(asked.network, len(protocol.classes), SIZE, **asked.options)
@@ -81,7 +82,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        faces = open_faces("heads", subjects=PEOPLE, size=SIZE, progress=False)
+        faces = open_faces(FaceRequest("heads", PEOPLE, SIZE), progress=False)
     except FerError as fault:
         print(f"skipped: {fault}")
         return

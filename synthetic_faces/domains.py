@@ -204,7 +204,9 @@ def domain_named(name: str) -> Domain:
 
 
 def require_head(domain: Domain, head: object) -> None:
-    """Raise SettingError where people of ``domain`` have a head model of their own and there is no ``head``."""
+    """Raise SettingError where people of ``domain`` have heads of a model of their own, and there is no
+    ``head``, its folder.
+    """
     if domain.head and head is None:
         raise SettingError(
             f"{domain.name} has the heads of a model of its own: give its folder, {domain.head}"

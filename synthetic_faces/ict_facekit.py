@@ -104,9 +104,7 @@ def model_digest(folder: Path) -> str:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
         except OSError as fault:
-            raise AssetError(
-                f"{file}: cannot be read ({fault.strerror}); the head model ICT-FaceKit has to lie in {folder}"
-            ) from fault
+            raise _unreadable(file, folder, fault) from fault
     return digest.hexdigest()
 
 
@@ -127,6 +125,12 @@ def load_scanned(folder: Path, anny: Assets, cache: Path | None = None) -> Asset
 
 def _file(folder: Path, name: str) -> Path:
     return folder / MODEL / name
+
+
+def _unreadable(file: object, folder: Path, fault: OSError) -> AssetError:
+    return AssetError(
+        f"{file}: cannot be read ({fault.strerror}); the head model ICT-FaceKit has to lie in {folder}"
+    )
 
 
 def _names() -> tuple[str, ...]:
@@ -160,10 +164,7 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
             for side, half in zip(("Left", "Right"), _halves(shape_name), strict=False)
         }
     except OSError as fault:
-        raise AssetError(
-            f"{fault.filename}: cannot be read ({fault.strerror}); the head model ICT-FaceKit has to lie in "
-            f"{folder}"
-        ) from fault
+        raise _unreadable(fault.filename, folder, fault) from fault
     except (ValueError, KeyError, IndexError) as fault:
         raise AssetError(
             f"{folder / MODEL}: not the head model ICT-FaceKit as published ({fault})"
@@ -262,7 +263,7 @@ def _extremes(skin: np.ndarray, marks: np.ndarray) -> np.ndarray:
 
 
 def _warp(source: np.ndarray, target: np.ndarray) -> RBFInterpolator:
-    """The thin-plate spline in space that takes ``source`` to ``target``, points by points (Bookstein 1989)."""
+    """The thin-plate spline in space that takes ``source`` to ``target``, point by point (Bookstein 1989)."""
     # Lips' corners lie twice in both lists on some heads: one of each will do.
     _, first = np.unique(source.round(6), axis=0, return_index=True)
     return RBFInterpolator(source[first], target[first], kernel="linear", degree=1)

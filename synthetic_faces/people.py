@@ -19,6 +19,7 @@ from synthetic_faces.assets import (
 )
 from synthetic_faces.creases import draw_lines
 from synthetic_faces.errors import require_between
+from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.hair import (
     BEANIE,
     STYLES,
@@ -30,7 +31,6 @@ from synthetic_faces.hair import (
     scalp_field,
     stand_off,
 )
-from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.muscles import Muscles, draw_muscles
 from synthetic_faces.rest import draw_rest
 
@@ -110,7 +110,7 @@ class Looks:
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``covered`` of all
     wear a hat or a scarf, ``glasses`` of all glasses, of which ``dark_glasses`` have dark lenses. ``folds``
     in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners that are there at rest, at
-    any age; ``rest``: how far people's faces at rest are from even, as ``rest.draw_rest`` draws it (1: natural);
+    any age; ``rest``: how far faces are from even at rest, of what ``rest.draw_rest`` draws (1: natural);
     ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
     the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of
     faces that have it in all parts alike; without it the parts differ each by itself.

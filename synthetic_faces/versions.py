@@ -13,7 +13,7 @@ VERSIONS = {"lab": 2, "wild": 2, "game": 2, "micro": 2, "heads": 1}
 """Domain -> the version that is made here, and that its name alone stands for."""
 
 COMING = ("lab/3", "wild/3", "game/3", "micro/3")
-"""Versions that are made too where they are named: networks are taught by them before ``VERSIONS`` says so."""
+"""Versions that are made too, where they are named: networks learn from them before ``VERSIONS`` says so."""
 
 
 def versioned(name: str) -> str:
@@ -22,7 +22,7 @@ def versioned(name: str) -> str:
 
 
 def made(name: str) -> str:
-    """``name`` in the one form that it has here: ``lab`` of ``lab`` and ``lab/2``, but ``lab/3`` of ``lab/3``.
+    """``name`` in its one form: ``lab`` of ``lab`` and ``lab/2``, but ``lab/3`` of ``lab/3``.
 
     Raises SettingError as ``unversioned``.
     """

