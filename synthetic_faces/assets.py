@@ -51,8 +51,13 @@ CHILD, YOUNG, OLD = 1 / 3, 2 / 3, 1.0
 """Ages of MakeHuman's stages: a child of ten, an adult of 25, one of 90."""
 
 HALVED = (
-    *(f"mouth-{what}" for what in ("corner-puller", "depression", "depression-retraction", "elevation")),
-    *("mouth-retraction", "mouth-upward-retraction", "neck-platysma"),
+    "mouth-corner-puller",
+    "mouth-depression",
+    "mouth-depression-retraction",
+    "mouth-elevation",
+    "mouth-retraction",
+    "mouth-upward-retraction",
+    "neck-platysma",
 )
 """Expression units that each half of a face can show alone; MakeHuman ships both halves in one."""
 
@@ -142,10 +147,10 @@ class Assets:
 
     @cached_property
     def _groups(self) -> np.ndarray:
-        found = np.zeros((len(set(GROUPS.values())), len(self.template)), bool)
-        found[self.groups[:, None], self.triangles] = True
-        found.flags.writeable = False
-        return found
+        corners = np.zeros((len(set(GROUPS.values())), len(self.template)), bool)
+        corners[self.groups[:, None], self.triangles] = True
+        corners.flags.writeable = False
+        return corners
 
     def region(self, name: str) -> np.ndarray:
         """float32 (N,): how far each vertex belongs to ``name``, one of ``REGIONS``."""

@@ -10,11 +10,26 @@ from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.framing import DOWN, HALF_SIDE
 
 _LIMITS = {
-    **dict.fromkeys(("wrinkles", "centre", "follow", "tilt", "scenery", "occluders", "captions"), (0, 1)),
+    "pose": (0, 3),
     "turned": (0, 1),
-    **{"pose": (0, 3), "light": (0, 1.5), "crop": (0, 0.5), "zoom": (0, 0.5), "window": (0.05, 0.15)},
-    **{"exposure": (0, 2), "contrast": (0, 1), "levels": (0, 1)},
-    **{"blur": (0, 10), "noise": (0, 1), "enlargement": (1, 8), "quality": (1, 100)},
+    "light": (0, 1.5),
+    "blur": (0, 10),
+    "noise": (0, 1),
+    "wrinkles": (0, 1),
+    "window": (0.05, 0.15),
+    "centre": (0, 1),
+    "follow": (0, 1),
+    "crop": (0, 0.5),
+    "zoom": (0, 0.5),
+    "tilt": (0, 1),
+    "scenery": (0, 1),
+    "occluders": (0, 1),
+    "captions": (0, 1),
+    "exposure": (0, 2),
+    "contrast": (0, 1),
+    "levels": (0, 1),
+    "enlargement": (1, 8),
+    "quality": (1, 100),
 }
 
 # Heads that are turned far: so many times the usual spread, to the side and up or down no farther than this.

@@ -241,9 +241,9 @@ def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
 
     Raises SettingError for any other, and for a timing where there are no sequences in which it could act.
     """
-    for option, said in (("timing", timing), ("family", family)):
-        if said and said not in OPTIONS[option]:
-            raise SettingError(f"{option} is {said!r}; it must be one of {', '.join(OPTIONS[option])}")
+    for option, value in (("timing", timing), ("family", family)):
+        if value and value not in OPTIONS[option]:
+            raise SettingError(f"{option} is {value!r}; it must be one of {', '.join(OPTIONS[option])}")
     if timing and domain.course == "still":
         known = ", ".join(other.name for other in DOMAINS.values() if other.course != "still")
         raise SettingError(

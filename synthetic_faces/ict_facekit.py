@@ -44,11 +44,33 @@ SPREAD = 2.0
 """Standard deviations of an identity mode at 1, the end of ``Assets.identity``'s way."""
 
 SHAPES = (
-    *("browInnerUp*", "browOuterUp*", "browDown*", "eyeWide*", "eyeSquint*", "eyeBlink*", "cheekRaiser*"),
-    *("cheekSquint*", "noseSneer*", "mouthUpperUp*", "mouthSmile*", "mouthDimple*", "mouthFrown*"),
-    *("mouthLowerDown*", "mouthStretch*", "mouthPress*", "eyeLookIn*", "eyeLookOut*", "eyeLookUp*"),
-    *("eyeLookDown*", "jawOpen", "mouthShrugLower", "mouthShrugUpper", "mouthPucker", "mouthFunnel"),
-    *("mouthRollUpper", "mouthRollLower"),
+    "browInnerUp*",
+    "browOuterUp*",
+    "browDown*",
+    "eyeWide*",
+    "eyeSquint*",
+    "eyeBlink*",
+    "cheekRaiser*",
+    "cheekSquint*",
+    "noseSneer*",
+    "mouthUpperUp*",
+    "mouthSmile*",
+    "mouthDimple*",
+    "mouthFrown*",
+    "mouthLowerDown*",
+    "mouthStretch*",
+    "mouthPress*",
+    "eyeLookIn*",
+    "eyeLookOut*",
+    "eyeLookUp*",
+    "eyeLookDown*",
+    "jawOpen",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "mouthPucker",
+    "mouthFunnel",
+    "mouthRollUpper",
+    "mouthRollLower",
 )
 """Its expression shapes that are used; ``*`` stands for its two halves, in files ``_L`` and ``_R``."""
 

@@ -158,8 +158,8 @@ def render_conditions(
     """
     kinds, emotions = conditions(base, other), shared_emotions(base, other)
     each = len(kinds) * len(emotions)
-    told = {"base": base, "other": other, "seed": seed}
-    jobs = [Job(each, told | {"person": MIXED + k}) for k in range(people)]
+    common = {"base": base, "other": other, "seed": seed}
+    jobs = [Job(each, common | {"person": MIXED + k}) for k in range(people)]
     arrays = {
         "pixels": np.empty((people * each, size, size), np.uint8),
         "intensities": np.empty((people * each, len(AUS))),

@@ -88,8 +88,8 @@ class Recipe:
     @property
     def options(self) -> dict[str, str]:
         """The options that are not at their default."""
-        said = {each.name: (getattr(self, each.name), each.default) for each in fields(self)[4:]}
-        return {name: value for name, (value, default) in said.items() if value != default}
+        options = fields(self)[4:]
+        return {o.name: getattr(self, o.name) for o in options if getattr(self, o.name) != o.default}
 
     def plan(self) -> list[Sequence]:
         """The sequences of the set, in its order."""
@@ -119,10 +119,10 @@ def produce(
     """
     domain, jobs = domain_named(recipe.domain), []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
-        wanted = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
-        told = {"domain": recipe.domain, "seed": recipe.seed, "person": person, "sequences": wanted}
+        frames = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
+        request = {"domain": recipe.domain, "seed": recipe.seed, "person": person, "sequences": frames}
         looks = {"timing": recipe.timing, "family": recipe.family}
-        jobs.append(Job(sum(len(frames) for *_, frames in wanted), told | looks))
+        jobs.append(Job(sum(len(chosen) for *_, chosen in frames), request | looks))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
     require_head(domain, head)

@@ -84,8 +84,8 @@ def render_script(
     for person in np.unique(script.people).tolist():
         rows = np.flatnonzero(script.people == person)
         order.append(rows)
-        told = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
-        jobs.append(Job(len(rows), told | {"intensities": script.intensities[rows].tolist()}))
+        request = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
+        jobs.append(Job(len(rows), request | {"intensities": script.intensities[rows].tolist()}))
     rendered = empty_arrays(len(script.people), size)
     render_people(
         f"{__name__}:render_takes", jobs, rendered, size=size, workers=workers, cache=cache, head=head

@@ -250,7 +250,7 @@ def cast(
     word = depths[row, column]
     if word != UNCOVERED:
         seen = met(shapes, wp.int32(word & wp.uint64(0xFFFFFFFF)), origin, direction)
-    if seen.found and seen.distance < limit:
+    if seen.met and seen.distance < limit:
         limit = seen.distance
         point = origin + direction * limit
         group = shapes.groups[seen.face]

@@ -100,7 +100,7 @@ class Uniforms:
 class Spot:
     """Where a ray meets a mesh, if it does: how far along, which triangle, and the place within it."""
 
-    found: wp.bool
+    met: wp.bool
     distance: wp.float32
     face: wp.int32
     u: wp.float32

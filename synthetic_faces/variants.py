@@ -20,10 +20,10 @@ def variants(*rows: str) -> tuple[Variant, ...]:
     """The variants that ``rows`` describe: share, ``half`` for those shown on half of the face, and for each
     AU its number, probability and intensity, as ``".44 half: 14 .97 .95, 12 .35 .4"``.
     """
-    found = []
+    ways = []
     for row in rows:
         (share, *half), aus = row.partition(":")[0].split(), row.partition(":")[2]
         values = (entry.split() for entry in aus.split(",") if entry)
         units = {f"AU{au}": (float(probability), float(intensity)) for au, probability, intensity in values}
-        found.append(Variant(float(share), units, half == ["half"]))
-    return tuple(found)
+        ways.append(Variant(float(share), units, half == ["half"]))
+    return tuple(ways)

@@ -41,16 +41,16 @@ def unversioned(name: str) -> str:
     return domain
 
 
-def said(text: str) -> str:
+def version_in(text: str) -> str:
     """The version that ``text`` begins with: ``lab/2`` of ``lab/2`` and ``lab-2-…``; ``lab/1`` of ``lab``
     alone, the form before there were versions; empty where it is no domain's.
     """
-    found = re.match(rf"({'|'.join(VERSIONS)})(?:[/-](\d{{1,4}})\b)?\b", text)
-    return f"{found[1]}/{found[2] or 1}" if found else ""
+    match = re.match(rf"({'|'.join(VERSIONS)})(?:[/-](\d{{1,4}})\b)?\b", text)
+    return f"{match[1]}/{match[2] or 1}" if match else ""
 
 
 def another(name: str) -> str:
     """Where the faces ``name`` were another version than is made here, both in words; else empty."""
-    seen = said(name)
-    here = seen and versioned(seen.partition("/")[0])
-    return f"{seen}, while this checkout makes {here}" if seen not in (here, *COMING) else ""
+    version = version_in(name)
+    here = version and versioned(version.partition("/")[0])
+    return f"{version}, while this checkout makes {here}" if version not in (here, *COMING) else ""

@@ -35,12 +35,12 @@ PICTURES_AT_LEAST = 100
 
 @dataclass(frozen=True)
 class Job:
-    """All that is wanted of one person: ``number`` rows of every array, and in ``told``, as JSON, which, of
-    which ``person``.
+    """All that is wanted of one person: ``number`` rows of every array, and in ``request``, as JSON, which of
+    them, and of which ``person``.
     """
 
     number: int
-    told: Mapping[str, object]
+    request: Mapping[str, object]
 
 
 def render_people(
@@ -77,13 +77,13 @@ def render_people(
             while True:
                 job, first = waiting.get_nowait()
                 with contextlib.suppress(BrokenPipeError):
-                    worker.stdin.write(json.dumps(job.told).encode() + b"\n")
+                    worker.stdin.write(json.dumps(job.request).encode() + b"\n")
                     worker.stdin.flush()
                 for array in arrays.values():
                     part = array[first : first + job.number]
                     answer = worker.stdout.read(part.nbytes)
                     if len(answer) != part.nbytes:
-                        raise _ended(worker, log, f"at person {job.told['person'] + 1}")
+                        raise _ended(worker, log, f"at person {job.request['person'] + 1}")
                     part[:] = np.frombuffer(answer, part.dtype).reshape(part.shape)
                 advance(job.number)
 
@@ -118,14 +118,14 @@ def usable_cores() -> int:
 
 
 def _start(task: str, size: int, cache: Path | None, head: Path | None, log: IO[bytes]) -> subprocess.Popen:
-    told = {"task": task, "size": size, "cache": cache and str(cache), "head": head and str(head)}
+    setting = {"task": task, "size": size, "cache": cache and str(cache), "head": head and str(head)}
     home = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     # One thread each: there is a worker per core.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return subprocess.Popen(
         # -P: a file in the working directory must not shadow a module.
-        [sys.executable, "-P", "-c", f"from {__name__} import work; work()", json.dumps(told)],
+        [sys.executable, "-P", "-c", f"from {__name__} import work; work()", json.dumps(setting)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -164,11 +164,11 @@ def work() -> None:
     # Imported here: the caller's process needs no Warp.
     from synthetic_faces.render import Renderer
 
-    told = json.loads(sys.argv[1])
-    module, _, name = told["task"].partition(":")
+    setting = json.loads(sys.argv[1])
+    module, _, name = setting["task"].partition(":")
     task = getattr(importlib.import_module(module), name)
-    cache, head = (Path(told[name]) if told[name] else None for name in ("cache", "head"))
-    renderer = Renderer(load_head(head, cache), told["size"], cache=cache)
+    cache, head = (Path(setting[name]) if setting[name] else None for name in ("cache", "head"))
+    renderer = Renderer(load_head(head, cache), setting["size"], cache=cache)
     # All that lives by now lives to the end: not to be searched for garbage again and again.
     gc.freeze()
     answers.write(renderer.device.encode() + b"\n")

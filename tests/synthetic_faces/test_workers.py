@@ -22,7 +22,7 @@ def render(people: int = 3, **how) -> np.ndarray:
 @pytest.fixture
 def instead(tmp_path, monkeypatch):
     """A shell script in the place of the worker."""
-    monkeypatch.setattr(workers, "load_assets", lambda cache: None)
+    monkeypatch.setattr(workers, "load_head", lambda head, cache: None)
 
     def take(script: str) -> None:
         file = tmp_path / "python"
