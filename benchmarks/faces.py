@@ -75,7 +75,7 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
     """All faces that the chapters of a `laptop` run have made, by what they are: their sets, and the scripts
     of interventions, pairs and factors; from the chapters' own parameters.
     """
-    from book.au_verification.examine import LEVELS
+    from book.au_verification.examine import DOSE_LEVELS
     from book.derl.pairs import expression_pairs
     from book.transfer.factor_faces import factor_faces
     from fer_lib.aus.interventions import interventions
@@ -93,7 +93,7 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
     p = given["au_verification"]
     # The chapter takes the units that are shown often enough; here it is all.
     parts["au_verification: interventions"] = partial(
-        interventions, p.people, AUS, LEVELS, contexts=p.contexts, size=p.size, face_seed=p.face_seed
+        interventions, p.people, AUS, DOSE_LEVELS, contexts=p.contexts, size=p.size, face_seed=p.face_seed
     )
     p = given["derl"]
     takes = max(1, p.pretrain_expressions // 2)

@@ -28,7 +28,7 @@ from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_d
 from book.au_verification.simulation import null_responses, simulated_presence
 from contest import SEED, options, peak_memory_mb
 from fer_lib.aus.association import statistic
-from fer_lib.aus.measures import BINS, MEASURES, PSEUDO_COUNT, bin_codes
+from fer_lib.aus.measures import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.train.device import device_name
@@ -62,7 +62,7 @@ def scipy_loop(maxima: np.ndarray, measure: str) -> Loop:
         column = maxima[:, k]
         if measure == "kl":
             span = (column.min(), column.max())
-            counts = [np.histogram(column[rows], BINS, span)[0] + PSEUDO_COUNT for rows in (shown, ~shown)]
+            counts = [np.histogram(column[rows], KL_BINS, span)[0] + PSEUDO_COUNT for rows in (shown, ~shown)]
             return entropy(*counts)
         return distances[measure](column[shown], column[~shown])
 
@@ -80,7 +80,7 @@ def numpy_loop(maxima: np.ndarray, measure: str) -> Loop:
 
     def kl(k: int, shown: np.ndarray) -> float:
         with_au, without = (
-            np.bincount(codes[rows, k], minlength=BINS) + PSEUDO_COUNT for rows in (shown, ~shown)
+            np.bincount(codes[rows, k], minlength=KL_BINS) + PSEUDO_COUNT for rows in (shown, ~shown)
         )
         with_au, without = with_au / with_au.sum(), without / without.sum()
         return (with_au * np.log(with_au / without)).sum()

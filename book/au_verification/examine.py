@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.decision import claims
+from fer_lib.aus.decision import claimed_units
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions, matched_doses
 from fer_lib.aus.nulls import Null, permutation_null
 from fer_lib.aus.presence import Presence, presence
@@ -25,10 +25,10 @@ from fer_lib.stats.two_way import PEOPLE_GROUPS, people_groups
 from fer_lib.train.precision import choose_precision
 from synthetic_faces.domains import DOMAINS
 
-ALPHA = 0.05
+FAMILY_ERROR = 0.05
 """Family-wise error at which a filter counts as a detector."""
 
-LEVELS = (0.1, 0.4, 1.0)
+DOSE_LEVELS = (0.1, 0.4, 1.0)
 """Intensities at which units are switched on."""
 
 
@@ -83,9 +83,9 @@ def questions(
     shown = presence(faces, present_from).scored()
     domain = faces.name if faces.name in DOMAINS else "lab"
     switching = {"contexts": contexts, "size": faces.size[0], "face_seed": face_seed, "domain": domain}
-    dose = interventions(people, shown.aus, LEVELS, **switching)
+    dose = interventions(people, shown.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
-    equal = interventions(people, shown.aus, LEVELS[-1:], doses=doses.intensities, **switching)
+    equal = interventions(people, shown.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
     return Questions(faces, shown, equal, doses.unreached, dose, measure, permutations, seed)
 
 
@@ -178,7 +178,7 @@ def examine(
     examined = Examined(
         *about,
         aus=asked.aus,
-        claimed=names[np.stack([claims(null, "max_statistic", ALPHA) for null in nulls])],
+        claimed=names[np.stack([claimed_units(null, "max_statistic", FAMILY_ERROR) for null in nulls])],
         strength=np.stack([np.where(null.tested, null.excess, -np.inf) for null in nulls]).astype(np.float32),
         caused=causes(effects, groups),
         raw=causes(raw, groups),
@@ -186,7 +186,7 @@ def examine(
             measure: np.stack([names[_named(maxima[rows], shown.present[rows], measure)] for rows in kept])
             for measure in measures
         },
-        overall=names[claims(overall, "max_statistic", ALPHA)],
+        overall=names[claimed_units(overall, "max_statistic", FAMILY_ERROR)],
         rare=int(overall.rare.sum()),
     )
     return examined, Whole(responses, overall, effects)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from book.au_verification.examine import ALPHA
+from book.au_verification.examine import FAMILY_ERROR
 from book.au_verification.readings import TRAINED, UNTRAINED
 from book.au_verification.silence import OWN
 from book.au_verification.switching import effect_table
@@ -80,7 +80,7 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     edges = np.arange(np.floor(everything.min() / BIN) * BIN, 1 + BIN, BIN).round(6)
     figure, panels = plt.subplots(2, 1, figsize=(style.WIDTH, 2.9), sharex=True)
     counted = {name: np.histogram(values, edges)[0] for name, values in (luck | {"filters": best}).items()}
-    bars, hover = {name: float(np.quantile(values, 1 - ALPHA)) for name, values in luck.items()}, {}
+    bars, hover = {name: float(np.quantile(values, 1 - FAMILY_ERROR)) for name, values in luck.items()}, {}
     looks = zip(counted, (style.MUTED, style.SKY, style.ORANGE), (0, 0, 1), strict=True)
     for series, (name, colour, panel) in enumerate(looks):
         drawn = panels[panel].bar(

@@ -8,13 +8,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from book.au_verification.examine import ALPHA
+from book.au_verification.examine import FAMILY_ERROR
 from book.au_verification.simulation import null_responses
-from fer_lib.aus.decision import Rule, claims
-from fer_lib.aus.measures import MEASURES, Measure
+from fer_lib.aus.decision import Rule, claimed_units
+from fer_lib.aus.measures import MEASURES
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.aus.presence import Presence
+from fer_lib.names import AssociationMeasure
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
@@ -40,7 +41,7 @@ def plant(
 def score_rules(
     presence: Presence,
     *,
-    measures: Sequence[Measure] = MEASURES,
+    measures: Sequence[AssociationMeasure] = MEASURES,
     rules: Sequence[Rule] = ("max_statistic", "argmax"),
     subjects: Sequence[int] = (0,),
     snrs: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
@@ -56,7 +57,7 @@ def score_rules(
     Each repeat draws ``subjects`` people of ``presence`` (0: all), gives ``filters`` channels null responses
     and makes the first ``detectors`` of them detectors of units drawn at random among those that are not too
     few in all of ``presence``. All measures and rules judge the same data. A rule *claims* for a filter at
-    most one unit, see ``decision.claims``.
+    most one unit, see ``decision.claimed_units``.
 
     One row per measure, rule, number of subjects and ratio: ``measure``, ``rule``, ``subjects``, ``snr``,
     ``repeats``; ``precision``, the share of claims that name a planted detector and its unit (NaN where
@@ -81,7 +82,7 @@ def score_rules(
             for measure in measures:
                 null = permutation_null(maxima, sample, measure, permutations=permutations, seed=own_seed)
                 for rule in rules:
-                    said = claims(null, rule, ALPHA)
+                    said = claimed_units(null, rule, FAMILY_ERROR)
                     counts = (said == truth).sum(), (said >= 0).sum()
                     rows.append((measure, rule, number or len(people), snr, *counts))
     cases = ["measure", "rule", "subjects", "snr"]
@@ -124,7 +125,7 @@ def decoys(
 def decoy_table(
     presence: Presence,
     brightness: np.ndarray,
-    measure: Measure,
+    measure: AssociationMeasure,
     *,
     snr: float = 1.0,
     channels: int = 4,
@@ -153,7 +154,7 @@ def decoy_table(
         for where, within in (("overall", None), ("within emotions", presence.emotions)):
             null = permutation_null(maxima, presence, measure, within=within, **settings)
             for rule in ("max_statistic", "argmax"):
-                said = np.array([*presence.aus, ""], dtype=object)[claims(null, rule, ALPHA)]
+                said = np.array([*presence.aus, ""], dtype=object)[claimed_units(null, rule, FAMILY_ERROR)]
                 for kind, (_, right) in kinds.items():
                     wrong = np.mean(~np.isin(said[own[kind]], ("", *right)))
                     rows.append((kind, f"{rule.replace('_', ' ')}, {where}", wrong))

@@ -62,7 +62,7 @@ READINGS: Mapping[str, Reading] = {
 }
 """Metric -> what it is of one network."""
 
-LABELS = {"distinct_units": "units with a verified filter", "kappa": "κ of claim and cause"}
+READING_LABELS = {"distinct_units": "units with a verified filter", "kappa": "κ of claim and cause"}
 """What the strip of networks shows of each."""
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr, ndtri
 
-from book.au_verification.examine import ALPHA
+from book.au_verification.examine import FAMILY_ERROR
 from fer_lib.aus.association import associate, statistic
 from fer_lib.aus.decision import Rule, decide
-from fer_lib.aus.measures import Measure
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.presence import Presence
+from fer_lib.names import AssociationMeasure
 from fer_lib.stats.proportion import proportion
 from ferbook.estimate import Estimate
 
@@ -29,13 +29,13 @@ themselves.
 PREVALENCE = (1.5, 3.5)
 """Beta distribution of the share of a subject's pictures that show the AU; mean 0.3."""
 
-FILTERS = 10
+FILTERS_PER_SET = 10
 """Filters, independent of each other given who shows the AU, that answer to one simulated set of pictures."""
 
 SPARSE = (0.01, 0.1)
 """Of how many pictures, as a share, a sparse filter answers to."""
 
-EMOTIONS = 6
+INVENTED_EMOTIONS = 6
 """Emotions that invented people show, besides neutral."""
 
 
@@ -58,7 +58,7 @@ def simulated(
     return _saturated(z), Presence(("AU1",), present[:, None], names, names, np.full(len(who), ""))
 
 
-def truth(measure: Measure, effect: float) -> float:
+def truth(measure: AssociationMeasure, effect: float) -> float:
     """What ``measure`` is for pictures without end made as in ``simulated``: its value for a population of
     exact quantiles.
     """
@@ -74,7 +74,7 @@ def _saturated(z: np.ndarray) -> np.ndarray:
 
 
 def coverage(
-    measures: Sequence[Measure],
+    measures: Sequence[AssociationMeasure],
     effect: float,
     *,
     subjects: int = 60,
@@ -82,26 +82,28 @@ def coverage(
     simulations: int = 400,
     draws: int = 500,
     seed: int = 0,
-) -> dict[tuple[Measure, float], Estimate]:
+) -> dict[tuple[AssociationMeasure, float], Estimate]:
     """(measure, effect) -> the share of the 95 % intervals of ``associate`` that hold the truth, with its
     Wilson interval.
 
-    ``simulations`` associations, of ``FILTERS`` filters with one AU per simulated set, see ``simulated``;
-    ``effect`` in standard deviations of the response before the ReLU. A distance cannot be below 0, so at
+    ``simulations`` associations, of ``FILTERS_PER_SET`` filters with one AU per simulated set, see
+    ``simulated``; ``effect`` in standard deviations of the response before the ReLU. A distance cannot be below 0, so at
     effect 0, where the truth is 0, its intervals cannot miss it from below.
     """
-    sets = -(-simulations // FILTERS)
+    sets = -(-simulations // FILTERS_PER_SET)
     truths = {measure: truth(measure, effect) for measure in measures}
     covered = dict.fromkeys(measures, 0)
     for number in range(sets):
         generator = np.random.default_rng((seed, number))
-        maxima, presence = simulated(subjects, pictures, effect, FILTERS, generator)
+        maxima, presence = simulated(subjects, pictures, effect, FILTERS_PER_SET, generator)
         for measure in measures:
             drawn = associate(maxima, presence, measure, draws=draws, seed=number)
             held = (drawn.low <= truths[measure]) & (truths[measure] <= drawn.high)
             covered[measure] += int(held.sum())
     about = {"of": "simulations", "tolerance": 0.03}
-    shares = {each: proportion(hits, sets * FILTERS, "wilson", **about) for each, hits in covered.items()}
+    shares = {
+        each: proportion(hits, sets * FILTERS_PER_SET, "wilson", **about) for each, hits in covered.items()
+    }
     return {(measure, effect): share for measure, share in shares.items()}
 
 
@@ -182,8 +184,10 @@ def simulated_presence(
     generator = np.random.default_rng(seed)
     blocks = subjects * sequences
     person = np.repeat(np.arange(subjects), sequences)
-    emotion = generator.integers(EMOTIONS, size=blocks)
-    logit = np.log(prevalence / (1 - prevalence)) + generator.standard_normal((EMOTIONS, aus))[emotion]
+    emotion = generator.integers(INVENTED_EMOTIONS, size=blocks)
+    logit = (
+        np.log(prevalence / (1 - prevalence)) + generator.standard_normal((INVENTED_EMOTIONS, aus))[emotion]
+    )
     logit = logit + habit * generator.standard_normal((subjects, aus))[person]
     shown = generator.random((blocks, aus)) < expit(logit)
     present = np.repeat(shown, frames, axis=0)
@@ -200,7 +204,7 @@ def simulated_presence(
 
 def family_wise_error(
     presence: Presence,
-    measure: Measure,
+    measure: AssociationMeasure,
     rule: Rule = "max_statistic",
     *,
     sets: int = 400,
@@ -213,19 +217,21 @@ def family_wise_error(
     """In what share of ``sets`` ``rule`` claims any detector where there is none: the labels of ``presence``
     beside draws of null responses.
 
-    With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds ``ALPHA`` or
-    lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises what that and
+    With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds
+    ``FAMILY_ERROR`` or lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises what that and
     ``decide`` raise.
     """
     errors = 0
     for own in range(seed, seed + sets):
         responses = null_responses(presence, filters, seed=own, noise=noise)
         null = permutation_null(responses, presence, measure, permutations=permutations, seed=own, **options)
-        errors += int(decide(null, rule, ALPHA).any())
+        errors += int(decide(null, rule, FAMILY_ERROR).any())
     return proportion(errors, sets, of="simulations", tolerance=0.03)
 
 
-def calibrated(measures: Sequence[Measure], *, sets: int = 400, seed: int = 0) -> dict[str, Estimate]:
+def calibrated(
+    measures: Sequence[AssociationMeasure], *, sets: int = 400, seed: int = 0
+) -> dict[str, Estimate]:
     """What was simulated -> the family-wise error of the maximum statistic, for both nulls: over all pictures
     where nothing moves filters but people, sequences and chance; within emotions where emotions do, too.
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.au_verification.examine import ALPHA, Examined, Questions, Whole, examine
+from book.au_verification.examine import FAMILY_ERROR, Examined, Questions, Whole, examine
 from book.au_verification.readings import (
-    LABELS,
     MIXTURES,
+    READING_LABELS,
     READINGS,
     TRAINED,
     UNTRAINED,
@@ -247,12 +247,12 @@ def planted_table(found: pd.DataFrame) -> Table:
 
 
 def strip_table(examined: Sequence[Examined]) -> pd.DataFrame:
-    """One row per network and number of ``LABELS``: ``population``, ``seed``, ``panel`` and ``value``; of a
-    population its ``mean``, ``low`` and ``high`` in all its rows.
+    """One row per network and number of ``READING_LABELS``: ``population``, ``seed``, ``panel`` and
+    ``value``; of a population its ``mean``, ``low`` and ``high`` in all its rows.
     """
     rows = []
     for name, networks in populations_of(examined).items():
-        for metric, label in LABELS.items():
+        for metric, label in READING_LABELS.items():
             values = values_of(networks, READINGS[metric])
             mean = networks_and_people(values)
             for own, value in zip(networks, values[:, 0], strict=True):
@@ -343,7 +343,7 @@ def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
     """
     found = {
         "luck": np.median(luck),
-        "luck_bar": np.quantile(luck, 1 - ALPHA),
+        "luck_bar": np.quantile(luck, 1 - FAMILY_ERROR),
         "luck_singly": np.median(singly),
     }
     about = {"n": len(luck), "why": f"of {len(luck)} deals of these labels", "tolerance": 0.03}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.aus.decision import claims
+from fer_lib.aus.decision import claimed_units
 from fer_lib.aus.interventions import effects_of, interventions, matched_doses
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.presence import presence
@@ -75,7 +75,10 @@ def kept_filters(
             )
         moved = maximal_responses(network.model, switched.faces, layer, device=device).maxima
         effects = effects_of(moved, switched, draws=20, seed=seed)
-        own, most = names[claims(nulls[""], "max_statistic", _ALPHA)], effects.effect[..., -1].argmax(axis=1)
+        own, most = (
+            names[claimed_units(nulls[""], "max_statistic", _ALPHA)],
+            effects.effect[..., -1].argmax(axis=1),
+        )
         at = np.arange(len(most)), most
         stands = effects.survivors(_ALPHA)[at] & (effects.effect[*at, -1] > 0)
         own = np.where(stands & (own == names[most]), own, "")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.aus.measures import SIGNED, Measure, weighted_statistic
+from fer_lib.aus.measures import SIGNED, weighted_statistic
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
+from fer_lib.names import AssociationMeasure
 from fer_lib.stats.resampling import bounds, cluster_weights
 from ferbook.errors import DataError
 
@@ -27,7 +28,7 @@ class Association:
     for dead filters.
     """
 
-    measure: Measure
+    measure: AssociationMeasure
     aus: tuple[str, ...]
     estimate: np.ndarray
     low: np.ndarray
@@ -37,7 +38,7 @@ class Association:
     dead: np.ndarray
 
 
-def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.ndarray:
+def statistic(maxima: np.ndarray, present: np.ndarray, measure: AssociationMeasure) -> np.ndarray:
     """Association float64 (K, A) of each filter with each AU, without interval.
 
     ``maxima`` (N, K): maximal responses; ``present`` (N, A): 1 shown, 0 not shown, NaN not coded: each AU is
@@ -55,7 +56,7 @@ def statistic(maxima: np.ndarray, present: np.ndarray, measure: Measure) -> np.n
 def associate(
     maxima: np.ndarray,
     presence: Presence,
-    measure: Measure = "auroc",
+    measure: AssociationMeasure = "auroc",
     *,
     draws: int = 1000,
     seed: int = 0,

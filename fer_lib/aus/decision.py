@@ -41,7 +41,7 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     return called
 
 
-def claims(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
+def claimed_units(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     """int (K,): the action unit (index in ``null.aus``) that each filter is said to detect, -1 where none.
 
     Of the pairs that ``decide`` calls, the one with the largest score of ``null``: units that occur together

@@ -14,7 +14,7 @@ from fer_lib.faces.faceset import SPLITS
 from fer_lib.stats.resampling import cluster_weights
 from ferbook.errors import DataError
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+HEAD_STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths C of the heads' L2 penalty that are tried on the validation pictures."""
 
 FEWEST_HELD_OUT = 3
@@ -48,7 +48,11 @@ def one_blas_thread() -> threadpool_limits:
 
 
 def fit_heads(
-    features: np.ndarray, presence: Presence, split: np.ndarray, *, strengths: Sequence[float] = STRENGTHS
+    features: np.ndarray,
+    presence: Presence,
+    split: np.ndarray,
+    *,
+    strengths: Sequence[float] = HEAD_STRENGTHS,
 ) -> Heads:
     """Logistic regressions with an L2 penalty, one per AU, on features standardised by the training pictures.
 

@@ -83,15 +83,6 @@ class Interventions:
             squares += valid[:, None] * (steps**2).mean(axis=(2, 3))
         return np.sqrt(squares / np.maximum(self.valid.sum(axis=0), 1)[:, None])
 
-    @cached_property
-    def masks(self) -> np.ndarray:
-        """bool (B, A, H, W): the region that each AU moves, in the base face or in the picture with the AU at
-        its highest level.
-        """
-        off, on = self.arranged(self.faces.masks)
-        bits = np.array([self.faces.mask_aus.index(au) for au in self.aus], np.uint32)[None, :, None, None]
-        return ((off[:, None] | on[:, :, -1]) >> bits & 1).astype(bool)
-
 
 def interventions(
     people: int,
@@ -155,7 +146,7 @@ def matched_doses(switched: Interventions, change: float = CHANGE) -> Doses:
     """The intensity of each unit of ``switched`` at which its mean squared change of the picture is
     ``change``².
 
-    At intensity 1 a large movement moves every filter more than a small one (method.md, matched doses). The
+    At intensity 1 a large movement moves every filter more than a small one. The
     change is read between the levels of ``switched`` (and 0) along straight lines, so a low level (0.1)
     should be among them; ``interventions(doses=…)`` renders it, and its ``change`` says what was reached.
     Raises ParameterError for a change that is not above 0, or that no unit reaches.
@@ -229,8 +220,7 @@ def effects_of(
     """The effect of every action unit of ``switched`` on each of K responses, ``maxima`` (N, K) to the N
     pictures of ``switched.faces``, whatever they are responses of.
 
-    A person's difference is the mean over this person's valid base faces, and every person counts alike
-    (method.md: effect_ka(t)).
+    A person's difference is the mean over this person's valid base faces, and every person counts alike.
 
     Survival: under the null hypothesis an AU moves a filter as often and as far up as down, so the signs of a
     person's differences may be flipped, all together as they hang together. The statistic is |Σd| / √(n Σd²),

@@ -13,7 +13,7 @@ the responses without saying which, so the usual ones are here to choose from.
   without; ties count half.
 * ``ks``: Kolmogorov–Smirnov, the largest distance of the two empirical distribution functions, in [0, 1].
 * ``wasserstein``: Wasserstein-1, the area between the two distribution functions, on the scale of m.
-* ``kl``: KL(present‖absent) in nats of the histograms of m in ``BINS`` equal-width bins over the filter's
+* ``kl``: KL(present‖absent) in nats of the histograms of m in ``KL_BINS`` equal-width bins over the filter's
   range in all pictures given, with ``PSEUDO_COUNT`` pictures added to every bin of both histograms, so that
   it is finite.
 
@@ -29,21 +29,20 @@ under a permutation. A weighting says how often each cluster of pictures counts:
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 
+from fer_lib.names import AssociationMeasure
 from ferbook.errors import require_name
 
-Measure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
-
-MEASURES: tuple[Measure, ...] = get_args(Measure)
+MEASURES: tuple[AssociationMeasure, ...] = get_args(AssociationMeasure)
 
 SIGNED = ("mean_difference", "smd", "auroc")
 """Measures whose sign says in which direction the AU moves the response; the others are distances."""
 
-BINS = 10
+KL_BINS = 10
 
 PSEUDO_COUNT = 0.5
 """Jeffreys' prior: half a picture in every bin."""
@@ -62,7 +61,11 @@ NUMBERS_AT_ONCE = 2**20
 
 
 def weighted_statistic(
-    maxima: np.ndarray, present: np.ndarray, codes: np.ndarray, weights: np.ndarray, measure: Measure
+    maxima: np.ndarray,
+    present: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    measure: AssociationMeasure,
 ) -> np.ndarray:
     """Each measure for many weightings of the same pictures, float64 (draws, K, A).
 
@@ -76,7 +79,7 @@ def weighted_statistic(
             continue
         labels = (present[np.ix_(rows, columns)].T == 1).astype(np.float64)
         sample = Sample(codes[rows], weights, torch.float64)
-        at_once = max(1, NUMBERS_AT_ONCE // (len(weights) * max(len(rows), BINS * len(columns))))
+        at_once = max(1, NUMBERS_AT_ONCE // (len(weights) * max(len(rows), KL_BINS * len(columns))))
         for start in range(0, maxima.shape[1], at_once):
             part = slice(start, start + at_once)
             score = scorer(maxima[:, part], rows, measure, sample)
@@ -122,7 +125,7 @@ class Sample:
         return tuple(torch.where(n > 0, n, torch.nan) for n in (present, self.whole - present))
 
 
-def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, sample: Sample) -> Score:
+def scorer(maxima: np.ndarray, rows: np.ndarray, measure: AssociationMeasure, sample: Sample) -> Score:
     """The ``measure`` of responses ``maxima`` (N, K), finite, as a function of labellings of the n pictures
     ``rows``, which are those of ``sample``.
 
@@ -144,7 +147,7 @@ def scorer(maxima: np.ndarray, rows: np.ndarray, measure: Measure, sample: Sampl
     return lambda labels: torch.cat([score(part) for part in labels.split(ROWS_AT_ONCE)], dim=1)
 
 
-def _means(maxima: np.ndarray, measure: Measure, sample: Sample) -> Score:
+def _means(maxima: np.ndarray, measure: AssociationMeasure, sample: Sample) -> Score:
     """The difference of the means, as it is or over the pooled standard deviation."""
     # Standardised, or the sum of squares would lose its digits to a large mean.
     spread = maxima.std(axis=0)
@@ -171,15 +174,15 @@ def _means(maxima: np.ndarray, measure: Measure, sample: Sample) -> Score:
 
 def _kl(bins: np.ndarray, sample: Sample) -> Score:
     """From the bin (n, K) of each response."""
-    one_hot = sample.tensor((bins[..., None] == np.arange(BINS)).reshape(len(bins), -1))
+    one_hot = sample.tensor((bins[..., None] == np.arange(KL_BINS)).reshape(len(bins), -1))
     smooth = sample.sums(torch.ones_like(one_hot[:, :1]).T, one_hot) + 2 * PSEUDO_COUNT
 
     def score(labels: torch.Tensor) -> torch.Tensor:
-        present, absent = (number + BINS * PSEUDO_COUNT for number in sample.numbers(labels))
+        present, absent = (number + KL_BINS * PSEUDO_COUNT for number in sample.numbers(labels))
         counts = sample.sums(labels, one_hot).add_(PSEUDO_COUNT)
         # sum p log(p / q), with p = counts / present and q = (smooth - counts) / absent; the p sum to 1.
         terms = (smooth - counts).reciprocal_().mul_(counts).log_().mul_(counts)
-        return terms.unflatten(2, (-1, BINS)).sum(3) / present + (absent / present).log()
+        return terms.unflatten(2, (-1, KL_BINS)).sum(3) / present + (absent / present).log()
 
     return score
 
@@ -206,7 +209,7 @@ def _auroc(maxima: np.ndarray, sample: Sample) -> Score:
     return score
 
 
-def _cumulated(maxima: np.ndarray, measure: Measure, sample: Sample) -> Score:
+def _cumulated(maxima: np.ndarray, measure: AssociationMeasure, sample: Sample) -> Score:
     """Wasserstein's and Kolmogorov and Smirnov's distances of the two distribution functions, filter by
     filter, on the CPU.
     """
@@ -251,7 +254,7 @@ def _runs(responses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return order, np.flatnonzero(ends), np.cumsum(ends) - ends
 
 
-def bin_codes(maxima: np.ndarray, bins: int = BINS) -> np.ndarray:
+def bin_codes(maxima: np.ndarray, bins: int = KL_BINS) -> np.ndarray:
     """int64 (N, K): the equal-width bin, from 0, of each response within its filter's range; 0 for a constant
     filter.
     """

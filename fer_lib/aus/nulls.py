@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.measures import Measure, Sample, coded_together, scorer
+from fer_lib.aus.measures import Sample, coded_together, scorer
 from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
+from fer_lib.names import AssociationMeasure
 from ferbook.errors import DataError, ParameterError
 
 MOST_VALUES = 2**27
@@ -86,7 +87,7 @@ def least_permutations(alpha: float) -> int:
 def permutation_null(
     maxima: np.ndarray,
     presence: Presence,
-    measure: Measure,
+    measure: AssociationMeasure,
     *,
     permutations: int = 2000,
     seed: int = 0,
@@ -95,8 +96,8 @@ def permutation_null(
     min_subjects: int = FEWEST_SUBJECTS,
     device: torch.device | None = None,
 ) -> Null:
-    """What ``measure`` gives when the label vectors of sequences (or subjects) change places (method.md, null
-    1 and 2).
+    """What ``measure`` gives when the label vectors of sequences (or subjects) change places: anywhere,
+    or only within strata, which asks for more than the stratum explains.
 
     ``maxima`` (N, K): maximal responses to the pictures of ``presence``. All action units of a block move
     together, and all filters see the same permutation, so that their dependence is kept. ``within`` (N,):
@@ -209,7 +210,7 @@ def unskew_(scores: torch.Tensor, skewness: torch.Tensor) -> torch.Tensor:
 def permuted_values(
     maxima: np.ndarray,
     present: np.ndarray,
-    measure: Measure,
+    measure: AssociationMeasure,
     blocks: Blocks,
     permutations: int,
     seed: int,

@@ -228,10 +228,6 @@ def test_a_generator_learns_from_other_people_than_it_is_tested_on():
         resolve("derl", "laptop", {"size": "40"})
 
 
-def test_associations_are_measured_by_measures_that_there_are():
-    assert get_args(AssociationMeasure) == MEASURES
-
-
 def test_parameter_rows_tell_every_field_with_its_default_per_profile():
     rows = {row["parameter"]: row for row in chapters()["faces"].parameter_rows()}
     assert list(rows) == list(chapters()["faces"].parameters.model_fields)

@@ -48,7 +48,7 @@ def test_channels_are_shuffled_each_by_itself_and_uncoded_pictures_stay_noise():
 def test_claims_are_counted_by_hand(monkeypatch):
     # One unit: eight claims in the first set, of which five are of the six planted; none in the second.
     said = iter([np.array([0, 0, 0, 0, 0, -1, 0, 0, 0, -1]), np.full(10, -1)])
-    monkeypatch.setattr(planted, "claims", lambda *_: next(said))
+    monkeypatch.setattr(planted, "claimed_units", lambda *_: next(said))
     presence = simulated_presence(16, aus=1)
     found = score_rules(
         presence, measures=("smd",), rules=("argmax",), snrs=(1,), filters=10, detectors=6, repeats=2

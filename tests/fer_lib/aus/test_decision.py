@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from fer_lib.aus.decision import Rule, claims, decide
+from fer_lib.aus.decision import Rule, claimed_units, decide
 from fer_lib.aus.nulls import Null
 from ferbook.errors import ParameterError
 
@@ -46,23 +46,23 @@ def test_maximum_counts_the_largest_of_each_permutation():
 def test_argmax_calls_every_filter_that_varies_and_asks_no_null():
     observed = [[0.1, 0.3, np.nan], [0, 0, np.nan], [0.2, -0.1, np.nan]]
     null = null_of(np.full((3, 3), 5), permutations=5, observed=observed, dead=[False, True, False])
-    assert claims(null, "argmax").tolist() == [1, -1, 0]
+    assert claimed_units(null, "argmax").tolist() == [1, -1, 0]
     assert decide(null, "argmax").sum() == 2
 
 
 def test_argmax_alone_names_the_unit_of_a_rare_filter():
     null = null_of([[0, 0]], observed=[[0.1, 0.7]], rare=[True])
-    assert claims(null, "argmax").tolist() == [1]
-    assert claims(null, "max_statistic").tolist() == [-1]
+    assert claimed_units(null, "argmax").tolist() == [1]
+    assert claimed_units(null, "max_statistic").tolist() == [-1]
 
 
 def test_a_claim_is_the_one_of_those_called_with_the_largest_score():
     # AU3 has the largest score but is not called: its unskewed score is small. AU1 has the larger value.
     null = null_of([[0, 0, 900]], observed=[[0.6, 0.4, 0.9]], scores=[[4.0, 6.0, 9.0]])
     null = replace(null, unskewed=np.array([[4.0, 6.0, 0.0]]), maxima=np.full(999, 1.0))
-    assert claims(null, "max_statistic").tolist() == [1]
+    assert claimed_units(null, "max_statistic").tolist() == [1]
     # The papers' way goes by the value.
-    assert claims(null, "argmax").tolist() == [2]
+    assert claimed_units(null, "argmax").tolist() == [2]
 
 
 def test_pairs_that_were_not_tested_are_never_called():

@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from fer_lib.aus.association import statistic
 from fer_lib.aus.measures import (
-    BINS,
+    KL_BINS,
     MEASURES,
     PSEUDO_COUNT,
     SIGNED,
@@ -26,7 +26,7 @@ def scipys(measure, responses, shown, limits):
     """The measure by SciPy and scikit-learn for one filter and one AU; ``limits``: range of the bins."""
     with_au, without = responses[shown == 1], responses[shown == 0]
     if measure == "kl":
-        counts = [np.histogram(part, BINS, limits)[0] + PSEUDO_COUNT for part in (with_au, without)]
+        counts = [np.histogram(part, KL_BINS, limits)[0] + PSEUDO_COUNT for part in (with_au, without)]
         return entropy(*counts)
     return {
         "mean_difference": lambda: with_au.mean() - without.mean(),

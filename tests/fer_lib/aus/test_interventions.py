@@ -318,22 +318,3 @@ def test_responses_that_do_not_fit_are_refused():
     broken[4, 2] = np.nan
     with pytest.raises(DataError, match="picture 4, filter 2"):
         effects_of(broken, given)
-
-
-# --- pictures and networks ---------------------------------------------------------------------------
-
-
-def test_masks_are_those_of_the_unit_at_rest_or_at_its_highest_level():
-    given = switched(6, ("AU2", "AU1"), (0.5, 1.0))
-    masks = np.zeros((30, 2, 2), np.uint32)
-    # Bits: AU1 is the first, AU2 the second. Pictures of a base face: off, AU2 at two levels, AU1 at two
-    # levels.
-    masks[0, 0, 0], masks[1, 0, 1], masks[2, 1, 0], masks[4, 1, 1] = 0b11, 0b11, 0b10, 0b01
-    faces = FaceSet("lab-staged", given.faces.pixels, given.faces.table, masks, ("AU1", "AU2"))
-    found = Interventions(
-        faces, given.aus, given.levels, given.subjects, given.contexts, given.valid, given.doses
-    )
-    assert found.masks.shape == (6, 2, 2, 2)
-    np.testing.assert_array_equal(found.masks[0, 0], [[True, False], [True, False]])
-    np.testing.assert_array_equal(found.masks[0, 1], [[True, False], [False, True]])
-    assert not found.masks[1:].any()

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fer_lib.aus.heads import STRENGTHS, _aurocs, drawn_aurocs, enough_people, fit_heads
+from fer_lib.aus.heads import HEAD_STRENGTHS, _aurocs, drawn_aurocs, enough_people, fit_heads
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError
 
@@ -28,7 +28,7 @@ def data(seed=0, people=60, each=4, strength=2.0):
     return features, Presence(AUS, present, subjects, subjects, np.full(n, "")), split
 
 
-def detect(features, presence, split, *, strengths=STRENGTHS, draws=1000, seed=0):
+def detect(features, presence, split, *, strengths=HEAD_STRENGTHS, draws=1000, seed=0):
     """float64 (A, 1 + draws): AUROC of heads chosen on validation and scored on test pictures."""
     heads = fit_heads(features, presence, split, strengths=strengths)
     test = np.asarray(split) == "test"
