@@ -87,8 +87,8 @@ def coverage(
     Wilson interval.
 
     ``simulations`` associations, of ``FILTERS_PER_SET`` filters with one AU per simulated set, see
-    ``simulated``; ``effect`` in standard deviations of the response before the ReLU. A distance cannot be below 0, so at
-    effect 0, where the truth is 0, its intervals cannot miss it from below.
+    ``simulated``; ``effect`` in standard deviations of the response before the ReLU. A distance cannot be
+    below 0, so at effect 0, where the truth is 0, its intervals cannot miss it from below.
     """
     sets = -(-simulations // FILTERS_PER_SET)
     truths = {measure: truth(measure, effect) for measure in measures}
@@ -218,8 +218,8 @@ def family_wise_error(
     beside draws of null responses.
 
     With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds
-    ``FAMILY_ERROR`` or lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises what that and
-    ``decide`` raise.
+    ``FAMILY_ERROR`` or lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises
+    what that and ``decide`` raise.
     """
     errors = 0
     for own in range(seed, seed + sets):

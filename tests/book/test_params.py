@@ -9,11 +9,10 @@ from book.derl.chapter import DerlParameters
 from book.micro_expressions.chapter import MicroExpressionsParameters
 from book.parameters import face_sets
 from book.training.chapter import TrainingParameters
-from fer_lib.aus.measures import MEASURES
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import Method
-from fer_lib.names import AssociationMeasure, FaceSource
+from fer_lib.names import FaceSource
 from fer_lib.nets.build import build_network
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.recipe import TrainingRecipe
