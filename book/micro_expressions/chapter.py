@@ -96,14 +96,23 @@ CHAPTER = Chapter(
     needs="two CPU cores; for real clips your copy of CASME II or SAMM",
     profiles={
         "smoke": {
-            **{"subjects": 6, "clip_frames": 8, "epochs": 3, "hidden": "4,8", "components": 8},
+            "subjects": 6,
+            "clip_frames": 8,
+            "epochs": 3,
+            "hidden": "4,8",
+            "components": 8,
             "bootstrap": 200,
         },
         "laptop": {"subjects": 16, "clip_frames": 9},
         "reference": {"population": "published", "seeds": 3, "untimed": True, "hidden": "8,16"},
         "paper": {
-            **{"clip_frames": 32, "epochs": 100, "hidden": "8,16,32,64", "components": 64, "seeds": 5},
-            **{"untimed": True, "bootstrap": 10_000},
+            "clip_frames": 32,
+            "epochs": 100,
+            "hidden": "8,16,32,64",
+            "components": 64,
+            "seeds": 5,
+            "untimed": True,
+            "bootstrap": 10_000,
         },
     },
 )

@@ -136,18 +136,19 @@ def face_loaders(
     for name, part in (("train", train), ("valid", valid)):
         if not len(part):
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
-    learned, validated = train.labels(classes), valid.labels(classes)
+    # Both at once: an emotion that is no class is refused in either.
+    labels, judged = train.labels(classes), valid.labels(classes)
     return DataLoaders(
         FaceBatches(
             train.pixels,
-            learned if targets is None else targets,
+            labels if targets is None else targets,
             batch_size,
             device=device,
             augmentation=augmentation,
             shuffle=True,
             seed=seed,
         ),
-        FaceBatches(valid.pixels, validated, batch_size, device=device),
+        FaceBatches(valid.pixels, judged, batch_size, device=device),
         device=torch.device(device),
     )
 

@@ -125,14 +125,14 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
         raise DataError(
             f"the features of clip {clip} are not all finite numbers; look at the network they come from"
         )
-    for network, (learned, validated) in enumerate(zip(train, valid, strict=True)):
-        if not learned.any() or not validated.any():
+    for network, (own, judges) in enumerate(zip(train, valid, strict=True)):
+        if not own.any() or not judges.any():
             raise DataError(
-                f"network {network}: {int(learned.sum())} clips to learn from and {int(validated.sum())} to "
+                f"network {network}: {int(own.sum())} clips to learn from and {int(judges.sum())} to "
                 "select on; at least one of each is needed"
             )
-        if (learned & validated).any():
-            clip = int(np.flatnonzero(learned & validated)[0])
+        if (own & judges).any():
+            clip = int(np.flatnonzero(own & judges)[0])
             raise DataError(f"network {network}: clip {clip} is both learned from and selected on")
 
 
@@ -274,12 +274,10 @@ class ClipCurve(Callback):
             {
                 "network": np.repeat(np.arange(networks), epochs),
                 "epoch": np.tile(np.arange(1, epochs + 1), networks),
-                **{
-                    name: torch.stack([row[name] for row in self.rows], dim=1).flatten().numpy()
-                    for name in self.rows[0]
-                },
             }
         )
+        for name in self.rows[0]:
+            curve[name] = torch.stack([row[name] for row in self.rows], dim=1).flatten().numpy()
         return ClipTraining(
             self.model,
             curve,

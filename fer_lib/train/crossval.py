@@ -1,6 +1,6 @@
 """Cross-validation: a network trained and tested on each of several folds of a protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from fer_lib.faces.leakage import exact_copies
 from fer_lib.nets.build import build_network
 from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.recipe import TrainingRecipe
 
@@ -59,15 +60,16 @@ def cross_validate(
     test_time: TestTime = "none",
     device: torch.device | str = "cpu",
     seed: int = 0,
-    **further: object,
+    precision: PrecisionName | Precision = "auto",
+    checkpoints: Sequence[int] = (),
 ) -> CrossValidation:
     """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more
     than it has, takes all.
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
-    same ``seed``. The epoch is chosen on the fold's validation split. ``further`` arguments as of
-    ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel
-    for pixel, one of the validation or test split.
+    same ``seed``. The epoch is chosen on the fold's validation split. ``precision`` and ``checkpoints`` as of
+    ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel for pixel, one
+    of the validation or test split.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
@@ -82,7 +84,16 @@ def cross_validate(
         seed_everything(seed)
         model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
         networks.append(model)
-        training = train(chosen, model, protocol.classes, recipe, device=device, seed=seed, **further)
+        training = train(
+            chosen,
+            model,
+            protocol.classes,
+            recipe,
+            device=device,
+            seed=seed,
+            precision=precision,
+            checkpoints=checkpoints,
+        )
         probabilities = predict(model, chosen.split("test"), test_time=test_time, device=device)
         results.append(FoldResult(number, chosen, training, probabilities))
     return CrossValidation(protocol, tuple(results), networks[0])

@@ -73,7 +73,8 @@ def train(
     *,
     device: torch.device | str = "cpu",
     seed: int = 0,
-    **further: object,
+    precision: PrecisionName | Precision = "auto",
+    checkpoints: Sequence[int] = (),
 ) -> Training:
     """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that
     ``valid`` chose.
@@ -82,8 +83,8 @@ def train(
     with the highest validation accuracy is kept, of equals the one with the lowest validation loss; with
     ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders, augments and mixes the
     batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
-    random state is left as it was. ``further`` arguments, such as ``precision``, as of
-    ``face_learner``. Nothing is printed, no file is written.
+    random state is left as it was. The weights after the epochs ``checkpoints`` are kept beside those of the
+    best. Nothing is printed, no file is written.
 
     Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in
     ``train``, or lacks the votes that the loss needs; ParameterError where the network and the pictures do
@@ -91,7 +92,17 @@ def train(
     model then has its last good weights) and where a GPU's memory is too small.
     """
     with repeatable(recipe, device, seed):
-        return fit(face_learner(faces, model, classes, recipe, device=device, seed=seed, **further), recipe)
+        learner = face_learner(
+            faces,
+            model,
+            classes,
+            recipe,
+            precision=precision,
+            device=device,
+            seed=seed,
+            checkpoints=checkpoints,
+        )
+        return fit(learner, recipe)
 
 
 @contextmanager
@@ -125,7 +136,7 @@ def face_learner(
     checkpoints: Sequence[int] = (),
 ) -> Learner:
     """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of
-    ``train``. The weights after the epochs ``checkpoints`` are kept beside those of the best.
+    ``train``.
 
     Weight decay acts on all parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The
     precision in use is the learner's attribute ``precision``.

@@ -65,6 +65,6 @@ def predict(
     answers = []
     with evaluating(model.to(device)):
         for pictures in batches(faces.pixels, batch_size, device=device):
-            said = [model(view).float().softmax(dim=1) for view in views(pictures, test_time)]
-            answers.append(torch.stack(said).mean(dim=0))
+            shares = [model(view).float().softmax(dim=1) for view in views(pictures, test_time)]
+            answers.append(torch.stack(shares).mean(dim=0))
     return torch.cat(answers).cpu().numpy()

@@ -97,17 +97,18 @@ def train_structure(
     seed: int,
     *,
     dropout: float | None = None,
-    **further: object,
+    precision: PrecisionName | Precision = "auto",
+    device: torch.device | str = "cpu",
 ) -> tuple[nn.Module, Training]:
     """A new network of ``structure``, trained by ``recipe`` at the rate that suits it
     (``TrainingRecipe.for_network``).
 
-    ``seed`` fixes its first weights and the training; ``further`` arguments as of ``train``. Raises as
-    ``train``.
+    ``seed`` fixes its first weights and the training. Raises as ``train``.
     """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-    return model, train(faces, model, classes, recipe.for_network(structure), seed=seed, **further)
+    suited = recipe.for_network(structure)
+    return model, train(faces, model, classes, suited, device=device, seed=seed, precision=precision)
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

@@ -40,27 +40,27 @@ def compacted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     scale for each index of the first axis (a filter's, mostly) as ``<name>.int8_scale``; the others in half
     precision. No value moves by more than half a scale: 1/254 of the largest of its filter.
     """
-    found = {}
+    compact = {}
     for name, value in tensors.items():
         if not value.is_floating_point():
-            found[name] = value
+            compact[name] = value
         elif value.ndim < 2:
-            found[name] = value.half()
+            compact[name] = value.half()
         else:
             rows = value.float().flatten(1)
             scale = rows.abs().amax(1, keepdim=True).div(127).clamp_min(torch.finfo(torch.float32).tiny)
-            found[name] = rows.div(scale).round().to(torch.int8).view_as(value)
-            found[f"{name}{_SCALE}"] = scale.squeeze(1)
-    return found
+            compact[name] = rows.div(scale).round().to(torch.int8).view_as(value)
+            compact[f"{name}{_SCALE}"] = scale.squeeze(1)
+    return compact
 
 
 def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """What ``compacted`` was given, in single precision; of what it did not make, ``tensors`` themselves."""
-    found = {name: value for name, value in tensors.items() if not name.endswith(_SCALE)}
-    for name in found:
+    wide = {name: value for name, value in tensors.items() if not name.endswith(_SCALE)}
+    for name in wide:
         if (scale := tensors.get(f"{name}{_SCALE}")) is not None:
-            found[name] = (found[name].flatten(1) * scale.unsqueeze(1)).view_as(found[name])
-    return found
+            wide[name] = (wide[name].flatten(1) * scale.unsqueeze(1)).view_as(wide[name])
+    return wide
 
 
 def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = False) -> Path:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.request import FaceRequest
 from fer_lib.train.lesson import Lesson
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import TrainingRecipe
@@ -38,7 +39,9 @@ def test_a_lesson_is_read_back_as_it_was_written():
     assert taught.recipe == TrainingRecipe(epochs=7, lr=0.02, loss="focal", augment="none", **adamw)
     assert (taught.network, taught.seed, taught.classes, taught.fold) == ("zero_bias", 5, EMOTIONS, 3)
     assert taught.options == {"dropout": 0.0, "bias": False, "gain": None}
-    assert taught.source == {"name": "lab", "subjects": 0, "size": 48, "face_seed": 0}
+    assert taught.faces == FaceRequest("lab", size=48)
+    older = taught.model_dump_json().replace('"faces":{', '"source":{')
+    assert Lesson.model_validate_json(older) == taught
     assert replace(taught.recipe, epochs=2).epochs == 2
     with pytest.raises(ValidationError, match="epochs"):
         Lesson.model_validate_json(taught.model_dump_json().replace('"epochs":7', '"epochs":"many"'))
