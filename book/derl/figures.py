@@ -12,6 +12,7 @@ from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import picture_grid, show
+from ferbook.page.tables import in_numbers
 
 HEADED = ("generated", "true neutral", "changed", "still wrong")
 """The columns of ``neutral_grid``, right of the inputs."""
@@ -121,8 +122,9 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``; rows without a value are left out.
     """
     numbers = ["value", "low", "high", "gain", "gain_low", "gain_high"]
-    columns = ["candidate", "measure", *numbers, "n"]
-    data = summary.loc[summary["value"].notna(), columns].reset_index(drop=True)
+    valued = summary.dropna(subset="estimate").reset_index(drop=True)
+    data = in_numbers(valued[["candidate", "measure", "estimate", "gain"]])
+    data["n"] = [estimate.n for estimate in valued["estimate"]]
     rows = data.assign(
         label=data["candidate"].replace(OTHERS, "others' neutrals"),
         panel=data["measure"].map(QUALITY_MEASURES),
@@ -130,8 +132,8 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     )
     # In the order of the measures, and the truth, which bounds all others, below them.
     order = rows["measure"].map(list(QUALITY_MEASURES).index) + 0.5 * rows["candidate"].eq(TRUTH)
-    gains = data.set_index(["candidate", "measure"])["gain_low"]
-    nearer = "lies" if gains.get((INPUT, "psnr"), -1) > 0 else "cannot be told to lie"
+    gain = valued.set_index(["candidate", "measure"])["gain"].get((INPUT, "psnr"))
+    nearer = "lies" if gain is not None and (gain.low or 0) > 0 else "cannot be told to lie"
     return forest(
         rows.iloc[order.argsort(kind="stable")],
         measured="mean over the pictures, with its interval over people",
@@ -218,12 +220,11 @@ _OF_PICTURES = {"edges": "edges", "centre": "middle of the picture"}
 def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
     """How far the energy of each layer's maps lies in the skin that the expression moves, beside controls.
 
-    ``table`` as ``derl.places.place_residues`` has it. Data: its rows of the measure ``concentration``:
+    ``table`` as ``derl.places.place_residues`` has it. Data: its rows:
     ``layer``, ``kind``, ``value``, ``low``, ``high``, ``n``; of ``random`` maps, which lie at 1, no dot is
     drawn.
     """
-    columns = ["layer", "kind", "value", "low", "high", "n"]
-    data = table.loc[table["measure"].eq("concentration"), columns].reset_index(drop=True)
+    data = in_numbers(table).assign(n=[getattr(estimate, "n", 0) for estimate in table["estimate"]])
     rows = data.assign(
         label=data["layer"].map(layer_name),
         series=data["kind"].map(_OF_LAYERS),

@@ -7,6 +7,8 @@ person, of H × W pixels each, all as bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,12 @@ from book.derl.pairs import NEUTRAL_EMOTION, Lessons
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.stats.resampling import bounds, cluster_sums, ratio, resampled_sums
+from fer_lib.stats.resampling import cluster_sums, ratio, resampled_sums
+from fer_lib.stats.two_way import networks_luck, two_way_interval
 from fer_lib.train.batches import batches
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
-from ferbook.estimate import Estimate
+from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
 
 GENERATED, INPUT, MEAN_NEUTRAL, TRUTH = "generated", "input", "mean neutral", "true neutral"
@@ -153,12 +156,12 @@ def quality(
     gallery, elsewhere = flat.reshape(-1, *truth.shape[1:]), takes[:, None] != takes[first]
     tables = []
     for name, pictures in candidates.items():
-        said = np.full(len(faces), np.nan)
+        neutral = np.full(len(faces), np.nan)
         if NEUTRAL_EMOTION in classes:
             shown = FaceSet("candidates", pictures, faces.table)
-            said = predict(judge, shown, device=device)[:, list(classes).index(NEUTRAL_EMOTION)]
+            neutral = predict(judge, shown, device=device)[:, list(classes).index(NEUTRAL_EMOTION)]
         own = {"candidate": name, "picture": np.arange(len(faces)), "subject": subjects}
-        own |= {"psnr": psnr(pictures, truth), "p_neutral": said}
+        own |= {"psnr": psnr(pictures, truth), "p_neutral": neutral}
         own["identity_other_take"] = rank_one(pictures, subjects, gallery, subjects[first], elsewhere)
         tables.append(pd.DataFrame(own))
     return pd.concat(tables, ignore_index=True)
@@ -166,80 +169,92 @@ def quality(
 
 def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Means of what ``quality`` gave, with 95 % intervals over people and trainings: one row per
-    candidate and measure.
+    ``candidate`` and ``measure``.
 
-    ``table`` may have a column ``training``; of several trainings a picture's mean counts, and their luck is
-    added to that of the people as in ``stats.contrasts``.
+    ``table`` may have a column ``training``; of several trainings a picture's mean counts.
 
-    ``candidate``, ``measure``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: the
-    ``GENERATED`` picture less the candidate, over the inputs for which both are numbers (NaN for itself);
-    ``share``, ``share_low``, ``share_high``: the mean of the generated over that of the candidate, likewise;
-    ``n``, the pictures that count, which those of an infinite PSNR do not, and ``subjects``, theirs;
-    ``trainings``. A measure that no candidate has is left out. Bounds are NaN where there is no interval.
+    Estimates: ``estimate``; ``gain``, the ``GENERATED`` picture less the candidate, over the inputs for which
+    both are numbers; ``share``, the mean of the generated over that of the candidate, likewise. None where
+    nothing is a number, as of the PSNR of the truth. A measure that no candidate has is left out.
     """
     table = table if "training" in table else table.assign(training=0)
-    names = table["candidate"].unique()
-    parts = {name: table[table["candidate"] == name] for name in names}
+    parts = dict(tuple(table.groupby("candidate", sort=False)))
     first = parts[GENERATED].drop_duplicates("picture").set_index("picture")["subject"].sort_index()
-    subjects = first.to_numpy(dtype=object).astype(str)
-    rows = []
+    people, rows = first.to_numpy(dtype=object).astype(str), []
     for measure in QUALITY_MEASURES:
         if not np.isfinite(table[measure]).any():
             continue
-        # (trainings, pictures)
-        found = {
+        mean = partial(_mean, people=people, measure=measure, draws=draws, seed=seed)
+        values = {
             name: part.pivot(index="training", columns="picture", values=measure).to_numpy(float)
             for name, part in parts.items()
         }
-        ours = found[GENERATED]
-        for name, values in found.items():
-            counts = np.isfinite(values).all(axis=0)
-            even = np.ones_like(values)
-            none = (np.nan,) * 3
-            gain = none if name == GENERATED else _mean(ours - values, even, subjects, draws, seed)
-            share = none if name == GENERATED else _mean(ours, values, subjects, draws, seed)
-            how_many = counts.sum(), len(np.unique(subjects[counts])), len(values)
-            mean = _mean(values, even, subjects, draws, seed)
-            rows.append((name, measure, *mean, *gain, *share, *how_many))
-    ends = ("", "_low", "_high")
-    columns = [*ends, *(f"{what}{end}" for what in ("gain", "share") for end in ends)]
-    columns[:3] = "value", "low", "high"
-    return pd.DataFrame(rows, columns=["candidate", "measure", *columns, "n", "subjects", "trainings"])
+        ours = values[GENERATED]
+        for name, its in values.items():
+            even = np.ones_like(its)
+            unit = "" if measure == "psnr" else "share"
+            beside = (mean(ours - its, even), mean(ours, its)) if name != GENERATED else (None, None)
+            rows.append((name, measure, mean(its, even, unit=unit), *beside))
+    return pd.DataFrame(rows, columns=["candidate", "measure", "estimate", "gain", "share"])
 
 
 def _mean(
-    above: np.ndarray, below: np.ndarray, subjects: np.ndarray, draws: int, seed: int
-) -> tuple[float, float, float]:
-    """The sum of ``above`` over that of ``below``, (trainings, pictures) each, with its bounds."""
+    above: np.ndarray,
+    below: np.ndarray,
+    *,
+    people: np.ndarray,
+    measure: str,
+    draws: int,
+    seed: int,
+    unit: Unit = "",
+) -> Estimate | None:
+    """The sum of ``above`` over that of ``below``, (trainings, pictures) each, where both are numbers."""
     counts = (np.isfinite(above) & np.isfinite(below)).all(axis=0)
     if not counts.any():
-        return np.nan, np.nan, np.nan
+        return None
     both = np.stack([above[:, counts], below[:, counts]], axis=-1)
-    value = float(ratio(both.mean(axis=0).sum(axis=0)))
-    sums = cluster_sums(both.mean(axis=0), subjects[counts])
-    drawn = ratio(resampled_sums(sums, draws, seed))
-    if (freedom := len(both) - 1) and len(sums) > 1:
-        error = ratio(both.sum(axis=1)).std(ddof=1) / np.sqrt(len(both))
-        drawn = drawn + error * np.random.default_rng(seed).standard_t(freedom, size=draws)
-    return value, *bounds(drawn, len(sums), value)
+    sums = cluster_sums(both.mean(axis=0), people[counts])
+    return two_way_interval(
+        float(ratio(both.mean(axis=0).sum(axis=0))),
+        ratio(resampled_sums(sums, draws, seed)),
+        len(sums),
+        networks_luck(ratio(both.sum(axis=1))),
+        besides=f"; trainings: {len(both)}",
+        n=counts.sum(),
+        unit=unit,
+        tolerance=2.0 if measure == "psnr" else 0.15,
+    )
 
 
-GATE: dict[str, tuple[float, str]] = {
-    "psnr_gain": (1.0, "nearer to the truth than the input is, by more than 1 dB"),
-    "neutral_called": (0.85, "called neutral at least 0.85 times as surely as the truth"),
-    "identity_kept": (-0.05, "the same person found, at most 0.05 less often than by the input"),
+@dataclass(frozen=True)
+class GateBound:
+    """A bound of the gate: the whole interval of the ``column`` of ``summarise_quality`` for a ``candidate``
+    and a ``measure`` has to lie above it; ``meaning``, for readers.
+    """
+
+    candidate: str
+    measure: str
+    column: str
+    above: float
+    meaning: str
+
+
+GATE = {
+    "psnr_gain": GateBound(
+        INPUT, "psnr", "gain", 1.0, "nearer to the truth than the input is, by more than 1 dB"
+    ),
+    "neutral_called": GateBound(
+        TRUTH, "p_neutral", "share", 0.85, "called neutral at least 0.85 times as surely as the truth"
+    ),
+    "identity_kept": GateBound(
+        INPUT,
+        "identity_other_take",
+        "gain",
+        -0.05,
+        "the same person found, at most 0.05 less often than by the input",
+    ),
 }
-"""What the generated faces must be before it can be asked what their residue is worth: by metric the bound
-above which its whole interval has to lie, and what that means.
-"""
-
-
-ASKED = {
-    "psnr_gain": (INPUT, "psnr", "gain"),
-    "neutral_called": (TRUTH, "p_neutral", "share"),
-    "identity_kept": (INPUT, "identity_other_take", "gain"),
-}
-"""By metric of the gate: of which candidate and measure, and what is held against it."""
+"""What the generated faces must be before it can be asked what their residue is worth, by metric."""
 
 
 def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
@@ -247,24 +262,23 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
     ``psnr_gain`` over the input (dB), ``neutral_called`` as a share of the truth's, ``identity_kept``, in
     other takes, less the input's.
     """
-    found = {}
-    for row in summary[summary["value"].notna()].itertuples():
-        found[f"{STAND_INS[row.candidate]}_{row.measure}"] = _estimate(row)
-        for name, (candidate, measure, what) in ASKED.items():
-            if (row.candidate, row.measure) == (candidate, measure):
-                found[name] = _estimate(row, what)
-    return found
+    metrics = {}
+    for row in summary.dropna(subset="estimate").itertuples():
+        metrics[f"{STAND_INS[row.candidate]}_{row.measure}"] = row.estimate
+        for name, bound in GATE.items():
+            if (row.candidate, row.measure) == (bound.candidate, bound.measure):
+                metrics[name] = getattr(row, bound.column)
+    return {name: estimate for name, estimate in metrics.items() if estimate is not None}
 
 
-def gate_text(found: Mapping[str, Estimate]) -> str:
+def gate_text(metrics: Mapping[str, Estimate]) -> str:
     """Whether stage one passed ``GATE``, and what decided it, in a sentence or two."""
-    told = {
-        name: name in found and found[name].low is not None and found[name].low > bound
-        for name, (bound, _) in GATE.items()
-    }
-    failed = [GATE[name][1] for name, passed in told.items() if not passed]
+    lows = {name: metrics[name].low if name in metrics else None for name in GATE}
+    failed = [
+        bound.meaning for name, bound in GATE.items() if lows[name] is None or lows[name] <= bound.above
+    ]
     if not failed:
-        every = "; ".join(what for _, what in GATE.values())
+        every = "; ".join(bound.meaning for bound in GATE.values())
         return f"Stage one passed its gate: the generated faces are {every}."
     return (
         f"Stage one did not pass its gate. Not shown by the whole interval: {'; '.join(failed)}. So whatever "
@@ -272,18 +286,21 @@ def gate_text(found: Mapping[str, Estimate]) -> str:
     )
 
 
-def _estimate(row: tuple, of: str = "value") -> Estimate:
-    """The value of a row of ``summarise_quality``, or its gain or share."""
-    before = "" if of == "value" else f"{of}_"
-    bounded = (getattr(row, of), getattr(row, f"{before}low"), getattr(row, f"{before}high"))
-    share = of == "value" and row.measure != "psnr"
-    return Estimate.bounded(
-        *bounded,
-        how=f"95 % expanded percentile bootstrap over {row.subjects} subjects; trainings: {row.trainings}",
-        n=row.n,
-        unit="share" if share else "",
-        tolerance=2.0 if row.measure == "psnr" else 0.15,
-    )
+def gains_by_truth(
+    neutrals: np.ndarray, inputs: np.ndarray, truths: Mapping[str, np.ndarray]
+) -> dict[str, Estimate]:
+    """``gain_<name>``: by how much the generated ``neutrals`` are nearer than the ``inputs``, in the mean
+    (dB), to what is called the truth; all uint8 (N, H, W).
+    """
+    return {
+        f"gain_{name}": Estimate(
+            (psnr(neutrals, truth) - psnr(inputs, truth)).mean(),
+            n=len(truth),
+            why="an example on the tested people",
+            tolerance=2.0,
+        )
+        for name, truth in truths.items()
+    }
 
 
 def tried_table() -> Table:

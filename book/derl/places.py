@@ -19,10 +19,11 @@ from torch.nn import functional as F
 
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.localisation import scores, summarise
+from fer_lib.look.localisation import scores
 from fer_lib.look.regions import region_aus, regions_of
 from fer_lib.nets.derl import Generator
 from fer_lib.nets.evaluating import evaluating
+from fer_lib.stats.resampling import bootstrap, cluster_sums
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -92,17 +93,16 @@ def locate_residues(
     maps: Mapping[str, np.ndarray], faces: FaceSet, *, draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """How well the maps of each layer find the skin that the expression moves, beside every control: one row
-    per layer, measure and kind.
+    per ``layer`` and ``kind`` with the ``estimate`` of the concentration, the share of the energy that lies
+    in that skin over its share of the area.
 
     ``maps``: by layer (N, H, W), as ``residue_maps`` gives them, of the N pictures of ``faces``. The region
     of a picture is all skin that the action units that it shows move (``look.regions``), and the
     ``WIDEST_OPENING`` of mouth or eyes that it surrounds.
 
-    ``layer``, ``measure``, ``kind``, and ``value`` to ``subjects`` as in
-    ``look.localisation.summarise``. The kinds: ``ours``, the map itself in the skin that the picture's action
-    units move; ``not_shown``, in the skin of those that it does not show; ``other_expression``, the map of a
-    picture with another expression in this picture's skin; and ``edges``, ``centre`` and ``random``, see
-    ``look.controls``; the share of two regions of unequal size is compared by the measure ``concentration``.
+    The kinds: ``ours``, the map itself in the skin that the picture's action units move; ``not_shown``, in
+    the skin of those that it does not show; ``other_expression``, the map of a picture with another
+    expression in this picture's skin; and ``edges``, ``centre`` and ``random``, see ``look.controls``.
     Pictures that show no action unit are left out.
 
     Raises DataError where fewer than two people are shown, or none with an action unit that has a region.
@@ -120,17 +120,27 @@ def locate_residues(
         still = _closed(skin.any(axis=1)) & ~moved
         regions[start : start + PICTURES_AT_ONCE] = np.stack([moved, still], axis=1)
     chosen = faces.select(keep)
-    about = (
-        named_alone(chosen.table["subject"]),
-        pd.factorize(chosen.table["emotion"])[0],
-        chosen.pixels,
-    )
-    tables = []
+    people, emotions = named_alone(chosen.table["subject"]), pd.factorize(chosen.table["emotion"])[0]
+    rows = []
     for layer, its in maps.items():
-        scored = scores(its[keep], regions[:, 0], regions[:, 1:], *about, seed=seed)
-        summary = summarise(scored, draws=draws, seed=seed)
-        tables.append(summary.assign(layer=layer, kind=summary["kind"].replace(_RENAMED)))
-    return pd.concat(tables, ignore_index=True)
+        scored = scores(its[keep], regions[:, 0], regions[:, 1:], people, emotions, chosen.pixels, seed=seed)
+        rows += [
+            (layer, _RENAMED.get(kind, kind), _concentration(part, draws, seed))
+            for kind, part in scored.groupby("kind", sort=False)
+        ]
+    return pd.DataFrame(rows, columns=["layer", "kind", "estimate"])
+
+
+def _concentration(scored: pd.DataFrame, draws: int, seed: int) -> Estimate | None:
+    """The energy over the area of all rows in which both are defined, with its interval over people; None
+    where there is none.
+    """
+    shares = scored[["energy_share", "area_share"]].to_numpy(float)
+    defined = np.isfinite(shares).all(axis=1)
+    sums = cluster_sums(np.where(defined[:, None], shares, 0), scored["subject"])
+    if not defined.any():
+        return None
+    return bootstrap(sums, draws=draws, seed=seed, n=defined.sum(), tolerance=0.3)
 
 
 def _scales(batches: Iterator[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -186,25 +196,21 @@ def place_residues(
     """
     if not any(au in faces.aus and faces.table[au].gt(0).any() for au in region_aus(faces)):
         return None
-    settings = {"draws": draws, "seed": seed}
-    own = locate_residues(maps, faces, **settings)
     blank = {layer: its for layer, its in untrained.items() if layer != PIXEL_MAPS}
-    null = locate_residues(blank, faces, **settings)
+    own, null = (locate_residues(each, faces, draws=draws, seed=seed) for each in (maps, blank))
     return pd.concat([own, null[null["kind"].eq("ours")].assign(kind=UNLEARNED)], ignore_index=True)
 
 
 def place_metrics(table: pd.DataFrame | None) -> dict[str, Estimate]:
     """``<layer>_concentration``: how many times as much of the energy of a layer's maps lies in the skin that
     moves as its area would give (``pixels`` for the plain difference); ``<layer>_untrained``, without
-    training; ``edges_concentration``. ``table``: as of ``located``.
+    training; ``edges_concentration``. ``table``: as of ``place_residues``.
     """
-    found: dict[str, Estimate] = {}
+    metrics: dict[str, Estimate] = {}
     if table is None:
-        return found
+        return metrics
     names = {"ours": "{}_concentration", UNLEARNED: "{}_untrained", "edges": "edges_concentration"}
-    how = "95 % expanded percentile bootstrap over subjects"
-    for row in table[table["measure"].eq("concentration") & table["kind"].isin(names)].itertuples():
-        value = Estimate.bounded(row.value, row.low, row.high, how=how, n=row.n, tolerance=0.3)
+    for row in table[table["kind"].isin(names)].dropna(subset="estimate").itertuples():
         # The edges, which are no layer's, are those of the first layer.
-        found.setdefault(names[row.kind].format(row.layer), value)
-    return found
+        metrics.setdefault(names[row.kind].format(row.layer), row.estimate)
+    return metrics

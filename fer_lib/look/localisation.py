@@ -12,14 +12,8 @@ import pandas as pd
 
 from fer_lib.look.controls import control_maps
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
-from fer_lib.stats.resampling import bounds, cluster_sums, mean_of_defined, ratio, resampled_sums
+from fer_lib.stats.resampling import mean_of_defined
 from ferbook.errors import DataError
-
-LOCALISATION_MEASURES = ("energy_share", "concentration", "pointing_game", "iou")
-"""What is reported for each kind of map, see ``summarise``."""
-
-MAP_KINDS = ("ours", "wrong_au", "other_filter", "field", "field_edges", "edges", "centre", "random")
-"""The maps themselves, then the controls, see ``look.controls.control_maps`` and ``scores``."""
 
 
 def scores(
@@ -72,76 +66,6 @@ def scores(
     return pd.concat(tables, ignore_index=True)
 
 
-def summarise(scored: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Means over pairs of what ``scores`` gave, with 95 % intervals that resample subjects: one row per
-    measure and kind. The measure ``concentration`` is the mean energy share over the mean area share.
-
-    Columns: ``measure``, ``kind``, ``value``, ``low``, ``high``; ``gain``, ``gain_low``, ``gain_high``: ours
-    less this kind, over the pairs in which both are defined, from the same draws (NaN for ours); ``n``, the
-    pairs that count; ``undefined``, those that do not (an empty region, a map of zeros); ``subjects``, those
-    of the pairs that count.
-
-    Bounds are NaN with fewer than two subjects, or where all draws give the same.
-    """
-    kinds = [kind for kind in MAP_KINDS if (scored["kind"] == kind).any()]
-    tables = {kind: scored[scored["kind"] == kind].set_index("pair") for kind in kinds}
-    ours = tables["ours"]
-    cells, parts = [], []
-    for measure in LOCALISATION_MEASURES:
-        own = _ratio(ours, measure)
-        for kind in kinds:
-            its = _ratio(tables[kind], measure)
-            both = np.isfinite(own).all(axis=1) & np.isfinite(its).all(axis=1)
-            defined = np.isfinite(its).all(axis=1)
-            cells.append((measure, kind, defined))
-            parts.append(
-                np.concatenate(
-                    [np.where(keep[:, None], r, 0) for keep, r in ((defined, its), (both, own), (both, its))],
-                    axis=1,
-                )
-            )
-    subjects = ours["subject"].to_numpy()
-    sums = cluster_sums(np.stack(parts, axis=1), subjects)
-    value, gain = _value_and_gain(sums.sum(axis=0)[None])
-    drawn = _value_and_gain(resampled_sums(sums, draws, seed))
-    (low, high), (gain_low, gain_high) = (
-        bounds(of, len(sums), whole[0]) for of, whole in zip(drawn, (value, gain), strict=True)
-    )
-    rows = [
-        {
-            "measure": measure,
-            "kind": kind,
-            "value": value[0, i],
-            "low": low[i],
-            "high": high[i],
-            "gain": np.nan if kind == "ours" else gain[0, i],
-            "gain_low": gain_low[i],
-            "gain_high": gain_high[i],
-            "n": int(defined.sum()),
-            "undefined": int((~defined).sum()),
-            "subjects": len(np.unique(subjects[defined].astype(str))),
-        }
-        for i, (measure, kind, defined) in enumerate(cells)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _ratio(table: pd.DataFrame, measure: str) -> np.ndarray:
-    """(P, 2): numerator and denominator whose sums over pairs give the mean of ``measure``."""
-    if measure == "concentration":
-        return table[["energy_share", "area_share"]].to_numpy(float)
-    value = table[measure].to_numpy(float)
-    return np.stack((value, np.where(np.isnan(value), np.nan, 1.0)), axis=1)
-
-
-def _value_and_gain(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From totals (draws, cells, 6) of three ratios: the first (draws, cells), and the second less the
-    third.
-    """
-    ratios = ratio(totals.reshape(*totals.shape[:-1], 3, 2))
-    return ratios[..., 0], ratios[..., 1] - ratios[..., 2]
-
-
 def _halves(subjects: np.ndarray, seed: int) -> np.ndarray:
     """bool (P,): whether a pair's subject is in the first of two random halves."""
     empty = np.flatnonzero(subjects == "")
@@ -159,9 +83,9 @@ def _halves(subjects: np.ndarray, seed: int) -> np.ndarray:
     return first[codes]
 
 
-def _cross_fitted(found: np.ndarray, first_half: np.ndarray) -> np.ndarray:
-    """int (P,): the index of the best mean over the pairs of the other half of ``found`` (P, T)."""
-    cut = np.zeros(len(found), int)
+def _cross_fitted(overlap: np.ndarray, first_half: np.ndarray) -> np.ndarray:
+    """int (P,): the index of the best mean over the pairs of the other half of ``overlap`` (P, T)."""
+    cut = np.zeros(len(overlap), int)
     for half in (first_half, ~first_half):
-        cut[~half] = np.nan_to_num(mean_of_defined(found[half].T), nan=-1.0).argmax()
+        cut[~half] = np.nan_to_num(mean_of_defined(overlap[half].T), nan=-1.0).argmax()
     return cut

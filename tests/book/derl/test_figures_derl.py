@@ -6,6 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from book.derl import figures
+from ferbook.estimate import Estimate
 from ferbook.page.style import BLUE
 
 
@@ -63,7 +64,14 @@ def quality() -> pd.DataFrame:
         ("further", "p_neutral", 0.1, 0.0, 0.2),
     ]
     table = pd.DataFrame(rows, columns=["candidate", "measure", "value", "low", "high"])
-    return table.assign(gain=np.nan, gain_low=np.nan, gain_high=np.nan, n=9)
+    return table[["candidate", "measure"]].assign(estimate=estimates(table), gain=None)
+
+
+def estimates(table: pd.DataFrame) -> list[Estimate | None]:
+    return [
+        None if np.isnan(value) else Estimate.bounded(value, low, high, how="by hand", n=9)
+        for value, low, high in table[["value", "low", "high"]].to_numpy()
+    ]
 
 
 def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth_comes_last(dots_of):
@@ -107,19 +115,19 @@ def places() -> pd.DataFrame:
         "random": 1.0,
     }
     rows = [
-        {"layer": layer, "measure": measure, "kind": kind, "value": value / scale, "low": 0.1, "high": 2.0}
+        {"layer": layer, "kind": kind, "value": value, "low": 0.1, "high": 2.0}
         for layer in ("pair8", "pixels")
-        for measure, scale in (("concentration", 1), ("pointing_game", 2), ("iou", 3))
         for kind, value in kinds.items()
     ]
     rows.append(rows[0] | {"kind": "untrained", "value": 1.3})
-    return pd.DataFrame(rows).assign(n=12)
+    table = pd.DataFrame(rows)
+    return table[["layer", "kind"]].assign(estimate=estimates(table))
 
 
 def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below(dots_of):
     drawn = figures.layer_place_dots(places())
     figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    assert list(data["layer"].unique()) == ["pair8", "pixels"] and len(data) == 13, "one measure"
+    assert list(data["layer"].unique()) == ["pair8", "pixels"] and len(data) == 13
     (energy,) = figure.get_axes()
     assert [label.get_text() for label in energy.get_yticklabels()] == [
         "8 × 8",

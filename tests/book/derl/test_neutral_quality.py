@@ -168,13 +168,13 @@ def test_means_are_of_the_pictures_that_count_and_intervals_of_subjects():
     assert "identity_other_take" not in summary.index.get_level_values("measure")
     own, copied = summary.loc[GENERATED, "psnr"], summary.loc[INPUT, "psnr"]
     # The first picture is perfect: no number of decibels.
-    assert own["value"] == pytest.approx(30.04) and np.isnan(own["gain"])
-    assert (own["n"], own["subjects"], copied["n"]) == (7, 4, 8)
-    assert copied["gain"] == pytest.approx(2)
+    assert own["estimate"].value == pytest.approx(30.04) and own["gain"] is None
+    assert (own["estimate"].n, copied["estimate"].n, copied["gain"].n) == (7, 8, 7)
+    assert copied["gain"].value == pytest.approx(2)
     values = 30 + 0.01 * np.arange(1, 8)
     sums = cluster_sums(np.stack([values, np.ones(7)], axis=1), np.array(list("abbccdd")))
     interval = bootstrap(sums, draws=200, seed=3)
-    assert (own["low"], own["high"]) == pytest.approx((interval.low, interval.high))
+    assert (own["estimate"].low, own["estimate"].high) == pytest.approx((interval.low, interval.high))
 
 
 def test_inputs_without_an_expression_are_refused():
@@ -234,3 +234,11 @@ def test_the_gate_is_passed_by_whole_intervals_only(low, told):
 def test_what_was_tried_is_a_table_of_the_benchmark():
     table = neutral_quality.tried_table().data
     assert len(table) >= 5 and table.index.is_unique and {"PSNR gain (dB)"} <= set(table)
+
+
+def test_the_gain_depends_on_what_is_called_the_truth():
+    made, given = even(105), even(130)
+    gains = neutral_quality.gains_by_truth(made, given, {"same": even(100), "other": even(140)})
+    # 5 grey levels instead of 30, and 35 instead of 10.
+    assert gains["gain_same"].value == pytest.approx(20 * np.log10(30 / 5))
+    assert gains["gain_other"].value == pytest.approx(20 * np.log10(10 / 35))

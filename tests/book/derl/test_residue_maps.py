@@ -8,8 +8,8 @@ import torch
 
 from book.derl.places import PIXEL_MAPS, locate_residues, residue_maps
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.placement import pointing_game
 from fer_lib.nets.derl import Generator
+from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.errors import DataError
 
 SIDE = 16
@@ -127,19 +127,22 @@ def test_a_map_of_the_moved_skin_is_found_and_its_controls_are_not(monkeypatch):
     table = locate_residues({"moved": moved.astype(float), "weak": weak}, faces, draws=100)
     kinds = {"ours", "not_shown", "other_expression", "edges", "centre", "random"}
     assert set(table["kind"]) == kinds and set(table["layer"]) == {"moved", "weak"}
-    cell = table.set_index(["layer", "measure", "kind"]).sort_index()
-    share = cell.loc["moved", "energy_share"]
-    assert share.loc["ours", "value"] == 1 and share.loc["not_shown", "value"] == 0
-    # Other expressions move other skin.
-    assert share.loc["other_expression", "value"] == 0
-    assert share.loc["edges", "gain"] > 0.3 and share.loc["ours", "undefined"] == 1
+    values = table.set_index(["layer", "kind"])["estimate"].map(lambda estimate: estimate.value)
     # Half of the pictures have an area of 1/4, the others of 1/2, less the hidden one.
     areas = np.array([1 / 4] * 19 + [1 / 2] * 20)
-    assert cell.loc[("moved", "concentration", "ours"), "value"] == pytest.approx(1 / areas.mean())
+    assert values["moved", "ours"] == pytest.approx(1 / areas.mean()) and values["moved", "not_shown"] == 0
+    assert values["moved", "other_expression"] == 0, "other expressions move other skin"
+    assert values["moved", "edges"] < 0.7 * values["moved", "ours"]
+    assert set(table[table["kind"].eq("ours")]["estimate"].map(lambda estimate: estimate.n)) == {39}
     weak_share = 1.5 * areas / (1.5 * areas + 0.5 * (1 - areas))
-    assert cell.loc[("weak", "energy_share", "ours"), "value"] == pytest.approx(weak_share.mean())
-    hits = pointing_game(weak[1:], moved[1:])
-    assert cell.loc[("weak", "pointing_game", "ours"), "value"] == pytest.approx(hits.mean())
+    assert values["weak", "ours"] == pytest.approx(weak_share.mean() / areas.mean())
+    people = np.delete(faces.table["subject"].to_numpy(), 0)
+    energy = np.where(faces.table["emotion"].eq("happiness")[1:], 0.5, 0.75)
+    area = np.where(faces.table["emotion"].eq("happiness")[1:], 0.25, 0.5)
+    sums = cluster_sums(np.stack([energy, area], axis=1), people)
+    interval = bootstrap(sums, draws=100)
+    ours = table.set_index(["layer", "kind"])["estimate"]["weak", "ours"]
+    assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
@@ -158,9 +161,10 @@ def test_a_mouth_that_opens_within_moving_skin_belongs_to_it():
     rim[:, :1] = 1
     rim[:, 5, 5] = 1
     table = locate_residues({"hole": hole, "rim": rim}, opened, draws=20)
-    found = table[(table["measure"] == "energy_share") & (table["kind"] == "ours")].set_index("layer")
-    assert found.loc["hole", "value"] == 1
-    assert found.loc["rim", "value"] == pytest.approx(1 / 17)
+    ours = table[table["kind"] == "ours"].set_index("layer")["estimate"]
+    # A skin of 120 of the 256 pixels, its opening among them.
+    assert ours["hole"].value == pytest.approx(256 / 120)
+    assert ours["rim"].value == pytest.approx(256 / 120 / 17)
 
 
 def test_pictures_without_an_action_unit_are_left_out():
@@ -172,8 +176,7 @@ def test_pictures_without_an_action_unit_are_left_out():
     maps["brows"][::2, 8:] = 1
     faces = faces.assign(AU12=0.0)
     strong = locate_residues(maps, faces, draws=50)
-    assert strong["n"].max() == 20
-    ours = strong[(strong["measure"] == "energy_share") & (strong["kind"] == "ours")]
-    assert ours["value"].item() == 1
+    ours = strong[strong["kind"] == "ours"]["estimate"].item()
+    assert ours.n == 20 and ours.value == pytest.approx(2), "all of it, in half of the picture"
     with pytest.raises(DataError, match="no picture shows an action unit whose place is known"):
         locate_residues(maps, faces.assign(AU1=0.0))
