@@ -170,7 +170,11 @@ def example_picture(model: nn.Module) -> torch.Tensor:
     return first.weight.new_zeros(1, first.in_channels, side, side)
 
 
-def _example(model: nn.Module) -> tuple[Call, ...]:
+def example_calls(model: nn.Module) -> tuple[Call, ...]:
+    """The calls that put out feature maps (B, K, H, W), in order, while a black picture passes through
+    ``model``: of ``conv1``, ``relu1``, ``pool1``, …, or ``stage1.0.relu2`` of a residual net; not of what
+    standardises the picture. Raises ParameterError where ``model`` has no convolution.
+    """
     recorder = _Recorder()
     try:
         _record(model, example_picture(model), recorder)
@@ -181,21 +185,11 @@ def _example(model: nn.Module) -> tuple[Call, ...]:
     return tuple(call for call in recorder.calls if len(call.shape) == 4)
 
 
-def layer_names(model: nn.Module) -> tuple[str, ...]:
-    """Dotted names of the modules that put out feature maps (B, K, H, W), in the order in which they work.
-
-    Modules without children only, without the one that standardises the picture: ``conv1``, ``relu1``,
-    ``pool1``, …, or ``stage1.0.relu2`` of a residual net. Found by sending a black picture through. Raises
-    ParameterError where ``model`` has no convolution.
-    """
-    return tuple(dict.fromkeys(call.name for call in _example(model)))
-
-
 def find_layer(model: nn.Module, name: str, *, once: bool = False) -> nn.Module:
-    """The module called ``name``, one of ``layer_names``; else ParameterError that lists them and says which
-    is nearest. With ``once`` it must not work more than once while a picture passes.
+    """The module called ``name``, of one of ``example_calls``; else ParameterError that lists them and says
+    which is nearest. With ``once`` it must not work more than once while a picture passes.
     """
-    _require_layer(model, name, _example(model), once=once)
+    _require_layer(model, name, example_calls(model), once=once)
     return model.get_submodule(name)
 
 
@@ -221,7 +215,7 @@ def last_conv(model: nn.Module) -> str:
     ``relu3`` of the zero-bias CNN. The convolution's own name where no ReLU on feature maps follows it.
     Raises ParameterError where ``model`` has no convolution.
     """
-    calls = _example(model)
+    calls = example_calls(model)
     last = max(i for i, call in enumerate(calls) if isinstance(call.module, nn.Conv2d))
     rectified = (call.name for call in calls[last:] if isinstance(call.module, nn.ReLU))
     return next(rectified, calls[last].name)

@@ -50,6 +50,12 @@ MUTATIONS = (
     Mutation("faces", "book.faces.study.information_metrics", GAINED, "information-table"),
     Mutation("faces", "fer_lib.stats.resampling.bootstrap", NUDGED, "nearest"),
     Mutation("faces", "fer_lib.stats.classification.balanced_accuracy_of", SHIFTED, "carried-by-hand"),
+    Mutation("deconvolution", "fer_lib.look.placement.energy_share", SHIFTED, "region"),
+    Mutation("deconvolution", "book.deconvolution.study.localisation_metrics", GAINED, "gain-by-hand"),
+    Mutation("deconvolution", "book.deconvolution.study.sanity_metrics", GAINED, "left-by-hand"),
+    Mutation("derl", "book.derl.neutral_quality.psnr", SHIFTED, "psnr"),
+    Mutation("derl", "book.derl.neutral_quality.quality_metrics", GAINED, "gate-by-hand"),
+    Mutation("derl", "book.derl.study.residue_metrics", GAINED, "ahead-by-hand"),
 )
 
 

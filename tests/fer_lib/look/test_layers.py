@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, find_layer, last_conv, layer_names, trace, way_to
+from fer_lib.look.layers import PICTURE, example_calls, find_layer, last_conv, trace, way_to
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.nets.classifier import Classifier
 from ferbook.errors import ParameterError
@@ -15,6 +15,11 @@ LAST = {
     "vgg": "stage4.relu2",
     "residual": "stage3.0.relu2",
 }
+
+
+def layer_names(model):
+    """Each once, also where a module works twice."""
+    return tuple(dict.fromkeys(call.name for call in example_calls(model)))
 
 
 def network(name: str) -> Classifier:

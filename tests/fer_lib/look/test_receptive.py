@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_lib.look.layers import layer_names
+from fer_lib.look.layers import example_calls
 from fer_lib.look.receptive import ReceptiveField, receptive_field
 from fer_lib.nets.build import build_network
 from fer_lib.nets.residual import ResidualBlock, Sum
@@ -78,13 +78,13 @@ def test_fields_of_the_networks_are_what_a_bad_pixel_reaches(name):
     size = 24 if name == "zero_bias" else 32
     model = build_network(name, 3, size, **narrow.get(name, {}))
     model.standardise = nn.Identity()
-    for layer in layer_names(model)[1::3]:
+    for layer in [call.name for call in example_calls(model)][1::3]:
         assert_seen(model, layer, size)
 
 
 @pytest.mark.parametrize("toy", TOYS)
 def test_fields_of_other_modules_are_what_a_bad_pixel_reaches(toy):
-    for layer in layer_names(TOYS[toy]):
+    for layer in [call.name for call in example_calls(TOYS[toy])]:
         assert_seen(TOYS[toy], layer, 21)
 
 

@@ -7,7 +7,7 @@ from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackpro
 from torch import nn
 
 from fer_lib.look.deconvolution import project
-from fer_lib.look.layers import layer_names
+from fer_lib.look.layers import example_calls
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.residual import ResidualBlock
@@ -202,7 +202,7 @@ CASES = [(name, method) for name in ("zero_bias", "vgg", "residual") for method 
 @pytest.mark.parametrize(("name", "method"), [*CASES, ("breuer", "deconv"), ("zhu", "deconv")])
 def test_windows_hold_what_whole_pictures_hold(name, method):
     model, pictures, rng = network(name).double(), noise(3, 16, 16), np.random.default_rng(3)
-    names = layer_names(model)
+    names = [call.name for call in example_calls(model)]
     for layer in (names[1], names[len(names) // 2], names[-2]):
         shape = maps_of(model, layer, pictures).shape[1:]
         rows, filters, positions = pairs(rng, 6, 3, shape)
@@ -238,7 +238,7 @@ def test_every_module_goes_down_as_autograd_says(pooling):
         nn.Dropout(),
         nn.Conv2d(4, 3, 5, padding=2),
     ).double()
-    layer = layer_names(model)[-1]
+    layer = example_calls(model)[-1].name
     pictures = noise(2, 13, 13)
     maps = model.eval()(torch.tensor(pictures)[:, None])
     rows, filters, positions = pairs(np.random.default_rng(4), 20, 2, maps.shape[1:])
@@ -268,7 +268,7 @@ def test_captum_says_the_same():
     }
     pictures = torch.rand(2, 1, 13, 13, generator=generator)
     for model in (chain, block):
-        layer = layer_names(model)[-1]
+        layer = example_calls(model)[-1].name
         maps = model.eval()(pictures).detach()
         rows, filters, positions = pairs(np.random.default_rng(7), 8, 2, maps.shape[1:])
         for method, oracle in oracles.items():
