@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from functools import singledispatch
 from time import perf_counter, process_time
 
 import numpy as np
@@ -43,11 +44,13 @@ def train_member(member: Member, *, device: str = "auto", replace: bool = False)
         fault = member.fault()
         if fault and fault != "missing" and not replace:
             raise DataError(f"{member.folder} is {fault}; --replace trains it anew")
-        return member.train(pick_device(device)) if fault else member.done()
+        return train_network(member, pick_device(device)) if fault else member.done()
 
 
+@singledispatch
 def train_network(member: Member, device: torch.device) -> dict:
-    """Train a member of a ``Population`` and keep it; what its ``done`` says. Raises Diverged, of which a
+    """Train ``member`` and keep it; what its ``done`` says. A chapter with members of another kind registers
+    how these are trained. Raises Diverged, of which a
     record is kept, and as ``train``.
     """
     started, spent = perf_counter(), process_time()

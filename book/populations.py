@@ -5,7 +5,7 @@ for no hours again. Each lies in a folder of its own, which is whole or is not t
 the network that was being trained, and a folder may come from another machine. One whose training diverged
 leaves a record of that in its folder, and is counted.
 
-Light to import: every command asks what is kept. What trains is in ``population_training``.
+Light to import: every command asks what is kept. What trains, ``population_training``, imports this.
 """
 
 import hashlib
@@ -172,12 +172,6 @@ class Member:
             faces=taught.faces,
         )
         return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
-
-    def train(self, device: "torch.device") -> dict:
-        """Train and keep it; what ``done`` says of it."""
-        from book.population_training import train_network
-
-        return train_network(self, device)
 
     def done(self) -> dict:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""

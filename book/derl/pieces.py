@@ -19,6 +19,7 @@ from book.derl import neutral_quality, stage_two, study
 from book.derl.chapter import CHAPTER, DerlParameters
 from book.derl.pairs import Lessons, draw_lessons
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
+from book.population_training import train_network
 from book.populations import REFERENCE, Kept, Member, find_population, seal
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
@@ -82,37 +83,8 @@ class Piece(Member):
     population: Pieces
     seed: str
 
-    def train(self, device: torch.device) -> dict:
-        """Train and keep it; what ``done`` says of it. Raises DataError for a fold without generators, and as
-        what it trains.
-        """
-        started, spent = perf_counter(), process_time()
-        p = self.population.parameters
-        faces = open_faces(self.population.faces, progress=False).labelled()
-        lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
-        number, _, what = self.seed.partition("-")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with whole_folder(self.folder) as folder:
-            if what == GENERATORS:
-                told, precision = _keep_generators(p, lessons, int(number), folder, device)
-            else:
-                stage = self._generators(lessons)
-                told, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
-            done = {
-                "taught": self.population.taught.model_dump(mode="json"),
-                "faces": set_name(faces.name),
-                "checksum_of_faces": faces.checksum,
-                "precision": precision.to_json(),
-                "device": device_name(device),
-                "threads": torch.get_num_threads(),
-                "seconds": round(perf_counter() - started),
-                "core_seconds": round(process_time() - spent),
-                "commit": git_commit(),
-                "finished": now(),
-            }
-            return seal(folder, done | told)
-
-    def _generators(self, lessons: Lessons) -> StageOne:
+    def generators(self, lessons: Lessons) -> StageOne:
+        """Those that a fold starts from. Raises DataError where they are not kept."""
         piece = Piece(self.population, f"{self.seed.partition('-')[0]}-{GENERATORS}")
         if fault := piece.fault():
             raise DataError(f"{piece.folder} is {fault}; a fold starts from its seed's generators")
@@ -130,6 +102,38 @@ class Piece(Member):
         fold = int(self.seed.partition("-")[2])
         trainings = pd.read_csv(self.folder / "trainings.csv")
         return study.one_fold(faces, protocol, fold, trainings, self.answers().astype(np.float32))
+
+
+@train_network.register
+def train_piece(piece: Piece, device: torch.device) -> dict:
+    """Train ``piece`` and keep it; what ``done`` says of it. Raises DataError for a fold without
+    generators, and as what it trains.
+    """
+    started, spent = perf_counter(), process_time()
+    p = piece.population.parameters
+    faces = open_faces(piece.population.faces, progress=False).labelled()
+    lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
+    number, _, what = piece.seed.partition("-")
+    shutil.rmtree(piece.folder, ignore_errors=True)
+    with whole_folder(piece.folder) as folder:
+        if what == GENERATORS:
+            told, precision = _keep_generators(p, lessons, int(number), folder, device)
+        else:
+            stage = piece.generators(lessons)
+            told, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
+        done = {
+            "taught": piece.population.taught.model_dump(mode="json"),
+            "faces": set_name(faces.name),
+            "checksum_of_faces": faces.checksum,
+            "precision": precision.to_json(),
+            "device": device_name(device),
+            "threads": torch.get_num_threads(),
+            "seconds": round(perf_counter() - started),
+            "core_seconds": round(process_time() - spent),
+            "commit": git_commit(),
+            "finished": now(),
+        }
+        return seal(folder, done | told)
 
 
 def recipe_of(p: DerlParameters) -> DerlParameters:

@@ -27,8 +27,9 @@ def packed(faces: FaceSet) -> SwitchboardPictures:
     full = [codes.index({au: "E"}) for au in AUS]
     change = np.clip(128 + faces.pixels[full].astype(int) - faces.pixels[0], 0, 255)
     # A hole that a mask has, such as the eye within its lids, is a path of its own.
-    masks = faces.masks[full] | faces.masks[0]
-    outlines = {au: _outline((masks[k] >> faces.mask_aus.index(au)) & 1) for k, au in enumerate(AUS)}
+    outlines = {
+        au: _outline(faces.select([0, k]).mask(au).any(axis=0)) for au, k in zip(AUS, full, strict=True)
+    }
     sheet = mosaic(np.concatenate([faces.pixels, change.astype(np.uint8)]), COLUMNS, gap=0)
     sink = io.BytesIO()
     Image.fromarray(sheet).save(sink, "webp", quality=QUALITY, method=6)
@@ -37,7 +38,7 @@ def packed(faces: FaceSet) -> SwitchboardPictures:
 
 
 def _outline(mask: np.ndarray) -> str:
-    """The edges of ``mask`` (S, S), 0 or 1, as an SVG path."""
+    """The edges of ``mask``, bool (S, S), as an SVG path."""
     edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     points = [" ".join(f"{x},{y}" for x, y in edge[:, 0]) for edge in edges if len(edge) > 2]
     return "".join(f"M{each}Z" for each in points)

@@ -217,8 +217,12 @@ class FaceSet:
         Raises DataError as ``rows.chosen_rows``.
         """
         keep = self._indices(keep)
-        parts = {kind: rows.select(keep) for kind, rows in self._rows.items()}
-        return FaceSet(self.name, table=self.table.iloc[keep], **parts, **self._about)
+        # Rows of what is in order are in order: nothing is checked again.
+        some = object.__new__(FaceSet)
+        some.name, some.mask_aus, some.left_out = self.name, self.mask_aus, self.left_out
+        some._rows = {kind: rows.select(keep) for kind, rows in self._rows.items()}
+        some.table = self.table.iloc[keep].reset_index(drop=True)
+        return some
 
     def assign(self, **columns: object) -> "FaceSet":
         """The same pictures with ``columns`` of the table added or replaced, as of ``pandas``; no pixels are
@@ -244,7 +248,7 @@ class FaceSet:
             raise self._fault(
                 f"none of its {len(self):,} pictures carries an emotion; choose a set that has emotions"
             )
-        return self.select(known)
+        return self if known.all() else self.select(known)
 
     def split(self, name: str) -> "FaceSet":
         """The pictures of one split: ``train``, ``valid`` or ``test``."""

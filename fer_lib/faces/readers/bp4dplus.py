@@ -33,7 +33,7 @@ PUBLISHED = {"subjects": 140}
 OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 40))
 """The columns of an occurrence file after the frame; others, AU25 and AU26 for instance, are not coded."""
 
-LARGEST_PICTURE = 1 << 26
+_LARGEST_PICTURE = 1 << 26
 """Bytes of one picture; the set's own have about a megabyte."""
 
 _TREE = re.compile(r"2D\+3D", re.IGNORECASE)
@@ -99,8 +99,8 @@ def _archive_tasks(path: Path, archives: ExitStack) -> spontaneous.Tasks:
 
 def _read_entry(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
     size = archive.getinfo(name).file_size  # of which zipfile reads no more
-    if size > LARGEST_PICTURE:
-        raise DataError(f"{path}, {name}: {size:,} bytes; expected a picture of at most {LARGEST_PICTURE:,}")
+    if size > _LARGEST_PICTURE:
+        raise DataError(f"{path}, {name}: {size:,} bytes; expected a picture of at most {_LARGEST_PICTURE:,}")
     try:
         content = archive.read(name)
     except DAMAGE as fault:

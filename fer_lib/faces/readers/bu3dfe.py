@@ -17,10 +17,10 @@ from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside
 from ferbook.errors import DataError
 
-EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
+_EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
 """Emotion -> its code in file names; no other emotion can be written in this layout."""
 
-ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
+_ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
 PUBLISHED = {
     **{"subjects": 100, "pictures": 2500, "pictures of neutral": 100},
     **{f"pictures of {emotion}": 400 for emotion in SIX},
@@ -58,7 +58,7 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
 
 
 def _row(path: Path, person: str) -> dict[str, object]:
-    codes = {code: emotion for emotion, code in EMOTIONS.items()}
+    codes = {code: emotion for emotion, code in _EMOTIONS.items()}
     match = _NAME.fullmatch(path.stem)
     if not match:
         raise DataError(f"{path}: not named like F0001_AN01WH_F2D.bmp")
@@ -70,8 +70,8 @@ def _row(path: Path, person: str) -> dict[str, object]:
     level, ancestry = int(match["level"]), match["ancestry"].upper()
     if level == 0 and emotion != "neutral":
         raise DataError(f"{path}: level 00 of {emotion}; expected 01 to 04, 00 is for neutral")
-    if ancestry not in ANCESTRIES:
-        raise DataError(f"{path}: ancestry {ancestry}; expected {', '.join(ANCESTRIES)}")
+    if ancestry not in _ANCESTRIES:
+        raise DataError(f"{path}: ancestry {ancestry}; expected {', '.join(_ANCESTRIES)}")
     return {"frame": 0, "emotion": emotion, "level": level, "ancestry": ancestry}
 
 
@@ -85,7 +85,7 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     without a subject.
     """
     table = faces.table
-    require_labels(faces, EMOTIONS, "BU-3DFE")
+    require_labels(faces, _EMOTIONS, "BU-3DFE")
     named = sequences.named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
     own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in named)
     counts: Counter[tuple[str, str]] = Counter()
@@ -96,5 +96,5 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
             level = counts[subject, emotion] - (emotion == "neutral")
             if level > 99:
                 raise DataError(f"face set {faces.name!r}: more than 99 pictures of {emotion} by {subject}")
-            model = sequence if own else f"{person}_{EMOTIONS[emotion]}{level:02d}{ANCESTRIES[0]}"
+            model = sequence if own else f"{person}_{_EMOTIONS[emotion]}{level:02d}{_ANCESTRIES[0]}"
             sequences.write_picture(folder / person / f"{model}{_KIND}.bmp", pixels)

@@ -14,17 +14,17 @@ from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
 from fer_lib.faces.readers.sequences import first_and_middle, tops
 
-EMOTIONS = dict(zip(SIX, ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise"), strict=True))
+_EMOTIONS = dict(zip(SIX, ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise"), strict=True))
 """Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this
 layout.
 """
 
-PUBLISHED = {"subjects": 101, "sequences": 606, **{f"sequences of {emotion}": 101 for emotion in EMOTIONS}}
+PUBLISHED = {"subjects": 101, "sequences": 606, **{f"sequences of {emotion}": 101 for emotion in _EMOTIONS}}
 """58 women and 43 men, one sequence of each expression; from memory of the literature."""
 
-LAYOUT = PosedLayout(
+_LAYOUT = PosedLayout(
     name="bu4dfe",
-    emotions=EMOTIONS,
+    emotions=_EMOTIONS,
     subject_folder=re.compile(r"[FM]\d{3}", re.IGNORECASE),
     subject_form=lambda match: match[0].upper(),
     subject_id="F{:03d}".format,
@@ -42,7 +42,7 @@ def read_bu4dfe(folder: Path, size: int) -> FaceSet:
     see ``read_posed``.
     """
     return read_posed(
-        LAYOUT, folder, tops(folder, LAYOUT.subject_folder, "folders of people (F001)"), "clip", size
+        _LAYOUT, folder, tops(folder, _LAYOUT.subject_folder, "folders of people (F001)"), "clip", size
     )
 
 
@@ -53,4 +53,4 @@ def write_bu4dfe(faces: FaceSet, folder: Path) -> None:
     are not written. Of a sequence of more than four pictures the reader keeps four. Raises DataError for
     sequences that the layout cannot hold: see ``write_posed``.
     """
-    write_posed(LAYOUT, faces, folder / "BU_4DFE")
+    write_posed(_LAYOUT, faces, folder / "BU_4DFE")

@@ -34,19 +34,19 @@ PUBLISHED = {
 """
 
 _OWN_NAMES = ("happiness", "disgust", "repression", "surprise", "sadness", "fear")
-EMOTIONS = {**dict(zip(_OWN_NAMES, _OWN_NAMES, strict=True)), "other": "others"}
+_EMOTIONS = {**dict(zip(_OWN_NAMES, _OWN_NAMES, strict=True)), "other": "others"}
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
-SHEET = "CASME2-coding-20140508.xlsx"
-HEADER = (
+_SHEET = "CASME2-coding-20140508.xlsx"
+_HEADER = (
     *("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"),
     "Estimated Emotion",
 )
-LAYOUT = MicroLayout(
+_LAYOUT = MicroLayout(
     name="casme2",
     sheet="CASME2-coding-*.xlsx",
     worksheet="",
-    emotions=EMOTIONS,
+    emotions=_EMOTIONS,
     subject_folder=re.compile(r"sub(\d{1,4})", re.IGNORECASE),
     subject_id="sub{:02d}".format,
     own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),
@@ -67,14 +67,14 @@ def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> Face
 
     Subjects are ``casme2-sub01`` …, sequences ``sub01/EP02_01f`` …; columns ``onset``, ``apex``, ``offset``,
     ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
-    ``EMOTIONS``. Raises DataError: see ``read_micro``; and where neither tree of pictures is there.
+    ``_EMOTIONS``. Raises DataError: see ``read_micro``; and where neither tree of pictures is there.
     """
     for tree, prefix, framing in _TREES:
         place = folder / tree
         if place.is_dir():
             pattern = re.compile(rf"{prefix}(?P<frame>\d+)")
             own = Pictures(place, pattern, f"{prefix}46.jpg", framing)
-            return read_micro(LAYOUT, folder, own, size, clip_frames)
+            return read_micro(_LAYOUT, folder, own, size, clip_frames)
     raise DataError(
         f"{folder}: no pictures; expected the folder {' or '.join(tree for tree, _, _ in _TREES)} of CASME "
         "II there"
@@ -88,6 +88,6 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
     from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
     not. Raises DataError for what the layout cannot hold: see ``write_micro``.
     """
-    clips = write_micro(LAYOUT, faces, folder / "Cropped")
+    clips = write_micro(_LAYOUT, faces, folder / "Cropped")
     rows = [clip | {SUBJECT: int(str(clip[SUBJECT]).removeprefix("sub"))} for clip in clips]
-    write_sheet(folder / SHEET, "Sheet1", HEADER, rows)
+    write_sheet(folder / _SHEET, "Sheet1", _HEADER, rows)

@@ -5,8 +5,8 @@ Four parallel trees are read, as the four official archives unpack:
 
     cohn-kanade-images/S005/001/S005_001_00000011.png     every frame
     Emotion/S005/001/S005_001_00000011_emotion.txt        one number 0 to 7; 327 of 593 sequences have one
-    FACS/S005/001/S005_001_00000011_facs.txt              lines "AU intensity"; intensity 0: there, but not
-    scored Landmarks/S005/001/S005_001_00000011_landmarks.txt    68 lines "x y"
+    FACS/S005/001/S005_001_00000011_facs.txt              lines "AU intensity"; 0: there, not scored
+    Landmarks/S005/001/S005_001_00000011_landmarks.txt    68 lines "x y"
 
 each of them also one level deeper or under the archive's name (``extended-cohn-kanade-images``,
 ``Emotion_labels``, ``FACS_labels``). FACS and Landmarks may be absent: then there are no action units, and
@@ -37,7 +37,7 @@ from fer_lib.faces.readers.lines import counts_of, read_lines, require_labels
 from fer_lib.faces.readers.pictures import add_once, list_inside, require_inside
 from ferbook.errors import DataError
 
-CODES = EMOTIONS
+CKPLUS_CODES = EMOTIONS
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
 
 PUBLISHED = {
@@ -49,18 +49,18 @@ PUBLISHED = {
 """593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those
 usually quoted from Lucey et al. 2010."""
 
-LEVELS = 5
-NOT_SCORED = 0.5
+_LEVELS = 5
+_NOT_SCORED = 0.5
 """Intensity of an action unit that is there but was not scored: FACS level 0."""
 
-PEAK = 3
-TREES = {
+_PEAK = 3
+_TREES = {
     "images": ("cohn-kanade-images", "extended-cohn-kanade-images"),
     "Emotion": ("Emotion", "Emotion_labels"),
     "FACS": ("FACS", "FACS_labels"),
     "Landmarks": ("Landmarks",),
 }
-OTHER_FORMS = {
+_OTHER_FORMS = {
     "ckextended.csv": "it numbers the emotions otherwise (0 anger … 7 contempt), names no subjects, and so "
     "allows no test on new people",
     "CK+48": "it lacks neutral frames, FACS codes and most sequences",
@@ -68,7 +68,7 @@ OTHER_FORMS = {
 _SUBJECT = re.compile(r"[Ss]\d{3}")
 _SEQUENCE = re.compile(r"\d{3}")
 _LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
-MOST = 999
+_MOST = 999
 """Subjects, and sequences of one subject, that three digits can number."""
 
 _UNUSED = "sequences with neither an emotion nor FACS codes"
@@ -97,13 +97,13 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     trees = _trees(folder)
     left_out: Counter[str] = Counter()
     clips = _list_clips(trees, folder, left_out)
-    return sequences.gather_clips("ckplus", clips, size, "clip", left_out, NOT_SCORED, halves=False)
+    return sequences.gather_clips("ckplus", clips, size, "clip", left_out, _NOT_SCORED, halves=False)
 
 
 def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
     found = {}
-    for tree, names in TREES.items():
+    for tree, names in _TREES.items():
         places = [folder / name for name in names if (folder / name).exists()]
         # Unpacking adds a level: Emotion_labels/Emotion, Landmarks/Landmarks.
         places = [next((p / n for n in names if (p / n).is_dir()), p) for p in places]
@@ -113,16 +113,16 @@ def _trees(folder: Path) -> dict[str, Path]:
             found[tree] = require_inside(places[0], folder)
     for tree in ("images", "Emotion"):
         if tree not in found:
-            raise DataError(f"{folder / TREES[tree][0]}: not found. {_other_form(folder)}")
+            raise DataError(f"{folder / _TREES[tree][0]}: not found. {_other_form(folder)}")
     return found
 
 
 def _other_form(folder: Path) -> str:
     """What to do about a copy without the official trees, which may be one of the forms that circulate."""
-    for name, why in OTHER_FORMS.items():
+    for name, why in _OTHER_FORMS.items():
         if (folder / name).exists():
             return f"{name} is not CK+ as released: {why}. Put the official archives there, unpacked"
-    trees = ", ".join(names[0] for names in TREES.values())
+    trees = ", ".join(names[0] for names in _TREES.values())
     return f"Expected the official archives, unpacked: {trees}"
 
 
@@ -149,7 +149,7 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
             left_out[_BEYOND] += 1
         else:
             first, *others = frames
-            kept = [first, *others[-PEAK:]]
+            kept = [first, *others[-_PEAK:]]
             shown = [frame != first or not others for frame in kept]
             landmarks = None
             if "Landmarks" in trees:
@@ -235,20 +235,20 @@ def _numbers(
 
 
 def _read_emotion(file: Path) -> str:
-    expected = f"one number from 0 to 7 ({', '.join(CODES)})"
-    codes = _numbers(file, [range(len(CODES)).__contains__], expected)
+    expected = f"one number from 0 to 7 ({', '.join(CKPLUS_CODES)})"
+    codes = _numbers(file, [range(len(CKPLUS_CODES)).__contains__], expected)
     if len(codes) != 1:
         raise DataError(f"{file}: {len(codes)} lines; expected {expected}")
-    return CODES[int(codes[0][1][0])]
+    return CKPLUS_CODES[int(codes[0][1][0])]
 
 
 def _read_facs(file: Path) -> Codes:
     """The codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line counts
     once.
     """
-    good = [range(1, 100).__contains__, range(LEVELS + 1).__contains__]
+    good = [range(1, 100).__contains__, range(_LEVELS + 1).__contains__]
     levels: dict[int, int] = {}
-    for number, values in _numbers(file, good, f"an AU's number and its intensity from 0 to {LEVELS}"):
+    for number, values in _numbers(file, good, f"an AU's number and its intensity from 0 to {_LEVELS}"):
         au, level = map(int, values)
         if levels.setdefault(au, level) != level:
             raise DataError(f"{file}, line {number}: AU{au} with intensity {level}, but {levels[au]} before")
@@ -278,14 +278,14 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
     Raises DataError where a picture has no subject, an emotion has no code in CK+, a frame occurs twice or is
     below 0, or there are more than 999 subjects or sequences of one.
     """
-    require_labels(faces, CODES, "CK+", unlabelled=True)
+    require_labels(faces, CKPLUS_CODES, "CK+", unlabelled=True)
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
-    named = sequences.named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, MOST)
+    named = sequences.named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, _MOST)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
     for subject, group in groupby(named, key=itemgetter(0)):
         own = {sequence: rows for _, _, sequence, rows in group}
-        numbers = sequences.official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, MOST)
+        numbers = sequences.official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, _MOST)
         for sequence, rows in own.items():
             _write_sequence(faces, rows, codes[rows[-1]], folder, subject, numbers[sequence])
 
@@ -303,7 +303,9 @@ def _write_sequence(
             _write_lines(folder / "Landmarks" / place / f"{stem}_landmarks.txt", lines)
     emotion = faces.table["emotion"][rows[-1]]
     if emotion:
-        _write_lines(folder / "Emotion" / place / f"{stem}_emotion.txt", [f"{CODES.index(emotion):.7e}"])
+        _write_lines(
+            folder / "Emotion" / place / f"{stem}_emotion.txt", [f"{CKPLUS_CODES.index(emotion):.7e}"]
+        )
     if codes is not None:
         levels: dict[int, int] = {}
         for code in codes:

@@ -29,8 +29,8 @@ from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_gr
 from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table, write_votes
 from ferbook.errors import DataError
 
-FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
-VOTERS = 10
+_FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
+_VOTERS = 10
 
 PUBLISHED = {"pictures": 31_412}
 """What the majority rule leaves of 35,887: 25,060 train, 3,199 valid and 3,153 test, as papers on FER+
@@ -97,17 +97,17 @@ def _under_majority(pixels: np.ndarray, table: pd.DataFrame, left_out: dict[str,
 
 def _read_folders(folder: Path, size: int) -> FaceSet:
     top = folder / "data" if (folder / "data" / "FER2013Train").exists() else folder
-    missing = [name for name in FOLDERS if not (top / name).is_dir()]
+    missing = [name for name in _FOLDERS if not (top / name).is_dir()]
     if missing:
         raise DataError(
             f"{folder / 'fer2013.csv'}: not found, and no folder {missing[0]} either. Put the official "
-            f"fer2013.csv and fer2013new.csv there, or all of {', '.join(FOLDERS)}"
+            f"fer2013.csv and fer2013new.csv there, or all of {', '.join(_FOLDERS)}"
         )
     paths: list[Path] = []
     rows: list[dict] = []
     votes: list[list[int]] = []
     left_out = dict.fromkeys((_OVERWRITTEN, _UNLISTED), 0)
-    for name, split in FOLDERS.items():
+    for name, split in _FOLDERS.items():
         pictures = {path.name: path for path in list_inside(top / name, folder, (".png",))}
         labels = require_inside(top / name / "label.csv", folder)
         listed = _read_labels(labels)
@@ -132,9 +132,9 @@ def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
     found = []
     for number, fields in enumerate(read_fields(path), start=1):
         place = f"{path}, line {number}"
-        if len(fields) == 2 + VOTERS and _BOX.fullmatch(fields[1].strip()):
+        if len(fields) == 2 + _VOTERS and _BOX.fullmatch(fields[1].strip()):
             del fields[1]
-        if len(fields) != 1 + VOTERS:
+        if len(fields) != 1 + _VOTERS:
             raise DataError(
                 f"{place}: {len(fields)} fields; expected a name and ten votes ({', '.join(VOTE_COLUMNS)})"
             )
@@ -155,7 +155,7 @@ def write_ferplus(faces: FaceSet, folder: Path) -> None:
     require_labels(faces, EMOTIONS, "FER+")
     if not any(column.startswith("vote_") for column in faces.table):
         emotion = faces.table["emotion"]
-        votes = {f"vote_{name}": np.where(emotion == name, VOTERS, 0) for name in EMOTIONS}
+        votes = {f"vote_{name}": np.where(emotion == name, _VOTERS, 0) for name in EMOTIONS}
         faces = FaceSet(faces.name, faces.pixels, faces.table.assign(**votes))
     labels = faces.table.get("fer2013_emotion", faces.table["emotion"])
     codes = [CODES.index(label if label in CODES else "neutral") for label in labels]

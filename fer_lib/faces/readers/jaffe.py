@@ -22,12 +22,12 @@ from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
 from ferbook.errors import DataError
 
-CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
+JAFFE_CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
 
 PUBLISHED = {"pictures": 213, "subjects": 10}
 """Lyons et al. 1998."""
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
 _PERSON = re.compile(r"[A-Z]{2}")
 
@@ -51,14 +51,14 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
             stem = Path(stem).stem
         match = _NAME.fullmatch(stem)
         code = match[2].upper() if match else ""
-        if code not in CODES:
+        if code not in JAFFE_CODES:
             raise DataError(
-                f"{path}: not named like KA.AN1.39.tiff, with an expression among {', '.join(CODES)}"
+                f"{path}: not named like KA.AN1.39.tiff, with an expression among {', '.join(JAFFE_CODES)}"
             )
         name = stem.upper()
         if name in clips:
             raise DataError(f"{path}: a second picture named {stem}; keep one")
-        row = {"frame": 0, "emotion": CODES[code]}
+        row = {"frame": 0, "emotion": JAFFE_CODES[code]}
         clips[name] = sequences.Clip(f"jaffe-{match[1].upper()}", name, [sequences.picture_file(path)], [row])
     return sequences.gather_clips("jaffe", list(clips.values()), size, "picture", {})
 
@@ -72,7 +72,7 @@ def write_jaffe(faces: FaceSet, folder: Path) -> None:
     action units are lost. Raises DataError for a picture without a subject, more than 676 subjects, or an
     emotion that JAFFE does not have.
     """
-    require_labels(faces, tuple(CODES.values()), "JAFFE")
+    require_labels(faces, tuple(JAFFE_CODES.values()), "JAFFE")
     table = faces.table
     sequences.require_subjects(faces)
     for name, picture in zip(_file_names(table), faces.pixels, strict=True):
@@ -80,7 +80,7 @@ def write_jaffe(faces: FaceSet, folder: Path) -> None:
 
 
 def _file_names(table: pd.DataFrame) -> list[str]:
-    codes = {emotion: code for code, emotion in CODES.items()}
+    codes = {emotion: code for code, emotion in JAFFE_CODES.items()}
     rows = [*zip(table["subject"], table["emotion"], table["sequence"], strict=True)]
     own = [_NAME.fullmatch(name) for _, _, name in rows]
     known = all(
@@ -89,7 +89,7 @@ def _file_names(table: pd.DataFrame) -> list[str]:
     )
     if known and table["sequence"].is_unique:
         return table["sequence"].tolist()
-    pairs = [a + b for a in LETTERS for b in LETTERS]
+    pairs = [a + b for a in _LETTERS for b in _LETTERS]
     ids = sequences.official_ids(table["subject"], "jaffe-", _PERSON, lambda k: pairs[k - 1], len(pairs))
     takes = table.groupby(["subject", "emotion"]).cumcount() + 1
     return [

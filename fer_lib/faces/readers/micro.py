@@ -31,7 +31,7 @@ from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
 from ferbook.errors import DataError
 
 NO_APEX = ("", "/")
-FPS = 200.0
+_FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"
 UNCODED = "clips without a row in the coding sheet"
 
@@ -41,7 +41,7 @@ COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, AUS, EMOTION = (
 )
 """Columns of both coding sheets, in which spaces come and go."""
 
-OTHER = {"other": "other", "others": "other"}
+_OTHER = {"other": "other", "others": "other"}
 """What either sheet may say, in lower case, where no emotion is meant."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -143,7 +143,7 @@ def _read_clip(
         return None
     kept = spread_evenly(inside, clip_frames, apex)
     subject = layout.subject_id(row.whole(SUBJECT))
-    common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": FPS}
+    common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": _FPS}
     common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrected}
     return sequences.Clip(
         subject=f"{layout.name}-{subject}",
@@ -155,7 +155,7 @@ def _read_clip(
 
 
 def _emotion(layout: MicroLayout, row: SheetRow) -> str:
-    words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | OTHER
+    words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | _OTHER
     word = row.text(EMOTION)
     if word.lower() not in words:
         raise row.fault(EMOTION, f"expected one of {', '.join(layout.emotions.values())}")

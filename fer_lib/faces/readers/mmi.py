@@ -38,7 +38,7 @@ from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import cut_out, list_inside
 from ferbook.errors import DataError
 
-EMOTIONS = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
+_EMOTIONS = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
 layout.
 """
@@ -47,11 +47,11 @@ PUBLISHED: dict[str, int] = {}
 """Empty: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and depend on who selected them.
 """
 
-FRONTAL_VIEWS = ("0", "2")
+_FRONTAL_VIEWS = ("0", "2")
 NEUTRAL_MARKER, APEX_MARKER = 0, 2
-MARKERS = range(4)
-FPS = 25.0
-LEAST = 4
+_MARKERS = range(4)
+_FPS = 25.0
+_LEAST = 4
 
 _NO_VIDEO = "sessions without a video"
 _VIEW = "videos that do not show the face from the front"
@@ -105,7 +105,7 @@ def _read_session(
     view = None if track is None else track.get("view")
     if view is None:
         raise DataError(f"{present['session.xml']}: no element track with the attribute view")
-    if view not in FRONTAL_VIEWS:
+    if view not in _FRONTAL_VIEWS:
         return None, [_VIEW]
     subject = about.find(".//subject")
     identity = (subject.get("id") if subject is not None else None) or video.stem.partition("-")[0]
@@ -160,7 +160,7 @@ def _emotion(path: Path) -> str:
         raise DataError(
             f"{path}: Emotion is {values[0]!r}; expected a whole number, 1 to 6 for the six emotions"
         )
-    return {code: emotion for emotion, code in EMOTIONS.items()}.get(str(int(values[0])), "")
+    return {code: emotion for emotion, code in _EMOTIONS.items()}.get(str(int(values[0])), "")
 
 
 def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
@@ -177,7 +177,7 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         found[int(number)] = markers = []
         for marker in unit.iter("Marker"):
             frame, kind = marker.get("Frame", ""), marker.get("Type", "")
-            if not frame.isdecimal() or not kind.isdecimal() or int(kind) not in MARKERS:
+            if not frame.isdecimal() or not kind.isdecimal() or int(kind) not in _MARKERS:
                 raise DataError(
                     f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame "
                     "number and a type from 0 to 3"
@@ -218,7 +218,7 @@ def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray]]:
     if not video.isOpened():
         raise DataError(f"{path}: not a readable video")
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    wanted = sequences.first_and_middle(count) if count >= LEAST else []
+    wanted = sequences.first_and_middle(count) if count >= _LEAST else []
     pictures: dict[int, np.ndarray] = {}
     for position in range(count if wanted else 0):
         read = video.grab()
@@ -258,7 +258,7 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
         place = folder / "Sessions" / str(number)
         place.mkdir(parents=True)
         sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
-        emotion = sequences.emotion_after_rest(faces, rows, EMOTIONS)
+        emotion = sequences.emotion_after_rest(faces, rows, _EMOTIONS)
         coding = _coding(faces, rows, f"{subject}, {sequence}")
         _write_video(place / f"{sid}.avi", faces.gather(rows))
         session = ElementTree.Element("session", sessionId=str(number))
@@ -269,7 +269,7 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
             _write_xml(place / f"{sid}-oao_aucs.xml", coding)
         _write_xml(place / "session.xml", session)
         tags = ElementTree.Element("session")
-        ElementTree.SubElement(tags, "Metatag", Name="Emotion", Value=EMOTIONS[emotion])
+        ElementTree.SubElement(tags, "Metatag", Name="Emotion", Value=_EMOTIONS[emotion])
         _write_xml(place / f"{sid}.xml", tags)
 
 
@@ -303,7 +303,7 @@ def _write_xml(path: Path, root: ElementTree.Element) -> None:
 
 def _write_video(path: Path, pictures: np.ndarray) -> None:
     height, width = pictures.shape[1:]
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), FPS, (width, height), isColor=False)
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), _FPS, (width, height), isColor=False)
     try:
         if not video.isOpened():
             raise DataError(f"{path}: no video can be written there; is the disk full?")

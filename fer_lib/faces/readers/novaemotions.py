@@ -23,7 +23,7 @@ from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, wr
 from fer_lib.faces.readers.votes import parse_count, whole_votes
 from ferbook.errors import DataError
 
-CSV = "novaemotions.csv"
+_CSV = "novaemotions.csv"
 
 PUBLISHED: dict[str, int] = {}
 """No count is certain enough to compare a copy with."""
@@ -42,7 +42,7 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
     counts ties, pictures that the csv does not list, and those without a face. Raises DataError, naming file
     and line, for whatever else is wrong.
     """
-    path = folder / CSV
+    path = folder / _CSV
     if path.exists() or path.is_symlink():
         clips, left_out = _read_csv(require_inside(path, folder), folder)
     else:
@@ -133,7 +133,7 @@ def _list_folders(folder: Path) -> list[Clip]:
         ]
     if not clips:
         raise DataError(
-            f"{folder / CSV}: not found, and no folders of pictures named after emotions either; put one of "
+            f"{folder / _CSV}: not found, and no folders of pictures named after emotions either; put one of "
             "both there"
         )
     return clips
@@ -156,7 +156,7 @@ def write_novaemotions(faces: FaceSet, folder: Path) -> None:
     else:
         votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
     counted = whole_votes(faces, votes, 999_999)
-    with (folder / CSV).open("w", encoding="utf-8", newline="") as file:
+    with (folder / _CSV).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
         for row, counts in enumerate(counted):

@@ -17,7 +17,7 @@ from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
 from fer_lib.faces.readers.sequences import find_folders, tops
 from ferbook.errors import DataError
 
-EMOTIONS = {emotion: emotion.capitalize() for emotion in SIX}
+_EMOTIONS = {emotion: emotion.capitalize() for emotion in SIX}
 """Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this
 layout.
 """
@@ -27,10 +27,10 @@ PUBLISHED = {"subjects": 80, "sequences": 480, **{f"sequences of {emotion}": 80 
 uses.
 """
 
-LIGHT = "Strong"
-LAYOUT = PosedLayout(
+_LIGHT = "Strong"
+_LAYOUT = PosedLayout(
     name="oulu_casia",
-    emotions=EMOTIONS,
+    emotions=_EMOTIONS,
     subject_folder=re.compile(r"P(\d{3,4})", re.IGNORECASE),
     subject_form=lambda match: f"P{int(match[1]):03d}",
     subject_id="P{:03d}".format,
@@ -52,8 +52,8 @@ def read_oulu_casia(folder: Path, size: int) -> FaceSet:
         if len(found) > 1:
             raise DataError(f"{found[0]} and {found[1]}: two folders {name}; keep one")
         if found:
-            people = tops(found[0] / LIGHT, LAYOUT.subject_folder, "folders of people (P001)")
-            return read_posed(LAYOUT, folder, people, framing, size)
+            people = tops(found[0] / _LIGHT, _LAYOUT.subject_folder, "folders of people (P001)")
+            return read_posed(_LAYOUT, folder, people, framing, size)
     raise DataError(f"{folder}: no folder VL or VL_Acropped there, nor in up to 3 folders below")
 
 
@@ -64,4 +64,4 @@ def write_oulu_casia(faces: FaceSet, folder: Path) -> None:
     since the layout has none. Raises DataError for sequences that the layout cannot hold: see
     ``write_posed``.
     """
-    write_posed(LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / LIGHT)
+    write_posed(_LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / _LIGHT)

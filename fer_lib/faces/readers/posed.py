@@ -15,8 +15,8 @@ from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import add_once, list_inside
 from ferbook.errors import DataError
 
-LEAST = 4
-FPS = 25.0
+_LEAST = 4
+_FPS = 25.0
 SHORT = "sequences of fewer than four pictures"
 
 
@@ -66,7 +66,7 @@ def read_posed(
                 entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}"
             )
             numbers = list(found)
-            if len(numbers) < LEAST:
+            if len(numbers) < _LEAST:
                 left_out[SHORT] += 1
                 continue
             kept = [numbers[k] for k in layout.keep(len(numbers))]
@@ -76,7 +76,7 @@ def read_posed(
                     sequence=f"{subject}/{layout.emotions[emotion]}",
                     frames=[sequences.picture_file(found[number]) for number in kept],
                     rows=[
-                        {"frame": number, "emotion": emotion if k else "neutral", "fps": FPS}
+                        {"frame": number, "emotion": emotion if k else "neutral", "fps": _FPS}
                         for k, number in enumerate(kept)
                     ],
                 )

@@ -31,23 +31,25 @@ PUBLISHED = {
 """Rows of the coding sheet; 159 is certain, the other counts are quoted from memory of the literature. Of 32
 people 29 have clips."""
 
-EMOTIONS = {emotion: emotion.capitalize() for emotion in (*faceset.EMOTIONS, "other") if emotion != "neutral"}
+_EMOTIONS = {
+    emotion: emotion.capitalize() for emotion in (*faceset.EMOTIONS, "other") if emotion != "neutral"
+}
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
-SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
-WORKSHEET = "MICRO_ONLY"
+_SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
+_WORKSHEET = "MICRO_ONLY"
 NOTE_ROWS = 13
 """Rows of notes above the header of the official sheet."""
 
-HEADER = (
+SAMM_HEADER = (
     *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration"),
     *("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
 )  # fmt: skip
-LAYOUT = MicroLayout(
+_LAYOUT = MicroLayout(
     name="samm",
     sheet="SAMM*FACS_Codes*.xlsx",
-    worksheet=WORKSHEET,
-    emotions=EMOTIONS,
+    worksheet=_WORKSHEET,
+    emotions=_EMOTIONS,
     subject_folder=re.compile(r"(\d{3,4})"),
     subject_id="{:03d}".format,
     own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),
@@ -63,10 +65,10 @@ def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSe
 
     Subjects are ``samm-006`` …, sequences ``006/006_1_2`` …; columns ``onset``, ``apex``, ``offset``,
     ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
-    ``EMOTIONS``. Raises DataError: see ``read_micro``; and where there are no folders of subjects.
+    ``_EMOTIONS``. Raises DataError: see ``read_micro``; and where there are no folders of subjects.
     """
     pictures = Pictures(folder, re.compile(r"\d+_(?P<frame>\d+)"), "006_05562.jpg", "clip")
-    return read_micro(LAYOUT, folder, pictures, size, clip_frames)
+    return read_micro(_LAYOUT, folder, pictures, size, clip_frames)
 
 
 def write_samm(faces: FaceSet, folder: Path) -> None:
@@ -82,7 +84,7 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
         clip
         | {"Inducement Code": int(str(clip[CLIP]).split("_")[1]), "Micro": "Micro - 1/2"}
         | {"Duration": clip[OFFSET] - clip[ONSET] + 1}
-        for clip in write_micro(LAYOUT, faces, folder)
+        for clip in write_micro(_LAYOUT, faces, folder)
     ]
     notes = [f"Note {k}" for k in range(1, NOTE_ROWS + 1)]
-    write_sheet(folder / SHEET, WORKSHEET, HEADER, rows, notes)
+    write_sheet(folder / _SHEET, _WORKSHEET, SAMM_HEADER, rows, notes)

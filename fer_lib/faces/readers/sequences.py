@@ -32,7 +32,7 @@ Framing = Literal["clip", "picture", "whole"]
 """One window per clip, one per picture, or the whole picture where the set's pictures are face crops already.
 """
 
-SEARCHED_AT = 320
+_SEARCHED_AT = 320
 """Shorter side in pixels to which a picture is reduced while a face is looked for: large pictures take
 seconds.
 """
@@ -149,10 +149,10 @@ def gather_clips(
 
 
 def face_window(picture: np.ndarray) -> pictures.Window | None:
-    """``find_face`` in a copy of ``picture`` (H, W) reduced to ``SEARCHED_AT``; the window is in
+    """``find_face`` in a copy of ``picture`` (H, W) reduced to ``_SEARCHED_AT``; the window is in
     ``picture``'s pixels.
     """
-    scale = max(1.0, min(picture.shape) / SEARCHED_AT)
+    scale = max(1.0, min(picture.shape) / _SEARCHED_AT)
     if scale > 1:
         reduced = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
         picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)

@@ -26,13 +26,13 @@ from fer_lib.faces.readers.pictures import add_once, is_litter, list_inside
 from ferbook.errors import DataError
 
 FRAMES_PER_TASK = 100
-UNKNOWN = 9
-LEVELS = 5
-INTENSITY_AUS = (6, 10, 12, 14, 17)
+_UNKNOWN = 9
+_LEVELS = 5
+_INTENSITY_AUS = (6, 10, 12, 14, 17)
 """The AUs for which intensities are coded."""
 
 PERSON = re.compile(r"[FM]\d{3}", re.IGNORECASE)
-TASK = re.compile(r"(T\d{1,2})", re.IGNORECASE)
+_TASK = re.compile(r"(T\d{1,2})", re.IGNORECASE)
 NO_CODES = "tasks without AU codes"
 NO_PICTURE = "coded frames without a picture"
 
@@ -104,7 +104,7 @@ def folder_tasks(place: Path, root: Path) -> Tasks:
     padded.
     """
     tasks: dict[str, dict[int, sequences.Frame]] = {}
-    folders = sequences.named_folders([place], root, TASK, Counter(), form=lambda match: task_id(match[0]))
+    folders = sequences.named_folders([place], root, _TASK, Counter(), form=lambda match: task_id(match[0]))
     for task, entry in folders.items():
         found = sequences.numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
         tasks[task] = {number: sequences.picture_file(path) for number, path in found.items()}
@@ -159,8 +159,8 @@ def read_codes(
     """
     header, cells = _read_csv(occurrence, header=True)
     aus = _columns_of(occurrence, header, columns)
-    codes = _checked(occurrence, cells, aus, {0: 0.0, 1: 1.0, UNKNOWN: np.nan}, "0, 1 or 9", first_row=2)
-    scale = {level: level / LEVELS for level in range(LEVELS + 1)} | {UNKNOWN: np.nan}
+    codes = _checked(occurrence, cells, aus, {0: 0.0, 1: 1.0, _UNKNOWN: np.nan}, "0, 1 or 9", first_row=2)
+    scale = {level: level / _LEVELS for level in range(_LEVELS + 1)} | {_UNKNOWN: np.nan}
     for au, path in intensities.items():
         header, cells = _read_csv(path, header=False)
         if cells.shape[1] != 2:
@@ -259,7 +259,7 @@ def write_spontaneous(
     The k-th of the sorted subjects becomes ``F00k`` (unless all are of the set ``name``), the k-th of a
     person's sorted sequences ``Tk`` (unless the table says the ``task``). The header of the occurrence files
     is ``first_cell``, above the frames, and ``aus``; AUs that have no column are not written. Present is
-    every intensity above 0; for ``INTENSITY_AUS`` levels are written as well.
+    every intensity above 0; for ``_INTENSITY_AUS`` levels are written as well.
 
     Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more
     than 999 people or 99 sequences of one.
@@ -274,8 +274,8 @@ def write_spontaneous(
     ):
         counts[subject] += 1
         own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
-        task = own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
-        if not TASK.fullmatch(task):
+        task = own if _TASK.fullmatch(str(own)) else f"T{counts[subject]}"
+        if not _TASK.fullmatch(task):
             raise DataError(
                 f"face set {faces.name!r}: {subject} has {counts[subject]} sequences; this layout numbers 99"
             )
@@ -287,12 +287,12 @@ def write_spontaneous(
         for frame, pixels in sequences.frames_of(faces, rows):
             write(person, task, frame, pixels)
         coded = levels[rows]
-        present = np.where(np.isnan(coded), UNKNOWN, coded > 0).astype(int)
+        present = np.where(np.isnan(coded), _UNKNOWN, coded > 0).astype(int)
         frames = faces.table["frame"].iloc[rows]
         table = np.column_stack([frames, present]).tolist()
         _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [[first_cell, *aus], *table])
-        for au in INTENSITY_AUS:
-            level = np.nan_to_num(coded[:, list(aus).index(au)], nan=UNKNOWN).astype(int)
+        for au in _INTENSITY_AUS:
+            level = np.nan_to_num(coded[:, list(aus).index(au)], nan=_UNKNOWN).astype(int)
             table = np.column_stack([frames, level]).tolist()
             _write_csv(coding / "AU_INT" / f"AU{au:02d}" / f"{person}_{task}_AU{au:02d}.csv", table)
 

@@ -26,16 +26,16 @@ from fer_lib.faces.readers.pictures import gather_pictures, require_inside, whol
 from fer_lib.faces.readers.sequences import official_ids
 from ferbook.errors import DataError
 
-CODES = (*SIX, "neutral")
+TFD_CODES = (*SIX, "neutral")
 """Emotions of ``labs_ex`` 1 to 7."""
 
 NO_LABEL = NOBODY = -1
-FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
+_FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
 """What the values 0 to 3 in ``folds`` mean."""
 
-FOLDS = 5
-FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
-KEYS = ("images", "labs_ex", "labs_id", "folds")
+_FOLDS = 5
+_FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
+_KEYS = ("images", "labs_ex", "labs_id", "folds")
 
 PUBLISHED = {"pictures": 4_178}
 """Labelled pictures, as the loaders of several groups count them (the report is not at hand)."""
@@ -57,13 +57,13 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     path = _file(folder, size)
     arrays = _load(path)
     images, labels, people = arrays["images"], arrays["labs_ex"], arrays["labs_id"]
-    known = np.isin(labels, (NO_LABEL, *range(1, len(CODES) + 1)))
+    known = np.isin(labels, (NO_LABEL, *range(1, len(TFD_CODES) + 1)))
     _require(path, "labs_ex", labels, known, "{}; expected 1 to 7, or -1 where unlabelled")
     rows = np.flatnonzero(labels != NO_LABEL)
     if not len(rows):
         raise DataError(f"{path}: labs_ex is -1 throughout; no picture has an emotion")
     folds = arrays["folds"]
-    known = np.isin(folds, range(len(FOLD_SPLITS)))
+    known = np.isin(folds, range(len(_FOLD_SPLITS)))
     _require(path, "folds", folds, known, "{}; expected 0 unlabelled, 1 train, 2 validation, 3 test")
     named = (folds != 0) | (labels == NO_LABEL)[:, None]
     _require(
@@ -73,16 +73,16 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     pixels, _ = gather_pictures(
         len(rows), size, lambda row: whole(_picture(path, images, int(rows[row])), size)
     )
-    splits = np.array(FOLD_SPLITS, dtype=object)[folds[rows]]
+    splits = np.array(_FOLD_SPLITS, dtype=object)[folds[rows]]
     table = pd.DataFrame(
         {
             "dataset": "tfd",
             "subject": ["" if who == NOBODY else f"tfd-{who}" for who in people[rows].tolist()],
             "sequence": [f"{row:06d}" for row in rows.tolist()],
             "frame": 0,
-            "emotion": np.array(CODES, dtype=object)[labels[rows] - 1],
+            "emotion": np.array(TFD_CODES, dtype=object)[labels[rows] - 1],
             "split": splits[:, 0],
-            **{f"fold{k + 1}": splits[:, k] for k in range(FOLDS)},
+            **{f"fold{k + 1}": splits[:, k] for k in range(_FOLDS)},
         }
     )
     unlabelled = len(labels) - len(rows)
@@ -91,11 +91,11 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
 
 def _file(folder: Path, size: int) -> Path:
     for side in (48, 96) if size <= 48 else (96, 48):
-        for name in FILES[side]:
+        for name in _FILES[side]:
             path = folder / name
             if path.exists() or path.is_symlink():
                 return require_inside(path, folder)
-    raise DataError(f"{folder / FILES[48][0]}: not found, nor {FILES[96][0]}; put one of them there")
+    raise DataError(f"{folder / _FILES[48][0]}: not found, nor {_FILES[96][0]}; put one of them there")
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -103,16 +103,16 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     5).
     """
     try:
-        content = loadmat(path, variable_names=KEYS)
+        content = loadmat(path, variable_names=_KEYS)
     except NotImplementedError as fault:
         raise DataError(
             f"{path}: a MATLAB 7.3 file; the official one is of version 5. Save it again with -v7"
         ) from fault
     except Exception as fault:  # whatever a damaged file leads scipy to
         raise DataError(f"{path}: not a readable MATLAB file ({fault})") from fault
-    missing = [key for key in KEYS if key not in content]
+    missing = [key for key in _KEYS if key not in content]
     if missing:
-        raise DataError(f"{path}: no array {missing[0]!r}; expected {', '.join(KEYS)}")
+        raise DataError(f"{path}: no array {missing[0]!r}; expected {', '.join(_KEYS)}")
     images = np.asarray(content["images"])
     if (
         images.ndim != 3
@@ -124,7 +124,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             f"{path}: images is {images.dtype} {images.shape}; expected numbers (N, 48, 48) or (N, 96, 96)"
         )
     arrays = {"images": images}
-    shapes = {"labs_ex": (len(images),), "labs_id": (len(images),), "folds": (len(images), FOLDS)}
+    shapes = {"labs_ex": (len(images),), "labs_id": (len(images),), "folds": (len(images), _FOLDS)}
     for key, shape in shapes.items():
         values = np.asarray(content[key])
         fits = values.shape == shape if key == "folds" else values.size == len(images)
@@ -165,18 +165,18 @@ def write_tfd(faces: FaceSet, folder: Path) -> None:
     without an emotion unlabelled. Sequences, frames and action units are lost. Raises DataError for an
     emotion that TFD does not have.
     """
-    require_labels(faces, CODES, "TFD", unlabelled=True)
+    require_labels(faces, TFD_CODES, "TFD", unlabelled=True)
     side = 48 if max(faces.size) <= 48 else 96
     pixels, _ = gather_pictures(len(faces), side, lambda row: whole(faces.gather(np.array([row]))[0], side))
     table = faces.table
     ids = official_ids((who for who in table["subject"] if who), "tfd-", _ID, str)
     labelled = (table["emotion"] != UNLABELLED).to_numpy()
-    columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, FOLDS + 1)]
-    folds = np.array([[FOLD_SPLITS.index(split) for split in column] for column in columns]).T
+    columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, _FOLDS + 1)]
+    folds = np.array([[_FOLD_SPLITS.index(split) for split in column] for column in columns]).T
     arrays = {
         "images": pixels,
-        "labs_ex": [[CODES.index(e) + 1 if e else NO_LABEL] for e in table["emotion"]],
+        "labs_ex": [[TFD_CODES.index(e) + 1 if e else NO_LABEL] for e in table["emotion"]],
         "labs_id": [[int(ids[who]) if who else NOBODY] for who in table["subject"]],
         "folds": np.where(labelled[:, None], folds, 0).astype(np.uint8),
     }
-    savemat(folder / FILES[side][0], arrays, do_compression=True)
+    savemat(folder / _FILES[side][0], arrays, do_compression=True)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.ckplus import CODES, read_ckplus, write_ckplus
+from fer_lib.faces.readers.ckplus import CKPLUS_CODES, read_ckplus, write_ckplus
 from ferbook.errors import DataError
 
 SIZE = 32
@@ -437,7 +437,7 @@ def test_what_ckplus_cannot_hold_is_refused(tmp_path):
     nobody = FaceSet("wild", faces.pixels, faces.table.assign(subject=""))
     with pytest.raises(DataError, match="row 0: no subject"):
         write_ckplus(nobody, tmp_path)
-    assert CODES.index("surprise") == 7
+    assert CKPLUS_CODES.index("surprise") == 7
 
 
 def test_names_that_would_fall_together_are_numbered(tmp_path):

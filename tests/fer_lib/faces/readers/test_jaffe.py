@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.jaffe import CODES, read_jaffe, write_jaffe
+from fer_lib.faces.readers.jaffe import JAFFE_CODES, read_jaffe, write_jaffe
 from ferbook.errors import DataError
 
 SIZE = 32
@@ -89,7 +89,7 @@ def test_absent_empty_and_linked(tmp_path, folder):
         read_jaffe(folder, SIZE)
 
 
-SHOWN = tuple(CODES.values())
+SHOWN = tuple(JAFFE_CODES.values())
 
 
 def face_set(subjects, emotions=SHOWN) -> FaceSet:

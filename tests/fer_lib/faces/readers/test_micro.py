@@ -13,7 +13,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.casme2 import read_casme2, write_casme2
 from fer_lib.faces.readers.micro import NO_APEX, SINGLE, UNCODED
 from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.readers.samm import HEADER, NOTE_ROWS, read_samm, write_samm
+from fer_lib.faces.readers.samm import NOTE_ROWS, SAMM_HEADER, read_samm, write_samm
 from ferbook.errors import DataError
 
 SIZE = 24
@@ -114,7 +114,7 @@ def test_the_files_are_those_of_the_official_layouts(casme2, samm):
     assert (samm / "003" / "003_1_2" / "003_00016.jpg").is_file()
     book = openpyxl.load_workbook(samm / "SAMM_Micro_FACS_Codes_v2.xlsx")
     rows = list(book["MICRO_ONLY"].values)
-    assert rows[NOTE_ROWS] == HEADER and rows[NOTE_ROWS + 1][:8] == (
+    assert rows[NOTE_ROWS] == SAMM_HEADER and rows[NOTE_ROWS + 1][:8] == (
         "001",
         "001_1_1",
         1,

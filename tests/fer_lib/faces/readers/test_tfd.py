@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.tfd import CODES, read_tfd, write_tfd
+from fer_lib.faces.readers.tfd import TFD_CODES, read_tfd, write_tfd
 from ferbook.errors import DataError
 
 N = 12
@@ -152,7 +152,7 @@ def face_set(side=48, **columns) -> FaceSet:
             "subject": [f"lab-{k % 4}" for k in range(N)],
             "sequence": [str(k) for k in range(N)],
             "frame": 0,
-            "emotion": [CODES[k % 7] for k in range(N)],
+            "emotion": [TFD_CODES[k % 7] for k in range(N)],
             "split": [("train", "valid", "test", "train")[k % 4] for k in range(N)],
         }
     ).assign(**columns)
@@ -176,7 +176,7 @@ def test_what_is_written_is_read_back(tmp_path, side):
 
 def test_folds_unlabelled_and_nobody_survive(tmp_path):
     folds = {f"fold{k}": [("train", "valid", "test")[(i + k) % 3] for i in range(N)] for k in range(1, 6)}
-    emotion = ["" if k == 2 else CODES[k % 7] for k in range(N)]
+    emotion = ["" if k == 2 else TFD_CODES[k % 7] for k in range(N)]
     faces = face_set(emotion=emotion, subject=["" if k == 7 else "tfd-7" for k in range(N)], **folds)
     write_tfd(faces, tmp_path)
     again = read_tfd(tmp_path, 48)
