@@ -24,6 +24,8 @@ from ferbook.notebook import (
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
 """Code cells of a page; lines of a cell, without its imports; characters of a line."""
 MOST_FIGURES, MOST_TABLES = 9, 5
+MOST_FOLDS, MOST_SEEN_LINES = 5, 16
+"""Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports."""
 MOST_BYTES = 40_000
 ROOMS = ("book", "fer_lib", "ferbook", "synthetic_faces", "numpy", "torch", "pandas")
 EXAMPLE = Path(__file__).parents[1] / "ferbook" / "example"
@@ -116,8 +118,30 @@ def code_faults(notebook):
             yield f"cell {cell.id!r} defines by hand what nothing is compared with"
 
 
+def fold_faults(notebook):
+    """What is wrong with what a page folds away."""
+    code = code_cells(notebook)
+    folded = [cell for cell in code[1:] if {"hide-input", "hide-cell"} & {*tags(cell)}]
+    seen = [cell for cell in code[1:] if cell not in folded]
+    if 2 * len(seen) < len(code):
+        yield f"{len(seen)} of {len(code)} code cells are seen"
+    if len(folded) > MOST_FOLDS:
+        yield f"{len(folded)} cells are folded"
+    for cell in folded:
+        if "hide-input" in tags(cell) and cell.id != "open":
+            yield f"cell {cell.id!r} shows what it makes and not how"
+    for cell in seen:
+        if (lines := len(cell.source.splitlines())) > MOST_SEEN_LINES:
+            yield f"cell {cell.id!r} shows {lines} lines"
+
+
 def faults(notebook):
-    return [*opening_faults(notebook.cells), *prose_faults(notebook), *code_faults(notebook)]
+    return [
+        *opening_faults(notebook.cells),
+        *prose_faults(notebook),
+        *code_faults(notebook),
+        *fold_faults(notebook),
+    ]
 
 
 @every_chapter
@@ -188,6 +212,23 @@ def test_what_breaks_the_skeleton_is_told(before, after, told):
     for cell in notebook.cells:
         cell.source = cell.source.replace(before, after)
     assert any(told in fault for fault in faults(notebook)), faults(notebook)
+
+
+def test_what_a_page_may_not_fold_is_told():
+    notebook = read_notebook(EXAMPLE / "book" / "throws" / "throws.ipynb")
+    opens, *others = code_cells(notebook)[1:]
+    opens.metadata.tags = ["hide-input"]
+    assert list(fold_faults(notebook)) == []
+    opens.source += "\n" * MOST_SEEN_LINES + "p"
+    assert list(fold_faults(notebook)) == [], "who folds imports may have many"
+    opens.metadata.tags = []
+    assert "cell 'open' shows" in next(fold_faults(notebook))
+    for cell in others:
+        cell.metadata.tags = ["hide-input"]
+    told = " ".join(fold_faults(notebook))
+    assert f"1 of {len(others) + 2} code cells are seen" in told and f"{others[0].id!r} shows what" in told
+    notebook.cells += MOST_FOLDS * [others[0]]
+    assert f"{len(others) + MOST_FOLDS} cells are folded" in " ".join(fold_faults(notebook))
 
 
 @every_chapter

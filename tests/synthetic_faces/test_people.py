@@ -52,7 +52,7 @@ def test_a_person_follows_from_seed_and_number(head, people):
     assert draw_person(head, seed=1, subject=7).texture != people[7].texture
 
 
-def test_all_are_adults_with_possible_looks(people):
+def test_all_have_possible_looks(people):
     for person in people:
         assert all(0 <= getattr(person, name) <= 1 for name in PAINT)
         assert np.isfinite(person.vertices).all()

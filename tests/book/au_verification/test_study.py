@@ -98,64 +98,57 @@ def learned(network: str, seed: int, size: int = 48) -> TrainedNetwork:
     return TrainedNetwork(f"some {seed}", f"{network} {seed}", lesson)
 
 
-def test_every_network_is_asked_and_untrained_ones_of_every_structure(monkeypatch):
-    asked = []
+@pytest.fixture
+def networks(monkeypatch):
+    """Networks whose answers are who they are, at which layer, and what they were asked."""
 
     def examine(model, layer, questions, *, about, device, measures=()):
-        asked.append((model, layer, about))
-        assert len(measures) == (
-            3 if about[:2] in (("trained", "zero_bias"), ("untrained", "zero_bias")) else 0
-        )
-        return SimpleNamespace(filters=4), model
+        answer = SimpleNamespace(about=about, at=(model, layer), asked=questions, measures=len(measures))
+        return SimpleNamespace(**vars(answer), filters=4), model
 
     monkeypatch.setattr(au, "examine", examine)
     monkeypatch.setattr(au, "last_conv", lambda model: f"last of {model}")
     monkeypatch.setattr(au, "rotated_channels", lambda model, at, *_: (f"mixed {model}", at))
-    monkeypatch.setattr(au, "untrained_network", lambda model, seed: f"untrained {model} {seed}")
+    monkeypatch.setattr(au, "untrained_network", lambda model, seed: f"untrained {model}")
+
+
+@pytest.mark.usefixtures("networks")
+def test_every_network_is_asked_and_untrained_ones_of_every_structure():
+    given = [learned("zero_bias", 4), learned("zero_bias", 5)]
     beside = {
         "photographs_zero_bias": [learned("zero_bias", 0)],
         "photographs_residual": [learned("residual", 0)],
     }
-    given = [learned("zero_bias", 4), learned("zero_bias", 5)]
+    answers, whole = au.examine_all(given, beside, None, layer="relu1", untrained=1)
+    assert whole == "zero_bias 4", "what is behind the first network's answers is kept"
+    assert {each.about: each.at for each in answers} == {
+        ("trained", "zero_bias", 4): ("zero_bias 4", "relu1"),
+        ("trained", "zero_bias", 5): ("zero_bias 5", "relu1"),
+        ("random mixtures", "zero_bias", 4): ("mixed zero_bias 4", "relu1"),
+        ("random mixtures", "zero_bias", 5): ("mixed zero_bias 5", "relu1"),
+        ("photographs", "zero_bias", 0): ("zero_bias 0", "relu1"),
+        ("photographs", "residual", 0): ("residual 0", "last of residual 0"),
+        ("untrained", "zero_bias", 0): ("untrained zero_bias 4", "relu1"),
+        ("untrained", "residual", 0): ("untrained residual 0", "last of residual 0"),
+    }
+    named = {each.about[:2] for each in answers if each.measures}
+    assert named == {("trained", "zero_bias"), ("untrained", "zero_bias")}
     many, _ = au.examine_all(given, beside, None, layer="relu1", untrained=9)
     assert len(many) == 6 + 9 + au.UNTRAINED_BESIDE
-    asked.clear()
-    found, whole = au.examine_all(given, beside, None, layer="relu1", untrained=1)
-    assert whole == "zero_bias 4" and len(found) == 8
-    assert [about for _, _, about in asked] == [
-        ("trained", "zero_bias", 4),
-        ("random mixtures", "zero_bias", 4),
-        ("trained", "zero_bias", 5),
-        ("random mixtures", "zero_bias", 5),
-        ("photographs", "zero_bias", 0),
-        ("photographs", "residual", 0),
-        ("untrained", "zero_bias", 0),
-        ("untrained", "residual", 0),
-    ]
-    assert [layer for _, layer, _ in asked[-3:]] == ["last of residual 0", "relu1", "last of residual 0"]
 
 
-def test_networks_of_larger_pictures_are_asked_with_larger_pictures(monkeypatch):
-    asked = []
-
-    def examine(model, layer, questions, *, about, device, measures=()):
-        asked.append((questions, about))
-        return SimpleNamespace(filters=4), model
-
-    monkeypatch.setattr(au, "examine", examine)
-    monkeypatch.setattr(au, "last_conv", lambda model: "conv")
-    monkeypatch.setattr(au, "rotated_channels", lambda model, at, *_: (model, at))
-    monkeypatch.setattr(au, "untrained_network", lambda model, seed: model)
+@pytest.mark.usefixtures("networks")
+def test_networks_of_larger_pictures_are_asked_with_larger_pictures():
     given, beside = [learned("zero_bias", 4)], {"published_96": [learned("zero_bias", 0, 96)]}
     large = SimpleNamespace(faces=SimpleNamespace(size=(96, 96)))
-    au.examine_all(given, beside, "small", larger=large, untrained=1)
-    assert asked == [
-        ("small", ("trained", "zero_bias", 4)),
-        ("small", ("random mixtures", "zero_bias", 4)),
-        (large, ("published", "96 px", 0)),
-        ("small", ("untrained", "zero_bias", 0)),
-        (large, ("untrained", "96 px", 0)),
-    ]
+    answers, _ = au.examine_all(given, beside, "small", larger=large, untrained=1)
+    assert {each.about: each.asked for each in answers} == {
+        ("trained", "zero_bias", 4): "small",
+        ("random mixtures", "zero_bias", 4): "small",
+        ("published", "96 px", 0): large,
+        ("untrained", "zero_bias", 0): "small",
+        ("untrained", "96 px", 0): large,
+    }
 
 
 def test_checkpoints_are_asked_up_to_the_epoch_that_was_kept(monkeypatch):
@@ -167,10 +160,9 @@ def test_checkpoints_are_asked_up_to_the_epoch_that_was_kept(monkeypatch):
 
     def examine(model, layer, questions, *, about, groups, device):
         assert groups == 0
-        seen.append((about[2], model))
-        return answered(*KNOWS, groups=0), None
+        # The network that was kept, 0, knows; earlier ones guess.
+        return answered(*(KNOWS if model == 0 else GUESSES), groups=0), None
 
-    seen = []
     monkeypatch.setattr(au, "examine", examine)
     population = SimpleNamespace(
         kept=lambda: [member(0), member(1), member(2)],
@@ -180,8 +172,8 @@ def test_checkpoints_are_asked_up_to_the_epoch_that_was_kept(monkeypatch):
     )
     monkeypatch.setattr(au, "find_population", {"published": population}.get)
     table = au.along_training("published", None, layer="relu3")
-    assert seen == [(seed, epoch) for seed in (0, 1) for epoch in (1, 3, 0)]
-    assert table["epoch"].tolist() == [1, 3, 4] * 2 and table["verified_gain"].tolist() == [2.0] * 6
+    assert table["seed"].tolist() == [0, 0, 0, 1, 1, 1] and table["epoch"].tolist() == [1, 3, 4] * 2
+    assert table["verified_gain"].tolist() == [0.0, 0.0, 2.0] * 2
     assert table["accuracy"].tolist() == pytest.approx([0.1, 0.3, 0.4] * 2)
     assert au.along_training("", None) is None
 
