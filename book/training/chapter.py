@@ -18,8 +18,13 @@ from fer_lib.names import FaceDomain, Loss, Network, Optimiser
 from ferbook.book import Chapter
 
 _AS_PUBLISHED = {
-    **{"optimiser": "sgd", "batch_size": 64, "lr": 0.01, "weight_decay": 1e-5, "schedule": "constant"},
-    **{"augment": "published", "gain": 0.0},
+    "optimiser": "sgd",
+    "batch_size": 64,
+    "lr": 0.01,
+    "weight_decay": 1e-5,
+    "schedule": "constant",
+    "augment": "published",
+    "gain": 0.0,
 }
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
