@@ -130,12 +130,13 @@ class Examined:
 class Whole:
     """What is behind the answers of the network whose filters are looked at one by one.
 
-    ``responses`` to ``Questions.faces``; ``overall``: the null over all pictures; ``equal``: its effects at
-    equal energy.
+    ``responses`` to ``Questions.faces``; ``overall``: the null over all pictures, ``within``: that within
+    emotions; ``equal``: its effects at equal energy.
     """
 
     responses: Responses
     overall: Null
+    within: Null
     equal: Effects
 
 
@@ -189,7 +190,7 @@ def examine(
         overall=names[claimed_units(overall, "max_statistic", FAMILY_ERROR)],
         rare=int(overall.rare.sum()),
     )
-    return examined, Whole(responses, overall, effects)
+    return examined, Whole(responses, overall, nulls[0], effects)
 
 
 def _all_but_one(people: np.ndarray, groups: int) -> list[np.ndarray]:

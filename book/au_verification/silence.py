@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import BaseModel
 from torch import nn
 
 from fer_lib.aus.heads import Heads, enough_people, fit_heads
@@ -42,26 +43,37 @@ def filters_to_silence(effects: Effects, count: int) -> dict[str, tuple[int, ...
     return chosen
 
 
-def missed(
-    learned: TrainedNetwork,
+def missed_filters(
+    parameters: BaseModel,
+    trained: TrainedNetwork,
     layer: str,
+    given: FaceSet,
     faces: FaceSet,
     effects: Effects,
-    present_from: float,
-    count: int,
-    **drawn: int,
 ) -> pd.DataFrame | None:
-    """``silence`` of the network ``learned``: heads for the units of ``faces``, whose test people it has not
-    seen, and for each unit the ``count`` filters silenced that it moves most by ``effects``; None where too
-    few people show any unit. ``drawn``: ``repeats``, ``draws`` and ``seed`` of ``silence``.
+    """``silence`` of the network ``trained``, as the chapter's ``parameters`` ask: heads for the units of
+    ``faces``, and for each unit the filters silenced that it moves most by ``effects``. Where ``faces`` are
+    those that the chapter was ``given``, heads are tested on people whom the network has not seen. None where
+    none are to be silenced, or too few people show any unit.
     """
-    split, coded = faces.table["split"].to_numpy(), presence(faces, present_from)
+    if not parameters.silenced:
+        return None
+    faces = trained.lesson.fold_of(faces) if faces is given else faces
+    split, coded = faces.table["split"].to_numpy(), presence(faces, parameters.present_from)
     if not enough_people(coded, split):
         return None
-    heads = fit_heads(features_of(learned.model, faces), coded, split)
-    asked = faces.split("test"), coded.select(split == "test")
-    filters = filters_to_silence(effects, count)
-    return silence(learned.model, layer, *asked, heads, filters, learned.lesson.classes, **drawn)
+    return silence(
+        trained.model,
+        layer,
+        faces.split("test"),
+        coded.select(split == "test"),
+        fit_heads(features_of(trained.model, faces), coded, split),
+        filters_to_silence(effects, parameters.silenced),
+        trained.lesson.classes,
+        repeats=2 * parameters.repeats,
+        draws=parameters.bootstrap,
+        seed=parameters.seed,
+    )
 
 
 def silence(

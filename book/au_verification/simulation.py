@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 from scipy.special import expit, ndtr, ndtri
 
 from book.au_verification.examine import FAMILY_ERROR
@@ -243,3 +244,14 @@ def calibrated(
         presence, measures[-1], noise=Noise(emotion=1.0), within=presence.emotions, **settings
     )
     return errors
+
+
+def rates(parameters: BaseModel) -> dict[str, Estimate]:
+    """``family_wise_error`` of the maximum statistic and ``coverage`` of 95 % intervals, both of the
+    Kullback–Leibler divergence, in so many ``simulations`` as the chapter's ``parameters`` ask for.
+    """
+    measures, sets, seed = ("kl", "auroc"), parameters.simulations, parameters.seed
+    return {
+        "family_wise_error": calibrated(measures, sets=sets, seed=seed)["kl"],
+        "coverage": coverage(measures, 0.5, simulations=sets, seed=seed)["kl", 0.5],
+    }

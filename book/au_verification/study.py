@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import BaseModel
 
-from book.au_verification.examine import FAMILY_ERROR, Examined, Questions, Whole, examine
+from book.au_verification.examine import FAMILY_ERROR, Examined, Questions, Whole, examine, questions
 from book.au_verification.readings import (
     MIXTURES,
     READING_LABELS,
@@ -72,6 +73,20 @@ def whose_pictures(given: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
     )
 
 
+def questions_of(parameters: BaseModel, faces: FaceSet) -> Questions:
+    """The questions about ``faces`` that the ``parameters`` ask. Raises as ``examine.questions``."""
+    return questions(
+        faces,
+        parameters.present_from,
+        people=parameters.people,
+        contexts=parameters.contexts,
+        face_seed=parameters.face_seed,
+        measure=parameters.measure,
+        permutations=parameters.permutations,
+        seed=parameters.seed,
+    )
+
+
 def examine_all(
     learned: Sequence[TrainedNetwork],
     beside: Mapping[str, Sequence[TrainedNetwork]],
@@ -125,7 +140,7 @@ def examine_all(
 
 
 def along_training(
-    name: str, asked: Questions, *, layer: str = "", device: torch.device | None = None
+    name: str, asked: Questions, layer: str = "", device: torch.device | None = None
 ) -> pd.DataFrame | None:
     """What the networks of the population ``name`` show at each checkpoint, and at the epoch that was kept: a
     row per network (its ``seed``) and ``epoch`` with ``accuracy`` on validation pictures and the

@@ -44,6 +44,8 @@ MUTATIONS = (
     Mutation("transfer", "book.transfer.drops.matrix_metrics", GAINED, "count"),
     Mutation("transfer", "fer_lib.stats.calibration.calibration_error", NUDGED, "ece-check"),
     Mutation("transfer", "book.transfer.action_units.unit_metrics", GAINED, "beyond-emotion"),
+    Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
+    Mutation("au_verification", "fer_lib.aus.association.statistic", SHIFTED, "auroc"),
     Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),
     Mutation("micro_expressions", "book.micro_expressions.order.order_gains", GAINED, "mx04"),
     Mutation("faces", "book.faces.study.change_metrics", GAINED, "switched"),
