@@ -208,9 +208,11 @@ def _mean(
     seed: int,
     unit: Unit = "",
 ) -> Estimate | None:
-    """The sum of ``above`` over that of ``below``, (trainings, pictures) each, where both are numbers."""
+    """The sum of ``above`` over that of ``below``, (trainings, pictures) each, where both are numbers; None
+    where there is nothing to divide by.
+    """
     counts = (np.isfinite(above) & np.isfinite(below)).all(axis=0)
-    if not counts.any():
+    if not below[:, counts].any():
         return None
     both = np.stack([above[:, counts], below[:, counts]], axis=-1)
     sums = cluster_sums(both.mean(axis=0), people[counts])

@@ -242,3 +242,12 @@ def test_the_gain_depends_on_what_is_called_the_truth():
     # 5 grey levels instead of 30, and 35 instead of 10.
     assert gains["gain_same"].value == pytest.approx(20 * np.log10(30 / 5))
     assert gains["gain_other"].value == pytest.approx(20 * np.log10(10 / 35))
+
+
+def test_there_is_no_share_of_nothing():
+    found = {"psnr": (30, 32), "p_neutral": (0.7, 0.9), "identity_other_take": (0.5, 0.5)}
+    table = measured(generated=found, input=found | {"identity_other_take": (0, 0)})
+    table.loc[table["candidate"].eq("input"), "identity_other_take"] = 0.0
+    row = summarise_quality(table, draws=50).set_index(["candidate", "measure"])
+    nobody = row.loc[INPUT, "identity_other_take"]
+    assert nobody["share"] is None and nobody["estimate"].value == 0 and nobody["gain"].value > 0.5
