@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+
+from ferbook.terminal import table_that_fits
 
 if TYPE_CHECKING:
     from ferbook.store import Run
@@ -25,14 +26,13 @@ def print_json(content: object) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    """Print ``rows`` under ``title``, as wide as the terminal allows."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for number, column in enumerate(columns):
-        # The first column names what other commands take, so it must not be broken.
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+    """Print ``rows`` under ``title``, in the width of the terminal (see ``table_that_fits``)."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    table, left_out = table_that_fits(columns, cells, console.width)
+    table.title = title
     console.print(table, soft_wrap=False)
+    if left_out:
+        console.print(f"left out for want of width: {', '.join(left_out)}")
 
 
 def chosen_run(name: str | None) -> "Run":
