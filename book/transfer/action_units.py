@@ -88,19 +88,19 @@ def read_units(
     chosen on the validation pictures. Draws are of people, the same for all heads. Raises DataError as
     ``aus.heads.fit_heads``.
     """
-    units, told = presence(faces), _told(faces, classes)
+    units, emotions = presence(faces), _shown_emotions(faces, classes)
     given = {
         BY_FEATURES: [features_of(model, faces) for model in networks],
         BY_UNTRAINED: [features_of(model, faces) for model in _blank(networks, seed, device)],
         BY_HOG: [hog_responses(faces)],
     }
-    reads = {BY_EMOTION: _read([told], faces, units, draws)}
+    reads = {BY_EMOTION: _read([emotions], faces, units, draws)}
     for name, features in given.items():
         reads[name] = _read(features, faces, units, draws)
-        beside = [_beside(own, told) for own in features]
+        beside = [_beside(own, emotions) for own in features]
         reads[with_emotion(name)] = _read(beside, faces, units, draws)
     split = _split(faces)
-    heads = fit_heads(told, units, split, strengths=PROBE_STRENGTHS)
+    heads = fit_heads(emotions, units, split, strengths=PROBE_STRENGTHS)
     return UnitReads(reads, heads.aus, heads.too_few, units.select(split == "test"))
 
 
@@ -112,7 +112,7 @@ def layers_of(model: nn.Module) -> tuple[str, ...]:
 
 
 def read_layers(
-    found: UnitReads,
+    unit_reads: UnitReads,
     faces: FaceSet,
     networks: Sequence[nn.Module],
     classes: tuple[str, ...],
@@ -121,20 +121,20 @@ def read_layers(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> UnitReads:
-    """As ``read_units``, which ``found`` comes from, by layer: ``reads`` has ``BY_EMOTION``, and for each of
+    """As ``read_units``, which ``unit_reads`` comes from, by layer: it has ``BY_EMOTION``, and for each of
     ``layers_of``, called ``layer 1`` and so on, and of ``BY_FEATURES`` the pair of ``layer_reads``.
     """
-    units, told = presence(faces), _told(faces, classes)
-    reads = {BY_EMOTION: found.reads[BY_EMOTION]}
+    units, emotions = presence(faces), _shown_emotions(faces, classes)
+    reads = {BY_EMOTION: unit_reads.reads[BY_EMOTION]}
     both = networks, _blank(networks, seed, device)
     for which, models in enumerate(both):
         features = [_by_layer(model, faces) for model in models]
         for layer in features[0]:
-            beside = [_beside(own[layer], told) for own in features]
+            beside = [_beside(own[layer], emotions) for own in features]
             reads[layer_reads(layer)[which]] = _read(beside, faces, units, draws)
     for own, read in zip(layer_reads(BY_FEATURES), (BY_FEATURES, BY_UNTRAINED), strict=True):
-        reads[own] = found.reads[with_emotion(read)]
-    return replace(found, reads=reads)
+        reads[own] = unit_reads.reads[with_emotion(read)]
+    return replace(unit_reads, reads=reads)
 
 
 def layer_reads(layer: str) -> tuple[str, str]:
@@ -154,7 +154,7 @@ def _blank(networks: Sequence[nn.Module], seed: int, device: torch.device | str)
     return [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
 
 
-def _told(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
+def _shown_emotions(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     return np.array([faces.table["emotion"].eq(name) for name in classes], np.float32).T
 
 
@@ -170,31 +170,31 @@ def _read(features: Sequence[np.ndarray], faces: FaceSet, units: Presence, draws
     return np.stack([drawn_aurocs(head, own[test], units.select(test), draws=draws) for head, own in pairs])
 
 
-def _beside(features: np.ndarray, told: np.ndarray) -> np.ndarray:
-    """``features`` (N, F) and ``told`` (N, C), the latter as often as makes about as many columns: one
+def _beside(features: np.ndarray, emotions: np.ndarray) -> np.ndarray:
+    """``features`` (N, F) and ``emotions`` (N, C), the latter as often as makes about as many columns: one
     penalty holds for all, and would else keep a head from using the few that tell the emotion.
     """
-    return np.hstack([features, np.tile(told, (1, max(1, features.shape[1] // told.shape[1])))])
+    return np.hstack([features, np.tile(emotions, (1, max(1, features.shape[1] // emotions.shape[1])))])
 
 
-def auroc_gain(found: UnitReads, first: str, second: str) -> Estimate:
+def auroc_gain(unit_reads: UnitReads, first: str, second: str) -> Estimate:
     """How much higher the mean AUROC over the units is of heads that read ``first`` than of those that read
     ``second``; with its interval over people, and networks where there are several.
     """
-    own, other = found.macro(first), found.macro(second)
+    own, other = unit_reads.macro(first), unit_reads.macro(second)
     gaps = own - (other if len(own) == len(other) else other.mean(axis=0))
-    return _over_networks(gaps, found)
+    return _over_networks(gaps, unit_reads)
 
 
-def mean_auroc(found: UnitReads, read: str) -> Estimate:
+def mean_auroc(unit_reads: UnitReads, read: str) -> Estimate:
     """The mean AUROC over the units of heads that read ``read``; with its interval as of ``auroc_gain``."""
-    return _over_networks(found.macro(read), found)
+    return _over_networks(unit_reads.macro(read), unit_reads)
 
 
-def _over_networks(values: np.ndarray, found: UnitReads) -> Estimate:
+def _over_networks(values: np.ndarray, unit_reads: UnitReads) -> Estimate:
     """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for both lucks."""
-    people = len(np.unique(found.test.subjects))
-    return networks_and_draws(values, people, n=len(found.test), tolerance=2 * RERUN_TOLERANCE)
+    people = len(np.unique(unit_reads.test.subjects))
+    return networks_and_draws(values, people, n=len(unit_reads.test), tolerance=2 * RERUN_TOLERANCE)
 
 
 ADDED = {
@@ -208,16 +208,17 @@ ADDED = {
 """Metric -> the two reads whose difference it is."""
 
 
-def unit_metrics(found: UnitReads) -> dict[str, Estimate]:
+def unit_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
     """``au_auroc_<read>``: mean AUROC over the units; the differences of ``ADDED``; ``au_scored`` and
     ``au_too_few``: units; ``au_networks``.
     """
     short = {"emotion": BY_EMOTION, "frozen": BY_FEATURES, "untrained": BY_UNTRAINED, "hog": BY_HOG}
-    counts = {"scored": found.aus, "too_few": found.too_few, "networks": found.reads[BY_FEATURES]}
+    counts = {"scored": unit_reads.aus, "too_few": unit_reads.too_few}
+    counts |= {"networks": unit_reads.reads[BY_FEATURES]}
     return {
         **{f"au_{name}": Estimate(len(counted), unit="count") for name, counted in counts.items()},
-        **{f"au_auroc_{name}": mean_auroc(found, read) for name, read in short.items()},
-        **{name: auroc_gain(found, *pair) for name, pair in ADDED.items()},
+        **{f"au_auroc_{name}": mean_auroc(unit_reads, read) for name, read in short.items()},
+        **{name: auroc_gain(unit_reads, *pair) for name, pair in ADDED.items()},
     }
 
 
@@ -225,44 +226,44 @@ MEAN, ADDS = "mean AUROC over units", "added to the emotion"
 """Panels of ``figures.added_dots``."""
 
 
-def added_table(found: UnitReads) -> pd.DataFrame:
+def added_table(unit_reads: UnitReads) -> pd.DataFrame:
     """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``value``, ``low``,
     ``high``, ``main`` (features beside the emotion).
     """
-    rows = [(MEAN, read, mean_auroc(found, read)) for read in found.reads]
+    rows = [(MEAN, read, mean_auroc(unit_reads, read)) for read in unit_reads.reads]
     rows += [
-        (ADDS, with_emotion(r), auroc_gain(found, with_emotion(r), BY_EMOTION))
+        (ADDS, with_emotion(r), auroc_gain(unit_reads, with_emotion(r), BY_EMOTION))
         for r in READS
         if r != BY_EMOTION
     ]
     table = [(panel, read, one.value, one.low, one.high) for panel, read, one in rows]
-    found = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
-    return found.assign(main=found["read"].eq(with_emotion(BY_FEATURES)))
+    rows = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
+    return rows.assign(main=rows["read"].eq(with_emotion(BY_FEATURES)))
 
 
-def layer_metrics(found: UnitReads) -> dict[str, Estimate]:
+def layer_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
     """Of ``read_layers``: ``au_last_over_first_layer`` and, by layer, ``au_layer_1_over_untrained``
     …: differences of the mean AUROC over the units, the emotion beside.
     """
-    layers = _layers(found)
+    layers = _layers(unit_reads)
     first, last = (layer_reads(layers[place])[0] for place in (0, -1))
     over = {f"au_{name.replace(' ', '_')}_over_untrained": layer_reads(name) for name in layers[:-1]}
     pairs = {"au_last_over_first_layer": (last, first)} | over
-    return {name: auroc_gain(found, *pair) for name, pair in pairs.items()}
+    return {name: auroc_gain(unit_reads, *pair) for name, pair in pairs.items()}
 
 
-def layer_table(found: UnitReads) -> pd.DataFrame:
+def layer_table(unit_reads: UnitReads) -> pd.DataFrame:
     """What heads on each layer add to the emotion, for ``figures.layer_dots``: ``layer``, ``series``
     (``trained``, ``untrained``), ``value``, ``low``, ``high``.
     """
     rows = []
-    for layer in _layers(found):
+    for layer in _layers(unit_reads):
         for series, read in zip(("trained", BY_UNTRAINED), layer_reads(layer), strict=True):
-            one = auroc_gain(found, read, BY_EMOTION)
+            one = auroc_gain(unit_reads, read, BY_EMOTION)
             rows.append((layer, series, one.value, one.low, one.high))
     return pd.DataFrame(rows, columns=["layer", "series", "value", "low", "high"])
 
 
-def _layers(found: UnitReads) -> list[str]:
+def _layers(unit_reads: UnitReads) -> list[str]:
     ends = f", {BY_UNTRAINED} + {BY_EMOTION}"
-    return [read.removesuffix(ends) for read in found.reads if read.endswith(ends)]
+    return [read.removesuffix(ends) for read in unit_reads.reads if read.endswith(ends)]

@@ -97,7 +97,7 @@ def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: 
 def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, float]:
     sources = scored.table["trained_on"]
     own, null = sources.eq(source).to_numpy(), sources.eq(COMMONEST).to_numpy()
-    found = {
+    estimates = {
         "accuracy": mean_score(scored, own),
         "over_majority": difference(scored, own, null, without_seed=null),
         # The mean recall of one class always named is 1/K.
@@ -105,9 +105,11 @@ def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, flo
         "difference": None,
     }
     if source != target:
-        found["difference"] = difference(scored, own, sources.eq(target).to_numpy())
+        estimates["difference"] = difference(scored, own, sources.eq(target).to_numpy())
     ends = {"": "value", "_low": "low", "_high": "high"}
-    numbers = {name + end: getattr(one, of, None) for name, one in found.items() for end, of in ends.items()}
+    numbers = {
+        name + end: getattr(one, of, None) for name, one in estimates.items() for end, of in ends.items()
+    }
     return {name: np.nan if number is None else number for name, number in numbers.items()}
 
 
@@ -120,20 +122,20 @@ def _spread(scores: Sequence[TrainingScores]) -> Estimate | None:
     return Estimate(POINTS * np.sqrt(squares / freedom), why=why, tolerance=POINTS * RERUN_TOLERANCE)
 
 
-def pairs(found: Drops) -> pd.DataFrame:
-    """The cells of ``found`` off the diagonal."""
-    return found.cells[found.cells["trained_on"].ne(found.cells["tested_on"])].reset_index(drop=True)
+def pairs(matrix: Drops) -> pd.DataFrame:
+    """The cells of ``matrix`` off the diagonal."""
+    return matrix.cells[matrix.cells["trained_on"].ne(matrix.cells["tested_on"])].reset_index(drop=True)
 
 
-def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
-    """The means of ``found``; ``sets``, ``classes``, ``networks``; ``pairs``, and of them
+def matrix_metrics(study: TransferStudy, matrix: Drops) -> dict[str, Estimate]:
+    """The means of ``matrix``; ``sets``, ``classes``, ``networks``; ``pairs``, and of them
     ``pairs_above_majority`` and ``pairs_above_chance``: those whose whole interval of ``over_majority``, or
     of ``over_chance``, lies above zero, and ``pairs_behind_majority``, those at or below it: bounded by
     those whose interval is, and by those whose interval reaches there;
     ``commonest_accuracy``: mean over the sets of always naming the commonest class; with several networks a
     set ``transfer_seed_spread``.
     """
-    off = pairs(found)
+    off = pairs(matrix)
     nulls = [commonest_share(test.labels(study.sets.classes)) for test in study.sets.tests.values()]
     pictures = sum(len(test) for test in study.sets.tests.values())
     counts = {"sets": len(nulls), "classes": len(study.sets.classes)}
@@ -144,9 +146,9 @@ def matrix_metrics(study: TransferStudy, found: Drops) -> dict[str, Estimate]:
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
         "pairs_behind_majority": how_many_at_or_below(0, *over, of="pairs"),
-        **found.means,
+        **matrix.means,
         "commonest_accuracy": Estimate(
             np.mean(nulls), n=pictures, why="counted in the pictures that are tested", unit="share"
         ),
-        **({"transfer_seed_spread": found.spread} if found.spread else {}),
+        **({"transfer_seed_spread": matrix.spread} if matrix.spread else {}),
     }

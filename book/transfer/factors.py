@@ -90,23 +90,23 @@ def every_drop(
     return {name: factor_drops(study.of(name), study.sets.classes, faces, **how) for name in names}
 
 
-def factor_table(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def factor_table(by_network: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The tables of ``factor_drops`` by what the network learned from, one below the other, for
     ``figures.factor_dots``: ``network``, ``factor``, ``direction``; ``difference``, ``low``, ``high`` in
     points. The condition without any factor, which is compared with itself, has no row.
     """
-    rows = pd.concat([table.assign(network=name) for name, table in found.items()], ignore_index=True)
+    rows = pd.concat([table.assign(network=name) for name, table in by_network.items()], ignore_index=True)
     rows = rows[rows["direction"].ne("none")].reset_index(drop=True)
     ends = {"difference": "value", "low": "low", "high": "high"}
     numbers = {name: [getattr(one, end) for one in rows["difference"]] for name, end in ends.items()}
     return rows[["network", "factor", "direction"]].assign(**numbers).astype(dict.fromkeys(ends, float))
 
 
-def factor_metrics(found: Mapping[str, pd.DataFrame]) -> dict[str, Estimate]:
+def factor_metrics(by_network: Mapping[str, pd.DataFrame]) -> dict[str, Estimate]:
     """Of the first network: ``factor_base_accuracy`` with no factor switched, ``factor_all_drop`` with all,
     in points, and ``factor_worst_drop``, that of the factor which alone lowers its accuracy most.
     """
-    table = next(iter(found.values()))
+    table = next(iter(by_network.values()))
     kinds = {kind: list(rows) for kind, rows in table.groupby("direction")["difference"]}
     return {
         "factor_base_accuracy": table.loc[table["direction"].eq("none"), "accuracy"].item(),

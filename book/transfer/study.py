@@ -185,7 +185,7 @@ def taught(
     """
     # Before anything is trained: a size that the network does not take.
     build_network(network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=dropout)
-    found: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
+    networks: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
     for seed in seeds:
         for name, faces in sets.faces.items():
             model, training = train_structure(
@@ -199,8 +199,8 @@ def taught(
                 device=device,
             )
             precision = training.precision
-            found[name].append(model)
-    return found, precision
+            networks[name].append(model)
+    return networks, precision
 
 
 def as_learned(
@@ -216,15 +216,15 @@ def as_learned(
     naming both, where a population learned a set that was made otherwise, and where none learned the
     chapter's own.
     """
-    asked = {request.name: request for request in requests}
+    requested = {request.name: request for request in requests}
     sets, learned = {}, {}
     for networks in filter(None, populations):
         lesson = networks[0].lesson
         name = lesson.faces.name
         if name not in opened:
             continue
-        if lesson.faces != asked[name]:
-            raise DataError(f"{networks[0].name} learned the faces {lesson.faces}, not {asked[name]}")
+        if lesson.faces != requested[name]:
+            raise DataError(f"{networks[0].name} learned the faces {lesson.faces}, not {requested[name]}")
         sets[name], learned[name] = lesson.fold_of(opened[name]), networks
     own = requests[0].name
     if own not in sets:

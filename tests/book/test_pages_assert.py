@@ -43,7 +43,6 @@ MUTATIONS = (
     Mutation("structure_and_loss", "fer_lib.stats.calibration.calibration_error", NUDGED, "reliability"),
     Mutation("transfer", "book.transfer.drops.matrix_metrics", GAINED, "count"),
     Mutation("transfer", "fer_lib.stats.calibration.calibration_error", NUDGED, "ece-check"),
-    Mutation("transfer", "book.transfer.action_units.unit_metrics", GAINED, "beyond-emotion"),
     Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
     Mutation("au_verification", "fer_lib.aus.association.statistic", SHIFTED, "auroc"),
     Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),

@@ -69,6 +69,12 @@ def test_everything_is_read_with_and_without_the_emotion(reads):
     }
 
 
+def test_what_features_add_is_the_mean_of_units_and_networks_as_on_the_page(reads):
+    of_units = {read: values[:, :, 0].mean() for read, values in reads.reads.items()}
+    added = of_units[with_emotion(BY_FEATURES)] - of_units[BY_EMOTION]
+    assert units.unit_metrics(reads)["au_features_over_emotion"].value == pytest.approx(added)
+
+
 def test_only_features_that_hold_a_unit_add_to_the_emotion(reads):
     found = units.unit_metrics(reads)
     by_network = reads.macro(with_emotion(BY_FEATURES))[:, 0] - reads.macro(BY_EMOTION)[0, 0]
