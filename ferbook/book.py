@@ -11,15 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ferbook import paths
 from ferbook.errors import BookError, FerError, nearest_name, require_name
 from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
-
-if TYPE_CHECKING:
-    from ferbook.store import ChapterResult
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
@@ -136,7 +132,7 @@ class Suite:
     """Given a chapter's record, in few words how much it is about, such as ``10 networks``."""
     provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
     """Given a chapter's record, rows for the table that ends its page."""
-    fills: Mapping[str, Callable[[Mapping[str, "ChapterResult"]], str]] = field(default_factory=dict)
+    fills: Mapping[str, Callable[[Mapping], str]] = field(default_factory=dict)
     """Line of a page -> what stands there in a built book, given the results that its chapters show."""
 
     @property
