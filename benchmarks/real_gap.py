@@ -1,6 +1,7 @@
 """How far a net that has only seen synthetic faces gets on real ones: trained on ``wild``, read on FER2013.
 
-    python benchmarks/real_gap.py [--subjects 1400] [--epochs 5] [--seeds 3] [--face-seed 0] [--split valid]
+    python benchmarks/real_gap.py [--faces wild] [--subjects 1400] [--epochs 5] [--seeds 3] [--face-seed 0]
+                                  [--split valid]
 
 A small network is trained on pictures of the people of ``wild`` alone, each of whom shows each of FER2013's
 seven classes once, with its right label, and reads FER2013's PublicTest. It is trained ``--seeds`` times.
@@ -82,7 +83,7 @@ from fer_lib.faces.readers.fer2013 import CODES, read_fer2013
 from fer_lib.faces.rendered import cache_key, entry_kind
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError
-from synthetic_faces.domains import WILD
+from synthetic_faces.domains import domain_named
 from synthetic_faces.expressions import LABELS
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe, empty_arrays
@@ -101,26 +102,26 @@ CLEAR = tuple(CODES.index(name) for name in ("anger", "happiness", "sadness", "s
 CLEAR_VOTES = 8
 
 
-def balanced_faces(subjects: int, seed: int) -> FaceSet:
-    """Pictures of ``wild`` in which everybody shows each of the seven classes once, and no label is wrong;
-    with AU intensities; cached.
+def balanced_faces(name: str, subjects: int, seed: int) -> FaceSet:
+    """Pictures of ``name``, which is ``wild`` or a version of it, in which everybody shows each of the seven
+    classes once, and no label is wrong; with AU intensities; cached.
     """
-    recipe = Recipe(WILD.name, subjects, SIZE, seed)
+    recipe, wild = Recipe(name, subjects, SIZE, seed), domain_named(name)
 
     def make() -> FaceSet:
         numbers = [LABELS.index(emotion) for emotion in CODES]
-        told = {"domain": WILD.name, "seed": seed, "sequences": [(number, 0, [0]) for number in numbers]}
-        jobs = [Job(len(CODES), told | {"person": person}) for person in range(subjects)]
+        shown = {"domain": recipe.domain, "seed": seed, "sequences": [(number, 0, [0]) for number in numbers]}
+        jobs = [Job(len(CODES), shown | {"person": person}) for person in range(subjects)]
         arrays = empty_arrays(len(CODES) * subjects, SIZE)
         render_people("synthetic_faces.produce:render_sequences", jobs, arrays, size=SIZE, cache=cache_dir())
         planned = [Sequence(person, number, 0) for person in range(subjects) for number in numbers]
-        shown = [
-            perform(WILD, seed, one, draw_course(WILD, seed, one)).intensities[0].max(axis=1)
+        units = [
+            perform(wild, seed, one, draw_course(wild, seed, one)).intensities[0].max(axis=1)
             for one in planned
         ]
-        table = pd.DataFrame(shown, columns=AUS)
+        table = pd.DataFrame(units, columns=AUS)
         about = {
-            "dataset": WILD.name,
+            "dataset": wild.name,
             "subject": [str(one.subject) for one in planned],
             "sequence": [f"{one.subject}-{one.emotion}" for one in planned],
             "frame": 0,
@@ -253,6 +254,7 @@ def agreed(real: FaceSet, truth: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = options(__doc__, subjects=1400, epochs=5, seeds=3, face_seed=0)
+    parser.add_argument("--faces", default="wild")
     parser.add_argument("--split", choices=("valid", "test"), default="valid")
     given = parser.parse_args()
     try:
@@ -261,7 +263,7 @@ def main() -> None:
         print(f"skipped: {fault}")
         return
 
-    faces = balanced_faces(given.subjects, given.face_seed)
+    faces = balanced_faces(given.faces, given.subjects, given.face_seed)
     # Small pictures: a second thread costs more than it gives where others use the cores.
     torch.set_num_threads(1)
     pixels = torch.tensor(np.ascontiguousarray(faces.pixels))
@@ -275,19 +277,19 @@ def main() -> None:
         f"{len(faces)} synthetic pictures, {given.epochs} epochs; {len(truth)} real ones, {clear.sum()} clear"
     )
 
-    found = []
+    rows = []
     for seed in range(given.seeds):
         start = time.perf_counter()
         torch.manual_seed(seed)
         answers = read(trained(pixels, labels, units, given.epochs), seen)
-        found.append([recalls(answers, truth), recalls(answers[clear], truth[clear])])
-        every, few = found[-1]
+        rows.append([recalls(answers, truth), recalls(answers[clear], truth[clear])])
+        every, few = rows[-1]
         print(
             f"seed {seed}: balanced accuracy {every.mean():.3f}, clear {few[[*CLEAR]].mean():.3f} "
             f"({time.perf_counter() - start:.0f} s)",
             flush=True,
         )
-    every, few = np.mean(found, axis=0)
+    every, few = np.mean(rows, axis=0)
     for emotion, recall, clearly in zip(CODES, every, few, strict=True):
         print(f"recall {emotion:10s} {recall:.3f}, of clear pictures {clearly:.3f}")
     print(f"ratio wild_to_fer2013 {every.mean():.3f}")

@@ -216,7 +216,7 @@ def require_head(domain: Domain, head: object) -> None:
 def third(domain: Domain) -> Domain:
     """``domain`` in version 3: faces that rest as people's do."""
     own = domain.looks
-    return replace(domain, looks=replace(own, rest=1.0, features=max(own.features, 0.2)))
+    return replace(domain, looks=replace(own, rest=0.75, features=max(own.features, 0.12)))
 
 
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {

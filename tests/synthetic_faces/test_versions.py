@@ -42,7 +42,7 @@ SHOWN = {
 are of the toy head: nothing of the model may lie here.
 """
 
-NAMES = (*VERSIONS,)
+NAMES = (*VERSIONS, *COMING)
 
 GREY_LEVELS, PIXELS, MASKED = 1, 0.02, 0.002
 """How far stored and rendered pictures may differ: grey levels, landmarks in pixels, share of mask pixels."""
