@@ -17,13 +17,22 @@ from PIL import Image
 from fer_lib import paths as places
 from fer_lib.faces import cache, registry, rendered
 from fer_lib.faces.faceset import LABELS, FaceSet
-from fer_lib.faces.registry import REGISTRY, fingerprint, list_sources, open_faces, read_anew, source_status
+from fer_lib.faces.registry import (
+    REGISTRY,
+    fingerprint,
+    list_sources,
+    open_faces,
+    read_anew,
+    require_source,
+    set_name,
+    source_status,
+)
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import Source
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
-from synthetic_faces.errors import SettingError
+from synthetic_faces.errors import AssetError, SettingError
 from synthetic_faces.produce import Recipe
 from synthetic_faces.versions import VERSIONS, versioned
 
@@ -332,6 +341,29 @@ def test_a_version_that_is_not_made_here_is_refused_with_the_one_that_is(data):
 def test_an_option_is_for_synthetic_faces(data):
     with pytest.raises(ParameterError, match="family is for synthetic faces; ckplus is a real set"):
         open_faces(FaceRequest("ckplus", family="a"))
+
+
+def test_a_version_to_come_is_made_where_it_is_named(data):
+    assert fingerprint(FaceRequest("lab/3", 9, 24)).startswith("lab/3, subjects 9, size 24")
+    assert set_name("lab/3") == "lab/3" and set_name("lab") == versioned("lab") != "lab/3"
+
+
+def test_heads_need_the_users_head_model_and_say_so(data):
+    assert fingerprint(FaceRequest("heads")) == "absent" and not source_status("heads")["found"]
+    for ask in (open_faces, lambda wanted: require_source(wanted.name)):
+        with pytest.raises(
+            DataError, match=r"heads: folder .*ict_facekit not found.*FaceXModel.*ICT-FaceKit"
+        ):
+            ask(FaceRequest("heads"))
+    model = data / "ict_facekit" / "FaceXModel"
+    model.mkdir(parents=True)
+    (model / "jawOpen.obj").write_text("v 0 0 0")
+    first = fingerprint(FaceRequest("heads"))
+    assert first.startswith("heads/1, subjects 0") and source_status("heads")["found"]
+    (model / "jawOpen.obj").write_text("v 0 0 1")
+    assert fingerprint(FaceRequest("heads")) != first
+    with pytest.raises(AssetError, match=r"vertex_indices.json: cannot be read"):
+        open_faces(FaceRequest("heads"))
 
 
 def test_sets_of_other_versions_are_kept_told_and_not_read(data):
