@@ -95,7 +95,7 @@ def differences(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]
     drawn = rows if far.all() else rows[~far]
     clear = last["low"].gt(0) | last["high"].lt(0)
     told = {"The interval leaves out zero": last["label"][clear], "It contains zero": last["label"][~clear]}
-    told |= {"Not drawn": [f"{row.label} {_signed(row.value)}" for row in last[far].itertuples()]}
+    told |= {"Not drawn": [f"{row.label} {_signed(row.value)}" for row in last[far[last.index]].itertuples()]}
     absent = [label for label, *_ in TRAINING_GAINS.values() if label not in set(rows["label"])]
     told |= {"Only the reference run asks": absent}
     return forest(
