@@ -54,19 +54,19 @@ from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.predict import predict
 from ferbook.errors import FerError
 
-PEOPLE, SIZE = 60, 48
-STRENGTHS = (0.001, 0.01, 0.1)
+PEOPLE, PIXELS = 60, 48
+HEAD_STRENGTHS = (0.001, 0.01, 0.1)
 
 
-def taught(faces: str, people: int, epochs: int, seed: int) -> tuple[torch.nn.Module, tuple[str, ...]]:
+def trained_by(faces: str, people: int, epochs: int, seed: int) -> tuple[torch.nn.Module, tuple[str, ...]]:
     """The network of ``published`` with this ``seed``, taught by so many ``people`` of ``faces`` in so many
     ``epochs``; and its classes.
     """
     asked = find_population("published")
-    labelled = open_faces(FaceRequest(faces, people, SIZE), progress=False).labelled()
+    labelled = open_faces(FaceRequest(faces, people, PIXELS), progress=False).labelled()
     protocol = protocol_of(labelled)
     seed_everything(seed)
-    model = build_network(asked.network, len(protocol.classes), SIZE, **asked.options)
+    model = build_network(asked.network, len(protocol.classes), PIXELS, **asked.options)
     chosen = fold_faces(labelled, protocol, 0)
     training = train(chosen, model, protocol.classes, replace(asked.recipe, epochs=epochs), seed=seed)
     best = training.curve.set_index("epoch").loc[training.best_epoch, "valid_accuracy"]
@@ -80,7 +80,7 @@ def head_auroc(model: torch.nn.Module, faces: FaceSet) -> float:
     """Mean AUROC over the units of linear heads on the last features of ``model``."""
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
     features, units = features_of(model, faces), presence(faces)
-    heads = fit_heads(features, units, split, strengths=STRENGTHS)
+    heads = fit_heads(features, units, split, strengths=HEAD_STRENGTHS)
     test = split == "test"
     return float(np.nanmean(drawn_aurocs(heads, features[test], units.select(test), draws=1)[:, 0]))
 
@@ -93,7 +93,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        faces = open_faces(FaceRequest("heads", PEOPLE, SIZE), progress=False)
+        faces = open_faces(FaceRequest("heads", PEOPLE, PIXELS), progress=False)
     except FerError as fault:
         print(f"skipped: {fault}")
         return
@@ -105,7 +105,7 @@ def main() -> None:
     rows = []
     for k in range(len(kept) or given.networks):
         if given.faces:
-            model, classes = taught(given.faces, given.taught, given.epochs, k)
+            model, classes = trained_by(given.faces, given.taught, given.epochs, k)
         else:
             model, classes = kept[k].network(), tuple(kept[k].done()["classes"])
         answers = np.array(classes, object)[predict(model, faces).argmax(1)]

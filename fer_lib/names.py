@@ -9,7 +9,7 @@ from fer_lib.faces.sources import SOURCES
 FaceDomain = Literal[*(source.name for source in SOURCES if not source.reader)]
 """The synthetic face sets."""
 
-GENERATED = tuple(source.name for source in SOURCES if not source.layouts)
+ALWAYS_THERE = tuple(source.name for source in SOURCES if not source.layouts)
 """Those of them that need nothing of the user's."""
 
 FaceSource = Literal[*(source.name for source in SOURCES)]

@@ -189,7 +189,7 @@ HEADS = replace(
     counts=dict.fromkeys(LAB.counts, 60),
     first_person=4_000_000,
     head="ict_facekit",
-    # One standard deviation of the scanned people's shapes: ``ict_facekit.SPREAD``.
+    # One standard deviation of the scanned people's shapes: ``ict_facekit.MODE_END``.
     looks=replace(LAB.looks, features=0.5, makehuman=(0.0, 0.0)),
 )
 

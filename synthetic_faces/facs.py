@@ -277,7 +277,7 @@ def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     return resolved
 
 
-STRONGEST = 2.6
+STRONGEST_ACTION = 2.6
 """No action goes farther than this times its target: people add strengths, AUs and tissue up."""
 
 TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUpper", "mouthRollLower")}
@@ -289,11 +289,11 @@ def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: lis
 
     ``units`` (len(AUS), 3, A): the actions of each AU at full intensity of the left half, of the right half,
     and of the stronger of both, as ``muscles.Muscles`` has them. Where several AUs move the same action they
-    add up, to ``STRONGEST`` or ``TO_THE_END``. Raises SettingError for intensities out of range.
+    add up, to ``STRONGEST_ACTION`` or ``TO_THE_END``. Raises SettingError for intensities out of range.
     """
     if intensities.shape != (len(AUS), 2) or intensities.min() < 0 or intensities.max() > 1:
         raise SettingError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")
     halves = np.concatenate([intensities, intensities.max(axis=1, keepdims=True)], axis=1)
     # Summed term by term, not by BLAS: its rounding depends on the number of threads.
     weights = (halves[..., None] * units).sum(axis=(0, 1))
-    return np.clip(weights, 0, [TO_THE_END.get(name, STRONGEST) for name in action_names])
+    return np.clip(weights, 0, [TO_THE_END.get(name, STRONGEST_ACTION) for name in action_names])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 # The mesh of long hair: columns around the head, rows from the crown downwards.
-AROUND, DOWN = 56, 28
+AROUND, DOWNWARDS = 56, 28
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LongHair:
 
 def grid_triangles() -> np.ndarray:
     """int32 (T, 3): the triangles of every ``LongHair``; its last column joins its first."""
-    down, around = np.mgrid[: DOWN - 1, :AROUND]
+    down, around = np.mgrid[: DOWNWARDS - 1, :AROUND]
     right = (around + 1) % AROUND
     a, b = down * AROUND + around, down * AROUND + right
     c, d = a + AROUND, b + AROUND
@@ -41,10 +41,12 @@ def grid_coordinates() -> np.ndarray:
     """float32 (P, 3): material coordinates of every ``LongHair``: cosine and sine of the way around, way
     down.
     """
-    down, around = np.mgrid[:DOWN, :AROUND]
+    down, around = np.mgrid[:DOWNWARDS, :AROUND]
     angle = 2 * math.pi * around / AROUND
     return (
-        np.stack([np.cos(angle), np.sin(angle), down / (DOWN - 1)], axis=-1).reshape(-1, 3).astype(np.float32)
+        np.stack([np.cos(angle), np.sin(angle), down / (DOWNWARDS - 1)], axis=-1)
+        .reshape(-1, 3)
+        .astype(np.float32)
     )
 
 
@@ -65,8 +67,8 @@ def fall(
     ``flare``: how much wider it is at its end, a share; each of ``waves``: depth in metres, number around,
     number down and phase.
     """
-    down, around = np.mgrid[:DOWN, :AROUND]
-    angle, way = 2 * math.pi * around / AROUND, down / (DOWN - 1)
+    down, around = np.mgrid[:DOWNWARDS, :AROUND]
+    angle, way = 2 * math.pi * around / AROUND, down / (DOWNWARDS - 1)
     # The first 45 % of the rows go over the skull, an ellipsoid; the others hang down.
     waist = middle[2] + 0.03
     dome = np.clip(way / 0.45, 0, 1)

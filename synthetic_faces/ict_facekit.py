@@ -32,18 +32,18 @@ from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.landmarks import LANDMARKS, landmark_vertices
 
-FORMAT = 1
+HEAD_FORMAT = 1
 """Raise it when what this file computes changes: the cached copies are then made anew."""
 
 MODEL = "FaceXModel"
 """The folder of the model's repository that holds its shapes."""
 
-NEUTRAL = "generic_neutral_mesh"
+NEUTRAL_FILE = "generic_neutral_mesh"
 IDENTITIES = tuple(f"identity{mode:03d}" for mode in range(100))
-SPREAD = 2.0
+MODE_END = 2.0
 """Standard deviations of an identity mode at 1, the end of ``Assets.identity``'s way."""
 
-SHAPES = (
+EXPRESSION_SHAPES = (
     "browInnerUp*",
     "browOuterUp*",
     "browDown*",
@@ -141,7 +141,7 @@ def load_scanned(folder: Path, anny: Assets, cache: Path | None = None) -> Asset
 
     Raises AssetError, naming the file, for what is absent or does not fit.
     """
-    key = f"ict {model_digest(folder)} format {FORMAT}"
+    key = f"ict {model_digest(folder)} format {HEAD_FORMAT}"
     return replace(kept_head(key, lambda: read_scanned(folder, anny), cache), units=scanned_units())
 
 
@@ -156,7 +156,11 @@ def _unreadable(file: object, folder: Path, fault: OSError) -> AssetError:
 
 
 def _names() -> tuple[str, ...]:
-    return NEUTRAL, *IDENTITIES, *(shape.replace("*", half) for shape in SHAPES for half in _halves(shape))
+    return (
+        NEUTRAL_FILE,
+        *IDENTITIES,
+        *(shape.replace("*", half) for shape in EXPRESSION_SHAPES for half in _halves(shape)),
+    )
 
 
 def _halves(shape: str) -> tuple[str, ...]:
@@ -166,7 +170,7 @@ def _halves(shape: str) -> tuple[str, ...]:
 def read_scanned(folder: Path, anny: Assets) -> Assets:
     """As ``load_scanned``, without a cache, and with anny's units."""
     try:
-        everything, groups, corners = _read_neutral(_file(folder, f"{NEUTRAL}.obj"))
+        everything, groups, corners = _read_neutral(_file(folder, f"{NEUTRAL_FILE}.obj"))
         points = json.loads(_file(folder, "vertex_indices.json").read_text())["idx_to_landmark_verts"]
         used = np.unique(corners)
         position = np.full(len(everything), -1)
@@ -179,10 +183,10 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
                 np.float32
             )
 
-        modes = np.stack([SPREAD * shape(name) for name in IDENTITIES])
+        modes = np.stack([MODE_END * shape(name) for name in IDENTITIES])
         actions = {
             shape_name.replace("*", side): shape(shape_name.replace("*", half))
-            for shape_name in SHAPES
+            for shape_name in EXPRESSION_SHAPES
             for side, half in zip(("Left", "Right"), _halves(shape_name), strict=False)
         }
     except OSError as fault:
@@ -261,7 +265,7 @@ def _read_neutral(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _read_vertices(file: Path, number: int) -> np.ndarray:
     vertices = _vertices_of(file.read_text(), file)
     if len(vertices) != number:
-        raise ValueError(f"{file.name} has {len(vertices)} vertices, {NEUTRAL}.obj {number}")
+        raise ValueError(f"{file.name} has {len(vertices)} vertices, {NEUTRAL_FILE}.obj {number}")
     return vertices
 
 

@@ -9,14 +9,14 @@ import numpy as np
 from synthetic_faces.facs import ACTION_UNITS, SIDES, ActionUnit, builds
 
 STRENGTH = 0.2
-"""Standard deviation of the logarithm of a person's strength in one AU, cut off at ``STRENGTHS``."""
+"""Standard deviation of the logarithm of a person's strength in one AU, cut off at ``STRENGTH_LIMITS``."""
 
-STRENGTHS = (0.7, 1.4)
+STRENGTH_LIMITS = (0.7, 1.4)
 
 LOPSIDED = 0.08
 """Standard deviation of what one half of a face does more, in every expression, and the other less."""
 
-ALONG = (0.1, 1.6)
+ALONG_LIMITS = (0.1, 1.6)
 """How far the tissue around an AU goes along."""
 
 WRINKLING = (0.7, 1.4)
@@ -58,7 +58,9 @@ def draw_muscles(
     for row, unit in zip(units, action_units.values(), strict=True):
         low, high = makehuman
         mix = low + (high - low) * min(max(person + OWN_MIX * rng.standard_normal(), 0), 1)
-        strength = min(max(math.exp(STRENGTH * rng.standard_normal()), STRENGTHS[0]), STRENGTHS[1])
+        strength = min(
+            max(math.exp(STRENGTH * rng.standard_normal()), STRENGTH_LIMITS[0]), STRENGTH_LIMITS[1]
+        )
         tilt = LOPSIDED * rng.standard_normal()
         if unit.firm:
             mix, strength, tilt = round(mix), 1.0, 0.0
@@ -66,7 +68,7 @@ def draw_muscles(
         for text, share in (
             (unit.faceunits, 1 - mix),
             (unit.makehuman, mix),
-            (unit.along, rng.uniform(*ALONG)),
+            (unit.along, rng.uniform(*ALONG_LIMITS)),
         ):
             choices = builds(text)
             # Shares of a Dirichlet distribution of concentration 0.4, which NumPy takes longer to draw.

@@ -94,7 +94,7 @@ def span(a: float, b: float, c: float, size: int):
 
 
 @wp.struct
-class Drawn:
+class Footprint:
     """A triangle on a grid of samples: the rectangle around it, and in ``first`` the shares of its three
     corners at the first sample of the rectangle, in ``across`` and ``down`` how they change to the next
     column and row; ``pace`` is one over ``across``.
@@ -123,7 +123,7 @@ def drawn(a: wp.vec3, b: wp.vec3, c: wp.vec3, steps: int, size: int):
 
     Edge-on it covers nothing.
     """
-    t = Drawn()
+    t = Footprint()
     scale = float(steps)
     left, right = span(scale * a[0], scale * b[0], scale * c[0], size)
     top, bottom = span(scale * a[1], scale * b[1], scale * c[1], size)
@@ -155,7 +155,7 @@ def inverse(x: float):
 
 
 @wp.func
-def stretch(t: Drawn, start: wp.vec3):
+def stretch(t: Footprint, start: wp.vec3):
     """First and last column of a row, as far as the rectangle's first, that lie within a triangle; ``start``:
     the shares of its corners at that first one.
     """

@@ -22,7 +22,7 @@ TEMPO, WANDER, LAG = 0.15, 0.04, 0.03
 half of the face behind the other.
 """
 
-LEAST = 0.15
+LEAST_AT_APEX = 0.15
 """Share of its intensity that every unit has at the apex: whoever codes the apex sees it."""
 
 _JAW = [AUS.index(au) for au in ("AU25", "AU26", "AU27")]
@@ -112,7 +112,7 @@ def shares(
         total = curves(grid) @ apex[shown]
         peak = grid[(total >= total.max() - 1e-6).argmax()]
     # What would be missing at the apex is added along the course of the whole: that leaves the apex there.
-    missing = np.maximum(LEAST - curves(np.array([peak])), 0)
+    missing = np.maximum(LEAST_AT_APEX - curves(np.array([peak])), 0)
     come = np.zeros((len(phase), *apex.shape))
     come[:, shown] = curves(np.interp(phase, [0, 1, 2], [first, peak, last])) + missing * whole[:, None]
     return np.minimum(come, 1)

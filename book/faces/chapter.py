@@ -8,7 +8,7 @@ from book.parameters import ChapterParameters, EpochsField, PrecisionField
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
-from fer_lib.names import GENERATED
+from fer_lib.names import ALWAYS_THERE
 from ferbook.book import Chapter
 from synthetic_faces.domains import FAMILIES
 
@@ -88,7 +88,7 @@ class FacesParameters(ChapterParameters):
                 sample="one",
                 clip_frames=3 if name in CLIP_SETS else CLIP_FRAMES,
             )
-            for name in GENERATED
+            for name in ALWAYS_THERE
         ]
         real = FaceRequest("fer2013", size=48)
         return (self.face_request, *samples, *self.families.values(), *self.strangers, real)

@@ -8,7 +8,7 @@ from synthetic_faces.assets import SKIN, TEETH
 from synthetic_faces.domains import HEADS, domain_named, require_head
 from synthetic_faces.errors import AssetError, SettingError
 from synthetic_faces.facs import AUS, SIDED
-from synthetic_faces.ict_facekit import IDENTITIES, MODEL, SPREAD, UNITS, load_scanned, read_scanned
+from synthetic_faces.ict_facekit import IDENTITIES, MODE_END, MODEL, UNITS, load_scanned, read_scanned
 from synthetic_faces.landmarks import landmark_vertices
 from synthetic_faces.muscles import draw_muscles
 from synthetic_faces.people import draw_person
@@ -43,7 +43,7 @@ def test_shapes_are_differences_from_the_neutral_head_in_metres(read, head):
     moved = np.zeros(len(IDENTITIES))
     moved[50] = -0.5
     shape = read.identity(0.5, 0.8, 0.5, 0.5, (1, 0, 0), moved)
-    np.testing.assert_allclose((shape - read.neutral)[:, 0], -0.5 * SPREAD * 50e-6, atol=1e-7)
+    np.testing.assert_allclose((shape - read.neutral)[:, 0], -0.5 * MODE_END * 50e-6, atol=1e-7)
 
 
 def test_every_unit_is_built_from_shapes_that_there_are_and_in_halves_where_it_has_some(read):

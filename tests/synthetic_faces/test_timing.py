@@ -9,7 +9,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import LABELS
 from synthetic_faces.facs import AUS, SIDED
 from synthetic_faces.sequences import draw_course, perform, plan
-from synthetic_faces.timing import LEAST, SCHEDULES, shares
+from synthetic_faces.timing import LEAST_AT_APEX, SCHEDULES, shares
 
 MICRO, LAB = DOMAINS["micro"], DOMAINS["lab"]
 
@@ -46,7 +46,7 @@ def test_the_apex_is_where_most_is_shown_and_shows_all_units():
         apex = course.frames.index(course.apex)
         assert total[apex] >= 0.999 * total.max()
         ever = intensities.max(axis=0)
-        assert (intensities[apex] >= 0.999 * LEAST * ever).all()
+        assert (intensities[apex] >= 0.999 * LEAST_AT_APEX * ever).all()
         assert total[0] == total[-1] == 0 and total[1] > 0 and total[-2] > 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from synthetic_faces.assets import EYE, LASH, MIDLINE, SKIN, TEETH, TONGUE, Assets
-from synthetic_faces.ict_facekit import IDENTITIES, MODEL, NEUTRAL, SHAPES
+from synthetic_faces.ict_facekit import EXPRESSION_SHAPES, IDENTITIES, MODEL, NEUTRAL_FILE
 from synthetic_faces.landmarks import landmark_vertices
 
 MATERIALS = {
@@ -35,7 +35,7 @@ def write_toy_head(anny: Assets, folder: Path) -> Path:
         lines = "".join("v {:.6f} {:.6f} {:.6f}\n".format(*row) for row in centimetres)
         (folder / MODEL / f"{name}.obj").write_text(lines + "vt 0 0\n" + rest)
 
-    write(NEUTRAL, anny.template)
+    write(NEUTRAL_FILE, anny.template)
     for k, name in enumerate(IDENTITIES):
         write(name, anny.template + np.array([1e-6 * k, 0, 0]))
     actions = dict(zip(anny.action_names.tolist(), anny.actions, strict=True))
@@ -43,7 +43,7 @@ def write_toy_head(anny: Assets, folder: Path) -> Path:
     left = np.clip(0.5 + 0.5 * anny.template[:, :1] / MIDLINE, 0, 1)
     for side, share in (("Left", left), ("Right", 1 - left)):
         actions[f"browInnerUp{side}"] = share * actions["browInnerUp"]
-    for shape in SHAPES:
+    for shape in EXPRESSION_SHAPES:
         for side, half in (("Left", "_L"), ("Right", "_R")) if "*" in shape else (("", ""),):
             write(shape.replace("*", half), anny.template + actions[shape.replace("*", side)])
     marks = landmark_vertices(anny).tolist()
