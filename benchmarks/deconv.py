@@ -69,7 +69,7 @@ class TopPairs:
         return (int(self.filters[pair]), *(int(place) for place in self.positions[pair]))
 
 
-def ours(pairs: TopPairs, method: Method) -> Projections:
+def projections_of_ours(pairs: TopPairs, method: Method) -> Projections:
     return project(
         *(pairs.model, LAYER, pairs.faces.pixels, pairs.rows, pairs.filters),
         positions=pairs.positions,
@@ -152,7 +152,7 @@ def main() -> None:
 
     pairs = TopPairs(model, faces, given.top)
     some = pairs.spread(given.neurons)
-    maps = ours(pairs, given.method)
+    maps = projections_of_ours(pairs, given.method)
     whole = np.stack([maps.whole(pair) for pair in some])
     loops = {
         "one_by_one": partial(one_by_one, pairs, some, given.method),
@@ -164,7 +164,7 @@ def main() -> None:
         print(f"differs from {name} by {largest_difference(whole, each):.1e} (median)")
     rest = {
         "choice": partial(TopPairs, model, faces, given.top),
-        "ours": partial(ours, pairs, given.method),
+        "projections_of_ours": partial(projections_of_ours, pairs, given.method),
     }
     taken = take_turns(rest | loops, given.repeats)
     for seconds in taken.values():

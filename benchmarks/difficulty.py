@@ -43,10 +43,10 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook.text import bounds_text
 from synthetic_faces.domains import DOMAINS
 
-FILTERS = (32, 64, 96)
-BATCH_SIZE, LR, WEIGHT_DECAY, DROPOUT = 32, 0.02, 1e-4, 0.3
+_FILTERS = (32, 64, 96)
+BATCH_SIZE, _LR, WEIGHT_DECAY, DROPOUT = 32, 0.02, 1e-4, 0.3
 EPOCHS = {"lab": 40, "wild": 15, "game": 20, "micro": 20}
-FOLDS = 5
+_FOLDS = 5
 MICRO_FRAMES = 3
 MICRO_GAIN = 4
 
@@ -56,7 +56,7 @@ FERPLUS_WINNER, FERPLUS_BITS = 0.770, 0.768
 
 def network(classes: int) -> nn.Module:
     layers, width = [], 1
-    for filters in FILTERS:
+    for filters in _FILTERS:
         layers += [nn.Conv2d(width, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
         layers.append(nn.MaxPool2d(2))
         width = filters
@@ -73,7 +73,7 @@ def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[Fac
     recipe = TrainingRecipe(
         epochs=given.epochs or EPOCHS[faces.name],
         batch_size=BATCH_SIZE,
-        lr=LR,
+        lr=_LR,
         weight_decay=WEIGHT_DECAY,
         augment=given.augment,
     )
@@ -123,7 +123,7 @@ def score_votes(faces: FaceSet) -> None:
     )
 
 
-def changes(faces: FaceSet) -> FaceSet:
+def harder_faces(faces: FaceSet) -> FaceSet:
     """Of each clip the frames nearest to the apex, minus its onset frame."""
     table = faces.table
     onset = table.groupby("sequence")["frame"].transform("idxmin").to_numpy()
@@ -135,13 +135,13 @@ def changes(faces: FaceSet) -> FaceSet:
 
 
 def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
-    faces = changes(faces)
+    faces = harder_faces(faces)
     people = np.unique(faces.table["subject"])
-    fold = pd.Series(np.random.default_rng(0).permutation(len(people)) % FOLDS, index=people)
+    fold = pd.Series(np.random.default_rng(0).permutation(len(people)) % _FOLDS, index=people)
     of_picture = fold[faces.table["subject"]].to_numpy()
     parts: dict[str, list[tuple[FaceSet, np.ndarray]]] = {"valid": [], "test": []}
-    for test in range(FOLDS):
-        valid = (test + 1) % FOLDS
+    for test in range(_FOLDS):
+        valid = (test + 1) % _FOLDS
         split = np.select([of_picture == test, of_picture == valid], ["test", "valid"], "train")
         folded = FaceSet(faces.name, faces.pixels, faces.table.assign(split=split))
         answer, how = trained_on(folded, given)
@@ -156,7 +156,7 @@ def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
             first = whole.table.drop_duplicates("sequence").set_index("sequence").loc[clips.index]
             truth = pd.Index(faces.classes).get_indexer(first["emotion"])
             said = clips.to_numpy().argmax(axis=1)
-            row(domain, f"{name}, clips of {FOLDS} folds", first["subject"], truth, said)
+            row(domain, f"{name}, clips of {_FOLDS} folds", first["subject"], truth, said)
 
 
 def main() -> None:
@@ -166,9 +166,9 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="score the test split, too")
     given = parser.parse_args()
     print(
-        f"conv {FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD lr "
-        f"{LR} onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, fp32, "
-        f"seed {given.seed}; face seed {given.face_seed}; {device_name(torch.device(given.device))}, "
+        f"conv {_FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD "
+        f"lr {_LR}, onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, "
+        f"fp32, seed {given.seed}; face seed {given.face_seed}; {device_name(torch.device(given.device))}, "
         f"{torch.get_num_threads()} threads"
     )
     for domain in given.domains:

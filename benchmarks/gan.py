@@ -43,7 +43,7 @@ BF16 = Precision("bf16", channels_last=True)
 FP32 = Precision("fp32", channels_last=False)
 
 
-def ours(learner: Learner, recipe: GanRecipe) -> Callable[[], None]:
+def our_steps(learner: Learner, recipe: GanRecipe) -> Callable[[], None]:
     return lambda: learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
 
 
@@ -110,10 +110,10 @@ def main() -> None:
         f"{device_name(device)}; chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
     )
     contestants = {
-        "ours": ours(learner(chosen), recipe),
+        "ours": our_steps(learner(chosen), recipe),
         "bare": bare(learner(chosen), recipe, device),
-        "ours fp32 contiguous": ours(learner(FP32), recipe),
-        "ours bf16 channels_last": ours(learner(BF16), recipe),
+        "ours fp32 contiguous": our_steps(learner(FP32), recipe),
+        "ours bf16 channels_last": our_steps(learner(BF16), recipe),
     }
     seconds = take_turns(contestants, given.repeats)["passed"]
     print_speeds(seconds, given.pairs * given.epochs)

@@ -54,8 +54,8 @@ from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.predict import predict
 from ferbook.errors import FerError
 
-PEOPLE, PIXELS = 60, 48
-HEAD_STRENGTHS = (0.001, 0.01, 0.1)
+PEOPLE, _PIXELS = 60, 48
+_HEAD_STRENGTHS = (0.001, 0.01, 0.1)
 
 
 def trained_by(faces: str, people: int, epochs: int, seed: int) -> tuple[torch.nn.Module, tuple[str, ...]]:
@@ -63,10 +63,10 @@ def trained_by(faces: str, people: int, epochs: int, seed: int) -> tuple[torch.n
     ``epochs``; and its classes.
     """
     asked = find_population("published")
-    labelled = open_faces(FaceRequest(faces, people, PIXELS), progress=False).labelled()
+    labelled = open_faces(FaceRequest(faces, people, _PIXELS), progress=False).labelled()
     protocol = protocol_of(labelled)
     seed_everything(seed)
-    model = build_network(asked.network, len(protocol.classes), PIXELS, **asked.options)
+    model = build_network(asked.network, len(protocol.classes), _PIXELS, **asked.options)
     chosen = fold_faces(labelled, protocol, 0)
     training = train(chosen, model, protocol.classes, replace(asked.recipe, epochs=epochs), seed=seed)
     best = training.curve.set_index("epoch").loc[training.best_epoch, "valid_accuracy"]
@@ -80,7 +80,7 @@ def head_auroc(model: torch.nn.Module, faces: FaceSet) -> float:
     """Mean AUROC over the units of linear heads on the last features of ``model``."""
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
     features, units = features_of(model, faces), presence(faces)
-    heads = fit_heads(features, units, split, strengths=HEAD_STRENGTHS)
+    heads = fit_heads(features, units, split, strengths=_HEAD_STRENGTHS)
     test = split == "test"
     return float(np.nanmean(drawn_aurocs(heads, features[test], units.select(test), draws=1)[:, 0]))
 
@@ -93,7 +93,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        faces = open_faces(FaceRequest("heads", PEOPLE, PIXELS), progress=False)
+        faces = open_faces(FaceRequest("heads", PEOPLE, _PIXELS), progress=False)
     except FerError as fault:
         print(f"skipped: {fault}")
         return

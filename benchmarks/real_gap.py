@@ -90,10 +90,10 @@ from synthetic_faces.produce import Recipe, empty_arrays
 from synthetic_faces.sequences import Sequence, draw_course, perform
 from synthetic_faces.workers import Job, render_people
 
-SIZE = 48
+_SIZE = 48
 BATCH = 128
-WIDTH = 24
-LR = 6e-3
+_WIDTH = 24
+_LR = 6e-3
 # The highest share of the width or height by which a picture is shifted, and so on: see ``augmented``.
 ROTATION, LOG_SCALE, SHIFT = 0.2, 0.2, 0.1
 # Side of the square, in pixels, within which gradients are brought to one strength.
@@ -106,14 +106,14 @@ def balanced_faces(name: str, subjects: int, seed: int) -> FaceSet:
     """Pictures of ``name``, which is ``wild`` or a version of it, in which everybody shows each of the seven
     classes once, and no label is wrong; with AU intensities; cached.
     """
-    recipe, wild = Recipe(name, subjects, SIZE, seed), domain_named(name)
+    recipe, wild = Recipe(name, subjects, _SIZE, seed), domain_named(name)
 
     def make() -> FaceSet:
         numbers = [LABELS.index(emotion) for emotion in CODES]
         shown = {"domain": recipe.domain, "seed": seed, "sequences": [(number, 0, [0]) for number in numbers]}
         jobs = [Job(len(CODES), shown | {"person": person}) for person in range(subjects)]
-        arrays = empty_arrays(len(CODES) * subjects, SIZE)
-        render_people("synthetic_faces.produce:render_sequences", jobs, arrays, size=SIZE, cache=cache_dir())
+        arrays = empty_arrays(len(CODES) * subjects, _SIZE)
+        render_people("synthetic_faces.produce:render_sequences", jobs, arrays, size=_SIZE, cache=cache_dir())
         planned = [Sequence(person, number, 0) for person in range(subjects) for number in numbers]
         units = [
             perform(wild, seed, one, draw_course(wild, seed, one)).intensities[0].max(axis=1)
@@ -182,7 +182,7 @@ def augmented(pictures: torch.Tensor) -> torch.Tensor:
     return torch.where(hidden[:, None], grey, seen)
 
 
-class Network(nn.Module):
+class UnitsAndEmotions(nn.Module):
     """Four convolutions with batch normalisation and a weight per place: 190,000 parameters; it answers with
     scores of the classes, and of the action units.
     """
@@ -190,15 +190,15 @@ class Network(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        last = 6 * WIDTH
-        for inputs, outputs in pairwise((3, WIDTH, 2 * WIDTH, 4 * WIDTH, last)):
+        last = 6 * _WIDTH
+        for inputs, outputs in pairwise((3, _WIDTH, 2 * _WIDTH, 4 * _WIDTH, last)):
             layers += [nn.MaxPool2d(2)] if layers else []
             layers += [
                 nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(),
             ]
-        layers += [nn.Conv2d(last, last, SIZE // 8, groups=last), nn.Flatten(), nn.ReLU(), nn.Dropout(0.2)]
+        layers += [nn.Conv2d(last, last, _SIZE // 8, groups=last), nn.Flatten(), nn.ReLU(), nn.Dropout(0.2)]
         self.body = nn.Sequential(*layers)
         self.emotions, self.units = nn.Linear(last, len(CODES)), nn.Linear(last, len(AUS))
 
@@ -207,14 +207,14 @@ class Network(nn.Module):
         return self.emotions(features), self.units(features)
 
 
-def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epochs: int) -> Network:
+def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epochs: int) -> UnitsAndEmotions:
     """The network after ``epochs`` passes over uint8 ``pixels`` (N, H, W) with class numbers ``labels``
     (N,) and the intensities in [0, 1] of action ``units`` (N, K).
     """
-    net = Network().to(memory_format=torch.channels_last)
+    net = UnitsAndEmotions().to(memory_format=torch.channels_last)
     steps = len(pixels) // BATCH
-    optimiser = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LR, total_steps=epochs * steps, pct_start=0.15)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=_LR, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LR, total_steps=epochs * steps, pct_start=0.15)
     for _ in range(epochs):
         for rows in torch.randperm(len(pixels))[: steps * BATCH].split(BATCH):
             batch = augmented(pixels[rows, None].float() / 255).contiguous(memory_format=torch.channels_last)
@@ -231,7 +231,7 @@ def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epo
 
 
 @torch.no_grad()
-def read(net: Network, pixels: torch.Tensor) -> np.ndarray:
+def read(net: UnitsAndEmotions, pixels: torch.Tensor) -> np.ndarray:
     """Class numbers (N,) of uint8 ``pixels`` (N, H, W): the mean of a picture and its mirror image."""
     read = []
     for batch in pixels.split(512):

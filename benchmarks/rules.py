@@ -38,7 +38,7 @@ from fer_lib.stats.proportion import proportion
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 
-FAMILY_ERROR = 0.05
+_FAMILY_ERROR = 0.05
 
 
 def lab_codes(people: int, seed: int) -> Presence:
@@ -50,7 +50,7 @@ def lab_codes(people: int, seed: int) -> Presence:
 
 def largest(scores: torch.Tensor) -> torch.Tensor:
     maxima = scores[1:].amax(1).sort().values
-    return 1 + len(maxima) - torch.searchsorted(maxima, scores[0] - TIE) <= FAMILY_ERROR * len(scores)
+    return 1 + len(maxima) - torch.searchsorted(maxima, scores[0] - TIE) <= _FAMILY_ERROR * len(scores)
 
 
 def step_down(scores: torch.Tensor) -> torch.Tensor:
@@ -58,7 +58,7 @@ def step_down(scores: torch.Tensor) -> torch.Tensor:
     maxima = scores[1:, order].cummax(1).values
     p = (1 + (maxima >= scores[0, order] - TIE).sum(0)) / len(scores)
     called = torch.empty(len(p), dtype=torch.bool)
-    called[order] = p.flip(0).cummax(0).values.flip(0) <= FAMILY_ERROR
+    called[order] = p.flip(0).cummax(0).values.flip(0) <= _FAMILY_ERROR
     return called
 
 

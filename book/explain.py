@@ -36,7 +36,7 @@ TEMPERATURES = (1 / 8, 8.0)
 """Between which the temperature is looked for: where every validation picture is named rightly, none is low
 enough."""
 
-ROUNDING = 1e-3
+_ROUNDING = 1e-3
 """Share of a response by which it may differ with the batch that it was computed in."""
 
 USUAL = 0.95
@@ -194,7 +194,7 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         maximal_responses(first.model, some, layer).maxima for some in (own, valid, test)
     )
     by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
-    above, highest = (known < answered).mean(axis=0), known.max(axis=0) * (1 + ROUNDING)
+    above, highest = (known < answered).mean(axis=0), known.max(axis=0) * (1 + _ROUNDING)
 
     def answer(number: int) -> Answer:
         return Answer(number, float(answered[0, number]), float(above[number]), by_filter.get(number))

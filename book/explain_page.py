@@ -20,7 +20,7 @@ PAGE = Path(__file__).with_name("explain.html")
 HEAT = np.array([0xD5, 0x5E, 0x00])
 """Vermilion of Okabe and Ito, as in the atlas of filters."""
 
-LONGEST = 640
+_LONGEST = 640
 """Pixels of the longer side at which the whole picture is shown."""
 
 ENLARGED = 4
@@ -123,7 +123,7 @@ def _whole(told: Explanation) -> str:
     if told.window is None:
         return ""
     height, width = told.picture.shape
-    scale = min(1, LONGEST / max(height, width))
+    scale = min(1, _LONGEST / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = Image.fromarray(told.picture).resize(size, Image.Resampling.BOX).convert("RGB")
     window = told.window

@@ -23,14 +23,14 @@ PAIRED = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU17", "AU25")
 
 PAIR_INTENSITIES = "ACE"
 
-PERSON = STRANGERS + 2
+_PERSON = STRANGERS + 2
 """Who sits for all pictures: a person of ``lab`` who is in no face set, so no network has learned from it."""
 
-Code = dict[str, str]
+FaceCode = dict[str, str]
 """Unit -> its intensity, a letter of ``INTENSITIES``; empty at rest."""
 
 
-def switchboard_codes() -> tuple[Code, ...]:
+def switchboard_codes() -> tuple[FaceCode, ...]:
     """What the pictures of the switchboard show, in their order: the face at rest, each of ``AUS`` at five
     intensities, any two of ``PAIRED`` at three each. 368 in all.
     """
@@ -44,7 +44,7 @@ def switchboard_codes() -> tuple[Code, ...]:
 
 
 def switchboard_faces(size: int, face_seed: int = 0) -> FaceSet:
-    """The pictures of ``switchboard_codes``, in their order: ``PERSON`` of ``lab`` in one pose and light;
+    """The pictures of ``switchboard_codes``, in their order: ``_PERSON`` of ``lab`` in one pose and light;
     cached. At the ``size`` of a network's input they can be given to it, as pictures of ``lab``.
     """
     codes = switchboard_codes()
@@ -52,7 +52,7 @@ def switchboard_faces(size: int, face_seed: int = 0) -> FaceSet:
     for row, code in zip(shown, codes, strict=True):
         for au, letter in code.items():
             row[AUS.index(au)] = INTENSITIES[letter]
-    script = Script(np.full(len(codes), PERSON), np.zeros(len(codes), int), shown)
+    script = Script(np.full(len(codes), _PERSON), np.zeros(len(codes), int), shown)
     return scripted_faces(script, size=size, seed=face_seed)
 
 

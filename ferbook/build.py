@@ -46,7 +46,7 @@ from ferbook.text import OTHER_CODE, bounds_text, number_text
 STAMP = ".build.json"
 KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
 """The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
-FILES = "files"
+_FILES = "files"
 """Folder of what lies beside the built pages as it is."""
 
 
@@ -275,7 +275,7 @@ def stage(run: Run, folder: Path) -> None:
             text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
             text = figures.placed(text, page)
             if PLACE in text:
-                beside_it = folder / FILES / Path(page).parent
+                beside_it = folder / _FILES / Path(page).parent
                 text = text.replace(PLACE, answers_text(answers, beside_it) if answers else "")
             if LOG_PLACE in text:
                 text = text.replace(LOG_PLACE, log_text(read_log(paths.questions_log())))
@@ -310,7 +310,7 @@ def _require_captions(chapter: Chapter, result: ChapterResult) -> None:
 def _stage_files(made: Path, folder: Path, page: str) -> None:
     """The figures' files, which lie beside the built ``page``."""
     if (made / "figures").is_dir():
-        target = folder / FILES / Path(page).parent / "figures"
+        target = folder / _FILES / Path(page).parent / "figures"
         shutil.copytree(made / "figures", target, dirs_exist_ok=True)
 
 
@@ -426,8 +426,8 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     absent = [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]
     if absent:
         raise ChapterError(f"the built book lacks {', '.join(absent)}; log: {log}")
-    if (staging / FILES).is_dir():
-        shutil.copytree(staging / FILES, new, dirs_exist_ok=True)
+    if (staging / _FILES).is_dir():
+        shutil.copytree(staging / _FILES, new, dirs_exist_ok=True)
     finish(new, foot)
     requests = external_requests(new)
     if requests:

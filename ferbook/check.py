@@ -20,7 +20,7 @@ from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THRE
 from ferbook.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
 from ferbook.store import ChapterResult, Run, now, read_json, write_json
 
-ROUNDING = 1e-9
+_ROUNDING = 1e-9
 """Relative difference that only says how a number was written down."""
 
 
@@ -47,7 +47,7 @@ def compare_metrics(stored: Mapping[str, Estimate], again: Mapping[str, Estimate
             before, after = getattr(stored[name], part), getattr(again[name], part)
             allowed = 0 if part == "n" else stored[name].tolerance
             if (before is None) != (after is None) or (
-                before is not None and abs(before - after) > allowed + ROUNDING * abs(before)
+                before is not None and abs(before - after) > allowed + _ROUNDING * abs(before)
             ):
                 faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {allowed:g})")
     return sorted(faults)
@@ -89,7 +89,7 @@ def _compare_csv(
 def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -> list[str]:
     if all(pd.api.types.is_numeric_dtype(column) for column in (before, after)):
         pair = before.astype(float), after.astype(float)
-        close = np.isclose(*pair, rtol=ROUNDING, atol=allowed, equal_nan=True)
+        close = np.isclose(*pair, rtol=_ROUNDING, atol=allowed, equal_nan=True)
     else:
         # An empty text is read as missing, and missing is equal to nothing.
         texts = (column.astype(object).fillna("").astype(str) for column in (before, after))

@@ -54,7 +54,7 @@ CERTAINTIES: dict[Certainty, str] = {
     "N": "not found",
 }
 
-Answer = Literal["yes", "no", "no difference", "open", "not asked"]
+AnswerWord = Literal["yes", "no", "no difference", "open", "not asked"]
 Verdict = Literal[
     "holds here",
     "holds in part",
@@ -279,7 +279,7 @@ class Answered:
     """
 
     question: Question | Fact
-    answer: Answer
+    answer: AnswerWord
     measured: str = ""
     asked: str = ""
     why: str = ""
@@ -450,7 +450,7 @@ def ask(question: Question | Fact, results: ByChapter) -> Answered:
         within = f"within {size} of {bound}"
         asked = within if question.side == "about" else f"{asked} ({within}: no difference)"
 
-    def answered(answer: Answer, why: str = "") -> Answered:
+    def answered(answer: AnswerWord, why: str = "") -> Answered:
         return Answered(question, answer, measured, asked, why, found, limit.value)
 
     low, high = (found.value, found.value) if question.counts else (found.low, found.high)

@@ -18,7 +18,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 from ferbook.errors import FerError
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 ElementTree.register_namespace("", _NAMESPACE)
@@ -81,7 +81,7 @@ def _render(node: nodes.Element, block: bool) -> str:
     try:
         return to_mathml(node.astext(), block)
     except MathError as fault:
-        logger.warning("%s", fault, location=node, type="math")
+        _logger.warning("%s", fault, location=node, type="math")
         return f"<code>{html.escape(node.astext().strip())}</code>"
 
 

@@ -26,7 +26,7 @@ from ferbook.store import read_json
 from ferbook.text import OTHER_CODE, MetricError, metric_text
 
 NOT_RUN = "[not run]"
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def quote_metric(folder: Path, reference: str) -> str:
@@ -75,7 +75,7 @@ class MetricRole(SphinxRole):
         try:
             text = quote_metric(folder, self.text)
         except FerError as fault:
-            logger.warning("metric %s", fault, location=self.get_location(), type="metric")
+            _logger.warning("metric %s", fault, location=self.get_location(), type="metric")
             return [nodes.literal(self.rawtext, self.text)], []
         return [nodes.inline(self.rawtext, text, classes=["metric"])], []
 

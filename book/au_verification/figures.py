@@ -20,19 +20,19 @@ from fer_lib.aus.interventions import Effects
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 
-MOST_UNITS = 8
+_MOST_UNITS = 8
 """Units that are drawn: the others have fewer verified filters."""
 
 BIN = 0.02
 """Of AUROC, where what luck reaches is drawn."""
 
-FILTERS = 1000
+_FILTERS = 1000
 """More filters than a layer has: a row of which may hold another one when the chapter is executed again."""
 
 EFFECT_TOLERANCE = 0.5
 """How far an effect may move, in standard deviations: some are hundreds."""
 
-COUNT_TOLERANCE = 20
+_COUNT_TOLERANCE = 20
 """How far a unit's number of filters may move: a filter's largest association of two nearly equal ones."""
 
 YOURS = "your run"
@@ -109,7 +109,7 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
         f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(told)}.",
         "Above, the largest AUROC of each deal of the labels; below, each filter's best. One deal in twenty "
         f"passes {style.listing(told)}.",
-        tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(counted, FILTERS),
+        tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(counted, _FILTERS),
         hover=hover,
     )
 
@@ -155,7 +155,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         "over networks and people; each network is a small dot below.",
         caption="Small dots are networks, large dots their means with 95 % intervals over networks and "
         f"people. Means: {style.listing(told)}.".replace("-", "−"),
-        tolerance=dict.fromkeys(("value", "mean", "low", "high"), COUNT_TOLERANCE) | {"seed": 0},
+        tolerance=dict.fromkeys(("value", "mean", "low", "high"), _COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
 
@@ -168,7 +168,7 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
     """
     shown = table if reference is None else reference
     above = shown.query("low > 0").groupby("series").size()
-    most = shown.groupby("au")["value"].max().nlargest(MOST_UNITS).index
+    most = shown.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
     return _trained_beside_untrained(
         *(table, reference, "au"),
         kept=most,
@@ -178,7 +178,7 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
         caption=f"Verified filters beyond chance, with 95 % intervals: the {len(most)} units with most. The "
         f"interval lies above chance for {above.get(TRAINED, 0)} of {table['au'].nunique()} units in trained "
         f"networks, for {above.get(UNTRAINED, 0)} in untrained ones.",
-        tolerance=COUNT_TOLERANCE,
+        tolerance=_COUNT_TOLERANCE,
     )
 
 
@@ -271,7 +271,7 @@ def along_training(table: pd.DataFrame) -> style.Drawn:
         f"goes from {style.percent(first['accuracy'])} to {style.percent(last['accuracy'])}, verified "
         f"filters beyond chance from {first['verified_gain']:.1f} to {last['verified_gain']:.1f}."
     )
-    moves = dict.fromkeys(table.columns, COUNT_TOLERANCE) | {"accuracy": 1e-6, "seed": 0, "epoch": 0}
+    moves = dict.fromkeys(table.columns, _COUNT_TOLERANCE) | {"accuracy": 1e-6, "seed": 0, "epoch": 0}
     return style.Drawn(figure, table, alt, caption.replace("-", "−"), tolerance=moves)
 
 
@@ -330,7 +330,7 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
         "association names (red, 95 % interval over people), the others (grey, a square at the largest). At "
         f"full intensity the named unit is the largest of all in {first} of {len(panels)} filters."
     )
-    moves = dict.fromkeys(("effect", "low", "high"), EFFECT_TOLERANCE) | {"filter": FILTERS}
+    moves = dict.fromkeys(("effect", "low", "high"), EFFECT_TOLERANCE) | {"filter": _FILTERS}
     return style.Drawn(figure, data, alt, caption, tolerance=moves, hover=hover)
 
 

@@ -38,7 +38,7 @@ from synthetic_faces.domains import DOMAINS
 MEASURE_LABELS = {"mean_difference": "mean difference", "kl": "KL divergence", "auroc": "2·AUROC − 1"}
 """The measures by which filters are also named as in the papers."""
 
-COUNT_TOLERANCE = 0.1
+_COUNT_TOLERANCE = 0.1
 """By how much a count of filters may move on another machine, as a share of all: sums in another order shift
 a filter over a threshold.
 """
@@ -181,7 +181,7 @@ def rivals_of(networks: Sequence[Examined], examined: Sequence[Examined]) -> lis
 def _settings(metric: str, filters: int) -> dict[str, object]:
     if "kappa" in metric:
         return {"tolerance": KAPPA_TOLERANCE}
-    return {"unit": "count", "tolerance": 3 if metric == "distinct_units" else COUNT_TOLERANCE * filters}
+    return {"unit": "count", "tolerance": 3 if metric == "distinct_units" else _COUNT_TOLERANCE * filters}
 
 
 def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:

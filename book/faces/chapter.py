@@ -16,7 +16,7 @@ SAMPLED = 9
 """People of each synthetic set where the sets stand side by side, with one sequence each."""
 
 # As many as chapter au_verification verifies filters on at the reference.
-STRANGERS = 100
+_STRANGERS = 100
 
 _AT_LENGTH = {
     "family_subjects": 60,
@@ -60,7 +60,7 @@ class FacesParameters(ChapterParameters):
     @property
     def strangers(self) -> tuple[FaceRequest, ...]:
         """Two sets of people of ``lab`` whom no network learned from, for the filters of ``population``."""
-        people = (STRANGERS, self.family_subjects) if self.population else ()
+        people = (_STRANGERS, self.family_subjects) if self.population else ()
         return tuple(
             replace(self.request("lab", number), size=48, face_seed=self.face_seed + seed)
             for seed, number in enumerate(people, start=1)

@@ -84,11 +84,11 @@ def face_rows(sets: Mapping[str, FaceSet], caption: str, samples: int, seed: int
     return Drawn(figure, data, alt, caption, tolerance=GREY_TOLERANCE)
 
 
-MOST_UNITS = 12
+_MOST_UNITS = 12
 
 
 def au_by_emotion(faces: FaceSet) -> Drawn:
-    """In which share of an emotion's pictures each of the ``MOST_UNITS`` commonest AUs acts, as a heat map:
+    """In which share of an emotion's pictures each of the ``_MOST_UNITS`` commonest AUs acts, as a heat map:
     units downwards, emotions across.
 
     An empty cell is never; a dash stands where the AU was not coded in any of the emotion's pictures.
@@ -97,7 +97,7 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
     """
     counts = faces.table[list(faces.aus)].gt(0).sum().sort_values(ascending=False, kind="stable")
-    units = faces.table[[au for au in faces.aus if au in counts.index[:MOST_UNITS]]]
+    units = faces.table[[au for au in faces.aus if au in counts.index[:_MOST_UNITS]]]
     emotion = faces.table["emotion"]
     present = units.gt(0).where(units.notna()).astype(float).groupby(emotion).mean().loc[list(faces.classes)]
     means = units.groupby(emotion).mean().loc[list(faces.classes)]

@@ -19,7 +19,7 @@ from ferbook.errors import DataError
 LETTERS = "ABCDE"
 """Intensity letters in order; the k-th (from 1) is intensity k/5."""
 
-SIDES = ("L", "R")
+_SIDES = ("L", "R")
 """The subject's own left and right half of the face."""
 
 NOT_CODED = "?"
@@ -130,14 +130,14 @@ def au_columns(rows: Sequence[Codes], unscored: float = 1.0, halves: bool = True
     """
     present = sorted({code.au for codes in rows for code in codes or ()})
     place = {au: k for k, au in enumerate(present)}
-    values = np.zeros((len(rows), len(place), len(SIDES)))
+    values = np.zeros((len(rows), len(place), len(_SIDES)))
     for row, codes in enumerate(rows):
         if codes is None:
             values[row] = np.nan
             continue
         for code in codes:
             intensity = code.level / len(LETTERS) if code.level else unscored
-            for k, side in enumerate(SIDES):
+            for k, side in enumerate(_SIDES):
                 if code.side in ("", side):
                     values[row, place[code.au], k] = np.nan if code.uncertain else intensity
     columns: dict[str, object] = {}
@@ -179,7 +179,7 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
             if left == right:
                 rows[row].append(left)
             else:
-                sides = zip(SIDES, (left, right), strict=True)
+                sides = zip(_SIDES, (left, right), strict=True)
                 rows[row] += [replace(code, side=side) for side, code in sides if code]
     return [tuple(codes) if known else None for codes, known in zip(rows, coded, strict=True)]
 

@@ -15,12 +15,12 @@ SEARCHED_AT = 320
 alike.
 """
 
-LONGEST = 4 * SEARCHED_AT
+_LONGEST = 4 * SEARCHED_AT
 """Longer side in pixels that is searched at most: of a strip, the shorter one is less than ``SEARCHED_AT``
 then.
 """
 
-SMALLEST = (0.25, 0.1)
+_SMALLEST = (0.25, 0.1)
 """The least share of the shorter side that a face takes: first as the readers take it, and only where there
 is none such, smaller. Smaller finds are more often false."""
 
@@ -94,13 +94,13 @@ def find_faces(picture: np.ndarray) -> list[Window]:
     Found by ``face_windows``, in the framing of the readers.
     """
     height, width = picture.shape
-    scale = min(SEARCHED_AT / min(height, width), LONGEST / max(height, width))
+    scale = min(SEARCHED_AT / min(height, width), _LONGEST / max(height, width))
     reduced = (max(1, round(width * scale)), max(1, round(height * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     searched = cv2.resize(picture, reduced, interpolation=interpolation)
     room = round(ROOM * SEARCHED_AT)
     searched = cv2.copyMakeBorder(searched, room, room, room, room, cv2.BORDER_REPLICATE)
-    for least in SMALLEST:
+    for least in _SMALLEST:
         found = face_windows(searched, least * SEARCHED_AT)
         if found:
             break

@@ -111,7 +111,7 @@ def _function(place: str) -> Callable:
     return getattr(importlib.import_module(module), function)
 
 
-LARGEST = 512
+_LARGEST = 512
 """Side in pixels above which no set is opened: 35,887 pictures would already fill 9 GB."""
 
 
@@ -129,8 +129,8 @@ def _checked(request: FaceRequest) -> tuple[Source, int]:
             f"clip_frames is {request.clip_frames}, but {source.name} has no clips; leave it at "
             f"{CLIP_FRAMES}, or take one of {known}"
         )
-    if not 0 <= size <= LARGEST:
-        raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {LARGEST} pixels")
+    if not 0 <= size <= _LARGEST:
+        raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {_LARGEST} pixels")
     if source.sizes and size > max(source.sizes):
         largest = max(source.sizes)
         raise ParameterError(

@@ -10,7 +10,7 @@ import pandas as pd
 from fer_lib.faces.faceset import SPLITS
 from ferbook.errors import DataError
 
-FOLDS = 5
+_FOLDS = 5
 """One fold is the test split, another the validation split, the other three are learned from."""
 
 ATTEMPTS = 20
@@ -52,11 +52,11 @@ def _folds(people: np.ndarray, emotion: Sequence[str], seed: int) -> np.ndarray:
     distinct, groups = np.unique(people, return_inverse=True)
     if len(distinct) < len(SPLITS):
         raise DataError(f"{len(distinct)} people cannot be divided into three splits; at least 3 are needed")
-    if len(distinct) < FOLDS:
+    if len(distinct) < _FOLDS:
         order = np.random.default_rng(seed).permutation(len(distinct))
         return np.argsort(order)[groups]
     labels = np.unique(np.asarray(emotion, dtype=object), return_inverse=True)[1]
-    if np.bincount(labels).max() < FOLDS:
+    if np.bincount(labels).max() < _FOLDS:
         labels = np.zeros_like(labels)  # too few of each to keep shares alike
     # Not at the top: commands that render a face need no scikit-learn.
     from sklearn.model_selection import StratifiedGroupKFold
@@ -65,7 +65,7 @@ def _folds(people: np.ndarray, emotion: Sequence[str], seed: int) -> np.ndarray:
     with warnings.catch_warnings():
         # A class with fewer pictures than folds cannot be in every one; the table of the splits shows it.
         warnings.filterwarnings("ignore", message="The least populated class")
-        parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
+        parts = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups)
         for number, (_, rows) in enumerate(parts):
             folds[rows] = number
     return folds

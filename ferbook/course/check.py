@@ -19,7 +19,7 @@ from ferbook.course.worker import decode
 
 SECONDS = 300
 """That an instructor notebook and all wrong solutions may take."""
-SHORT = 16
+_SHORT = 16
 """A line of fewer characters tells nothing by itself."""
 
 
@@ -41,7 +41,7 @@ def leaks(notebook: NotebookNode, release: str) -> list[str]:
 
 def _lines(regions: list[str]) -> set[str]:
     lines = {line.strip() for region in regions for line in region.splitlines()}
-    return {line for line in lines if len(line) >= SHORT}
+    return {line for line in lines if len(line) >= _SHORT}
 
 
 def wrong_solutions(assignment: Assignment, bundle: Path, isolation: str) -> list[str]:

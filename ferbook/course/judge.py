@@ -27,9 +27,9 @@ from ferbook.course.worker import decode, encode, limit
 from ferbook.notebook import read_notebook
 
 LONGEST_MESSAGE = 600
-SEEN = "in the notebook"
+_SEEN = "in the notebook"
 """The part of a check that students see."""
-MEMORY = 4 * 2**30
+_MEMORY = 4 * 2**30
 """Bytes that a judge may take, lest a check does much with what a student's function gave."""
 
 
@@ -142,7 +142,7 @@ class Bench:
     def check(self, cell: NotebookNode, key: SimpleNamespace) -> Checked:
         """Run a check on this side. All of its points are given, or none."""
         told = source.grading(cell)
-        checked = Checked(check=told["grade_id"], points=0, most=told["points"], part=SEEN)
+        checked = Checked(check=told["grade_id"], points=0, most=told["points"], part=_SEEN)
         try:
             seen = HIDDEN.sub("", cell.source + "\n")
             names = self.namespace(cell.source if self.silent else seen, key)
@@ -154,7 +154,7 @@ class Bench:
         except StudentError as fault:
             checked.message = str(fault)
         except AssertionError as fault:
-            told = "" if self.silent and checked.part == SEEN else str(fault)[:LONGEST_MESSAGE]
+            told = "" if self.silent and checked.part == _SEEN else str(fault)[:LONGEST_MESSAGE]
             checked.message = told or "the result is not right"
         except Exception as fault:
             checked.message = f"the result cannot be used ({type(fault).__name__})"
@@ -224,7 +224,7 @@ def judge(case: Case, keys: dict | None = None) -> Verdict:
     sent no hidden input: only from there come messages with the student's own words and values.
     """
     verdict = _run(case, keys, silent=True)
-    seen = [one for one in verdict.checks if one.part == SEEN]
+    seen = [one for one in verdict.checks if one.part == _SEEN]
     if verdict.ended or not (seen or verdict.notes):
         return verdict
     told = _run(case, keys, silent=False)
@@ -284,7 +284,7 @@ def _run(case: Case, keys: dict | None, silent: bool) -> Verdict:
 
 def main() -> None:
     """Judge the case on standard input."""
-    limit(DATA=MEMORY)
+    limit(DATA=_MEMORY)
     case = Case.model_validate_json(sys.stdin.read())
     print(judge(case).model_dump_json())
 

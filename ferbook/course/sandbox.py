@@ -29,13 +29,13 @@ from ferbook.errors import MissingError
 from ferbook.owner import end_with_parent
 
 TRUST = "none: the students are trusted"
-MEMORY, OUTPUT, PROCESSES, FILES = 2 * 2**30, 2**20, 64, 256 * 2**20
+_MEMORY, OUTPUT, PROCESSES, _FILES = 2 * 2**30, 2**20, 64, 256 * 2**20
 """Most that a submission may take: resident memory, printed bytes, processes, bytes of files."""
 ON_THE_CLOCK, LONGEST_WAIT = 3, 60
 """By the clock a submission may take three times its seconds of the processor, and no more than a minute."""
 STRANGER = 64_123
 """The first of the users and groups that a grader who is root becomes: of each submission its own."""
-STRANGERS = 1000
+_STRANGERS = 1000
 WATCH = 0.05
 """Seconds between two looks at a process's memory."""
 SYSTEM = (
@@ -95,14 +95,14 @@ def _environment(home: str, packages: str) -> dict[str, str]:
 
 
 def _python(engine: str) -> list[str]:
-    return [sys.executable, "-P", engine, str(FILES), str(4 * PROCESSES), str(2 * MEMORY)]
+    return [sys.executable, "-P", engine, str(_FILES), str(4 * PROCESSES), str(2 * _MEMORY)]
 
 
 def _as_stranger() -> list[str]:
     """What a process of root puts before a command that shall be nobody's."""
     none = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     if os.geteuid() == 0:
-        number = STRANGER + os.getpid() % STRANGERS
+        number = STRANGER + os.getpid() % _STRANGERS
         none += [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
     return ["setpriv", *none]
 
@@ -120,7 +120,7 @@ def _bwrap(box: Box) -> list[str]:
     for name in DEVICES:
         command += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
     command += ["--symlink", "/proc/self/fd", "/dev/fd"]
-    command += ["--perms", "0777", "--size", str(FILES), "--tmpfs", SCRATCH]
+    command += ["--perms", "0777", "--size", str(_FILES), "--tmpfs", SCRATCH]
     shown = box.shown()
     for folder in sorted({str(parent) for inside in shown for parent in list(Path(inside).parents)[:-1]}):
         command += ["--perms", "0755", "--dir", folder]
@@ -158,7 +158,7 @@ def _unshare(box: Box) -> list[str]:
     for name in DEVICES:
         mount(f"/dev/{name}", f"/dev/{name}", "file", "")
     lines.append(f"mkdir -p {root}{SCRATCH} {root}/proc; mount -t proc proc {root}/proc")
-    lines.append(f"mount -t tmpfs -o size={FILES},mode=777 tmpfs {root}{SCRATCH}")
+    lines.append(f"mount -t tmpfs -o size={_FILES},mode=777 tmpfs {root}{SCRATCH}")
     lines.append(f"ln -s /proc/self/fd {root}/dev/fd")
     for inside, real in box.shown().items():
         mount(inside, str(real), "folder" if real.is_dir() else "file")
@@ -361,8 +361,8 @@ class Worker:
             self._busy = max(self._busy, busy)
             if self.spent > self._seconds:
                 self._end(f"it took longer than {self._seconds:.0f} seconds")
-            elif memory > MEMORY:
-                self._end(f"it took more than {MEMORY >> 30} GiB of memory")
+            elif memory > _MEMORY:
+                self._end(f"it took more than {_MEMORY >> 30} GiB of memory")
             elif len(tree) > PROCESSES:
                 self._end(f"it started more than {PROCESSES} processes")
 

@@ -23,7 +23,7 @@ SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION", re.M |
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 
 
-class Course(BaseModel):
+class CourseFile(BaseModel):
     """``assignments/course.yaml``. ``packages``: our own packages that a student's code may import."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -167,11 +167,11 @@ class Assignment:
         ).hexdigest()
 
 
-def course() -> Course:
+def course() -> CourseFile:
     """The course of this book. Raises BookError where it has none, or its file is not as it should be."""
     file = paths.root() / "assignments" / "course.yaml"
     try:
-        return Course.model_validate(read_yaml(file, BookError))
+        return CourseFile.model_validate(read_yaml(file, BookError))
     except ValidationError as fault:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors())
         raise BookError(f"{file}: {told}") from fault

@@ -16,7 +16,7 @@ from ferbook.course.source import Assignment, name_of
 from ferbook.errors import ChapterError, DataError
 from ferbook.notebook import read_notebook
 
-LARGEST = 20 * 2**20
+_LARGEST = 20 * 2**20
 """Bytes of a notebook."""
 STUDENT = re.compile(r"\w[\w.@+-]{0,99}")
 
@@ -99,8 +99,8 @@ def _recognised(file: Path, known: dict[str, Assignment]) -> tuple[str, str]:
         return "", "a link, which is not followed"
     if not stat.S_ISREG(told.st_mode):
         return "", "not a file"
-    if told.st_size > LARGEST:
-        return "", f"{told.st_size >> 20} MiB; a notebook has at most {LARGEST >> 20}"
+    if told.st_size > _LARGEST:
+        return "", f"{told.st_size >> 20} MiB; a notebook has at most {_LARGEST >> 20}"
     if file.suffix != ".ipynb":
         return "", "not a notebook"
     if not told.st_size:

@@ -4,11 +4,13 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from book import facs_page, switchboard
 from book.faces.packing import COLUMNS, packed
 from book.switchboard import ShownFilter, SwitchboardPictures, SwitchboardResponses
+from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import RunStoreError
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
 
@@ -35,14 +37,9 @@ def pictures() -> SwitchboardPictures:
     masks = np.zeros((len(CODES), 12, 12), np.uint32)
     masks[CODES.index({"AU1": "E"}), 2:9, 2:9] = 1
     masks[CODES.index({"AU1": "E"}), 5, 5] = 0
-    return packed(FaceSetOf(pixels, masks))
-
-
-class FaceSetOf:
-    """What ``packed`` reads of a face set."""
-
-    def __init__(self, pixels, masks):
-        self.pixels, self.masks, self.mask_aus, self.size = pixels, masks, AUS, pixels.shape[1:]
+    row = {"dataset": "toy", "subject": "toy-1", "sequence": "", "frame": 0, "emotion": "", "split": "test"}
+    table = pd.DataFrame([row] * len(CODES))
+    return packed(FaceSet("toy", pixels, table, masks=masks, mask_aus=AUS))
 
 
 @pytest.fixture(scope="module")

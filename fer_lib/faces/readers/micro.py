@@ -35,7 +35,7 @@ _FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"
 UNCODED = "clips without a row in the coding sheet"
 
-COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, AUS, EMOTION = (
+_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, _AUS, EMOTION = (
     *("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"),
     *("Action Units", "Estimated Emotion"),
 )
@@ -87,7 +87,7 @@ def read_micro(
     without a folder, a clip none of whose pictures lies between onset and offset.
     """
     sheet = find_sheet(folder, layout.sheet)
-    rows = read_sheet(sheet, COLUMNS, layout.worksheet)
+    rows = read_sheet(sheet, _COLUMNS, layout.worksheet)
     left_out: Counter[str] = Counter({SINGLE: 0})
     (top, *others) = sequences.tops(
         pictures.place, layout.subject_folder, f"folders of subjects ({layout.subject_id(1)})"
@@ -136,7 +136,7 @@ def _read_clip(
 ) -> sequences.Clip | None:
     found = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
-    codes = parse_codes(row.text(AUS), f"{row.place}, {AUS}")
+    codes = parse_codes(row.text(_AUS), f"{row.place}, {_AUS}")
     onset, apex, offset, corrected = _span(row, list(found))
     inside = [number for number in found if onset <= number <= offset]
     if len(inside) < 2:
@@ -199,7 +199,7 @@ def _span(row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
 
 def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[str, object]]:
     """Write the sequences of ``faces`` as clips to the folder ``place``; returned are the cells of the coding
-    sheet by ``COLUMNS``, a row each.
+    sheet by ``_COLUMNS``, a row each.
 
     A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th
     of the sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say.
@@ -231,7 +231,7 @@ def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[s
         cells.append(
             {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.
-            | {AUS: int(aus) if aus.isdigit() else aus or None, EMOTION: layout.emotions[emotion]}
+            | {_AUS: int(aus) if aus.isdigit() else aus or None, EMOTION: layout.emotions[emotion]}
         )
     return cells
 
