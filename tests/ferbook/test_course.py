@@ -409,7 +409,7 @@ def test_a_check_that_was_not_visible_tells_neither_code_nor_inputs(course, dice
     grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
     page = (tmp_path / "out" / "feedback" / "spy.html").read_text()
     assert "<code>counts</code> raised ValueError<" in page
-    assert re.findall("raised Spied1: spied (.*)</li>", page) == ["[&#x27;[1 4 1]&#x27;]"]  # seen by all
+    assert re.findall("raised Spied1: spied (.*)</li>", page) == ["[&#39;[1 4 1]&#39;]"]  # seen by all
     assert page.count("pied") == 2
 
 

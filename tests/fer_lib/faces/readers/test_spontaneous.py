@@ -380,7 +380,7 @@ def test_a_broken_archive_is_named(plus, harm, message):
 
 def test_an_entry_too_large_for_a_picture_is_not_unpacked(plus, monkeypatch):
     size = len(zipfile.ZipFile(plus / "2D+3D" / "F001.zip").read("F001/T1/0000.jpg"))
-    monkeypatch.setattr(bp4dplus_reader, "LARGEST_PICTURE", size - 1)
+    monkeypatch.setattr(bp4dplus_reader, "_LARGEST_PICTURE", size - 1)
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(DataError, match=rf"F001\.zip, F001/T1/0000\.jpg: {size:,} bytes; expected a picture"):
         read_bp4dplus(plus, SIZE)
