@@ -26,8 +26,7 @@ Rounds (short trainings, seed 0; neutral, six, AU heads; version 2 by two whole 
     1  tone and asymmetry at rest (``rest.TRAITS``) of mouth, brows, lids, lips, jaw       .560  .728  .879
     2  brows' slants and mouths farther apart, lines at rest, painted brows of other
        heights and arches; features of .2 in place of .08                                  .943  .672  .876
-    3  three quarters of that rest, features .12: version 3 as it is; not asked after a
-       short training, but by the networks of ``published_3``
+    3  three quarters of that rest, features .12: version 3 as it is                       .883  .678  .878
 
 Round 1 was asked on heads whose mouths' corners were painted dark by mistake, on which three networks of
 version 2 had .092, .687 and .885; all others on those that this checkout makes.
