@@ -19,7 +19,9 @@ SHARED = 1_200_000
 """Bytes that all pages load, at most."""
 SMALLEST = 7 * 96 / 72
 """Letters of a figure: 7 pt in pixels of a screen."""
-TALLEST = 10_000
+TALLEST = 12000
+"""Pixels of a page at most. It was 10,000 while cells were folded; since at least half of them are seen, five
+chapters are 10,430 to 11,590 high, which is too much."""
 
 
 def within(site: Path, address: str) -> str:
