@@ -3,6 +3,7 @@
 import shutil
 from contextlib import ExitStack
 from functools import singledispatch
+from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from book.populations import DIVERGED, FAILED, Member, seal
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.registry import open_faces, set_name
@@ -65,7 +67,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     seed_everything(seed)
     model = build_network(asked.network, len(classes), faces.size[0], **asked.options)
     last = asked.recipe.epochs
-    checkpoints = {*(asked.checkpoints if seed < asked.checkpointed else ()), *((last,) if shuffled else ())}
+    checkpoints = asked.checkpoints if seed < asked.checkpointed else ()
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
     record = about | {
         "population": asked.name,
@@ -77,7 +79,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     }
     try:
         training = train(
-            learned, model, classes, asked.recipe, device=device, seed=seed, checkpoints=checkpoints
+            learned, model, classes, asked.recipe, device=device, seed=seed, checkpoints=range(1, last + 1)
         )
     except Diverged as fault:
         told = {"failed": f"{DIVERGED}{fault}", "finished": now()}
@@ -85,24 +87,28 @@ def train_network(member: Member, device: torch.device) -> dict:
         with whole_folder(member.folder) as folder:
             write_json(folder / FAILED, record | told)
         raise
-    best_epoch = training.best_epoch
-    if shuffled:
-        # Validation cannot tell which epoch knows most pictures by heart; the last one does.
-        best_epoch = last
-        model.load_state_dict(training.checkpoints.pop(last))
+    # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
+    best_epoch = last if shuffled else training.best_epoch
     test, taught = chosen.split("test"), learned.split("train")
-    answers, by_heart = (predict(model, split, device=device) for split in (test, taught))
-    labels = test.labels(classes)
+    by_epoch = []
+    for weights in training.checkpoints.values():
+        model.load_state_dict(weights)
+        by_epoch.append(predict(model, test, device=device).argmax(1))
+    model.load_state_dict(training.checkpoints[best_epoch])
+    anew = [open_faces(asked.fresh, progress=False).labelled()] if asked.fresh else []
+    answers, by_heart, *of_fresh = (predict(model, split, device=device) for split in (test, taught, *anew))
     _clear(member)
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
-        np.save(folder / "test.npy", answers.astype(np.float16), allow_pickle=False)
-        tested = pd.DataFrame({"label": labels, "group": independent_groups(test)})
-        tested.to_csv(folder / "tested.csv", index=False)
+        np.save(folder / "epochs.npy", np.array(by_epoch, dtype=np.uint8), allow_pickle=False)
+        _keep_answers(folder, "test.npy", "tested.csv", test, answers, classes)
+        if asked.fresh:
+            _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
         if asked.weights is None or seed < asked.weights:
             save_weights(model, folder / "weights", about, compact=True)
-        for epoch, weights in training.checkpoints.items():
-            filters = compacted({n: value for n, value in weights.items() if value.ndim == 4})
+        for epoch in checkpoints:
+            convolutions = {n: value for n, value in training.checkpoints[epoch].items() if value.ndim == 4}
+            filters = compacted(convolutions)
             save_file(filters, folder / member.checkpoint(epoch).name)
         done = record | {
             "epochs": len(training.curve),
@@ -111,13 +117,27 @@ def train_network(member: Member, device: torch.device) -> dict:
             "train_accuracy": float(np.mean(by_heart.argmax(1) == taught.labels(classes))),
             "train_counts": class_counts(chosen, classes).tolist(),
             "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
-            "test_accuracy": float(np.mean(answers.argmax(1) == labels)),
+            "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(classes))),
             "precision": training.precision.to_json(),
             "seconds": round(perf_counter() - started),
             "core_seconds": round(process_time() - spent),
             "finished": now(),
         }
         return seal(folder, done)
+
+
+def _keep_answers(
+    folder: Path,
+    answers: str,
+    asked: str,
+    faces: FaceSet,
+    probabilities: np.ndarray,
+    classes: tuple[str, ...],
+) -> None:
+    """The ``probabilities`` (N, classes) of ``faces``, and of each picture its label and its group."""
+    np.save(folder / answers, probabilities.astype(np.float16), allow_pickle=False)
+    table = pd.DataFrame({"label": faces.labels(classes), "group": independent_groups(faces)})
+    table.to_csv(folder / asked, index=False)
 
 
 def _clear(member: Member) -> None:

@@ -96,13 +96,14 @@ class Population(Kept, Taught):
 
     ``checkpoints``: epochs after which the convolutions of the first ``checkpointed`` networks are kept too.
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
-    curves and answers.
+    curves and answers. ``fresh``: people drawn anew, whose pictures' answers are kept too.
     """
 
     networks: int = Field(ge=1, le=100)
     checkpoints: tuple[int, ...] = ()
     checkpointed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
+    fresh: FaceRequest | None = None
 
     @property
     def taught(self) -> Taught:
@@ -210,9 +211,21 @@ class Member:
 
     def answers(self) -> "np.ndarray":
         """Probabilities (N, classes) of the test split, float16, in its order."""
+        return self._array("test.npy")
+
+    def answers_by_epoch(self) -> "np.ndarray":
+        """Indices (epochs, N) of the classes that the test split was given after each epoch, uint8: what
+        choosing the epoch on those who are tested would have been worth. Raises DataError where they are not
+        kept, as of networks that were trained before this was asked.
+        """
+        if not (self.folder / "epochs.npy").is_file():
+            raise DataError(f"{self.folder}: no answers after each epoch are kept")
+        return self._array("epochs.npy")
+
+    def _array(self, name: str) -> "np.ndarray":
         import numpy as np
 
-        return np.load(self.folder / "test.npy", allow_pickle=False)
+        return np.load(self.folder / name, allow_pickle=False)
 
     def tested(self) -> "pd.DataFrame":
         """What statistics need of the test split, so that they need no faces: one row per picture with its

@@ -67,6 +67,12 @@ def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
     assert len(tested) == len(answers) and answers.dtype == np.float16
     accuracy = np.mean(answers.argmax(1) == tested["label"])
     assert accuracy == pytest.approx(first.done()["test_accuracy"])
+    by_epoch, chosen = first.answers_by_epoch(), first.done()["best_epoch"]
+    assert by_epoch.shape == (3, len(tested))
+    assert np.array_equal(by_epoch[chosen - 1], answers.argmax(1)), (
+        "the epoch that was kept answers as it did"
+    )
+    assert (by_epoch[0] != by_epoch[2]).any()
     assert (first.folder / "epoch-001.safetensors").is_file()
     then, now = first.network(1), first.network()
     assert not torch.equal(then.conv3.weight, now.conv3.weight) and torch.equal(
@@ -186,6 +192,23 @@ def test_what_is_kept_and_what_is_missing_is_listed(capsys):
     assert "tiny: 1 of 2 (1 missing)" in capsys.readouterr().out
 
 
+def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):
+    (member, _) = trained(changed(fresh={"name": "lab", "size": 16, "face_seed": 1}))
+    answers = np.load(member.folder / "fresh.npy")
+    known = predict(member.network(), faces.labelled()).astype(np.float16)
+    assert np.allclose(answers, known, atol=0.02), "the fixture opens the same stripes for everybody"
+    assert len((member.folder / "fresh.csv").read_text().splitlines()) == len(answers) + 1
+    (without, _) = trained(changed(name="plain"))
+    assert not (without.folder / "fresh.npy").exists()
+
+
+def test_no_answers_after_each_epoch_are_said_to_be_absent():
+    (member, _) = trained()
+    (member.folder / "epochs.npy").unlink()
+    with pytest.raises(DataError, match=r"tiny/0: no answers after each epoch"):
+        member.answers_by_epoch()
+
+
 def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeypatch):
     population = changed(
         labels="shuffled", recipe=TrainingRecipe(epochs=4, batch_size=8, lr=0.02, augment="none")
@@ -200,8 +223,9 @@ def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeyp
     monkeypatch.setattr(population_training, "train", noted)
     (member,) = (m for m in population.members if m.seed == 0)
     done = train_member(member, device="cpu")
-    learned, training = seen[0]
-    assert done["best_epoch"] == 4 and sorted(training.checkpoints) == [1]
+    learned, _ = seen[0]
+    assert done["best_epoch"] == 4
+    assert [file.name for file in sorted(member.folder.glob("epoch-*"))] == ["epoch-001.safetensors"]
     right = predict(member.network(), learned).argmax(1) == learned.labels(tuple(done["classes"]))
     assert right.mean() == pytest.approx(done["train_accuracy"], abs=0.02)
 
