@@ -57,7 +57,7 @@ def use_data_dir(folder: Path | None) -> None:
 @data_app.command("list")
 def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List every face set: found, not found or incomplete, what is missing, its licence, how to get it."""
-    from fer_lib.faces.registry import REGISTRY, list_sources
+    from fer_lib.faces.registry import list_sources, named_source
     from synthetic_faces.domains import OPTIONS
 
     use_data_dir(data_dir)
@@ -72,7 +72,7 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         tell(f"{row['version']}: {state}", style="bold")
         for version, (sets, size) in row["also_kept"].items():
             tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
-        if not REGISTRY[row["name"]].reader:
+        if not named_source(row["name"]).reader:
             options = (f"{each}={'|'.join(known)}" for each, known in OPTIONS.items())
             tell(f"  options: {'; '.join(options)}")
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
@@ -120,7 +120,7 @@ def data_sheet(
 ) -> None:
     """Write a contact sheet: some pictures of each emotion, and some sequences."""
     from fer_lib.faces.contact_sheet import contact_sheet
-    from fer_lib.faces.registry import REGISTRY, open_faces
+    from fer_lib.faces.registry import named_source, open_faces
     from fer_lib.faces.request import FaceRequest
     from ferbook.files import write_atomically
 
@@ -130,8 +130,9 @@ def data_sheet(
     file = output or Path(f"{faces.name}.png")
     write_atomically(file, contact_sheet(faces, columns, seed))
     tell(f"contact sheet of {name}: {file}")
-    if not REGISTRY[faces.name].shareable:
-        tell(f"note: it shows people under licence ({REGISTRY[faces.name].licence})")
+    source = named_source(faces.name)
+    if not source.shareable:
+        tell(f"note: it shows people under licence ({source.licence})")
 
 
 @data_app.command("describe")

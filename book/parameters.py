@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from fer_lib.faces.request import FaceRequest
+from fer_lib.faces.sources import may_be_own
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
 from synthetic_faces.versions import unversioned
@@ -19,10 +20,26 @@ def _made_here(name: object) -> object:
     return unversioned(name) if isinstance(name, str) and "/" in name else name
 
 
+@dataclass(frozen=True)
+class FaceName:
+    """Checks the name of a face set. Whether one's own is there, is asked before a run, as of a real one."""
+
+    allowed: str = " | ".join(get_args(FaceSource)) + " | the folder of your own faces.csv below FER_DATA"
+
+    def __call__(self, name: str) -> str:
+        if name not in get_args(FaceSource) and not may_be_own(name):
+            raise ValueError(f"not {self.allowed}")
+        return name
+
+
 FaceField = Annotated[
-    FaceSource,
+    str,
     BeforeValidator(_made_here),
-    Field(description="the face set: a synthetic one (lab, wild, game, micro), or a real one below FER_DATA"),
+    AfterValidator(FaceName()),
+    Field(
+        description="the face set: a synthetic one (lab, wild, game, micro), a real one below FER_DATA, or "
+        "your own pictures there"
+    ),
 ]
 
 

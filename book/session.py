@@ -12,7 +12,7 @@ import ferbook.session
 from book.populations import Member, find_population
 from book.suite import outdated, seen
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import REGISTRY, open_faces, set_name, source_status
+from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.lesson import Lesson, TrainedNetwork
@@ -76,7 +76,7 @@ class Session(ferbook.session.Session):
     @cached_property
     def may_show_faces(self) -> bool:
         """Whether single pictures may appear on the page: the set is free, or the user said so."""
-        return REGISTRY[self.params.faces].shareable or self.params.publish_faces
+        return named_source(self.params.faces).shareable or self.params.publish_faces
 
     def upstream(self, name: str) -> ChapterResult:
         """As the engine's; ChapterError too where that chapter saw another version of the synthetic faces."""

@@ -1,14 +1,17 @@
 """Files and folders that appear whole or not at all, and YAML that is read with care."""
 
+import errno
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import yaml
 
@@ -27,6 +30,17 @@ def is_leftover(file: Path, path: Path) -> bool:
     """Whether ``file``, by its name, is what a killed process left of ``path``, or one at work is writing."""
     named = re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}", file.name)
     return file.parent == path.parent and named is not None
+
+
+def open_regular(path: Path | str) -> BinaryIO:
+    """The file at ``path``, open for reading. Raises OSError, as for a file that is absent, for what is no
+    regular file: a pipe would wait for a writer for ever.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(number, "rb")
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -66,10 +66,10 @@ def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Proto
 
     ``classes``: the emotions to tell apart; None takes those of the protocol that occur, which of CK+ are
     eight, neutral and contempt among them, and for its six-class protocol are given as ``SIX``. A synthetic
-    set has the protocol of the set that it stands in for.
+    set has the protocol of the set that it stands in for, and one that is not known here its own split.
 
-    Raises DataError for pictures of several data sets, of one without a protocol or without emotions; for
-    fewer than three people, or nobody named, where people are divided; and where a part of a fold is empty.
+    Raises DataError for pictures of several data sets, or of one without emotions; for fewer than three
+    people, or nobody named, where people are divided; and where a part of a fold is empty.
     Raises ParameterError for a class that does not occur, is named twice, or stands alone. Which classes a
     fold lacks is told by ``leak_table``.
     """
@@ -80,12 +80,7 @@ def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Proto
             f"face set {faces.name!r} joins pictures of {', '.join(datasets)}; a protocol belongs to one "
             "data set"
         )
-    if datasets[0] not in _PLANS:
-        raise DataError(
-            f"face set {faces.name!r}: no protocol of the data set {datasets[0]!r}; there are those of "
-            f"{', '.join(_PLANS)}"
-        )
-    plan = _PLANS[datasets[0]]
+    plan = _PLANS.get(datasets[0], _OWN)
     classes = _classes(faces, plan, classes)
     folds = plan.divide(faces, faces.table["emotion"].isin(classes).to_numpy())
     for number, fold in enumerate(folds):
@@ -312,6 +307,12 @@ _POSED = replace(
     about=_NUMBERED,
 )
 
+_OWN = _Plan(
+    name="own split",
+    source="The division that comes with the set, or else one by people of our own",
+    about="Learned from train, selected on valid, and test tested once.",
+    divide=_official_split,
+)
 _PLANS: dict[str, _Plan] = {
     "ckplus": _CKPLUS,
     "lab": replace(_CKPLUS, source=f"{_CKPLUS.source}, for CK+, which the set stands in for"),

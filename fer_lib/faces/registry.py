@@ -8,19 +8,21 @@ import hashlib
 import importlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib.faces.cache import cached, code_hash, other_versions
 from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
 from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.sources import SOURCES, Source
+from fer_lib.faces.sources import SOURCES, Source, may_be_own
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError
-from ferbook.files import write_atomically
+from ferbook.files import open_regular, write_atomically
 from synthetic_faces.versions import VERSIONS, made, versioned
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
 
 EXPORT_NOTE = ".exported.json"
 """Lies in a folder that ``faces.export`` wrote: its pictures are not the official ones."""
+
+
+SEAL = ".sealed.json"
+"""Lies in the folder of a set that ``seal`` has sealed."""
 
 
 def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
@@ -50,6 +56,7 @@ def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
         return rendered_faces(request, progress=progress)
 
     folder, files = _copy(source)
+    _require_sealed(source, folder, files)  # of what the cache holds, too
     clips = _clip_options(source, request)
     key = {"code": code_hash(source.module), "size": size}
     key |= {"files": len(files), "content": _content_hash(source, folder, files)} | clips
@@ -89,13 +96,14 @@ def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
 def require_layout(name: str) -> None:
     """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie and can be written."""
     known = [source.name for source in REGISTRY.values() if source.reader]
-    if name not in known:
+    if name not in (*known, *own_sets()):
         raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(known)}")
 
 
 def _read(
     source: Source, size: int, options: dict[str, int], folder: Path, files: "list[FileState]"
 ) -> "FaceSet":
+    _require_sealed(source, folder, files)
     try:
         faces = _function(source.reader)(folder, size, **options)
     except DataError as fault:
@@ -151,9 +159,12 @@ def fingerprint(request: FaceRequest) -> str:
 
     Synthetic faces: their version and the request, in words. Real sets: what is in each file, remembered
     while their states are the same, and the reader's source; of the pictures of more than 8 GiB the
-    modification time. A set that cannot be opened because something is missing gives ``"absent"``. Raises
+    modification time. A set that cannot be opened because something is missing, one's own included, gives
+    ``"absent"``. Raises
     ParameterError as ``open_faces`` and DataError for a file that cannot be read.
     """
+    if may_be_own(request.name) and not _is_own(request.name):
+        return "absent"  # of a run from another machine, say
     source, size = _checked(request)
     clips = _clip_options(source, request)
     folder, missing = _place(source) if source.layouts else (None, None)
@@ -217,8 +228,18 @@ def list_sources() -> list[dict]:
         {field: getattr(source, field) for field in told}
         | source_status(source.name)
         | {"version": set_name(source.name), "also_kept": other_versions(source.name)}
-        for source in REGISTRY.values()
+        for source in map(named_source, (*REGISTRY, *own_sets()))
     ]
+
+
+def own_sets() -> list[str]:
+    """The user's own sets: folders below FER_DATA with a ``faces.csv``, sorted."""
+    names = sorted(table.parent.name for table in data_dir().glob("*/faces.csv"))
+    return [*filter(_is_own, names)]
+
+
+def _is_own(name: str) -> bool:
+    return may_be_own(name) and (data_dir() / name / "faces.csv").is_file()
 
 
 def set_name(name: str) -> str:
@@ -232,8 +253,12 @@ def named_source(name: str) -> Source:
     Raises ParameterError for an unknown one, SettingError for a version that is not made here.
     """
     plain = made(name).partition("/")[0] if name.partition("/")[0] in VERSIONS else name
+    if _is_own(plain):
+        return replace(REGISTRY["own"], name=plain)
     if plain not in REGISTRY:
-        raise ParameterError(f"faces is {name!r}; the face sets are {', '.join(REGISTRY)}")
+        table = data_dir() / name / "faces.csv"
+        also = f"; one of your own would have {table}" if may_be_own(name) else ""
+        raise ParameterError(f"faces is {name!r}; the face sets are {', '.join(REGISTRY)}{also}")
     return REGISTRY[plain]
 
 
@@ -257,12 +282,28 @@ def _found(folder: Path, pattern: str) -> list[Path]:
 def _first_missing(source: Source, folder: Path) -> str | None:
     if not folder.is_dir():
         return f"folder {folder}"
+    if other := _other_case(source, folder):
+        return other
     missing = [[entry for entry in layout if not _found(folder, entry)] for layout in source.layouts]
     # Of several layouts, the user most likely has the one that is begun: train without test lacks test.
     begun = [gone for gone, layout in zip(missing, source.layouts, strict=True) if len(gone) < len(layout)]
     if [] in missing:
         return None
     return f"{folder / (begun or missing)[0][0]}"
+
+
+def _other_case(source: Source, folder: Path) -> str:
+    """What is named in another letter case than an entry of the layouts, in words: it would be passed over.
+
+    Empty where there is nothing such, and where a disk takes both for one.
+    """
+    entries = (*(entry for layout in source.layouts for entry in layout), *source.optional)
+    known = {entry.casefold(): entry for entry in entries if not set(entry) & set("*?[/")}
+    for other in sorted(os.listdir(folder)):
+        name = known.get(other.casefold(), other)
+        if name != other and not (folder / name).exists():
+            return f"{folder / name} (there is {other!r}: mind the letter case)"
+    return ""
 
 
 FileState = tuple[str, int, int, int, int]
@@ -287,6 +328,10 @@ def _files(source: Source, folder: Path) -> list[FileState]:
                 with suppress(OSError):  # a broken link, which the reader names
                     s = os.stat(name)
                     local = name.removeprefix(root)
+                    if not stat.S_ISREG(s.st_mode):  # opening a pipe would wait for ever
+                        raise DataError(f"{source.name}: {name} is no regular file; take it away")
+                    if local == SEAL:
+                        continue
                     found[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
     return sorted(found.values())
 
@@ -323,8 +368,7 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
             if not whole and name.lower().endswith(_PICTURES):
                 digest.update(json.dumps([name, size, modified]).encode())
                 continue
-            with open(os.path.join(folder, name), "rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
+            content = _digest(folder, name)
             digest.update(json.dumps([name, content]).encode())
     except OSError as fault:
         raise DataError(f"{source.name}: {fault.filename} cannot be read ({fault.strerror})") from fault
@@ -333,6 +377,48 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
         with suppress(OSError):  # a cache that cannot be written costs time only
             write_atomically(memo, json.dumps({"states": states, "content": digest.hexdigest()}))
     return digest.hexdigest()
+
+
+def _digest(folder: Path, name: str) -> str:
+    with open_regular(folder / name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seal(name: str) -> tuple[Path, int]:
+    """Write the digests of all files of the real set ``name`` beside them, for a copy that is known to be
+    good today: from now on it is refused where any of them differs. Returns the file and their number.
+
+    Raises as ``read_anew``, OSError where it cannot be written.
+    """
+    read_anew(FaceRequest(name))
+    source = named_source(name)
+    folder, files = _copy(source)
+    digests = {file: _digest(folder, file) for file, *_ in files}
+    known = {"content": _content_hash(source, folder, files), "files": digests}
+    write_atomically(folder / SEAL, json.dumps(known, indent=1) + "\n")
+    return folder / SEAL, len(files)
+
+
+def _require_sealed(source: Source, folder: Path, files: list[FileState]) -> None:
+    """Raise DataError that names the first file which is not as it was when the set was sealed, if it was."""
+    file = folder / SEAL
+    if not (file.exists() or file.is_symlink()):
+        return
+    mend = "put the sealed copy back, or delete the seal and check the set"
+    try:
+        with open_regular(file) as stream:
+            known = json.loads(stream.read())
+        digests = dict(known["files"])
+        if known["content"] == _content_hash(source, folder, files):
+            return
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
+        raise DataError(f"{file}: not a readable seal ({fault}); {mend}") from fault
+    there = {name for name, *_ in files}
+    for name in sorted(there | digests.keys()):
+        if name not in there or name not in digests:
+            raise DataError(f"{folder / name}: {'new' if name in there else 'gone'} since the seal; {mend}")
+        if _digest(folder, name) != digests[name]:
+            raise DataError(f"{folder / name}: changed since the seal; {mend}")
 
 
 def _require_unchanged(source: Source, folder: Path, files: list[FileState]) -> None:

@@ -3,6 +3,7 @@
 Facts only, and light to import: the command line lists them many times a session.
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -336,7 +337,28 @@ SOURCES = (
         layouts=(("novaemotions.csv",), ("anger",), ("happiness",), ("neutral",)),
         optional=("*",),
     ),
+    _real(
+        "own",
+        title="Your own pictures",
+        licence="What the people in them have agreed to",
+        citation_key="",
+        citation="Whoever took them",
+        how_to_get=(
+            "a table faces.csv (path, subject, emotion) beside the pictures, in a folder below FER_DATA; its "
+            "name, of small letters, digits and _, is the set's"
+        ),
+        layouts=(("faces.csv",),),
+        optional=("*",),
+    ),
 )
+
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+
+def may_be_own(name: str) -> bool:
+    """Whether a folder with one's own ``faces.csv`` may be called ``name``."""
+    return bool(_OWN_NAME.fullmatch(name)) and name not in {source.name for source in SOURCES}
+
 
 CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
 """The face sets that hold clips, from onset over apex to offset."""

@@ -64,7 +64,7 @@ def test_text_is_parsed_by_the_field_type(text, field, value):
         ("schedule", "linear", "constant | onecycle | cosine"),
         ("augment", True, "none | light | standard | published"),
         ("size", "50", "a multiple of 8"),
-        ("faces", "imagenet", "lab | wild | game | micro | heads | fer2013"),
+        ("faces", "ImageNet", "lab | wild | game | micro | heads | fer2013"),
     ],
 )
 def test_an_impossible_value_names_field_value_and_range(field, value, told):

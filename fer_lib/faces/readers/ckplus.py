@@ -34,7 +34,7 @@ from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes, codes_of
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.lines import counts_of, read_lines, require_labels
-from fer_lib.faces.readers.pictures import add_once, list_inside, require_inside
+from fer_lib.faces.readers.pictures import add_once, list_inside, require_case, require_inside
 from ferbook.errors import DataError
 
 CKPLUS_CODES = EMOTIONS
@@ -74,6 +74,8 @@ _MOST = 999
 _UNUSED = "sequences with neither an emotion nor FACS codes"
 _FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
 _EMPTY = "sequence folders without a picture"
+_UNMARKED = "files of landmarks, which other pictures have"
+_GAPS = "pictures of a sequence, by the numbers of the others"
 _BEYOND = "sequences whose emotion or FACS file belongs to a frame that is not there"
 
 
@@ -103,9 +105,14 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
 def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
     found = {}
+    every = [name for names in _TREES.values() for name in names]
+    if folder.is_dir():
+        require_case(folder, every)
     for tree, names in _TREES.items():
         places = [folder / name for name in names if (folder / name).exists()]
         # Unpacking adds a level: Emotion_labels/Emotion, Landmarks/Landmarks.
+        for place in filter(Path.is_dir, places):
+            require_case(place, names)
         places = [next((p / n for n in names if (p / n).is_dir()), p) for p in places]
         if len(places) > 1:
             raise DataError(f"{places[1]}: a second tree beside {places[0]}; keep one of the two")
@@ -156,6 +163,8 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
                 points = trees["Landmarks"] / subject / number
                 names = [f"{frames[frame].stem}_landmarks.txt" for frame in kept]
                 landmarks = [_read_landmarks(points / name, folder) for name in names]
+                left_out[_UNMARKED] += sum(each is None for each in landmarks)
+            left_out[_GAPS] += max(frames) - min(1, *frames) + 1 - len(frames)
             clips.append(
                 sequences.Clip(
                     subject=f"ckplus-{subject}",

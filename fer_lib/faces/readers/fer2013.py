@@ -24,6 +24,7 @@ from fer_lib.faces.readers.lines import SPELLINGS, counts_of, require_header, re
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import read_votes, write_votes
 from ferbook.errors import DataError
+from ferbook.files import open_regular
 
 SIDE = 48
 PIXELS = SIDE * SIDE
@@ -109,7 +110,7 @@ def read_csv(csv: Path) -> FaceSet:
     """
     pixels, labels, usage = [], [], []
     try:
-        with csv.open("rb") as file:
+        with open_regular(csv) as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
             if not header:
                 raise DataError(f"{csv}, line 1: empty; expected the header {HEADER}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from ferbook.errors import DataError
+from ferbook.files import open_regular
 
 SPELLINGS = {emotion: emotion for emotion in EMOTIONS} | {
     **{"angry": "anger", "disgusted": "disgust", "fearful": "fear", "scared": "fear"},
@@ -38,7 +39,8 @@ def require_labels(faces: FaceSet, allowed: Collection[str], layout: str, unlabe
 def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 text file. Raises DataError where it cannot be read."""
     try:
-        return path.read_text("utf-8-sig").splitlines()
+        with open_regular(path) as file:
+            return file.read().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: cannot be read ({fault})") from fault
 

@@ -20,7 +20,10 @@ Kept are the first frame, as neutral, and the middle three. Some videos lie on t
 found upright, it is looked for in the frames turned by 90° clockwise. There is no official split.
 """
 
+import os
 import re
+import tempfile
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,13 +52,16 @@ PUBLISHED: dict[str, int] = {}
 
 _FRONTAL_VIEWS = ("0", "2")
 NEUTRAL_MARKER, APEX_MARKER = 0, 2
-_MARKERS = range(4)
+_MARKERS = ("0", "1", "2", "3")
 _FPS = 25.0
 _LEAST = 4
 
 _NO_VIDEO = "sessions without a video"
 _VIEW = "videos that do not show the face from the front"
 _NO_LABEL = "videos without one of the six emotions and without AU codes"
+_NO_MARKER = "markers of AU codes that have none, and count as absent"
+_UNLABELLED = "emotions of videos that are kept for their AU codes"
+_COMPLAINT = "pictures that a decoder found fault with, though it gave some"
 _SHORT = "videos of fewer than four frames"
 _AU_NUMBER = "AU codes whose number is not whole"
 _SESSIONS, _SESSION = re.compile("Sessions", re.IGNORECASE), re.compile(r"\d+")
@@ -115,7 +121,11 @@ def _read_session(
     markers, left_out = _markers(coding) if coding else (None, [])
     if not emotion and markers is None:
         return None, [_NO_LABEL]
-    fps, kept = _read_video(video)
+    if not emotion:
+        left_out.append(_UNLABELLED)
+    fps, kept, complaint = _read_video(video)
+    if complaint:
+        left_out.append(_COMPLAINT)
     if not kept:
         return None, [*left_out, _SHORT]
     framed = _framed(list(kept.values()), size)
@@ -149,14 +159,17 @@ def _xml(path: Path) -> ElementTree.Element:
 
 def _emotion(path: Path) -> str:
     """The emotion of ``<sid>.xml``; empty where there is no code, or another than the six."""
-    values = [tag.get("Value", "") for tag in _xml(path).iter("Metatag") if tag.get("Name") == "Emotion"]
+    tags = list(_xml(path).iter("Metatag"))
+    if not tags:
+        raise DataError(f"{path}: no element Metatag; it should say what is shown")
+    values = [tag.get("Value", "") for tag in tags if tag.get("Name") == "Emotion"]
     if not values:
         return ""
     if len(set(values)) > 1:
         raise DataError(
             f"{path}: {len(values)} Metatags Emotion that differ: {', '.join(values)}; expected one"
         )
-    if not re.fullmatch(r"\s*\d+\s*", values[0]):
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", values[0]):
         raise DataError(
             f"{path}: Emotion is {values[0]!r}; expected a whole number, 1 to 6 for the six emotions"
         )
@@ -167,9 +180,13 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
     """AU -> (frame, type) of its markers in order, and what was left out."""
     left_out: list[str] = []
     found: dict[int, list[tuple[int, int]]] = {}
-    for unit in _xml(path).iter("ActionUnit"):
+    root = _xml(path)
+    units = list(root.iter("ActionUnit"))
+    if not units and root.tag != "ActionUnits":
+        raise DataError(f"{path}: no element ActionUnit; it should say which are shown")
+    for unit in units:
         number = (unit.get("Number") or "").strip()
-        if not number.isdecimal() or not 1 <= int(number) <= 99:
+        if not re.fullmatch(r"0*[1-9][0-9]?", number):
             left_out.append(_AU_NUMBER)
             continue
         if int(number) in found:
@@ -177,12 +194,14 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         found[int(number)] = markers = []
         for marker in unit.iter("Marker"):
             frame, kind = marker.get("Frame", ""), marker.get("Type", "")
-            if not frame.isdecimal() or not kind.isdecimal() or int(kind) not in _MARKERS:
+            if not re.fullmatch(r"[0-9]{1,9}", frame) or kind not in _MARKERS:
                 raise DataError(
                     f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame "
                     "number and a type from 0 to 3"
                 )
             markers.append((int(frame), int(kind)))
+        if not markers:
+            left_out.append(_NO_MARKER)
         markers.sort(key=lambda marker: marker[0])
         frames = [frame for frame, _ in markers]
         if len(set(frames)) < len(frames):
@@ -209,7 +228,24 @@ def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
     return None
 
 
-def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray]]:
+_stderr = threading.Lock()
+
+
+def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], str]:
+    """As ``_decode``, and what the decoder wrote to stderr: OpenCV has no other way to hand its faults on."""
+    with _stderr, tempfile.TemporaryFile() as told:
+        stderr = os.dup(2)
+        try:
+            os.dup2(told.fileno(), 2)
+            decoded = _decode(path)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        told.seek(0)
+        return *decoded, told.read().decode(errors="replace")
+
+
+def _decode(path: Path) -> tuple[float, dict[int, np.ndarray]]:
     """Frames per second, and by 0-based position the frames that are kept, grey; none of a short video.
 
     All frames that the header promises are gone through, to see whether they are there.

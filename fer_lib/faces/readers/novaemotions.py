@@ -18,7 +18,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, require_inside
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, pictures_below, require_inside
 from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, write_picture
 from fer_lib.faces.readers.votes import parse_count, whole_votes
 from ferbook.errors import DataError
@@ -54,7 +54,7 @@ def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
     lines = read_fields(path)
     votes = _vote_columns(path, lines[0] if lines else [])
     names = [name.strip().lower() for name in lines[0]]
-    pictures = _pictures(folder, folder)
+    pictures = pictures_below(folder, folder)
     seen: dict[Path, int] = {}
     clips: list[Clip] = []
     for number, fields in enumerate(lines[1:], start=2):
@@ -111,12 +111,6 @@ def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:
         return SPELLINGS[row["emotion"].lower()]
     best = [column for column, votes in counts.items() if votes == max(counts.values())]
     return best[0].removeprefix("vote_") if len(best) == 1 else ""
-
-
-def _pictures(place: Path, folder: Path) -> set[Path]:
-    """Those in ``place`` and below; links to folders are not followed, since they may lead in circles."""
-    inner = [entry for entry in list_inside(place, folder) if entry.is_dir() and not entry.is_symlink()]
-    return {*list_inside(place, folder, SUFFIXES)}.union(*(_pictures(entry, folder) for entry in inner))
 
 
 def _list_folders(folder: Path) -> list[Clip]:

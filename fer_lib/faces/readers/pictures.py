@@ -11,7 +11,7 @@ import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from PIL import Image
 
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError
+from ferbook.files import open_regular
 from synthetic_faces.framing import DOWN, EYE_TO_EYE, EYES_TO_LIPS, HALF_SIDE
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -53,6 +54,10 @@ headers and XML, RuntimeError for encrypted archives.
 """
 
 
+_DARK = 1 << 12
+"""Brightest value of a 16-bit picture below which it is taken for one of 8, 10 or 12 bits."""
+
+
 @dataclass(frozen=True)
 class Window:
     """A square of a picture, in its pixels: x = 0 is the left edge, y = 0 the upper one. It may reach
@@ -76,10 +81,10 @@ def is_litter(path: Path) -> bool:
 
 
 def require_inside(path: Path, folder: Path) -> Path:
-    """``path``, unless it is a link that leaves ``folder`` or leads in a circle: then DataError.
+    """``path``, unless it is a link, or below one that leaves ``folder``: then DataError.
 
-    Such a link would put files into the set that its owner never placed there. ``folder`` itself may be a
-    link.
+    A link out would put files into the set that its owner never placed there, one within it would count
+    files twice. ``folder`` itself may be a link.
     """
     try:
         target = path.resolve()
@@ -87,6 +92,10 @@ def require_inside(path: Path, folder: Path) -> Path:
         raise DataError(f"{path}: a link that leads nowhere ({fault})") from fault
     if not target.is_relative_to(folder.resolve()):
         raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
+    if path != folder and path.is_symlink():
+        raise DataError(f"{path}: a link to {target}, which would count twice; put the file itself there")
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise DataError(f"{path}: neither a file nor a folder; take it away")  # a pipe would wait for ever
     return path
 
 
@@ -114,6 +123,36 @@ def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list
     return [require_inside(entry, folder) for entry in entries]
 
 
+def require_file(path: Path, folder: Path, place: str = "") -> Path:
+    """``path``, a regular file in ``folder`` or below it. DataError, that begins with ``place`` or ``path``,
+    for anything else; it names a file that is called so in another letter case.
+    """
+    require_inside(path, folder)
+    if not path.is_file():
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        alike = [entry.name for entry in beside if entry.name.casefold() == path.name.casefold()]
+        told = f"; there is {alike[0]!r}: mind the letter case" if alike else ""
+        raise DataError(f"{place or path}: {path.name!r} not found in {path.parent}{told}")
+    return path
+
+
+def require_case(folder: Path, names: Collection[str]) -> None:
+    """Raise DataError where ``folder`` holds one of ``names`` in another letter case, which would be passed
+    over.
+    """
+    known = {name.casefold(): name for name in names}
+    for entry in list_inside(folder, folder):
+        name = known.get(entry.name.casefold(), entry.name)
+        if name != entry.name and not (folder / name).exists():
+            raise DataError(f"{entry}: in another letter case than {name!r}; rename it")
+
+
+def pictures_below(place: Path, folder: Path) -> set[Path]:
+    """The pictures in ``place`` and below; ``folder`` is the data set's own."""
+    inner = [entry for entry in list_inside(place, folder) if entry.is_dir()]
+    return {*list_inside(place, folder, SUFFIXES)}.union(*(pictures_below(entry, folder) for entry in inner))
+
+
 def add_once(found: dict, key: object, path: Path, what: str) -> None:
     """Enter ``path`` under ``key``; DataError that names both where ``key``, a ``what``, has one already."""
     if key in found:
@@ -135,11 +174,17 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
     try:
         # Not by its path: Pillow would map the raw pixels of a TIFF in the shape that they have once turned.
         with (
-            nullcontext(file) if file else path.open("rb") as stream,
+            nullcontext(file) if file else open_regular(path) as stream,
             Image.open(stream, formats=_FORMATS) as picture,
         ):
             if picture.mode.startswith("I;16"):
-                return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
+                values = np.asarray(picture).astype(np.uint32)
+                if 0 < values.max() < _DARK:
+                    raise DataError(
+                        f"{path}: 16 bits, but no value above {values.max():,} of 65,535: fewer bits in 16? "
+                        "Make a copy in 8 bits"
+                    )
+                return ((values + 128) // 257).astype(np.uint8)
             if picture.mode not in _EIGHT_BIT:
                 raise DataError(
                     f"{path}: pixel format {picture.mode}; expected 8-bit grey or colour, or 16-bit grey"

@@ -51,7 +51,19 @@ def read_votes(path: Path, usage: Sequence[str]) -> pd.DataFrame:
             )
         counts[row] = parse_votes(fields[2:], place)
         names.append(fields[1].strip())
+    _require_order(path, names)
     return vote_table(counts).assign(image=names)
+
+
+def _require_order(path: Path, names: Sequence[str]) -> None:
+    """Raise DataError unless names come in ascending order, but for those that stand there twice."""
+    last = ""
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=2):
+        if name and name <= last and name not in seen:
+            raise DataError(f"{path}, line {number}: {name} after {last}; rows have changed places")
+        last = max(last, name)
+        seen.add(name)
 
 
 def parse_votes(fields: Sequence[str], place: str) -> list[int]:

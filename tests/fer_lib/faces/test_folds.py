@@ -126,7 +126,16 @@ def test_a_person_keeps_the_fold_whichever_classes_are_told_apart(ckplus):
 
 
 LAYOUTS = tuple(name for name, source in REGISTRY.items() if source.writer and not name.startswith("bp4d"))
-FOLDS = {"fer2013": 1, "ferplus": 1, "novaemotions": 1, "tfd": 5, "jaffe": 11, "casme2": 11, "samm": 11}
+FOLDS = {
+    "own": 1,
+    "fer2013": 1,
+    "ferplus": 1,
+    "novaemotions": 1,
+    "tfd": 5,
+    "jaffe": 11,
+    "casme2": 11,
+    "samm": 11,
+}
 """Of the sets below, of eleven people; ten where not said."""
 
 
@@ -154,7 +163,7 @@ def in_layout(name: str, folder) -> FaceSet:
 @pytest.fixture(scope="module", params=[*LAYOUTS, "lab", "wild", "game", "micro"])
 def faces(request, tmp_path_factory) -> FaceSet:
     if request.param in LAYOUTS:
-        return in_layout(request.param, tmp_path_factory.mktemp(request.param))
+        return in_layout(request.param, tmp_path_factory.mktemp(request.param, numbered=False))
     return posed(11, name=request.param)
 
 
@@ -314,7 +323,6 @@ def test_a_leak_is_counted():
     ("faces", "told"),
     [
         (FaceSet.concat("both", [posed(3), posed(3, name="wild")]), "joins pictures of lab, wild"),
-        (posed(3, name="toy"), "no protocol of the data set 'toy'; there are those of ckplus, lab"),
         (posed(2), "2 people cannot be divided"),
         (a_set(frames("", "0", ["anger", "fear"])), "row 0 of the labelled pictures: no subject"),
         (a_set(frames("a", "0", [""] * 3)), "none of its 3 pictures carries an emotion"),

@@ -77,7 +77,7 @@ def test_every_source_says_whose_it_is_and_how_to_get_it():
             row[field] for field in ("title", "licence", "citation", "how_to_get", "expected", "place")
         )
     assert [row["name"] for row in list_sources()] == list(REGISTRY)
-    keys = [source.citation_key for source in REGISTRY.values() if source.reader]
+    keys = [source.citation_key for source in REGISTRY.values() if source.citation_key and source.reader]
     assert len(set(keys)) == len(keys)
     keys += [source.citation_key for source in REGISTRY.values() if not source.reader]
     references = (paths.book() / "references.bib").read_text(encoding="utf-8")
@@ -108,9 +108,7 @@ def test_asking_what_is_there_loads_no_heavy_library():
     assert json.loads(out) == []
 
 
-@pytest.mark.parametrize(
-    "ask", [source_status, lambda n: open_faces(request(n)), lambda n: fingerprint(request(n))]
-)
+@pytest.mark.parametrize("ask", [source_status, lambda n: open_faces(request(n))])
 def test_an_unknown_name_is_refused_with_the_known_ones(ask):
     with pytest.raises(ParameterError, match=r"'fer2012'; the face sets are lab, wild"):
         ask("fer2012")

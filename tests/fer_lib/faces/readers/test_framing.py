@@ -18,8 +18,8 @@ from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 
-FRAMED = [name for name, source in SOURCES.items() if not source.sizes and name != "casme2"]
-"""Framed by landmarks or a detector; casme2 is written as the crops that come with it."""
+FRAMED = [name for name, source in SOURCES.items() if not source.sizes and name not in ("casme2", "own")]
+"""Framed by landmarks or a detector; casme2 and own are written as crops."""
 
 SIZE = 96
 PEOPLE = 8

@@ -71,7 +71,10 @@ def test_frames_between_markers(first, mmi):
     clip = back.table[:4]
     assert clip["AU4"].tolist() == [0, 1, 1, 0] and clip["AU7"].tolist() == [0, 0, 1, 1]
     assert clip["AU12"].tolist() == [0] * 4 and clip["AU6"].tolist() == [0] * 4
-    assert back.left_out == {"AU codes whose number is not whole": 2}
+    assert back.left_out == {
+        "AU codes whose number is not whole": 2,
+        "markers of AU codes that have none, and count as absent": 1,
+    }
 
 
 def test_a_video_without_au_codes_has_none(first, mmi):

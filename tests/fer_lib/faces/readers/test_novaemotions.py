@@ -126,8 +126,10 @@ def test_damaged_pictures_and_paths_that_leave_the_folder(tmp_path, folder):
     with pytest.raises(DataError, match=r"4\.png: a link that leaves"):
         read_novaemotions(folder, SIZE)
     (folder / "4.png").unlink()
-    (folder / "a" / "round").symlink_to(folder)  # a circle within the folder is not followed
     assert len(read_novaemotions(write(folder), SIZE)) == 3
+    (folder / "a" / "round").symlink_to(folder)  # a circle
+    with pytest.raises(DataError, match=r"round: a link to"):
+        read_novaemotions(folder, SIZE)
 
 
 def test_folders_named_after_emotions(tmp_path):

@@ -148,12 +148,14 @@ def test_listing_leaves_litter_out_and_sorts(tmp_path):
         list_inside(tmp_path / "absent", tmp_path)
 
 
-def test_a_link_out_of_the_folder_is_refused_and_one_within_it_is_not(tmp_path):
+def test_a_link_out_of_the_folder_is_refused_and_one_within_it_too(tmp_path):
     folder, outside = tmp_path / "set", tmp_path / "outside"
     (folder / "real").mkdir(parents=True)
     outside.mkdir()
-    (folder / "alias").symlink_to(folder / "real")
-    assert len(list_inside(folder, folder)) == 2
+    (folder / "real" / "alias").symlink_to(folder / "real")
+    assert list_inside(folder, folder) == [folder / "real"]
+    with pytest.raises(DataError, match=r"alias: a link to .*real, which would count twice"):
+        list_inside(folder / "real", folder)
     (folder / "away").symlink_to(outside)
     with pytest.raises(DataError, match=r"away: a link that leaves"):
         list_inside(folder, folder)

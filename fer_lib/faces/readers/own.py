@@ -1,0 +1,210 @@
+"""One's own pictures: a table ``faces.csv`` and the pictures that it lists, in a folder named as one likes.
+
+``path``, ``subject`` and ``emotion`` are its columns, and as many of the others as there is something to say
+in: ``sequence`` and ``frame`` for pictures that follow each other, ``split`` (train, valid, test),
+``cropped`` (yes: the picture is the crop of a face already, and is taken whole), and ``AU1``, ``AU2`` …, the
+intensity from 0 to 1 of an action unit, empty where it was not coded. Paths are relative to the table.
+
+A face is looked for in each picture as ``ferbook predict`` looks for it, in a sequence in the first picture
+that shows one: a window found anew in each would tremble, and pass for motion.
+"""
+
+import csv
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.photo import find_faces, look_closer, read_photo
+from fer_lib.faces.readers.lines import SPELLINGS, read_fields
+from fer_lib.faces.readers.pictures import (
+    Window,
+    cut_out,
+    gather_pictures,
+    pictures_below,
+    require_file,
+    whole,
+)
+from fer_lib.faces.readers.sequences import write_picture
+from fer_lib.faces.splits import split_people
+from ferbook.errors import DataError
+
+CSV = "faces.csv"
+PUBLISHED: dict[str, int] = {}
+"""Nobody has counted them but their owner."""
+
+_NEEDED = ("path", "subject", "emotion")
+_OPTIONAL = ("sequence", "frame", "split", "cropped")
+_UNIT = re.compile(r"AU[1-9]\d?")
+_CROPPED = {"yes": True, "no": False, "": False}
+_UNLISTED = f"pictures that {CSV} does not list"
+
+
+@dataclass(frozen=True)
+class _Line:
+    place: str
+    path: Path
+    cropped: bool
+    row: Mapping[str, object]
+
+    @property
+    def clip(self) -> tuple[object, object]:
+        return self.row["subject"], self.row["sequence"]
+
+
+def read_own(folder: Path, size: int) -> FaceSet:
+    """The pictures of ``folder`` that its ``faces.csv`` lists: pixels (N, ``size``, ``size``), grey, in its
+    order.
+
+    The set's name is the folder's, and ``subject`` begins with it; ``sequence`` is the path where the table
+    has none. Without a column ``split`` people are divided, three fifths to train on. ``left_out`` counts and
+    names pictures without a face, and counts those that the table does not list. Raises DataError, naming
+    file and line, for whatever else is wrong.
+    """
+    lines, splits = _read_table(folder)
+    unlisted = len(pictures_below(folder, folder) - {line.path for line in lines})
+    clips: dict[tuple[object, object], list[_Line]] = {}
+    for line in lines:
+        clips.setdefault(line.clip, []).append(line)
+    with ThreadPoolExecutor() as threads:
+        frames = dict(zip(clips, threads.map(_clip_frame, clips.values()), strict=True))
+
+    def load(number: int) -> np.ndarray | None:
+        line = lines[number]
+        picture = read_photo(line.path)
+        if line.cropped:
+            return whole(picture, size)
+        frame = frames[line.clip]
+        if frame is None:
+            return None
+        window, shape = frame
+        if picture.shape != shape:
+            raise DataError(
+                f"{line.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its sequence "
+                f"are {shape[1]} × {shape[0]}"
+            )
+        return cut_out(picture, window, size)
+
+    pixels, found = gather_pictures(len(lines), size, load)
+    faceless = [
+        line.path.relative_to(folder).as_posix() for line, face in zip(lines, found, strict=True) if not face
+    ]
+    if not found.any():
+        raise DataError(
+            f"{folder / CSV}: no face was found in any of its {len(lines)} pictures; where they are crops of "
+            "faces already, say yes in a column cropped"
+        )
+    named = ", ".join(faceless[:3]) + (" …" if len(faceless) > 3 else "")
+    left_out = {f"pictures in which no face was found ({named})": len(faceless), _UNLISTED: unlisted}
+    table = pd.DataFrame([line.row for line in lines])[found].reset_index(drop=True)
+    if not splits:
+        table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
+        table["split_rule"] = "people, divided by the suite"
+    left_out = {reason: count for reason, count in left_out.items() if count}
+    return FaceSet(folder.name, pixels, table, left_out=left_out)
+
+
+def _clip_frame(lines: list[_Line]) -> tuple[Window, tuple[int, ...]] | None:
+    """The window of the first face in the pictures of a sequence, and their shape; None where none has a
+    face, and where they are crops.
+    """
+    for line in lines:
+        picture = read_photo(line.path)
+        if found := [] if line.cropped else find_faces(picture):
+            return look_closer(picture, found[0]), picture.shape
+    return None
+
+
+def _read_table(folder: Path) -> tuple[list[_Line], bool]:
+    """The lines of ``faces.csv``, and whether it divides the pictures itself."""
+    path = require_file(folder / CSV, folder)
+    header, *rows = read_fields(path) or [[]]
+    columns = [name.strip() for name in header]
+    _require_columns(path, columns)
+    seen: dict[object, str] = {}
+    lines = []
+    for number, fields in enumerate(rows, start=2):
+        place = f"{path}, line {number}"
+        if not any(field.strip() for field in fields):
+            continue
+        if len(fields) != len(columns):
+            raise DataError(f"{place}: {len(fields)} fields; expected {len(columns)} ({','.join(columns)})")
+        line = _line(folder, place, dict(zip(columns, map(str.strip, fields), strict=True)))
+        for key, what in (
+            (line.path, "picture"),
+            ((*line.clip, line.row["frame"]), f"picture of frame {line.row['frame']} of its sequence"),
+        ):
+            if key in seen:
+                raise DataError(f"{place}: a second {what}, after {seen[key]}; expected each once")
+            seen[key] = place.rpartition(", ")[2]
+        lines.append(line)
+    if not lines:
+        raise DataError(f"{path}, line 2: no pictures after the header")
+    return lines, "split" in columns
+
+
+def _require_columns(path: Path, columns: list[str]) -> None:
+    known = f"the columns are {', '.join((*_NEEDED, *_OPTIONAL))} and AU1 …, with commas between"
+    for name in _NEEDED:
+        if name not in columns:
+            raise DataError(f"{path}, line 1: no column {name!r} in {','.join(columns)[:120]!r}; {known}")
+    for name in columns:
+        if name not in (*_NEEDED, *_OPTIONAL) and not _UNIT.fullmatch(name):
+            raise DataError(f"{path}, line 1: column {name[:40]!r} is not known; {known}")
+        if columns.count(name) > 1:
+            raise DataError(f"{path}, line 1: two columns {name}; keep one")
+
+
+def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
+    def choice(column: str, known: Mapping[str, object], otherwise: str) -> object:
+        given = fields.get(column, otherwise).lower()
+        if given not in known:
+            raise DataError(
+                f"{place}: {column} {given[:20]!r}; expected one of {', '.join(filter(None, known))}"
+            )
+        return known[given]
+
+    name, subject = folder.name, fields["subject"]
+    picture = require_file(folder / fields["path"], folder, place)
+    emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
+    frame = fields.get("frame") or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", frame):
+        raise DataError(f"{place}: frame {frame[:20]!r}; expected a whole number, 0 or more")
+    row = {
+        "dataset": name,
+        "subject": f"{name}-{subject}" if subject else "",
+        "sequence": fields.get("sequence") or fields["path"],
+        "frame": int(frame),
+        "emotion": choice("emotion", emotions, UNLABELLED),
+    }
+    if "split" in fields:
+        row["split"] = choice("split", {split: split for split in SPLITS}, "")
+        row["split_rule"] = f"as {CSV} says"
+    row |= {unit: _intensity(place, unit, text) for unit, text in fields.items() if _UNIT.fullmatch(unit)}
+    return _Line(place, picture, choice("cropped", _CROPPED, ""), row)
+
+
+def _intensity(place: str, unit: str, text: str) -> float:
+    if re.fullmatch(r"(0|0?\.\d+|0\.\d*|1|1\.0*)?", text):
+        return float(text or "nan")
+    raise DataError(f"{place}: {unit} {text[:20]!r}; expected an intensity from 0 to 1, or nothing")
+
+
+def write_own(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``faces.csv`` and png pictures ``pictures/0000000.png`` …,
+    which are crops.
+
+    Subjects, sequences, frames, splits and action units are kept, those of halves of the face are not.
+    """
+    units = [*filter(_UNIT.fullmatch, faces.aus)]
+    table = faces.table[[*_NEEDED[1:], *_OPTIONAL[:-1], *units]].assign(cropped="yes")
+    table["subject"] = table["subject"].str.removeprefix(f"{faces.name}-")
+    table.insert(0, "path", [f"pictures/{row:07d}.png" for row in range(len(faces))])
+    table.to_csv(folder / CSV, index=False, quoting=csv.QUOTE_MINIMAL)
+    for path, row in zip(table["path"], range(len(faces)), strict=True):
+        write_picture(folder / path, faces.gather(np.array([row]))[0])

@@ -1,0 +1,174 @@
+"""One's own pictures: what ``faces.csv`` may say, and what is wrong with it is named with its line."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import protocol_of
+from fer_lib.faces.readers.own import read_own, write_own
+from ferbook.errors import DataError
+
+ROWS = [f"p{k}.png,{'ABCD'[k // 3]},{('happy', 'Anger', '')[k % 3]},yes" for k in range(12)]
+HEADER = "path,subject,emotion,cropped"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "mine"
+    place.mkdir()
+    for k in range(12):
+        Image.new("L", (24, 20), 20 * k).save(place / f"p{k}.png")
+    return place
+
+
+def read(folder, rows=ROWS, header=HEADER, size=16) -> FaceSet:
+    (folder / "faces.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8-sig")
+    return read_own(folder, size)
+
+
+def test_crops_people_and_emotions_by_hand(folder):
+    faces = read(folder)
+    assert faces.name == "mine" and faces.size == (16, 16) and faces.left_out == {}
+    assert faces.pixels[:, 3, 3].tolist() == [20 * k for k in range(12)]
+    assert faces.table["emotion"].tolist() == ["happiness", "anger", ""] * 4
+    assert faces.table["subject"].tolist() == [f"mine-{'ABCD'[k // 3]}" for k in range(12)]
+    assert (faces.table.groupby("subject")["split"].nunique() == 1).all()
+    assert set(faces.table["split"]) == {"train", "valid", "test"}
+    assert faces.table["sequence"].tolist() == [f"p{k}.png" for k in range(12)]
+
+
+def test_a_split_sequences_and_units_are_taken_as_they_are(folder):
+    header = "subject,split,path,sequence,frame,emotion,AU4,AU12,cropped"
+    rows = [
+        f"A,{('train', 'valid', 'test')[k % 3]},p{k}.png,s{k // 6},{k},sad,{k / 11:.3f},,YES"
+        for k in range(12)
+    ]
+    faces = read(folder, rows, header)
+    assert faces.table["split"].tolist() == ["train", "valid", "test"] * 4
+    assert faces.table["sequence"].tolist() == ["s0"] * 6 + ["s1"] * 6
+    assert faces.table["frame"].tolist() == list(range(12))
+    np.testing.assert_allclose(faces.table["AU4"], np.round(np.arange(12) / 11, 3))
+    assert faces.table["AU12"].isna().all() and faces.aus == ("AU4", "AU12")
+    assert set(faces.table["split_rule"]) == {"as faces.csv says"}
+
+
+def test_the_protocol_is_the_split_of_the_set(folder):
+    rows = [row + "," + ("train", "test", "valid")[k // 3 % 3] for k, row in enumerate(ROWS)]
+    faces = read(folder, rows, HEADER + ",split")
+    (fold,) = protocol_of(faces).folds
+    assert [len(fold.train), len(fold.valid), len(fold.test)] == [4, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            ("p3.png", "P3.png"),
+            r"line 5: 'P3\.png' not found in .*; there is 'p3\.png': mind the letter case",
+        ),
+        (("p3.png", "gone.png"), r"line 5: 'gone\.png' not found"),
+        (("p3.png", "../p3.png"), r"a link that leaves|not found"),
+        (("p3.png", "/etc/passwd"), r"a link that leaves"),
+        (("p3.png", "p2.png"), r"line 5: a second picture, after line 4"),
+        (("Anger", "angst"), r"line 3: emotion 'angst'; expected one of neutral, anger"),
+        (("A,Anger,yes", "A,Anger"), r"line 3: 3 fields; expected 4"),
+        (("A,Anger,yes", "A,Anger,maybe"), r"line 3: cropped 'maybe'; expected one of yes, no"),
+        (("path,", "file,"), r"line 1: no column 'path'"),
+        (
+            ("path,subject,emotion,cropped", "path;subject;emotion;cropped"),
+            r"line 1: no column 'path'.*commas",
+        ),
+        (("cropped\n", "croped\n"), r"line 1: column 'croped' is not known"),
+        (("cropped\n", "path\n"), r"line 1: two columns path"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(folder, change, told):
+    text = "\n".join([HEADER, *ROWS]) + "\n"
+    assert change[0] in text
+    with pytest.raises(DataError, match=rf"faces\.csv.*{told}|{told}"):
+        header, *rows = text.replace(*change, 1).splitlines()
+        read(folder, rows, header)
+
+
+@pytest.mark.parametrize("value", ["1.2", "-0.1", "nan", "inf", "1e400", "x", "9" * 5000, "٣"])
+def test_an_intensity_is_a_number_from_0_to_1(folder, value):
+    rows = [f"{row},{value if k == 4 else 1}" for k, row in enumerate(ROWS)]
+    with pytest.raises(DataError, match=r"faces\.csv, line 6: AU4 '.*expected an intensity from 0 to 1"):
+        read(folder, rows, HEADER + ",AU4")
+
+
+@pytest.mark.parametrize("frame", ["-1", "1.5", "9" * 5000, "x"])
+def test_a_frame_is_a_whole_number(folder, frame):
+    with pytest.raises(DataError, match=r"line 2: frame"):
+        read(folder, [f"{ROWS[0]},{frame}"], HEADER + ",frame")
+
+
+def test_two_pictures_of_one_frame_are_refused(folder):
+    with pytest.raises(DataError, match=r"line 3: a second picture of frame 0 of its sequence, after line 2"):
+        read(folder, [f"{row},s" for row in ROWS], HEADER + ",sequence")
+
+
+def test_an_empty_table_and_a_damaged_picture_are_named(folder):
+    for rows in ([], ["", " , , , "]):
+        with pytest.raises(DataError, match=r"faces\.csv, line 2: no pictures"):
+            read(folder, rows)
+    (folder / "faces.csv").write_text("")
+    with pytest.raises(DataError, match=r"faces\.csv, line 1: no column 'path'"):
+        read_own(folder, 16)
+    (folder / "p7.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"p7\.png: not a readable picture"):
+        read(folder)
+
+
+def test_faces_are_found_upright_and_those_without_one_are_counted_by_name(folder, rendered_faces):
+    face = np.pad(rendered_faces[0], ((60, 90), (80, 40)), "edge")
+    for k in range(12):
+        Image.fromarray(face).save(folder / f"p{k}.png")
+    turned = Image.fromarray(face).transpose(Image.Transpose.ROTATE_90)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned clockwise
+    turned.save(folder / "p5.png", exif=exif)
+    Image.new("L", (90, 90), 128).save(folder / "p1.png")
+    Image.new("L", (9, 9)).save(folder / "beside.jpg")
+    rows = [row.replace("yes", "no") for row in ROWS]
+    faces = read(folder, rows, size=48)
+    assert len(faces) == 11
+    assert faces.left_out == {
+        "pictures in which no face was found (p1.png)": 1,
+        "pictures that faces.csv does not list": 1,
+    }
+    np.testing.assert_array_equal(faces.pixels[4], faces.pixels[0])
+    own = np.asarray(Image.fromarray(rendered_faces[0]).resize((48, 48)), float)
+    assert np.corrcoef(faces.pixels[0].ravel(), own.ravel())[0, 1] > 0.8
+
+
+def test_pictures_of_a_sequence_share_one_window_and_one_shape(folder, rendered_faces):
+    face = np.pad(rendered_faces[0], 60, "edge")
+    for k in range(12):
+        Image.fromarray(np.roll(face, 4 * (k % 3), axis=1)).save(folder / f"p{k}.png")
+    rows = [f"{row.replace('yes', '')},s,{k % 3}" for k, row in enumerate(ROWS)]
+    faces = read(folder, rows, HEADER + ",sequence,frame", size=48)
+    moved = np.abs(faces.pixels[:3, 8:40, 8:40].astype(int) - faces.pixels[0, 8:40, 8:40]).mean(axis=(1, 2))
+    assert moved[0] == 0 and moved[2] > moved[1] > 2  # a window found anew would follow the face
+    Image.fromarray(face[:-2]).save(folder / "p1.png")
+    with pytest.raises(
+        DataError, match=r"line 3: 216 × 214 pixels, but others of its sequence are 216 × 216"
+    ):
+        read(folder, rows, HEADER + ",sequence,frame", size=48)
+
+
+def test_no_face_anywhere_says_what_to_do(folder):
+    with pytest.raises(DataError, match="no face was found in any of its 12 pictures; where they are crops"):
+        read(folder, [row.replace("yes", "no") for row in ROWS])
+
+
+def test_what_was_read_is_written_again(folder, tmp_path):
+    faces = read(folder)
+    again = tmp_path / "again" / "mine"
+    again.mkdir(parents=True)
+    write_own(faces, again)
+    back = read_own(again, 16)
+    columns = ["subject", "frame", "emotion", "split", "sequence"]
+    assert back.table[columns].equals(faces.table[columns])
+    np.testing.assert_array_equal(back.pixels, faces.pixels)
