@@ -38,7 +38,7 @@ EXPORT_NOTE = ".exported.json"
 
 
 SEAL = ".sealed.json"
-"""Lies in the folder of a set that ``seal`` has sealed."""
+"""Lies in the folder of a set that ``seal_copy`` has sealed."""
 
 
 def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
@@ -384,7 +384,7 @@ def _digest(folder: Path, name: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def seal(name: str) -> tuple[Path, int]:
+def seal_copy(name: str) -> tuple[Path, int]:
     """Write the digests of all files of the real set ``name`` beside them, for a copy that is known to be
     good today: from now on it is refused where any of them differs. Returns the file and their number.
 
