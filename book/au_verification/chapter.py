@@ -42,6 +42,9 @@ class AuVerificationParameters(NetworkParameters):
     contexts: int = Field(
         1, ge=1, le=20, description="base faces of each of these people, the first of them neutral"
     )
+    other_heads: int = Field(
+        10, ge=10, le=1000, description="people of the set `heads` on whom they are too, where it is at hand"
+    )
     silenced: int = Field(
         16, ge=0, le=500, description="filters silenced per unit; 0 leaves the ablation out"
     )
@@ -124,6 +127,7 @@ CHAPTER = Chapter(
             "strangers": 100,
             "untrained": 20,
             "people": 16,
+            "other_heads": 16,
             "repeats": 10,
             "simulations": 600,
             "bootstrap": 1000,
@@ -133,6 +137,7 @@ CHAPTER = Chapter(
             "permutations": 10_000,
             "untrained": 20,
             "people": 48,
+            "other_heads": 48,
             "contexts": 3,
             "repeats": 50,
             "planted_permutations": 1999,

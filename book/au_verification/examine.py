@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 
 from fer_lib.aus.association import statistic
 from fer_lib.aus.decision import claimed_units
@@ -19,6 +20,7 @@ from fer_lib.aus.nulls import Null, permutation_null
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import source_status
 from fer_lib.look.responses import Responses, maximal_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.two_way import PEOPLE_GROUPS, people_groups
@@ -31,6 +33,17 @@ FAMILY_ERROR = 0.05
 DOSE_LEVELS = (0.1, 0.4, 1.0)
 """Intensities at which units are switched on."""
 
+OTHER_HEADS = "heads"
+"""The domain whose people have another head model, which is the user's."""
+
+_DOSED = 4
+"""People of it on whom equal energy is measured."""
+
+SELECTIVE_FROM, SELECTIVE_BY = 0.5, 2.0
+"""A filter answers to its cause alone where that moves it by so many standard deviations at least, and by so
+many times as much as the unit that comes next.
+"""
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -38,8 +51,9 @@ class Questions:
 
     ``faces``: the pictures, and ``shown``: who shows which unit on them; only units that enough people show.
     ``equal``: interventions in which every unit changes the pictures by the same energy, but for those that
-    change them less even at intensity 1, ``unreached``; ``dose``: by intensity. What chance gives is told by
-    ``permutations`` of labels under ``measure``.
+    change them less even at intensity 1, ``unreached``; ``dose``: by intensity; ``elsewhere``: as ``equal``,
+    on other heads, None where these are not at hand. What chance gives is told by ``permutations`` of labels
+    under ``measure``.
     """
 
     faces: FaceSet
@@ -50,6 +64,7 @@ class Questions:
     measure: str
     permutations: int
     seed: int = 0
+    elsewhere: Interventions | None = None
 
     @property
     def aus(self) -> tuple[str, ...]:
@@ -74,9 +89,11 @@ def questions(
     measure: str,
     permutations: int,
     seed: int,
+    other_heads: int = 0,
 ) -> Questions:
     """Questions about the pictures ``faces``, and about ``people`` of the same synthetic domain in so many
-    ``contexts``; beside real pictures these are people of ``lab``.
+    ``contexts``; beside real pictures these are people of ``lab``. ``other_heads``: so many people of
+    ``OTHER_HEADS`` too, where the user has that model.
 
     Raises what ``aus.presence.presence`` and ``Presence.scored`` raise.
     """
@@ -86,7 +103,12 @@ def questions(
     dose = interventions(people, shown.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
     equal = interventions(people, shown.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
-    return Questions(faces, shown, equal, doses.unreached, dose, measure, permutations, seed)
+    elsewhere = None
+    if other_heads and source_status(OTHER_HEADS)["found"]:
+        switching["domain"] = OTHER_HEADS
+        own = matched_doses(interventions(_DOSED, shown.aus, DOSE_LEVELS, **switching)).intensities
+        elsewhere = interventions(other_heads, shown.aus, DOSE_LEVELS[-1:], doses=own, **switching)
+    return Questions(faces, shown, equal, doses.unreached, dose, measure, permutations, seed, elsewhere)
 
 
 @dataclass(frozen=True)
@@ -99,7 +121,11 @@ class Examined:
     ``caused``: the unit that moves it most at equal energy; ``raw``: at intensity 1. ``named``: measure ->
     (G, K), the unit of the largest association over all pictures, as in the papers. ``overall`` (K,): as
     ``claimed`` over all pictures, whatever the emotion. ``rare``: filters that answer in too few sequences to
-    be judged.
+    be judged. ``steady`` bool (G, K): each half of the people by itself has the same cause; ``selective``
+    bool (G, K): the cause moves it as ``SELECTIVE_FROM`` and ``SELECTIVE_BY`` say.
+
+    Where other heads were asked: ``elsewhere`` (G, K), as ``caused`` on these, and ``alike`` (G,), the mean
+    over filters of the rank correlation of the units' effects here and there.
 
     ``group``: what the network stands for on the page, of a ``structure`` by its name in ``nets.build``;
     ``seed`` tells it from the others there.
@@ -116,6 +142,10 @@ class Examined:
     named: dict[str, np.ndarray]
     overall: np.ndarray
     rare: int
+    steady: np.ndarray
+    selective: np.ndarray
+    elsewhere: np.ndarray | None = None
+    alike: np.ndarray | None = None
 
     @property
     def filters(self) -> int:
@@ -176,6 +206,13 @@ def examine(
         effects_of(found.maxima, switched, draws=20, flips=20, seed=asked.seed)
         for found, switched in ((equal, asked.equal), (full, asked.full))
     )
+    mean = mean_effects(effects, groups)
+    there = {}
+    if asked.elsewhere:
+        found = maximal_responses(model, asked.elsewhere.faces, layer, device=device).maxima
+        others = effects_of(found, asked.elsewhere, draws=20, flips=20, seed=asked.seed)
+        means = mean_effects(others, groups)
+        there = {"elsewhere": _strongest_unit(means, asked.aus), "alike": rank_correlation(mean, means)}
     examined = Examined(
         *about,
         aus=asked.aus,
@@ -183,6 +220,9 @@ def examine(
         strength=np.stack([np.where(null.tested, null.excess, -np.inf) for null in nulls]).astype(np.float32),
         caused=causes(effects, groups),
         raw=causes(raw, groups),
+        steady=_steady(effects, groups),
+        selective=_selective(mean),
+        **there,
         named={
             measure: np.stack([names[_named(maxima[rows], shown.present[rows], measure)] for rows in kept])
             for measure in measures
@@ -216,9 +256,45 @@ def causes(effects: Effects, groups: int = 0) -> np.ndarray:
     cause that is noise agrees with a claim by chance only, which is subtracted, while the test over all
     filters and units would leave few people no effect at all.
     """
-    names, people = np.array([*effects.aus, ""]), effects.people[..., -1]
-    rows = []
-    for some in _all_but_one(np.arange(len(people)), groups):
-        effect = people[some].mean(axis=0)
-        rows.append(names[np.where(effect.max(axis=1) > 0, effect.argmax(axis=1), -1)])
-    return np.stack(rows)
+    return _strongest_unit(mean_effects(effects, groups), effects.aus)
+
+
+def mean_effects(effects: Effects, groups: int = 0, half: int | None = None) -> np.ndarray:
+    """(1 + ``groups``, K, A): each unit's mean effect at its highest level, over all people and without each
+    group of them; of every other person only where ``half`` is 0 or 1.
+    """
+    people = np.arange(len(effects.people))
+    chosen = np.ones(len(people), bool) if half is None else people % 2 == half
+    kept = _all_but_one(people, groups)
+    return np.stack([effects.people[some & chosen, ..., -1].mean(axis=0) for some in kept])
+
+
+def _strongest_unit(means: np.ndarray, aus: Sequence[str]) -> np.ndarray:
+    """(…): the unit with the largest of ``means`` (…, A); empty where none is above 0."""
+    return np.array([*aus, ""])[np.where(means.max(axis=-1) > 0, means.argmax(axis=-1), -1)]
+
+
+def _steady(effects: Effects, groups: int) -> np.ndarray:
+    """bool (1 + ``groups``, K): the people of even and of odd number have the same cause, and there is
+    one.
+    """
+    first, second = (_strongest_unit(mean_effects(effects, groups, half), effects.aus) for half in (0, 1))
+    return (first == second) & (first != "")
+
+
+def _selective(means: np.ndarray) -> np.ndarray:
+    """bool (…): what ``SELECTIVE_FROM`` and ``SELECTIVE_BY`` ask of ``means`` (…, A)."""
+    following, largest = np.moveaxis(np.sort(means, axis=-1)[..., -2:], -1, 0)
+    return (largest >= SELECTIVE_FROM) & (largest >= SELECTIVE_BY * following)
+
+
+def rank_correlation(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """(…): Spearman's correlation over units of effects ``here`` and ``there`` (…, K, A), the mean over
+    filters; those whose effects are all equal, as of one that never answers, are left out, and 0 is what is
+    left where all are.
+    """
+    ranks = [rankdata(means, axis=-1) for means in (here, there)]
+    apart = [rank - rank.mean(axis=-1, keepdims=True) for rank in ranks]
+    scale = np.sqrt((apart[0] ** 2).sum(axis=-1) * (apart[1] ** 2).sum(axis=-1))
+    together = (apart[0] * apart[1]).sum(axis=-1) / np.where(scale > 0, scale, 1)
+    return together.sum(axis=-1) / np.maximum((scale > 0).sum(axis=-1), 1)

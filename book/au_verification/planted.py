@@ -7,9 +7,11 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import average_precision_score
 
 from book.au_verification.examine import FAMILY_ERROR
 from book.au_verification.simulation import null_responses
+from fer_lib.aus.association import statistic
 from fer_lib.aus.decision import Rule, claimed_units
 from fer_lib.aus.measures import MEASURES
 from fer_lib.aus.nulls import permutation_null
@@ -165,6 +167,67 @@ def decoy_table(
         f"Share of decoys that are claimed for a unit which is not there, {repeats * channels} of each kind"
     )
     return Table(data, what, dict.fromkeys(data, "share"), dict.fromkeys(data, 0.2))
+
+
+NOTICED_FROM = 0.1
+"""A measure notices wrong labels where they cost it such a share of its value, on average over units."""
+
+_APART = 10.0
+"""Standard deviations by which a perfect detector tells pictures with its unit from others."""
+
+_BESIDE = {
+    "average precision": average_precision_score,
+    "correlation": lambda shown, responses: np.corrcoef(shown, responses)[0, 1],
+}
+"""Measures that no paper here uses, of labels (n,) and responses (n,)."""
+
+
+def label_tests(presence: Presence, *, repeats: int = 10, seed: int = 0) -> pd.DataFrame:
+    """The tests of measures of Oikarinen, Yan and Weng (2025): what a perfect detector of each unit loses by
+    each measure where half of the unit's labels are missing, and where there are as many wrong ones again.
+
+    One row per measure, ``MEASURES`` and ``_BESIDE``: ``measure``, and the share of its value that is lost,
+    mean over units and ``repeats``, ``missing`` and ``extra``. A measure that loses little cannot tell a
+    detector of a unit from one of something that goes with half of it, or with more than it.
+    """
+    generator = np.random.default_rng(seed)
+    shown = presence.scored().present
+    lost = []
+    for _ in range(repeats):
+        responses = generator.normal(scale=1 / _APART, size=shown.shape) + (shown == 1)
+        changed = {"right": shown, "missing": shown.copy(), "extra": shown.copy()}
+        for a, own in enumerate(shown.T):
+            present, absent = (generator.permutation(np.flatnonzero(own == value)) for value in (1, 0))
+            changed["missing"][present[: len(present) // 2], a] = 0
+            changed["extra"][absent[: min(len(present), len(absent) // 2)], a] = 1
+        values = {name: _diagonals(responses, labels) for name, labels in changed.items()}
+        lost.append([1 - values[name] / values["right"] for name in ("missing", "extra")])
+    means = np.mean(lost, axis=(0, -1))
+    return pd.DataFrame({"measure": [*MEASURES, *_BESIDE], "missing": means[0], "extra": means[1]})
+
+
+def _diagonals(responses: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(measures, A): each response (N, A) by each measure, held against its own label (N, A)."""
+    found = [np.diagonal(statistic(responses, labels, measure)) for measure in MEASURES]
+    coded = [~np.isnan(own) for own in labels.T]
+    for measure in _BESIDE.values():
+        each = zip(coded, labels.T, responses.T, strict=True)
+        found.append(np.array([measure(own[rows], answers[rows]) for rows, own, answers in each]))
+    return np.stack(found)
+
+
+def label_metrics(lost: pd.DataFrame) -> dict[str, Estimate]:
+    """Of ``label_tests``: how many of the measures that papers use notice missing and extra labels,
+    ``notice_missing`` and ``notice_extra``, and what missing ones cost AUROC, ``auroc_missing_lost``.
+    """
+    own = lost.set_index("measure")
+    noticed = own.loc[list(MEASURES)].ge(NOTICED_FROM).sum()
+    about = {"why": "with the labels of these people", "unit": "share", "tolerance": 0.05}
+    return {
+        "notice_missing": Estimate(int(noticed["missing"]), unit="count", tolerance=1),
+        "notice_extra": Estimate(int(noticed["extra"]), unit="count", tolerance=1),
+        "auroc_missing_lost": Estimate(float(own.loc["auroc", "missing"]), **about),
+    }
 
 
 def planted_metrics(table: pd.DataFrame, measure: str) -> dict[str, Estimate]:

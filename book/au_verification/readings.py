@@ -1,6 +1,7 @@
 """What one network shows, as numbers: over all people, and without each group of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -51,16 +52,58 @@ def agreement_of(measure: str) -> Reading:
     return lambda own: kappa_of(own.named[measure], own)
 
 
+def _share(counted: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """(G,): of the filters ``among`` (G, K) the share that is ``counted`` (G, K); 0 where there is none."""
+    return (counted & among).sum(axis=1) / np.maximum(among.sum(axis=1), 1)
+
+
+def _verified_filters(own: Examined) -> np.ndarray:
+    """bool (G, K): what a filter is claimed for moves it most."""
+    return (own.claimed != "") & (own.claimed == own.caused)
+
+
 READINGS: Mapping[str, Reading] = {
     "beyond_chance": lambda own: np.full(len(own.claimed), (own.overall != "").sum()),
     "beyond_emotion": lambda own: (own.claimed != "").sum(axis=1),
-    "verified": lambda own: ((own.claimed != "") & (own.claimed == own.caused)).sum(axis=1),
+    "verified": lambda own: _verified_filters(own).sum(axis=1),
     "verified_gain": lambda own: gain_by_unit(own).sum(axis=1),
     "kappa": lambda own: kappa_of(own.claimed, own),
     "distinct_units": lambda own: np.array([each.units for each in own.verified(own.claimed, own.caused)]),
     "kappa_raw": lambda own: kappa_of(own.claimed, own, own.raw),
+    "cause_reliability": lambda own: _share(own.steady, own.caused != ""),
+    "kappa_steady": lambda own: kappa_of(np.where(own.steady, own.claimed, ""), own),
+    "selective": lambda own: (_verified_filters(own) & own.selective).sum(axis=1),
 }
-"""Metric -> what it is of one network."""
+"""Metric -> what it is of one network.
+
+``cause_reliability``: of the filters that any unit raises, the share whose cause is the same in both halves
+of the people; ``kappa_steady``: κ of these alone, without which an untrained κ of 0 is nearly forced;
+``selective``: verified filters that answer to their cause alone.
+"""
+
+
+def on_other_heads(reading: Reading) -> Reading:
+    """The ``reading`` of the same claims, held against what moves the filters on other heads."""
+    return lambda own: reading(replace(own, caused=own.elsewhere))
+
+
+def kept_by_chance(own: Examined) -> np.ndarray:
+    """(G,): the share of verified filters that would keep their unit on other heads if these filters and
+    their causes there were paired at random.
+    """
+    counts = own.verified(np.where(_verified_filters(own), own.claimed, ""), own.elsewhere)
+    return np.array([each.expected.sum() / max(each.filters, 1) for each in counts])
+
+
+ON_OTHER_HEADS: Mapping[str, Reading] = {
+    "kept": lambda own: _share(own.elsewhere == own.caused, _verified_filters(own)),
+    "kept_by_chance": kept_by_chance,
+    "rank_correlation": lambda own: own.alike,
+    **{name: on_other_heads(READINGS[name]) for name in ("kappa", "verified_gain", "distinct_units")},
+}
+"""Metric -> what it is of one network on other heads: of its verified filters the share that keep their unit,
+and what the same claims are worth there.
+"""
 
 READING_LABELS = {"distinct_units": "units with a verified filter", "kappa": "κ of claim and cause"}
 """What the strip of networks shows of each."""

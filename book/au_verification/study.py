@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel
 
 from book.au_verification.examine import FAMILY_ERROR, Examined, Questions, Whole, examine, questions
+from book.au_verification.planted import NOTICED_FROM
 from book.au_verification.readings import (
     MIXTURES,
     READING_LABELS,
@@ -32,7 +33,7 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
-from ferbook.text import bounds_text
+from ferbook.text import bounds_text, number_text
 from synthetic_faces.domains import DOMAINS
 
 MEASURE_LABELS = {"mean_difference": "mean difference", "kl": "KL divergence", "auroc": "2·AUROC − 1"}
@@ -51,6 +52,9 @@ UNTRAINED_BESIDE = 5
 
 COMPARED_BY_SIZE = {"kappa": "κ", "distinct_units": "units with detectors"}
 """What networks of larger pictures are compared by, with its name."""
+
+PAIRED_WITH_MIXTURES = ("kappa", "verified_gain", "distinct_units")
+"""What tells single filters from random mixtures of them: the difference within each network."""
 
 KAPPA_TOLERANCE = 0.15
 """The same of κ, which has few filters behind it."""
@@ -84,6 +88,7 @@ def questions_of(parameters: BaseModel, faces: FaceSet) -> Questions:
         measure=parameters.measure,
         permutations=parameters.permutations,
         seed=parameters.seed,
+        other_heads=parameters.other_heads,
     )
 
 
@@ -178,10 +183,18 @@ def rivals_of(networks: Sequence[Examined], examined: Sequence[Examined]) -> lis
     return [each for each in examined if (each.group, each.structure) == (UNTRAINED, structure)]
 
 
-def _settings(metric: str, filters: int) -> dict[str, object]:
-    if "kappa" in metric:
+def reading_settings(metric: str, filters: int) -> dict[str, object]:
+    """Unit and tolerance of a ``metric`` of networks with so many ``filters``."""
+    if "kappa" in metric or metric == "rank_correlation":
         return {"tolerance": KAPPA_TOLERANCE}
+    if metric in ("cause_reliability", "kept", "kept_by_chance"):
+        return {"unit": "share", "tolerance": KAPPA_TOLERANCE}
     return {"unit": "count", "tolerance": 3 if metric == "distinct_units" else _COUNT_TOLERANCE * filters}
+
+
+def metric_prefix(population: str) -> str:
+    """What the metrics of a ``population`` begin with."""
+    return "" if population == TRAINED else population.replace(", ", "_").replace(" ", "_") + "_"
 
 
 def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
@@ -189,6 +202,9 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     ``<population>_<metric>``, and the difference to the untrained ones of the same structure as
     ``…_over_untrained``; and of trained and untrained ones κ of the papers' rule with two measures,
     ``auroc_agreement_kappa`` and ``kl_agreement_kappa``.
+
+    ``<metric>_over_mixtures``: how far trained networks are ahead of random mixtures of their own filters,
+    network by network, of ``PAIRED_WITH_MIXTURES``.
 
     ``beyond_untrained``: filters that are stronger within emotions than every untrained one, and
     ``beyond_untrained_over_mixtures``: how many more than among random mixtures of the same filters. Of
@@ -199,10 +215,10 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     named = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
     groups = populations_of(examined)
     for name, networks in groups.items():
-        prefix = "" if name == TRAINED else name.replace(", ", "_").replace(" ", "_") + "_"
+        prefix = metric_prefix(name)
         rivals = rivals_of(networks, examined)
         for metric, reading in (READINGS | named if networks[0].named else READINGS).items():
-            settings = _settings(metric, networks[0].filters)
+            settings = reading_settings(metric, networks[0].filters)
             own = values_of(networks, reading)
             found[prefix + metric] = networks_and_people(own, **settings)
             if networks[0].group != UNTRAINED:
@@ -211,18 +227,22 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
         if networks[0].group == UNTRAINED:
             continue
         count = beyond(strongest(rivals))
-        settings = _settings("beyond_untrained", networks[0].filters)
+        settings = reading_settings("beyond_untrained", networks[0].filters)
         found[f"{prefix}beyond_untrained"] = networks_and_people(values_of(networks, count), **settings)
         if name.endswith(LARGER):
             for metric in COMPARED_BY_SIZE:
                 both = (values_of(each, READINGS[metric]) for each in (networks, groups[TRAINED]))
                 found[f"{prefix}{metric}_over_smaller"] = networks_and_people(
-                    *both, **_settings(metric, networks[0].filters)
+                    *both, **reading_settings(metric, networks[0].filters)
                 )
     count = beyond(strongest(rivals_of(examined[:1], examined)))
     single, mixed = (values_of(groups[name], count) for name in (TRAINED, MIXTURES))
-    settings = _settings("beyond_untrained", examined[0].filters)
+    settings = reading_settings("beyond_untrained", examined[0].filters)
     found["beyond_untrained_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    for metric in PAIRED_WITH_MIXTURES:
+        single, mixed = (values_of(groups[name], READINGS[metric]) for name in (TRAINED, MIXTURES))
+        settings = reading_settings(metric, examined[0].filters)
+        found[f"{metric}_over_mixtures"] = networks_and_people(single - mixed, **settings)
     return found
 
 
@@ -259,6 +279,25 @@ def planted_table(found: pd.DataFrame) -> Table:
     data = data.replace({"measure": MEASURE_LABELS}).rename(columns={"snr": "signal to noise"})
     formats = {"precision": "share", "recall": "share"}
     return Table(data, "Planted detectors, by rule", formats, dict.fromkeys(formats, 0.15))
+
+
+def label_table(lost: pd.DataFrame) -> Table:
+    """Of ``planted.label_tests``: what wrong labels cost, and which of them a measure notices."""
+    noticed = lost[["missing", "extra"]].ge(NOTICED_FROM)
+    words = {(True, True): "both", (True, False): "missing", (False, True): "extra", (False, False): "none"}
+    labels = MEASURE_LABELS | {"smd": "SMD", "ks": "KS", "wasserstein": "Wasserstein"}
+    data = pd.DataFrame(
+        {
+            "measure": lost["measure"].replace(labels),
+            "half missing": lost["missing"],
+            "twice as many": lost["extra"],
+            "notices": [words[pair] for pair in noticed.itertuples(index=False, name=None)],
+        }
+    )
+    formats = dict.fromkeys(("half missing", "twice as many"), "share")
+    least = number_text(NOTICED_FROM, "share")
+    what = f"The share of a perfect detector's value that wrong labels cost; noticed from {least} on"
+    return Table(data, what, formats, dict.fromkeys(formats, 0.1) | {"notices": 0})
 
 
 def strip_table(examined: Sequence[Examined]) -> pd.DataFrame:

@@ -1,10 +1,12 @@
 """The questions to one network, whose responses are made up."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 from toy_effects import effects_of_size
 
 from book.au_verification import examine as au
@@ -116,3 +118,91 @@ def test_the_highest_intensity_alone_is_the_same_pictures():
     assert questions.full.levels == (1.0,) and len(questions.full.faces) == 12 * 4
     np.testing.assert_array_equal(questions.full.off, questions.dose.off)
     np.testing.assert_array_equal(questions.full.pixels[:, :, 0], questions.dose.pixels[:, :, -1])
+
+
+def test_halves_of_the_people_agree_or_not_without_any_group_too():
+    people = np.zeros((20, 3, 3))
+    people[:, 0, 1] = 1  # all people alike
+    people[::2, 1, 0] = people[1::2, 1, 2] = 1  # every other person
+    effects = effects_of_size(people.mean(axis=0), AUS, people=people)
+    assert au._steady(effects, 10).tolist() == [[True, False, False]] * 11
+    assert au.mean_effects(effects, 10).shape == (11, 3, 3)
+    np.testing.assert_array_equal(au.mean_effects(effects, half=0)[0, 1], [1, 0, 0])
+
+
+def test_selective_is_half_a_deviation_and_twice_the_next_unit():
+    means = np.array([[0.5, 0.25, 0.0], [0.49, 0.0, 0.0], [3.0, 1.6, 0.0], [0.6, -2.0, -1.0], [0.0] * 3])
+    assert au._selective(means).tolist() == [True, False, False, True, False]
+
+
+def test_effects_are_compared_by_their_ranks_over_units():
+    here = np.array([[1.0, 2.0, 9.0], [3.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
+    there = np.array([[-1.0, 0.0, 0.5], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    # Rising together, opposed, and a filter that never answers.
+    assert au.rank_correlation(here, here[::1]) == 1
+    assert au.rank_correlation(here, there) == pytest.approx((1 - 1) / 2)
+    assert au.rank_correlation(here[:1], there[:1]) == 1
+    assert au.rank_correlation(here[2:], there[2:]) == 0
+    generator = np.random.default_rng(0)
+    one, other = generator.normal(size=(2, 4, 5, 7))
+    pairs = [
+        [spearmanr(a, b).statistic for a, b in zip(*both, strict=True)]
+        for both in zip(one, other, strict=True)
+    ]
+    np.testing.assert_allclose(au.rank_correlation(one, other), np.mean(pairs, axis=1))
+
+
+@pytest.fixture
+def switchings(monkeypatch):
+    """What is switched on, in whom, in place of pictures of it."""
+    asked_for = []
+
+    def interventions(people, aus, levels, *, doses=None, **where):
+        asked_for.append((where["domain"], people, tuple(levels), doses))
+        return f"{where['domain']}, {people}"
+
+    matched = SimpleNamespace(unreached=())
+    monkeypatch.setattr(au, "interventions", interventions)
+    monkeypatch.setattr(
+        au, "matched_doses", lambda dose: SimpleNamespace(**vars(matched), intensities=f"for {dose}")
+    )
+    return asked_for
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_hand(
+    monkeypatch, switchings, there
+):
+    monkeypatch.setattr(au, "source_status", lambda name: {"found": there and name == "heads"})
+    monkeypatch.setattr(au, "presence", lambda *_: SimpleNamespace(scored=people))
+    settings = {"contexts": 1, "face_seed": 0, "measure": "auroc", "permutations": 99, "seed": 0}
+    own = au.questions(asked().faces, 0.0, people=12, other_heads=14, **settings)
+    assert own.elsewhere == ("heads, 14" if there else None) and own.equal == "lab, 12"
+    full = au.DOSE_LEVELS[-1:]
+    there_asked = [("heads", 4, au.DOSE_LEVELS, None), ("heads", 14, full, "for heads, 4")]
+    assert switchings == [
+        ("lab", 12, au.DOSE_LEVELS, None),
+        ("lab", 12, full, "for lab, 12"),
+        *(there_asked if there else ()),
+    ]
+
+
+def test_a_network_is_asked_about_other_heads_too(monkeypatch):
+    """Filter 0 is moved by AU12 here and by AU1 there, filter 1 by AU4 on both."""
+    questions = replace(asked(), elsewhere=switched((1.0,), 10))
+    generator = np.random.default_rng(0)
+
+    def respond(model, faces, layer, device=None):
+        maxima = generator.random((len(faces), 2))
+        if faces is not questions.faces:
+            moved = maxima.reshape(-1, 4, 2)
+            moved[:, 1 if len(faces) == 40 else 3, 0] += 9
+            moved[:, 2, 1] += 9
+        return SimpleNamespace(maxima=maxima)
+
+    monkeypatch.setattr(au, "maximal_responses", respond)
+    own, _ = au.examine(None, "relu3", questions, about=("trained", "zero_bias", 7))
+    assert own.caused[0].tolist() == ["AU12", "AU4"] and own.elsewhere.tolist() == [["AU1", "AU4"]] * 11
+    assert own.steady.all() and own.selective.all() and own.alike.shape == (11,)
+    alone, _ = au.examine(None, "relu3", asked(), about=("trained", "zero_bias", 7), groups=0)
+    assert alone.elsewhere is None and alone.alike is None

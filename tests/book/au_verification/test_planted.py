@@ -10,6 +10,8 @@ from book.au_verification import planted
 from book.au_verification.planted import (
     decoy_table,
     decoys,
+    label_metrics,
+    label_tests,
     plant,
     planted_metrics,
     score_rules,
@@ -139,3 +141,46 @@ def test_planted_metrics_are_those_of_the_clearest_signal():
     found = {name: metric.value for name, metric in planted_metrics(table, "auroc").items()}
     assert found == {"planted_precision": 0.9, "planted_recall": 1.0, "planted_precision_argmax": 0.3}
     assert set(planted_metrics(table, "kl")) == {"planted_precision", "planted_recall"}
+
+
+def presence_of(share: float, pictures: int = 2000) -> Presence:
+    """One unit on such a ``share`` of pictures of as many people."""
+    shown = (np.arange(pictures) < share * pictures).astype(float)[:, None]
+    who = np.arange(pictures).astype(str)
+    return Presence(("AU1",), shown, who, who, np.full(pictures, ""))
+
+
+def test_wrong_labels_cost_a_perfect_detector_what_they_cost_by_hand():
+    lost = label_tests(presence_of(0.2), repeats=4).set_index("measure")
+    # Half of 20 % is missing: of the pictures labelled absent 10 of 90 are like those labelled present.
+    wrong = 1 / 9
+    for measure in ("mean_difference", "auroc", "ks", "wasserstein"):
+        assert lost.loc[measure, "missing"] == pytest.approx(wrong, abs=0.03), measure
+        # Of pictures labelled present half are like the others.
+        assert lost.loc[measure, "extra"] == pytest.approx(0.5, abs=0.05), measure
+    # Of extra labels the detector finds the right half first, then the others as they come: after a share u
+    # of these (1 + u) of (1 + 4 u) are labelled, on average 1/4 + 3/16 ln 5.
+    extra = 1 - (1 + 1 / 4 + 3 / 16 * np.log(5)) / 2
+    assert lost.loc["average precision"].tolist() == pytest.approx([0.5, extra], abs=0.02)
+    # The phi coefficient of .2 and .1, nearly.
+    assert lost.loc["correlation", "missing"] == pytest.approx(1 - np.sqrt(0.1 * 0.8 / (0.2 * 0.9)), abs=0.02)
+    assert lost.loc["smd", "missing"] > 0.5
+
+
+def test_the_rarer_the_unit_the_less_do_missing_labels_cost_auroc_and_that_is_told():
+    rare, often = (label_tests(presence_of(share), repeats=2) for share in (0.05, 0.4))
+    rare_metrics, often_metrics = label_metrics(rare), label_metrics(often)
+    assert rare_metrics["auroc_missing_lost"].value < 0.05 < 0.2 < often_metrics["auroc_missing_lost"].value
+    # By the bound .1 only those two measures notice that look at the spread, or at the bins.
+    assert rare_metrics["notice_missing"].value == 2 and often_metrics["notice_missing"].value == 6
+    assert rare_metrics["notice_extra"].value == 6
+
+
+def test_pictures_without_a_code_are_no_labels():
+    presence = simulated_presence(12)
+    present = presence.present.copy()
+    present[:24, 0] = np.nan
+    some = Presence(presence.aus, present, presence.subjects, presence.sequences, presence.emotions)
+    lost = label_tests(some, repeats=2)
+    assert lost[["missing", "extra"]].notna().all().all()
+    assert label_tests(presence, repeats=2).drop(columns="measure").shape == (8, 2)

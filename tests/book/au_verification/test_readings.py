@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from toy_networks import answered
 
-from book.au_verification.readings import READINGS, agreement_of, beyond, gain_by_unit, strongest
+from book.au_verification.readings import (
+    ON_OTHER_HEADS,
+    READINGS,
+    agreement_of,
+    beyond,
+    gain_by_unit,
+    strongest,
+)
 from ferbook.errors import DataError
 
 
@@ -45,3 +52,35 @@ def test_a_unit_that_cannot_be_scored_without_some_people_claims_nothing():
     own = answered(["AU1", "", "", ""], [""] * 4)
     own.strength[1] = -np.inf
     assert beyond(strongest([answered([""] * 4, [""] * 4)]))(own).tolist() == [1, 0, 1, 1]
+
+
+def test_causes_are_reliable_where_both_halves_of_the_people_agree():
+    own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", ""])
+    found = {name: reading(own).tolist() for name, reading in READINGS.items()}
+    # Of three filters that a unit raises two are steady; of these one claim is right, by luck one half.
+    assert found["cause_reliability"] == pytest.approx([2 / 3] * 4)
+    assert found["kappa_steady"] == pytest.approx([(1 - 1) / (2 - 1)] * 4) and found["selective"] == [1] * 4
+    two = answered(["AU1", "AU4", "AU1", "AU1"], ["AU1", "AU4", "AU4", "AU4"])
+    assert READINGS["kappa_steady"](two) == pytest.approx([1] * 4)
+    assert READINGS["selective"](answered(["AU4", "AU4"], ["AU1", "AU4"])).tolist() == [0] * 4
+    silent = answered([""] * 4, [""] * 4)
+    assert READINGS["cause_reliability"](silent).tolist() == [0] * 4
+
+
+def test_verified_filters_keep_their_unit_where_other_heads_move_them_by_it():
+    own = answered(
+        ["AU1", "AU1", "AU12", "AU4", ""],
+        ["AU1", "AU4", "AU12", "AU4", "AU1"],
+        ["AU1", "AU1", "AU4", "AU4", "AU1"],
+    )
+    found = {name: reading(own).tolist() for name, reading in ON_OTHER_HEADS.items()}
+    # Verified are filters 0, 2 and 3, of which 0 and 3 keep their unit; paired at random AU1 has 1 · 1/3 of
+    # them, AU4 1 · 2/3, AU12 none: one of three.
+    assert found["kept"] == pytest.approx([2 / 3] * 4)
+    assert found["kept_by_chance"] == pytest.approx([1 / 3] * 4)
+    # Of four claims three hold there; by luck AU1 has 2 · 2/4 and AU4 1 · 2/4 of them.
+    assert found["kappa"] == pytest.approx([(3 - 1.5) / (4 - 1.5)] * 4)
+    assert found["verified_gain"] == pytest.approx([1.5] * 4) and found["distinct_units"] == [2] * 4
+    assert found["rank_correlation"] == [0.25] * 4
+    none = answered(["AU1"] * 2, ["AU4"] * 2, ["AU1"] * 2)
+    assert ON_OTHER_HEADS["kept"](none).tolist() == ON_OTHER_HEADS["kept_by_chance"](none).tolist() == [0] * 4

@@ -54,6 +54,22 @@ def test_trained_networks_are_held_against_untrained_ones_of_their_structure(exa
     assert found["beyond_untrained"].value == 3
     assert found["beyond_untrained_over_mixtures"].value == ((3 - 2) + (3 - 0)) / 2
     assert "untrained_kappa_over_untrained" not in found
+    assert found["cause_reliability"].unit == "share" and found["selective"].unit == "count"
+
+
+def test_trained_networks_and_their_own_mixtures_are_compared_pair_by_pair(examined):
+    networks = []
+    for seed, verified in enumerate((4, 8)):
+        right, wrong = ["AU1", "AU4", "AU12"] * 4, ["AU4", "AU12", "AU1"] * 4
+        for group, count in (("trained", verified), ("random mixtures", verified - 3)):
+            networks.append(answered(right, right[:count] + wrong[count:], group=group, seed=seed))
+    blank = answered(right, wrong, group="untrained")
+    found = au.population_metrics([*networks, blank])
+    # Every network is three filters ahead of its mixtures, though the networks are four apart.
+    paired = found["verified_gain_over_mixtures"]
+    assert paired.value == pytest.approx(3) and paired.why.startswith("it is the same in all networks")
+    assert found["verified_gain"].high - found["verified_gain"].low > 10
+    assert {"kappa_over_mixtures", "distinct_units_over_mixtures"} <= found.keys()
 
 
 def test_networks_of_larger_pictures_are_compared_with_the_trained_ones(examined):

@@ -1,0 +1,79 @@
+"""Are the same filters moved by the same units on heads of another model?"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+
+from book.au_verification.examine import Examined
+from book.au_verification.readings import (
+    MIXTURES,
+    ON_OTHER_HEADS,
+    TRAINED,
+    UNTRAINED,
+    agreement_of,
+    on_other_heads,
+    values_of,
+)
+from book.au_verification.study import metric_prefix, populations_of, reading_settings, rivals_of
+from fer_lib.stats.two_way import networks_and_people
+from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
+
+_NAMED = {f"{measure}_agreement_kappa": on_other_heads(agreement_of(measure)) for measure in ("auroc", "kl")}
+"""Metric -> κ of the unit that a measure names, and the one that moves the filter most on other heads."""
+
+_ROWS = (TRAINED, MIXTURES, "photographs", UNTRAINED)
+
+_COLUMNS = {
+    "kept": "keep their unit",
+    "kept_by_chance": "by chance",
+    "kappa": "κ",
+    "rank_correlation": "rank correlation",
+}
+
+
+def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
+    """``ON_OTHER_HEADS`` over networks and people: what ``study.population_metrics`` calls ``x`` is
+    ``other_heads_x`` here, with the difference to untrained networks of the same structure; and how far κ is
+    ahead of that of random mixtures. Nothing where no network was asked about other heads.
+    """
+    found = {}
+    asked = [own for own in examined if own.elsewhere is not None]
+    for name, networks in populations_of(asked).items() if asked else ():
+        begins, rivals = f"other_heads_{metric_prefix(name)}", rivals_of(networks, asked)
+        for metric, reading in (ON_OTHER_HEADS | _NAMED if networks[0].named else ON_OTHER_HEADS).items():
+            settings = reading_settings(metric, networks[0].filters)
+            own = values_of(networks, reading)
+            found[f"{begins}{metric}"] = networks_and_people(own, **settings)
+            if networks[0].group != UNTRAINED:
+                ahead = networks_and_people(own, values_of(rivals, reading), **settings)
+                found[f"{begins}{metric}_over_untrained"] = ahead
+    if asked:
+        groups = populations_of(asked)
+        single, mixed = (values_of(groups[name], ON_OTHER_HEADS["kappa"]) for name in (TRAINED, MIXTURES))
+        settings = reading_settings("kappa", asked[0].filters)
+        found["other_heads_kappa_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    return found
+
+
+def other_heads_table(
+    found: Mapping[str, Estimate], beside: Callable[[str], Estimate | None]
+) -> Table | None:
+    """A row per population: of ``other_heads_metrics``, or where other heads were not asked, of what the
+    reference says ``beside``. None where there is neither.
+    """
+    read = found.get if found else beside
+    rows = {
+        name: {
+            label: read(f"other_heads_{metric_prefix(name)}{metric}") for metric, label in _COLUMNS.items()
+        }
+        for name in _ROWS
+    }
+    data = pd.DataFrame.from_dict(rows, orient="index").dropna(how="all")
+    data.index.name = "networks"
+    what = (
+        "Of the verified filters, the share that keep their unit on other heads, and what chance would keep; "
+        "κ of all claims there; the rank correlation of the units' effects here and there"
+    )
+    caption = what if found else f"{what}: the run reference"
+    return None if data.empty else Table(data, caption, tolerance=dict.fromkeys(data, 0.2))
