@@ -95,14 +95,20 @@ def kept_by_chance(own: Examined) -> np.ndarray:
     return np.array([each.expected.sum() / max(each.filters, 1) for each in counts])
 
 
-ON_OTHER_HEADS: Mapping[str, Reading] = {
+OF_VERIFIED: Mapping[str, Reading] = {
     "kept": lambda own: _share(own.elsewhere == own.caused, _verified_filters(own)),
     "kept_by_chance": kept_by_chance,
+}
+"""Metric -> what it is of one network: of its verified filters the share that keep their unit on other heads,
+and would by chance.
+"""
+
+ON_OTHER_HEADS: Mapping[str, Reading] = {
     "rank_correlation": lambda own: own.alike,
     **{name: on_other_heads(READINGS[name]) for name in ("kappa", "verified_gain", "distinct_units")},
 }
-"""Metric -> what it is of one network on other heads: of its verified filters the share that keep their unit,
-and what the same claims are worth there.
+"""Metric -> what it is of one network on other heads: how like the effects are, and what the same claims are
+worth there.
 """
 
 READING_LABELS = {"distinct_units": "units with a verified filter", "kappa": "κ of claim and cause"}

@@ -7,7 +7,9 @@ import pandas as pd
 from book.au_verification.examine import Examined
 from book.au_verification.readings import (
     MIXTURES,
+    OF_VERIFIED,
     ON_OTHER_HEADS,
+    READINGS,
     TRAINED,
     UNTRAINED,
     agreement_of,
@@ -33,9 +35,10 @@ _COLUMNS = {
 
 
 def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
-    """``ON_OTHER_HEADS`` over networks and people: what ``study.population_metrics`` calls ``x`` is
-    ``other_heads_x`` here, with the difference to untrained networks of the same structure; and how far κ is
-    ahead of that of random mixtures. Nothing where no network was asked about other heads.
+    """``ON_OTHER_HEADS`` and ``OF_VERIFIED`` over networks and people: what ``study.population_metrics``
+    calls ``x`` is ``other_heads_x`` here, with the difference to untrained networks of the same structure;
+    and how far κ is ahead of that of random mixtures. Where one has no verified filter no share of them is
+    told; nothing at all where no network was asked about other heads.
     """
     found = {}
     asked = [own for own in examined if own.elsewhere is not None]
@@ -48,6 +51,10 @@ def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
             if networks[0].group != UNTRAINED:
                 ahead = networks_and_people(own, values_of(rivals, reading), **settings)
                 found[f"{begins}{metric}_over_untrained"] = ahead
+        if all(READINGS["verified"](own).all() for own in networks):
+            for metric, reading in OF_VERIFIED.items():
+                settings = reading_settings(metric, networks[0].filters)
+                found[f"{begins}{metric}"] = networks_and_people(values_of(networks, reading), **settings)
     if asked:
         groups = populations_of(asked)
         single, mixed = (values_of(groups[name], ON_OTHER_HEADS["kappa"]) for name in (TRAINED, MIXTURES))

@@ -13,6 +13,7 @@ from book.au_verification.examine import FAMILY_ERROR, Examined, Questions, Whol
 from book.au_verification.planted import NOTICED_FROM
 from book.au_verification.readings import (
     MIXTURES,
+    OF_VERIFIED,
     READING_LABELS,
     READINGS,
     TRAINED,
@@ -184,11 +185,11 @@ def rivals_of(networks: Sequence[Examined], examined: Sequence[Examined]) -> lis
 
 
 def reading_settings(metric: str, filters: int) -> dict[str, object]:
-    """Unit and tolerance of a ``metric`` of networks with so many ``filters``."""
+    """Unit, tolerance and limits of a ``metric`` of networks with so many ``filters``."""
     if "kappa" in metric or metric == "rank_correlation":
         return {"tolerance": KAPPA_TOLERANCE}
-    if metric in ("cause_reliability", "kept", "kept_by_chance"):
-        return {"unit": "share", "tolerance": KAPPA_TOLERANCE}
+    if metric in ("cause_reliability", *OF_VERIFIED):
+        return {"unit": "share", "tolerance": KAPPA_TOLERANCE, "limits": (0, 1)}
     return {"unit": "count", "tolerance": 3 if metric == "distinct_units" else _COUNT_TOLERANCE * filters}
 
 

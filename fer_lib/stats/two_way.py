@@ -120,13 +120,15 @@ def networks_and_people(
     n: int | None = None,
     unit: Unit = "",
     tolerance: float = 0.0,
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
     """The mean over networks, or with ``against`` how far it is ahead of that of other networks, asked about
     the same people.
 
     ``values`` (R, 1 + G): what each of R networks gives, first with all people, then with each of G groups of
-    them left out; ``against`` (Q, 1 + G) likewise. ``n``: by default R. With one network its own luck is not
-    covered, and the estimate says so. Raises DataError where the shapes do not fit.
+    them left out; ``against`` (Q, 1 + G) likewise. ``n``: by default R. ``limits``: what no
+    network's number can lie beyond, 0 and 1 of a share. With one network its own luck is not covered, and the
+    estimate says so. Raises DataError where the shapes do not fit.
     """
     sides = [np.asarray(side, np.float64) for side in (values, against) if side is not None]
     groups = sides[0].shape[1] - 1
@@ -155,7 +157,9 @@ def networks_and_people(
     else:
         how += f" and {' and '.join(str(len(side)) for side in sides)} networks"
     value = float(total[0])
-    return two_way_interval(value, np.full(DEVIATES, value), np.inf, lucks, how=how, **about)
+    if against is not None:
+        limits = limits[0] - limits[1], limits[1] - limits[0]
+    return two_way_interval(value, np.full(DEVIATES, value), np.inf, lucks, limits=limits, how=how, **about)
 
 
 def _jackknife(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 from toy_networks import answered
 
 from book.au_verification.readings import (
+    OF_VERIFIED,
     ON_OTHER_HEADS,
     READINGS,
     agreement_of,
@@ -73,7 +74,8 @@ def test_verified_filters_keep_their_unit_where_other_heads_move_them_by_it():
         ["AU1", "AU4", "AU12", "AU4", "AU1"],
         ["AU1", "AU1", "AU4", "AU4", "AU1"],
     )
-    found = {name: reading(own).tolist() for name, reading in ON_OTHER_HEADS.items()}
+    readings = OF_VERIFIED | ON_OTHER_HEADS
+    found = {name: reading(own).tolist() for name, reading in readings.items()}
     # Verified are filters 0, 2 and 3, of which 0 and 3 keep their unit; paired at random AU1 has 1 · 1/3 of
     # them, AU4 1 · 2/3, AU12 none: one of three.
     assert found["kept"] == pytest.approx([2 / 3] * 4)
@@ -83,4 +85,4 @@ def test_verified_filters_keep_their_unit_where_other_heads_move_them_by_it():
     assert found["verified_gain"] == pytest.approx([1.5] * 4) and found["distinct_units"] == [2] * 4
     assert found["rank_correlation"] == [0.25] * 4
     none = answered(["AU1"] * 2, ["AU4"] * 2, ["AU1"] * 2)
-    assert ON_OTHER_HEADS["kept"](none).tolist() == ON_OTHER_HEADS["kept_by_chance"](none).tolist() == [0] * 4
+    assert OF_VERIFIED["kept"](none).tolist() == OF_VERIFIED["kept_by_chance"](none).tolist() == [0] * 4

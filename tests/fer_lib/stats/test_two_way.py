@@ -218,6 +218,15 @@ def test_changing_a_rule_moves_every_interval_that_uses_it(monkeypatch):
     assert all(now > before[1][name] for name, now in both.items())
 
 
+def test_a_share_of_networks_and_people_ends_at_its_limits_and_a_difference_of_shares_at_one():
+    values = np.array([[0.05, *[0.0, 0.6] * 3], [0.9, *[0.2, 0.9] * 3]])
+    free, share = networks_and_people(values), networks_and_people(values, limits=(0, 1))
+    assert free.low < 0 and free.high > 1
+    assert (share.low, share.value, share.high) == (0, free.value, 1)
+    apart = networks_and_people(values, values[::-1], limits=(0, 1))
+    assert (apart.low, apart.high) == (-1, 1)
+
+
 def test_groups_of_people_are_even_and_keep_a_person_together():
     people = np.repeat([f"s{i}" for i in range(23)], 3)
     groups = people_groups(people, 5)
