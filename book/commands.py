@@ -326,7 +326,7 @@ def predict_command(
         raise typer.Exit(2)
 
 
-def explain(
+def explain_picture(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture file with a face.")],
     run_name: RunName = None,
     output: Annotated[
@@ -346,18 +346,17 @@ def explain(
 
     from PIL import Image
 
-    from book.explain import asked_run
-    from book.explain import explain as explained
-    from book.explain_page import page_of
+    from book.explain import asked_run, explain
+    from book.explain_page import explanation_page
     from ferbook.files import write_atomically
 
     use_data_dir(data_dir)
     chosen = asked_run(run_name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        told = explained(chosen, picture, cropped=cropped)
+        told = explain(chosen, picture, cropped=cropped)
     file = output or Path(f"{picture.stem}-explained.html")
-    write_atomically(file, page_of(told))
+    write_atomically(file, explanation_page(told))
     tell(f"run {chosen.name!r}: {file}")
 
 

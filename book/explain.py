@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from book.populations import REFERENCE, find_population
+from book.populations import find_population
 from book.suite import outdated
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
@@ -25,6 +25,7 @@ from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.photos import as_faces
 from fer_lib.train.predict import predict
 from fer_lib.train.weights import load_weights
+from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.store import Run, current_run, open_run

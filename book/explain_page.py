@@ -33,7 +33,7 @@ UNDECIDED = 0.5
 """Probability below which all other emotions together are likelier than the first."""
 
 
-def page_of(told: Explanation) -> str:
+def explanation_page(told: Explanation) -> str:
     """The whole page, HTML."""
     first, calibration = told.learned[0], told.calibration
     share = float(told.probabilities[0].max())

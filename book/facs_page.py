@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from book.switchboard import (
     INTENSITIES,
-    PAIRED,
+    PAIRED_UNITS,
     ShownFilter,
     SwitchboardPictures,
     SwitchboardResponses,
@@ -82,7 +82,7 @@ def switchboard(results: Results) -> str:
         "columns": pictures.columns,
         "letters": list(INTENSITIES),
         "names": {au: unit.name for au, unit in ACTION_UNITS.items()},
-        "paired": PAIRED,
+        "paired": PAIRED_UNITS,
         "first": list(SHOWN_FIRST.items()),
         "outlines": pictures.outlines,
         "filters": [[float(f"{value:.3g}") for value in each.responses] for each in filters],

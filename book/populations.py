@@ -22,6 +22,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
+from ferbook.beside import REFERENCE
 from ferbook.book import find_chapter
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.files import read_yaml
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
     from fer_lib.nets.classifier import Classifier
     from fer_lib.train.lesson import TrainedNetwork
-
-REFERENCE = "reference"
-"""The run that is committed."""
 
 FAILED = "FAILED.json"
 """The record of a training that diverged."""

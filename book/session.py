@@ -24,7 +24,7 @@ from ferbook.execute import STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.store import ChapterResult, read_json
 
 
-class Session(ferbook.session.Session):
+class FaceSession(ferbook.session.Session):
     """An open chapter about faces. No number is computed here: a result does not go stale with this file."""
 
     def __init__(self, chapter: Chapter, parameters: BaseModel, output: Path, run: Path) -> None:
@@ -147,8 +147,8 @@ def _about(faces: FaceSet) -> dict[str, object]:
     return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
 
 
-def open_chapter(name: str, namespace: Mapping[str, object]) -> Session:
+def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
     """Open the chapter ``name`` with what ``namespace`` (the notebook's ``globals()``) assigns, pick the
     device and seed all generators. Raises ParameterError.
     """
-    return ferbook.session.open_chapter(name, namespace, Session)
+    return ferbook.session.open_chapter(name, namespace, FaceSession)

@@ -9,6 +9,9 @@ from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import Drawn, FigureError, listing, percent
 
+YOURS = "your run"
+"""What is drawn of this run beside the reference."""
+
 
 def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> Drawn:
     """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the

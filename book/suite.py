@@ -14,7 +14,7 @@ from ferbook.errors import ParameterError
 from ferbook.store import ChapterResult
 
 
-def check(parameters: Mapping[str, ChapterParameters]) -> None:
+def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
     """Refuse face sets that are not here, and a layer that the network of chapter ``training`` will not have,
     before hours go into training it.
 
@@ -89,7 +89,7 @@ def extent(made: Mapping) -> str:
     return f"{networks} network{'s' * (networks > 1)}" if networks else ""
 
 
-def provenance(made: Mapping) -> list[tuple[str, str]]:
+def provenance_rows(made: Mapping) -> list[tuple[str, str]]:
     """Which faces a chapter was about, those beside them, and in which format it trained; a chapter need not
     open any faces.
     """
@@ -181,16 +181,16 @@ SUITE = Suite(
         "data": "book.commands:data_app",
         "populations": "book.commands:populations_app",
         "predict": "book.commands:predict_command",
-        "explain": "book.commands:explain",
+        "explain": "book.commands:explain_picture",
     },
-    check=check,
+    check=check_parameters,
     prepare=prepare,
     data_key=data_key,
     seen=seen,
     outdated=outdated,
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
     extent=extent,
-    provenance=provenance,
+    provenance=provenance_rows,
     fills={
         "<!-- verdicts -->": verdicts,
         "<!-- switchboard -->": on_facs_page("switchboard"),

@@ -18,7 +18,7 @@ from synthetic_faces.script import Script
 INTENSITIES = {"A": 0.2, "B": 0.4, "C": 0.6, "D": 0.8, "E": 1.0}
 """The five intensities of FACS, as shares of a unit's full movement."""
 
-PAIRED = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU17", "AU25")
+PAIRED_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU17", "AU25")
 """Units that can be switched on two at a time; none excludes another."""
 
 PAIR_INTENSITIES = "ACE"
@@ -32,12 +32,12 @@ FaceCode = dict[str, str]
 
 def switchboard_codes() -> tuple[FaceCode, ...]:
     """What the pictures of the switchboard show, in their order: the face at rest, each of ``AUS`` at five
-    intensities, any two of ``PAIRED`` at three each. 368 in all.
+    intensities, any two of ``PAIRED_UNITS`` at three each. 368 in all.
     """
     single = [{au: letter} for au in AUS for letter in INTENSITIES]
     pairs = [
         {first: one, second: other}
-        for first, second in combinations(PAIRED, 2)
+        for first, second in combinations(PAIRED_UNITS, 2)
         for one, other in product(PAIR_INTENSITIES, repeat=2)
     ]
     return ({}, *single, *pairs)

@@ -88,7 +88,9 @@ def answers_of(run: Run) -> Answers:
     RunStoreError where there is no such run, or for a damaged result of it.
     """
     if paths.questions_log().is_file():
-        require_logged(read_claims(paths.claims()), read_log(paths.questions_log()), paths.questions_log())
+        require_logged(
+            read_claims(paths.claims_file()), read_log(paths.questions_log()), paths.questions_log()
+        )
     own = told_by(run)
     standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
     reference = {name: Told.by(standing[name]) if name in standing else Told() for name in chapters()}

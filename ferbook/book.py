@@ -197,7 +197,7 @@ def name_fault(name: str, taken: Iterable[str] = ()) -> str:
     """Why a chapter cannot be called ``name``; empty if it can."""
     if not NAME.fullmatch(name):
         return f"{name!r} cannot name a chapter: small letters, digits and '_', a letter first"
-    if name in RESERVED or (paths.book() / f"{name}.py").exists() or (paths.book() / f"{name}.md").exists():
+    if name in RESERVED or any((paths.pages() / f"{name}.{kind}").exists() for kind in ("py", "md")):
         return f"the name {name!r} is taken by the book itself; give the chapter another"
     if name in taken:
         return f"the name {name!r} is taken by another folder; give the chapter another"
@@ -207,7 +207,7 @@ def name_fault(name: str, taken: Iterable[str] = ()) -> str:
 def _declared(profiles: tuple[str, ...]) -> dict[str, Chapter | str]:
     """Folder -> its chapter, or what is wrong with it."""
     found: dict[str, Chapter | str] = {}
-    folders = sorted(f for f in paths.book().iterdir() if f.is_dir() and not f.name.startswith(("_", ".")))
+    folders = sorted(f for f in paths.pages().iterdir() if f.is_dir() and not f.name.startswith(("_", ".")))
     for folder in folders:
         file = folder / "chapter.py"
         if not file.exists() and not any(folder.glob("*.ipynb")):

@@ -236,9 +236,9 @@ def stage(run: Run, folder: Path) -> None:
     shutil.copy(paths.config(), folder)
     shutil.copy(paths.toc(), folder)
     left = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
-    shutil.copytree(paths.book(), folder / "book", ignore=left)
+    shutil.copytree(paths.pages(), folder / "book", ignore=left)
     standing = standing_beside(run)
-    answers = answers_of(run) if paths.claims().exists() else None
+    answers = answers_of(run) if paths.claims_file().exists() else None
     figures, staged, results = Figures(), {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
@@ -368,7 +368,7 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     """
     check_toc()
     _require_sound(run)
-    with held(paths.build() / ".lock"):  # two builds would empty each other's folders
+    with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         return _build(run, force)
 
 
@@ -393,9 +393,13 @@ def _is_built_from(html: Path, key: str) -> bool:
 
 
 def _build(run: Run, force: bool) -> tuple[Path, bool]:
-    html = paths.build() / "html"
+    html = paths.build_folder() / "html"
     index = html / "index.html"
-    staging, output, old = paths.build() / "stage", paths.build() / "new", paths.build() / "old"
+    staging, output, old = (
+        paths.build_folder() / "stage",
+        paths.build_folder() / "new",
+        paths.build_folder() / "old",
+    )
     if old.exists() and not html.exists():
         old.rename(html)  # a kill struck between the two moves below
     for folder in (staging, output, old):
@@ -407,7 +411,7 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     key = _content_key(staging, foot)
     if not force and _is_built_from(html, key):
         return index, False
-    log = paths.build() / "build.log"
+    log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),

@@ -374,7 +374,7 @@ def reported_table(chapter: str) -> Table:
     the digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are
     any.
     """
-    reported = read_claims(paths.claims()).reported[chapter]
+    reported = read_claims(paths.claims_file()).reported[chapter]
     rows = [
         {
             "paper": each.paper or None,
@@ -512,7 +512,7 @@ def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
 
     Raises DataError for a damaged ``claims.yaml``.
     """
-    asked = read_claims(paths.claims())
+    asked = read_claims(paths.claims_file())
     return [
         (paper, [judge(claim, results, asked.preconditions) for claim in paper.claims])
         for paper in asked.papers

@@ -343,7 +343,7 @@ def open() -> None:
 
     from ferbook.errors import BookError
 
-    index = paths.build() / "html" / "index.html"
+    index = paths.build_folder() / "html" / "index.html"
     if not index.is_file():
         raise BookError("no book is built here; `ferbook build` builds it from a run")
     if not webbrowser.open(index.as_uri()):

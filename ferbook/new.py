@@ -131,7 +131,7 @@ def _model() -> dict[str, str]:
     """The chapter's model of parameters: the base of the book's own models where it has such, and the seed
     where that base lacks it.
     """
-    shared = paths.book() / "parameters.py"
+    shared = paths.pages() / "parameters.py"
     if shared.exists() and "class ChapterParameters(" in shared.read_text(encoding="utf-8"):
         own, chapter = "from book.parameters import ChapterParameters", "from ferbook.book import Chapter"
         return {"base": "ChapterParameters", "seed": "", "imports": f"{own}\n{chapter}"}
@@ -140,7 +140,7 @@ def _model() -> dict[str, str]:
 
 
 def _notebook(name: str, parameters: dict[str, object]) -> nbformat.NotebookNode:
-    session = "book" if (paths.book() / "session.py").exists() else "ferbook"
+    session = "book" if (paths.pages() / "session.py").exists() else "ferbook"
     tagged = {"metadata": {"tags": [PARAMETERS_TAG]}}
     compared = {"metadata": {"tags": [COMPARED_TAG]}}
     opening = [
@@ -192,7 +192,7 @@ def write_chapter(name: str) -> Path:
     for it; nothing is written then.
     """
     known = {*book().chapters, *book().faults}
-    folder = paths.book() / name
+    folder = paths.pages() / name
     taken = [other for other in known if other.lower() == name.lower()] or ([name] if folder.exists() else [])
     if fault := name_fault(name, taken):
         raise BookError(fault)

@@ -28,7 +28,7 @@ def root() -> Path:
     return from_environment(ROOT_VARIABLE, book)
 
 
-def book() -> Path:
+def pages() -> Path:
     """Folder of the pages, with one folder a chapter."""
     return root() / "book"
 
@@ -43,17 +43,17 @@ def config() -> Path:
     return root() / "_config.yml"
 
 
-def claims() -> Path:
+def claims_file() -> Path:
     """What others claim, with the questions that a run answers; a book may have none."""
     return root() / "claims.yaml"
 
 
 def questions_log() -> Path:
     """What decides each claim, frozen, with every change to it; a book may have none."""
-    return claims().with_name("questions.log.yaml")
+    return claims_file().with_name("questions.log.yaml")
 
 
-def build() -> Path:
+def build_folder() -> Path:
     """Where the book is built."""
     return root() / "_build"
 

@@ -91,9 +91,9 @@ def print_book(folder: Path) -> Path:
     """Print the book that is built in ``folder`` beside it. Raises BookError where there is no browser,
     ChapterError where it fails.
     """
-    target = paths.build() / "book.pdf"
+    target = paths.build_folder() / "book.pdf"
     source = folder / ".print.html"  # its pictures and styles lie there
-    log = paths.build() / "pdf.log"
+    log = paths.build_folder() / "pdf.log"
     try:
         source.write_text(one_page(folder), encoding="utf-8")
         target.unlink(missing_ok=True)

@@ -87,7 +87,7 @@ def cast_votes(emotion: str, strength: float, crowd: Crowd, rng: np.random.Gener
     return rng.multinomial(VOTERS, picture)
 
 
-def majority(votes: np.ndarray, rng: np.random.Generator) -> str:
+def majority_emotion(votes: np.ndarray, rng: np.random.Generator) -> str:
     """The emotion with the most of ``votes`` (8,); of equals one is drawn."""
     return EMOTIONS[rng.choice(np.flatnonzero(votes == votes.max()))]
 

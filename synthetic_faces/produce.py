@@ -14,7 +14,7 @@ from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named, require_hea
 from synthetic_faces.errors import SettingError, require_between
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
-from synthetic_faces.landmarks import LANDMARKS
+from synthetic_faces.landmarks import LANDMARK_VERTICES
 from synthetic_faces.people import IN_SETS, draw_person
 from synthetic_faces.sequences import (
     Choice,
@@ -137,7 +137,7 @@ def empty_arrays(number: int, size: int) -> dict[str, np.ndarray]:
     return {
         "pixels": np.empty((number, size, size), np.uint8),
         "masks": np.empty((number, size, size), np.uint32),
-        "landmarks": np.empty((number, len(LANDMARKS), 2), np.float32),
+        "landmarks": np.empty((number, len(LANDMARK_VERTICES), 2), np.float32),
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synthetic_faces.capture import Shot, draw_shot
-from synthetic_faces.crowd import cast_votes, majority, mislabel
+from synthetic_faces.crowd import cast_votes, majority_emotion, mislabel
 from synthetic_faces.domains import Domain, sequence_counts
 from synthetic_faces.expressions import EMOTIONS, LABELS, draw_expression
 from synthetic_faces.facs import resolve_alternatives
@@ -144,7 +144,7 @@ def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Pe
     emotion, votes = sequence.emotion, None
     if domain.crowd:
         votes = cast_votes(emotion, expression.strength, domain.crowd, rng)
-        emotion = majority(votes, rng)
+        emotion = majority_emotion(votes, rng)
     elif domain.mislabelled:
         emotion = mislabel(emotion, domain.mislabelled, domain.emotions, rng)
     labels = [emotion] * len(course.frames)

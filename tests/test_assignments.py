@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferbook.course.check import check
+from ferbook.course.check import check_assignment
 from ferbook.course.sandbox import TRUST
 from ferbook.course.source import assignments
 
@@ -17,5 +17,5 @@ def named(assignment):
 
 @pytest.mark.parametrize("assignment", map(named, assignments()))
 def test_the_instructor_earns_all_the_release_nothing_and_wrong_solutions_fail(assignment):
-    assert check(assignment, TRUST) == []
+    assert check_assignment(assignment, TRUST) == []
     assert sum(assignment.points.values()) == 20

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from book.au_verification.examine import FAMILY_ERROR
 from book.au_verification.readings import TRAINED, UNTRAINED
-from book.au_verification.silence import OWN
+from book.au_verification.silence import OWN_HEAD
 from book.au_verification.switching import effect_table
+from book.shared_figures import YOURS
 from fer_lib.aus.interventions import Effects
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
@@ -34,9 +35,6 @@ EFFECT_TOLERANCE = 0.5
 
 _COUNT_TOLERANCE = 20
 """How far a unit's number of filters may move: a filter's largest association of two nearly equal ones."""
-
-YOURS = "your run"
-"""What is drawn of this run beside the reference."""
 
 
 def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, auroc: float) -> style.Drawn:
@@ -239,7 +237,7 @@ ALONG = {
 """Column of ``study.along_training`` -> heading of its panel."""
 
 
-def along_training(table: pd.DataFrame) -> style.Drawn:
+def training_course(table: pd.DataFrame) -> style.Drawn:
     """When detectors appear: what some networks show after so many epochs, beside how well they name
     emotions.
 
@@ -356,7 +354,7 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
     ``random``, ``random_low``, ``random_high``, ``difference``, ``low``, ``high``.
     """
     columns = ["intact", "silenced", "random", "random_low", "random_high", "difference", "low", "high"]
-    data = table.loc[table["outcome"].eq(OWN), ["au", "outcome", *columns]].reset_index(drop=True)
+    data = table.loc[table["outcome"].eq(OWN_HEAD), ["au", "outcome", *columns]].reset_index(drop=True)
     head, difference = ({"label": data["au"], "panel": panel} for panel in ("head", "difference"))
     drawn = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
     parts = {

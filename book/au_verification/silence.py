@@ -27,7 +27,7 @@ NEAREST = 10
 stands for.
 """
 
-OWN, ACCURACY = "own head", "accuracy"
+OWN_HEAD, ACCURACY = "own head", "accuracy"
 """Outcomes: AUROC of the AU's own head; share of expressions named rightly."""
 
 
@@ -98,7 +98,7 @@ def silence(
     the network's output. For each silenced filter a draw takes at random one of the ``NEAREST`` filters
     nearest to it in mean activation (of the map, over all pictures) that are neither silenced nor drawn yet.
 
-    A row per AU and outcome: ``au``; ``outcome``, see ``OWN``; ``n`` pictures that the outcome counts;
+    A row per AU and outcome: ``au``; ``outcome``, see ``OWN_HEAD``; ``n`` pictures that the outcome counts;
     ``intact``, ``silenced`` and ``random`` (mean over the draws): the outcome; ``random_low``,
     ``random_high``: 95 % of the draws lie between; ``difference`` = random − silenced, what these filters
     matter more than others, with ``low`` and ``high``, its interval over draws of subjects. AUs without a
@@ -132,7 +132,7 @@ def silence(
         found = {}
         if (present == 1).any() and (present == 0).any():
             own = [_auroc(log_odds[k, :, column], present, codes, weights) for k in among]
-            found[OWN] = (~np.isnan(present)).sum(), own
+            found[OWN_HEAD] = (~np.isnan(present)).sum(), own
         if known.any():
             found[ACCURACY] = known.sum(), [_share(right[k], known, codes, weights) for k in among]
         rows += [
@@ -162,7 +162,7 @@ def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     ``accuracy_loss``, the same of the share of expressions named rightly, and ``heads_hurt`` of ``heads``:
     units whose interval lies above 0.
     """
-    own, accuracy = (table[table["outcome"].eq(outcome)] for outcome in (OWN, ACCURACY))
+    own, accuracy = (table[table["outcome"].eq(outcome)] for outcome in (OWN_HEAD, ACCURACY))
     about = {"why": "a mean over units, each of which has its own", "tolerance": 0.05}
     found = {
         "heads": Estimate(len(own), unit="count", tolerance=3),

@@ -19,14 +19,12 @@ from book.deconvolution.study import (
     NetworkView,
     strip_values,
 )
+from book.shared_figures import YOURS
 from fer_lib.look.sanity import LIKENESS_MEASURES, REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
 from ferbook.page.tables import in_numbers
-
-YOURS = "your run"
-"""What is drawn of this run beside the reference."""
 
 RESPONSE_TOLERANCE = 0.05
 """How far a response may move where another processor adds up in another order."""

@@ -20,7 +20,7 @@ from book.derl.chapter import CHAPTER, DerlParameters
 from book.derl.pairs import Lessons, draw_lessons
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
 from book.population_training import train_network
-from book.populations import REFERENCE, Kept, Member, find_population, seal
+from book.populations import Kept, Member, find_population, seal
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
 from fer_lib.faces.registry import open_faces, set_name
@@ -28,6 +28,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.train.device import device_name
 from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
+from ferbook.beside import REFERENCE
 from ferbook.environment import git_commit
 from ferbook.errors import DataError
 from ferbook.files import whole_folder

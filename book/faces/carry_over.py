@@ -27,7 +27,7 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
 
-OWN, SHAPES, BUILD, BOTH = (
+SAME_FAMILY, SHAPES, BUILD, BOTH = (
     "the same family, unseen people",
     "other shapes of head",
     "another build of the units",
@@ -119,7 +119,7 @@ def family_answers(
 def family_distance(one: str, other: str) -> str:
     """How far family ``other`` (``shapes-build``) is from family ``one``, in words."""
     same_shapes, same_build = (a == b for a, b in zip(one.split("-"), other.split("-"), strict=True))
-    return {(True, True): OWN, (False, True): SHAPES, (True, False): BUILD}.get(
+    return {(True, True): SAME_FAMILY, (False, True): SHAPES, (True, False): BUILD}.get(
         (same_shapes, same_build), BOTH
     )
 
@@ -153,7 +153,9 @@ def answers_of_all(
             # Of each set its own draws of people, the same for every network that is asked about it.
             given = family_answers(network, shown, draws=draws, seed=number)
             answers.setdefault(apart, []).append(given)
-    return {apart: answers[apart] for apart in (OWN, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if apart in answers}
+    return {
+        apart: answers[apart] for apart in (SAME_FAMILY, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if apart in answers
+    }
 
 
 def carry_over_table(answers: Mapping[str, Sequence[FamilyAnswers]]) -> Table:
@@ -180,7 +182,7 @@ def carry_over_table(answers: Mapping[str, Sequence[FamilyAnswers]]) -> Table:
 
 def carry_over_metrics(table: Table) -> dict[str, Estimate]:
     """The expressions and the units of the first and of the farthest rendered family, as metrics."""
-    names = {OWN: "own", BOTH: "other", PHOTOGRAPHS: "photographs"}
+    names = {SAME_FAMILY: "own", BOTH: "other", PHOTOGRAPHS: "photographs"}
     metrics = {}
     for apart, short in names.items():
         if apart in table.data.index:

@@ -30,13 +30,13 @@ is shown stays, when goes. ``matched_apex``: the frame nearest to the apex in th
 cells, weights and steps as what it stands beside.
 """
 
-UNTRAINED = "untrained"
+UNTRAINED_FEATURES = "untrained"
 """Name of the control beside ``CONTROLS``: features of an untrained network."""
 
 CLIP_RIVALS: dict[str, tuple[str, str]] = {
     "shuffled": (CONTROL, "frames shuffled"),
     "matched_apex": (CONTROL, "apex repeated"),
-    UNTRAINED: (CONTROL, "untrained CNN"),
+    UNTRAINED_FEATURES: (CONTROL, "untrained CNN"),
     "apex_features": (BASELINE, "apex features, SVM"),
     "optical_flow": (BASELINE, "optical flow, SVM"),
     "lbp_top": (BASELINE, "LBP-TOP, SVM"),

@@ -123,7 +123,7 @@ def plain_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def conditions(scored: TrainingScores, null: float) -> Drawn:
+def trained_conditions(scored: TrainingScores, null: float) -> Drawn:
     """Accuracy of each structure with each loss, mean over the seeds with its interval; small dots are single
     trainings. ``null``: a share, always the commonest class. Data: one row per training with ``structure``
     and ``loss`` (places, from 0), ``seed``, ``accuracy`` and, of its condition, ``mean``, ``low``, ``high``.

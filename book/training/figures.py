@@ -76,7 +76,7 @@ def tested_networks(scored: TrainingScores, null: float) -> Drawn:
     )
 
 
-def differences(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
+def gains(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
     """What is gained, in points with intervals: each of ``TRAINING_GAINS`` that is in ``found``, or in the
     ``reference`` that stands beside it. Data: ``asked`` (place in ``TRAINING_GAINS``), ``reference`` (whether
     it is its number), ``value``, ``low``, ``high``.

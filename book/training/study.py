@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from book.populations import Member
-from book.session import Session
+from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.look.handmade import hog_responses
@@ -83,7 +83,7 @@ class Tested:
         return list(zip(self.seeds, self.learned, said, strict=True))
 
 
-def train_or_read(run: Session, faces: FaceSet, protocol: Protocol) -> Tested:
+def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
     """The networks of the page's population, or those trained now, one of each fold that its parameters ask
     for, by its recipe. Raises as ``of_population`` and ``train.crossval.cross_validate``.
     """
@@ -236,12 +236,12 @@ def luck_of_training(scored: TrainingScores) -> list[Luck]:
     return [Luck(error, scored.freedom)] if scored.freedom else []
 
 
-def networks_beside(run: Session) -> list[Member]:
+def networks_beside(run: FaceSession) -> list[Member]:
     """The networks of the populations that are set beside the page's own."""
     return [member for name in run.params.populations[1:] for member in run.members(name)]
 
 
-def reference_gains(run: Session) -> dict[str, Estimate]:
+def reference_gains(run: FaceSession) -> dict[str, Estimate]:
     """Those of ``TRAINING_GAINS`` that the reference has, where it stands beside the run."""
     gains = {name: run.reference(name) for name in TRAINING_GAINS}
     return {name: gain for name, gain in gains.items() if gain}
@@ -333,7 +333,7 @@ seen."""
 
 
 def ask_people(
-    run: Session, tested: Tested, fold: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int
+    run: FaceSession, tested: Tested, fold: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int
 ) -> dict[str, TrainingScores]:
     """The networks whose weights are kept, one row each, on the people who chose the epoch, on those who had
     no say, both of ``fold``, and where the page declares them on people drawn anew; these have nobody in

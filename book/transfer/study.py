@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.session import Session
+from book.session import FaceSession
 from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.shared import known_overlap, require_apart, without_shared
@@ -274,7 +274,7 @@ def tested(
 
 
 def common_sets(
-    run: Session, sets: Mapping[str, FaceSet]
+    run: FaceSession, sets: Mapping[str, FaceSet]
 ) -> tuple[Sets, dict[str, Sequence[TrainedNetwork]]]:
     """``comparable`` of ``sets`` as the parameters of ``run`` say, and by set the kept networks that learned
     it, where the parameters name populations.
@@ -287,7 +287,7 @@ def common_sets(
 
 
 def networks_of_sets(
-    run: Session, sets: Sets, learned: Mapping[str, Sequence[TrainedNetwork]]
+    run: FaceSession, sets: Sets, learned: Mapping[str, Sequence[TrainedNetwork]]
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
     """The networks that were ``learned``, ``telling`` the classes of ``sets``, or, where there are none,
     those ``taught`` here as the parameters of ``run`` say; with the number format of the chapter's own set.

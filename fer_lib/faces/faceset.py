@@ -16,17 +16,12 @@ import pyarrow as pa
 from fer_lib.faces.rows import Rows, chosen_rows
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
-
-EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
-"""The one table of emotion names; every reader maps its own labels onto it."""
+from synthetic_faces.expressions import EMOTIONS as EMOTIONS
+from synthetic_faces.expressions import LABELS
 
 SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """The basic emotions: without neutral and contempt."""
 
-FURTHER_LABELS = ("repression", "other")
-"""What the micro-expression sets name beside emotions."""
-
-LABELS = EMOTIONS + FURTHER_LABELS
 UNLABELLED = ""
 """``emotion`` of a picture that comes with action units but without an emotion."""
 

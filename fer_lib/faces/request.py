@@ -8,7 +8,7 @@ from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.sources import CLIP_SETS
 from ferbook.errors import ParameterError
 
-OPTIONS = ("timing", "family", "sample")
+RECIPE_OPTIONS = ("timing", "family", "sample")
 """The fields that are options of ``synthetic_faces.produce.Recipe``."""
 
 
@@ -51,12 +51,12 @@ class FaceRequest:
     @property
     def options(self) -> dict[str, str]:
         """The options of synthetic faces that were chosen."""
-        return {name: value for name in OPTIONS if (value := getattr(self, name))}
+        return {name: value for name in RECIPE_OPTIONS if (value := getattr(self, name))}
 
     def with_options(self, options: Mapping[str, str]) -> "FaceRequest":
         """The request with ``options`` of synthetic faces; raises ParameterError for one there is not."""
-        if unknown := [name for name in options if name not in OPTIONS]:
+        if unknown := [name for name in options if name not in RECIPE_OPTIONS]:
             raise ParameterError(
-                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(OPTIONS)}"
+                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(RECIPE_OPTIONS)}"
             )
         return replace(self, **options)

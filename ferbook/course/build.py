@@ -18,9 +18,9 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.course import source
-from ferbook.course.judge import Case, judge
+from ferbook.course.judge import Case, judge_submission
 from ferbook.course.sandbox import TRUST
-from ferbook.course.source import HIDDEN, VARIANTS, Assignment, is_check
+from ferbook.course.source import HIDDEN, MOST_VARIANTS, Assignment, is_check
 from ferbook.course.worker import decode
 from ferbook.errors import BookError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
@@ -49,7 +49,7 @@ def read_secret(course: Path) -> bytes:
 
 def variant_of(student: str, secret: bytes) -> int:
     """Which of the variants a student has: HMAC-SHA-256 of the name, keyed by the secret, modulo 8."""
-    return int.from_bytes(hmac.digest(secret, student.encode(), "sha256")) % VARIANTS
+    return int.from_bytes(hmac.digest(secret, student.encode(), "sha256")) % MOST_VARIANTS
 
 
 def packages() -> tuple[Path, ...]:
@@ -140,7 +140,7 @@ def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
             seconds=10 * SLOWEST,
             packages=packages(),
         )
-        verdict = judge(case, keys)
+        verdict = judge_submission(case, keys)
         if lost := [f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most]:
             raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {'; '.join(lost)}")
         (place / "key.json").write_text(json.dumps(keys))
@@ -168,11 +168,11 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
         for place in (bundle, course / "release" / assignment.name):
             shutil.rmtree(place, ignore_errors=True)
         with whole_folder(bundle) as folder:
-            make_bundle(assignment, folder, range(VARIANTS))
+            make_bundle(assignment, folder, range(MOST_VARIANTS))
             _release(assignment, folder, course)
         told = json.loads((bundle / "bundle.json").read_text())
         lines.append(
-            f"{assignment.name}: {sum(told['points'].values()):g} points, {VARIANTS} variants, "
+            f"{assignment.name}: {sum(told['points'].values()):g} points, {MOST_VARIANTS} variants, "
             f"{told['seconds']:.1f} s for the instructor notebook"
         )
     if students:
@@ -191,7 +191,7 @@ def _up_to_date(bundle: Path, assignment: Assignment) -> bool:
 def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
     """Write an assignment's notebook and data for students, a zip a variant; and nbgrader's source."""
     name = assignment.name
-    for variant in range(VARIANTS):
+    for variant in range(MOST_VARIANTS):
         data = (bundle / f"variant-{variant}" / "data.npz").read_bytes()
         text = nbformat.writes(released(for_variant(assignment.notebook, name, variant))) + "\n"
         target = course / "release" / name / f"{name}-variant-{variant}.zip"

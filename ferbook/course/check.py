@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from ferbook.course import source
 from ferbook.course.build import for_variant, make_bundle, packages, released
-from ferbook.course.judge import Bench, Case, Verdict, in_folder, judge
+from ferbook.course.judge import Bench, Case, Judgement, in_folder, judge_submission
 from ferbook.course.sandbox import Box, Worker
 from ferbook.course.source import HIDDEN, SOLUTION, Assignment, is_check, is_given, is_solution, name_of
 from ferbook.course.worker import decode
@@ -81,7 +81,7 @@ def wrong_solutions(assignment: Assignment, bundle: Path, isolation: str) -> lis
     return faults
 
 
-def check(assignment: Assignment, isolation: str, variants: int = 1) -> list[str]:
+def check_assignment(assignment: Assignment, isolation: str, variants: int = 1) -> list[str]:
     """What is amiss with an assignment; empty where nothing is. ``variants``: so many of them, the first, are
     tried. Raises BookError where the instructor notebook fails its own checks.
     """
@@ -101,11 +101,11 @@ def check(assignment: Assignment, isolation: str, variants: int = 1) -> list[str
             packages=packages(),
         )
         faults = [f"in the release: {line}" for line in leaks(assignment.notebook, file.read_text())]
-        faults += _of_release(judge(case))
+        faults += _of_release(judge_submission(case))
         return faults + wrong_solutions(assignment, bundle, isolation)
 
 
-def _of_release(verdict: Verdict) -> list[str]:
+def _of_release(verdict: Judgement) -> list[str]:
     faults = [f"the release earns {each.points:g} for {each.check}" for each in verdict.checks if each.points]
     faults += [f"the release's cell {cell}: {what}" for cell, what in verdict.notes]
     return faults + ([f"the release does not run to its end: {verdict.ended}"] if verdict.ended else [])

@@ -20,8 +20,8 @@ Place = Annotated[
 ]
 
 
-@app.command()
-def build(
+@app.command("build")
+def build_handouts(
     names: Names = None,
     course: Place = None,
     students: Annotated[
@@ -38,19 +38,19 @@ def build(
     console.print(f"to hand out: {place / 'release'}; to keep: all else in {place}")
 
 
-@app.command()
-def check(
+@app.command("check")
+def check_course(
     names: Names = None,
     variants: Annotated[int, typer.Option(min=1, max=8, help="Variants to try.")] = 1,
 ) -> None:
     """Try each assignment: the instructor notebook earns all, the released one nothing, a wrong one less."""
-    from ferbook.course.check import check as faults_of
+    from ferbook.course.check import check_assignment
     from ferbook.course.sandbox import TRUST
     from ferbook.course.source import assignments
 
     amiss = 0
     for assignment in assignments(names):
-        faults = faults_of(assignment, TRUST, variants)
+        faults = check_assignment(assignment, TRUST, variants)
         console.print(f"{assignment.name}: {'as it should be' if not faults else f'{len(faults)} faults'}")
         for fault in faults:
             console.print(f"  {fault}", markup=False)
@@ -58,8 +58,8 @@ def check(
     raise typer.Exit(int(bool(amiss)))
 
 
-@app.command()
-def grade(
+@app.command("grade")
+def grade_class(
     submissions: Annotated[Path, typer.Argument(help="A folder with one folder per student.")],
     out: Annotated[Path, typer.Option(help="Where grades and feedback are written.")] = Path("grades"),
     course: Place = None,
@@ -73,9 +73,9 @@ def grade(
 ) -> None:
     """Judge what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
     from ferbook.course.build import course_folder
-    from ferbook.course.grade import grade as grade_all
+    from ferbook.course.grade import grade
 
-    found = grade_all(
+    found = grade(
         submissions, course_folder(course), out.resolve(), assignment, cores, trust_students, console.print
     )
     unjudged = [each for each in found if each.verdict is None]

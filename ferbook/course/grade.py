@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ferbook.course import feedback, judge, sandbox, worker
 from ferbook.course.build import OUR_METADATA, limit_of, packages, read_secret, variant_of
-from ferbook.course.judge import Case, Verdict
+from ferbook.course.judge import Case, Judgement
 from ferbook.course.sandbox import TRUST, choose_isolation
 from ferbook.course.source import Assignment, assignments
 from ferbook.course.submission import Submission, find_submissions, shown
@@ -89,7 +89,7 @@ def _judged(
     try:
         record = json.loads(kept.read_text(encoding="utf-8"))
         if record["digest"] == digest:
-            submission.verdict = Verdict.model_validate(record["verdict"])
+            submission.verdict = Judgement.model_validate(record["verdict"])
             return submission
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -104,7 +104,7 @@ def _judged(
             env=child_environment(MPLBACKEND="Agg", OMP_NUM_THREADS="1", PYTHONHASHSEED="0"),
             check=True,
         )
-        submission.verdict = Verdict.model_validate_json(answer.stdout)
+        submission.verdict = Judgement.model_validate_json(answer.stdout)
     except (subprocess.SubprocessError, ValidationError) as fault:
         last = (getattr(fault, "stderr", None) or str(fault)).strip().splitlines()[-1]
         submission.reason = f"the judge failed: {last[:300]}"
@@ -118,7 +118,7 @@ def _report(submissions: list[Submission], out: Path, isolation: str, known: dic
     rows, students = [], defaultdict(list)
     for each in submissions:
         students[each.student].append(each)
-        verdict = each.verdict or Verdict()
+        verdict = each.verdict or Judgement()
         hand = [by_hand.get((each.student, each.assignment, one.question), {}) for one in verdict.written]
         points = sum(check.points for check in verdict.checks)
         rows.append(

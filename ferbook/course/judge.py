@@ -1,7 +1,7 @@
 """Holds checks and answers, and never runs what a student wrote: that is another process (``sandbox``), which
 calls of a check's functions go to, and data come from.
 
-``python -m ferbook.course.judge`` reads a ``Case`` as JSON and prints a ``Verdict`` as JSON.
+``python -m ferbook.course.judge`` reads a ``Case`` as JSON and prints a ``Judgement`` as JSON.
 """
 
 import ast
@@ -52,7 +52,7 @@ class Written(BaseModel):
     rubric: str
 
 
-class Verdict(BaseModel):
+class Judgement(BaseModel):
     """What came of a submission. ``notes``: (cell, what is odd about it); ``ended``: why its process did."""
 
     checks: list[Checked] = []
@@ -216,7 +216,7 @@ def in_folder(data: Path) -> Iterator[None]:
         yield
 
 
-def judge(case: Case, keys: dict | None = None) -> Verdict:
+def judge_submission(case: Case, keys: dict | None = None) -> Judgement:
     """The verdict on a submission. ``keys``: to be filled with the values of the names that solutions define,
     told by this notebook, which then is the instructor's; otherwise they are read from the bundle.
 
@@ -235,10 +235,10 @@ def judge(case: Case, keys: dict | None = None) -> Verdict:
     return verdict
 
 
-def _run(case: Case, keys: dict | None, silent: bool) -> Verdict:
+def _run(case: Case, keys: dict | None, silent: bool) -> Judgement:
     instructor = read_notebook(case.bundle / "instructor.ipynb")
     student = read_notebook(case.notebook)
-    verdict = Verdict(notes=oddities(read_notebook(case.bundle / "release.ipynb"), student, case.variant))
+    verdict = Judgement(notes=oddities(read_notebook(case.bundle / "release.ipynb"), student, case.variant))
     data = case.bundle / f"variant-{case.variant}" / "data.npz"
     box = Box(case.packages, (data,))
     names = {
@@ -286,7 +286,7 @@ def main() -> None:
     """Judge the case on standard input."""
     limit(DATA=_MEMORY)
     case = Case.model_validate_json(sys.stdin.read())
-    print(judge(case).model_dump_json())
+    print(judge_submission(case).model_dump_json())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ferbook.errors import BookError, ChapterError, require_name
 from ferbook.files import read_yaml
 from ferbook.notebook import PARAMETERS_TAG, read_notebook, tags
 
-VARIANTS = 8
+MOST_VARIANTS = 8
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.M | re.S)
 SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION", re.M | re.S)
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)

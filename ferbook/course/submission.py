@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 
 from ferbook.course.build import OUR_METADATA
-from ferbook.course.judge import Verdict
+from ferbook.course.judge import Judgement
 from ferbook.course.source import Assignment, name_of
 from ferbook.errors import ChapterError, DataError
 from ferbook.notebook import read_notebook
@@ -30,7 +30,7 @@ class Submission:
     file: Path | None = None
     reason: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
-    verdict: Verdict | None = None
+    verdict: Judgement | None = None
 
 
 def shown(name: str | Path) -> str:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from book import explain as explaining
 from book.explain import asked_run, explain, fitted_temperature, networks_of, tempered
-from book.explain_page import page_of
+from book.explain_page import explanation_page
 from book.training.chapter import TrainingParameters
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
@@ -188,12 +188,12 @@ def test_a_validation_picture_is_beyond_nothing_and_a_strange_one_beyond_much(ru
     Image.fromarray(inside).save(tmp_path / "inside.png")
     told = explain(run, tmp_path / "inside.png", cropped=True)
     assert told.beyond == 0 <= told.usual and told.window is None
-    assert "is unlike those that" not in page_of(told)
+    assert "is unlike those that" not in explanation_page(told)
     spot = np.zeros((SIZE, SIZE), np.uint8)
     spot[20:23, 20:23] = 255
     Image.fromarray(spot).save(tmp_path / "spot.png")
     told = explain(run, tmp_path / "spot.png", cropped=True)
-    assert told.beyond > told.usual and "is unlike those that" in page_of(told)
+    assert told.beyond > told.usual and "is unlike those that" in explanation_page(told)
 
 
 class Read(HTMLParser):
@@ -217,7 +217,7 @@ class Read(HTMLParser):
 
 def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(run, photo):
     told = replace(explain(run, photo), path=photo.with_name("<b>&.png"))
-    page = page_of(told)
+    page = explanation_page(told)
     read = Read(page)
     assert not read.open and "<b>&.png" not in page and "&lt;b&gt;&amp;.png" in page
     assert ("html", {"lang": "en"}) in read.found and "$" not in page
@@ -235,7 +235,7 @@ def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
     first, other = (TrainedNetwork(f"published {seed}", network(seed), LESSON) for seed in (0, 1))
     monkeypatch.setattr(explaining, "networks_of", lambda *_: ([first, other, other], None))
     told = explain(run, photo)
-    page = page_of(told)
+    page = explanation_page(told)
     assert told.probabilities.shape == (3, 3) and told.units is None
     assert (
         page.count('<b style="left:') == 2 * 3
@@ -247,7 +247,7 @@ def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
 
 def test_nothing_is_said_to_be_certain_or_impossible(run, photo):
     told = explain(run, photo)
-    page = page_of(replace(told, probabilities=np.array([[0.9999, 0.0001, 0.0]])))
+    page = explanation_page(replace(told, probabilities=np.array([[0.9999, 0.0001, 0.0]])))
     assert "with a probability of <strong>more than 99.9\u00a0%" in page
     assert page.count("less than 0.1\u00a0%") == 2
 

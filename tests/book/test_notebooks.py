@@ -151,7 +151,7 @@ def test_a_page_keeps_the_skeleton(chapter):
 
 def defined_terms():
     """The words of the glossary, the longest first: "accuracy" in "balanced accuracy" is none of its own."""
-    text = (paths.book() / "glossary.md").read_text(encoding="utf-8")
+    text = (paths.pages() / "glossary.md").read_text(encoding="utf-8")
     entries = re.search(r"(?s)```\{glossary\}\n(.*?)\n```", text)[1].splitlines()
     return sorted((line for line in entries if re.match(r"\w", line)), key=len, reverse=True)
 
@@ -258,7 +258,7 @@ def test_figures_are_there_and_mentioned():
 
 def test_every_folder_with_a_notebook_is_a_chapter_without_fault():
     assert book().faults == {}
-    assert {file.parent.name for file in paths.book().glob("*/*.ipynb")} == set(chapters())
+    assert {file.parent.name for file in paths.pages().glob("*/*.ipynb")} == set(chapters())
 
 
 def test_the_table_of_contents_names_every_chapter_and_only_pages_that_are_there():

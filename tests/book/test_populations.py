@@ -248,7 +248,7 @@ def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch)
     assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.faces == TINY.faces
     made = json.loads((tmp_path / "out" / "record.json").read_text())
     assert made["network"] == TINY.network and suite.extent(made) == "1 network"
-    (_, told), *_ = suite.provenance(made)
+    (_, told), *_ = suite.provenance_rows(made)
     assert told == "population `tiny`, 1 networks (seeds 0); seed 1 failed: training diverged"
     with pytest.raises(ChapterError, match="does not declare the population 'other'; it declares tiny"):
         run.population("other")

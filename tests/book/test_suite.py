@@ -30,13 +30,13 @@ def parameters(names, **overrides):
 )
 def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(overrides, told):
     with pytest.raises(ParameterError, match=told):
-        book_suite.check(parameters(["training", "deconvolution", "au_verification"], **overrides))
+        book_suite.check_parameters(parameters(["training", "deconvolution", "au_verification"], **overrides))
 
 
 def test_faces_that_are_not_here_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_DATA", str(tmp_path / "my-data"))
     with pytest.raises(DataError, match="my-data/fer2013 not found"):
-        book_suite.check(parameters(["faces"], faces="fer2013"))
+        book_suite.check_parameters(parameters(["faces"], faces="fer2013"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     file.write_text("emotion,pixels,Usage\n9,1 2 3,Training\n")
     monkeypatch.setenv("FER_DATA", str(tmp_path))
     asked = parameters(["training"], faces="fer2013")
-    book_suite.check(asked)
+    book_suite.check_parameters(asked)
     with pytest.raises(DataError, match=r"fer2013\.csv.*line 2") as fault:
         book_suite.prepare(list(asked.values()))
     assert str(file) in str(fault.value)

@@ -147,7 +147,7 @@ def test_a_fold_opens_by_the_keyboard(opened):
 
 
 def test_the_book_is_printed_as_one_document_that_names_no_folder(chromium, site, monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "build", lambda: tmp_path)
+    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
     content = print_book(site).read_bytes()
     assert content.startswith(b"%PDF") and len(re.findall(rb"/Type /Page\b", content)) > len(PAGES)
     assert b"file://" not in content

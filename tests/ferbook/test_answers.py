@@ -71,7 +71,7 @@ def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run
 
 def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
     text = answers_text(answers_of(run), tmp_path).replace("\u00a0", " ")
-    for paper in read_claims(paths.claims()).papers:
+    for paper in read_claims(paths.claims_file()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         for claim in paper.claims:
             assert text.count(claim.claim) == 2, "once in the overview, once with its questions"
@@ -80,7 +80,7 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
     assert '<a href="derl/derl.html#figure-ablation">figure</a>' in text
     assert text.startswith('<figure class="fer-figure" id="figure-claims">')
     assert "| Verdict | Claim | Why |" in text, "no reference, no column for it"
-    assert (paths.book() / "answers.md").read_text().splitlines().count(PLACE) == 1
+    assert (paths.pages() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 
 def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl, tmp_path):
@@ -133,7 +133,7 @@ def test_a_bar_in_a_question_does_not_end_its_cell(run, monkeypatch, tmp_path):
         "papers: [{paper: p, name: P, claims: [{claim: c, short: s, certainty: R, "
         "questions: [{asks: '|a|?', metric: derl.x, above: 0}]}]}]"
     )
-    monkeypatch.setattr(paths, "claims", lambda: Path(file))
+    monkeypatch.setattr(paths, "claims_file", lambda: Path(file))
     assert "| \\|a\\|? |" in answers_text(answers_of(run), tmp_path)
 
 

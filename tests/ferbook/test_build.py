@@ -248,7 +248,7 @@ def toy_book(tmp_path, monkeypatch):
     """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of
     its own.
     """
-    monkeypatch.setattr(paths, "build", lambda: tmp_path / "_build")
+    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "_build")
     monkeypatch.setattr(build, "stage", lambda run, folder: (folder / "page.md").write_text("x"))
     monkeypatch.setattr(build, "pages_of_toc", lambda: ["index"])
     monkeypatch.setattr(build, "check_toc", lambda: None)
@@ -259,7 +259,7 @@ def toy_book(tmp_path, monkeypatch):
         page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
         page.parent.mkdir(parents=True)
         page.write_text(f"build {len(builds)}")
-        with (paths.build() / ".lock").open() as lock, pytest.raises(BlockingIOError):
+        with (paths.build_folder() / ".lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return subprocess.CompletedProcess(command, 0)
 

@@ -8,10 +8,10 @@ from ferbook.claims import CERTAINTIES, read_claims, reported_table
 
 
 def reported(chapter):
-    return read_claims(paths.claims()).reported[chapter].numbers
+    return read_claims(paths.claims_file()).reported[chapter].numbers
 
 
-@pytest.mark.parametrize("chapter", read_claims(paths.claims()).reported)
+@pytest.mark.parametrize("chapter", read_claims(paths.claims_file()).reported)
 def test_every_number_says_how_sure_it_is_and_unknown_numbers_stay_unknown(chapter):
     assert chapter in chapters()
     table = reported_table(chapter).data

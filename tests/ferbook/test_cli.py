@@ -250,7 +250,7 @@ def test_listings_need_neither_torch_nor_pandas():
 
 
 def test_open_shows_the_built_book_or_says_where_it_is(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(cli.paths, "build", lambda: tmp_path)
+    monkeypatch.setattr(cli.paths, "build_folder", lambda: tmp_path)
     code, out, told = ferbook(monkeypatch, capsys, "open")
     assert (code, out) == (2, "") and "`ferbook build`" in told
     (tmp_path / "html").mkdir()

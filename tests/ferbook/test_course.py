@@ -18,7 +18,7 @@ from mock_class import HOSTILE, handed_out, make_class, solved
 
 from ferbook.course import sandbox
 from ferbook.course.build import build_course, read_secret, read_students, variant_of
-from ferbook.course.check import check, leaks
+from ferbook.course.check import check_assignment, leaks
 from ferbook.course.grade import grade
 from ferbook.course.sandbox import ISOLATIONS, TRUST, Box, Worker, choose_isolation
 from ferbook.course.source import assignments, is_check, is_given, is_solution, is_written, name_of
@@ -188,7 +188,7 @@ def test_an_assignment_that_does_not_exist_is_named(example, tmp_path):
 
 
 def test_the_example_can_be_handed_out(dice):
-    assert check(dice, TRUST, variants=2) == []
+    assert check_assignment(dice, TRUST, variants=2) == []
 
 
 def edited(copy, old, new, file="dice.ipynb"):
@@ -203,12 +203,12 @@ def edited(copy, old, new, file="dice.ipynb"):
 def test_a_solution_that_stands_in_the_release_is_found(copy):
     line = "    return np.bincount(throws, minlength=7)[1:]"
     leaking = edited(copy, '"    ### END SOLUTION"', f'"    ### END SOLUTION\\n",\n    "{line}"')
-    assert any("np.bincount(throws, minlength=7)" in fault for fault in check(leaking, TRUST))
+    assert any("np.bincount(throws, minlength=7)" in fault for fault in check_assignment(leaking, TRUST))
 
 
 def test_a_wrong_solution_that_passes_or_fails_another_check_is_found(copy):
     weak = edited(copy, "< 1e-9", "< 9")
-    assert any("mean_check" in fault and "fails no check" in fault for fault in check(weak, TRUST))
+    assert any("mean_check" in fault and "fails no check" in fault for fault in check_assignment(weak, TRUST))
     other = edited(copy, "fails longest_check", "fails mean_check", "wrong.py")
     with pytest.raises(BookError, match="longest_check"):
         other.wrong()
@@ -217,7 +217,7 @@ def test_a_wrong_solution_that_passes_or_fails_another_check_is_found(copy):
 def test_an_instructor_notebook_that_fails_its_own_checks_is_refused(copy):
     broken = edited(copy, "minlength=7)[1:]", "minlength=7)[:6]")
     with pytest.raises(BookError, match=r"variant 0: its own checks fail: counts_check \(1 came twice\)"):
-        check(broken, TRUST)
+        check_assignment(broken, TRUST)
 
 
 def test_isolation_that_shows_too_much_is_refused(monkeypatch):

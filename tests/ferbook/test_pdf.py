@@ -60,7 +60,7 @@ def test_without_a_browser_one_line_says_so(monkeypatch):
 
 
 def test_where_nothing_is_printed_no_page_is_left_behind(built, monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "build", lambda: tmp_path / "_build")
+    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "_build")
     failing = tmp_path / "fails"
     failing.write_text("#!/bin/sh\nexit 1\n")
     failing.chmod(0o755)

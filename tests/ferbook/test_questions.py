@@ -45,7 +45,7 @@ def question(**changes):
 
 
 def test_the_committed_log_holds_what_the_committed_claims_ask():
-    require_logged(read_claims(paths.claims()), read_log(paths.questions_log()), paths.questions_log())
+    require_logged(read_claims(paths.claims_file()), read_log(paths.questions_log()), paths.questions_log())
 
 
 @pytest.mark.parametrize(

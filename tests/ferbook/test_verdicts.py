@@ -188,8 +188,8 @@ def test_a_damaged_file_is_named_with_the_place(tmp_path, text, told):
 
 
 def test_the_suites_claims_name_chapters_papers_and_limits_that_there_are():
-    papers = read_claims(paths.claims()).papers
-    cited = (paths.book() / "references.bib").read_text()
+    papers = read_claims(paths.claims_file()).papers
+    cited = (paths.pages() / "references.bib").read_text()
     keys = [paper.paper for paper in papers]
     assert keys == ["khorrami2015", "zhu2019", "liu2019", "yang2018", "breuer2017"]
     assert all(f"{{{key}," in cited for key in keys)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS
-from synthetic_faces.crowd import VOTERS, Crowd, cast_votes, confusions, majority, mislabel, seen_as
+from synthetic_faces.crowd import VOTERS, Crowd, cast_votes, confusions, majority_emotion, mislabel, seen_as
 from synthetic_faces.errors import SettingError
 
 SURE = Crowd(faint=1.0, clear=1.0, agreement=1e6)
@@ -60,8 +60,10 @@ def test_votes_follow_the_strength_and_the_agreement():
 
 def test_the_majority_wins_and_equals_are_drawn():
     votes = np.array([0, 6, 0, 4, 0, 0, 0, 0])
-    assert majority(votes, np.random.default_rng(0)) == EMOTIONS[1]
-    drawn = {majority(np.array([5, 0, 0, 0, 0, 0, 0, 5]), np.random.default_rng(k)) for k in range(20)}
+    assert majority_emotion(votes, np.random.default_rng(0)) == EMOTIONS[1]
+    drawn = {
+        majority_emotion(np.array([5, 0, 0, 0, 0, 0, 0, 5]), np.random.default_rng(k)) for k in range(20)
+    }
     assert drawn == {EMOTIONS[0], EMOTIONS[7]}
 
 

@@ -7,7 +7,7 @@ from fer_lib.look.regions import MIRRORED
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import AUS, action_weights
-from synthetic_faces.landmarks import LANDMARKS, landmark_vertices
+from synthetic_faces.landmarks import LANDMARK_VERTICES, landmark_vertices
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 
@@ -21,7 +21,7 @@ def points(head):
 
 
 def test_there_are_68_of_which_each_has_its_counterpart_on_the_other_half(points):
-    assert len(LANDMARKS) == len(set(LANDMARKS)) == len(MIRRORED) == 68
+    assert len(LANDMARK_VERTICES) == len(set(LANDMARK_VERTICES)) == len(MIRRORED) == 68
     assert [MIRRORED[i] for i in MIRRORED] == list(range(68))
     np.testing.assert_allclose(points[list(MIRRORED)], points * (-1, 1, 1), atol=1e-4)
 
@@ -64,9 +64,9 @@ def test_lids_and_lips_go_with_what_opens_and_closes(head):
 
 def test_a_head_without_a_landmark_is_refused(head):
     gone = dataclasses.replace(
-        head, vertex_ids=np.where(head.vertex_ids == LANDMARKS[30], -1, head.vertex_ids)
+        head, vertex_ids=np.where(head.vertex_ids == LANDMARK_VERTICES[30], -1, head.vertex_ids)
     )
-    with pytest.raises(AssetError, match=str(LANDMARKS[30])):
+    with pytest.raises(AssetError, match=str(LANDMARK_VERTICES[30])):
         landmark_vertices(gone)
 
 

@@ -75,7 +75,7 @@ class Pictures:
     place: Path
     pattern: re.Pattern
     example: str
-    framing: sequences.Framing
+    framing: sequences.WindowRule
 
 
 def read_micro(

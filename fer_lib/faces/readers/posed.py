@@ -38,7 +38,7 @@ class PosedLayout:
 
 
 def read_posed(
-    layout: PosedLayout, folder: Path, tops: Sequence[Path], framing: sequences.Framing, size: int
+    layout: PosedLayout, folder: Path, tops: Sequence[Path], framing: sequences.WindowRule, size: int
 ) -> FaceSet:
     """Every sequence below the folders ``tops`` of people; ``folder`` is the data set's own.
 

@@ -28,7 +28,7 @@ from fer_lib.faces.readers import pictures
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
-Framing = Literal["clip", "picture", "whole"]
+WindowRule = Literal["clip", "picture", "whole"]
 """One window per clip, one per picture, or the whole picture where the set's pictures are face crops already.
 """
 
@@ -79,7 +79,7 @@ def gather_clips(
     name: str,
     clips: Sequence[Clip],
     size: int,
-    framing: Framing,
+    framing: WindowRule,
     left_out: Mapping[str, int],
     unscored: float = 1.0,
     halves: bool = True,

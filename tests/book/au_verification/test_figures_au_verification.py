@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from toy_effects import effects_of_size
 
 from book.au_verification import figures
+from book.shared_figures import YOURS
 from ferbook.page.style import Drawn
 
 AUS = ("AU1", "AU4", "AU12")
@@ -72,7 +73,7 @@ DRAWINGS = {
     "by_luck": lambda: figures.by_luck(LUCK, BEST),
     "networks": lambda: figures.networks(strip()),
     "by_unit": lambda: figures.by_unit(pairs("au", AUS)),
-    "along_training": lambda: figures.along_training(steps()),
+    "along_training": lambda: figures.training_course(steps()),
     "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
     "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
     "silencing": lambda: figures.silencing(losses()),
@@ -123,7 +124,7 @@ def test_networks_are_strokes_about_the_mean_of_their_kind():
 
 def test_this_run_stands_beside_the_reference():
     drawn = figures.networks(strip().query("population == 'trained'"), reference=strip())
-    assert drawn.data["run"].value_counts().to_dict() == {"reference": 16, figures.YOURS: 6}
+    assert drawn.data["run"].value_counts().to_dict() == {"reference": 16, YOURS: 6}
     assert "reference, untrained 0.2" in drawn.alt and "your run, trained 0.2" in drawn.alt
     table = pairs("au", AUS)
     # The reference's numbers come from its CSV, as it was drawn.
@@ -133,7 +134,7 @@ def test_this_run_stands_beside_the_reference():
     assert both.data.groupby("series")["value"].mean().to_dict() == {
         "trained": 2,
         "untrained": 2,
-        figures.YOURS: 7,
+        YOURS: 7,
     }
 
 

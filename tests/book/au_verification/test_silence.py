@@ -10,7 +10,7 @@ from toy_effects import effects_of_size
 
 from book.au_verification.silence import (
     ACCURACY,
-    OWN,
+    OWN_HEAD,
     filters_to_silence,
     matched,
     mean_activation,
@@ -100,7 +100,7 @@ def run(model=None, layer="relu", filters=None, **given):
 
 def test_silencing_the_filter_that_carries_a_unit_takes_that_unit_away():
     table = run()
-    own = table.loc["AU1", OWN]
+    own = table.loc["AU1", OWN_HEAD]
     assert own["intact"] == 1 and own["silenced"] == 0.5
     # Controls for AU1 are drawn among five others, of which only one carries anything, and nothing of AU1.
     assert own["random"] == own["random_low"] == own["random_high"] == 1
@@ -130,8 +130,8 @@ def test_intact_and_silenced_are_those_of_a_network_run_by_hand():
         log_odds = features @ heads.weights.T
         shown = presence.present == 1
         wanted = roc_auc_score(shown[:, 1], log_odds[:, 1])
-        assert table.loc[("AU2", OWN), column] == pytest.approx(wanted)
-    row = table.loc["AU2", OWN]
+        assert table.loc[("AU2", OWN_HEAD), column] == pytest.approx(wanted)
+    row = table.loc["AU2", OWN_HEAD]
     # The controls take something too: the difference is to them, not to the intact network.
     assert row["random"] != row["intact"] and row["n"] == len(faces)
     assert row["difference"] == pytest.approx(row["random"] - row["silenced"])
@@ -156,10 +156,10 @@ def test_unknown_units_and_emotions_do_not_count():
         repeats=2,
         draws=20,
     ).set_index("outcome")
-    assert table.loc[OWN, "n"] == len(faces) - 4 and table.loc[ACCURACY, "n"] == len(faces) - 8
+    assert table.loc[OWN_HEAD, "n"] == len(faces) - 4 and table.loc[ACCURACY, "n"] == len(faces) - 8
     unlabelled = faces.assign(emotion="")
     none = silence(Columns(), "relu", unlabelled, part, heads, {"AU1": (0,)}, CLASSES, repeats=2, draws=20)
-    assert none["outcome"].tolist() == [OWN]
+    assert none["outcome"].tolist() == [OWN_HEAD]
 
 
 def test_wins_make_the_area_under_the_curve_of_every_draw():
@@ -187,7 +187,7 @@ def test_the_interval_is_that_of_drawn_subjects():
     row = (
         silence(Columns(), "relu", faces, presence, heads, {"AU1": (0,)}, CLASSES, repeats=3, draws=500)
         .set_index("outcome")
-        .loc[OWN]
+        .loc[OWN_HEAD]
     )
     assert row["low"] < row["difference"] - 0.03 and row["high"] > row["difference"] + 0.03
 
@@ -242,7 +242,7 @@ def test_what_cannot_be_silenced_is_refused(given, error, message):
 def test_what_silencing_costs_in_a_few_numbers():
     table = pd.DataFrame(
         {
-            "outcome": [OWN, OWN, ACCURACY, "other heads"],
+            "outcome": [OWN_HEAD, OWN_HEAD, ACCURACY, "other heads"],
             "difference": [0.2, -0.1, 0.03, 9.0],
             "low": [0.1, -0.2, 0.0, 9.0],
         }

@@ -256,7 +256,7 @@ def test_two_seeds_are_as_far_apart_as_their_accuracies():
 
 def test_the_figures_show_the_numbers_of_the_tables(faces):
     found = asked(faces)
-    drawn = figures.conditions(found.scores, found.majority)
+    drawn = figures.trained_conditions(found.scores, found.majority)
     assert drawn.data["mean"].max() == pytest.approx(0.715, abs=0.002) and len(drawn.data) == 8
     assert "cross entropy 71." in drawn.alt
     drawn = figures.paired_differences(reports.difference_table(found.scores))
@@ -265,7 +265,7 @@ def test_the_figures_show_the_numbers_of_the_tables(faces):
 
 def test_figures_cope_without_intervals(faces):
     alone = asked(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
-    assert figures.conditions(alone.scores, alone.majority).data["low"].isna().all()
+    assert figures.trained_conditions(alone.scores, alone.majority).data["low"].isna().all()
     assert figures.paired_differences(reports.difference_table(alone.scores)).data["low"].isna().all()
     single = asked(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
     assert reports.difference_table(single.scores) is None

@@ -72,8 +72,8 @@ def toy_faces() -> FaceSet:
 
 DRAWINGS = {
     "tested_networks": lambda: figures.tested_networks(toy_scored(), 0.3),
-    "differences": lambda: figures.differences(GAINS, {}),
-    "differences_beside": lambda: figures.differences(GAINS, {"resolution_gain": Estimate(2.0, 1.0, 3.0)}),
+    "differences": lambda: figures.gains(GAINS, {}),
+    "differences_beside": lambda: figures.gains(GAINS, {"resolution_gain": Estimate(2.0, 1.0, 3.0)}),
     "people_who_chose": lambda: figures.people_who_chose(toy_people(), GAP),
     "hardest_grid": lambda: figures.hardest_grid(toy_faces(), toy_hardest(), CLASSES),
     "learning_curves": lambda: figures.learning_curves(toy_curves(), 0.25),
@@ -116,14 +116,14 @@ def test_what_is_known_of_its_own_pictures_stands_beside():
 
 
 def test_only_what_was_compared_is_drawn():
-    drawn = figures.differences(GAINS, {})
+    drawn = figures.gains(GAINS, {})
     assert drawn.data["asked"].tolist() == [1, 3] and drawn.data["value"].tolist() == [12.5, -1.0]
     assert "leaves out zero: over linear HOG. It contains zero: dropout" in drawn.caption
     assert drawn.caption.endswith("96 pixels over 48.") and "Only the reference run asks" in drawn.caption
 
 
 def test_the_reference_stands_beside_and_decides_the_caption():
-    drawn = figures.differences(GAINS, {"dropout_gain": Estimate(2.0, 1.0, 3.0)})
+    drawn = figures.gains(GAINS, {"dropout_gain": Estimate(2.0, 1.0, 3.0)})
     assert drawn.data["reference"].tolist() == [False, False, True]
     assert "HOG; dropout (D). Only" in drawn.caption
 

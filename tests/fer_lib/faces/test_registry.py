@@ -80,7 +80,7 @@ def test_every_source_says_whose_it_is_and_how_to_get_it():
     keys = [source.citation_key for source in REGISTRY.values() if source.citation_key and source.reader]
     assert len(set(keys)) == len(keys)
     keys += [source.citation_key for source in REGISTRY.values() if not source.reader]
-    references = (paths.book() / "references.bib").read_text(encoding="utf-8")
+    references = (paths.pages() / "references.bib").read_text(encoding="utf-8")
     assert [key for key in keys if f"{{{key}," not in references] == [], (
         "cited, but not in the book's references"
     )

@@ -61,7 +61,7 @@ def own_cache(tmp_path, monkeypatch, face_cache):
 
 def test_the_generator_names_emotions_and_landmarks_as_face_sets_do():
     assert (expressions.EMOTIONS, expressions.LABELS) == (EMOTIONS, LABELS)
-    assert len(landmarks.LANDMARKS) == LANDMARKS
+    assert len(landmarks.LANDMARK_VERTICES) == LANDMARKS
 
 
 def test_a_set_is_made_once_and_nothing_is_printed(own_cache, capfd, monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fer_lib.faces.request import OPTIONS, FaceRequest
+from fer_lib.faces.request import RECIPE_OPTIONS, FaceRequest
 from ferbook.errors import ParameterError
 from synthetic_faces.produce import Recipe
 
@@ -39,7 +39,7 @@ def test_stored_runs_call_a_set_by_what_was_chosen(request_, told):
 
 
 def test_the_options_are_those_of_the_generator():
-    assert set(OPTIONS) == {field.name for field in fields(Recipe)[4:]}
+    assert set(RECIPE_OPTIONS) == {field.name for field in fields(Recipe)[4:]}
     chosen = FaceRequest("micro").with_options({"timing": "together"})
     assert chosen.options == {"timing": "together"}
     with pytest.raises(ParameterError, match="no option 'tming' of synthetic faces; the options are timing"):
