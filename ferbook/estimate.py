@@ -76,8 +76,8 @@ class Estimate:
         try:
             silent = entry.get("low") is None and not entry.get("why") and entry.get("unit") != "count"
             return cls(**entry | {"why": UNSAID}) if silent else cls(**entry)
-        except (AttributeError, TypeError, ValueError) as fault:
-            raise DataError(f"{entry!r} is not a metric: {fault}") from fault
+        except (AttributeError, TypeError, ValueError, OverflowError) as fault:
+            raise DataError(f"{entry!s:.200} is not a metric: {fault}") from fault
 
     @classmethod
     def bounded(

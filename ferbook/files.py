@@ -1,12 +1,13 @@
-"""Files and folders that appear whole or not at all, and YAML that is read with care."""
+"""Files and folders that appear whole or not at all, and files, JSON and YAML that are read with care."""
 
 import errno
+import json
 import os
 import re
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import lru_cache
@@ -16,6 +17,13 @@ from typing import BinaryIO
 import yaml
 
 from ferbook.errors import FerError
+
+LARGEST_RECORD = 2**23
+"""Bytes of a record in JSON or YAML."""
+DEEPEST_VALUE = 24
+"""How deep the values of a record may be nested."""
+LARGEST_NUMBER = 1e100
+_MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff`<>{}|\\$*\[\]]")
 
 
 def _partial(path: Path) -> Path:
@@ -63,6 +71,52 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     finally:
         with suppress(OSError):  # it would hide why the file could not be written
             partial.unlink()
+
+
+def read_plain(path: Path, most: int = LARGEST_RECORD) -> bytes:
+    """The content of a file that may come from anybody.
+
+    Raises OSError, naming ``path``, for what is no plain file, such as a link or a pipe, which nobody might
+    ever write to, and for one of more than ``most`` bytes.
+    """
+    if path.is_symlink():
+        raise OSError(errno.EINVAL, "a link, no plain file", str(path))
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+        return file.read(most)
+
+
+def plain_values(content: object, words: Collection[str] = (), place: str = "", depth: int = 0) -> object:
+    """``content`` where it is made of mappings, lists, numbers, truth values and texts as records have them.
+
+    Such a text stands on pages and in terminals, so it holds neither signs of Markdown or HTML nor control
+    characters; below the keys ``words`` it may, as it stands on no page. Raises ValueError, naming the field,
+    for any other text or number, and for what is nested more deeply than ``DEEPEST_VALUE``.
+    """
+    if depth > DEEPEST_VALUE:
+        raise ValueError(f"{place}: nested more than {DEEPEST_VALUE} deep")
+    if isinstance(content, dict):
+        for name, value in content.items():
+            plain_values(name, (), f"{place}: the key", DEEPEST_VALUE)
+            if name not in words:
+                plain_values(value, words, f"{place}.{name}".lstrip("."), depth + 1)
+    elif isinstance(content, list):
+        for number, value in enumerate(content):
+            plain_values(value, words, f"{place}[{number}]", depth + 1)
+    elif isinstance(content, str) and (odd := _MARKUP.search(content)):
+        raise ValueError(f"{place}: holds {odd[0]!r}, which no text of a record does")
+    elif isinstance(content, int | float) and not -LARGEST_NUMBER < content < LARGEST_NUMBER:
+        raise ValueError(f"{place}: no finite number below {LARGEST_NUMBER:.0e}")
+    return content
+
+
+def parse_json(content: bytes, words: Collection[str] = ()) -> object:
+    """JSON that may come from anybody, of ``plain_values``. Raises ValueError for anything else."""
+    try:
+        return plain_values(json.loads(content), words)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 class _UniqueKeys(yaml.SafeLoader):

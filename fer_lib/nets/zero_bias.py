@@ -75,7 +75,8 @@ class ZeroBiasCNN(Classifier):
 
     @torch.no_grad()
     def _initialise(self, gain: float | None, generator: torch.Generator | None) -> None:
-        k = 0.2 + torch.rand((), generator=generator).item() if gain is None else gain
+        # On the CPU also where the network is only built for its shapes, on no device.
+        k = 0.2 + torch.rand((), generator=generator, device="cpu").item() if gain is None else gain
         for layer in (self.conv1, self.conv2, self.conv3, self.dense, self.output):
             fan_in = math.prod(layer.weight.shape[1:])
             layer.weight.normal_(0, k / math.sqrt(fan_in), generator=generator)

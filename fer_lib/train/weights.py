@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fer_lib.nets.build import NETWORKS
 from fer_lib.nets.derl import Discriminator, Generator, ResidueClassifier
 from ferbook.errors import DataError, FerError
-from ferbook.files import write_atomically
+from ferbook.files import parse_json, read_plain, write_atomically
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     network.__name__: network for network in (*NETWORKS.values(), Generator, Discriminator, ResidueClassifier)
@@ -21,6 +21,12 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
 """The networks that can be read back. Each keeps its constructor's arguments in ``arguments``."""
 
 _SCALE = ".int8_scale"
+
+LARGEST_WEIGHTS = 2**31
+"""Bytes of a weights file."""
+
+LARGEST_ARGUMENT = 4096
+"""Of an architecture: the number, or the sum of the numbers, up to which it is built."""
 
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
 
@@ -59,6 +65,8 @@ def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     wide = {name: value for name, value in tensors.items() if not name.endswith(_SCALE)}
     for name in wide:
         if (scale := tensors.get(f"{name}{_SCALE}")) is not None:
+            if scale.shape != wide[name].shape[:1]:
+                raise DataError(f"{name}: a scale for each of {tuple(scale.shape)}, not of its own filters")
             wide[name] = (wide[name].flatten(1) * scale.unsqueeze(1)).view_as(wide[name])
     return wide
 
@@ -108,11 +116,12 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
 def read_record(path: Path) -> dict:
     """The JSON record beside a weights file: what ``save_weights`` was told, and what it added.
 
-    Raises DataError where it is absent, not JSON, or lacks a field, and where its arguments have no names.
+    Raises DataError where it is absent, not JSON, or lacks a field, and where its arguments have no names or
+    ask for a network larger than any here.
     """
     _, record_file = _file_pair(path)
     try:
-        record = json.loads(record_file.read_text(encoding="utf-8"))
+        record = parse_json(read_plain(record_file))
     except (OSError, ValueError) as fault:
         raise DataError(f"{record_file}: not a readable record of weights ({fault})") from fault
     missing = [n for n in RECORD_FIELDS if not isinstance(record, dict) or n not in record]
@@ -120,7 +129,17 @@ def read_record(path: Path) -> dict:
         raise DataError(f"{record_file}: the record of weights lacks {', '.join(missing)}")
     if not isinstance(record["arguments"], dict):
         raise DataError(f"{record_file}: arguments is {record['arguments']!r}; expected names with values")
+    for name, value in record["arguments"].items():
+        if _total(value) > LARGEST_ARGUMENT:
+            raise DataError(f"{record_file}: arguments.{name} is {value}, more than {LARGEST_ARGUMENT:,}")
     return record
+
+
+def _total(value: object) -> float:
+    """The sum of the numbers in an argument, each of which counts as one at least."""
+    if isinstance(value, list | dict):
+        return sum(map(_total, value.values() if isinstance(value, dict) else value))
+    return max(1.0, value) if isinstance(value, int | float) else 1.0
 
 
 def load_weights(path: Path) -> nn.Module:
@@ -138,7 +157,7 @@ def load_weights(path: Path) -> nn.Module:
             f"{', '.join(ARCHITECTURES)}"
         )
     try:
-        content = weights_file.read_bytes()
+        content = read_plain(weights_file, LARGEST_WEIGHTS)
     except OSError as fault:
         raise DataError(f"{weights_file}: not readable ({fault})") from fault
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
@@ -148,11 +167,22 @@ def load_weights(path: Path) -> nn.Module:
             "right file, or train again"
         )
     try:
-        # The weights drawn here are overwritten, and reading a file must not move the random state.
+        tensors = widened(tensors_from_bytes(content))
+        # Reading a file must not move the random state.
         with torch.random.fork_rng(devices=[]):
-            model = architecture(**record["arguments"])
-        model.load_state_dict(widened(tensors_from_bytes(content)))
-    except (SafetensorError, FerError, RuntimeError, TypeError) as fault:
+            with torch.device("meta"):  # without memory, which only what the file fits is worth
+                architecture(**record["arguments"]).load_state_dict(tensors, assign=True)
+            model = architecture(**record["arguments"])  # the weights drawn here are overwritten
+        model.load_state_dict(tensors)
+    except (
+        SafetensorError,
+        FerError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+    ) as fault:
         raise DataError(
             f"{weights_file}: does not hold the weights of {record['architecture']} with the arguments "
             f"in {record_file.name} ({fault})"

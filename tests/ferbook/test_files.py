@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ferbook.files import is_leftover, whole_folder, write_atomically
+from ferbook.files import is_leftover, parse_json, read_plain, whole_folder, write_atomically
 
 
 def test_text_and_bytes_are_written_with_their_folders(tmp_path):
@@ -74,3 +74,48 @@ def test_what_a_killed_write_leaves_is_known_by_its_name(tmp_path, monkeypatch):
     assert not is_leftover(left, tmp_path / "xxjson")
     with whole_folder(tmp_path / "set") as partial:
         assert is_leftover(partial, tmp_path / "set")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "large"])
+def test_only_a_plain_file_of_bounded_size_is_read(tmp_path, kind):
+    file = tmp_path / "record.json"
+    {
+        "pipe": lambda: os.mkfifo(file),
+        "link": lambda: file.symlink_to("/dev/zero"),
+        "folder": file.mkdir,
+        "large": lambda: file.write_bytes(b"12345"),
+    }[kind]()
+    with pytest.raises(OSError, match=r"record\.json"):
+        read_plain(file, 4)
+    (tmp_path / "whole").write_bytes(b"1234")
+    assert read_plain(tmp_path / "whole", 4) == b"1234"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[" * 100_000, "nested"),
+        ("[" * 30 + "]" * 30, "nested more than 24 deep"),
+        ('{"a": {"b": "x`y"}}', "a.b: holds '`'"),
+        ('{"a": ["<script>"]}', r"a\[0\]: holds '<'"),
+        ('{"a": "\\u001b[31m"}', "a: holds"),
+        ('{"a": "\\ud800"}', "a: holds"),
+        ('{"a": "\\u202e"}', "a: holds"),
+        ('{"a": NaN}', "a: no finite number"),
+        ('{"a": 1e999}', "a: no finite number"),
+        (f'{{"a": {10**400}}}', "a: no finite number"),
+        (f'{{"a": {"1" * 5000}}}', "digits"),
+        ('{"|": 1}', "the key: holds"),
+        ("{", "Expecting"),
+    ],
+)
+def test_what_no_record_holds_is_refused_with_its_place(content, told):
+    with pytest.raises(ValueError, match=told):
+        parse_json(content.encode())
+
+
+def test_words_that_stand_on_no_page_may_hold_signs():
+    content = '{"figures": {"a": {"alt": "a < b"}}, "n": [1, 2.5, true, null, "lab/2, 96 × 96"]}'
+    assert parse_json(content.encode(), ("alt",))["figures"]["a"]["alt"] == "a < b"
+    with pytest.raises(ValueError, match=r"figures\.a\.alt"):
+        parse_json(content.encode())

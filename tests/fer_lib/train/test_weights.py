@@ -10,6 +10,7 @@ from torch import nn
 
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.train import weights
 from fer_lib.train.learner import train
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
@@ -160,6 +161,14 @@ def test_refuses_a_pickle_even_with_the_right_checksum(saved):
         ({"arguments": {"n_classes": 2, "size": 17}}, "multiple of 8"),
         ({"arguments": {"classes": 2}}, "unexpected keyword"),
         ({"arguments": [2]}, r"arguments is \[2\]; expected names with values"),
+        ({"arguments": {"n_classes": 2, "size": 10**7}}, r"arguments\.size is 10000000, more than 4,096"),
+        ({"arguments": {"n_classes": 2, "size": "16"}}, "does not hold the weights"),
+        (
+            {"architecture": "ResidualNet", "arguments": {"n_classes": 2, "depths": [2000] * 3}},
+            r"arguments\.depths is .*, more than 4,096",
+        ),
+        ({"faces": "<script>"}, "faces: holds '<'"),
+        ({"seed": 10**400}, "seed: no finite number"),
     ],
 )
 def test_refuses_a_record_that_does_not_fit(saved, changes, says):
@@ -180,6 +189,40 @@ def test_refuses_a_damaged_record(saved, text):
     saved.with_suffix(".json").write_text(text)
     with pytest.raises(DataError, match=r"weights\.json"):
         load_weights(saved)
+
+
+def test_refuses_a_record_that_is_nested_deeply_or_a_pipe(saved):
+    record = saved.with_suffix(".json")
+    record.write_text("[" * 100_000)
+    with pytest.raises(DataError, match="nested too deeply"):
+        read_record(saved)
+    record.unlink()
+    os.mkfifo(record)
+    with pytest.raises(DataError, match="no plain file"):
+        read_record(saved)
+
+
+def test_no_memory_is_taken_before_file_and_record_agree(saved, monkeypatch):
+    """A network of some hundred million weights, of which the file has none, is built of shapes alone."""
+    arguments = {"n_classes": 2, "size": 16, "widths": [2048, 2048]}
+    edit(saved, architecture="VGG", arguments=arguments)
+    built = []
+
+    class Watched(NETWORKS["vgg"]):
+        def __init__(self, *given, **options):
+            super().__init__(*given, **options)
+            built.extend(parameter.device.type for parameter in self.parameters())
+
+    monkeypatch.setitem(weights.ARCHITECTURES, "VGG", Watched)
+    with pytest.raises(DataError, match="does not hold the weights of VGG"):
+        load_weights(saved)
+    assert set(built) == {"meta"}
+
+
+def test_a_scale_that_is_not_of_its_filters_is_refused_before_it_is_multiplied():
+    tensors = {"w": torch.zeros(1, 4, dtype=torch.int8), "w.int8_scale": torch.ones(1000)}
+    with pytest.raises(DataError, match="not of its own filters"):
+        weights.widened(tensors)
 
 
 def test_refuses_to_write_what_could_not_be_read(model, tmp_path):
