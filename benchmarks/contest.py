@@ -61,7 +61,11 @@ def noise(pictures: int, size: int, seed: int = SEED, **columns: object) -> Face
     """A face set of noise, every emotion in turn, with these ``columns``."""
     table = pd.DataFrame(
         {
-            **{"dataset": "noise", "subject": "", "sequence": "", "frame": 0, "split": "train"},
+            "dataset": "noise",
+            "subject": "",
+            "sequence": "",
+            "frame": 0,
+            "split": "train",
             "emotion": [EMOTIONS[row % len(EMOTIONS)] for row in range(pictures)],
             **columns,
         }

@@ -9,7 +9,9 @@ _LOADED = {
     "src": ("script", "img", "iframe", "embed", "video", "audio", "source", "track", "input"),
     "href": ("image", "use", "feimage", "base"),
     "xlink:href": ("image", "use", "feimage"),
-    **{"poster": ("video",), "data": ("object",), "background": ("body",)},
+    "poster": ("video",),
+    "data": ("object",),
+    "background": ("body",),
 }
 # A <link> of these kinds only states a relation; every other kind is fetched or connected to.
 _STATED_RELATIONS = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev", "search"}

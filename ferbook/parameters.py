@@ -63,7 +63,10 @@ class ListOf:
 
 
 _LIMITS = {
-    **{"ge": "≥ {:.10g}", "gt": "> {:.10g}", "le": "≤ {:.10g}", "lt": "< {:.10g}"},
+    "ge": "≥ {:.10g}",
+    "gt": "> {:.10g}",
+    "le": "≤ {:.10g}",
+    "lt": "< {:.10g}",
     "multiple_of": "a multiple of {}",
 }
 

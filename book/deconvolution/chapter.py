@@ -87,11 +87,15 @@ CHAPTER = Chapter(
     profiles={
         "smoke": {"strangers": 24, "located_filters": 12, "checked_filters": 16},
         "reference": {
-            **{"population": "published", "photographs": "photographs_zero_bias"},
-            **{"strangers": 100, "untrained": 10},
+            "population": "published",
+            "photographs": "photographs_zero_bias",
+            "strangers": 100,
+            "untrained": 10,
         },
         "paper": {
-            **{"strangers": 300, "untrained": 10, "located_filters": 256},
+            "strangers": 300,
+            "untrained": 10,
+            "located_filters": 256,
             "checked_filters": 256,
         },
     },

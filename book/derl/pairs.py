@@ -258,7 +258,8 @@ def _pairs_of(
         takes = max(1, p.pretrain_expressions // 2)
         made, targets = expression_pairs(
             *(p.pretrain_people, faces.size[0], p.face_seed, name),
-            **{"expressions": p.pretrain_expressions, "takes": takes},
+            expressions=p.pretrain_expressions,
+            takes=takes,
         )
         whose = f"people rendered to order, as those of {name} are; each neutral face is of the same take"
         return made, made.gather(targets), whose

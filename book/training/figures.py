@@ -50,8 +50,14 @@ def tested_networks(scored: TrainingScores, null: float) -> Drawn:
     learned = table.groupby("condition")["learned"].mean()
     tested = pd.DataFrame(
         {
-            **{"label": labels[name], "value": found.value, "low": found.low, "high": found.high},
-            **{"main": name == OWN, "kind": name == HOG, "series": TESTED, "note": percent(found.value)},
+            "label": labels[name],
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "main": name == OWN,
+            "kind": name == HOG,
+            "series": TESTED,
+            "note": percent(found.value),
         }
         for name, found in means.items()
     )

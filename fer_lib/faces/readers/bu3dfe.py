@@ -22,7 +22,9 @@ _EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
 
 _ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
 PUBLISHED = {
-    **{"subjects": 100, "pictures": 2500, "pictures of neutral": 100},
+    "subjects": 100,
+    "pictures": 2500,
+    "pictures of neutral": 100,
     **{f"pictures of {emotion}": 400 for emotion in SIX},
 }
 """2,500 models of 100 people, 25 each, are certain."""

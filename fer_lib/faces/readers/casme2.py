@@ -25,7 +25,8 @@ from fer_lib.faces.readers.sheets import write_sheet
 from ferbook.errors import DataError
 
 PUBLISHED = {
-    **{"subjects": 26, "sequences": 255},
+    "subjects": 26,
+    "sequences": 255,
     **counts_of(
         "sequences", happiness=32, disgust=63, repression=27, surprise=25, other=99, sadness=7, fear=2
     ),

@@ -41,7 +41,9 @@ CKPLUS_CODES = EMOTIONS
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
 
 PUBLISHED = {
-    **{"sequences": 593, "labelled sequences": 327, "subjects": 123},
+    "sequences": 593,
+    "labelled sequences": 327,
+    "subjects": 123,
     **counts_of(
         "sequences", anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83
     ),

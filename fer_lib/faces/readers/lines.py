@@ -11,8 +11,13 @@ from ferbook.errors import DataError
 from ferbook.files import open_regular
 
 SPELLINGS = {emotion: emotion for emotion in EMOTIONS} | {
-    **{"angry": "anger", "disgusted": "disgust", "fearful": "fear", "scared": "fear"},
-    **{"happy": "happiness", "sad": "sadness", "surprised": "surprise"},
+    "angry": "anger",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "scared": "fear",
+    "happy": "happiness",
+    "sad": "sadness",
+    "surprised": "surprise",
 }
 """Names of folders and columns, in lower case, and the emotion of ``EMOTIONS`` that each means."""
 

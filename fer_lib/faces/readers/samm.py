@@ -23,7 +23,8 @@ from fer_lib.faces.readers.micro import CLIP, OFFSET, ONSET, MicroLayout, Pictur
 from fer_lib.faces.readers.sheets import write_sheet
 
 PUBLISHED = {
-    **{"subjects": 29, "sequences": 159},
+    "subjects": 29,
+    "sequences": 159,
     **counts_of(
         "sequences", anger=57, happiness=26, other=26, surprise=15, contempt=12, disgust=9, fear=8, sadness=6
     ),

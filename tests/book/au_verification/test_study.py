@@ -34,8 +34,11 @@ def examined():
 def test_populations_are_named_by_group_and_by_a_structure_that_is_not_the_first_one_s(examined):
     groups = au.populations_of(examined)
     assert {name: len(networks) for name, networks in groups.items()} == {
-        **{"trained": 2, "random mixtures": 2, "photographs, residual": 1},
-        **{"untrained": 2, "untrained, residual": 1},
+        "trained": 2,
+        "random mixtures": 2,
+        "photographs, residual": 1,
+        "untrained": 2,
+        "untrained, residual": 1,
     }
     assert au.rivals_of(groups["photographs, residual"], examined) == groups["untrained, residual"]
     breuer = answered(*KNOWS, group="breuer", structure="breuer")
@@ -238,5 +241,7 @@ def test_counts_of_the_page(examined):
 def test_luck_is_told_by_its_middle_and_by_what_one_deal_in_twenty_passes():
     found = au.luck_metrics(np.linspace(0.6, 0.8, 21), np.full(21, 0.5))
     assert {name: round(each.value, 6) for name, each in found.items()} == {
-        **{"luck": 0.7, "luck_bar": 0.79, "luck_singly": 0.5}
+        "luck": 0.7,
+        "luck_bar": 0.79,
+        "luck_singly": 0.5,
     }

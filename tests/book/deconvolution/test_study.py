@@ -351,7 +351,10 @@ def test_extrema_that_lie_high_may_draw_further_down():
     # Of the nine extrema seven lie on the border of the map of 4 by 4, which has twelve such places.
     assert values == pytest.approx(
         {
-            **{"high_extrema": 5.5 / 16, "high_energy": 8 / 16, "brows": 4 / 16},
-            **{"border_extrema": 6 / 9, "border_area": 12 / 16},
+            "high_extrema": 5.5 / 16,
+            "high_energy": 8 / 16,
+            "brows": 4 / 16,
+            "border_extrema": 6 / 9,
+            "border_area": 12 / 16,
         }
     )

@@ -218,8 +218,12 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
     found = people_table(FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table))
     assert found["train"].to_dict() == {
         "people": 2,
-        **{"pictures, least": 2, "pictures, median": 2.5, "pictures, most": 3},
-        **{"sequences, least": 2, "sequences, median": 2, "sequences, most": 2},
+        "pictures, least": 2,
+        "pictures, median": 2.5,
+        "pictures, most": 3,
+        "sequences, least": 2,
+        "sequences, median": 2,
+        "sequences, most": 2,
     }
     assert found["test"]["people"] == 1
 
