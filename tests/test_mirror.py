@@ -1,0 +1,48 @@
+"""The tests mirror the source: ``tests/<room>/test_<module>.py`` tests that module, and
+``test_<module>_<aspect>.py`` an aspect of it.
+"""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
+ROOMS = {"book", "fer_lib", "ferbook", "synthetic_faces", "benchmarks"}
+ACROSS = {
+    "book/test_contributing": "what CONTRIBUTING promises",
+    "book/test_notebooks": "every page as it is stored",
+    "book/test_pages_assert": "every page, with a function of the library changed",
+    "book/test_partial_book": "a book that lacks chapters",
+    "book/test_recomputed": "numbers of the reference, by numpy alone",
+    "book/test_whole_suite": "the two commands in a clone",
+    "fer_lib/faces/readers/test_clips_round_trip": "writers and readers of clips together",
+    "fer_lib/faces/readers/test_every_reader": "what each reader owes",
+    "fer_lib/test_misspelt_names": "every name that chooses what is computed",
+    "ferbook/test_example": "the example book by its README",
+    "synthetic_faces/test_readme": "the generator's README",
+}
+"""Tests of several modules at once, and what of them."""
+
+
+def named_module(test: Path) -> bool:
+    """Whether a module or a folder of the source stands where ``test`` (from the folder of tests) says."""
+    folder, words = ROOT / test.parent, test.stem.removeprefix("test_").split("_")
+    names = ("_".join(words[:count]) for count in range(len(words), 0, -1))
+    return any((folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in names)
+
+
+def files() -> dict[str, Path]:
+    """Name without its ending -> path from the folder of tests, of all below the rooms."""
+    paths = (file.relative_to(TESTS) for file in TESTS.rglob("test_*.py") if file.parent != TESTS)
+    return {path.with_suffix("").as_posix(): path for path in paths if path.parts[0] in ROOMS}
+
+
+def test_a_module_is_named_whole_or_by_its_first_words():
+    assert named_module(Path("fer_lib/stats/test_resampling.py"))
+    assert named_module(Path("fer_lib/faces/test_inspect_counts.py"))
+    assert not named_module(Path("fer_lib/stats/test_numbers.py"))
+    assert not named_module(Path("ferbook/test_resampling.py")), "it lies in another room"
+
+
+def test_each_file_of_tests_names_what_it_tests():
+    found = files()
+    assert {name for name, path in found.items() if not named_module(path)} == set(ACROSS)
