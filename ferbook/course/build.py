@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from ferbook import paths
 from ferbook.course import source
 from ferbook.course.judge import Case, judge_submission
+from ferbook.course.recognition import OUR_METADATA
 from ferbook.course.sandbox import TRUST
 from ferbook.course.source import HIDDEN, MOST_VARIANTS, Assignment, is_check
 from ferbook.course.worker import decode
@@ -27,8 +28,6 @@ from ferbook.files import whole_folder, write_atomically
 
 SLOWEST, LEAST, SHARE = 60, 10, 3
 """A submission's seconds: three times the instructor's, from 10 to 60."""
-OUR_METADATA = "ferbook_course"
-"""A released notebook's metadata under which it says which assignment and variant it is."""
 
 
 def course_folder(place: Path | None) -> Path:
@@ -53,11 +52,14 @@ def variant_of(student: str, secret: bytes) -> int:
 
 
 def packages() -> tuple[Path, ...]:
-    """The folders of the packages that students' code may import."""
-    found = {name: importlib.util.find_spec(name) for name in source.course().packages}
+    """The folders of the packages that students' code may import. Raises BookError for one, or a withheld
+    module, that does not exist.
+    """
+    course = source.course()
+    found = {name: importlib.util.find_spec(name) for name in (*course.packages, *course.withheld)}
     if absent := [name for name, spec in found.items() if spec is None]:
-        raise BookError(f"assignments/course.yaml: there is no package {', '.join(absent)}")
-    return tuple(Path(next(iter(spec.submodule_search_locations))) for spec in found.values())
+        raise BookError(f"assignments/course.yaml: there is no package or module {', '.join(absent)}")
+    return tuple(Path(next(iter(found[name].submodule_search_locations))) for name in course.packages)
 
 
 def released(notebook: NotebookNode) -> NotebookNode:
@@ -134,7 +136,7 @@ def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
         keys: dict[str, object] = {}
         case = Case(
             bundle=folder,
-            notebook=folder / "instructor.ipynb",
+            notebook=nbformat.writes(notebook),
             variant=variant,
             isolation=TRUST,
             seconds=10 * SLOWEST,

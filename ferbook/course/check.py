@@ -90,17 +90,16 @@ def check_assignment(assignment: Assignment, isolation: str, variants: int = 1) 
         bundle.chmod(0o755)
         make_bundle(assignment, bundle, range(variants))
         release = released(for_variant(assignment.notebook, assignment.name, 0))
-        file = bundle / "handed-in.ipynb"
-        nbformat.write(release, file)
+        handed_out = nbformat.writes(release)
         case = Case(
             bundle=bundle,
-            notebook=file,
+            notebook=handed_out,
             variant=0,
             isolation=isolation,
             seconds=SECONDS,
             packages=packages(),
         )
-        faults = [f"in the release: {line}" for line in leaks(assignment.notebook, file.read_text())]
+        faults = [f"in the release: {line}" for line in leaks(assignment.notebook, handed_out)]
         faults += _of_release(judge_submission(case))
         return faults + wrong_solutions(assignment, bundle, isolation)
 

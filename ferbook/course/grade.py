@@ -13,19 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from ferbook.course import feedback, judge, sandbox, worker
-from ferbook.course.build import OUR_METADATA, limit_of, packages, read_secret, variant_of
+from ferbook.course import feedback, judge, recognition, sandbox, syscalls, worker
+from ferbook.course.build import limit_of, packages, read_secret, variant_of
 from ferbook.course.judge import Case, Judgement
+from ferbook.course.recognition import as_text
 from ferbook.course.sandbox import TRUST, choose_isolation
 from ferbook.course.source import Assignment, assignments
+from ferbook.course.source import course as course_file
 from ferbook.course.submission import Submission, find_submissions, shown
 from ferbook.environment import child_environment
 from ferbook.errors import DataError
 from ferbook.files import write_atomically
 
-SPARE = 120
+_ENGINE = (judge, recognition, sandbox, syscalls, worker)
+SPARE = 600
 """Seconds that a judge may take beside the student's code."""
 
 
@@ -67,50 +68,54 @@ def grade(
 def _judged(
     submission: Submission, bundles: dict[str, Path], secret: bytes, isolation: str, out: Path
 ) -> Submission:
-    bundle = bundles[submission.assignment]
+    """The submission with its verdict, or with the reason why it has none: it stops no other."""
+    try:
+        _judge(submission, bundles[submission.assignment], secret, isolation, out)
+    except Exception as fault:  # whatever one submission raises is its row
+        last = (getattr(fault, "stderr", None) or str(fault)).strip().splitlines()[-1:] or [""]
+        submission.reason = f"the judge failed ({type(fault).__name__}): {as_text(last[0][:300])}"
+    return submission
+
+
+def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, out: Path) -> None:
     variant = variant_of(submission.student, secret)
-    content = submission.file.read_bytes()
-    said = json.loads(content).get("metadata", {}).get(OUR_METADATA)
-    if isinstance(said, dict) and said.get("variant", variant) != variant:
-        told = f"variant {str(said['variant'])[:20]}, but this student's is {variant}, by which it is judged"
+    content = submission.notebook.encode()
+    said = submission.said.get("variant", str(variant))
+    if said != str(variant):
+        told = f"variant {said[:20]}, but this student's is {variant}, by which it is judged"
         submission.notes.append(("the file", told))
     case = Case(
         bundle=bundle,
-        notebook=submission.file.resolve(),
+        notebook=submission.notebook,
         variant=variant,
         isolation=isolation,
         seconds=limit_of(bundle),
         packages=packages(),
+        withheld=course_file().withheld,
     )
-    engine = b"".join(Path(each.__file__).read_bytes() for each in (judge, sandbox, worker))
-    told = (content, (bundle / "bundle.json").read_bytes(), str(variant).encode(), isolation.encode(), engine)
-    digest = hashlib.sha256(b"\0".join(told)).hexdigest()
+    engine = b"".join(Path(each.__file__).read_bytes() for each in _ENGINE)
+    told = (isolation, str(variant), *case.withheld)
+    parts = (content, (bundle / "bundle.json").read_bytes(), engine, *(each.encode() for each in told))
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     kept = out / "results" / submission.student / f"{submission.assignment}.json"
     try:
         record = json.loads(kept.read_text(encoding="utf-8"))
         if record["digest"] == digest:
             submission.verdict = Judgement.model_validate(record["verdict"])
-            return submission
+            return
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    answer = None
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-m", "ferbook.course.judge"],
-            input=case.model_dump_json(),
-            capture_output=True,
-            text=True,
-            timeout=case.seconds + SPARE,
-            env=child_environment(MPLBACKEND="Agg", OMP_NUM_THREADS="1", PYTHONHASHSEED="0"),
-            check=True,
-        )
-        submission.verdict = Judgement.model_validate_json(answer.stdout)
-    except (subprocess.SubprocessError, ValidationError) as fault:
-        last = (getattr(fault, "stderr", None) or str(fault)).strip().splitlines()[-1]
-        submission.reason = f"the judge failed: {last[:300]}"
-        return submission
+    answer = subprocess.run(
+        [sys.executable, "-m", "ferbook.course.judge"],
+        input=case.model_dump_json(),
+        capture_output=True,
+        text=True,
+        timeout=case.seconds + SPARE,
+        env=child_environment(MPLBACKEND="Agg", OMP_NUM_THREADS="1", PYTHONHASHSEED="0"),
+        check=True,
+    )
+    submission.verdict = Judgement.model_validate_json(answer.stdout)
     write_atomically(kept, json.dumps({"digest": digest, "verdict": submission.verdict.model_dump()}))
-    return submission
 
 
 def _report(submissions: list[Submission], out: Path, isolation: str, known: dict[str, Assignment]) -> None:

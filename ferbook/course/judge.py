@@ -5,7 +5,6 @@ calls of a check's functions go to, and data come from.
 """
 
 import ast
-import builtins
 import contextlib
 import io
 import json
@@ -16,19 +15,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated
 
+import nbformat
 from nbformat import NotebookNode
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer
 
 from ferbook.course import source
+from ferbook.course.recognition import as_text
 from ferbook.course.sandbox import Box, Worker
 from ferbook.course.source import HIDDEN, is_check, is_given, is_solution, is_written, name_of
 from ferbook.course.worker import decode, encode, limit
 from ferbook.notebook import read_notebook
 
 LONGEST_MESSAGE = 600
+Text = Annotated[str, PlainSerializer(as_text)]
+"""Text in which a student's own may stand."""
 _SEEN = "in the notebook"
 """The part of a check that students see."""
+_KINDS = ("AttributeError", "IndexError", "KeyError", "NameError", "TypeError", "ValueError")
+"""Errors that are named where a hidden input was sent: each further name could tell more about it."""
 _MEMORY = 4 * 2**30
 """Bytes that a judge may take, lest a check does much with what a student's function gave."""
 
@@ -40,7 +46,7 @@ class Checked(BaseModel):
     points: float
     most: float
     part: str = ""
-    message: str = ""
+    message: Text = ""
 
 
 class Written(BaseModel):
@@ -57,21 +63,24 @@ class Judgement(BaseModel):
 
     checks: list[Checked] = []
     written: list[Written] = []
-    notes: list[tuple[str, str]] = []
+    notes: list[tuple[Text, Text]] = []
     ended: str = ""
-    printed: str = ""
+    printed: Text = ""
     seconds: float = 0
 
 
 class Case(BaseModel):
-    """What a judge needs: the ``bundle`` folder of an assignment, the student's ``notebook`` and variant."""
+    """What a judge needs: the ``bundle`` folder of an assignment, the student's ``notebook``, as text, and
+    variant.
+    """
 
     bundle: Path
-    notebook: Path
+    notebook: str
     variant: int
     isolation: str
     seconds: float
     packages: tuple[Path, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 class StudentError(Exception):
@@ -92,7 +101,7 @@ class Bench:
         """What the student's code raised."""
         kind = str(answer["raised"])
         if self.silent:
-            return kind if hasattr(builtins, kind) else "an error of its own"
+            return kind if kind in _KINDS else "another error"
         return f"{kind[:100]}: {answer.get('told', '')}"[:LONGEST_MESSAGE]
 
     def give(self, code: str) -> None:
@@ -157,7 +166,8 @@ class Bench:
             told = "" if self.silent and checked.part == _SEEN else str(fault)[:LONGEST_MESSAGE]
             checked.message = told or "the result is not right"
         except Exception as fault:
-            checked.message = f"the result cannot be used ({type(fault).__name__})"
+            told = f" ({type(fault).__name__})" if not self.silent or type(fault).__name__ in _KINDS else ""
+            checked.message = f"the result cannot be used{told}"
         else:
             checked.points, checked.part = checked.most, ""
         return checked
@@ -237,10 +247,10 @@ def judge_submission(case: Case, keys: dict | None = None) -> Judgement:
 
 def _run(case: Case, keys: dict | None, silent: bool) -> Judgement:
     instructor = read_notebook(case.bundle / "instructor.ipynb")
-    student = read_notebook(case.notebook)
+    student = nbformat.reads(case.notebook, as_version=4)
     verdict = Judgement(notes=oddities(read_notebook(case.bundle / "release.ipynb"), student, case.variant))
     data = case.bundle / f"variant-{case.variant}" / "data.npz"
-    box = Box(case.packages, (data,))
+    box = Box(case.packages, (data,), case.withheld)
     names = {
         name: each
         for cell in instructor.cells

@@ -2,6 +2,7 @@
 assignment's data, nothing to write but a folder in memory, and limits that are watched from outside.
 """
 
+import itertools
 import json
 import math
 import os
@@ -24,6 +25,7 @@ from typing import IO
 import psutil
 
 from ferbook.course import worker
+from ferbook.course.syscalls import call_filter
 from ferbook.course.worker import LONGEST
 from ferbook.errors import MissingError
 from ferbook.owner import end_with_parent
@@ -31,11 +33,15 @@ from ferbook.owner import end_with_parent
 TRUST = "none: the students are trusted"
 _MEMORY, OUTPUT, PROCESSES, _FILES = 2 * 2**30, 2**20, 64, 256 * 2**20
 """Most that a submission may take: resident memory, printed bytes, processes, bytes of files."""
+_SPACE = 16 * _MEMORY
+"""Bytes of a process's addresses: a library may reserve much, but page tables must not fill memory."""
 ON_THE_CLOCK, LONGEST_WAIT = 3, 60
 """By the clock a submission may take three times its seconds of the processor, and no more than a minute."""
 STRANGER = 64_123
-"""The first of the users and groups that a grader who is root becomes: of each submission its own."""
+"""The first of the users and groups that a grader who is root becomes: of each submission its own two."""
 _STRANGERS = 1000
+_runs = itertools.count()
+"""What a process has started so far: the two runs of a submission are of two users."""
 WATCH = 0.05
 """Seconds between two looks at a process's memory."""
 SYSTEM = (
@@ -49,30 +55,40 @@ SYSTEM = (
     "/etc/alternatives",
     "/etc/fonts",
 )
-DEVICES = ("null", "zero", "random", "urandom")
+DEVICES = ("null", "random", "urandom")
+"""Not ``zero``: mapped, it is memory that is shared and nobody's file."""
 START = 60
 """Seconds that Python may take to start."""
 GONE = "its process ended by itself"
 SCRATCH = "/tmp"
 """Where a student's code may write: a folder, so that a Python below the system's can be shown in it."""
 WORKER = "/engine/worker.py"
+_WITHHELD = Path(__file__).with_name("withheld.py")
 NEW_ROOT = "/sys"
 """What is hidden under the new root while it is filled: holds no checkout, and is on every Linux."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """What a sandbox shows: our own ``packages`` by their folders, and ``data``, files by their names."""
+    """What a sandbox shows: our own ``packages`` by their folders, without the ``withheld`` modules, and
+    ``data``, files by their names.
+    """
 
     packages: tuple[Path, ...] = ()
     data: tuple[Path, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     def shown(self) -> dict[str, Path]:
         """Each path inside, and what lies there; all of it is read-only."""
         real = {name: Path(name) for name in SYSTEM if Path(name).exists()}
         python = {sys.prefix, sys.base_prefix}
         real |= {place: Path(place) for place in sorted(python) if not place.startswith("/usr/")}
-        real |= {f"/packages/{folder.name}": folder for folder in self.packages}
+        folders = {folder.name: folder for folder in self.packages}
+        real |= {f"/packages/{name}": folder for name, folder in folders.items()}
+        for package, _, module in (name.partition(".") for name in self.withheld):
+            file = folders[package] / f"{module.replace('.', '/')}.py"
+            for each in (file, *file.parent.glob(f"__pycache__/{file.stem}.*")):
+                real[f"/packages/{package}/{each.relative_to(folders[package])}"] = _WITHHELD
         return real | {f"{SCRATCH}/{file.name}": file for file in self.data} | {WORKER: Path(worker.__file__)}
 
 
@@ -95,14 +111,15 @@ def _environment(home: str, packages: str) -> dict[str, str]:
 
 
 def _python(engine: str) -> list[str]:
-    return [sys.executable, "-P", engine, str(_FILES), str(4 * PROCESSES), str(2 * _MEMORY)]
+    most = (_FILES, 4 * PROCESSES, 2 * _MEMORY, _SPACE)
+    return [sys.executable, "-P", engine, *map(str, most), call_filter()]
 
 
 def _as_stranger() -> list[str]:
     """What a process of root puts before a command that shall be nobody's."""
     none = ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     if os.geteuid() == 0:
-        number = STRANGER + os.getpid() % _STRANGERS
+        number = STRANGER + (os.getpid() % (_STRANGERS // 2) * 2 + next(_runs) % 2)
         none += [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
     return ["setpriv", *none]
 
@@ -150,7 +167,8 @@ def _unshare(box: Box) -> list[str]:
     def mount(inside: str, real: str, kind: str, options: str = "ro,") -> None:
         place = shlex.quote(root + inside)
         parent = shlex.quote(os.path.dirname(root + inside))
-        make = f"mkdir -p {place}" if kind == "folder" else f"mkdir -p {parent}; touch {place}"
+        touched = f"mkdir -p {parent}; [ -e {place} ] || touch {place}"
+        make = f"mkdir -p {place}" if kind == "folder" else touched
         lines.append(f"{make}; mount --bind {shlex.quote(real)} {place}")
         if options:
             lines.append(f"mount -o remount,{options}nosuid,bind {place}")
@@ -356,8 +374,8 @@ class Worker:
             tree, memory, busy = self._tree(), 0, 0.0
             for process in tree:
                 with suppress(psutil.Error):
-                    memory += process.memory_info().rss
                     busy += sum(process.cpu_times()[:4])  # user, system, and of ended children
+                    memory += process.memory_info().rss
             self._busy = max(self._busy, busy)
             if self.spent > self._seconds:
                 self._end(f"it took longer than {self._seconds:.0f} seconds")

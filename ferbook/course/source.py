@@ -24,13 +24,16 @@ WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 
 
 class CourseFile(BaseModel):
-    """``assignments/course.yaml``. ``packages``: our own packages that a student's code may import."""
+    """``assignments/course.yaml``. ``packages``: our own packages that a student's code may import;
+    ``withheld``: modules of them that it may not, for a check takes its answer from there.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     assignments: Annotated[dict[str, str], Field(min_length=1)]
     packages: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 def grading(cell: NotebookNode) -> dict:

@@ -4,26 +4,35 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import nbformat
 
-from ferbook.course.build import OUR_METADATA
+from ferbook.course import recognition
 from ferbook.course.judge import Judgement
 from ferbook.course.source import Assignment, name_of
-from ferbook.errors import ChapterError, DataError
-from ferbook.notebook import read_notebook
+from ferbook.environment import child_environment
+from ferbook.errors import DataError
 
-_LARGEST = 20 * 2**20
-"""Bytes of a notebook."""
-STUDENT = re.compile(r"\w[\w.@+-]{0,99}")
+_LARGEST, _MOST, _WAIT = 20 * 2**20, 50, 600
+"""Bytes of a notebook, files of a student, and seconds by the clock that one may take to be recognised."""
+_STUDENT = re.compile(r"\w[\w.@+-]{0,99}")
+_LONGEST_NAME = 200
+"""Bytes of a student's name: files are named after it, and of 255 that a name may have some are ours."""
 
 
 @dataclass
 class Submission:
-    """A student's notebook for an assignment; ``reason``: why it is not judged; ``notes``: what is odd."""
+    """A student's notebook for an assignment; ``reason``: why it is not judged; ``notes``: what is odd.
+
+    ``notebook``, ``said``: its cells as JSON, and which assignment and variant it claims (``recognition``).
+    """
 
     student: str
     assignment: str = ""
@@ -31,11 +40,18 @@ class Submission:
     reason: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
     verdict: Judgement | None = None
+    notebook: str = ""
+    said: dict[str, str] = field(default_factory=dict)
 
 
 def shown(name: str | Path) -> str:
     """A name that may not be text, as text."""
     return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def is_student(name: str) -> bool:
+    """Whether a student's folder and reports can be named so."""
+    return bool(_STUDENT.fullmatch(name)) and len(name.encode()) <= _LONGEST_NAME
 
 
 def find_submissions(folder: Path, known: list[Assignment]) -> list[Submission]:
@@ -45,28 +61,36 @@ def find_submissions(folder: Path, known: list[Assignment]) -> list[Submission]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one folder per student in it")
-    found = []
-    for entry in sorted(folder.iterdir(), key=os.fsencode):
-        student = shown(entry.name)
-        if entry.is_symlink():
-            found.append(Submission(student, reason="a link, which is not followed"))
-        elif not entry.is_dir():
-            found.append(Submission(student, reason="lies in no student's folder"))
-        elif not STUDENT.fullmatch(student):
-            found.append(Submission(student, reason="this folder's name cannot be a student's"))
-        else:
-            found += _of_student(student, entry, {each.name: each for each in known})
+    of_entry = partial(_of_entry, known={each.name: each for each in known})
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        entries = sorted(folder.iterdir(), key=os.fsencode)
+        found = [one for several in pool.map(of_entry, entries) for one in several]
     if not any(each.file for each in found):
         raise DataError(f"{folder}: no student's folder with a notebook in it")
     return found
 
 
+def _of_entry(entry: Path, known: dict[str, Assignment]) -> list[Submission]:
+    """What lies under a name in the class's folder."""
+    student = shown(entry.name)
+    if entry.is_symlink():
+        return [Submission(student, reason="a link, which is not followed")]
+    if not entry.is_dir():
+        return [Submission(student, reason="lies in no student's folder")]
+    if not is_student(student):
+        return [Submission(student, reason="this folder's name cannot be a student's")]
+    return _of_student(student, entry, known)
+
+
 def _of_student(student: str, folder: Path, known: dict[str, Assignment]) -> list[Submission]:
+    files = sorted(_files(folder), key=os.fsencode)
+    if len(files) > _MOST:
+        return [Submission(student, reason=f"{len(files)} files; a student hands in at most {_MOST}")]
     found: dict[str, list[Submission]] = defaultdict(list)
     others = []
-    for file in sorted(_files(folder), key=os.fsencode):
+    for file in files:
         one = Submission(student, file=file)
-        one.assignment, one.reason = _recognised(file, known)
+        _recognised(one, known)
         (found[one.assignment] if one.assignment else others).append(one)
     for name, several in found.items():
         named = [each for each in several if each.file.name == f"{name}.ipynb"]
@@ -92,32 +116,48 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _recognised(file: Path, known: dict[str, Assignment]) -> tuple[str, str]:
-    """Which assignment a file is for, empty where it cannot be told, and why it cannot be judged."""
-    told = file.lstat()
-    if stat.S_ISLNK(told.st_mode):
-        return "", "a link, which is not followed"
-    if not stat.S_ISREG(told.st_mode):
-        return "", "not a file"
-    if told.st_size > _LARGEST:
-        return "", f"{told.st_size >> 20} MiB; a notebook has at most {_LARGEST >> 20}"
-    if file.suffix != ".ipynb":
-        return "", "not a notebook"
-    if not told.st_size:
-        return "", "empty"
+def _recognised(one: Submission, known: dict[str, Assignment]) -> None:
+    """Fill in which assignment a file is for and what it holds, or why it cannot be judged."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and content.get("nbformat", 4) != 4:
-            return "", f"of notebook format {str(content['nbformat'])[:20]}; 4 is read"
-        notebook = read_notebook(file)
-        nbformat.validate(notebook)
-    except (OSError, ValueError, RecursionError, ChapterError, nbformat.ValidationError) as fault:
-        return "", f"not a readable notebook ({type(fault).__name__})"
-    said = notebook.metadata.get(OUR_METADATA)
-    name = said.get("assignment") if isinstance(said, dict) else None
-    if not isinstance(name, str) or name not in known:
-        cells = {name_of(cell) for cell in notebook.cells} - {""}
+        told = _told(one.file)
+    except (OSError, ValueError, subprocess.SubprocessError) as fault:
+        said = str(fault) if type(fault) is ValueError else f"cannot be read ({type(fault).__name__})"
+        one.reason = shown(said)
+        return
+    one.said, one.notebook = told["said"], json.dumps(told["notebook"])
+    name = one.said.get("assignment")
+    if name not in known:
+        cells = {name_of(cell) for cell in nbformat.from_dict(told["notebook"]).cells} - {""}
         names = {each: len(cells & each.points.keys()) for each in known.values()}
         best = max(names, key=names.get)
         name = best.name if names[best] else ""
-    return (name, "") if name else ("", "no assignment of this course")
+    one.assignment, one.reason = name, "" if name else "no assignment of this course"
+
+
+def _told(file: Path) -> dict:
+    """What ``recognition`` tells of a file, in a process that may fail alone. Raises ValueError, saying why,
+    where it is no notebook.
+    """
+    told = file.lstat()
+    if stat.S_ISLNK(told.st_mode):
+        raise ValueError("a link, which is not followed")
+    if not stat.S_ISREG(told.st_mode):
+        raise ValueError("not a file")
+    if told.st_size > _LARGEST:
+        raise ValueError(f"{told.st_size >> 20} MiB; a notebook has at most {_LARGEST >> 20}")
+    if file.suffix != ".ipynb":
+        raise ValueError("not a notebook")
+    if not told.st_size:
+        raise ValueError("empty")
+    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as handed:
+        content = handed.read(_LARGEST)
+    command = [sys.executable, "-m", recognition.__name__]
+    answer = subprocess.run(
+        command, input=content, capture_output=True, timeout=_WAIT, env=child_environment()
+    )
+    if answer.returncode:
+        raise ValueError(f"not a readable notebook (reading it ended with {answer.returncode})")
+    told = json.loads(answer.stdout)
+    if "reason" in told:
+        raise ValueError(told["reason"])
+    return told
