@@ -217,6 +217,59 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         raise typer.Exit(1)
 
 
+@data_app.command("seal")
+def data_seal(name: SetName, data_dir: DataDir = None) -> None:
+    """Keep the digests of a real set's files: from now on a copy that differs from today's is refused."""
+    from fer_lib.faces.registry import seal_copy
+
+    use_data_dir(data_dir)
+    file, count = seal_copy(name)
+    tell(f"{name}: {count:,} files sealed in {file}; delete it to lift the seal")
+
+
+@data_app.command("audit")
+def data_audit(
+    name: Annotated[str, typer.Argument(metavar="FOLDER|NAME", help="A face set, or a folder of yours.")],
+    shown: Annotated[int, typer.Option(min=0, help="Pairs that are listed; the JSON has all.")] = 20,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for one picture on both sides of a split, or under two people's names: as it is, mirrored,
+    cropped, encoded anew, or lightly changed.
+    """
+    from fer_lib.faces.audit import KINDS, audit, points_at_most
+    from fer_lib.faces.readers.own import read_own
+    from fer_lib.faces.registry import open_faces
+    from fer_lib.faces.request import FaceRequest
+
+    use_data_dir(data_dir)
+    folder = Path(name).expanduser()
+    here = (folder / "faces.csv").is_file()
+    faces = read_own(folder.resolve(), 96) if here else open_faces(FaceRequest(name))
+    pairs, table = audit(faces), faces.table
+    points = points_at_most(faces, pairs)
+    counts = [
+        [kind, of_kind["splits"].sum(), (~of_kind["splits"]).sum(), of_kind["labels"].sum()]
+        for kind in KINDS
+        for of_kind in [pairs[pairs["kind"] == kind]]
+    ]
+    place = (table["split"] + ", " + table["sequence"]).to_numpy()
+    rows = [
+        [place[pair.first], place[pair.second], pair.kind, round(pair.alike, 3)]
+        for pair in pairs.itertuples()
+    ]
+    if as_json:
+        columns = ("first", "second", "kind", "alike")
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
+        print_json({"name": faces.name, "pictures": len(faces), "points_at_most": points, "pairs": found})
+        return
+    tell(f"{faces.name}: {len(faces):,} pictures, {len(rows):,} pairs that show one picture")
+    if rows:
+        print_table("pairs", ["", "two splits", "two people", "two labels"], counts)
+        print_table("of them", ["one", "the other", "kind", "alike"], rows[:shown])
+    tell(f"who remembers pictures gains at most {points:.1f} points of test accuracy by them")
+
+
 @data_app.command("export")
 def data_export(
     name: SetName,

@@ -4,15 +4,19 @@ face set.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import may_be_own
 from fer_lib.names import FaceDomain, FaceSource
+from ferbook.errors import DataError
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
 from synthetic_faces.versions import unversioned
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
 
 
 def _made_here(name: object) -> object:
@@ -171,6 +175,11 @@ class ChapterParameters(Parameters):
         """
         return (self.face_request,)
 
+    def require(self, faces: "FaceSet") -> None:
+        """Raise DataError or ParameterError where the chapter cannot be about ``faces``: asked before
+        anything is executed.
+        """
+
 
 class NetworkParameters(ChapterParameters):
     """What a chapter takes that asks trained networks."""
@@ -225,3 +234,13 @@ class RecipeParameters(ChapterParameters):
     )
     precision: PrecisionField = "auto"
     bootstrap: BootstrapField = 2000
+
+    def require(self, faces: "FaceSet") -> None:
+        """Two emotions, and pictures with one in every split."""
+        labelled = faces.labelled()
+        lacking = [split for split in ("train", "valid", "test") if split not in set(labelled.table["split"])]
+        if lacking or len(labelled.classes) < 2:
+            told = f"no labelled picture in its split {lacking[0]}" if lacking else "one emotion only"
+            raise DataError(
+                f"face set {faces.name!r} has {told}; a classifier needs two emotions, and three splits"
+            )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from book.parameters import ChapterParameters
 from ferbook.book import Option, Suite
-from ferbook.errors import ParameterError
+from ferbook.errors import DataError, ParameterError
 from ferbook.store import ChapterResult
 
 
@@ -50,8 +50,16 @@ def prepare(models: list[ChapterParameters]) -> None:
     """
     from fer_lib.faces.registry import open_faces, source_status
 
-    for request in {model.face_request for model in models}:
-        open_faces(request)
+    opened = {request: open_faces(request) for request in {model.face_request for model in models}}
+    unfit = {}
+    for model in models:
+        try:
+            model.require(opened[model.face_request])
+        except (DataError, ParameterError) as fault:
+            unfit[type(model).__module__.split(".")[1]] = fault
+    if unfit:
+        told = "; ".join(f"chapter {name}: {fault}" for name, fault in unfit.items())
+        raise DataError(f"{told}. Run the other chapters by their names, as in `ferbook run faces --faces …`")
     for request in {request for model in models for request in model.face_requests[1:]}:
         if source_status(request.name)["found"]:
             open_faces(request)

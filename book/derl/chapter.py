@@ -1,6 +1,6 @@
 """Chapter ``derl``: what it takes, and what the profiles change."""
 
-from typing import Annotated, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -10,6 +10,9 @@ from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter
 from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, listed
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
 
 
 class DerlParameters(parameters.NetworkParameters):
@@ -74,6 +77,15 @@ class DerlParameters(parameters.NetworkParameters):
                 "other people: give another set, or lab"
             )
         return self
+
+    def require(self, faces: "FaceSet") -> None:
+        """A neutral picture of somebody, and every class among the training pictures of a fold."""
+        from book.derl.pairs import neutral_pairs
+        from fer_lib.faces.folds import fold_faces, protocol_of
+
+        labelled = faces.labelled()
+        neutral_pairs(labelled)
+        fold_faces(labelled, protocol_of(labelled), 0)
 
     @property
     def real_lessons(self) -> tuple[str, ...]:

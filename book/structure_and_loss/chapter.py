@@ -1,14 +1,19 @@
 """Chapter ``structure_and_loss``: what it takes, and what the profiles change."""
 
 from itertools import product
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from pydantic import AfterValidator, Field
 
 from book import parameters
 from fer_lib.names import Loss, Network
 from ferbook.book import Chapter
-from ferbook.parameters import ListOf
+from ferbook.errors import DataError
+from ferbook.parameters import ListOf, listed
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
+
 
 _HARD_LOSSES = tuple(loss for loss in get_args(Loss) if loss != "votes")
 _EVERY_LOSS = {"losses": ",".join(get_args(Loss))}
@@ -52,6 +57,12 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     kept: bool = Field(
         True, description="on lab: read the networks of FER2013 that are kept, and train small ones beside"
     )
+
+    def require(self, faces: "FaceSet") -> None:
+        """As every chapter that trains; votes, where they are to be learned from."""
+        super().require(faces)
+        if "votes" in listed(self.losses) and not any(name.startswith("vote_") for name in faces.table):
+            raise DataError(f"face set {faces.name!r} has no votes; leave votes out of losses")
 
     @property
     def photographs(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Chapter ``training``: what it takes, and what the profiles change."""
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field
 
@@ -16,6 +16,10 @@ from book.parameters import (
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, Loss, Network, Optimiser
 from ferbook.book import Chapter
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
+
 
 _AS_PUBLISHED = {
     "optimiser": "sgd",
@@ -78,6 +82,15 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         if self.network == "zero_bias":
             chosen |= {"bias": self.bias, "gain": self.gain or None}
         return chosen
+
+    def require(self, faces: "FaceSet") -> None:
+        """Every class among the training pictures of each fold that is asked for."""
+        from fer_lib.faces.faceset import SIX
+        from fer_lib.faces.folds import fold_faces, protocol_of
+
+        protocol = protocol_of(faces, SIX if self.emotions == "six" else None)
+        for number in range(min(self.folds or len(protocol.folds), len(protocol.folds))):
+            fold_faces(faces, protocol, number)
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:

@@ -284,6 +284,10 @@ def test_votes_are_joined_by_row(folder):
         (lambda rows: changed(rows, 3, 11, lambda t: "1.5"), "line 5: NF votes '1.5'"),
         (lambda rows: [*rows[:-1], rows[-1][:-4]], "line 7: 10 fields; expected 12"),
         (lambda rows: [rows[1], rows[0], *rows[2:]], "line 2: Usage 'PublicTest', but that row"),
+        (
+            lambda rows: [rows[3], *rows[1:3], rows[0], *rows[4:]],
+            "line 3: fer0000001.png after fer0000003.png; rows have changed places",
+        ),
     ],
 )
 def test_bad_votes_are_named_by_file_and_line(folder, edit, message):
