@@ -237,7 +237,7 @@ def data_audit(
     """Look for one picture on both sides of a split, or under two people's names: as it is, mirrored,
     cropped, encoded anew, or lightly changed.
     """
-    from fer_lib.faces.audit import KINDS, audit, points_at_most
+    from fer_lib.faces.audit import COPY_KINDS, audit, points_at_most
     from fer_lib.faces.readers.own import read_own
     from fer_lib.faces.registry import open_faces
     from fer_lib.faces.request import FaceRequest
@@ -250,7 +250,7 @@ def data_audit(
     points = points_at_most(faces, pairs)
     counts = [
         [kind, of_kind["splits"].sum(), (~of_kind["splits"]).sum(), of_kind["labels"].sum()]
-        for kind in KINDS
+        for kind in COPY_KINDS
         for of_kind in [pairs[pairs["kind"] == kind]]
     ]
     place = (table["split"] + ", " + table["sequence"]).to_numpy()

@@ -16,7 +16,7 @@ from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.pictures import Window, cut_out
 
-SIDE = 48
+_SIDE = 48
 """Pixels a side in which pictures are compared, whatever they have."""
 
 ALIKE = 0.95
@@ -33,7 +33,7 @@ _BLOCK = 1 << 24
 """Cosines that are computed at a time."""
 
 _SEED = 0
-KINDS = ("exact", "mirrored", "cropped", "re-encoded", "changed")
+COPY_KINDS = ("exact", "mirrored", "cropped", "re-encoded", "changed")
 """Of a pair the first that fits: equal bytes; a mirror image; a part of the other, at least three per cent
 smaller; as it was, but for noise; other light, or turned or moved a little.
 """
@@ -46,12 +46,12 @@ def audit(faces: FaceSet) -> pd.DataFrame:
     """Pairs of ``faces`` that show one picture, though they are in two splits or under two names; a row each.
 
     ``first`` and ``second``: rows of the table, ``second`` in the later split (test after valid after train);
-    ``kind`` one of ``KINDS``; ``alike`` the correlation; ``splits`` and ``labels``: whether they differ.
+    ``kind`` one of ``COPY_KINDS``; ``alike`` the correlation; ``splits`` and ``labels``: whether they differ.
     Every picture comes with the one that is most like it of each other side, not with all of a group.
     """
     side = _sides(faces)
     groups = copy_groups(faces)
-    shown = np.stack([cv2.resize(p, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for p in faces.pixels])
+    shown = np.stack([cv2.resize(p, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for p in faces.pixels])
     found: dict[tuple[int, int], tuple[float, str]] = {}
     for first, second in _exact(groups, side):
         found[first, second] = (1.0, "exact")
@@ -93,7 +93,7 @@ def _exact(groups: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int]]:
 def _flat(pictures: np.ndarray) -> np.ndarray:
     """float32: ``pictures`` without their light (what a blur leaves), mean 0 and sum of squares 1 each."""
     values = pictures.astype(np.float32)
-    values -= np.stack([cv2.GaussianBlur(picture, (0, 0), SIDE / 8) for picture in values])
+    values -= np.stack([cv2.GaussianBlur(picture, (0, 0), _SIDE / 8) for picture in values])
     values -= values.mean(axis=(1, 2), keepdims=True)
     return values / np.maximum(np.sqrt((values**2).sum(axis=(1, 2), keepdims=True)), 1e-6)
 
@@ -124,7 +124,7 @@ def _candidates(shown: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int,
     for mirrored, (across, down, share) in product((False, True), steps):
         if mirrored and share < 1:
             continue
-        window = Window(across * (1 - share) * SIDE, down * (1 - share) * SIDE, share * SIDE)
+        window = Window(across * (1 - share) * _SIDE, down * (1 - share) * _SIDE, share * _SIDE)
         views = np.stack([_view(picture, mirrored, window) for picture in shown])
         asked = numbers(_described(views))
         step = max(1, _BLOCK // len(known))
@@ -138,7 +138,7 @@ def _candidates(shown: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int,
 
 def _view(picture: np.ndarray, mirrored: bool, window: Window) -> np.ndarray:
     picture = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
-    return picture if window.side == SIDE else cut_out(picture, window, SIDE)
+    return picture if window.side == _SIDE else cut_out(picture, window, _SIDE)
 
 
 def _judged(
@@ -153,17 +153,17 @@ def _judged(
     except cv2.error:  # it found no way to lay them over each other
         return 0.0, ""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(view, warp, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine(np.ones_like(view), warp, (SIDE, SIDE), flags=flags) > 0
+    laid = cv2.warpAffine(view, warp, (_SIDE, _SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.ones_like(view), warp, (_SIDE, _SIDE), flags=flags) > 0
     if inside.mean() < 0.6 or abs(np.linalg.det(warp[:, :2]) - 1) > 0.4:
         return 0.0, ""
     alike = float(np.corrcoef(_flat(laid[None])[0][inside], flat[inside])[0, 1])
-    share = float(np.sqrt(np.linalg.det(warp[:, :2]))) * window.side / SIDE
+    share = float(np.sqrt(np.linalg.det(warp[:, :2]))) * window.side / _SIDE
     if mirrored:
         return alike, "mirrored"
     if share < 0.97:
         return alike, "cropped"
-    corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]])
+    corners = np.array([[0, 0, 1], [_SIDE, 0, 1], [0, _SIDE, 1], [_SIDE, _SIDE, 1]])
     moved = np.abs(corners @ warp.T - corners[:, :2]).max()
     lit = abs(float(whole.mean()) - part.mean()) + abs(float(whole.std()) - part.std())
     return alike, "re-encoded" if moved < 0.6 and lit < 3 else "changed"

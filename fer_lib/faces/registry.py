@@ -388,9 +388,10 @@ def seal_copy(name: str) -> tuple[Path, int]:
     """Write the digests of all files of the real set ``name`` beside them, for a copy that is known to be
     good today: from now on it is refused where any of them differs. Returns the file and their number.
 
-    Raises as ``read_anew``, OSError where it cannot be written.
+    Raises ParameterError for a synthetic set, DataError where the copy is not whole, OSError where nothing
+    can be written.
     """
-    read_anew(FaceRequest(name))
+    require_layout(name)
     source = named_source(name)
     folder, files = _copy(source)
     digests = {file: _digest(folder, file) for file, *_ in files}

@@ -41,6 +41,7 @@ PUBLISHED: dict[str, int] = {}
 _NEEDED = ("path", "subject", "emotion")
 _OPTIONAL = ("sequence", "frame", "split", "cropped")
 _UNIT = re.compile(r"AU[1-9]\d?")
+_LONGEST = 200
 _CROPPED = {"yes": True, "no": False, "": False}
 _UNLISTED = f"pictures that {CSV} does not list"
 
@@ -170,6 +171,9 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
         return known[given]
 
     name, subject = folder.name, fields["subject"]
+    for column in ("subject", "sequence"):
+        if len(fields.get(column, "")) > _LONGEST:
+            raise DataError(f"{place}: {column} has more than {_LONGEST} characters")
     picture = require_file(folder / fields["path"], folder, place)
     emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
     frame = fields.get("frame") or "0"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces.audit import KINDS, audit, points_at_most
+from fer_lib.faces.audit import COPY_KINDS, audit, points_at_most
 from fer_lib.faces.faceset import FaceSet
 
 
@@ -81,7 +81,7 @@ def found(pairs: pd.DataFrame) -> dict[tuple[int, int], str]:
 
 
 def test_the_kinds_are_those_that_are_planted():
-    assert tuple(PLANT) == KINDS
+    assert tuple(PLANT) == COPY_KINDS
 
 
 def test_a_copy_of_each_kind_is_named():
