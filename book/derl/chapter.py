@@ -8,7 +8,7 @@ from book import parameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter
-from ferbook.errors import ParameterError
+from ferbook.errors import DataError, ParameterError
 from ferbook.parameters import ListOf, listed
 
 if TYPE_CHECKING:
@@ -80,11 +80,12 @@ class DerlParameters(parameters.NetworkParameters):
 
     def require(self, faces: "FaceSet") -> None:
         """A neutral picture of somebody, and every class among the training pictures of a fold."""
-        from book.derl.pairs import neutral_pairs
         from fer_lib.faces.folds import fold_faces, protocol_of
 
         labelled = faces.labelled()
-        neutral_pairs(labelled)
+        neutral = labelled.table["emotion"].eq("neutral") & labelled.table["subject"].ne("")
+        if not neutral.any() and "onset" not in labelled.table:
+            raise DataError(f"face set {faces.name!r} has no neutral picture of somebody who is named")
         fold_faces(labelled, protocol_of(labelled), 0)
 
     @property

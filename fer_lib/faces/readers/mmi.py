@@ -61,6 +61,7 @@ _VIEW = "videos that do not show the face from the front"
 _NO_LABEL = "videos without one of the six emotions and without AU codes"
 _NO_MARKER = "markers of AU codes that have none, and count as absent"
 _UNLABELLED = "emotions of videos that are kept for their AU codes"
+_UNCODED = "AU codes of videos that come with an emotion only"
 _COMPLAINT = "pictures that a decoder found fault with, though it gave some"
 _SHORT = "videos of fewer than four frames"
 _AU_NUMBER = "AU codes whose number is not whole"
@@ -114,15 +115,15 @@ def _read_session(
     if view not in _FRONTAL_VIEWS:
         return None, [_VIEW]
     subject = about.find(".//subject")
-    identity = (subject.get("id") if subject is not None else None) or video.stem.partition("-")[0]
+    identity = (subject.get("id") if subject is not None else None) or video.stem.upper().partition("-")[0]
     tags = present.get(f"{video.stem}.xml".lower())
     emotion = _emotion(tags) if tags else ""
     coding = present.get(f"{video.stem}-oao_aucs.xml".lower())
     markers, left_out = _markers(coding) if coding else (None, [])
     if not emotion and markers is None:
         return None, [_NO_LABEL]
-    if not emotion:
-        left_out.append(_UNLABELLED)
+    if not emotion or markers is None:
+        left_out.append(_UNLABELLED if not emotion else _UNCODED)
     fps, kept, complaint = _read_video(video)
     if complaint:
         left_out.append(_COMPLAINT)
@@ -133,7 +134,7 @@ def _read_session(
         return None, [*left_out, sequences.NO_FACE["clip"]]
     clip = sequences.Clip(
         subject=f"mmi-{identity}",
-        sequence=f"{number:>04}/{video.stem}",
+        sequence=f"{number:>04}/{video.stem.upper()}",
         frames=[
             sequences.Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
             for at, picture in zip(kept, framed, strict=True)

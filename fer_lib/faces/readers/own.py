@@ -194,7 +194,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
 
 
 def _intensity(place: str, unit: str, text: str) -> float:
-    if re.fullmatch(r"(0|0?\.\d+|0\.\d*|1|1\.0*)?", text):
+    if re.fullmatch(r"(0|0?\.\d{1,20}|0\.|1|1\.0{0,20})?", text):
         return float(text or "nan")
     raise DataError(f"{place}: {unit} {text[:20]!r}; expected an intensity from 0 to 1, or nothing")
 

@@ -87,12 +87,15 @@ def require_inside(path: Path, folder: Path) -> Path:
     files twice. ``folder`` itself may be a link.
     """
     try:
-        target = path.resolve()
+        target, is_link = path.resolve(), path.is_symlink()
     except (OSError, RuntimeError) as fault:  # RuntimeError: a circle of links, in Python below 3.13
-        raise DataError(f"{path}: a link that leads nowhere ({fault})") from fault
+        told = (
+            str(path) if len(path.name) < 256 else f"{path.parent}: a name of {len(path.name):,} characters"
+        )
+        raise DataError(f"{told}: leads nowhere ({getattr(fault, 'strerror', fault)})") from fault
     if not target.is_relative_to(folder.resolve()):
         raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
-    if path != folder and path.is_symlink():
+    if path != folder and is_link:
         raise DataError(f"{path}: a link to {target}, which would count twice; put the file itself there")
     if target.exists() and not (target.is_file() or target.is_dir()):
         raise DataError(f"{path}: neither a file nor a folder; take it away")  # a pipe would wait for ever
@@ -100,14 +103,16 @@ def require_inside(path: Path, folder: Path) -> Path:
 
 
 def list_inside(place: Path, folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
-    """What lies directly in ``place``, sorted by name, without litter; ``folder`` is the data set's own.
+    """What lies directly in ``place``, sorted by name in either case, without litter, of the set ``folder``.
 
     With ``suffixes`` (lower case) only files with one of these endings. Raises DataError where
     ``place`` cannot be listed, where it or an entry is a link that leaves ``folder``, and for a name that is
     not UTF-8, which no table could hold.
     """
     try:
-        entries = sorted(require_inside(place, folder).iterdir())
+        entries = sorted(
+            require_inside(place, folder).iterdir(), key=lambda entry: (entry.name.casefold(), entry.name)
+        )
     except OSError as fault:
         raise DataError(f"{place}: cannot be listed ({fault.strerror}); expected a folder") from fault
     entries = [entry for entry in entries if not is_litter(entry)]
