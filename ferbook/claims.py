@@ -84,8 +84,9 @@ class Question(Entry):
     is no difference worth the name, which is an answer of its own. ``counts``: the metric is a count, or
     another value that stands without an interval, and is compared as it is; only then may the bound be
     another metric: the difference of two estimates has an interval of its own, and is a metric. ``beside``:
-    the answer puts the claim into proportion, but does not decide it. ``unit``: printed behind a number that
-    has no unit of its own.
+    the answer puts the claim into proportion, but does not decide it. ``weak``: it asks of a weak control, and
+    decides only whether the claim holds at least against that. ``unit``: printed behind a number that has no
+    unit of its own.
     """
 
     asks: str
@@ -95,6 +96,7 @@ class Question(Entry):
     about: float | None = None
     margin: float | None = Field(None, gt=0)
     counts: bool = False
+    weak: bool = False
     beside: bool = False
     unit: str = ""
 
@@ -106,6 +108,8 @@ class Question(Entry):
             raise ValueError("about needs a margin: how much is still no difference?")
         if self.counts and self.margin is not None:
             raise ValueError("a margin needs an interval, and counts are compared as they are")
+        if self.weak and self.beside:
+            raise ValueError("a question is of a weak control, or beside the claim, not both")
         _require_address(self.metric, "metric")
         if isinstance(self.bound, str):
             _require_address(self.bound, "metric")
@@ -183,10 +187,11 @@ class Fact(Entry):
 
 class PaperClaim(Entry):
     """One claim of a paper, how well it is known, and the questions that must all be answered with yes for it
-    to hold, but for those beside it.
+    to hold, but for those of weak controls and those beside it.
 
     ``short``: its name in the picture of all claims. ``requires``: names of the preconditions without which
-    it is not settled, whatever the answers. ``figure``: ``chapter.figure``, the one to look at.
+    it is not settled, whatever the answers. ``figure``: ``chapter.figure``, the one to look at. ``sizes``: how
+    much of it there is, where ``{chapter.metric}`` stands for that number.
     """
 
     claim: str
@@ -196,11 +201,12 @@ class PaperClaim(Entry):
     requires: tuple[str, ...] = ()
     questions: tuple[Question, ...]
     figure: str = ""
+    sizes: str = ""
 
     @model_validator(mode="after")
     def _decided(self) -> Self:
-        if all(question.beside for question in self.questions):
-            raise ValueError("no question decides it: at least one must not be beside it")
+        if all(question.beside or question.weak for question in self.questions):
+            raise ValueError("no question decides it: at least one must be neither weak nor beside it")
         if self.figure:
             _require_address(self.figure, "figure")
         return self
