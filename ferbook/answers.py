@@ -9,18 +9,7 @@ import pandas as pd
 from ferbook import paths
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
-from ferbook.claims import (
-    CERTAINTIES,
-    Answered,
-    ByChapter,
-    Judged,
-    Paper,
-    Told,
-    Verdict,
-    judged_claims,
-    read_claims,
-    told_by,
-)
+from ferbook.claims import CERTAINTIES, Paper, read_claims
 from ferbook.errors import DataError, nearest_name
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
@@ -28,16 +17,16 @@ from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.questions import read_log, require_logged
 from ferbook.store import Run
+from ferbook.verdicts import Answered, ByChapter, Judged, Told, Verdict, judged_claims, told_by
 
 PLACE = "<!-- claims -->"
 """The line of a page in whose place ``answers_text`` is put."""
 
 _BADGES = {
-    **{"holds here": "success", "yes": "success"},
-    **{"does not hold here": "danger", "no": "danger"},
-    **{"no difference here": "info", "no difference": "info"},
-    **{"holds in part": "warning", "not settled here": "muted", "open": "muted"},
-    **{"not asked here": "light", "not asked": "light"},
+    **{"holds": "success", "yes": "success", "holds against a weak control": "warning"},
+    **{"does not hold": "danger", "no": "danger", "no difference": "info"},
+    **{"not settled": "muted", "open": "muted", "not asked": "light"},
+    **{"cannot be asked with this many": "light", "too few": "light"},
 }
 
 BY_REFERENCE, BY_RUN = "the reference", "your run"
@@ -118,7 +107,7 @@ def _cell(text: str) -> str:
 
 def badge(text: str) -> str:
     """An answer or a verdict as a coloured label."""
-    return f"{{bdg-{_BADGES[text]}}}`{text.removesuffix(' here')}`"
+    return f"{{bdg-{_BADGES[text]}}}`{text}`"
 
 
 def table_row(cells: Sequence[str]) -> str:
@@ -197,7 +186,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     for each in every:
         drawn = list(each.drawn())
         row = {"group": each.paper.name, "label": each.main.claim.short}
-        verdict = each.main.verdict.removesuffix(" here")
+        verdict = each.main.verdict
         size = max([_size(answered) for *_, answered in drawn], default=1.0) or 1.0
         # A claim of which nothing was measured has its line all the same.
         empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
@@ -211,13 +200,13 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
                 {
                     **{"claim": each.main.claim.short, "run": name, "metric": answered.question.metric},
                     **{end: getattr(answered.found, end) for end in ("value", "low", "high")},
-                    **{"asked": answered.asked, "verdict": judged.removesuffix(" here")},
+                    **{"asked": answered.asked, "verdict": judged},
                 }
             )
     table = pd.DataFrame(rows)
     if table["series"].nunique() == 1:
         table["series"] = ""
-    counts = pd.Series([each.main.verdict.removesuffix(" here") for each in every]).value_counts()
+    counts = pd.Series([each.main.verdict for each in every]).value_counts()
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     picture = forest(
         table,

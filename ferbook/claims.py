@@ -1,12 +1,9 @@
-"""What papers claim and report, and what a run says of it: questions, each answered by whether a number's
-whole interval lies beyond a bound.
+"""What papers claim and report, as it stands in ``claims.yaml``, and the questions that test it.
 
-Claims, questions and reported numbers stand in ``claims.yaml``. No question is answered by hand, and none by
-a number without its interval, but for counts of things that were tested one by one.
+No question is answered by hand, and none by a number without its interval, but for counts of things that were
+tested one by one: ``verdicts`` asks them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import combinations
 from math import inf
 from pathlib import Path
@@ -16,34 +13,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ferbook import paths
-from ferbook.book import chapters
 from ferbook.errors import DataError, nearest_name
-from ferbook.estimate import Estimate
 from ferbook.files import read_yaml
 from ferbook.page.tables import Table
-from ferbook.store import ChapterResult, Run
-from ferbook.text import PERCENT, MetricError, metric_text
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the result of a chapter tells those who ask: its metrics, its parameters with what it noted, and
-    the names of its figures; nothing where there is no result.
-    """
-
-    metrics: Mapping[str, Estimate] = field(default_factory=dict)
-    facts: Mapping[str, object] = field(default_factory=dict)
-    figures: frozenset[str] = frozenset()
-
-    @classmethod
-    def by(cls, result: ChapterResult) -> Self:
-        """What a finished chapter tells. Raises RunStoreError where it is damaged."""
-        made = result.summary()
-        return cls(result.metrics(), made["parameters"] | made, frozenset(result.record().get("figures", {})))
-
-
-ByChapter = Mapping[str, Told]
-"""Every chapter of the book -> what it tells."""
+from ferbook.text import PERCENT
 
 Certainty = Literal["V", "S", "R", "N"]
 
@@ -53,16 +26,6 @@ CERTAINTIES: dict[Certainty, str] = {
     "R": "remembered; look it up before you rely on it",
     "N": "not found",
 }
-
-AnswerWord = Literal["yes", "no", "no difference", "open", "not asked"]
-Verdict = Literal[
-    "holds here",
-    "holds in part",
-    "does not hold here",
-    "no difference here",
-    "not settled here",
-    "not asked here",
-]
 
 
 class Entry(BaseModel):
@@ -84,9 +47,9 @@ class Question(Entry):
     is no difference worth the name, which is an answer of its own. ``counts``: the metric is a count, or
     another value that stands without an interval, and is compared as it is; only then may the bound be
     another metric: the difference of two estimates has an interval of its own, and is a metric. ``beside``:
-    the answer puts the claim into proportion, but does not decide it. ``weak``: it asks of a weak control, and
-    decides only whether the claim holds at least against that. ``unit``: printed behind a number that has no
-    unit of its own.
+    the answer puts the claim into proportion, but does not decide it. ``weak``: it asks of a weak control,
+    and decides only whether the claim holds at least against that. ``unit``: printed behind a number that has
+    no unit of its own.
     """
 
     asks: str
@@ -190,8 +153,8 @@ class PaperClaim(Entry):
     to hold, but for those of weak controls and those beside it.
 
     ``short``: its name in the picture of all claims. ``requires``: names of the preconditions without which
-    it is not settled, whatever the answers. ``figure``: ``chapter.figure``, the one to look at. ``sizes``: how
-    much of it there is, where ``{chapter.metric}`` stands for that number.
+    it is not settled, whatever the answers. ``figure``: ``chapter.figure``, the one to look at. ``sizes``:
+    how much of it there is, where ``{chapter.metric}`` stands for that number.
     """
 
     claim: str
@@ -278,91 +241,6 @@ class Claims(Entry):
         return self
 
 
-@dataclass(frozen=True)
-class Answered:
-    """A question with its answer: what was ``measured`` and ``asked`` as text, ``why`` there is neither yes
-    nor no; the estimate that was ``found``, with the number that is its ``limit``.
-    """
-
-    question: Question | Fact
-    answer: AnswerWord
-    measured: str = ""
-    asked: str = ""
-    why: str = ""
-    found: Estimate | None = None
-    limit: float | None = None
-
-    @property
-    def told(self) -> str:
-        """What was measured and what was asked for, or why nothing was."""
-        return f"{self.measured}; asked: {self.asked}" if self.measured else self.why
-
-    @property
-    def sentence(self) -> str:
-        """The question with its answer, what was measured and what was asked for."""
-        return f"{self.question.asks} {self.answer.capitalize()}: {self.told}."
-
-    @property
-    def room(self) -> float:
-        """How far the interval lies from the bound, in widths of the interval; infinite for a count."""
-        low, high = self.found.low, self.found.high
-        if low is None or low == high:
-            return inf
-        near = min(abs(low - self.limit), abs(high - self.limit))
-        return ((self.question.margin - near) if self.question.side == "about" else near) / (high - low)
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values: the question, and its answer."""
-        told = {name: getattr(self, name) for name in ("answer", "measured", "asked", "why")}
-        return self.question.model_dump(exclude_none=True) | told
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A claim with the answers to its questions, those to its preconditions by name, and what follows."""
-
-    claim: PaperClaim
-    answers: tuple[Answered, ...]
-    required: Mapping[str, Answered]
-    verdict: Verdict
-
-    @property
-    def deciding(self) -> Answered:
-        """The question whose answer decided: the first that stands against the claim, or, where none does,
-        the one that was answered most narrowly.
-        """
-        own = [each for each in self.answers if not each.question.beside]
-        wanted = {
-            "holds here": ("yes",),
-            "holds in part": ("no", "no difference"),
-            "does not hold here": ("no",),
-            "no difference here": ("no difference",),
-            "not settled here": ("open", "not asked"),
-            "not asked here": ("not asked",),
-        }[self.verdict]
-        decided = [each for answer in wanted for each in own if each.answer == answer]
-        if self.verdict == "holds here":
-            return min(decided, key=lambda each: each.room)
-        return (decided or own)[0]
-
-    @property
-    def why(self) -> str:
-        """One sentence: what decided, what was measured, and what was asked for."""
-        unmet = [each for each in self.required.values() if each.answer != "yes"]
-        if self.verdict == "not settled here" and unmet:
-            return f"First of all: {unmet[0].sentence}"
-        return self.deciding.sentence
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values: the claim, its verdict and why, and each question with its answer."""
-        return self.claim.model_dump(exclude={"questions", "requires"}) | {
-            "verdict": self.verdict,
-            "why": self.why,
-            "requires": {name: each.to_json() for name, each in self.required.items()},
-            "questions": [each.to_json() for each in self.answers],
-        }
-
-
 def read_claims(file: Path) -> Claims:
     """The claims and reported numbers of a YAML file, in its order. Raises DataError that names the file, the
     place in it and what is wrong there.
@@ -395,131 +273,3 @@ def reported_table(chapter: str) -> Table:
     ]
     table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
     return Table(table, reported.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})
-
-
-def _told(name: str, results: ByChapter) -> tuple[Told, str]:
-    """What the chapter of ``chapter.name`` tells, and that name in it.
-
-    Raises DataError for a chapter that there is not: that can only be a slip of the pen.
-    """
-    chapter, _, inner = name.partition(".")
-    if chapter not in results:
-        raise DataError(f"{name}: no chapter {chapter!r}{nearest_name(chapter, results)}")
-    return results[chapter], inner
-
-
-def _metric(name: str, results: ByChapter) -> Estimate | None:
-    """The metric ``chapter.metric``; None where the chapter has no such number for these faces."""
-    told, metric = _told(name, results)
-    return told.metrics.get(metric)
-
-
-def _not_asked(question: Question | Fact, results: ByChapter) -> Answered:
-    there = results[question.chapter] != Told()
-    why = "these faces, or these parameters, do not allow it" if there else None
-    return Answered(question, "not asked", why=why or f"the run has no chapter {question.chapter}")
-
-
-def _look_up(fact: Fact, results: ByChapter) -> Answered:
-    told, name = _told(fact.noted, results)
-    if name not in told.facts:
-        return _not_asked(fact, results)
-    answer = "yes" if told.facts[name] == fact.equals else "no"
-    return Answered(fact, answer, str(told.facts[name]), str(fact.equals))
-
-
-def ask(question: Question | Fact, results: ByChapter) -> Answered:
-    """Answer a question from what the chapters of a run tell.
-
-    Yes where the whole interval lies where it is asked to, no where it lies wholly elsewhere, open where it
-    holds the bound or where there is no interval, no difference where it lies within the margin of the bound;
-    not asked where a number is absent. Raises DataError for an unknown chapter, MetricError for a metric
-    without an interval and without a word why it has none.
-    """
-    if isinstance(question, Fact):
-        return _look_up(question, results)
-    found, limit = _metric(question.metric, results), question.bound
-    if isinstance(limit, str):
-        limit = _metric(limit, results)
-    elif found is not None:
-        limit = Estimate(limit, unit=found.unit, why="a bound")
-    if found is None or limit is None:
-        return _not_asked(question, results)
-    try:
-        measured = metric_text(found, "value" if question.counts else "interval")
-    except MetricError as fault:
-        raise MetricError(f"{question.metric}: {fault}") from fault
-    measured, bound = (_with_unit(text, question.unit) for text in (measured, metric_text(limit)))
-    asked, margin = f"{question.side} {bound}", question.margin
-    if margin is not None:
-        size = _with_unit(metric_text(Estimate(margin, unit=found.unit, why="a bound")), question.unit)
-        within = f"within {size} of {bound}"
-        asked = within if question.side == "about" else f"{asked} ({within}: no difference)"
-
-    def answered(answer: AnswerWord, why: str = "") -> Answered:
-        return Answered(question, answer, measured, asked, why, found, limit.value)
-
-    low, high = (found.value, found.value) if question.counts else (found.low, found.high)
-    if low is None:
-        return answered("open", "it has no interval")
-    low, high = low - limit.value, high - limit.value
-    if margin is not None and -margin < low and high < margin:
-        return answered("yes" if question.side == "about" else "no difference")
-    beyond, short = {
-        "above": (low > 0, high < 0),
-        "below": (high < 0, low > 0),
-        "about": (False, low > (margin or 0) or high < -(margin or 0)),
-    }[question.side]
-    if beyond:
-        return answered("yes")
-    return answered("no") if short or question.counts else answered("open", "the interval holds the bound")
-
-
-def _with_unit(text: str, unit: str) -> str:
-    return f"{text} {unit}".strip().replace("-", "−")
-
-
-def judge(claim: PaperClaim, results: ByChapter, preconditions: Mapping[str, Question | Fact]) -> Judged:
-    """Ask all questions of a claim. It holds where every answer is yes, in part where some are yes and some
-    are not, and not where none is yes and some are no; nothing of it is settled where a precondition is not
-    met.
-
-    Questions beside the claim decide nothing.
-    """
-    answers = tuple(ask(question, results) for question in claim.questions)
-    required = {name: ask(preconditions[name], results) for name in claim.requires}
-    given = {each.answer for each in answers if not each.question.beside}
-    against = given & {"no", "no difference"}
-    if given == {"not asked"}:
-        verdict: Verdict = "not asked here"
-    elif any(each.answer != "yes" for each in required.values()):
-        verdict = "not settled here"
-    elif against and "yes" in given:
-        verdict = "holds in part"
-    elif against:
-        verdict = "does not hold here" if "no" in against else "no difference here"
-    else:
-        verdict = "holds here" if given == {"yes"} else "not settled here"
-    return Judged(claim, answers, required, verdict)
-
-
-def told_by(run: Run) -> ByChapter:
-    """What each chapter of the book tells in ``run``; nothing where the run has not finished it.
-
-    Raises RunStoreError where there is no such run, or for a damaged result.
-    """
-    run.record()
-    finished = {result.chapter: Told.by(result) for result in run.results()}
-    return {name: finished.get(name, Told()) for name in chapters()}
-
-
-def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
-    """Each paper with its claims of ``claims.yaml``, judged by what chapters tell.
-
-    Raises DataError for a damaged ``claims.yaml``.
-    """
-    asked = read_claims(paths.claims_file())
-    return [
-        (paper, [judge(claim, results, asked.preconditions) for claim in paper.claims])
-        for paper in asked.papers
-    ]

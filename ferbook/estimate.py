@@ -21,11 +21,14 @@ class Estimate:
     ``low`` and ``high`` bound the interval, which holds the truth in ``level`` (0 to 1) of such studies; both
     are None where there is none. ``how`` says how the interval was computed, ``why`` why there is none.
     ``n``: number of observations behind the value. ``unit``: ``share`` (0 to 1), ``count``, ``seconds`` or
-    empty. ``tolerance``: largest absolute difference at which a rerun still counts as the same.
+    empty. ``tolerance``: largest absolute difference at which a rerun still counts as the same. ``freedom``:
+    the tails beyond the interval are those of Student's t with so many degrees of freedom; None where there
+    is no interval, or one of another distribution.
 
     Raises DataError for a value or bound that is not a finite number, one bound without the other, bounds the
     wrong way round, a reason for the absence of an interval that is there, neither an interval nor a reason
-    of what is no count, a level that is not between 0 and 1, and an unknown unit.
+    of what is no count, a level that is not between 0 and 1, degrees of freedom that are not above 0 or have
+    no interval, and an unknown unit.
     """
 
     value: float
@@ -37,10 +40,11 @@ class Estimate:
     level: float = 0.95
     unit: Unit = ""
     tolerance: float = 0.0
+    freedom: float | None = None
 
     def __post_init__(self) -> None:
         # NumPy's scalars are not JSON and print as np.float64(…).
-        for name in ("value", "low", "high", "level", "tolerance"):
+        for name in ("value", "low", "high", "level", "tolerance", "freedom"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else float(given))
         object.__setattr__(self, "n", None if self.n is None else int(self.n))
@@ -59,6 +63,8 @@ class Estimate:
             raise DataError(f"a metric of {self.value:g} has neither an interval nor a word why it has none")
         if not 0 < self.level < 1:
             raise DataError(f"a metric's level must lie between 0 and 1, not at {self.level}")
+        if self.freedom is not None and not (bounds and 0 < self.freedom < np.inf):
+            raise DataError(f"{self.freedom} degrees of freedom: a number above 0, and of an interval only")
         if self.unit not in get_args(Unit):
             raise DataError(f"a metric's unit is {self.unit!r}; expected one of {get_args(Unit)}")
 

@@ -122,7 +122,8 @@ class Examined:
     (G, K), the unit of the largest association over all pictures, as in the papers. ``overall`` (K,): as
     ``claimed`` over all pictures, whatever the emotion. ``rare``: filters that answer in too few sequences to
     be judged. ``steady`` bool (G, K): each half of the people by itself has the same cause; ``selective``
-    bool (G, K): the cause moves it as ``SELECTIVE_FROM`` and ``SELECTIVE_BY`` say.
+    bool (G, K): the cause moves it as ``SELECTIVE_FROM`` and ``SELECTIVE_BY`` say. ``response`` (K,): the
+    mean over pictures of its largest response.
 
     Where other heads were asked: ``elsewhere`` (G, K), as ``caused`` on these, and ``alike`` (G,), the mean
     over filters of the rank correlation of the units' effects here and there.
@@ -144,6 +145,7 @@ class Examined:
     rare: int
     steady: np.ndarray
     selective: np.ndarray
+    response: np.ndarray
     elsewhere: np.ndarray | None = None
     alike: np.ndarray | None = None
 
@@ -229,6 +231,7 @@ def examine(
         },
         overall=names[claimed_units(overall, "max_statistic", FAMILY_ERROR)],
         rare=int(overall.rare.sum()),
+        response=maxima.mean(axis=0),
     )
     return examined, Whole(responses, overall, nulls[0], effects)
 

@@ -62,12 +62,30 @@ def _verified_filters(own: Examined) -> np.ndarray:
     return (own.claimed != "") & (own.claimed == own.caused)
 
 
+FILTERS_SHOWN = 10
+"""Of so many filters Khorrami et al. show what they see: those with the highest response."""
+
+
+def strongest_verified(own: Examined) -> np.ndarray:
+    """(G,): of the ``FILTERS_SHOWN`` filters with the highest mean response, how many are verified."""
+    shown = np.argsort(-own.response, kind="stable")[:FILTERS_SHOWN]
+    return _verified_filters(own)[:, shown].sum(axis=1)
+
+
+def agreement_share(measure: str) -> Reading:
+    """Of the filters that ``measure`` names a unit for over all pictures, the share that this unit moves
+    most; 0 where it names none.
+    """
+    return lambda own: _share(own.named[measure] == own.caused, own.named[measure] != "")
+
+
 READINGS: Mapping[str, Reading] = {
     "beyond_chance": lambda own: np.full(len(own.claimed), (own.overall != "").sum()),
     "beyond_emotion": lambda own: (own.claimed != "").sum(axis=1),
     "verified": lambda own: _verified_filters(own).sum(axis=1),
     "verified_gain": lambda own: gain_by_unit(own).sum(axis=1),
     "kappa": lambda own: kappa_of(own.claimed, own),
+    "strongest_verified": strongest_verified,
     "distinct_units": lambda own: np.array([each.units for each in own.verified(own.claimed, own.caused)]),
     "kappa_raw": lambda own: kappa_of(own.claimed, own, own.raw),
     "cause_reliability": lambda own: _share(own.steady, own.caused != ""),

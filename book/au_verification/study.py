@@ -19,6 +19,7 @@ from book.au_verification.readings import (
     TRAINED,
     UNTRAINED,
     agreement_of,
+    agreement_share,
     beyond,
     gain_by_unit,
     strongest,
@@ -188,9 +189,10 @@ def reading_settings(metric: str, filters: int) -> dict[str, object]:
     """Unit, tolerance and limits of a ``metric`` of networks with so many ``filters``."""
     if "kappa" in metric or metric == "rank_correlation":
         return {"tolerance": KAPPA_TOLERANCE}
-    if metric in ("cause_reliability", *OF_VERIFIED):
+    if "share" in metric or metric in ("cause_reliability", *OF_VERIFIED):
         return {"unit": "share", "tolerance": KAPPA_TOLERANCE, "limits": (0, 1)}
-    return {"unit": "count", "tolerance": 3 if metric == "distinct_units" else _COUNT_TOLERANCE * filters}
+    few = metric in ("distinct_units", "strongest_verified")
+    return {"unit": "count", "tolerance": 3 if few else _COUNT_TOLERANCE * filters}
 
 
 def metric_prefix(population: str) -> str:
@@ -202,7 +204,9 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     """Each of ``READINGS`` over networks and people: of the trained networks by its name, of the others as
     ``<population>_<metric>``, and the difference to the untrained ones of the same structure as
     ``…_over_untrained``; and of trained and untrained ones κ of the papers' rule with two measures,
-    ``auroc_agreement_kappa`` and ``kl_agreement_kappa``.
+    ``auroc_agreement_kappa`` and ``kl_agreement_kappa``, and in what share of the filters it is right,
+    ``auroc_agreement_share`` and ``kl_agreement_share``. How many networks the others are:
+    ``<population>_networks``.
 
     ``<metric>_over_mixtures``: how far trained networks are ahead of random mixtures of their own filters,
     network by network, of ``PAIRED_WITH_MIXTURES``.
@@ -214,10 +218,13 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     """
     found = {}
     named = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
+    named |= {f"{measure}_agreement_share": agreement_share(measure) for measure in ("auroc", "kl")}
     groups = populations_of(examined)
     for name, networks in groups.items():
         prefix = metric_prefix(name)
         rivals = rivals_of(networks, examined)
+        if prefix:
+            found[f"{prefix}networks"] = Estimate(len(networks), unit="count")
         for metric, reading in (READINGS | named if networks[0].named else READINGS).items():
             settings = reading_settings(metric, networks[0].filters)
             own = values_of(networks, reading)

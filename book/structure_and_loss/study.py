@@ -99,7 +99,7 @@ def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Compa
 def _member_row(member: Member) -> dict[str, object]:
     """What ``train.study.run_study`` says of a training."""
     population, done = member.population, member.done()
-    size = population.faces.size
+    size, curve = population.faces.size, member.curve()
     with torch.random.fork_rng(devices=[]):
         model = build_network(population.network, len(done["classes"]), size, **population.options)
     return {
@@ -107,9 +107,10 @@ def _member_row(member: Member) -> dict[str, object]:
         "loss": population.recipe.loss,
         "seed": member.seed,
         "valid_accuracy": done["valid_accuracy"],
+        "epochs": len(curve),
         "parameters": parameter_count(model),
         "macs": forward_macs(model, size),
-        "epoch_seconds": float(member.curve()["seconds"].median()),
+        "epoch_seconds": float(curve["seconds"].median()),
     }
 
 
@@ -207,7 +208,7 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     """The ``comparison`` in numbers.
 
     ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition), ``repeated`` (trainings that
-    differ from another in their seed only); ``majority_accuracy``.
+    differ from another in their seed only), ``epochs`` (of the longest); ``majority_accuracy``.
     ``test_accuracy`` and ``macro_f1`` of the pair that the validation split prefers, mean over its seeds.
     ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers of all but the plain level,
     against that, mean over everything else, in points on the test split; 0, without an interval, where there
@@ -217,7 +218,7 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     chosen = _is(table, CONDITION, preferred(scores, *CONDITION))
     counts = {"trainings": len(table), "structures": table["structure"].nunique()}
     counts |= {"losses": table["loss"].nunique(), "seeds": table.groupby(CONDITION).size().min()}
-    counts |= {"repeated": scores.freedom}
+    counts |= {"repeated": scores.freedom, "epochs": table["epochs"].max()}
     gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},

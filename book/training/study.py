@@ -258,6 +258,19 @@ def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     return found
 
 
+def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
+    """``dropout_networks`` and ``augmentation_networks``: the fewer of those with and those without it,
+    where both were tested.
+    """
+    counts = scored.table["condition"].value_counts()
+    found = {}
+    for name in ("dropout", "augmentation"):
+        _, *sides = TRAINING_GAINS[f"{name}_gain"]
+        if set(sides) <= set(counts.index):
+            found[f"{name}_networks"] = Estimate(counts[sides].min(), unit="count")
+    return found
+
+
 def metrics_of(
     tested: Tested, scored: TrainingScores, result: Evaluation, leaks: pd.DataFrame, folds: int
 ) -> dict[str, Estimate]:
@@ -266,7 +279,7 @@ def metrics_of(
     one; ``train_accuracy``, of what was learned from; ``valid_accuracy`` of the chosen epochs, which
     flatters; ``test_accuracy``, ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``,
     ``majority_accuracy``; of ``result`` ``test_accuracy_without_copies`` and, of several folds,
-    ``protocol_accuracy``; ``last_fifth`` and ``comparisons``.
+    ``protocol_accuracy``; ``last_fifth``, ``comparisons`` and ``networks_compared``.
     """
     names = ("test_accuracy_without_copies", "protocol_accuracy")[: 1 + (len(tested.folds) > 1)]
     each = len(tested.answers) // len(tested.folds)  # answers that a picture has
@@ -293,6 +306,7 @@ def metrics_of(
         ),
         **last_fifth([curve for curve, _ in tested.curves.values()]),
         **comparisons(scored),
+        **networks_compared(scored),
     }
 
 

@@ -12,9 +12,11 @@ from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats.contrasts import (
     POINTS,
     TrainingScores,
+    contrast,
     contrast_of_sets,
     difference,
     how_many_at_or_below,
+    least_of,
     mean_score,
     score_trainings,
 )
@@ -39,10 +41,12 @@ class Drops:
     of the set tested on, NaN where it is the same network. ``means``: ``in_dataset_accuracy`` over the
     diagonal, ``cross_dataset_accuracy`` off it, ``transfer_drop``, how much it lies below, and
     ``ahead_of_commonest``, how much it lies above the commonest class, both in points.
-    ``spread``: standard deviation between networks of one cell, in points, over all cells.
+    ``halves``, of each pair off the diagonal, in points: ``over_chance`` less half of that of the set tested
+    on. ``spread``: standard deviation between networks of one cell, in points, over all cells.
     """
 
     cells: pd.DataFrame
+    halves: tuple[Estimate, ...]
     means: dict[str, Estimate]
     spread: Estimate | None
 
@@ -56,7 +60,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     networks learned a set their luck is in the intervals (``stats.contrasts``). Sets are resampled
     independently of each other.
     """
-    cells, home, away, null, scores = [], [], [], [], []
+    cells, halves, home, away, null, scores = [], [], [], [], [], []
     for number, (target, test) in enumerate(study.sets.tests.items()):
         scored = _scored(study, target, test, draws, seed + number)
         scores.append(scored)
@@ -64,6 +68,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         for source in study.sets.faces:
             cells.append({"trained_on": source, "tested_on": target, "pictures": len(test)})
             cells[-1] |= {"networks": int(sources.eq(source).sum())} | _compared(scored, source, target)
+            halves += [_over_half(scored, source, target)] if source != target else []
         home.append(scored.weights(sources.eq(target)))
         away.append(scored.weights(~sources.isin((target, COMMONEST))))
         null.append(scored.weights(sources.eq(COMMONEST)))
@@ -79,7 +84,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         name: contrast_of_sets(scores, weights, unit=unit, **fixed)
         for name, (weights, unit) in wanted.items()
     }
-    return Drops(pd.DataFrame(cells), means, _spread(scores))
+    return Drops(pd.DataFrame(cells), tuple(halves), means, _spread(scores))
 
 
 def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> TrainingScores:
@@ -113,6 +118,14 @@ def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, flo
     return {name: np.nan if number is None else number for name, number in numbers.items()}
 
 
+def _over_half(scored: TrainingScores, source: str, target: str) -> Estimate:
+    own, home, null = (scored.table["trained_on"].eq(name) for name in (source, target, COMMONEST))
+    # 1/K, the mean recall of one class always named, is taken off whole, and half of it given back.
+    weights = scored.weights(own) - (scored.weights(home) + scored.weights(null)) / 2
+    settings = {"without_seed": null.to_numpy(), "tolerance": RERUN_TOLERANCE}
+    return contrast(scored, weights, "balanced_accuracy", unit="", **settings)
+
+
 def _spread(scores: Sequence[TrainingScores]) -> Estimate | None:
     freedom = sum(scored.freedom for scored in scores)
     if not freedom:
@@ -128,7 +141,8 @@ def pairs(matrix: Drops) -> pd.DataFrame:
 
 
 def matrix_metrics(study: TransferStudy, matrix: Drops) -> dict[str, Estimate]:
-    """The means of ``matrix``; ``sets``, ``classes``, ``networks``; ``pairs``, and of them
+    """The means of ``matrix``; ``sets``, ``classes``, ``networks``, and ``networks_of_each_set``, the fewest;
+    ``worst_pair_over_half``, the least of its ``halves``; ``pairs``, and of them
     ``pairs_above_majority`` and ``pairs_above_chance``: those whose whole interval of ``over_majority``, or
     of ``over_chance``, lies above zero, and ``pairs_behind_majority``, those at or below it: bounded by
     those whose interval is, and by those whose interval reaches there;
@@ -140,12 +154,14 @@ def matrix_metrics(study: TransferStudy, matrix: Drops) -> dict[str, Estimate]:
     pictures = sum(len(test) for test in study.sets.tests.values())
     counts = {"sets": len(nulls), "classes": len(study.sets.classes)}
     counts |= {"networks": len(study.networks), "pairs": len(off)}
+    counts["networks_of_each_set"] = matrix.cells["networks"].min()
     above = {f"pairs_above_{name}": off[f"over_{name}_low"].gt(0).sum() for name in ("majority", "chance")}
     over = (off[f"over_majority{end}"] for end in ("", "_low", "_high"))
     return {
         **{name: Estimate(count, unit="count") for name, count in counts.items()},
         **{name: Estimate(count, unit="count", tolerance=len(off)) for name, count in above.items()},
         "pairs_behind_majority": how_many_at_or_below(0, *over, of="pairs"),
+        "worst_pair_over_half": least_of(matrix.halves, of="pairs"),
         **matrix.means,
         "commonest_accuracy": Estimate(
             np.mean(nulls), n=pictures, why="counted in the pictures that are tested", unit="share"

@@ -133,12 +133,14 @@ def interval(
     unit: Unit = "",
     tolerance: float = 0.0,
     reflected: bool = False,
+    freedom: float | None = None,
 ) -> Estimate:
     """``value`` with its interval by the rule of ``bounds``, from what it is in each resample, ``draws``
     (D,), of so many ``clusters``.
 
     ``of`` names what was drawn, in the plural; ``besides`` is said behind it: what else the interval covers,
-    or does not; ``how`` replaces the sentence of both. Where there is none the estimate says why.
+    or does not; ``how`` replaces the sentence of both. ``freedom``: of the tails, by default one less than
+    ``clusters``. Where there is no interval the estimate says why.
     """
     about = {"n": n, "unit": unit, "tolerance": tolerance, "level": CONFIDENCE}
     if clusters < 2:
@@ -150,7 +152,7 @@ def interval(
         return Estimate(value, why=same if defined else "it is undefined in every draw", **about)
     kind = "reflected expanded percentile" if reflected else "expanded percentile"
     how = how or f"{100 * CONFIDENCE:g} % {kind} bootstrap, {defined} draws of {clusters} {of}{besides}"
-    return Estimate(value, low, high, how=how, **about)
+    return Estimate(value, low, high, how=how, freedom=freedom or clusters - 1, **about)
 
 
 def mean_of_defined(values: np.ndarray, axis: int = -1) -> np.ndarray:

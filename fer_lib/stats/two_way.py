@@ -70,9 +70,20 @@ def two_way_interval(
     ``limits``: what it cannot lie beyond, 0 and 1 of a share. ``description``: the fields of ``interval``
     that describe the estimate.
     """
+    every = [Luck(np.nanstd(draws), clusters - 1), *lucks] if clusters > 1 else lucks
     for number, luck in enumerate(lucks):
         draws = draws + luck.error * student_deviates(luck.freedom, len(draws), number)
-    return interval(value, draws.clip(*limits), clusters, **description)
+    return interval(value, draws.clip(*limits), clusters, freedom=_joint_freedom(every), **description)
+
+
+def _joint_freedom(lucks: Sequence[Luck]) -> float | None:
+    """Degrees of freedom of a sum of ``lucks``, by Welch and Satterthwaite: they say how fast chance
+    fades beyond an interval, whose ends are those of the sum itself. None where nothing is uncertain.
+    """
+    variances = np.array([luck.error**2 for luck in lucks])
+    shares = variances / (variances.sum() or 1)
+    inverse = sum(share**2 / luck.freedom for share, luck in zip(shares, lucks, strict=True) if share)
+    return float(1 / inverse) if inverse else None
 
 
 @lru_cache(maxsize=64)

@@ -163,7 +163,7 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     log.write_text(log.read_text() + yaml.safe_dump([change]))
     verdicts = clone.ferbook("claims", "--run", "toy")
     assert touched() == {"claims.yaml", "questions.log.yaml"}
-    assert "HOLDS HERE: A toy claim." in verdicts
+    assert "HOLDS: A toy claim." in verdicts
 
 
 def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):

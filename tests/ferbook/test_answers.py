@@ -8,12 +8,13 @@ import pytest
 from ferbook import paths
 from ferbook.answers import PLACE, _scaled, answers_of, answers_text, claims_picture, figure_link
 from ferbook.book import chapters
-from ferbook.claims import PaperClaim, Question, Told, ask, judge, read_claims
+from ferbook.claims import PaperClaim, Question, read_claims
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.request import Request
 from ferbook.run import _write_record
 from ferbook.store import open_run, write_json
+from ferbook.verdicts import Told, ask, judge
 
 GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
 AHEAD = tuple(
@@ -61,9 +62,9 @@ def of_derl(run):
 
 def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run):
     verdicts = answers_of(run).verdicts
-    assert {each.own.verdict for each in verdicts if each.paper.paper == "yang2018"} == {"holds here"}
+    assert {each.own.verdict for each in verdicts if each.paper.paper == "yang2018"} == {"holds"}
     others = [each for each in verdicts if each.paper.paper != "yang2018"]
-    assert {each.main.verdict for each in others} == {"not asked here"}
+    assert {each.main.verdict for each in others} == {"not asked"}
     assert {one.why for each in others for one in each.own.answers} == {
         f"the run has no chapter {one.question.chapter}" for each in others for one in each.own.answers
     }
@@ -86,7 +87,7 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
 def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl, tmp_path):
     finish_derl("reference", -3.0, faces="ckplus")
     found = of_derl(run)
-    assert (found.main.verdict, found.own.verdict) == ("does not hold here", "holds here")
+    assert (found.main.verdict, found.own.verdict) == ("does not hold", "holds")
     page = answers_text(answers_of(run), tmp_path)
     assert "| Reference | Your run | Claim |" in page
     assert "| {bdg-danger}`does not hold` | {bdg-success}`holds` |" in page

@@ -31,6 +31,8 @@ def test_an_estimate_holds_plain_numbers():
         ({"value": 0.5, "n": 9, "unit": "share"}, "neither an interval nor a word why"),
         ({"value": 0.5, "why": "one person", "level": 95}, "level"),
         ({"value": 0.5, "why": "one person", "unit": "metres"}, "unit is 'metres'"),
+        ({"value": 0.5, "low": 0.1, "high": 0.9, "freedom": 0}, "0.0 degrees of freedom"),
+        ({"value": 0.5, "why": "one person", "freedom": 9}, "of an interval only"),
     ],
 )
 def test_an_estimate_refuses_what_cannot_be(bad, said):

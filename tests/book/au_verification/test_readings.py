@@ -9,6 +9,7 @@ from book.au_verification.readings import (
     ON_OTHER_HEADS,
     READINGS,
     agreement_of,
+    agreement_share,
     beyond,
     gain_by_unit,
     strongest,
@@ -35,6 +36,20 @@ def test_where_all_filters_share_one_unit_kappa_is_nought_and_not_undefined():
 def test_a_measure_that_names_the_cause_agrees_with_it():
     own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"])
     assert agreement_of("auroc")(own)[0] == 1 and agreement_of("kl")(own)[0] == pytest.approx(0.5)
+
+
+def test_the_share_of_filters_whose_unit_is_named_rightly_counts_those_with_a_name():
+    own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"])
+    assert agreement_share("kl")(own).tolist() == pytest.approx([2 / 3] * 4)
+    assert agreement_share("auroc")(own).tolist() == [1] * 4
+    assert agreement_share("kl")(answered([""] * 4, ["AU1"] * 4)).tolist() == [0] * 4
+
+
+def test_of_the_ten_filters_that_answer_most_those_are_counted_whose_claim_is_the_cause():
+    own = answered(["AU1"] * 9 + ["", "AU4", "AU4"], ["AU4"] * 2 + ["AU1"] * 7 + ["", "AU4", "AU4"])
+    assert READINGS["strongest_verified"](own).tolist() == [7] * 4
+    own.response[:] = own.response[::-1].copy()  # now the last ten, of which one has no claim
+    assert READINGS["strongest_verified"](own).tolist() == [9] * 4
 
 
 def test_beyond_the_untrained_is_a_larger_score_with_the_same_unit():

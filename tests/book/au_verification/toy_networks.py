@@ -12,7 +12,8 @@ def answered(
 ):
     """A network that gives the same answers without each of the ``groups``; its claims have the ``score``,
     other pairs 0. The papers' rule names what is caused, KL what is claimed. ``elsewhere``: what causes on
-    other heads. Causes are steady of the first two filters, and selective of the first.
+    other heads. Causes are steady of the first two filters, and selective of the first, which
+    answers most.
     """
     rows = {"claimed": claimed, "caused": caused}
     rows = {name: np.tile(np.array(each), (1 + groups, 1)) for name, each in rows.items()}
@@ -31,5 +32,6 @@ def answered(
         rare=1,
         steady=first < 2,
         selective=first < 1,
+        response=np.arange(len(claimed), 0, -1),
         **rows,
     )

@@ -34,6 +34,8 @@ def test_every_rival_has_its_metrics():
     assert {"uf1", "uar", "accuracy", "majority_uf1", "ahead_of_optical_flow", "seed_spread"} <= set(found)
     assert found["ahead_of_shuffled"].value == 0
     assert found["majority_accuracy"].value == pytest.approx(10 / 24)
+    ahead = 100 * (found["accuracy"].value - 10 / 24)
+    assert found["accuracy_ahead_of_majority"].value == pytest.approx(ahead)
     assert found["seed_spread"].value == pytest.approx(100 * contest.scored.spread["macro_f1"])
 
 

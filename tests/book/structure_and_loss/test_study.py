@@ -110,6 +110,7 @@ def test_a_condition_counts_once_however_many_seeds_it_has(faces):
     study = made_study(shares | {("vgg", "cross_entropy"): (0.6,), ("vgg", "focal"): (0.2,)}, seeds=3)
     found = reports.comparison_metrics(reports.of_trainings(study, faces, CLASSES, draws=200))
     assert found["structure_gain"].value == pytest.approx(10, abs=0.2) and found["repeated"].value == 2
+    assert found["epochs"].value == 2
 
 
 def test_validation_chooses_even_where_it_errs(faces):

@@ -140,3 +140,12 @@ def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
         study.of_population([Elsewhere()], [], people, protocol_of(people))
     with pytest.raises(ParameterError, match="no network of the population is kept"):
         study.of_population([], [], people, protocol_of(people))
+
+
+def test_of_networks_with_and_without_it_the_fewer_are_counted():
+    table = pd.DataFrame({"condition": [study.OWN] * 3 + ["without_dropout"] * 2, "seed": [0, 1, 2, 0, 1]})
+    scored = score_trainings(
+        table, np.stack([ANSWERS] * 5), np.array([0, 1, 0, 0]), np.arange(4), ["condition"], draws=20
+    )
+    found = study.networks_compared(scored)
+    assert {name: each.value for name, each in found.items()} == {"dropout_networks": 2}

@@ -94,6 +94,11 @@ def test_pairs_are_counted_one_by_one_and_not_by_their_mean(made):
     assert metrics["pairs"].value == 6 and metrics["pairs_above_majority"].value == 1
     behind = metrics["pairs_behind_majority"]
     assert behind.low <= behind.value <= behind.high == 5
+    assert metrics["networks_of_each_set"].value == 1
+    cells = cells_of(found)["over_chance"]
+    kept = [cells[pair] - cells[pair[1], pair[1]] / 2 for pair in SHARES if len(set(pair)) == 2]
+    worst = metrics["worst_pair_over_half"]
+    assert worst.value == pytest.approx(min(kept)) and worst.low < worst.value < worst.high
     assert metrics["cross_dataset_accuracy"].value == pytest.approx(np.mean([0.9, 0.6, 0.7, 0.4, 0.5, 0.55]))
     assert metrics["in_dataset_accuracy"].value == pytest.approx(0.8)
     drop = metrics["transfer_drop"]
@@ -124,7 +129,7 @@ def test_changing_the_rule_moves_every_interval_of_the_study(made, monkeypatch):
     monkeypatch.setattr(resampling, "expanded_tail", lambda clusters: 0.25)
     after = widths()
     counted = before.pop("pairs_behind_majority"), after.pop("pairs_behind_majority")
-    assert len(after) == 4 + 4 * 6 and all(after[name] < before[name] for name in before)
+    assert len(after) == 5 + 4 * 6 and all(after[name] < before[name] for name in before)
     assert counted[1] < counted[0]
 
 

@@ -19,6 +19,7 @@ from fer_lib.stats.contrasts import (
 )
 from fer_lib.stats.resampling import bootstrap, cluster_sums, interval
 from fer_lib.stats.two_way import (
+    DEVIATES,
     Luck,
     networks_and_draws,
     networks_and_people,
@@ -244,3 +245,14 @@ def test_what_does_not_fit_is_refused_and_what_never_varies_says_so():
         networks_and_people(np.ones((3, 2)))
     with pytest.raises(DataError, match=r"\(3, 5\), \(3, 6\)"):
         networks_and_people(np.ones((3, 5)), np.ones((3, 6)))
+
+
+def test_the_degrees_of_freedom_of_one_luck_are_its_own_and_of_two_lie_between():
+    draws = np.zeros(DEVIATES)
+    alone = two_way_interval(0.0, draws, np.inf, [Luck(1.0, 4)])
+    assert alone.freedom == pytest.approx(4)
+    # Welch's: (1 + 1)² / (1/4 + 1/9).
+    both = two_way_interval(0.0, draws, np.inf, [Luck(1.0, 4), Luck(1.0, 9)])
+    assert both.freedom == pytest.approx(4 / (1 / 4 + 1 / 9))
+    people = np.random.default_rng(0).normal(size=DEVIATES)
+    assert two_way_interval(0.0, people, 20, []).freedom == pytest.approx(19)

@@ -5,10 +5,11 @@ import pytest
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook import paths
 from ferbook.book import chapters
-from ferbook.claims import Fact, PaperClaim, Question, Told, ask, judge, read_claims
+from ferbook.claims import Fact, PaperClaim, Question, read_claims
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.text import MetricError
+from ferbook.verdicts import Told, ask, correct, judge
 
 METRICS = {
     "accuracy": Estimate(0.8, 0.7, 0.9, unit="share"),
@@ -46,7 +47,10 @@ def question(metric, **bound):
         (question("gain", below=0, margin=7.1), "no difference"),
         (question("gain", below=0, margin=7), "yes"),
         (question("gain", about=-3, margin=4.1), "yes"),
-        (question("gain", about=-3, margin=3), "open"),
+        (question("gain", about=-3.5, margin=3.1), "open"),
+        (question("gain", about=-3, margin=3), "too few"),
+        (question("gain", above=-3, margin=3), "too few"),
+        (question("gain", above=-3, margin=3.1), "open"),
         (question("gain", about=4, margin=4.9), "no"),
         (question("lone", about=0, margin=1), "open"),
         (question("lone", above=-1), "open"),
@@ -84,15 +88,15 @@ def claim(*questions, **fields):
 @pytest.mark.parametrize(
     ("bounds", "verdict", "deciding"),
     [
-        ([0.5, 0.6], "holds here", 1),
-        ([0.6, 0.5], "holds here", 0),
-        ([0.5, 0.95], "holds in part", 1),
-        ([0.95], "does not hold here", 0),
-        ([0.95, 0.8], "does not hold here", 0),
-        ([0.8, 0.96], "does not hold here", 1),
-        ([0.5, 0.8], "not settled here", 1),
-        ([None, 0.5], "not settled here", 0),
-        ([None], "not asked here", 0),
+        ([0.5, 0.6], "holds", 1),
+        ([0.6, 0.5], "holds", 0),
+        ([0.5, 0.95], "does not hold", 1),
+        ([0.95], "does not hold", 0),
+        ([0.95, 0.8], "does not hold", 0),
+        ([0.8, 0.96], "does not hold", 1),
+        ([0.5, 0.8], "not settled", 1),
+        ([None, 0.5], "not settled", 0),
+        ([None], "not asked", 0),
     ],
 )
 def test_a_verdict_follows_from_the_answers_and_names_the_one_that_decided(bounds, verdict, deciding):
@@ -106,9 +110,9 @@ def test_a_verdict_follows_from_the_answers_and_names_the_one_that_decided(bound
 
 @pytest.mark.parametrize(
     ("bounds", "verdict"),
-    [([0], "no difference here"), ([0, 1], "does not hold here"), ([0, -8], "holds in part")],
+    [([0], "does not hold"), ([0, 1], "does not hold"), ([0, -8], "does not hold"), ([-3.5], "not settled")],
 )
-def test_no_difference_is_a_verdict_of_its_own(bounds, verdict):
+def test_no_difference_is_an_answer_against_a_claim(bounds, verdict):
     asked = [question("gain", above=bound, margin=None if bound else 8) for bound in bounds]
     assert judge(claim(*asked), RESULTS, {}).verdict == verdict
 
@@ -124,11 +128,90 @@ def test_a_claim_is_not_settled_until_its_preconditions_hold():
     def judged(*requires, above=0.5):
         return judge(claim(question("accuracy", above=above), requires=requires), RESULTS, PRECONDITIONS)
 
-    assert judged("trained").verdict == "holds here"
-    assert judged("trained", "well trained").verdict == "not settled here"
+    assert judged("trained").verdict == "holds"
+    assert judged("trained", "well trained").verdict == "not settled"
     other = judged("trained", "residual", above=0.95)
-    assert other.verdict == "not settled here", "a claim about one network is not answered by another's run"
+    assert other.verdict == "not settled", "a claim about one network is not answered by another's run"
     assert other.why == "First of all: Is it residual? No: zero_bias; asked: residual."
+
+
+def test_a_claim_cannot_be_asked_where_fewer_were_counted_than_it_needs():
+    many = {
+        "many": question("filters", above=9, counts=True),
+        "some": question("filters", above=8, counts=True),
+    }
+    asked = question("accuracy", above=0.5)
+    assert judge(claim(asked, requires=("some",)), RESULTS, many).verdict == "holds"
+    few = judge(claim(asked, requires=("some", "many")), RESULTS, many)
+    assert few.verdict == "cannot be asked with this many"
+    assert few.why == "First of all: Is it? No: 9; asked: above 9."
+    absent = {"many": question("absent", above=9, counts=True)}
+    assert judge(claim(asked, requires=("many",)), RESULTS, absent).verdict == "not settled"
+
+
+@pytest.mark.parametrize(
+    ("strong", "answer"),
+    [
+        (question("accuracy", above=0.95), "No"),
+        (question("accuracy", above=0.8), "Open"),
+        (question("gain", above=-3, margin=2), "Too few"),
+        (question("gain", above=0, margin=8), "No difference"),
+    ],
+)
+def test_below_the_deciding_question_a_weak_control_may_hold_and_both_answers_are_told(strong, answer):
+    weak = question("accuracy", above=0.5, weak=True)
+    judged = judge(claim(question("accuracy", above=0.6), strong, weak), RESULTS, {})
+    assert judged.verdict == "holds against a weak control" and judged.deciding.question is strong
+    first, second = judged.why.split("; but: ")
+    assert "asked: above 50.0" in first and f"Is it? {answer}:" in second
+    lost = question("accuracy", above=0.95, weak=True)
+    assert judge(claim(strong, weak, lost), RESULTS, {}).verdict != "holds against a weak control"
+    assert judge(claim(question("accuracy", above=0.6), lost), RESULTS, {}).verdict == "holds"
+
+
+def test_a_margin_that_cannot_be_reached_is_no_open_question():
+    assert judge(claim(question("gain", above=-3, margin=2)), RESULTS, {}).verdict == (
+        "cannot be asked with this many"
+    )
+    both = claim(question("gain", above=-3, margin=2), question("accuracy", above=0.95))
+    assert judge(both, RESULTS, {}).verdict == "does not hold"
+
+
+def test_the_verdict_tells_how_much_there_is():
+    asked = question("accuracy", above=0.5)
+    told = judge(claim(asked, sizes="{training.filters} of {training.folds} folds"), RESULTS, {})
+    assert told.why.endswith("asked: above 50.0\u00a0%. 9 of 2 folds.")
+    assert judge(claim(asked, sizes="{training.absent} folds"), RESULTS, {}).sizes == ""
+    with pytest.raises(DataError, match="no chapter 'trainnig'"):
+        judge(claim(asked, sizes="{trainnig.filters}"), RESULTS, {})
+
+
+def corrected(*distances, **bound):
+    """Verdicts of claims whose single numbers lie so many half-widths, of 100 degrees of freedom, from 0."""
+    names = [f"m{number}" for number in range(len(distances))]
+    metrics = {
+        name: Estimate(away, away - 1, away + 1, freedom=100)
+        for name, away in zip(names, distances, strict=True)
+    }
+    asked = [claim(question(name, **(bound or {"above": 0}))) for name in names]
+    return correct([judge(each, {"training": Told(metrics)}, {}) for each in asked])
+
+
+def test_a_verdict_survives_where_its_p_is_small_among_all_that_were_asked():
+    # 1.1 half-widths are p = .031, which two questions make .063; 1.2 are p = .019, three make .058.
+    assert [each.survives for each in corrected(1.1)] == [True]
+    assert [each.survives for each in corrected(1.1, 3.0, 3.0)] == [True, True, True]
+    assert [each.survives for each in corrected(1.1, 0.2, 3.0, -1.2)] == [False, None, True, False]
+    assert [each.verdict for each in corrected(1.1, 0.2, -1.2)] == ["holds", "not settled", "does not hold"]
+
+
+def test_an_equivalence_survives_by_the_edge_that_is_nearer():
+    near, far = corrected(0.4, 2.6, about=0, margin=1.5)
+    assert near.verdict == "holds" and far.verdict == "does not hold"
+    # 1.1 half-widths to the edge, on either side.
+    assert near.answers[0].chance == pytest.approx(far.answers[0].chance)
+    none = ask(question("gain", above=0, margin=8), RESULTS)
+    assert none.answer == "no difference" and none.chance is None, "nothing is known of its tails"
 
 
 def test_a_number_without_an_interval_answers_nothing():
@@ -173,6 +256,11 @@ def requiring(names):
         (QUESTION.format("metric: a.b, above: 0, margin: -1"), "margin: .*greater than 0"),
         (QUESTION.format("metric: a.b, above: 0, margin: 1, counts: true"), "a margin needs an interval"),
         (QUESTION.format("metric: a.b, above: 0, beside: true"), "no question decides it"),
+        (QUESTION.format("metric: a.b, above: 0, weak: true"), "no question decides it"),
+        (
+            QUESTION.format("metric: a.b, above: 0, weak: true, beside: true"),
+            "weak control, or beside .* not",
+        ),
         (requiring("flat, dirm"), "'c' requires 'dirm', which is no precondition .did you mean 'dim'"),
         (requiring("flat, dim"), "'c' requires 'flat' and 'dim', which cannot both hold: .* of a.b"),
         (requiring("zero, one"), "'c' requires 'zero' and 'one', which cannot both hold: .* of a.network"),

@@ -1,0 +1,47 @@
+"""What an interval says beyond its ends: how likely chance alone is, and how small an effect it would show.
+
+The ends are those of the rule that made the interval, of people, of networks or of both. Beyond them chance
+fades as Student's t does, with the degrees of freedom that the estimate says.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from ferbook.estimate import Estimate
+
+POWER = 0.8
+"""With this probability the smallest effect is found."""
+
+
+def chance_alone(found: Estimate, bound: float) -> float | None:
+    """p, two-sided, of an estimate so far from ``bound`` or farther if the truth were there: it is below
+    1 − level just where the interval does not reach the bound. None where nothing is known of the tails.
+    """
+    if found.freedom is None:
+        return None
+    end = found.low if bound < found.value else found.high
+    # An interval may be widened to hold its value, and then has no length on that side.
+    length = abs(found.value - end) or found.high - found.low
+    reach = stdtrit(found.freedom, (1 + found.level) / 2)
+    return float(2 * stdtr(found.freedom, -reach * abs(found.value - bound) / length))
+
+
+def smallest_effect(found: Estimate) -> float | None:
+    """How far from its bound the truth must lie for the whole interval to lie beyond it with the probability
+    ``POWER``. None where nothing is known of the tails.
+    """
+    if found.freedom is None:
+        return None
+    reach, more = stdtrit(found.freedom, [(1 + found.level) / 2, POWER])
+    return float((1 + more / reach) * (found.high - found.low) / 2)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Each p of ``chances`` corrected for all (Holm 1979, Scandinavian Journal of Statistics 6: 65)."""
+    chances = np.asarray(chances, float)
+    order = np.argsort(chances, kind="stable")
+    corrected = np.empty(len(chances))
+    corrected[order] = np.maximum.accumulate(chances[order] * np.arange(len(chances), 0, -1))
+    return np.minimum(corrected, 1).tolist()

@@ -1,0 +1,350 @@
+"""What a run says of a claim: each question is answered by whether a number's whole interval lies beyond a
+bound, and the verdict follows.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Literal, Self
+
+from ferbook import paths
+from ferbook.book import chapters
+from ferbook.chance import chance_alone, holm, smallest_effect
+from ferbook.claims import Fact, Paper, PaperClaim, Question, read_claims
+from ferbook.errors import DataError, nearest_name
+from ferbook.estimate import Estimate
+from ferbook.store import ChapterResult, Run
+from ferbook.text import MetricError, metric_text
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the result of a chapter tells those who ask: its metrics, its parameters with what it noted, and
+    the names of its figures; nothing where there is no result.
+    """
+
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    figures: frozenset[str] = frozenset()
+
+    @classmethod
+    def by(cls, result: ChapterResult) -> Self:
+        """What a finished chapter tells. Raises RunStoreError where it is damaged."""
+        made = result.summary()
+        return cls(result.metrics(), made["parameters"] | made, frozenset(result.record().get("figures", {})))
+
+
+ByChapter = Mapping[str, Told]
+"""Every chapter of the book -> what it tells."""
+
+
+AnswerWord = Literal["yes", "no", "no difference", "open", "too few", "not asked"]
+Verdict = Literal[
+    "holds",
+    "holds against a weak control",
+    "does not hold",
+    "not settled",
+    "cannot be asked with this many",
+    "not asked",
+]
+
+SIGNIFICANCE = 0.05
+"""A verdict survives the correction for many questions where its p stay below this."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question with its answer: what was ``measured`` and ``asked`` as text, ``why`` there is neither yes
+    nor no; the estimate that was ``found``, with the number that is its ``limit``.
+    """
+
+    question: Question | Fact
+    answer: AnswerWord
+    measured: str = ""
+    asked: str = ""
+    why: str = ""
+    found: Estimate | None = None
+    limit: float | None = None
+
+    @property
+    def told(self) -> str:
+        """What was measured and what was asked for, or why nothing was."""
+        return f"{self.measured}; asked: {self.asked}" if self.measured else self.why
+
+    @property
+    def sentence(self) -> str:
+        """The question with its answer, what was measured and what was asked for."""
+        return f"{self.question.asks} {self.answer.capitalize()}: {self.told}."
+
+    @property
+    def chance(self) -> float | None:
+        """p of the answer, two-sided; where a margin is asked for, that of its nearer edge. None of what is
+        compared as it is, and where nothing is known of the interval's tails.
+        """
+        if self.found is None or self.question.counts:
+            return None
+        margin = self.question.margin
+        if self.question.side != "about" and self.answer != "no difference":
+            return chance_alone(self.found, self.limit)
+        edges = [chance_alone(self.found, self.limit + sign * margin) for sign in (-1, 1)]
+        return None if None in edges else max(edges)
+
+    @property
+    def finds(self) -> str:
+        """The smallest effect that would be found, as text; empty where that is not known."""
+        smallest = None if self.found is None or self.question.counts else smallest_effect(self.found)
+        if smallest is None:
+            return ""
+        size = Estimate(smallest, unit=self.found.unit, why="a size")
+        return _with_unit(metric_text(size), self.question.unit)
+
+    @property
+    def room(self) -> float:
+        """How far the interval lies from the bound, in widths of the interval; infinite for a count."""
+        low, high = self.found.low, self.found.high
+        if low is None or low == high:
+            return inf
+        near = min(abs(low - self.limit), abs(high - self.limit))
+        return ((self.question.margin - near) if self.question.side == "about" else near) / (high - low)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: the question, and its answer."""
+        told = ("answer", "measured", "asked", "why", "chance", "finds")
+        own = {name: getattr(self, name) for name in told}
+        return self.question.model_dump(exclude_none=True) | own
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with the answers to its questions, those to its preconditions by name, and what follows.
+
+    ``sizes``: how much of it there is, as text. ``survives``: whether the verdict stands when its p are
+    corrected for all questions that were asked; None where nothing was answered, or by a count.
+    """
+
+    claim: PaperClaim
+    answers: tuple[Answered, ...]
+    required: Mapping[str, Answered]
+    verdict: Verdict
+    sizes: str = ""
+    survives: bool | None = None
+
+    @property
+    def own(self) -> list[Answered]:
+        """The answers to the questions that decide."""
+        return [each for each in self.answers if not (each.question.beside or each.question.weak)]
+
+    @property
+    def weak(self) -> list[Answered]:
+        """The answers to the questions about weak controls."""
+        return [each for each in self.answers if each.question.weak]
+
+    @property
+    def deciding(self) -> Answered:
+        """The question whose answer decided: the first that stands against the claim, or, where none does,
+        the one that was answered most narrowly.
+        """
+        if self.verdict == "holds":
+            return min(self.own, key=lambda each: each.room)
+        against = ("no", "no difference", "too few", "open", "not asked")
+        return min(self.own, key=lambda each: (*against, "yes").index(each.answer))
+
+    @property
+    def why(self) -> str:
+        """One sentence: what decided, what was measured, and what was asked for."""
+        unmet = _unmet(self.required)
+        if self.verdict in ("not settled", "cannot be asked with this many") and unmet:
+            return f"First of all: {unmet[0].sentence}"
+        told = self.deciding.sentence
+        if self.verdict == "holds against a weak control":
+            weak = min(self.weak, key=lambda each: each.room)
+            told = f"{weak.sentence.removesuffix('.')}; but: {told}"
+        return f"{told} {self.sizes}".rstrip()
+
+    def after(self, corrected: Mapping[int, float]) -> bool | None:
+        """Whether the verdict stands with the p ``corrected``, by the ``id`` of their answers."""
+        resting = {"holds": self.own, "holds against a weak control": self.weak}.get(self.verdict, [])
+        if self.verdict == "does not hold":
+            resting = [each for each in self.own if each.answer in ("no", "no difference")]
+            resting = sorted(resting, key=lambda each: corrected.get(id(each), inf))[:1]
+        chances = [corrected.get(id(each)) for each in resting]
+        return None if None in chances or not chances else max(chances) < SIGNIFICANCE
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: the claim, its verdict and why, and each question with its answer."""
+        return self.claim.model_dump(exclude={"questions", "requires", "sizes"}) | {
+            "verdict": self.verdict,
+            "why": self.why,
+            "sizes": self.sizes,
+            "survives": self.survives,
+            "requires": {name: each.to_json() for name, each in self.required.items()},
+            "questions": [each.to_json() for each in self.answers],
+        }
+
+
+def _told(name: str, results: ByChapter) -> tuple[Told, str]:
+    """What the chapter of ``chapter.name`` tells, and that name in it.
+
+    Raises DataError for a chapter that there is not: that can only be a slip of the pen.
+    """
+    chapter, _, inner = name.partition(".")
+    if chapter not in results:
+        raise DataError(f"{name}: no chapter {chapter!r}{nearest_name(chapter, results)}")
+    return results[chapter], inner
+
+
+def _metric(name: str, results: ByChapter) -> Estimate | None:
+    """The metric ``chapter.metric``; None where the chapter has no such number for these faces."""
+    told, metric = _told(name, results)
+    return told.metrics.get(metric)
+
+
+def _not_asked(question: Question | Fact, results: ByChapter) -> Answered:
+    there = results[question.chapter] != Told()
+    why = "these faces, or these parameters, do not allow it" if there else None
+    return Answered(question, "not asked", why=why or f"the run has no chapter {question.chapter}")
+
+
+def _look_up(fact: Fact, results: ByChapter) -> Answered:
+    told, name = _told(fact.noted, results)
+    if name not in told.facts:
+        return _not_asked(fact, results)
+    answer = "yes" if told.facts[name] == fact.equals else "no"
+    return Answered(fact, answer, str(told.facts[name]), str(fact.equals))
+
+
+def ask(question: Question | Fact, results: ByChapter) -> Answered:
+    """Answer a question from what the chapters of a run tell.
+
+    Yes where the whole interval lies where it is asked to, no where it lies wholly elsewhere, open where it
+    holds the bound or where there is no interval, no difference where it lies within the margin of the bound;
+    too few where it holds the bound and is too wide to lie within the margin anywhere; not asked where a
+    number is absent. Raises DataError for an unknown chapter, MetricError for a metric without an interval
+    and without a word why it has none.
+    """
+    if isinstance(question, Fact):
+        return _look_up(question, results)
+    found, limit = _metric(question.metric, results), question.bound
+    if isinstance(limit, str):
+        limit = _metric(limit, results)
+    elif found is not None:
+        limit = Estimate(limit, unit=found.unit, why="a bound")
+    if found is None or limit is None:
+        return _not_asked(question, results)
+    try:
+        measured = metric_text(found, "value" if question.counts else "interval")
+    except MetricError as fault:
+        raise MetricError(f"{question.metric}: {fault}") from fault
+    measured, bound = (_with_unit(text, question.unit) for text in (measured, metric_text(limit)))
+    asked, margin = f"{question.side} {bound}", question.margin
+    if margin is not None:
+        size = _with_unit(metric_text(Estimate(margin, unit=found.unit, why="a bound")), question.unit)
+        within = f"within {size} of {bound}"
+        asked = within if question.side == "about" else f"{asked} ({within}: no difference)"
+
+    def answered(answer: AnswerWord, why: str = "") -> Answered:
+        return Answered(question, answer, measured, asked, why, found, limit.value)
+
+    low, high = (found.value, found.value) if question.counts else (found.low, found.high)
+    if low is None:
+        return answered("open", "it has no interval")
+    low, high = low - limit.value, high - limit.value
+    if margin is not None and -margin < low and high < margin:
+        return answered("yes" if question.side == "about" else "no difference")
+    beyond, short = {
+        "above": (low > 0, high < 0),
+        "below": (high < 0, low > 0),
+        "about": (False, low > (margin or 0) or high < -(margin or 0)),
+    }[question.side]
+    if beyond:
+        return answered("yes")
+    if short or question.counts:
+        return answered("no")
+    if margin is not None and (high - low) / 2 >= margin:
+        return answered("too few", "no interval so wide lies within the margin")
+    return answered("open", "the interval holds the bound")
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text} {unit}".strip().replace("-", "−")
+
+
+def judge(claim: PaperClaim, results: ByChapter, preconditions: Mapping[str, Question | Fact]) -> Judged:
+    """Ask all questions of a claim. It holds where every answer is yes, against a weak control where the
+    answers about these are, and not where one is no, or no difference. Where a precondition is not met
+    nothing of it is settled; it cannot be asked with so few where that one counts, and where a question has
+    too few.
+
+    Questions beside the claim decide nothing.
+    """
+    answers = tuple(ask(question, results) for question in claim.questions)
+    required = {name: ask(preconditions[name], results) for name in claim.requires}
+    judged = Judged(claim, answers, required, "not settled", _sizes(claim.sizes, results))
+    given = {each.answer for each in judged.own}
+    unmet = _unmet(required)
+    verdict: Verdict = "not settled"
+    if given == {"not asked"}:
+        verdict = "not asked"
+    elif unmet:
+        if getattr(unmet[0].question, "counts", False) and unmet[0].answer == "no":
+            verdict = "cannot be asked with this many"
+    elif given == {"yes"}:
+        verdict = "holds"
+    elif judged.weak and all(each.answer == "yes" for each in judged.weak):
+        verdict = "holds against a weak control"
+    elif given & {"no", "no difference"}:
+        verdict = "does not hold"
+    elif "too few" in given:
+        verdict = "cannot be asked with this many"
+    return replace(judged, verdict=verdict)
+
+
+def _unmet(required: Mapping[str, Answered]) -> list[Answered]:
+    return [each for each in required.values() if each.answer != "yes"]
+
+
+def _sizes(sizes: str, results: ByChapter) -> str:
+    """``sizes`` with the numbers in the place of their names, as a sentence; empty where one is not there."""
+
+    def shown(match: re.Match) -> str:
+        told, name = _told(match[1], results)
+        return metric_text(told.metrics[name]) if name in told.metrics else str(told.facts[name])
+
+    try:
+        text = re.sub(r"{([^}]*)}", shown, sizes)
+    except KeyError:
+        return ""
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def correct(judged: Sequence[Judged]) -> list[Judged]:
+    """The same with ``survives``: by Holm's correction over every question that a verdict can rest on."""
+    chances = {
+        id(one): one.chance for each in judged for one in (*each.own, *each.weak) if one.chance is not None
+    }
+    corrected = dict(zip(chances, holm([*chances.values()]), strict=True))
+    return [replace(each, survives=each.after(corrected)) for each in judged]
+
+
+def told_by(run: Run) -> ByChapter:
+    """What each chapter of the book tells in ``run``; nothing where the run has not finished it.
+
+    Raises RunStoreError where there is no such run, or for a damaged result.
+    """
+    run.record()
+    finished = {result.chapter: Told.by(result) for result in run.results()}
+    return {name: finished.get(name, Told()) for name in chapters()}
+
+
+def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
+    """Each paper with its claims of ``claims.yaml``, judged by what chapters tell.
+
+    Raises DataError for a damaged ``claims.yaml``.
+    """
+    asked = read_claims(paths.claims_file())
+    judged = correct(
+        [judge(claim, results, asked.preconditions) for paper in asked.papers for claim in paper.claims]
+    )
+    each = iter(judged)
+    return [(paper, [next(each) for _ in paper.claims]) for paper in asked.papers]
