@@ -77,6 +77,7 @@ _UNUSED = "sequences with neither an emotion nor FACS codes"
 _FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
 _EMPTY = "sequence folders without a picture"
 _UNMARKED = "files of landmarks, which other pictures have"
+_UNCODED = "AU codes of sequences that have none, or an empty file"
 _GAPS = "pictures of a sequence, by the numbers of the others"
 _BEYOND = "sequences whose emotion or FACS file belongs to a frame that is not there"
 
@@ -166,6 +167,7 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
                 names = [f"{frames[frame].stem}_landmarks.txt" for frame in kept]
                 landmarks = [_read_landmarks(points / name, folder) for name in names]
                 left_out[_UNMARKED] += sum(each is None for each in landmarks)
+            left_out[_UNCODED] += not codes
             left_out[_GAPS] += max(frames) - min(1, *frames) + 1 - len(frames)
             clips.append(
                 sequences.Clip(
