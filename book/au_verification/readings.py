@@ -123,7 +123,10 @@ and would by chance.
 
 ON_OTHER_HEADS: Mapping[str, Reading] = {
     "rank_correlation": lambda own: own.alike,
-    **{name: on_other_heads(READINGS[name]) for name in ("kappa", "verified_gain", "distinct_units")},
+    **{
+        name: on_other_heads(READINGS[name])
+        for name in ("kappa", "verified_gain", "strongest_verified", "distinct_units")
+    },
 }
 """Metric -> what it is of one network on other heads: how like the effects are, and what the same claims are
 worth there.

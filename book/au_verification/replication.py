@@ -13,6 +13,7 @@ from book.au_verification.readings import (
     TRAINED,
     UNTRAINED,
     agreement_of,
+    agreement_share,
     on_other_heads,
     values_of,
 )
@@ -21,8 +22,12 @@ from fer_lib.stats.two_way import networks_and_people
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
-_NAMED = {f"{measure}_agreement_kappa": on_other_heads(agreement_of(measure)) for measure in ("auroc", "kl")}
-"""Metric -> κ of the unit that a measure names, and the one that moves the filter most on other heads."""
+_NAMED = {
+    f"{measure}_agreement_{what}": on_other_heads(reading(measure))
+    for measure in ("auroc", "kl")
+    for what, reading in (("kappa", agreement_of), ("share", agreement_share))
+}
+"""Metric -> how far the unit that a measure names is the one that moves the filter most on other heads."""
 
 _ROWS = (TRAINED, MIXTURES, "photographs", UNTRAINED)
 

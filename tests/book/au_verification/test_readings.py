@@ -98,6 +98,7 @@ def test_verified_filters_keep_their_unit_where_other_heads_move_them_by_it():
     # Of four claims three hold there; by luck AU1 has 2 · 2/4 and AU4 1 · 2/4 of them.
     assert found["kappa"] == pytest.approx([(3 - 1.5) / (4 - 1.5)] * 4)
     assert found["verified_gain"] == pytest.approx([1.5] * 4) and found["distinct_units"] == [2] * 4
+    assert found["strongest_verified"] == [3] * 4
     assert found["rank_correlation"] == [0.25] * 4
     none = answered(["AU1"] * 2, ["AU4"] * 2, ["AU1"] * 2)
     assert OF_VERIFIED["kept"](none).tolist() == OF_VERIFIED["kept_by_chance"](none).tolist() == [0] * 4

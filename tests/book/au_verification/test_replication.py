@@ -34,6 +34,7 @@ def test_every_population_that_was_asked_is_told_and_held_against_untrained_netw
     assert found["other_heads_kappa_over_mixtures"].value == pytest.approx(1)
     # KL names what is claimed, AUROC what moves the filter here, which is the same.
     assert found["other_heads_kl_agreement_kappa_over_untrained"].value == pytest.approx(1)
+    assert found["other_heads_kl_agreement_share"].value == pytest.approx(2 / 3)
     assert "other_heads_untrained_kept" not in found, "it has no verified filter"
     assert not [name for name in found if "published" in name]
 
