@@ -162,6 +162,7 @@ SUITE = Suite(
         *("fer_lib.paths", "fer_lib.faces.readers"),
     ),
     kept=("populations",),
+    again=("other_heads_", "on other heads"),
     places=("FER_CACHE", "FER_DATA"),
     options=(
         Option(

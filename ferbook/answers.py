@@ -140,12 +140,16 @@ def figure_link(judged: Judged, results: ByChapter) -> str:
 def _overview(every: Sequence[Verdicts], results: ByChapter) -> list[str]:
     both = any(each.reference for each in every)
     heads = ["Reference", "Your run"] if both else ["Verdict"]
-    heads += ["Claim", "Why", ""]
+    where = suite().again[1].capitalize()
+    again = [where] if any(each.main.replicated for each in every) else []
+    heads += [*again, "Claim", "Why", ""]
     rows = [table_row(heads), "|---" * len(heads) + "|"]
     for each in every:
         verdicts = [badge(each.own.verdict)]
         if both:
             verdicts.insert(0, badge(each.reference.verdict) if each.reference else "–")
+        there = each.main.replicated
+        verdicts += [badge(there.answer) if there else "–"] * len(again)
         claim = f"{each.main.claim.claim} *({each.paper.name})*"
         rows.append(table_row([*verdicts, claim, each.main.why, figure_link(each.main, results)]))
     return rows
@@ -245,6 +249,7 @@ def _claim(each: Verdicts, results: ByChapter) -> list[str]:
         *("| Answer | Asked here | Measured | Where |", "|---|---|---|---|"),
         *(_question(one, results, "*First of all:* ") for one in judged.required.values()),
         *(_question(one, results, "*Beside it:* " if one.question.beside else "") for one in judged.answers),
+        *(_question(one, results, f"*{suite().again[1].capitalize()}:* ") for one in judged.again.values()),
         *(":::", ""),
     ]
 

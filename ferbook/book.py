@@ -125,6 +125,10 @@ class Suite:
     """Given a chapter's record, which data it read, with their versions."""
     outdated: Callable[[Mapping[str, object]], str] = lambda made: ""
     """Given a chapter's record, the data that it read in versions that are not made here; empty if none."""
+    again: tuple[str, str] = ("", "")
+    """What metrics begin with that are another one asked again elsewhere, and where that is: of ``x`` there
+    may be ``there_x``.
+    """
     alike: tuple[str, ...] = ()
     """Parameters in which a run and the reference have to agree, beside those that name a run, for their
     numbers to stand together."""

@@ -9,7 +9,7 @@ from math import inf
 from typing import Literal, Self
 
 from ferbook import paths
-from ferbook.book import chapters
+from ferbook.book import chapters, suite
 from ferbook.chance import chance_alone, holm, smallest_effect
 from ferbook.claims import Fact, Paper, PaperClaim, Question, read_claims
 from ferbook.errors import DataError, nearest_name
@@ -119,7 +119,8 @@ class Answered:
 class Judged:
     """A claim with the answers to its questions, those to its preconditions by name, and what follows.
 
-    ``sizes``: how much of it there is, as text. ``survives``: whether the verdict stands when its p are
+    ``again``: by question, its answer elsewhere, where it was asked there (``Suite.again``). ``sizes``: how
+    much of it there is, as text. ``survives``: whether the verdict stands when its p are
     corrected for all questions that were asked; None where nothing was answered, or by a count.
     """
 
@@ -128,6 +129,7 @@ class Judged:
     required: Mapping[str, Answered]
     verdict: Verdict
     sizes: str = ""
+    again: Mapping[Question, Answered] = field(default_factory=dict)
     survives: bool | None = None
 
     @property
@@ -147,8 +149,21 @@ class Judged:
         """
         if self.verdict == "holds":
             return min(self.own, key=lambda each: each.room)
-        against = ("no", "no difference", "too few", "open", "not asked")
-        return min(self.own, key=lambda each: (*against, "yes").index(each.answer))
+        return min(self.own, key=_against)
+
+    @property
+    def resting(self) -> list[Answered]:
+        """The answers that the verdict rests on."""
+        every = {"holds": self.own, "holds against a weak control": self.weak}
+        return every.get(self.verdict, [self.deciding])
+
+    @property
+    def replicated(self) -> Answered | None:
+        """Of what the verdict rests on, the answer elsewhere that stands most against the claim; None where
+        none was asked there.
+        """
+        there = [self.again[each.question] for each in self.resting if each.question in self.again]
+        return min(there, key=_against, default=None)
 
     @property
     def why(self) -> str:
@@ -160,6 +175,9 @@ class Judged:
         if self.verdict == "holds against a weak control":
             weak = min(self.weak, key=lambda each: each.room)
             told = f"{weak.sentence.removesuffix('.')}; but: {told}"
+        there = self.replicated if self.verdict.startswith("holds") else None
+        if there and there.answer != "yes":
+            told += f" {suite().again[1].capitalize()}: {there.answer}, {there.told}."
         return f"{told} {self.sizes}".rstrip()
 
     def after(self, corrected: Mapping[int, float]) -> bool | None:
@@ -177,10 +195,16 @@ class Judged:
             "verdict": self.verdict,
             "why": self.why,
             "sizes": self.sizes,
+            "again": [each.to_json() for each in self.again.values()],
             "survives": self.survives,
             "requires": {name: each.to_json() for name, each in self.required.items()},
             "questions": [each.to_json() for each in self.answers],
         }
+
+
+def _against(each: Answered) -> int:
+    """How far an answer is from standing against the claim."""
+    return ("no", "no difference", "too few", "open", "not asked", "yes").index(each.answer)
 
 
 def _told(name: str, results: ByChapter) -> tuple[Told, str]:
@@ -280,7 +304,8 @@ def judge(claim: PaperClaim, results: ByChapter, preconditions: Mapping[str, Que
     """
     answers = tuple(ask(question, results) for question in claim.questions)
     required = {name: ask(preconditions[name], results) for name in claim.requires}
-    judged = Judged(claim, answers, required, "not settled", _sizes(claim.sizes, results))
+    again = {each: ask(there, results) for each in claim.questions if (there := _elsewhere(each, results))}
+    judged = Judged(claim, answers, required, "not settled", _sizes(claim.sizes, results), again)
     given = {each.answer for each in judged.own}
     unmet = _unmet(required)
     verdict: Verdict = "not settled"
@@ -298,6 +323,15 @@ def judge(claim: PaperClaim, results: ByChapter, preconditions: Mapping[str, Que
     elif "too few" in given:
         verdict = "cannot be asked with this many"
     return replace(judged, verdict=verdict)
+
+
+def _elsewhere(question: Question, results: ByChapter) -> Question | None:
+    """The ``question`` about what its metric is elsewhere; None where that is not known."""
+    told, name = _told(question.metric, results)
+    there = f"{suite().again[0]}{name}"
+    if there == name or there not in told.metrics or isinstance(question.bound, str):
+        return None
+    return question.model_copy(update={"metric": f"{question.chapter}.{there}"})
 
 
 def _unmet(required: Mapping[str, Answered]) -> list[Answered]:

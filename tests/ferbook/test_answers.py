@@ -13,7 +13,7 @@ from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.request import Request
 from ferbook.run import _write_record
-from ferbook.store import open_run, write_json
+from ferbook.store import open_run, read_json, write_json
 from ferbook.verdicts import Told, ask, judge
 
 GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
@@ -82,6 +82,19 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
     assert text.startswith('<figure class="fer-figure" id="figure-claims">')
     assert "| Verdict | Claim | Why |" in text, "no reference, no column for it"
     assert (paths.pages() / "answers.md").read_text().splitlines().count(PLACE) == 1
+
+
+def test_what_was_asked_on_other_heads_too_has_a_column_and_its_own_row(run, tmp_path):
+    file = run.result("derl").folder / "metrics.json"
+    metrics = read_json(file)
+    there = metrics["ahead_of_cnn"] | {"value": -2, "low": -3, "high": -1}
+    write_json(file, metrics | {"other_heads_ahead_of_cnn": there})
+    page = answers_text(answers_of(run), tmp_path).replace("\u00a0", " ")
+    assert "| Verdict | On other heads | Claim | Why |" in page
+    assert "| {bdg-success}`holds` | {bdg-danger}`no` | What the generator takes off" in page
+    assert "| {bdg-success}`holds` | – | A generator can make" in page
+    assert "On other heads: no, −2.0 (95 % interval −3.0 to −1.0) points; asked: above 0 points." in page
+    assert "| {bdg-danger}`no` | *On other heads:* Is it ahead of a plain network" in page
 
 
 def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl, tmp_path):

@@ -186,6 +186,41 @@ def test_the_verdict_tells_how_much_there_is():
         judge(claim(asked, sizes="{trainnig.filters}"), RESULTS, {})
 
 
+def on_other_heads(**there):
+    """The results, with these numbers on other heads too."""
+    told = RESULTS["training"]
+    there = {f"other_heads_{name}": estimate for name, estimate in there.items()}
+    return RESULTS | {"training": Told(METRICS | there, told.facts)}
+
+
+def test_what_holds_here_and_not_elsewhere_is_said_in_the_verdict():
+    asked = claim(question("accuracy", above=0.5), question("filters", above=8, counts=True))
+    assert judge(asked, RESULTS, {}).replicated is None and judge(asked, RESULTS, {}).again == {}
+    same = judge(asked, on_other_heads(accuracy=Estimate(0.7, 0.6, 0.8, unit="share")), {})
+    assert same.verdict == "holds" and same.replicated.answer == "yes" and "other heads" not in same.why
+    lost = judge(
+        asked,
+        on_other_heads(accuracy=Estimate(0.6, 0.45, 0.8, unit="share"), filters=Estimate(3, unit="count")),
+        {},
+    )
+    assert lost.verdict == "holds", "other heads decide nothing"
+    assert lost.why.endswith(" On other heads: no, 3; asked: above 8.")
+    assert [each.answer for each in lost.again.values()] == ["open", "no"]
+    assert lost.replicated.question.metric == "training.other_heads_filters"
+
+
+def test_what_is_asked_again_is_what_the_verdict_rests_on():
+    weak, beside = question("accuracy", above=0.5, weak=True), question("gain", above=-9, beside=True)
+    asked = claim(question("filters", above=9, counts=True), weak, beside)
+    there = on_other_heads(accuracy=Estimate(0.4, 0.3, 0.45, unit="share"), gain=Estimate(-20, -30, -10))
+    judged = judge(asked, there, {})
+    assert judged.verdict == "holds against a weak control" and judged.replicated.answer == "no"
+    assert "On other heads: no, 40" in judged.why
+    strong = claim(question("accuracy", above=0.95))
+    assert judge(strong, there, {}).replicated.answer == "no"
+    assert "other heads" not in judge(strong, there, {}).why, "nothing is there to be replicated"
+
+
 def corrected(*distances, **bound):
     """Verdicts of claims whose single numbers lie so many half-widths, of 100 degrees of freedom, from 0."""
     names = [f"m{number}" for number in range(len(distances))]
