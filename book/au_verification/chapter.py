@@ -1,7 +1,7 @@
 """Chapter ``au_verification``: what it takes, and what the profiles change."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import Field
 
@@ -9,7 +9,11 @@ from book.parameters import BootstrapField, NetworkParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter
+from ferbook.errors import DataError
 from ferbook.parameters import listed
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
 
 
 class AuVerificationParameters(NetworkParameters):
@@ -58,6 +62,24 @@ class AuVerificationParameters(NetworkParameters):
         400, ge=20, le=100_000, description="simulated data sets behind error rate and coverage"
     )
     bootstrap: BootstrapField = 300
+
+    def require(self, faces: "FaceSet") -> None:
+        """Enough people with action units, where a real set has any."""
+        if self.faces in get_args(FaceDomain) or not faces.aus:
+            return
+        from fer_lib.aus.nulls import FEWEST_SUBJECTS
+        from fer_lib.aus.permutations import blocks_of
+        from fer_lib.aus.presence import presence
+
+        shown = presence(faces, self.present_from).scored()
+        # As in ``examine``, which leaves a group of the people out in turn.
+        moved = blocks_of(shown, "subject", within=shown.emotions).movable(shown.present)
+        if moved.max() < 1.25 * FEWEST_SUBJECTS:
+            raise DataError(
+                f"face set {faces.name!r}: too few people in whom an action unit could be another's, within "
+                f"an emotion ({moved.max()} at most); it needs more people, or no action units: then "
+                "rendered people are asked about"
+            )
 
     @property
     def populations(self) -> tuple[str, ...]:
