@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 _HARD_LOSSES = tuple(loss for loss in get_args(Loss) if loss != "votes")
 _EVERY_LOSS = {"losses": ",".join(get_args(Loss))}
 _AT_LENGTH = {
-    **{"subjects": 0, "size": 48, "epochs": 60, "batch_size": 128, "lr": 0.1, "nesterov": True},
-    **{"weight_decay": 5e-4, "augment": "standard", "dropout": 0.3, "averaging": 0.999, "bootstrap": 10_000},
-    **{"structures": ",".join(get_args(Network)), "seeds": 5},
+    "subjects": 0,
+    "size": 48,
+    "epochs": 60,
+    "batch_size": 128,
+    "lr": 0.1,
+    "nesterov": True,
+    "weight_decay": 5e-4,
+    "augment": "standard",
+    "dropout": 0.3,
+    "averaging": 0.999,
+    "bootstrap": 10_000,
+    "structures": ",".join(get_args(Network)),
+    "seeds": 5,
 }
 """Every structure, five seeds."""
 
@@ -87,8 +97,11 @@ CHAPTER = Chapter(
     needs="two CPU cores for the small default; a GPU for FER2013 in full",
     profiles={
         "smoke": {
-            **{"size": 16, "epochs": 1, "bootstrap": 200},
-            **{"structures": "zhu,residual", "losses": "cross_entropy,focal"},
+            "size": 16,
+            "epochs": 1,
+            "bootstrap": 200,
+            "structures": "zhu,residual",
+            "losses": "cross_entropy,focal",
         },
         "paper": {**_AT_LENGTH, "kept": False, "losses": ",".join(_HARD_LOSSES)},
         ("laptop", "wild"): {"subjects": 500},
@@ -99,8 +112,14 @@ CHAPTER = Chapter(
             "laptop",
             {
                 **_AT_LENGTH,
-                **{"size": 24, "most": 6000, "epochs": 10, "seeds": 2, "averaging": 0.0, "bootstrap": 2000},
-                **{"structures": "zhu,residual", "losses": "cross_entropy,label_smoothing"},
+                "size": 24,
+                "most": 6000,
+                "epochs": 10,
+                "seeds": 2,
+                "averaging": 0.0,
+                "bootstrap": 2000,
+                "structures": "zhu,residual",
+                "losses": "cross_entropy,label_smoothing",
             },
         ),
     },

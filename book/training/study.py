@@ -93,9 +93,14 @@ def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Teste
     looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
     crossed = cross_validate(
         *(faces, protocol, p.network, TrainingRecipe.of(p)),
-        **{"folds": p.folds, "options": p.network_options, "without_copies": p.without_copies},
-        **{"test_time": p.test_time, "seed": p.seed, "checkpoints": looks},
-        **{"precision": run.precision, "device": run.device},
+        folds=p.folds,
+        options=p.network_options,
+        without_copies=p.without_copies,
+        test_time=p.test_time,
+        seed=p.seed,
+        checkpoints=looks,
+        precision=run.precision,
+        device=run.device,
     )
     precision = crossed.folds[0].training.precision
     run.note(precision=precision.to_json())

@@ -540,6 +540,9 @@ def test_the_real_fer2013_has_its_published_counts():
         votes = faces.table.filter(like="vote_")
         assert votes.iloc[0].to_dict() == {
             **dict.fromkeys(votes.columns, 0),
-            **{"vote_neutral": 4, "vote_sadness": 1, "vote_anger": 3, "vote_disgust": 2},
+            "vote_neutral": 4,
+            "vote_sadness": 1,
+            "vote_anger": 3,
+            "vote_disgust": 2,
         }
         assert (votes.sum(axis=1) == 10).mean() > 0.999
