@@ -339,6 +339,7 @@ def predict_command(
             f"run {chosen.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
             f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
         )
+    chosen.result(chapter).require_whole()
     prediction = predict_pictures(folder, pictures, cropped=cropped, test_time=test_time)
     if version := another(prediction.faces):
         errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)

@@ -126,6 +126,8 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     run.record()
     results = [run.result(name) for name in ("au_verification", "training")]
     finished = [result for result in results if result.done()]
+    for result in finished:
+        result.require_whole()
     if not finished:
         raise RunStoreError(
             f"run {run.name!r} has no trained network; `ferbook run au_verification --run {run.name}` makes "
@@ -139,9 +141,9 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
             )
     verified, training = results
     detectors = verified.artefact("detectors", Detectors) if verified in finished else None
-    if population := finished[0].done()["inputs"]["parameters"]["population"]:
+    if population := finished[0].done()["inputs"].get("parameters", {}).get("population"):
         # Not those that were trained since: the detectors are filters of the first that was there.
-        asked = finished[0].record()["populations"][population]["kept"]
+        asked = finished[0].record().get("populations", {}).get(population, {}).get("kept") or [None]
         kept = [m for m in find_population(population).kept() if m.has_weights and m.seed in asked]
         if not kept or kept[0].seed != asked[0]:
             raise RunStoreError(

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -26,7 +26,8 @@ from ferbook.beside import REFERENCE
 from ferbook.book import find_chapter
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.files import read_yaml
-from ferbook.store import DONE, file_checksums, read_json, write_json
+from ferbook.records import Record, read_json
+from ferbook.store import DONE, file_checksums, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from fer_lib.nets.classifier import Classifier
     from fer_lib.train.lesson import TrainedNetwork
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 FAILED = "FAILED.json"
 """The record of a training that diverged."""
@@ -53,6 +56,21 @@ class Taught(BaseModel):
     options: dict[str, bool | int | float | tuple[int, ...]] = {}
     recipe: TrainingRecipe
     labels: Literal["own", "shuffled"] = "own"
+
+
+class TrainedMember(Record):
+    """``DONE.json`` of a member: how it was trained, and how well."""
+
+    faces: str
+    device: str
+    seconds: Annotated[float, Field(ge=0)]
+    core_seconds: Annotated[float, Field(ge=0)] = 0.0
+    taught: dict
+    files: dict[str, str]
+    classes: list[str] = Field(default=[])
+    train_accuracy: Share = 0.0
+    valid_accuracy: Share = 0.0
+    test_accuracy: Share = 0.0
 
 
 class Kept(BaseModel):
@@ -152,7 +170,7 @@ class Member:
             taught = type(self.population.taught).model_validate(told["taught"])
         except (RunStoreError, ValidationError, KeyError):
             return "damaged"
-        return told["failed"] if taught == self.population.taught else "of another recipe"
+        return str(told["failed"]) if taught == self.population.taught else "of another recipe"
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its lesson."""
@@ -174,7 +192,7 @@ class Member:
 
     def done(self) -> dict:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""
-        return read_json(self.folder / DONE)
+        return read_json(self.folder / DONE, TrainedMember)
 
     def network(self, epoch: int = 0) -> "Classifier":
         """The network with the weights of the epoch that validation chose, in evaluation mode on the CPU; its
@@ -223,7 +241,10 @@ class Member:
     def _array(self, name: str) -> "np.ndarray":
         import numpy as np
 
-        return np.load(self.folder / name, allow_pickle=False)
+        try:  # mapped: an array that is larger than its file says takes no memory
+            return np.array(np.load(self.folder / name, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError) as fault:
+            raise DataError(f"{self.folder / name}: no array of answers ({fault})") from fault
 
     def tested(self) -> "pd.DataFrame":
         """What statistics need of the test split, so that they need no faces: one row per picture with its

@@ -21,7 +21,8 @@ from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
 from ferbook.errors import ChapterError
 from ferbook.execute import STORED_VARIABLE, THREADS_VARIABLE
-from ferbook.store import ChapterResult, read_json
+from ferbook.records import read_json
+from ferbook.store import ChapterResult
 
 
 class FaceSession(ferbook.session.Session):

@@ -8,10 +8,44 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from book.parameters import ChapterParameters
 from ferbook.book import Option, Suite
 from ferbook.errors import DataError, ParameterError
+from ferbook.records import Noted, Record
 from ferbook.store import ChapterResult
+
+
+class OpenedFaces(Record):
+    """A face set that a chapter opened."""
+
+    name: str
+    pictures: int = 0
+    checksum: str = ""
+
+
+class AskedPopulation(Record):
+    """Which networks of a population a chapter asked: their seeds, and why others failed."""
+
+    kept: list[int | str]
+    failed: dict[str, str] = Field(default={})
+
+
+class TrainedIn(Record):
+    """The format that a chapter trained in."""
+
+    name: str
+    channels_last: bool
+
+
+class FacesNoted(Noted):
+    """What chapters about faces note beside the engine's own."""
+
+    data: OpenedFaces | None = None
+    beside: list[OpenedFaces] = Field(default=[])
+    populations: dict[str, AskedPopulation] = Field(default={})
+    precision: TrainedIn | None = None
 
 
 def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
@@ -104,12 +138,16 @@ def provenance_rows(made: Mapping) -> list[tuple[str, str]]:
     sets = [("Data", made["data"])] if "data" in made else []
     sets += [("Beside it", each) for each in made.get("beside", [])]
     rows = [
-        (what, f"`{faces['name']}`, {faces['pictures']:,} pictures, SHA-256 `{faces['checksum'][:16]}…`")
+        (
+            what,
+            f"`{faces['name']}`, {faces.get('pictures', 0):,} pictures, "
+            f"SHA-256 `{faces.get('checksum', '')[:16]}…`",
+        )
         for what, faces in sets
     ]
     for name, told in made.get("populations", {}).items():
         seeds = ", ".join(map(str, told["kept"])) or "none is kept"
-        failed = "".join(f"; seed {seed} {why}" for seed, why in told["failed"].items())
+        failed = "".join(f"; seed {seed} {why}" for seed, why in told.get("failed", {}).items())
         rows.append(
             ("Networks", f"population `{name}`, {len(told['kept'])} networks (seeds {seeds}){failed}")
         )
@@ -131,7 +169,7 @@ def verdicts(results: Mapping[str, ChapterResult]) -> str:
         return ""
     found = judged.artefact("detectors", Detectors)
     filters = {each.filter: (each.au, each.moved_by) for each in found.filters}
-    told = json.dumps({"layer": found.layer, "filters": filters})
+    told = json.dumps({"layer": found.layer, "filters": filters}).replace("<", "\\u003c")
     return f'<script type="application/json" id="filter-verdicts">{told}</script>'
 
 
@@ -195,6 +233,7 @@ SUITE = Suite(
     check=check_parameters,
     prepare=prepare,
     data_key=data_key,
+    record=FacesNoted,
     seen=seen,
     outdated=outdated,
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),

@@ -16,6 +16,7 @@ from ferbook import paths
 from ferbook.errors import BookError, FerError, nearest_name, require_name
 from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
+from ferbook.records import Noted
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
@@ -121,6 +122,8 @@ class Suite:
     """Given the parameters of the chapters that are about to run, makes what several of them need."""
     data_key: Callable[[Parameters], Mapping[str, str]] = lambda parameters: {}
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
+    record: type[Noted] = Noted
+    """What a chapter's record holds: beside the engine's own fields, those of the book."""
     seen: Callable[[Mapping[str, object]], list[str]] = lambda made: []
     """Given a chapter's record, which data it read, with their versions."""
     outdated: Callable[[Mapping[str, object]], str] = lambda made: ""

@@ -4,6 +4,7 @@ top.
 
 import hashlib
 import html
+import json
 import os
 import re
 import shutil
@@ -14,20 +15,24 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
 from ferbook.answers import PLACE, Verdicts, answers_of, answers_text, badge, table_row
 from ferbook.beside import REFERENCE, Beside, standing_beside
 from ferbook.book import Chapter, book, chapters, page_of, pages_of_toc, suite
-from ferbook.environment import child_environment, printed_by_failure
+from ferbook.environment import child_environment, committed_file, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures, require_figures
 from ferbook.inputs import code_inputs
+from ferbook.markup import fault_of_svg, safe_outputs
 from ferbook.notebook import (
     INJECTED_TAG,
+    LARGEST_NOTEBOOK,
     PARAMETERS_TAG,
+    assigned_values,
     code_cells,
+    code_sources,
     figure_cells,
     paired_cells,
     read_notebook,
@@ -38,9 +43,10 @@ from ferbook.offline import external_requests
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.questions import LOG_PLACE, log_text, read_log
+from ferbook.records import read_json, read_vouched
 from ferbook.references import cited, references_text
 from ferbook.site import finish, home
-from ferbook.store import ChapterResult, Run, open_run, read_json, write_json
+from ferbook.store import LARGEST_ARTEFACT, ChapterResult, Run, file_checksums, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
@@ -48,6 +54,7 @@ KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
 """The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
 _FILES = "files"
 """Folder of what lies beside the built pages as it is."""
+_SHOWN_FILES = (".svg", ".png", ".csv")
 
 
 def check_toc() -> None:
@@ -142,7 +149,11 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     """
     source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
     commit = result.record().get("commit", "unknown")
-    injected = [_tagged(cell, "hide-input") for cell in executed.cells if INJECTED_TAG in tags(cell)]
+    injected = [
+        new_code_cell(cell.source, id=f"injected-{place}", metadata={"tags": [INJECTED_TAG, "hide-input"]})
+        for place, cell in enumerate(executed.cells)
+        if INJECTED_TAG in tags(cell)
+    ]
     pairs = iter(paired_cells(code_cells(source), code_cells(executed)))
     cells: list[NotebookNode] = []
     for cell in source.cells:
@@ -157,7 +168,8 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
             cells += injected
     for today, ran in pairs:
         cells += _shown_cells(today, ran, commit, len(cells))
-    source.cells, source.metadata = cells, executed.metadata
+    source.cells = cells
+    source.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return source
 
 
@@ -172,8 +184,9 @@ def _shown_cells(
 
     if ran is None:
         return noted("A cell has been added here since the chapter was executed,")
+    ran = safe_outputs(ran)
     if today is None:
-        ran.id = f"executed-{place}"
+        ran.id, ran.metadata = f"executed-{place}", NotebookNode()
         return noted("The notebook has no longer the cell below, which was executed", ran)
     ran.id, ran.metadata = today.id, today.metadata
     if PARAMETERS_TAG in tags(ran):  # the values that were used stand below it
@@ -247,6 +260,12 @@ def stage(run: Run, folder: Path) -> None:
         if shown is None:
             notebook = _absent_notebook(chapter, run)
         else:
+            if foreign := foreign_cells(chapter, shown):
+                again = f"`ferbook run {name} --run {shown.folder.parent.name}` makes it again"
+                raise RunStoreError(
+                    f"{shown.notebook}: {', '.join(foreign)}: code neither of this checkout nor of the "
+                    f"commit that the run names; {again}"
+                )
             notebook, results[name] = staged_notebook(chapter, shown), shown
             current = code_inputs(chapter)
             if not _is_of_other_code(shown, current):
@@ -307,11 +326,41 @@ def _require_captions(chapter: Chapter, result: ChapterResult) -> None:
             )
 
 
+def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
+    """The code cells of an executed notebook that stand neither in the checkout's nor in that of the commit
+    that the result names, and cells of parameters that assign others than it was made from. A result that is
+    committed here is the checkout's own.
+    """
+    if committed_file("HEAD", result.notebook) == read_vouched(result.notebook, LARGEST_NOTEBOOK):
+        return []
+    executed, done = read_notebook(result.notebook), result.done() or {}
+    known, odd = set(code_sources(read_notebook(chapter.notebook))), []
+    if not known.issuperset(code_sources(executed)):
+        commit = str(result.record().get("commit", "")).removesuffix("-dirty")
+        if committed := committed_file(commit, chapter.notebook):
+            known |= set(code_sources(nbformat.reads(committed.decode(), as_version=4)))
+    given = done.get("inputs", {}).get("parameters", {})
+    for number, cell in enumerate((c for c in executed.cells if c.cell_type == "code"), start=1):
+        if INJECTED_TAG in tags(cell):
+            try:
+                same = assigned_values(cell.source).items() <= given.items()
+            except (ChapterError, SyntaxError, ValueError, TypeError):
+                same = False
+        else:
+            same = cell.source in known
+        if not same:
+            odd.append(f"code cell {number} ({cell.get('id')!s:.40})")
+    return odd
+
+
 def _stage_files(made: Path, folder: Path, page: str) -> None:
-    """The figures' files, which lie beside the built ``page``."""
-    if (made / "figures").is_dir():
-        target = folder / _FILES / Path(page).parent / "figures"
-        shutil.copytree(made / "figures", target, dirs_exist_ok=True)
+    """The figures' files, which lie beside the built ``page``. Raises RunStoreError for one that acts."""
+    target = folder / _FILES / Path(page).parent / "figures"
+    for file in sorted(file for file in (made / "figures").glob("*.*") if file.suffix in _SHOWN_FILES):
+        if file.suffix == ".svg" and (fault := fault_of_svg(read_vouched(file, LARGEST_ARTEFACT))):
+            raise RunStoreError(f"{file}: {fault}, which no figure here has; run the chapter again")
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
 
 
 def _stage_metrics(result: ChapterResult, current: Mapping[str, object], folder: Path) -> None:
@@ -367,8 +416,8 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     ChapterError where the build fails.
     """
     check_toc()
-    _require_sound(run)
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
+        _require_sound(run)
         return _build(run, force)
 
 
@@ -388,8 +437,15 @@ def located(line: str, staging: Path) -> str:
 
 def _is_built_from(html: Path, key: str) -> bool:
     with suppress(RunStoreError):  # no stamp, or a damaged one: not known, so build
-        return (html / "index.html").is_file() and read_json(html / STAMP).get("key") == key
+        stamp = read_json(html / STAMP)
+        return stamp.get("key") == key and stamp.get("pages") == _pages_key(html)
     return False
+
+
+def _pages_key(html: Path) -> str:
+    """SHA-256 over all files of a built book but its stamp."""
+    pages = {name: checksum for name, checksum in file_checksums(html).items() if name != STAMP}
+    return hashlib.sha256(json.dumps(pages).encode()).hexdigest()
 
 
 def _build(run: Run, force: bool) -> tuple[Path, bool]:
@@ -436,7 +492,7 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     requests = external_requests(new)
     if requests:
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
-    write_json(new / STAMP, {"key": key, "run": run.name})
+    write_json(new / STAMP, {"key": key, "pages": _pages_key(new), "run": run.name})
     if html.exists():
         html.rename(old)
     new.rename(html)

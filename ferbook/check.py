@@ -1,7 +1,8 @@
-"""Is the book still true? A run's chapters executed again through nbval, and their numbers compared."""
+"""Is the book still true? This checkout's chapters executed through nbval with a run's parameters, and the
+numbers compared with those that the run stored.
+"""
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -9,16 +10,29 @@ from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
+from nbformat import NotebookNode
+from pydantic import ValidationError
 
 from ferbook.book import Chapter, suite, with_upstream
-from ferbook.environment import child_environment, printed_by_failure
+from ferbook.environment import bare_jupyter, child_environment, printed_by_failure
 from ferbook.errors import FerError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
-from ferbook.notebook import COMPARED_TAG, faults_of_execution, read_notebook, tags
-from ferbook.store import ChapterResult, Run, now, read_json, write_json
+from ferbook.notebook import (
+    COMPARED_TAG,
+    code_cells,
+    faults_of_execution,
+    paired_cells,
+    parameters_source,
+    read_notebook,
+    tags,
+)
+from ferbook.parameters import Parameters
+from ferbook.records import read_json
+from ferbook.store import ChapterResult, Run, now, write_json
 
 _ROUNDING = 1e-9
 """Relative difference that only says how a number was written down."""
@@ -103,16 +117,34 @@ def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -
     ]
 
 
-def _execute_again(result: ChapterResult, run: Run) -> list[str]:
-    """Faults found by running the chapter again under nbval in a folder of its own."""
+def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNode, list[str]]:
+    """The checkout's notebook of ``chapter`` with the outputs that ``result`` stored for the same code, and
+    which cells' code differs: what a run brings along is compared, and never executed.
+    """
+    notebook, faults = read_notebook(chapter.notebook), []
+    for today, ran in paired_cells(code_cells(notebook), code_cells(read_notebook(result.notebook))):
+        if today and ran and today.source == ran.source:
+            today.outputs = ran.outputs
+            continue
+        faults.append(f"cell {(today or ran).get('id')!r}: the code of the run is not that of this checkout")
+        if today:
+            today.metadata["tags"] = [tag for tag in tags(today) if tag != COMPARED_TAG]
+    return notebook, faults
+
+
+def _execute_again(chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters) -> list[str]:
+    """Faults found by running the checkout's chapter under nbval in a folder of its own."""
+    notebook, faults = todays_notebook(chapter, result)
     with tempfile.TemporaryDirectory(prefix="ferbook-check.") as place:
         again = Path(place) / "again"
         again.mkdir()
         copy = Path(place) / result.notebook.name
-        shutil.copy(result.notebook, copy)
+        code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
+        nbformat.write(notebook, copy)
         stored = str(result.folder / "record.json")
         environment = child_environment(
-            **{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder), STORED_VARIABLE: stored}
+            **{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder), STORED_VARIABLE: stored},
+            **bare_jupyter(Path(place)),
         )
         environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
         if threads := result.record().get("threads"):
@@ -127,14 +159,16 @@ def _execute_again(result: ChapterResult, run: Run) -> list[str]:
         printed = printed_by_failure(command, log, environment, Path(place))
         if printed is not None:
             told = [line.strip() for line in printed if line.startswith("FAILED")]
-            return [*(told or printed[-3:]), f"nbval's log: {log}"]
+            return [*faults, *(told or printed[-3:]), f"nbval's log: {log}"]
         metrics = ChapterResult(result.chapter, again).metrics()
-        return compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
+        return faults + compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
 
 
 def _quickest(results: Sequence[ChapterResult], within: float) -> set[str]:
     """The chapters that took least, as many as took ``within`` seconds together; damaged ones aside."""
-    seconds = {result.chapter: result.record()["seconds"] for result in results if not result.faults()}
+    seconds = {
+        result.chapter: result.record().get("seconds", 0.0) for result in results if not result.faults()
+    }
     ordered = sorted(seconds, key=seconds.__getitem__)
     totals = accumulate(seconds[name] for name in ordered)
     return {name for name, total in zip(ordered, totals, strict=True) if total <= within}
@@ -155,17 +189,19 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
     if skip_checked and earlier.get("key") == key:
         return told(f"unchanged since it passed at {earlier.get('when')}")
     if not again:
+        seconds = result.record().get("seconds", 0.0)
         return told(
-            f"stored result whole; not executed again, which takes {result.record()['seconds']:.0f} s: "
+            f"stored result whole; not executed again, which takes {seconds:.0f} s: "
             f"`ferbook check {chapter.name} --run {run.name}` does it"
         )
     stored = result.done()["inputs"].get("parameters", {})
     known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}
     try:
-        suite().check({chapter.name: chapter.parameters(**known)})
-    except FerError as fault:
-        return told("failed: it cannot be executed again here", [str(fault)])
-    if faults := _execute_again(result, run):
+        parameters = chapter.parameters(**known)
+        suite().check({chapter.name: parameters})
+    except (FerError, ValidationError) as fault:
+        return told("failed: it cannot be executed again here", [" ".join(str(fault).split())])
+    if faults := _execute_again(chapter, result, run, parameters):
         return told("failed: executed again, it differs", faults, executed=True)
     write_json(passed, {"key": key, "when": now()})
     figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))

@@ -241,6 +241,9 @@ def runs(as_json: AsJson = False) -> None:
         return
     for row in rows:
         console.print(row["run"], style="bold")
+        if "fault" in row:
+            errors.print(f"  {row['fault']}")
+            continue
         about = [row["profile"], *(row[name] for name in suite().named_by), row["changed"]]
         for line in (", ".join(about), *row["shown"]):
             console.print(f"  {line}")

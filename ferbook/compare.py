@@ -1,6 +1,7 @@
 """Runs side by side: their key metrics, and what differs between two."""
 
 from ferbook.book import chapters, suite
+from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.store import Run, all_runs, open_run
 from ferbook.text import bounds_text, number_text
@@ -17,12 +18,16 @@ def _metrics(run: Run) -> dict[str, Estimate]:
 
 def run_rows() -> list[dict[str, object]]:
     """One row per run: name, profile, what names a run, time of the last change, key metrics (values and as
-    shown).
+    shown); of one that cannot be believed its name and the ``fault``.
     """
     keys = [f"{chapter.name}.{name}" for chapter in chapters().values() for name in chapter.key_metrics]
     rows = []
     for run in all_runs():
-        record, found = run.record(), _metrics(run)
+        try:
+            record, found = run.record(), _metrics(run)
+        except RunStoreError as fault:
+            rows.append({"run": run.name, "fault": str(fault)})
+            continue
         metrics = {name: found[name] for name in keys if name in found}
         asked = record["request"]["parameters"].values()
         rows.append(
@@ -73,7 +78,7 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
             a, b = (of_run[chapter].get(name) for of_run in asked)
             if a != b:
                 parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
-    made = [record.get("chapters", {}) for record in records]
+    made = [{result.chapter: result.record() for result in run.results()} for run in runs]
     data = []
     for chapter in filter(made[1].__contains__, made[0]):
         a, b = (", ".join(suite().seen(of_run[chapter])) for of_run in made)

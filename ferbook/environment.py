@@ -3,6 +3,7 @@ another folder.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,29 @@ def git_commit() -> str:
         ).strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def committed_file(commit: str, file: Path) -> bytes | None:
+    """The content of a file of the checkout as it was at ``commit``, or at ``HEAD``; None where
+    nobody here knows that commit, or it had no such file.
+    """
+    if not re.fullmatch(r"HEAD|[0-9a-f]{4,40}", commit) or not file.is_relative_to(paths.root()):
+        return None
+    command = ["git", "show", f"{commit}:./{file.relative_to(paths.root()).as_posix()}"]
+    try:
+        return subprocess.check_output(command, cwd=paths.root(), stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def bare_jupyter(folder: Path) -> dict[str, str]:
+    """Environment in which kernels are the packages' own: start-up files, kernels and settings of the user
+    are looked for in the empty ``folder``. What they defined would be part of a result that names them
+    nowhere.
+    """
+    own = {name: str(folder / name) for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR")}
+    empty = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "PYTHONSTARTUP"), "")
+    return own | empty | {"JUPYTER_PREFER_ENV_PATH": "1"}
 
 
 def printed_by_failure(

@@ -4,7 +4,9 @@ import os
 import shutil
 import time
 import traceback
+import uuid
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import papermill
@@ -13,13 +15,14 @@ from papermill.exceptions import PapermillExecutionError
 
 from ferbook import paths
 from ferbook.book import Chapter
-from ferbook.environment import git_commit
+from ferbook.environment import bare_jupyter, git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
 from ferbook.owner import die_with_owner, held, now
+from ferbook.records import read_json
 from ferbook.state import reasons_against
-from ferbook.store import Run, read_json, write_json
+from ferbook.store import Run, write_json
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
@@ -70,16 +73,18 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     """
     die_with_owner()
     result = run.result(chapter.name)
-    staging = run.work / "staging" / chapter.name
-    staging.parent.mkdir(parents=True, exist_ok=True)
-    with held(run.work / f"{chapter.name}.lock"):  # a job of a killed command may live a moment longer
-        shutil.rmtree(staging, ignore_errors=True)
+    # Of its own for each attempt: the kernel of a killed command may write for a moment longer.
+    place = run.work / "staging" / chapter.name
+    with held(run.work / f"{chapter.name}.lock"), TemporaryDirectory(prefix="ferbook-kernel.") as bare:
+        shutil.rmtree(place, ignore_errors=True)
+        staging = place / uuid.uuid4().hex
         inputs = read_json(run.inputs_file(chapter.name))
         inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
         if not (result.failed_folder.exists() or reasons_against(run, chapter, inputs)):
             _mark_finished(run, chapter)  # what it reads of a chapter upstream came out as before
             return
-        staging.mkdir()
+        staging.mkdir(parents=True)
+        os.environ |= bare_jupyter(Path(bare))
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
         # What libraries say to their authors would stand on the page, with a machine's path.
@@ -100,7 +105,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         except Exception as fault:
             raise _failed(chapter, run, staging, fault) from fault
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
     _mark_finished(run, chapter)
 
 

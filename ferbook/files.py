@@ -133,13 +133,27 @@ class _UniqueKeys(yaml.SafeLoader):
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """As YAML 1.2 and every reader understand it: to YAML 1.1 ``010`` is 8, and ``1:30`` is 90."""
+        if re.search(r"^[-+]?0\d|:", node.value):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{node.value!r} is no plain number", node.start_mark
+            )
+        return super().construct_yaml_int(node)
 
-def read_yaml(file: Path, error: type[FerError], mend: str = "") -> object:
-    """The content of a YAML file. Raises ``error``, naming the file and ending in ``mend``, where it cannot
-    be read or is not YAML.
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _UniqueKeys.construct_yaml_int)
+
+
+def read_yaml(file: Path, error: type[FerError], mend: str = "", most: int = 0) -> object:
+    """The content of a YAML file; with ``most`` one that may come from anybody, as ``read_plain``. Raises
+    ``error``, naming the file and ending in ``mend``, where it cannot be read or is not YAML.
     """
     try:
-        return deepcopy(_parsed(file.read_text(encoding="utf-8")))
+        text = read_plain(file, most).decode() if most else file.read_text(encoding="utf-8")
+        if most and "*" in text:  # an alias, of which nine in each other are nine to the ninth
+            raise ValueError("holds '*', which no record does")
+        return deepcopy(_parsed(text))
     except OSError as fault:
         raise error(f"{file}: cannot be read ({fault.strerror}){mend}") from fault
     except (yaml.YAMLError, ValueError, RecursionError) as fault:

@@ -15,9 +15,9 @@ from ferbook.environment import child_environment
 from ferbook.errors import MissingError
 from ferbook.execute import RUN_VARIABLE
 from ferbook.files import write_atomically
-from ferbook.notebook import code_cells, read_notebook
+from ferbook.notebook import code_cells, parameters_source, read_notebook
 from ferbook.request import stored_request
-from ferbook.store import Run
+from ferbook.store import INTERACTIVE, Run
 
 QUIET = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 """JupyterLab asks no other host whether there is a newer one."""
@@ -37,11 +37,11 @@ def copy_for(run: Run, chapter: Chapter) -> tuple[Path, bool]:
 
     Raises RunStoreError where there is no such run.
     """
-    file = paths.runs_dir() / "interactive" / "notebooks" / run.name / f"{chapter.name}.ipynb"
+    file = paths.runs_dir() / INTERACTIVE / "notebooks" / run.name / f"{chapter.name}.ipynb"
     notebook = read_notebook(chapter.notebook)
     parameters = stored_request(run.record()).of_chapter(chapter).model_dump()
     cell = code_cells(notebook)[0]
-    cell.source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    cell.source = parameters_source(parameters)
     notebook.cells[0].source = notebook.cells[0].source.replace("<!-- title -->", chapter.title)
     notebook.metadata[WRITTEN] = _content(notebook)
     if file.exists():

@@ -4,7 +4,7 @@ import ast
 import copy
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
@@ -14,19 +14,25 @@ from nbformat import NotebookNode
 
 from ferbook.book import Chapter
 from ferbook.errors import BookError, ChapterError
+from ferbook.files import read_plain
 
 PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
 COMPARED_TAG = "nbval-check-output"
+LARGEST_NOTEBOOK = 2**26
+"""Bytes of a notebook with its outputs."""
 
 
 def read_notebook(path: Path) -> NotebookNode:
     """The notebook at ``path``. Raises ChapterError where it is absent or not a notebook."""
     try:
-        return nbformat.read(path, as_version=4)
+        return nbformat.reads(read_plain(path, LARGEST_NOTEBOOK).decode(), as_version=4)
     except FileNotFoundError as fault:
         raise ChapterError(f"{path}: there is no such notebook") from fault
-    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as fault:
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
+        nbformat.ValidationError,
+    ) as fault:
         # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
         told = (str(fault).splitlines() or [type(fault).__name__])[0]
         raise ChapterError(f"{path}: not a readable notebook ({told})") from fault
@@ -59,8 +65,15 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
         raise ChapterError(
             f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(tagged)} are"
         )
+    return assigned_values(tagged[0].source)
+
+
+def assigned_values(source: str) -> dict[str, object]:
+    """The values that ``source`` assigns, by name. Raises ChapterError where it holds anything but plain
+    assignments of literals.
+    """
     values: dict[str, object] = {}
-    for node in ast.parse(tagged[0].source).body:
+    for node in ast.parse(source).body:
         try:
             (target,) = node.targets
             values[target.id] = ast.literal_eval(node.value)
@@ -70,6 +83,11 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
                 f"{ast.unparse(node)}"
             ) from fault
     return values
+
+
+def parameters_source(parameters: Mapping[str, object]) -> str:
+    """The source of a cell that assigns ``parameters``."""
+    return "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
 
 
 def require_parameters_cell(chapter: Chapter) -> None:

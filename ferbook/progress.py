@@ -6,8 +6,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 
+from ferbook.records import read_json
 from ferbook.state import ChapterState
-from ferbook.store import Run, read_json
+from ferbook.store import Run
 
 INTERVAL = 0.5
 """Seconds between two looks at the chapters' progress files."""

@@ -44,7 +44,7 @@ def _made_from(made: Mapping) -> list[tuple[str, str]]:
         *suite().provenance(made),
         *([("Device", made["device"])] if "device" in made else []),
         *([("Software", versions)] if versions else []),
-        ("Executed", f"{made['finished']}, in {number_text(made['seconds'], 'seconds')}"),
+        ("Executed", f"{made['finished']}, in {number_text(made.get('seconds', 0.0), 'seconds')}"),
     ]
 
 
@@ -57,14 +57,18 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
     record = run.record()
     # Not from run.yaml: a run that was killed has finished chapters of which its record does not know.
     made = run.result(chapter).summary() if chapter else record
-    rows = [("Run", f"`{run.name}`, profile `{record['request']['profile']}`, commit `{made['commit']}`")]
+    profile, commit = record["request"]["profile"], made.get("commit", "unknown")
+    rows = [("Run", f"`{run.name}`, profile `{profile}`, commit `{commit}`")]
     if chapter:
         rows += _made_from(made)
         if beside:
             other = beside.summary()
             extent = ", ".join(filter(None, [suite().extent(other), f"executed {other['finished']}"]))
             rows.append(
-                ("Beside it", f"run `{beside.folder.parent.name}`, commit `{other['commit']}`, {extent}")
+                (
+                    "Beside it",
+                    f"run `{beside.folder.parent.name}`, commit `{other.get('commit', 'unknown')}`, {extent}",
+                )
             )
         rows.append(("This page again", f"`{reproduce_command(run, chapter)}`"))
     else:

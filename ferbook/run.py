@@ -21,9 +21,10 @@ from ferbook.inputs import chapter_inputs
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import OWNER_VARIABLE, end_with_parent, now, owner
 from ferbook.parameters import Parameters
+from ferbook.records import read_json
 from ferbook.request import Request, stored_request
 from ferbook.state import ChapterState, differences, states
-from ferbook.store import Run, exclusive, make_current, open_run, read_json, write_json
+from ferbook.store import Run, exclusive, make_current, open_run, write_json
 
 WORTHWHILE_THREADS = 4
 """Threads of a chapter, where there are cores for several chapters of so many: small networks gain little

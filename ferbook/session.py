@@ -24,7 +24,7 @@ from ferbook.page.figure import csv_of, figure_html, store_figure
 from ferbook.page.style import Drawn
 from ferbook.page.tables import Table
 from ferbook.parameters import parse_value
-from ferbook.store import ChapterResult, Run, current_run, write_json
+from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_json
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
@@ -216,7 +216,7 @@ def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] 
     """
     chapter = find_chapter(name)
     parameters = chapter.parameters(**_parameters_from(chapter, namespace))
-    interactive = paths.runs_dir() / "interactive"
+    interactive = paths.runs_dir() / INTERACTIVE
     run = interactive
     if RUN_VARIABLE in os.environ:
         run = Path(os.environ[RUN_VARIABLE])

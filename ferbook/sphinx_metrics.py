@@ -22,7 +22,7 @@ from ferbook.beside import REFERENCE
 from ferbook.book import chapters
 from ferbook.errors import FerError, nearest_name
 from ferbook.estimate import Estimate
-from ferbook.store import read_json
+from ferbook.records import read_json
 from ferbook.text import OTHER_CODE, MetricError, metric_text
 
 NOT_RUN = "[not run]"

@@ -12,8 +12,9 @@ from ferbook.book import Chapter, chapters
 from ferbook.errors import RunStoreError
 from ferbook.inputs import chapter_inputs, reasons_out_of_date
 from ferbook.parameters import Parameters
+from ferbook.records import read_json
 from ferbook.request import Request, stored_request
-from ferbook.store import Run, read_json
+from ferbook.store import Run
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def states(run: Run, wanted: list[Chapter], parameters: Mapping[str, Parameters]
         failure = result.failed_folder / "failure.json"
         if failure.exists():
             reasons.append(_failure_reason(failure))
-        seconds = None if reasons else result.record()["seconds"]
+        seconds = None if reasons else result.record().get("seconds")
         found.append(ChapterState(chapter.name, tuple(reasons), seconds))
     return found
 

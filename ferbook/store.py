@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
-from contextlib import AbstractContextManager
+import stat
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,14 +16,20 @@ from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.book import chapters, suite
-from ferbook.errors import DataError, RunStoreError
+from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.estimate import Estimate
-from ferbook.files import read_yaml, write_atomically
+from ferbook.files import LARGEST_RECORD, open_regular, parse_json, plain_values, read_yaml, write_atomically
 from ferbook.owner import held, now
+from ferbook.records import Manifest, RunRecord, read_json, read_vouched, record_of, require_form
 
 Content = TypeVar("Content", bound=BaseModel)
 
 DONE = "DONE.json"
+INTERACTIVE = "interactive"
+"""Folder of the run store into which a chapter writes that is opened by hand."""
+NO_FILE = "no plain file"
+LARGEST_ARTEFACT = 2**26
+"""Bytes of what one chapter hands to another."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -30,21 +38,25 @@ def write_json(path: Path, content: object) -> None:
     write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict:
-    """The JSON object at ``path``. Raises RunStoreError where it cannot be read or is no object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise RunStoreError(f"{path}: not readable as JSON ({fault}); run the chapter again") from fault
-    if not isinstance(content, dict):
-        raise RunStoreError(f"{path}: expected a JSON object; the file is damaged, run the chapter again")
-    return content
-
-
 def file_checksums(folder: Path) -> dict[str, str]:
-    """Path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``."""
-    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != DONE)
-    return {f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    """Path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``; ``NO_FILE`` of a link, a
+    pipe, and of whatever else is no plain file.
+    """
+    checksums = {}
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for file in (Path(place) / name for name in (*links, *files) if name != DONE):
+            plain, checksum = stat.S_ISREG(file.lstat().st_mode), NO_FILE
+            if plain:
+                with open_regular(file) as content:
+                    checksum = hashlib.file_digest(content, "sha256").hexdigest()
+            checksums[file.relative_to(folder).as_posix()] = checksum
+    return dict(sorted(checksums.items()))
+
+
+def remove(path: Path) -> None:
+    """Remove a folder, or the link that stands in its place; nothing where there is none."""
+    path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -66,47 +78,72 @@ class ChapterResult:
 
     def done(self) -> dict | None:
         """Content of ``DONE.json``, or None where the chapter is not finished or the file is damaged."""
-        try:
-            done = read_json(self.folder / DONE)
-        except RunStoreError:
-            return None
-        whole = isinstance(done.get("finished"), str) and all(
-            isinstance(done.get(part), dict) for part in ("inputs", "files")
-        )
-        return done if whole else None
+        with suppress(RunStoreError):
+            return self._manifest()
+        return None
+
+    def _manifest(self) -> dict:
+        if self.folder.is_symlink():
+            raise RunStoreError(f"{self.folder}: a link; a chapter's folder lies in its run")
+        return read_json(self.folder / DONE, Manifest)
+
+    def _vouched(self, name: str, most: int = LARGEST_RECORD) -> bytes:
+        """The content of a file, of a finished chapter only as ``DONE.json`` vouches for it."""
+        content, done = read_vouched(self.folder / name, most), self.done()
+        if done and done["files"].get(name) != hashlib.sha256(content).hexdigest():
+            raise RunStoreError(
+                f"{self.folder / name}: differs from its checksum in {DONE}; run the chapter again"
+            )
+        return content
 
     def faults(self) -> list[str]:
-        """Which files differ from what ``DONE.json`` vouches for; empty if none does."""
-        done = self.done()
-        if done is None:
-            return [f"{self.chapter}: not finished (no readable {DONE})"]
-        vouched, present = done["files"], file_checksums(self.folder)
+        """Which files differ from what ``DONE.json`` vouches for, or are no records; empty if none does."""
+        try:
+            vouched = self._manifest()["files"]
+        except RunStoreError as fault:
+            return [f"{self.chapter}: not finished ({fault})"]
+        present = file_checksums(self.folder)
 
         def fault(file: str) -> str:
+            if present.get(file) == NO_FILE:
+                return f"a link or a pipe, {NO_FILE}"
             if file not in vouched:
                 return f"not in {DONE}"
             return f"differs from its checksum in {DONE}" if file in present else "missing"
 
         every = vouched | present
-        return [f"{self.chapter}/{f}: {fault(f)}" for f in every if vouched.get(f) != present.get(f)]
+        if odd := [f"{self.chapter}/{f}: {fault(f)}" for f in every if vouched.get(f) != present.get(f)]:
+            return odd
+        try:
+            for file, read in (("record.json", self.record), ("metrics.json", self.metrics)):
+                if file in vouched:
+                    read()
+        except RunStoreError as fault:
+            return [f"{self.chapter}: {fault}"]
+        return []
+
+    def require_whole(self) -> None:
+        """Raise RunStoreError, naming the file at fault, unless the chapter is finished and whole."""
+        if faults := self.faults():
+            raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter}` makes it again")
 
     def checksum(self) -> str:
         """SHA-256 (hex) over the checksums of the finished chapter's files."""
-        files = read_json(self.folder / DONE)["files"]
+        files = self._manifest()["files"]
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
     def handed_on(self) -> str:
         """SHA-256 (hex) over what the chapters that follow read: metrics, artefacts and weights, but neither
         the page, its figures and tables, nor when and how fast they were made.
         """
-        files = read_json(self.folder / DONE)["files"]
+        files = self._manifest()["files"]
         pages = (f"{self.chapter}.ipynb", "record.json", "figures/", "tables/")
         read = {name: key for name, key in files.items() if not name.startswith(pages)}
         return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
     def shown_numbers(self) -> str:
         """SHA-256 (hex) over the finished chapter's metrics and the numbers of its tables and figures."""
-        files = read_json(self.folder / DONE)["files"]
+        files = self._manifest()["files"]
         numbers = {
             name: key for name, key in files.items() if name == "metrics.json" or name.endswith(".csv")
         }
@@ -116,7 +153,8 @@ class ChapterResult:
         """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
         file = self.folder / "metrics.json"
         try:
-            return {name: Estimate.from_json(entry) for name, entry in read_json(file).items()}
+            stored = record_of(file, self._vouched(file.name))
+            return {name: Estimate.from_json(entry) for name, entry in stored.items()}
         except DataError as fault:
             raise RunStoreError(f"{file}: {fault}; run the chapter again") from fault
 
@@ -127,8 +165,10 @@ class ChapterResult:
         """
         file = self.folder / "artefacts" / f"{name}.json"
         try:
-            return model.model_validate_json(file.read_bytes())
-        except (OSError, ValueError) as fault:
+            content = self._vouched(f"artefacts/{name}.json", LARGEST_ARTEFACT)
+            parse_json(content)
+            return model.model_validate_json(content)
+        except (RunStoreError, ValueError) as fault:
             raise RunStoreError(
                 f"{file}: not readable as {model.__name__} ({str(fault).splitlines()[0]}); run "
                 f"{self.chapter} again"
@@ -138,7 +178,8 @@ class ChapterResult:
         """Content of ``record.json``: what the chapter noted of its data, device, time, figures and
         tables.
         """
-        return read_json(self.folder / "record.json")
+        file = self.folder / "record.json"
+        return record_of(file, self._vouched(file.name), suite().record)
 
     def summary(self) -> dict:
         """How the finished chapter was made: parameters, packages, data, device, time, commit.
@@ -168,7 +209,7 @@ class ChapterResult:
         if self.folder.exists():
             self.folder.rename(self._aside)
         staged.rename(self.folder)
-        shutil.rmtree(self._aside, ignore_errors=True)
+        remove(self._aside)
         shutil.rmtree(self.failed_folder, ignore_errors=True)
 
     @property
@@ -179,7 +220,7 @@ class ChapterResult:
         """Put the earlier result back where a kill struck between the two moves of ``commit``."""
         if self._aside.exists():
             if self.folder.exists():
-                shutil.rmtree(self._aside)
+                remove(self._aside)
             else:
                 self._aside.rename(self.folder)
 
@@ -213,19 +254,18 @@ class Run:
                 "makes it"
             )
         mend = f"`ferbook run --run {self.name} --replace` starts the run anew, or remove {self.folder}"
-        content = read_yaml(self.record_file, RunStoreError, f"; {mend}")
-        named = set(suite().named_by)
-        request = content.get("request") if isinstance(content, dict) else None
-        if (
-            not isinstance(request, dict)
-            or request.get("profile") not in suite().profiles
-            or not isinstance(request.get("parameters"), dict)
+        content = read_yaml(self.record_file, RunStoreError, f"; {mend}", most=LARGEST_RECORD)
+        try:
+            record = require_form(plain_values(content), RunRecord)
+            request = record["request"]
+            require_name("profile", request["profile"], suite().profiles)
             # Every chapter takes what names a run, in every edition of the book.
-            or not all(isinstance(p, dict) and p.keys() >= named for p in request["parameters"].values())
-            or not isinstance(content.get("changed"), str)
-        ):
-            raise RunStoreError(f"{self.record_file}: not the record of a run; {mend}")
-        return content
+            for chapter, parameters in request["parameters"].items():
+                if lacking := set(suite().named_by) - parameters.keys():
+                    raise ValueError(f"request.parameters.{chapter} lacks {', '.join(lacking)}")
+        except (ValueError, ParameterError) as fault:
+            raise RunStoreError(f"{self.record_file}: not the record of a run ({fault}); {mend}") from fault
+        return record
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""
@@ -263,6 +303,10 @@ def open_run(name: str) -> Run:
 
     Raises RunStoreError for a name that is not a plain folder name.
     """
+    if name == INTERACTIVE:
+        raise RunStoreError(
+            f"the name {name!r} is kept for notebooks that are opened by hand; choose another"
+        )
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(
             f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or "

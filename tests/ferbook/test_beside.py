@@ -29,7 +29,7 @@ def alike(monkeypatch):
         suite(),
         alike=("sides",),
         outdated=lambda made: made.get("old", ""),
-        extent=lambda made: f"{made['tables']} tables" if "tables" in made else "",
+        extent=lambda made: f"{made['dice']} dice" if "dice" in made else "",
     )
     monkeypatch.setattr(beside, "suite", lambda: told)
     monkeypatch.setattr("ferbook.build.suite", lambda: told)
@@ -61,13 +61,13 @@ def why(run):
 
 
 def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(make):
-    reference = make("reference", 60_000, 3.5, throws=60_000, record={"tables": 7})
+    reference = make("reference", 60_000, 3.5, throws=60_000, record={"dice": 7})
     run = make("a", 60, 3.4, throws=60)
     found = standing_beside(run)
     assert [each.result for each in found.values()] == [reference.result(name) for name in found]
     table = key_numbers(chapters()["means"], run.result("means"), found["means"])
     assert table.splitlines() == [
-        "| Key numbers | Reference, 7 tables | Your run |",
+        "| Key numbers | Reference, 7 dice | Your run |",
         "| --- | --- | --- |",
         "| mean | 3.50 (3.40–3.60) | 3.40 (3.30–3.50) |",
     ]

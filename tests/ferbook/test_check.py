@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import nbformat
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_output
 
 from ferbook import check
+from ferbook.book import find_chapter
 from ferbook.check import check_run, compare_metrics, compare_shown
 from ferbook.estimate import Estimate
-from ferbook.notebook import COMPARED_TAG
+from ferbook.notebook import code_cells, read_notebook
 from ferbook.store import ChapterResult, open_run, write_json
 
 METRIC = Estimate(0.9, 0.8, 0.95, n=100, tolerance=0.02)
@@ -136,9 +137,10 @@ def finished(tmp_path, monkeypatch):
     staged = tmp_path / "staged"
     write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": 1.0})
     write_json(staged / "metrics.json", {})
-    cells = [new_code_cell("1", execution_count=1, metadata={"tags": [COMPARED_TAG]})]
-    cells[0].outputs = [new_output("stream", name="stdout", text="1")]
-    nbformat.write(new_notebook(cells=cells), staged / "faces.ipynb")
+    notebook = read_notebook(find_chapter("faces").notebook)
+    for place, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count, cell.outputs = place, [new_output("stream", name="stdout", text="1")]
+    nbformat.write(notebook, staged / "faces.ipynb")
     run.folder.mkdir(parents=True)
     run.result("faces").commit(staged, {})
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
@@ -167,7 +169,7 @@ def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, con
     note = finished.work / "checked" / "faces.json"
     note.parent.mkdir(parents=True)
     note.write_text(content)
-    monkeypatch.setattr(check, "_execute_again", lambda result, run: ["it differs"])
+    monkeypatch.setattr(check, "_execute_again", lambda *_: ["it differs"])
     (row,) = check_run(finished, ["faces"], skip_checked=True)
     assert row["faults"] == ["it differs"]
 
@@ -176,7 +178,7 @@ def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_
     write_json(tmp_path / "again" / "record.json", {"figures": {}, "seconds": 1.0})
     (tmp_path / "again" / "faces.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())
     finished.result("faces").commit(tmp_path / "again", {"parameters": {"faces": "fer2013"}})
-    monkeypatch.setattr(check, "_execute_again", lambda result, run: pytest.fail("it was executed"))
+    monkeypatch.setattr(check, "_execute_again", lambda *_: pytest.fail("it was executed"))
     (row,) = check_run(finished, ["faces"])
     assert not row["executed"] and "my-data/fer2013 not found" in row["faults"][0]
 

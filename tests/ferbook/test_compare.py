@@ -38,12 +38,12 @@ def test_parameters_and_metrics_that_differ_are_shown_with_intervals():
     assert rows["means.only_a"]["difference"] is None
 
 
-def test_other_versions_of_the_data_are_told(monkeypatch):
+def test_other_versions_of_the_data_are_told(monkeypatch, finish):
     told = Suite(seen=lambda made: made["saw"])
     monkeypatch.setattr(compare, "suite", lambda: told)
     for name, saw in (("a", ["lab/1", "wild/2"]), ("b", ["lab/2", "wild/2"])):
-        run = open_run(name)
-        run.write_record(run.record() | {"chapters": {"means": {"saw": saw}, "throws": {"saw": ["wild/2"]}}})
+        finish(open_run(name), "means", saw=saw)
+        finish(open_run(name), "throws", saw=["wild/2"])
     assert compare_runs("a", "b")["data"] == [
         {"chapter": "means", "first": "lab/1, wild/2", "second": "lab/2, wild/2"}
     ]

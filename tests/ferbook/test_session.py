@@ -167,7 +167,7 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_curren
     staged = tmp_path / "staged"
     staged.mkdir()
     (staged / "metrics.json").write_text('{"pictures": {"value": 3, "unit": "count"}}')
-    (staged / "record.json").write_text("{}")
+    (staged / "record.json").write_text('{"seconds": 1.5}')
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
     run.result("throws").commit(staged, {})
     assert open_chapter("throws", DEFAULTS).output == tmp_path / "interactive" / "throws", (

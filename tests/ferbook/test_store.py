@@ -17,9 +17,10 @@ def runs(example, tmp_path):
     return tmp_path / "runs"
 
 
-def staged(folder, text="1"):
+def staged(folder, text="{}"):
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(text)
+    (folder / "record.json").write_text('{"seconds": 1.5}')
     (folder / "figures").mkdir()
     (folder / "figures" / "curve.csv").write_text("epoch\n1\n")
     return folder
@@ -41,7 +42,7 @@ def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
     result.folder.parent.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {"parameters": {}})
     assert result.faults() == []
-    assert set(result.done()["files"]) == {"metrics.json", "figures/curve.csv"}
+    assert set(result.done()["files"]) == {"metrics.json", "record.json", "figures/curve.csv"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_second_commit_replaces_the_first_and_clears_the_failure(runs, tmp_pat
     result.failed_folder.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {})
     first = result.checksum()
-    result.commit(staged(tmp_path / "s", "2"), {})
+    result.commit(staged(tmp_path / "s", "{ }"), {})
     assert result.checksum() != first and result.faults() == []
     assert sorted(f.name for f in result.folder.parent.iterdir()) == ["throws"]
 
@@ -80,7 +81,7 @@ def test_a_kill_between_the_two_moves_loses_nothing(runs, tmp_path, monkeypatch)
     result.folder.parent.mkdir(parents=True)
     result.commit(staged(tmp_path / "s"), {})
     first = result.checksum()
-    second = staged(tmp_path / "s", "2")
+    second = staged(tmp_path / "s", "{ }")
     rename = type(second).rename
 
     def killed(self, target):

@@ -1,0 +1,119 @@
+"""What the records of a run hold. A run may come from anybody: what is of another form is no record."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ferbook.errors import RunStoreError
+from ferbook.files import LARGEST_RECORD, parse_json, read_plain
+
+WORDS = ("alt", "caption", "error")
+"""Fields of records whose text stands on no page as it is, and so may hold any sign."""
+
+Tolerances = float | dict[str, float] | None
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Commit = Annotated[str, Field(pattern=r"^[0-9a-z]+(-dirty)?$", max_length=60)]
+
+
+class Record(BaseModel):
+    """Fields beyond those that are named are a book's own, and are kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class MadeFrom(Record):
+    """What a chapter's result was made from."""
+
+    notebook: str = ""
+    code: dict[str, str] = {}
+    parameters: dict[str, bool | int | float | str] = {}
+    packages: dict[str, str] = {}
+    data: dict[str, str] = {}
+    upstream: dict[str, str] = {}
+
+
+class Manifest(Record):
+    """``DONE.json``: when a chapter was finished, from what, and the digest of each of its files."""
+
+    finished: str
+    inputs: MadeFrom
+    files: dict[str, _Digest]
+
+
+class ShownNumbers(Record):
+    """A figure or a table of a chapter, as its record has it."""
+
+    alt: str = ""
+    caption: str = ""
+    tolerance: Tolerances = None
+
+
+class Noted(Record):
+    """``record.json``: what a chapter noted of itself."""
+
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    commit: _Commit = "unknown"
+    device: str = ""
+    threads: Annotated[int, Field(ge=1, le=4096)] = 1
+    reference: str | None = None
+    figures: dict[str, ShownNumbers] = {}
+    tables: dict[str, ShownNumbers] = {}
+
+
+class Asked(Record):
+    """What a run was asked for."""
+
+    profile: str
+    parameters: dict[str, dict[str, bool | int | float | str]]
+
+
+class RunRecord(Record):
+    """``run.yaml``."""
+
+    request: Asked
+    changed: str
+    created: str = ""
+    commit: _Commit = "unknown"
+    versions: dict[str, str] = {}
+
+
+def require_form(content: object, form: type[BaseModel]) -> dict:
+    """``content`` where it is of that ``form``. Raises ValueError, naming the first field at fault."""
+    try:
+        form.model_validate(content)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from fault
+    return content
+
+
+def record_of(file: Path, content: bytes, form: type[BaseModel] | None = None) -> dict:
+    """The JSON object in ``content``, which was read from ``file``.
+
+    Raises RunStoreError, naming file and field, for anything else, and where it is not of that ``form``.
+    """
+    try:
+        found = parse_json(content, WORDS)
+        if not isinstance(found, Mapping):
+            raise ValueError("expected a JSON object")
+        return require_form(found, form) if form else found
+    except ValueError as fault:
+        raise RunStoreError(f"{file}: not readable as JSON ({fault}); run the chapter again") from fault
+
+
+def read_json(path: Path, form: type[BaseModel] | None = None) -> dict:
+    """The JSON object at ``path``, of that ``form``. Raises RunStoreError as ``record_of``, and for a file
+    that is absent or no plain one.
+    """
+    return record_of(path, read_vouched(path, LARGEST_RECORD), form)
+
+
+def read_vouched(path: Path, most: int) -> bytes:
+    """The content of a file of a run, of at most so many bytes. Raises RunStoreError where there is none."""
+    try:
+        return read_plain(path, most)
+    except OSError as fault:
+        raise RunStoreError(f"{path}: not readable ({fault.strerror}); run the chapter again") from fault
