@@ -93,7 +93,7 @@ def prepare(models: list[ChapterParameters]) -> None:
             unfit[type(model).__module__.split(".")[1]] = fault
     if unfit:
         told = "; ".join(f"chapter {name}: {fault}" for name, fault in unfit.items())
-        raise DataError(f"{told}. Run the other chapters by their names, as in `ferbook run faces --faces …`")
+        raise DataError(f"{told}. Name other chapters in `ferbook run CHAPTER …`, as `faces`, which takes all")
     for request in {request for model in models for request in model.face_requests[1:]}:
         if source_status(request.name)["found"]:
             open_faces(request)

@@ -15,6 +15,7 @@ ACROSS = {
     "book/test_recomputed": "numbers of the reference, by numpy alone",
     "book/test_whole_suite": "the two commands in a clone",
     "fer_lib/faces/readers/test_clips_round_trip": "writers and readers of clips together",
+    "fer_lib/faces/readers/test_damage": "every layout, damaged",
     "fer_lib/faces/readers/test_every_reader": "what each reader owes",
     "fer_lib/test_misspelt_names": "every name that chooses what is computed",
     "ferbook/test_example": "the example book by its README",
