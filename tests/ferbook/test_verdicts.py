@@ -198,6 +198,8 @@ def test_what_holds_here_and_not_elsewhere_is_said_in_the_verdict():
     assert judge(asked, RESULTS, {}).replicated is None and judge(asked, RESULTS, {}).again == {}
     same = judge(asked, on_other_heads(accuracy=Estimate(0.7, 0.6, 0.8, unit="share")), {})
     assert same.verdict == "holds" and same.replicated.answer == "yes" and "other heads" not in same.why
+    wide = judge(asked, on_other_heads(accuracy=Estimate(0.6, 0.45, 0.8, unit="share")), {})
+    assert "On other heads: open, 60" in wide.why, "what is not shown to replicate is said too"
     lost = judge(
         asked,
         on_other_heads(accuracy=Estimate(0.6, 0.45, 0.8, unit="share"), filters=Estimate(3, unit="count")),
