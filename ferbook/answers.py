@@ -15,7 +15,7 @@ from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
-from ferbook.questions import read_log, require_logged
+from ferbook.questions import claim_digest, fill_log, read_log, require_logged
 from ferbook.store import Run
 from ferbook.verdicts import Answered, ByChapter, Judged, Told, Verdict, judged_claims, told_by
 
@@ -95,6 +95,26 @@ def answers_of(run: Run) -> Answers:
     )
 
 
+def log_verdicts(verdicts: Sequence[Verdicts]) -> str:
+    """Put the run's ``verdicts`` into the log of questions, where they are to be computed, and say which, and
+    which are not.
+    """
+    claims, file = read_claims(paths.claims_file()), paths.questions_log()
+    preconditions = claims.preconditions
+    told = {
+        (each.own.claim.short, claim_digest(each.own.claim, preconditions)): each.own.verdict
+        for each in verdicts
+        if all(one.answer != "not asked" for one in (*each.own.own, *each.own.required.values()))
+    }
+    found, left = fill_log(file, told)
+    said = [f"{file.name}: {len(found)} put in", *(f"  {name}: {verdict}" for name, verdict in found)]
+    if left:
+        said += [
+            f"still to be computed, since this run does not ask it, or asks otherwise: {', '.join(left)}"
+        ]
+    return "\n".join(said)
+
+
 def judged_chapters(judged: Judged) -> set[str]:
     """The chapters that a claim and its preconditions ask."""
     return {each.question.chapter for each in (*judged.answers, *judged.required.values())}
@@ -142,7 +162,7 @@ def _overview(every: Sequence[Verdicts], results: ByChapter) -> list[str]:
     heads = ["Reference", "Your run"] if both else ["Verdict"]
     where = suite().again[1].capitalize()
     again = [where] if any(each.main.replicated for each in every) else []
-    heads += [*again, "Claim", "Why", ""]
+    heads += [*again, "Claim", "Why", "Survives", ""]
     rows = [table_row(heads), "|---" * len(heads) + "|"]
     for each in every:
         verdicts = [badge(each.own.verdict)]
@@ -151,7 +171,8 @@ def _overview(every: Sequence[Verdicts], results: ByChapter) -> list[str]:
         there = each.main.replicated
         verdicts += [badge(there.answer) if there else "–"] * len(again)
         claim = f"{each.main.claim.claim} *({each.paper.name})*"
-        rows.append(table_row([*verdicts, claim, each.main.why, figure_link(each.main, results)]))
+        survives = {True: "yes", False: "no", None: "–"}[each.main.survives]
+        rows.append(table_row([*verdicts, claim, each.main.why, survives, figure_link(each.main, results)]))
     return rows
 
 
@@ -231,13 +252,14 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     return picture
 
 
-def _question(each: Answered, results: ByChapter, role: str) -> str:
+def _question(each: Answered, results: ByChapter, before: str) -> str:
     question = each.question
     where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
     facts = results[question.chapter].facts
     if named := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
         where += f", on {', '.join(named)}"
-    return table_row([badge(each.answer), f"{role}{question.asks}", each.told, where])
+    before = f"*{before.strip().capitalize()}* " if before else ""
+    return table_row([badge(each.answer), f"{before}{question.asks}", each.told, each.finds or "–", where])
 
 
 def _claim(each: Verdicts, results: ByChapter) -> list[str]:
@@ -246,10 +268,10 @@ def _claim(each: Verdicts, results: ByChapter) -> list[str]:
     return [
         f":::{{dropdown}} {claim.claim} {badge(judged.verdict)}",
         *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
-        *("| Answer | Asked here | Measured | Where |", "|---|---|---|---|"),
-        *(_question(one, results, "*First of all:* ") for one in judged.required.values()),
-        *(_question(one, results, "*Beside it:* " if one.question.beside else "") for one in judged.answers),
-        *(_question(one, results, f"*{suite().again[1].capitalize()}:* ") for one in judged.again.values()),
+        *("| Answer | Asked here | Measured | Finds | Where |", "|---|---|---|---|---|"),
+        *(_question(one, results, "first of all: ") for one in judged.required.values()),
+        *(_question(one, results, one.role) for one in judged.answers),
+        *(_question(one, results, f"{suite().again[1]}: ") for one in judged.again.values()),
         *(":::", ""),
     ]
 

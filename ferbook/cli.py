@@ -277,12 +277,22 @@ def compare(
 
 
 @command
-def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
+def claims(
+    run_name: RunName = None,
+    as_json: AsJson = False,
+    log: Annotated[
+        bool,
+        typer.Option("--log", help="Put the run's verdicts into the log, where they are to be computed."),
+    ] = False,
+) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
-    from ferbook.answers import answers_of
+    from ferbook.answers import answers_of, log_verdicts
 
     chosen = chosen_run(run_name)
     verdicts = answers_of(chosen).verdicts
+    if log:
+        console.print(log_verdicts(verdicts), soft_wrap=True)
+        return
     if as_json:
         print_json({"run": chosen.name, "claims": [each.to_json() for each in verdicts]})
         return
@@ -293,9 +303,12 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
         told = f" (reference: {each.reference.verdict})" if each.reference else ""
         console.print(f"  {each.own.verdict.upper()}{told}: {each.own.claim.claim}")
         console.print(f"    {each.own.why}")
+        if each.own.survives is not None:
+            survives = "survives" if each.own.survives else "does not survive"
+            console.print(f"    It {survives} Holm's correction for all questions.")
         for one in (*each.own.required.values(), *each.own.answers):
-            beside = "beside it: " if getattr(one.question, "beside", False) else ""
-            console.print(f"    {one.answer}: {beside}{one.question.asks} {one.told}")
+            finds = f" (finds {one.finds})" if one.finds else ""
+            console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.told}{finds}")
 
 
 @command

@@ -8,6 +8,7 @@ the number was known. How a metric is computed is not part of it: that is in the
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
@@ -18,10 +19,13 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ferbook.claims import Claims, Entry, Fact, PaperClaim, Question
 from ferbook.errors import DataError
-from ferbook.files import read_yaml
+from ferbook.files import read_yaml, write_atomically
 
 LOG_PLACE = "<!-- questions log -->"
 """The line of a page in whose place ``log_text`` is put."""
+
+TO_COMPUTE = "to be computed"
+"""The verdict after a change, in place of one that no run has given yet."""
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest."""
@@ -123,6 +127,27 @@ def require_logged(claims: Claims, log: tuple[Change, ...], file: Path) -> None:
                 f"{file}: the claim {name!r}, last logged on {day}, is not in claims.yaml; add an entry that "
                 "says why it is gone"
             )
+
+
+def fill_log(file: Path, verdicts: Mapping[tuple[str, str], str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Put ``verdicts``, by a claim's short name and its digest, where the log in ``file`` says that they are
+    to be computed; all else stays, letter by letter. Returns what was put in, and the names that are left.
+    """
+    found, left = [], []
+
+    def filled(match: re.Match) -> str:
+        name, digest = match["name"].strip("\"'"), match["digest"]
+        if (name, digest) not in verdicts:
+            left.append(name)
+            return match[0]
+        found.append((name, verdicts[name, digest]))
+        return match[0].replace(f"after: {TO_COMPUTE}", f"after: {verdicts[name, digest]}")
+
+    row = r"^ +(?P<name>[^:\n]+): \{[^}\n]*after: " + TO_COMPUTE + r', digest: "?(?P<digest>\w+)"?\}$'
+    text = re.sub(row, filled, file.read_text("utf-8"), flags=re.MULTILINE)
+    if found:
+        write_atomically(file, text)
+    return found, left
 
 
 def log_text(log: tuple[Change, ...]) -> str:

@@ -78,6 +78,13 @@ class Answered:
         return f"{self.question.asks} {self.answer.capitalize()}: {self.told}."
 
     @property
+    def role(self) -> str:
+        """What the question is to its claim, to be said before it; empty for one that decides."""
+        if isinstance(self.question, Fact):
+            return ""
+        return "weak control: " if self.question.weak else "beside it: " if self.question.beside else ""
+
+    @property
     def chance(self) -> float | None:
         """p of the answer, two-sided; where a margin is asked for, that of its nearer edge. None of what is
         compared as it is, and where nothing is known of the interval's tails.

@@ -6,14 +6,23 @@ from pathlib import Path
 import pytest
 
 from ferbook import paths
-from ferbook.answers import PLACE, _scaled, answers_of, answers_text, claims_picture, figure_link
+from ferbook.answers import (
+    PLACE,
+    _scaled,
+    answers_of,
+    answers_text,
+    claims_picture,
+    figure_link,
+    log_verdicts,
+)
 from ferbook.book import chapters
 from ferbook.claims import PaperClaim, Question, read_claims
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
+from ferbook.questions import claim_digest
 from ferbook.request import Request
 from ferbook.run import _write_record
-from ferbook.store import open_run, read_json, write_json
+from ferbook.store import open_run, write_json
 from ferbook.verdicts import Told, ask, judge
 
 GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
@@ -31,13 +40,15 @@ def finish_derl(tmp_path, monkeypatch):
     """Make a run of which only ``derl`` has finished, ahead of its rivals by so many points."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
 
-    def finish(name, ahead, **given):
+    def finish(name, ahead, freedom=None, metrics=(), **given):
         run = open_run(name)
         asked = Request("smoke", {f"derl.{key}": value for key, value in given.items()})
         staged = tmp_path / "staged"
         told = {"value": ahead, "low": ahead - 1, "high": ahead + 1, "unit": "", "how": "95 % bootstrap"}
+        told["freedom"] = freedom
         passed = told | {"value": 3, "low": 2, "high": 4}
-        write_json(staged / "metrics.json", dict.fromkeys(AHEAD, told) | dict.fromkeys(GATE, passed))
+        every = dict.fromkeys(AHEAD, told) | dict.fromkeys(GATE, passed)
+        write_json(staged / "metrics.json", every | dict(metrics))
         write_json(staged / "record.json", {"figures": {"ablation": {}}, "seconds": 1.0})
         run.folder.mkdir(parents=True)
         run.result("derl").commit(
@@ -84,12 +95,9 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
     assert (paths.pages() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 
-def test_what_was_asked_on_other_heads_too_has_a_column_and_its_own_row(run, tmp_path):
-    file = run.result("derl").folder / "metrics.json"
-    metrics = read_json(file)
-    there = metrics["ahead_of_cnn"] | {"value": -2, "low": -3, "high": -1}
-    write_json(file, metrics | {"other_heads_ahead_of_cnn": there})
-    page = answers_text(answers_of(run), tmp_path).replace("\u00a0", " ")
+def test_what_was_asked_on_other_heads_too_has_a_column_and_its_own_row(finish_derl, tmp_path):
+    there = {"other_heads_ahead_of_cnn": Estimate(-2, -3, -1).to_json()}
+    page = answers_text(answers_of(finish_derl("a", 2.0, metrics=there)), tmp_path).replace("\u00a0", " ")
     assert "| Verdict | On other heads | Claim | Why |" in page
     assert "| {bdg-success}`holds` | {bdg-danger}`no` | What the generator takes off" in page
     assert "| {bdg-success}`holds` | – | A generator can make" in page
@@ -149,6 +157,39 @@ def test_a_bar_in_a_question_does_not_end_its_cell(run, monkeypatch, tmp_path):
     )
     monkeypatch.setattr(paths, "claims_file", lambda: Path(file))
     assert "| \\|a\\|? |" in answers_text(answers_of(run), tmp_path)
+
+
+def test_each_verdict_says_whether_it_survives_and_each_question_what_it_finds(finish_derl, tmp_path):
+    text = answers_text(answers_of(finish_derl("a", 2.0, freedom=30.0)), tmp_path).replace("\u00a0", " ")
+    row = next(line for line in text.splitlines() if "(Yang" in line and "expression better" in line)
+    # Two half-widths from 0, of 30 degrees of freedom: p = .0003, one of ten.
+    assert row.split(" | ")[3] == "yes"
+    # 2.042 + 0.854 standard errors, of which a half-width of 1 has 2.042.
+    assert "asked: above 0 points | 1.42 points |" in text
+    plain = answers_text(answers_of(finish_derl("b", 2.0)), tmp_path)
+    row = next(line for line in plain.splitlines() if "(Yang" in line and "expression better" in line)
+    assert row.split(" | ")[3] == "–", "nothing is known of the tails"
+
+
+def test_the_log_is_filled_by_what_a_run_asks(run, monkeypatch, tmp_path):
+    file, claims = tmp_path / "questions.log.yaml", read_claims(paths.claims_file())
+    kept = {"The residue beats the face", "Dropout helps"}
+    rows = [
+        f'    {claim.short}: {{before: holds, after: to be computed, digest: "{digest}"}}'
+        for paper in claims.papers
+        for claim in paper.claims
+        for digest in [claim_digest(claim, claims.preconditions)]
+        if claim.short in kept
+    ]
+    head = ["- day: 2026-11-22", "  what: A", "  why: B", "  number: known", "  claims:"]
+    file.write_text("\n".join([*head, *rows]) + "\n")
+    verdicts = answers_of(run).verdicts
+    monkeypatch.setattr(paths, "questions_log", lambda: file)
+    told = log_verdicts(verdicts)
+    assert "1 put in\n  The residue beats the face: holds\n" in told and told.endswith(
+        "otherwise: Dropout helps"
+    )
+    assert "The residue beats the face: {before: holds, after: holds," in file.read_text()
 
 
 def test_a_run_that_is_not_there_is_named(run):

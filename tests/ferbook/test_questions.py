@@ -8,7 +8,7 @@ import yaml
 from ferbook import paths
 from ferbook.claims import Claims, Question, read_claims
 from ferbook.errors import DataError
-from ferbook.questions import claim_digest, log_text, read_log, require_logged
+from ferbook.questions import claim_digest, fill_log, log_text, read_log, require_logged
 
 CLAIM = {
     "claim": "A die is fair.",
@@ -121,3 +121,28 @@ def test_the_page_tells_old_changes_from_those_since_the_freeze_and_what_each_di
         "commit `abc1234`" in before and "| Fair | not settled | holds |" in before and "was known" in before
     )
     assert "The same verdict before and after: Fair (holds)." in since and "**not** known" in since
+
+
+def test_verdicts_are_put_where_they_are_to_be_computed_and_nothing_else_moves(tmp_path):
+    file = tmp_path / "questions.log.yaml"
+    text = """# A comment stays.
+
+- day: 2026-11-22
+  what: After, to be computed.
+  why: A start.
+  number: known
+  claims:
+    Breuer's, of a die: {before: new, after: to be computed, digest: "0123456789ab"}
+    Fair: {before: holds, after: to be computed, digest: "ba9876543210"}
+    Loaded: {before: holds, after: holds, digest: "ba9876543210"}
+"""
+    file.write_text(text)
+    told = {
+        ("Breuer's, of a die", "0123456789ab"): "does not hold",
+        ("Fair", "0" * 12): "holds",
+        ("Loaded", "ba9876543210"): "not settled",
+    }
+    assert fill_log(file, told) == ([("Breuer's, of a die", "does not hold")], ["Fair"])
+    filled = text.replace("new, after: to be computed", "new, after: does not hold")
+    assert file.read_text() == filled and read_log(file)[0].claims["Fair"].after == "to be computed"
+    assert fill_log(file, told) == ([], ["Fair"])
