@@ -7,6 +7,7 @@ Read by every command, so heavy modules are imported inside the functions.
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -15,6 +16,9 @@ from ferbook.book import Option, Suite
 from ferbook.errors import DataError, ParameterError
 from ferbook.records import Noted, Record
 from ferbook.store import ChapterResult
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
 
 
 class OpenedFaces(Record):
@@ -88,15 +92,33 @@ def prepare(models: list[ChapterParameters]) -> None:
     unfit = {}
     for model in models:
         try:
+            _require_people(model, opened[model.face_request])
             model.require(opened[model.face_request])
         except (DataError, ParameterError) as fault:
             unfit[type(model).__module__.split(".")[1]] = fault
     if unfit:
         told = "; ".join(f"chapter {name}: {fault}" for name, fault in unfit.items())
-        raise DataError(f"{told}. Name other chapters in `ferbook run CHAPTER …`, as `faces`, which takes all")
+        raise DataError(f"{told}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")
     for request in {request for model in models for request in model.face_requests[1:]}:
         if source_status(request.name)["found"]:
             open_faces(request)
+
+
+def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
+    """Raise DataError unless one's own pictures have two people to test on, where people are drawn again: of
+    one no interval can be.
+    """
+    from fer_lib.faces.leakage import independent_groups
+    from fer_lib.faces.registry import REGISTRY, named_source
+
+    if named_source(faces.name).reader != REGISTRY["own"].reader or not hasattr(model, "bootstrap"):
+        return
+    tested = len(set(independent_groups(faces.split("test"))))
+    if tested < 2:
+        raise DataError(
+            f"face set {faces.name!r} has {tested} person to test on; two are needed: add people, or say in "
+            "a column split who is tested"
+        )
 
 
 def data_key(parameters: ChapterParameters) -> dict[str, str]:
