@@ -3,13 +3,16 @@ that runs nbgrader takes.
 """
 
 import copy
+import csv
 import hmac
 import importlib.util
+import io
 import json
 import secrets
 import shutil
 import statistics
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -22,6 +25,7 @@ from ferbook.course.judge import Case, judge_submission
 from ferbook.course.recognition import OUR_METADATA
 from ferbook.course.sandbox import TRUST
 from ferbook.course.source import HIDDEN, MOST_VARIANTS, Assignment, is_check
+from ferbook.course.submission import is_student
 from ferbook.course.worker import decode
 from ferbook.errors import BookError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
@@ -209,10 +213,22 @@ def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
 
 
 def read_students(file: Path) -> list[str]:
-    """The students' names, one a line or the first column of a CSV file with the heading ``student``."""
+    """The students' names: the column ``student`` of a CSV file, the first one where no heading says so;
+    parted by commas, semicolons or tabs. Raises ParameterError, naming each, for names that no folder of work
+    that is handed in can have, or that come twice.
+    """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
+        text = file.read_text(encoding="utf-8-sig")
+        head = text.partition("\n")[0]
+        table = list(csv.reader(io.StringIO(text), delimiter=max(",;\t", key=head.count), strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
         raise ParameterError(f"{file}: cannot be read as a list of students ({fault})") from fault
-    names = [line.split(",")[0].strip() for line in lines]
-    return [name for name in names if name and name != "student"]
+    heading = [each.strip().lower() for each in table[0]] if table else []
+    column, first = (heading.index("student"), 1) if "student" in heading else (0, 0)
+    names = [row[column].strip() for row in table[first:] if len(row) > column and row[column].strip()]
+    odd = [f"{name!a} cannot name a folder" for name in names if not is_student(name)]
+    odd += [f"{name} comes twice" for name, count in Counter(names).items() if count > 1]
+    if odd or not names:
+        told = "; ".join(odd) or "no names"
+        raise ParameterError(f"{file}: {told}; expected letters, digits and _ . @ + -, each name once")
+    return names

@@ -9,6 +9,7 @@ from clones import Clone, Gate
 
 from ferbook import paths
 from ferbook.book import chapters, forget
+from ferbook.course.build import build_course
 from ferbook.store import open_run, write_json
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -21,6 +22,16 @@ def example(tmp_path, monkeypatch):
     monkeypatch.setenv("FERBOOK_ROOT", str(EXAMPLE))
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     return EXAMPLE
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """The example's course as it is built."""
+    place = tmp_path_factory.mktemp("course")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERBOOK_ROOT", str(EXAMPLE))
+        build_course(None, place, [])
+    return place
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """A class that hands in what classes hand in, and what they should not; and what must come of each."""
 
 import copy
-import json
 import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from attack_suite import NO_NAME, attacks, write_file
 from nbformat.v4 import new_code_cell
 
 from ferbook.course.source import SOLUTION, Assignment, is_check, is_solution, name_of
@@ -36,63 +36,6 @@ def solved(notebook, assignment, **instead):
     for cell in filter(is_solution, notebook.cells):
         cell.source = instead.get(name_of(cell), right[name_of(cell)])
     return notebook
-
-
-HOSTILE = {
-    "loop": ("while True: pass", "took longer"),
-    "asleep": ("import time\ntime.sleep(10**6)", "took longer"),
-    "fork": ("import os\nwhile True: os.fork()", "processes|memory|took longer|ended by itself"),
-    "memory": (
-        "import numpy as np\nkept = []\nwhile True: kept.append(np.ones(10**7))",
-        "memory|took longer",
-    ),
-    "unseen": (
-        "import os\nkept = []\nfor _ in range(400):\n    kept.append(os.memfd_create('unseen'))\n"
-        "    os.write(kept[-1], bytes(10**8))",
-        "raised PermissionError",
-    ),
-    "output": ("while True: print('x' * 10**6)", "printed more"),
-    "exits": ("import os\nos._exit(0)", "ended by itself"),
-    "killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended by itself"),
-    "kills_all": (
-        "import os, signal\nos.kill(-1, signal.SIGKILL)",
-        "ended by itself|raised ProcessLookupError",
-    ),
-    "forges": (
-        'import os\nfor f in range(3, 40):\n    try: os.write(f, b\'{"id": 0, "value": 1}\\n\')\n'
-        "    except OSError: pass",
-        "not asked",
-    ),
-    "prints": ('print(\'{"checks": [{"points": 99}]}\')', ""),
-    "writes": ("open('/usr/written', 'w')", "raised OSError|raised PermissionError"),
-    "server": ("import socket\nsocket.create_connection(('127.0.0.1', 22), 2)", "raised"),
-    "lasting": (
-        "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(4321)'], "
-        "start_new_session=True)",
-        "",
-    ),
-    "numpy": ("import numpy as np\nnp.allclose = np.array_equal = np.isclose = lambda *a, **k: True", ""),
-    "library": ("import builtins, sys\nsys.modules['ferbook'] = None\nbuiltins.abs = lambda x: 0", ""),
-    "huge_answer": (
-        "def {function}(*a, **k): return 'x' * 10**9",
-        "more data|memory|took longer|raised MemoryError",
-    ),
-    "deep_answer": (
-        "def {function}(*a, **k):\n    v = []\n    for _ in range(999): v = [v]\n    return v",
-        "lists",
-    ),
-    "always_equal": (
-        "class Always:\n    __eq__ = __lt__ = __ge__ = lambda *a: True\n    __array__ = None\n"
-        "def {function}(*a, **k): return Always()",
-        "type Always",
-    ),
-    "poses": (
-        "import numpy as np\nclass Poses(np.ndarray):\n    def __eq__(self, other): return True\n"
-        "def {function}(*a, **k): return np.empty((6,), object).view(Poses)",
-        "array of object",
-    ),
-}
-"""Code that earns nothing in the place of the first solution, and how its row names it."""
 
 
 def make_class(folder: Path, course: Path, assignment: Assignment, variant_of) -> dict[str, Expected]:
@@ -130,8 +73,17 @@ def make_class(folder: Path, course: Path, assignment: Assignment, variant_of) -
         if is_solution(cell)
     }
     hand_in("blank", 0, **nothing)
-    for name, (code, told) in HOSTILE.items():
-        hand_in(name, 0, told, **(nothing | {first: code.replace("{function}", function)}))
+    for name, attack in attacks("solutions").items():
+        code = attack["code"].replace("{function}", function)
+        hand_in(name, 0, attack["told"], **(nothing | {first: code}))
+    for number, attack in enumerate(attacks("files").values()):
+        part, often = attack.get("student", [f"file{number}-", 1])
+        student = part * often
+        notebook = solved(handed_out(course, assignment, variant_of(student)), assignment)
+        write_file(folder / student, notebook, attack)
+        points = most if attack.get("points") else None
+        row = f"'{student}" if student.startswith("=") else student  # as a spreadsheet has to see it
+        expected[row] = Expected(points, attack.get("told", "" if points else NO_NAME))
     hand_in("syntax", None, "SyntaxError", **{first: "def ("})
     hand_in("dies_late", None, "ended by itself", **{_last(assignment): "import os\nos._exit(1)"})
 
@@ -157,21 +109,11 @@ def make_class(folder: Path, course: Path, assignment: Assignment, variant_of) -
         expected[student] = Expected(None, told)
 
     whole = nbformat.writes(handed_out(course, assignment, 0)).encode()
-    write("text", "not a readable notebook", "a.ipynb", b"my solution")
-    write("cells", "not a readable notebook", "a.ipynb", b'{"nbformat": 4, "nbformat_minor": 5, "cells": 7}')
-    write("deep", "not a readable notebook", "a.ipynb", b"[" * 200_000)
-    write("empty", "empty", "a.ipynb", b"")
     write("pdf", "not a notebook", "a.pdf", b"%PDF")
-    write("newer", "format 5", "a.ipynb", json.dumps(json.loads(whole) | {"nbformat": 5}).encode())
-    write("large", "200 MiB", "a.ipynb", b"")
-    os.truncate(folder / "large" / "a.ipynb", 200 * 2**20)
     blank = nbformat.v4.new_notebook(cells=[new_code_cell("1")])
     write("another", "no assignment", "a.ipynb", nbformat.writes(blank).encode())
     write("two", "2 files", "a.ipynb", whole)
     (folder / "two" / "b.ipynb").write_bytes(whole)
-    (folder / "link").mkdir()
-    (folder / "link" / f"{assignment.name}.ipynb").symlink_to(folder / "right" / f"{assignment.name}.ipynb")
-    expected["link"] = Expected(None, "a link")
     (folder / "linked").symlink_to(folder / "right")
     expected["linked"] = Expected(None, "a link")
     (folder / "none").mkdir()

@@ -1,7 +1,10 @@
 """Assignments: built, checked and graded, on the example book's one."""
 
+import builtins
 import csv
+import itertools
 import json
+import os
 import re
 import shutil
 import socket
@@ -14,12 +17,15 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from mock_class import HOSTILE, handed_out, make_class, solved
+from attack_suite import attacks
+from mock_class import handed_out, make_class, solved
 
+from ferbook.course import grade as grading
 from ferbook.course import sandbox
-from ferbook.course.build import build_course, read_secret, read_students, variant_of
+from ferbook.course.build import build_course, packages, read_secret, read_students, variant_of
 from ferbook.course.check import check_assignment, leaks
 from ferbook.course.grade import grade
+from ferbook.course.judge import Bench
 from ferbook.course.sandbox import ISOLATIONS, TRUST, Box, Worker, choose_isolation
 from ferbook.course.source import assignments, is_check, is_given, is_solution, is_written, name_of
 from ferbook.course.worker import decode, encode
@@ -27,16 +33,6 @@ from ferbook.errors import BookError, DataError, MissingError, ParameterError
 
 QUIET = {"tell": lambda line: None}
 EXAMPLE = Path(__file__).parent / "example"
-
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """The example's course as it is built."""
-    place = tmp_path_factory.mktemp("course")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FERBOOK_ROOT", str(EXAMPLE))
-        build_course(None, place, [])
-    return place
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +178,39 @@ def test_what_is_up_to_date_stays_and_students_get_their_variants(course, exampl
     assert (course / "variants.csv").read_text().splitlines() == ["student,variant", *told]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "student,name\nada,Ada\nalan,Alan\n",
+        "\ufeffstudent;name\r\nada;Ada\r\nalan;Alan\r\n",
+        '"name","student"\n"Lovelace, Ada","ada"\n"Turing, Alan","alan"\n',
+        "Student\tmark\nada\t\nalan\t\n",
+        "ada\nalan\n\n",
+    ],
+)
+def test_a_list_of_students_is_read_as_spreadsheets_write_it(text, tmp_path):
+    file = tmp_path / "students.csv"
+    file.write_bytes(text.encode())
+    assert read_students(file) == ["ada", "alan"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"student\nAda Lovelace\nada\n../x\n", r"'Ada Lovelace' cannot .*; '\.\./x' cannot name a folder"),
+        (b"student\nada\nalan\nada\n", "ada comes twice"),
+        (b"student\n\n", "no names"),
+        (b"student\nAnn\xe9\n", "cannot be read as a list of students"),
+        (b'student\n"ada\n', "cannot be read as a list of students"),
+    ],
+)
+def test_names_that_no_folder_can_have_are_named_before_anything_is_built(content, told, tmp_path):
+    file = tmp_path / "students.csv"
+    file.write_bytes(content)
+    with pytest.raises(ParameterError, match=told):
+        read_students(file)
+
+
 def test_an_assignment_that_does_not_exist_is_named(example, tmp_path):
     with pytest.raises(ParameterError, match=r"no assignment 'dise'.*did you mean 'dice'"):
         build_course(["dise"], tmp_path, [])
@@ -286,7 +315,7 @@ def test_a_student_sees_neither_files_nor_network_and_writes_nowhere(way, isolat
 @pytest.mark.isolation
 def test_what_a_student_left_running_ends_with_the_work(isolation):
     with Worker(isolation, Box(), 20) as worker:
-        worker.ask(do="cell", source=HOSTILE["lasting"][0])
+        worker.ask(do="cell", source=attacks("solutions")["lasting"]["code"])
     running = [" ".join(each.info["cmdline"] or ()) for each in sandbox.psutil.process_iter(["cmdline"])]
     assert not any("time.sleep(4321)" in line for line in running)
 
@@ -303,6 +332,79 @@ def test_the_processors_seconds_count_and_more_by_the_clock(isolation, monkeypat
         assert not worker.ended and worker.spent < 0.5
         worker.ask(do="cell", source="time.sleep(2)")
         assert worker.ended == "it took longer than 2 seconds by the clock"
+
+
+CHILDREN = """
+import os, time
+for _ in range(200):
+    middle = os.fork()
+    if not middle:
+        if {orphans} and os.fork():
+            os._exit(0)
+        begun = time.process_time()
+        while time.process_time() - begun < 0.2:
+            pass
+        os._exit(0)
+    os.waitpid(middle, 0)
+    time.sleep(0.2)
+"""
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("orphans", [False, True])
+@pytest.mark.parametrize("way", ISOLATIONS)
+def test_seconds_of_children_and_of_orphans_count(way, orphans, isolation, monkeypatch):
+    if shutil.which(way) is None:
+        pytest.skip(f"{way} is not installed")
+    monkeypatch.setattr(sandbox, "ON_THE_CLOCK", 300)
+    monkeypatch.setattr(sandbox, "LONGEST_WAIT", 300)
+    with Worker(way, Box(), 2) as worker:
+        worker.ask(do="cell", source=CHILDREN.format(orphans=orphans))
+        assert worker.ended == "it took longer than 2 seconds"
+
+
+@pytest.mark.isolation
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make each run another user's")
+def test_the_two_runs_of_a_submission_are_of_two_users(isolation):
+    users = []
+    for _ in range(2):
+        with Worker(isolation, Box(), 20) as worker:
+            worker.ask(do="cell", source="import os; user = os.getuid()")
+            users.append(worker.ask(do="value", name="user")["value"])
+    assert len({*users, os.getuid()}) == 3
+
+
+def test_where_a_hidden_input_was_sent_few_kinds_of_errors_are_named():
+    names = [name for name, each in vars(builtins).items() if isinstance(each, type)]
+    silent, telling = Bench(None, {}), Bench(None, {}, silent=False)
+    assert len({silent.said({"raised": name}) for name in [*names, "Bit0", "Bit1"]}) == 7
+    assert silent.said({"raised": "Bit1", "told": "[4 1]"}) == "another error"
+    assert telling.said({"raised": "Bit1", "told": "[4 1]"}) == "Bit1: [4 1]"
+
+
+def test_a_withheld_module_that_does_not_exist_is_named(copy):
+    file = copy / "assignments" / "course.yaml"
+    file.write_text(file.read_text() + "packages: [ferbook]\nwithheld: [ferbook.eror]\n")
+    with pytest.raises(BookError, match=r"there is no package or module ferbook\.eror"):
+        packages()
+
+
+def test_what_grading_one_submission_raises_is_its_row(course, dice, tmp_path, monkeypatch):
+    for student in ("ada", "alan"):
+        hand_in(course, dice, tmp_path / "class", student)
+
+    turns = itertools.count()
+
+    def limit(bundle):
+        if not next(turns):
+            raise RuntimeError("a fault of \udcff ours")
+        return 20
+
+    monkeypatch.setattr(grading, "limit_of", limit)
+    grade(tmp_path / "class", course, tmp_path / "out", cores=1, trust=True, **QUIET)
+    rows = rows_of(tmp_path / "out")
+    assert rows["ada"]["reason"] == "the judge failed (RuntimeError): a fault of \\udcff ours"
+    assert rows["alan"]["points"] == "6" and (tmp_path / "out" / "feedback" / "ada.html").exists()
 
 
 @pytest.mark.isolation

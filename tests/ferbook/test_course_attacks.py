@@ -1,0 +1,95 @@
+"""Each attack of ``attacks/`` by itself: calls and code in a sandbox, files before anything runs. Solutions,
+which end their process, are graded with the class in ``test_course``.
+"""
+
+import platform
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from attack_suite import NO_NAME, PAGE, attacks, page, write_file
+from mock_class import handed_out, solved
+
+from ferbook import paths
+from ferbook.course.sandbox import ISOLATIONS, Box, Worker
+from ferbook.course.source import assignments
+from ferbook.course.submission import find_submissions
+from ferbook.course.syscalls import allowed_calls
+
+LONG = 600
+"""Seconds of the processor, and by the clock, that all attacks in one process may take: no limit here."""
+CALLER = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def fault(number):
+    ctypes.set_errno(0)
+    return ctypes.get_errno() if libc.syscall(number, *[ctypes.c_long(0)] * 6) == -1 else 0
+"""
+
+
+@pytest.fixture(scope="module", params=ISOLATIONS)
+def box(request, tmp_path_factory):
+    """A sandbox with a package, data, and a module that is withheld; it is to survive each attack."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    data = tmp_path_factory.mktemp("data") / "data.npz"
+    data.write_bytes(b"numbers")
+    data.chmod(0o644)
+    shown = Box((paths.ENGINE.parent / "fer_lib",), (data,), ("fer_lib.look.placement",))
+    with Worker(request.param, shown, LONG) as worker:
+        if worker.ended:
+            pytest.skip(f"{request.param} does not work here: {worker.printed()[-200:]}")
+        worker.ask(do="cell", source=CALLER)
+        yield worker
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("name", attacks("calls"))
+def test_a_call_is_refused(box, name):
+    number = attacks("calls")[name]["numbers"][["x86_64", "aarch64"].index(platform.machine())]
+    if number is not None:
+        box.ask(do="cell", source=f"told = fault({number})")
+        assert box.ask(do="value", name="told").get("value") in (1, 38), box.ended
+
+
+def test_no_call_of_the_attacks_is_allowed():
+    for place, processor in enumerate(("x86_64", "aarch64")):
+        numbers = {attack["numbers"][place] for attack in attacks("calls").values()}
+        assert not numbers & set(allowed_calls(processor).values())
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("name", attacks("code"))
+def test_code_in_a_cell_is_refused(box, name):
+    attack = attacks("code")[name]
+    below = attack.get("unless_below", "no such folder")
+    if below in map(str, [*Path(sys.prefix).parents, *Path(sys.base_prefix).parents]):
+        pytest.skip(f"Python lies below {below}, which is shown for that")
+    answer = box.ask(do="cell", source=attack["code"])
+    assert re.fullmatch(attack["raised"], answer.get("raised", "")), (answer, box.ended)
+    box.ask(do="cell", source="import os\nfor file in os.listdir(): file == 'data.npz' or os.remove(file)")
+
+
+@pytest.mark.parametrize("name", attacks("files"))
+def test_a_file_is_recognised_or_says_why_not(course, example, tmp_path, name):
+    attack, dice = attacks("files")[name], assignments()[0]
+    notebook = solved(handed_out(course, dice, 0), dice)
+    (tmp_path / "class" / "right").mkdir(parents=True)
+    nbformat.write(notebook, tmp_path / "class" / "right" / "dice.ipynb")
+    part, often = attack.get("student", ["student", 1])
+    write_file(tmp_path / "class" / (part * often), notebook, attack)
+    found = {one.student: one for one in find_submissions(tmp_path / "class", [dice])}
+    assert found["right"].assignment == "dice" and not found["right"].reason
+    one = found[part * often]
+    if attack.get("points"):
+        assert one.assignment == "dice" and not one.reason
+        one.notebook.encode()
+    else:
+        assert re.search(attack.get("told", NO_NAME), one.reason)
+
+
+def test_the_page_tells_the_attacks_as_they_are():
+    assert PAGE.read_text(encoding="utf-8") == page()
