@@ -55,6 +55,23 @@ def deal(shown, stratum, seed):
     return dealt
 
 
+# %% fails deal_strata: every other row, as in the example, whatever the strata are
+def deal(shown, stratum, seed):
+    rng, dealt = np.random.default_rng(seed), shown.copy()
+    for own in (np.arange(0, len(shown), 2), np.arange(1, len(shown), 2)):
+        dealt[own] = shown[rng.permutation(own)]
+    return dealt
+
+
+# %% fails deal_strata: the seed is not used
+def deal(shown, stratum, seed):
+    rng, dealt = np.random.default_rng(), shown.copy()
+    for group in np.unique(stratum):
+        own = np.flatnonzero(stratum == group)
+        dealt[own] = shown[rng.permutation(own)]
+    return dealt
+
+
 # %% fails lucky: the largest of all deals
 lucky_anywhere = float(luck["AU12", "anywhere"][1:].max())
 lucky_emotion = float(luck["AU12", "emotion"][1:].max())
