@@ -202,3 +202,35 @@ def test_check_opens_the_pictures_that_the_reader_passes_over(monkeypatch, capsy
     assert ferbook(monkeypatch, capsys, "describe", *words[1:])[0] == 0
     code, _, err = ferbook(monkeypatch, capsys, *words)
     assert code == 2 and f"{second}: not a readable picture" in err
+
+
+def one_s_own(data_dir, copies: int) -> None:
+    """Crops of six people below ``data_dir``, the first ``copies`` of the test equal to some of training."""
+    (data_dir / "mine").mkdir(parents=True)
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
+    pictures[4 : 4 + copies] = pictures[:copies]
+    rows = ["path,subject,emotion,split,cropped"]
+    for k, picture in enumerate(pictures):
+        Image.fromarray(picture).save(data_dir / "mine" / f"{k}.png")
+        rows.append(f"{k}.png,p{k},anger,{('train', 'train', 'valid', 'valid', 'test', 'test')[k]},yes")
+    (data_dir / "mine" / "faces.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_an_audit_lists_copies_and_the_points_that_they_buy(monkeypatch, capsys, tmp_path, by_folder):
+    one_s_own(tmp_path, 1)
+    place = [tmp_path / "mine"] if by_folder else ["mine", "--data-dir", tmp_path]
+    code, out, _ = ferbook(monkeypatch, capsys, "audit", *place)
+    assert code == 0 and "6 pictures, 1 pairs" in out and "at most 50.0 points" in out
+    _, out, _ = ferbook(monkeypatch, capsys, "audit", *place, "--json")
+    (pair,) = json.loads(out)["pairs"]
+    assert pair == {"first": "train, 0.png", "second": "test, 4.png", "kind": "exact", "alike": 1.0}
+
+
+def test_a_sealed_set_says_how_the_seal_is_lifted_and_refuses_what_changed(monkeypatch, capsys, tmp_path):
+    one_s_own(tmp_path, 0)
+    code, out, _ = ferbook(monkeypatch, capsys, "seal", "mine", "--data-dir", tmp_path)
+    assert code == 0 and "7 files sealed" in out and ".sealed.json; delete it" in out
+    (tmp_path / "mine" / "3.png").unlink()
+    code, _, err = ferbook(monkeypatch, capsys, "describe", "mine", "--data-dir", tmp_path)
+    assert code == 2 and "3.png: gone since the seal" in err
