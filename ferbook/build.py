@@ -379,7 +379,7 @@ def _is_of_other_code(result: ChapterResult, current: Mapping[str, object]) -> b
     return any(made.get(part) != now for part, now in current.items())
 
 
-def _require_sound(run: Run) -> None:
+def require_sound(run: Run) -> None:
     """Raise RunStoreError unless there are finished chapters, all whole and made from each other."""
     run.record()
     if not run.results():
@@ -417,7 +417,7 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     """
     check_toc()
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
-        _require_sound(run)
+        require_sound(run)
         return _build(run, force)
 
 

@@ -400,6 +400,64 @@ def check(
 
 
 @command
+def archive(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    file: Annotated[Path, typer.Argument(help="The zip to write.")],
+) -> None:
+    """Write a run's record and its finished chapters to one file, to be handed on."""
+    from ferbook.archive import archive_run
+    from ferbook.store import open_run
+
+    count = archive_run(open_run(run_name), file)
+    console.print(f"{count} files of run {run_name!r}: {file}; `ferbook verify` says what holds of it")
+
+
+@command
+def verify(
+    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="A run, or one in a zip.")],
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="NAME", help="Keep a zip's run under this name.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what holds of a run from elsewhere, and what has to be believed. Nothing of it is executed."""
+    from tempfile import TemporaryDirectory
+
+    from ferbook.archive import BELIEVED, unpack_run, verify_run
+    from ferbook.errors import RunStoreError
+    from ferbook.files import whole_folder
+    from ferbook.store import Run, open_run
+
+    if not Path(what).is_file():
+        verified = verify_run(open_run(what))
+    elif keep is None:
+        with TemporaryDirectory(prefix="ferbook-verify.") as place:
+            unpack_run(Path(what), Path(place))
+            verified = verify_run(Run("unpacked", Path(place)))
+    else:
+        kept = open_run(keep)
+        if kept.folder.exists():
+            raise RunStoreError(f"there is a run {keep!r} already; choose another name")
+        with whole_folder(kept.folder) as place:
+            unpack_run(Path(what), place)
+            verified = verify_run(Run(keep, place))
+            if verified.faults:
+                raise RunStoreError(f"{what} is not kept: {'; '.join(verified.faults)}")
+    if as_json:
+        print_json(verified.to_json())
+    else:
+        for fault in verified.faults:
+            console.print(f"fault: {fault}")
+        for line in verified.holds:
+            console.print(f"holds: {line}")
+        for line in verified.unknown:
+            console.print(f"not known here: {line}")
+        console.print(f"to be believed: {BELIEVED}")
+    if verified.faults:
+        raise typer.Exit(1)
+
+
+@command
 def notebook(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
     run_name: RunName = None,

@@ -49,6 +49,8 @@ _STYLES = _words(
     stroke-opacity stroke-width clip-path stop-color stop-opacity"""
 )
 _RULES = _words("aspect-ratio background-image background-position background-size height left top width")
+_ABOUT = ("rdf-syntax-ns#", "/dc/elements/1.1/", "creativecommons.org/ns#")
+"""Namespaces of what a picture says of itself."""
 _SHEET = re.compile(r"\s*<style>([^<]*)</style>")
 _RULE = re.compile(r"(?:[\w .,:-]+\{[\w .,:;%()*/+-]*\}\s*)*")
 
@@ -114,11 +116,14 @@ def fault_of_svg(content: bytes) -> str:
     except (tree.ParseError, ValueError, RecursionError) as fault:
         return f"no SVG ({fault})"
     for element in elements:
-        name = str(element.tag).rpartition("}")[2]
-        metadata = "svg" not in str(element.tag).rpartition("}")[0]
-        if metadata or name == "metadata":
+        space, _, name = str(element.tag).rpartition("}")
+        if name == "metadata" or space.endswith(_ABOUT):
             continue
-        if name not in (*_PICTURES, "style") or (name == "style" and _URL.search(element.text or "")):
+        if (
+            not space.endswith("/2000/svg")
+            or name not in (*_PICTURES, "style")
+            or (name == "style" and _URL.search(element.text or ""))
+        ):
             return f"an element <{name}>"
         for attribute, value in element.attrib.items():
             short = attribute.rpartition("}")[2]

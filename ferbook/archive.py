@@ -1,0 +1,161 @@
+"""A run as one file, to be handed on, and what holds of a run from elsewhere, which is never executed."""
+
+import hashlib
+import io
+import re
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ferbook import paths
+from ferbook.book import Chapter, chapters, suite
+from ferbook.build import foreign_cells, require_sound
+from ferbook.environment import committed_file
+from ferbook.errors import FerError, RunStoreError
+from ferbook.files import open_regular, write_atomically
+from ferbook.inputs import code_inputs
+from ferbook.store import DONE, ChapterResult, Run
+
+MOST_ENTRIES = 10_000
+LARGEST_ARCHIVE = 2**31
+"""Of a zip, unpacked."""
+
+BELIEVED = (
+    "that this code gave these numbers: digests guard a run against damage, not against forgery. `ferbook "
+    "check` executes this checkout's code with the run's parameters, and compares"
+)
+
+_PLACE = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*){0,3}", re.ASCII)
+
+
+@dataclass
+class Findings:
+    """What ``holds`` of a run, what nobody here can know, and the ``faults`` that speak against it."""
+
+    holds: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {**vars(self), "believed": BELIEVED}
+
+
+def archive_run(run: Run, file: Path) -> int:
+    """Write the record of ``run`` and the files of its finished chapters to a zip, the same each time; the
+    number of files. Raises RunStoreError for a damaged run, and where ``file`` is there already.
+    """
+    if file.exists():
+        raise RunStoreError(f"{file} is there already; give another name, or remove it")
+    require_sound(run)
+    names = [f"{each.chapter}/{name}" for each in run.results() for name in (*each.done()["files"], DONE)]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in (run.record_file.name, *names):
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, (run.folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+    write_atomically(file, content.getvalue())
+    return len(names) + 1
+
+
+def unpack_run(file: Path, folder: Path) -> None:
+    """Write what a run's zip holds below the empty ``folder``.
+
+    Raises RunStoreError, before anything is written, for a zip with a link, with a path that no run has, with
+    two files of one name, or of more than ``MOST_ENTRIES`` or ``LARGEST_ARCHIVE``; and for a damaged one.
+    """
+    try:
+        with open_regular(file) as content, zipfile.ZipFile(content) as archive:
+            if fault := next(_faults_of_entries(archive.infolist()), ""):
+                raise RunStoreError(f"{file}: {fault}; it is not unpacked")
+            for entry in archive.infolist():
+                target = folder / entry.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(entry) as packed, target.open("xb") as plain:
+                    shutil.copyfileobj(packed, plain)  # never more than the entry's size, which was looked at
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as fault:
+        raise RunStoreError(f"{file}: no zip that can be read ({fault})") from fault
+
+
+def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
+    if len(entries) > MOST_ENTRIES:
+        yield f"{len(entries):,} files, more than {MOST_ENTRIES:,}"
+    if (size := sum(entry.file_size for entry in entries)) > LARGEST_ARCHIVE:
+        yield f"{size:,} bytes unpacked, more than {LARGEST_ARCHIVE:,}"
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+            yield f"{name!r:.80} is a link, or no plain file"
+        if not _PLACE.fullmatch(name):
+            yield f"{name!r:.80} is no path within a run"
+        if name.lower() in seen:
+            yield f"{name!r:.80} is there twice"
+        seen.add(name.lower())
+
+
+def verify_run(run: Run) -> Findings:
+    """What holds of ``run``: its form, its digests, whose code it names, its parameters and its versions.
+    Nothing of it is executed.
+    """
+    told = Findings()
+    try:
+        record = run.record()
+        require_sound(run)
+    except FerError as fault:
+        told.faults.append(str(fault))
+        return told
+    results = run.results()
+    files = sum(len(result.done()["files"]) for result in results)
+    told.holds.append(f"form and digests: {len(results)} chapters, {files} files, made from each other")
+    for result in results:
+        _verify_chapter(chapters()[result.chapter], result, told)
+    here = {name: version(name) for name in suite().packages}
+    there = record.get("versions", {})
+    differing = [
+        f"{name} {there[name]} (here {here[name]})"
+        for name in here
+        if there.get(name, here[name]) != here[name]
+    ]
+    told.holds.append(f"versions: {', '.join(differing) or 'as here'}")
+    return told
+
+
+def _verify_chapter(chapter: Chapter, result: ChapterResult, told: Findings) -> None:
+    inputs = result.done()["inputs"]
+    try:
+        chapter.parameters(**inputs.get("parameters", {}))
+    except ValidationError as fault:
+        told.faults.append(f"{chapter.name}: parameters: {' '.join(str(fault).split())}")
+    try:
+        if foreign := foreign_cells(chapter, result):
+            told.faults.append(f"{chapter.name}: cells that nobody here knows: {', '.join(foreign)}")
+    except FerError as fault:
+        told.faults.append(f"{chapter.name}: {fault}")
+        return
+    code, current = inputs.get("code", {}), code_inputs(chapter)
+    commit = str(result.record().get("commit", "unknown"))
+    if all(inputs.get(part) == now for part, now in current.items()):
+        told.holds.append(f"{chapter.name}: says that it ran this checkout's code")
+        return
+    odd = [name for name, digest in code.items() if _digest(commit.removesuffix("-dirty"), name) != digest]
+    if odd or not code:
+        some = ", ".join(odd[:3]) + " …" * (len(odd) > 3)
+        told.unknown.append(
+            f"{chapter.name}: files as commit {commit} does not have them: {some or 'none named'}"
+        )
+    else:
+        told.holds.append(f"{chapter.name}: says that it ran the code of commit {commit}")
+
+
+def _digest(commit: str, name: str) -> str:
+    content = committed_file(commit, paths.root() / name)
+    return "" if content is None else hashlib.sha256(content).hexdigest()

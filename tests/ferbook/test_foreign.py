@@ -1,0 +1,195 @@
+"""Runs from elsewhere: forged with digests written anew, or damaged; each is told in one line, alone."""
+
+import json
+import os
+import shutil
+
+import nbformat
+import pytest
+
+from ferbook.book import chapters
+from ferbook.build import build_book, foreign_cells, stage
+from ferbook.check import todays_notebook
+from ferbook.compare import compare_runs, run_rows
+from ferbook.errors import RunStoreError
+from ferbook.notebook import read_notebook
+from ferbook.records import read_json
+from ferbook.state import run_states
+from ferbook.store import DONE, file_checksums, open_run, write_json
+
+METRICS = {"throws": {"value": 60, "unit": "count"}}
+
+
+@pytest.fixture
+def runs(run, finish):
+    """A run as it should be, ``good``, and one to be forged."""
+    good = open_run("good")
+    for each in (run, good):
+        each.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+        finish(each, "throws", {"parameters": {"seed": 1}}, METRICS)
+    return run
+
+
+def sign(run):
+    """Write the digests of the chapter anew."""
+    folder = run.result("throws").folder
+    done = json.loads((folder / DONE).read_text())
+    write_json(folder / DONE, done | {"files": file_checksums(folder)})
+
+
+def change(run, file, **changes):
+    path = run.result("throws").folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    if file != DONE:
+        sign(run)
+
+
+def write(run, file, text):
+    (run.result("throws").folder / file).write_text(text)
+    if file != DONE:
+        sign(run)
+
+
+def piped(run, file):
+    path = run.result("throws").folder / file
+    path.unlink()
+    os.mkfifo(path)
+
+
+def linked(run):
+    folder = run.result("throws").folder
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to(folder.with_name("elsewhere"))
+
+
+DEEP = "[" * 100_000
+FORGERIES = {
+    "deep record": (lambda run: write(run, "record.json", DEEP), "record.json: not readable"),
+    "deep metrics": (lambda run: write(run, "metrics.json", DEEP), "metrics.json: not readable"),
+    "deep manifest": (lambda run: write(run, DONE, DEEP), "not finished"),
+    "script as device": (lambda run: change(run, "record.json", device="<script>"), "device: holds '<'"),
+    "script as commit": (lambda run: change(run, "record.json", commit="`<b>`"), "commit: holds"),
+    "script as time": (lambda run: change(run, DONE, finished="<img>"), "finished: holds"),
+    "script as data": (lambda run: change(run, "record.json", data={"name": "a|b"}), "data.name: holds"),
+    "signs of a terminal": (lambda run: change(run, "record.json", device="\x1b[2J"), "device: holds"),
+    "seconds in words": (lambda run: change(run, "record.json", seconds="soon"), "seconds: "),
+    "endless seconds": (lambda run: change(run, "record.json", seconds=float("inf")), "seconds: no finite"),
+    "threads without end": (lambda run: change(run, "record.json", threads=10**9), "threads: "),
+    "tolerance in words": (
+        lambda run: change(run, "record.json", tables={"t": {"tolerance": "all"}}),
+        "tables.t.tolerance",
+    ),
+    "inputs as a list": (lambda run: change(run, DONE, inputs=[]), "inputs: "),
+    "no inputs": (lambda run: change(run, DONE, inputs=None), "inputs: "),
+    "code as a list": (lambda run: change(run, DONE, inputs={"code": [1]}), "inputs.code: "),
+    "parameters as null": (lambda run: change(run, DONE, inputs={"parameters": None}), "inputs.parameters"),
+    "huge metric": (
+        lambda run: change(run, "metrics.json", throws={"value": 10**400}),
+        "throws.value: no finite",
+    ),
+    "endless n": (
+        lambda run: change(run, "metrics.json", throws={"value": 1, "n": float("inf"), "why": "x"}),
+        "throws.n: no finite",
+    ),
+    "metric of text": (lambda run: change(run, "metrics.json", throws="high"), "is not a metric"),
+    "a pipe for the manifest": (lambda run: piped(run, DONE), "not finished"),
+    "a pipe for metrics": (lambda run: piped(run, "metrics.json"), "no plain file"),
+    "a link for the chapter": (linked, "a link"),
+    "a link to a file": (
+        lambda run: (run.result("throws").folder / "x").symlink_to("/etc/passwd"),
+        "x: a link or a pipe",
+    ),
+    "metrics changed": (
+        lambda run: (run.result("throws").folder / "metrics.json").write_text("{}"),
+        "metrics.json: differs from its checksum",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_chapter_is_told_in_a_line_and_costs_its_run_alone(runs, name):
+    forge, told = FORGERIES[name]
+    forge(runs)
+    faults = runs.result("throws").faults()
+    assert any(told in fault for fault in faults) and "\n" not in faults[0]
+    rows = {row["run"]: row for row in run_rows()}
+    assert rows["good"]["metrics"] == {
+        "throws.throws": {**METRICS["throws"], **rows["good"]["metrics"]["throws.throws"]}
+    }
+    assert "metrics" not in rows["a"] or rows["a"]["metrics"] == {} or "not finished" not in told
+    (state, _) = run_states(runs)
+    assert not state.up_to_date
+    with pytest.raises(RunStoreError):
+        build_book(runs)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("- 1", "not the record of a run"),
+        (DEEP, "run.yaml"),
+        ("a: &a [1]\nb: *a", "holds '\\*'"),
+        ("request: {profile: laptop, parameters: {throws: [1]}}\nchanged: x", "request.parameters.throws"),
+        ("request: {profile: '<b>', parameters: {}}\nchanged: x", "profile: holds '<'"),
+        (
+            "request: {profile: laptop, parameters: {throws: {seed: 010}}}\nchanged: x",
+            "'010' is no plain number",
+        ),
+    ],
+)
+def test_a_record_of_another_form_is_one_line_of_the_list(runs, content, told):
+    runs.record_file.write_text(content)
+    rows = {row["run"]: row for row in run_rows()}
+    assert "metrics" in rows["good"] and "fault" in rows["a"]
+    with pytest.raises(RunStoreError, match=told):
+        compare_runs("good", "a")
+
+
+def edit_cell(run, chapter="throws", **changes):
+    """Change the last code cell of the executed notebook, and write the digests anew."""
+    file = run.result(chapter).notebook
+    notebook = read_notebook(file)
+    cell = [cell for cell in notebook.cells if cell.cell_type == "code"][-1]
+    cell.update(changes)
+    nbformat.write(notebook, file)
+    sign(run)
+    return cell
+
+
+def test_code_that_a_run_brings_along_is_found_and_neither_executed_nor_shown(runs, tmp_path):
+    cell = edit_cell(runs, source="open('/tmp/harm', 'w')")
+    chapter, result = chapters()["throws"], runs.result("throws")
+    notebook, faults = todays_notebook(chapter, result)
+    assert faults == [f"cell {cell.id!r}: the code of the run is not that of this checkout"]
+    assert not any("harm" in each.source for each in notebook.cells)
+    assert [name.partition("(")[2] for name in foreign_cells(chapter, result)] == [f"{cell.id})"]
+    (tmp_path / "stage").mkdir()
+    with pytest.raises(RunStoreError, match=rf"throws\.ipynb: code cell \d+ \({cell.id}\): code neither"):
+        stage(runs, tmp_path / "stage")
+
+
+def test_parameters_that_a_page_would_show_are_those_of_the_manifest(runs):
+    file = runs.result("throws").notebook
+    notebook = read_notebook(file)
+    injected = nbformat.v4.new_code_cell("seed = 2", metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(2, injected)
+    nbformat.write(notebook, file)
+    sign(runs)
+    assert len(foreign_cells(chapters()["throws"], runs.result("throws"))) == 1
+    injected.source = "seed = 1"
+    nbformat.write(notebook, file)
+    sign(runs)
+    assert foreign_cells(chapters()["throws"], runs.result("throws")) == []
+
+
+def test_a_name_that_notebooks_opened_by_hand_have_is_reserved(example):
+    with pytest.raises(RunStoreError, match="opened by hand"):
+        open_run("interactive")
+
+
+def test_what_is_read_is_what_was_vouched_for(runs):
+    folder = runs.result("throws").folder
+    assert read_json(folder / "metrics.json") == METRICS
+    shutil.copy(folder / "metrics.json", folder / "record.json")
+    with pytest.raises(RunStoreError, match=r"record\.json: differs from its checksum"):
+        runs.result("throws").record()
