@@ -124,7 +124,7 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     notebook, faults = read_notebook(chapter.notebook), []
     for today, ran in paired_cells(code_cells(notebook), code_cells(read_notebook(result.notebook))):
         if today and ran and today.source == ran.source:
-            today.outputs = ran.outputs
+            today.outputs, today.execution_count = ran.outputs, ran.execution_count
             continue
         faults.append(f"cell {(today or ran).get('id')!r}: the code of the run is not that of this checkout")
         if today:

@@ -168,6 +168,19 @@ def test_code_that_a_run_brings_along_is_found_and_neither_executed_nor_shown(ru
         stage(runs, tmp_path / "stage")
 
 
+def test_outputs_to_compare_with_come_with_their_counts_without_which_nbval_fails(runs):
+    file = runs.result("throws").notebook
+    notebook = read_notebook(file)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for place, cell in enumerate(code, start=1):
+        cell.execution_count, cell.outputs = place, [nbformat.v4.new_output("stream", text="1")]
+    nbformat.write(notebook, file)
+    sign(runs)
+    today, faults = todays_notebook(chapters()["throws"], runs.result("throws"))
+    counts = [cell.execution_count for cell in today.cells if cell.cell_type == "code" and cell.outputs]
+    assert faults == [] and counts == list(range(1, len(code) + 1))
+
+
 def test_parameters_that_a_page_would_show_are_those_of_the_manifest(runs):
     file = runs.result("throws").notebook
     notebook = read_notebook(file)
