@@ -29,6 +29,9 @@ _BADGES = {
     **{"cannot be asked with this many": "light", "too few": "light"},
 }
 
+_IN_PICTURE = {"holds against a weak control": "weak control", "cannot be asked with this many": "too few"}
+"""Verdicts that are too long for the picture of all claims."""
+
 BY_REFERENCE, BY_RUN = "the reference", "your run"
 
 
@@ -217,15 +220,18 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
         shown = [(name, _scaled(answered, size)) for name, _, answered in drawn] or [(first, empty)]
         rows += [
-            row | {"series": name, "note": "" if number else verdict} | ends
+            row | {"series": name, "note": "" if number else _IN_PICTURE.get(verdict, verdict)} | ends
             for number, (name, ends) in enumerate(shown)
         ]
         for name, judged, answered in drawn:
             data.append(
                 {
-                    **{"claim": each.main.claim.short, "run": name, "metric": answered.question.metric},
+                    "claim": each.main.claim.short,
+                    "run": name,
+                    "metric": answered.question.metric,
                     **{end: getattr(answered.found, end) for end in ("value", "low", "high")},
-                    **{"asked": answered.asked, "verdict": judged},
+                    "asked": answered.asked,
+                    "verdict": judged,
                 }
             )
     table = pd.DataFrame(rows)
@@ -242,7 +248,8 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         alt=f"Dots with intervals on either side of a dashed line, one row for each of {len(every)} claims: "
         f"{told}. The table below gives the numbers.",
         caption="Each claim's deciding number, seen from the bound that it was asked to pass; every row in a "
-        "scale of its own. A pale bar: differences too small to count.",
+        "scale of its own. A pale bar: differences too small to count. Weak control: it holds against such a "
+        "one, and the strong one decides otherwise. Too few: it cannot be asked with this many.",
         data=pd.DataFrame(
             data, columns=["claim", "run", "metric", "value", "low", "high", "asked", "verdict"]
         ),

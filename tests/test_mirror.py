@@ -19,6 +19,7 @@ ACROSS = {
     "fer_lib/faces/readers/test_every_reader": "what each reader owes",
     "fer_lib/test_misspelt_names": "every name that chooses what is computed",
     "ferbook/test_example": "the example book by its README",
+    "ferbook/test_foreign": "every command, of runs from elsewhere",
     "synthetic_faces/test_readme": "the generator's README",
 }
 """Tests of several modules at once, and what of them."""
