@@ -16,7 +16,7 @@ from synthetic_faces.versions import versioned
 )
 def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path, monkeypatch, capsys):
     (tmp_path / "weights.json").touch()
-    result = SimpleNamespace(folder=tmp_path)
+    result = SimpleNamespace(folder=tmp_path, require_whole=lambda: None)
     run = SimpleNamespace(name="old", record=dict, result=lambda chapter: result)
     monkeypatch.setattr(commands, "chosen_run", lambda name: run)
     picture = photos.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
