@@ -198,7 +198,7 @@ def test_refuses_a_record_that_is_nested_deeply_or_a_pipe(saved):
         read_record(saved)
     record.unlink()
     os.mkfifo(record)
-    with pytest.raises(DataError, match="no plain file"):
+    with pytest.raises(DataError, match="not a regular file"):
         read_record(saved)
 
 
