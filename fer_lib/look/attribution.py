@@ -1,0 +1,304 @@
+"""Methods that say which pixels made a neuron answer, all behind one call, and where a new one is registered.
+
+A method is a function ``explain(network, layer, pictures, rows, filters, positions)`` that returns maps
+(N, H, W), one for each of N neurons: that of filter ``filters[n]`` of ``layer`` at ``positions[n]`` (row and
+column in the layer's maps), asked about the picture ``pictures[rows[n]]``. ``pictures`` (M, H, W) are uint8.
+A map may have any sign and scale. ``@explainer("name")`` registers one; what is registered is put on trial by
+``look.judge`` and stands in the table of ``ferbook evaluate maps``.
+
+What has a gradient has it by the standardised picture, as the network's first layer sees it and as
+``look.deconvolution`` has it.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fer_lib.look.controls import control_maps, receptive_fields
+from fer_lib.look.deconvolution import Method, Projections, project
+from fer_lib.look.layers import PICTURE, find_layer, standardiser, taken_by, way_to
+from fer_lib.look.receptive import fields_below, receptive_field
+from fer_lib.look.windows import cut, neurons
+from fer_lib.nets.evaluating import evaluating
+from ferbook.errors import MissingError, ParameterError, require_name
+
+Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+EXPLAINERS: dict[str, Explainer] = {}
+"""Name -> method, of all that are registered."""
+
+NEURONS_AT_ONCE = 64
+"""Neurons that are asked at a time."""
+
+PATH_STEPS, NOISE_DRAWS, NOISE = 32, 8, 0.1
+"""Points of the path of integrated gradients; draws of noise of the smooth gradient, and their standard
+deviation as a share of the spread of what is seen."""
+
+SQUARE, STRIDE = 6, 12
+"""The square that occludes has a side of 1/6 of the window that a neuron sees, and moves by 1/12 of it."""
+
+ZENNIT = "0.5.1"
+"""The version that ``zennit_explainer`` was tried with; nothing else needs it."""
+
+
+def explainer(name: str) -> Callable[[Explainer], Explainer]:
+    """Register the method below as ``name``. Raises ParameterError where the name is taken."""
+
+    def register(method: Explainer) -> Explainer:
+        if name in EXPLAINERS:
+            raise ParameterError(f"a method {name!r} is registered already; give yours another name")
+        EXPLAINERS[name] = method
+        return method
+
+    return register
+
+
+def named_explainer(name: str) -> Explainer:
+    """The method registered as ``name``; ParameterError, with the nearest name, where there is none."""
+    require_name("method", name, EXPLAINERS)
+    return EXPLAINERS[name]
+
+
+def _by_rule(rule: Method, network, layer, pictures, rows, filters, positions) -> np.ndarray:
+    return project(network, layer, pictures, rows, filters, positions=positions, method=rule).whole()
+
+
+for _rule in get_args(Method):
+    explainer(_rule)(partial(_by_rule, _rule))
+
+
+_Answers = Callable[[torch.Tensor], torch.Tensor]
+"""What P neurons answer (P,) to the windows (P, 1, h, w) that they see of the standardised pictures."""
+
+
+@torch.inference_mode(False)
+def _in_windows(
+    way_back: Callable[[_Answers, torch.Tensor], torch.Tensor],
+    network: nn.Module,
+    layer: str,
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    filters: np.ndarray,
+    positions: np.ndarray,
+) -> np.ndarray:
+    """What ``way_back`` makes of neurons and windows, (P, 1, h, w) or (P,), of all N: maps (N, H, W) or (N,).
+
+    Nothing but the windows is computed, as in ``look.deconvolution``.
+    """
+    way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
+    fields, made = fields_below(way), []
+    for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
+        with evaluating(network), torch.enable_grad():
+            seen = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+            places, own = (torch.as_tensor(each[pairs], device=seen.device) for each in (positions, filters))
+            windows = cut(seen, torch.arange(len(seen), device=seen.device), fields[PICTURE], places)
+
+            def answers(windows: torch.Tensor, places=places, own=own) -> torch.Tensor:
+                return neurons(way, fields, windows, places, F.relu).gather(1, own[:, None])[:, 0]
+
+            made.append(way_back(answers, windows).detach().float().cpu().numpy())
+    found, field = np.concatenate(made), fields[PICTURE]
+    if found.ndim == 1:
+        return found
+    corners = field.start + positions * field.stride
+    return Projections(found[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
+
+
+def answers_at(
+    network: nn.Module,
+    layer: str,
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    filters: np.ndarray,
+    positions: np.ndarray,
+) -> np.ndarray:
+    """float32 (N,): what the neurons answer, by the arguments of every method."""
+
+    def forward(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return answers(windows)
+
+    return _in_windows(forward, network, layer, pictures, rows, filters, positions)
+
+
+def _in_windows_of(way_back: Callable[[_Answers, torch.Tensor], torch.Tensor]) -> Explainer:
+    return partial(_in_windows, way_back)
+
+
+def _slope(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+    windows = windows.detach().requires_grad_()
+    return torch.autograd.grad(answers(windows).sum(), windows)[0]
+
+
+@explainer("gradient_input")
+@_in_windows_of
+def _gradient_input(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+    """Shrikumar et al. 2016 (arXiv 1605.01713): the gradient times what is seen."""
+    return _slope(answers, windows) * windows
+
+
+@explainer("integrated_gradients")
+@_in_windows_of
+def _integrated_gradients(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+    """Sundararajan et al. 2017 (arXiv 1703.01365), section 3, from no contrast, by midpoints."""
+    steps = (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
+    return sum(_slope(answers, float(step) * windows) for step in steps) / PATH_STEPS * windows
+
+
+@explainer("smooth_gradient")
+@_in_windows_of
+def _smooth_gradient(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+    """Smilkov et al. 2017 (arXiv 1706.03825): the mean gradient over noise, the same for every picture."""
+    drawn = torch.randn(NOISE_DRAWS, *windows.shape[1:], generator=torch.Generator().manual_seed(0))
+    noise = NOISE * drawn.to(windows)
+    spread = windows.amax((1, 2, 3), keepdim=True) - windows.amin((1, 2, 3), keepdim=True)
+    return sum(_slope(answers, windows + spread * each) for each in noise) / NOISE_DRAWS
+
+
+@explainer("occlusion")
+@_in_windows_of
+@torch.no_grad()
+def _occlusion(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+    """Zeiler & Fergus 2014, section 4.2: by how much a square without contrast lowers the answer, at each
+    pixel the mean over the squares that hide it.
+    """
+    side, step = max(windows.shape[-1] // SQUARE, 1), max(windows.shape[-1] // STRIDE, 1)
+    starts = sorted({*range(0, windows.shape[-1] - side, step), windows.shape[-1] - side})
+    whole, lost, hidden = answers(windows), torch.zeros_like(windows), torch.zeros_like(windows)
+    for square in [(slice(r, r + side), slice(c, c + side)) for r in starts for c in starts]:
+        changed = windows.clone()
+        changed[:, :, *square] = 0
+        lost[:, :, *square] += (whole - answers(changed))[:, None, None, None]
+        hidden[:, :, *square] += 1
+    return lost / hidden
+
+
+class Neurons(nn.Module):
+    """Single neurons of ``layer`` as the output of a network, for methods that take a whole one.
+
+    ``forward(seen, filters, rows, columns)``: what the neurons answer (P,) to standardised pictures
+    (P, 1, H, W), in filters and at places (P,) each.
+    """
+
+    def __init__(self, network: nn.Module, layer: str) -> None:
+        super().__init__()
+        self.network, self.layer = network, layer
+
+    def forward(
+        self, seen: torch.Tensor, filters: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+    ) -> torch.Tensor:
+        kept = []
+        hooks = [
+            standardiser(self.network).register_forward_hook(lambda *_: seen),
+            self.network.get_submodule(self.layer).register_forward_hook(lambda *made: kept.append(made[2])),
+        ]
+        try:
+            self.network(seen)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return kept[0][torch.arange(len(seen), device=seen.device), filters, rows, columns]
+
+
+@torch.inference_mode(False)
+def _in_whole(
+    way_back: Callable[[Neurons, torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor],
+    network: nn.Module,
+    layer: str,
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    filters: np.ndarray,
+    positions: np.ndarray,
+) -> np.ndarray:
+    """What ``way_back`` makes of neurons, standardised pictures and the neurons' places, (P, 1, H, W), of all
+    N: maps (N, H, W).
+    """
+    find_layer(network, layer, once=True)
+    made = []
+    for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
+        with evaluating(network), torch.enable_grad():
+            seen = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+            at = tuple(
+                torch.as_tensor(each[pairs], device=seen.device)
+                for each in (filters, *np.transpose(positions))
+            )
+            own = way_back(Neurons(network, layer), seen.requires_grad_(), at)
+        made.append(own.detach()[:, 0].float().cpu().numpy())
+    return np.concatenate(made)
+
+
+@explainer("grad_cam")
+def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
+    """Selvaraju et al. 2017 (arXiv 1610.02391), section 3, at the last rectified maps below the layer."""
+    way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
+    below = [each.name for each in way.values() if isinstance(each.module, nn.ReLU) and each.name != layer]
+    if not below:
+        raise ParameterError(f"grad_cam: no rectified maps lie below {layer!r}; take a later layer")
+
+    def weighted(neurons: Neurons, seen: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        kept = []
+        hook = network.get_submodule(below[-1]).register_forward_hook(lambda *made: kept.append(made[2]))
+        try:
+            (slope,) = torch.autograd.grad(neurons(seen, *at).sum(), kept)
+        finally:
+            hook.remove()
+        maps = (slope.mean((2, 3), keepdim=True) * kept[0]).sum(1, keepdim=True).relu()
+        return F.interpolate(maps, seen.shape[2:], mode="bilinear", align_corners=False)
+
+    return _in_whole(weighted, network, layer, pictures, rows, filters, positions)
+
+
+def _control(name: str, network, layer, pictures, rows, filters, positions) -> np.ndarray:
+    """A map of ``look.controls``, which knows nothing of the filter."""
+    field, size = receptive_field(network, layer), pictures.shape[1:]
+    fields = receptive_fields(field.start + positions * field.stride, field.size, size)
+    return control_maps(np.zeros((len(rows), *size)), pictures[rows], filters, fields=fields)[name]
+
+
+for _name in ("edges", "field", "field_edges", "centre", "random"):
+    explainer(_name)(partial(_control, _name))
+
+
+def captum_explainer(name: str, **settings: object) -> Explainer:
+    """The method ``name`` of ``captum.attr``, such as "DeepLift", with the ``settings`` of its ``attribute``.
+
+    What Captum names by modules needs modules: its guided backpropagation of a functional ReLU is a plain
+    gradient. Raises MissingError where Captum is not installed, ParameterError for a name that it has not.
+    """
+    methods = _optional("captum.attr", "pip install 'fer-lib[truth]'")
+    require_name("Captum method", name, [each for each in dir(methods) if each[0].isupper()])
+
+    def attribute(neurons: Neurons, seen: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return getattr(methods, name)(neurons).attribute(seen, additional_forward_args=at, **settings)
+
+    return partial(_in_whole, attribute)
+
+
+def zennit_explainer(composite: str, **settings: object) -> Explainer:
+    """Layer-wise relevance by a ``composite`` of ``zennit.composites``, such as "EpsilonPlus", made with
+    ``settings``. Raises as ``captum_explainer``.
+    """
+    rules = _optional("zennit.composites", f"pip install zennit=={ZENNIT}")
+    require_name("Zennit composite", composite, [each for each in dir(rules) if each[0].isupper()])
+
+    def relevance(neurons: Neurons, seen: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        with getattr(rules, composite)(**settings).context(neurons) as hooked:
+            answers = hooked(seen, *at)
+            return torch.autograd.grad(answers, seen, answers.detach())[0]
+
+    return partial(_in_whole, relevance)
+
+
+def _optional(module: str, how: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ImportError as fault:
+        raise MissingError(f"{module} is not installed ({fault}); {how}") from fault

@@ -1,0 +1,351 @@
+"""Whether a method's maps show what made a neuron answer: scores by a truth that only rendered faces have.
+
+Each face stands beside its **twin**, the same picture with one action unit off. The neuron that is asked is
+one of the filter that the unit moves most (in other people), where it answers most to the unit. So it is
+known which skin the map should lie on, what it should lose where the unit is taken away, and, by putting
+parts of the twin into the face, how much of the answer each part makes. The scores are
+``MAP_SCORES``; N neurons of a network, pictures of H × W pixels.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import rankdata
+from torch import nn
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.attribution import Explainer, answers_at
+from fer_lib.look.controls import receptive_fields
+from fer_lib.look.layers import last_conv
+from fer_lib.look.localisation import scores
+from fer_lib.look.placement import energy_share
+from fer_lib.look.receptive import receptive_field
+from fer_lib.look.regions import region_aus, regions_of, rival_regions
+from fer_lib.look.responses import known_subjects, maximal_responses
+from fer_lib.look.sanity import correlation
+from fer_lib.stats.resampling import ratio
+from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from fer_lib.train.controls import untrained_network
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+REPEATED = 4
+"""Neurons that are asked about again, after all others: a method that keeps something answers otherwise."""
+
+SAME_MAP = 1e-3
+"""Share of a map's largest value by which it may differ when it is asked for again."""
+
+TWIN_PARTS = 6
+"""Parts of a face to a side that are put in from its twin."""
+
+FEWEST_PARTS = 4
+"""Parts in which a face and its twin differ, from which on a rank correlation is looked at."""
+
+STANDARDISED = 2
+"""Pixels beyond a neuron's field that its standardised picture depends on, see ``nets.zero_bias``."""
+
+
+@dataclass(frozen=True)
+class MapScore:
+    """A score: the mean of the column ``top`` over that of ``under``, where there is one; ``about`` it; what
+    a map that says nothing has, ``nothing``, and the best, ``best``.
+    """
+
+    about: str
+    top: str
+    under: str = ""
+    nothing: str = "0"
+    best: str = "1"
+
+
+MAP_SCORES = {
+    "concentration": MapScore(
+        "energy on the skin that the unit moves, over its area", "energy_share", "area_share", "1", "more"
+    ),
+    "pointing": MapScore("largest pixel on that skin", "pointing_game", nothing="the area"),
+    "iou": MapScore("overlap with that skin", "iou", nothing="the area"),
+    "right_unit": MapScore("energy there less that on as much skin of other units", "right_unit"),
+    "contrast": MapScore("of what the map loses without the unit, the share on that skin", "contrast"),
+    "correctness": MapScore("rank correlation with what parts of the face make of the answer", "correctness"),
+    "sanity": MapScore("1 less the correlation with the map of random weights", "sanity"),
+    "stability": MapScore("correlation with the map where nothing that matters was changed", "stability"),
+}
+"""What ``judge_maps`` gives: name -> score; more is better of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """N faces with one action unit and the same without: ``on`` with masks, and ``off``; ``aus`` (N,) the
+    units.
+    """
+
+    on: FaceSet
+    off: FaceSet
+    aus: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not len(self.on) == len(self.off) == len(self.aus):
+            raise DataError(
+                f"{len(self.on)} faces, {len(self.off)} twins, {len(self.aus)} units: one of each"
+            )
+
+    @cached_property
+    def people(self) -> np.ndarray:
+        """Whose faces they are, (N,)."""
+        return known_subjects(self.on, np.arange(len(self.on)))
+
+    @cached_property
+    def regions(self) -> tuple[np.ndarray, np.ndarray]:
+        """The skin that each face's unit moves, bool (N, H, W), and as much of what other units move, bool
+        (N, A, H, W).
+        """
+        known = region_aus(self.on)
+        every = regions_of(self.on, np.arange(len(self.on)), known)
+        own = pd.Index(known).get_indexer(self.aus)
+        return every[np.arange(len(own)), own], rival_regions(every, own)
+
+    @cached_property
+    def halves(self) -> np.ndarray:
+        """bool (N,): whether a face is of the first half of the people."""
+        return people_groups(self.people, 2) == 0
+
+
+@dataclass(frozen=True, eq=False)
+class MapTrial:
+    """What a method is asked about one network, ``name``: neurons of ``layer``, of the faces at ``rows`` of
+    ``twins``, ``filters`` (P,) at ``positions`` (P, 2). ``untrained``: the same network with random weights.
+    """
+
+    name: str
+    network: nn.Module
+    untrained: nn.Module
+    layer: str
+    twins: Twins
+    rows: np.ndarray
+    filters: np.ndarray
+    positions: np.ndarray
+
+    @cached_property
+    def fields(self) -> np.ndarray:
+        """bool (P, H, W): what each neuron sees."""
+        field = receptive_field(self.network, self.layer)
+        corners = field.start + self.positions * field.stride
+        return receptive_fields(corners, field.size, self.twins.on.size)
+
+    @cached_property
+    def disturbed(self) -> np.ndarray:
+        """uint8 (P, H, W): the faces, changed where nothing depends on it: outside of what the neuron sees
+        stands somebody else, and inside each grey level is off by at most one.
+        """
+        field, rng = receptive_field(self.network, self.layer), np.random.default_rng(0)
+        corners = field.start + self.positions * field.stride - STANDARDISED
+        seen = receptive_fields(corners, field.size + 2 * STANDARDISED, self.twins.on.size)
+        faces = self.twins.on.pixels
+        others = faces[(self.rows + len(faces) // 2) % len(faces)]
+        noisy = faces[self.rows] + rng.integers(-1, 2, seen.shape)
+        return np.where(seen, noisy.clip(0, 255), others).astype(np.uint8)
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """float64 (P, TWIN_PARTS, TWIN_PARTS): by how much the answer falls where this part of the face is
+        its twin's; NaN where both are alike or the neuron does not look.
+        """
+        on, off = (faces.pixels[self.rows] for faces in (self.twins.on, self.twins.off))
+        falls = np.full((len(on), TWIN_PARTS, TWIN_PARTS), np.nan)
+        whole = answers_at(self.network, self.layer, on, np.arange(len(on)), self.filters, self.positions)
+        for row, column, block in _blocks(on.shape[1:]):
+            differs = (on != off)[:, *block].any((1, 2)) & self.fields[:, *block].any((1, 2))
+            pairs = np.flatnonzero(differs)
+            if len(pairs):
+                mixed = on[pairs].copy()
+                mixed[:, *block] = off[pairs][:, *block]
+                at = np.arange(len(pairs)), self.filters[pairs], self.positions[pairs]
+                falls[pairs, row, column] = whole[pairs] - answers_at(self.network, self.layer, mixed, *at)
+        return falls
+
+    @cached_property
+    def awake(self) -> np.ndarray:
+        """bool (P,): whether the neuron answers with random weights, too."""
+        at = self.rows, self.filters, self.positions
+        return answers_at(self.untrained, self.layer, self.twins.on.pixels, *at) > 0
+
+
+def _blocks(size: tuple[int, int]) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+    """Row and column of each part of a picture of ``size``, and where it lies."""
+    ends = [np.linspace(0, side, TWIN_PARTS + 1).astype(int) for side in size]
+    for row in range(TWIN_PARTS):
+        for column in range(TWIN_PARTS):
+            places = zip(ends, (row, column), strict=True)
+            yield row, column, tuple(slice(end[at], end[at + 1]) for end, at in places)
+
+
+def map_trial(name: str, network: nn.Module, twins: Twins, *, seed: int = 0) -> MapTrial:
+    """The neurons of the last convolution that ``network`` is asked about: of each unit the filter whose
+    maximal response it raises most, by the spread over faces without it, in the other half of the people.
+    Faces where the unit does not raise it are left out.
+
+    Raises DataError where none is left.
+    """
+    layer = last_conv(network)
+    on, off = (maximal_responses(network, faces, layer) for faces in (twins.on, twins.off))
+    spread = off.maxima.std(axis=0)
+    gain = (on.maxima - off.maxima) / np.where(spread > 0, spread, np.inf)
+    filters = np.zeros(len(twins.aus), np.int64)
+    for half in (twins.halves, ~twins.halves):
+        for au in np.unique(twins.aus):
+            own = twins.aus == au
+            filters[own & half] = gain[own & ~half].mean(axis=0).argmax() if (own & ~half).any() else 0
+    rows = np.flatnonzero(gain[np.arange(len(filters)), filters] > 0)
+    if not len(rows):
+        raise DataError(f"{name}: no unit raises the answer of the filter that it is known by")
+    filters = filters[rows]
+    positions = on.positions[rows, filters].astype(np.int64)
+    untrained = untrained_network(network, seed).to(next(network.parameters()).device)
+    return MapTrial(name, network, untrained, layer, twins, rows, filters, positions)
+
+
+def asked(
+    method: Explainer,
+    network: nn.Module,
+    layer: str,
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    filters: np.ndarray,
+    positions: np.ndarray,
+) -> np.ndarray:
+    """The maps of ``method``, float32 (N, H, W). Raises DataError where they have another shape or are not
+    finite numbers, and where the method changed the network or what it was given.
+    """
+    given = pictures, rows, filters, positions
+    before = _digest(network, given)
+    maps = method(network, layer, *given)
+    expected = (len(rows), *pictures.shape[1:])
+    if _digest(network, given) != before:
+        raise DataError("it changed the network or the pictures that it was given; work on a copy")
+    if not isinstance(maps, np.ndarray | torch.Tensor):
+        raise DataError(f"it returned {type(maps).__name__}; expected an array {expected}")
+    maps = np.asarray(maps.detach().cpu() if isinstance(maps, torch.Tensor) else maps)
+    if maps.shape != expected or maps.dtype.kind not in "fiub":
+        raise DataError(f"it returned {maps.dtype} {maps.shape}; expected numbers {expected}")
+    wrong = np.flatnonzero(~np.isfinite(maps.astype(np.float32)).all(axis=(1, 2)))
+    if len(wrong):
+        raise DataError(f"map {wrong[0]} of {len(maps)} holds values that are not finite numbers")
+    return maps.astype(np.float32)
+
+
+def _digest(network: nn.Module, given: Sequence[np.ndarray]) -> str:
+    told = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        told.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    for name, module in network.named_modules():
+        hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+        told.update(f"{name} {type(module)} {module.training} {hooks}".encode())
+    for each in given:
+        told.update(np.ascontiguousarray(each).tobytes())
+    return told.hexdigest()
+
+
+def judge_maps(method: Explainer, trials: Sequence[MapTrial]) -> pd.DataFrame:
+    """What the maps of ``method`` are worth, one row per neuron of every trial: ``network``, ``person``,
+    ``unit``, the columns that ``MAP_SCORES`` names, and ``seconds``, what a map took.
+
+    A map that is zero everywhere counts as one that is alike everywhere, so that who says nothing gains
+    nothing. Raises DataError as ``asked``, and where a map is another one when it is asked for again.
+    """
+    tables, firsts = [], []
+    for each in trials:
+        few = tuple(part[:REPEATED] for part in (each.rows, each.filters, each.positions))
+        firsts.append(asked(method, each.network, each.layer, each.twins.on.pixels, *few))
+        tables.append(_judge_trial(method, each))
+    for each, first in zip(trials, firsts, strict=True):
+        few = tuple(part[:REPEATED] for part in (each.rows, each.filters, each.positions))
+        again = asked(method, each.network, each.layer, each.twins.on.pixels, *few)
+        if np.abs(again - first).max() > SAME_MAP * np.abs(first).max():
+            raise DataError("asked again about the same neurons it gave other maps; draw from a fixed seed")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _judge_trial(method: Explainer, trial: MapTrial) -> pd.DataFrame:
+    twins, rows, at = trial.twins, trial.rows, (trial.filters, trial.positions)
+    begun = time.perf_counter()
+    maps = asked(method, trial.network, trial.layer, twins.on.pixels, rows, *at)
+    seconds = (time.perf_counter() - begun) / len(maps)
+    without = asked(method, trial.network, trial.layer, twins.off.pixels, rows, *at)
+    random = asked(method, trial.untrained, trial.layer, twins.on.pixels, rows, *at)
+    again = asked(method, trial.network, trial.layer, trial.disturbed, np.arange(len(rows)), *at)
+    region, rivals = (each[rows] for each in twins.regions)
+    lost = maps - without
+    told = np.where(maps.any(axis=(1, 2), keepdims=True), maps, 1)
+    found = scores(told, region, rivals, twins.people[rows], trial.filters, twins.on.pixels[rows])
+    own, rival = (found[found["kind"].eq(kind)].reset_index(drop=True) for kind in ("ours", "wrong_au"))
+    moved, seen = region.any(axis=(1, 2)), trial.fields
+    shown = energy_share(lost, region)
+    pairs = range(len(rows))
+    alike = np.array([_likeness(maps[i], random[i], seen[i]) for i in pairs])
+    return own[["energy_share", "area_share", "pointing_game", "iou"]].assign(
+        network=trial.name,
+        person=twins.people[rows],
+        unit=twins.aus[rows],
+        right_unit=own["energy_share"] - rival["energy_share"],
+        contrast=np.where(moved & ~lost.any(axis=(1, 2)), 0, shown),
+        correctness=[_agreement(told[i], trial.parts[i]) for i in pairs],
+        sanity=np.where(trial.awake, 1 - np.abs(alike), np.nan),
+        stability=[_likeness(maps[i], again[i], np.ones_like(seen[i])) for i in pairs],
+        seconds=seconds,
+    )
+
+
+def _likeness(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
+    """Rank correlation of two maps' energies; 1 of equal maps, and of one that says nothing with any."""
+    one, other = np.abs(one[where]), np.abs(other[where])
+    if np.array_equal(one, other) or not (np.ptp(one) and np.ptp(other)):
+        return 1.0
+    return correlation(rankdata(one), rankdata(other))
+
+
+def _agreement(energy: np.ndarray, falls: np.ndarray) -> float:
+    """Rank correlation of the energy in each part of a map with how far the answer falls without that part;
+    0 of a map that is alike everywhere, NaN where too few parts differ.
+    """
+    held = np.full(falls.shape, np.nan)
+    for row, column, block in _blocks(energy.shape):
+        held[row, column] = np.abs(energy[block]).mean()
+    there = np.isfinite(falls)
+    if there.sum() < FEWEST_PARTS or not np.ptp(falls[there]):
+        return math.nan
+    return correlation(rankdata(held[there]), rankdata(np.abs(falls[there]))) if np.ptp(held[there]) else 0.0
+
+
+def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Each of ``MAP_SCORES`` of the ``table`` of ``judge_maps``, with its interval over people, and networks
+    where there are several (``stats.two_way``), and ``seconds``, of which there is none. What is defined of
+    no neuron of some network is left out.
+    """
+    people = table["person"].to_numpy()
+    groups = people_groups(people, min(PEOPLE_GROUPS, len(np.unique(people))))
+    found = {}
+    for name, score in MAP_SCORES.items():
+        values = _left_out(table, score, groups)
+        if np.isfinite(values).all():
+            found[name] = networks_and_people(values, n=len(table))
+    why = "measured once, on this machine"
+    return found | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
+
+
+def _left_out(table: pd.DataFrame, score: MapScore, groups: np.ndarray) -> np.ndarray:
+    """(R, 1 + G): the score of each network, of all people and without each group of them."""
+    under = table[score.under] if score.under else np.ones(len(table))
+    values = np.stack([table[score.top], under], axis=1).astype(float)
+    values[np.isnan(values).any(axis=1)] = 0
+    names, own = np.unique(table["network"], return_inverse=True)
+    sums = np.zeros((len(names), groups.max() + 1, 2))
+    np.add.at(sums, (own, groups), values)
+    whole = sums.sum(axis=1, keepdims=True)
+    return ratio(np.concatenate([whole, whole - sums], axis=1))
