@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 import papermill
+from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -19,7 +20,7 @@ from ferbook.environment import bare_jupyter, git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
-from ferbook.owner import die_with_owner, held, now
+from ferbook.owner import die_with_owner, end_with_parent, held, now
 from ferbook.records import read_json
 from ferbook.state import reasons_against
 from ferbook.store import Run, write_json
@@ -30,6 +31,16 @@ STORED_VARIABLE = "FER_STORED"
 THREADS_VARIABLE = "FER_THREADS"
 KERNEL_STARTS = 3
 """How often a kernel is started before giving up: parallel kernels can race for ports."""
+
+
+class BoundKernelManager(AsyncKernelManager):
+    """Starts a kernel that dies with this process. A kernel looks for its parent too, but in a thread, which
+    waits where a cell computes without giving others a turn.
+    """
+
+    async def start_kernel(self, **kwargs: object) -> None:
+        """Start the kernel, with ``kwargs`` for its process."""
+        await super().start_kernel(preexec_fn=end_with_parent, **kwargs)
 
 
 def _literal(path: Path) -> str:
@@ -57,6 +68,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
                 progress_bar=False,
                 request_save_on_cell_execute=True,
                 on_cell_start=note,
+                kernel_manager_class=BoundKernelManager,
             )
             return
         except (RuntimeError, DeadKernelError):

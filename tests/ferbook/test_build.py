@@ -321,6 +321,36 @@ def test_a_book_is_built_once_alone_and_again_where_its_stamp_is_damaged(finishe
     assert json.loads((toy_book / build.STAMP).read_text())["run"] == "a"
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda page: page.write_text("harmed"),
+        lambda page: page.unlink(),
+        lambda page: page.with_name("more.html").write_text("more"),
+    ],
+    ids=["changed", "deleted", "added"],
+)
+def test_a_built_book_of_other_pages_is_built_again(finished, toy_book, harm):
+    build_book(finished)
+    harm(toy_book / "index.html")
+    assert build_book(finished)[1] is True
+    assert [file.name for file in sorted(toy_book.glob("*.html"))] == ["index.html"]
+    assert (toy_book / "index.html").read_text() == "build 2"
+
+
+def test_whether_a_run_is_sound_is_asked_while_no_other_build_is_at_work(finished, toy_book, monkeypatch):
+    asked = []
+
+    def require_sound(run):
+        asked.append(run)
+        with (paths.build_folder() / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(build, "require_sound", require_sound)
+    build_book(finished)
+    assert asked == [finished]
+
+
 def test_a_kill_while_the_new_book_moves_in_leaves_the_old_one(finished, toy_book, monkeypatch):
     build_book(finished)
     rename = Path.rename

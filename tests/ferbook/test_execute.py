@@ -1,13 +1,45 @@
-"""Executing a chapter: what papermill is given."""
+"""Executing a chapter: what papermill is given, and what of the user reaches the kernel."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from papermill.parameterize import parameterize_path
 
 from ferbook.execute import _literal
+from ferbook.store import open_run, write_json
 
 
 @pytest.mark.parametrize("path", ["/plain/a.ipynb", "/with {seed}/{} {{x}}/a.ipynb", "/half {/a} b.ipynb"])
 def test_papermill_takes_a_path_with_braces_as_it_stands(path):
     assert parameterize_path(_literal(Path(path)), {"seed": 3}) == path
+
+
+def test_nothing_of_the_user_is_in_the_kernel_and_each_attempt_has_a_path_of_its_own(toy_clone, tmp_path):
+    startup = tmp_path / "ipython" / "profile_default" / "startup" / "00.py"
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    for file in (startup, kernel):
+        file.parent.mkdir(parents=True)
+    startup.write_text("planted = 1")
+    write_json(kernel, {"argv": ["false"], "display_name": "planted", "language": "python"})
+    users = {"IPYTHONDIR": tmp_path / "ipython", "PYTHONSTARTUP": startup}
+    users |= dict.fromkeys(("JUPYTER_PATH", "JUPYTER_DATA_DIR"), tmp_path / "jupyter")
+    toy_clone.environment.update({name: str(place) for name, place in users.items()})
+
+    seen = tmp_path / "seen"
+    toy_clone.write_chapter(
+        "throws",
+        "import os, IPython, jupyter_core.paths\nassert 'planted' not in globals()",
+        "places = [IPython.paths.get_ipython_dir(), *jupyter_core.paths.jupyter_path()]\n"
+        f"assert not any({str(tmp_path)!r} in place for place in places), places",
+        f"print(os.environ['FER_OUTPUT'], file=open({str(seen)!r}, 'a'))",
+    )
+    run = open_run("a")
+    for _ in range(2):
+        shutil.rmtree(run.folder, ignore_errors=True)
+        write_json(run.inputs_file("throws"), {"parameters": {}})
+        toy_clone.ferbook("_execute", "throws", str(run.folder))
+        assert json.loads((run.result("throws").folder / "DONE.json").read_text())["chapter"] == "throws"
+    first, second = seen.read_text().splitlines()
+    assert first != second and not Path(first).exists()

@@ -6,7 +6,9 @@ Two chapters, one upstream of the other, are enough for that.
 
 import json
 import os
+import select
 import signal
+import sys
 
 import psutil
 import pytest
@@ -127,6 +129,26 @@ def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how
     assert done(toy_clone, "means") and finished(toy_clone, "throws") == first
     assert "up to date: throws" in told
     assert not (toy_clone.root / "runs" / "a" / ".work" / "staging" / "means").exists()
+
+
+BUSY = "import collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)"
+"""Computes for ever and gives no other thread a turn."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+def test_a_busy_kernel_ends_with_the_process_that_executes_its_chapter(toy_clone, gate):
+    toy_clone.write_chapter("throws", gate.cell.replace("signal.pause()", BUSY))
+    process = toy_clone.start("run", "throws", "--run", "a")
+    kernel = gate.reached(process)
+    descriptor = os.pidfd_open(kernel)
+    psutil.Process(kernel).parent().kill()
+    ended, _, _ = select.select([descriptor], [], [], 60)
+    if not ended:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    os.close(descriptor)
+    assert ended, "the kernel outlived the process that started it"
+    assert "chapter 'throws' ended without a result: killed from outside" in process.communicate()[0]
+    assert process.returncode == 1 and not done(toy_clone, "throws")
 
 
 @pytest.mark.parametrize(
