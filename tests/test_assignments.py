@@ -14,7 +14,6 @@ from ferbook.course.source import assignments
 QUICK = ("facs", "convolution")
 ALIKE = yaml.safe_load((Path(__file__).parent / "alike_mutants.yaml").read_text(encoding="utf-8"))
 """By assignment, mutants that earn the points, and why that is no hole of a check."""
-TRIED = [each for each in assignments() if each.name in ALIKE]
 
 
 def named(assignment):
@@ -44,8 +43,8 @@ def test_a_mutant_is_the_solution_with_one_change():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("assignment", TRIED, ids=lambda each: each.name)
+@pytest.mark.parametrize("assignment", assignments(), ids=lambda each: each.name)
 def test_whoever_differs_in_one_idea_loses_points(assignment, tmp_path):
     make_bundle(assignment, tmp_path, range(1))
     passed = survivors(assignment, tmp_path)
-    assert set(passed) - ALIKE[assignment.name].keys() == set()
+    assert set(passed) - ALIKE.get(assignment.name, {}).keys() == set()

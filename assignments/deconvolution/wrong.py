@@ -117,3 +117,9 @@ held = held * region.sum() / 32**2
 # %% fails luck_check: the middle of the field in place of the field
 touching = np.mean([region[4 * i + 2, 4 * j + 2] for i in range(12) for j in range(12)])
 held = touching
+
+
+# %% fails luck_check: a region of one pixel is passed over
+def by_luck(region, right=by_luck):
+    several = region & (region.sum() > 1)
+    return (right(several) if several.any() else (0.0, 0.0))[0], right(region)[1]
