@@ -8,9 +8,11 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
@@ -21,7 +23,7 @@ from ferbook.environment import committed_file
 from ferbook.errors import FerError, RunStoreError
 from ferbook.files import open_regular, write_atomically
 from ferbook.inputs import code_inputs
-from ferbook.store import DONE, ChapterResult, Run
+from ferbook.store import DONE, ChapterResult, Run, open_run
 
 MOST_ENTRIES = 10_000
 LARGEST_ARCHIVE = 2**31
@@ -48,22 +50,42 @@ class Findings:
         return {**vars(self), "believed": BELIEVED}
 
 
+def archived_names(run: Run) -> list[str]:
+    """Paths, below its folder, of what is handed on of ``run``: its record and the files of its finished
+    chapters. Raises RunStoreError for a damaged run.
+    """
+    require_sound(run)
+    files = [f"{each.chapter}/{name}" for each in run.results() for name in (*each.done()["files"], DONE)]
+    return [run.record_file.name, *files]
+
+
 def archive_run(run: Run, file: Path) -> int:
     """Write the record of ``run`` and the files of its finished chapters to a zip, the same each time; the
     number of files. Raises RunStoreError for a damaged run, and where ``file`` is there already.
     """
     if file.exists():
         raise RunStoreError(f"{file} is there already; give another name, or remove it")
-    require_sound(run)
-    names = [f"{each.chapter}/{name}" for each in run.results() for name in (*each.done()["files"], DONE)]
-    content = io.BytesIO()
+    names, content = archived_names(run), io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in (run.record_file.name, *names):
+        for name in names:
             entry = zipfile.ZipInfo(name)
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, (run.folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
     write_atomically(file, content.getvalue())
-    return len(names) + 1
+    return len(names)
+
+
+@contextmanager
+def run_at(what: str) -> Iterator[Run]:
+    """The run called ``what``, or that in the zip ``what``, unpacked for as long as it is looked at. Raises
+    RunStoreError for a name that is none, and for a zip that is not unpacked.
+    """
+    if not Path(what).is_file():
+        yield open_run(what)
+        return
+    with TemporaryDirectory(prefix="ferbook-verify.") as place:
+        unpack_run(Path(what), Path(place))
+        yield Run("unpacked", Path(place))
 
 
 def unpack_run(file: Path, folder: Path) -> None:

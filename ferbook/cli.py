@@ -413,34 +413,56 @@ def archive(
 
 
 @command
+def sign(
+    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="A run, or one in a zip.")],
+    key: Annotated[Path, typer.Option("--key", metavar="KEY", help="A private key of OpenSSH.")],
+) -> None:
+    """Vouch for a run by a signature, which `ferbook verify --key` asks for."""
+    from ferbook.archive import run_at
+    from ferbook.signature import sign_run, signature_file
+
+    file = signature_file(what)
+    with run_at(what) as looked_at:
+        sign_run(looked_at, key, file)
+    console.print(f"signed: {file}; hand it on with the run, and {key}.pub by another way")
+
+
+@command
 def verify(
     what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="A run, or one in a zip.")],
     keep: Annotated[
         str | None, typer.Option("--keep", metavar="NAME", help="Keep a zip's run under this name.")
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="PUB", help="Ask for a signature by this public key of OpenSSH."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what holds of a run from elsewhere, and what has to be believed. Nothing of it is executed."""
-    from tempfile import TemporaryDirectory
-
-    from ferbook.archive import BELIEVED, unpack_run, verify_run
+    from ferbook.archive import BELIEVED, Findings, run_at, unpack_run, verify_run
     from ferbook.errors import RunStoreError
     from ferbook.files import whole_folder
+    from ferbook.signature import fault_of_signature, signature_file
     from ferbook.store import Run, open_run
 
-    if not Path(what).is_file():
-        verified = verify_run(open_run(what))
-    elif keep is None:
-        with TemporaryDirectory(prefix="ferbook-verify.") as place:
-            unpack_run(Path(what), Path(place))
-            verified = verify_run(Run("unpacked", Path(place)))
+    def verified_run(run: Run) -> Findings:
+        found = verify_run(run)
+        if key and not found.faults:
+            fault = fault_of_signature(run, key, signature_file(what))
+            (found.faults if fault else found.holds).append(fault or f"signature: by {key}")
+        return found
+
+    if keep is None:
+        with run_at(what) as run:
+            verified = verified_run(run)
     else:
         kept = open_run(keep)
         if kept.folder.exists():
             raise RunStoreError(f"there is a run {keep!r} already; choose another name")
         with whole_folder(kept.folder) as place:
             unpack_run(Path(what), place)
-            verified = verify_run(Run(keep, place))
+            verified = verified_run(Run(keep, place))
             if verified.faults:
                 raise RunStoreError(f"{what} is not kept: {'; '.join(verified.faults)}")
     if as_json:

@@ -8,6 +8,7 @@ import pytest
 from book import commands
 from fer_lib.train import photos
 from ferbook import cli
+from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
 
 
@@ -33,3 +34,18 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
         else ""
     )
     assert line in err and bool(line) == bool(err)
+
+
+def test_a_network_that_differs_from_its_digest_is_not_asked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    run = open_run("a")
+    write_json(run.folder / "staged" / "weights.json", {"classes": ["anger", "fear"]})
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    run.result("training").commit(run.folder / "staged", {})
+    make_current(run)
+    write_json(run.result("training").folder / "weights.json", {"classes": ["fear", "anger"]})
+    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "training/weights.json: differs from its checksum" in capsys.readouterr().err

@@ -146,6 +146,12 @@ def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):
         networks_of(run, torch.device("cpu"))
 
 
+def test_a_network_that_differs_from_its_digest_is_not_asked(run):
+    (run.result("training").folder / "weights.json").write_text("{}")
+    with pytest.raises(RunStoreError, match=r"weights\.json: differs from its checksum"):
+        networks_of(run, torch.device("cpu"))
+
+
 def test_a_temperature_divides_logits():
     told = np.array([[0.8, 0.2]])
     np.testing.assert_allclose(tempered(told, 1), told)

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 
 import nbformat
 import pytest
 
+from ferbook import paths
+from ferbook.answers import answers_of
+from ferbook.archive import BELIEVED
 from ferbook.book import chapters
 from ferbook.build import build_book, foreign_cells, stage
 from ferbook.check import todays_notebook
@@ -121,6 +125,25 @@ def test_a_forged_chapter_is_told_in_a_line_and_costs_its_run_alone(runs, name):
     assert not state.up_to_date
     with pytest.raises(RunStoreError):
         build_book(runs)
+
+
+def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
+    FORGERIES["metrics changed"][0](runs)
+    told = r"a/throws/metrics\.json: differs from its checksum"
+    (fault,) = [row["fault"] for row in run_rows() if row["run"] == "a"]
+    assert re.search(told, fault)
+    for believe in (lambda: compare_runs("good", "a"), lambda: answers_of(runs)):
+        with pytest.raises(RunStoreError, match=told):
+            believe()
+
+
+def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(runs):
+    change(runs, "metrics.json", throws={"value": 61, "unit": "count"})
+    (row,) = [row for row in run_rows() if row["run"] == "a"]
+    assert row["metrics"]["throws.throws"]["value"] == 61
+    assert "digests guard a run against damage, not against forgery" in BELIEVED
+    page = (paths.ENGINE.parent / "book" / "rerun.md").read_text(encoding="utf-8")
+    assert "guard a run against damage, not against forgery" in page
 
 
 @pytest.mark.parametrize(
