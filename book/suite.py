@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters
+from book.parameters import ChapterParameters, RecipeParameters
 from ferbook.book import Option, Suite
 from ferbook.errors import DataError, ParameterError
 from ferbook.records import Noted, Record
@@ -92,8 +92,8 @@ def prepare(models: list[ChapterParameters]) -> None:
     unfit = {}
     for model in models:
         try:
-            _require_people(model, opened[model.face_request])
             model.require(opened[model.face_request])
+            _require_people(model, opened[model.face_request])
         except (DataError, ParameterError) as fault:
             unfit[type(model).__module__.split(".")[1]] = fault
     if unfit:
@@ -105,20 +105,34 @@ def prepare(models: list[ChapterParameters]) -> None:
 
 
 def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
-    """Raise DataError unless one's own pictures have two people to test on, where people are drawn again: of
-    one no interval can be.
+    """Raise DataError unless a real set has two people to test on in the folds that are asked for, or in its
+    split, where people are drawn again: of one no interval can be.
     """
+    import numpy as np
+
+    from fer_lib.faces.folds import protocol_of
     from fer_lib.faces.leakage import independent_groups
     from fer_lib.faces.registry import REGISTRY, named_source
 
-    if named_source(faces.name).reader != REGISTRY["own"].reader or not hasattr(model, "bootstrap"):
+    reader = named_source(faces.name).reader
+    if not reader or not hasattr(model, "bootstrap"):
         return
-    tested = len(set(independent_groups(faces.split("test"))))
-    if tested < 2:
-        raise DataError(
-            f"face set {faces.name!r} has {tested} person to test on; two are needed: add people, or say in "
-            "a column split who is tested"
-        )
+    own = reader == REGISTRY["own"].reader
+    mend = "add people, or say in a column split who is tested" if own else "add people"
+    if hasattr(model, "folds"):
+        faces = faces.labelled()
+        folds = protocol_of(faces).folds
+        asked = folds[: model.folds or None]
+        if len(asked) < len(folds):
+            mend = f"-p folds=2 tests in two of {len(folds)} folds, -p folds=0 in all"
+        tested = faces.select(np.unique(np.concatenate([fold.test for fold in asked])))
+    elif isinstance(model, RecipeParameters) or own:
+        tested = faces.split("test")
+    else:
+        return
+    count = len(set(independent_groups(tested)))
+    if count < 2:
+        raise DataError(f"face set {faces.name!r} has {count} person to test on; two are needed: {mend}")
 
 
 def data_key(parameters: ChapterParameters) -> dict[str, str]:

@@ -4,7 +4,9 @@ import json
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from book import suite as book_suite
 from fer_lib.aus.detectors import Detectors
@@ -88,6 +90,26 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"fer2013\.csv.*line 2") as fault:
         book_suite.prepare(list(asked.values()))
     assert str(file) in str(fault.value)
+
+
+def test_one_person_to_test_on_is_said_before_anything_executes(tmp_path, monkeypatch):
+    rng, folder = np.random.default_rng(0), tmp_path / "jaffe"
+    folder.mkdir()
+    for who in ("AA", "AB", "AC"):
+        for number, emotion in enumerate(("AN", "HA", "NE")):
+            picture = Image.fromarray(rng.integers(0, 256, (48, 48), dtype=np.uint8))
+            picture.save(folder / f"{who}.{emotion}1.{number}.tiff")
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    asked = parameters(["training", "transfer"], faces="jaffe", size=48)
+    with pytest.raises(DataError) as fault:
+        book_suite.prepare(list(asked.values()))
+    needed = "face set 'jaffe' has 1 person to test on; two are needed"
+    assert f"chapter training: {needed}: -p folds=2 tests in two of 3 folds, -p folds=0 in all" in str(
+        fault.value
+    )
+    assert f"chapter transfer: {needed}: add people" in str(fault.value)
+    book_suite.prepare(list(parameters(["training"], faces="jaffe", size=48, folds=2).values()))
 
 
 def finished(folder, populations, layer="relu3"):
