@@ -9,7 +9,7 @@ import pandas as pd
 from ferbook import paths
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
-from ferbook.claims import CERTAINTIES, Paper, read_claims
+from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
 from ferbook.errors import DataError, nearest_name
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
@@ -26,10 +26,14 @@ _BADGES = {
     **{"holds": "success", "yes": "success", "holds against a weak control": "warning"},
     **{"does not hold": "danger", "no": "danger", "no difference": "info"},
     **{"not settled": "muted", "open": "muted", "not asked": "light"},
-    **{"cannot be asked with this many": "light", "too few": "light"},
+    **dict.fromkeys(("cannot be asked with this many", "too few", "cannot be asked here"), "light"),
 }
 
-_IN_PICTURE = {"holds against a weak control": "weak control", "cannot be asked with this many": "too few"}
+_IN_PICTURE = {
+    "holds against a weak control": "weak control",
+    "cannot be asked with this many": "too few",
+    "cannot be asked here": "not found planted",
+}
 """Verdicts that are too long for the picture of all claims."""
 
 BY_REFERENCE, BY_RUN = "the reference", "your run"
@@ -249,7 +253,8 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         f"{told}. The table below gives the numbers.",
         caption="Each claim's deciding number, seen from the bound that it was asked to pass; every row in a "
         "scale of its own. A pale bar: differences too small to count. Weak control: it holds against such a "
-        "one, and the strong one decides otherwise. Too few: it cannot be asked with this many.",
+        "one, and the strong one decides otherwise. Too few: it cannot be asked with this many. Not found "
+        "planted: nor would it be found where it is known to be there.",
         data=pd.DataFrame(
             data, columns=["claim", "run", "metric", "value", "low", "high", "asked", "verdict"]
         ),
@@ -269,12 +274,21 @@ def _question(each: Answered, results: ByChapter, before: str) -> str:
     return table_row([badge(each.answer), f"{before}{question.asks}", each.told, each.finds or "–", where])
 
 
+def _planted(control: Control | None) -> tuple[str, ...]:
+    """A paragraph: what was planted, and whether it was found."""
+    if not control:
+        return ()
+    outcome = {True: "is found", False: "is **not** found", None: "was not looked for yet"}[control.finds]
+    return (f"*Planted*, to see that it can be asked: {control.plants}. It {outcome}.", "")
+
+
 def _claim(each: Verdicts, results: ByChapter) -> list[str]:
     judged, claim = each.main, each.main.claim
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
     return [
         f":::{{dropdown}} {claim.claim} {badge(judged.verdict)}",
         *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
+        *_planted(judged.control),
         *("| Answer | Asked here | Measured | Finds | Where |", "|---|---|---|---|---|"),
         *(_question(one, results, "first of all: ") for one in judged.required.values()),
         *(_question(one, results, one.role) for one in judged.answers),

@@ -148,13 +148,24 @@ class Fact(Entry):
         return self.equals != other.equals
 
 
+class Control(Entry):
+    """A situation in which what is asked for is there, since it was planted: what it ``plants``, in a
+    sentence, and whether the same code ``finds`` it, as the ``test`` shows; None where it has not been run.
+    """
+
+    plants: str
+    test: str
+    finds: bool | None = None
+
+
 class PaperClaim(Entry):
     """One claim of a paper, how well it is known, and the questions that must all be answered with yes for it
     to hold, but for those of weak controls and those beside it.
 
-    ``short``: its name in the picture of all claims. ``requires``: names of the preconditions without which
-    it is not settled, whatever the answers. ``figure``: ``chapter.figure``, the one to look at. ``sizes``:
-    how much of it there is, where ``{chapter.metric}`` stands for that number.
+    ``short``: its name in the picture of all claims. ``requires``: names of the preconditions without
+    which it is not settled, whatever the answers. ``control``: name of what is planted to see that it can
+    be asked. ``figure``: ``chapter.figure``, the one to look at. ``sizes``: how much of it there is,
+    where ``{chapter.metric}`` stands for that number.
     """
 
     claim: str
@@ -162,6 +173,7 @@ class PaperClaim(Entry):
     reported: str = ""
     certainty: Certainty
     requires: tuple[str, ...] = ()
+    control: str = ""
     questions: tuple[Question, ...]
     figure: str = ""
     sizes: str = ""
@@ -206,8 +218,8 @@ class Reported(Entry):
 
 
 class Claims(Entry):
-    """``claims.yaml``: preconditions by name, papers with their claims, and by chapter a table of numbers
-    that papers report.
+    """``claims.yaml``: preconditions and controls by name, papers with their claims, and by chapter a table
+    of numbers that papers report.
     """
 
     class Numbers(Entry):
@@ -217,12 +229,18 @@ class Claims(Entry):
         numbers: tuple[Reported, ...]
 
     preconditions: dict[str, Question | Fact] = {}
+    controls: dict[str, Control] = {}
     papers: tuple[Paper, ...]
     reported: dict[str, Numbers] = {}
 
     @model_validator(mode="after")
     def _preconditions_that_can_be_met(self) -> Self:
         for claim in (claim for paper in self.papers for claim in paper.claims):
+            if claim.control and claim.control not in self.controls:
+                near = nearest_name(claim.control, self.controls)
+                raise ValueError(
+                    f"the claim {claim.short!r} names {claim.control!r}, which is no control{near}"
+                )
             for name in claim.requires:
                 if name not in self.preconditions:
                     near = nearest_name(name, self.preconditions)

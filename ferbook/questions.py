@@ -1,9 +1,10 @@
 """The frozen questions: what decides a claim may change only with a line in ``questions.log.yaml``.
 
 Whoever sees a number can still choose the question that it answers best. So each claim has a digest over what
-decides it: its sentence, the metric, bound and margin of its questions, which of them stand beside, and its
-preconditions. The log holds the digest with the day, the reason, the verdict before and after, and whether
-the number was known. How a metric is computed is not part of it: that is in the history of the code.
+decides it: its sentence, the metric, bound and margin of its questions, which of them stand beside, its
+preconditions, and the name of its control. The log holds the digest with the day, the reason, the verdict
+before and after, and whether the number was known. How a metric is computed is not part of it: that is in
+the history of the code.
 """
 
 import hashlib
@@ -84,7 +85,7 @@ def claim_digest(claim: PaperClaim, preconditions: Mapping[str, Question | Fact]
         "claim": claim.claim,
         "questions": [deciding(question) for question in claim.questions],
         "requires": {name: deciding(preconditions[name]) for name in claim.requires},
-    }
+    } | ({"control": claim.control} if claim.control else {})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
+from types import MappingProxyType
 from typing import Literal, Self
 
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.chance import chance_alone, holm, smallest_effect
-from ferbook.claims import Fact, Paper, PaperClaim, Question, read_claims
+from ferbook.claims import Control, Fact, Paper, PaperClaim, Question, read_claims
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.store import ChapterResult, Run
@@ -46,6 +47,7 @@ Verdict = Literal[
     "does not hold",
     "not settled",
     "cannot be asked with this many",
+    "cannot be asked here",
     "not asked",
 ]
 
@@ -126,6 +128,7 @@ class Answered:
 class Judged:
     """A claim with the answers to its questions, those to its preconditions by name, and what follows.
 
+    ``control``: what is planted to see that it can be asked; None where nothing is.
     ``again``: by question, its answer elsewhere, where it was asked there (``Suite.again``). ``sizes``: how
     much of it there is, as text. ``survives``: whether the verdict stands when its p are
     corrected for all questions that were asked; None where nothing was answered, or by a count.
@@ -137,6 +140,7 @@ class Judged:
     verdict: Verdict
     sizes: str = ""
     again: Mapping[Question, Answered] = field(default_factory=dict)
+    control: Control | None = None
     survives: bool | None = None
 
     @property
@@ -175,6 +179,8 @@ class Judged:
     @property
     def why(self) -> str:
         """One sentence: what decided, what was measured, and what was asked for."""
+        if self.verdict == "cannot be asked here":
+            return f"Where it was planted, it was not found: {self.control.plants}."
         unmet = _unmet(self.required)
         if self.verdict in ("not settled", "cannot be asked with this many") and unmet:
             return f"First of all: {unmet[0].sentence}"
@@ -198,13 +204,14 @@ class Judged:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the claim, its verdict and why, and each question with its answer."""
-        return self.claim.model_dump(exclude={"questions", "requires", "sizes"}) | {
+        return self.claim.model_dump(exclude={"questions", "requires", "sizes", "control"}) | {
             "verdict": self.verdict,
             "why": self.why,
             "sizes": self.sizes,
             "again": [each.to_json() for each in self.again.values()],
             "survives": self.survives,
             "requires": {name: each.to_json() for name, each in self.required.items()},
+            "control": self.control and self.control.model_dump(),
             "questions": [each.to_json() for each in self.answers],
         }
 
@@ -301,23 +308,31 @@ def _with_unit(text: str, unit: str) -> str:
     return f"{text} {unit}".strip().replace("-", "−")
 
 
-def judge(claim: PaperClaim, results: ByChapter, preconditions: Mapping[str, Question | Fact]) -> Judged:
+def judge(
+    claim: PaperClaim,
+    results: ByChapter,
+    preconditions: Mapping[str, Question | Fact],
+    controls: Mapping[str, Control] = MappingProxyType({}),
+) -> Judged:
     """Ask all questions of a claim. It holds where every answer is yes, against a weak control where the
     answers about these are, and not where one is no, or no difference. Where a precondition is not met
     nothing of it is settled; it cannot be asked with so few where that one counts, and where a question has
-    too few.
+    too few. It cannot be asked here where its control does not find what was planted.
 
     Questions beside the claim decide nothing.
     """
     answers = tuple(ask(question, results) for question in claim.questions)
     required = {name: ask(preconditions[name], results) for name in claim.requires}
     again = {each: ask(there, results) for each in claim.questions if (there := _elsewhere(each, results))}
-    judged = Judged(claim, answers, required, "not settled", _sizes(claim.sizes, results), again)
+    control, sizes = controls.get(claim.control), _sizes(claim.sizes, results)
+    judged = Judged(claim, answers, required, "not settled", sizes, again, control)
     given = {each.answer for each in judged.own}
     unmet = _unmet(required)
     verdict: Verdict = "not settled"
     if given == {"not asked"}:
         verdict = "not asked"
+    elif control and control.finds is False:
+        verdict = "cannot be asked here"
     elif unmet:
         if getattr(unmet[0].question, "counts", False) and unmet[0].answer == "no":
             verdict = "cannot be asked with this many"
@@ -385,7 +400,11 @@ def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
     """
     asked = read_claims(paths.claims_file())
     judged = correct(
-        [judge(claim, results, asked.preconditions) for paper in asked.papers for claim in paper.claims]
+        [
+            judge(claim, results, asked.preconditions, asked.controls)
+            for paper in asked.papers
+            for claim in paper.claims
+        ]
     )
     each = iter(judged)
     return [(paper, [next(each) for _ in paper.claims]) for paper in asked.papers]

@@ -95,6 +95,16 @@ def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
     assert (paths.pages() / "answers.md").read_text().splitlines().count(PLACE) == 1
 
 
+def test_the_page_says_of_each_control_what_is_planted_and_whether_it_is_found(run, tmp_path):
+    text = answers_text(answers_of(run), tmp_path)
+    claims = read_claims(paths.claims_file())
+    every = [claim for paper in claims.papers for claim in paper.claims if claim.control]
+    for name, control in claims.controls.items():
+        assert (paths.root() / control.test).is_file(), f"{name}: no such test"
+        planted = sum(claim.control == name for claim in every)
+        assert planted and text.count(f"can be asked: {control.plants}. It ") == planted
+
+
 def test_what_was_asked_on_other_heads_too_has_a_column_and_its_own_row(finish_derl, tmp_path):
     there = {"other_heads_ahead_of_cnn": Estimate(-2, -3, -1).to_json()}
     page = answers_text(answers_of(finish_derl("a", 2.0, metrics=there)), tmp_path).replace("\u00a0", " ")

@@ -17,13 +17,16 @@ CLAIM = {
     "requires": ["thrown_often"],
     "questions": [{"asks": "Is it?", "metric": "throws.gain", "above": 0, "margin": 0.5, "unit": "points"}],
 }
+CONTROLS = {"loaded": {"plants": "a die with a heavy side", "test": "test_dice.py"}}
+
 ENTRY = {"day": "2026-11-22", "what": "Frozen.", "why": "A start.", "number": "known"}
 
 
 def claims(**changes):
     often = {"asks": "Often?", "metric": "throws.count", "above": changes.pop("often", 4), "counts": True}
     paper = {"paper": "pascal1654", "name": "Pascal", "claims": [CLAIM | changes]}
-    return Claims.model_validate({"preconditions": {"thrown_often": often}, "papers": [paper]})
+    before = {"preconditions": {"thrown_often": often}, "controls": CONTROLS}
+    return Claims.model_validate(before | {"papers": [paper]})
 
 
 def digest_of(made):
@@ -54,6 +57,7 @@ def test_the_committed_log_holds_what_the_committed_claims_ask():
         {"claim": "A die is nearly fair."},
         {"requires": []},
         {"often": 3},
+        {"control": "loaded"},
         question(above=-1),
         question(margin=0.6),
         question(metric="throws.loss"),

@@ -5,7 +5,7 @@ import pytest
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook import paths
 from ferbook.book import chapters
-from ferbook.claims import Fact, PaperClaim, Question, read_claims
+from ferbook.claims import Control, Fact, PaperClaim, Question, read_claims
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.text import MetricError
@@ -133,6 +133,22 @@ def test_a_claim_is_not_settled_until_its_preconditions_hold():
     other = judged("trained", "residual", above=0.95)
     assert other.verdict == "not settled", "a claim about one network is not answered by another's run"
     assert other.why == "First of all: Is it residual? No: zero_bias; asked: residual."
+
+
+def test_a_claim_cannot_be_asked_here_where_what_was_planted_is_not_found():
+    asked = claim(question("accuracy", above=0.5)).model_copy(update={"control": "planted"})
+
+    def judged(finds, metric="accuracy"):
+        control = Control(plants="a true gain", test="test_gain.py", finds=finds)
+        own = asked.model_copy(update={"questions": (question(metric, above=0.5),)})
+        return judge(own, RESULTS, {}, {"planted": control})
+
+    assert judged(True).verdict == judged(None).verdict == "holds"
+    assert judged(False, "absent").verdict == "not asked"
+    blind = judged(False)
+    assert blind.verdict == "cannot be asked here"
+    assert blind.why == "Where it was planted, it was not found: a true gain."
+    assert blind.to_json()["control"] == {"plants": "a true gain", "test": "test_gain.py", "finds": False}
 
 
 def test_a_claim_cannot_be_asked_where_fewer_were_counted_than_it_needs():
