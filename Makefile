@@ -29,11 +29,15 @@ $(READY):
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
+PAGES := _build/html/index.html
 book: $(READY) ## run every chapter on the embedded faces, build the book, check what is quick to check
+	@# Once: what the committed run shows can be read while the chapters are executed here.
+	[ -f $(PAGES) ] || $(BIN)/ferbook build --run reference
+	@echo "Open the book: file://$(CURDIR)/$(PAGES)  Its numbers are the reference's until your own run stands beside."
 	$(BIN)/ferbook run --profile laptop --update
 	$(BIN)/ferbook build --run laptop
 	$(BIN)/ferbook check --run laptop --within 60 --skip-checked
-	@echo "Open the book: file://$(CURDIR)/_build/html/index.html"
+	@echo "Your run stands in the book: file://$(CURDIR)/$(PAGES)"
 
 lint: $(READY) ## formatter and linter
 	$(BIN)/ruff format --check .

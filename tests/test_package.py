@@ -82,6 +82,18 @@ def test_make_help_lists_the_commands():
     }
 
 
+def test_the_reference_can_be_read_before_the_chapters_are_run():
+    """As a fresh checkout has no pages, and a later call has them."""
+    told = subprocess.run(
+        ["make", "-n", "book"], cwd=paths.root(), capture_output=True, text=True, check=True
+    ).stdout
+    pages = "[ -f _build/html/index.html ] || .venv/bin/ferbook build --run reference"
+    places = [
+        told.index(each) for each in (pages, "Open the book", "ferbook run", "ferbook build --run laptop")
+    ]
+    assert places == sorted(places)
+
+
 def test_an_old_python_is_refused_with_a_clear_message(tmp_path):
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.9.1 ;; *) exit 1 ;; esac\n")

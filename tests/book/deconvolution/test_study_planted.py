@@ -22,7 +22,8 @@ def drawn(
     asked: Interventions, units: list[str], people: np.ndarray, noise: np.random.Generator | None
 ) -> NetworkView:
     """A network with a filter for each of ``units``, asked about ``people`` (B,) with that unit: its
-    projections are the change of the picture, or ``noise``, within the field of a third layer around the largest change.
+    projections are the change of the picture, or ``noise``, within the field of a third layer around the
+    largest change.
     """
     field = receptive_field(build_network("zero_bias", 7, asked.faces.size[0]), "relu3")
     rows = np.arange(len(asked.faces)).reshape(len(asked.subjects), -1)
