@@ -84,6 +84,7 @@ def test_claims_says_whether_the_order_of_events_and_their_course_are_read(plant
     found = order_gains(score_orders(orders, task.labels, clips.subjects, **draws))
     contest = hold_contest(clip_contenders(ours, others), task.labels, clips.subjects, **draws)
     found |= clip_contest_metrics(contest)
-    for name in ("order_of_events", "course_of_events"):
-        answers, finds = planted_answers(name, micro_expressions=found)
-        assert (answers == {"yes"}) is finds, f"{name}: {answers}"
+    outcomes = [
+        planted_answers(name, micro_expressions=found) for name in ("order_of_events", "course_of_events")
+    ]
+    assert [answers == {"yes"} for answers, _ in outcomes] == [finds for _, finds in outcomes]
