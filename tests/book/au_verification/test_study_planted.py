@@ -24,9 +24,9 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import collected
 
-NETWORKS, TAUGHT, PARTS = 3, 160, 3
-"""Networks; people from whom they learn the units; and the parts of the picture, by side, that a detector
-tells apart.
+TAUGHT, PARTS = 160, 3
+"""People from whom networks learn the units; and the parts of the picture, by side, that a detector tells
+apart.
 """
 
 STRENGTH = 100.0
@@ -53,18 +53,19 @@ def with_detectors(trunk: Classifier, taught: FaceSet, labels: np.ndarray) -> tu
         filters.weight.copy_(torch.from_numpy((weights / spread[:, None]).T).view_as(filters.weight))
         filters.bias.copy_(torch.from_numpy(ABOVE_ZERO - (mean / spread) @ weights))
     model.pool3 = nn.Sequential(parts, filters, nn.ReLU())
+    model.dense, model.output = nn.Identity(), nn.Linear(labels.shape[1], model.output.out_features)
     return model.eval(), "pool3.2"
 
 
 @pytest.mark.slow
 def test_claims_says_whether_networks_that_were_taught_units_are_found_to_answer_to_them(planted_answers):
     torch.set_num_threads(1)
-    p = CHAPTER.parameters()
+    p = CHAPTER.parameters(**CHAPTER.profiles["reference"])
     asked = questions_of(p, open_faces(FaceRequest("lab", p.strangers, p.size, face_seed=1)))
     taught = open_faces(FaceRequest("lab", TAUGHT, p.size))
     labels = presence(taught, p.present_from).only(asked.aus).present
     examined = []
-    for member in find_population("published").kept()[:NETWORKS]:
+    for member in find_population(p.population).kept():
         learned, seed = member.network(), member.seed
         model, layer = with_detectors(learned, taught, labels)
         mixed, at = rotated_channels(model, layer, labels.shape[1], seed)
