@@ -218,7 +218,7 @@ def _tile(told: Explanation, place: int) -> str:
     css, words = _verdict(answer)
     unit = f"{_unit(answer.detector.au)} " if answer.detector else ""
     return (
-        f"<li>{_picture(_heated(told.crop, energy), alt)}<h3>Filter {answer.filter}</h3>"
+        f"<li>{_picture(heated(told.crop, energy), alt)}<h3>Filter {answer.filter}</h3>"
         f'<p>{unit}<span class="{css}">{words}</span></p>'
         f'<p class="soft">answers more than to {_share(answer.above)} of the validation pictures</p></li>'
     )
@@ -234,8 +234,10 @@ def _place(energy: np.ndarray) -> str:
     return f"{('upper', 'middle', 'lower')[row]} {('left', 'centre', 'right')[column]}"
 
 
-def _heated(crop: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3), enlarged: the face with ``energy`` (H, W) laid over it."""
+def heated(crop: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3), ``ENLARGED`` times: the face ``crop`` with ``energy`` (H, W) ≥ 0 laid over it in
+    ``HEAT``.
+    """
     share = np.sqrt(energy / (energy.max() or 1))
     share, grey = (np.kron(each, np.ones((ENLARGED, ENLARGED)))[:, :, None] for each in (share, crop / 1.0))
     return np.round((1 - 0.85 * share) * (255 + 2 * grey) / 3 + 0.85 * share * HEAT).astype(np.uint8)

@@ -209,6 +209,13 @@ def verdicts(results: Mapping[str, ChapterResult]) -> str:
     return f'<script type="application/json" id="filter-verdicts">{told}</script>'
 
 
+def on_live_page(results: Mapping[str, ChapterResult]) -> str:
+    """What ``book.live_page`` writes for the page on which the network computes."""
+    from book import live_page
+
+    return live_page.live(results)
+
+
 def on_facs_page(part: str) -> Callable[[Mapping[str, ChapterResult]], str]:
     """What ``book.facs_page`` writes for the page on FACS."""
 
@@ -280,5 +287,6 @@ SUITE = Suite(
         "<!-- switchboard -->": on_facs_page("switchboard"),
         "<!-- action units -->": on_facs_page("units"),
         "<!-- emotions -->": on_facs_page("emotions"),
+        "<!-- live -->": on_live_page,
     },
 )

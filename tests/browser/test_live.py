@@ -1,0 +1,285 @@
+"""The network in the page: Chromium computes what torch does, and follows what a reader does."""
+
+import copy
+import io
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from book import live_page
+from book.switchboard import SwitchboardResponses, switchboard_faces
+from fer_lib.faces.readers.pictures import LEFT_EYE, LIPS, RIGHT_EYE, cut_out, landmark_window
+from fer_lib.look.deconvolution import project
+from fer_lib.look.responses import maximal_responses
+from fer_lib.train.weights import widened
+from ferbook import paths
+from ferbook.store import open_run
+from synthetic_faces.framing import EYE_TO_EYE, EYES_TO_LIPS
+
+from .conftest import NARROW, WIDE
+
+pytestmark = pytest.mark.browser
+
+FACES = 200
+CLOSE = 1e-3
+LARGEST = 2_700_000
+"""Characters that the network and its faces take; the page of 3 MB holds the words and the menu, too."""
+
+ASK = """(faces) => faces.map(([pixels, filter, taught]) => {
+  const network = document.getElementById("live").network;
+  const answer = network.answers(Uint8Array.from(pixels), taught);
+  return [answer.logits && [...answer.logits], [...answer.maxima],
+    [...network.projection(answer, filter, taught)]];
+})"""
+"""Logits, largest values and one filter's projection of each face."""
+
+
+@pytest.fixture(scope="module")
+def told():
+    return live_page.live_network()
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return switchboard_faces(48)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory, told):
+    """The address of a page with nothing but the network, the same whatever run the book is built from."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(paths.pages() / "_static", folder / "_static")
+    page = folder / "book" / "live.html"
+    page.parent.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_page, "live_network", lambda: told)
+        content = live_page.live({})
+    assert len(content) < LARGEST
+    page.write_text(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Live</title><meta name="viewport" '
+        f'content="width=device-width"></head><body>{content}</body></html>',
+        encoding="utf-8",
+    )
+    return page.as_uri()
+
+
+@pytest.fixture
+def opened_at(chromium, bare):
+    """Open the page at a width; afterwards nothing may have gone wrong, and nothing been asked of a host."""
+    contexts, faults, asked = [], [], []
+
+    def open_page(width=WIDE, **options):
+        contexts.append(
+            chromium.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
+        )
+        contexts[-1].set_default_timeout(120_000)
+        tab = contexts[-1].new_page()
+        tab.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        tab.on("pageerror", lambda fault: faults.append(str(fault)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(bare)
+        if options.get("java_script_enabled", True):
+            tab.wait_for_function("document.getElementById('live').network?.shown().some(Boolean)")
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+    assert [address for address in asked if not address.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def tab(opened_at):
+    return opened_at()
+
+
+def shown(tab):
+    """The face that the network gets, uint8 (48, 48), once what is due is computed."""
+    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    pixels = tab.evaluate("[...document.getElementById('live').network.shown()]")
+    return np.array(pixels, np.uint8).reshape(48, 48)
+
+
+def said(tab):
+    return tab.locator("#live .said").inner_text()
+
+
+def shares(tab):
+    return tab.locator("#live .emotions b").all_inner_texts()
+
+
+def png(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def asked(tab, pixels, filters, taught=True):
+    rows = [[each.ravel().tolist(), int(k), taught] for each, k in zip(pixels, filters, strict=True)]
+    return [np.array(part) for part in zip(*tab.evaluate(ASK, rows), strict=True)]
+
+
+def test_logits_answers_and_projections_are_those_of_torch(tab, told, faces):
+    pixels, filters = faces.pixels[:FACES], np.arange(FACES) % 256
+    logits, maxima, projections = asked(tab, pixels, filters)
+    model = told.learned.model
+    with torch.no_grad():
+        expected = model(torch.from_numpy(pixels[:, None] / np.float32(255)))
+    assert np.abs(logits - expected.numpy()).max() < CLOSE
+    some = faces.select(np.arange(FACES))
+    assert np.abs(maxima - maximal_responses(model, some, "relu3").maxima).max() < CLOSE
+    below = project(model, "relu3", pixels, np.arange(FACES), filters).whole().reshape(FACES, -1)
+    assert np.abs(projections - below).max() < CLOSE
+
+
+def test_the_untrained_network_is_that_of_torch_too(tab, told, faces):
+    pixels, filters = faces.pixels[:340:17], np.arange(20) * 12
+    _, maxima, projections = asked(tab, pixels, filters, taught=False)
+    model = copy.deepcopy(told.learned.model)
+    model.load_state_dict(widened(told.untrained))
+    below = project(model, "relu3", pixels, np.arange(20), filters)
+    assert np.abs(maxima[np.arange(20), filters] - below.responses).max() < CLOSE
+    assert np.abs(projections - below.whole().reshape(20, -1)).max() < CLOSE
+
+
+def test_answers_are_those_that_the_switchboard_has_stored(tab, faces):
+    stored = open_run("reference").result("au_verification").artefact("switchboard", SwitchboardResponses)
+    rows = np.arange(0, len(faces.pixels), 8)
+    _, maxima, _ = asked(tab, faces.pixels[rows], np.zeros(len(rows)))
+    for each in stored.filters:
+        assert np.abs(maxima[:, each.filter] - np.array(each.responses)[rows]).max() < CLOSE
+
+
+def test_what_is_shown_first_is_the_face_of_the_switchboard(tab, faces):
+    code = live_page.switchboard_codes().index(live_page.STARTING_FACE)
+    assert (shown(tab) == faces.pixels[code]).all()
+    assert "Verified for AU" in tab.locator("#live .verdict").inner_text()
+
+
+def test_everything_is_done_by_the_keyboard(tab, faces):
+    codes = live_page.switchboard_codes()
+    tab.get_by_label("Second unit: intensity").focus()
+    tab.keyboard.press("Home")
+    assert (shown(tab) == faces.pixels[codes.index({"AU6": "C"})]).all()
+    before = shares(tab)
+    tab.get_by_label("First unit: intensity").focus()
+    tab.keyboard.press("End")
+    rest = faces.pixels[codes.index({"AU6": "E"})]
+    assert (shown(tab) == rest).all() and shares(tab) != before
+    tab.get_by_label("Right").focus()
+    tab.keyboard.press("ArrowRight")
+    assert (shown(tab)[:, 1:] == rest[:, :-1]).all()
+    tab.get_by_label("Lighter").focus()
+    tab.keyboard.press("ArrowLeft")
+    assert (shown(tab)[:, 1:] == np.maximum(rest[:, :-1].astype(int) - 5, 0)).all()
+    tab.get_by_role("button", name="Undo all changes").press("Enter")
+    assert (shown(tab) == rest).all()
+    tab.locator("#live .brushed").focus()
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("Space")
+    brushed = shown(tab)
+    assert (brushed[20:27, 21:28] == 128).all() and (brushed != rest).sum() <= 49
+    tab.locator("#live .grid :checked").focus()
+    name = tab.locator("#live .filter h3").inner_text()
+    tab.keyboard.press("ArrowRight")
+    shown(tab)
+    assert tab.locator("#live .filter h3").inner_text() == f"Filter {int(name.split()[1]) + 1}"
+
+
+def test_a_drag_brushes(tab):
+    before, box = shown(tab), tab.locator("#live .brushed").bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2)
+    tab.mouse.up()
+    after = shown(tab)
+    assert (after[24] == 128).sum() >= 7 and (after[:10] == before[:10]).all()
+
+
+def test_twice_the_contrast_is_twice_the_distance_from_the_mean(tab):
+    before = shown(tab).astype(float)
+    tab.get_by_label("Contrast ×").fill("2")
+    expected = np.clip(2 * before - before.mean(), 0, 255)
+    assert np.abs(shown(tab) - expected).max() <= 0.5 + 1e-6
+
+
+def test_ones_own_picture_is_framed_by_the_eyes_as_readers_frame(tab, faces):
+    picture = np.kron(faces.pixels[0], np.ones((8, 8), np.uint8))
+    tab.get_by_label("Picture file").set_input_files(
+        {"name": "me.png", "mimeType": "image/png", "buffer": png(picture)}
+    )
+    canvas = tab.locator("#live .framing canvas")
+    canvas.wait_for()
+    assert said(tab).startswith("No eyes are marked yet")
+    box, eyes = canvas.bounding_box(), [(120, 150), (264, 150)]
+    scale = box["width"] / picture.shape[1]
+    for number, (x, y) in enumerate(eyes):
+        canvas.click(position={"x": (x + 0.5) * scale, "y": (y + 0.5) * scale})
+        assert said(tab).startswith(("One eye is marked", "This is your picture, framed")[number])
+    marks = np.zeros((68, 2))
+    marks[RIGHT_EYE], marks[LEFT_EYE] = eyes
+    marks[LIPS] = 192, 150 + 144 * EYES_TO_LIPS / EYE_TO_EYE
+    expected = cut_out(picture, landmark_window(marks), 48).astype(int)
+    assert np.abs(shown(tab) - expected).max() <= 2
+
+
+def test_a_picture_that_exif_turns_stands_upright_and_a_large_one_is_reduced(tab):
+    picture = np.zeros((6000, 7000), np.uint8)
+    picture[:, 3500:] = 255
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # to be turned right: what is right goes down
+    Image.fromarray(picture).save(stream, "JPEG", exif=exif)
+    tab.get_by_label("Picture file").set_input_files(
+        {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": stream.getvalue()}
+    )
+    canvas = tab.locator("#live .framing canvas")
+    canvas.wait_for()
+    side = "(each) => [each.width, each.height, ...[0.25, 0.75].map((share) => each.getContext('2d')"
+    look = f"{side}.getImageData(each.width / 4, share * each.height, 1, 1).data[0])]"
+    width, height, above, below = canvas.evaluate(look)
+    assert (width, height) == (1371, 1600) and above < 10 and below > 245
+
+
+def test_the_eyes_are_marked_by_the_keyboard(tab, faces):
+    picture = np.kron(faces.pixels[0], np.ones((4, 4), np.uint8))
+    tab.get_by_label("Picture file").set_input_files(
+        {"name": "me.png", "mimeType": "image/png", "buffer": png(picture)}
+    )
+    canvas = tab.locator("#live .framing canvas")
+    canvas.wait_for()
+    canvas.focus()
+    for _ in range(2):
+        tab.keyboard.press("Enter")
+    assert "less than 8 pixels apart" in said(tab)
+    tab.keyboard.press("Shift+ArrowLeft")
+    tab.keyboard.press("Enter")
+    for _ in range(3):
+        tab.keyboard.press("Shift+ArrowRight")
+    tab.keyboard.press("Enter")
+    assert said(tab).startswith("This is your picture")
+
+
+def test_what_is_no_picture_is_said_in_one_sentence(tab):
+    before = shown(tab)
+    tab.get_by_label("Picture file").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    )
+    tab.wait_for_function("document.querySelector('#live .said').textContent")
+    assert said(tab) == "notes.txt is not a picture that this browser can read."
+    assert (shown(tab) == before).all()
+
+
+def test_a_narrow_screen_needs_no_scrolling_sideways(opened_at):
+    tab = opened_at(NARROW)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= NARROW
+
+
+def test_without_scripts_a_still_picture_stands_there(opened_at):
+    tab = opened_at(java_script_enabled=False)
+    assert tab.locator("#live .still img").count() == 2
+    assert "Here the network computes where scripts are allowed" in tab.locator("#live").inner_text()
+    assert tab.locator("#live input").count() == 0
