@@ -180,7 +180,8 @@ class Judged:
     def why(self) -> str:
         """One sentence: what decided, what was measured, and what was asked for."""
         if self.verdict == "cannot be asked here":
-            return f"Where it was planted, it was not found: {self.control.plants}."
+            planted = f"Where it was planted, it was not found either: {self.control.plants}."
+            return f"{planted} {self.sizes}".rstrip()
         unmet = _unmet(self.required)
         if self.verdict in ("not settled", "cannot be asked with this many") and unmet:
             return f"First of all: {unmet[0].sentence}"

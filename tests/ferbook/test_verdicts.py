@@ -147,7 +147,7 @@ def test_a_claim_cannot_be_asked_here_where_what_was_planted_is_not_found():
     assert judged(False, "absent").verdict == "not asked"
     blind = judged(False)
     assert blind.verdict == "cannot be asked here"
-    assert blind.why == "Where it was planted, it was not found: a true gain."
+    assert blind.why == "Where it was planted, it was not found either: a true gain."
     assert blind.to_json()["control"] == {"plants": "a true gain", "test": "test_gain.py", "finds": False}
 
 
