@@ -185,7 +185,7 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     """Read a real set anew, open every picture of the copy, and compare what is there with what was
     published.
     """
-    from fer_lib.faces.inspect import open_every_picture, published_table
+    from fer_lib.faces.inspect import equal_pictures, open_every_picture, published_table
     from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
     from fer_lib.faces.request import FaceRequest
 
@@ -193,15 +193,18 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     faces = read_anew(FaceRequest(name, size=size))
     opened = open_every_picture(source_files(name), progress=True)
     status = source_status(name)
-    rows = published_table(faces, published_counts(name))
+    rows, equal = published_table(faces, published_counts(name)), equal_pictures(faces)
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
-        print_json({"name": name, **status, "counts": rows, "left out": faces.left_out})
+        told = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}
+        print_json({"name": name, **status, **told})
     else:
         told = f"; all {opened:,} picture files can be opened" if opened else ""
         tell(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}")
         if status["exported_from"]:
             tell(f"note: not the official pictures but {status['exported_from']}, exported in its layout")
+        if equal:
+            tell(f"note: {equal:,} pictures equal one before them, pixel for pixel")
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)

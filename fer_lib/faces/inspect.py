@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
+from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, is_litter, read_grey
 from ferbook.errors import DataError
 
@@ -55,6 +56,11 @@ def published_table(faces: FaceSet, published: Mapping[str, int]) -> list[dict]:
     return [
         {"what": what, "published": count, "found": _count(faces, what)} for what, count in published.items()
     ]
+
+
+def equal_pictures(faces: FaceSet) -> int:
+    """How many pictures equal one before them, pixel for pixel: copies, or files that were written over."""
+    return len(faces) - len(set(copy_groups(faces)))
 
 
 def _count(faces: FaceSet, what: str) -> int:

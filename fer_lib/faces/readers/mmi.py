@@ -59,6 +59,7 @@ _LEAST = 4
 _NO_VIDEO = "sessions without a video"
 _VIEW = "videos that do not show the face from the front"
 _NO_LABEL = "videos without one of the six emotions and without AU codes"
+_ORDER = "AU codes whose markers do not follow each other in time, and were put in order"
 _NO_MARKER = "markers of AU codes that have none, and count as absent"
 _UNLABELLED = "emotions of videos that are kept for their AU codes"
 _UNCODED = "AU codes of videos that come with an emotion only"
@@ -193,6 +194,8 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         if int(number) in found:
             raise DataError(f"{path}: ActionUnit {number} stands there twice; expected it once")
         found[int(number)] = markers = []
+        if said := "".join([unit.text or "", *(marker.tail or "" for marker in unit)]).strip():
+            raise DataError(f"{path}: AU{number} holds the text {said!r:.60}; expected elements Marker only")
         for marker in unit.iter("Marker"):
             frame, kind = marker.get("Frame", ""), marker.get("Type", "")
             if not re.fullmatch(r"[0-9]{1,9}", frame) or kind not in _MARKERS:
@@ -203,8 +206,10 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
             markers.append((int(frame), int(kind)))
         if not markers:
             left_out.append(_NO_MARKER)
-        markers.sort(key=lambda marker: marker[0])
         frames = [frame for frame, _ in markers]
+        if frames != sorted(frames):
+            left_out.append(_ORDER)
+        markers.sort(key=lambda marker: marker[0])
         if len(set(frames)) < len(frames):
             raise DataError(f"{path}: AU{number} has two Markers at one frame")
     return found, left_out

@@ -17,7 +17,7 @@ from PIL import Image
 from test_every_reader import SOURCES, face_set, size_of
 
 from fer_lib.faces.export import export_faces
-from fer_lib.faces.inspect import published_table
+from fer_lib.faces.inspect import equal_pictures, published_table
 from fer_lib.faces.readers.pictures import SUFFIXES
 from fer_lib.faces.registry import published_counts, read_anew, seal_copy
 from fer_lib.faces.request import FaceRequest
@@ -26,8 +26,7 @@ from ferbook.errors import FerError
 TEXTS = (".csv", ".txt", ".xml")
 
 NOBODY_KNOWS = (
-    *("one bit flipped", "contents of two files exchanged", "cut out", "a second copy of a file"),
-    *("a line taken out", "two lines exchanged", "a digit changed", "another one's content"),
+    *("one bit flipped", "contents of two files exchanged", "two lines exchanged", "a digit changed"),
 )
 """Damages that leave files such as there might have been: without digests of what was there, only counts may
 tell.
@@ -149,7 +148,7 @@ def outcome(name: str) -> tuple[str, object, object]:
     notes = [
         faces.table[column].tolist() for column in ("missing_frames", "corrected") if column in faces.table
     ]
-    return "read", faces.checksum, (faces.left_out, counts, notes)
+    return "read", faces.checksum, (faces.left_out, counts, equal_pictures(faces), notes)
 
 
 @pytest.mark.slow

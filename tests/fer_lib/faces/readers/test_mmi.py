@@ -73,6 +73,7 @@ def test_frames_between_markers(first, mmi):
     assert clip["AU12"].tolist() == [0] * 4 and clip["AU6"].tolist() == [0] * 4
     assert back.left_out == {
         "AU codes whose number is not whole": 2,
+        "AU codes whose markers do not follow each other in time, and were put in order": 1,
         "markers of AU codes that have none, and count as absent": 1,
     }
 
@@ -206,6 +207,10 @@ def test_added_folders(mmi, name):
         (
             lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="1"'),
             "AU6 has two Markers at one frame",
+        ),
+        (
+            lambda s: edit(s / "S001-001-oao_aucs.xml", '<Marker Frame="2"', '=Marker Frame="2"'),
+            "holds the text '=Marker Frame",
         ),
         (
             lambda s: edit(s / "S001-001-oao_aucs.xml", 'Number="12"', 'Number="6"'),
