@@ -509,3 +509,79 @@ def populations_train(
         tell(f"{named}: {shares}{done['seconds']:,} s")
     if failed:
         raise typer.Exit(1)
+
+
+evaluate_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Put a method of yours on trial: against the known truth of rendered faces.",
+)
+Small = Annotated[bool, typer.Option("--small", help="Fewer people and networks: minutes on two cores.")]
+TrialSeed = Annotated[int, typer.Option("--seed", min=0, help="Whose faces are asked about.")]
+
+
+@evaluate_app.command("maps")
+def evaluate_maps(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that defines `explain`.")],
+    seed: TrialSeed = 0,
+    small: Small = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the maps of a method, `explain(network, layer, pictures, rows, filters, positions)`, beside the
+    registered ones.
+    """
+    from book.evaluation import (
+        TRIAL_SIZES,
+        EntryProcess,
+        committed_baselines,
+        judged_baselines,
+        judged_method,
+        made_trials,
+        standing,
+    )
+    from fer_lib.look.judge import MAP_SCORES
+
+    size = "small" if small else "whole"
+    with EntryProcess(file) as entry:
+        trials = made_trials(TRIAL_SIZES[size], seed, errors.print)
+        own = judged_method(file.name, entry, trials, errors.print)
+    others = committed_baselines(size, seed) or judged_baselines(trials, errors.print)
+    if as_json:
+        methods = {file.name: own, **others}
+        found = {name: {s: e.to_json() for s, e in each.items()} for name, each in methods.items()}
+        print_json({"seed": seed, "size": size, "methods": found})
+        return
+    rows = []
+    for score, about in MAP_SCORES.items():
+        best = max((name for name in others if score in others[name]), key=lambda n: others[n][score].value)
+        told, rank = "–", "–"
+        if each := own.get(score):
+            interval = "" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]"
+            told = f"{each.value:.2f}{interval}"
+            rank = f"{standing(score, each.value, others)} of {len(others) + 1}"
+        rows.append([score, told, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
+    print_table(f"{file.name}, seed {seed}", ["score", "yours", "rank", "best other", "says nothing"], rows)
+    cells = [
+        [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in MAP_SCORES)]
+        for name, each in {file.name: own, **others}.items()
+    ]
+    print_table(
+        "beside the registered methods", ["method", *(s.replace("_", " ") for s in MAP_SCORES)], cells
+    )
+    tell(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
+
+
+@evaluate_app.command("baselines")
+def evaluate_baselines(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The CSV file.")],
+    seed: TrialSeed = 0,
+    small: Small = False,
+) -> None:
+    """Judge every registered method, and keep what is found as a table."""
+    from book.evaluation import TRIAL_SIZES, baseline_table, judged_baselines, made_trials
+    from ferbook.files import write_atomically
+
+    size = "small" if small else "whole"
+    found = judged_baselines(made_trials(TRIAL_SIZES[size], seed, errors.print), errors.print)
+    write_atomically(output, baseline_table(found, size, seed).to_csv(index=False))
+    tell(f"{len(found)} methods: {output}")

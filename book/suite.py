@@ -227,6 +227,13 @@ def on_facs_page(part: str) -> Callable[[Mapping[str, ChapterResult]], str]:
     return fill
 
 
+def baselines(results: Mapping[str, ChapterResult]) -> str:
+    """What ``book.evaluation`` writes of the methods that are registered."""
+    from book.evaluation import baselines_page
+
+    return baselines_page()
+
+
 def _network_of(result: ChapterResult) -> tuple[Path, str]:
     """Which network a chapter looked at first: the run, and the population, empty of chapter ``training``."""
     return result.folder.parent, next(iter(result.record().get("populations", {})), "")
@@ -272,6 +279,7 @@ SUITE = Suite(
         "populations": "book.commands:populations_app",
         "predict": "book.commands:predict_command",
         "explain": "book.commands:explain_picture",
+        "evaluate": "book.commands:evaluate_app",
     },
     check=check_parameters,
     prepare=prepare,
@@ -288,5 +296,6 @@ SUITE = Suite(
         "<!-- action units -->": on_facs_page("units"),
         "<!-- emotions -->": on_facs_page("emotions"),
         "<!-- live -->": on_live_page,
+        "<!-- baselines -->": baselines,
     },
 )

@@ -38,12 +38,12 @@ EXPLAINERS: dict[str, Explainer] = {}
 NEURONS_AT_ONCE = 64
 """Neurons that are asked at a time."""
 
-PATH_STEPS, NOISE_DRAWS, NOISE = 32, 8, 0.1
+PATH_STEPS, NOISE_DRAWS, NOISE = 32, 5, 0.1
 """Points of the path of integrated gradients; draws of noise of the smooth gradient, and their standard
 deviation as a share of the spread of what is seen."""
 
-SQUARE, STRIDE = 6, 12
-"""The square that occludes has a side of 1/6 of the window that a neuron sees, and moves by 1/12 of it."""
+SQUARE, STRIDE = 4, 8
+"""The square that occludes has a side of 1/4 of the window that a neuron sees, and moves by 1/8 of it."""
 
 ZENNIT = "0.5.1"
 """The version that ``zennit_explainer`` was tried with; nothing else needs it."""

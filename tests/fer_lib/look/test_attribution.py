@@ -101,7 +101,7 @@ def test_integrated_gradients_add_up_to_the_answer(small):
     black = answers_at(model, "4", np.zeros_like(pictures), *PAIRS)
     answered = answers_at(model, "4", pictures, *PAIRS)
     assert (answered > 0).all() and (answered != black).all()
-    assert np.allclose(maps.sum((1, 2)), answered - black, atol=0.02 * np.abs(answered - black).max())
+    assert np.allclose(maps.sum((1, 2)), answered - black, atol=0.05 * np.abs(answered - black).max())
 
 
 def test_answers_are_those_of_the_whole_network(small):
@@ -114,10 +114,10 @@ def test_answers_are_those_of_the_whole_network(small):
 def test_occlusion_of_a_network_of_one_pixel_finds_it():
     model = linear(12, at_7_4=3)
     found = asked("occlusion", model, np.ones((14, 14), np.float32), (1, 2))
-    # Squares of 2 × 2 in steps of one: each pixel's mean is over the four that hide it.
+    # Squares of 3 × 3 in steps of one: each pixel's mean is over the nine that hide it.
     expected = np.zeros((14, 14))
-    expected[7:10, 5:8] = 3 / 4 * np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]) * 4 / 3
-    assert np.allclose(found, 3 * expected)
+    expected[6:11, 4:9] = 3 * np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]) / 9
+    assert np.allclose(found, expected)
 
 
 def test_grad_cam_by_hand():

@@ -1,0 +1,173 @@
+"""Methods in a process of their own: what they may do, what is refused by name, and the table beside."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from book import evaluation
+from book.evaluation import (
+    BASELINE_FILE,
+    EntryProcess,
+    TrialSize,
+    baseline_table,
+    baselines_page,
+    committed_baselines,
+    made_twins,
+    read_method,
+    standing,
+)
+from fer_lib.faces.registry import set_name
+from fer_lib.look.attribution import EXPLAINERS
+from fer_lib.look.judge import MAP_SCORES
+from fer_lib.nets.build import build_network
+from ferbook import cli, paths
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+AT = np.array([0, 1]), np.array([0, 3]), np.array([[1, 0], [1, 2]])
+SIGNATURE = "def explain(network, layer, pictures, rows, filters, positions):"
+
+
+@pytest.fixture
+def given():
+    network = build_network("zero_bias", 3, 16, generator=torch.Generator().manual_seed(1)).eval()
+    return network, "relu3", np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8), *AT
+
+
+METHOD = f"""
+import os
+from fer_lib.look.attribution import EXPLAINERS
+{SIGNATURE}
+    if layer == "relu3":
+        print("working")
+        return EXPLAINERS["gradient"](network, layer, pictures, rows, filters, positions)
+    if layer == "raises":
+        return pictures[99]
+    if layer == "changes":
+        next(network.parameters()).data += 1
+    if layer == "gpu":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    if layer == "ends":
+        os._exit(0)
+    while layer == "hangs":
+        pass
+    return pictures[:1]
+"""
+"""Does what the layer is called."""
+
+FAULTS = {
+    "raises": r"it raised IndexError: index 99 is out .* \(line 9\)",
+    "changes": "changed the network",
+    "shape": r"returned uint8 \(1, 16, 16\); expected numbers \(2, 16, 16\)",
+    "gpu": "it needs a GPU, and there is none here",
+    "ends": "its process ended by itself",
+}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_method_in_a_file_gives_what_it_gives_here_and_its_faults_are_named(tmp_path, given, capfd):
+    (tmp_path / "mine.py").write_text(METHOD)
+    network, _, *rest = given
+    with EntryProcess(tmp_path / "mine.py") as method:
+        assert np.array_equal(method(*given), EXPLAINERS["gradient"](*given))
+        for layer, told in FAULTS.items():
+            with pytest.raises(DataError, match=rf"mine\.py: .*{told}"):
+                method(network, layer, *rest)
+    assert capfd.readouterr().out == "", "what it prints is no answer of the command's"
+
+
+@pytest.mark.slow
+def test_a_method_that_hangs_is_ended(tmp_path, given):
+    (tmp_path / "mine.py").write_text(METHOD)
+    network, _, *rest = given
+    with EntryProcess(tmp_path / "mine.py", 1) as method, pytest.raises(DataError, match="took longer than"):
+        method(network, "hangs", *rest)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("def explain(network): pass", r"does not take \(network, layer, pictures"),
+        ("explain = 3", "defines no function `explain`"),
+    ],
+)
+def test_a_file_without_the_function_is_refused(source, told, tmp_path):
+    (tmp_path / "mine.py").write_text(source)
+    with pytest.raises(DataError, match=told):
+        read_method(str(tmp_path / "mine.py"))
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.py: no such file"):
+        EntryProcess(tmp_path / "absent.py")
+
+
+def test_twins_differ_in_one_unit():
+    made = made_twins(TrialSize(1, 2, ("AU4", "AU12")), 77)
+    assert made.aus.tolist() == ["AU4", "AU12"] * 2 and len(np.unique(made.people)) == 2
+    assert (made.on.pixels != made.off.pixels).any((1, 2)).all()
+    region, _ = made.regions
+    changed = np.abs(made.on.pixels.astype(int) - made.off.pixels)
+    inside = [change[own].mean() > change[~own].mean() for change, own in zip(changed, region, strict=True)]
+    assert np.mean(inside) > 0.9
+
+
+FOUND = {
+    "one": {
+        "iou": Estimate(0.5, 0.4, 0.6, n=3, how="so"),
+        "seconds": Estimate(2, why="once", unit="seconds"),
+    },
+    "two": {"iou": Estimate(0.25, n=3, why="alike")},
+}
+
+
+def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    (tmp_path / "book").mkdir()
+    baseline_table(FOUND, "small", 3).to_csv(tmp_path / BASELINE_FILE, index=False)
+    assert committed_baselines("small", 3) == FOUND
+    assert committed_baselines("small", 4) == committed_baselines("whole", 3) == {}
+
+
+def test_ranks_by_hand():
+    assert [standing("iou", value, FOUND) for value in (0.6, 0.3, 0.1)] == [1, 2, 3]
+    assert standing("seconds", 1, FOUND) == 2
+
+
+def test_the_committed_table_has_every_method_of_the_faces_of_today():
+    found = committed_baselines("small", 0)
+    assert found.keys() == EXPLAINERS.keys(), "`ferbook evaluate baselines --small -o book/judge.csv`"
+    assert all(set(each) == {*MAP_SCORES, "seconds"} for each in found.values())
+    assert all(each["sanity"].value == 0 for name, each in found.items() if name in ("edges", "centre"))
+    page = baselines_page()
+    assert all(f"| `{name}` |" in page for name in found) and set_name("lab") in page
+
+
+def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, capsys):
+    whole = {score: Estimate(0.5, 0.4, 0.6, how="so") for score in MAP_SCORES}
+    others = {"deconv": {score: Estimate(0.7, why="once") for score in MAP_SCORES}}
+    whole["seconds"] = Estimate(0.002, why="once", unit="seconds")
+
+    class Stub:
+        def __init__(self, file):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(evaluation, "EntryProcess", Stub)
+    monkeypatch.setattr(evaluation, "made_trials", lambda *_: [])
+    monkeypatch.setattr(evaluation, "judged_method", lambda *_: whole)
+    monkeypatch.setattr(evaluation, "committed_baselines", lambda *_: others)
+    for more, told in (([], "0.50 [0.40, 0.60]"), (["--json"], '"low": 0.4')):
+        monkeypatch.setattr(sys, "argv", ["ferbook", "evaluate", "maps", "mine.py", "--small", *more])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out = capsys.readouterr().out
+        assert not end.value.code and told in out
+        assert more or ("2 of 2" in out and "deconv 0.70" in out and "2.0 ms a map" in out)
