@@ -64,7 +64,7 @@ class TrialSize:
 
 
 UNITS_OF_EMOTIONS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU15", "AU25")
-TRIAL_SIZES = {"small": TrialSize(2, 6, UNITS_OF_EMOTIONS), "whole": TrialSize(5, 24)}
+TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS), "whole": TrialSize(10, 24)}
 
 
 class EntryProcess:

@@ -55,7 +55,7 @@ STANDARDISED = 2
 @dataclass(frozen=True)
 class MapScore:
     """A score: the mean of the column ``top`` over that of ``under``, where there is one; ``about`` it; what
-    a map that says nothing has, ``nothing``, and the best, ``best``.
+    a map that says nothing has, ``nothing``, and the best, ``best``; the ``limits`` that it cannot leave.
     """
 
     about: str
@@ -63,18 +63,24 @@ class MapScore:
     under: str = ""
     nothing: str = "0"
     best: str = "1"
+    limits: tuple[float, float] = (-1, 1)
 
 
 MAP_SCORES = {
     "concentration": MapScore(
-        "energy on the skin that the unit moves, over its area", "energy_share", "area_share", "1", "more"
+        "energy on the skin that the unit moves, over its area",
+        "energy_share",
+        "area_share",
+        "1",
+        "more",
+        (0, np.inf),
     ),
-    "pointing": MapScore("largest pixel on that skin", "pointing_game", nothing="the area"),
-    "iou": MapScore("overlap with that skin", "iou", nothing="the area"),
+    "pointing": MapScore("largest pixel on that skin", "pointing_game", nothing="the area", limits=(0, 1)),
+    "iou": MapScore("overlap with that skin", "iou", nothing="the area", limits=(0, 1)),
     "right_unit": MapScore("energy there less that on as much skin of other units", "right_unit"),
     "contrast": MapScore("of what the map loses without the unit, the share on that skin", "contrast"),
     "correctness": MapScore("rank correlation with what parts of the face make of the answer", "correctness"),
-    "sanity": MapScore("1 less the correlation with the map of random weights", "sanity"),
+    "sanity": MapScore("1 less the correlation with the map of random weights", "sanity", limits=(0, 2)),
     "stability": MapScore("correlation with the map where nothing that matters was changed", "stability"),
 }
 """What ``judge_maps`` gives: name -> score; more is better of each."""
@@ -334,7 +340,7 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     for name, score in MAP_SCORES.items():
         values = _left_out(table, score, groups)
         if np.isfinite(values).all():
-            found[name] = networks_and_people(values, n=len(table))
+            found[name] = networks_and_people(values, n=len(table), limits=score.limits)
     why = "measured once, on this machine"
     return found | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
 
