@@ -29,7 +29,6 @@ from fer_lib.aus.interventions import interventions
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS, Explainer
 from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, map_estimates, map_trial
-from ferbook import paths
 from ferbook.errors import DataError, FerError
 from ferbook.estimate import Estimate
 from ferbook.owner import end_with_parent
@@ -47,7 +46,7 @@ CLOCK = 3
 START_SECONDS = 600
 """What Python and torch may take to start in the method's process, by the clock."""
 
-BASELINE_FILE = "book/judge.csv"
+BASELINE_FILE = Path(__file__).with_name("judge.csv")
 """What ``ferbook evaluate baselines`` found, committed."""
 
 Tell = Callable[[str], None]
@@ -246,9 +245,7 @@ def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
     """The registered methods as they were found before, if of this size, seed and version of the faces; else
     none.
     """
-    table = pd.read_csv(
-        paths.root() / BASELINE_FILE, keep_default_na=False, na_values={"low": "", "high": ""}
-    )
+    table = pd.read_csv(BASELINE_FILE, keep_default_na=False, na_values={"low": "", "high": ""})
     own = table["seed"].eq(seed) & table["size"].eq(size) & table["faces"].eq(set_name(FACES))
     found: dict[str, dict[str, Estimate]] = {}
     for row in table[own].itertuples():
@@ -265,7 +262,7 @@ def standing(score: str, value: float, others: Mapping[str, Estimates]) -> int:
 def baselines_page() -> str:
     """The committed table as a page shows it."""
     found = committed_baselines("small", 0)
-    table = pd.read_csv(paths.root() / BASELINE_FILE)
+    table = pd.read_csv(BASELINE_FILE)
     lines = [
         f"| method | {' | '.join(MAP_SCORES)} | ms |".replace("_", " "),
         "|---|" + "---|" * (len(MAP_SCORES) + 1),

@@ -8,7 +8,6 @@ import torch
 
 from book import evaluation
 from book.evaluation import (
-    BASELINE_FILE,
     EntryProcess,
     TrialSize,
     baseline_table,
@@ -22,7 +21,7 @@ from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MAP_SCORES
 from fer_lib.nets.build import build_network
-from ferbook import cli, paths
+from ferbook import cli
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -124,9 +123,8 @@ FOUND = {
 
 
 def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    (tmp_path / "book").mkdir()
-    baseline_table(FOUND, "small", 3).to_csv(tmp_path / BASELINE_FILE, index=False)
+    monkeypatch.setattr(evaluation, "BASELINE_FILE", tmp_path / "judge.csv")
+    baseline_table(FOUND, "small", 3).to_csv(tmp_path / "judge.csv", index=False)
     assert committed_baselines("small", 3) == FOUND
     assert committed_baselines("small", 4) == committed_baselines("whole", 3) == {}
 
