@@ -7,6 +7,7 @@ networks of the population ``ASKED_POPULATION`` and of people whom nobody traine
 import importlib.util
 import inspect
 import json
+import math
 import multiprocessing
 import os
 import pickle
@@ -137,8 +138,8 @@ def _serve(connection: Connection, file: str, seconds: int, threads: int) -> Non
     os.dup2(2, 1)  # what the method prints is no answer of the command's
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used) + seconds, int(used) + seconds + 5))
+    used = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds + 5))
     method = None
     while True:
         try:

@@ -81,7 +81,7 @@ def test_a_method_in_a_file_gives_what_it_gives_here_and_its_faults_are_named(tm
 def test_a_method_that_hangs_is_ended(tmp_path, given):
     (tmp_path / "mine.py").write_text(METHOD)
     network, _, *rest = given
-    with EntryProcess(tmp_path / "mine.py", 1) as method, pytest.raises(DataError, match="took longer than"):
+    with EntryProcess(tmp_path / "mine.py", 5) as method, pytest.raises(DataError, match="took longer than"):
         method(network, "hangs", *rest)
 
 
