@@ -15,6 +15,7 @@ import resource
 import signal
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -49,6 +50,9 @@ START_SECONDS = 600
 
 BASELINE_FILE = Path(__file__).with_name("judge.csv")
 """What ``ferbook evaluate baselines`` found, committed."""
+
+WHERE = ("concentration", "pointing", "iou", "right_unit")
+"""The scores that say where a map lies, which stand in a table of their own."""
 
 Tell = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
@@ -109,8 +113,9 @@ class EntryProcess:
         positions: np.ndarray,
     ) -> np.ndarray:
         """The maps, float32 (N, H, W)."""
-        # No shared memory: the process must not reach our network by its own.
-        self._connection.send_bytes(pickle.dumps((network, layer, pictures, rows, filters, positions)))
+        # No shared memory: the process must not reach our network by its own. Why it has ended says `_answer`.
+        with suppress(OSError):
+            self._connection.send_bytes(pickle.dumps((network, layer, pictures, rows, filters, positions)))
         maps = np.frombuffer(self._answer(CLOCK * self._seconds), np.float32)
         return maps.reshape(len(rows), *pictures.shape[1:])
 
@@ -264,13 +269,17 @@ def baselines_page() -> str:
     """The committed table as a page shows it."""
     found = committed_baselines("small", 0)
     table = pd.read_csv(BASELINE_FILE)
-    lines = [
-        f"| method | {' | '.join(MAP_SCORES)} | ms |".replace("_", " "),
-        "|---|" + "---|" * (len(MAP_SCORES) + 1),
-    ]
-    for name, own in sorted(found.items(), key=lambda item: -item[1]["correctness"].value):
-        cells = [f"{own[score].value:.2f}" if score in own else "–" for score in MAP_SCORES]
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {1000 * own['seconds'].value:.1f} |")
+    every = sorted(found.items(), key=lambda item: -item[1]["correctness"].value)
+    lines = []
+    for scores in (WHERE, [score for score in MAP_SCORES if score not in WHERE]):
+        timed = scores is not WHERE
+        heads = [score.replace("_", " ") for score in scores] + ["ms"] * timed
+        lines += [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+        for name, own in every:
+            cells = [f"{own[score].value:.2f}" if score in own else "–" for score in scores]
+            cells += [f"{1000 * own['seconds'].value:.1f}"] * timed
+            lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        lines.append("")
     first = table.iloc[0]
     told = f"{first['faces']}, seed {first['seed']}, {first['size']}; {first['device']}, {first['date']}"
-    return "\n".join([*lines, "", f"Networks of the population `{first['population']}`; faces {told}."])
+    return "\n".join([*lines, f"Networks of the population `{first['population']}`; faces {told}."])
