@@ -113,7 +113,7 @@ class EntryProcess:
         positions: np.ndarray,
     ) -> np.ndarray:
         """The maps, float32 (N, H, W)."""
-        # No shared memory: the process must not reach our network by its own. Why it has ended says `_answer`.
+        # No shared memory: the process must not reach our network. Why it has ended says `_answer`.
         with suppress(OSError):
             self._connection.send_bytes(pickle.dumps((network, layer, pictures, rows, filters, positions)))
         maps = np.frombuffer(self._answer(CLOCK * self._seconds), np.float32)
