@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.train.device import device_name
 
 SEED = 0
 CLOCKS = {"passed": time.perf_counter, "processor": time.process_time}
@@ -55,6 +56,11 @@ def peak_memory_mb(who: int = resource.RUSAGE_SELF) -> float:
     """Largest resident memory so far of this process, or of its children, in MB."""
     # Linux counts it in KB, macOS in bytes.
     return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def machine(device: torch.device | str) -> str:
+    """What is computed on, for a heading."""
+    return f"{torch.get_num_threads()} threads, {device_name(torch.device(device))}"
 
 
 def noise(pictures: int, size: int, seed: int = SEED, **columns: object) -> FaceSet:

@@ -29,12 +29,11 @@ import psutil
 import torch
 from torch import nn
 
-from contest import SEED, noise, options, peak_memory_mb, print_ratio, take_turns
+from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.responses import maximal_responses, top_pictures
 from fer_lib.nets.build import build_network
-from fer_lib.train.device import device_name
 
 LAYER = "relu3"
 SUBJECTS = 118
@@ -48,11 +47,11 @@ class TopPairs:
 
     def __init__(self, model: nn.Module, faces: FaceSet, top: int) -> None:
         self.model, self.faces = model, faces
-        found = maximal_responses(model, faces, LAYER)
-        chosen = top_pictures(found, faces.table["subject"], top)
-        self.filters, place = np.nonzero(chosen >= 0)
-        self.rows = chosen[self.filters, place]
-        self.positions = found.positions[self.rows, self.filters]
+        responses = maximal_responses(model, faces, LAYER)
+        top_rows = top_pictures(responses, faces.table["subject"], top)
+        self.filters, place = np.nonzero(top_rows >= 0)
+        self.rows = top_rows[self.filters, place]
+        self.positions = responses.positions[self.rows, self.filters]
 
     def spread(self, count: int) -> np.ndarray:
         return np.unique(np.linspace(0, len(self.rows) - 1, count).astype(int))
@@ -107,9 +106,9 @@ def captum_loop(pairs: TopPairs, some: np.ndarray, method: Method) -> np.ndarray
     return torch.stack(maps).detach().cpu().numpy()
 
 
-def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
+def largest_difference(maps: np.ndarray, expected: np.ndarray) -> float:
     """Median over pairs of the largest difference of a pixel as a share of the map's largest value."""
-    off = np.abs(found - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
+    off = np.abs(maps - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
     return float(np.median(off))
 
 
@@ -134,10 +133,7 @@ def main() -> None:
     faces = noise(given.pictures, given.size, subject=people)
     generator = torch.Generator().manual_seed(SEED)
     model = build_network("zero_bias", 8, faces.size[0], gain=1.0, generator=generator).to(device).eval()
-    print(
-        f"{len(faces)} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, "
-        f"{device_name(device)}"
-    )
+    print(f"{len(faces)} pictures of {faces.size[0]} pixels, {machine(device)}")
 
     # The very first: later, memory that was freed before would be taken again, and nothing would grow.
     few = noise(given.top, given.size)
@@ -158,25 +154,25 @@ def main() -> None:
         "one_by_one": partial(one_by_one, pairs, some, given.method),
         "captum": partial(captum_loop, pairs, some, given.method),
     }
-    found = {name: loop() for name, loop in loops.items()}
-    found["captum"] *= maps.responses[some, None, None]
-    for name, each in found.items():
+    by_loop = {name: loop() for name, loop in loops.items()}
+    by_loop["captum"] *= maps.responses[some, None, None]
+    for name, each in by_loop.items():
         print(f"differs from {name} by {largest_difference(whole, each):.1e} (median)")
     rest = {
         "choice": partial(TopPairs, model, faces, given.top),
-        "projections_of_ours": partial(projections_of_ours, pairs, given.method),
+        "ours": partial(projections_of_ours, pairs, given.method),
     }
-    taken = take_turns(rest | loops, given.repeats)
-    for seconds in taken.values():
+    turns = take_turns(rest | loops, given.repeats)
+    for seconds in turns.values():
         seconds[list(loops)] *= len(pairs.rows) / len(some)
         seconds["atlas"] = seconds["choice"] + seconds["ours"]
-    medians = pd.DataFrame({clock: seconds.median() for clock, seconds in taken.items()})
+    medians = pd.DataFrame({clock: seconds.median() for clock, seconds in turns.items()})
     print(f"Seconds for {len(pairs.rows)} pairs; {' and '.join(loops)} scaled from {len(some)}")
     print(medians.to_string(float_format="{:.2f}".format))
     for name in loops:
-        print_ratio(name, taken["passed"], "ours", name, digits=1)
+        print_ratio(name, turns["passed"], "ours", name, digits=1)
         if device.type == "cpu":
-            print_ratio(f"{name}_processor", taken["processor"], "ours", name, digits=1)
+            print_ratio(f"{name}_processor", turns["processor"], "ours", name, digits=1)
 
 
 if __name__ == "__main__":

@@ -29,13 +29,12 @@ import torch
 from scipy.stats import entropy
 from torch import nn
 
-from contest import options
+from contest import machine, options
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import rendered_faces
 from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.classification import accuracy, balanced_accuracy
 from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.device import device_name
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
@@ -84,10 +83,10 @@ def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[Fac
     return lambda some: predict(model, some, device=device), how
 
 
-def row(domain: str, what: str, subjects: pd.Series, truth: np.ndarray, said: np.ndarray) -> None:
+def row(domain: str, what: str, subjects: pd.Series, truth: np.ndarray, answers: np.ndarray) -> None:
     """Print accuracy and balanced accuracy of class indices ``said``, with intervals over people."""
     people = pd.factorize(subjects)[0]
-    scores = (score(truth, said, people) for score in (accuracy, balanced_accuracy))
+    scores = (score(truth, answers, people) for score in (accuracy, balanced_accuracy))
     plain, balanced = (bounds_text(score) for score in scores)
     print(
         f"{domain:6s} {what:34s} n {len(truth):5d}, {people.max() + 1:4d} people, majority-class baseline "
@@ -101,13 +100,14 @@ def score_pictures(domain: str, faces: FaceSet, given: argparse.Namespace) -> No
     print(f"{domain:6s} {how}")
     for split in ("valid", "test") if given.test else ("valid",):
         part = faces.split(split)
-        said = answer(part).argmax(axis=1)
-        row(domain, f"{split}, given labels", part.table["subject"], part.labels(faces.classes), said)
+        answers = answer(part).argmax(axis=1)
+        row(domain, f"{split}, given labels", part.table["subject"], part.labels(faces.classes), answers)
         if "true_emotion" in part.table:
             known = part.table["true_emotion"].isin(faces.classes).to_numpy()
             truth = pd.Index(faces.classes).get_indexer(part.table["true_emotion"])
-            row(domain, f"{split}, what was shown", part.table["subject"][known], truth[known], said[known])
-        right = pd.Series(said == part.labels(faces.classes)).groupby(part.table["emotion"].to_numpy())
+            people = part.table["subject"][known]
+            row(domain, f"{split}, what was shown", people, truth[known], answers[known])
+        right = pd.Series(answers == part.labels(faces.classes)).groupby(part.table["emotion"].to_numpy())
         print(f"       recall: {', '.join(f'{name} {share:.2f}' for name, share in right.mean().items())}")
 
 
@@ -128,10 +128,10 @@ def harder_faces(faces: FaceSet) -> FaceSet:
     table = faces.table
     onset = table.groupby("sequence")["frame"].transform("idxmin").to_numpy()
     distance = (table["frame"] - table["apex"]).abs()
-    kept = np.flatnonzero(distance.groupby(table["sequence"]).rank(method="first") <= MICRO_FRAMES)
-    moved = faces.pixels[kept].astype(int) - faces.pixels[onset[kept]]
+    rows = np.flatnonzero(distance.groupby(table["sequence"]).rank(method="first") <= MICRO_FRAMES)
+    moved = faces.pixels[rows].astype(int) - faces.pixels[onset[rows]]
     pixels = np.clip(128 + MICRO_GAIN * moved, 0, 255).astype(np.uint8)
-    return FaceSet(faces.name, pixels, table.iloc[kept])
+    return FaceSet(faces.name, pixels, table.iloc[rows])
 
 
 def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
@@ -146,17 +146,17 @@ def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
         folded = FaceSet(faces.name, faces.pixels, faces.table.assign(split=split))
         answer, how = trained_on(folded, given)
         print(f"{domain:6s} fold {test + 1}: {how}", flush=True)
-        for name, kept in parts.items():
-            kept.append((folded.split(name), answer(folded.split(name))))
-    for name, kept in parts.items():
+        for name, tested_faces in parts.items():
+            tested_faces.append((folded.split(name), answer(folded.split(name))))
+    for name, tested_faces in parts.items():
         if name == "valid" or given.test:
-            whole = FaceSet.concat(name, [part for part, _ in kept])
-            chances = pd.DataFrame(np.concatenate([chances for _, chances in kept]))
+            whole = FaceSet.concat(name, [part for part, _ in tested_faces])
+            chances = pd.DataFrame(np.concatenate([chances for _, chances in tested_faces]))
             clips = chances.groupby(whole.table["sequence"].to_numpy()).mean()
             first = whole.table.drop_duplicates("sequence").set_index("sequence").loc[clips.index]
             truth = pd.Index(faces.classes).get_indexer(first["emotion"])
-            said = clips.to_numpy().argmax(axis=1)
-            row(domain, f"{name}, clips of {_FOLDS} folds", first["subject"], truth, said)
+            answers = clips.to_numpy().argmax(axis=1)
+            row(domain, f"{name}, clips of {_FOLDS} folds", first["subject"], truth, answers)
 
 
 def main() -> None:
@@ -168,20 +168,19 @@ def main() -> None:
     print(
         f"conv {_FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD "
         f"lr {_LR}, onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, "
-        f"fp32, seed {given.seed}; face seed {given.face_seed}; {device_name(torch.device(given.device))}, "
-        f"{torch.get_num_threads()} threads"
+        f"fp32, seed {given.seed}; face seed {given.face_seed}; {machine(given.device)}"
     )
     for domain in given.domains:
         start = time.perf_counter()
         faces = rendered_faces(FaceRequest(domain, given.subjects, given.size, given.face_seed))
-        made = time.perf_counter() - start
+        making = time.perf_counter() - start
         if domain == "game":
             score_votes(faces)
         if DOMAINS[domain].course == "clip":
             score_clips(domain, faces, given)
         else:
             score_pictures(domain, faces, given)
-        print(f"{domain:6s} faces {made:.0f} s, all {time.perf_counter() - start:.0f} s")
+        print(f"{domain:6s} faces {making:.0f} s, all {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

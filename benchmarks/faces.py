@@ -81,21 +81,21 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
     from fer_lib.aus.interventions import interventions
     from fer_lib.faces.registry import open_faces
 
-    given = {}
+    parameters = {}
     for file in sorted((Path(__file__).parent.parent / "book").glob("*/chapter.py")):
         chapter = importlib.import_module(f"book.{file.parent.name}.chapter").CHAPTER
         kind = chapter.parameters
-        given[file.parent.name] = kind(**kind.of_profile(chapter.profiles, "laptop", {}))
+        parameters[file.parent.name] = kind(**kind.of_profile(chapter.profiles, "laptop", {}))
     parts: dict[str, Callable[[], object]] = {}
-    for request in dict.fromkeys(request for p in given.values() for request in p.face_requests):
+    for request in dict.fromkeys(request for p in parameters.values() for request in p.face_requests):
         if request.name in DOMAINS:
             parts[str(request)] = partial(open_faces, request, progress=False)
-    p = given["au_verification"]
+    p = parameters["au_verification"]
     # The chapter takes the units that are shown often enough; here it is all.
     parts["au_verification: interventions"] = partial(
         interventions, p.people, AUS, DOSE_LEVELS, contexts=p.contexts, size=p.size, face_seed=p.face_seed
     )
-    p = given["derl"]
+    p = parameters["derl"]
     takes = max(1, p.pretrain_expressions // 2)
     parts["derl: pairs"] = partial(
         expression_pairs,
@@ -103,7 +103,7 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
         expressions=p.pretrain_expressions,
         takes=takes,
     )
-    p = given["transfer"]
+    p = parameters["transfer"]
     parts["transfer: factors"] = partial(factor_faces, p.factor_people, size=p.size, seed=p.face_seed)
     return parts
 

@@ -34,8 +34,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from book.derl.stage_one import GanRecipe, gan_learner
-from contest import SEED, noise, options, print_ratio, print_speeds, take_turns
-from fer_lib.train.device import device_name
+from contest import SEED, machine, noise, options, print_ratio, print_speeds, take_turns
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.precision import Precision
 
@@ -75,16 +74,16 @@ def bare(learner: Learner, recipe: GanRecipe, device: torch.device) -> Callable[
         for _ in range(recipe.epochs):
             for faces, true in batches:
                 with autocast():
-                    made = generator(faces)
-                made = made.float()
-                real, fake = judged(faces, true), judged(faces, made.detach())
+                    output = generator(faces)
+                output = output.float()
+                real, fake = judged(faces, true), judged(faces, output.detach())
                 ((F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2).backward()
                 second.step()
                 second.zero_grad()
                 discriminator.requires_grad_(False)
-                adversarial = -judged(faces, made).mean()
+                adversarial = -judged(faces, output).mean()
                 discriminator.requires_grad_(True)
-                (adversarial + recipe.l1 * F.l1_loss(made, true)).backward()
+                (adversarial + recipe.l1 * F.l1_loss(output, true)).backward()
                 first.step()
                 first.zero_grad()
                 averaged.update_parameters(generator)
@@ -104,14 +103,14 @@ def main() -> None:
         halves = (pictures[: given.pairs], pictures[given.pairs :])
         return gan_learner(*halves, recipe, precision=precision, device=device)
 
-    chosen = learner("auto").precision
+    automatic = learner("auto").precision
     print(
-        f"{given.pairs} pairs of {given.size} pixels, {torch.get_num_threads()} threads, "
-        f"{device_name(device)}; chosen: {chosen.name}{' channels_last' * chosen.channels_last}"
+        f"{given.pairs} pairs of {given.size} pixels, {machine(device)}; chosen: {automatic.name}"
+        f"{' channels_last' * automatic.channels_last}"
     )
     contestants = {
-        "ours": our_steps(learner(chosen), recipe),
-        "bare": bare(learner(chosen), recipe, device),
+        "ours": our_steps(learner(automatic), recipe),
+        "bare": bare(learner(automatic), recipe, device),
         "ours fp32 contiguous": our_steps(learner(FP32), recipe),
         "ours bf16 channels_last": our_steps(learner(BF16), recipe),
     }

@@ -32,10 +32,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from contest import SEED, options, print_ratio, take_turns
+from contest import SEED, machine, options, print_ratio, take_turns
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.clips import ClipRecipe, clip_weights, train_clips
-from fer_lib.train.device import device_name
 from fer_lib.train.features import inside_clips, scaling
 
 CLIP_CLASSES = 5
@@ -98,9 +97,9 @@ class Plain(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
         self.output = nn.Linear(recipe.hidden, CLIP_CLASSES)
         with torch.no_grad():
-            self.lstm.weight_ih_l0.copy_(first.lstm.from_input.weight[0])
-            self.lstm.weight_hh_l0.copy_(first.lstm.from_state.weight[0])
-            self.lstm.bias_ih_l0.copy_(first.lstm.from_input.bias[0])
+            self.lstm.weight_ih_l0.copy_(first.lstm[0].from_input.weight[0])
+            self.lstm.weight_hh_l0.copy_(first.lstm[0].from_state.weight[0])
+            self.lstm.bias_ih_l0.copy_(first.lstm[0].from_input.bias[0])
             self.lstm.bias_hh_l0.zero_()
             self.output.weight.copy_(first.output.weight[0])
             self.output.bias.zero_()
@@ -160,8 +159,7 @@ def main() -> None:
     task = random_clips(given)
     print(
         f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} "
-        f"features, {given.epochs} epochs, {torch.get_num_threads()} threads, "
-        f"{device_name(torch.device(given.device))}"
+        f"features, {given.epochs} epochs, {machine(given.device)}"
     )
     contestants = {
         "batched": partial(our_lstms, task, slice(None)),

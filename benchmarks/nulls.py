@@ -26,12 +26,11 @@ import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
 from book.au_verification.simulation import null_responses, simulated_presence
-from contest import SEED, options, peak_memory_mb
+from contest import SEED, machine, options, peak_memory_mb
 from fer_lib.aus.association import statistic
 from fer_lib.aus.measures import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import blocks_of
-from fer_lib.train.device import device_name
 
 Loop = Callable[[int, np.ndarray], float]
 """From a filter and the pictures that show the action unit, bool (N,), to the measure."""
@@ -58,13 +57,13 @@ def scipy_loop(maxima: np.ndarray, measure: str) -> Loop:
         "wasserstein": wasserstein_distance,
     }
 
-    def one(k: int, shown: np.ndarray) -> float:
+    def one(k: int, marks: np.ndarray) -> float:
         column = maxima[:, k]
         if measure == "kl":
             span = (column.min(), column.max())
-            counts = [np.histogram(column[rows], KL_BINS, span)[0] + PSEUDO_COUNT for rows in (shown, ~shown)]
+            counts = [np.histogram(column[rows], KL_BINS, span)[0] + PSEUDO_COUNT for rows in (marks, ~marks)]
             return entropy(*counts)
-        return distances[measure](column[shown], column[~shown])
+        return distances[measure](column[marks], column[~marks])
 
     return one
 
@@ -73,10 +72,10 @@ def numpy_loop(maxima: np.ndarray, measure: str) -> Loop:
     ranks = rankdata(maxima, axis=0)
     codes = bin_codes(maxima)
 
-    def auroc(k: int, shown: np.ndarray) -> float:
-        n = shown.sum()
-        wins = ranks[shown, k].sum() - n * (n + 1) / 2
-        return 2 * wins / (n * (len(shown) - n)) - 1
+    def auroc(k: int, marks: np.ndarray) -> float:
+        n = marks.sum()
+        wins = ranks[marks, k].sum() - n * (n + 1) / 2
+        return 2 * wins / (n * (len(marks) - n)) - 1
 
     def kl(k: int, shown: np.ndarray) -> float:
         with_au, without = (
@@ -93,18 +92,18 @@ def seconds_per_call(loop: Loop, measure: str, maxima: np.ndarray, labels: np.nd
     up.
     """
     generator = np.random.default_rng(SEED)
-    chosen = [
+    places = [
         tuple(int(generator.integers(n)) for n in (len(labels), maxima.shape[1], labels.shape[2]))
         for _ in range(sample)
     ]
     loop(0, labels[0, :, 0])
     start = time.process_time()
-    found = [loop(k, labels[p, :, a]) for p, k, a in chosen]
+    values = [loop(k, labels[p, :, a]) for p, k, a in places]
     seconds = time.process_time() - start
     ours = [
-        statistic(maxima[:, [k]], labels[p][:, [a]].astype(np.float32), measure)[0, 0] for p, k, a in chosen
+        statistic(maxima[:, [k]], labels[p][:, [a]].astype(np.float32), measure)[0, 0] for p, k, a in places
     ]
-    np.testing.assert_allclose(found, ours, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(values, ours, rtol=1e-6, atol=1e-9)
     return seconds / sample
 
 
@@ -120,7 +119,7 @@ def main() -> None:
     calls = given.permutations * given.filters * given.aus
     print(
         f"{given.permutations} permutations x {given.filters} filters x {given.aus} action units on "
-        f"{len(presence)} pictures, {torch.get_num_threads()} threads, {device_name(device)}"
+        f"{len(presence)} pictures, {machine(device)}"
     )
     for measure in given.measures:
         permutation_null(maxima[:, :8], presence, measure, permutations=250, device=device)

@@ -73,7 +73,7 @@ def studentised(maxima: np.ndarray, shown: np.ndarray, draws: Iterator[np.ndarra
     ranks = rankdata(maxima, axis=0) / len(maxima)
     ranks -= ranks.mean(0)
     features = torch.tensor(np.hstack((ranks, ranks**2)), dtype=torch.float32)
-    labels, found = torch.tensor(shown.T, dtype=torch.float32), []
+    labels, statistics = torch.tensor(shown.T, dtype=torch.float32), []
     for rows in draws:
         own = labels[:, torch.as_tensor(rows)].transpose(0, 1)
         parts = []
@@ -81,8 +81,8 @@ def studentised(maxima: np.ndarray, shown: np.ndarray, draws: Iterator[np.ndarra
             number = marks.sum(2, keepdim=True)
             mean, square = ((marks @ features) / number).chunk(2, 2)
             parts.append((mean, (square - mean**2) / number))
-        found.append((parts[0][0] - parts[1][0]) / (parts[0][1] + parts[1][1]).clamp_min(1e-9).sqrt())
-    return torch.cat(found).flatten(1)
+        statistics.append((parts[0][0] - parts[1][0]) / (parts[0][1] + parts[1][1]).clamp_min(1e-9).sqrt())
+    return torch.cat(statistics).flatten(1)
 
 
 def judged(
@@ -94,14 +94,14 @@ def judged(
         presence.fewest_subjects < FEWEST_SUBJECTS
     )
     rare = blocks.movable(maxima) < FEWEST_SUBJECTS
-    shown, kept = presence.present[:, ~rare_units], maxima[:, ~rare]
+    shown, responses = presence.present[:, ~rare_units], maxima[:, ~rare]
     device = torch.device("cpu")
-    values = permuted_values(kept, shown, "auroc", blocks, permutations, seed, device)
+    values = permuted_values(responses, shown, "auroc", blocks, permutations, seed, device)
     scores = values.clone()
     _, skewness = standardise_(scores)
     unskewed = unskew_(scores.clone(), skewness).flatten(1)
     values, scores = values.flatten(1), scores.flatten(1)
-    active = torch.tensor((kept > 0).mean(0) >= SPARSE[1]).repeat(shown.shape[1])
+    active = torch.tensor((responses > 0).mean(0) >= SPARSE[1]).repeat(shown.shape[1])
     draws = (np.arange(len(maxima))[None], *blocks.draws(permutations, seed))
     of_active = torch.zeros_like(active)
     of_active[active] = largest(scores[:, active])
@@ -111,7 +111,7 @@ def judged(
         "step-down": step_down(unskewed),
         "min-p": step_down(own_p(values)),
         "active": of_active,
-        "studentised": largest(studentised(kept, shown, iter(draws))),
+        "studentised": largest(studentised(responses, shown, iter(draws))),
     }
     where = np.ix_(~rare_units, ~rare)
 
@@ -144,7 +144,7 @@ def error(within: bool, sets: int, filters: int, permutations: int) -> pd.DataFr
 
 
 def power(people: int, sets: int, filters: int, permutations: int) -> tuple[pd.DataFrame, pd.Series]:
-    found, right = [], []
+    rows, right = [], []
     for seed in range(sets):
         presence, generator = lab_codes(people, seed), np.random.default_rng(seed)
         detectors = generator.choice(filters, filters // 4, replace=False)
@@ -156,14 +156,14 @@ def power(people: int, sets: int, filters: int, permutations: int) -> tuple[pd.D
         sparse = detectors >= round(filters * (1 - Noise().sparse))
         for rule, own in called.items():
             hit = own[units, detectors]
-            found.append((rule, hit[~sparse].mean(), hit[sparse].mean(), own.any(0).sum()))
+            rows.append((rule, hit[~sparse].mean(), hit[sparse].mean(), own.any(0).sum()))
         own = called["unskewed"][:, detectors]
         for name, strength in strengths.items():
             named = np.where(own, strength[:, detectors], -np.inf).argmax(0)
             right += [(name, hit) for hit in (named == units)[own.any(0)]]
     columns = ["rule", "dense", "sparse", "filters claimed"]
     return (
-        pd.DataFrame(found, columns=columns).groupby("rule", sort=False).mean(),
+        pd.DataFrame(rows, columns=columns).groupby("rule", sort=False).mean(),
         pd.DataFrame(right, columns=["by", "right"]).groupby("by", sort=False)["right"].mean(),
     )
 

@@ -50,12 +50,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from contest import SEED, noise, options, peak_memory_mb, print_ratio, print_speeds, take_turns
+from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import face_loaders
-from fer_lib.train.device import device_name, keep_freed_memory
+from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
 from fer_lib.train.precision import Precision, choose_precision
 from fer_lib.train.recipe import TrainingRecipe
@@ -217,21 +217,21 @@ def torchvision_batches(faces: FaceSet, workers: int, device: torch.device) -> C
 
 
 def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    chosen = choose_precision("auto", device)
-    print(f"precision chosen: {chosen.name}, channels_last {chosen.channels_last}")
+    automatic = choose_precision("auto", device)
+    print(f"precision chosen: {automatic.name}, channels_last {automatic.channels_last}")
     with tempfile.TemporaryDirectory() as folder:
         for row, picture in enumerate(faces.pixels):
             Image.fromarray(picture).save(Path(folder) / f"{row}.png")
         contestants = {
-            "ours": our_training(faces, chosen, device),
-            "bare": plain_training(faces, chosen, device),
+            "ours": our_training(faces, automatic, device),
+            "bare": plain_training(faces, automatic, device),
             "ours fp32 contiguous": our_training(faces, FP32_CONTIGUOUS, device),
             "ours bf16 channels_last": our_training(faces, BF16_CHANNELS_LAST, device),
             "stock fastai": stock(faces, Path(folder), None, device),
             "fastai without workers": stock(faces, Path(folder), 0, device),
         }
         if device.type == "cuda":
-            contestants["bare compiled"] = plain_training(faces, chosen, device, compiled=True)
+            contestants["bare compiled"] = plain_training(faces, automatic, device, compiled=True)
         seconds = take_turns(contestants, repeats)["passed"]
     print_speeds(seconds, len(faces.split("train")))
     for other in ("bare", "bare compiled", "stock fastai", "fastai without workers"):
@@ -330,10 +330,7 @@ def main() -> None:
     split = ["train"] * given.pictures + ["valid"] * (given.pictures // 8)
     faces = noise(len(split), given.size, split=split)
     trained = len(faces.split("train"))
-    print(
-        f"{trained} pictures of {faces.size[0]} pixels, {torch.get_num_threads()} threads, "
-        f"{device_name(device)}"
-    )
+    print(f"{trained} pictures of {faces.size[0]} pixels, {machine(device)}")
     for part in given.parts:
         print(f"-- {part}")
         COMPARISONS[part](faces, given.repeats, device)

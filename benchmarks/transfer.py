@@ -21,13 +21,12 @@ from unittest.mock import patch
 import torch
 
 from book.transfer.study import comparable, taught, tested
-from contest import SEED, noise, options, print_ratio, print_speeds, take_turns
+from contest import SEED, machine, noise, options, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train import study
-from fer_lib.train.device import device_name
 from fer_lib.train.features import features_of
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.recipe import TrainingRecipe
@@ -98,10 +97,7 @@ def main() -> None:
     given = parser.parse_args()
     device = torch.device(given.device)
     seed_everything(SEED)
-    print(
-        f"{given.network}, {given.pictures} pictures of {given.size} pixels, {torch.get_num_threads()} "
-        f"threads, {device_name(device)}"
-    )
+    print(f"{given.network}, {given.pictures} pictures of {given.size} pixels, {machine(device)}")
     for part in given.parts:
         print(f"-- {part}")
         PARTS[part](given, device)

@@ -240,7 +240,7 @@ class RecipeParameters(ChapterParameters):
         labelled = faces.labelled()
         lacking = [split for split in ("train", "valid", "test") if split not in set(labelled.table["split"])]
         if lacking or len(labelled.classes) < 2:
-            told = f"no labelled picture in its split {lacking[0]}" if lacking else "one emotion only"
+            fault = f"no labelled picture in its split {lacking[0]}" if lacking else "one emotion only"
             raise DataError(
-                f"face set {faces.name!r} has {told}; a classifier needs two emotions, and three splits"
+                f"face set {faces.name!r} has {fault}; a classifier needs two emotions, and three splits"
             )

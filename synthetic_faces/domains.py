@@ -9,8 +9,8 @@ from synthetic_faces.crowd import Crowd
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import EMOTIONS, Spread
 from synthetic_faces.people import FAMILY, IN_SETS, Looks
-from synthetic_faces.timing import TIMINGS
-from synthetic_faces.versions import COMING, made
+from synthetic_faces.timing import ORDERS, TIMINGS
+from synthetic_faces.versions import unversioned
 
 SUBJECTS_AT_LEAST = 3
 """One for each split."""
@@ -198,9 +198,8 @@ DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME
 
 
 def domain_named(name: str) -> Domain:
-    """The domain ``name``, or ``name/version``; raises SettingError as ``versions.made``."""
-    domain = DOMAINS[made(name).partition("/")[0]]
-    return third(domain) if name in COMING else domain
+    """The domain ``name``, or ``name/version``; raises SettingError as ``versions.unversioned``."""
+    return DOMAINS[unversioned(name)]
 
 
 def require_head(domain: Domain, head: object) -> None:
@@ -211,12 +210,6 @@ def require_head(domain: Domain, head: object) -> None:
         raise SettingError(
             f"{domain.name} has the heads of a model of its own: give its folder, {domain.head}"
         )
-
-
-def third(domain: Domain) -> Domain:
-    """``domain`` in version 3: faces that rest as people's do."""
-    own = domain.looks
-    return replace(domain, looks=replace(own, rest=0.75, features=max(own.features, 0.12)))
 
 
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
@@ -249,6 +242,8 @@ def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
         raise SettingError(
             f"timing is {timing!r}, but {domain.name} has single pictures; leave it out, or take {known}"
         )
+    if timing == "in_turn" and not (domain.course == "clip" and set(domain.counts) <= set(ORDERS)):
+        raise SettingError(f"timing is {timing!r}, which {domain.name} cannot have; take micro")
     if timing:
         domain = replace(domain, timing=timing)
     if family:

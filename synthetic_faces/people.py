@@ -32,7 +32,6 @@ from synthetic_faces.hair import (
     stand_off,
 )
 from synthetic_faces.muscles import Muscles, draw_muscles
-from synthetic_faces.rest import draw_rest
 
 
 class Stream(IntEnum):
@@ -54,7 +53,6 @@ class Stream(IntEnum):
     MUSCLES = 9
     LINES = 10
     HAIR = 11
-    REST = 12
     TIMING = 15
     TAKE = 20
     CONTEXT = 21
@@ -110,8 +108,7 @@ class Looks:
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``covered`` of all
     wear a hat or a scarf, ``glasses`` of all glasses, of which ``dark_glasses`` have dark lenses. ``folds``
     in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners that are there at rest, at
-    any age; ``rest``: how far faces are from even at rest, of what ``rest.draw_rest`` draws (1: natural);
-    ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
+    any age; ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
     the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of
     faces that have it in all parts alike; without it the parts differ each by itself.
 
@@ -134,7 +131,6 @@ class Looks:
     glasses: float = 0.0
     dark_glasses: float = 0.0
     folds: float = 0.0
-    rest: float = 0.0
     makehuman: tuple[float, float] = (0.0, 1.0)
     breadth: tuple[float, float] | None = None
 
@@ -274,9 +270,6 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         vertices += (beard_off[:, None] * vertex_normals(vertices, assets.triangles)).astype(np.float32)
     if assets.units is ACTION_UNITS:
         vertices += _tooth_shift(assets)
-    rest = draw_rest(assets.action_names.tolist(), np.random.default_rng((Stream.REST, seed, subject)))
-    if looks.rest:
-        vertices = assets.express(vertices, looks.rest * rest.actions)
 
     return Person(
         vertices=vertices,
@@ -287,19 +280,19 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         moustache=max(beard, 0.6 + 0.4 * rng.random() if lipped else 0.0),
         freckles=rng.uniform(0.2, 0.8) if rng.random() < 0.15 else 0.0,
         bags=float(np.clip(looks.lines * rng.random() * (0 if child else 0.3 + 0.7 * old), 0, 1)),
-        creases=max(float(np.clip(looks.lines * 0.5 * old * rng.random(), 0, 1)), looks.rest * rest.creases),
+        creases=float(np.clip(looks.lines * 0.5 * old * rng.random(), 0, 1)),
         hair=hair,
         grown=grown,
         hair_density=rng.uniform(0.0, 0.4) if bald else 1.0,
         cloth=float(covered),
         brow=min((0.1 if covered else hair) + 0.02, rng.uniform(0.25, 0.65) * skin),
-        brow_height=rng.normal(-0.0030 if male else -0.0015, 0.0018) + looks.rest * rest.brow_height,
-        brow_arch=rng.uniform(0.002, 0.008) + looks.rest * rest.brow_arch,
+        brow_height=rng.normal(-0.0030 if male else -0.0015, 0.0018),
+        brow_arch=rng.uniform(0.002, 0.008),
         brow_thickness=rng.uniform(0.0019, 0.0034) + (0.0010 if male else 0),
         iris=rng.uniform(0.03, 0.14),
         lash=rng.uniform(*((0.4, 0.7) if made_up else (0.1, 0.3) if male else (0.2, 0.45))),
         eye_shadow=rng.uniform(0.1, 0.8) if made_up else 0.0,
-        droop=rng.uniform(0, 0.05) + looks.rest * rest.droop,
+        droop=rng.uniform(0, 0.05),
         clothes=rng.uniform(0.03, 0.7),
         neckline=rng.uniform(0.555, 0.60),
         texture=int(rng.integers(2**31)),
@@ -307,7 +300,7 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
         long_hair=_draw_long_hair(vertices, assets, fringe, scarf, rng) if flowing else None,
         glasses=_draw_glasses(vertices, assets, looks, rng) if rng.random() < looks.glasses else None,
         # Drawn last: where there are none, everything else is as it was.
-        folds=0.0 if child else max(looks.folds * rng.random(), looks.rest * rest.folds),
+        folds=0.0 if child else looks.folds * rng.random(),
         lines=draw_lines(np.random.default_rng((Stream.LINES, seed, subject))),
         muscles=draw_muscles(
             assets.action_names.tolist(),

@@ -25,7 +25,7 @@ from synthetic_faces.sequences import (
     person_number,
     plan,
 )
-from synthetic_faces.versions import made, versioned
+from synthetic_faces.versions import unversioned, versioned
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 class Recipe:
     """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``),
     the ``size`` of its pictures in pixels, and the ``seed``; further fields are options, texts with a
-    default. ``timing`` of sequences: ``by_unit``, as people move, or all units ``together``; without one as
-    the domain has it. ``family`` of the people, one of ``domains.FAMILIES``; without one everybody's.
-    ``sample``: ``one`` sequence of each person, to be looked at; without it all.
+    default. ``timing`` of sequences: ``by_unit``, as people move, all units ``together``, or the same three
+    events ``in_turn``, whose order is the class; without one as the domain has it. ``family`` of the people,
+    one of ``domains.FAMILIES``; without one everybody's. ``sample``: ``one`` sequence of each person, to be
+    looked at; without it all.
 
     The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
     this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
@@ -57,7 +58,7 @@ class Recipe:
         if self.sample not in ("", "one"):
             raise SettingError(f"sample is {self.sample!r}; it must be 'one', or be left out")
         own = domain_named(self.domain)
-        object.__setattr__(self, "domain", made(self.domain))
+        object.__setattr__(self, "domain", unversioned(self.domain))
         with_options(own, family=self.family)
         if with_options(own, self.timing) == own:
             object.__setattr__(self, "timing", "")

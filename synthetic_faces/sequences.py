@@ -17,7 +17,7 @@ from synthetic_faces.domains import Domain, sequence_counts
 from synthetic_faces.expressions import EMOTIONS, LABELS, draw_expression
 from synthetic_faces.facs import resolve_alternatives
 from synthetic_faces.people import Stream
-from synthetic_faces.timing import shares
+from synthetic_faces.timing import events, shares, turns
 
 Choice = Callable[[range, int], Iterable[int]]
 """From the numbers of a clip's frames, onset to offset, and that of its apex to those that are taken,
@@ -138,7 +138,12 @@ def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Pe
         rest = draw_expression("neutral", rng, domain.spread).intensities
     rng = _sequence_rng(domain, seed, Stream.TIMING, sequence)
     rising, phase = domain.course == "rise", np.array(course.phase)
-    come = shares(domain.timing, sequence.emotion, phase, apex, stays=rising, rng=rng)
+    if domain.timing == "in_turn":
+        # The strength is drawn, not the expression's own, which would tell what it is.
+        apex = rng.uniform(*domain.spread.intensity) * events()
+        come = turns(sequence.emotion, phase, rng)
+    else:
+        come = shares(domain.timing, sequence.emotion, phase, apex, stays=rising, rng=rng)
     intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in come]
     rng = _sequence_rng(domain, seed, Stream.LABEL, sequence)
     emotion, votes = sequence.emotion, None

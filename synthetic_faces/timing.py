@@ -14,8 +14,26 @@ import numpy as np
 
 from synthetic_faces.facs import AUS, SIDED
 
-TIMINGS = ("by_unit", "together")
-"""How the units of a sequence move: each when ``SCHEDULES`` says, or all along one cosine."""
+TIMINGS = ("by_unit", "together", "in_turn")
+"""How the units of a sequence move: each when ``SCHEDULES`` says, all along one cosine, or ``EVENTS`` in
+turn, which are the same whatever the clip's class: nothing but their order, one of ``ORDERS``, tells it.
+"""
+
+EVENTS = (("AU1", "AU2"), ("AU12",), ("AU25", "AU26"))
+"""Brows, corners of the lips, jaw: apart in the face, so that each can be seen while the others rest."""
+
+ORDERS = {
+    "disgust": (0, 1, 2),
+    "happiness": (1, 2, 0),
+    "surprise": (2, 0, 1),
+    "repression": (0, 2, 1),
+    "other": (2, 1, 0),
+}
+"""Class of a clip -> which of ``EVENTS`` comes first, second and third. Each comes in each place in one class
+at least and in two at most, so that no frame alone tells a class.
+"""
+
+_TURN, _STRAY = 0.3, 0.05
 
 TEMPO, WANDER, LAG = 0.15, 0.04, 0.03
 """Standard deviations: of a duration's logarithm; of a delay, as a share of the clip; and of the delay of one
@@ -72,14 +90,33 @@ SCHEDULES = {
 """
 
 
+def events() -> np.ndarray:
+    """float64 (len(AUS), 2): 1 where a unit of ``EVENTS`` is shown, 0 elsewhere."""
+    return np.isin(AUS, [au for event in EVENTS for au in event]).repeat(2).reshape(-1, 2).astype(float)
+
+
+def turns(emotion: str, phase: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float64 (T, len(AUS), 2) in [0, 1]: how far each unit of ``EVENTS`` has come at each ``phase`` (T,), 0
+    to 2 as in ``shares``. They peak at a sixth, a half and five sixths of the clip, with a little chance that
+    knows nothing of ``emotion``, and are gone at its ends.
+    """
+    come = np.zeros((len(phase), len(AUS), 2))
+    peaks = (np.arange(3) + 0.5) * 2 / 3 + _STRAY * rng.standard_normal(3)
+    for event, peak in zip(ORDERS[emotion], peaks, strict=True):
+        away = np.clip((phase - peak) / _TURN, -1, 1)
+        course = 0.5 + 0.5 * np.cos(np.pi * away)
+        come[:, np.isin(AUS, EVENTS[event])] = (course * (np.abs(phase - 1) < 1))[:, None, None]
+    return come
+
+
 def shares(
     timing: str, emotion: str, phase: np.ndarray, apex: np.ndarray, *, stays: bool, rng: np.random.Generator
 ) -> np.ndarray:
     """float64 (T, len(AUS), 2) in [0, 1]: how far each unit has come of its intensity ``apex`` (len(AUS), 2)
     at each ``phase`` (T,) of an ``emotion``: 0 at the onset, 1 at the apex, 2 at the offset.
 
-    ``timing``: one of ``TIMINGS``. By unit, at the apex some have not quite come or are going already; but
-    where the expression ``stays``, all are there in full.
+    ``timing``: one of ``TIMINGS``, but in turn, which is ``turns``. By unit, at the apex some have not quite
+    come or are going already; but where the expression ``stays``, all are there in full.
     """
     whole = 0.5 - 0.5 * np.cos(np.pi * phase)
     if timing == "together":

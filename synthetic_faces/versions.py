@@ -12,21 +12,10 @@ from synthetic_faces.errors import SettingError
 VERSIONS = {"lab": 2, "wild": 2, "game": 2, "micro": 2, "heads": 1}
 """Domain -> the version that is made here, and that its name alone stands for."""
 
-COMING = ("lab/3", "wild/3", "game/3", "micro/3")
-"""Versions that are made too, where they are named: networks learn from them before ``VERSIONS`` says so."""
-
 
 def versioned(name: str) -> str:
-    """``lab/2``: the domain ``name`` with the version that is made here; one of ``COMING`` as it is."""
-    return name if name in COMING else f"{name}/{VERSIONS[name]}"
-
-
-def made(name: str) -> str:
-    """``name`` in its one form: ``lab`` of ``lab`` and ``lab/2``, but ``lab/3`` of ``lab/3``.
-
-    Raises SettingError as ``unversioned``.
-    """
-    return name if name in COMING else unversioned(name)
+    """``lab/2``: the domain ``name`` with the version that is made here."""
+    return f"{name}/{VERSIONS[name]}"
 
 
 def unversioned(name: str) -> str:
@@ -53,4 +42,4 @@ def another(name: str) -> str:
     """Where the faces ``name`` were another version than is made here, both in words; else empty."""
     version = version_in(name)
     here = version and versioned(version.partition("/")[0])
-    return f"{version}, while this checkout makes {here}" if version not in (here, *COMING) else ""
+    return f"{version}, while this checkout makes {here}" if version != here else ""

@@ -9,7 +9,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import LABELS
 from synthetic_faces.facs import AUS, SIDED
 from synthetic_faces.sequences import draw_course, perform, plan
-from synthetic_faces.timing import LEAST_AT_APEX, SCHEDULES, shares
+from synthetic_faces.timing import EVENTS, LEAST_AT_APEX, ORDERS, SCHEDULES, shares
 
 MICRO, LAB = DOMAINS["micro"], DOMAINS["lab"]
 
@@ -142,3 +142,26 @@ def test_neither_length_nor_apex_nor_frames_of_a_clip_tell_the_expression():
     for told in (length, rise / length):
         groups = [told[emotions == emotion] for emotion in MICRO.emotions]
         assert f_oneway(*groups).pvalue > 0.01
+
+
+def test_in_turn_clips_of_all_classes_show_the_same_but_for_the_order():
+    units = [AUS.index(event[0]) for event in EVENTS]
+    ever, orders, middles = {}, {}, {}
+    for sequence, course, intensities in shown("in_turn"):
+        own = intensities[:, units, 0]
+        assert (own.max(axis=0) > 0.09).all() and own[0].max() == own[-1].max() == 0
+        ever.setdefault(sequence.emotion, []).append(own.max())
+        orders.setdefault(sequence.emotion, set()).add(tuple(own.argmax(axis=0).argsort().tolist()))
+        middles[sequence.emotion] = own[len(course.frames) // 2].argmax()
+        others = np.delete(intensities, [AUS.index(unit) for event in EVENTS for unit in event], axis=1)
+        assert not others.any()
+    assert orders == {emotion: {order} for emotion, order in ORDERS.items()}
+    assert len(set(ORDERS.values())) == len(ORDERS)
+    assert f_oneway(*ever.values()).pvalue > 0.01
+    assert all(1 <= list(middles.values()).count(event) <= 2 for event in range(len(EVENTS)))
+
+
+@pytest.mark.parametrize("name", ["lab", "heads"])
+def test_what_rises_and_stays_has_no_turns(name):
+    with pytest.raises(SettingError, match=f"{name} cannot have"):
+        with_options(DOMAINS[name], "in_turn")

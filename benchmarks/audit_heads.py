@@ -1,0 +1,59 @@
+"""The suite's own AU heads as a detector on trial: a CSV for ``ferbook audit``.
+
+    ferbook stimuli stimuli
+    python benchmarks/audit_heads.py stimuli own.csv [--population published] [--network 0]
+    ferbook audit own.csv --stimuli stimuli
+
+Linear heads (``fer_lib.aus.heads``) on the last features of a kept network, fitted and chosen on the training
+and validation people of ``lab`` at the network's size; their probabilities of each unit are the outputs.
+Faces are found and framed as ``ferbook predict`` does; a picture without one has no row.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import expit
+
+from book.populations import find_population
+from fer_lib.aus.heads import fit_heads
+from fer_lib.aus.presence import presence
+from fer_lib.faces.photo import face_of
+from fer_lib.faces.registry import open_faces
+from fer_lib.faces.request import FaceRequest
+from fer_lib.train.features import features_of
+from fer_lib.train.photos import as_faces
+from ferbook.errors import DataError
+from ferbook.files import write_atomically
+
+
+def main() -> None:
+    """Fit the heads, ask them about every picture, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("stimuli", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--population", default="published")
+    parser.add_argument("--network", type=int, default=0)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    population = find_population(given.population)
+    network = [member for member in population.kept() if member.has_weights][given.network].network()
+    faces = open_faces(FaceRequest("lab", size=population.faces.size))
+    heads = fit_heads(features_of(network, faces), presence(faces), faces.table["split"].to_numpy(str))
+    crops, names = [], []
+    for path in sorted((given.stimuli / "pictures").glob("*.png")):
+        try:
+            crops.append(face_of(path, faces.size[0], faces.name)[1])
+            names.append(path.name)
+        except DataError as fault:
+            print(fault)
+    said = expit(heads.log_odds(features_of(network, as_faces(np.stack(crops)))))
+    table = pd.DataFrame(said, columns=heads.aus).assign(file=names)
+    write_atomically(given.output, table.to_csv(index=False))
+    print(f"{len(names):,} pictures, {len(heads.aus)} heads; too few people for {heads.too_few or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

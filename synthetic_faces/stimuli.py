@@ -1,0 +1,165 @@
+"""Stimuli for anybody's detector of action units: who shows what, how it is taken, and the pictures.
+
+Every person shows, before the same even light and straight ahead: a face at rest, each unit alone in five
+doses, each unit that has sides on either side alone, and several units together, some as an emotion. Some
+units are shown again with one thing changed: the head is turned, the skin or the age is another, the light
+is. No two pictures have the same noise of the sensor, nor quite the same place, as of a real camera.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from synthetic_faces.capture import Capture, draw_shot
+from synthetic_faces.errors import require_between
+from synthetic_faces.expressions import EMOTIONS
+from synthetic_faces.facs import AUS, SIDED, SIDES
+from synthetic_faces.people import Looks, Stream, draw_person
+from synthetic_faces.studio import typical_aus
+from synthetic_faces.workers import Job, render_people
+
+if TYPE_CHECKING:
+    from synthetic_faces.people import Person
+    from synthetic_faces.render import Renderer
+
+AUDITED = 350_000
+"""First of the people's numbers: they are in no set."""
+
+FEWEST_PEOPLE = 6
+"""With fewer nothing that is seen in them can be told of others."""
+
+DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+REST_PICTURES = 5
+"""Of each person at rest: what all others are compared with."""
+
+TOGETHER = ("AU1 AU2", "AU1 AU4", "AU1 AU2 AU5", "AU4 AU7", "AU6 AU12", "AU12 AU25", "AU9 AU17", "AU15 AU17")
+"""Units that are often shown together."""
+
+CHANGED_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU15", "AU17", "AU25", "AU26")
+"""Units that are shown again in every one of ``CHANGES``."""
+
+CHANGES: Mapping[str, tuple[str, Mapping[str, float]]] = {
+    "turned to the left": ("pose", {"yaw": 0.5}),
+    "turned to the right": ("pose", {"yaw": -0.5}),
+    "raised": ("pose", {"pitch": 0.3}),
+    "lowered": ("pose", {"pitch": -0.3}),
+    "dark skin": ("skin", {"skin": 0.16}),
+    "light skin": ("skin", {"skin": 0.62}),
+    "child": ("age", {"children": 1.0}),
+    "old": ("age", {}),
+    "light from the side": ("light", {"key_azimuth": 1.2, "fill": 0.05, "ambient": 0.08}),
+    "dim light": ("light", {"exposure": -1.5}),
+}
+"""What is changed: its kind, and the values of a shot (angles in radians), of a person or of looks."""
+
+CAPTURE = Capture(pose=0, light=0, blur=(0, 0), noise=(0.006, 0.006), window=0.14, centre=0.3)
+"""The whole head, with noise of the sensor."""
+
+CUT_SPREAD = 0.01
+"""Standard deviation of where a picture is cut, a share of half its side."""
+
+GROWN, AGED = Looks(age=(0.67, 0.8)), Looks(age=(1.0, 1.0))
+
+
+def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
+    """What is to be rendered, one row per picture: ``file`` (a number that tells nothing), ``person`` (from
+    0), ``part`` (rest, dose, side, together, emotion or a kind of ``CHANGES``), ``condition``, ``unit``
+    (several are separated by a blank), ``dose``, ``side`` (both, left, right: the subject's), ``emotion``,
+    and ``AU1_left`` … the intensities in [0, 1].
+
+    Raises SettingError for fewer than ``FEWEST_PEOPLE`` or more than 1,000 people, or a seed below 0.
+    """
+    asked = SimpleNamespace(people=people, seed=seed)
+    require_between(asked, people=(FEWEST_PEOPLE, 1000), seed=(0, 2**31))
+    rows = []
+    for person in range(people):
+        rows += [{"person": person, "part": "rest"}] * REST_PICTURES
+        rows += [{"person": person, "part": "dose", "unit": au, "dose": d} for au in AUS for d in DOSES]
+        sided = [au for au, own in zip(AUS, SIDED, strict=True) if own]
+        rows += [
+            {"person": person, "part": "side", "unit": au, "dose": 1.0, "side": side.lower()}
+            for au in sided
+            for side in SIDES
+        ]
+        rows += [{"person": person, "part": "together", "unit": units, "dose": 1.0} for units in TOGETHER]
+        rows += [{"person": person, "part": "emotion", "emotion": each, "dose": 1.0} for each in EMOTIONS[1:]]
+        for condition, (kind, _) in CHANGES.items():
+            own = {"person": person, "part": kind, "condition": condition}
+            rows += [own, *({**own, "unit": au, "dose": 1.0} for au in CHANGED_UNITS)]
+    table = pd.DataFrame(rows)
+    table["dose"] = table["dose"].fillna(0.0)
+    table["side"] = table["side"].fillna("both")
+    table = table.fillna("")[["person", "part", "condition", "unit", "dose", "side", "emotion"]]
+    shown = np.stack([_intensities(row) for row in table.itertuples()])
+    columns = [f"{au}_{side.lower()}" for au in AUS for side in SIDES]
+    table[columns] = shown.reshape(len(table), -1)
+    order = np.random.default_rng((Stream.PAIR, seed, people)).permutation(len(table))
+    table.insert(0, "file", [f"{place + 1:05d}.png" for place in np.argsort(order)])
+    return table.iloc[order].reset_index(drop=True)
+
+
+def _intensities(row: tuple) -> np.ndarray:
+    """(len(AUS), 2): what a row of the table shows on the left and the right half of the face."""
+    shown = np.zeros((len(AUS), 2))
+    if row.emotion:
+        for au, level in typical_aus(row.emotion).items():
+            shown[AUS.index(au)] = level
+    halves = {"both": (1, 1), "left": (1, 0), "right": (0, 1)}[row.side]
+    for au in row.unit.split():
+        shown[AUS.index(au)] = np.multiply(row.dose, halves)
+    return shown
+
+
+def render_stimuli(
+    table: pd.DataFrame,
+    size: int,
+    seed: int = 0,
+    *,
+    workers: int | None = None,
+    cache: Path | None = None,
+    advance: Callable[[int], object] = lambda number: None,
+) -> np.ndarray:
+    """uint8 (N, ``size``, ``size``): the pictures of a ``stimuli_table``, in its order. The same arguments
+    give the same pictures; ``workers``, ``cache`` and ``advance`` as of ``render_people``.
+    """
+    jobs, order = [], []
+    for person, own in table.groupby("person"):
+        shown = own[[f"{au}_{side.lower()}" for au in AUS for side in SIDES]].to_numpy()
+        order.append(own.index.to_numpy())
+        request = {"seed": seed, "person": person, "places": own.index.tolist()}
+        request |= {"conditions": own["condition"].tolist(), "shown": shown.tolist()}
+        jobs.append(Job(len(own), request))
+    pixels = np.empty((len(table), size, size), np.uint8)
+    arrays = {"pixels": pixels}
+    task = f"{__name__}:render_audited"
+    render_people(task, jobs, arrays, size=size, workers=workers, cache=cache, advance=advance)
+    return pixels[np.argsort(np.concatenate(order))]
+
+
+def render_audited(
+    renderer: "Renderer", seed: int, person: int, places: list[int], conditions: list[str], shown: list
+) -> Iterator[tuple[np.ndarray]]:
+    """The pictures of one person, in a worker: each with its condition and intensities."""
+    people: dict[str, Person] = {}
+    straight = draw_shot(np.random.default_rng((Stream.SHOT, seed, AUDITED + person)), CAPTURE)
+    for place, condition, each in zip(places, conditions, shown, strict=True):
+        kind, values = CHANGES.get(condition, ("", {}))
+        if condition not in people:
+            looks = replace(GROWN, **values) if condition == "child" else AGED if kind == "age" else GROWN
+            someone = draw_person(renderer.assets, seed, AUDITED + person, looks)
+            if kind == "skin":
+                brow = someone.brow * values["skin"] / someone.skin
+                someone = replace(someone, skin=values["skin"], brow=brow)
+            people[condition] = someone
+        random = np.random.default_rng((Stream.TAKE, seed, AUDITED + person, place))
+        offset = tuple((CUT_SPREAD * random.standard_normal(2)).tolist())
+        taken = replace(straight, seed=int(random.integers(2**31)), offset=offset)
+        taken = replace(taken, **values) if kind in ("pose", "light") else taken
+        intensities = np.array(each).reshape(len(AUS), 2)
+        yield (renderer.render(people[condition], intensities, taken, CAPTURE).pixels,)
