@@ -27,5 +27,8 @@ Optimiser = Literal["sgd", "adamw"]
 Schedule = Literal["constant", "onecycle", "cosine"]
 """The learning rates over a training that ``train.objective.rate_of`` draws."""
 
+Pooling = Literal["mean", "last", "both_ends"]
+"""Which states of an LSTM name a clip, see ``nets.lstm.ClipLSTM``."""
+
 AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
 """The measures of ``aus.measures``."""

@@ -120,6 +120,10 @@ def _candidates(shown: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int,
         return (values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)).astype(np.float32)
 
     known = numbers(described)
+    named = side[:, 1].max() >= 0
+    splits = [side[:, 0] == split for split in np.unique(side[:, 0])]
+    # Where nobody is named, two pictures of one split are no pair, and most pairs need not be compared.
+    sides = [(np.flatnonzero(own), np.flatnonzero(named | ~own)) for own in splits]
     steps = [(0.0, 0.0, 1.0), *((x, y, s) for s in _SHARES for x, y in product((0, 0.5, 1), repeat=2))]
     for mirrored, (across, down, share) in product((False, True), steps):
         if mirrored and share < 1:
@@ -127,13 +131,16 @@ def _candidates(shown: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int,
         window = Window(across * (1 - share) * _SIDE, down * (1 - share) * _SIDE, share * _SIDE)
         views = np.stack([_view(picture, mirrored, window) for picture in shown])
         asked = numbers(_described(views))
-        step = max(1, _BLOCK // len(known))
-        for start in range(0, len(asked), step):
-            rows = slice(start, start + step)
-            cosines = np.where(_apart(side[rows], side), asked[rows] @ known.T, -1)
-            best = cosines.argmax(axis=1)
-            for k in np.flatnonzero(cosines[np.arange(len(best)), best] >= _NEAR):
-                yield start + int(k), int(best[k]), mirrored, window
+        for mine, theirs in sides:
+            step, others = max(1, _BLOCK // max(1, len(theirs))), known[theirs].T
+            for start in range(0, len(mine) if len(theirs) else 0, step):
+                rows = mine[start : start + step]
+                cosines = asked[rows] @ others
+                if named:
+                    cosines[~_apart(side[rows], side[theirs])] = -1
+                best = cosines.argmax(axis=1)
+                for k in np.flatnonzero(cosines[np.arange(len(best)), best] >= _NEAR):
+                    yield int(rows[k]), int(theirs[best[k]]), mirrored, window
 
 
 def _view(picture: np.ndarray, mirrored: bool, window: Window) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from fer_lib import paths
 from ferbook.errors import DataError
-from synthetic_faces.versions import COMING, version_in, versioned
+from synthetic_faces.versions import version_in, versioned
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -71,7 +71,7 @@ def other_versions(domain: str) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for folder in sorted((paths.cache_dir() / "faces").glob(f"{domain}-*")):
         version = version_in(folder.name)
-        if version.startswith(f"{domain}/") and version not in (versioned(domain), *COMING):
+        if version.startswith(f"{domain}/") and version != versioned(domain):
             sets, size = found.get(version, (0, 0))
             size += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             found[version] = (sets + 1, size)

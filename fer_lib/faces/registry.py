@@ -23,7 +23,7 @@ from fer_lib.faces.sources import SOURCES, Source, may_be_own
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import open_regular, write_atomically
-from synthetic_faces.versions import VERSIONS, made, versioned
+from synthetic_faces.versions import VERSIONS, unversioned, versioned
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -252,7 +252,7 @@ def named_source(name: str) -> Source:
 
     Raises ParameterError for an unknown one, SettingError for a version that is not made here.
     """
-    plain = made(name).partition("/")[0] if name.partition("/")[0] in VERSIONS else name
+    plain = unversioned(name) if name.partition("/")[0] in VERSIONS else name
     if _is_own(plain):
         return replace(REGISTRY["own"], name=plain)
     if plain not in REGISTRY:

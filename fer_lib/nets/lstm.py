@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from fer_lib.names import Pooling
+
 GATES = 4
 """Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
 
@@ -21,8 +23,10 @@ class ClipLSTM(nn.Module):
     output layer.
 
     Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's
-    own, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the mean of
-    the states over each clip's frames. What stands behind a clip's end is not read.
+    own, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the states
+    that ``pooling`` says: their ``mean`` over the clip's frames, the ``last`` one, or, of ``both_ends``, this
+    and the last one of a second LSTM that reads the clip backwards (Schuster & Paliwal 1997). What stands
+    behind a clip's end is not read.
 
     Layers, in order: ``lstm``, ``dropout``, ``output``. ``lstm`` first subtracts a mean and divides by a
     spread that each network has of its own (``standardise_by``; zero and one at first).
@@ -40,6 +44,7 @@ class ClipLSTM(nn.Module):
         n_classes: int,
         hidden: int = 32,
         dropout: float = 0.5,
+        pooling: Pooling = "mean",
         *,
         seeds: Sequence[int] = (0,),
     ) -> None:
@@ -50,28 +55,34 @@ class ClipLSTM(nn.Module):
             "n_classes": n_classes,
             "hidden": hidden,
             "dropout": dropout,
+            "pooling": pooling,
         }
-        self.lstm = LSTMs(len(seeds), n_features, hidden)
+        ways = (False, True) if pooling == "both_ends" else (False,)
+        self.lstm = Readers(
+            LSTMs(len(seeds), n_features, hidden, last=pooling != "mean", backwards=way) for way in ways
+        )
         self.dropout = SeededDropout(dropout, self.seeds)
-        self.output = Dense(len(seeds), hidden, n_classes)
+        self.output = Dense(len(seeds), hidden * len(ways), n_classes)
         self._initialise()
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        parts = (self.lstm.from_input, self.lstm.from_state, self.output)
+        parts = [part for reader in self.lstm for part in (reader.from_input, reader.from_state)]
+        parts.append(self.output)
         for network, seed in enumerate(self.seeds):
             generator = torch.Generator().manual_seed(seed)
             for part in parts:
                 bound = 1 / math.sqrt(part.weight.shape[2])
                 part.weight[network].uniform_(-bound, bound, generator=generator)
-        hidden = self.lstm.hidden
-        self.lstm.from_input.bias[:, hidden : 2 * hidden] = 1.0
+        for reader in self.lstm:
+            reader.from_input.bias[:, reader.hidden : 2 * reader.hidden] = 1.0
 
     @torch.no_grad()
     def standardise_by(self, mean: torch.Tensor, spread: torch.Tensor) -> None:
         """Have each network subtract ``mean`` and divide by ``spread``, both float (M, F)."""
-        self.lstm.mean.copy_(mean)
-        self.lstm.spread.copy_(spread)
+        for reader in self.lstm:
+            reader.mean.copy_(mean)
+            reader.spread.copy_(spread)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return self.output(self.dropout(self.lstm(features, lengths)))
@@ -89,16 +100,27 @@ class Dense(nn.Module):
         return torch.baddbmm(self.bias[:, None], given, self.weight.transpose(1, 2))
 
 
+class Readers(nn.ModuleList):
+    """Several ``LSTMs`` of the same clips: what each of them says, side by side, (M, B, Σ ``hidden``)."""
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return torch.cat([reader(features, lengths) for reader in self], dim=2)
+
+
 class LSTMs(nn.Module):
-    """M LSTMs: the mean of the states over the frames of each clip, (M, B, ``hidden``).
+    """M LSTMs: of the states at the frames of each clip the mean, or the ``last`` one, (M, B, ``hidden``).
+
+    ``backwards``: each clip is read from its last frame to its first.
 
     ``mean`` and ``spread`` (M, F) standardise the features; ``from_input`` and ``from_state`` hold the
     weights of the gates; one bias, where ``torch.nn.LSTM`` adds two.
     """
 
-    def __init__(self, networks: int, n_features: int, hidden: int) -> None:
+    def __init__(
+        self, networks: int, n_features: int, hidden: int, *, last: bool = False, backwards: bool = False
+    ) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.last, self.backwards = hidden, last, backwards
         # Not learned, but kept with the weights.
         self.register_buffer("mean", torch.zeros(networks, n_features))
         self.register_buffer("spread", torch.ones(networks, n_features))
@@ -109,6 +131,8 @@ class LSTMs(nn.Module):
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         by_clip = features if features.ndim == 3 else features.movedim(0, 2).flatten(2)
+        if self.backwards:
+            by_clip = _turned(by_clip, lengths)
         packed = pack_padded_sequence(by_clip, lengths.cpu(), batch_first=True, enforce_sorted=False)
         gates = self._projected(packed.data, features.ndim == 3)
         networks = len(gates)
@@ -120,16 +144,16 @@ class LSTMs(nn.Module):
         # Split at once: the gradient of each single slice would be as large as all of them.
         for count, now in zip(counts, gates.split(counts, dim=2), strict=True):
             if count < running:  # clips come longest first: those that have ended are the last ones
-                ended.append(pooled[:, :, count:])
+                ended.append((state if self.last else pooled)[:, :, count:])
                 state, cell, pooled = (kept[:, :, :count] for kept in (state, cell, pooled))
                 running = count
             entering, kept, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
             cell = kept.sigmoid() * cell + entering.sigmoid() * new.tanh()
             state = leaving.sigmoid() * cell.tanh()
             pooled = pooled + state
-        states = torch.cat([pooled, *reversed(ended)], dim=2).transpose(1, 2)
+        states = torch.cat([state if self.last else pooled, *reversed(ended)], dim=2).transpose(1, 2)
         states = states.index_select(1, packed.unsorted_indices)
-        return states / lengths.to(states)[:, None]
+        return states if self.last else states / lengths.to(states)[:, None]
 
     def _projected(self, frames: torch.Tensor, alike: bool) -> torch.Tensor:
         """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.
@@ -143,6 +167,13 @@ class LSTMs(nn.Module):
         if alike:
             return torch.addmm(bias.view(-1, 1), weight.view(-1, features), frames.T).view(networks, rows, -1)
         return torch.baddbmm(bias[:, :, None], weight, frames.view(-1, networks, features).permute(1, 2, 0))
+
+
+def _turned(clips: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The frames of ``clips`` (B, T, F) from each one's last to its first; what stands behind stays there."""
+    places, lengths = torch.arange(clips.shape[1]), lengths.cpu()[:, None]
+    order = torch.where(places < lengths, lengths - 1 - places, places).to(clips.device)
+    return clips.gather(1, order[:, :, None].expand_as(clips))
 
 
 class SeededDropout(nn.Module):

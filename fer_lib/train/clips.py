@@ -17,7 +17,7 @@ from fastai.data.core import DataLoaders
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.names import Schedule
+from fer_lib.names import Pooling, Schedule
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.features import scaling
@@ -32,9 +32,9 @@ class ClipRecipe:
     """How LSTMs are trained on clips.
 
     ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
-    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, whose states are averaged over the
-    frames; ``dropout`` of this mean. Every class that occurs among a network's training clips weighs the
-    same.
+    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, of whose states ``pooling`` says what is
+    read; ``dropout`` of that. Of a frame's features the first ``components`` are given, where there are more.
+    Every class that occurs among a network's training clips weighs the same.
     """
 
     epochs: int = 40
@@ -43,6 +43,8 @@ class ClipRecipe:
     weight_decay: float = 0.01
     hidden: int = 16
     dropout: float = 0.5
+    pooling: Pooling = "mean"
+    components: int = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,9 @@ def train_clips(
     are not finite; ParameterError where the loss stops being a finite number.
     """
     _check(features, train, valid)
-    model = ClipLSTM(features.shape[-1], n_classes, recipe.hidden, recipe.dropout, seeds=seeds)
+    features = features[..., : recipe.components]
+    sizes = features.shape[-1], n_classes, recipe.hidden, recipe.dropout, recipe.pooling
+    model = ClipLSTM(*sizes, seeds=seeds)
     own = features.ndim == 4
     scales = [
         scaling(features[network] if own else features, lengths, chosen)

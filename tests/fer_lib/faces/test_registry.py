@@ -24,7 +24,6 @@ from fer_lib.faces.registry import (
     open_faces,
     read_anew,
     require_source,
-    set_name,
     source_status,
 )
 from fer_lib.faces.request import FaceRequest
@@ -339,11 +338,6 @@ def test_a_version_that_is_not_made_here_is_refused_with_the_one_that_is(data):
 def test_an_option_is_for_synthetic_faces(data):
     with pytest.raises(ParameterError, match="family is for synthetic faces; ckplus is a real set"):
         open_faces(FaceRequest("ckplus", family="a"))
-
-
-def test_a_version_to_come_is_made_where_it_is_named(data):
-    assert fingerprint(FaceRequest("lab/3", 9, 24)).startswith("lab/3, subjects 9, size 24")
-    assert set_name("lab/3") == "lab/3" and set_name("lab") == versioned("lab") != "lab/3"
 
 
 def test_heads_need_the_users_head_model_and_say_so(data):

@@ -19,13 +19,13 @@ def clips(features: int = 5) -> torch.Tensor:
 
 def torchs_answers(model: ClipLSTM, network: int, features: torch.Tensor) -> torch.Tensor:
     """The logits by ``torch.nn.LSTM`` on packed sequences, with the weights of one network."""
-    mean, spread = model.lstm.mean[network], model.lstm.spread[network]
+    mean, spread = model.lstm[0].mean[network], model.lstm[0].spread[network]
     given = model.arguments
     lstm = nn.LSTM(given["n_features"], given["hidden"], batch_first=True)
     with torch.no_grad():
-        lstm.weight_ih_l0.copy_(model.lstm.from_input.weight[network])
-        lstm.weight_hh_l0.copy_(model.lstm.from_state.weight[network])
-        lstm.bias_ih_l0.copy_(model.lstm.from_input.bias[network])
+        lstm.weight_ih_l0.copy_(model.lstm[0].from_input.weight[network])
+        lstm.weight_hh_l0.copy_(model.lstm[0].from_state.weight[network])
+        lstm.bias_ih_l0.copy_(model.lstm[0].from_input.bias[network])
         lstm.bias_hh_l0.zero_()
         packed = pack_padded_sequence(
             (features - mean) / spread, LENGTHS, batch_first=True, enforce_sorted=False
@@ -108,8 +108,38 @@ def test_first_weights_are_as_stated_and_leave_the_random_state():
     before = torch.get_rng_state()
     model = ClipLSTM(100, 3, hidden=25)
     assert torch.equal(before, torch.get_rng_state())
-    for part, bound in ((model.lstm.from_input, 0.1), (model.lstm.from_state, 0.2), (model.output, 0.2)):
+    for part, bound in (
+        (model.lstm[0].from_input, 0.1),
+        (model.lstm[0].from_state, 0.2),
+        (model.output, 0.2),
+    ):
         largest = part.weight.abs().max().item()
         assert 0.95 * bound < largest <= bound
-    gates = model.lstm.from_input.bias[0].view(4, 25)
+    gates = model.lstm[0].from_input.bias[0].view(4, 25)
     assert (gates[1] == 1).all() and (gates[[0, 2, 3]] == 0).all() and (model.output.bias == 0).all()
+
+
+def one_way(model: ClipLSTM, which: int, clips: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The last states (B, hidden) of the first network's LSTM ``which``, by torch's own."""
+    reader, hidden = model.lstm[which], model.arguments["hidden"]
+    lstm = nn.LSTM(5, hidden, batch_first=True)
+    with torch.no_grad():
+        for name, value in (("ih", reader.from_input.weight), ("hh", reader.from_state.weight)):
+            getattr(lstm, f"weight_{name}_l0").copy_(value[0])
+        lstm.bias_ih_l0.copy_(reader.from_input.bias[0])
+        lstm.bias_hh_l0.zero_()
+        ends = [lstm(clip[None, :length])[1][0][0, 0] for clip, length in zip(clips, lengths, strict=True)]
+    return torch.stack(ends)
+
+
+def test_the_last_state_and_both_ends_are_those_of_torchs_lstm():
+    features = clips()
+    turned = torch.stack(
+        [torch.cat([clip[:n].flip(0), clip[n:]]) for clip, n in zip(features, LENGTHS, strict=True)]
+    )
+    for pooling, read in (("last", [features]), ("both_ends", [features, turned])):
+        model = ClipLSTM(5, 4, hidden=6, pooling=pooling, seeds=(3, 8)).eval()
+        states = torch.cat([one_way(model, k, own, LENGTHS) for k, own in enumerate(read)], dim=1)
+        expected = states @ model.output.weight[0].T + model.output.bias[0]
+        with torch.no_grad():
+            torch.testing.assert_close(model(features, LENGTHS)[0], expected, rtol=1e-5, atol=1e-6)

@@ -55,9 +55,9 @@ def plain_loop(task: dict, model, recipe: ClipRecipe) -> tuple[list[float], list
     lstm = nn.LSTM(4, recipe.hidden, batch_first=True)
     output = nn.Linear(recipe.hidden, 3)
     with torch.no_grad():
-        lstm.weight_ih_l0.copy_(model.lstm.from_input.weight[0])
-        lstm.weight_hh_l0.copy_(model.lstm.from_state.weight[0])
-        lstm.bias_ih_l0.copy_(model.lstm.from_input.bias[0])
+        lstm.weight_ih_l0.copy_(model.lstm[0].from_input.weight[0])
+        lstm.weight_hh_l0.copy_(model.lstm[0].from_state.weight[0])
+        lstm.bias_ih_l0.copy_(model.lstm[0].from_input.bias[0])
         output.weight.copy_(model.output.weight[0])
         output.bias.copy_(model.output.bias[0])
     lstm.bias_hh_l0 = nn.Parameter(torch.zeros(4 * recipe.hidden), requires_grad=False)

@@ -1,0 +1,382 @@
+"""What a detector of action units answers to: an audit by rendered faces of ``synthetic_faces.stimuli``.
+
+Written down before any error rate was computed. What was changed after the first look at simulated detectors:
+what a standard error is, and when a detector hears nothing.
+
+All is measured within a person, against the mean of that person's pictures at rest.
+
+* The *effect* of a unit on an output is the slope through 0 of what the output rises by in five doses. The
+  *reach* of an output is its largest mean effect, of whatever unit.
+* *Certain* is what lies beyond 0 with a simultaneous interval over people: of all effects, differences of
+  effects, sides, doses and conditions of the audit together, the largest distance of a resample of people
+  from the sample, in standard errors (of a contrast, and at least the mean of its kind), bounds them
+  all (the rule over people, ``stats.resampling.bounds``).
+  So chance is called certain in one of twenty audits of faultless detectors, not in one of twenty cells.
+* What muscles do together is no fault: ``GO_ALONG`` names, for each output, other units that may raise it.
+
+The verdict on an output, the first that holds:
+
+1. *says one value*: it is the same on all pictures.
+2. *answers to another*: a unit that is not alike raises it, and certainly more than its own does.
+3. *reversed*: its own unit certainly lowers it, by at least ``LARGE`` of its reach.
+4. *deaf*: its own unit does not certainly raise it, and by less than ``FAINT_EFFECT`` standard deviations of
+   all its values; *uncertain*: not certainly, but by more.
+5. *sides swapped*: of a sided output, the other side alone certainly raises it more than its own, by at
+   least ``LARGE`` of its reach.
+6. *saturated*: the doses in the middle certainly raise it by more than ``EARLY`` of what the high doses do
+   (in proportion: by 5/9). Not asked of an output of two values.
+7. *answers to its unit*.
+
+Faults of the detector as a whole:
+
+* *bias*: a unit certainly raises at least half, and at least three, of the outputs of units that are not
+  alike, each by at least ``LARGE`` of its reach; of AU12 it is the *smile bias*.
+* *columns shuffled*: at least two outputs answer to another unit, whose own output does so, too.
+* *no face*: in more than ``MANY`` of the pictures no face was found; *same answer*: on more than ``MANY`` of
+  the pictures with a face all outputs have the very same values (of two values each: not asked).
+* *loses*: in a condition the outputs that answer to their unit lose at least ``LARGE`` of their effects, on
+  average, with the whole interval over people below 0. *Rises at rest*, *falls at rest*: a condition
+  certainly moves an output of a face at rest, by at least ``LARGE`` of its reach.
+* *hears nothing*: every output is deaf, uncertain or says one value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.stats.resampling import bootstrap, bounds, mean_of_defined, resampled_sums
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+from synthetic_faces.facs import AUS
+from synthetic_faces.stimuli import CHANGED_UNITS, CHANGES, DOSES
+
+LARGE, FAINT_EFFECT, EARLY, MANY = 0.25, 0.5, 0.75, 0.1
+"""What the rules above call large, faint, early and many."""
+
+MIDDLE, HIGH = DOSES[1:3], DOSES[3:]
+
+GO_ALONG = {
+    "AU1": ("AU2",),
+    "AU2": ("AU1",),
+    "AU4": ("AU9",),
+    "AU6": ("AU7", "AU12", "AU9"),
+    "AU7": ("AU6", "AU43"),
+    "AU9": ("AU10", "AU4"),
+    "AU10": ("AU9",),
+    "AU12": ("AU6", "AU14"),
+    "AU14": ("AU12", "AU20"),
+    "AU16": ("AU25",),
+    "AU20": ("AU14",),
+    "AU22": ("AU18",),
+    "AU18": ("AU22",),
+    "AU23": ("AU24", "AU28"),
+    "AU24": ("AU23", "AU28"),
+    "AU25": ("AU26", "AU27", "AU10", "AU16", "AU22"),
+    "AU26": ("AU27", "AU25"),
+    "AU27": ("AU26",),
+    "AU28": ("AU23", "AU24"),
+    "AU43": ("AU7",),
+}
+"""Unit of an output -> others that look alike or go along (FACS: jaws that drop part the lips, a smile lifts
+the cheeks).
+"""
+
+PEOPLE_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Output:
+    """A column of a detector: its ``unit``, and the ``side`` of the subject, empty for both at once; what it
+    says of a unit in full, ``top``, and ``found`` (N,), its values divided by that, NaN without a face.
+    ``scaled``: whether ``top`` is known, and not just its largest value.
+    """
+
+    unit: str
+    side: str
+    found: np.ndarray
+    top: float = 1.0
+    scaled: bool = True
+
+    @property
+    def name(self) -> str:
+        """``AU12``, or ``AU12 left``."""
+        return f"{self.unit} {self.side}".strip()
+
+    @cached_property
+    def levels(self) -> int:
+        """Number of different values."""
+        return len(np.unique(self.found[np.isfinite(self.found)]))
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Differences within people, float64 (P, K) for each of the K outputs, NaN where a person has none; by
+    what they are of.
+    """
+
+    values: dict[tuple[str, ...], np.ndarray]
+
+    @cached_property
+    def keys(self) -> list[tuple[str, ...]]:
+        """What they are of, in order."""
+        return list(self.values)
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """(P, C, K)."""
+        return np.stack(list(self.values.values()), axis=1)
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """(C, K) over people."""
+        return mean_of_defined(self.table, axis=0)
+
+    def of(self, *key: str) -> np.ndarray:
+        """(K,): the means of one contrast."""
+        return self.mean[self.keys.index(key)]
+
+    @cached_property
+    def draws(self) -> np.ndarray:
+        """(D, C, K): the means in each resample of people; who has none counts as the mean."""
+        filled = np.where(np.isfinite(self.table), self.table, self.mean)
+        return resampled_sums(filled, PEOPLE_DRAWS, 0) / len(filled)
+
+    @cached_property
+    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
+        """(C, K) each: 95 % intervals over people, each by itself."""
+        return bounds(self.draws, np.isfinite(self.table).sum(axis=0), self.mean)
+
+    @cached_property
+    def simultaneous(self) -> tuple[np.ndarray, np.ndarray]:
+        """(C, K) each: lower and upper ends that hold of all contrasts together; NaN where there are none."""
+        number = np.isfinite(self.table).sum(axis=0)
+        spread = mean_of_defined((self.table - self.mean) ** 2, axis=0)
+        # At least that of the kind: a single one of few people may be small by chance.
+        kinds = np.array([key[0] for key in self.keys])
+        for kind in np.unique(kinds):
+            spread[kinds == kind] = spread[kinds == kind].clip(mean_of_defined(spread[kinds == kind], axis=0))
+        error = np.sqrt(np.divide(spread, number - 1, out=np.full(spread.shape, np.nan), where=number > 1))
+        there = error > 0
+        farthest = np.abs(self.draws - self.mean)[:, there] / error[there]
+        reach = bounds(farthest.max(axis=1), len(self.table))[1] if there.any() else np.nan
+        reach = np.where(there, reach * error, np.where(number > 1, 0, np.nan))
+        return self.mean - reach, self.mean + reach
+
+    def certain(self, *key: str) -> np.ndarray:
+        """(K,): 1 where a contrast is certainly above 0, -1 where certainly below, else 0."""
+        low, high = (ends[self.keys.index(key)] for ends in self.simultaneous)
+        return np.where(low > 0, 1, np.where(high < 0, -1, 0))
+
+
+def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
+    """All that the rules ask of the ``outputs`` on the pictures of ``truth``, a ``stimuli_table``: ("effect",
+    unit), ("beyond", unit) less that of the output's own unit, ("side", unit) left less right alone, ("dose",
+    unit) the middle less ``EARLY`` of the high doses, ("change", condition, unit) the effect in it less that
+    without, and ("rest", condition). Raises DataError where no person has a picture at rest.
+    """
+    found = np.stack([each.found for each in outputs], axis=1)
+    means = _means(truth, found)
+    rest = means["rest", "", "", 0.0, "both"]
+    if not np.isfinite(rest).any():
+        raise DataError("no face was found in any picture of a face at rest; nothing can be compared")
+
+    def rise(part: str, condition: str, unit: str, dose: float, side: str = "both") -> np.ndarray:
+        return means.get((part, condition, unit, dose, side), np.full(rest.shape, np.nan)) - rest
+
+    values: dict[tuple[str, ...], np.ndarray] = {}
+    doses = {(au, dose): rise("dose", "", au, dose) for au in AUS for dose in DOSES}
+    for au in AUS:
+        rises = np.stack([doses[au, dose] for dose in DOSES])
+        weights = np.array(DOSES)[:, None, None] * np.isfinite(rises)
+        power = (weights**2).sum(axis=0)
+        values["effect", au] = np.divide(
+            np.nansum(weights * np.nan_to_num(rises), axis=0),
+            power,
+            out=np.full(power.shape, np.nan),
+            where=power > 0,
+        )
+    own = np.stack([values["effect", each.unit][:, k] for k, each in enumerate(outputs)], axis=1)
+    for au in AUS:
+        values["beyond", au] = values["effect", au] - own
+        middle, high = (sum(doses[au, dose] for dose in part) / len(part) for part in (MIDDLE, HIGH))
+        values["dose", au] = middle - EARLY * high
+        sides = [rise("side", "", au, 1.0, side) for side in ("left", "right")]
+        values["side", au] = sides[0] - sides[1]
+    for condition, (kind, _) in CHANGES.items():
+        still = rise(kind, condition, "", 0.0)
+        values["rest", condition] = still
+        for au in CHANGED_UNITS:
+            shown = rise(kind, condition, au, 1.0)
+            values["change", condition, au] = shown - still - doses[au, 1.0]
+    return Contrasts(values)
+
+
+def _means(truth: pd.DataFrame, found: np.ndarray) -> dict[tuple, np.ndarray]:
+    """What is shown (part, condition, unit, dose, side) -> (P, K): each person's mean over the pictures of it
+    in which a face was found.
+    """
+    asked = ["part", "condition", "unit", "dose", "side"]
+    codes, names = pd.factorize(pd.MultiIndex.from_frame(truth[asked]))
+    people, persons = pd.factorize(truth["person"])
+    totals = np.zeros((2, len(persons), len(names), found.shape[1]))
+    np.add.at(totals[0], (people, codes), np.nan_to_num(found))
+    np.add.at(totals[1], (people, codes), np.isfinite(found))
+    means = np.divide(*totals, out=np.full(totals[0].shape, np.nan), where=totals[1] > 0)
+    return {name: means[:, place] for place, name in enumerate(names)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is said of an output: ``word``, one of the module's, and in ``about`` the unit or the figure."""
+
+    output: str
+    word: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A detector on trial: the ``truth`` of the pictures (N rows) and its K ``outputs``."""
+
+    truth: pd.DataFrame
+    outputs: tuple[Output, ...]
+
+    @cached_property
+    def contrasts(self) -> Contrasts:
+        """As the function ``contrasts``."""
+        return contrasts(self.truth, self.outputs)
+
+    @cached_property
+    def effects(self) -> np.ndarray:
+        """(A, K): the mean effect of each unit on each output."""
+        return np.stack([self.contrasts.of("effect", au) for au in AUS])
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """(K,): the largest effect on each output."""
+        return np.abs(np.nan_to_num(self.effects)).max(axis=0)
+
+    @cached_property
+    def verdicts(self) -> tuple[Finding, ...]:
+        """One of each output."""
+        return tuple(self._verdict(k) for k in range(len(self.outputs)))
+
+    def _verdict(self, k: int) -> Finding:
+        output, own = self.outputs[k], AUS.index(self.outputs[k].unit)
+        if output.levels < 2:
+            return Finding(output.name, "says one value")
+        effect, certain = self.effects[own, k], self.contrasts.certain("effect", output.unit)[k]
+        if rival := self._rival(k):
+            return Finding(output.name, "answers to another", rival)
+        if certain < 0 and -effect >= LARGE * self.reach[k]:
+            return Finding(output.name, "reversed")
+        if certain <= 0:
+            faint = not effect >= FAINT_EFFECT * np.nanstd(output.found)
+            return Finding(output.name, "deaf" if faint else "uncertain")
+        lateral = {"left": 1, "right": -1}.get(output.side, 0) * self.contrasts.of("side", output.unit)[k]
+        if lateral <= -LARGE * self.reach[k] and self.contrasts.certain("side", output.unit)[k]:
+            return Finding(output.name, "sides swapped")
+        if output.levels > 2 and self.contrasts.certain("dose", output.unit)[k] > 0:
+            return Finding(output.name, "saturated")
+        return Finding(output.name, "answers to its unit")
+
+    def _rival(self, k: int) -> str:
+        """The unit that raises output ``k`` most, if certainly more than its own and not alike; else none."""
+        unit = self.outputs[k].unit
+        rivals = [
+            (self.effects[a, k], au)
+            for a, au in enumerate(AUS)
+            if au != unit
+            and au not in GO_ALONG.get(unit, ())
+            and self.contrasts.certain("effect", au)[k] > 0
+            and self.contrasts.certain("beyond", au)[k] > 0
+        ]
+        return max(rivals)[1] if rivals else ""
+
+    @cached_property
+    def faceless(self) -> float:
+        """Share of the pictures in which no face was found."""
+        return float(np.mean(~self._seen))
+
+    @cached_property
+    def _seen(self) -> np.ndarray:
+        return np.isfinite(np.stack([each.found for each in self.outputs])).any(axis=0)
+
+    @cached_property
+    def repeated(self) -> float:
+        """Share of the pictures with a face that have the most frequent answer of all outputs."""
+        answers = np.stack([each.found for each in self.outputs], axis=1)[self._seen]
+        return float(np.unique(answers, axis=0, return_counts=True)[1].max() / max(len(answers), 1))
+
+    @cached_property
+    def faults(self) -> tuple[Finding, ...]:
+        """Those of the detector as a whole; ``output`` says which, or is empty."""
+        found = [*self._biases(), *self._shuffled(), *self._conditions()]
+        if self.faceless > MANY:
+            found.append(Finding("", "no face", f"{self.faceless:.0%}"))
+        if self.repeated > MANY and any(each.levels > 2 for each in self.outputs):
+            found.append(Finding("", "same answer", f"{self.repeated:.0%}"))
+        if {each.word for each in self.verdicts} <= {"deaf", "uncertain", "says one value"}:
+            found.append(Finding("", "hears nothing"))
+        return tuple(found)
+
+    def _biases(self) -> list[Finding]:
+        found = []
+        for a, au in enumerate(AUS):
+            others = [k for k, o in enumerate(self.outputs) if au not in (o.unit, *GO_ALONG.get(o.unit, ()))]
+            certain = self.contrasts.certain("effect", au) > 0
+            raised = [k for k in others if certain[k] and self.effects[a, k] >= LARGE * self.reach[k]]
+            if len(raised) >= max(3, len(others) / 2):
+                found.append(Finding("", "bias", au))
+        return found
+
+    def _shuffled(self) -> list[Finding]:
+        wrong = {self.outputs[k].unit: each.about for k, each in enumerate(self.verdicts) if each.about}
+        changed = [f"{unit} has {other}" for unit, other in wrong.items() if other in wrong]
+        return [Finding("", "columns shuffled", ", ".join(changed))] if len(changed) > 1 else []
+
+    def _conditions(self) -> list[Finding]:
+        found = []
+        for condition in CHANGES:
+            lost = self.lost(condition)
+            if lost is not None and lost.high is not None and lost.value <= -LARGE and lost.high < 0:
+                found.append(Finding("", "loses", condition))
+            moved, certain = (each("rest", condition) for each in (self.contrasts.of, self.contrasts.certain))
+            for sign, word in ((1, "rises at rest"), (-1, "falls at rest")):
+                large = (certain == sign) & (np.abs(moved) >= LARGE * self.reach)
+                if large.any():
+                    names = [o.name for o, there in zip(self.outputs, large, strict=True) if there]
+                    found.append(Finding(", ".join(names), word, condition))
+        return found
+
+    def lost(self, condition: str) -> Estimate | None:
+        """What the outputs that answer to their unit lose of their effects in ``condition``, on average, as a
+        share; None where none of them was shown in it.
+        """
+        shares = [
+            self.contrasts.values["change", condition, output.unit][:, k]
+            / self.effects[AUS.index(output.unit), k]
+            for k, (output, verdict) in enumerate(zip(self.outputs, self.verdicts, strict=True))
+            if output.unit in CHANGED_UNITS and verdict.word in ("answers to its unit", "saturated")
+        ]
+        own = mean_of_defined(np.stack(shares), axis=0) if shares else np.empty(0)
+        own = own[np.isfinite(own)]
+        if not len(own):
+            return None
+        return bootstrap(np.stack([own, np.ones(len(own))], axis=1), n=len(own))
+
+    def distance(self, k: int) -> Estimate | None:
+        """How far output ``k``, with what it says in full as 1, is from the true dose of its unit alone, on
+        average over doses and people; None where it found no face there.
+        """
+        output, truth = self.outputs[k], self.truth
+        asked = truth["part"].eq("rest") | (truth["part"].eq("dose") & truth["unit"].eq(output.unit))
+        asked = asked.to_numpy() & np.isfinite(output.found)
+        far = np.abs(output.found - truth["dose"].to_numpy())[asked]
+        if not asked.any():
+            return None
+        sums = pd.DataFrame({"far": far, "n": 1.0}).groupby(truth["person"].to_numpy()[asked]).sum()
+        return bootstrap(sums.to_numpy(), n=len(far))
