@@ -159,8 +159,8 @@ def data_describe(
         "action units": au_table(faces),
     }
     if as_json:
-        found = {title: json.loads(table.to_json(orient="index")) for title, table in tables.items()}
-        print_json({"name": set_name(faces.name), "size": faces.size, **found, "left out": faces.left_out})
+        counts = {title: json.loads(table.to_json(orient="index")) for title, table in tables.items()}
+        print_json({"name": set_name(faces.name), "size": faces.size, **counts, "left out": faces.left_out})
         return
     side = f"{faces.size[0]} × {faces.size[1]}"
     console.print(f"{set_name(faces.name)}: {len(faces):,} pictures of {side} pixels\n")
@@ -196,11 +196,11 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     rows, equal = published_table(faces, published_counts(name)), equal_pictures(faces)
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
-        told = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}
-        print_json({"name": name, **status, **told})
+        report = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}
+        print_json({"name": name, **status, **report})
     else:
-        told = f"; all {opened:,} picture files can be opened" if opened else ""
-        tell(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{told}")
+        report = f"; all {opened:,} picture files can be opened" if opened else ""
+        tell(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
         if status["exported_from"]:
             tell(f"note: not the official pictures but {status['exported_from']}, exported in its layout")
         if equal:
@@ -210,12 +210,12 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
             print_table("counts", ["", "published", "found"], counts)
         tell_left_out(faces.left_out)
         if not rows:
-            told = "no count of the publication is certain enough to compare with"
+            report = "no count of the publication is certain enough to compare with"
         elif differs:
-            told = f"{len(differs)} of {len(rows)} counts differ from the publication"
+            report = f"{len(differs)} of {len(rows)} counts differ from the publication"
         else:
-            told = "every count is as published"
-        console.print(told)
+            report = "every count is as published"
+        console.print(report)
     if differs:
         raise typer.Exit(1)
 
@@ -263,8 +263,8 @@ def data_audit(
     ]
     if as_json:
         columns = ("first", "second", "kind", "alike")
-        found = [dict(zip(columns, row, strict=True)) for row in rows]
-        print_json({"name": faces.name, "pictures": len(faces), "points_at_most": points, "pairs": found})
+        entries = [dict(zip(columns, row, strict=True)) for row in rows]
+        print_json({"name": faces.name, "pictures": len(faces), "points_at_most": points, "pairs": entries})
         return
     tell(f"{faces.name}: {len(faces):,} pictures, {len(rows):,} pairs that show one picture")
     if rows:
@@ -306,8 +306,8 @@ def data_export(
     side = faces.size[0]
     # Of another size than asked for, a face is looked for in them, which they show from edge to edge.
     usual = REGISTRY[layout].sizes or side == REGISTRY[layout].size
-    told = "" if usual else f", and -p size={side} or --size {side}"
-    tell(f"read them with: --faces {layout} --data-dir {folder}{told}")
+    size_hint = "" if usual else f", and -p size={side} or --size {side}"
+    tell(f"read them with: --faces {layout} --data-dir {folder}{size_hint}")
 
 
 def predict_command(
@@ -334,28 +334,28 @@ def predict_command(
     from ferbook.errors import RunStoreError
     from synthetic_faces.versions import another
 
-    chosen = chosen_run(run_name)
-    chosen.record()
-    folder = chosen.result(find_chapter(chapter).name).folder
+    run = chosen_run(run_name)
+    run.record()
+    folder = run.result(find_chapter(chapter).name).folder
     if not (folder / "weights.json").exists():
         raise RunStoreError(
-            f"run {chosen.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
-            f"{chosen.name}` makes them, if it is a chapter that trains, as `training` is"
+            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
+            f"{run.name}` makes them, if it is a chapter that trains, as `training` is"
         )
-    chosen.result(chapter).require_whole()
+    run.result(chapter).require_whole()
     prediction = predict_pictures(folder, pictures, cropped=cropped, test_time=test_time)
     if version := another(prediction.faces):
         errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)
     answered = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
-        about = {"run": chosen.name, "chapter": chapter, "faces": prediction.faces}
+        about = {"run": run.name, "chapter": chapter, "faces": prediction.faces}
         about |= {"classes": prediction.classes, "test_time": test_time}
         rate = round(prediction.pictures_per_second, 2)
         rows = [picture.to_json() for picture in prediction.pictures]
         print_json({**about, "pictures_per_second": rate, "pictures": rows})
     elif answered:
         print_table(
-            f"run {chosen.name!r}, chapter {chapter}: a network trained on {prediction.faces}",
+            f"run {run.name!r}, chapter {chapter}: a network trained on {prediction.faces}",
             ["picture", "emotion", "probabilities from 0.01", "faces"],
             [
                 [
@@ -408,13 +408,13 @@ def explain_picture(
     from ferbook.files import write_atomically
 
     use_data_dir(data_dir)
-    chosen = asked_run(run_name)
+    run = asked_run(run_name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        told = explain(chosen, picture, cropped=cropped)
+        explanation = explain(run, picture, cropped=cropped)
     file = output or Path(f"{picture.stem}-explained.html")
-    write_atomically(file, explanation_page(told))
-    tell(f"run {chosen.name!r}: {file}")
+    write_atomically(file, explanation_page(explanation))
+    tell(f"run {run.name!r}: {file}")
 
 
 populations_app = typer.Typer(
@@ -432,21 +432,21 @@ def populations_list(as_json: AsJson = False) -> None:
 
     rows = []
     for population in populations().values():
-        kept = [member.done() for member in population.kept()]
+        records = [member.done() for member in population.kept()]
         faults = [member.fault() for member in population.members]
-        hours = sum(done.get("core_seconds", done["seconds"]) for done in kept) / 3600
+        hours = sum(done.get("core_seconds", done["seconds"]) for done in records) / 3600
         rows.append(
             {
                 "population": population.name,
                 "about": population.about,
                 "networks": population.networks,
-                "kept": len(kept),
+                "kept": len(records),
                 "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
-                "faces": sorted({done["faces"] for done in kept}),
-                **{each: [round(done[each], 4) for done in kept if each in done] for each in _ACCURACIES},
+                "faces": sorted({done["faces"] for done in records}),
+                **{each: [round(done[each], 4) for done in records if each in done] for each in _ACCURACIES},
                 "core_hours": round(hours, 2),
                 "core_hours_planned": round(population.networks * population.core_minutes / 60, 2),
-                "devices": sorted({done["device"] for done in kept}),
+                "devices": sorted({done["device"] for done in records}),
             }
         )
     if as_json:
@@ -460,9 +460,9 @@ def populations_list(as_json: AsJson = False) -> None:
         if not row["kept"]:
             tell(f"  {planned}")
             continue
-        told = (f"{each.partition('_')[0]} {' '.join(f'{s:.3f}' for s in row[each])}" for each in _ACCURACIES)
         if any(row[each] for each in _ACCURACIES):  # pieces of a chapter have none
-            tell(f"  right in {'; '.join(told)}")
+            shares = {each.partition("_")[0]: [f"{s:.3f}" for s in row[each]] for each in _ACCURACIES}
+            tell(f"  right in {'; '.join(' '.join((split, *some)) for split, some in shares.items())}")
         where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
         tell(f"  {row['core_hours']:.2f} core-hours {where}; {planned}")
 
@@ -491,9 +491,9 @@ def populations_train(
     use_data_dir(data_dir)
     if threads:
         torch.set_num_threads(threads)
-    wanted = [find_population(name) for name in names]
+    selection = [find_population(name) for name in names]
     failed = False
-    for member in [m for population in wanted for m in population.members[: n or None]]:
+    for member in [m for population in selection for m in population.members[: n or None]]:
         named = f"{member.population.name} {member.seed}"
         try:
             done = train_member(member, device=device, replace=replace)
@@ -504,8 +504,8 @@ def populations_train(
         if done is None:
             tell(f"{named}: another process is at it")
             continue
-        told = {"validation": "valid_accuracy", "test": "test_accuracy"}
-        shares = "".join(f"{name} {done[key]:.3f}, " for name, key in told.items() if key in done)
+        columns = {"validation": "valid_accuracy", "test": "test_accuracy"}
+        shares = "".join(f"{name} {done[key]:.3f}, " for name, key in columns.items() if key in done)
         tell(f"{named}: {shares}{done['seconds']:,} s")
     if failed:
         raise typer.Exit(1)
@@ -548,18 +548,18 @@ def evaluate_maps(
     others = committed_baselines(size, seed) or judged_baselines(trials, errors.print)
     if as_json:
         methods = {file.name: own, **others}
-        found = {name: {s: e.to_json() for s, e in each.items()} for name, each in methods.items()}
-        print_json({"seed": seed, "size": size, "methods": found})
+        estimates = {name: {s: e.to_json() for s, e in each.items()} for name, each in methods.items()}
+        print_json({"seed": seed, "size": size, "methods": estimates})
         return
     rows = []
     for score, about in MAP_SCORES.items():
         best = max((name for name in others if score in others[name]), key=lambda n: others[n][score].value)
-        told, rank = "–", "–"
+        text, rank = "–", "–"
         if each := own.get(score):
             interval = "" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]"
-            told = f"{each.value:.2f}{interval}"
+            text = f"{each.value:.2f}{interval}"
             rank = f"{standing(score, each.value, others)} of {len(others) + 1}"
-        rows.append([score, told, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
+        rows.append([score, text, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
     print_table(f"{file.name}, seed {seed}", ["score", "yours", "rank", "best other", "says nothing"], rows)
     cells = [
         [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in MAP_SCORES)]
@@ -582,6 +582,55 @@ def evaluate_baselines(
     from ferbook.files import write_atomically
 
     size = "small" if small else "whole"
-    found = judged_baselines(made_trials(TRIAL_SIZES[size], seed, errors.print), errors.print)
-    write_atomically(output, baseline_table(found, size, seed).to_csv(index=False))
-    tell(f"{len(found)} methods: {output}")
+    estimates = judged_baselines(made_trials(TRIAL_SIZES[size], seed, errors.print), errors.print)
+    write_atomically(output, baseline_table(estimates, size, seed).to_csv(index=False))
+    tell(f"{len(estimates)} methods: {output}")
+
+
+def make_stimuli(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
+    purpose: Annotated[Literal["audit"], typer.Option("--for", help="What the faces are for.")] = "audit",
+    people: Annotated[int, typer.Option(help="How many people; at least 6.")] = 12,
+    seed: Annotated[int, typer.Option(help="Whose faces: another seed, other people.")] = 0,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Side of a picture in pixels.")] = 224,
+) -> None:
+    """Render faces for a detector of action units: each unit alone in five doses and on either side, several
+    together, turned heads, other skins, ages and lights. What is in them stands in truth.csv alone.
+    """
+    from book.detector_audit import PICTURES, TRUTH_FILE, write_stimuli
+
+    pictures = write_stimuli(out, people, seed, size, errors.print)
+    tell(f"{pictures:,} pictures for an {purpose}: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
+    tell(f"next: let your detector write a CSV, then `ferbook audit FILE --stimuli {out}`")
+
+
+def audit_detector(
+    detections: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The detector's CSV, a row per picture.")
+    ],
+    stimuli: Annotated[Path, typer.Option("--stimuli", help="The folder of `ferbook stimuli`.")],
+    columns: Annotated[
+        str, typer.Option("--columns", help="A YAML or CSV file: column: unit; or openface3.")
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The page; FILE-audit.html otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a detector of action units answers to, and write it as a page."""
+    from book.detector_audit import audited
+    from book.detector_page import audit_json, audit_page, verdict_lines
+    from ferbook.files import write_atomically
+
+    audit, notes = audited(stimuli, detections, columns)
+    for note in notes:
+        errors.print(f"ferbook: {note}")
+    if as_json:
+        print_json(audit_json(audit, notes))
+    if output or not as_json:
+        file = output or detections.with_name(f"{detections.stem}-audit.html")
+        write_atomically(file, audit_page(audit, notes, detections.name))
+        errors.print(f"page: {file}")
+    if not as_json:
+        for line in verdict_lines(audit):
+            tell(line)

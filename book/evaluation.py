@@ -34,6 +34,7 @@ from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, m
 from ferbook.errors import DataError, FerError
 from ferbook.estimate import Estimate
 from ferbook.owner import end_with_parent
+from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
 ASKED_POPULATION, FACES = "published", "lab"
@@ -156,7 +157,7 @@ def _serve(connection: Connection, file: str, seconds: int, threads: int) -> Non
         except EOFError:
             return
         except BaseException as raised:
-            fault, maps = _told(raised, file), b""
+            fault, maps = _reason(raised, file), b""
         connection.send_bytes(json.dumps(fault).encode())
         connection.send_bytes(maps)
         if method is None:
@@ -182,7 +183,7 @@ def read_method(file: str) -> Explainer:
     return method
 
 
-def _told(fault: BaseException, file: str) -> str:
+def _reason(fault: BaseException, file: str) -> str:
     """One line: what a method raised, and where in its file."""
     if isinstance(fault, FerError):
         return str(fault)
@@ -195,25 +196,25 @@ def _told(fault: BaseException, file: str) -> str:
 
 def made_twins(size: TrialSize, seed: int) -> Twins:
     """Neutral faces of strangers with each unit alone at full intensity, and without it."""
-    made = interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES)
-    index, (bases, units) = np.arange(len(made.faces)), made.valid.shape
-    off, on = made.arranged(index)
+    switched_faces = interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES)
+    index, (bases, units) = np.arange(len(switched_faces.faces)), switched_faces.valid.shape
+    off, on = switched_faces.arranged(index)
     off = np.repeat(off, units)
-    aus = np.tile(np.array(made.aus, dtype=object), bases)
-    return Twins(made.faces.select(on.ravel()), made.faces.select(off), aus)
+    aus = np.tile(np.array(switched_faces.aus, dtype=object), bases)
+    return Twins(switched_faces.faces.select(on.ravel()), switched_faces.faces.select(off), aus)
 
 
 def made_trials(size: TrialSize, seed: int, tell: Tell) -> list[MapTrial]:
     """Those networks of ``ASKED_POPULATION`` that ``size`` asks for and are kept, with their neurons."""
     tell(f"rendering {size.people} people of seed {seed}, each with each of {len(size.aus)} action units")
     twins = made_twins(size, seed)
-    kept = [each for each in find_population(ASKED_POPULATION).kept() if each.has_weights][: size.networks]
-    if not kept:
+    members = [each for each in find_population(ASKED_POPULATION).kept() if each.has_weights][: size.networks]
+    if not members:
         raise DataError(
             f"no network of the population {ASKED_POPULATION!r} is kept here; clone the repository whole"
         )
     trials = []
-    for member in kept:
+    for member in members:
         tell(f"network {member.seed}: finding its neurons")
         trials.append(map_trial(f"{ASKED_POPULATION} {member.seed}", member.network(), twins, seed=seed))
     return trials
@@ -230,18 +231,18 @@ def judged_baselines(trials: list[MapTrial], tell: Tell) -> dict[str, Estimates]
     return {name: judged_method(name, method, trials, tell) for name, method in EXPLAINERS.items()}
 
 
-def baseline_table(found: Mapping[str, Estimates], size: str, seed: int) -> pd.DataFrame:
+def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> pd.DataFrame:
     """One row per method and score, with what decides them: ``seed``, ``size`` and version of the ``faces``;
     and ``device`` and ``date``.
     """
     about = {"seed": seed, "size": size, "faces": set_name(FACES), "population": ASKED_POPULATION}
     about |= {"device": "CPU", "date": datetime.now(UTC).date().isoformat()}
-    told = ("value", "low", "high", "n", "unit", "how", "why")
+    fields = ("value", "low", "high", "n", "unit", "how", "why")
     rows = [
         about
         | {"method": method, "score": score}
-        | {key: value for key, value in each.to_json().items() if key in told}
-        for method, estimates in found.items()
+        | {key: value for key, value in each.to_json().items() if key in fields}
+        for method, estimates in by_method.items()
         for score, each in estimates.items()
     ]
     return pd.DataFrame(rows)
@@ -253,11 +254,13 @@ def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
     """
     table = pd.read_csv(BASELINE_FILE, keep_default_na=False, na_values={"low": "", "high": ""})
     own = table["seed"].eq(seed) & table["size"].eq(size) & table["faces"].eq(set_name(FACES))
-    found: dict[str, dict[str, Estimate]] = {}
+    methods: dict[str, dict[str, Estimate]] = {}
     for row in table[own].itertuples():
         about = {"n": int(float(row.n)) if row.n else None, "unit": row.unit, "how": row.how, "why": row.why}
-        found.setdefault(row.method, {})[row.score] = Estimate.bounded(row.value, row.low, row.high, **about)
-    return found
+        methods.setdefault(row.method, {})[row.score] = Estimate.bounded(
+            row.value, row.low, row.high, **about
+        )
+    return methods
 
 
 def standing(score: str, value: float, others: Mapping[str, Estimates]) -> int:
@@ -265,11 +268,11 @@ def standing(score: str, value: float, others: Mapping[str, Estimates]) -> int:
     return 1 + sum(each[score].value > value for each in others.values() if score in each)
 
 
-def baselines_page() -> str:
+def baselines_page(results: Mapping[str, ChapterResult]) -> str:
     """The committed table as a page shows it."""
-    found = committed_baselines("small", 0)
+    by_method = committed_baselines("small", 0)
     table = pd.read_csv(BASELINE_FILE)
-    every = sorted(found.items(), key=lambda item: -item[1]["correctness"].value)
+    every = sorted(by_method.items(), key=lambda item: -item[1]["correctness"].value)
     lines = []
     for scores in (WHERE, [score for score in MAP_SCORES if score not in WHERE]):
         timed = scores is not WHERE
@@ -281,5 +284,5 @@ def baselines_page() -> str:
             lines.append(f"| `{name}` | {' | '.join(cells)} |")
         lines.append("")
     first = table.iloc[0]
-    told = f"{first['faces']}, seed {first['seed']}, {first['size']}; {first['device']}, {first['date']}"
-    return "\n".join([*lines, f"Networks of the population `{first['population']}`; faces {told}."])
+    origin = f"{first['faces']}, seed {first['seed']}, {first['size']}; {first['device']}, {first['date']}"
+    return "\n".join([*lines, f"Networks of the population `{first['population']}`; faces {origin}."])

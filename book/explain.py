@@ -72,8 +72,8 @@ class Answer:
 @dataclass(frozen=True)
 class Explanation:
     """What the networks ``learned`` say about the face ``crop`` uint8 (size, size), cut from ``picture`` at
-    ``window``, the largest of ``found``; None and 0 where the picture was taken whole. ``changed``: what
-    reading the file changed.
+    ``window``, the largest of ``faces_found``; None and 0 where the picture was taken whole. ``changed``:
+    what reading the file changed.
 
     ``probabilities`` float64 (networks, classes), ``raw`` (classes,) of the first network, whose
     ``calibration`` it is. Its filters of ``layer``: the ``strongest``, with the ``projections`` of these in
@@ -89,7 +89,7 @@ class Explanation:
     picture: np.ndarray
     crop: np.ndarray
     window: Window | None
-    found: int
+    faces_found: int
     changed: list[str]
     probabilities: np.ndarray
     raw: np.ndarray
@@ -143,14 +143,14 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     detectors = verified.artefact("detectors", Detectors) if verified in finished else None
     if population := finished[0].done()["inputs"].get("parameters", {}).get("population"):
         # Not those that were trained since: the detectors are filters of the first that was there.
-        asked = finished[0].record().get("populations", {}).get(population, {}).get("kept") or [None]
-        kept = [m for m in find_population(population).kept() if m.has_weights and m.seed in asked]
-        if not kept or kept[0].seed != asked[0]:
+        seeds = finished[0].record().get("populations", {}).get(population, {}).get("kept") or [None]
+        members = [m for m in find_population(population).kept() if m.has_weights and m.seed in seeds]
+        if not members or members[0].seed != seeds[0]:
             raise RunStoreError(
-                f"run {run.name!r} asks network {asked[0]} of the population {population!r}, which is not "
+                f"run {run.name!r} asks network {seeds[0]} of the population {population!r}, which is not "
                 f"kept any more; `ferbook populations train {population}` makes it"
             )
-        return [member.trained_network(device) for member in kept], detectors
+        return [member.trained_network(device) for member in members], detectors
     model = load_weights(training.folder / "weights").to(device)
     return [TrainedNetwork("this run's", model, training.artefact("lesson", Lesson))], detectors
 
@@ -183,15 +183,15 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
     first = learned[0]
     faces = set_name(first.lesson.faces.name)
     size = first.model.arguments["size"]
-    picture, crop, window, found = face_of(path, size, faces, cropped=cropped)
+    picture, crop, window, faces_found = face_of(path, size, faces, cropped=cropped)
     if np.ptp(crop) == 0:
         raise DataError(f"{path}: all pixels of the face are alike; there is nothing to explain")
     own, fold = as_faces(crop[None]), first.lesson.fold_of(open_faces(first.lesson.faces))
     valid, test = fold.split("valid"), fold.split("test")
     raw = [predict(each.model, own, device=device) for each in learned]
-    said = [predict(each.model, valid, device=device) for each in learned]
+    on_valid = [predict(each.model, valid, device=device) for each in learned]
     labels = valid.labels(first.lesson.classes)
-    temperatures = [fitted_temperature(each, labels) for each in said]
+    temperatures = [fitted_temperature(each, labels) for each in on_valid]
     layer = detectors.layer if detectors else last_conv(first.model)
     answered, known, others = (
         maximal_responses(first.model, some, layer).maxima for some in (own, valid, test)
@@ -215,7 +215,7 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         picture=picture,
         crop=crop,
         window=window,
-        found=found,
+        faces_found=faces_found,
         changed=changes(path),
         probabilities=np.concatenate(list(map(tempered, raw, temperatures))),
         raw=raw[0][0],
@@ -235,10 +235,10 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
 def _calibration(
     learned: TrainedNetwork, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
 ) -> Calibration:
-    said, labels = predict(learned.model, test, device=device), test.labels(learned.lesson.classes)
+    probabilities, labels = predict(learned.model, test, device=device), test.labels(learned.lesson.classes)
     groups = independent_groups(test)
     before, after = (
         calibration_error(each, labels, groups, draws=1000, seed=0)
-        for each in (said, tempered(said, temperature))
+        for each in (probabilities, tempered(probabilities, temperature))
     )
     return Calibration(temperature, fitted_on, len(test), before, after)

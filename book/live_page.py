@@ -109,24 +109,24 @@ def live(results: Mapping[str, ChapterResult]) -> str:
     sentence that says so.
     """
     try:
-        told = live_network()
+        network = live_network()
     except FerError as fault:
         return f"Here a network computes once the reference's is kept; it is not: {html.escape(str(fault))}."
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.weights import compacted
 
-    model, classes = told.learned.model, told.learned.lesson.classes
+    model, classes = network.learned.model, network.learned.lesson.classes
     faces = switchboard_faces(model.arguments["size"])
-    best = next(each for each in told.detectors.filters if each.verified)
+    best = next(each for each in network.detectors.filters if each.verified)
     verdicts: list[list[str] | None] = [None] * model.conv3.out_channels
-    for each in told.detectors.filters:
+    for each in network.detectors.filters:
         verdicts[each.filter] = [each.au, each.moved_by]
-    most = maximal_responses(model, faces, told.detectors.layer).maxima.max(axis=0)
+    most = maximal_responses(model, faces, network.detectors.layer).maxima.max(axis=0)
     data = {
         "size": model.arguments["size"],
         "classes": classes,
         "trained": packed_network(compacted(model.state_dict()), (*_CONVOLUTIONS, "dense", "output")),
-        "untrained": packed_network(told.untrained, _CONVOLUTIONS),
+        "untrained": packed_network(network.untrained, _CONVOLUTIONS),
         "codes": ["+".join(f"{au}{letter}" for au, letter in code.items()) for code in switchboard_codes()],
         "sheet": _picture_data(_sheet(faces.pixels)),
         "columns": _COLUMNS,
@@ -145,7 +145,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
     controls = "".join(line.strip() + " " for line in LIVE_CONTROLS.read_text(encoding="utf-8").splitlines())
     parts = (
         '<link rel="stylesheet" href="../_static/live.css">',
-        f'<div id="live" class="live">{_still(told, first, best.filter)}</div>',
+        f'<div id="live" class="live">{_still(network, first, best.filter)}</div>',
         f'<template id="live-controls">{controls}</template>',
         f'<script type="application/json" id="live-data">{json.dumps(data)}</script>',
         '<script src="../_static/live.js" defer></script>',
@@ -169,7 +169,7 @@ def _picture_data(pixels: "np.ndarray") -> str:
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def _still(told: LiveNetwork, face: "np.ndarray", number: int) -> str:
+def _still(network: LiveNetwork, face: "np.ndarray", number: int) -> str:
     """What stands there without scripts: the first face, what it says of emotions, what drove a filter."""
     import numpy as np
 
@@ -178,9 +178,10 @@ def _still(told: LiveNetwork, face: "np.ndarray", number: int) -> str:
     from fer_lib.train.photos import as_faces
     from fer_lib.train.predict import predict
 
-    shares = predict(told.learned.model, as_faces(face[None]))[0]
-    emotion = told.learned.lesson.classes[shares.argmax()]
-    energy = np.abs(project(told.learned.model, told.detectors.layer, face[None], [0], [number]).whole(0))
+    model, layer = network.learned.model, network.detectors.layer
+    shares = predict(model, as_faces(face[None]))[0]
+    emotion = network.learned.lesson.classes[shares.argmax()]
+    energy = np.abs(project(model, layer, face[None], [0], [number]).whole(0))
     pictures = (
         (np.kron(face, np.ones((ENLARGED, ENLARGED), np.uint8)), "The face as the network gets it"),
         (heated(face, energy), f"The same face; in vermilion the pixels that drove filter {number}"),

@@ -103,8 +103,8 @@ class Kept(BaseModel):
 
     def key(self) -> str:
         """Changes with every member that is kept, or that failed."""
-        told = [[(member.seed, member.done()["files"]) for member in self.kept()], sorted(self.failed())]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        state = [[(member.seed, member.done()["files"]) for member in self.kept()], sorted(self.failed())]
+        return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 class Population(Kept, Taught):
@@ -166,11 +166,11 @@ class Member:
 
     def _failure(self) -> str:
         try:
-            told = read_json(self.folder / FAILED)
-            taught = type(self.population.taught).model_validate(told["taught"])
+            record = read_json(self.folder / FAILED)
+            taught = type(self.population.taught).model_validate(record["taught"])
         except (RunStoreError, ValidationError, KeyError):
             return "damaged"
-        return str(told["failed"]) if taught == self.population.taught else "of another recipe"
+        return str(record["failed"]) if taught == self.population.taught else "of another recipe"
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its lesson."""
@@ -237,6 +237,12 @@ class Member:
         if not (self.folder / "epochs.npy").is_file():
             raise DataError(f"{self.folder}: no answers after each epoch are kept")
         return self._array("epochs.npy")
+
+    def fresh_answers(self) -> "np.ndarray | None":
+        """Probabilities (N, classes), float16, of the pictures of the population's ``fresh`` people, in their
+        order; None where none are kept, as of networks that were trained before they were asked for.
+        """
+        return self._array("fresh.npy") if (self.folder / "fresh.npy").is_file() else None
 
     def _array(self, name: str) -> "np.ndarray":
         import numpy as np

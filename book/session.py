@@ -51,8 +51,8 @@ class FaceSession(ferbook.session.Session):
         noticed as out of date when those faces change.
         """
         requests = self.params.face_requests[1:]
-        wanted = {"name": name, "family": ""} | fields
-        declared = [each for each in requests if wanted.items() <= vars(each).items()]
+        request = {"name": name, "family": ""} | fields
+        declared = [each for each in requests if request.items() <= vars(each).items()]
         if not declared:
             missing = " ".join(map(str, (name, *fields.values())))
             names = dict.fromkeys(f"{each.name} {each.family}".strip() for each in requests)
@@ -71,8 +71,8 @@ class FaceSession(ferbook.session.Session):
         """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the
         stored run chose, since ``auto`` may choose otherwise on another machine."""
         stored = os.environ.get(STORED_VARIABLE)
-        chosen = read_json(Path(stored)).get("precision") if stored else None
-        return Precision.of(chosen) if chosen else self.params.precision
+        record = read_json(Path(stored)).get("precision") if stored else None
+        return Precision.of(record) if record else self.params.precision
 
     @cached_property
     def may_show_faces(self) -> bool:
@@ -102,16 +102,16 @@ class FaceSession(ferbook.session.Session):
         """
         name = self.params.population
         if name:
-            found = self.population(name)
+            trained = self.population(name)
         else:
             lesson = self.upstream("training").artefact("lesson", Lesson)
-            found = [TrainedNetwork("this run's", self.network("training"), lesson)]
-        if not found:
+            trained = [TrainedNetwork("this run's", self.network("training"), lesson)]
+        if not trained:
             raise ChapterError(
                 f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
             )
-        self.note(network=found[0].lesson.network)
-        return found
+        self.note(network=trained[0].lesson.network)
+        return trained
 
     def population(self, name: str) -> list[TrainedNetwork]:
         """The networks of the population ``name`` whose weights are kept, by seed. Raises as ``members``."""
@@ -129,10 +129,10 @@ class FaceSession(ferbook.session.Session):
                 f"{', '.join(self.params.populations) or 'none'}"
             )
         population = find_population(name)
-        kept = population.kept()
-        told = {name: {"kept": [member.seed for member in kept], "failed": population.failed()}}
-        self.note(populations=self._record.get("populations", {}) | told)
-        return kept
+        members = population.kept()
+        entry = {name: {"kept": [member.seed for member in members], "failed": population.failed()}}
+        self.note(populations=self._record.get("populations", {}) | entry)
+        return members
 
     def save_weights(self, model: torch.nn.Module, about: dict) -> None:
         """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the

@@ -5,7 +5,7 @@ Read by every command, so heavy modules are imported inside the functions.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,8 @@ def prepare(models: list[ChapterParameters]) -> None:
         except (DataError, ParameterError) as fault:
             unfit[type(model).__module__.split(".")[1]] = fault
     if unfit:
-        told = "; ".join(f"chapter {name}: {fault}" for name, fault in unfit.items())
-        raise DataError(f"{told}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")
+        faults = "; ".join(f"chapter {name}: {fault}" for name, fault in unfit.items())
+        raise DataError(f"{faults}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")
     for request in {request for model in models for request in model.face_requests[1:]}:
         if source_status(request.name)["found"]:
             open_faces(request)
@@ -122,10 +122,10 @@ def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
     if hasattr(model, "folds"):
         faces = faces.labelled()
         folds = protocol_of(faces).folds
-        asked = folds[: model.folds or None]
-        if len(asked) < len(folds):
+        selection = folds[: model.folds or None]
+        if len(selection) < len(folds):
             mend = f"-p folds=2 tests in two of {len(folds)} folds, -p folds=0 in all"
-        tested = faces.select(np.unique(np.concatenate([fold.test for fold in asked])))
+        tested = faces.select(np.unique(np.concatenate([fold.test for fold in selection])))
     elif isinstance(model, RecipeParameters) or own:
         tested = faces.split("test")
     else:
@@ -147,32 +147,32 @@ def data_key(parameters: ChapterParameters) -> dict[str, str]:
     return key
 
 
-def seen(made: Mapping) -> list[str]:
+def seen(record: Mapping) -> list[str]:
     """The face sets that a chapter opened, by its record: synthetic ones with their version, as ``lab/2``."""
-    return [faces["name"] for faces in [made.get("data"), *made.get("beside", [])] if faces]
+    return [faces["name"] for faces in [record.get("data"), *record.get("beside", [])] if faces]
 
 
-def outdated(made: Mapping) -> str:
+def outdated(record: Mapping) -> str:
     """The synthetic faces that a chapter opened, by its record, in versions that are not made here; empty if
     none.
     """
     from synthetic_faces.versions import another
 
-    return ", ".join(filter(None, map(another, seen(made))))
+    return ", ".join(filter(None, map(another, seen(record))))
 
 
-def extent(made: Mapping) -> str:
+def extent(record: Mapping) -> str:
     """How many networks of populations a chapter asked, by its record; empty where it asked none."""
-    networks = sum(len(told["kept"]) for told in made.get("populations", {}).values())
+    networks = sum(len(entry["kept"]) for entry in record.get("populations", {}).values())
     return f"{networks} network{'s' * (networks > 1)}" if networks else ""
 
 
-def provenance_rows(made: Mapping) -> list[tuple[str, str]]:
+def provenance_rows(record: Mapping) -> list[tuple[str, str]]:
     """Which faces a chapter was about, those beside them, and in which format it trained; a chapter need not
     open any faces.
     """
-    sets = [("Data", made["data"])] if "data" in made else []
-    sets += [("Beside it", each) for each in made.get("beside", [])]
+    sets = [("Data", record["data"])] if "data" in record else []
+    sets += [("Beside it", each) for each in record.get("beside", [])]
     rows = [
         (
             what,
@@ -181,57 +181,62 @@ def provenance_rows(made: Mapping) -> list[tuple[str, str]]:
         )
         for what, faces in sets
     ]
-    for name, told in made.get("populations", {}).items():
-        seeds = ", ".join(map(str, told["kept"])) or "none is kept"
-        failed = "".join(f"; seed {seed} {why}" for seed, why in told.get("failed", {}).items())
+    for name, entry in record.get("populations", {}).items():
+        seeds = ", ".join(map(str, entry["kept"])) or "none is kept"
+        failed = "".join(f"; seed {seed} {why}" for seed, why in entry.get("failed", {}).items())
         rows.append(
-            ("Networks", f"population `{name}`, {len(told['kept'])} networks (seeds {seeds}){failed}")
+            ("Networks", f"population `{name}`, {len(entry['kept'])} networks (seeds {seeds}){failed}")
         )
-    if "precision" in made:
-        chosen = made["precision"]
-        rows.append(("Trained in", chosen["name"] + (" channels-last" if chosen["channels_last"] else "")))
+    if "precision" in record:
+        precision = record["precision"]
+        layout = " channels-last" if precision["channels_last"] else ""
+        rows.append(("Trained in", f"{precision['name']}{layout}"))
     return rows
 
 
+EVERYDAY = {
+    **dict.fromkeys(("AU1", "AU2", "AU4"), "brow forehead"),
+    **{"AU5": "eye lid", "AU6": "cheek eye smile", "AU7": "eye lid", "AU9": "nose", "AU10": "lip mouth"},
+    **{
+        "AU12": "lip mouth smile",
+        "AU14": "mouth smile cheek",
+        "AU15": "lip mouth frown",
+        "AU17": "chin mouth",
+    },
+    **dict.fromkeys(("AU16", "AU18", "AU20", "AU22", "AU23", "AU24", "AU25", "AU28"), "lip mouth"),
+    **{"AU26": "jaw mouth", "AU27": "jaw mouth", "AU43": "eye lid"},
+}
+"""Words by which a reader looks for a unit, beside its name, muscle and appearance."""
+
+
 def verdicts(results: Mapping[str, ChapterResult]) -> str:
-    """What ``au_verification`` found of the filters in the atlas of ``deconvolution``, as JSON for its
-    script: the layer, and by a claimed filter's number the unit of the claim and the one that moves it most.
-    Empty where the two pages are not about the same network.
+    """What ``au_verification`` found of the filters in the atlas of ``deconvolution``: as rules of style that
+    show it on each tile, and as JSON for the atlas's script, with the layer, by a claimed filter's number the
+    unit of the claim and the one that moves it most, and the words of each unit. Empty where the two pages
+    are not about the same network.
     """
     from fer_lib.aus.detectors import Detectors
+    from synthetic_faces.facs import ACTION_UNITS
 
-    judged, drawn = (results.get(name) for name in ("au_verification", "deconvolution"))
-    if not judged or not drawn or _network_of(judged) != _network_of(drawn):
+    judged, atlas = (results.get(name) for name in ("au_verification", "deconvolution"))
+    if not judged or not atlas or _network_of(judged) != _network_of(atlas):
         return ""
-    found = judged.artefact("detectors", Detectors)
-    filters = {each.filter: (each.au, each.moved_by) for each in found.filters}
-    told = json.dumps({"layer": found.layer, "filters": filters}).replace("<", "\\u003c")
-    return f'<script type="application/json" id="filter-verdicts">{told}</script>'
-
-
-def on_live_page(results: Mapping[str, ChapterResult]) -> str:
-    """What ``book.live_page`` writes for the page on which the network computes."""
-    from book import live_page
-
-    return live_page.live(results)
-
-
-def on_facs_page(part: str) -> Callable[[Mapping[str, ChapterResult]], str]:
-    """What ``book.facs_page`` writes for the page on FACS."""
-
-    def fill(results: Mapping[str, ChapterResult]) -> str:
-        from book import facs_page
-
-        return getattr(facs_page, part)(results)
-
-    return fill
-
-
-def baselines(results: Mapping[str, ChapterResult]) -> str:
-    """What ``book.evaluation`` writes of the methods that are registered."""
-    from book.evaluation import baselines_page
-
-    return baselines_page()
+    detectors = judged.artefact("detectors", Detectors)
+    filters = {each.filter: (each.au, each.moved_by) for each in detectors.filters}
+    words = {
+        au: f"{unit.name} {unit.muscle} {unit.appearance} {EVERYDAY.get(au, '')}".lower()
+        for au, unit in ACTION_UNITS.items()
+    }
+    content = json.dumps({"layer": detectors.layer, "filters": filters, "words": words}).replace(
+        "<", "\\u003c"
+    )
+    rules = "".join(
+        f'[data-layer="{detectors.layer}"] #filter-{each.filter} summary::after'
+        f'{{content:"{"✓ " * each.verified}{each.au}"}}'
+        for each in detectors.filters
+    )
+    style = f"<style>{rules}</style>"
+    return f'<div>{style}<script type="application/json" id="filter-verdicts">{content}</script></div>'
 
 
 def _network_of(result: ChapterResult) -> tuple[Path, str]:
@@ -280,6 +285,8 @@ SUITE = Suite(
         "predict": "book.commands:predict_command",
         "explain": "book.commands:explain_picture",
         "evaluate": "book.commands:evaluate_app",
+        "stimuli": "book.commands:make_stimuli",
+        "audit": "book.commands:audit_detector",
     },
     check=check_parameters,
     prepare=prepare,
@@ -291,11 +298,12 @@ SUITE = Suite(
     extent=extent,
     provenance=provenance_rows,
     fills={
-        "<!-- verdicts -->": verdicts,
-        "<!-- switchboard -->": on_facs_page("switchboard"),
-        "<!-- action units -->": on_facs_page("units"),
-        "<!-- emotions -->": on_facs_page("emotions"),
-        "<!-- live -->": on_live_page,
-        "<!-- baselines -->": baselines,
+        "<!-- verdicts -->": "book.suite:verdicts",
+        "<!-- switchboard -->": "book.facs_page:switchboard",
+        "<!-- action units -->": "book.facs_page:units",
+        "<!-- emotions -->": "book.facs_page:emotions",
+        "<!-- live -->": "book.live_page:live",
+        "<!-- baselines -->": "book.evaluation:baselines_page",
+        "<!-- detectors -->": "book.detector_page:tried_page",
     },
 )

@@ -17,12 +17,9 @@ def make(variant: int) -> dict[str, np.ndarray]:
     random halves of the people, for the filters and for as many columns of noise.
     """
     from book.populations import find_population
-    from fer_lib.faces.registry import open_faces
-    from fer_lib.faces.request import FaceRequest
     from fer_lib.look.responses import maximal_responses
 
-    faces = open_faces(FaceRequest("lab", 40, 48, face_seed=40 + variant), progress=False)
-    apex = faces.select(faces.table.groupby("sequence", sort=False).tail(1).index.to_numpy())
+    apex = _apexes(40 + variant)
     network = find_population("published").members[0].network()
     responses = maximal_responses(network, apex, "relu3").maxima
     table, draw = apex.table, np.random.default_rng(400 + variant)
@@ -43,6 +40,30 @@ def make(variant: int) -> dict[str, np.ndarray]:
         "halves": _halves([responses] * 50, shown[:, :1], first),
         "noise_halves": _halves(noise, shown[:, :1], first),
     } | luck
+
+
+def _apexes(seed: int):
+    """The last picture of each sequence of 40 people; rendered here, since to start others takes longer."""
+    from fer_lib.faces.faceset import FaceSet
+    from fer_lib.faces.rendered import set_table
+    from fer_lib.paths import cache_dir
+    from synthetic_faces.assets import load_assets
+    from synthetic_faces.domains import LAB
+    from synthetic_faces.people import draw_person
+    from synthetic_faces.produce import Recipe
+    from synthetic_faces.render import Renderer
+    from synthetic_faces.sequences import draw_course, draw_shots, perform
+
+    recipe, pixels = Recipe("lab", 40, 48, seed), []
+    renderer = Renderer(load_assets(cache_dir()), recipe.size, cache=cache_dir())
+    for sequence in recipe.plan():
+        someone = draw_person(renderer.assets, seed, LAB.first_person + sequence.subject, LAB.looks)
+        course = draw_course(LAB, seed, sequence)
+        shown = perform(LAB, seed, sequence, course).intensities[-1]
+        shot = draw_shots(LAB, seed, sequence, course)[-1]
+        pixels.append(renderer.render(someone, shown, shot, LAB.capture).pixels)
+    table = set_table(recipe).groupby("sequence", sort=False).tail(1)
+    return FaceSet(recipe.domain, np.stack(pixels), table.reset_index(drop=True))
 
 
 def _average_precisions(responses: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
-// The atlas of filters: found, sorted and filtered, with the verdict on each and a link to each; one tab stop,
-// arrow keys within. Without this script its tiles stand as they are.
+// The atlas of filters: found by number, unit or the words of a unit, sorted and filtered, with the verdict on each
+// and a link to each; what is chosen stands in the address. One tab stop, arrow keys within. Without this script
+// its tiles stand as they are, each with its verdict.
 document.addEventListener("DOMContentLoaded", () => {
   const atlas = document.querySelector(".filter-atlas");
   if (!atlas) return;
@@ -21,7 +22,6 @@ document.addEventListener("DOMContentLoaded", () => {
         : `It goes with ${unit} more than luck and the emotion explain; switched on, ${moved}: ` +
           `${unit === cause ? "verified" : "not verified"}. `;
       summary.setAttribute("aria-label", `${summary.getAttribute("aria-label")}, ${verdict} ${unit}`.trim());
-      if (unit) summary.dataset.verdict = `${unit === cause ? "✓ " : ""}${unit}`;
     }
     const link = document.createElement("a");
     link.href = `#${element.id}`;
@@ -44,7 +44,7 @@ document.addEventListener("DOMContentLoaded", () => {
     bar.append(box);
   };
   const find = Object.assign(document.createElement("input"), { type: "search", name: "find" });
-  find.placeholder = verdicts ? "44 or AU12" : "44";
+  find.placeholder = verdicts ? "44, AU12, mouth" : "44";
   field("Find", find);
   const byUnit = verdicts ? [["unit", "by unit"]] : [];
   choice("sort", "Sort", [["rank", "strongest first"], ["number", "by number"], ...byUnit]);
@@ -64,13 +64,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const stopAt = (summary) => tiles.forEach((tile) => (tile.summary.tabIndex = tile.summary === summary ? 0 : -1));
   const apply = () => {
     const asked = Object.fromEntries(new FormData(bar));
-    const word = asked.find.toUpperCase().replace("FILTER", "").trim();
+    const word = asked.find.toLowerCase().replace("filter", "").replace(/\bau\s+(?=\d)/, "au").trim();
+    const exact = /^(au)?\d+$/.test(word);
+    const fits = (t) =>
+      exact
+        ? [String(t.number), t.unit.toLowerCase()].includes(word)
+        : word.split(/\s+/).every((part) => (told.words?.[t.unit] ?? "").includes(part.replace(/s$/, "")));
     const keys = { rank: (t) => t.rank, number: (t) => t.number, unit: (t) => Number(t.unit.slice(2)) || 1000 };
     const key = keys[asked.sort];
     tiles.sort((a, b) => key(a) - key(b) || a.rank - b.rank);
     shown = tiles.filter(
       (t) =>
-        (word ? [String(t.number), t.unit].includes(word) : t.rank < asked.share * tiles.length) &&
+        (word ? fits(t) : t.rank < asked.share * tiles.length) &&
         (!asked.unit || t.unit === asked.unit) &&
         (!asked.verdict || t.verdict === asked.verdict),
     );
@@ -80,7 +85,17 @@ document.addEventListener("DOMContentLoaded", () => {
     count.textContent = `${shown.length} of ${tiles.length} filters`;
     stopAt(shown[0]?.summary);
   };
-  bar.addEventListener("input", apply);
+  const START = "#atlas?";
+  const changed = () => {
+    apply();
+    const asked = new URLSearchParams(new FormData(bar));
+    for (const control of bar.elements) {
+      const first = control.options ? control.options[0].value : control.defaultValue;
+      if (asked.get(control.name) === first) asked.delete(control.name);
+    }
+    history.replaceState(null, "", asked.size ? `${START}${asked}` : location.pathname);
+  };
+  bar.addEventListener("input", changed);
   bar.addEventListener("submit", (event) => event.preventDefault());
 
   atlas.addEventListener("focusin", (event) => event.target.matches("summary") && stopAt(event.target));
@@ -96,6 +111,15 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   const openAsked = () => {
+    if (location.hash.startsWith(START)) {
+      bar.reset();
+      for (const [name, value] of new URLSearchParams(location.hash.slice(START.length))) {
+        if (bar.elements[name]) bar.elements[name].value = value;
+      }
+      apply();
+      bar.scrollIntoView();
+      return;
+    }
     const tile = tiles.find((each) => `#${each.element.id}` === location.hash);
     if (!tile) return;
     bar.reset();

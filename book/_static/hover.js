@@ -1,20 +1,38 @@
 // Elements of a figure that carry a text show it where they are pointed at or reached by keyboard: a figure is
-// one stop of the tab key, arrow keys go from element to element, Escape hides the text.
+// one stop of the tab key, arrow keys go from element to element, Escape hides the text. Links to a word of the
+// glossary show what it means, links to a figure the figure.
 document.addEventListener("DOMContentLoaded", () => {
   const box = document.createElement("div");
   box.className = "hover-text";
   box.hidden = true;
   box.setAttribute("aria-hidden", "true"); // a screen reader has the element's own label
   document.body.append(box);
-  const show = (element) => {
+  const put = (element, content) => {
     const place = element.getBoundingClientRect();
-    box.textContent = element.getAttribute("aria-label");
+    box.replaceChildren(content);
     box.hidden = false;
     const right = document.documentElement.clientWidth - box.offsetWidth - 4;
     box.style.left = `${scrollX + Math.max(4, Math.min(place.left, right))}px`;
     box.style.top = `${scrollY + Math.max(4 - scrollY, place.top - box.offsetHeight - 6)}px`;
   };
+  const show = (element) => put(element, element.getAttribute("aria-label"));
   const hide = () => (box.hidden = true);
+  const onceReached = (element, told) => {
+    for (const event of ["pointerenter", "focus"]) element.addEventListener(event, told);
+    for (const event of ["pointerleave", "blur"]) element.addEventListener(event, hide);
+  };
+  for (const link of document.querySelectorAll("article a[data-told]")) {
+    onceReached(link, () => put(link, link.dataset.told));
+  }
+  for (const link of document.querySelectorAll('article a[href*="#figure-"]')) {
+    const name = link.hash.replace("#figure-", "");
+    const picture = Object.assign(new Image(), { alt: "" });
+    picture.onload = () => link.matches(":hover, :focus") && put(link, picture);
+    onceReached(link, () => {
+      if (picture.src) put(link, picture);
+      else picture.src = new URL(`figures/${name}.svg`, link.href);
+    });
+  }
   const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   for (const figure of document.querySelectorAll(".fer-figure")) {
     const elements = [...figure.querySelectorAll(".hover")];

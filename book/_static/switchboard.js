@@ -66,6 +66,11 @@
     const letters = two ? data.letters.filter((_, place) => place % 2 === 0) : data.letters;
     scale(first, letters);
     scale(second, letters);
+    if (!two) {
+      second.range.value = 0;
+      second.range.setAttribute("aria-valuetext", "off");
+      second.told.textContent = "–";
+    }
     const on = [first, ...(two ? [second] : [])].filter((each) => each.letter);
     /* Codes name units in the order of FACS. */
     const names = Object.keys(data.names);

@@ -121,7 +121,7 @@ CHAPTER = Chapter(
         "which filters detect an action unit, how sure that is over networks and people, what an untrained "
         "network's filters would seem to detect, and what happens when a single muscle is switched on"
     ),
-    needs="two CPU cores; for a real set its action units",
+    needs="two CPU cores; a real set must have action units",
     profiles={
         "smoke": {
             "strangers": 24,

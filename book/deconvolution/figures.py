@@ -421,7 +421,8 @@ def one_response(
         show(axes, shown, title, style.SMALLEST)
     edge = {"fill": False, "edgecolor": style.VERMILION, "linewidth": 1.8}
     grid[0].add_patch(Rectangle((column - 0.5, row - 0.5), view.field.size, view.field.size, **edge))
-    grid[2].contour(region, [0.5], colors=style.VERMILION, linewidths=1.8)
+    for colour, width in (("white", 3.4), (style.VERMILION, 1.8)):
+        grid[2].contour(region, [0.5], colors=colour, linewidths=width)
     columns = {"filter": number, "picture": picture, "row": row, "column": column, "size": view.field.size}
     columns |= {"area": region.mean(), "concentration": concentration}
     return style.Drawn(

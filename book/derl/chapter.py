@@ -114,7 +114,7 @@ CHAPTER = Chapter(
         "than the face itself, how good its neutral faces are where the true ones are known, and "
         "where in its layers the expression is"
     ),
-    needs="two CPU cores; for real faces a set with neutral ones",
+    needs="two CPU cores; for photographs, a set that has neutral faces",
     profiles={
         "smoke": {
             "pretrain_people": 12,

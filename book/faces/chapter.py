@@ -102,7 +102,7 @@ CHAPTER = Chapter(
         "what the pictures are, what one action unit does to a face, how far labels and split can be "
         "trusted, and how far an emotion determines its action units"
     ),
-    needs="for a real set your copy of it",
+    needs="one CPU core; a real set, if you want one",
     profiles={
         "smoke": {"family_epochs": 1},
         "reference": _AT_LENGTH | {"population": "published"},

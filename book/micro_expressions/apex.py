@@ -8,7 +8,7 @@ import pandas as pd
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
-from fer_lib.train.features import difference_to_onset
+from ferbook.errors import require_name
 from ferbook.estimate import Estimate
 
 METHODS = {
@@ -26,12 +26,34 @@ what the page is about.
 FRAMES_TOLERANCE = 2.0
 
 
+PLACES = ("spotted", "middle", "apex")
+"""The one frame of a clip that may stand for it: the one that moved farthest from the onset, the one nearest
+to half way from onset to offset, and the true apex, which nobody knows who is not told."""
+
+
 def farthest(features: np.ndarray, clips: Clips) -> np.ndarray:
-    """int64 (C,): the number of the frame whose ``features`` (C, T, F) are farthest from those of the clip's
-    first frame, of equals the first.
+    """int64 (…, C): the place in its clip of the frame whose ``features`` (…, C, T, F) are farthest from
+    those of the first frame, of equals the first.
     """
-    away = np.linalg.norm(difference_to_onset(features, clips.lengths), axis=2)
-    return np.take_along_axis(clips.frames, away.argmax(axis=1)[:, None], axis=1)[:, 0]
+    moved = np.where(clips.inside[..., None], features - features[..., :1, :], 0)
+    return np.linalg.norm(moved, axis=-1).argmax(axis=-1)
+
+
+def frame_places(features: np.ndarray, clips: Clips, which: str) -> np.ndarray:
+    """int64 (…, C): the place in its clip of the frame ``which``, one of ``PLACES``, where ``features``
+    (…, C, T, F) say what has moved. Raises ParameterError for another name.
+    """
+    require_name("frame", which, PLACES)
+    if which == "spotted":
+        return farthest(features, clips)
+    half_way = np.abs(2.0 * clips.frames - (clips.onset + clips.offset)[:, None])
+    middle = np.where(clips.inside, half_way, np.inf).argmin(axis=1)
+    return np.broadcast_to(middle if which == "middle" else clips.apex_at, features.shape[:-2])
+
+
+def pixels_of(clips: Clips) -> np.ndarray:
+    """float32 (C, T, H · W): what whoever has no network may follow; zero beyond a clip's end."""
+    return clips.gather().reshape(*clips.rows.shape, -1).astype(np.float32)
 
 
 def spotting_errors(clips: Clips, features: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -41,12 +63,11 @@ def spotting_errors(clips: Clips, features: Mapping[str, np.ndarray]) -> pd.Data
     Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean
     error over all of them: what guessing costs on average.
     """
-    pixels = clips.gather().reshape(*clips.rows.shape, -1).astype(np.float32)
-    frames = {name: farthest(own, clips) for name, own in {**features, "pixels": pixels}.items()}
-    half_way = np.abs(2.0 * clips.frames - (clips.onset + clips.offset)[:, None])
-    nearest = np.where(clips.inside, half_way, np.inf).argmin(axis=1)
-    frames["middle"] = np.take_along_axis(clips.frames, nearest[:, None], axis=1)[:, 0]
-    errors = {name: np.abs(spotted - clips.apex) for name, spotted in frames.items()}
+    pixels = pixels_of(clips)
+    places = {name: farthest(own, clips) for name, own in {**features, "pixels": pixels}.items()}
+    places["middle"] = frame_places(pixels, clips, "middle")
+    spotted = {name: clips.frames[np.arange(len(clips)), place] for name, place in places.items()}
+    errors = {name: np.abs(frame - clips.apex) for name, frame in spotted.items()}
     away = np.where(clips.inside, np.abs(clips.frames - clips.apex[:, None]), 0)
     errors["random"] = away.sum(axis=1) / clips.lengths
     return pd.DataFrame(errors, index=pd.Index(clips.subjects, name="subject"), dtype=np.float64)

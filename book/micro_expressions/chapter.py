@@ -1,13 +1,14 @@
 """Chapter ``micro_expressions``: what it takes, and what the profiles change."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
 from book.parameters import BootstrapField, FaceField, NetworkParameters, RateField
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
+from fer_lib.names import Pooling
 from ferbook.book import Chapter
 from ferbook.parameters import listed
 from synthetic_faces.timing import TIMINGS
@@ -25,6 +26,18 @@ class Widths:
         return text
 
 
+class Poolings:
+    """Checks a text that lists names of ``nets.lstm.Pooling``, separated by commas."""
+
+    allowed: str = f"names out of {', '.join(get_args(Pooling))}, separated by commas"
+
+    def __call__(self, text: str) -> str:
+        parts = listed(text)
+        if not parts or not set(parts) <= set(get_args(Pooling)):
+            raise ValueError(f"not {self.allowed}")
+        return text
+
+
 class MicroExpressionsParameters(NetworkParameters):
     """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of
     each frame of a clip.
@@ -37,17 +50,23 @@ class MicroExpressionsParameters(NetworkParameters):
     timing: Literal[*TIMINGS] = Field(
         TIMINGS[0], description="rendered clips: each unit moves when its schedule says, or all together"
     )
-    untimed: bool = Field(
+    retimed: bool = Field(
         False,
-        description="ask of rendered clips also with all units moving together, which renders them anew",
+        description="ask of rendered clips also with all units moving together, and with the order of three "
+        "events as the class, which renders them anew",
     )
-    epochs: int = Field(60, ge=1, le=5000, description="steps of training on all clips at once, at most")
-    lr: RateField = 0.01
+    epochs: int = Field(100, ge=1, le=5000, description="steps of training on all clips at once, at most")
+    lr: RateField = 0.02
     hidden: Annotated[str, AfterValidator(Widths())] = Field(
         "8", description="cells of the LSTM: numbers that each fold's validation people choose from"
     )
-    components: int = Field(
-        32, ge=1, le=300, description="principal components of a frame's features that the LSTM reads"
+    pooling: Annotated[str, AfterValidator(Poolings())] = Field(
+        "mean",
+        description="states that are read: names that each fold's validation people choose from",
+    )
+    components: Annotated[str, AfterValidator(Widths())] = Field(
+        "8",
+        description="principal components of a frame that the LSTM reads: numbers to be chosen from alike",
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
     weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
@@ -68,19 +87,17 @@ class MicroExpressionsParameters(NetworkParameters):
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
         """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
-        of its people, and of rendered ones the same clips with all units moving together, where they are
-        asked for; beside any other set, rendered clips."""
+        of its people, and of rendered ones the same clips with other timings, where they are asked for;
+        beside any other set, rendered clips."""
         if self.faces not in CLIP_SETS:
             return (self.face_request, self._clips("micro", self.timing))
         beside = [self.request("lab", self.subjects)]
-        if self.with_untimed:
-            beside.append(self._clips("micro", TIMINGS[1]))
-        return (self.face_request, *beside)
+        return (self.face_request, *beside, *(self._clips("micro", timing) for timing in self.other_timings))
 
     @property
-    def with_untimed(self) -> bool:
-        """Whether there are clips with their timing off to be asked too."""
-        return self.untimed and self.faces == "micro" and self.timing == TIMINGS[0]
+    def other_timings(self) -> tuple[str, ...]:
+        """The timings with which rendered clips are made anew to be asked too."""
+        return TIMINGS[1:] if self.retimed and self.faces == "micro" and self.timing == TIMINGS[0] else ()
 
 
 CHAPTER = Chapter(
@@ -93,25 +110,31 @@ CHAPTER = Chapter(
         "over its features uses time, who finds the apex, and what stopping where the test is best "
         "would add"
     ),
-    needs="two CPU cores; for real clips your copy of CASME II or SAMM",
+    needs="two CPU cores; for real clips, your copy of CASME II or SAMM",
     profiles={
         "smoke": {
             "subjects": 6,
             "clip_frames": 8,
             "epochs": 3,
             "hidden": "4,8",
-            "components": 8,
+            "components": "8",
             "bootstrap": 200,
         },
         "laptop": {"subjects": 16, "clip_frames": 9},
-        "reference": {"population": "published", "seeds": 3, "untimed": True, "hidden": "8,16"},
+        "reference": {
+            "population": "published",
+            "seeds": 3,
+            "retimed": True,
+            "pooling": "mean,last,both_ends",
+            "components": "8,32",
+        },
         "paper": {
             "clip_frames": 32,
-            "epochs": 100,
             "hidden": "8,16,32,64",
-            "components": 64,
+            "pooling": "mean,last,both_ends",
+            "components": "8,32,128",
             "seeds": 5,
-            "untimed": True,
+            "retimed": True,
             "bootstrap": 10_000,
         },
     },

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,26 @@ from fer_lib.faces.clips import Clips
 from fer_lib.train.clips import ClipRecipe, train_clips
 from fer_lib.train.features import difference_to_onset, scaling
 from ferbook.errors import DataError
+from ferbook.parameters import listed
+
+if TYPE_CHECKING:
+    from book.micro_expressions.chapter import MicroExpressionsParameters
 
 ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Clips to learn from, to select on and to test on, int64 indices."""
+
+
+CHOICES = ("hidden", "pooling", "components")
+"""What of a recipe each fold's validation people choose, where several are given."""
+
+
+def clip_recipes(p: "MicroExpressionsParameters") -> list[ClipRecipe]:
+    """Those that the parameters ``p`` of the chapter leave each fold's validation people to choose from."""
+    choices = product(listed(p.hidden), listed(p.pooling), listed(p.components))
+    return [
+        ClipRecipe(p.epochs, p.lr, "onecycle", p.weight_decay, int(cells), p.dropout, states, int(components))
+        for cells, states, components in choices
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +84,9 @@ class ClipStudy:
     """A study of S trainings on C clips, every fold in each of them.
 
     ``table``: one row per fold and training, that of ``ClipTask.table`` with ``training`` (from 0), and what
-    the validation loss chose: ``hidden`` cells and ``best_epoch``. A network is never shown a class that is
-    ``absent`` and hardly ever answers it, so those of the tested clips that show it count as they fall,
-    mostly wrong.
+    the validation loss chose: ``hidden`` cells, ``pooling``, ``components`` and ``best_epoch``. A network is
+    never shown a class that is ``absent`` and hardly ever answers it, so those of the tested clips that show
+    it count as they fall, mostly wrong.
 
     ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for
     clips that no fold tests. ``curves``: one row per training, fold and epoch of the chosen networks with
@@ -85,15 +104,17 @@ class ClipStudy:
     chosen_on_test: np.ndarray | None
 
 
-def fold_features(features: Sequence[np.ndarray], task: ClipTask, components: int) -> np.ndarray:
-    """float32 (S · folds, C, T, ``components``): what the LSTM of each seed and fold reads of ``features``,
-    float32 (C, T, F) of each of several CNNs (``train.features.clip_features``), which take turns by seed.
+def fold_features(features: Sequence[np.ndarray], task: ClipTask) -> np.ndarray:
+    """float32 (S · folds, C, T, components): what the LSTM of each seed and fold reads of ``features``,
+    float32 (C, T, F) of each of several CNNs (``train.features.clip_features``), which take turns by seed: as
+    many components as one of the recipes of ``task`` takes at most.
 
     The difference to the onset, which takes out who it is and how the light falls; standardised, and turned
     to its principal components, by the frames of the fold's training clips and no other. Zero behind a clip's
     end. Raises DataError where features do not belong to the clips.
     """
     clips, sequences = task.clips, []
+    components = max(recipe.components for recipe in task.recipes)
     for own in features[: len(task.seeds)]:
         if own.ndim != 3 or own.shape[:2] != clips.rows.shape:
             raise DataError(f"features of shape {own.shape} for clips of {clips.rows.shape} pictures")
@@ -105,7 +126,9 @@ def fold_features(features: Sequence[np.ndarray], task: ClipTask, components: in
 def _components(moved: np.ndarray, clips: Clips, train: np.ndarray, components: int) -> np.ndarray:
     mean, spread = scaling(moved, clips.lengths, train)
     frames = ((moved[train] - mean) / spread)[clips.inside[train]]
-    directions = np.linalg.eigh(frames.T @ frames)[1][:, ::-1][:, :components]
+    variance, directions = np.linalg.eigh(frames.T @ frames)
+    # Nothing is left but rounding where features depend on each other.
+    directions = (directions * (variance > 1e-6 * variance[-1]))[:, ::-1][:, :components]
     turned = ((moved - mean) / spread) @ directions
     return np.where(clips.inside[..., None], turned, 0).astype(np.float32)
 
@@ -173,7 +196,7 @@ def leave_one_out(sequences: np.ndarray, task: ClipTask, *, watch_test: bool = F
     choices = {
         "fold": fold,
         "training": training,
-        "hidden": np.array([recipe.hidden for recipe in task.recipes])[best],
+        **{n: np.array([getattr(r, n) for r in task.recipes])[best] for n in CHOICES},
         "best_epoch": chosen([own.best_epoch for own in trainings]),
     }
     return ClipStudy(

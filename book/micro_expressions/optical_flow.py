@@ -46,16 +46,16 @@ def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return flow - np.median(flow, axis=(1, 2), keepdims=True)
 
 
-def flow_features(clips: Clips, cells: int = CELLS) -> np.ndarray:
-    """float32 (C, ``cells``² · 3): the displacements from the onset to the apex of each clip, averaged over a
-    grid.
+def flow_features(clips: Clips, at: np.ndarray, cells: int = CELLS) -> np.ndarray:
+    """float32 (C, ``cells``² · 3): the displacements from the onset to the picture ``at`` int (C,), its place
+    in each clip, averaged over a grid.
 
     For each cell, in reading order, the mean displacement to the right, that down, and the mean length, in
     pixels. Sides that ``cells`` does not divide give cells that differ by a pixel.
     """
     height, width = clips.faces.size
-    apex = clips.rows[np.arange(len(clips)), clips.apex_at]
-    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(apex))
+    shown = clips.rows[np.arange(len(clips)), at]
+    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(shown))
     moved = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)
     down, across = (np.arange(cells + 1) * side // cells for side in (height, width))
     sums = np.add.reduceat(np.add.reduceat(moved, down[:-1], axis=1), across[:-1], axis=2)

@@ -1,27 +1,51 @@
-"""Does it use time? What the order of the frames is worth, where each unit of a clip moves in its own time
-and where all move together.
+"""Does it use time? What the order of the frames is worth: where each unit of a clip moves in its own time,
+where all move together, and where the order of three events is all that tells a clip's class; to LSTMs on a
+network's features, and to those that are given the true course of each unit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from book.micro_expressions.leave_one_out import ClipStudy
+from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
+from book.micro_expressions.rivals import controlled
 from fer_lib.faces.clips import Clips
 from fer_lib.stats.contrasts import TrainingScores, contrast, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-TIMED, UNTIMED = ("each unit has its own time", "all units move together")
+TIMED, UNTIMED, IN_TURN = (
+    "each unit has its own time",
+    "all units move together",
+    "three events, their order is the class",
+)
+TIMED_COURSES, IN_TURN_COURSES = (f"{name}; true courses" for name in (TIMED, IN_TURN))
+"""What is read: clips by their timing, or the true courses of their units (``true_courses``)."""
 
 GAINS = {
     "order_gain_timed": TIMED,
     "order_gain_untimed": UNTIMED,
     "order_gain_difference": "the first less the second",
+    "order_gain_in_turn": IN_TURN,
+    "order_gain_timed_courses": TIMED_COURSES,
+    "order_gain_in_turn_courses": IN_TURN_COURSES,
 }
 """Metric -> what it is called in the figure."""
+
+RETIMED = {"together": UNTIMED, "in_turn": IN_TURN}
+"""Timing of rendered clips that are made beside those in which people move -> what it is called."""
+
+
+def both_orders(
+    read: str, features: Sequence[np.ndarray], task: ClipTask, *, seed: int = 0
+) -> dict[tuple[str, bool], ClipStudy]:
+    """The studies of ``leave_one_out`` on ``features`` (``fold_features``), frames in order and shuffled, for
+    ``score_orders``: by what is ``read`` and whether in order."""
+    sequences = fold_features(features, task)
+    shuffled = controlled(sequences, task.clips, "shuffled", seed)
+    return {(read, True): leave_one_out(sequences, task), (read, False): leave_one_out(shuffled, task)}
 
 
 def require_same_clips(timed: Clips, untimed: Clips) -> None:
@@ -29,8 +53,8 @@ def require_same_clips(timed: Clips, untimed: Clips) -> None:
     names = ("subjects", "sequences", "emotions")
     if not all(np.array_equal(getattr(timed, name), getattr(untimed, name)) for name in names):
         raise DataError(
-            f"{timed.faces.name!r} and {untimed.faces.name!r} are not the same clips: timing can be switched "
-            "off in rendered clips only"
+            f"{timed.faces.name!r} and {untimed.faces.name!r} are not the same clips: timing can be changed "
+            "in rendered clips only"
         )
 
 
@@ -42,8 +66,9 @@ def score_orders(
     draws: int = 2000,
     seed: int = 0,
 ) -> TrainingScores:
-    """All trainings of ``studies`` scored on the same clips, people drawn alike: by ``TIMED`` or ``UNTIMED``
-    and whether the frames were in order. ``labels`` and ``subjects`` (C,) of the clips.
+    """All trainings of ``studies`` scored on the same clips, people drawn alike: by what was read, one of
+    ``TIMED``, ``UNTIMED`` …, and whether the frames were in order. ``labels`` and ``subjects`` (C,) of the
+    clips.
     """
     rows = [
         {"timing": timing, "ordered": ordered, "training": number}
@@ -57,10 +82,10 @@ def score_orders(
 
 
 def order_gains(scored: TrainingScores) -> dict[str, Estimate]:
-    """In points of the unweighted F1: ``order_gain_timed``, how far LSTMs on frames in order are ahead of
-    those on shuffled ones where each unit moves in its own time; where all were also asked with all units
-    moving together ``order_gain_untimed``; and ``order_gain_difference``, the first minus the second: what
-    the order is worth beyond what any two trainings on other sequences differ by.
+    """In points of the unweighted F1, for whatever of ``GAINS`` was scored: how far LSTMs on frames in order
+    are ahead of those on shuffled ones; and where clips with units in their own time and with all moving
+    together were, ``order_gain_difference``, the first minus the second: what the order is worth beyond what
+    any two trainings on other sequences differ by.
     """
     table = scored.table
 
@@ -68,14 +93,26 @@ def order_gains(scored: TrainingScores) -> dict[str, Estimate]:
         own = table["timing"].eq(timing)
         return scored.weights(own & table["ordered"]) - scored.weights(own & ~table["ordered"])
 
-    weights = {"order_gain_timed": gain(TIMED)}
-    if table["timing"].eq(UNTIMED).any():
-        weights["order_gain_untimed"] = gain(UNTIMED)
+    weights = {name: gain(read) for name, read in GAINS.items() if table["timing"].eq(read).any()}
+    if {"order_gain_timed", "order_gain_untimed"} <= weights.keys():
         weights["order_gain_difference"] = weights["order_gain_timed"] - weights["order_gain_untimed"]
     return {
         name: contrast(scored, own, "macro_f1", unit="", tolerance=RERUN_TOLERANCE)
         for name, own in weights.items()
     }
+
+
+def true_courses(clips: Clips) -> np.ndarray | None:
+    """float32 (C, T, units): how strongly each action unit is shown in each frame, 0 to 1, as the faces are
+    coded: what a reader of clips would have who saw every unit without an error. Zero beyond a clip's end;
+    None where frames between onset and apex are not coded.
+    """
+    units = list(clips.faces.aus)
+    coded = clips.faces.table[units].to_numpy(np.float32)[clips.rows]
+    between = clips.inside & (clips.frames > clips.onset[:, None]) & (clips.frames < clips.apex[:, None])
+    if not units or not np.isfinite(coded[clips.inside]).all() or not coded[between].any():
+        return None
+    return np.where(clips.inside[..., None], coded, 0)
 
 
 def gain_table(gains: Mapping[str, Estimate]) -> pd.DataFrame:

@@ -2,9 +2,11 @@
 and rivals without an LSTM, linear machines and answers given unseen.
 
 An LSTM that names a clip as well with its frames shuffled as in order has not used time; one that does as
-well on the apex alone, shown to the same cells as often, has not used the others. Each clip is answered by a
-machine that never saw its person: scaling and weights come from the training clips of a fold alone, the
-penalty from its validation people.
+well on one frame alone, shown to the same cells as often, has not used the others. That frame is the one
+that was spotted (``apex.farthest``): the true apex is known to who rendered or coded the clip, and what reads
+it stands beside as an oracle. Rivals on features read the components that the LSTMs read. Each clip is
+answered by a machine that never saw its person: scaling and weights come from the training clips of a fold
+alone, the penalty from its validation people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,19 +17,21 @@ import pandas as pd
 from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
+from book.micro_expressions.apex import PLACES, farthest, frame_places, pixels_of
 from book.micro_expressions.lbp_top import candidate_features
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask
 from book.micro_expressions.optical_flow import flow_features
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.frames import FEWEST_FRAMES
 from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender
-from fer_lib.train.features import difference_to_onset
 from ferbook.errors import DataError, require_name
 
-CONTROLS = ("shuffled", "matched_apex")
+MATCHED = "matched_"
+
+CONTROLS = ("shuffled", *(MATCHED + place for place in PLACES))
 """What ``controlled`` can take away. ``shuffled``: the frames of each clip in an order drawn at random, what
-is shown stays, when goes. ``matched_apex``: the frame nearest to the apex in the place of each, for the same
-cells, weights and steps as what it stands beside.
+is shown stays, when goes. ``matched_spotted``, ``matched_middle``, ``matched_apex``: one frame
+(``apex.PLACES``) in the place of each, for the same cells, weights and steps as what it stands beside.
 """
 
 UNTRAINED_FEATURES = "untrained"
@@ -35,9 +39,14 @@ UNTRAINED_FEATURES = "untrained"
 
 CLIP_RIVALS: dict[str, tuple[str, str]] = {
     "shuffled": (CONTROL, "frames shuffled"),
-    "matched_apex": (CONTROL, "apex repeated"),
+    "matched_spotted": (CONTROL, "spotted apex repeated"),
+    "matched_middle": (CONTROL, "middle frame repeated"),
+    "matched_apex": (CONTROL, "true apex repeated"),
     UNTRAINED_FEATURES: (CONTROL, "untrained CNN"),
-    "apex_features": (BASELINE, "apex features, SVM"),
+    "spotted_features": (BASELINE, "spotted apex, SVM"),
+    "middle_features": (BASELINE, "middle frame, SVM"),
+    "mean_features": (BASELINE, "mean of frames, SVM"),
+    "apex_features": (BASELINE, "true apex, SVM"),
     "optical_flow": (BASELINE, "optical flow, SVM"),
     "lbp_top": (BASELINE, "LBP-TOP, SVM"),
     "majority": (NULL, "majority-class baseline"),
@@ -65,13 +74,13 @@ def controlled(sequences: np.ndarray, clips: Clips, name: str, seed: int = 0) ->
         # What is beyond a clip's end stays there.
         order = np.argsort(np.where(clips.inside, place, np.inf), axis=1, kind="stable")
         return _taken(sequences, order)
-    apex = _taken(sequences, clips.apex_at[:, None])
-    return np.where(clips.inside[..., None], apex, np.float32(0))
+    frame = _taken(sequences, frame_places(sequences, clips, name.removeprefix(MATCHED))[..., None])
+    return np.where(clips.inside[..., None], frame, np.float32(0))
 
 
 def _taken(sequences: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The frames of ``sequences`` (…, C, T, F) at ``places`` (C, T')."""
-    leading = (1,) * (sequences.ndim - 3)
+    """The frames of ``sequences`` (…, C, T, F) at ``places`` (…, C, T')."""
+    leading = (1,) * (sequences.ndim - 1 - places.ndim)
     return np.take_along_axis(sequences, places.reshape(*leading, *places.shape, 1), axis=-2)
 
 
@@ -100,7 +109,8 @@ def linear_answers(
     *,
     strengths: Sequence[float] = SVM_STRENGTHS,
 ) -> ClipAnswers:
-    """Linear support vector machines on ``features`` (C, F), one per fold and pair of classes.
+    """Linear support vector machines on ``features`` (C, F), or (folds, C, F) with each fold's own, one per
+    fold and pair of classes.
 
     Features are standardised by the training clips (one that is the same in all of them becomes 0) and
     divided by √F, so that one set of ``strengths`` serves vectors of every length. Clips count by the inverse
@@ -124,7 +134,7 @@ def linear_answers(
             )
         best = -1.0
         for name, own in named.items():
-            scaled = _standardised(own, train)
+            scaled = _standardised(own if own.ndim == 2 else own[number], train)
             kernel = scaled @ scaled[train].T
             for strength in sorted(strengths):
                 machine = SVC(C=strength, kernel="precomputed", class_weight="balanced")
@@ -165,20 +175,27 @@ def _hard(answers: np.ndarray, classes: int) -> np.ndarray:
     return probabilities
 
 
-def baseline_answers(features: Sequence[np.ndarray], task: ClipTask) -> dict[str, ClipAnswers]:
+def baseline_answers(sequences: np.ndarray, task: ClipTask) -> dict[str, ClipAnswers]:
     """Answers of everything without an LSTM, by name, clip by clip from who never saw its person.
 
-    ``apex_features``: linear machines on what each of the ``features``, (C, T, F) of one CNN, at the apex
-    differs from that at the onset; ``optical_flow`` and ``lbp_top``, the same on these descriptions, the
-    latter only where every clip is long enough for patterns over time; ``majority``. Raises as
-    ``linear_answers``.
+    ``spotted_features``, ``middle_features``, ``apex_features``, ``mean_features``: linear machines on what
+    the LSTM of each seed and fold reads, ``sequences`` (S · folds, C, T, F), at one frame (``apex.PLACES``)
+    or in the mean over all; ``optical_flow``, from the onset to the apex that pixels spot, and ``lbp_top``,
+    the same on these descriptions, the latter only where every clip is long enough for patterns over time;
+    ``majority``. Raises as ``linear_answers``.
     """
     clips = task.clips
-    at_apex = np.arange(len(clips)), clips.apex_at
-    each = [linear_answers(difference_to_onset(own, clips.lengths)[at_apex], task) for own in features]
-    together = np.concatenate([own.probabilities for own in each])
-    answers = {"apex_features": ClipAnswers(each[0].table, together)}
-    answers["optical_flow"] = linear_answers(flow_features(clips), task)
+    moved = {
+        name: _taken(sequences, frame_places(sequences, clips, name)[..., None])[..., 0, :] for name in PLACES
+    }
+    moved["mean"] = sequences.sum(axis=-2) / clips.lengths[:, None]
+    answers = {}
+    for name, own in moved.items():
+        by_seed = own.reshape(len(task.seeds), len(task.folds), *own.shape[1:])
+        each = [linear_answers(by_fold, task) for by_fold in by_seed]
+        together = np.concatenate([machines.probabilities for machines in each])
+        answers[f"{name}_features"] = ClipAnswers(each[0].table, together)
+    answers["optical_flow"] = linear_answers(flow_features(clips, farthest(pixels_of(clips), clips)), task)
     if clips.lengths.min() >= FEWEST_FRAMES:
         answers["lbp_top"] = linear_answers(candidate_features(clips), task)
     return answers | {"majority": majority_of_folds(task)}

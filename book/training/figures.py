@@ -205,8 +205,8 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
 
 
 def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float) -> Drawn:
-    """Loss on training and validation split, and validation accuracy, by epoch, a line per network; dots mark
-    the chosen epochs.
+    """Loss on training and validation split, and validation accuracy, by epoch: of one network, or the mean
+    of several in a band from the lowest to the highest; dots mark the chosen epochs.
 
     ``curves``: name -> curve with ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture),
     ``valid_accuracy`` (share), and the chosen epoch. ``null``: the validation accuracy (share) of who always
@@ -218,14 +218,19 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
         for number, (curve, best) in enumerate(curves.values())
     )
     figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(WIDTH, 2.5))
-    pale = {"alpha": 1.0 if len(curves) == 1 else 0.55, "linewidth": 1.2}
-    for _, own in data.groupby("network"):
-        # Few epochs are points: a line through one of them would not show.
-        marker = {"marker": "o" if len(own) < 4 else None, "markersize": 4}
-        (train,) = loss.plot(own["epoch"], own["train_loss"], color=BLUE, linestyle="--", **pale, **marker)
-        (valid,) = loss.plot(own["epoch"], own["valid_loss"], color=VERMILION, **pale, **marker)
-        accuracy.plot(own["epoch"], own["valid_accuracy"], color=VERMILION, **pale, **marker)
-    loss.legend([train, valid], ["training", "validation"], frameon=True, framealpha=1, edgecolor="none")
+    # Few epochs are points: a line through one of them would not show.
+    line = {"linewidth": 1.4, "marker": "o" if data["epoch"].max() < 4 else None, "markersize": 4}
+    by_epoch = data.groupby("epoch")
+    for axes, name, colour, dashes in (
+        (loss, "train_loss", BLUE, "--"),
+        (loss, "valid_loss", VERMILION, "-"),
+        (accuracy, "valid_accuracy", VERMILION, "-"),
+    ):
+        own = by_epoch[name].agg(["mean", "min", "max"])
+        axes.fill_between(own.index, own["min"], own["max"], color=colour, alpha=0.2, linewidth=0)
+        label = "training" if name == "train_loss" else "validation"
+        axes.plot(own.index, own["mean"], color=colour, linestyle=dashes, label=label, **line)
+    loss.legend(frameon=True, framealpha=1, edgecolor="none")
     most = float(data[["train_loss", "valid_loss"]].max().max())
     loss.set(title="Loss (nats)", ylim=(0, 1.08 * most), xlabel="epoch")
     chosen = data[data["best"]]
@@ -260,7 +265,8 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
     rise = last_fifth([curve for curve, _ in curves.values()])["valid_rise"].value
     caption = (
         "Left, the loss on training pictures (while they are augmented and neurons dropped) and on "
-        "validation pictures; right, validation accuracy, a dot at each epoch that was kept. In the last "
+        "validation pictures; right, validation accuracy, a dot at each epoch that was kept"
+        f"{', lines and bands their mean and range' if len(curves) > 1 else ''}. In the last "
         f"fifth of the epochs accuracy moved by {_signed(rise)} points."
     )
     return Drawn(

@@ -263,6 +263,38 @@ def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     return found
 
 
+def drawn_anew(run: FaceSession) -> FaceSet | None:
+    """The pictures of the people drawn anew, beyond all splits; None where the page asks for none."""
+    return run.beside(run.params.faces).labelled() if len(run.params.face_requests) > 1 else None
+
+
+VARIANTS = ("dropout_gain", "augmentation_gain")
+"""Those of ``TRAINING_GAINS`` that are asked of more people, where these were asked."""
+
+
+def variant_gains(
+    run: FaceSession, tested: Tested, anew: FaceSet | None, classes: tuple[str, ...], **draws
+) -> dict[str, Estimate]:
+    """``VARIANTS`` over the tested people and those drawn ``anew``, who are many more: each whose other side
+    answered them too when it was trained. Without them a point can hardly be told from none.
+    """
+    if anew is None:
+        return {}
+    asked = [m for m in networks_beside(run) if m.population.fresh == run.params.face_requests[1]]
+    answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in asked}
+    answers = {who: np.concatenate(both) for who, both in answers.items() if both[1] is not None}
+    faces = FaceSet.concat(anew.name, [tested.pictures, anew])
+    own = zip(tested.seeds, tested.models, (said for _, said in tested.answers), strict=False)
+    answers |= {
+        (OWN, seed): np.concatenate([said, predict(model, anew, device=run.device)])
+        for seed, model, said in own
+    }
+    table = pd.DataFrame(answers.keys(), columns=["condition", "seed"])
+    scored = score_on(faces, classes, table, np.stack([*answers.values()]), ["condition"], **draws)
+    gains = comparisons(scored)
+    return {name: gains[name] for name in VARIANTS if name in gains}
+
+
 def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
     """``dropout_networks`` and ``augmentation_networks``: the fewer of those with and those without it,
     where both were tested.
@@ -352,18 +384,23 @@ seen."""
 
 
 def ask_people(
-    run: FaceSession, tested: Tested, fold: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int
+    tested: Tested,
+    fold: FaceSet,
+    anew: FaceSet | None,
+    classes: tuple[str, ...],
+    *,
+    device: torch.device | str = "cpu",
+    draws: int,
+    seed: int,
 ) -> dict[str, TrainingScores]:
     """The networks whose weights are kept, one row each, on the people who chose the epoch, on those who had
-    no say, both of ``fold``, and where the page declares them on people drawn anew; these have nobody in
-    common.
+    no say, both of ``fold``, and where there are some on those drawn ``anew``; these have nobody in common.
     """
     people = {CHOSE: fold.split("valid"), HAD_NO_SAY: fold.split("test")}
-    if len(run.params.face_requests) > 1:
-        people[FRESH] = run.beside(run.params.faces).labelled()
+    people |= {} if anew is None else {FRESH: anew}
     table, asked = pd.DataFrame({"condition": OWN, "seed": range(len(tested.models))}), {}
     for number, (name, faces) in enumerate(people.items()):
-        answers = np.stack([predict(model, faces, device=run.device) for model in tested.models])
+        answers = np.stack([predict(model, faces, device=device) for model in tested.models])
         settings = {"draws": draws, "seed": seed + number}
         asked[name] = score_on(faces, classes, table, answers, ["condition"], **settings)
     return asked

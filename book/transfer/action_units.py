@@ -26,7 +26,7 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import collected, features_of
 from ferbook.estimate import Estimate
 
-BY_EMOTION, BY_FEATURES, BY_UNTRAINED, BY_HOG = READS = ("emotion", "features", "untrained", "BY_HOG")
+BY_EMOTION, BY_FEATURES, BY_UNTRAINED, BY_HOG = READS = ("emotion", "features", "untrained", "HOG")
 """What heads read: the picture's true emotion and nothing else; what the last layer of the trained networks
 is given; the same of untrained networks; histograms of oriented gradients."""
 

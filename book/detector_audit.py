@@ -1,0 +1,285 @@
+"""``ferbook stimuli`` and ``ferbook audit``: faces for anybody's detector of action units, and what it made
+of them, as ``fer_lib.aus.audit`` judges it.
+"""
+
+import io
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fer_lib.aus.audit import Audit, Output
+from fer_lib.paths import cache_dir
+from ferbook.errors import DataError, nearest_name
+from ferbook.files import open_regular, read_yaml, whole_folder
+from synthetic_faces.assets import CREDIT
+from synthetic_faces.facs import AUS
+from synthetic_faces.stimuli import render_stimuli, stimuli_table
+
+PICTURES, TABLE, TRUTH_FILE, LICENCE_FILE = "pictures", "faces.csv", "truth.csv", "LICENCE.txt"
+"""What lies in a folder of stimuli; a detector may see the first two."""
+
+LICENCE_TEXT = """These people do not exist. The pictures are rendered and free to share: CC0 1.0.
+{credit}
+Made by: ferbook stimuli OUT --people {people} --seed {seed} --size {size}
+Show a detector the folder "pictures" only; truth.csv says what is in them.
+"""
+
+OPENFACE_3 = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU25", "AU26")
+"""The eight units of DISFA, which OpenFace 3 gives without names."""
+
+COLUMN = re.compile(r"au[_ ]?0*(\d+)(?:[_ ](r|c|intensity|left|right))?", re.IGNORECASE)
+"""py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``)."""
+
+MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of ([\d.]+))?")
+"""What a mapping says of a column: ``AU12``, ``AU12 left``, ``AU12 of 5``, where 5 is its full strength."""
+
+SURE = ("facescore", "confidence", "success")
+"""Columns by which one of several faces is taken."""
+
+LARGEST = 2**28
+"""Bytes of a table of detections."""
+
+
+def write_stimuli(out: Path, people: int, seed: int, size: int, tell: Callable[[str], None]) -> int:
+    """Render the stimuli into the folder ``out``, whole or not at all; returns how many there are.
+
+    Raises DataError where ``out`` is there and not empty, or cannot be written, SettingError as
+    ``stimuli_table`` does.
+    """
+    table = stimuli_table(people, seed)
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise DataError(f"{out}: it is there already and not empty; name a new folder")
+        tell(f"rendering {len(table):,} pictures of {people} people, {size} × {size} pixels")
+        ready = itertools.accumulate(itertools.repeat(len(table) // people))
+        pixels = render_stimuli(
+            table, size, seed, cache=cache_dir(), advance=lambda _: tell(f"{next(ready):,} rendered")
+        )
+        with whole_folder(out) as partial:
+            (partial / PICTURES).mkdir()
+            for name, picture in zip(table["file"], pixels, strict=True):
+                Image.fromarray(picture).convert("RGB").save(partial / PICTURES / name)
+            table[["file"]].to_csv(partial / TABLE, index=False)
+            table.to_csv(partial / TRUTH_FILE, index=False)
+            told = LICENCE_TEXT.format(credit=CREDIT, people=people, seed=seed, size=size)
+            (partial / LICENCE_FILE).write_text(told, encoding="utf-8")
+    except OSError as fault:
+        raise DataError(f"{out}: the stimuli could not be written ({fault.strerror})") from fault
+    return len(table)
+
+
+def read_truth(folder: Path) -> pd.DataFrame:
+    """The table of the stimuli in ``folder``. Raises DataError where it is none, or another one."""
+    file = folder / TRUTH_FILE
+    if not file.is_file():
+        raise DataError(
+            f"{folder}: no stimuli lie there (no {TRUTH_FILE}); `ferbook stimuli {folder}` makes them"
+        )
+    known = stimuli_table(6).columns
+    table = read_table(file)
+    if list(table.columns) != list(known) or not len(table):
+        raise DataError(f"{file}: not a table of `ferbook stimuli`; make the folder anew")
+    numbers = ["person", "dose", *(name for name in known if name.startswith("AU"))]
+    try:
+        return table.assign(**{name: table[name].astype(float) for name in numbers})
+    except ValueError as fault:
+        raise DataError(f"{file}: {fault}; make the folder anew") from fault
+
+
+def read_table(file: Path) -> pd.DataFrame:
+    """A CSV as texts, without blanks around names and values. Raises DataError, naming the file, for what is
+    none.
+    """
+    try:
+        with open_regular(file) as stream:
+            raw = stream.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise DataError(f"{file}: larger than {LARGEST:,} bytes; leave out columns that are no units")
+        text = raw.decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        separator = max(",;\t", key=first.count)
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except OSError as fault:
+        raise DataError(f"{file}: cannot be read ({fault.strerror})") from fault
+    except UnicodeDecodeError as fault:
+        raise DataError(f"{file}: not UTF-8 at byte {fault.start}; save it as CSV in UTF-8") from fault
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as fault:
+        told = "it is empty" if not text.strip() else f"not a CSV ({' '.join(str(fault).split())})"
+        raise DataError(f"{file}: {told}; expected a row per picture and a column per unit") from fault
+    table.columns = table.columns.str.strip()
+    if not len(table):
+        raise DataError(f"{file}: no rows below the names of the columns")
+    return table.apply(lambda column: column.str.strip())
+
+
+def read_mapping(given: str, columns: list[str]) -> dict[str, str]:
+    """Column -> what it means, as ``MEANT`` reads it, or ``file``: of a YAML file, of a CSV with the columns
+    ``column`` and ``means``, or of ``openface3``. Raises DataError for a column that is not there and a
+    meaning that is none.
+    """
+    file = Path(given)
+    if given == "openface3":
+        numbered = [name for name in columns if re.fullmatch(r"(?:\w*?[_ ])?[0-7]", name)]
+        if len(numbered) != len(OPENFACE_3):
+            raise DataError(f"openface3: {len(numbered)} columns end in _0 to _7; expected {len(OPENFACE_3)}")
+        numbered.sort(key=lambda name: name[-1])
+        return dict(zip(numbered, OPENFACE_3, strict=True))
+    if file.suffix.lower() == ".csv":
+        table = read_table(file)
+        if not {"column", "means"} <= set(table.columns):
+            raise DataError(f"{file}: expected the columns column and means")
+        meant = dict(zip(table["column"], table["means"], strict=True))
+    else:
+        meant = read_yaml(file, DataError)
+    if not isinstance(meant, dict) or not meant:
+        raise DataError(f"{file}: expected lines such as `mouth_smile: AU12`")
+    for column, means in meant.items():
+        if str(column) not in columns:
+            raise DataError(
+                f"{file}: no column {column!r} among the detections{nearest_name(str(column), columns)}"
+            )
+        if means != "file" and not ((fits := MEANT.fullmatch(str(means))) and fits[1] in AUS):
+            raise DataError(f"{file}: {column} means {means!r}; expected file, AU12, AU12 left or AU12 of 5")
+    return {str(column): str(means) for column, means in meant.items()}
+
+
+def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
+    """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out."""
+    meant: dict[str, tuple[str, str]] = {}
+    for column in columns:
+        if not (fits := COLUMN.fullmatch(column)):
+            continue
+        unit, ending = f"AU{int(fits[1])}", (fits[2] or "").lower()
+        if unit == "AU45":
+            notes.append(f"{column}: a blink is read as AU43, closed eyes")
+            unit = "AU43"
+        if unit not in AUS:
+            notes.append(f"{column}: the faces show no {unit}; left out")
+            continue
+        side = f" {ending}" if ending in ("left", "right") else ""
+        strong = ending in ("r", "intensity")
+        if strong or unit + side not in meant:
+            meant[unit + side] = column, f"{unit}{side}{' of 5' * strong}"
+    return dict(meant.values())
+
+
+def read_detections(file: Path, truth: pd.DataFrame, given: str = "") -> tuple[tuple[Output, ...], list[str]]:
+    """The outputs of a detector on the pictures of ``truth``, and a line for each thing that is odd.
+
+    ``given``: a mapping of columns, as of ``read_mapping``; without one they are known by their names. Raises
+    DataError where nothing can be compared.
+    """
+    table, notes = read_table(file), []
+    columns = list(table.columns)
+    meant = read_mapping(given, columns) if given else recognised(columns, notes)
+    named = [column for column, means in meant.items() if means == "file"]
+    meant = {column: MEANT.fullmatch(means) for column, means in meant.items() if means != "file"}
+    if not meant:
+        raise DataError(
+            f"{file}: no column is known as an action unit (there are {', '.join(columns[:8])} …); "
+            "say what they mean with --columns"
+        )
+    rows = _one_row_each(_placed(file, table, truth, named, notes), list(meant), notes)
+    places = rows.pop("place")
+    values = rows[list(meant)].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    if "success" in {name.lower() for name in rows}:
+        success = next(name for name in rows if name.lower() == "success")
+        values[pd.to_numeric(rows[success], errors="coerce").eq(0)] = np.nan
+    elif bad := int((values.isna() & rows[list(meant)].ne("")).to_numpy().sum()):
+        notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
+    without = len(truth) - len(set(places[values.notna().any(axis=1)]))
+    if without:
+        notes.append(f"{without:,} of {len(truth):,} pictures have no answer: no face was found there")
+    tops = _tops(values, meant, notes)
+    outputs = []
+    for column, fits in meant.items():
+        found = np.full(len(truth), np.nan)
+        found[places] = values[column] / tops[column][0]
+        if np.isfinite(found).any():
+            top, scaled = tops[column]
+            outputs.append(Output(fits[1], fits[2] or "", found, top, scaled))
+        else:
+            notes.append(f"{column}: no number in any row; left out")
+    twice = pd.Series([each.name for each in outputs], dtype=str)
+    if twice.duplicated().any():
+        raise DataError(f"{file}: two columns mean {twice[twice.duplicated()].iloc[0]}; give one of them")
+    if not outputs:
+        raise DataError(f"{file}: no number in any column of a unit")
+    outputs.sort(key=lambda each: (AUS.index(each.unit), each.side))
+    return tuple(outputs), notes
+
+
+def _placed(
+    file: Path, table: pd.DataFrame, truth: pd.DataFrame, named: list[str], notes: list[str]
+) -> pd.DataFrame:
+    """The rows of known pictures, with the number of each in ``truth`` as ``place``."""
+    numbers = {Path(name).stem: place for place, name in enumerate(truth["file"])}
+    sought = named or table.columns
+    stems = {
+        name: table[name].str.replace("\\", "/").str.rpartition("/")[2].str.rpartition(".") for name in sought
+    }
+    found = {name: parts[0].where(parts[1].eq("."), parts[2]).map(numbers) for name, parts in stems.items()}
+    column = max(found, key=lambda name: found[name].notna().sum())
+    places = found[column]
+    if not places.notna().any() and not named and "frame" in table:
+        frames = pd.to_numeric(table["frame"], errors="coerce")
+        order = truth["file"].argsort().to_numpy()
+        places = (frames - min(frames.min(), 1)).map(dict(enumerate(order)))
+        notes.append("no column names the pictures; `frame` is taken as their order by name")
+    if not places.notna().any():
+        raise DataError(f"{file}: no column names the pictures; expected names such as {truth['file'].min()}")
+    if strange := int(places.isna().sum()):
+        first = table[column][places.isna()].iloc[0]
+        notes.append(f"{strange:,} rows are of no picture of these stimuli, such as {first!r}; left out")
+    rows = table[places.notna()].copy()
+    rows["place"] = places[places.notna()].astype(int)
+    return rows
+
+
+def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
+    """One row per picture: the same row twice counts once, and of several faces the surest is taken."""
+    once = rows.drop_duplicates(["place", *units])
+    if len(once) < len(rows):
+        notes.append(f"{len(rows) - len(once):,} rows stand there twice; each counts once")
+    if several := int(once["place"].duplicated(keep=False).sum()):
+        sure = next((name for known in SURE for name in once if name.lower() == known), "")
+        how = f"the one with the highest {sure}" if sure else "the first"
+        pictures = once["place"][once["place"].duplicated()].nunique()
+        notes.append(f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken")
+        if sure:
+            order = pd.to_numeric(once[sure], errors="coerce").sort_values(ascending=False, kind="stable")
+            once = once.loc[order.index]
+        once = once.drop_duplicates("place")
+    return once
+
+
+def _tops(
+    values: pd.DataFrame, meant: Mapping[str, re.Match], notes: list[str]
+) -> dict[str, tuple[float, bool]]:
+    """What each column says of a unit in full: what the mapping says, else 1, 5 or 100, and where none of
+    these fits all columns its own largest value; and whether it is known.
+    """
+    unsaid = [column for column, fits in meant.items() if not fits[3]]
+    largest = values[unsaid].abs().max()
+    most, signed = float(largest.max()) if unsaid else 0.0, bool((values[unsaid] < -0.1).to_numpy().any())
+    known = () if signed else ((1.0, 0.0), (5.0, 2.0), (100.0, 20.0))
+    top = next((top for top, above in known if above <= most <= 1.1 * top), None)
+    if top != 1:
+        read = {5.0: "0 to 5", 100.0: "per cent"}.get(top, "shares of each column's largest")
+        notes.append(f"values go up to {most:.3g}{' and below 0' * signed}; they are read as {read}")
+    return {
+        column: (float(fits[3] or top or largest[column] or 1), bool(fits[3] or top))
+        for column, fits in meant.items()
+    }
+
+
+def audited(folder: Path, detections: Path, columns: str = "") -> tuple[Audit, list[str]]:
+    """The audit of a table of ``detections`` on the stimuli in ``folder``, and what is odd about it."""
+    truth = read_truth(folder)
+    outputs, notes = read_detections(detections, truth, columns)
+    return Audit(truth, outputs), notes
