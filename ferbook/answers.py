@@ -1,5 +1,6 @@
-"""The page of answers: every claim in one picture, in a table, and paper by paper with all its questions."""
+"""The page of answers: how many claims hold, all in one picture, and paper by paper a card for each."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.questions import claim_digest, fill_log, read_log, require_logged
 from ferbook.store import Run
-from ferbook.verdicts import Answered, ByChapter, Judged, Told, Verdict, judged_claims, told_by
+from ferbook.verdicts import Answered, ByChapter, Evidence, Judged, Verdict, evidence_by, judged_claims
 
 PLACE = "<!-- claims -->"
 """The line of a page in whose place ``answers_text`` is put."""
@@ -54,16 +55,27 @@ class Verdicts:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the run's judgement, and the reference's verdict with why."""
-        told = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
-        return {"paper": self.paper.paper, **self.own.to_json(), "reference": told}
+        reference = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
+        return {"paper": self.paper.paper, **self.own.to_json(), "reference": reference}
 
-    def drawn(self) -> Iterator[tuple[str, Verdict, Answered]]:
+    @property
+    def apart(self) -> bool:
+        """Whether the run has numbers of its own beside the reference's: it may have asked the same networks,
+        and then every number is the same.
+        """
+        if self.reference is None:
+            return False
+        found = [[one.estimate for one in judged.answers] for judged in (self.own, self.reference)]
+        return self.own.verdict != "not asked" and found[0] != found[1]
+
+    def dots(self) -> Iterator[tuple[str, Verdict, Answered]]:
         """By whom, with which verdict, and the answer to the question that decided, where a number was
         found.
         """
         place = self.main.answers.index(self.main.deciding)
-        for name, judged in ((BY_REFERENCE, self.reference), (BY_RUN, self.own)):
-            if judged and judged.answers[place].found:
+        own = None if self.reference and not self.apart else self.own
+        for name, judged in ((BY_REFERENCE, self.reference), (BY_RUN, own)):
+            if judged and judged.answers[place].estimate:
                 yield name, judged.verdict, judged.answers[place]
 
 
@@ -87,9 +99,9 @@ def answers_of(run: Run) -> Answers:
         require_logged(
             read_claims(paths.claims_file()), read_log(paths.questions_log()), paths.questions_log()
         )
-    own = told_by(run)
+    own = evidence_by(run)
     standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
-    reference = {name: Told.by(standing[name]) if name in standing else Told() for name in chapters()}
+    reference = {name: Evidence.by(standing[name]) if name in standing else Evidence() for name in chapters()}
     verdicts = [
         Verdicts(paper, mine, theirs if judged_chapters(mine) <= standing.keys() else None)
         for (paper, ours), (_, others) in zip(judged_claims(own), judged_claims(reference), strict=True)
@@ -98,7 +110,7 @@ def answers_of(run: Run) -> Answers:
     return Answers(
         tuple(verdicts),
         {name: reference[name] if name in standing else own[name] for name in chapters()},
-        {name: reference[name] if own[name] == Told() else own[name] for name in chapters()},
+        {name: reference[name] if own[name] == Evidence() else own[name] for name in chapters()},
     )
 
 
@@ -108,18 +120,18 @@ def log_verdicts(verdicts: Sequence[Verdicts]) -> str:
     """
     claims, file = read_claims(paths.claims_file()), paths.questions_log()
     preconditions = claims.preconditions
-    told = {
+    by_claim = {
         (each.own.claim.short, claim_digest(each.own.claim, preconditions)): each.own.verdict
         for each in verdicts
         if all(one.answer != "not asked" for one in (*each.own.own, *each.own.required.values()))
     }
-    found, left = fill_log(file, told)
-    said = [f"{file.name}: {len(found)} put in", *(f"  {name}: {verdict}" for name, verdict in found)]
-    if left:
-        said += [
-            f"still to be computed, since this run does not ask it, or asks otherwise: {', '.join(left)}"
+    entries, missing = fill_log(file, by_claim)
+    lines = [f"{file.name}: {len(entries)} put in", *(f"  {name}: {verdict}" for name, verdict in entries)]
+    if missing:
+        lines += [
+            f"still to be computed, since this run does not ask it, or asks otherwise: {', '.join(missing)}"
         ]
-    return "\n".join(said)
+    return "\n".join(lines)
 
 
 def judged_chapters(judged: Judged) -> set[str]:
@@ -148,14 +160,14 @@ def figure_link(judged: Judged, results: ByChapter) -> str:
 
     Raises DataError for one that the chapter never draws.
     """
-    chapter, _, name = judged.claim.figure.partition(".")
+    chapter, _, name = judged.figure.partition(".")
     if not chapter:
         return ""
     if chapter not in results:
-        raise DataError(f"{judged.claim.figure}: no chapter {chapter!r}{nearest_name(chapter, results)}")
+        raise DataError(f"{judged.figure}: no chapter {chapter!r}{nearest_name(chapter, results)}")
     figures = results[chapter].figures
     if name in figures:
-        return f'<a href="{chapter}/{chapter}.html#figure-{name}">figure</a>'
+        return f'<a href="{chapter}/{chapter}.html#figure-{name}">the figure that decides</a>'
     if any(f'"{name}"' in source for source in code_sources(read_notebook(chapters()[chapter].notebook))):
         return ""
     raise DataError(
@@ -164,23 +176,29 @@ def figure_link(judged: Judged, results: ByChapter) -> str:
     )
 
 
-def _overview(every: Sequence[Verdicts], results: ByChapter) -> list[str]:
-    both = any(each.reference for each in every)
-    heads = ["Reference", "Your run"] if both else ["Verdict"]
-    where = suite().again[1].capitalize()
-    again = [where] if any(each.main.replicated for each in every) else []
-    heads += [*again, "Claim", "Why", "Survives", ""]
-    rows = [table_row(heads), "|---" * len(heads) + "|"]
-    for each in every:
-        verdicts = [badge(each.own.verdict)]
-        if both:
-            verdicts.insert(0, badge(each.reference.verdict) if each.reference else "–")
-        there = each.main.replicated
-        verdicts += [badge(there.answer) if there else "–"] * len(again)
-        claim = f"{each.main.claim.claim} *({each.paper.name})*"
-        survives = {True: "yes", False: "no", None: "–"}[each.main.survives]
-        rows.append(table_row([*verdicts, claim, each.main.why, survives, figure_link(each.main, results)]))
-    return rows
+_COUNTED = (
+    ("holds", "holds", "hold"),
+    ("holds against a weak control", "holds against a weak control only", "hold against a weak control only"),
+    ("does not hold", "does not hold", "do not hold"),
+    ("not settled", "is not settled", "are not settled"),
+    ("cannot be asked with this many", "cannot be asked with so few", "cannot be asked with so few"),
+    ("cannot be asked here", "cannot be asked here", "cannot be asked here"),
+    ("not asked", "was not asked", "were not asked"),
+)
+"""Each verdict, as it is said of one claim and of several."""
+
+
+def counts_text(every: Sequence[Verdicts]) -> str:
+    """One sentence: of how many claims which verdict was reached, and by whom."""
+    counts = Counter(each.main.verdict for each in every)
+    told = [
+        f"**{counts[verdict]}** {one if counts[verdict] == 1 else several}"
+        for verdict, one, several in _COUNTED
+        if counts[verdict]
+    ]
+    claims = f"Of {len(every)} claims" if len(every) > 1 else "Of one claim"
+    listed = f"{', '.join(told[:-1])} and {told[-1]}" if told[1:] else "".join(told)
+    return f"{claims} {listed}."
 
 
 def _scaled(answered: Answered, size: float) -> dict[str, float]:
@@ -188,11 +206,11 @@ def _scaled(answered: Answered, size: float) -> dict[str, float]:
     positive.
     """
     sign = -1 if answered.question.side == "below" else 1
-    ends = [answered.found.low, answered.found.high]
+    ends = [answered.estimate.low, answered.estimate.high]
     if None in ends or answered.question.counts:
         ends = [float("nan")] * 2
     low, value, high = (
-        sign * (end - answered.limit) / size for end in (ends[0], answered.found.value, ends[1])
+        sign * (end - answered.limit) / size for end in (ends[0], answered.estimate.value, ends[1])
     )
     band = (answered.question.margin or float("nan")) / size
     low, high = (low, high) if sign > 0 else (high, low)
@@ -201,8 +219,8 @@ def _scaled(answered: Answered, size: float) -> dict[str, float]:
 
 def _size(answered: Answered) -> float:
     """The largest distance from the bound that is to be drawn."""
-    found, margin = answered.found, answered.question.margin or 0.0
-    ends = [end for end in (found.low, found.value, found.high) if end is not None]
+    estimate, margin = answered.estimate, answered.question.margin or 0.0
+    ends = [end for end in (estimate.low, estimate.value, estimate.high) if end is not None]
     return max(margin, *(abs(end - answered.limit) for end in ends))
 
 
@@ -216,24 +234,24 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     rows, data = [], []
     first = BY_REFERENCE if any(each.reference for each in every) else BY_RUN
     for each in every:
-        drawn = list(each.drawn())
+        dots = list(each.dots())
         row = {"group": each.paper.name, "label": each.main.claim.short}
         verdict = each.main.verdict
-        size = max([_size(answered) for *_, answered in drawn], default=1.0) or 1.0
+        size = max([_size(answered) for *_, answered in dots], default=1.0) or 1.0
         # A claim of which nothing was measured has its line all the same.
         empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
-        shown = [(name, _scaled(answered, size)) for name, _, answered in drawn] or [(first, empty)]
+        ends_by_run = [(name, _scaled(answered, size)) for name, _, answered in dots] or [(first, empty)]
         rows += [
             row | {"series": name, "note": "" if number else _IN_PICTURE.get(verdict, verdict)} | ends
-            for number, (name, ends) in enumerate(shown)
+            for number, (name, ends) in enumerate(ends_by_run)
         ]
-        for name, judged, answered in drawn:
+        for name, judged, answered in dots:
             data.append(
                 {
                     "claim": each.main.claim.short,
                     "run": name,
                     "metric": answered.question.metric,
-                    **{end: getattr(answered.found, end) for end in ("value", "low", "high")},
+                    **{end: getattr(answered.estimate, end) for end in ("value", "low", "high")},
                     "asked": answered.asked,
                     "verdict": judged,
                 }
@@ -242,7 +260,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     if table["series"].nunique() == 1:
         table["series"] = ""
     counts = pd.Series([each.main.verdict for each in every]).value_counts()
-    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    counts_text = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     picture = forest(
         table,
         measured="against the claim  ←  the bound  →  for the claim",
@@ -250,7 +268,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         noted="verdict",
         told=False,
         alt=f"Dots with intervals on either side of a dashed line, one row for each of {len(every)} claims: "
-        f"{told}. The table below gives the numbers.",
+        f"{counts_text}. The table below gives the numbers.",
         caption="Each claim's deciding number, seen from the bound that it was asked to pass; every row in a "
         "scale of its own. A pale bar: differences too small to count. Weak control: it holds against such a "
         "one, and the strong one decides otherwise. Too few: it cannot be asked with this many. Not found "
@@ -271,7 +289,7 @@ def _question(each: Answered, results: ByChapter, before: str) -> str:
     if named := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
         where += f", on {', '.join(named)}"
     before = f"*{before.strip().capitalize()}* " if before else ""
-    return table_row([badge(each.answer), f"{before}{question.asks}", each.told, each.finds or "–", where])
+    return table_row([badge(each.answer), f"{before}{question.asks}", each.details, each.finds or "–", where])
 
 
 def _planted(control: Control | None) -> tuple[str, ...]:
@@ -282,33 +300,49 @@ def _planted(control: Control | None) -> tuple[str, ...]:
     return (f"*Planted*, to see that it can be asked: {control.plants}. It {outcome}.", "")
 
 
-def _claim(each: Verdicts, results: ByChapter) -> list[str]:
+def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
+    """A claim as a card: its verdict, what was found, the figure, and below a fold how it was asked."""
     judged, claim = each.main, each.main.claim
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
+    there, survives = judged.replicated, {True: "yes", False: "no"}.get(judged.survives)
+    beside = [
+        *([f"{suite().again[1].capitalize()}: {badge(there.answer)}"] if there else []),
+        *([f"Survives the count of all questions: {survives}"] if survives else []),
+        *filter(None, [figure_link(judged, pages)]),
+    ]
+    own = []
+    if each.apart:
+        own = [f"*Your run:* {badge(each.own.verdict)} {each.own.finding}", ""]
+    elif each.reference and each.own.verdict != "not asked":
+        own = ["*Your run* asked the same networks, so its answer is this one.", ""]
     return [
-        f":::{{dropdown}} {claim.claim} {badge(judged.verdict)}",
+        "::::{container} claim",
+        *(f"{badge(judged.verdict)} **{claim.claim}**", ""),
+        *(judged.finding, "", *own, " · ".join(beside), ""),
+        ":::{dropdown} How it was asked",
         *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
         *_planted(judged.control),
         *("| Answer | Asked here | Measured | Finds | Where |", "|---|---|---|---|---|"),
         *(_question(one, results, "first of all: ") for one in judged.required.values()),
         *(_question(one, results, one.role) for one in judged.answers),
         *(_question(one, results, f"{suite().again[1]}: ") for one in judged.again.values()),
-        *(":::", ""),
+        *(":::", "::::", ""),
     ]
 
 
 def answers_text(answers: Answers, folder: Path) -> str:
-    """The claims as MyST Markdown: a picture, whose files go below ``folder``, an overview, then paper by
-    paper each claim with its questions, numbers and answers.
+    """The claims as MyST Markdown: how many hold, a picture, whose files go below ``folder``, then paper by
+    paper a card for each claim, with its questions, numbers and answers.
     """
     every = answers.verdicts
     if not every:
         return ""
-    lines = [store_figure(folder, "claims", claims_picture(every)), "", *_overview(every, answers.pages), ""]
+    picture = store_figure(folder, "claims", claims_picture(every))
+    lines = [counts_text(every), "", picture, ""]
     papers = {each.paper.paper: each.paper for each in every}
     for paper in papers.values():
         lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
         for each in every:
             if each.paper is paper:
-                lines += _claim(each, answers.results)
+                lines += _claim(each, answers.results, answers.pages)
     return "\n".join(lines)

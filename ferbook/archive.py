@@ -112,34 +112,34 @@ def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
         yield f"{len(entries):,} files, more than {MOST_ENTRIES:,}"
     if (size := sum(entry.file_size for entry in entries)) > LARGEST_ARCHIVE:
         yield f"{size:,} bytes unpacked, more than {LARGEST_ARCHIVE:,}"
-    seen: set[str] = set()
+    names: set[str] = set()
     for entry in entries:
         name = entry.filename
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
             yield f"{name!r:.80} is a link, or no plain file"
         if not _PLACE.fullmatch(name):
             yield f"{name!r:.80} is no path within a run"
-        if name.lower() in seen:
+        if name.lower() in names:
             yield f"{name!r:.80} is there twice"
-        seen.add(name.lower())
+        names.add(name.lower())
 
 
 def verify_run(run: Run) -> Findings:
     """What holds of ``run``: its form, its digests, whose code it names, its parameters and its versions.
     Nothing of it is executed.
     """
-    told = Findings()
+    findings = Findings()
     try:
         record = run.record()
         require_sound(run)
     except FerError as fault:
-        told.faults.append(str(fault))
-        return told
+        findings.faults.append(str(fault))
+        return findings
     results = run.results()
     files = sum(len(result.done()["files"]) for result in results)
-    told.holds.append(f"form and digests: {len(results)} chapters, {files} files, made from each other")
+    findings.holds.append(f"form and digests: {len(results)} chapters, {files} files, made from each other")
     for result in results:
-        _verify_chapter(chapters()[result.chapter], result, told)
+        _verify_chapter(chapters()[result.chapter], result, findings)
     here = {name: version(name) for name in suite().packages}
     there = record.get("versions", {})
     differing = [
@@ -147,35 +147,35 @@ def verify_run(run: Run) -> Findings:
         for name in here
         if there.get(name, here[name]) != here[name]
     ]
-    told.holds.append(f"versions: {', '.join(differing) or 'as here'}")
-    return told
+    findings.holds.append(f"versions: {', '.join(differing) or 'as here'}")
+    return findings
 
 
-def _verify_chapter(chapter: Chapter, result: ChapterResult, told: Findings) -> None:
+def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings) -> None:
     inputs = result.done()["inputs"]
     try:
         chapter.parameters(**inputs.get("parameters", {}))
     except ValidationError as fault:
-        told.faults.append(f"{chapter.name}: parameters: {' '.join(str(fault).split())}")
+        findings.faults.append(f"{chapter.name}: parameters: {' '.join(str(fault).split())}")
     try:
         if foreign := foreign_cells(chapter, result):
-            told.faults.append(f"{chapter.name}: cells that nobody here knows: {', '.join(foreign)}")
+            findings.faults.append(f"{chapter.name}: cells that nobody here knows: {', '.join(foreign)}")
     except FerError as fault:
-        told.faults.append(f"{chapter.name}: {fault}")
+        findings.faults.append(f"{chapter.name}: {fault}")
         return
     code, current = inputs.get("code", {}), code_inputs(chapter)
     commit = str(result.record().get("commit", "unknown"))
     if all(inputs.get(part) == now for part, now in current.items()):
-        told.holds.append(f"{chapter.name}: says that it ran this checkout's code")
+        findings.holds.append(f"{chapter.name}: says that it ran this checkout's code")
         return
     odd = [name for name, digest in code.items() if _digest(commit.removesuffix("-dirty"), name) != digest]
     if odd or not code:
         some = ", ".join(odd[:3]) + " …" * (len(odd) > 3)
-        told.unknown.append(
+        findings.unknown.append(
             f"{chapter.name}: files as commit {commit} does not have them: {some or 'none named'}"
         )
     else:
-        told.holds.append(f"{chapter.name}: says that it ran the code of commit {commit}")
+        findings.holds.append(f"{chapter.name}: says that it ran the code of commit {commit}")
 
 
 def _digest(commit: str, name: str) -> str:

@@ -34,15 +34,15 @@ def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object
     Results stand together where they are whole, about data as they are made here, and alike in the
     parameters that the book names, their own and those of the chapters upstream.
     """
-    found = _sound(run, chapter)
-    if found.result is None:
-        return found
+    beside = _sound(run, chapter)
+    if beside.result is None:
+        return beside
     differing: dict[str, None] = {}
     for each in with_upstream([chapter.name]):
         here = parameters if each.name == chapter.name else _parameters(run.result(each.name))
         there = _parameters(open_run(REFERENCE).result(each.name))
         differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().alike)))
-    return _apart(differing) if differing else found
+    return _apart(differing) if differing else beside
 
 
 def _sound(run: Run, chapter: Chapter) -> Beside:
@@ -88,15 +88,15 @@ def standing_beside(run: Run) -> dict[str, Beside]:
     """Every chapter of the book -> what stands beside that of ``run``; in place of one that it lacks, where
     the reference's is about what the run was asked for.
     """
-    found, asked = {}, stored_request(run.record())
+    results, request = {}, stored_request(run.record())
     for name, chapter in chapters().items():
         result = run.result(name)
         if result.done():
-            found[name] = reference_beside(run, chapter, _parameters(result))
+            results[name] = reference_beside(run, chapter, _parameters(result))
             continue
-        found[name] = _sound(run, chapter)
-        if found[name].result:
-            wanted = asked.of_chapter(chapter).model_dump()
-            if differing := _differing(wanted, _parameters(found[name].result), suite().named_by):
-                found[name] = _apart(differing)
-    return found
+        results[name] = _sound(run, chapter)
+        if results[name].result:
+            parameters = request.of_chapter(chapter).model_dump()
+            if differing := _differing(parameters, _parameters(results[name].result), suite().named_by):
+                results[name] = _apart(differing)
+    return results

@@ -58,10 +58,10 @@ class Chapter:
         profile = suite().profile if profile is None else profile
         require_name("profile", profile, suite().profiles)
         model = self.parameters
-        given = {
+        values = {
             name: parse_value(self.name, model, name, value) for name, value in (overrides or {}).items()
         }
-        return model(**model.of_profile(self.profiles, profile, given) | given)
+        return model(**model.of_profile(self.profiles, profile, values) | values)
 
     def parameter_rows(self) -> list[dict[str, object]]:
         """One row per field: name, type, the default in each profile, range and meaning."""
@@ -139,14 +139,15 @@ class Suite:
     """Given a chapter's record, in few words how much it is about, such as ``10 networks``."""
     provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
     """Given a chapter's record, rows for the table that ends its page."""
-    fills: Mapping[str, Callable[[Mapping], str]] = field(default_factory=dict)
-    """Line of a page -> what stands there in a built book, given the results that its chapters show."""
+    fills: Mapping[str, str] = field(default_factory=dict)
+    """Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
+    results that its chapters show."""
 
     @property
     def data_hint(self) -> str:
         """The options and variables that say where data lie."""
-        told = [f"{option.variable} or {option.flag}" for option in self.options if option.variable]
-        return f" ({', '.join(told)})" if told else ""
+        places = [f"{option.variable} or {option.flag}" for option in self.options if option.variable]
+        return f" ({', '.join(places)})" if places else ""
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,8 @@ class Book:
 
 def _load(file: Path, name: str, kind: type) -> object:
     """What the module ``file`` calls ``name``. Raises BookError in one line."""
-    shown = file.relative_to(paths.root())
-    spec = importlib.util.spec_from_file_location(".".join(shown.with_suffix("").parts), file)
+    place = file.relative_to(paths.root())
+    spec = importlib.util.spec_from_file_location(".".join(place.with_suffix("").parts), file)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -169,12 +170,12 @@ def _load(file: Path, name: str, kind: type) -> object:
         raise
     except Exception as fault:
         line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
-        told = " ".join(str(fault).split())
-        raise BookError(f"{shown}{line}: {type(fault).__name__}: {told}; mend that file") from fault
-    found = getattr(module, name, None)
-    if not isinstance(found, kind):
-        raise BookError(f"{shown}: declares no {name} = {kind.__name__}(…); `ferbook new` shows the form")
-    return found
+        reason = " ".join(str(fault).split())
+        raise BookError(f"{place}{line}: {type(fault).__name__}: {reason}; mend that file") from fault
+    declaration = getattr(module, name, None)
+    if not isinstance(declaration, kind):
+        raise BookError(f"{place}: declares no {name} = {kind.__name__}(…); `ferbook new` shows the form")
+    return declaration
 
 
 def load_chapter(file: Path) -> Chapter:
@@ -200,43 +201,43 @@ def page_of(chapter: Chapter) -> str:
     return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
 
 
-def name_fault(name: str, taken: Iterable[str] = ()) -> str:
+def name_fault(name: str, others: Iterable[str] = ()) -> str:
     """Why a chapter cannot be called ``name``; empty if it can."""
     if not NAME.fullmatch(name):
         return f"{name!r} cannot name a chapter: small letters, digits and '_', a letter first"
     if name in RESERVED or any((paths.pages() / f"{name}.{kind}").exists() for kind in ("py", "md")):
         return f"the name {name!r} is taken by the book itself; give the chapter another"
-    if name in taken:
+    if name in others:
         return f"the name {name!r} is taken by another folder; give the chapter another"
     return ""
 
 
 def _declared(profiles: tuple[str, ...]) -> dict[str, Chapter | str]:
     """Folder -> its chapter, or what is wrong with it."""
-    found: dict[str, Chapter | str] = {}
+    by_folder: dict[str, Chapter | str] = {}
     folders = sorted(f for f in paths.pages().iterdir() if f.is_dir() and not f.name.startswith(("_", ".")))
     for folder in folders:
         file = folder / "chapter.py"
         if not file.exists() and not any(folder.glob("*.ipynb")):
             continue
         name = folder.name
-        if fault := name_fault(name, taken=[n for n in found if n.lower() == name.lower()]):
-            found[name] = f"book/{name}: {fault}"
+        if fault := name_fault(name, others=[n for n in by_folder if n.lower() == name.lower()]):
+            by_folder[name] = f"book/{name}: {fault}"
         elif not file.exists():
-            found[name] = (
+            by_folder[name] = (
                 f"book/{name}/chapter.py is missing; write it, as `ferbook new` does, or move the folder"
             )
         elif not (folder / f"{name}.ipynb").is_file():
-            found[name] = (
+            by_folder[name] = (
                 f"book/{name}/{name}.ipynb is missing; the notebook of a chapter has its folder's name"
             )
         else:
             try:
-                found[name] = replace(load_chapter(file), name=name, folder=folder)
-                found[name] = _profile_fault(found[name], profiles) or found[name]
+                by_folder[name] = replace(load_chapter(file), name=name, folder=folder)
+                by_folder[name] = _profile_fault(by_folder[name], profiles) or by_folder[name]
             except FerError as fault:
-                found[name] = str(fault)
-    return found
+                by_folder[name] = str(fault)
+    return by_folder
 
 
 def _profile_fault(chapter: Chapter, profiles: tuple[str, ...]) -> str:
@@ -255,9 +256,9 @@ def _profile_fault(chapter: Chapter, profiles: tuple[str, ...]) -> str:
     return ""
 
 
-def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[str, str]]:
+def _order(by_folder: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[str, str]]:
     """The chapters in the table of contents' order, each after those it depends on; and the faults."""
-    faults = {name: what for name, what in found.items() if isinstance(what, str)}
+    faults = {name: what for name, what in by_folder.items() if isinstance(what, str)}
     places = {Path(page).name: place for place, page in enumerate(pages_of_toc())}
     chapters: dict[str, Chapter] = {}
 
@@ -272,11 +273,11 @@ def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[st
                     f"book/{each}/chapter.py: upstream goes in a circle, {circle}; take one of them out"
                 )
             return
-        for other in found[name].upstream:
-            if other not in found:
-                known = ", ".join(sorted(found.keys() - {name}))
+        for other in by_folder[name].upstream:
+            if other not in by_folder:
+                known = ", ".join(sorted(by_folder.keys() - {name}))
                 faults[name] = (
-                    f"{where}: no chapter {other!r} to be upstream{nearest_name(other, found)}; "
+                    f"{where}: no chapter {other!r} to be upstream{nearest_name(other, by_folder)}; "
                     f"there are {known}"
                 )
                 return
@@ -285,9 +286,9 @@ def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[st
                 faults.setdefault(name, f"{where}: its upstream {other} cannot be read: {faults[other]}")
             if name in faults:
                 return
-        chapters[name] = found[name]
+        chapters[name] = by_folder[name]
 
-    for name in sorted(found, key=lambda name: (places.get(name, len(places)), name)):
+    for name in sorted(by_folder, key=lambda name: (places.get(name, len(places)), name)):
         place(name, ())
     return chapters, faults
 
@@ -295,10 +296,10 @@ def _order(found: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[st
 @cache
 def _read(root: Path) -> Book:
     file = root / "book" / "suite.py"
-    told = _load(file, "SUITE", Suite) if file.exists() else Suite()
-    if told.profile not in told.profiles:
-        raise BookError(f"book/suite.py: profile = {told.profile!r} is none of profiles; name one of them")
-    return Book(told, *_order(_declared(told.profiles)))
+    own = _load(file, "SUITE", Suite) if file.exists() else Suite()
+    if own.profile not in own.profiles:
+        raise BookError(f"book/suite.py: profile = {own.profile!r} is none of profiles; name one of them")
+    return Book(own, *_order(_declared(own.profiles)))
 
 
 def forget() -> None:
@@ -321,16 +322,17 @@ def chapters() -> Mapping[str, Chapter]:
     return book().chapters
 
 
-def book_command(name: str) -> object:
-    """What ``book/suite.py`` gives for the command ``name``. Raises BookError where it is not there."""
-    place = suite().commands[name]
+def named_place(what: str, place: str) -> object:
+    """What lies at ``place``, ``module:name``, which ``book/suite.py`` gives for ``what``. Raises BookError
+    where it is not there.
+    """
     module, _, inner = place.partition(":")
     try:
         return getattr(importlib.import_module(module), inner)
     except (ImportError, AttributeError, ValueError) as fault:
         raise BookError(
-            f"book/suite.py: the command {name!r} is to be {place!r} (module:name), which is not there "
-            f"({fault}); mend it or take it out"
+            f"book/suite.py: {what} is to be {place!r} (module:name), which is not there ({fault}); mend it "
+            "or take it out"
         ) from fault
 
 
@@ -356,10 +358,10 @@ def followers(name: str) -> list[str]:
 def with_upstream(names: Iterable[str]) -> list[Chapter]:
     """The named chapters and what they depend on, in running order; all where none is named: then BookError
     where one of these cannot be read."""
-    wanted: set[str] = set()
+    closure: set[str] = set()
     pending = list(names) or [*chapters(), *book().faults]
     while pending:
         chapter = find_chapter(pending.pop())
-        wanted.add(chapter.name)
-        pending += [name for name in chapter.upstream if name not in wanted]
-    return [chapter for name, chapter in chapters().items() if name in wanted]
+        closure.add(chapter.name)
+        pending += [name for name in chapter.upstream if name not in closure]
+    return [chapter for name, chapter in chapters().items() if name in closure]

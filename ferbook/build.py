@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.answers import PLACE, Verdicts, answers_of, answers_text, badge, table_row
 from ferbook.beside import REFERENCE, Beside, standing_beside
-from ferbook.book import Chapter, book, chapters, page_of, pages_of_toc, suite
+from ferbook.book import Chapter, book, chapters, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import child_environment, committed_file, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures, require_figures
@@ -52,6 +52,12 @@ from ferbook.text import OTHER_CODE, bounds_text, number_text
 STAMP = ".build.json"
 KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
 """The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
+SAME_NETWORKS = "Your run asked the networks of the reference, so its numbers are these."
+"""Said where a run's key metrics are the reference's, to the last digit."""
+WHOSE = (
+    "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
+)
+"""Said where a page quotes both."""
 _FILES = "files"
 """Folder of what lies beside the built pages as it is."""
 _SHOWN_FILES = (".svg", ".png", ".csv")
@@ -107,9 +113,9 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
     ran = []
     for result in results:
         run = Run(result.folder.parent.name, result.folder.parent)
-        if "seconds" in (made := result.record()):
+        if "seconds" in (record := result.record()):
             profile = run.record()["request"]["profile"]
-            took = number_text(made["seconds"], "seconds")
+            took = number_text(record["seconds"], "seconds")
             ran.append(f"{took} with profile `{profile}` (run `{run.name}`)")
     rows = [
         ("Time to read", f"{minutes} minute{'s' * (minutes > 1)}"),
@@ -122,15 +128,6 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
         ),
     ]
     return " · ".join(f"**{name}:** {value}" for name, value in rows)
-
-
-def next_page(page: str) -> str:
-    """The section that leads to the page after ``page``, and says what one learns there; empty at the end."""
-    pages = pages_of_toc()
-    following = next(iter(pages[pages.index(page) + 1 :]), None)
-    then = next((each for each in chapters().values() if page_of(each) == following), None)
-    says = f": {then.learn}" if then and then.learn else ""
-    return f"## Next\n\n{_link(following, page)}{says}." if following else ""
 
 
 def _needs(chapter: Chapter) -> str:
@@ -227,6 +224,8 @@ def key_numbers(
         return ""
     reference, here = beside.result.metrics(), own.metrics()
     extent = suite().extent(beside.result.record())
+    shared = [name for name in chapter.key_metrics if name in reference and name in here]
+    same = bool(shared) and all(reference[name] == here[name] for name in shared)
     rows = [
         (name.replace("_", " "), *(bounds_text(of[name]) if name in of else "–" for of in (reference, here)))
         for name in chapter.key_metrics
@@ -238,7 +237,9 @@ def key_numbers(
         if each.reference and each.main.deciding.question.chapter == chapter.name
     ]
     heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
-    return "\n".join(table_row(line) for line in (heads, ("---",) * 3, *rows))
+    shown = 2 if same else 3
+    table = "\n".join(table_row(line[:shown]) for line in (heads, ("---",) * 3, *rows))
+    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -248,33 +249,34 @@ def stage(run: Run, folder: Path) -> None:
     """
     shutil.copy(paths.config(), folder)
     shutil.copy(paths.toc(), folder)
-    left = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
-    shutil.copytree(paths.pages(), folder / "book", ignore=left)
+    ignore = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
+    shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
     standing = standing_beside(run)
     answers = answers_of(run) if paths.claims_file().exists() else None
     figures, staged, results = Figures(), {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
         there = own.done() is not None
-        shown = own if there else beside.result
-        if shown is None:
+        result = own if there else beside.result
+        if result is None:
             notebook = _absent_notebook(chapter, run)
         else:
-            if foreign := foreign_cells(chapter, shown):
-                again = f"`ferbook run {name} --run {shown.folder.parent.name}` makes it again"
+            if foreign := foreign_cells(chapter, result):
+                again = f"`ferbook run {name} --run {result.folder.parent.name}` makes it again"
                 raise RunStoreError(
-                    f"{shown.notebook}: {', '.join(foreign)}: code neither of this checkout nor of the "
+                    f"{result.notebook}: {', '.join(foreign)}: code neither of this checkout nor of the "
                     f"commit that the run names; {again}"
                 )
-            notebook, results[name] = staged_notebook(chapter, shown), shown
+            notebook, results[name] = staged_notebook(chapter, result), result
             current = code_inputs(chapter)
-            if not _is_of_other_code(shown, current):
-                _require_captions(chapter, shown)
-            told = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
-            _append_end(notebook, page_of(chapter), told)
-            _stage_metrics(shown, current, folder / "metrics")
-            _stage_metrics(beside.result or own, current, folder / "metrics" / REFERENCE)
-            _stage_files(shown.folder, folder, page_of(chapter))
+            if not _is_of_other_code(result, current):
+                _require_captions(chapter, result)
+            origin = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
+            _append_end(notebook, origin)
+            _stage_metrics(result, current, folder / "metrics")
+            lacking = beside.result is None and run.name != REFERENCE
+            _stage_metrics(beside.result or own, current, folder / "metrics" / REFERENCE, lacking=lacking)
+            _stage_files(result.folder, folder, page_of(chapter))
         figures.collect(chapter, notebook)
         staged[name] = notebook
         reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
@@ -282,7 +284,7 @@ def stage(run: Run, folder: Path) -> None:
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, page_of(chapter))
             cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)
-    fills = {place: fill(results) for place, fill in suite().fills.items()}
+    fills = {line: named_place(f"the line {line!r}", place)(results) for line, place in suite().fills.items()}
     for name, notebook in staged.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
@@ -308,17 +310,17 @@ def _with(fills: Mapping[str, str], text: str) -> str:
     return text
 
 
-def _append_end(notebook: NotebookNode, page: str, told: str) -> None:
-    """Append what ends a chapter's page: what it cites, its provenance, and where to go on."""
+def _append_end(notebook: NotebookNode, origin: str) -> None:
+    """Append what ends a chapter's page: what it cites, and its provenance."""
     works = references_text(cited("\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")))
-    ends = {"references": works and f"## References\n\n{works}", "provenance": told, "next": next_page(page)}
+    ends = {"references": works and f"## References\n\n{works}", "provenance": origin}
     notebook.cells += [new_markdown_cell(text, id=name) for name, text in ends.items() if text]
 
 
 def _require_captions(chapter: Chapter, result: ChapterResult) -> None:
     cells = figure_cells(read_notebook(chapter.notebook))
-    for name, told in result.record().get("figures", {}).items():
-        if not told.get("caption"):
+    for name, figure in result.record().get("figures", {}).items():
+        if not figure.get("caption"):
             cell = f", cell {cells[name].get('id')!r}" if name in cells else ""
             raise BookError(
                 f"{page_of(chapter)}.ipynb{cell}: the figure {name!r} has no caption; give it one that says "
@@ -339,11 +341,11 @@ def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
         commit = str(result.record().get("commit", "")).removesuffix("-dirty")
         if committed := committed_file(commit, chapter.notebook):
             known |= set(code_sources(nbformat.reads(committed.decode(), as_version=4)))
-    given = done.get("inputs", {}).get("parameters", {})
+    parameters = done.get("inputs", {}).get("parameters", {})
     for number, cell in enumerate((c for c in executed.cells if c.cell_type == "code"), start=1):
         if INJECTED_TAG in tags(cell):
             try:
-                same = assigned_values(cell.source).items() <= given.items()
+                same = assigned_values(cell.source).items() <= parameters.items()
             except (ChapterError, SyntaxError, ValueError, TypeError):
                 same = False
         else:
@@ -353,30 +355,32 @@ def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
     return odd
 
 
-def _stage_files(made: Path, folder: Path, page: str) -> None:
+def _stage_files(source: Path, folder: Path, page: str) -> None:
     """The figures' files, which lie beside the built ``page``. Raises RunStoreError for one that acts."""
     target = folder / _FILES / Path(page).parent / "figures"
-    for file in sorted(file for file in (made / "figures").glob("*.*") if file.suffix in _SHOWN_FILES):
+    for file in sorted(file for file in (source / "figures").glob("*.*") if file.suffix in _SHOWN_FILES):
         if file.suffix == ".svg" and (fault := fault_of_svg(read_vouched(file, LARGEST_ARTEFACT))):
             raise RunStoreError(f"{file}: {fault}, which no figure here has; run the chapter again")
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
 
 
-def _stage_metrics(result: ChapterResult, current: Mapping[str, object], folder: Path) -> None:
-    """The metrics that pages may quote. Of a result of other code, today's prose may quote some that it
-    lacks.
+def _stage_metrics(
+    result: ChapterResult, current: Mapping[str, object], folder: Path, *, lacking: bool = False
+) -> None:
+    """The metrics that pages may quote. Of a result of other code, and of a run that stands ``lacking`` the
+    reference in its place, today's prose may quote some that it has not.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(result.folder / "metrics.json", folder / f"{result.chapter}.json")
-    if _is_of_other_code(result, current):
+    if lacking or _is_of_other_code(result, current):
         (folder / f"{result.chapter}{OTHER_CODE}").touch()
 
 
 def _is_of_other_code(result: ChapterResult, current: Mapping[str, object]) -> bool:
     """Whether other code than the ``current`` made the result."""
-    made = result.done()["inputs"]
-    return any(made.get(part) != now for part, now in current.items())
+    inputs = result.done()["inputs"]
+    return any(inputs.get(part) != now for part, now in current.items())
 
 
 def require_sound(run: Run) -> None:
@@ -480,8 +484,8 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
             for line in printed
             if any(word in line for word in ("WARNING", "ERROR", "Error"))
         ]
-        told = faults or printed[-15:]
-        raise ChapterError("the book could not be built:\n  " + "\n  ".join(told[:20]) + f"\n  log: {log}")
+        lines = faults or printed[-15:]
+        raise ChapterError("the book could not be built:\n  " + "\n  ".join(lines[:20]) + f"\n  log: {log}")
     new = output / "_build" / "html"
     absent = [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]
     if absent:

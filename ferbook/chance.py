@@ -15,27 +15,27 @@ POWER = 0.8
 """With this probability the smallest effect is found."""
 
 
-def chance_alone(found: Estimate, bound: float) -> float | None:
+def chance_alone(estimate: Estimate, bound: float) -> float | None:
     """p, two-sided, of an estimate so far from ``bound`` or farther if the truth were there: it is below
     1 − level just where the interval does not reach the bound. None where nothing is known of the tails.
     """
-    if found.freedom is None:
+    if estimate.freedom is None:
         return None
-    end = found.low if bound < found.value else found.high
+    end = estimate.low if bound < estimate.value else estimate.high
     # An interval may be widened to hold its value, and then has no length on that side.
-    length = abs(found.value - end) or found.high - found.low
-    reach = stdtrit(found.freedom, (1 + found.level) / 2)
-    return float(2 * stdtr(found.freedom, -reach * abs(found.value - bound) / length))
+    length = abs(estimate.value - end) or estimate.high - estimate.low
+    reach = stdtrit(estimate.freedom, (1 + estimate.level) / 2)
+    return float(2 * stdtr(estimate.freedom, -reach * abs(estimate.value - bound) / length))
 
 
-def smallest_effect(found: Estimate) -> float | None:
+def smallest_effect(estimate: Estimate) -> float | None:
     """How far from its bound the truth must lie for the whole interval to lie beyond it with the probability
     ``POWER``. None where nothing is known of the tails.
     """
-    if found.freedom is None:
+    if estimate.freedom is None:
         return None
-    reach, more = stdtrit(found.freedom, [(1 + found.level) / 2, POWER])
-    return float((1 + more / reach) * (found.high - found.low) / 2)
+    reach, more = stdtrit(estimate.freedom, [(1 + estimate.level) / 2, POWER])
+    return float((1 + more / reach) * (estimate.high - estimate.low) / 2)
 
 
 def holm(chances: Sequence[float]) -> list[float]:

@@ -73,10 +73,10 @@ def compare_shown(stored: ChapterResult, again: Path) -> list[str]:
     """
     faults = []
     for kind in ("figures", "tables"):
-        shown = stored.record().get(kind, {})
+        noted = stored.record().get(kind, {})
         present = {file.stem for file in (again / kind).glob("*.csv")}
-        faults += [f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - shown.keys())]
-        for name, about in shown.items():
+        faults += [f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - noted.keys())]
+        for name, about in noted.items():
             if name in present:
                 before, after = (folder / kind / f"{name}.csv" for folder in (stored.folder, again))
                 faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about["tolerance"])
@@ -158,8 +158,8 @@ def _execute_again(chapter: Chapter, result: ChapterResult, run: Run, parameters
         log = run.work / "logs" / f"{result.chapter}.check.log"
         printed = printed_by_failure(command, log, environment, Path(place))
         if printed is not None:
-            told = [line.strip() for line in printed if line.startswith("FAILED")]
-            return [*faults, *(told or printed[-3:]), f"nbval's log: {log}"]
+            failures = [line.strip() for line in printed if line.startswith("FAILED")]
+            return [*faults, *(failures or printed[-3:]), f"nbval's log: {log}"]
         metrics = ChapterResult(result.chapter, again).metrics()
         return faults + compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
 
@@ -175,22 +175,22 @@ def _quickest(results: Sequence[ChapterResult], within: float) -> set[str]:
 
 
 def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) -> dict[str, object]:
-    def told(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
+    def row(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
         return {"chapter": chapter.name, "executed": executed, "faults": list(faults), "state": state}
 
     result = run.result(chapter.name)
     if faults := result.faults() or faults_of_notebook(result.notebook):
-        return told("failed: the stored result cannot be trusted", faults)
+        return row("failed: the stored result cannot be trusted", faults)
     passed = run.work / "checked" / f"{chapter.name}.json"
     key = {"result": result.checksum(), "finished": result.done()["finished"]}
     earlier: dict = {}
     with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
         earlier = read_json(passed)
     if skip_checked and earlier.get("key") == key:
-        return told(f"unchanged since it passed at {earlier.get('when')}")
+        return row(f"unchanged since it passed at {earlier.get('when')}")
     if not again:
         seconds = result.record().get("seconds", 0.0)
-        return told(
+        return row(
             f"stored result whole; not executed again, which takes {seconds:.0f} s: "
             f"`ferbook check {chapter.name} --run {run.name}` does it"
         )
@@ -200,13 +200,13 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
         parameters = chapter.parameters(**known)
         suite().check({chapter.name: parameters})
     except (FerError, ValidationError) as fault:
-        return told("failed: it cannot be executed again here", [" ".join(str(fault).split())])
+        return row("failed: it cannot be executed again here", [" ".join(str(fault).split())])
     if faults := _execute_again(chapter, result, run, parameters):
-        return told("failed: executed again, it differs", faults, executed=True)
+        return row("failed: executed again, it differs", faults, executed=True)
     write_json(passed, {"key": key, "when": now()})
     figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))
     compared = f"{len(result.metrics())} metrics, {figures} figures, {tables} tables, every compared cell"
-    return told(f"executed again, agrees ({compared})", executed=True)
+    return row(f"executed again, agrees ({compared})", executed=True)
 
 
 def check_run(
@@ -219,9 +219,9 @@ def check_run(
     others' stored results are still verified. ``skip_checked``: trust an earlier pass of an unchanged
     result. Raises RunStoreError where there is no such run.
     """
-    asked = run.record().get("request", {}).get("parameters", {})
-    wanted = names or asked
-    chapters = [chapter for chapter in with_upstream(names) if not wanted or chapter.name in wanted]
+    parameters = run.record().get("request", {}).get("parameters", {})
+    selection = names or parameters
+    chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     names = [chapter.name for chapter in chapters]
     again = set(names) if within is None else _quickest([run.result(name) for name in names], within)
     return [_check_chapter(chapter, run, chapter.name in again, skip_checked) for chapter in chapters]

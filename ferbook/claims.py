@@ -49,7 +49,7 @@ class Question(Entry):
     another metric: the difference of two estimates has an interval of its own, and is a metric. ``beside``:
     the answer puts the claim into proportion, but does not decide it. ``weak``: it asks of a weak control,
     and decides only whether the claim holds at least against that. ``unit``: printed behind a number that has
-    no unit of its own.
+    no unit of its own. ``figure``: the one to look at where it decides, if not the claim's.
     """
 
     asks: str
@@ -62,6 +62,7 @@ class Question(Entry):
     weak: bool = False
     beside: bool = False
     unit: str = ""
+    figure: str = ""
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
@@ -74,6 +75,8 @@ class Question(Entry):
         if self.weak and self.beside:
             raise ValueError("a question is of a weak control, or beside the claim, not both")
         _require_address(self.metric, "metric")
+        if self.figure:
+            _require_address(self.figure, "figure")
         if isinstance(self.bound, str):
             _require_address(self.bound, "metric")
             if not self.counts:
@@ -165,7 +168,8 @@ class PaperClaim(Entry):
     ``short``: its name in the picture of all claims. ``requires``: names of the preconditions without
     which it is not settled, whatever the answers. ``control``: name of what is planted to see that it can
     be asked. ``figure``: ``chapter.figure``, the one to look at. ``sizes``: how much of it there is,
-    where ``{chapter.metric}`` stands for that number.
+    where ``{chapter.metric}`` stands for that number. ``found``: what was found, in a sentence that is right
+    whatever the verdict.
     """
 
     claim: str
@@ -177,6 +181,7 @@ class PaperClaim(Entry):
     questions: tuple[Question, ...]
     figure: str = ""
     sizes: str = ""
+    found: str = ""
 
     @model_validator(mode="after")
     def _decided(self) -> Self:

@@ -60,32 +60,34 @@ def _with_options(function: Callable) -> Callable:
     }
 
     def run_command(**values: object) -> None:
-        given = {}
+        overrides = {}
         for name, option in added.items():
             value = values.pop(name)
             if option.variable and value is not None:
                 os.environ[option.variable] = str(Path(value).expanduser().resolve())
             elif option.sets and value not in (None, False):
-                given[option.sets] = value if option.value is None else option.value
-        function(**values, **({"given": given} if "given" in signature.parameters else {}))
+                overrides[option.sets] = value if option.value is None else option.value
+        function(**values, **({"given": overrides} if "given" in signature.parameters else {}))
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    taken = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "given"]
+    parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "given"]
     for name, option in added.items():
-        told = typer.Option(option.flag, metavar=option.metavar, help=option.help)
+        about = typer.Option(option.flag, metavar=option.metavar, help=option.help)
         kind, default = (Path if option.variable else str) | None, None
         if option.value is not None:
             kind, default = bool, False
-        taken.append(inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, told]))
-    run_command.__signature__ = signature.replace(parameters=taken)
-    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+        parameters.append(
+            inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, about])
+        )
+    run_command.__signature__ = signature.replace(parameters=parameters)
+    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run_command.__name__, run_command.__doc__ = function.__name__, function.__doc__
     return run_command
 
 
 def command_line() -> typer.Typer:
     """All commands: the engine's, with the options that the book adds, and the book's own."""
-    from ferbook.book import book_command, suite
+    from ferbook.book import named_place, suite
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -101,12 +103,12 @@ def command_line() -> typer.Typer:
         from ferbook.course.commands import app as course
 
         app.add_typer(course, name="course")
-    for name in suite().commands:
-        made = book_command(name)
-        if isinstance(made, typer.Typer):
-            app.add_typer(made, name=name)
+    for name, place in suite().commands.items():
+        entry = named_place(f"the command {name!r}", place)
+        if isinstance(entry, typer.Typer):
+            app.add_typer(entry, name=name)
         else:
-            app.command(name)(made)
+            app.command(name)(entry)
     return app
 
 
@@ -130,8 +132,8 @@ def params(
     """Print each parameter: type, default per profile, range and meaning."""
     from ferbook.book import book, find_chapter
 
-    chosen = [find_chapter(chapter)] if chapter else list(book().chapters.values())
-    rows = {c.name: c.parameter_rows() for c in chosen}
+    selection = [find_chapter(chapter)] if chapter else list(book().chapters.values())
+    rows = {c.name: c.parameter_rows() for c in selection}
     for fault in () if chapter else book().faults.values():
         errors.print(f"note: {fault}")
     if as_json:
@@ -172,7 +174,7 @@ def run(
     from ferbook.run import run_chapters
 
     try:
-        done, found = run_chapters(
+        done, states = run_chapters(
             _request(profile, param, file, given),
             chapters or [],
             run_name,
@@ -185,10 +187,10 @@ def run(
     except KeyboardInterrupt:
         errors.print("ferbook: stopped; the same command goes on where it was")
         raise typer.Exit(130) from None
-    fresh = [state.chapter for state in found if state.up_to_date]
+    fresh = [state.chapter for state in states if state.up_to_date]
     if fresh:
         console.print(f"up to date: {', '.join(fresh)}")
-    console.print(f"run {done.name!r}: {len(found)} chapter(s) finished in {done.folder}")
+    console.print(f"run {done.name!r}: {len(states)} chapter(s) finished in {done.folder}")
 
 
 @command
@@ -211,17 +213,17 @@ def status(
     request = _request(profile, param, file, given)
     if request:
         request.check()
-    chosen = chosen_run(request.default_run_name if request and run_name is None else run_name)
-    found = run_states(chosen, request)
+    target = chosen_run(request.default_run_name if request and run_name is None else run_name)
+    states = run_states(target, request)
     if as_json:
-        rows = [asdict(state) | {"up_to_date": state.up_to_date} for state in found]
-        print_json({"run": chosen.name, "chapters": rows})
+        rows = [asdict(state) | {"up_to_date": state.up_to_date} for state in states]
+        print_json({"run": target.name, "chapters": rows})
         return
     lines = [
         [each.chapter, "; ".join(each.reasons) or "up to date", "" if each.seconds is None else each.seconds]
-        for each in found
+        for each in states
     ]
-    print_table(f"run {chosen.name!r}", ["chapter", "state", "seconds"], lines)
+    print_table(f"run {target.name!r}", ["chapter", "state", "seconds"], lines)
     for fault in book().faults.values():
         errors.print(f"note: {fault}")
 
@@ -258,21 +260,21 @@ def compare(
     """Show how two runs differ in parameters and metrics, with intervals."""
     from ferbook.compare import compare_runs
 
-    found = compare_runs(first, second)
+    comparison = compare_runs(first, second)
     if as_json:
-        print_json(found)
+        print_json(comparison)
         return
-    if found["parameters"]:
-        rows = [list(row.values()) for row in found["parameters"]]
+    if comparison["parameters"]:
+        rows = [list(row.values()) for row in comparison["parameters"]]
         print_table("parameters that differ", ["parameter", first, second], rows)
     else:
         console.print("the parameters are equal")
-    for row in found["data"]:
-        told = f"{row['first']} in {first}, {row['second']} in {second}"
-        console.print(f"{row['chapter']} did not read the same data: {told}", soft_wrap=True)
+    for row in comparison["data"]:
+        versions = f"{row['first']} in {first}, {row['second']} in {second}"
+        console.print(f"{row['chapter']} did not read the same data: {versions}", soft_wrap=True)
     console.print()
-    shown = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
-    rows = [[row[name] for name in shown] for row in found["metrics"]]
+    columns = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
+    rows = [[row[name] for name in columns] for row in comparison["metrics"]]
     print_table("metrics", ["metric", first, second, "difference", "intervals"], rows)
 
 
@@ -288,27 +290,27 @@ def claims(
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of, log_verdicts
 
-    chosen = chosen_run(run_name)
-    verdicts = answers_of(chosen).verdicts
+    target = chosen_run(run_name)
+    verdicts = answers_of(target).verdicts
     if log:
         console.print(log_verdicts(verdicts), soft_wrap=True)
         return
     if as_json:
-        print_json({"run": chosen.name, "claims": [each.to_json() for each in verdicts]})
+        print_json({"run": target.name, "claims": [each.to_json() for each in verdicts]})
         return
-    console.print(f"run {chosen.name!r}")
+    console.print(f"run {target.name!r}")
     for number, each in enumerate(verdicts):
         if not number or each.paper is not verdicts[number - 1].paper:
             console.print(each.paper.name, style="bold")
-        told = f" (reference: {each.reference.verdict})" if each.reference else ""
-        console.print(f"  {each.own.verdict.upper()}{told}: {each.own.claim.claim}")
+        reference = f" (reference: {each.reference.verdict})" if each.reference else ""
+        console.print(f"  {each.own.verdict.upper()}{reference}: {each.own.claim.claim}")
         console.print(f"    {each.own.why}")
         if each.own.survives is not None:
             survives = "survives" if each.own.survives else "does not survive"
             console.print(f"    It {survives} Holm's correction for all questions.")
         for one in (*each.own.required.values(), *each.own.answers):
             finds = f" (finds {one.finds})" if one.finds else ""
-            console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.told}{finds}")
+            console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.details}{finds}")
 
 
 @command
@@ -326,28 +328,28 @@ def build(
 
     if pdf:
         chromium()  # said before a book is built
-    chosen = chosen_run(run_name)
-    index, built = build_book(chosen, force=force)
-    finished = {result.chapter for result in chosen.results()}
-    beside = standing_beside(chosen)
-    for state in run_states(chosen):
+    target = chosen_run(run_name)
+    index, built = build_book(target, force=force)
+    finished = {result.chapter for result in target.results()}
+    beside = standing_beside(target)
+    for state in run_states(target):
         if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
-                f"stored result, `ferbook run --run {chosen.name}` makes it anew"
+                f"stored result, `ferbook run --run {target.name}` makes it anew"
             )
     absent = [name for name in chapters() if name not in finished]
-    for names, shown in (
+    for names, substitute in (
         ([name for name in absent if beside[name].result], "the reference's"),
         ([name for name in absent if not beside[name].result], "the commands that make them"),
     ):
         if names:
-            console.print(f"note: the run has no {', '.join(names)}; in their place stand {shown}")
+            console.print(f"note: the run has no {', '.join(names)}; in their place stand {substitute}")
     for why in dict.fromkeys(each.why for each in beside.values() if each.why):
         alone = ", ".join(name for name, each in beside.items() if each.why == why)
         console.print(f"note: no reference stands beside {alone}: {why}")
     state = "built from" if built else "is up to date with"
-    console.print(f"book {state} run {chosen.name!r}: open {index}")
+    console.print(f"book {state} run {target.name!r}: open {index}")
     if pdf:
         console.print(f"printed: {print_book(index.parent)}")
 
@@ -385,17 +387,17 @@ def check(
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
 
-    chosen = chosen_run(run_name)
-    found = check_run(chosen, chapters or [], within=within, skip_checked=skip_checked)
+    target = chosen_run(run_name)
+    rows = check_run(target, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
-        print_json({"run": chosen.name, "chapters": found})
+        print_json({"run": target.name, "chapters": rows})
     else:
-        console.print(f"run {chosen.name!r}")
-        for row in found:
+        console.print(f"run {target.name!r}")
+        for row in rows:
             console.print(f"{row['chapter']}: {row['state']}")
             for fault in row["faults"]:
                 console.print(f"  {fault}")
-    if any(row["faults"] for row in found):
+    if any(row["faults"] for row in rows):
         raise typer.Exit(1)
 
 
@@ -447,20 +449,20 @@ def verify(
     from ferbook.store import Run, open_run
 
     def verified_run(run: Run) -> Findings:
-        found = verify_run(run)
-        if key and not found.faults:
+        findings = verify_run(run)
+        if key and not findings.faults:
             fault = fault_of_signature(run, key, signature_file(what))
-            (found.faults if fault else found.holds).append(fault or f"signature: by {key}")
-        return found
+            (findings.faults if fault else findings.holds).append(fault or f"signature: by {key}")
+        return findings
 
     if keep is None:
         with run_at(what) as run:
             verified = verified_run(run)
     else:
-        kept = open_run(keep)
-        if kept.folder.exists():
+        target = open_run(keep)
+        if target.folder.exists():
             raise RunStoreError(f"there is a run {keep!r} already; choose another name")
-        with whole_folder(kept.folder) as place:
+        with whole_folder(target.folder) as place:
             unpack_run(Path(what), place)
             verified = verified_run(Run(keep, place))
             if verified.faults:
@@ -489,13 +491,13 @@ def notebook(
     from ferbook.lab import copy_for, open_lab, require_lab
 
     require_lab()
-    chosen = chosen_run(run_name)
+    target = chosen_run(run_name)
     for each in [find_chapter(chapter)] if chapter else chapters().values():
-        file, edited = copy_for(chosen, each)
+        file, edited = copy_for(target, each)
         if edited:
             console.print(f"note: {file} was edited and stays as it is; remove it to begin anew")
-    console.print(f"run {chosen.name!r}: {file if chapter else file.parent}")
-    open_lab(chosen, file if chapter else file.parent)
+    console.print(f"run {target.name!r}: {file if chapter else file.parent}")
+    open_lab(target, file if chapter else file.parent)
 
 
 @command

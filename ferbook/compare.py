@@ -24,17 +24,17 @@ def run_rows() -> list[dict[str, object]]:
     rows = []
     for run in all_runs():
         try:
-            record, found = run.record(), _metrics(run)
+            record, every = run.record(), _metrics(run)
         except RunStoreError as fault:
             rows.append({"run": run.name, "fault": str(fault)})
             continue
-        metrics = {name: found[name] for name in keys if name in found}
-        asked = record["request"]["parameters"].values()
+        metrics = {name: every[name] for name in keys if name in every}
+        models = record["request"]["parameters"].values()
         rows.append(
             {
                 "run": run.name,
                 "profile": record["request"]["profile"],
-                **{field: ", ".join(sorted({str(p[field]) for p in asked})) for field in suite().named_by},
+                **{field: ", ".join(sorted({str(p[field]) for p in models})) for field in suite().named_by},
                 "changed": record["changed"],
                 "metrics": {name: metric.to_json() for name, metric in metrics.items()},
                 "shown": [f"{name} {bounds_text(metric)}" for name, metric in metrics.items()],
@@ -53,8 +53,8 @@ def _intervals(first: Estimate, second: Estimate) -> str:
 def _difference(first: Estimate, second: Estimate) -> dict[str, object]:
     by = second.value - first.value
     plain = number_text(abs(by), first.unit)
-    shown = f"{'−' if by < 0 else '+'}{plain}" if by else "0"
-    return {"difference": by, "difference_shown": shown, "intervals": _intervals(first, second)}
+    text = f"{'−' if by < 0 else '+'}{plain}" if by else "0"
+    return {"difference": by, "difference_shown": text, "intervals": _intervals(first, second)}
 
 
 def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
@@ -66,37 +66,37 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
     """
     runs = [open_run(first), open_run(second)]
     records = [run.record() for run in runs]
-    asked = [record["request"]["parameters"] for record in records]
+    requests = [record["request"]["parameters"] for record in records]
     parameters = []
     for chapter, declared in chapters().items():
-        there = [chapter in of_run for of_run in asked]
+        there = [chapter in of_run for of_run in requests]
         if not all(there):
             a, b = ("asked for" if asked_for else "absent" for asked_for in there)
             parameters += [{"parameter": chapter, "first": a, "second": b}] * any(there)
             continue
         for name in declared.parameters.model_fields:
-            a, b = (of_run[chapter].get(name) for of_run in asked)
+            a, b = (of_run[chapter].get(name) for of_run in requests)
             if a != b:
                 parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
-    made = [{result.chapter: result.record() for result in run.results()} for run in runs]
+    chapter_records = [{result.chapter: result.record() for result in run.results()} for run in runs]
     data = []
-    for chapter in filter(made[1].__contains__, made[0]):
-        a, b = (", ".join(suite().seen(of_run[chapter])) for of_run in made)
+    for chapter in filter(chapter_records[1].__contains__, chapter_records[0]):
+        a, b = (", ".join(suite().seen(of_run[chapter])) for of_run in chapter_records)
         if a != b:
             data.append({"chapter": chapter, "first": a, "second": b})
     both = set.intersection(*({result.chapter for result in run.results()} for run in runs))
-    found = [
+    by_run = [
         {name: metric for name, metric in _metrics(run).items() if name.partition(".")[0] in both}
         for run in runs
     ]
     metrics = []
-    for name in {**found[0], **found[1]}:
+    for name in {**by_run[0], **by_run[1]}:
         row: dict[str, object] = {"metric": name}
-        for side, of_run in zip(("first", "second"), found, strict=True):
+        for side, of_run in zip(("first", "second"), by_run, strict=True):
             metric = of_run.get(name)
             row[side] = metric.to_json() if metric else None
             row[f"{side}_shown"] = bounds_text(metric) if metric else "absent"
         absent = {"difference": None, "difference_shown": "", "intervals": ""}
-        known = [of_run[name] for of_run in found if name in of_run]
+        known = [of_run[name] for of_run in by_run if name in of_run]
         metrics.append(row | (_difference(*known) if len(known) == 2 else absent))
     return {"parameters": parameters, "data": data, "metrics": metrics}

@@ -51,12 +51,12 @@ def _literal(path: Path) -> str:
 def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
     """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
     total = len(code_cells(read_notebook(source))) + 1
-    seen = {"cells": 0}
+    counts = {"cells": 0}
 
     def note(cell: nbformat.NotebookNode, **_: object) -> None:
         if cell.cell_type == "code":
-            seen["cells"] += 1
-            write_json(progress, {"cell": seen["cells"], "cells": total})
+            counts["cells"] += 1
+            write_json(progress, {"cell": counts["cells"], "cells": total})
 
     for attempt in range(1, KERNEL_STARTS + 1):
         try:
@@ -72,7 +72,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
             )
             return
         except (RuntimeError, DeadKernelError):
-            if seen["cells"] or attempt == KERNEL_STARTS:
+            if counts["cells"] or attempt == KERNEL_STARTS:
                 raise
 
 
@@ -130,8 +130,8 @@ def _mark_finished(run: Run, chapter: Chapter) -> None:
 
 def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> ChapterError:
     """Keep what there is of a failed attempt; the error to raise."""
-    kept = run.result(chapter.name).failed_folder
-    shutil.rmtree(kept, ignore_errors=True)
+    folder = run.result(chapter.name).failed_folder
+    shutil.rmtree(folder, ignore_errors=True)
     where, message = "no cell", f"{type(fault).__name__}: {fault}"
     if isinstance(fault, PapermillExecutionError):
         # Papermill counts the cell that it injects.
@@ -140,7 +140,7 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
         message = str(fault)
     elif isinstance(fault, RuntimeError | DeadKernelError):
         where, message = "the kernel", f"the kernel died ({fault})"
-    staging.rename(kept)
-    write_atomically(kept / "error.txt", "".join(traceback.format_exception(fault)))
-    write_json(kept / "failure.json", {"where": where, "error": message, "when": now()})
+    staging.rename(folder)
+    write_atomically(folder / "error.txt", "".join(traceback.format_exception(fault)))
+    write_json(folder / "failure.json", {"where": where, "error": message, "when": now()})
     return ChapterError(f"chapter {chapter.name!r} failed in {where}: {message}")

@@ -21,13 +21,13 @@ from ferbook.notebook import figure_cells, read_notebook
 _KEY = re.compile(r"<!-- key figure: (\w+) -->")
 _PLACE = re.compile(r"<!-- (?:key )?figure: ([\w.]+) -->")
 _ROLE = re.compile(r"\{figure\}`([^`]+)`")
-_SHOWN = re.compile(r'<figure class="fer-figure" id="figure-(\w+)">.*?</figure>', re.DOTALL)
+_FIGURE = re.compile(r'<figure class="fer-figure" id="figure-(\w+)">.*?</figure>', re.DOTALL)
 
 
 def key_figure(notebook: NotebookNode) -> str:
     """The name of the figure that the page shows first; empty where it says none."""
-    found = (_KEY.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
-    return next((match[1] for match in found if match), "")
+    matches = (_KEY.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
+    return next((match[1] for match in matches if match), "")
 
 
 def numbered(notebook: NotebookNode, chapter: int) -> dict[str, str]:
@@ -54,7 +54,7 @@ def require_figures() -> None:
     own page never refers to.
     """
     notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in chapters().values()}
-    drawn = {
+    cells = {
         f"{name}.{figure}": cell
         for name in notebooks
         for figure, cell in figure_cells(notebooks[name]).items()
@@ -63,11 +63,11 @@ def require_figures() -> None:
     for chapter, where, text in _texts():
         for match in [*_PLACE.finditer(text), *_ROLE.finditer(text)]:
             name = match[1] if "." in match[1] else f"{chapter}.{match[1]}"
-            if name not in drawn:
-                faults.append(f"{where}: no chapter draws a figure {match[1]!r}{nearest_name(name, drawn)}")
+            if name not in cells:
+                faults.append(f"{where}: no chapter draws a figure {match[1]!r}{nearest_name(name, cells)}")
             elif match.re is _ROLE and name.startswith(f"{chapter}."):
                 mentioned.add(name)
-    for name, cell in drawn.items():
+    for name, cell in cells.items():
         chapter, _, figure = name.partition(".")
         if name not in mentioned:
             faults.append(
@@ -109,7 +109,7 @@ class Figures:
 
         for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
             if "text/html" in output.get("data", {}):
-                output.data["text/html"] = _SHOWN.sub(put, output.data["text/html"])
+                output.data["text/html"] = _FIGURE.sub(put, output.data["text/html"])
 
     def placed(self, text: str, page: str) -> str:
         """``text`` of ``page`` with the figures that it asks for, and links for what refers to one."""
@@ -119,14 +119,14 @@ class Figures:
             chapter, _, figure = (name if "." in name else f"{own}.{name}").partition(".")
             return chapter, figure
 
-        def shown(match: re.Match) -> str:
+        def figure_html(match: re.Match) -> str:
             chapter, figure = full(match[1])
             folder = _from(page, page_of(chapters()[chapter]))
-            drawn = self.shown.get(f"{chapter}.{figure}", "").replace(
+            markup = self.shown.get(f"{chapter}.{figure}", "").replace(
                 'href="figures/', f'href="{folder}figures/'
             )
-            told = f'<p class="not-shown">Figure {self.numbers[chapter][figure]}: not in this run.</p>'
-            return f"\n\n{drawn or told}\n\n"
+            absence = f'<p class="not-shown">Figure {self.numbers[chapter][figure]}: not in this run.</p>'
+            return f"\n\n{markup or absence}\n\n"
 
         def link(match: re.Match) -> str:
             chapter, figure = full(match[1])
@@ -135,7 +135,7 @@ class Figures:
             words = f"Figure {self.numbers[chapter][figure]}"
             return f'<a href="{other}{anchor}">{words}</a>' if other or anchor else words
 
-        return _ROLE.sub(link, _PLACE.sub(shown, text))
+        return _ROLE.sub(link, _PLACE.sub(figure_html, text))
 
 
 def _from(page: str, other: str) -> str:

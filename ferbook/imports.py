@@ -29,17 +29,17 @@ def reached_files(modules: Iterable[str], follow: Callable[[Path], bool]) -> lis
     book or beside the engine, and that ``follow`` accepts.
     """
     homes = paths.root(), paths.ENGINE.parent
-    pending, seen, files = set(modules), set(), set()
+    pending, names, files = set(modules), set(), set()
     while pending:
         name = pending.pop()
-        seen.add(name)
+        names.add(name)
         if package := name.rpartition(".")[0]:
             pending.add(package)  # importing a module runs the __init__ of each package above it
         file = _module_file(name, homes)
         if file and file not in files and follow(file):
             files.add(file)
             pending |= _imports_of(file, file.stat().st_mtime_ns)
-        pending -= seen
+        pending -= names
     return sorted(files)
 
 

@@ -24,7 +24,7 @@ def _within(name: str, modules: tuple[str, ...]) -> bool:
 def _counts(file: Path) -> bool:
     """Whether a module can make a result out of date. What a chapter declares does not: its parameters are
     compared by value."""
-    name = ".".join(Path(_shown(file)).with_suffix("").parts).removesuffix(".__init__")
+    name = ".".join(Path(_place(file)).with_suffix("").parts).removesuffix(".__init__")
     if not _within(name, ("book", *suite().code, *ENGINE_CODE)):
         return False
     declares = name.startswith("book.") and name.split(".")[2:3] == ["chapter"]
@@ -46,12 +46,12 @@ def code_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]
                 f"{notebook}, code cell {number}{line}: not plain Python ({getattr(fault, 'msg', fault)})"
             ) from fault
     return {
-        _shown(file): hashlib.sha256(file.read_bytes()).hexdigest()
+        _place(file): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in reached_files(modules, _counts)
     }
 
 
-def _shown(file: Path) -> str:
+def _place(file: Path) -> str:
     root = paths.root()
     return file.relative_to(root if file.is_relative_to(root) else paths.ENGINE.parent).as_posix()
 
@@ -89,12 +89,12 @@ def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, ob
     before, now = recorded.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in _changed(before, now) if name in now]
     if changed := _changed(recorded.get("code", {}), current["code"]):
-        shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-        reasons.append(f"code changed ({shown})")
+        names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        reasons.append(f"code changed ({names})")
     # Data that were not asked for before are told by the parameters that ask for them.
     before, now = recorded.get("data", {}), current["data"]
     changed = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
-    if "absent" in (found for _, found in changed):
+    if "absent" in (after for _, after in changed):
         reasons.append(f"data not found{suite().data_hint}")
     elif changed:
         reasons.append("data changed ({:.30} → {:.30})".format(*changed[0]))

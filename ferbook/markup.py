@@ -64,8 +64,8 @@ class _Styles(frozenset):
 
 def _may_stand(tag: str, name: str, value: str) -> bool:
     if name in ("href", "src", "xlink:href"):
-        drawn = tag == "img" and re.fullmatch(r"data:image/svg\+xml;base64,[\w+/=]*", value)
-        return bool(drawn or _ADDRESS.fullmatch(value.strip()))
+        inline_svg = tag == "img" and re.fullmatch(r"data:image/svg\+xml;base64,[\w+/=]*", value)
+        return bool(inline_svg or _ADDRESS.fullmatch(value.strip()))
     return name in _WORDED or (name in _ATTRIBUTES and not _URL.search(value))
 
 

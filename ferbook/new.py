@@ -12,7 +12,7 @@ from ferbook import paths
 from ferbook.book import book, forget, load_chapter, name_fault
 from ferbook.errors import BookError
 from ferbook.files import write_atomically
-from ferbook.notebook import COMPARED_TAG, PARAMETERS_TAG
+from ferbook.notebook import COMPARED_TAG, PARAMETERS_TAG, parameters_source
 
 _CHAPTER = '''"""Chapter ``{name}``: what it takes, and what the profiles change."""
 
@@ -83,21 +83,35 @@ def spread(found: np.ndarray) -> Drawn:
     )
 '''
 
-_PROSE = {
+_CELLS = {
     "title": "# <!-- title -->\n\n**What is asked, in plain words?**\n\nSay why it matters.",
     "in-short": """## In short
+
+**The answer, in a sentence.** The mean is {mean}.
+
+<!-- key figure: spread -->
 
 | claimed | found here | how sure |
 |---|---|---|
 | what is claimed | the mean is {mean} | {{metric}}`{name}.cases` cases |
 | what else | not asked yet | – |
 
-<!-- key figure: spread -->
-
 <!-- key numbers -->
 
 <!-- reading -->""",
+    "parameters": "{parameters}",
+    "open": """from book.{name} import figures, study
+from {session}.session import open_chapter
+
+run = open_chapter("{name}", globals())
+p = run.params""",
     "look": "## Look at the cases\n\n{{figure}}`spread` shows {{metric}}`{name}.cases` cases.",
+    "measure": """found = study.cases(p.cases, p.seed)
+run.save_metrics(study.measure(found))
+run.figure("spread", figures.spread, found)""",
+    "by-hand": """mean = sum(found) / len(found)
+assert abs(mean - run.metrics["mean"].value) < 1e-9
+print(run.metrics["cases"].value)""",
     "conclude": "## What we can conclude\n\nThe mean is {mean}. Say what follows from it, and what does not.",
     "exercises": """## Exercises
 
@@ -119,12 +133,8 @@ More, to either side.
 All that come of the cases, by luck alone.
 :::""",
 }
-_MEASURE = """found = study.cases(p.cases, p.seed)
-run.save_metrics(study.measure(found))
-run.figure("spread", figures.spread, found)"""
-_BY_HAND = """mean = sum(found) / len(found)
-assert abs(mean - run.metrics["mean"].value) < 1e-9
-print(run.metrics["cases"].value)"""
+_CODE = {"parameters": [PARAMETERS_TAG], "open": [], "measure": [], "by-hand": [COMPARED_TAG]}
+"""The cells of code, with their tags."""
 
 
 def _model() -> dict[str, str]:
@@ -140,35 +150,21 @@ def _model() -> dict[str, str]:
 
 
 def _notebook(name: str, parameters: dict[str, object]) -> nbformat.NotebookNode:
-    session = "book" if (paths.pages() / "session.py").exists() else "ferbook"
-    tagged = {"metadata": {"tags": [PARAMETERS_TAG]}}
-    compared = {"metadata": {"tags": [COMPARED_TAG]}}
-    opening = [
-        f"from book.{name} import figures, study",
-        f"from {session}.session import open_chapter",
-        "",
-        f'run = open_chapter("{name}", globals())',
-        "p = run.params",
-    ]
-    numbers = f"{{metric}}`{name}.mean`"
-    prose = {key: text.format(name=name, mean=numbers) for key, text in _PROSE.items()}
-    cells = {
-        "title": new_markdown_cell(prose["title"]),
-        "in-short": new_markdown_cell(prose["in-short"]),
-        "parameters": new_code_cell(
-            "\n".join(f"{field} = {value!r}" for field, value in parameters.items()), **tagged
-        ),
-        "open": new_code_cell("\n".join(opening)),
-        "look": new_markdown_cell(prose["look"]),
-        "measure": new_code_cell(_MEASURE),
-        "by-hand": new_code_cell(_BY_HAND, **compared),
-        "conclude": new_markdown_cell(prose["conclude"]),
-        "exercises": new_markdown_cell(prose["exercises"]),
+    words = {
+        "name": name,
+        "mean": f"{{metric}}`{name}.mean`",
+        "parameters": parameters_source(parameters),
+        "session": "book" if (paths.pages() / "session.py").exists() else "ferbook",
     }
-    for key, cell in cells.items():
-        cell.id = key
+    cells = []
+    for key, text in _CELLS.items():
+        source, tags = text.format(**words), _CODE.get(key)
+        if tags is None:
+            cells.append(new_markdown_cell(source, id=key))
+        else:
+            cells.append(new_code_cell(source, id=key, metadata={"tags": tags} if tags else {}))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=list(cells.values()), metadata={"kernelspec": kernel})
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
 def _with_line(toc: str, page: str) -> str:
@@ -193,8 +189,10 @@ def write_chapter(name: str) -> Path:
     """
     known = {*book().chapters, *book().faults}
     folder = paths.pages() / name
-    taken = [other for other in known if other.lower() == name.lower()] or ([name] if folder.exists() else [])
-    if fault := name_fault(name, taken):
+    others = [other for other in known if other.lower() == name.lower()] or (
+        [name] if folder.exists() else []
+    )
+    if fault := name_fault(name, others):
         raise BookError(fault)
     words = {
         "name": name,

@@ -34,8 +34,8 @@ def read_notebook(path: Path) -> NotebookNode:
         nbformat.ValidationError,
     ) as fault:
         # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
-        told = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise ChapterError(f"{path}: not a readable notebook ({told})") from fault
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+        raise ChapterError(f"{path}: not a readable notebook ({reason})") from fault
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -133,8 +133,8 @@ def reading_minutes(notebook: NotebookNode) -> int:
     prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     words = len(re.findall(r"[\w’'.-]*\w", re.sub(r"<[^>]*>|\$\$.*?\$\$", " ", prose, flags=re.S)))
     folded = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
-    shown = [cell for cell in code_cells(notebook)[2:] if not folded & {*tags(cell)}]
-    return max(1, math.ceil(words / 200 + len(shown) / 2))
+    visible = [cell for cell in code_cells(notebook)[2:] if not folded & {*tags(cell)}]
+    return max(1, math.ceil(words / 200 + len(visible) / 2))
 
 
 def faults_of_execution(notebook: NotebookNode) -> list[str]:

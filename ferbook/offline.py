@@ -48,11 +48,11 @@ class _Page(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.found: list[tuple[int, str, str]] = []
+        self.findings: list[tuple[int, str, str]] = []
         self._text_of: str | None = None
 
     def _note(self, element: str, addresses: list[str]) -> None:
-        self.found += [(self.getpos()[0], element, address.strip()) for address in addresses]
+        self.findings += [(self.getpos()[0], element, address.strip()) for address in addresses]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._text_of = tag if tag in _ADDRESSES else None
@@ -101,5 +101,5 @@ def external_requests(html_dir: Path) -> list[str]:
             page = _Page()
             page.feed(text)
             page.close()
-            findings += [f"{name}:{line}: {element} {address}" for line, element, address in page.found]
+            findings += [f"{name}:{line}: {element} {address}" for line, element, address in page.findings]
     return findings

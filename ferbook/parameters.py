@@ -51,8 +51,8 @@ class ListOf:
     names: tuple[str, ...]
 
     def __call__(self, text: str) -> str:
-        given = listed(text)
-        if not set(given) <= set(self.names) or len(set(given)) < len(given):
+        parts = listed(text)
+        if not set(parts) <= set(self.names) or len(set(parts)) < len(parts):
             raise ValueError(f"not a list of {', '.join(self.names)}")
         return text
 
@@ -80,14 +80,14 @@ def allowed_values(field: FieldInfo) -> str:
         return "true | false"
     if field.annotation is str and not field.metadata:
         return "any text"
-    told: dict[str, str] = {}
+    limits: dict[str, str] = {}
     for limit in field.metadata:
         if words := getattr(getattr(limit, "func", None), "allowed", ""):
             return words
         for name, text in _LIMITS.items():
             if (value := getattr(limit, name, None)) is not None:
-                told[name] = text.format(value)
-    return ", ".join(told[name] for name in _LIMITS if name in told)
+                limits[name] = text.format(value)
+    return ", ".join(limits[name] for name in _LIMITS if name in limits)
 
 
 def type_name(field: FieldInfo) -> str:

@@ -23,8 +23,8 @@ def from_environment(variable: str, default: Path) -> Path:
 def root() -> Path:
     """The book's folder."""
     here = Path.cwd()
-    found = (place for place in (here, *here.parents) if (place / "_toc.yml").is_file())
-    book = next((place for place in found if (place / "book").is_dir()), ENGINE.parent)
+    places = (place for place in (here, *here.parents) if (place / "_toc.yml").is_file())
+    book = next((place for place in places if (place / "book").is_dir()), ENGINE.parent)
     return from_environment(ROOT_VARIABLE, book)
 
 

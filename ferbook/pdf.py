@@ -26,11 +26,11 @@ _LINKS = re.compile(r'\b(src|(?:xlink:)?href)="([^"]*)"')
 
 def chromium() -> str:
     """The browser that prints. Raises BookError where none is installed."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        told = "a PDF is printed by Chromium, and none is installed here"
-        raise BookError(f"{told} (Debian: apt-get install chromium)")
-    return found
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        reason = "a PDF is printed by Chromium, and none is installed here"
+        raise BookError(f"{reason} (Debian: apt-get install chromium)")
+    return program
 
 
 def one_page(folder: Path) -> str:
@@ -41,10 +41,10 @@ def one_page(folder: Path) -> str:
     texts = {page: (folder / f"{page}.html").read_text(encoding="utf-8") for page in pages}
     articles = []
     for page, text in texts.items():
-        found = _ARTICLE.search(text)
-        if found is None:
+        article = _ARTICLE.search(text)
+        if article is None:
             raise ChapterError(f"{page}.html has no article to be printed")
-        body = _TAG.sub(lambda tag, page=page: _moved(tag[0], page, pages), found[1])
+        body = _TAG.sub(lambda tag, page=page: _moved(tag[0], page, pages), article[1])
         articles.append(f'<article class="bd-article" id="{_place(page)}">{body}</article>')
     first = texts[pages[0]]
     styles = [normpath(join(dirname(pages[0]), address)) for address in _STYLE.findall(first)]
@@ -69,19 +69,19 @@ def _place(page: str, name: str = "") -> str:
 def _moved(tag: str, page: str, pages: list[str]) -> str:
     """A ``tag`` of ``page`` where all pages are one."""
 
-    def named(found: re.Match) -> str:
-        return f'{found[1]}="{" ".join(_place(page, name) for name in found[2].split())}"'
+    def named(match: re.Match) -> str:
+        return f'{match[1]}="{" ".join(_place(page, name) for name in match[2].split())}"'
 
-    def linked(found: re.Match) -> str:
-        address = html.unescape(found[2])
+    def linked(match: re.Match) -> str:
+        address = html.unescape(match[2])
         if re.match(r"[a-z]+:", address):
-            return "" if found[1] == "href" and address.startswith("data:") else found[0]
+            return "" if match[1] == "href" and address.startswith("data:") else match[0]
         file, _, name = address.partition("#")
         target = normpath(join(dirname(page), file)) if file else f"{page}.html"
-        if found[1] == "src":
+        if match[1] == "src":
             return f'src="{html.escape(target)}"'
         other = target.removesuffix(".html")
-        return f'{found[1]}="#{_place(other, name)}"' if other in pages and other != target else ""
+        return f'{match[1]}="#{_place(other, name)}"' if other in pages and other != target else ""
 
     tag = _PLACES.sub(lambda found: f"url(#{_place(page, found[1])})", _NAMES.sub(named, tag))
     return _LINKS.sub(linked, tag)

@@ -45,13 +45,13 @@ def _show(run: Run, progress: Progress, task: Task) -> None:
     finished, file = run.marker(chapter).exists(), run.progress_file(chapter)
     if task.finished or not file.exists():  # before the kernel works there is none
         return
-    told = read_json(file)
+    state = read_json(file)
     lines = []
     if not task.started:
         progress.start_task(task.id)
-        lines.append(f"{chapter}: running, {told['cells']} cells")
-    done = told["cells"] if finished else told["cell"] - 1
-    progress.update(task.id, completed=done, total=told["cells"])
+        lines.append(f"{chapter}: running, {state['cells']} cells")
+    done = state["cells"] if finished else state["cell"] - 1
+    progress.update(task.id, completed=done, total=state["cells"])
     if finished:
         lines.append(f"{chapter}: finished after {task.elapsed:.0f} s")
     for line in lines if progress.disable else ():

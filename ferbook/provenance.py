@@ -12,39 +12,39 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
     """The ``ferbook run`` line that makes a chapter again, with what it depends on; or all that was asked.
     ``into``: in the run of the same name."""
     request = run.record()["request"]
-    profile, asked = request["profile"], request["parameters"]
-    names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in asked]
+    profile, parameters = request["profile"], request["parameters"]
+    names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in parameters]
     some = [chapter] if chapter else names if len(names) < len(chapters()) else []
     words = ["ferbook", "run", *some, "--profile", profile]
     flags = {option.sets: option.flag for option in suite().options if option.sets and option.value is None}
-    said: set[str] = set()
+    keys: set[str] = set()
     for name in names:
-        values = asked[name]
-        made = chapters()[name]
+        values = parameters[name]
+        model = chapters()[name].parameters
         # What names a run decides what its profile sets.
         named = {field: values[field] for field in suite().named_by}
-        expected = made.parameters().model_dump() | made.parameters.of_profile(made.profiles, profile, named)
+        expected = model().model_dump() | model.of_profile(chapters()[name].profiles, profile, named)
         for field, value in values.items():
             # A field that the model no longer has cannot be asked for.
             if field not in expected or value == expected[field]:
                 continue
-            everywhere = {asked[other][field] for other in names if field in asked[other]} == {value}
+            everywhere = all(parameters[other].get(field, value) == value for other in names)
             key = field if everywhere else f"{name}.{field}"
-            if key not in said:
-                said.add(key)
+            if key not in keys:
+                keys.add(key)
                 words += [flags[key], str(value)] if key in flags else ["-p", f"{key}={value}"]
     return shlex.join([*words, "--run", run.name] if into else words)
 
 
-def _made_from(made: Mapping) -> list[tuple[str, str]]:
-    parameters = ", ".join(f"`{name}={value}`" for name, value in made["parameters"].items())
-    versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+def _made_from(record: Mapping) -> list[tuple[str, str]]:
+    parameters = ", ".join(f"`{name}={value}`" for name, value in record["parameters"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
     return [
         ("Parameters", parameters),
-        *suite().provenance(made),
-        *([("Device", made["device"])] if "device" in made else []),
+        *suite().provenance(record),
+        *([("Device", record["device"])] if "device" in record else []),
         *([("Software", versions)] if versions else []),
-        ("Executed", f"{made['finished']}, in {number_text(made.get('seconds', 0.0), 'seconds')}"),
+        ("Executed", f"{record['finished']}, in {number_text(record.get('seconds', 0.0), 'seconds')}"),
     ]
 
 
@@ -56,11 +56,11 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
     """
     record = run.record()
     # Not from run.yaml: a run that was killed has finished chapters of which its record does not know.
-    made = run.result(chapter).summary() if chapter else record
-    profile, commit = record["request"]["profile"], made.get("commit", "unknown")
+    summary = run.result(chapter).summary() if chapter else record
+    profile, commit = record["request"]["profile"], summary.get("commit", "unknown")
     rows = [("Run", f"`{run.name}`, profile `{profile}`, commit `{commit}`")]
     if chapter:
-        rows += _made_from(made)
+        rows += _made_from(summary)
         if beside:
             other = beside.summary()
             extent = ", ".join(filter(None, [suite().extent(other), f"executed {other['finished']}"]))

@@ -79,7 +79,7 @@ def claim_digest(claim: PaperClaim, preconditions: Mapping[str, Question | Fact]
     """
 
     def deciding(question: Question | Fact) -> dict[str, object]:
-        return question.model_dump(exclude={"asks", "unit"}, exclude_defaults=True)
+        return question.model_dump(exclude={"asks", "unit", "figure"}, exclude_defaults=True)
 
     content = {
         "claim": claim.claim,
@@ -110,9 +110,9 @@ def require_logged(claims: Claims, log: tuple[Change, ...], file: Path) -> None:
     ``claims``.
     """
     last = {name: (change.day, decision) for change in log for name, decision in change.claims.items()}
-    asked = {claim.short: claim for paper in claims.papers for claim in paper.claims}
+    by_name = {claim.short: claim for paper in claims.papers for claim in paper.claims}
     remedy = "add an entry: day, what, why, number (known, not known), and of the claim before, after, digest"
-    for name, claim in asked.items():
+    for name, claim in by_name.items():
         digest = claim_digest(claim, claims.preconditions)
         day, decision = last.get(name, (None, None))
         if decision is None or not decision.digest:
@@ -123,7 +123,7 @@ def require_logged(claims: Claims, log: tuple[Change, ...], file: Path) -> None:
                 f"{decision.digest}, now {digest}); {remedy}"
             )
     for name, (day, decision) in last.items():
-        if decision.digest and name not in asked:
+        if decision.digest and name not in by_name:
             raise DataError(
                 f"{file}: the claim {name!r}, last logged on {day}, is not in claims.yaml; add an entry that "
                 "says why it is gone"
@@ -134,21 +134,21 @@ def fill_log(file: Path, verdicts: Mapping[tuple[str, str], str]) -> tuple[list[
     """Put ``verdicts``, by a claim's short name and its digest, where the log in ``file`` says that they are
     to be computed; all else stays, letter by letter. Returns what was put in, and the names that are left.
     """
-    found, left = [], []
+    entries, missing = [], []
 
     def filled(match: re.Match) -> str:
         name, digest = match["name"].strip("\"'"), match["digest"]
         if (name, digest) not in verdicts:
-            left.append(name)
+            missing.append(name)
             return match[0]
-        found.append((name, verdicts[name, digest]))
+        entries.append((name, verdicts[name, digest]))
         return match[0].replace(f"after: {TO_COMPUTE}", f"after: {verdicts[name, digest]}")
 
     row = r"^ +(?P<name>[^:\n]+): \{[^}\n]*after: " + TO_COMPUTE + r', digest: "?(?P<digest>\w+)"?\}$'
     text = re.sub(row, filled, file.read_text("utf-8"), flags=re.MULTILINE)
-    if found:
+    if entries:
         write_atomically(file, text)
-    return found, left
+    return entries, missing
 
 
 def log_text(log: tuple[Change, ...]) -> str:

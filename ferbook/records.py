@@ -62,7 +62,7 @@ class Noted(Record):
     tables: dict[str, ShownNumbers] = {}
 
 
-class Asked(Record):
+class RunRequest(Record):
     """What a run was asked for."""
 
     profile: str
@@ -72,7 +72,7 @@ class Asked(Record):
 class RunRecord(Record):
     """``run.yaml``."""
 
-    request: Asked
+    request: RunRequest
     changed: str
     created: str = ""
     commit: _Commit = "unknown"
@@ -96,10 +96,10 @@ def record_of(file: Path, content: bytes, form: type[BaseModel] | None = None) -
     Raises RunStoreError, naming file and field, for anything else, and where it is not of that ``form``.
     """
     try:
-        found = parse_json(content, WORDS)
-        if not isinstance(found, Mapping):
+        values = parse_json(content, WORDS)
+        if not isinstance(values, Mapping):
             raise ValueError("expected a JSON object")
-        return require_form(found, form) if form else found
+        return require_form(values, form) if form else values
     except ValueError as fault:
         raise RunStoreError(f"{file}: not readable as JSON ({fault}); run the chapter again") from fault
 

@@ -28,10 +28,10 @@ def references_text(keys: Sequence[str]) -> str:
     if not keys or not files:
         return ""
     try:
-        told = PybtexEngine().format_from_files(
+        text = PybtexEngine().format_from_files(
             files, style="plain", citations=list(keys), output_backend="markdown", output_filename=None
         )
     except (PybtexError, KeyError) as fault:
         raise BookError(f"{', '.join(files)}: no work {fault}, which a page cites") from fault
-    works = re.split(r"(?m)^\[\d+\] ", told)[1:]
+    works = re.split(r"(?m)^\[\d+\] ", text)[1:]
     return "\n".join(f"- {' '.join(work.split())}" for work in works)

@@ -90,12 +90,12 @@ def read_overrides(file: Path) -> dict[str, object]:
     overrides: dict[str, object] = {}
     for name, value in content.items():
         if isinstance(value, dict):
-            given = {f"{name}.{key}": item for key, item in value.items()}
+            pairs = {f"{name}.{key}": item for key, item in value.items()}
         else:
-            given = {str(name): value}
-        if twice := given.keys() & overrides.keys():
+            pairs = {str(name): value}
+        if twice := pairs.keys() & overrides.keys():
             raise ParameterError(f"{file}: {', '.join(twice)} is given twice")
-        overrides |= given
+        overrides |= pairs
     return overrides
 
 
@@ -119,14 +119,14 @@ def stored_request(record: Mapping[str, object]) -> Request:
     Fields that every chapter has, such as the seed, hold for chapters that the run does not have yet.
     Fields that models have lost since are left out.
     """
-    profile, asked = record["request"]["profile"], record["request"]["parameters"]
+    profile, by_chapter = record["request"]["profile"], record["request"]["parameters"]
     overrides: dict[str, object] = {}
     models = [set(chapter.parameters.model_fields) for chapter in chapters().values()]
     for name in sorted(set.intersection(*models)) if models else ():
-        values = [parameters[name] for parameters in asked.values() if name in parameters]
+        values = [parameters[name] for parameters in by_chapter.values() if name in parameters]
         if values and all(value == values[0] for value in values):
             overrides[name] = values[0]
-    for chapter, parameters in asked.items():
+    for chapter, parameters in by_chapter.items():
         fields = chapters()[chapter].parameters.model_fields if chapter in chapters() else {}
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
     return Request(profile, overrides)

@@ -93,10 +93,10 @@ def _snakemake(run: Run, chapters: list[Chapter], cores: int, threads: int = 1) 
         )
 
 
-def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, Parameters]) -> None:
+def _mark(run: Run, chapter_states: list[ChapterState], parameters: Mapping[str, Parameters]) -> None:
     """Tell Snakemake by files what is to be done; our judgement is by content, its own by time."""
     moment = 1_000_000_000
-    for state in found:
+    for state in chapter_states:
         inputs = chapter_inputs(find_chapter(state.chapter), parameters[state.chapter])
         write_json(run.inputs_file(state.chapter), inputs)
         os.utime(run.inputs_file(state.chapter), (moment, moment))
@@ -115,10 +115,10 @@ def _mark(run: Run, found: list[ChapterState], parameters: Mapping[str, Paramete
 def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
     for chapter in chapters:
         failure = run.result(chapter.name).failed_folder / "failure.json"
-        told = read_json(failure) if failure.exists() else {}
-        if told.get("when", "") >= since:
+        report = read_json(failure) if failure.exists() else {}
+        if report.get("when", "") >= since:
             return ChapterError(
-                f"chapter {chapter.name!r} failed in {told['where']}: {told['error']}\n"
+                f"chapter {chapter.name!r} failed in {report['where']}: {report['error']}\n"
                 f"  partial notebook: {failure.parent / f'{chapter.name}.ipynb'}\n"
                 f"  log: {run.log_file(chapter.name)}"
             )
@@ -126,8 +126,10 @@ def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
     for chapter in chapters:
         log = run.log_file(chapter.name)
         if log.exists() and not run.marker(chapter.name).exists():
-            told = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
-            why = told[-1].removeprefix("ferbook: ") if told else "killed from outside, or the memory ran out"
+            lines = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
+            why = (
+                lines[-1].removeprefix("ferbook: ") if lines else "killed from outside, or the memory ran out"
+            )
             return ChapterError(
                 f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}\n  {snakemake}"
             )
@@ -189,17 +191,17 @@ def run_chapters(
             run.result(chapter.name).recover()
         _write_record(run, request, parameters)
         make_current(run)
-        found = states(run, chapters, parameters)
-        if all(state.up_to_date for state in found):
-            return run, found
-        suite().prepare([parameters[state.chapter] for state in found if not state.up_to_date])
-        _mark(run, found, parameters)
+        chapter_states = states(run, chapters, parameters)
+        if all(state.up_to_date for state in chapter_states):
+            return run, chapter_states
+        suite().prepare([parameters[state.chapter] for state in chapter_states if not state.up_to_date])
+        _mark(run, chapter_states, parameters)
         since = now()
         cores = cores or os.cpu_count() or 1
-        stale = sum(not state.up_to_date for state in found)
+        stale = sum(not state.up_to_date for state in chapter_states)
         process = _snakemake(run, chapters, cores, threads=threads_of_each(cores, stale))
         try:
-            watch(run, found, process)
+            watch(run, chapter_states, process)
             process.wait()
         except BaseException:
             _stop(process)
@@ -211,12 +213,12 @@ def run_chapters(
         # Snakemake's word is not enough: it ends without an error also where it executed nothing.
         unmade = [state for state in states(run, chapters, parameters) if not state.up_to_date]
         if unmade:
-            told = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
+            reasons = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
             raise ChapterError(
-                f"Snakemake ended without an error, but not up to date: {told}\n"
+                f"Snakemake ended without an error, but not up to date: {reasons}\n"
                 f"  Snakemake's log: {run.work / 'snakemake.log'}"
             )
-    return run, found
+    return run, chapter_states
 
 
 def _kept(run: Run) -> list[Path]:

@@ -114,53 +114,53 @@ class Session:
         self,
         name: str,
         draw: Drawn | Callable[..., Drawn | None] | None,
-        *given: object,
+        *arguments: object,
         needs: str = "",
         **options: object,
     ) -> HTML:
-        """Store what ``draw(*given, **options)`` draws as ``figures/<name>.svg`` and ``.png``, and the
+        """Store what ``draw(*arguments, **options)`` draws as ``figures/<name>.svg`` and ``.png``, and the
         numbers it shows as ``.csv``; returns it for display.
 
-        ``draw`` may be drawn already. Where any of ``given``, or what is drawn, is None the page says that
-        the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without alt
-        text, caption or numbers, and for one that is left out without a reason; FigureError for text that is
-        too small to be read.
+        ``draw`` may be drawn already. Where any of ``arguments``, or what is drawn, is None the page says
+        that the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without
+        alt text, caption or numbers, and for one that is left out without a reason; FigureError for text that
+        is too small to be read.
         """
-        drawn = _made(draw, given, options)
-        if drawn is None:
+        plot = _result_of(draw, arguments, options)
+        if plot is None:
             return HTML(figure_html(name, "", self._left_out(f"figure {name!r}", needs)))
-        if not drawn.alt.strip():
+        if not plot.alt.strip():
             raise ChapterError(f"figure {name!r} has no alt text")
-        if not drawn.caption.strip():
+        if not plot.caption.strip():
             raise ChapterError(
                 f"figure {name!r} has no caption: say in a sentence or two what one sees and concludes"
             )
-        if drawn.data.empty:
+        if plot.data.empty:
             raise ChapterError(f"figure {name!r} comes without the numbers it shows")
-        shown = store_figure(self.output, name, drawn)
-        self._note_numbers("figures", name, {"alt": drawn.alt, "caption": drawn.caption}, drawn.tolerance)
-        return HTML(shown)
+        markup = store_figure(self.output, name, plot)
+        self._note_numbers("figures", name, {"alt": plot.alt, "caption": plot.caption}, plot.tolerance)
+        return HTML(markup)
 
     def table(
         self,
         name: str,
         make: Table | Callable[..., Table | None] | None,
-        *given: object,
+        *arguments: object,
         needs: str = "",
         **options: object,
     ) -> HTML:
-        """Store the numbers of the table ``make(*given, **options)`` as ``tables/<name>.csv``; returns it for
-        display. Else as ``figure``.
+        """Store the numbers of the table ``make(*arguments, **options)`` as ``tables/<name>.csv``; returns it
+        for display. Else as ``figure``.
         """
-        made = _made(make, given, options)
-        if made is None:
+        content = _result_of(make, arguments, options)
+        if content is None:
             return self.say(self._left_out(f"table {name!r}", needs))
-        if made.data.empty:
+        if content.data.empty:
             raise ChapterError(f"table {name!r} has no rows")
         (self.output / "tables").mkdir(exist_ok=True)
-        (self.output / "tables" / f"{name}.csv").write_text(csv_of(made.stored()), encoding="utf-8")
-        self._note_numbers("tables", name, {"caption": made.caption}, made.tolerance)
-        return HTML(made.html())
+        (self.output / "tables" / f"{name}.csv").write_text(csv_of(content.stored()), encoding="utf-8")
+        self._note_numbers("tables", name, {"caption": content.caption}, content.tolerance)
+        return HTML(content.html())
 
     def _note_numbers(self, kind: str, name: str, words: dict[str, str], tolerance: Tolerance) -> None:
         """Note how far the numbers of ``<kind>/<name>.csv`` may move when the chapter is executed again: all
@@ -184,11 +184,11 @@ class Session:
         return HTML(f'<p class="not-shown">{html.escape(text)}</p>')
 
 
-def _made(make: object, given: tuple, options: dict[str, object]) -> object:
+def _result_of(make: object, arguments: tuple, options: dict[str, object]) -> object:
     """What is to be shown; None where something that it needs is absent."""
-    if any(part is None for part in given):
+    if any(part is None for part in arguments):
         return None
-    return make(*given, **options) if callable(make) else make
+    return make(*arguments, **options) if callable(make) else make
 
 
 Opened = TypeVar("Opened", bound=Session)

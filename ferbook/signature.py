@@ -49,7 +49,7 @@ def _ssh_keygen(*words: str | Path, text: bytes = b"") -> subprocess.CompletedPr
     return subprocess.run([program, *map(str, words)], input=text, capture_output=True, check=False)
 
 
-def _told(answer: subprocess.CompletedProcess) -> str:
+def _reason(answer: subprocess.CompletedProcess) -> str:
     lines = (answer.stderr or answer.stdout).decode(errors="backslashreplace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
 
@@ -61,7 +61,7 @@ def sign_run(run: Run, key: Path, file: Path) -> None:
     """
     answer = _ssh_keygen("-Y", "sign", "-f", key, "-n", NAMESPACE, text=signed_text(run))
     if answer.returncode or not answer.stdout:
-        raise RunStoreError(f"{key}: no key that could sign ({_told(answer)})")
+        raise RunStoreError(f"{key}: no key that could sign ({_reason(answer)})")
     write_atomically(file, answer.stdout)
 
 
@@ -71,15 +71,15 @@ def fault_of_signature(run: Run, key: Path, file: Path) -> str:
 
     Raises RunStoreError where there is no public key or no signature, MissingError without ssh-keygen.
     """
-    found = _PUBLIC_KEY.match(read_plain(key, _LARGEST).decode(errors="replace"))
-    if not found:
+    match = _PUBLIC_KEY.match(read_plain(key, _LARGEST).decode(errors="replace"))
+    if not match:
         raise RunStoreError(f"{key}: no public key of OpenSSH; expected a line such as ssh-ed25519 AAAA…")
     if not file.is_file():
         raise RunStoreError(f"{file}: not there; `ferbook sign` writes it")
     with TemporaryDirectory(prefix="ferbook-key.") as place:
         signers, signature = Path(place) / "signers", Path(place) / "signature"
-        signers.write_text(f"{NAMESPACE} {found[0]}\n")
+        signers.write_text(f"{NAMESPACE} {match[0]}\n")
         signature.write_bytes(read_plain(file, _LARGEST))
         words = ("-f", signers, "-I", NAMESPACE, "-n", NAMESPACE, "-s", signature)
         answer = _ssh_keygen("-Y", "verify", *words, text=signed_text(run))
-    return f"{file}: not this run signed by {key} ({_told(answer)})" if answer.returncode else ""
+    return f"{file}: not this run signed by {key} ({_reason(answer)})" if answer.returncode else ""

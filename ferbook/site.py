@@ -1,5 +1,5 @@
-"""What is done to the built pages: they lose what nobody looks at, find words from a file, and say where they
-come from.
+"""What is done to the built pages: they lose what nobody looks at, find words from a file, say what a word
+means where it is linked, and where they come from.
 """
 
 import html
@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _ICONS = re.compile(r"\s*<(?:script|link)\b[^>]*\bfontawesome\.js[^>]*>(?:</scri
 _SEARCH = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 _NEVER_LOADED = ("*.map", "scripts/fontawesome.js*", "webfonts/*.ttf", "webfonts/fa-brands*", "locales")
 _NO_LIST = '<div role="list" class="citation-list">'  # docutils gives it no list items
+_DEFINED = re.compile(r'<dt id="(term-[^"]+)">.*?</dt>\s*<dd>(.*?)</dd>', re.DOTALL)
+_TERM = re.compile(r'(<a class="reference internal" href="[^"#]*#(term-[^"]+)")')
 _FOOTER = '<div class="bd-footer-content__inner container">'
 
 # A page read from a file may fetch nothing: what Sphinx's search asks for is answered from the texts.
@@ -44,30 +47,55 @@ _PRINTED = """<script>
 
 
 class _Text(HTMLParser):
-    """The words of a page's article, in nothing but the elements whose ids a search may name."""
+    """The words of a page's article, its code apart, in nothing but the elements whose ids a search may
+    name.
+    """
 
     _PASSED_OVER = ("script", "style", "svg", "math", "button")
+    _CODE = "cell_input"
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._inside = self._over = 0
+        self._inside = self._over = self._code = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside += tag == "article"
         self._over += tag in self._PASSED_OVER
+        if tag == "div" and (self._code or self._CODE in (dict(attrs).get("class") or "").split()):
+            self._code += 1
         if self._inside and tag == "section":
             self.parts.append(f'<section id="{html.escape(dict(attrs).get("id") or "")}">')
 
     def handle_endtag(self, tag: str) -> None:
         self._inside -= tag == "article"
         self._over -= tag in self._PASSED_OVER
+        self._code -= bool(self._code) and tag == "div"
         if self._inside and tag == "section":
             self.parts.append("</section>")
 
     def handle_data(self, data: str) -> None:
-        if self._inside and not self._over and data != "#":  # the sign of a link to a heading
+        if self._inside and not (self._over or self._code) and data != "#":  # the sign of a link to a heading
             self.parts.append(html.escape(re.sub(r"\s+", " ", data), quote=False))
+
+
+def _definitions(page: str) -> dict[str, str]:
+    """The words that a glossary's ``page`` defines, by their ids -> what an attribute says of each."""
+    found = {}
+    for name, text in _DEFINED.findall(page):
+        words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", text.partition("<em>Explained in</em>")[0])).strip()
+        found[name] = words.replace('"', "&quot;")
+    return found
+
+
+def _explained(page: str, definitions: Mapping[str, str]) -> str:
+    """``page`` with each word's definition at every link to it, which a script shows."""
+
+    def told(match: re.Match) -> str:
+        definition = definitions.get(match[2])
+        return f'{match[1]} data-told="{definition}"' if definition else match[0]
+
+    return _TERM.sub(told, page)
 
 
 def _text(page: str) -> str:
@@ -80,12 +108,12 @@ def public_address(remote: str) -> str:
     """Where a reader finds the repository that git knows as ``remote``; empty for a folder of this machine or
     for a host that others cannot reach.
     """
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(?:(?:https?|ssh|git)://)?(?:[^@/]+@)?([\w.-]+)(?::\d+)?[:/]+(\S+?)(?:\.git)?/?", remote
     )
-    if not found or remote.startswith((".", "/", "~", "file:")):
+    if not match or remote.startswith((".", "/", "~", "file:")):
         return ""
-    host, path = found.groups()
+    host, path = match.groups()
     inner = ("localhost", "local", "lan", "internal", "localdomain", "home", "corp", "test")
     known = "." in host and host.rpartition(".")[2] not in inner and not re.fullmatch(r"[\d.]+", host)
     return f"https://{host}/{path}" if known else ""
@@ -94,10 +122,10 @@ def public_address(remote: str) -> str:
 def _origin() -> str:
     command = ["git", "config", "--get", "remote.origin.url"]
     try:
-        told = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False).stdout
+        remote = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False).stdout
     except OSError:
         return ""
-    return public_address(told.strip())
+    return public_address(remote.strip())
 
 
 def home() -> str:
@@ -107,19 +135,19 @@ def home() -> str:
     file = paths.root() / "CITATION.cff"
     if not file.is_file():
         return ""
-    told = read_yaml(file, BookError, "; https://citation-file-format.github.io says what it holds")
+    citation = read_yaml(file, BookError, "; https://citation-file-format.github.io says what it holds")
     try:
         authors = [
-            one.get("name") or f"{one['family-names']}, {one['given-names']}" for one in told["authors"]
+            one.get("name") or f"{one['family-names']}, {one['given-names']}" for one in citation["authors"]
         ]
-        cited = f"{'; '.join(authors)} ({str(told['date-released'])[:4]}). {told['title']}"
-        licence = str(told["license"])
+        cited = f"{'; '.join(authors)} ({str(citation['date-released'])[:4]}). {citation['title']}"
+        licence = str(citation["license"])
     except (KeyError, TypeError, AttributeError) as fault:
         raise BookError(
             f"CITATION.cff: {fault}: authors, date-released, title and license are needed"
         ) from fault
-    version = f", version {told['version']}" if "version" in told else ""
-    address = told.get("repository-code") or _origin()
+    version = f", version {citation['version']}" if "version" in citation else ""
+    address = citation.get("repository-code") or _origin()
     place = (
         f'<a href="{html.escape(address)}">{html.escape(address)}</a>'
         if address
@@ -133,10 +161,11 @@ def home() -> str:
 
 def finish(folder: Path, foot: str) -> None:
     """Do it to the pages in ``folder``: ``foot`` is what ``home`` gave."""
-    texts = {}
-    for file in sorted(folder.rglob("*.html")):
+    texts, pages = {}, {file: file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.html"))}
+    definitions = {name: text for page in pages.values() for name, text in _definitions(page).items()}
+    for file, page in pages.items():
         name = file.relative_to(folder).as_posix()
-        page = _ICONS.sub("", file.read_text(encoding="utf-8"))
+        page = _explained(_ICONS.sub("", page), definitions)
         page = page.replace(_NO_LIST, '<div class="citation-list">')
         if name == "search.html":
             page = page.replace("</head>", f'<script src="{TEXTS}"></script>\n</head>')
@@ -153,5 +182,5 @@ def finish(folder: Path, foot: str) -> None:
     if foot:
         shutil.copy(paths.root() / "LICENSE", folder / "LICENSE.txt")
     for pattern in _NEVER_LOADED:
-        for found in (folder / "_static").rglob(pattern):
-            shutil.rmtree(found) if found.is_dir() else found.unlink()
+        for path in (folder / "_static").rglob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

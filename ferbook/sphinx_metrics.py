@@ -7,7 +7,8 @@ measured. The files are looked for in ``<source>/metrics/<chapter>.json``; of a 
 the run does not have, there is none, and its numbers are printed as ``[not run]``, as is a number that the
 result lacks where other code than today's made it.
 
-The role ``{reference}`` prints the reference's number where that stands beside the run's, else the run's.
+The role ``{reference}`` prints the reference's number where that stands beside the run's, else the run's, and
+``[not run]`` for one that only the reference has.
 """
 
 from pathlib import Path

@@ -325,8 +325,8 @@ def exclusive(run: Run, wait: bool = False) -> AbstractContextManager[None]:
     """Hold the run for this process. Raises RunStoreError naming the holder where another living process has
     it and ``wait`` is false.
     """
-    told = f"run {run.name!r} is in use by {{}}; wait for it, pass --wait, or choose another --run NAME"
-    return held(run.work / "lock", None if wait else told)
+    busy = f"run {run.name!r} is in use by {{}}; wait for it, pass --wait, or choose another --run NAME"
+    return held(run.work / "lock", None if wait else busy)
 
 
 def _current_file() -> Path:
@@ -346,8 +346,8 @@ def current_run() -> Run:
     """
     file = _current_file()
     if not file.is_file():
-        told = ", ".join(run.name for run in all_runs())
-        some = f", or name one with --run: {told}" if told else ""
+        names = ", ".join(run.name for run in all_runs())
+        some = f", or name one with --run: {names}" if names else ""
         raise RunStoreError(f"there is no run yet that was made here; `ferbook run` makes one{some}")
     run = open_run(file.read_text(encoding="utf-8").strip())
     if not run.exists():

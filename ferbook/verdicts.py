@@ -20,7 +20,7 @@ from ferbook.text import MetricError, metric_text
 
 
 @dataclass(frozen=True)
-class Told:
+class Evidence:
     """What the result of a chapter tells those who ask: its metrics, its parameters with what it noted, and
     the names of its figures; nothing where there is no result.
     """
@@ -32,11 +32,11 @@ class Told:
     @classmethod
     def by(cls, result: ChapterResult) -> Self:
         """What a finished chapter tells. Raises RunStoreError where it is damaged."""
-        made = result.summary()
-        return cls(result.metrics(), made["parameters"] | made, frozenset(result.record().get("figures", {})))
+        summary, figures = result.summary(), result.record().get("figures", {})
+        return cls(result.metrics(), summary["parameters"] | summary, frozenset(figures))
 
 
-ByChapter = Mapping[str, Told]
+ByChapter = Mapping[str, Evidence]
 """Every chapter of the book -> what it tells."""
 
 
@@ -58,7 +58,7 @@ SIGNIFICANCE = 0.05
 @dataclass(frozen=True)
 class Answered:
     """A question with its answer: what was ``measured`` and ``asked`` as text, ``why`` there is neither yes
-    nor no; the estimate that was ``found``, with the number that is its ``limit``.
+    nor no; the ``estimate``, with the number that is its ``limit``.
     """
 
     question: Question | Fact
@@ -66,18 +66,18 @@ class Answered:
     measured: str = ""
     asked: str = ""
     why: str = ""
-    found: Estimate | None = None
+    estimate: Estimate | None = None
     limit: float | None = None
 
     @property
-    def told(self) -> str:
+    def details(self) -> str:
         """What was measured and what was asked for, or why nothing was."""
         return f"{self.measured}; asked: {self.asked}" if self.measured else self.why
 
     @property
     def sentence(self) -> str:
         """The question with its answer, what was measured and what was asked for."""
-        return f"{self.question.asks} {self.answer.capitalize()}: {self.told}."
+        return f"{self.question.asks} {self.answer.capitalize()}: {self.details}."
 
     @property
     def role(self) -> str:
@@ -91,27 +91,27 @@ class Answered:
         """p of the answer, two-sided; where a margin is asked for, that of its nearer edge. None of what is
         compared as it is, and where nothing is known of the interval's tails.
         """
-        if self.found is None or self.question.counts:
+        if self.estimate is None or self.question.counts:
             return None
         margin = self.question.margin
         if self.question.side != "about" and self.answer != "no difference":
-            return chance_alone(self.found, self.limit)
-        edges = [chance_alone(self.found, self.limit + sign * margin) for sign in (-1, 1)]
+            return chance_alone(self.estimate, self.limit)
+        edges = [chance_alone(self.estimate, self.limit + sign * margin) for sign in (-1, 1)]
         return None if None in edges else max(edges)
 
     @property
     def finds(self) -> str:
         """The smallest effect that would be found, as text; empty where that is not known."""
-        smallest = None if self.found is None or self.question.counts else smallest_effect(self.found)
+        smallest = None if self.estimate is None or self.question.counts else smallest_effect(self.estimate)
         if smallest is None:
             return ""
-        size = Estimate(smallest, unit=self.found.unit, why="a size")
+        size = Estimate(smallest, unit=self.estimate.unit, why="a size")
         return _with_unit(metric_text(size), self.question.unit)
 
     @property
     def room(self) -> float:
         """How far the interval lies from the bound, in widths of the interval; infinite for a count."""
-        low, high = self.found.low, self.found.high
+        low, high = self.estimate.low, self.estimate.high
         if low is None or low == high:
             return inf
         near = min(abs(low - self.limit), abs(high - self.limit))
@@ -119,8 +119,8 @@ class Answered:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the question, and its answer."""
-        told = ("answer", "measured", "asked", "why", "chance", "finds")
-        own = {name: getattr(self, name) for name in told}
+        fields = ("answer", "measured", "asked", "why", "chance", "finds")
+        own = {name: getattr(self, name) for name in fields}
         return self.question.model_dump(exclude_none=True) | own
 
 
@@ -130,8 +130,9 @@ class Judged:
 
     ``control``: what is planted to see that it can be asked; None where nothing is.
     ``again``: by question, its answer elsewhere, where it was asked there (``Suite.again``). ``sizes``: how
-    much of it there is, as text. ``survives``: whether the verdict stands when its p are
-    corrected for all questions that were asked; None where nothing was answered, or by a count.
+    much of it there is, as text; ``found``: what was found, in a sentence. ``survives``: whether the verdict
+    stands when its p are corrected for all questions that were asked; None where nothing was answered, or by
+    a count.
     """
 
     claim: PaperClaim
@@ -139,6 +140,7 @@ class Judged:
     required: Mapping[str, Answered]
     verdict: Verdict
     sizes: str = ""
+    found: str = ""
     again: Mapping[Question, Answered] = field(default_factory=dict)
     control: Control | None = None
     survives: bool | None = None
@@ -185,14 +187,31 @@ class Judged:
         unmet = _unmet(self.required)
         if self.verdict in ("not settled", "cannot be asked with this many") and unmet:
             return f"First of all: {unmet[0].sentence}"
-        told = self.deciding.sentence
+        sentence = self.deciding.sentence
         if self.verdict == "holds against a weak control":
             weak = min(self.weak, key=lambda each: each.room)
-            told = f"{weak.sentence.removesuffix('.')}; but: {told}"
+            sentence = f"{weak.sentence.removesuffix('.')}; but: {sentence}"
         there = self.replicated if self.verdict.startswith("holds") else None
         if there and there.answer != "yes":
-            told += f" {suite().again[1].capitalize()}: {there.answer}, {there.told}."
-        return f"{told} {self.sizes}".rstrip()
+            sentence += f" {suite().again[1].capitalize()}: {there.answer}, {there.details}."
+        return f"{sentence} {self.sizes}".rstrip()
+
+    @property
+    def finding(self) -> str:
+        """What was found and, where that does not settle the claim, what stands in the way; else ``why``."""
+        if not self.found or self.verdict == "not asked":
+            return self.why
+        if self.verdict == "cannot be asked here":
+            return f"{self.found} Where it was planted, it was not found either."
+        unmet = _unmet(self.required)
+        if self.verdict in ("not settled", "cannot be asked with this many") and unmet:
+            return f"{self.found} {unmet[0].sentence}"
+        return self.found
+
+    @property
+    def figure(self) -> str:
+        """``chapter.figure``, the one to look at: that of the question that decided, else the claim's."""
+        return self.deciding.question.figure or self.claim.figure
 
     def after(self, corrected: Mapping[int, float]) -> bool | None:
         """Whether the verdict stands with the p ``corrected``, by the ``id`` of their answers."""
@@ -205,10 +224,11 @@ class Judged:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the claim, its verdict and why, and each question with its answer."""
-        return self.claim.model_dump(exclude={"questions", "requires", "sizes", "control"}) | {
+        return self.claim.model_dump(exclude={"questions", "requires", "sizes", "found", "control"}) | {
             "verdict": self.verdict,
             "why": self.why,
             "sizes": self.sizes,
+            "found": self.finding,
             "again": [each.to_json() for each in self.again.values()],
             "survives": self.survives,
             "requires": {name: each.to_json() for name, each in self.required.items()},
@@ -222,7 +242,7 @@ def _against(each: Answered) -> int:
     return ("no", "no difference", "too few", "open", "not asked", "yes").index(each.answer)
 
 
-def _told(name: str, results: ByChapter) -> tuple[Told, str]:
+def _evidence_on(name: str, results: ByChapter) -> tuple[Evidence, str]:
     """What the chapter of ``chapter.name`` tells, and that name in it.
 
     Raises DataError for a chapter that there is not: that can only be a slip of the pen.
@@ -235,22 +255,22 @@ def _told(name: str, results: ByChapter) -> tuple[Told, str]:
 
 def _metric(name: str, results: ByChapter) -> Estimate | None:
     """The metric ``chapter.metric``; None where the chapter has no such number for these faces."""
-    told, metric = _told(name, results)
-    return told.metrics.get(metric)
+    evidence, metric = _evidence_on(name, results)
+    return evidence.metrics.get(metric)
 
 
 def _not_asked(question: Question | Fact, results: ByChapter) -> Answered:
-    there = results[question.chapter] != Told()
+    there = results[question.chapter] != Evidence()
     why = "these faces, or these parameters, do not allow it" if there else None
     return Answered(question, "not asked", why=why or f"the run has no chapter {question.chapter}")
 
 
 def _look_up(fact: Fact, results: ByChapter) -> Answered:
-    told, name = _told(fact.noted, results)
-    if name not in told.facts:
+    evidence, name = _evidence_on(fact.noted, results)
+    if name not in evidence.facts:
         return _not_asked(fact, results)
-    answer = "yes" if told.facts[name] == fact.equals else "no"
-    return Answered(fact, answer, str(told.facts[name]), str(fact.equals))
+    answer = "yes" if evidence.facts[name] == fact.equals else "no"
+    return Answered(fact, answer, str(evidence.facts[name]), str(fact.equals))
 
 
 def ask(question: Question | Fact, results: ByChapter) -> Answered:
@@ -264,28 +284,28 @@ def ask(question: Question | Fact, results: ByChapter) -> Answered:
     """
     if isinstance(question, Fact):
         return _look_up(question, results)
-    found, limit = _metric(question.metric, results), question.bound
+    estimate, limit = _metric(question.metric, results), question.bound
     if isinstance(limit, str):
         limit = _metric(limit, results)
-    elif found is not None:
-        limit = Estimate(limit, unit=found.unit, why="a bound")
-    if found is None or limit is None:
+    elif estimate is not None:
+        limit = Estimate(limit, unit=estimate.unit, why="a bound")
+    if estimate is None or limit is None:
         return _not_asked(question, results)
     try:
-        measured = metric_text(found, "value" if question.counts else "interval")
+        measured = metric_text(estimate, "value" if question.counts else "interval")
     except MetricError as fault:
         raise MetricError(f"{question.metric}: {fault}") from fault
     measured, bound = (_with_unit(text, question.unit) for text in (measured, metric_text(limit)))
     asked, margin = f"{question.side} {bound}", question.margin
     if margin is not None:
-        size = _with_unit(metric_text(Estimate(margin, unit=found.unit, why="a bound")), question.unit)
+        size = _with_unit(metric_text(Estimate(margin, unit=estimate.unit, why="a bound")), question.unit)
         within = f"within {size} of {bound}"
         asked = within if question.side == "about" else f"{asked} ({within}: no difference)"
 
     def answered(answer: AnswerWord, why: str = "") -> Answered:
-        return Answered(question, answer, measured, asked, why, found, limit.value)
+        return Answered(question, answer, measured, asked, why, estimate, limit.value)
 
-    low, high = (found.value, found.value) if question.counts else (found.low, found.high)
+    low, high = (estimate.value, estimate.value) if question.counts else (estimate.low, estimate.high)
     if low is None:
         return answered("open", "it has no interval")
     low, high = low - limit.value, high - limit.value
@@ -325,34 +345,35 @@ def judge(
     answers = tuple(ask(question, results) for question in claim.questions)
     required = {name: ask(preconditions[name], results) for name in claim.requires}
     again = {each: ask(there, results) for each in claim.questions if (there := _elsewhere(each, results))}
-    control, sizes = controls.get(claim.control), _sizes(claim.sizes, results)
-    judged = Judged(claim, answers, required, "not settled", sizes, again, control)
-    given = {each.answer for each in judged.own}
+    sizes, found = (_filled(text, results) for text in (claim.sizes, claim.found))
+    control = controls.get(claim.control)
+    judged = Judged(claim, answers, required, "not settled", sizes, found, again, control)
+    words = {each.answer for each in judged.own}
     unmet = _unmet(required)
     verdict: Verdict = "not settled"
-    if given == {"not asked"}:
+    if words == {"not asked"}:
         verdict = "not asked"
     elif control and control.finds is False:
         verdict = "cannot be asked here"
     elif unmet:
         if getattr(unmet[0].question, "counts", False) and unmet[0].answer == "no":
             verdict = "cannot be asked with this many"
-    elif given == {"yes"}:
+    elif words == {"yes"}:
         verdict = "holds"
     elif judged.weak and all(each.answer == "yes" for each in judged.weak):
         verdict = "holds against a weak control"
-    elif given & {"no", "no difference"}:
+    elif words & {"no", "no difference"}:
         verdict = "does not hold"
-    elif "too few" in given:
+    elif "too few" in words:
         verdict = "cannot be asked with this many"
     return replace(judged, verdict=verdict)
 
 
 def _elsewhere(question: Question, results: ByChapter) -> Question | None:
     """The ``question`` about what its metric is elsewhere; None where that is not known."""
-    told, name = _told(question.metric, results)
+    evidence, name = _evidence_on(question.metric, results)
     there = f"{suite().again[0]}{name}"
-    if there == name or there not in told.metrics or isinstance(question.bound, str):
+    if there == name or there not in evidence.metrics or isinstance(question.bound, str):
         return None
     return question.model_copy(update={"metric": f"{question.chapter}.{there}"})
 
@@ -361,18 +382,21 @@ def _unmet(required: Mapping[str, Answered]) -> list[Answered]:
     return [each for each in required.values() if each.answer != "yes"]
 
 
-def _sizes(sizes: str, results: ByChapter) -> str:
-    """``sizes`` with the numbers in the place of their names, as a sentence; empty where one is not there."""
+def _filled(words: str, results: ByChapter) -> str:
+    """``words`` with the numbers in the place of their names, as a sentence; empty where one is not there."""
 
-    def shown(match: re.Match) -> str:
-        told, name = _told(match[1], results)
-        return metric_text(told.metrics[name]) if name in told.metrics else str(told.facts[name])
+    def number(match: re.Match) -> str:
+        address, _, part = match[1].partition(":")
+        evidence, name = _evidence_on(address, results)
+        if name not in evidence.metrics:
+            return str(evidence.facts[name])
+        return metric_text(evidence.metrics[name], part or "value")
 
     try:
-        text = re.sub(r"{([^}]*)}", shown, sizes)
+        text = re.sub(r"{([^}]*)}", number, words)
     except KeyError:
         return ""
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
 def correct(judged: Sequence[Judged]) -> list[Judged]:
@@ -384,14 +408,14 @@ def correct(judged: Sequence[Judged]) -> list[Judged]:
     return [replace(each, survives=each.after(corrected)) for each in judged]
 
 
-def told_by(run: Run) -> ByChapter:
+def evidence_by(run: Run) -> ByChapter:
     """What each chapter of the book tells in ``run``; nothing where the run has not finished it.
 
     Raises RunStoreError where there is no such run, or for a damaged result.
     """
     run.record()
-    finished = {result.chapter: Told.by(result) for result in run.results()}
-    return {name: finished.get(name, Told()) for name in chapters()}
+    finished = {result.chapter: Evidence.by(result) for result in run.results()}
+    return {name: finished.get(name, Evidence()) for name in chapters()}
 
 
 def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
@@ -399,13 +423,13 @@ def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
 
     Raises DataError for a damaged ``claims.yaml``.
     """
-    asked = read_claims(paths.claims_file())
+    content = read_claims(paths.claims_file())
     judged = correct(
         [
-            judge(claim, results, asked.preconditions, asked.controls)
-            for paper in asked.papers
+            judge(claim, results, content.preconditions, content.controls)
+            for paper in content.papers
             for claim in paper.claims
         ]
     )
     each = iter(judged)
-    return [(paper, [next(each) for _ in paper.claims]) for paper in asked.papers]
+    return [(paper, [next(each) for _ in paper.claims]) for paper in content.papers]
