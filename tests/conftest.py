@@ -69,6 +69,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Of a test that draws, no figure stays open."""
+    yield
+    if drawing := sys.modules.get("matplotlib.pyplot"):
+        drawing.close("all")
+
+
 @pytest.fixture
 def classes() -> tuple[str, ...]:
     return CLASSES

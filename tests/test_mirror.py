@@ -10,9 +10,11 @@ ROOMS = {"book", "fer_lib", "ferbook", "synthetic_faces", "benchmarks"}
 ACROSS = {
     "book/test_contributing": "what CONTRIBUTING promises",
     "book/test_notebooks": "every page as it is stored",
+    "book/test_own_pictures": "twelve pictures, as the page says",
     "book/test_pages_assert": "every page, with a function of the library changed",
     "book/test_partial_book": "a book that lacks chapters",
     "book/test_recomputed": "numbers of the reference, by numpy alone",
+    "book/test_exercises": "what the exercises of all pages quote",
     "book/test_whole_suite": "the two commands in a clone",
     "fer_lib/faces/readers/test_clips_round_trip": "writers and readers of clips together",
     "fer_lib/faces/readers/test_damage": "every layout, damaged",

@@ -16,7 +16,7 @@ from ferbook.book import chapters
 from ferbook.claims import read_claims
 from ferbook.estimate import Estimate
 from ferbook.page.style import Drawn
-from ferbook.verdicts import Told, ask
+from ferbook.verdicts import Evidence, ask
 
 from ..conftest import make_clone
 
@@ -56,7 +56,7 @@ def planted_answers():
     def asked(control: str, **metrics: Mapping[str, Estimate]) -> tuple[set[str], bool | None]:
         claims = read_claims(paths.claims_file())
         every = [claim for paper in claims.papers for claim in paper.claims if claim.control == control]
-        told = {chapter: Told(of) for chapter, of in metrics.items()}
+        told = {chapter: Evidence(of) for chapter, of in metrics.items()}
         questions = [each for claim in every for each in claim.questions if not (each.weak or each.beside)]
         answers = [ask(question, told) for question in questions]
         print(*(f"{control}: {each.sentence}" for each in answers), sep="\n")

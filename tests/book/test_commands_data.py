@@ -123,7 +123,7 @@ def test_sets_are_listed_with_their_version_and_what_is_kept_of_others(monkeypat
     _, out, _ = ferbook(monkeypatch, capsys, "list")
     lab, wild = (out.index(f"{versioned(name)}: found (generated)") for name in ("lab", "wild"))
     assert lab < out.index("also kept: lab/1, 1 set(s), 3 MB; not used") < wild
-    assert out.count("options: timing=by_unit|together; family=narrow-") == len(VERSIONS)
+    assert out.count("options: timing=by_unit|together|in_turn; family=narrow-") == len(VERSIONS)
 
 
 def test_what_is_exported_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):

@@ -139,7 +139,7 @@ def test_the_committed_table_has_every_method_of_the_faces_of_today():
     assert found.keys() == EXPLAINERS.keys(), "`ferbook evaluate baselines --small -o book/judge.csv`"
     assert all(set(each) == {*MAP_SCORES, "seconds"} for each in found.values())
     assert all(each["sanity"].value == 0 for name, each in found.items() if name in ("edges", "centre"))
-    page = baselines_page()
+    page = baselines_page({})
     assert all(f"| `{name}` |" in page for name in found) and set_name("lab") in page
 
 

@@ -185,7 +185,7 @@ def test_filters_are_ranked_placed_among_validation_pictures_and_joined_with_the
         assert each.above == np.mean(responses[:, each.filter] < each.response)
     # Of a unit's detectors the verified one comes first, whatever its association.
     assert {each.detector.au: each.filter for each in told.units} == {"AU12": 5, "AU4": 6}
-    assert told.calibration.fitted_on == len(valid) and told.found == 1
+    assert told.calibration.fitted_on == len(valid) and told.faces_found == 1
     np.testing.assert_allclose(told.probabilities.sum(axis=1), 1)
 
 
@@ -226,14 +226,14 @@ def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(ru
     page = explanation_page(told)
     read = Read(page)
     assert not read.open and "<b>&.png" not in page and "&lt;b&gt;&amp;.png" in page
-    assert ("html", {"lang": "en"}) in read.found and "$" not in page
+    assert ("html", {"lang": "en"}) in read.found and "{" not in page.partition("<body>")[2]
     pictures = [attrs for tag, attrs in read.found if tag == "img"]
     assert len(pictures) == 2 + explaining.STRONGEST
     for attrs in pictures:
         assert attrs["alt"] and attrs["src"].startswith("data:image/webp;base64,")
         Image.open(io.BytesIO(base64.b64decode(attrs["src"].partition(",")[2]))).verify()
     assert not re.search(r"https?:|<script|<link", page)
-    assert "<code>ferbook explain &#x27;&lt;b&gt;&amp;.png&#x27; --run a</code>" in page
+    assert "<code>ferbook explain &#39;&lt;b&gt;&amp;.png&#39; --run a</code>" in page
     assert len(re.findall(r"verified</td>", page)) == 1 and "~ no unit switched on raises it" in page
 
 

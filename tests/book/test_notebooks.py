@@ -63,12 +63,13 @@ def opening_faults(cells):
     elif len(re.findall(r"[.!?](?=\s|$)", title.source.partition("?**")[2])) > 3:
         yield "the title has more than three sentences below its question"
     table = re.match(
-        r"## In short\n\n\| claimed \| found here \| how sure \|\n\|[-|: ]+\|\n((?:\|.*\|\n)+)"
-        r"\n<!-- key figure: \w+ -->\n\n<!-- key numbers -->\n\n<!-- reading -->$",
+        r"## In short\n\n\*\*[^*\n]+\*\*.*\n\n<!-- key figure: \w+ -->\n"
+        r"\n\| claimed \| found (?:here|by the reference) \| how sure \|\n\|[-|: ]+\|\n((?:\|.*\|\n)+)"
+        r"\n<!-- key numbers -->\n\n<!-- reading -->$",
         short.source,
     )
     if short.id != "in-short" or table is None:
-        yield "the cell 'in-short' is not its table, the key figure, the key numbers and what one needs"
+        yield "the cell 'in-short' is not answer, key figure, table, key numbers and what one needs"
     elif not 2 <= len(table[1].splitlines()) <= 4:
         yield "'In short' has not 2 to 4 rows"
     if "parameters" not in tags(parameters) or opens.id != "open" or "open_chapter(" not in opens.source:
@@ -199,6 +200,7 @@ def test_the_example_and_a_new_chapter_keep_it_too(tmp_path, monkeypatch):
     [
         ("equally often?**", "equally often.**", "one question in bold"),
         ("| claimed | found here |", "| claimed | found |", "the cell 'in-short'"),
+        ("## In short\n\n**", "## In short\n\n", "the cell 'in-short'"),
         ("## What we can conclude", "## Summary", "the sections are"),
         (":::{dropdown} What to expect", "::: {note}", "fewer than three exercises"),
         ("<!-- key figure: counts -->", "<!-- key figure: count -->", "the key figure is not drawn"),

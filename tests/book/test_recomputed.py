@@ -51,10 +51,10 @@ def agrees(found, error, published):
     assert ends[1:] == pytest.approx(published[1:], abs=0.2 * np.ptp(published))
 
 
-def test_the_gain_by_dropout():
-    published = told("training", "dropout_gain")
+def test_the_gain_by_leaving_out_biases():
+    published = told("training", "ahead_of_biased")
     with_, groups = right("published")
-    without, _ = right("without_dropout")
+    without, _ = right("with_biases")
     found, error = jackknife(with_.mean(0) - without.mean(0), groups)
     luck = with_.mean(1).std(ddof=1) * np.sqrt(1 / len(with_) + 1 / len(without))
     agrees(found, np.hypot(error, luck), published)

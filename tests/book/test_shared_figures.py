@@ -3,17 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from book import shared_figures
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from ferbook.page.style import Drawn, FigureError
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def unpack(drawn: Drawn) -> tuple:

@@ -10,7 +10,8 @@ from PIL import Image
 
 from book import suite as book_suite
 from fer_lib.aus.detectors import Detectors
-from ferbook.book import chapters
+from ferbook import paths
+from ferbook.book import chapters, named_place
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
 from ferbook.notebook import code_sources, read_notebook
@@ -126,12 +127,21 @@ def test_verdicts_stand_in_the_atlas_where_both_pages_are_about_one_network(tmp_
     judged = finished(run / "au_verification", {"published": {}, "shuffled": {}})
     text = book_suite.verdicts({"deconvolution": drawn, "au_verification": judged})
     told = json.loads(
-        re.fullmatch(r'<script type="application/json" id="filter-verdicts">(.*)</script>', text)[1]
+        re.search(r'<script type="application/json" id="filter-verdicts">(.*)</script>', text)[1]
     )
+    words = told.pop("words")
     assert told == {"layer": "relu3", "filters": {"44": ["AU12", "AU25"]}}
+    assert "lip corner puller" in words["AU12"] and "smile" in words["AU12"] and "brow" in words["AU1"]
+    assert '#filter-44 summary::after{content:"AU12"}' in text and "\n" not in text
     for other in (
         finished(tmp_path / "mine" / "au_verification", {"published": {}}),
         finished(run / "x", {}),
     ):
         assert book_suite.verdicts({"deconvolution": drawn, "au_verification": other}) == ""
     assert book_suite.verdicts({"deconvolution": drawn}) == ""
+
+
+def test_every_line_that_the_book_fills_has_its_function_and_stands_on_a_page():
+    pages = "".join(file.read_text() for file in paths.pages().rglob("*") if file.suffix in (".md", ".ipynb"))
+    for line, place in book_suite.SUITE.fills.items():
+        assert callable(named_place(line, place)) and line in pages

@@ -10,6 +10,7 @@ import pytest
 from book import facs_page, switchboard
 from book.faces.packing import COLUMNS, packed
 from book.switchboard import ShownFilter, SwitchboardPictures, SwitchboardResponses
+from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import RunStoreError
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
@@ -18,16 +19,16 @@ CODES = switchboard.switchboard_codes()
 
 
 class Result:
-    """Stands for a chapter's result that has one artefact, or none."""
+    """Stands for a chapter's result that has a switchboard, or detectors, or neither."""
 
-    def __init__(self, content=None):
-        self.content = content
+    def __init__(self, switchboard=None, detectors=None):
+        self.contents = {"switchboard": switchboard, "detectors": detectors}
 
     def artefact(self, name, model):
-        if self.content is None:
+        if self.contents[name] is None:
             raise RunStoreError(f"{name} is not there")
-        assert name == "switchboard" and isinstance(self.content, model)
-        return self.content
+        assert isinstance(self.contents[name], model)
+        return self.contents[name]
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +105,28 @@ def test_the_page_shows_a_face_and_the_answers_to_it_without_a_script(pictures, 
     place = data["codes"].index("AU6C+AU12E")
     row, column = divmod(place, data["columns"])
     assert f"--row:{row};--column:{column}" in shown and "AU6 C (cheek raiser) + AU12 E" in shown
-    assert "filter 44, AU12" in shown and "filter 7<" in shown
+    assert "filter 44: not AU12, here " in shown and "filter 7<" in shown
     assert f"<b>{answers.filters[0].responses[place]:.3g}</b>" in shown
     assert [len(each) for each in data["filters"]] == [len(CODES)] * 2
+
+
+def test_beside_a_bar_stand_the_verdict_and_the_unit_that_moves_it_most_in_this_face(pictures):
+    def told(moved_by, **rises):
+        row = np.full(len(CODES), 2.0)
+        for au, rise in rises.items():
+            row[CODES.index({au: "E"})] += rise
+        board = SwitchboardResponses(
+            layer="relu3", filters=[ShownFilter(filter=9, unit="AU2", responses=row.tolist())]
+        )
+        found = Detectors(
+            layer="relu3", filters=[Detector(filter=9, au="AU2", association=0.7, moved_by=moved_by)]
+        )
+        shown = facs_page.switchboard({"faces": Result(pictures), "au_verification": Result(board, found)})
+        return re.search(r"<li><span>(.*?)</span>", shown)[1]
+
+    assert told("AU2", AU9=0.35, AU4=0.3) == "filter 9: ✓ AU2, here AU9"
+    assert told("AU4", AU2=1.0) == "filter 9: not AU2, here AU2"
+    assert told("AU2", AU2=-1.0) == "filter 9: ✓ AU2, here none"
 
 
 def test_what_no_run_has_made_is_said(pictures):

@@ -39,6 +39,39 @@ def test_a_verdict_chosen_leaves_the_tiles_that_have_it(atlas):
             assert verdict in tile.locator("summary").get_attribute("aria-label")
 
 
+def test_filters_are_found_by_the_words_of_their_unit_and_what_is_chosen_stands_in_the_address(atlas, opened):
+    atlas.get_by_label("Find").fill("AU12")
+    named = numbers(atlas)
+    assert named
+    for same in ("au 12", "lip corner puller"):
+        atlas.get_by_label("Find").fill(same)
+        assert numbers(atlas) == named
+    for wider in ("smile", "mouth", "lips"):
+        atlas.get_by_label("Find").fill(wider)
+        assert set(numbers(atlas)) >= set(named)
+    atlas.get_by_label("Find").fill("mouth")
+    atlas.get_by_label("Verdict").select_option("verified")
+    found, address = numbers(atlas), atlas.evaluate("location.hash")
+    assert found and "find=mouth" in address and "verdict=verified" in address
+    tab, seen = opened(f"{PAGE}{address}")
+    assert numbers(tab) == found and seen.faults == []
+    tab.close()
+    atlas.get_by_label("Find").fill("no such word")
+    assert numbers(atlas) == []
+
+
+def test_without_a_script_each_tile_has_its_verdict(atlas, chromium, site):
+    told = """tiles => Object.fromEntries(tiles.map((tile) =>
+      [tile.id, getComputedStyle(tile.querySelector("summary"), "::after").content]))"""
+    with_script = atlas.eval_on_selector_all(".filter-atlas details", told)
+    context = chromium.new_context(offline=True, java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{site.as_uri()}/{PAGE}")
+    without = tab.eval_on_selector_all(".filter-atlas details", told)
+    context.close()
+    assert without == with_script and any(text.startswith('"✓ AU') for text in without.values())
+
+
 def test_the_grid_is_one_tab_stop_and_arrows_move_within(atlas):
     assert atlas.locator(".filter-atlas summary[tabindex='0']").count() == 1
     atlas.locator(".filter-atlas summary[tabindex='0']").focus()

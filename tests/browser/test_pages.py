@@ -19,9 +19,8 @@ SHARED = 1_200_000
 """Bytes that all pages load, at most."""
 SMALLEST = 7 * 96 / 72
 """Letters of a figure: 7 pt in pixels of a screen."""
-TALLEST = 12000
-"""Pixels of a page at most. It was 10,000 while cells were folded; since at least half of them are seen, five
-chapters are 10,430 to 11,590 high, which is too much."""
+TALLEST = 10300
+"""Pixels of a page at most. All but the page on detectors are at most 10,000 high."""
 
 
 def within(site: Path, address: str) -> str:
@@ -133,6 +132,43 @@ def test_the_search_finds_a_word_from_any_page_and_shows_where_it_stands(opened)
     tab.locator("#search-results a").first.click()
     tab.wait_for_selector("article")
     assert found.faults == []
+    tab.close()
+
+
+def test_a_word_and_a_figure_show_themselves_where_they_are_named(opened):
+    tab, found = opened("book/index.html")
+    box = tab.locator(".hover-text")
+    tab.locator("article a[data-told]").first.focus()
+    assert "filter" in box.inner_text().lower() or len(box.inner_text()) > 40
+    tab.keyboard.press("Escape")
+    assert box.is_hidden()
+    tab.locator('article a[href*="#figure-"]').first.hover()
+    tab.wait_for_function("document.querySelector('.hover-text img')?.naturalWidth > 0")
+    assert box.is_visible() and found.faults == []
+    tab.close()
+
+
+@pytest.mark.parametrize("page", ["book/index.html", "book/answers.html"])
+def test_the_answer_and_its_figure_stand_on_the_first_screen_of_a_phone(opened, page):
+    tab, _ = opened(page, NARROW)
+    answer = tab.locator("article p strong").nth(1)
+    assert answer.bounding_box()["y"] < 300 and tab.locator("article figure").first.bounding_box()["y"] < 844
+    tab.close()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.count("/") == 2])
+def test_each_chapter_answers_and_shows_its_key_figure_first(opened, page):
+    tab, _ = opened(page, NARROW)
+    short = tab.locator("#in-short")
+    answer, figure = short.locator("p strong").first, short.locator("figure").first
+    assert answer.bounding_box()["y"] < figure.bounding_box()["y"] < 900
+    assert figure.bounding_box()["y"] < short.locator("table").first.bounding_box()["y"]
+    tab.close()
+
+
+def test_an_excerpt_of_the_search_holds_no_code(opened):
+    tab, _ = opened("search.html")
+    assert "open_chapter" not in tab.evaluate("Object.values(PAGES).join()")
     tab.close()
 
 

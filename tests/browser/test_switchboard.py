@@ -39,6 +39,10 @@ def test_units_are_switched_by_arrow_keys(board):
     board.keyboard.press("Shift+Tab")  # to the second unit's name
     board.keyboard.press("Home")
     assert board.evaluate("document.activeElement.value") == "none" and intensity.is_disabled()
+    assert (
+        intensity.input_value() == "0"
+        and board.locator("#facs-board .unit output").nth(1).inner_text() == "–"
+    )
     first = board.get_by_label("First unit: intensity")
     first.focus()
     board.keyboard.press("ArrowRight")  # of one there are five

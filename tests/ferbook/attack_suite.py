@@ -14,6 +14,8 @@ from ferbook.course.source import is_written
 
 FOLDER = Path(__file__).parent / "attacks"
 PAGE = FOLDER.parents[2] / "book" / "course_attacks.md"
+RECORD = FOLDER / "other_graders.yaml"
+"""What other graders made of the attacks by a file and by a solution (``other_graders.py``)."""
 NO_NAME = "cannot be a student's"
 """Why work is not judged whose folder has an impossible name."""
 
@@ -52,17 +54,30 @@ def write_file(folder: Path, notebook, attack: dict) -> None:
 def page() -> str:
     """The page that tells what the isolation was tried against: ``attacks/page.md`` with its tables."""
     calls, code, solutions, files = map(attacks, ("calls", "code", "solutions", "files"))
+    record = yaml.safe_load(RECORD.read_text(encoding="utf-8"))
+    nbgrader, otter = (pin.replace("==", " ") for pin in record["versions"])
     rows = {
-        "files": [(name, _outcome(attack)) for name, attack in files.items()],
+        "files": [
+            (name, _outcome(attack), record["files"].get(name, {}).get("nbgrader", "–"))
+            for name, attack in files.items()
+        ],
         "solutions": [
-            (attack["tries"], _plain(attack["told"]) or "no points") for attack in solutions.values()
+            (
+                attack["tries"],
+                _plain(attack["told"]) or "no points",
+                *(
+                    record["solutions"].get(name, {}).get(grader, "–")
+                    for grader in ("nbgrader", "otter-grader")
+                ),
+            )
+            for name, attack in solutions.items()
         ],
         "code": [(name, _plain(attack["raised"])) for name, attack in code.items()],
         "calls": [(f"`{name}`", attack["tries"]) for name, attack in calls.items()],
     }
-    tables = {kind: "\n".join(f"| {one} | {other} |" for one, other in each) for kind, each in rows.items()}
+    tables = {kind: "\n".join(f"| {' | '.join(row)} |" for row in each) for kind, each in rows.items()}
     template = (FOLDER / "page.md").read_text(encoding="utf-8")
-    return template.format(every=sum(map(len, rows.values())), **tables)
+    return template.format(every=sum(map(len, rows.values())), nbgrader=nbgrader, otter=otter, **tables)
 
 
 def _outcome(attack: dict) -> str:

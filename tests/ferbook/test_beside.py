@@ -8,7 +8,7 @@ from ferbook import beside
 from ferbook.answers import answers_of
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
-from ferbook.build import key_numbers, stage
+from ferbook.build import SAME_NETWORKS, WHOSE, key_numbers, stage
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.inputs import chapter_inputs
@@ -70,6 +70,8 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
         "| Key numbers | Reference, 7 dice | Your run |",
         "| --- | --- | --- |",
         "| mean | 3.50 (3.40–3.60) | 3.40 (3.30–3.50) |",
+        "",
+        WHOSE,
     ]
     told = key_numbers(
         chapters()["means"], run.result("means"), found["means"], answers_of(run).verdicts
@@ -77,8 +79,17 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
     verdict = (
         "| The mean of a die lies above that of two coins. | {bdg-success}`holds` | {bdg-success}`holds` |"
     )
-    assert told == [*table.splitlines(), verdict]
+    assert told == [*table.splitlines()[:3], verdict, "", WHOSE]
     assert {each.result for each in standing_beside(reference).values()} == {None}, "beside itself"
+    run = make("b", 60, 3.5, throws=60)
+    table = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])
+    assert table.splitlines() == [
+        "| Key numbers | Reference, 7 dice |",
+        "| --- | --- |",
+        "| mean | 3.50 (3.40–3.60) |",
+        "",
+        SAME_NETWORKS,
+    ], "the same to the last digit is no second run"
     assert (
         key_numbers(chapters()["means"], reference.result("means"), standing_beside(reference)["means"]) == ""
     )
@@ -121,9 +132,9 @@ def test_pages_that_the_run_lacks_are_the_references_and_prose_may_quote_either(
     assert '"value": 60000.0' in read["metrics/reference", "throws"]
     assert read["metrics", "means"] == read["metrics/reference", "means"]
     means = read_notebook(staged / "book" / "means" / "means.ipynb").cells
-    assert "| Run | `reference`" in means[-2].source
+    assert "| Run | `reference`" in means[-1].source
     throws = read_notebook(staged / "book" / "throws" / "throws.ipynb").cells
-    assert "| Run | `a`" in throws[-2].source and "| Beside it | run `reference`" in throws[-2].source
+    assert "| Run | `a`" in throws[-1].source and "| Beside it | run `reference`" in throws[-1].source
 
 
 def test_a_chapter_that_draws_the_reference_is_out_of_date_with_it(make, monkeypatch):

@@ -5,7 +5,7 @@ mend.
 import pytest
 
 from ferbook import paths
-from ferbook.book import book, book_command, chapters, find_chapter, followers, forget, suite, with_upstream
+from ferbook.book import book, chapters, find_chapter, followers, forget, named_place, suite, with_upstream
 from ferbook.errors import BookError, ParameterError
 
 CHAPTER = """
@@ -136,14 +136,11 @@ def test_a_suite_file_that_is_wrong_is_named(copy, text, told):
 
 
 @pytest.mark.parametrize("place", ["absent_module:data", "ferbook.book:dat_app", "ferbook.book", ""])
-def test_a_command_that_is_not_there_is_named(copy, place):
-    text = f"from ferbook.book import Suite\n\nSUITE = Suite(commands={{'data': {place!r}}})\n"
-    (copy / "book" / "suite.py").write_text(text)
-    forget()
+def test_a_function_that_is_not_where_the_suite_says_is_named(place):
     with pytest.raises(
         BookError, match=rf"book/suite\.py: the command 'data' is to be {place!r} .*which is not there"
     ):
-        book_command("data")
+        named_place("the command 'data'", place)
 
 
 def test_a_folder_without_a_table_of_contents_is_no_book(copy):

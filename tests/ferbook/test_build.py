@@ -4,6 +4,8 @@ import dataclasses
 import fcntl
 import json
 import subprocess
+import sys
+import types
 from pathlib import Path
 
 import nbformat
@@ -17,7 +19,6 @@ from ferbook.build import (
     check_toc,
     filled,
     located,
-    next_page,
     stage,
     staged_notebook,
     what_you_need,
@@ -206,14 +207,9 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
 
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
     assert filled("# <!-- title -->", "book/throws/throws") == "# A die is thrown"
-    assert next_page("book/throws/throws") == (
-        "## Next\n\n[](../means/means.ipynb): between which bounds the mean of a die lies."
-    )
-    assert next_page("book/means/means") == "## Next\n\n[](../answers.md)."
-    assert next_page("book/answers") == ""
     index = filled("<!-- chapters --> <!-- title -->", "book/index")
     assert (
-        "| [](means/means.ipynb) | between which bounds the mean of a die lies | 2 min | chapter 1 |" in index
+        "| [](means/means.ipynb) | between which bounds the mean of a die lies | 3 min | chapter 1 |" in index
     )
     assert index.endswith("<!-- title -->"), "no chapter's page"
 
@@ -221,7 +217,7 @@ def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
 def test_what_a_page_takes_is_counted_and_timed(finished):
     needs = what_you_need(chapters()["means"], [finished.result("means")])
     assert needs == (
-        "**Time to read:** 2 minutes · **Time to run:** 1.5 s with profile `laptop` (run `a`) · "
+        "**Time to read:** 3 minutes · **Time to run:** 1.5 s with profile `laptop` (run `a`) · "
         "**Needs:** nothing else · **Read before:** [](../throws/throws.ipynb)"
     ).replace("1.5 s", "1.5\u00a0s")
     assert "Time to run" not in what_you_need(chapters()["throws"], [])
@@ -288,7 +284,9 @@ def test_a_book_fills_lines_of_its_own_from_the_results_that_its_chapters_show(
     finished, tmp_path, monkeypatch
 ):
     (finished.result("means").folder / "DONE.json").unlink()
-    own = dataclasses.replace(suite(), fills={"## What we can conclude": lambda results: f"<{[*results]}>"})
+    names = types.SimpleNamespace(shown=lambda results: f"<{[*results]}>")
+    monkeypatch.setitem(sys.modules, "fills_of_the_book", names)
+    own = dataclasses.replace(suite(), fills={"## What we can conclude": "fills_of_the_book:shown"})
     monkeypatch.setattr(build, "suite", lambda: own)
     monkeypatch.setattr(build, "_is_of_other_code", lambda *_: True)
     monkeypatch.setattr(build, "provenance", lambda *_: "told")

@@ -448,7 +448,19 @@ def test_magics_of_a_notebook_work(isolation):
         assert worker.ask(do="value", name="files")["odd"] == "an object of type SList"
 
 
-FEW = ("right", "wrong0", "blank", "exits", "forges", "always_equal", "deletes_check", "two", "caf\\xe9")
+FEW = (
+    "right",
+    "wrong0",
+    "blank",
+    "exits",
+    "forges",
+    "takes",
+    "numpy",
+    "spies",
+    "deletes_check",
+    "two",
+    "caf\\xe9",
+)
 
 
 @pytest.mark.isolation

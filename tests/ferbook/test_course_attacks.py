@@ -5,13 +5,16 @@ which end their process, are graded with the class in ``test_course``.
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from attack_suite import NO_NAME, PAGE, attacks, page, write_file
+import yaml
+from attack_suite import NO_NAME, PAGE, RECORD, attacks, page, write_file
 from mock_class import handed_out, solved
+from other_graders import GRADERS, TRIED, Trial, make_environment, pinned
 
 from ferbook import paths
 from ferbook.course.sandbox import ISOLATIONS, Box, Worker
@@ -93,3 +96,31 @@ def test_a_file_is_recognised_or_says_why_not(course, example, tmp_path, name):
 
 def test_the_page_tells_the_attacks_as_they_are():
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+AGAIN = {
+    "solutions": ["takes", "numpy", "spies", "always_equal"],
+    "files": ["a link to another student's work"],
+}
+
+
+def test_what_other_graders_made_of_the_attacks_is_recorded():
+    record = yaml.safe_load(RECORD.read_text(encoding="utf-8"))
+    assert record.pop("versions") == pinned()
+    assert {kind: list(each) for kind, each in record.items()} == TRIED
+    for kind, graders in GRADERS.items():
+        assert all(tuple(record[kind][name]) == graders for name in TRIED[kind])
+
+
+@pytest.mark.slow
+def test_other_graders_do_as_is_recorded(example, tmp_path):
+    if shutil.which("bwrap") is None:
+        pytest.skip("bwrap is not installed")
+    try:
+        trial = Trial(tmp_path, make_environment(tmp_path))
+    except subprocess.CalledProcessError:
+        pytest.skip(f"{' and '.join(pinned())} cannot be had here")
+    record = yaml.safe_load(RECORD.read_text(encoding="utf-8"))
+    for kind, names in AGAIN.items():
+        told = {name: {each: trial.outcome(each, kind, name) for each in GRADERS[kind]} for name in names}
+        assert told == {name: record[kind][name] for name in names}

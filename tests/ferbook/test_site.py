@@ -16,7 +16,8 @@ PAGE = """<html><head>
   <script src="../searchindex.js"></script>
 </head><body><nav>Not this</nav><article class="bd-article">
 <section id="first"><h1>A &lt;die&gt;<a href="#first">#</a></h1>
-<p>is   thrown</p><svg><text>7</text></svg><section id="then"><p>twice</p></section></section></article>
+<p>is   thrown</p><div class="cell_input docutils"><div>throw(6)</div></div><svg><text>7</text>
+</svg><section id="then"><p>twice</p></section></section></article>
 <section id="provenance">
 <h2>Provenance</h2><p>run a</p></section>
 <div class="bd-footer-content__inner container"></div></body></html>"""
@@ -49,6 +50,20 @@ def test_pages_lose_what_they_do_not_need_and_the_search_has_the_texts(built):
     told = '<section id="first">A &lt;die&gt; is thrown<section id="then">twice</section></section>'
     assert texts == {"book/dice.html": told}
     assert [file.name for file in (built / "_static").rglob("*") if file.is_file()] == []
+
+
+def test_a_link_to_a_word_says_what_it_means(built):
+    link = '<a class="reference internal" href="{}#term-die">die</a>'
+    meaning = f'<p>A <b>"cube"</b> with\nsides. <em>Explained in</em> {link}</p>'
+    entry = f'<dl><dt id="term-die">die</dt><dd>{meaning}</dd></dl>'
+    (built / "book" / "words.html").write_text(entry)
+    (built / "book" / "dice.html").write_text(link.format("words.html") + link.replace("die", "coin"))
+    finish(built, "")
+    page = (built / "book" / "dice.html").read_text()
+    assert page.startswith(
+        '<a class="reference internal" href="words.html#term-die" data-told="A &quot;cube&quot; '
+    )
+    assert 'with sides."' in page and page.count("data-told") == 1, "nobody defines a coin"
 
 
 def test_every_page_says_where_the_book_comes_from_and_how_to_cite_it(copy, built, monkeypatch):

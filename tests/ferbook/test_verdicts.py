@@ -9,7 +9,7 @@ from ferbook.claims import Control, Fact, PaperClaim, Question, read_claims
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.text import MetricError
-from ferbook.verdicts import Told, ask, correct, judge
+from ferbook.verdicts import Evidence, ask, correct, judge
 
 METRICS = {
     "accuracy": Estimate(0.8, 0.7, 0.9, unit="share"),
@@ -19,7 +19,7 @@ METRICS = {
     "filters": Estimate(9, unit="count"),
     "untrained": Estimate(9, unit="count"),
 }
-RESULTS = {"training": Told(METRICS, {"network": "zero_bias", "folds": 2}), "derl": Told()}
+RESULTS = {"training": Evidence(METRICS, {"network": "zero_bias", "folds": 2}), "derl": Evidence()}
 
 
 QUESTION = (
@@ -206,7 +206,7 @@ def on_other_heads(**there):
     """The results, with these numbers on other heads too."""
     told = RESULTS["training"]
     there = {f"other_heads_{name}": estimate for name, estimate in there.items()}
-    return RESULTS | {"training": Told(METRICS | there, told.facts)}
+    return RESULTS | {"training": Evidence(METRICS | there, told.facts)}
 
 
 def test_what_holds_here_and_not_elsewhere_is_said_in_the_verdict():
@@ -247,7 +247,7 @@ def corrected(*distances, **bound):
         for name, away in zip(names, distances, strict=True)
     }
     asked = [claim(question(name, **(bound or {"above": 0}))) for name in names]
-    return correct([judge(each, {"training": Told(metrics)}, {}) for each in asked])
+    return correct([judge(each, {"training": Evidence(metrics)}, {}) for each in asked])
 
 
 def test_a_verdict_survives_where_its_p_is_small_among_all_that_were_asked():

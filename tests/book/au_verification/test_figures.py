@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from toy_effects import effects_of_size
 
 from book.au_verification import figures
@@ -14,12 +13,6 @@ from book.shared_figures import YOURS
 from ferbook.page.style import Drawn
 
 AUS = ("AU1", "AU4", "AU12")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def strip() -> pd.DataFrame:

@@ -5,18 +5,11 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from toy_layer import toy_view
 
 from book.deconvolution import figures
 from book.deconvolution.study import NetworkView
 from ferbook.estimate import Estimate
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def texts(figure):

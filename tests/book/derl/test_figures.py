@@ -3,17 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from book.derl import figures
 from ferbook.estimate import Estimate
 from ferbook.page.style import BLUE
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def even(value: int, count: int = 2) -> np.ndarray:

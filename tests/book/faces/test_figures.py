@@ -3,18 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from book.faces import figures
 from book.faces.study import nearest
 from fer_lib.faces.faceset import FaceSet
 from synthetic_faces.studio import Switched
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def toy_faces(aus: bool = False, size: int = 48, subjects: int = 6) -> FaceSet:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.micro_expressions.apex import METHODS, farthest, spotting_errors, spotting_metrics
+from book.micro_expressions.apex import METHODS, farthest, frame_places, spotting_errors, spotting_metrics
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
+from ferbook.errors import ParameterError
 
 
 def clips_from(*clips: tuple[np.ndarray, list[int], int], fps: float = 200.0) -> Clips:
@@ -35,7 +36,18 @@ def grey(*values: float, side: int = 8) -> np.ndarray:
 def test_the_first_of_the_farthest_frames_is_spotted_within_the_clip():
     clips = clips_from((grey(*[0] * 4), [5, 7, 9, 11], 7), (grey(*[0] * 3), [1, 2, 3], 2))
     features = np.array([[[1, 1], [4, 5], [-2, -3], [1, 5]], [[3, 0], [3, 1], [3, 0.5], [99, 99]]], float)
-    assert farthest(features, clips).tolist() == [7, 2]
+    assert farthest(features, clips).tolist() == [1, 1]
+
+
+def test_the_frame_that_stands_for_a_clip():
+    clips = clips_from((grey(*[0] * 4), [5, 7, 9, 11], 7), (grey(*[0] * 3), [1, 2, 3], 2))
+    features = np.zeros((3, 2, 4, 2))
+    features[1, :, 2] = 1
+    assert frame_places(features, clips, "spotted").tolist() == [[0, 0], [2, 2], [0, 0]]
+    assert frame_places(features, clips, "middle").tolist() == [[1, 1]] * 3
+    assert frame_places(features, clips, "apex").tolist() == [[1, 1]] * 3
+    with pytest.raises(ParameterError, match="frame"):
+        frame_places(features, clips, "best")
 
 
 def test_errors_of_every_method_by_hand():

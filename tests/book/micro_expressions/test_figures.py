@@ -2,20 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import pytest
-from matplotlib import pyplot as plt
 
 from book import shared_figures
 from book.micro_expressions import figures
 from book.micro_expressions.apex import METHODS
 from book.micro_expressions.order import GAINS
 from ferbook.estimate import Estimate
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def contest():

@@ -18,7 +18,9 @@ from ferbook.errors import DataError
 
 CLASSES = ("disgust", "happiness", "other")
 PEOPLE = 6
-RECIPE, WIDER = (ClipRecipe(epochs=8, lr=0.02, hidden=hidden) for hidden in (2, 6))
+RECIPE, WIDER = (ClipRecipe(epochs=8, lr=0.02, hidden=hidden, components=4) for hidden in (2, 6))
+THREE = (ClipRecipe(components=3), ClipRecipe(components=2))
+"""Of which the first takes the most components of a frame."""
 
 
 def clips_shown(rarely: str = "") -> Clips:
@@ -63,7 +65,7 @@ def studied(
     clips: Clips, folds: list, features: np.ndarray, recipes=(RECIPE, WIDER), watch_test=True
 ) -> ClipStudy:
     task = ClipTask(clips, CLASSES, folds, recipes, (0, 1))
-    return leave_one_out(fold_features([features], task, 4), task, watch_test=watch_test)
+    return leave_one_out(fold_features([features], task), task, watch_test=watch_test)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +131,7 @@ def test_each_fold_takes_the_size_with_the_lowest_validation_loss(clips, folds, 
 
 def test_the_features_of_a_fold_are_components_of_its_training_clips(clips, folds):
     features = features_of_clips(clips)
-    given = fold_features([features, 2 * features], ClipTask(clips, CLASSES, folds, seeds=(0, 1)), 3)
+    given = fold_features([features, 2 * features], ClipTask(clips, CLASSES, folds, THREE, (0, 1)))
     assert given.shape == (2 * PEOPLE, *clips.rows.shape, 3) and not given[:, ~clips.inside].any()
     moved = difference_to_onset(features, clips.lengths)
     train = folds[2][0]
@@ -138,7 +140,15 @@ def test_the_features_of_a_fold_are_components_of_its_training_clips(clips, fold
     spread = np.linalg.svd(scaled, compute_uv=False)[:3] / np.sqrt(len(scaled))
     np.testing.assert_allclose(given[2][train][clips.inside[train]].std(axis=0), spread, rtol=1e-3)
     with pytest.raises(DataError, match="for clips of"):
-        fold_features([features[:, :2]], ClipTask(clips, CLASSES, folds), 3)
+        fold_features([features[:, :2]], ClipTask(clips, CLASSES, folds, THREE))
+
+
+def test_features_that_depend_on_each_other_leave_no_components_of_rounding(clips, folds):
+    features = features_of_clips(clips)
+    task = ClipTask(clips, CLASSES, folds, [ClipRecipe(epochs=2, hidden=2, components=12)])
+    given = fold_features([np.concatenate([features, features @ np.eye(6)[::-1] * 3], axis=2)], task)
+    assert given.shape[-1] == 12 and (given[..., :6].std(axis=(1, 2)) > 0.1).all()
+    assert not given[..., 6:].any() and np.isfinite(leave_one_out(given, task).probabilities).all()
 
 
 def test_the_epoch_has_the_lowest_validation_loss(study):
@@ -162,8 +172,8 @@ def test_choosing_on_the_test_subject_is_never_worse_there(clips, folds, study):
 
 def test_a_study_learns_what_there_is_to_learn_and_a_control_takes_it_away(clips, folds):
     labels, features = clips.labels(CLASSES), features_of_clips(clips, rise=5)
-    task = ClipTask(clips, CLASSES, folds, [ClipRecipe(epochs=25, lr=0.02, hidden=6)])
-    given = fold_features([features], task, 6)
+    task = ClipTask(clips, CLASSES, folds, [ClipRecipe(epochs=25, lr=0.02, hidden=6, components=6)])
+    given = fold_features([features], task)
     found = leave_one_out(given, task)
     assert (found.probabilities[0].argmax(axis=1) == labels).mean() > 0.75
     apex = leave_one_out(controlled(0 * given, clips, "matched_apex"), task)
@@ -178,7 +188,7 @@ def test_a_class_of_one_subject_is_told_and_not_answered():
     clips = clips_shown(rarely="other")
     folds = clip_folds(clips, protocol_of(clips.faces, CLASSES))
     task = ClipTask(clips, CLASSES, folds, [replace(RECIPE, epochs=20)])
-    study = leave_one_out(fold_features([features_of_clips(clips)], task, 4), task)
+    study = leave_one_out(fold_features([features_of_clips(clips)], task), task)
     # The first person is tested in the first fold and selected on in the last.
     assert study.table["absent"].tolist() == ["other", "", "", "", "", "other"]
     answers = study.probabilities[0].argmax(axis=1)
@@ -192,7 +202,7 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
     # The last fold selects on the person who is left out.
     rest = [(np.setdiff1d(train, folds[0][2]), valid, test) for train, valid, test in folds[1:-1]]
     task = ClipTask(replace(clips, emotions=emotions), CLASSES, rest, [RECIPE])
-    study = leave_one_out(fold_features([features_of_clips(clips)], task, 4), task, watch_test=True)
+    study = leave_one_out(fold_features([features_of_clips(clips)], task), task, watch_test=True)
     silent = np.isnan(study.probabilities[0]).all(axis=1)
     assert np.flatnonzero(silent).tolist() == [*folds[0][2], *folds[-1][2]]
     assert np.isnan(study.chosen_on_test[0]).all(axis=1).tolist() == silent.tolist()
@@ -219,15 +229,15 @@ def test_features_of_other_clips_are_refused(clips, folds):
     task = ClipTask(clips, CLASSES, folds, [RECIPE])
     features = features_of_clips(clips)
     with pytest.raises(DataError, match="for clips of"):
-        fold_features([features[1:]], task, 3)
-    sequences = fold_features([features], task, 3)
+        fold_features([features[1:]], task)
+    sequences = fold_features([features], task)
     with pytest.raises(DataError, match=r"for 2 trainings of 6 folds on 36 clips"):
         leave_one_out(sequences, replace(task, seeds=(0, 1)))
 
 
 def test_seeds_take_turns_with_the_networks_that_saw_the_frames(clips, folds):
     first, second = features_of_clips(clips, 0), features_of_clips(clips, 1)
-    task = ClipTask(clips, CLASSES, folds, seeds=(4, 5, 6))
-    sequences = fold_features([first, second], task, 3).reshape(3, len(folds), *clips.rows.shape, 3)
+    task = ClipTask(clips, CLASSES, folds, THREE, seeds=(4, 5, 6))
+    sequences = fold_features([first, second], task).reshape(3, len(folds), *clips.rows.shape, 3)
     np.testing.assert_array_equal(sequences[0], sequences[2])
     assert not np.array_equal(sequences[0], sequences[1])

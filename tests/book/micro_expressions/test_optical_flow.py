@@ -76,7 +76,7 @@ def test_features_go_from_the_onset_to_the_apex():
     first = texture()
     right, down = moved(first, 1.5, 0, corner()), moved(first, 0, 1.5, corner())
     for apex, expected in ((1, (1.5, 0)), (2, (0, 1.5))):
-        features = flow_features(clip(first, right, down, first, apex=apex))
+        features = flow_features(clip(first, right, down, first, apex=apex), np.array([apex]))
         assert features.shape == (1, 108) and features.dtype == np.float32
         inside, outside = features.reshape(6, 6, 3)[4, 4], features.reshape(6, 6, 3)[1, 1]
         np.testing.assert_allclose(inside[:2], expected, atol=0.2)
@@ -88,7 +88,7 @@ def test_cells_are_means_over_their_pixels(cells):
     first = texture()
     second = moved(first, 1.5, 1, corner())
     flow = displacements(grey(first), grey(second))[0]
-    found = flow_features(clip(first, second, first, apex=1), cells=cells).reshape(cells, cells, 3)
+    found = flow_features(clip(first, second, first, apex=1), np.array([1]), cells).reshape(cells, cells, 3)
     edges = [number * SIDE // cells for number in range(cells + 1)]
     for i in range(cells):
         for j in range(cells):

@@ -294,20 +294,33 @@ def test_baselines_answer_by_what_they_are_named_for():
     clips = clips_of_length()
     features, folds = features_for(clips), folds_of_five(clips)
     task = ClipTask(clips, ("disgust", "other"), folds)
-    found = baseline_answers([features, features], task)
-    assert set(found) == {"apex_features", "optical_flow", "lbp_top", "majority"}
+    sequences = np.stack([features - features[:, :1]] * len(folds))
+    found = baseline_answers(sequences, task)
+    one_frame = {"spotted_features", "middle_features", "apex_features"}
+    assert set(found) == one_frame | {"mean_features", "optical_flow", "lbp_top", "majority"}
     moved = features[np.arange(len(clips)), clips.apex_at] - features[:, 0]
-    by_hand = linear_answers(moved, task)
-    np.testing.assert_array_equal(
-        found["apex_features"].probabilities, np.repeat(by_hand.probabilities, 2, axis=0)
-    )
-    right = found["apex_features"].probabilities[0].argmax(axis=1) == clips.labels(("disgust", "other"))
+    by_hand = {"apex": moved, "spotted": moved, "mean": moved / clips.lengths[:, None]}
+    for name, own in by_hand.items():
+        np.testing.assert_array_equal(
+            found[f"{name}_features"].probabilities, linear_answers(own, task).probabilities
+        )
+    right = found["spotted_features"].probabilities[0].argmax(axis=1) == clips.labels(("disgust", "other"))
     assert right.all(), "the apex tells the classes apart"
 
 
 def test_clips_too_short_for_patterns_over_time_leave_them_out():
     clips = clips_of_length(frames=2)
-    found = baseline_answers(
-        [features_for(clips)], ClipTask(clips, ("disgust", "other"), folds_of_five(clips))
-    )
-    assert set(found) == {"apex_features", "optical_flow", "majority"}
+    features, folds = features_for(clips), folds_of_five(clips)
+    sequences = np.stack([features - features[:, :1]] * len(folds))
+    found = baseline_answers(sequences, ClipTask(clips, ("disgust", "other"), folds))
+    assert "lbp_top" not in found and {"optical_flow", "majority"} <= set(found)
+
+
+def test_each_fold_may_have_features_of_its_own():
+    clips = labelled_clips()
+    task = task_of(clips)
+    own = np.stack([telling(clips) * (1 + fold) + fold for fold in range(len(task.folds))])
+    found = linear_answers(own, task)
+    for fold, (_, _, test) in enumerate(task.folds):
+        alone = linear_answers(own[fold], task)
+        np.testing.assert_array_equal(found.probabilities[:, test], alone.probabilities[:, test])

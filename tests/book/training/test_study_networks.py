@@ -1,5 +1,7 @@
 """What trained networks showed, against values worked out by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -149,3 +151,37 @@ def test_of_networks_with_and_without_it_the_fewer_are_counted():
     )
     found = study.networks_compared(scored)
     assert {name: each.value for name, each in found.items()} == {"dropout_networks": 2}
+
+
+def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_these(monkeypatch):
+    people = 40
+    table = pd.DataFrame({"dataset": "hand", "subject": [f"p{k}" for k in range(people)], "sequence": "s"})
+    table = table.assign(frame=0, emotion="anger", split="test")
+    tested = FaceSet("hand", np.zeros((people, 4, 4), np.uint8), table)
+    anew = FaceSet("hand", tested.pixels, table.assign(subject=[f"q{k}" for k in range(people)]))
+
+    def answers(right):
+        return np.eye(2)[(np.arange(people) >= right).astype(int)]
+
+    def member(name, seed, right, fresh):
+        population = SimpleNamespace(name=name, fresh="people" if fresh else None)
+        known = {
+            "answers": lambda: answers(right),
+            "fresh_answers": lambda: answers(fresh) if fresh else None,
+        }
+        return SimpleNamespace(population=population, seed=seed, **known)
+
+    kept = {
+        "without_dropout": [member("without_dropout", k, 30, 20) for k in range(2)],
+        "without_augmentation": [member("without_augmentation", 0, 30, 0)],
+    }
+    params = SimpleNamespace(populations=("published", *kept), face_requests=("own", "people"))
+    run = SimpleNamespace(params=params, members=kept.get, device="cpu")
+    own = SimpleNamespace(
+        seeds=(0, 1), models=("a", "b"), answers=((None, answers(36)),) * 2, pictures=tested
+    )
+    monkeypatch.setattr(study, "predict", lambda model, faces, device: answers(32))
+    gains = study.variant_gains(run, own, anew, CLASSES, draws=200, seed=0)
+    # (36 + 32) and (30 + 20) of 80 are right.
+    assert set(gains) == {"dropout_gain"} and gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
+    assert study.variant_gains(run, own, None, CLASSES, draws=200, seed=0) == {}

@@ -12,13 +12,6 @@ from ferbook.page.figure import LARGEST_PNG, figure_html, store_figure
 from ferbook.page.style import Drawn, FigureError
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    plt.close("all")
-    yield
-    plt.close("all")
-
-
 def dot(**change):
     figure, axes = plt.subplots(figsize=(5, 2))
     (point,) = axes.plot([1, 2], [1, 2], "o")

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
@@ -15,12 +14,6 @@ from ferbook.estimate import Estimate
 from ferbook.page import forest as module
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, VERMILION, FigureError
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def rows(**columns):

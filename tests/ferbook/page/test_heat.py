@@ -5,7 +5,6 @@ import doctest
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from ferbook.page import heat as module
 from ferbook.page.heat import heat
@@ -19,12 +18,6 @@ CELLS = pd.DataFrame(
         "text": ["10", "90", "", "50"],
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def drawn(cells, **given):

@@ -1,0 +1,276 @@
+"""``ferbook stimuli`` and ``ferbook audit``: the folder, tables of known tools and odd ones, and the page."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from book import detector_audit, detector_page
+from book.detector_audit import PICTURES, TRUTH_FILE, audited, read_detections, read_truth, write_stimuli
+from book.detector_page import audit_json, audit_page, tried_page, verdict_lines
+from ferbook.cli import main
+from ferbook.errors import DataError
+from synthetic_faces.stimuli import stimuli_table
+
+UNITS = ("AU1", "AU2", "AU4", "AU12", "AU15", "AU25")
+
+
+@pytest.fixture(scope="module")
+def stimuli(tmp_path_factory):
+    """A folder whose pictures are grey squares: an audit reads none of them."""
+    folder = tmp_path_factory.mktemp("made") / "stimuli"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            detector_audit,
+            "render_stimuli",
+            lambda table, size, *_, **__: np.zeros((len(table), size, size), np.uint8),
+        )
+        write_stimuli(folder, 6, 0, 8, lambda text: None)
+    return folder
+
+
+def answers(truth, units=UNITS):
+    """Whatever the outputs are called: .1 at rest, and half of the dose, with some noise."""
+    random = np.random.default_rng(0)
+    found = {au: 0.1 + truth[[f"{au}_left", f"{au}_right"]].max(axis=1) / 2 for au in units}
+    return pd.DataFrame(found).add(0.02 * random.standard_normal((len(truth), len(units)))).clip(0, 1)
+
+
+@pytest.fixture
+def truth(stimuli):
+    return read_truth(stimuli)
+
+
+@pytest.fixture
+def table(truth):
+    found = answers(truth).rename(columns={au: f"AU{int(au[2:]):02d}" for au in UNITS})
+    return found.assign(input=["/home/x/" + name for name in truth["file"]])
+
+
+def read(tmp_path, table, truth, given=""):
+    file = tmp_path / "detections.csv"
+    table.to_csv(file, index=False)
+    return read_detections(file, truth, given)
+
+
+def test_the_folder_keeps_the_truth_apart(stimuli):
+    table = stimuli_table(6)
+    assert sorted(each.name for each in (stimuli / PICTURES).iterdir()) == list(table["file"])
+    assert list(pd.read_csv(stimuli / "faces.csv")) == ["file"]
+    pd.testing.assert_frame_equal(read_truth(stimuli), table, check_dtype=False)
+    assert "CC0" in (stimuli / "LICENCE.txt").read_text()
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path, monkeypatch):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("x")
+    with pytest.raises(DataError, match="not empty"):
+        write_stimuli(tmp_path / "full", 6, 0, 8, lambda text: None)
+    assert (tmp_path / "full/mine").read_text() == "x"
+
+    def few(table, size, *_, **__):
+        return [np.zeros((size, size), np.uint8)] * 3
+
+    monkeypatch.setattr(detector_audit, "render_stimuli", few)
+    with pytest.raises(ValueError, match="zip"):
+        write_stimuli(tmp_path / "new", 6, 0, 8, lambda text: None)
+    assert [each.name for each in tmp_path.iterdir()] == ["full"]
+
+
+def test_py_feat(tmp_path, table, truth):
+    outputs, notes = read(tmp_path, table.assign(AU11=0.5, FaceScore=0.9), truth)
+    assert [each.name for each in outputs] == list(UNITS) and notes == [
+        "AU11: the faces show no AU11; left out"
+    ]
+    np.testing.assert_allclose(outputs[3].found, table["AU12"])
+
+
+def test_openface_2(tmp_path, table, truth):
+    found = {f" {name}_r": 5 * table[name] for name in table if name.startswith("AU")}
+    found |= {f" {name}_c": (table[name] > 0.3).astype(int) for name in table if name.startswith("AU")}
+    own = pd.DataFrame(found).assign(**{"frame": np.arange(len(truth)) + 1, " success": 1, " AU45_r": 0.3})
+    own.loc[:3, " success"] = 0
+    outputs, notes = read(tmp_path, own, truth)
+    assert [each.name for each in outputs] == [*UNITS, "AU43"]
+    np.testing.assert_allclose(outputs[3].found[4:], table["AU12"][4:])
+    assert np.isnan(outputs[3].found[:4]).all()
+    assert any("`frame`" in note for note in notes) and any("4 of " in note for note in notes)
+
+
+def test_libreface_and_openface_3(tmp_path, table, truth):
+    own = pd.DataFrame(
+        {"au_12_intensity": 5 * table["AU12"], "au_12": table["AU12"] > 0.3, "input": table["input"]}
+    )
+    outputs, _ = read(tmp_path, own, truth)
+    np.testing.assert_allclose(outputs[0].found, table["AU12"])
+    own = pd.DataFrame({f"au_{k}": table["AU12"] * (k == 5) for k in range(8)}).assign(image=table["input"])
+    outputs, _ = read(tmp_path, own, truth, "openface3")
+    np.testing.assert_allclose(next(each for each in outputs if each.unit == "AU12").found, table["AU12"])
+
+
+@pytest.mark.parametrize("name", ["m.yaml", "m.csv"])
+def test_a_mapping_of_one_s_own(tmp_path, table, truth, name):
+    own = pd.DataFrame(
+        {"smile": 7 * table["AU12"], "left": table["AU01"], "picture": truth["file"].str.removesuffix(".png")}
+    )
+    text = {"m.yaml": "smile: AU12 of 7\nleft: AU2 left\npicture: file\n"}
+    text["m.csv"] = "column,means\nsmile,AU12 of 7\nleft,AU2 left\npicture,file\n"
+    (tmp_path / name).write_text(text[name])
+    outputs, _ = read(tmp_path, own, truth, str(tmp_path / name))
+    assert [each.name for each in outputs] == ["AU2 left", "AU12"]
+    np.testing.assert_allclose(outputs[1].found, table["AU12"])
+
+
+def test_odd_rows_are_told_and_the_rest_stands(tmp_path, table, truth):
+    odd = table.astype(object)
+    odd.loc[5, "AU12"], odd.loc[6, "AU01"] = "inf", "much"
+    twice = odd.iloc[[10]]
+    strange = odd.iloc[[11]].assign(input="someone.jpg")
+    other = odd.iloc[[12]].assign(AU12=0.9, FaceScore=0.2)
+    odd = pd.concat([odd.assign(FaceScore=0.8), twice.assign(FaceScore=0.8), strange, other]).drop(
+        index=range(20, 30)
+    )
+    outputs, notes = read(tmp_path, odd, truth)
+    told = "\n".join(notes)
+    assert "1 rows stand there twice" in told and "'someone.jpg'" in told
+    assert "1 pictures have several faces (2 rows); the one with the highest FaceScore" in told
+    assert (
+        "2 values are no finite numbers" in told and f"10 of {len(truth):,} pictures have no answer" in told
+    )
+    smile = outputs[3].found
+    assert (
+        np.isnan(smile[5]) and np.isnan(smile[20:30]).all() and smile[12] == pytest.approx(table["AU12"][12])
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [(100, "read as per cent"), (5, "read as 0 to 5"), (900, "shares of each column's largest")],
+)
+def test_other_scales(tmp_path, table, truth, times, told):
+    own = table.copy()
+    own.iloc[:, :-1] *= times / own.iloc[:, :-1].to_numpy().max()
+    outputs, notes = read(tmp_path, own, truth)
+    assert told in notes[0] and max(each.found.max() for each in outputs) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda own: own.rename(columns=lambda name: f"x{name}"), "no column is known as an action unit"),
+        (
+            lambda own: own.assign(input="a.png"),
+            "no column names the pictures; expected names such as 00001.png",
+        ),
+        (lambda own: own.iloc[:0], "no rows below"),
+        (
+            lambda own: own.assign(**{name: "x" for name in own if name.startswith("AU")}),
+            "no number in any column",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path, table, truth, change, told):
+    with pytest.raises(DataError, match=told) as refused:
+        read(tmp_path, change(table), truth)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"), [(b"", "it is empty"), (b"AU01\n\xff\xfe", "not UTF-8"), (b'a,b\n"x', "not a CSV")]
+)
+def test_files_that_are_no_tables(tmp_path, truth, raw, told):
+    file = tmp_path / "d.csv"
+    file.write_bytes(raw)
+    with pytest.raises(DataError, match=told):
+        read_detections(file, truth)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_detections(tmp_path / "none.csv", truth)
+    with pytest.raises(DataError, match="no stimuli lie there"):
+        read_truth(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        ("smile: AU12", "no column 'smile'"),
+        ("AU12: AU99", "AU12 means 'AU99'"),
+        ("- AU12", "expected lines such as"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_mapping_that_fits_nothing(tmp_path, table, truth, mapping, told):
+    (tmp_path / "m.yaml").write_text(mapping)
+    with pytest.raises(DataError, match=told):
+        read(tmp_path, table, truth, str(tmp_path / "m.yaml"))
+
+
+def test_half_of_the_pictures_without_a_face(tmp_path, table, stimuli):
+    table.iloc[::2].to_csv(tmp_path / "d.csv", index=False)
+    audit, _ = audited(stimuli, tmp_path / "d.csv")
+    assert [each.word for each in audit.faults] == ["no face"]
+    assert {each.word for each in audit.verdicts} == {"answers to its unit"}
+
+
+def test_the_page_needs_nothing_else(tmp_path, table, stimuli):
+    file = tmp_path / "<b>.csv"
+    swapped = table.rename(columns={"AU12": "AU15", "AU15": "AU12"})
+    swapped.iloc[:-100].to_csv(file, index=False)
+    audit, notes = audited(stimuli, file)
+    page = audit_page(audit, notes, file.name)
+    assert "<b>.csv" not in page and "&lt;b&gt;.csv" in page
+    assert not re.search(r"<script|https?://(?!www\.w3\.org)", page) and 'src="data:' in page
+    assert "the columns seem shuffled: AU12 has AU15, AU15 has AU12" in page
+    assert "100 of " in page and "AU43 (eyes closed)" in page
+    assert "AU12: answers to AU15" in verdict_lines(audit)
+    told = json.loads(json.dumps(audit_json(audit, notes), allow_nan=False))
+    effect = told["outputs"]["AU12"]["effects"]["AU15"]
+    assert effect["low"] < 0.5 < effect["high"] and told["faults"][0]["fault"] == "columns shuffled"
+
+
+def test_the_commands(tmp_path, table, stimuli, monkeypatch, capsys):
+    table.to_csv(tmp_path / "d.csv", index=False)
+
+    def called(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ferbook", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    code, out, err = called("audit", tmp_path / "d.csv", "--stimuli", stimuli)
+    assert code in (0, None) and "AU12: answers to its unit" in out and (tmp_path / "d-audit.html").is_file()
+    code, out, _ = called("audit", tmp_path / "d.csv", "--stimuli", stimuli, "--json")
+    assert json.loads(out)["outputs"]["AU12"]["verdict"] == "answers to its unit"
+    code, _, err = called("audit", tmp_path / "no.csv", "--stimuli", stimuli)
+    assert code == 2 and err.strip().count("\n") == 0 and "no.csv" in err
+    code, _, err = called("stimuli", stimuli)
+    assert code == 2 and "not empty" in err and (stimuli / TRUTH_FILE).is_file()
+
+
+def test_what_was_tried_stands_on_the_page(tmp_path, monkeypatch):
+    page = tried_page({})
+    assert page.count("| AU12 |") == 1 and "MediaPipe" in page
+    rows = [
+        {
+            "detector": "mine",
+            "about_it": "of today",
+            "kind": "output",
+            "output": "AU12",
+            "word": "answers to another",
+        },
+        {
+            "detector": "mine",
+            "about_it": "of today",
+            "kind": "fault",
+            "output": "",
+            "word": "bias",
+            "about": "AU12",
+        },
+    ]
+    rows[0] |= {"about": "AU4", "effect": 0.5, "low": 0.4, "high": 0.61}
+    pd.DataFrame(rows).to_csv(tmp_path / "tried.csv", index=False)
+    monkeypatch.setattr(detector_page, "TRIED", tmp_path / "tried.csv")
+    assert "| AU12 | answers to AU4, 0.50 (0.40–0.61) |" in tried_page({}).replace("\u202f", "")
+    assert "- **mine** (of today): What is wrong as a whole: AU12 raises most outputs" in tried_page({})

@@ -1,0 +1,62 @@
+"""Twelve pictures on the way that ``book/own_pictures.md`` shows: a table, and a chapter run on it."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from fer_lib.faces.registry import open_faces
+from fer_lib.faces.request import FaceRequest
+from ferbook.environment import child_environment
+
+PEOPLE = ("Ada", "Ben", "Cleo", "Dora", "Emil", "Fay")
+COMMAND = ["run", "au_verification", "--profile", "smoke", "--faces", "mine", "--run", "mine"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """``FER_DATA`` with the page's set ``mine``: of each of six people a face at rest and one that is not."""
+    faces = open_faces(FaceRequest("lab", 9), progress=False)
+    rows = [["path", "subject", "emotion", "split", "cropped"]]
+    folder = tmp_path / "data" / "mine"
+    folder.mkdir(parents=True)
+    for k, (name, (_, own)) in enumerate(zip(PEOPLE, faces.table.groupby("subject"), strict=False)):
+        for row, emotion in ((own.index[0], "neutral"), (own.index[-1], "happiness")):
+            file = f"{name.lower()}-{emotion}.png"
+            Image.fromarray(faces.pixels[row]).save(folder / file)
+            rows.append([file, name, emotion, ("train", "valid", "test")[k // 2], "yes"])
+    with (folder / "faces.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder.parent
+
+
+@pytest.fixture
+def ferbook(tmp_path, data):
+    """Give a command in a process of its own, with a run store of its own."""
+    environment = child_environment(FER_DATA=str(data), FER_RUNS=str(tmp_path / "runs"))
+
+    def ferbook(*words):
+        command = [sys.executable, "-m", "ferbook.cli", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return ferbook
+
+
+@pytest.mark.slow
+def test_a_chapter_is_run_on_twelve_pictures(ferbook, tmp_path):
+    answer = ferbook(*COMMAND)
+    assert answer.returncode == 0, answer.stderr
+    record = json.loads((tmp_path / "runs" / "mine" / "training" / "record.json").read_text())
+    assert record["data"]["name"] == "mine"
+    assert (tmp_path / "runs" / "mine" / "au_verification" / "DONE.json").is_file()
+
+
+def test_too_few_people_are_told_before_anything_runs(ferbook, data, tmp_path):
+    table = data / "mine" / "faces.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-2]))
+    answer = ferbook(*COMMAND)
+    assert answer.returncode == 2 and not (tmp_path / "runs" / "mine" / "training").exists()
+    assert "face set 'mine' has 1 person to test on; two are needed" in answer.stderr
