@@ -12,6 +12,7 @@ from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
 from ferbook.errors import DataError, nearest_name
+from ferbook.explorer import claims_data
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
@@ -345,4 +346,6 @@ def answers_text(answers: Answers, folder: Path) -> str:
         for each in every:
             if each.paper is paper:
                 lines += _claim(each, answers.results, answers.pages)
+    in_order = [each.main for paper in papers.values() for each in every if each.paper is paper]
+    lines += [claims_data(in_order, _BADGES, _COUNTED), ""]
     return "\n".join(lines)
