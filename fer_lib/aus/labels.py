@@ -117,7 +117,8 @@ def _iou(responses: np.ndarray, presence: np.ndarray) -> np.ndarray:
     """Bau et al. 2017 (arXiv 1704.05796), section 2: intersection over union, here of the pictures with the
     unit and those that the filter answers to more than to all but ``TOP_SHARE``.
     """
-    answering = (responses > np.quantile(responses, 1 - TOP_SHARE, axis=0)).astype(np.float64)
+    others = np.sort(responses, axis=0)[: len(responses) - round(TOP_SHARE * len(responses))]
+    answering = (responses > others[-1]).astype(np.float64)
     both = answering.T @ presence
     return _ratio(both, answering.sum(axis=0)[:, None] + presence.sum(axis=0) - both)
 
