@@ -1,14 +1,32 @@
-"""The control of places: a projection that is the change itself, judged as those of the reference. Whether it
-is found to lie where the unit moves the face is what ``claims.yaml`` says of ``region_drawn``.
+"""The controls of places and of training: a projection that is the change itself, and networks whose
+projections are the filters that they learned, judged as those of the reference. Whether the one is found to
+lie where the unit moves the face, and the other to be learned, is what ``claims.yaml`` says of
+``region_drawn`` and ``filters_drawn``.
 """
 
+from collections import OrderedDict
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from book.deconvolution.layer_view import LayerView
-from book.deconvolution.study import NetworkView, beside_untrained, localisation_metrics, locate
+from book.deconvolution.layer_view import LayerView, view_layer
+from book.deconvolution.study import (
+    TRAINED_NETWORKS,
+    UNTRAINED_NETWORKS,
+    NetworkView,
+    beside_untrained,
+    check_projections,
+    checks_summary,
+    localisation_metrics,
+    locate,
+    sanity_metrics,
+)
 from fer_lib.aus.interventions import Interventions, interventions
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Projections
 from fer_lib.look.receptive import receptive_field
 from fer_lib.look.regions import region_aus
@@ -63,4 +81,43 @@ def test_claims_says_whether_a_projection_that_is_the_change_is_found_in_its_reg
     networks += [drawn(asked, units, people, np.random.default_rng(0)) for people in parts]
     metrics = localisation_metrics(beside_untrained(locate(networks, len(units))))
     answers, finds = planted_answers("region_drawn", deconvolution=metrics)
+    assert (answers == {"yes"}) is finds
+
+
+FILTERS, FIELD, SIDE = 24, 15, 48
+"""Filters of a network that has one layer, and the sides of what each sees and of the pictures, in pixels."""
+
+
+def smooth(generator: np.random.Generator, *shape: int) -> np.ndarray:
+    """Noise of which neighbouring pixels are alike, each map with a mean of 0 and a variance of 1."""
+    made = gaussian_filter(generator.normal(size=shape), (*[0] * (len(shape) - 2), 1.5, 1.5))
+    return (made - made.mean((-2, -1), keepdims=True)) / made.std((-2, -1), keepdims=True)
+
+
+def one_layer(filters: np.ndarray) -> nn.Module:
+    """A network of one convolution with ``filters`` (K, h, w), so that what it projects is a filter."""
+    convolution = nn.Conv2d(1, len(filters), filters.shape[-1], bias=False)
+    with torch.no_grad():
+        convolution.weight.copy_(torch.from_numpy(filters[:, None] / filters[0].size))
+    return nn.Sequential(OrderedDict(conv1=convolution, relu1=nn.ReLU())).eval()
+
+
+@pytest.mark.slow
+def test_claims_says_whether_projections_that_are_learned_filters_are_found_to_be_learned(planted_answers):
+    generator = np.random.default_rng(0)
+    grey = np.clip(128 + 40 * smooth(generator, 4 * PEOPLE, SIDE, SIDE), 0, 255).astype(np.uint8)
+    table = pd.DataFrame({"subject": [f"p{k // 4:02}" for k in range(len(grey))], "sequence": "", "frame": 0})
+    faces = FaceSet("planted", grey, table.assign(dataset="planted", emotion="neutral", split="test"))
+    learned = smooth(generator, FILTERS, FIELD, FIELD)
+    networks = []
+    for number in range(NETWORKS):
+        again = learned + 0.3 * smooth(generator, *learned.shape)
+        blank = generator.normal(size=learned.shape)
+        for population, filters in ((TRAINED_NETWORKS, again), (UNTRAINED_NETWORKS, blank)):
+            model = one_layer(filters)
+            view = view_layer(model, faces, "relu1")
+            units = np.full(FILTERS, "AU12", dtype=object)
+            networks.append(NetworkView(f"{population} {number}", population, model, view, units))
+    metrics = sanity_metrics(checks_summary(check_projections(networks, FILTERS)))
+    answers, finds = planted_answers("filters_drawn", deconvolution=metrics)
     assert (answers == {"yes"}) is finds
