@@ -1,24 +1,15 @@
-"""Anybody's method on trial: a function in a file, asked in a process of its own, beside the registered ones.
+"""Anybody's method on trial, beside the registered ones: maps of what a neuron looks at, and rules that name
+the action unit which a filter detects.
 
-``ferbook evaluate maps`` judges the maps of a function ``explain`` as ``fer_lib.look.judge`` does, of the
-networks of the population ``ASKED_POPULATION`` and of people whom nobody trained on, drawn by a seed.
+``ferbook evaluate maps`` judges the maps of a function ``explain`` as ``fer_lib.look.judge`` does, ``ferbook
+evaluate labels`` the scores of a function ``label`` as ``fer_lib.aus.label_judge`` does: of the networks of
+the population ``ASKED_POPULATION`` and of people whom nobody trained on, drawn by a seed.
 """
 
-import importlib.util
-import inspect
-import json
-import math
-import multiprocessing
-import os
-import pickle
-import resource
-import signal
-import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -26,34 +17,46 @@ import pandas as pd
 import torch
 from torch import nn
 
+from book.entries import LABEL_ENTRY, MAP_ENTRY, EntryKind
 from book.populations import find_population
 from fer_lib.aus.interventions import interventions
+from fer_lib.aus.label_judge import (
+    LABEL_SCORES,
+    LabelScore,
+    LabelTrial,
+    judge_labels,
+    label_estimates,
+    label_faces,
+    label_trial,
+)
+from fer_lib.aus.labels import LABELLERS
 from fer_lib.faces.registry import set_name
-from fer_lib.look.attribution import EXPLAINERS, Explainer
-from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, map_estimates, map_trial
-from ferbook.errors import DataError, FerError
+from fer_lib.faces.rendered import rendered_faces
+from fer_lib.faces.request import FaceRequest
+from fer_lib.look.attribution import EXPLAINERS
+from fer_lib.look.judge import MAP_SCORES, MapScore, MapTrial, Twins, judge_maps, map_estimates, map_trial
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-from ferbook.owner import end_with_parent
 from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
 ASKED_POPULATION, FACES = "published", "lab"
 """Whose networks are asked about which faces."""
 
-PROCESSOR_SECONDS = 600
-"""What a method may take of the processor in all."""
+LABELLED_SIZE = 48
+"""Pixels of a side of the faces that carry labels."""
 
-CLOCK = 3
-"""By the clock an answer may take so many times the processor's seconds."""
+LABELLED_FROM = 10_000
+"""Seeds of faces that carry labels begin here: networks learned from people of seed 0."""
 
-START_SECONDS = 600
-"""What Python and torch may take to start in the method's process, by the clock."""
-
-BASELINE_FILE = Path(__file__).with_name("judge.csv")
-"""What ``ferbook evaluate baselines`` found, committed."""
+MIXTURE = (np.pi / 8, 3 * np.pi / 8)
+"""How much of a filter and of another one are in one that nobody has seen: cosine and sine of an angle."""
 
 WHERE = ("concentration", "pointing", "iou", "right_unit")
 """The scores that say where a map lies, which stand in a table of their own."""
+
+WHICH = ("precision", "recall", "kappa", "effect", "dose")
+"""The scores of a rule for labels that say whether its names are right."""
 
 Tell = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
@@ -61,137 +64,16 @@ Estimates = Mapping[str, Estimate]
 
 @dataclass(frozen=True)
 class TrialSize:
-    """So many ``networks``, asked about so many ``people`` and ``aus``."""
+    """So many ``networks``, asked about so many ``people`` and ``aus``; so many others are ``labelled``."""
 
     networks: int
     people: int
     aus: tuple[str, ...] = AUS
+    labelled: int = 118
 
 
 UNITS_OF_EMOTIONS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU15", "AU25")
-TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS), "whole": TrialSize(10, 24)}
-
-
-class EntryProcess:
-    """The function ``explain`` of a ``file`` as a method, which runs in a process of its own until the block
-    ends; it may take ``seconds`` of the processor, and an answer ``CLOCK`` times as many by the clock.
-
-    Raises DataError, naming the file, where there is no such function, and in a call where it raises, ends
-    its process, takes longer, or gives what ``fer_lib.look.judge.asked`` refuses.
-    """
-
-    def __init__(self, file: Path, seconds: int = PROCESSOR_SECONDS) -> None:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; name one that defines `explain`")
-        self.file, self._seconds = file, seconds
-        self._connection, theirs = multiprocessing.Pipe()
-        work = (theirs, str(file), seconds, torch.get_num_threads())
-        # Not a fork: torch's threads do not survive one.
-        self._process = multiprocessing.get_context("spawn").Process(target=_serve, args=work, daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def __enter__(self) -> "EntryProcess":
-        try:
-            self._answer(START_SECONDS)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.join()
-        self._connection.close()
-
-    def __call__(
-        self,
-        network: nn.Module,
-        layer: str,
-        pictures: np.ndarray,
-        rows: np.ndarray,
-        filters: np.ndarray,
-        positions: np.ndarray,
-    ) -> np.ndarray:
-        """The maps, float32 (N, H, W)."""
-        # No shared memory: the process must not reach our network. Why it has ended says `_answer`.
-        with suppress(OSError):
-            self._connection.send_bytes(pickle.dumps((network, layer, pictures, rows, filters, positions)))
-        maps = np.frombuffer(self._answer(CLOCK * self._seconds), np.float32)
-        return maps.reshape(len(rows), *pictures.shape[1:])
-
-    def _answer(self, seconds: int) -> bytes:
-        try:
-            if not self._connection.poll(seconds):
-                raise DataError(f"{self.file}: it took longer than {seconds} seconds by the clock")
-            fault = json.loads(self._connection.recv_bytes())
-            answer = self._connection.recv_bytes()
-        except (EOFError, OSError) as ended:
-            self._process.join()
-            late = self._process.exitcode == -signal.SIGXCPU
-            why = f"it took longer than {self._seconds} seconds of the processor" if late else ""
-            raise DataError(f"{self.file}: {why or 'its process ended by itself'}") from ended
-        if fault:
-            raise DataError(f"{self.file}: {fault}")
-        return answer
-
-
-def _serve(connection: Connection, file: str, seconds: int, threads: int) -> None:
-    """In the method's process: answer first whether there is a method, then every question, by a fault (empty
-    where there is none) and the bytes of maps.
-    """
-    end_with_parent()
-    os.dup2(2, 1)  # what the method prints is no answer of the command's
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
-    used = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds + 5))
-    method = None
-    while True:
-        try:
-            if method is None:
-                method, maps = read_method(file), b""
-            else:
-                maps = asked(method, *pickle.loads(connection.recv_bytes())).tobytes()
-            fault = ""
-        except EOFError:
-            return
-        except BaseException as raised:
-            fault, maps = _reason(raised, file), b""
-        connection.send_bytes(json.dumps(fault).encode())
-        connection.send_bytes(maps)
-        if method is None:
-            return
-
-
-def read_method(file: str) -> Explainer:
-    """The function ``explain`` of a Python file. Raises DataError where there is none of six arguments, and
-    whatever the file raises.
-    """
-    spec = importlib.util.spec_from_file_location("entry", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    method = getattr(module, "explain", None)
-    if not callable(method):
-        raise DataError("it defines no function `explain`")
-    try:
-        inspect.signature(method).bind(*range(6))
-    except TypeError as fault:
-        raise DataError(
-            "its `explain` does not take (network, layer, pictures, rows, filters, positions)"
-        ) from fault
-    return method
-
-
-def _reason(fault: BaseException, file: str) -> str:
-    """One line: what a method raised, and where in its file."""
-    if isinstance(fault, FerError):
-        return str(fault)
-    text = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
-    if not torch.cuda.is_available() and any(word in text.lower() for word in ("cuda", "nvidia")):
-        return f"it needs a GPU, and there is none here ({text})"
-    lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == file]
-    return f"it raised {text}" + (f" (line {lines[-1]})" if lines else "")
+TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS, 40), "whole": TrialSize(10, 24)}
 
 
 def made_twins(size: TrialSize, seed: int) -> Twins:
@@ -204,31 +86,122 @@ def made_twins(size: TrialSize, seed: int) -> Twins:
     return Twins(switched_faces.faces.select(on.ravel()), switched_faces.faces.select(off), aus)
 
 
-def made_trials(size: TrialSize, seed: int, tell: Tell) -> list[MapTrial]:
-    """Those networks of ``ASKED_POPULATION`` that ``size`` asks for and are kept, with their neurons."""
-    tell(f"rendering {size.people} people of seed {seed}, each with each of {len(size.aus)} action units")
-    twins = made_twins(size, seed)
+def asked_networks(size: TrialSize, seed: int, sealed: bool) -> Iterator[tuple[str, nn.Module]]:
+    """Names and networks: those of ``ASKED_POPULATION`` that ``size`` asks for and are kept; where they are
+    asked in secret (``sealed``), with filters that nobody has seen.
+    """
     members = [each for each in find_population(ASKED_POPULATION).kept() if each.has_weights][: size.networks]
     if not members:
         raise DataError(
             f"no network of the population {ASKED_POPULATION!r} is kept here; clone the repository whole"
         )
-    trials = []
     for member in members:
-        tell(f"network {member.seed}: finding its neurons")
-        trials.append(map_trial(f"{ASKED_POPULATION} {member.seed}", member.network(), twins, seed=seed))
+        network = member.network()
+        yield (
+            f"{ASKED_POPULATION} {member.seed}",
+            mixed_network(network, (seed, member.seed)) if sealed else network,
+        )
+
+
+@torch.no_grad()
+def mixed_network(network: nn.Module, seed: int | tuple[int, ...]) -> nn.Module:
+    """A copy of ``network`` whose last convolution has other filters: each a mixture of two of its own, drawn
+    by ``seed``. Who remembers what a filter of the public networks detects does not know these.
+    """
+    mixed, rng = deepcopy(network), np.random.default_rng(seed)
+    convolution = [each for each in mixed.modules() if isinstance(each, nn.Conv2d)][-1]
+    number = convolution.out_channels
+    angles, (first, second) = rng.uniform(*MIXTURE, number), (rng.permutation(number) for _ in range(2))
+    for values in convolution.parameters():
+        shares = [
+            torch.as_tensor(part(angles), dtype=values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+            for part in (np.cos, np.sin)
+        ]
+        values.copy_(shares[0] * values[first] + shares[1] * values[second])
+    return mixed
+
+
+def made_trials(size: TrialSize, seed: int, tell: Tell, sealed: bool = False) -> list[MapTrial]:
+    """The ``asked_networks``, with the neurons that methods are asked about."""
+    tell(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
+    twins, trials = made_twins(size, seed), []
+    for name, network in asked_networks(size, seed, sealed):
+        tell(f"network {name}: finding its neurons")
+        trials.append(map_trial(name, network, twins, seed=seed))
     return trials
 
 
-def judged_method(name: str, method: Explainer, trials: list[MapTrial], tell: Tell) -> Estimates:
-    """``map_estimates`` of one method."""
-    tell(f"{name}: {sum(len(trial.rows) for trial in trials):,} neurons, four maps each")
-    return map_estimates(judge_maps(method, trials))
+def made_label_trials(size: TrialSize, seed: int, tell: Tell, sealed: bool = False) -> list[LabelTrial]:
+    """The ``asked_networks``, with what their filters answer and what moves them."""
+    tell(f"rendering {size.labelled} people with labels, and {size.people} with one action unit at a time")
+    labelled = rendered_faces(
+        FaceRequest(FACES, size.labelled, LABELLED_SIZE, LABELLED_FROM + seed), progress=False
+    )
+    faces, trials = label_faces(labelled, people=size.people, face_seed=LABELLED_FROM + seed), []
+    for number, (name, network) in enumerate(asked_networks(size, seed, sealed)):
+        tell(f"network {name}: finding what moves its filters")
+        trials.append(label_trial(name, network, faces, seed=seed + number))
+    return trials
 
 
-def judged_baselines(trials: list[MapTrial], tell: Tell) -> dict[str, Estimates]:
+@dataclass(frozen=True)
+class TrialKind:
+    """What can be put on trial: an ``entry`` of this kind, beside those ``registered``, by ``scores``.
+
+    ``trials(size, seed, tell, sealed)`` are made once; ``judge`` gives what a method is worth in them, and
+    ``about`` says what it is asked. ``file``: what the registered ones were found to be worth, committed;
+    ``tables``: the scores that stand together on a page.
+    """
+
+    entry: EntryKind
+    registered: Mapping[str, Callable]
+    scores: Mapping[str, MapScore | LabelScore]
+    trials: Callable[..., list]
+    judge: Callable[[Callable, list], Estimates]
+    about: Callable[[list], str]
+    file: Path
+    tables: tuple[tuple[str, ...], ...]
+
+
+def _kind_of_trial(entry: EntryKind, registered, scores, trials, judge, about, file: str, first) -> TrialKind:
+    tables = first, tuple(name for name in scores if name not in first)
+    return TrialKind(entry, registered, scores, trials, judge, about, Path(__file__).with_name(file), tables)
+
+
+TRIAL_KINDS = {
+    "maps": _kind_of_trial(
+        MAP_ENTRY,
+        EXPLAINERS,
+        MAP_SCORES,
+        made_trials,
+        lambda method, trials: map_estimates(judge_maps(method, trials)),
+        lambda trials: f"{sum(len(trial.rows) for trial in trials):,} neurons, four maps each",
+        "judge.csv",
+        WHERE,
+    ),
+    "labels": _kind_of_trial(
+        LABEL_ENTRY,
+        LABELLERS,
+        LABEL_SCORES,
+        made_label_trials,
+        lambda rule, trials: label_estimates(judge_labels(rule, trials)),
+        lambda trials: f"{sum(trial.responses.shape[1] for trial in trials):,} filters",
+        "labels.csv",
+        WHICH,
+    ),
+}
+
+
+def judged_method(name: str, method: Callable, trials: list, tell: Tell, kind: str = "maps") -> Estimates:
+    """What one method is worth: score -> estimate."""
+    tell(f"{name}: {TRIAL_KINDS[kind].about(trials)}")
+    return TRIAL_KINDS[kind].judge(method, trials)
+
+
+def judged_baselines(trials: list, tell: Tell, kind: str = "maps") -> dict[str, Estimates]:
     """What every registered method is worth."""
-    return {name: judged_method(name, method, trials, tell) for name, method in EXPLAINERS.items()}
+    registered = TRIAL_KINDS[kind].registered.items()
+    return {name: judged_method(name, method, trials, tell, kind) for name, method in registered}
 
 
 def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> pd.DataFrame:
@@ -248,11 +221,11 @@ def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> 
     return pd.DataFrame(rows)
 
 
-def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
+def committed_baselines(size: str, seed: int, kind: str = "maps") -> dict[str, Estimates]:
     """The registered methods as they were found before, if of this size, seed and version of the faces; else
     none.
     """
-    table = pd.read_csv(BASELINE_FILE, keep_default_na=False, na_values={"low": "", "high": ""})
+    table = pd.read_csv(TRIAL_KINDS[kind].file, keep_default_na=False, na_values={"low": "", "high": ""})
     own = table["seed"].eq(seed) & table["size"].eq(size) & table["faces"].eq(set_name(FACES))
     methods: dict[str, dict[str, Estimate]] = {}
     for row in table[own].itertuples():
@@ -268,21 +241,31 @@ def standing(score: str, value: float, others: Mapping[str, Estimates]) -> int:
     return 1 + sum(each[score].value > value for each in others.values() if score in each)
 
 
-def baselines_page(results: Mapping[str, ChapterResult]) -> str:
-    """The committed table as a page shows it."""
-    by_method = committed_baselines("small", 0)
-    table = pd.read_csv(BASELINE_FILE)
-    every = sorted(by_method.items(), key=lambda item: -item[1]["correctness"].value)
+def _page(kind: str, by: str) -> str:
+    """The committed table as a page shows it, the best by the score ``by`` first."""
+    by_method, contest = committed_baselines("small", 0, kind), TRIAL_KINDS[kind]
+    every = sorted(by_method.items(), key=lambda item: -item[1][by].value)
     lines = []
-    for scores in (WHERE, [score for score in MAP_SCORES if score not in WHERE]):
-        timed = scores is not WHERE
+    for scores in contest.tables:
+        timed = scores is contest.tables[-1] and "seconds" in every[0][1]
         heads = [score.replace("_", " ") for score in scores] + ["ms"] * timed
-        lines += [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+        lines += [f"| {contest.entry.function} | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
         for name, own in every:
             cells = [f"{own[score].value:.2f}" if score in own else "–" for score in scores]
-            cells += [f"{1000 * own['seconds'].value:.1f}"] * timed
+            if timed:
+                cells.append(f"{1000 * own['seconds'].value:.1f}")
             lines.append(f"| `{name}` | {' | '.join(cells)} |")
         lines.append("")
-    first = table.iloc[0]
+    first = pd.read_csv(contest.file).iloc[0]
     origin = f"{first['faces']}, seed {first['seed']}, {first['size']}; {first['device']}, {first['date']}"
     return "\n".join([*lines, f"Networks of the population `{first['population']}`; faces {origin}."])
+
+
+def baselines_page(results: Mapping[str, ChapterResult]) -> str:
+    """The committed table of methods for maps."""
+    return _page("maps", "correctness")
+
+
+def label_baselines_page(results: Mapping[str, ChapterResult]) -> str:
+    """The committed table of rules for labels."""
+    return _page("labels", "kappa")

@@ -304,6 +304,7 @@ SUITE = Suite(
         "<!-- emotions -->": "book.facs_page:emotions",
         "<!-- live -->": "book.live_page:live",
         "<!-- baselines -->": "book.evaluation:baselines_page",
+        "<!-- label baselines -->": "book.evaluation:label_baselines_page",
         "<!-- detectors -->": "book.detector_page:tried_page",
     },
 )

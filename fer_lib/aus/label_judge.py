@@ -296,7 +296,7 @@ def judge_labels(rule: Labeller, trials: Sequence[LabelTrial]) -> pd.DataFrame:
             some, kept = labelled != group, true != group
             scores = label_scores(rule, trial.responses[some], present[some])
             found = truth_scores(trial, scores, kept)
-            ahead = planted_scores(trial, label_scores(rule, planted[some], labels[some]))
+            ahead = planted_scores(trial, _shuffled(rule, planted[some], labels[some], trial.seed))
             rows.append({"network": trial.name, "left_out": group, **found, **ahead[[*PLANTED]].mean()})
             if group < 0:
                 firsts.append(scores)
@@ -305,6 +305,17 @@ def judge_labels(rule: Labeller, trials: Sequence[LabelTrial]) -> pd.DataFrame:
         if np.abs(again - scores).max() > SAME_SCORES * np.abs(scores).max():
             raise DataError("asked again about the same filters it gave other scores; draw from a fixed seed")
     return pd.DataFrame(rows)
+
+
+def _shuffled(rule: Labeller, responses: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """The scores of ``rule``, to which filters and labels come in another order: none is known by its
+    place.
+    """
+    rng = np.random.default_rng(seed)
+    filters, units = rng.permutation(responses.shape[1]), rng.permutation(labels.shape[1])
+    scores = np.empty((len(filters), len(units)))
+    scores[np.ix_(filters, units)] = label_scores(rule, responses[:, filters], labels[:, units])
+    return scores
 
 
 def label_estimates(table: pd.DataFrame) -> dict[str, Estimate]:

@@ -202,6 +202,10 @@ def _unshare(box: Box) -> list[str]:
 
 ISOLATIONS: dict[str, Callable[[Box], list[str]]] = {"bwrap": _bwrap, "unshare": _unshare}
 
+_TRUSTING = (
+    "grade students whom you trust with all that you may do by --trust-students, which marks every report"
+)
+
 _PROBE = """
 import os, socket
 found = []
@@ -225,11 +229,14 @@ open("written", "w").write("here")
 """
 
 
-def choose_isolation(hidden: list[Path]) -> str:
+def choose_isolation(
+    hidden: list[Path], what: str = "what students handed in", otherwise: str = _TRUSTING
+) -> str:
     """The first way of isolating a process that works here, as a process tried out that tries to see the
     ``hidden`` paths, to write, and to reach a server.
 
-    Raises MissingError, with what each way lacks, where none does.
+    Raises MissingError, with what each way lacks, where none does; ``what`` is to be isolated, and
+    ``otherwise`` is advised.
     """
     faults = []
     for name in ISOLATIONS:
@@ -250,10 +257,7 @@ def choose_isolation(hidden: list[Path]) -> str:
         else:
             return name
     install = "" if shutil.which("bwrap") else "install bubblewrap, or "
-    raise MissingError(
-        f"no way to isolate what students handed in works here ({'; '.join(faults)}): {install}grade "
-        "students whom you trust with all that you may do by --trust-students, which marks every report"
-    )
+    raise MissingError(f"no way to isolate {what} works here ({'; '.join(faults)}): {install}{otherwise}")
 
 
 def queued(pid: int) -> float:
