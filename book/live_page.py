@@ -128,7 +128,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         "trained": packed_network(compacted(model.state_dict()), (*_CONVOLUTIONS, "dense", "output")),
         "untrained": packed_network(network.untrained, _CONVOLUTIONS),
         "codes": ["+".join(f"{au}{letter}" for au, letter in code.items()) for code in switchboard_codes()],
-        "sheet": _picture_data(_sheet(faces.pixels)),
+        "sheet": picture_data(_sheet(faces.pixels)),
         "columns": _COLUMNS,
         "letters": list(INTENSITIES),
         "names": {au: unit.name for au, unit in ACTION_UNITS.items()},
@@ -160,7 +160,7 @@ def _sheet(pictures: "np.ndarray") -> "np.ndarray":
     return rows.transpose(0, 2, 1, 3).reshape(-1, _COLUMNS * side)
 
 
-def _picture_data(pixels: "np.ndarray") -> str:
+def picture_data(pixels: "np.ndarray") -> str:
     """``pixels`` uint8, grey or in colours, without a loss: WebP, base64."""
     from PIL import Image
 
@@ -189,7 +189,7 @@ def _still(network: LiveNetwork, face: "np.ndarray", number: int) -> str:
     return "".join(
         (
             '<figure class="still">',
-            *(f'<img src="{_picture_data(pixels)}" alt="{alt}">' for pixels, alt in pictures),
+            *(f'<img src="{picture_data(pixels)}" alt="{alt}">' for pixels, alt in pictures),
             f"<figcaption>To this face the network says {emotion}, with a probability of "
             f"{100 * shares.max():.0f} %. In vermilion: the pixels that drove filter {number}. Here the "
             "network computes where scripts are allowed.</figcaption></figure>",

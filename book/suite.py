@@ -303,6 +303,7 @@ SUITE = Suite(
         "<!-- action units -->": "book.facs_page:units",
         "<!-- emotions -->": "book.facs_page:emotions",
         "<!-- live -->": "book.live_page:live",
+        "<!-- own detector -->": "book.own_detector:own_detector",
         "<!-- baselines -->": "book.evaluation:baselines_page",
         "<!-- label baselines -->": "book.evaluation:label_baselines_page",
         "<!-- detectors -->": "book.detector_page:tried_page",
