@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OWN_FILTERS = 6
 """Of each network: those with the largest AUROC of any unit, as papers choose them."""
 
-STRONGEST = 10
+OWN_FACES = 10
 """Faces of as many people to which a filter answers most."""
 
 _FEWEST = 5
@@ -68,7 +68,7 @@ def own_detector_data(
     for name, model in networks.items():
         responses = maximal_responses(model, faces, layer)
         on = maximal_responses(model, board, layer).maxima
-        top = top_pictures(responses, whose, STRONGEST)
+        top = top_pictures(responses, whose, OWN_FACES)
         filters = [
             {
                 "filter": int(k),

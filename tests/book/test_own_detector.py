@@ -20,8 +20,8 @@ def test_filters_are_chosen_by_the_largest_auroc_of_any_unit():
 
 
 def test_the_page_gets_responses_labels_and_the_strongest_faces():
-    model = untrained_network(ZeroBiasCNN(8, 24), seed=1)
-    faces = switchboard_faces(24)
+    model = untrained_network(ZeroBiasCNN(8, 48), seed=1)
+    faces = switchboard_faces(48)
     people = [f"person {row % 12}" for row in range(len(faces))]
     faces = faces.assign(subject=people)
     data = own_detector.own_detector_data({"untrained": model}, "relu3", faces, faces)
@@ -31,7 +31,7 @@ def test_the_page_gets_responses_labels_and_the_strongest_faces():
     for each in network["filters"]:
         own = maxima[:, each["filter"]]
         assert each["responses"] == pytest.approx(own.tolist(), rel=1e-4)
-        assert len(each["strongest"]) == own_detector.STRONGEST
+        assert len(each["strongest"]) == own_detector.OWN_FACES
         assert max(each["strongest"]) < data["tiles"]
     place = data["units"].index("AU12")
     smiling = np.array([bits >> place & 1 for bits in data["shown"]]) == 1
