@@ -16,10 +16,6 @@ PROTOCOL = {"CHAPTER", "PUBLISHED", "main", "open_chapter", "setup"}
 """What each file of a kind has under one name, because others look for it there."""
 
 
-WAITING = {"VARIANTS"}
-"""Shared by two files until the chapter of one of them is executed anew for another reason."""
-
-
 def public_names(source: str) -> set[str]:
     """Functions, classes and values that a module defines at its top level, without a leading underscore."""
     names = set()
@@ -41,7 +37,7 @@ def test_public_names_are_those_at_the_top():
 def test_a_public_name_is_in_one_file_only():
     counts = Counter(name for file in FILES for name in public_names(file.read_text(encoding="utf-8")))
     shared = {name for name, count in counts.items() if count > 1} - PROTOCOL
-    assert shared == WAITING
+    assert not shared
 
 
 def test_no_two_files_import_each_other():

@@ -20,7 +20,15 @@ from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, difference, mean_score, minus
+from fer_lib.stats.contrasts import (
+    POINTS,
+    TrainingScores,
+    contrast,
+    difference,
+    mean_score,
+    minus,
+    score_trainings,
+)
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
 from fer_lib.stats.two_way import Luck
 from fer_lib.train.crossval import CrossValidation, cross_validate
@@ -268,15 +276,15 @@ def drawn_anew(run: FaceSession) -> FaceSet | None:
     return run.beside(run.params.faces).labelled() if len(run.params.face_requests) > 1 else None
 
 
-VARIANTS = ("dropout_gain", "augmentation_gain")
+GAINS_OF_MANY = ("dropout_gain", "augmentation_gain")
 """Those of ``TRAINING_GAINS`` that are asked of more people, where these were asked."""
 
 
 def variant_gains(
     run: FaceSession, tested: Tested, anew: FaceSet | None, classes: tuple[str, ...], **draws
 ) -> dict[str, Estimate]:
-    """``VARIANTS`` over the tested people and those drawn ``anew``, who are many more: each whose other side
-    answered them too when it was trained. Without them a point can hardly be told from none.
+    """``GAINS_OF_MANY`` over the tested people and those drawn ``anew``, who are many more: each whose other
+    side answered them too when it was trained. Without them a point can hardly be told from none.
     """
     if anew is None:
         return {}
@@ -292,7 +300,7 @@ def variant_gains(
     table = pd.DataFrame(answers.keys(), columns=["condition", "seed"])
     scored = score_on(faces, classes, table, np.stack([*answers.values()]), ["condition"], **draws)
     gains = comparisons(scored)
-    return {name: gains[name] for name in VARIANTS if name in gains}
+    return {name: gains[name] for name in GAINS_OF_MANY if name in gains}
 
 
 def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
@@ -412,12 +420,63 @@ def optimism(by_people: Mapping[str, TrainingScores]) -> dict[str, Estimate]:
     two. The people are those drawn anew where there are some, else those of the test split.
     """
     shown, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
-    gap, settings = minus(shown, fresh, ["condition"]), {"tolerance": RERUN_TOLERANCE}
     return {
         "shown_accuracy": of_condition(shown, OWN),
         "fresh_accuracy": of_condition(fresh, OWN),
-        "optimism": contrast(gap, gap.weights(np.full(len(gap.table), True)), unit="", **settings),
+        "optimism": _gap(minus(shown, fresh, ["condition"])),
     }
+
+
+def _gap(gap: TrainingScores) -> Estimate:
+    weights = gap.weights(np.full(len(gap.table), True))
+    return contrast(gap, weights, unit="", tolerance=RERUN_TOLERANCE)
+
+
+@dataclass(frozen=True)
+class EpochAnswers:
+    """What a network named after each epoch: ``named`` (epochs, N), indices of classes of the tested
+    pictures; ``chosen`` (N,): at the epoch that validation chose.
+    """
+
+    named: np.ndarray
+    chosen: np.ndarray
+
+
+def answers_by_epoch(run: FaceSession, tested: Tested) -> list[EpochAnswers]:
+    """Of each network that is set beside a population and whose answers after each epoch are kept; of a
+    training on this page that of its first fold.
+    """
+    if not run.params.population:
+        return [EpochAnswers(tested.candidates.argmax(2), tested.answers[0][1].argmax(1))]
+    kept = [member for member in networks_beside(run) if "epochs.npy" in member.done()["files"]]
+    return [EpochAnswers(m.answers_by_epoch(), m.answers().argmax(1)) for m in kept]
+
+
+def epoch_choice(
+    by_epoch: Sequence[EpochAnswers], labels: np.ndarray, people: np.ndarray, classes: int, **draws
+) -> tuple[pd.DataFrame, dict[str, Estimate]]:
+    """What choosing the epoch on those who are tested adds, paired by network and by person, and of how many
+    networks that is: ``epoch_choice`` in points, ``epoch_choice_networks``. It cannot be below 0, unless
+    validation chose an epoch that the tested people could not choose; its size is what counts. First a row
+    per network: ``by_tested`` and ``by_validation``, shares named rightly at the epoch of either.
+
+    ``labels`` (N,): true classes of the tested pictures, of so many ``classes``; ``people`` (N,): equal for
+    pictures that are not independent. The interval takes the chosen epochs as they are.
+    """
+    count = {"epoch_choice_networks": Estimate(len(by_epoch), unit="count")}
+    if not by_epoch:
+        return pd.DataFrame(columns=["by_tested", "by_validation"], dtype=float), count
+    best = np.stack([each.named[(each.named == labels).mean(axis=1).argmax()] for each in by_epoch])
+    shown = {"by_tested": best, "by_validation": np.stack([each.chosen for each in by_epoch])}
+    table, certain = pd.DataFrame({"condition": [OWN] * len(by_epoch)}), np.eye(classes)
+    clusters = np.unique(people, return_inverse=True)[1]
+    scored = [
+        score_trainings(table, certain[named], labels, clusters, ["condition"], **draws)
+        for named in shown.values()
+    ]
+    choice = replace(_gap(minus(*scored, ["condition"])), n=len(labels))
+    shares = {name: each.table["accuracy"] for name, each in zip(shown, scored, strict=True)}
+    return pd.DataFrame(shares), {"epoch_choice": choice} | count
 
 
 def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 3) -> pd.DataFrame:
