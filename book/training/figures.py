@@ -124,7 +124,7 @@ def _signed(points: float) -> str:
 PAPERS_GAP = 1.3
 """Points between the two versions of Khorrami et al. (2015), 96.4 and 95.1 % on CK+ with eight classes."""
 
-SAME, OTHERS = "the same people,\nwho chose or did not", "people who chose,\nand others"
+SAME_PEOPLE, OTHER_PEOPLE = "the same people,\nwho chose or did not", "people who chose,\nand others"
 
 
 def choice_of_epoch(
@@ -139,13 +139,13 @@ def choice_of_epoch(
     """
     shown, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
     singles = {
-        SAME: POINTS * (choices["by_tested"] - choices["by_validation"]),
-        OTHERS: POINTS * (shown.table["accuracy"] - fresh.table["accuracy"]),
+        SAME_PEOPLE: POINTS * (choices["by_tested"] - choices["by_validation"]),
+        OTHER_PEOPLE: POINTS * (shown.table["accuracy"] - fresh.table["accuracy"]),
     }
-    named = {SAME: "epoch_choice", OTHERS: "optimism"}
+    named = {SAME_PEOPLE: "epoch_choice", OTHER_PEOPLE: "optimism"}
     means = {label: found[name] for label, name in named.items() if name in found}
     rows = pd.DataFrame(
-        {"label": label, "main": label == SAME, "note": _signed(mean.value)}
+        {"label": label, "main": label == SAME_PEOPLE, "note": _signed(mean.value)}
         | {end: getattr(mean, end) for end in ENDS}
         for label, mean in means.items()
     )
@@ -164,7 +164,10 @@ def choice_of_epoch(
             if means[label].low is not None
             else ""
         )
-        for label, what in ((SAME, "Asked of the same people,"), (OTHERS, "of different people,"))
+        for label, what in (
+            (SAME_PEOPLE, "Asked of the same people,"),
+            (OTHER_PEOPLE, "of different people,"),
+        )
         if label in means
     ]
     return forest(

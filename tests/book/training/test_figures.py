@@ -34,7 +34,8 @@ def toy_people():
     return {name: toy_scored((study.OWN,) * 2) for name in (study.CHOSE, study.HAD_NO_SAY, study.FRESH)}
 
 
-GAP = Estimate(4.0, -3.0, 11.0)
+CHOICES = pd.DataFrame({"by_tested": [0.8, 0.75], "by_validation": [0.79, 0.75]})
+CHOICE = {"epoch_choice": Estimate(0.5, 0.2, 0.9), "optimism": Estimate(4.0, -3.0, 11.0)}
 GAINS = {"ahead_of_hog": Estimate(12.5, 8.0, 17.0), "dropout_gain": Estimate(-1.0, -3.0, 1.0)}
 
 
@@ -67,7 +68,7 @@ DRAWINGS = {
     "tested_networks": lambda: figures.tested_networks(toy_scored(), 0.3),
     "differences": lambda: figures.gains(GAINS, {}),
     "differences_beside": lambda: figures.gains(GAINS, {"resolution_gain": Estimate(2.0, 1.0, 3.0)}),
-    "people_who_chose": lambda: figures.people_who_chose(toy_people(), GAP),
+    "choice_of_epoch": lambda: figures.choice_of_epoch(CHOICES, toy_people(), CHOICE),
     "hardest_grid": lambda: figures.hardest_grid(toy_faces(), toy_hardest(), CLASSES),
     "learning_curves": lambda: figures.learning_curves(toy_curves(), 0.25),
     "one_epoch": lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25),
@@ -125,10 +126,16 @@ def test_the_reference_stands_beside_and_decides_the_caption():
     assert "HOG; dropout (D). Only" in drawn.caption
 
 
-def test_the_gap_is_told_with_its_interval():
-    assert (
-        "a difference of +4.0 points (−3.0 to +11.0)." in figures.people_who_chose(toy_people(), GAP).caption
-    )
+def test_both_ways_to_ask_what_choosing_adds_are_told_with_their_intervals():
+    drawn = figures.choice_of_epoch(CHOICES, toy_people(), CHOICE)
+    assert "the same people, +0.5 (+0.2 to +0.9); of different people, +4.0 (−3.0 to +11.0)" in drawn.caption
+    assert drawn.data["points"].tolist()[:2] == pytest.approx([1.0, 0.0])
+    assert drawn.data["asked"].tolist() == [0, 0, 1, 1]
+
+
+def test_where_no_answers_after_each_epoch_are_kept_only_other_people_are_drawn():
+    drawn = figures.choice_of_epoch(CHOICES[:0], toy_people(), {"optimism": CHOICE["optimism"]})
+    assert drawn.data["asked"].tolist() == [1, 1] and "same people" not in drawn.caption
 
 
 def test_the_hardest_pictures_are_named_by_number_in_the_data():
