@@ -287,6 +287,7 @@ SUITE = Suite(
         "evaluate": "book.commands:evaluate_app",
         "stimuli": "book.commands:make_stimuli",
         "audit": "book.commands:audit_detector",
+        "units": "book.commands:real_units",
     },
     check=check_parameters,
     prepare=prepare,
@@ -307,5 +308,6 @@ SUITE = Suite(
         "<!-- baselines -->": "book.evaluation:baselines_page",
         "<!-- label baselines -->": "book.evaluation:label_baselines_page",
         "<!-- detectors -->": "book.detector_page:tried_page",
+        "<!-- real units -->": "book.real_units:evidence_page",
     },
 )
