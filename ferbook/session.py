@@ -51,7 +51,8 @@ class Session:
         write_json(self.output / "metrics.json", {name: m.to_json() for name, m in self._metrics.items()})
 
     def upstream(self, name: str) -> ChapterResult:
-        """The finished result of a chapter that this one depends on.
+        """The finished result of a chapter that this one depends on, of which it reads artefacts and weights:
+        it is not made again where only numbers of that page change.
 
         Raises ChapterError where the chapter is not declared upstream or not finished.
         """

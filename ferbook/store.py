@@ -133,11 +133,11 @@ class ChapterResult:
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
     def handed_on(self) -> str:
-        """SHA-256 (hex) over what the chapters that follow read: metrics, artefacts and weights, but neither
-        the page, its figures and tables, nor when and how fast they were made.
+        """SHA-256 (hex) over what the chapters that follow read: artefacts and weights, but neither the page
+        with its numbers, figures and tables, nor when and how fast they were made.
         """
         files = self._manifest()["files"]
-        pages = (f"{self.chapter}.ipynb", "record.json", "figures/", "tables/")
+        pages = (f"{self.chapter}.ipynb", "record.json", "metrics.json", "figures/", "tables/")
         read = {name: key for name, key in files.items() if not name.startswith(pages)}
         return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 

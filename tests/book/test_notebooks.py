@@ -266,3 +266,9 @@ def test_every_folder_with_a_notebook_is_a_chapter_without_fault():
 def test_the_table_of_contents_names_every_chapter_and_only_pages_that_are_there():
     check_toc()
     assert pages_of_toc()[0] == "book/index"
+
+
+def test_no_chapter_reads_the_numbers_of_another_page():
+    """A chapter is not made again where only those change (``ferbook.store.ChapterResult.handed_on``)."""
+    files = [file for kind in ("*.py", "*.ipynb") for file in (paths.root() / "book").rglob(kind)]
+    assert [f for f in files if re.search(r"upstream\([^)]*\)\.(metrics|table|record)", f.read_text())] == []

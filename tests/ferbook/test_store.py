@@ -9,7 +9,15 @@ import pytest
 
 from ferbook.book import suite
 from ferbook.errors import RunStoreError
-from ferbook.store import ChapterResult, all_runs, current_run, exclusive, make_current, open_run
+from ferbook.store import (
+    ChapterResult,
+    all_runs,
+    current_run,
+    exclusive,
+    make_current,
+    open_run,
+    write_json,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -205,11 +213,12 @@ def test_the_current_run_is_the_one_last_made_here_and_no_other(run):
         current_run()
 
 
-def test_what_a_chapter_hands_on_does_not_change_with_its_page(run, finish):
-    def handed_on(metrics, **record):
+def test_what_a_chapter_hands_on_does_not_change_with_its_page(run, finish, tmp_path):
+    def handed_on(artefact, metrics, **record):
+        write_json(tmp_path / "staged-throws" / "artefacts" / "throws.json", artefact)
         finish(run, "throws", metrics=metrics, **record)
         return run.result("throws").handed_on()
 
-    first = handed_on({"a": {"value": 1}})
-    assert handed_on({"a": {"value": 1}}, seconds=9.0) == first
-    assert handed_on({"a": {"value": 2}}) != first
+    first = handed_on([1], {"a": {"value": 1}})
+    assert handed_on([1], {"a": {"value": 2}}, seconds=9.0) == first
+    assert handed_on([2], {"a": {"value": 1}}) != first
