@@ -26,6 +26,7 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import features_of
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate
+from ferbook.page.style import listing
 from ferbook.store import ChapterResult
 
 VOTED = {
@@ -188,12 +189,16 @@ KEPT_EVIDENCE = Path(__file__).with_name("real_units.csv")
 
 
 def evidence_page(results: Mapping[str, ChapterResult]) -> str:
-    """``KEPT_EVIDENCE`` as a page shows it: a row per unit."""
+    """``KEPT_EVIDENCE`` as a page shows it: which units carry over, and a row per unit."""
+    kept = pd.read_csv(KEPT_EVIDENCE)
+    over = kept.loc[kept["carries_over"], "unit"].tolist()
     lines = [
+        f"**{len(over)} of {len(kept)} units carry over to photographs: {listing(over) if over else 'none'}.**",
+        "",
         "| unit | shown by | pictures | AUROC | over untrained | over other heads | carries over |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in pd.read_csv(KEPT_EVIDENCE).to_dict("records"):
+    for row in kept.to_dict("records"):
         numbers = [
             f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})" for name in MEASURED
         ]

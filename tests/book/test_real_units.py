@@ -73,5 +73,6 @@ def test_the_page_shows_what_is_kept(monkeypatch, tmp_path):
     file = tmp_path / "kept.csv"
     evidence_table([UnitEvidence("AU12", "votes for happiness", 1200, *sure)]).to_csv(file, index=False)
     monkeypatch.setattr(real_units, "KEPT_EVIDENCE", file)
-    row = evidence_page({}).splitlines()[-1]
+    first, *_, row = evidence_page({}).splitlines()
+    assert first == "**0 of 1 units carry over to photographs: none.**"
     assert "1,200 | 0.80 (0.70 to 0.90) | 0.20 (−0.10 to 0.30) | 0.20 (0.10 to 0.30) | no |" in row
