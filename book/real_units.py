@@ -192,8 +192,9 @@ def evidence_page(results: Mapping[str, ChapterResult]) -> str:
     """``KEPT_EVIDENCE`` as a page shows it: which units carry over, and a row per unit."""
     kept = pd.read_csv(KEPT_EVIDENCE)
     over = kept.loc[kept["carries_over"], "unit"].tolist()
+    named = listing(over) if over else "none"
     lines = [
-        f"**{len(over)} of {len(kept)} units carry over to photographs: {listing(over) if over else 'none'}.**",
+        f"**{len(over)} of {len(kept)} units carry over to photographs: {named}.**",
         "",
         "| unit | shown by | pictures | AUROC | over untrained | over other heads | carries over |",
         "|---|---|---|---|---|---|---|",
