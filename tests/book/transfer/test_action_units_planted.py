@@ -26,7 +26,7 @@ def test_claims_says_whether_features_that_were_taught_units_are_found_to_tell_t
     some = anew.select(np.isin(subjects, np.unique(subjects)[:ASKED]))
     asked = unseen_people(some.assign(split="test"))
     taught = open_faces(FaceRequest("lab", 0, p.size)).labelled()
-    labels = presence(taught).only(presence(asked).aus).present
+    labels = presence(taught).scored().present
     members = find_population("published").kept()[: p.seeds]
     models = [with_detectors(member.network(), taught, labels)[0] for member in members]
     classes = tuple(members[0].done()["classes"])
