@@ -3,6 +3,7 @@
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, Self
@@ -138,7 +139,7 @@ def _printed_text(result: ChapterResult) -> str:
 
 
 def _measured(source: FoundAt, own: ChapterResult, results: Mapping[str, ChapterResult]) -> Estimate | None:
-    """What the run found; None where it has no such number."""
+    """What the run found; None where it has no such number, or could not tell it."""
     if isinstance(source, str):
         chapter, _, metric = source.partition(".")
         return results[chapter].metrics().get(metric) if chapter in results else None
@@ -147,7 +148,7 @@ def _measured(source: FoundAt, own: ChapterResult, results: Mapping[str, Chapter
     else:
         match = re.search(source.printed, _printed_text(own))
         value = float(match[1]) if match else None
-    return None if value is None else Estimate(value, why="as the page has it")
+    return None if value is None or math.isnan(value) else Estimate(value, why="as the page has it")
 
 
 def _largest(sources: FoundAt | Sequence, *where: object) -> float | None:

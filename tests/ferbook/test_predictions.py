@@ -3,9 +3,10 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 
-from ferbook import paths
+from ferbook import paths, predictions
 from ferbook.book import chapters
 from ferbook.errors import BookError
 from ferbook.notebook import read_notebook
@@ -80,6 +81,13 @@ def test_what_a_run_did_not_find_is_not_asked(results):
     assert guessed(results, number={"table": "nearest", "column": "nothing"}) is None
     assert guessed(results, largest={"a": "faces.leak", "b": "faces.nothing"}) is None
     assert guessed({}, words=True) is None
+
+
+def test_a_number_that_the_run_could_not_tell_is_not_asked(results, monkeypatch):
+    monkeypatch.setattr(predictions, "_table_of", lambda *_: pd.DataFrame({"share": [float("nan")]}))
+    cell = {"table": "any", "column": "share"}
+    assert guessed(results, number=cell) is None
+    assert guessed(results, largest={"a": cell, "b": cell}) is None
 
 
 def test_a_control_stands_behind_the_sentence_that_asks():
