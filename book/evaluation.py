@@ -30,6 +30,7 @@ from fer_lib.aus.label_judge import (
     label_trial,
 )
 from fer_lib.aus.labels import LABELLERS
+from fer_lib.aus.twins import twins_of
 from fer_lib.faces.registry import set_name
 from fer_lib.faces.rendered import rendered_faces
 from fer_lib.faces.request import FaceRequest
@@ -78,12 +79,7 @@ TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS, 40), "whole": TrialSi
 
 def made_twins(size: TrialSize, seed: int) -> Twins:
     """Neutral faces of strangers with each unit alone at full intensity, and without it."""
-    switched_faces = interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES)
-    index, (bases, units) = np.arange(len(switched_faces.faces)), switched_faces.valid.shape
-    off, on = switched_faces.arranged(index)
-    off = np.repeat(off, units)
-    aus = np.tile(np.array(switched_faces.aus, dtype=object), bases)
-    return Twins(switched_faces.faces.select(on.ravel()), switched_faces.faces.select(off), aus)
+    return twins_of(interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES))
 
 
 def asked_networks(size: TrialSize, seed: int, sealed: bool) -> Iterator[tuple[str, nn.Module]]:

@@ -338,14 +338,14 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     groups = people_groups(people, min(PEOPLE_GROUPS, len(np.unique(people))))
     found = {}
     for name, score in MAP_SCORES.items():
-        values = _left_out(table, score, groups)
+        values = scores_left_out(table, score, groups)
         if np.isfinite(values).all():
             found[name] = networks_and_people(values, n=len(table), limits=score.limits)
     why = "measured once, on this machine"
     return found | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
 
 
-def _left_out(table: pd.DataFrame, score: MapScore, groups: np.ndarray) -> np.ndarray:
+def scores_left_out(table: pd.DataFrame, score: MapScore, groups: np.ndarray) -> np.ndarray:
     """(R, 1 + G): the score of each network, of all people and without each group of them."""
     under = table[score.under] if score.under else np.ones(len(table))
     values = np.stack([table[score.top], under], axis=1).astype(float)
