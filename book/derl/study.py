@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from book.derl import stage_two
+from book.derl.pairs import neutral_pairs
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
@@ -37,6 +38,10 @@ DERL, SINGLE_PAIRS, UNTRAINED_GENERATOR, SHUFFLED_NEUTRALS = (
     "shuffled_neutrals",
 )
 PIXEL_DIFFERENCE, CNN, FEATURE_DIFFERENCE = "pixel_difference", "cnn", "feature_difference"
+TRUE_DIFFERENCE = "true_difference"
+"""An oracle: the plain CNN on the picture less the true neutral one of the same take, which nobody has who
+is given a face alone.
+"""
 
 CONTEST_CONDITIONS = (
     DERL,
@@ -61,6 +66,7 @@ CONDITION_LABELS: dict[str, tuple[str, str]] = {
     CNN: ("plain CNN, equal size", BASELINE),
     PIXEL_DIFFERENCE: ("pixel difference", BASELINE),
     FEATURE_DIFFERENCE: ("CNN feature difference", BASELINE),
+    TRUE_DIFFERENCE: ("difference to the true neutral", CONTROL),
     UNTRAINED_GENERATOR: ("generator never trained", CONTROL),
     SHUFFLED_NEUTRALS: ("generator of others' neutrals", CONTROL),
     MAJORITY_BASELINE: ("majority-class baseline", NULL),
@@ -188,8 +194,9 @@ def residue_study(
     are predicted once, and nothing is chosen by it. The number format is chosen at the first training and
     kept for all.
 
-    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes. Raises what
-    ``fold_faces`` and ``train_residue_classifier`` raise.
+    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes; for
+    ``true_difference`` everybody has a neutral picture. Raises what ``fold_faces`` and
+    ``train_residue_classifier`` raise.
     """
     labelled = faces.labelled()
     for fold in folds:
@@ -197,14 +204,19 @@ def residue_study(
         fold_faces(faces, protocol, fold)
     used, parts = _places([protocol.folds[fold] for fold in folds])
     labels = labelled.select(used).labels(protocol.classes)
-    views = stage_two.picture_views(labelled.gather(used), recipe)
+    views, true = stage_two.picture_views(labelled.gather(used), recipe), None
+    if TRUE_DIFFERENCE in conditions:
+        pairs = neutral_pairs(labelled)
+        at_rest = pairs.targets[np.searchsorted(pairs.inputs, used)]
+        # Transformed as the pictures are: by the same seed, in the same order.
+        true = stage_two.picture_views(labelled.gather(at_rest), recipe)
     rows: dict[int, list[tuple]] = {fold: [] for fold in folds}
     answers: dict[int, list[np.ndarray]] = {fold: [] for fold in folds}
     models: dict[int, dict[str, nn.Module]] = {fold: {} for fold in folds}
     n_classes = len(protocol.classes)
     arranged = chain(
         _on_residues(conditions, generators, views, n_classes, device),
-        _on_pictures(conditions, generators["trained"], views, n_classes, models, device),
+        _on_pictures(conditions, generators["trained"], views, true, n_classes, models, device),
     )
     for condition in arranged:
         for fold, (train, valid, test) in zip(folds, parts, strict=True):
@@ -270,12 +282,13 @@ def _on_pictures(
     conditions: Sequence[str],
     generator: Generator,
     views: Tensor,
+    true: Tensor | None,
     n_classes: int,
     models: Mapping[int, Mapping[str, nn.Module]],
     device: torch.device | str,
 ) -> Iterator[_Condition]:
     """The plain networks, of the picture or of its difference to the neutral face that ``generator``
-    makes.
+    makes, or to the ``true`` one.
     """
     frozen = parameter_count(generator)
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
@@ -287,6 +300,9 @@ def _on_pictures(
         yield _Condition(
             PIXEL_DIFFERENCE, frozen, partial(_same, {stage_two.PICTURE_INPUT: pictures - neutral}), plain
         )
+    if true is not None:
+        apart = pictures - stage_two.as_inputs(true)
+        yield _Condition(TRUE_DIFFERENCE, 0, partial(_same, {stage_two.PICTURE_INPUT: apart}), plain)
     if CNN in conditions:
         yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE_INPUT: pictures}), plain)
     if FEATURE_DIFFERENCE in conditions:
