@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 # The environment is made again only when a pinned version changes, or the checkout has moved.
 PINS := $(shell (echo "$(CURDIR)"; grep -h '==' pyproject.toml constraints.txt) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(PINS)
+# The linter of the pages' scripts; npm fetches it once. Where it is not at hand that is said, and nothing fails.
+NPX ?= npx
+BIOME := npm_config_fetch_retries=0 npm_config_fetch_timeout=20000 $(NPX) --yes --prefer-offline @biomejs/biome@2.6.8
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-all lint bench clean
+.PHONY: help env book test test-all lint lint-scripts bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,10 +42,15 @@ book: $(READY) ## run every chapter on the embedded faces, build the book, check
 	$(BIN)/ferbook check --run laptop --within 60 --skip-checked
 	@echo "Your run stands in the book: file://$(CURDIR)/$(PAGES)"
 
-lint: $(READY) ## formatter and linter
+lint: $(READY) lint-scripts ## formatter and linters
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff format --check --isolated --line-length 84 book/*/*.ipynb assignments/*/*.ipynb
 	$(BIN)/ruff check .
+
+lint-scripts:
+	@if ! command -v $(NPX) >/dev/null; then echo "not tested: the scripts of the pages: Node.js, which has npx, is not here"; \
+	elif ! $(BIOME) --version >/dev/null 2>&1; then echo "not tested: the scripts of the pages: npm cannot fetch their linter here"; \
+	else $(BIOME) lint --error-on-warnings book/_static; fi
 
 # Two workers of one thread each: networks this small gain little from a second thread.
 test: lint ## formatter, linter, and every test that is not slow

@@ -36,22 +36,22 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--population", default="published")
     parser.add_argument("--network", type=int, default=0)
-    given = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    population = find_population(given.population)
-    network = [member for member in population.kept() if member.has_weights][given.network].network()
+    population = find_population(args.population)
+    network = [member for member in population.kept() if member.has_weights][args.network].network()
     faces = open_faces(FaceRequest("lab", size=population.faces.size))
     heads = fit_heads(features_of(network, faces), presence(faces), faces.table["split"].to_numpy(str))
     crops, names = [], []
-    for path in sorted((given.stimuli / "pictures").glob("*.png")):
+    for path in sorted((args.stimuli / "pictures").glob("*.png")):
         try:
             crops.append(face_of(path, faces.size[0], faces.name)[1])
             names.append(path.name)
         except DataError as fault:
             print(fault)
-    said = expit(heads.log_odds(features_of(network, as_faces(np.stack(crops)))))
-    table = pd.DataFrame(said, columns=heads.aus).assign(file=names)
-    write_atomically(given.output, table.to_csv(index=False))
+    probabilities = expit(heads.log_odds(features_of(network, as_faces(np.stack(crops)))))
+    table = pd.DataFrame(probabilities, columns=heads.aus).assign(file=names)
+    write_atomically(args.output, table.to_csv(index=False))
     print(f"{len(names):,} pictures, {len(heads.aus)} heads; too few people for {heads.too_few or 'none'}")
 
 

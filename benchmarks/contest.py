@@ -25,16 +25,16 @@ def take_turns(contestants: Contestants, repeats: int) -> dict[str, pd.DataFrame
     """Clock -> seconds of each contestant (a column) in each turn (a row), in changing order, after one turn
     that warms up: allocations, kernels, page cache.
     """
-    timed = []
+    rows = []
     for turn in range(repeats + 1):
         for name in sorted(contestants, reverse=bool(turn % 2)):
-            starts = {clock: read() for clock, read in CLOCKS.items()}
+            starts = {clock: tick() for clock, tick in CLOCKS.items()}
             contestants[name]()
             if torch.cuda.is_initialized():
                 torch.cuda.synchronize()
-            seconds = {clock: read() - starts[clock] for clock, read in CLOCKS.items()}
-            timed.append({"turn": turn, "name": name} | seconds)
-    table = pd.DataFrame(timed).query("turn > 0").pivot(index="turn", columns="name")
+            seconds = {clock: tick() - starts[clock] for clock, tick in CLOCKS.items()}
+            rows.append({"turn": turn, "name": name} | seconds)
+    table = pd.DataFrame(rows).query("turn > 0").pivot(index="turn", columns="name")
     return {clock: table[clock][list(contestants)] for clock in CLOCKS}
 
 

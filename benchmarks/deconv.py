@@ -106,9 +106,9 @@ def captum_loop(pairs: TopPairs, some: np.ndarray, method: Method) -> np.ndarray
     return torch.stack(maps).detach().cpu().numpy()
 
 
-def largest_difference(maps: np.ndarray, expected: np.ndarray) -> float:
+def largest_difference(maps: np.ndarray, reference: np.ndarray) -> float:
     """Median over pairs of the largest difference of a pixel as a share of the map's largest value."""
-    off = np.abs(maps - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
+    off = np.abs(maps - reference).max(axis=(1, 2)) / np.abs(reference).max(axis=(1, 2))
     return float(np.median(off))
 
 
@@ -127,42 +127,42 @@ def grown_mb(run: Callable[[], object], device: torch.device) -> float:
 def main() -> None:
     parser = options(__doc__, size=96, pictures=1308, top=9, neurons=24, repeats=3)
     parser.add_argument("--method", choices=list(CAPTUM), default="deconv")
-    given = parser.parse_args()
-    device = torch.device(given.device)
-    people = [f"noise-{row % SUBJECTS}" for row in range(given.pictures)]
-    faces = noise(given.pictures, given.size, subject=people)
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    people = [f"noise-{row % SUBJECTS}" for row in range(args.pictures)]
+    faces = noise(args.pictures, args.size, subject=people)
     generator = torch.Generator().manual_seed(SEED)
     model = build_network("zero_bias", 8, faces.size[0], gain=1.0, generator=generator).to(device).eval()
     print(f"{len(faces)} pictures of {faces.size[0]} pixels, {machine(device)}")
 
     # The very first: later, memory that was freed before would be taken again, and nothing would grow.
-    few = noise(given.top, given.size)
-    filters = np.repeat(np.arange(256), given.top)
-    rows = np.tile(np.arange(given.top), 256)
-    places = np.random.default_rng(SEED).integers(0, given.size // 4, (len(rows), 2))
+    few = noise(args.top, args.size)
+    filters = np.repeat(np.arange(256), args.top)
+    rows = np.tile(np.arange(args.top), 256)
+    places = np.random.default_rng(SEED).integers(0, args.size // 4, (len(rows), 2))
     grown = grown_mb(
-        lambda: project(model, LAYER, few.pixels, rows, filters, positions=places, method=given.method),
+        lambda: project(model, LAYER, few.pixels, rows, filters, positions=places, method=args.method),
         device,
     )
     print(f"memory {grown:.0f} MB for {len(rows)} pairs")
 
-    pairs = TopPairs(model, faces, given.top)
-    some = pairs.spread(given.neurons)
-    maps = projections_of_ours(pairs, given.method)
+    pairs = TopPairs(model, faces, args.top)
+    some = pairs.spread(args.neurons)
+    maps = projections_of_ours(pairs, args.method)
     whole = np.stack([maps.whole(pair) for pair in some])
     loops = {
-        "one_by_one": partial(one_by_one, pairs, some, given.method),
-        "captum": partial(captum_loop, pairs, some, given.method),
+        "one_by_one": partial(one_by_one, pairs, some, args.method),
+        "captum": partial(captum_loop, pairs, some, args.method),
     }
     by_loop = {name: loop() for name, loop in loops.items()}
     by_loop["captum"] *= maps.responses[some, None, None]
     for name, each in by_loop.items():
         print(f"differs from {name} by {largest_difference(whole, each):.1e} (median)")
     rest = {
-        "choice": partial(TopPairs, model, faces, given.top),
-        "ours": partial(projections_of_ours, pairs, given.method),
+        "choice": partial(TopPairs, model, faces, args.top),
+        "ours": partial(projections_of_ours, pairs, args.method),
     }
-    turns = take_turns(rest | loops, given.repeats)
+    turns = take_turns(rest | loops, args.repeats)
     for seconds in turns.values():
         seconds[list(loops)] *= len(pairs.rows) / len(some)
         seconds["atlas"] = seconds["choice"] + seconds["ours"]

@@ -64,22 +64,22 @@ def network(classes: int) -> nn.Module:
     return nn.Sequential(*layers, *head)
 
 
-def trained_on(faces: FaceSet, given: argparse.Namespace) -> tuple[Callable[[FaceSet], np.ndarray], str]:
+def trained_on(faces: FaceSet, args: argparse.Namespace) -> tuple[Callable[[FaceSet], np.ndarray], str]:
     """What predicts probabilities after training on ``train``, and how training went."""
-    seed_everything(given.seed)
-    device = torch.device(given.device)
+    seed_everything(args.seed)
+    device = torch.device(args.device)
     model = network(len(faces.classes))
     recipe = TrainingRecipe(
-        epochs=given.epochs or EPOCHS[faces.name],
+        epochs=args.epochs or EPOCHS[faces.name],
         batch_size=BATCH_SIZE,
         lr=_LR,
         weight_decay=WEIGHT_DECAY,
-        augment=given.augment,
+        augment=args.augment,
     )
     plain = Precision("fp32", channels_last=False)
-    done = train(faces, model, faces.classes, recipe, precision=plain, device=device, seed=given.seed)
-    loss = done.curve["train_loss"].iloc[-1]
-    how = f"train loss {loss:.2f}, best epoch {done.best_epoch} of {len(done.curve)}"
+    training = train(faces, model, faces.classes, recipe, precision=plain, device=device, seed=args.seed)
+    loss = training.curve["train_loss"].iloc[-1]
+    how = f"train loss {loss:.2f}, best epoch {training.best_epoch} of {len(training.curve)}"
     return lambda some: predict(model, some, device=device), how
 
 
@@ -95,18 +95,18 @@ def row(domain: str, what: str, subjects: pd.Series, truth: np.ndarray, answers:
     )
 
 
-def score_pictures(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
-    answer, how = trained_on(faces, given)
+def score_pictures(domain: str, faces: FaceSet, args: argparse.Namespace) -> None:
+    answer, how = trained_on(faces, args)
     print(f"{domain:6s} {how}")
-    for split in ("valid", "test") if given.test else ("valid",):
+    for split in ("valid", "test") if args.test else ("valid",):
         part = faces.split(split)
         answers = answer(part).argmax(axis=1)
         row(domain, f"{split}, given labels", part.table["subject"], part.labels(faces.classes), answers)
         if "true_emotion" in part.table:
-            known = part.table["true_emotion"].isin(faces.classes).to_numpy()
+            rows = part.table["true_emotion"].isin(faces.classes).to_numpy()
             truth = pd.Index(faces.classes).get_indexer(part.table["true_emotion"])
-            people = part.table["subject"][known]
-            row(domain, f"{split}, what was shown", people, truth[known], answers[known])
+            people = part.table["subject"][rows]
+            row(domain, f"{split}, what was shown", people, truth[rows], answers[rows])
         right = pd.Series(answers == part.labels(faces.classes)).groupby(part.table["emotion"].to_numpy())
         print(f"       recall: {', '.join(f'{name} {share:.2f}' for name, share in right.mean().items())}")
 
@@ -129,12 +129,12 @@ def harder_faces(faces: FaceSet) -> FaceSet:
     onset = table.groupby("sequence")["frame"].transform("idxmin").to_numpy()
     distance = (table["frame"] - table["apex"]).abs()
     rows = np.flatnonzero(distance.groupby(table["sequence"]).rank(method="first") <= MICRO_FRAMES)
-    moved = faces.pixels[rows].astype(int) - faces.pixels[onset[rows]]
-    pixels = np.clip(128 + MICRO_GAIN * moved, 0, 255).astype(np.uint8)
+    differences = faces.pixels[rows].astype(int) - faces.pixels[onset[rows]]
+    pixels = np.clip(128 + MICRO_GAIN * differences, 0, 255).astype(np.uint8)
     return FaceSet(faces.name, pixels, table.iloc[rows])
 
 
-def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
+def score_clips(domain: str, faces: FaceSet, args: argparse.Namespace) -> None:
     faces = harder_faces(faces)
     people = np.unique(faces.table["subject"])
     fold = pd.Series(np.random.default_rng(0).permutation(len(people)) % _FOLDS, index=people)
@@ -143,13 +143,13 @@ def score_clips(domain: str, faces: FaceSet, given: argparse.Namespace) -> None:
     for test in range(_FOLDS):
         valid = (test + 1) % _FOLDS
         split = np.select([of_picture == test, of_picture == valid], ["test", "valid"], "train")
-        folded = FaceSet(faces.name, faces.pixels, faces.table.assign(split=split))
-        answer, how = trained_on(folded, given)
+        fold_set = FaceSet(faces.name, faces.pixels, faces.table.assign(split=split))
+        answer, how = trained_on(fold_set, args)
         print(f"{domain:6s} fold {test + 1}: {how}", flush=True)
         for name, tested_faces in parts.items():
-            tested_faces.append((folded.split(name), answer(folded.split(name))))
+            tested_faces.append((fold_set.split(name), answer(fold_set.split(name))))
     for name, tested_faces in parts.items():
-        if name == "valid" or given.test:
+        if name == "valid" or args.test:
             whole = FaceSet.concat(name, [part for part, _ in tested_faces])
             chances = pd.DataFrame(np.concatenate([chances for _, chances in tested_faces]))
             clips = chances.groupby(whole.table["sequence"].to_numpy()).mean()
@@ -164,22 +164,22 @@ def main() -> None:
     parser.add_argument("--domains", nargs="+", choices=list(DOMAINS), default=list(DOMAINS))
     parser.add_argument("--augment", choices=list(AUGMENTATIONS), default="light")
     parser.add_argument("--test", action="store_true", help="score the test split, too")
-    given = parser.parse_args()
+    args = parser.parse_args()
     print(
-        f"conv {_FILTERS}, {given.size} pixels, {given.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD "
-        f"lr {_LR}, onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {given.augment}, "
-        f"fp32, seed {given.seed}; face seed {given.face_seed}; {machine(given.device)}"
+        f"conv {_FILTERS}, {args.size} pixels, {args.epochs or EPOCHS} epochs, batch {BATCH_SIZE}, SGD "
+        f"lr {_LR}, onecycle, weight decay {WEIGHT_DECAY}, dropout {DROPOUT}, augmentation {args.augment}, "
+        f"fp32, seed {args.seed}; face seed {args.face_seed}; {machine(args.device)}"
     )
-    for domain in given.domains:
+    for domain in args.domains:
         start = time.perf_counter()
-        faces = rendered_faces(FaceRequest(domain, given.subjects, given.size, given.face_seed))
+        faces = rendered_faces(FaceRequest(domain, args.subjects, args.size, args.face_seed))
         making = time.perf_counter() - start
         if domain == "game":
             score_votes(faces)
         if DOMAINS[domain].course == "clip":
-            score_clips(domain, faces, given)
+            score_clips(domain, faces, args)
         else:
-            score_pictures(domain, faces, given)
+            score_pictures(domain, faces, args)
         print(f"{domain:6s} faces {making:.0f} s, all {time.perf_counter() - start:.0f} s")
 
 

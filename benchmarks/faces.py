@@ -56,19 +56,19 @@ def whole_sets(names: list[str], share: float) -> list[float]:
         f"{'set':8s}{'pictures':>10s}{'pixels':>8s}{'made':>10s}{'per core':>14s}{'processor':>14s}"
         f"{'loaded':>10s}"
     )
-    saved = []
+    ratios = []
     for name in names:
         people = max(3, round(share * DOMAINS[name].subjects))
-        wall, used, faces = timed(partial(rendered_faces, FaceRequest(name, people, face_seed=SEED)))
+        wall, cpu, faces = timed(partial(rendered_faces, FaceRequest(name, people, face_seed=SEED)))
         load, _, _ = timed(partial(rendered_faces, FaceRequest(name, people, face_seed=SEED)))
         rate = len(faces) / wall / usable_cores()
         print(
             f"{name:8s}{len(faces):10,d}{faces.size[0]:8d}{wall:8.1f} s{rate:10.1f} p/s"
-            f"{1000 * used / len(faces):8.2f} ms/p{load:8.2f} s",
+            f"{1000 * cpu / len(faces):8.2f} ms/p{load:8.2f} s",
             flush=True,
         )
-        saved.append(wall / load)
-    return saved
+        ratios.append(wall / load)
+    return ratios
 
 
 def laptop_parts() -> dict[str, Callable[[], object]]:
@@ -112,9 +112,9 @@ def laptop() -> None:
     """Print how long each of ``laptop_parts`` takes to make, in their order, and all of them."""
     total = 0.0
     for name, make in laptop_parts().items():
-        wall, used, _ = timed(make)
+        wall, cpu, _ = timed(make)
         total += wall
-        print(f"{name:40s}{wall:8.1f} s{used:10.1f} s of processors", flush=True)
+        print(f"{name:40s}{wall:8.1f} s{cpu:10.1f} s of processors", flush=True)
     print(f"{'laptop':40s}{total:8.1f} s")
 
 
@@ -123,20 +123,20 @@ def main() -> None:
     parser.add_argument("--domains", nargs="+", choices=list(DOMAINS), default=list(DOMAINS))
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--parts", nargs="+", choices=["sets", "laptop"], default=["sets"])
-    given = parser.parse_args()
+    args = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FER_CACHE"] = folder
         first, _, _ = timed(partial(render_set, Recipe("lab", 3, 24, SEED)))
         print(f"{usable_cores()} cores; first set, kernel compiled: {first:.1f} s")
-        if "laptop" in given.parts:
+        if "laptop" in args.parts:
             laptop()
-        if "sets" not in given.parts:
+        if "sets" not in args.parts:
             return
-        saved = whole_sets(given.domains, given.share)
+        ratios = whole_sets(args.domains, args.share)
         recipe = Recipe("lab", 12, 96, SEED)
         by = {name: partial(render_set, recipe, workers=k) for k, name in enumerate(("one", "two"), start=1)}
-        seconds = take_turns(by, given.turns)["passed"]
+        seconds = take_turns(by, args.turns)["passed"]
 
     for name, who in (
         ("caller", resource.RUSAGE_SELF),
@@ -145,7 +145,7 @@ def main() -> None:
     ):
         print(f"{f'peak memory, {name}':44s} {peak_memory_mb(who):8.0f} MB")
     print_ratio("two_processes", seconds, "two", "one")
-    print(f"ratio cached_load {min(saved):.0f}")
+    print(f"ratio cached_load {min(ratios):.0f}")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def bare(learner: Learner, recipe: GanRecipe, device: torch.device) -> Callable[
             for network in (generator, discriminator)
         )
         average = get_ema_multi_avg_fn(recipe.ema)
-        averaged = AveragedModel(generator, multi_avg_fn=average, use_buffers=True)
+        ema = AveragedModel(generator, multi_avg_fn=average, use_buffers=True)
         for _ in range(recipe.epochs):
             for faces, true in batches:
                 with autocast():
@@ -86,26 +86,26 @@ def bare(learner: Learner, recipe: GanRecipe, device: torch.device) -> Callable[
                 (adversarial + recipe.l1 * F.l1_loss(output, true)).backward()
                 first.step()
                 first.zero_grad()
-                averaged.update_parameters(generator)
+                ema.update_parameters(generator)
 
     return train
 
 
 def main() -> None:
-    given = options(__doc__, pairs=512, size=48, batch=32, epochs=1, repeats=3).parse_args()
+    args = options(__doc__, pairs=512, size=48, batch=32, epochs=1, repeats=3).parse_args()
     seed_everything(SEED)
-    pictures = noise(2 * given.pairs, given.size).pixels
-    recipe = GanRecipe(epochs=given.epochs, batch_size=given.batch)
-    device = torch.device(given.device)
+    pictures = noise(2 * args.pairs, args.size).pixels
+    recipe = GanRecipe(epochs=args.epochs, batch_size=args.batch)
+    device = torch.device(args.device)
 
     def learner(precision: Precision | str) -> Learner:
         torch.manual_seed(SEED)
-        halves = (pictures[: given.pairs], pictures[given.pairs :])
+        halves = (pictures[: args.pairs], pictures[args.pairs :])
         return gan_learner(*halves, recipe, precision=precision, device=device)
 
     automatic = learner("auto").precision
     print(
-        f"{given.pairs} pairs of {given.size} pixels, {machine(device)}; chosen: {automatic.name}"
+        f"{args.pairs} pairs of {args.size} pixels, {machine(device)}; chosen: {automatic.name}"
         f"{' channels_last' * automatic.channels_last}"
     )
     contestants = {
@@ -114,8 +114,8 @@ def main() -> None:
         "ours fp32 contiguous": our_steps(learner(FP32), recipe),
         "ours bf16 channels_last": our_steps(learner(BF16), recipe),
     }
-    seconds = take_turns(contestants, given.repeats)["passed"]
-    print_speeds(seconds, given.pairs * given.epochs)
+    seconds = take_turns(contestants, args.repeats)["passed"]
+    print_speeds(seconds, args.pairs * args.epochs)
     print_ratio("bare", seconds, "ours", "bare")
     print_ratio("bf16_channels_last", seconds, "ours bf16 channels_last", "ours fp32 contiguous")
 

@@ -64,7 +64,7 @@ def main() -> None:
     """Ask, and print what came out."""
     parser = options(__doc__, networks=10)
     parser.add_argument("--population", default="published")
-    given = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
     try:
         faces = open_faces(FaceRequest("heads", PEOPLE, _PIXELS), progress=False)
@@ -74,13 +74,13 @@ def main() -> None:
     resting = (faces.table["frame"] == faces.table["onset"]).to_numpy()
     apex = (faces.table["frame"] == faces.table["apex"]).to_numpy()
     emotion = faces.table["emotion"].to_numpy(dtype=object)
-    members = find_population(given.population).kept()[: given.networks]
-    called: Counter[str] = Counter()
+    members = find_population(args.population).kept()[: args.networks]
+    counts: Counter[str] = Counter()
     rows = []
     for k, member in enumerate(members):
         model, classes = member.network(), tuple(member.done()["classes"])
         answers = np.array(classes, object)[predict(model, faces).argmax(1)]
-        called.update(answers[resting])
+        counts.update(answers[resting])
         right = answers == emotion
         six = [right[apex & (emotion == name)].mean() for name in SIX]
         blank = untrained_network(model, k)
@@ -89,8 +89,8 @@ def main() -> None:
         print("   of six: " + ", ".join(f"{n} {v:.2f}" for n, v in zip(SIX, six, strict=True)), flush=True)
     for name, value in zip(("neutral", "six", "AU heads", "untrained"), np.mean(rows, axis=0), strict=True):
         print(f"{name:10} {value:.3f}")
-    total = called.total()
-    print("resting called " + ", ".join(f"{name} {n / total:.2f}" for name, n in called.most_common()))
+    total = counts.total()
+    print("resting called " + ", ".join(f"{name} {n / total:.2f}" for name, n in counts.most_common()))
 
 
 if __name__ == "__main__":

@@ -55,22 +55,22 @@ class Task:
     device: str
 
 
-def random_clips(given: argparse.Namespace) -> Task:
+def random_clips(args: argparse.Namespace) -> Task:
     generator = np.random.default_rng(SEED)
-    subject = np.arange(given.clips) % given.people
-    ahead = (subject - np.arange(given.people)[:, None]) % given.people
+    subject = np.arange(args.clips) % args.people
+    ahead = (subject - np.arange(args.people)[:, None]) % args.people
     parts = (ahead > VALIDATE, (ahead >= 1) & (ahead <= VALIDATE))
-    lengths = generator.integers(given.frames // 2, given.frames + 1, given.clips)
-    features = generator.normal(size=(given.clips, given.frames, given.features)).astype(np.float32)
-    features[np.arange(given.frames) >= lengths[:, None]] = 0
+    lengths = generator.integers(args.frames // 2, args.frames + 1, args.clips)
+    features = generator.normal(size=(args.clips, args.frames, args.features)).astype(np.float32)
+    features[np.arange(args.frames) >= lengths[:, None]] = 0
     return Task(
         features,
         lengths,
-        generator.integers(CLIP_CLASSES, size=given.clips),
-        *(np.tile(part, (given.seeds, 1)) for part in parts),
-        tuple(np.repeat(np.arange(given.seeds), given.people).tolist()),
-        ClipRecipe(epochs=given.epochs, schedule="constant"),
-        given.device,
+        generator.integers(CLIP_CLASSES, size=args.clips),
+        *(np.tile(part, (args.seeds, 1)) for part in parts),
+        tuple(np.repeat(np.arange(args.seeds), args.people).tolist()),
+        ClipRecipe(epochs=args.epochs, schedule="constant"),
+        args.device,
     )
 
 
@@ -155,11 +155,11 @@ def torch_in_processes(task: Task, pool: ProcessPoolExecutor) -> None:
 
 def main() -> None:
     sizes = {"people": 26, "clips": 246, "frames": 16, "features": 300, "seeds": 3}
-    given = options(__doc__, **sizes, epochs=5, repeats=3).parse_args()
-    task = random_clips(given)
+    args = options(__doc__, **sizes, epochs=5, repeats=3).parse_args()
+    task = random_clips(args)
     print(
-        f"{len(task.seeds)} networks, {given.clips} clips of up to {given.frames} frames, {given.features} "
-        f"features, {given.epochs} epochs, {machine(given.device)}"
+        f"{len(task.seeds)} networks, {args.clips} clips of up to {args.frames} frames, {args.features} "
+        f"features, {args.epochs} epochs, {machine(args.device)}"
     )
     contestants = {
         "batched": partial(our_lstms, task, slice(None)),
@@ -167,11 +167,11 @@ def main() -> None:
         "torch one by one": partial(torch_one_by_one, task),
     }
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        if given.device == "cpu":
+        if args.device == "cpu":
             contestants["torch in processes"] = partial(torch_in_processes, task, pool)
-        seconds = take_turns(contestants, given.repeats)["passed"]
+        seconds = take_turns(contestants, args.repeats)["passed"]
     for name, median in seconds.median().items():
-        print(f"{name:20} {median / given.epochs:8.3f} s per epoch of all networks")
+        print(f"{name:20} {median / args.epochs:8.3f} s per epoch of all networks")
     print_ratio("folds_batched", seconds, "batched", "one by one", "torch one by one")
     if "torch in processes" in seconds:
         print_ratio("folds_in_processes", seconds, "batched", "torch in processes")

@@ -77,9 +77,9 @@ def numpy_loop(maxima: np.ndarray, measure: str) -> Loop:
         wins = ranks[marks, k].sum() - n * (n + 1) / 2
         return 2 * wins / (n * (len(marks) - n)) - 1
 
-    def kl(k: int, shown: np.ndarray) -> float:
+    def kl(k: int, present: np.ndarray) -> float:
         with_au, without = (
-            np.bincount(codes[rows, k], minlength=KL_BINS) + PSEUDO_COUNT for rows in (shown, ~shown)
+            np.bincount(codes[rows, k], minlength=KL_BINS) + PSEUDO_COUNT for rows in (present, ~present)
         )
         with_au, without = with_au / with_au.sum(), without / without.sum()
         return (with_au * np.log(with_au / without)).sum()
@@ -110,36 +110,36 @@ def seconds_per_call(loop: Loop, measure: str, maxima: np.ndarray, labels: np.nd
 def main() -> None:
     parser = options(__doc__, permutations=10_000, filters=256, aus=15, subjects=109, sample=300)
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=["auroc", "kl"])
-    given = parser.parse_args()
-    device = torch.device(given.device)
-    presence = simulated_presence(given.subjects, aus=given.aus, seed=SEED)
-    maxima = null_responses(presence, given.filters, seed=SEED)
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    presence = simulated_presence(args.subjects, aus=args.aus, seed=SEED)
+    maxima = null_responses(presence, args.filters, seed=SEED)
     draws = next(blocks_of(presence).draws(50, SEED))
     labels = presence.present[draws] == 1
-    calls = given.permutations * given.filters * given.aus
+    calls = args.permutations * args.filters * args.aus
     print(
-        f"{given.permutations} permutations x {given.filters} filters x {given.aus} action units on "
+        f"{args.permutations} permutations x {args.filters} filters x {args.aus} action units on "
         f"{len(presence)} pictures, {machine(device)}"
     )
-    for measure in given.measures:
+    for measure in args.measures:
         permutation_null(maxima[:, :8], presence, measure, permutations=250, device=device)
         before = peak_memory_mb()
-        wall, used = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         null = permutation_null(
-            maxima, presence, measure, permutations=given.permutations, seed=SEED, device=device
+            maxima, presence, measure, permutations=args.permutations, seed=SEED, device=device
         )
-        wall, used = time.perf_counter() - wall, time.process_time() - used
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         print(f"-- {measure}: {null.tested.sum()} pairs")
-        print(f"ours {wall:10.1f} s wall {used:10.1f} s of the processor")
+        print(f"ours {wall:10.1f} s wall {cpu:10.1f} s of the processor")
         print(f"peak memory {peak_memory_mb():.0f} MB, {peak_memory_mb() - before:.0f} MB more than before")
         loops = {"scipy": scipy_loop} | ({"numpy": numpy_loop} if measure in ("auroc", "kl") else {})
         for name, loop in loops.items():
-            each = seconds_per_call(loop(maxima, measure), measure, maxima, labels, given.sample)
+            each = seconds_per_call(loop(maxima, measure), measure, maxima, labels, args.sample)
             print(
-                f"{name:5} {each * calls:10.0f} s of the processor, scaled from {given.sample} calls of "
+                f"{name:5} {each * calls:10.0f} s of the processor, scaled from {args.sample} calls of "
                 f"{each * 1e6:.0f} µs each"
             )
-            print(f"ratio {name} {each * calls / used:.0f}")
+            print(f"ratio {name} {each * calls / cpu:.0f}")
 
 
 if __name__ == "__main__":

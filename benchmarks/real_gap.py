@@ -116,18 +116,17 @@ def balanced_faces(name: str, subjects: int, seed: int) -> FaceSet:
         jobs = [Job(len(CODES), task | {"person": person}) for person in range(subjects)]
         arrays = empty_arrays(len(CODES) * subjects, _SIZE)
         render_people("synthetic_faces.produce:render_sequences", jobs, arrays, size=_SIZE, cache=cache_dir())
-        planned = [Sequence(person, number, 0) for person in range(subjects) for number in numbers]
+        plan = [Sequence(person, number, 0) for person in range(subjects) for number in numbers]
         units = [
-            perform(wild, seed, one, draw_course(wild, seed, one)).intensities[0].max(axis=1)
-            for one in planned
+            perform(wild, seed, one, draw_course(wild, seed, one)).intensities[0].max(axis=1) for one in plan
         ]
         table = pd.DataFrame(units, columns=AUS)
         about = {
             "dataset": wild.name,
-            "subject": [str(one.subject) for one in planned],
-            "sequence": [f"{one.subject}-{one.emotion}" for one in planned],
+            "subject": [str(one.subject) for one in plan],
+            "sequence": [f"{one.subject}-{one.emotion}" for one in plan],
             "frame": 0,
-            "emotion": [one.emotion for one in planned],
+            "emotion": [one.emotion for one in plan],
             "split": "train",
         }
         return FaceSet("wild-balanced", arrays["pixels"], table.assign(**about))
@@ -222,9 +221,9 @@ def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epo
             batch = augmented(pixels[rows, None].float() / 255).contiguous(memory_format=torch.channels_last)
             # Twice as fast on processors that have bfloat16, and good enough.
             with torch.autocast("cpu", torch.bfloat16):
-                emotions, moved = net(batch)
+                emotions, unit_logits = net(batch)
             loss = F.cross_entropy(emotions.float(), labels[rows], label_smoothing=0.1)
-            loss = loss + F.binary_cross_entropy_with_logits(moved.float(), units[rows])
+            loss = loss + F.binary_cross_entropy_with_logits(unit_logits.float(), units[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -235,12 +234,12 @@ def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epo
 @torch.no_grad()
 def read(net: UnitsAndEmotions, pixels: torch.Tensor) -> np.ndarray:
     """Class numbers (N,) of uint8 ``pixels`` (N, H, W): the mean of a picture and its mirror image."""
-    read = []
+    classes = []
     for batch in pixels.split(512):
         pictures = batch[:, None].float() / 255
         both = [net(channels(one))[0].softmax(1) for one in (pictures, pictures.flip(3))]
-        read.append(sum(both).argmax(1))
-    return torch.cat(read).numpy()
+        classes.append(sum(both).argmax(1))
+    return torch.cat(classes).numpy()
 
 
 def recalls(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -258,32 +257,32 @@ def main() -> None:
     parser = options(__doc__, subjects=1400, epochs=5, seeds=3, face_seed=0)
     parser.add_argument("--faces", default="wild")
     parser.add_argument("--split", choices=("valid", "test"), default="valid")
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
         real = read_fer2013(data_dir() / "fer2013")
     except DataError as fault:
         print(f"skipped: {fault}")
         return
 
-    faces = balanced_faces(given.faces, given.subjects, given.face_seed)
+    faces = balanced_faces(args.faces, args.subjects, args.face_seed)
     # Small pictures: a second thread costs more than it gives where others use the cores.
     torch.set_num_threads(1)
     pixels = torch.tensor(np.ascontiguousarray(faces.pixels))
     labels = torch.tensor([CODES.index(emotion) for emotion in faces.table["emotion"]])
     units = torch.tensor(faces.table[list(AUS)].to_numpy(np.float32))
-    real = real.select(real.table["split"].to_numpy() == given.split)
+    real = real.select(real.table["split"].to_numpy() == args.split)
     pictures = torch.tensor(np.ascontiguousarray(real.pixels))
     truth = np.array([CODES.index(emotion) for emotion in real.table["emotion"]])
     clear = agreed(real, truth)
     print(
-        f"{len(faces)} synthetic pictures, {given.epochs} epochs; {len(truth)} real ones, {clear.sum()} clear"
+        f"{len(faces)} synthetic pictures, {args.epochs} epochs; {len(truth)} real ones, {clear.sum()} clear"
     )
 
     rows = []
-    for seed in range(given.seeds):
+    for seed in range(args.seeds):
         start = time.perf_counter()
         torch.manual_seed(seed)
-        answers = read(trained(pixels, labels, units, given.epochs), pictures)
+        answers = read(trained(pixels, labels, units, args.epochs), pictures)
         rows.append([recalls(answers, truth), recalls(answers[clear], truth[clear])])
         every, few = rows[-1]
         print(

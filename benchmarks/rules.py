@@ -43,9 +43,9 @@ _FAMILY_ERROR = 0.05
 
 def lab_codes(people: int, seed: int) -> Presence:
     table = set_table(Recipe.of("lab", people, seed=seed))
-    shown = table[list(AUS)].to_numpy() > 0
+    present = table[list(AUS)].to_numpy() > 0
     who, sequence, emotion = (table[name].to_numpy(str) for name in ("subject", "sequence", "emotion"))
-    return Presence(AUS, shown, who, sequence, emotion)
+    return Presence(AUS, present, who, sequence, emotion)
 
 
 def largest(scores: torch.Tensor) -> torch.Tensor:
@@ -57,9 +57,9 @@ def step_down(scores: torch.Tensor) -> torch.Tensor:
     order = scores[0].argsort()
     maxima = scores[1:, order].cummax(1).values
     p = (1 + (maxima >= scores[0, order] - TIE).sum(0)) / len(scores)
-    called = torch.empty(len(p), dtype=torch.bool)
-    called[order] = p.flip(0).cummax(0).values.flip(0) <= _FAMILY_ERROR
-    return called
+    calls = torch.empty(len(p), dtype=torch.bool)
+    calls[order] = p.flip(0).cummax(0).values.flip(0) <= _FAMILY_ERROR
+    return calls
 
 
 def own_p(scores: torch.Tensor) -> torch.Tensor:
@@ -68,12 +68,12 @@ def own_p(scores: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(columns.sort(1).values, columns - TIE).T / len(scores)
 
 
-def studentised(maxima: np.ndarray, shown: np.ndarray, draws: Iterator[np.ndarray]) -> torch.Tensor:
+def studentised(maxima: np.ndarray, present: np.ndarray, draws: Iterator[np.ndarray]) -> torch.Tensor:
     """(1 + P, A·K): difference of mean ranks over its own standard error."""
     ranks = rankdata(maxima, axis=0) / len(maxima)
     ranks -= ranks.mean(0)
     features = torch.tensor(np.hstack((ranks, ranks**2)), dtype=torch.float32)
-    labels, statistics = torch.tensor(shown.T, dtype=torch.float32), []
+    labels, statistics = torch.tensor(present.T, dtype=torch.float32), []
     for rows in draws:
         own = labels[:, torch.as_tensor(rows)].transpose(0, 1)
         parts = []
@@ -94,35 +94,35 @@ def judged(
         presence.fewest_subjects < FEWEST_SUBJECTS
     )
     rare = blocks.movable(maxima) < FEWEST_SUBJECTS
-    shown, responses = presence.present[:, ~rare_units], maxima[:, ~rare]
+    present, responses = presence.present[:, ~rare_units], maxima[:, ~rare]
     device = torch.device("cpu")
-    values = permuted_values(responses, shown, "auroc", blocks, permutations, seed, device)
+    values = permuted_values(responses, present, "auroc", blocks, permutations, seed, device)
     scores = values.clone()
     _, skewness = standardise_(scores)
     unskewed = unskew_(scores.clone(), skewness).flatten(1)
     values, scores = values.flatten(1), scores.flatten(1)
-    active = torch.tensor((responses > 0).mean(0) >= SPARSE[1]).repeat(shown.shape[1])
+    active = torch.tensor((responses > 0).mean(0) >= SPARSE[1]).repeat(present.shape[1])
     draws = (np.arange(len(maxima))[None], *blocks.draws(permutations, seed))
     of_active = torch.zeros_like(active)
     of_active[active] = largest(scores[:, active])
-    called = {
+    calls = {
         "unskewed": largest(unskewed),
         "deviations": largest(scores),
         "step-down": step_down(unskewed),
         "min-p": step_down(own_p(values)),
         "active": of_active,
-        "studentised": largest(studentised(responses, shown, iter(draws))),
+        "studentised": largest(studentised(responses, present, iter(draws))),
     }
     where = np.ix_(~rare_units, ~rare)
 
     def spread_out(flat: torch.Tensor, empty: float) -> np.ndarray:
         full = np.full((len(presence.aus), maxima.shape[1]), empty)
-        full[where] = flat.reshape(shown.shape[1], -1).numpy()
+        full[where] = flat.reshape(present.shape[1], -1).numpy()
         return full
 
     strengths = {"value": values[0], "score": scores[0], "unskewed": unskewed[0]}
     return (
-        {rule: spread_out(own, 0) == 1 for rule, own in called.items()},
+        {rule: spread_out(own, 0) == 1 for rule, own in calls.items()},
         {name: spread_out(own, -np.inf) for name, own in strengths.items()},
     )
 
@@ -132,10 +132,10 @@ def error(within: bool, sets: int, filters: int, permutations: int) -> pd.DataFr
     strata, noise = (presence.emotions, Noise(emotion=1.0)) if within else (None, Noise())
     hits: dict[str, int] = {}
     for seed in range(sets):
-        called, _ = judged(
+        calls, _ = judged(
             null_responses(presence, filters, seed=seed, noise=noise), presence, strata, permutations, seed
         )
-        for rule, own in called.items():
+        for rule, own in calls.items():
             hits[rule] = hits.get(rule, 0) + int(own.any())
     rows = {rule: proportion(number, sets, of="simulations") for rule, number in hits.items()}
     return pd.DataFrame(
@@ -149,18 +149,18 @@ def power(people: int, sets: int, filters: int, permutations: int) -> tuple[pd.D
         presence, generator = lab_codes(people, seed), np.random.default_rng(seed)
         detectors = generator.choice(filters, filters // 4, replace=False)
         units = generator.choice(np.flatnonzero(presence.fewest_subjects >= FEWEST_SUBJECTS), len(detectors))
-        moved = np.zeros((len(AUS), filters))
-        moved[units, detectors] = 1.0
-        maxima = null_responses(presence, filters, seed=seed, noise=Noise(emotion=1.0), moved=moved)
-        called, strengths = judged(maxima, presence, presence.emotions, permutations, seed)
+        effects = np.zeros((len(AUS), filters))
+        effects[units, detectors] = 1.0
+        maxima = null_responses(presence, filters, seed=seed, noise=Noise(emotion=1.0), shifts=effects)
+        calls, strengths = judged(maxima, presence, presence.emotions, permutations, seed)
         sparse = detectors >= round(filters * (1 - Noise().sparse))
-        for rule, own in called.items():
+        for rule, own in calls.items():
             hit = own[units, detectors]
             rows.append((rule, hit[~sparse].mean(), hit[sparse].mean(), own.any(0).sum()))
-        own = called["unskewed"][:, detectors]
+        own = calls["unskewed"][:, detectors]
         for name, strength in strengths.items():
-            named = np.where(own, strength[:, detectors], -np.inf).argmax(0)
-            right += [(name, hit) for hit in (named == units)[own.any(0)]]
+            best = np.where(own, strength[:, detectors], -np.inf).argmax(0)
+            right += [(name, hit) for hit in (best == units)[own.any(0)]]
     columns = ["rule", "dense", "sparse", "filters claimed"]
     return (
         pd.DataFrame(rows, columns=columns).groupby("rule", sort=False).mean(),
@@ -169,15 +169,15 @@ def power(people: int, sets: int, filters: int, permutations: int) -> tuple[pd.D
 
 
 def main() -> None:
-    given = options(__doc__, error_sets=400, power_sets=4, permutations=999, filters=256).parse_args()
+    args = options(__doc__, error_sets=400, power_sets=4, permutations=999, filters=256).parse_args()
     for within in (False, True):
         print(
             f"-- error {'within emotions' if within else 'over all pictures'}, 60 people, "
-            f"{given.error_sets} sets"
+            f"{args.error_sets} sets"
         )
-        print(error(within, given.error_sets, given.filters, given.permutations).round(3).to_string())
+        print(error(within, args.error_sets, args.filters, args.permutations).round(3).to_string())
     for people in (60, 120, 240, 480):
-        rules, right = power(people, given.power_sets, given.filters, given.permutations)
+        rules, right = power(people, args.power_sets, args.filters, args.permutations)
         print(f"-- power, {people} people; right unit: {right.round(3).to_dict()}")
         print(rules.round(3).to_string(), flush=True)
 

@@ -276,8 +276,8 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
         return
     precision = choose_precision("auto", device)
     names = {"small": "zhu", "large": "residual"}
-    halved = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _prepare_worker, halved) as pool:
+    settings = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _prepare_worker, settings) as pool:
 
         def beside(name: str) -> None:
             list(pool.map(_train_in_worker, (name, name)))
@@ -299,17 +299,17 @@ def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> 
 
 
 def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    worked, unworked = f"torchvision, {WORKERS} workers", "torchvision without workers"
+    with_workers, without_workers = f"torchvision, {WORKERS} workers", "torchvision without workers"
     contestants = {
         "our batches": our_batches(faces, device),
-        worked: torchvision_batches(faces, WORKERS, device),
-        unworked: torchvision_batches(faces, 0, device),
+        with_workers: torchvision_batches(faces, WORKERS, device),
+        without_workers: torchvision_batches(faces, 0, device),
     }
     seconds = take_turns(contestants, repeats)["passed"]
     seconds["our batches"] /= LOADED
     print_speeds(seconds, len(faces.split("train")))
-    print_ratio("torchvision_workers", seconds, "our batches", worked)
-    print_ratio("torchvision_without_workers", seconds, "our batches", unworked)
+    print_ratio("torchvision_workers", seconds, "our batches", with_workers)
+    print_ratio("torchvision_without_workers", seconds, "our batches", without_workers)
 
 
 COMPARISONS = {
@@ -323,17 +323,17 @@ COMPARISONS = {
 def main() -> None:
     parser = options(__doc__, pictures=768, size=48, repeats=3)
     parser.add_argument("--parts", nargs="+", choices=list(COMPARISONS), default=list(COMPARISONS))
-    given = parser.parse_args()
-    device = torch.device(given.device)
+    args = parser.parse_args()
+    device = torch.device(args.device)
     seed_everything(SEED)
     keep_freed_memory(True)
-    split = ["train"] * given.pictures + ["valid"] * (given.pictures // 8)
-    faces = noise(len(split), given.size, split=split)
-    trained = len(faces.split("train"))
-    print(f"{trained} pictures of {faces.size[0]} pixels, {machine(device)}")
-    for part in given.parts:
+    split = ["train"] * args.pictures + ["valid"] * (args.pictures // 8)
+    faces = noise(len(split), args.size, split=split)
+    count = len(faces.split("train"))
+    print(f"{count} pictures of {faces.size[0]} pixels, {machine(device)}")
+    for part in args.parts:
         print(f"-- {part}")
-        COMPARISONS[part](faces, given.repeats, device)
+        COMPARISONS[part](faces, args.repeats, device)
     print(f"peak memory {peak_memory_mb():.0f} MB")
 
 

@@ -48,43 +48,43 @@ def bare_forward(model: Classifier, faces: FaceSet, device: torch.device) -> Cal
     return loop
 
 
-def compare_features(given: argparse.Namespace, device: torch.device) -> None:
-    faces = noise(given.pictures, given.size)
-    model = build_network(given.network, len(EMOTIONS), given.size).to(device)
+def compare_features(args: argparse.Namespace, device: torch.device) -> None:
+    faces = noise(args.pictures, args.size)
+    model = build_network(args.network, len(EMOTIONS), args.size).to(device)
     contestants = {
         "features": lambda: features_of(model, faces, batch_size=FEATURE_BATCH),
         "bare forward": bare_forward(model, faces, device),
     }
-    seconds = take_turns(contestants, given.repeats)
-    print_speeds(seconds["passed"], given.pictures)
+    seconds = take_turns(contestants, args.repeats)
+    print_speeds(seconds["passed"], args.pictures)
     clock = "processor" if device.type == "cpu" else "passed"
     print_ratio("features", seconds[clock], "features", "bare forward")
 
 
-def measure_matrix(given: argparse.Namespace, device: torch.device) -> None:
-    split = [NOISE_SPLITS[row // len(EMOTIONS) % len(NOISE_SPLITS)] for row in range(given.pictures)]
-    sets = {f"set {k}": noise(given.pictures, given.size, seed=k, split=split) for k in range(SETS)}
-    spent: list[float] = []
+def measure_matrix(args: argparse.Namespace, device: torch.device) -> None:
+    split = [NOISE_SPLITS[row // len(EMOTIONS) % len(NOISE_SPLITS)] for row in range(args.pictures)]
+    sets = {f"set {k}": noise(args.pictures, args.size, seed=k, split=split) for k in range(SETS)}
+    durations: list[float] = []
     train = study.train
 
     def timed(*arguments: object, **settings: object) -> object:
         start = time.perf_counter()
-        done = train(*arguments, **settings)
-        spent.append(time.perf_counter() - start)
-        return done
+        outcome = train(*arguments, **settings)
+        durations.append(time.perf_counter() - start)
+        return outcome
 
     with patch.object(study, "train", timed):
         start = time.perf_counter()
         common = comparable(sets)
-        networks, precision = taught(common, given.network, RECIPE, (SEED,), precision="fp32", device=device)
+        networks, precision = taught(common, args.network, RECIPE, (SEED,), precision="fp32", device=device)
         tested(common, networks, precision, device)
         whole = time.perf_counter() - start
     print(
-        f"{SETS} × {SETS} tests: {len(spent)} trainings, {whole:.1f} s, of which {whole - sum(spent):.1f} s "
-        "are not training"
+        f"{SETS} × {SETS} tests: {len(durations)} trainings, {whole:.1f} s, of which "
+        f"{whole - sum(durations):.1f} s are not training"
     )
-    print(f"ratio trainings_per_set {len(spent) / SETS:.2f}")
-    print(f"ratio beside_training {(whole - sum(spent)) / whole:.2f}")
+    print(f"ratio trainings_per_set {len(durations) / SETS:.2f}")
+    print(f"ratio beside_training {(whole - sum(durations)) / whole:.2f}")
 
 
 PARTS = {"features": compare_features, "matrix": measure_matrix}
@@ -94,13 +94,13 @@ def main() -> None:
     parser = options(__doc__, pictures=1024, size=32, repeats=5)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--network", choices=list(NETWORKS), default="residual")
-    given = parser.parse_args()
-    device = torch.device(given.device)
+    args = parser.parse_args()
+    device = torch.device(args.device)
     seed_everything(SEED)
-    print(f"{given.network}, {given.pictures} pictures of {given.size} pixels, {machine(device)}")
-    for part in given.parts:
+    print(f"{args.network}, {args.pictures} pictures of {args.size} pixels, {machine(device)}")
+    for part in args.parts:
         print(f"-- {part}")
-        PARTS[part](given, device)
+        PARTS[part](args, device)
 
 
 if __name__ == "__main__":

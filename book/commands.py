@@ -73,7 +73,7 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         for version, (sets, size) in row["also_kept"].items():
             tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
         if not named_source(row["name"]).reader:
-            options = (f"{each}={'|'.join(known)}" for each, known in OPTIONS.items())
+            options = (f"{each}={'|'.join(choices)}" for each, choices in OPTIONS.items())
             tell(f"  options: {'; '.join(options)}")
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
             tell(f"  {key.replace('_', ' ')}: {row[key]}")
@@ -346,14 +346,14 @@ def predict_command(
     prediction = predict_pictures(folder, pictures, cropped=cropped, test_time=test_time)
     if version := another(prediction.faces):
         errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)
-    answered = [picture for picture in prediction.pictures if not picture.fault]
+    answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
         about = {"run": run.name, "chapter": chapter, "faces": prediction.faces}
         about |= {"classes": prediction.classes, "test_time": test_time}
         rate = round(prediction.pictures_per_second, 2)
         rows = [picture.to_json() for picture in prediction.pictures]
         print_json({**about, "pictures_per_second": rate, "pictures": rows})
-    elif answered:
+    elif answers:
         print_table(
             f"run {run.name!r}, chapter {chapter}: a network trained on {prediction.faces}",
             ["picture", "emotion", "probabilities from 0.01", "faces"],
@@ -368,18 +368,18 @@ def predict_command(
                     if cropped
                     else "one",
                 ]
-                for picture in answered
+                for picture in answers
             ],
         )
         tell(
-            f"{len(answered)} picture(s), {prediction.pictures_per_second:.3g} per second: "
+            f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second: "
             f"{prediction.reading_seconds:.2f} s to read and frame them, "
             f"{prediction.network_seconds:.2f} s to ask the network"
         )
     for picture in prediction.pictures:
         if picture.fault:
             errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
-    if len(answered) < len(prediction.pictures):
+    if len(answers) < len(prediction.pictures):
         raise typer.Exit(2)
 
 
@@ -434,7 +434,7 @@ def populations_list(as_json: AsJson = False) -> None:
     for population in populations().values():
         records = [member.done() for member in population.kept()]
         faults = [member.fault() for member in population.members]
-        hours = sum(done.get("core_seconds", done["seconds"]) for done in records) / 3600
+        hours = sum(record.get("core_seconds", record["seconds"]) for record in records) / 3600
         rows.append(
             {
                 "population": population.name,
@@ -442,11 +442,14 @@ def populations_list(as_json: AsJson = False) -> None:
                 "networks": population.networks,
                 "kept": len(records),
                 "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
-                "faces": sorted({done["faces"] for done in records}),
-                **{each: [round(done[each], 4) for done in records if each in done] for each in _ACCURACIES},
+                "faces": sorted({record["faces"] for record in records}),
+                **{
+                    each: [round(record[each], 4) for record in records if each in record]
+                    for each in _ACCURACIES
+                },
                 "core_hours": round(hours, 2),
                 "core_hours_planned": round(population.networks * population.core_minutes / 60, 2),
-                "devices": sorted({done["device"] for done in records}),
+                "devices": sorted({record["device"] for record in records}),
             }
         )
     if as_json:
@@ -494,19 +497,19 @@ def populations_train(
     selection = [find_population(name) for name in names]
     failed = False
     for member in [m for population in selection for m in population.members[: n or None]]:
-        named = f"{member.population.name} {member.seed}"
+        label = f"{member.population.name} {member.seed}"
         try:
-            done = train_member(member, device=device, replace=replace)
+            record = train_member(member, device=device, replace=replace)
         except FerError as fault:
             failed = True
-            errors.print(f"ferbook: {named}: {fault}")
+            errors.print(f"ferbook: {label}: {fault}")
             continue
-        if done is None:
-            tell(f"{named}: another process is at it")
+        if record is None:
+            tell(f"{label}: another process is at it")
             continue
         columns = {"validation": "valid_accuracy", "test": "test_accuracy"}
-        shares = "".join(f"{name} {done[key]:.3f}, " for name, key in columns.items() if key in done)
-        tell(f"{named}: {shares}{done['seconds']:,} s")
+        shares = "".join(f"{name} {record[key]:.3f}, " for name, key in columns.items() if key in record)
+        tell(f"{label}: {shares}{record['seconds']:,} s")
     if failed:
         raise typer.Exit(1)
 

@@ -66,8 +66,8 @@ def write_stimuli(out: Path, people: int, seed: int, size: int, tell: Callable[[
                 Image.fromarray(picture).convert("RGB").save(partial / PICTURES / name)
             table[["file"]].to_csv(partial / TABLE, index=False)
             table.to_csv(partial / TRUTH_FILE, index=False)
-            told = LICENCE_TEXT.format(credit=CREDIT, people=people, seed=seed, size=size)
-            (partial / LICENCE_FILE).write_text(told, encoding="utf-8")
+            licence = LICENCE_TEXT.format(credit=CREDIT, people=people, seed=seed, size=size)
+            (partial / LICENCE_FILE).write_text(licence, encoding="utf-8")
     except OSError as fault:
         raise DataError(f"{out}: the stimuli could not be written ({fault.strerror})") from fault
     return len(table)
@@ -80,11 +80,11 @@ def read_truth(folder: Path) -> pd.DataFrame:
         raise DataError(
             f"{folder}: no stimuli lie there (no {TRUTH_FILE}); `ferbook stimuli {folder}` makes them"
         )
-    known = stimuli_table(6).columns
+    columns = stimuli_table(6).columns
     table = read_table(file)
-    if list(table.columns) != list(known) or not len(table):
+    if list(table.columns) != list(columns) or not len(table):
         raise DataError(f"{file}: not a table of `ferbook stimuli`; make the folder anew")
-    numbers = ["person", "dose", *(name for name in known if name.startswith("AU"))]
+    numbers = ["person", "dose", *(name for name in columns if name.startswith("AU"))]
     try:
         return table.assign(**{name: table[name].astype(float) for name in numbers})
     except ValueError as fault:
@@ -109,21 +109,21 @@ def read_table(file: Path) -> pd.DataFrame:
     except UnicodeDecodeError as fault:
         raise DataError(f"{file}: not UTF-8 at byte {fault.start}; save it as CSV in UTF-8") from fault
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as fault:
-        told = "it is empty" if not text.strip() else f"not a CSV ({' '.join(str(fault).split())})"
-        raise DataError(f"{file}: {told}; expected a row per picture and a column per unit") from fault
+        reason = "it is empty" if not text.strip() else f"not a CSV ({' '.join(str(fault).split())})"
+        raise DataError(f"{file}: {reason}; expected a row per picture and a column per unit") from fault
     table.columns = table.columns.str.strip()
     if not len(table):
         raise DataError(f"{file}: no rows below the names of the columns")
     return table.apply(lambda column: column.str.strip())
 
 
-def read_mapping(given: str, columns: list[str]) -> dict[str, str]:
+def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
     """Column -> what it means, as ``MEANT`` reads it, or ``file``: of a YAML file, of a CSV with the columns
     ``column`` and ``means``, or of ``openface3``. Raises DataError for a column that is not there and a
     meaning that is none.
     """
-    file = Path(given)
-    if given == "openface3":
+    file = Path(mapping)
+    if mapping == "openface3":
         numbered = [name for name in columns if re.fullmatch(r"(?:\w*?[_ ])?[0-7]", name)]
         if len(numbered) != len(OPENFACE_3):
             raise DataError(f"openface3: {len(numbered)} columns end in _0 to _7; expected {len(OPENFACE_3)}")
@@ -133,24 +133,24 @@ def read_mapping(given: str, columns: list[str]) -> dict[str, str]:
         table = read_table(file)
         if not {"column", "means"} <= set(table.columns):
             raise DataError(f"{file}: expected the columns column and means")
-        meant = dict(zip(table["column"], table["means"], strict=True))
+        meanings = dict(zip(table["column"], table["means"], strict=True))
     else:
-        meant = read_yaml(file, DataError)
-    if not isinstance(meant, dict) or not meant:
+        meanings = read_yaml(file, DataError)
+    if not isinstance(meanings, dict) or not meanings:
         raise DataError(f"{file}: expected lines such as `mouth_smile: AU12`")
-    for column, means in meant.items():
+    for column, means in meanings.items():
         if str(column) not in columns:
             raise DataError(
                 f"{file}: no column {column!r} among the detections{nearest_name(str(column), columns)}"
             )
         if means != "file" and not ((fits := MEANT.fullmatch(str(means))) and fits[1] in AUS):
             raise DataError(f"{file}: {column} means {means!r}; expected file, AU12, AU12 left or AU12 of 5")
-    return {str(column): str(means) for column, means in meant.items()}
+    return {str(column): str(means) for column, means in meanings.items()}
 
 
 def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
     """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out."""
-    meant: dict[str, tuple[str, str]] = {}
+    meanings: dict[str, tuple[str, str]] = {}
     for column in columns:
         if not (fits := COLUMN.fullmatch(column)):
             continue
@@ -163,46 +163,48 @@ def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
             continue
         side = f" {ending}" if ending in ("left", "right") else ""
         strong = ending in ("r", "intensity")
-        if strong or unit + side not in meant:
-            meant[unit + side] = column, f"{unit}{side}{' of 5' * strong}"
-    return dict(meant.values())
+        if strong or unit + side not in meanings:
+            meanings[unit + side] = column, f"{unit}{side}{' of 5' * strong}"
+    return dict(meanings.values())
 
 
-def read_detections(file: Path, truth: pd.DataFrame, given: str = "") -> tuple[tuple[Output, ...], list[str]]:
+def read_detections(
+    file: Path, truth: pd.DataFrame, mapping: str = ""
+) -> tuple[tuple[Output, ...], list[str]]:
     """The outputs of a detector on the pictures of ``truth``, and a line for each thing that is odd.
 
-    ``given``: a mapping of columns, as of ``read_mapping``; without one they are known by their names. Raises
+    ``mapping``: of columns, as of ``read_mapping``; without one they are known by their names. Raises
     DataError where nothing can be compared.
     """
     table, notes = read_table(file), []
     columns = list(table.columns)
-    meant = read_mapping(given, columns) if given else recognised(columns, notes)
-    named = [column for column, means in meant.items() if means == "file"]
-    meant = {column: MEANT.fullmatch(means) for column, means in meant.items() if means != "file"}
-    if not meant:
+    meanings = read_mapping(mapping, columns) if mapping else recognised(columns, notes)
+    file_columns = [column for column, means in meanings.items() if means == "file"]
+    meanings = {column: MEANT.fullmatch(means) for column, means in meanings.items() if means != "file"}
+    if not meanings:
         raise DataError(
             f"{file}: no column is known as an action unit (there are {', '.join(columns[:8])} …); "
             "say what they mean with --columns"
         )
-    rows = _one_row_each(_placed(file, table, truth, named, notes), list(meant), notes)
+    rows = _one_row_each(_placed(file, table, truth, file_columns, notes), list(meanings), notes)
     places = rows.pop("place")
-    values = rows[list(meant)].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    values = rows[list(meanings)].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)
     if "success" in {name.lower() for name in rows}:
         success = next(name for name in rows if name.lower() == "success")
         values[pd.to_numeric(rows[success], errors="coerce").eq(0)] = np.nan
-    elif bad := int((values.isna() & rows[list(meant)].ne("")).to_numpy().sum()):
+    elif bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
     without = len(truth) - len(set(places[values.notna().any(axis=1)]))
     if without:
         notes.append(f"{without:,} of {len(truth):,} pictures have no answer: no face was found there")
-    tops = _tops(values, meant, notes)
+    tops = _tops(values, meanings, notes)
     outputs = []
-    for column, fits in meant.items():
-        found = np.full(len(truth), np.nan)
-        found[places] = values[column] / tops[column][0]
-        if np.isfinite(found).any():
+    for column, fits in meanings.items():
+        answers = np.full(len(truth), np.nan)
+        answers[places] = values[column] / tops[column][0]
+        if np.isfinite(answers).any():
             top, scaled = tops[column]
-            outputs.append(Output(fits[1], fits[2] or "", found, top, scaled))
+            outputs.append(Output(fits[1], fits[2] or "", answers, top, scaled))
         else:
             notes.append(f"{column}: no number in any row; left out")
     twice = pd.Series([each.name for each in outputs], dtype=str)
@@ -215,18 +217,18 @@ def read_detections(file: Path, truth: pd.DataFrame, given: str = "") -> tuple[t
 
 
 def _placed(
-    file: Path, table: pd.DataFrame, truth: pd.DataFrame, named: list[str], notes: list[str]
+    file: Path, table: pd.DataFrame, truth: pd.DataFrame, file_columns: list[str], notes: list[str]
 ) -> pd.DataFrame:
     """The rows of known pictures, with the number of each in ``truth`` as ``place``."""
     numbers = {Path(name).stem: place for place, name in enumerate(truth["file"])}
-    sought = named or table.columns
+    sought = file_columns or table.columns
     stems = {
         name: table[name].str.replace("\\", "/").str.rpartition("/")[2].str.rpartition(".") for name in sought
     }
-    found = {name: parts[0].where(parts[1].eq("."), parts[2]).map(numbers) for name, parts in stems.items()}
-    column = max(found, key=lambda name: found[name].notna().sum())
-    places = found[column]
-    if not places.notna().any() and not named and "frame" in table:
+    matches = {name: parts[0].where(parts[1].eq("."), parts[2]).map(numbers) for name, parts in stems.items()}
+    column = max(matches, key=lambda name: matches[name].notna().sum())
+    places = matches[column]
+    if not places.notna().any() and not file_columns and "frame" in table:
         frames = pd.to_numeric(table["frame"], errors="coerce")
         order = truth["file"].argsort().to_numpy()
         places = (frames - min(frames.min(), 1)).map(dict(enumerate(order)))
@@ -247,7 +249,7 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
     if len(once) < len(rows):
         notes.append(f"{len(rows) - len(once):,} rows stand there twice; each counts once")
     if several := int(once["place"].duplicated(keep=False).sum()):
-        sure = next((name for known in SURE for name in once if name.lower() == known), "")
+        sure = next((name for candidate in SURE for name in once if name.lower() == candidate), "")
         how = f"the one with the highest {sure}" if sure else "the first"
         pictures = once["place"][once["place"].duplicated()].nunique()
         notes.append(f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken")
@@ -259,22 +261,22 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
 
 
 def _tops(
-    values: pd.DataFrame, meant: Mapping[str, re.Match], notes: list[str]
+    values: pd.DataFrame, meanings: Mapping[str, re.Match], notes: list[str]
 ) -> dict[str, tuple[float, bool]]:
     """What each column says of a unit in full: what the mapping says, else 1, 5 or 100, and where none of
     these fits all columns its own largest value; and whether it is known.
     """
-    unsaid = [column for column, fits in meant.items() if not fits[3]]
+    unsaid = [column for column, fits in meanings.items() if not fits[3]]
     largest = values[unsaid].abs().max()
     most, signed = float(largest.max()) if unsaid else 0.0, bool((values[unsaid] < -0.1).to_numpy().any())
-    known = () if signed else ((1.0, 0.0), (5.0, 2.0), (100.0, 20.0))
-    top = next((top for top, above in known if above <= most <= 1.1 * top), None)
+    scales = () if signed else ((1.0, 0.0), (5.0, 2.0), (100.0, 20.0))
+    top = next((top for top, above in scales if above <= most <= 1.1 * top), None)
     if top != 1:
-        read = {5.0: "0 to 5", 100.0: "per cent"}.get(top, "shares of each column's largest")
-        notes.append(f"values go up to {most:.3g}{' and below 0' * signed}; they are read as {read}")
+        scale = {5.0: "0 to 5", 100.0: "per cent"}.get(top, "shares of each column's largest")
+        notes.append(f"values go up to {most:.3g}{' and below 0' * signed}; they are read as {scale}")
     return {
         column: (float(fits[3] or top or largest[column] or 1), bool(fits[3] or top))
-        for column, fits in meant.items()
+        for column, fits in meanings.items()
     }
 
 

@@ -61,12 +61,12 @@ def verdict_lines(audit: Audit) -> list[str]:
 
 def audit_json(audit: Audit, notes: list[str]) -> dict:
     """The audit as data: verdicts, faults, notes, and every effect with its interval."""
-    found = {}
+    outputs = {}
     for k, verdict in enumerate(audit.verdicts):
         effects = {au: effect_of(audit, k, ("effect", au)).to_json() for au in AUS if _there(audit, k, au)}
-        found[verdict.output] = {"verdict": verdict.word, "about": verdict.about, "effects": effects}
+        outputs[verdict.output] = {"verdict": verdict.word, "about": verdict.about, "effects": effects}
     faults = [{"fault": each.word, "output": each.output, "about": each.about} for each in audit.faults]
-    return {"outputs": found, "faults": faults, "notes": notes, "faceless": audit.faceless}
+    return {"outputs": outputs, "faults": faults, "notes": notes, "faceless": audit.faceless}
 
 
 def _there(audit: Audit, k: int, au: str) -> bool:
@@ -75,11 +75,11 @@ def _there(audit: Audit, k: int, au: str) -> bool:
 
 def effect_of(audit: Audit, k: int, key: tuple[str, ...]) -> Estimate:
     """A contrast of output ``k`` with its own interval over people."""
-    made, place = audit.contrasts, audit.contrasts.keys.index(key)
-    low, high = (ends[place, k] for ends in made.intervals)
-    people = int(np.isfinite(made.table[:, place, k]).sum())
+    contrasts, place = audit.contrasts, audit.contrasts.keys.index(key)
+    low, high = (ends[place, k] for ends in contrasts.intervals)
+    people = int(np.isfinite(contrasts.table[:, place, k]).sum())
     how = f"95 % expanded percentile bootstrap over {people} people"
-    return Estimate.bounded(made.mean[place, k], low, high, how=how, n=people)
+    return Estimate.bounded(contrasts.mean[place, k], low, high, how=how, n=people)
 
 
 def audit_page(audit: Audit, notes: list[str], name: str) -> str:
@@ -88,7 +88,7 @@ def audit_page(audit: Audit, notes: list[str], name: str) -> str:
     truth, outputs = audit.truth, audit.outputs
     units = {each.unit for each in outputs}
     unheard = [au for au in AUS if au not in units]
-    told = environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
+    page = environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
         name=name,
         outputs=len(outputs),
         pictures=f"{len(truth):,}",
@@ -108,7 +108,7 @@ def audit_page(audit: Audit, notes: list[str], name: str) -> str:
         carries=_carries(),
     )
     plt.close("all")
-    return told
+    return page
 
 
 def _row(audit: Audit, k: int) -> dict[str, object]:
@@ -139,10 +139,10 @@ def _raised(audit: Audit, au: str) -> str:
 def _carries() -> str:
     """What the reference measured of the suite's own networks."""
     try:
-        found = open_run(REFERENCE).result("faces").metrics()
-        own, other = (number_text(found[f"units_{each}"].value, decimals=2) for each in ("own", "other"))
+        estimates = open_run(REFERENCE).result("faces").metrics()
+        own, other = (number_text(estimates[f"units_{each}"].value, decimals=2) for each in ("own", "other"))
         near, far, photographs = (
-            number_text(found[f"expressions_{each}"].value, "share")
+            number_text(estimates[f"expressions_{each}"].value, "share")
             for each in ("own", "other", "photographs")
         )
     except (FerError, KeyError):
@@ -154,14 +154,14 @@ def _carries() -> str:
     )
 
 
-def _figure(title: str, about: str, drawn: Drawn) -> dict[str, str]:
-    data = base64.b64encode(svg_of(title, drawn).encode()).decode()
-    return {"title": title, "about": about, "data": data, "alt": drawn.alt, "caption": drawn.caption}
+def _figure(title: str, about: str, figure: Drawn) -> dict[str, str]:
+    data = base64.b64encode(svg_of(title, figure).encode()).decode()
+    return {"title": title, "about": about, "data": data, "alt": figure.alt, "caption": figure.caption}
 
 
 def _figures(audit: Audit) -> list[tuple[str, str, Drawn]]:
     """Title, what it is about, and the figure."""
-    found = [
+    figures = [
         (
             "Dose and response",
             "Each output against the dose of its own unit. A straight rise is best. A curve that is flat "
@@ -180,14 +180,14 @@ def _figures(audit: Audit) -> list[tuple[str, str, Drawn]]:
             _cells(audit, _together(audit), "shown together"),
         ),
     ]
-    lost = {condition: audit.lost(condition) for condition in CHANGES}
+    losses = {condition: audit.lost(condition) for condition in CHANGES}
     rows = [
         {"label": condition, "group": CHANGES[condition][0], "estimate": each}
-        for condition, each in lost.items()
+        for condition, each in losses.items()
         if each is not None
     ]
     if rows:
-        drawn = forest(
+        chart = forest(
             pd.DataFrame(rows),
             measured="change of the effects, as a share of those without the change",
             axis=Axis(null=0.0),
@@ -195,8 +195,8 @@ def _figures(audit: Audit) -> list[tuple[str, str, Drawn]]:
             caption="The outputs that answer to their unit, averaged; 95 % intervals over people.",
         )
         about = "The same units and people again, with one thing changed. Left of the line, answers are lost."
-        found.append(("Pose, skin, age and light", about, drawn))
-    return found
+        figures.append(("Pose, skin, age and light", about, chart))
+    return figures
 
 
 def _doses(audit: Audit) -> Drawn:
@@ -239,12 +239,12 @@ def _doses(audit: Audit) -> Drawn:
 
 def _together(audit: Audit) -> dict[str, np.ndarray]:
     """What was shown together -> (K,): what each output rises by above rest, meaned over people."""
-    truth, found = audit.truth, np.stack([each.found for each in audit.outputs], axis=1)
+    truth, answers = audit.truth, np.stack([each.found for each in audit.outputs], axis=1)
     names = truth["emotion"].where(truth["part"].eq("emotion"), truth["unit"].str.replace(" ", "+"))
     names = names.where(truth["part"].isin(["together", "emotion"]), "rest").where(
         truth["part"].isin(["together", "emotion", "rest"])
     )
-    means = pd.DataFrame(found).groupby(names.to_numpy(), sort=False).mean()
+    means = pd.DataFrame(answers).groupby(names.to_numpy(), sort=False).mean()
     order = [each.replace(" ", "+") for each in TOGETHER] + list(EMOTIONS[1:])
     return {name: (means.loc[name] - means.loc["rest"]).to_numpy() for name in order}
 
@@ -253,11 +253,11 @@ def _cells(audit: Audit, effects: dict[str, np.ndarray], label: str) -> Drawn:
     """A heat map of ``effects`` in shares of each output's reach."""
     reach = np.where(audit.reach > 0, audit.reach, np.inf)
     rows = []
-    for shown, values in effects.items():
+    for stimulus, values in effects.items():
         for output, share in zip(audit.outputs, values / reach, strict=True):
             text = "" if not abs(share) >= 0.1 else f"{100 * share:.0f}".replace("-", "−")
             rows.append(
-                {"shown": shown, "output": output.name.removeprefix("AU"), "share": share, "text": text}
+                {"shown": stimulus, "output": output.name.removeprefix("AU"), "share": share, "text": text}
             )
     cells = pd.DataFrame(rows).assign(share=lambda own: own["share"].clip(0, 1))
     return heat(
@@ -277,13 +277,13 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
     """The committed audits, ``TRIED``, as a page shows them: a column per detector, a row per output."""
     table = pd.read_csv(TRIED, keep_default_na=False)
     detectors = list(table["detector"].unique())
-    heard = table[table["kind"].eq("output")]
-    outputs = sorted(heard["output"].unique(), key=lambda name: (AUS.index(name.split()[0]), name))
+    output_rows = table[table["kind"].eq("output")]
+    outputs = sorted(output_rows["output"].unique(), key=lambda name: (AUS.index(name.split()[0]), name))
     lines = [f"| output | {' | '.join(detectors)} |", "|---|" + "---|" * len(detectors)]
     for output in outputs:
         cells = []
         for detector in detectors:
-            own = heard[heard["detector"].eq(detector) & heard["output"].eq(output)]
+            own = output_rows[output_rows["detector"].eq(detector) & output_rows["output"].eq(output)]
             cells += [_tried_cell(row) for row in own.itertuples()] or ["–"]
         lines.append(f"| {output} | {' | '.join(cells)} |")
     lines += [
@@ -296,8 +296,10 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
             fault_text(Finding(row.output, row.word, row.about))
             for row in own[own["kind"].eq("fault")].itertuples()
         ]
-        told = f"What is wrong as a whole: {'; '.join(faults)}." if faults else "Nothing is wrong as a whole."
-        lines.append(f"- **{detector}** ({own['about_it'].iloc[0]}): {told}")
+        verdict = (
+            f"What is wrong as a whole: {'; '.join(faults)}." if faults else "Nothing is wrong as a whole."
+        )
+        lines.append(f"- **{detector}** ({own['about_it'].iloc[0]}): {verdict}")
     return "\n".join(lines)
 
 

@@ -104,11 +104,11 @@ class EntryProcess:
         self._process.join()
         self._connection.close()
 
-    def __call__(self, *given: object) -> np.ndarray:
+    def __call__(self, *arguments: object) -> np.ndarray:
         """What the function returns."""
         # No shared memory: the process must not reach our network. Why it has ended says `_answer`.
         with suppress(OSError):
-            self._connection.send_bytes(pickle.dumps(given))
+            self._connection.send_bytes(pickle.dumps(arguments))
         return self._answer(CLOCK * self._seconds)
 
     def _answer(self, seconds: int) -> np.ndarray:
@@ -141,8 +141,8 @@ def _serve(connection: Connection, file: str, seconds: int, threads: int, kind: 
     os.dup2(2, 1)  # what the entry prints is no answer of the command's
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    used = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds + 5))
+    usage = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    resource.setrlimit(resource.RLIMIT_CPU, (usage + seconds, usage + seconds + 5))
     method = None
     while True:
         answer, fault = np.zeros(0), ""
@@ -186,8 +186,8 @@ def _reason(fault: BaseException, file: str) -> str:
     return _raised(type(fault).__name__, str(fault)) + (f" (line {lines[-1]})" if lines else "")
 
 
-def _raised(name: str, told: str) -> str:
-    text = " ".join(f"{name}: {told}".split())[:300]
+def _raised(name: str, message: str) -> str:
+    text = " ".join(f"{name}: {message}".split())[:300]
     if not torch.cuda.is_available() and any(word in text.lower() for word in ("cuda", "nvidia")):
         return f"it needs a GPU, and there is none here ({text})"
     return f"it raised {text}"
@@ -245,12 +245,12 @@ class SealedEntry:
     def __enter__(self) -> "SealedEntry":
         try:
             kind = self._kind
-            named = {
+            settings = {
                 "function": kind.function,
                 "arguments": kind.arguments,
                 "named": ", ".join(kind.arguments),
             }
-            inside = _INSIDE.format(threads=torch.get_num_threads(), **named)
+            inside = _INSIDE.format(threads=torch.get_num_threads(), **settings)
             self._told(self._worker.ask(do="cell", source=inside))
             source = self.file.read_text(encoding="utf-8")
             if fault := self._asked("read_entry", source, self.file.name):
@@ -263,10 +263,10 @@ class SealedEntry:
     def __exit__(self, *_: object) -> None:
         self._worker.__exit__()
 
-    def __call__(self, *given: object) -> np.ndarray:
+    def __call__(self, *arguments: object) -> np.ndarray:
         """What the function returns, as far as it is data; a network is given by its weights."""
-        told = [self._network(each) if isinstance(each, torch.nn.Module) else each for each in given]
-        return self._asked("ask_entry", *told)
+        inputs = [self._network(each) if isinstance(each, torch.nn.Module) else each for each in arguments]
+        return self._asked("ask_entry", *inputs)
 
     def _network(self, network: torch.nn.Module) -> str:
         pickled = pickle.dumps(network)
@@ -276,9 +276,9 @@ class SealedEntry:
             self._kept.add(name)
         return name
 
-    def _asked(self, name: str, *given: object) -> object:
-        told = [encode(each) for each in given]
-        return self._told(self._worker.ask(do="call", name=name, args=told, kwargs={}))
+    def _asked(self, name: str, *arguments: object) -> object:
+        codes = [encode(each) for each in arguments]
+        return self._told(self._worker.ask(do="call", name=name, args=codes, kwargs={}))
 
     def _told(self, answer: dict) -> object:
         if not answer:

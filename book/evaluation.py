@@ -30,6 +30,7 @@ from fer_lib.aus.label_judge import (
     label_trial,
 )
 from fer_lib.aus.labels import LABELLERS
+from fer_lib.aus.twins import twins_of
 from fer_lib.faces.registry import set_name
 from fer_lib.faces.rendered import rendered_faces
 from fer_lib.faces.request import FaceRequest
@@ -78,15 +79,10 @@ TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS, 40), "whole": TrialSi
 
 def made_twins(size: TrialSize, seed: int) -> Twins:
     """Neutral faces of strangers with each unit alone at full intensity, and without it."""
-    switched_faces = interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES)
-    index, (bases, units) = np.arange(len(switched_faces.faces)), switched_faces.valid.shape
-    off, on = switched_faces.arranged(index)
-    off = np.repeat(off, units)
-    aus = np.tile(np.array(switched_faces.aus, dtype=object), bases)
-    return Twins(switched_faces.faces.select(on.ravel()), switched_faces.faces.select(off), aus)
+    return twins_of(interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES))
 
 
-def asked_networks(size: TrialSize, seed: int, sealed: bool) -> Iterator[tuple[str, nn.Module]]:
+def trial_networks(size: TrialSize, seed: int, sealed: bool) -> Iterator[tuple[str, nn.Module]]:
     """Names and networks: those of ``ASKED_POPULATION`` that ``size`` asks for and are kept; where they are
     asked in secret (``sealed``), with filters that nobody has seen.
     """
@@ -122,23 +118,23 @@ def mixed_network(network: nn.Module, seed: int | tuple[int, ...]) -> nn.Module:
 
 
 def made_trials(size: TrialSize, seed: int, tell: Tell, sealed: bool = False) -> list[MapTrial]:
-    """The ``asked_networks``, with the neurons that methods are asked about."""
+    """The ``trial_networks``, with the neurons that methods are asked about."""
     tell(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
     twins, trials = made_twins(size, seed), []
-    for name, network in asked_networks(size, seed, sealed):
+    for name, network in trial_networks(size, seed, sealed):
         tell(f"network {name}: finding its neurons")
         trials.append(map_trial(name, network, twins, seed=seed))
     return trials
 
 
 def made_label_trials(size: TrialSize, seed: int, tell: Tell, sealed: bool = False) -> list[LabelTrial]:
-    """The ``asked_networks``, with what their filters answer and what moves them."""
+    """The ``trial_networks``, with what their filters answer and what moves them."""
     tell(f"rendering {size.labelled} people with labels, and {size.people} with one action unit at a time")
     labelled = rendered_faces(
         FaceRequest(FACES, size.labelled, LABELLED_SIZE, LABELLED_FROM + seed), progress=False
     )
     faces, trials = label_faces(labelled, people=size.people, face_seed=LABELLED_FROM + seed), []
-    for number, (name, network) in enumerate(asked_networks(size, seed, sealed)):
+    for number, (name, network) in enumerate(trial_networks(size, seed, sealed)):
         tell(f"network {name}: finding what moves its filters")
         trials.append(label_trial(name, network, faces, seed=seed + number))
     return trials

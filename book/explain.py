@@ -179,8 +179,8 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
     are alike, and where the faces that the network learned from are not here.
     """
     device = pick_device()
-    learned, detectors = networks_of(run, device)
-    first = learned[0]
+    networks, detectors = networks_of(run, device)
+    first = networks[0]
     faces = set_name(first.lesson.faces.name)
     size = first.model.arguments["size"]
     picture, crop, window, faces_found = face_of(path, size, faces, cropped=cropped)
@@ -188,21 +188,21 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         raise DataError(f"{path}: all pixels of the face are alike; there is nothing to explain")
     own, fold = as_faces(crop[None]), first.lesson.fold_of(open_faces(first.lesson.faces))
     valid, test = fold.split("valid"), fold.split("test")
-    raw = [predict(each.model, own, device=device) for each in learned]
-    on_valid = [predict(each.model, valid, device=device) for each in learned]
+    raw = [predict(each.model, own, device=device) for each in networks]
+    on_valid = [predict(each.model, valid, device=device) for each in networks]
     labels = valid.labels(first.lesson.classes)
     temperatures = [fitted_temperature(each, labels) for each in on_valid]
     layer = detectors.layer if detectors else last_conv(first.model)
-    answered, known, others = (
+    own_maxima, valid_maxima, others = (
         maximal_responses(first.model, some, layer).maxima for some in (own, valid, test)
     )
     by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
-    above, highest = (known < answered).mean(axis=0), known.max(axis=0) * (1 + _ROUNDING)
+    above, highest = (valid_maxima < own_maxima).mean(axis=0), valid_maxima.max(axis=0) * (1 + _ROUNDING)
 
     def answer(number: int) -> Answer:
-        return Answer(number, float(answered[0, number]), float(above[number]), by_filter.get(number))
+        return Answer(number, float(own_maxima[0, number]), float(above[number]), by_filter.get(number))
 
-    strongest = [answer(int(k)) for k in np.argsort(-answered[0], kind="stable")[:STRONGEST]]
+    strongest = [answer(int(k)) for k in np.argsort(-own_maxima[0], kind="stable")[:STRONGEST]]
     best: dict[str, Detector] = {}
     for each in sorted(by_filter.values(), key=lambda d: (not d.verified, -d.association)):
         best.setdefault(each.au, each)
@@ -211,7 +211,7 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         run=run,
         path=path,
         faces=faces,
-        learned=tuple(learned),
+        learned=tuple(networks),
         picture=picture,
         crop=crop,
         window=window,
@@ -226,16 +226,16 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
             first.model, layer, crop[None], [0] * len(strongest), [each.filter for each in strongest]
         ),
         units=units if detectors else None,
-        filters=answered.shape[1],
-        beyond=int((answered > highest).sum()),
+        filters=own_maxima.shape[1],
+        beyond=int((own_maxima > highest).sum()),
         usual=int(np.quantile((others > highest).sum(axis=1), USUAL, method="higher")),
     )
 
 
 def _calibration(
-    learned: TrainedNetwork, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
+    network: TrainedNetwork, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
 ) -> Calibration:
-    probabilities, labels = predict(learned.model, test, device=device), test.labels(learned.lesson.classes)
+    probabilities, labels = predict(network.model, test, device=device), test.labels(network.lesson.classes)
     groups = independent_groups(test)
     before, after = (
         calibration_error(each, labels, groups, draws=1000, seed=0)

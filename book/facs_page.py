@@ -2,19 +2,19 @@
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from book.several_people import SHEET_COLUMNS, PeopleFilter, SeveralPeople, several_people, single_codes
 from book.switchboard import (
     INTENSITIES,
     PAIRED_UNITS,
-    ShownFilter,
     SwitchboardPictures,
     SwitchboardResponses,
     switchboard_codes,
 )
 from fer_lib.aus.detectors import Detectors
-from ferbook.errors import RunStoreError
+from ferbook.errors import FerError, RunStoreError
 from ferbook.store import ChapterResult
 from synthetic_faces.expressions import VARIANTS
 from synthetic_faces.facs import ACTION_UNITS
@@ -23,6 +23,14 @@ Results = Mapping[str, ChapterResult]
 
 SHOWN_FIRST = {"AU6": "C", "AU12": "E"}
 """What the switchboard shows at the start, and without JavaScript at all."""
+
+FILTER_KINDS = {
+    "verified": "Verified:",
+    "failed": "Claimed, but another unit moves it more:",
+    "untrained": "Of an untrained network, named for the unit with the largest AUROC:",
+    "": "Named for no unit:",
+}
+"""Kind of filter -> what stands above its bars."""
 
 PUBLISHED = {
     "anger": "4, 7, 24; 17 in 52 %, 23 in 29 %, 10 in 26 %",
@@ -72,11 +80,8 @@ def switchboard(results: Results) -> str:
     pictures = _artefact(results, "faces", SwitchboardPictures)
     if pictures is None:
         return "The switchboard needs the pictures of chapter *faces*: `ferbook run faces` makes them."
-    answers = _artefact(results, "au_verification", SwitchboardResponses)
     codes = switchboard_codes()
-    filters = answers.filters if answers else ()
-    detectors = _artefact(results, "au_verification", Detectors, "detectors")
-    moved_by = {each.filter: each.moved_by for each in detectors.filters} if detectors else {}
+    filters, layer, people = _filters(results)
     first = codes.index(SHOWN_FIRST)
     outline = "".join(f'<path d="{pictures.outlines[au]}"/>' for au in SHOWN_FIRST)
     code_text = " + ".join(f"{au} {letter} ({ACTION_UNITS[au].name})" for au, letter in SHOWN_FIRST.items())
@@ -88,18 +93,22 @@ def switchboard(results: Results) -> str:
         "paired": PAIRED_UNITS,
         "first": list(SHOWN_FIRST.items()),
         "outlines": pictures.outlines,
-        "filters": [[float(f"{value:.3g}") for value in each.responses] for each in filters],
+        "filters": [{"unit": each.unit, "answers": each.answers} for each in filters],
+        "sheets": [f"data:image/webp;base64,{sheet}" for sheet in people.sheets] if people else [],
+        "sheetColumns": SHEET_COLUMNS,
+        "sheetCodes": ["".join(au + letter for au, letter in code.items()) for code in single_codes()],
     }
     size, edge = pictures.size, f"calc(var(--side) * {pictures.columns})"
     sheet = f'url("data:image/webp;base64,{pictures.sheet}")'
     style = f".facs-tile{{background-image:{sheet};background-size:{edge}}}"
-    bars = "".join(_bar(each, first, moved_by.get(each.filter, "")) for each in filters)
-    layer = html.escape(answers.layer) if answers else ""
     responses = (
-        f"<p>Largest answers of filters of <code>{layer}</code> to this face; the tick is the face at rest. "
-        "<b>✓</b>: of many people, the unit that moves the filter most. <i>Here</i>: the one that does so in "
-        "this face.</p>"
-        f"<ul>{bars}</ul>"
+        f"<p>Largest answers of filters of <code>{html.escape(layer)}</code> to this face; the tick is the "
+        f"face at rest{', the dots are the other people with the same unit' if people else ''}. <b>✓</b>: of "
+        "many people, the unit that moves the filter most. <i>Here</i>: the one that does so in this face"
+        f"{', and in brackets in how many of the people it is the named one' if people else ''}.</p>"
+        + "".join(
+            _bars(kind, [each for each in filters if each.kind == kind], first) for kind in FILTER_KINDS
+        )
         if filters
         else "<p>What filters answer stands here after <code>ferbook run au_verification</code>.</p>"
     )
@@ -124,25 +133,56 @@ def _tile(pictures: SwitchboardPictures, number: int, alt: str) -> str:
     return f'<span class="facs-tile" role="img" aria-label="{html.escape(alt)}" style="{place}"></span>'
 
 
-def _bar(shown: ShownFilter, picture: int, moved_by: str) -> str:
+def _filters(results: Results) -> tuple[tuple[PeopleFilter, ...], str, SeveralPeople | None]:
+    """The filters to show, the layer that they are of, and what several people need; of a run that has asked
+    what its filters detect, those that it has chosen and one face, where the reference's network is not kept.
+    """
+    answers = _artefact(results, "au_verification", SwitchboardResponses)
+    if answers is None:
+        return (), "", None
+    with suppress(FerError):
+        people = several_people()
+        return people.filters, answers.layer, people
+    detectors = _artefact(results, "au_verification", Detectors, "detectors")
+    moved_by = {each.filter: each.moved_by for each in detectors.filters} if detectors else {}
+    filters = []
+    for each in answers.filters:
+        kind = ("verified" if each.unit == moved_by.get(each.filter) else "failed") if each.unit else ""
+        rows = ([float(f"{value:.3g}") for value in each.responses],)
+        filters.append(PeopleFilter(filter=each.filter, unit=each.unit, kind=kind, answers=rows))
+    return tuple(filters), answers.layer, None
+
+
+def _bars(kind: str, filters: Sequence[PeopleFilter], picture: int) -> str:
+    if not filters:
+        return ""
+    return f"<p>{FILTER_KINDS[kind]}</p><ul>{''.join(_bar(each, picture) for each in filters)}</ul>"
+
+
+def _bar(channel: PeopleFilter, picture: int) -> str:
     """What one filter answers to a picture, on a scale that ends at the largest of its answers; beside it its
     verdict, which is of many people, and the unit that moves it most in this face.
     """
-    most = max(max(shown.responses), 1e-9)
-    at = f"--value:{shown.responses[picture] / most:.3f};--rest:{shown.responses[0] / most:.3f}"
-    name = f"filter {shown.filter}"
-    if shown.unit:
-        name += f": {'✓' if shown.unit == moved_by else 'not'} {shown.unit}, here {strongest_here(shown)}"
-    number = f"{shown.responses[picture]:.3g}"
-    return f'<li><span>{html.escape(name)}</span><span class="bar" style="{at}"></span><b>{number}</b></li>'
+    own = channel.answers[0]
+    most = max(*map(max, channel.answers), 1e-9)
+    at = f"--value:{own[picture] / most:.3f};--rest:{own[0] / most:.3f}"
+    name = f"filter {channel.filter}"
+    if channel.unit:
+        verdict = {"verified": "✓ ", "failed": "not "}.get(channel.kind, "")
+        here = [strongest_here(answers, k > 0) for k, answers in enumerate(channel.answers)]
+        alike = f" ({here.count(channel.unit)} of {len(here)})" if len(here) > 1 else ""
+        name = f"{name}: {verdict}{channel.unit}, here <i>{here[0]}</i>{alike}"
+    dots = "<i></i>" * (len(channel.answers) - 1)
+    number = f"{own[picture]:.3g}"
+    return f'<li><span>{name}</span><span class="bar" style="{at}">{dots}</span><b>{number}</b></li>'
 
 
-def strongest_here(shown: ShownFilter) -> str:
-    """The unit that, in full and alone, raises the filter's answer most in the face of the switchboard;
-    ``none`` where none does.
+def strongest_here(answers: Sequence[float], singly: bool = False) -> str:
+    """The unit that, in full and alone, raises the filter's ``answers`` to the pictures of the switchboard
+    most, or to those of ``single_codes`` where ``singly``; ``none`` where none does.
     """
-    codes = switchboard_codes()
-    full = {au: shown.responses[codes.index({au: "E"})] - shown.responses[0] for au in ACTION_UNITS}
+    codes = single_codes() if singly else switchboard_codes()
+    full = {au: answers[codes.index({au: "E"})] - answers[0] for au in ACTION_UNITS}
     best = max(full, key=full.__getitem__)
     return best if full[best] > 0 else "none"
 

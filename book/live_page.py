@@ -65,13 +65,13 @@ def live_network() -> LiveNetwork:
     from fer_lib.nets.zero_bias import ZeroBiasCNN
     from fer_lib.train.controls import untrained_network
 
-    learned, detectors = networks_of(run, "cpu")
-    model = learned[0].model
+    networks, detectors = networks_of(run, "cpu")
+    model = networks[0].model
     if detectors is None:
         raise RunStoreError(f"run {run.name!r} has not asked what its filters detect")
     if not isinstance(model, ZeroBiasCNN) or model.arguments["bias"] or detectors.layer != "relu3":
         raise RunStoreError(f"run {run.name!r} is about {type(model).__name__}, not the zero-bias network")
-    return LiveNetwork(learned[0], _in_five_bits(untrained_network(model, seed=0)), detectors)
+    return LiveNetwork(networks[0], _in_five_bits(untrained_network(model, seed=0)), detectors)
 
 
 def _in_five_bits(model: "ZeroBiasCNN") -> dict[str, "torch.Tensor"]:

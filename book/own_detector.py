@@ -33,15 +33,15 @@ _FEWEST = 5
 """People that must show a unit, for it to be among those that can be named."""
 
 
-def ranked_by_auroc(responses: "np.ndarray", shown: "np.ndarray", count: int) -> "np.ndarray":
-    """The ``count`` filters of ``responses`` (N, K) whose largest AUROC over the units ``shown`` (N, A) bool
-    is largest, best first.
+def ranked_by_auroc(responses: "np.ndarray", labels: "np.ndarray", count: int) -> "np.ndarray":
+    """The ``count`` filters of ``responses`` (N, K) whose largest AUROC over the units in ``labels``
+    (N, A), bool, is largest, best first.
     """
     import numpy as np
 
     from fer_lib.aus.association import statistic
 
-    best = np.nanmax(statistic(responses, shown.astype(float), "auroc"), axis=1)
+    best = np.nanmax(statistic(responses, labels.astype(float), "auroc"), axis=1)
     return np.argsort(-best, kind="stable")[:count]
 
 
@@ -60,7 +60,7 @@ def own_detector_data(
     whose, present = faces.table["subject"].to_numpy(object), presence(faces).present == 1
     people = [len(set(whose[column])) for column in present.T]
     units = [k for k, number in enumerate(people) if number >= _FEWEST and not present[:, k].all()]
-    shown = present[:, units]
+    labels = present[:, units]
     codes = switchboard_codes()
     full = [codes.index({faces.aus[k]: "E"}) for k in units]
     tiles: dict[int, int] = {}
@@ -76,7 +76,7 @@ def own_detector_data(
                 "strongest": [tiles.setdefault(int(row), len(tiles)) for row in top[k] if row >= 0],
                 "rise": [float(f"{value:.4g}") for value in on[full, k] - on[codes.index({}), k]],
             }
-            for k in ranked_by_auroc(responses.maxima, shown, OWN_FILTERS)
+            for k in ranked_by_auroc(responses.maxima, labels, OWN_FILTERS)
         ]
         packed.append({"name": name, "filters": filters})
     sequences = pd.factorize(pd.Series(list(zip(whose, faces.table["sequence"], strict=True))))[0]
@@ -85,7 +85,7 @@ def own_detector_data(
     return {
         "units": [faces.aus[k] for k in units],
         "names": [ACTION_UNITS[faces.aus[k]].name for k in units],
-        "shown": [sum(1 << place for place, on in enumerate(row) if on) for row in shown.tolist()],
+        "shown": [sum(1 << place for place, on in enumerate(row) if on) for row in labels.tolist()],
         "sequences": sequences.tolist(),
         "emotions": pd.factorize(faces.table["emotion"])[0].tolist(),
         "networks": packed,
@@ -103,11 +103,11 @@ def own_detector(results: Mapping[str, ChapterResult]) -> str:
         from fer_lib.faces.request import FaceRequest
         from fer_lib.train.controls import untrained_network
 
-        learned, detectors = networks_of(open_run(REFERENCE), "cpu")
+        classifiers, detectors = networks_of(open_run(REFERENCE), "cpu")
         shuffled = find_population("shuffled").kept()
         if detectors is None or not shuffled or not shuffled[0].has_weights:
             raise RunStoreError("the reference lacks its detectors, or networks of shuffled labels")
-        model = learned[0].model
+        model = classifiers[0].model
         size = model.arguments["size"]
         networks = {
             "trained": model,

@@ -100,8 +100,8 @@ class FaceSets:
         names = []
         for part in listed(text):
             name, colon, people = part.partition(":")
-            known = name in get_args(FaceSource)
-            if not known or (colon and not (name in get_args(FaceDomain) and people.isdecimal())):
+            exists = name in get_args(FaceSource)
+            if not exists or (colon and not (name in get_args(FaceDomain) and people.isdecimal())):
                 raise ValueError(f"not {self.allowed}")
             if colon:
                 TypeAdapter(SubjectsField).validate_python(int(people))
@@ -145,10 +145,10 @@ class ChapterParameters(Parameters):
     publish_faces: bool = Field(False, description="show pictures of licensed subjects on the page")
 
     @classmethod
-    def of_profile(cls, profiles: Profiles, profile: str, given: Mapping[str, object]) -> dict[str, object]:
+    def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:
         """What the profile sets for every chapter, then for this one, then both on the face set that is asked
         for: ``profiles`` may have keys ``(profile, faces)``."""
-        faces = given.get("faces", cls.model_fields["faces"].default)
+        faces = choices.get("faces", cls.model_fields["faces"].default)
         layers = (
             each.get(key, {}) for key in (profile, (profile, faces)) for each in (EVERY_CHAPTER, profiles)
         )

@@ -55,23 +55,23 @@ def train_network(member: Member, device: torch.device) -> dict:
     how these are trained. Raises Diverged, of which a
     record is kept, and as ``train``.
     """
-    started, spent = perf_counter(), process_time()
-    asked, seed = member.population, member.seed
-    faces = open_faces(asked.faces, progress=False)
+    started, cpu_start = perf_counter(), process_time()
+    population, seed = member.population, member.seed
+    faces = open_faces(population.faces, progress=False)
     labelled = faces.labelled()
     protocol = protocol_of(labelled)
     classes = protocol.classes
-    chosen = fold_faces(labelled, protocol, 0)
-    shuffled = asked.labels == "shuffled"
-    learned = with_shuffled_labels(chosen, seed) if shuffled else chosen
+    fold = fold_faces(labelled, protocol, 0)
+    shuffled = population.labels == "shuffled"
+    lesson_fold = with_shuffled_labels(fold, seed) if shuffled else fold
     seed_everything(seed)
-    model = build_network(asked.network, len(classes), faces.size[0], **asked.options)
-    last = asked.recipe.epochs
-    checkpoints = asked.checkpoints if seed < asked.checkpointed else ()
+    model = build_network(population.network, len(classes), faces.size[0], **population.options)
+    last = population.recipe.epochs
+    checkpoints = population.checkpoints if seed < population.checkpointed else ()
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
     record = about | {
-        "population": asked.name,
-        "taught": asked.taught.model_dump(),
+        "population": population.name,
+        "taught": population.taught.model_dump(),
         "checksum_of_faces": faces.checksum,
         "device": device_name(device),
         "threads": torch.get_num_threads(),
@@ -79,57 +79,65 @@ def train_network(member: Member, device: torch.device) -> dict:
     }
     try:
         training = train(
-            learned, model, classes, asked.recipe, device=device, seed=seed, checkpoints=range(1, last + 1)
+            lesson_fold,
+            model,
+            classes,
+            population.recipe,
+            device=device,
+            seed=seed,
+            checkpoints=range(1, last + 1),
         )
     except Diverged as fault:
-        told = {"failed": f"{DIVERGED}{fault}", "finished": now()}
+        failure = {"failed": f"{DIVERGED}{fault}", "finished": now()}
         _clear(member)
         with whole_folder(member.folder) as folder:
-            write_json(folder / FAILED, record | told)
+            write_json(folder / FAILED, record | failure)
         raise
     # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
     best_epoch = last if shuffled else training.best_epoch
-    test, taught = chosen.split("test"), learned.split("train")
+    test, training_split = fold.split("test"), lesson_fold.split("train")
     by_epoch = []
     for weights in training.checkpoints.values():
         model.load_state_dict(weights)
         by_epoch.append(predict(model, test, device=device).argmax(1))
     model.load_state_dict(training.checkpoints[best_epoch])
-    anew = [open_faces(asked.fresh, progress=False).labelled()] if asked.fresh else []
-    answers, by_heart, *of_fresh = (predict(model, split, device=device) for split in (test, taught, *anew))
+    anew = [open_faces(population.fresh, progress=False).labelled()] if population.fresh else []
+    answers, by_heart, *of_fresh = (
+        predict(model, split, device=device) for split in (test, training_split, *anew)
+    )
     _clear(member)
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
         np.save(folder / "epochs.npy", np.array(by_epoch, dtype=np.uint8), allow_pickle=False)
         _keep_answers(folder, "test.npy", "tested.csv", test, answers, classes)
-        if asked.fresh:
+        if population.fresh:
             _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
-        if asked.weights is None or seed < asked.weights:
+        if population.weights is None or seed < population.weights:
             save_weights(model, folder / "weights", about, compact=True)
         for epoch in checkpoints:
             convolutions = {n: value for n, value in training.checkpoints[epoch].items() if value.ndim == 4}
             filters = compacted(convolutions)
             save_file(filters, folder / member.checkpoint(epoch).name)
-        done = record | {
+        summary = record | {
             "epochs": len(training.curve),
             "best_epoch": best_epoch,
             "train_loss": float(training.curve["train_loss"].iloc[-1]),
-            "train_accuracy": float(np.mean(by_heart.argmax(1) == taught.labels(classes))),
-            "train_counts": class_counts(chosen, classes).tolist(),
+            "train_accuracy": float(np.mean(by_heart.argmax(1) == training_split.labels(classes))),
+            "train_counts": class_counts(fold, classes).tolist(),
             "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
             "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(classes))),
             "precision": training.precision.to_json(),
             "seconds": round(perf_counter() - started),
-            "core_seconds": round(process_time() - spent),
+            "core_seconds": round(process_time() - cpu_start),
             "finished": now(),
         }
-        return seal(folder, done)
+        return seal(folder, summary)
 
 
 def _keep_answers(
     folder: Path,
     answers: str,
-    asked: str,
+    labels_file: str,
     faces: FaceSet,
     probabilities: np.ndarray,
     classes: tuple[str, ...],
@@ -137,7 +145,7 @@ def _keep_answers(
     """The ``probabilities`` (N, classes) of ``faces``, and of each picture its label and its group."""
     np.save(folder / answers, probabilities.astype(np.float16), allow_pickle=False)
     table = pd.DataFrame({"label": faces.labels(classes), "group": independent_groups(faces)})
-    table.to_csv(folder / asked, index=False)
+    table.to_csv(folder / labels_file, index=False)
 
 
 def _clear(member: Member) -> None:

@@ -151,42 +151,42 @@ class Member:
         if not (self.folder / DONE).is_file():
             return self._failure() if (self.folder / FAILED).is_file() else "missing"
         try:
-            done = self.done()
-            taught = type(self.population.taught).model_validate(done["taught"])
+            record = self.done()
+            settings = type(self.population.taught).model_validate(record["taught"])
             present = file_checksums(self.folder)
-            files = {name: present.get(name) for name in done["files"]}
+            files = {name: present.get(name) for name in record["files"]}
         except (RunStoreError, ValidationError, KeyError, OSError):
             return "damaged"
-        if files != done["files"]:
+        if files != record["files"]:
             return "damaged"
-        if taught != self.population.taught:
+        if settings != self.population.taught:
             return "of another recipe"
         faces = set_name(self.population.faces.name)
-        return "" if done["faces"] == faces else f"of the faces {done['faces']}; {faces} are made here"
+        return "" if record["faces"] == faces else f"of the faces {record['faces']}; {faces} are made here"
 
     def _failure(self) -> str:
         try:
             record = read_json(self.folder / FAILED)
-            taught = type(self.population.taught).model_validate(record["taught"])
+            settings = type(self.population.taught).model_validate(record["taught"])
         except (RunStoreError, ValidationError, KeyError):
             return "damaged"
-        return str(record["failed"]) if taught == self.population.taught else "of another recipe"
+        return str(record["failed"]) if settings == self.population.taught else "of another recipe"
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its lesson."""
         from fer_lib.train.lesson import Lesson, TrainedNetwork
         from fer_lib.train.precision import Precision
 
-        done, taught = self.done(), self.population.taught
+        record, settings = self.done(), self.population.taught
         lesson = Lesson(
-            network=taught.network,
-            options=taught.options,
-            recipe=taught.recipe,
-            precision=Precision.of(done["precision"]),
+            network=settings.network,
+            options=settings.options,
+            recipe=settings.recipe,
+            precision=Precision.of(record["precision"]),
             seed=self.seed,
-            classes=tuple(done["classes"]),
+            classes=tuple(record["classes"]),
             fold=0,
-            faces=taught.faces,
+            faces=settings.faces,
         )
         return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
 
@@ -270,9 +270,9 @@ def populations() -> dict[str, Kept]:
 
 def find_population(name: str) -> Kept:
     """The population called ``name``; raises ParameterError where there is none, and as ``populations``."""
-    known = _entries()
-    require_name("population", name, known)
-    return _population(name, known[name])
+    entries = _entries()
+    require_name("population", name, entries)
+    return _population(name, entries[name])
 
 
 def _entries() -> dict[str, dict]:
@@ -300,7 +300,7 @@ def _file() -> Path:
     return paths.root() / "populations.yaml"
 
 
-def seal(folder: Path, done: dict) -> dict:
-    """Write ``done`` into ``folder`` with the checksums of the files that are there; returns it."""
-    write_json(folder / DONE, done | {"files": file_checksums(folder)})
-    return done
+def seal(folder: Path, record: dict) -> dict:
+    """Write ``record`` into ``folder`` with the checksums of the files that are there; returns it."""
+    write_json(folder / DONE, record | {"files": file_checksums(folder)})
+    return record

@@ -71,8 +71,8 @@ class UnitEvidence:
     @property
     def carries_over(self) -> bool:
         """Whether all three are answered with yes."""
-        asked = ((self.auroc, 0.5), (self.over_untrained, 0), (self.over_other_heads, 0))
-        return all(estimate.low is not None and estimate.low > bound for estimate, bound in asked)
+        criteria = ((self.auroc, 0.5), (self.over_untrained, 0), (self.over_other_heads, 0))
+        return all(estimate.low is not None and estimate.low > bound for estimate, bound in criteria)
 
     def to_row(self) -> dict[str, object]:
         """For a table: an estimate is its value, and its ends under ``…_low`` and ``…_high``."""
@@ -97,61 +97,61 @@ def shown_units(faces: FaceSet) -> tuple[Presence, dict[str, str]]:
             "ckplus, disfa or ferplus"
         )
     emotions = faces.table["emotion"].to_numpy(dtype=object).astype(str)
-    shown = np.stack([emotions == emotion for emotion in VOTED.values()], axis=1)
+    labels = np.stack([emotions == emotion for emotion in VOTED.values()], axis=1)
     people = independent_groups(faces)
     sequences = faces.table["sequence"].to_numpy(dtype=object).astype(str)
-    units = Presence(tuple(VOTED), shown.astype(np.float32), people, sequences, emotions)
+    units = Presence(tuple(VOTED), labels.astype(np.float32), people, sequences, emotions)
     return units, {unit: f"votes for {emotion}" for unit, emotion in VOTED.items()}
 
 
 def evidence_of(
     faces: FaceSet,
     networks: Sequence[Classifier],
-    rendered: FaceSet,
+    rendered_faces: FaceSet,
     *,
     draws: int = 500,
     seed: int = 0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[UnitEvidence]:
     """The units of ``faces``' pictures (of its split ``test``, where voters named emotions) by heads that are
-    fitted on ``rendered`` faces, one set of heads for each of ``networks`` and for as many untrained ones.
+    fitted on ``rendered_faces``, one set of heads for each of ``networks`` and for as many untrained ones.
 
     Units that too few people show, or for which there is no head, are left out. Raises DataError as
     ``shown_units``, ``aus.heads.fit_heads`` and ``aus.presence.Presence.scored``.
     """
-    asked = faces if faces.aus else faces.split("test")
-    units, known_by = shown_units(asked)
+    pictures = faces if faces.aus else faces.split("test")
+    units, known_by = shown_units(pictures)
     units = units.scored()
-    fitted: dict[str, list[tuple[Heads, np.ndarray]]] = {"trained": [], "untrained": []}
+    by_kind: dict[str, list[tuple[Heads, np.ndarray]]] = {"trained": [], "untrained": []}
     for number, network in enumerate(networks):
         tell(f"heads on network {number + 1} of {len(networks)}, and on an untrained one")
         for kind, model in (("trained", network), ("untrained", untrained_network(network, seed + number))):
-            split = rendered.table["split"].to_numpy(dtype=object).astype(str)
-            heads = fit_heads(features_of(model, rendered), presence(rendered), split)
-            fitted[kind].append((heads, features_of(model, asked)))
-    known = fitted["trained"][0][0].aus
-    found = []
-    for unit in (each for each in units.aus if each in known):
-        shown = units.present[:, units.aus.index(unit)]
+            split = rendered_faces.table["split"].to_numpy(dtype=object).astype(str)
+            heads = fit_heads(features_of(model, rendered_faces), presence(rendered_faces), split)
+            by_kind[kind].append((heads, features_of(model, pictures)))
+    head_units = by_kind["trained"][0][0].aus
+    evidence = []
+    for unit in (each for each in units.aus if each in head_units):
+        labels = units.present[:, units.aus.index(unit)]
         same = {
             other
             for other, column in zip(units.aus, units.present.T, strict=True)
-            if np.array_equal(column, shown, equal_nan=True)
+            if np.array_equal(column, labels, equal_nan=True)
         }
-        others = [k for k, other in enumerate(known) if other not in same]
+        others = [k for k, other in enumerate(head_units) if other not in same]
         # Every head is asked the same question: does the picture show this unit?
-        question = replace(units, aus=known, present=np.repeat(shown[:, None], len(known), axis=1))
+        question = replace(units, aus=head_units, present=np.repeat(labels[:, None], len(head_units), axis=1))
         aurocs = {
             kind: np.stack([drawn_aurocs(*each, question, draws=draws, seed=seed) for each in heads])
-            for kind, heads in fitted.items()
+            for kind, heads in by_kind.items()
         }
-        place = known.index(unit)
+        place = head_units.index(unit)
         own, untrained = (aurocs[kind][:, place] for kind in ("trained", "untrained"))
         differences = (own, own - untrained, own - aurocs["trained"][:, others].mean(axis=1))
         people = len(np.unique(units.subjects))
         estimates = [networks_and_draws(each, people, n=len(units)) for each in differences]
-        found.append(UnitEvidence(unit, known_by[unit], int(np.nansum(shown)), *estimates))
-    return found
+        evidence.append(UnitEvidence(unit, known_by[unit], int(np.nansum(labels)), *estimates))
+    return evidence
 
 
 def networks_with_weights(population: str, count: int) -> tuple[list[Classifier], int]:
@@ -159,13 +159,13 @@ def networks_with_weights(population: str, count: int) -> tuple[list[Classifier]
 
     Raises ParameterError where there are fewer.
     """
-    asked = find_population(population)
-    kept: list[Member] = [member for member in asked.kept() if member.has_weights]
-    if len(kept) < count:
+    entry = find_population(population)
+    members: list[Member] = [member for member in entry.kept() if member.has_weights]
+    if len(members) < count:
         raise ParameterError(
-            f"networks = {count}: of population {population!r} the weights of {len(kept)} are kept"
+            f"networks = {count}: of population {population!r} the weights of {len(members)} are kept"
         )
-    return [member.network() for member in kept[:count]], asked.faces.size
+    return [member.network() for member in members[:count]], entry.faces.size
 
 
 def units_on(
@@ -190,16 +190,16 @@ KEPT_EVIDENCE = Path(__file__).with_name("real_units.csv")
 
 def evidence_page(results: Mapping[str, ChapterResult]) -> str:
     """``KEPT_EVIDENCE`` as a page shows it: which units carry over, and a row per unit."""
-    kept = pd.read_csv(KEPT_EVIDENCE)
-    over = kept.loc[kept["carries_over"], "unit"].tolist()
-    named = listing(over) if over else "none"
+    evidence = pd.read_csv(KEPT_EVIDENCE)
+    over = evidence.loc[evidence["carries_over"], "unit"].tolist()
+    units = listing(over) if over else "none"
     lines = [
-        f"**{len(over)} of {len(kept)} units carry over to photographs: {named}.**",
+        f"**{len(over)} of {len(evidence)} units carry over to photographs: {units}.**",
         "",
         "| unit | shown by | pictures | AUROC | over untrained | over other heads | carries over |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in kept.to_dict("records"):
+    for row in evidence.to_dict("records"):
         numbers = [
             f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})" for name in MEASURED
         ]

@@ -70,8 +70,8 @@ class FaceSession(ferbook.session.Session):
     def precision(self) -> str | Precision:
         """What to train in: the parameter ``precision``, or under ``ferbook check`` the format that the
         stored run chose, since ``auto`` may choose otherwise on another machine."""
-        stored = os.environ.get(STORED_VARIABLE)
-        record = read_json(Path(stored)).get("precision") if stored else None
+        path = os.environ.get(STORED_VARIABLE)
+        record = read_json(Path(path)).get("precision") if path else None
         return Precision.of(record) if record else self.params.precision
 
     @cached_property
@@ -102,16 +102,16 @@ class FaceSession(ferbook.session.Session):
         """
         name = self.params.population
         if name:
-            trained = self.population(name)
+            networks = self.population(name)
         else:
             lesson = self.upstream("training").artefact("lesson", Lesson)
-            trained = [TrainedNetwork("this run's", self.network("training"), lesson)]
-        if not trained:
+            networks = [TrainedNetwork("this run's", self.network("training"), lesson)]
+        if not networks:
             raise ChapterError(
                 f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
             )
-        self.note(network=trained[0].lesson.network)
-        return trained
+        self.note(network=networks[0].lesson.network)
+        return networks
 
     def population(self, name: str) -> list[TrainedNetwork]:
         """The networks of the population ``name`` whose weights are kept, by seed. Raises as ``members``."""

@@ -23,11 +23,11 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     what the score is. Data: these columns.
     """
     data = table.reset_index(drop=True)
-    named = data.rename(columns={"name": "label"})
-    scores = named.assign(panel=label, value=named["score"], main=data.index == 0)
+    rows = data.rename(columns={"name": "label"})
+    scores = rows.assign(panel=label, value=rows["score"], main=data.index == 0)
     ahead = f"lead of {data['name'][0]}"
-    gaps = named.assign(panel=ahead, value=named["ahead"], low=named["ahead_low"], high=named["ahead_high"])
-    several = named[named["trainings"].gt(1)]
+    gaps = rows.assign(panel=ahead, value=rows["ahead"], low=rows["ahead_low"], high=rows["ahead_high"])
+    several = rows[rows["trainings"].gt(1)]
     clear = list(data.loc[data["ahead_low"].gt(0), "name"])
     behind = list(data.loc[data["ahead_high"].lt(0), "name"])
     alt = (
@@ -55,10 +55,10 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     )
 
 
-def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance: float = 0.15) -> Drawn:
+def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures", tolerance: float = 0.15) -> Drawn:
     """Confusion as a heat map, each row a true class, in per cent of that row.
 
-    ``matrix``: counts (K, K) of what is ``counted``, index the true class, columns the predicted one, in the
+    ``matrix``: counts (K, K) of what ``unit`` names, index the true class, columns the predicted one, in the
     same order; ``tolerance`` of a share. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a
     class does not occur). Raises FigureError for other shapes.
     """
@@ -74,7 +74,7 @@ def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance:
     right = [f"{row.true} {percent(row.share)}" for row in recall.itertuples()]
     confused = [f"{row.true} taken for {row.predicted} ({percent(row.share)})" for row in worst.itertuples()]
     alt = (
-        f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {counted}. "
+        f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {unit}. "
         f"Named rightly, on the diagonal: {listing(right or ['none'])}. Confused most: "
         f"{listing(confused or ['none'])}."
     )
@@ -86,7 +86,7 @@ def confusion_matrix(matrix: pd.DataFrame, counted: str = "pictures", tolerance:
         value="share",
         measured="share of the true class (%)",
         row_names={name: f"{name} ({total:,})" for name, total in totals.items()},
-        row_label=f"true (number of {counted})",
+        row_label=f"true (number of {unit})",
         column_label="predicted",
         alt=alt,
         caption=(

@@ -62,20 +62,20 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
 
     for model in parameters.values():
         require_source(model.faces)
-    if asked := {name for model in parameters.values() for name in getattr(model, "populations", ())}:
+    if requests := {name for model in parameters.values() for name in getattr(model, "populations", ())}:
         from book.populations import find_population
 
-        for name in asked:
+        for name in requests:
             find_population(name)
-    asked = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
-    taught = parameters.get("training")
-    if not asked or taught is None:
+    requests = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
+    training = parameters.get("training")
+    if not requests or training is None:
         return
     from fer_lib.look.layers import find_layer
     from fer_lib.nets.build import build_network
 
-    network = build_network(taught.network, 2, taught.size or 96, **taught.network_options)
-    for chapter, layer in asked.items():
+    network = build_network(training.network, 2, training.size or 96, **training.network_options)
+    for chapter, layer in requests.items():
         try:
             find_layer(network, layer)
         except ParameterError as fault:
@@ -125,12 +125,12 @@ def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
         selection = folds[: model.folds or None]
         if len(selection) < len(folds):
             mend = f"-p folds=2 tests in two of {len(folds)} folds, -p folds=0 in all"
-        tested = faces.select(np.unique(np.concatenate([fold.test for fold in selection])))
+        pictures = faces.select(np.unique(np.concatenate([fold.test for fold in selection])))
     elif isinstance(model, RecipeParameters) or own:
-        tested = faces.split("test")
+        pictures = faces.split("test")
     else:
         return
-    count = len(set(independent_groups(tested)))
+    count = len(set(independent_groups(pictures)))
     if count < 2:
         raise DataError(f"face set {faces.name!r} has {count} person to test on; two are needed: {mend}")
 
@@ -218,10 +218,10 @@ def verdicts(results: Mapping[str, ChapterResult]) -> str:
     from fer_lib.aus.detectors import Detectors
     from synthetic_faces.facs import ACTION_UNITS
 
-    judged, atlas = (results.get(name) for name in ("au_verification", "deconvolution"))
-    if not judged or not atlas or _network_of(judged) != _network_of(atlas):
+    verification, atlas = (results.get(name) for name in ("au_verification", "deconvolution"))
+    if not verification or not atlas or _network_of(verification) != _network_of(atlas):
         return ""
-    detectors = judged.artefact("detectors", Detectors)
+    detectors = verification.artefact("detectors", Detectors)
     filters = {each.filter: (each.au, each.moved_by) for each in detectors.filters}
     words = {
         au: f"{unit.name} {unit.muscle} {unit.appearance} {EVERYDAY.get(au, '')}".lower()
@@ -305,6 +305,7 @@ SUITE = Suite(
         "<!-- emotions -->": "book.facs_page:emotions",
         "<!-- live -->": "book.live_page:live",
         "<!-- own detector -->": "book.own_detector:own_detector",
+        "<!-- checkpoints -->": "book.au_verification.checkpoints:checkpoints",
         "<!-- baselines -->": "book.evaluation:baselines_page",
         "<!-- label baselines -->": "book.evaluation:label_baselines_page",
         "<!-- detectors -->": "book.detector_page:tried_page",

@@ -48,11 +48,11 @@ def switchboard_faces(size: int, face_seed: int = 0) -> FaceSet:
     cached. At the ``size`` of a network's input they can be given to it, as pictures of ``lab``.
     """
     codes = switchboard_codes()
-    shown = np.zeros((len(codes), len(AUS), 2))
-    for row, code in zip(shown, codes, strict=True):
+    intensities = np.zeros((len(codes), len(AUS), 2))
+    for row, code in zip(intensities, codes, strict=True):
         for au, letter in code.items():
             row[AUS.index(au)] = INTENSITIES[letter]
-    script = Script(np.full(len(codes), _PERSON), np.zeros(len(codes), int), shown)
+    script = Script(np.full(len(codes), _PERSON), np.zeros(len(codes), int), intensities)
     return scripted_faces(script, size=size, seed=face_seed)
 
 

@@ -66,8 +66,8 @@ class Verdicts:
         """
         if self.reference is None:
             return False
-        found = [[one.estimate for one in judged.answers] for judged in (self.own, self.reference)]
-        return self.own.verdict != "not asked" and found[0] != found[1]
+        estimates = [[one.estimate for one in judgement.answers] for judgement in (self.own, self.reference)]
+        return self.own.verdict != "not asked" and estimates[0] != estimates[1]
 
     def dots(self) -> Iterator[tuple[str, Verdict, Answered]]:
         """By whom, with which verdict, and the answer to the question that decided, where a number was
@@ -75,9 +75,9 @@ class Verdicts:
         """
         place = self.main.answers.index(self.main.deciding)
         own = None if self.reference and not self.apart else self.own
-        for name, judged in ((BY_REFERENCE, self.reference), (BY_RUN, own)):
-            if judged and judged.answers[place].estimate:
-                yield name, judged.verdict, judged.answers[place]
+        for name, judgement in ((BY_REFERENCE, self.reference), (BY_RUN, own)):
+            if judgement and judgement.answers[place].estimate:
+                yield name, judgement.verdict, judgement.answers[place]
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,9 @@ def log_verdicts(verdicts: Sequence[Verdicts]) -> str:
     return "\n".join(lines)
 
 
-def judged_chapters(judged: Judged) -> set[str]:
+def judged_chapters(judgement: Judged) -> set[str]:
     """The chapters that a claim and its preconditions ask."""
-    return {each.question.chapter for each in (*judged.answers, *judged.required.values())}
+    return {each.question.chapter for each in (*judgement.answers, *judgement.required.values())}
 
 
 def _cell(text: str) -> str:
@@ -155,24 +155,24 @@ def table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(_cell, cells))} |"
 
 
-def figure_link(judged: Judged, results: ByChapter) -> str:
+def figure_link(judgement: Judged, results: ByChapter) -> str:
     """A link to the figure to look at, on its chapter's page; empty where the claim names none, and where the
     chapter left it out.
 
     Raises DataError for one that the chapter never draws.
     """
-    chapter, _, name = judged.figure.partition(".")
+    chapter, _, name = judgement.figure.partition(".")
     if not chapter:
         return ""
     if chapter not in results:
-        raise DataError(f"{judged.figure}: no chapter {chapter!r}{nearest_name(chapter, results)}")
+        raise DataError(f"{judgement.figure}: no chapter {chapter!r}{nearest_name(chapter, results)}")
     figures = results[chapter].figures
     if name in figures:
         return f'<a href="{chapter}/{chapter}.html#figure-{name}">the figure that decides</a>'
     if any(f'"{name}"' in source for source in code_sources(read_notebook(chapters()[chapter].notebook))):
         return ""
     raise DataError(
-        f"claims.yaml, {judged.claim.short!r}: chapter {chapter!r} draws no figure {name!r}"
+        f"claims.yaml, {judgement.claim.short!r}: chapter {chapter!r} draws no figure {name!r}"
         f"{nearest_name(name, figures)}"
     )
 
@@ -192,37 +192,37 @@ _COUNTED = (
 def counts_text(every: Sequence[Verdicts]) -> str:
     """One sentence: of how many claims which verdict was reached, and by whom."""
     counts = Counter(each.main.verdict for each in every)
-    told = [
+    phrases = [
         f"**{counts[verdict]}** {one if counts[verdict] == 1 else several}"
         for verdict, one, several in _COUNTED
         if counts[verdict]
     ]
     claims = f"Of {len(every)} claims" if len(every) > 1 else "Of one claim"
-    listed = f"{', '.join(told[:-1])} and {told[-1]}" if told[1:] else "".join(told)
-    return f"{claims} {listed}."
+    text = f"{', '.join(phrases[:-1])} and {phrases[-1]}" if phrases[1:] else "".join(phrases)
+    return f"{claims} {text}."
 
 
-def _scaled(answered: Answered, size: float) -> dict[str, float]:
+def _scaled(answer: Answered, size: float) -> dict[str, float]:
     """The answer's estimate as seen from its bound, in parts of ``size``; what speaks for the claim is
     positive.
     """
-    sign = -1 if answered.question.side == "below" else 1
-    ends = [answered.estimate.low, answered.estimate.high]
-    if None in ends or answered.question.counts:
+    sign = -1 if answer.question.side == "below" else 1
+    ends = [answer.estimate.low, answer.estimate.high]
+    if None in ends or answer.question.counts:
         ends = [float("nan")] * 2
     low, value, high = (
-        sign * (end - answered.limit) / size for end in (ends[0], answered.estimate.value, ends[1])
+        sign * (end - answer.limit) / size for end in (ends[0], answer.estimate.value, ends[1])
     )
-    band = (answered.question.margin or float("nan")) / size
+    band = (answer.question.margin or float("nan")) / size
     low, high = (low, high) if sign > 0 else (high, low)
     return {"value": value, "low": low, "high": high, "wide_low": -band, "wide_high": band}
 
 
-def _size(answered: Answered) -> float:
+def _size(answer: Answered) -> float:
     """The largest distance from the bound that is to be drawn."""
-    estimate, margin = answered.estimate, answered.question.margin or 0.0
+    estimate, margin = answer.estimate, answer.question.margin or 0.0
     ends = [end for end in (estimate.low, estimate.value, estimate.high) if end is not None]
-    return max(margin, *(abs(end - answered.limit) for end in ends))
+    return max(margin, *(abs(end - answer.limit) for end in ends))
 
 
 def claims_picture(every: Sequence[Verdicts]) -> Drawn:
@@ -238,23 +238,23 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         dots = list(each.dots())
         row = {"group": each.paper.name, "label": each.main.claim.short}
         verdict = each.main.verdict
-        size = max([_size(answered) for *_, answered in dots], default=1.0) or 1.0
+        size = max([_size(answer) for *_, answer in dots], default=1.0) or 1.0
         # A claim of which nothing was measured has its line all the same.
         empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
-        ends_by_run = [(name, _scaled(answered, size)) for name, _, answered in dots] or [(first, empty)]
+        ends_by_run = [(name, _scaled(answer, size)) for name, _, answer in dots] or [(first, empty)]
         rows += [
             row | {"series": name, "note": "" if number else _IN_PICTURE.get(verdict, verdict)} | ends
             for number, (name, ends) in enumerate(ends_by_run)
         ]
-        for name, judged, answered in dots:
+        for name, word, answer in dots:
             data.append(
                 {
                     "claim": each.main.claim.short,
                     "run": name,
-                    "metric": answered.question.metric,
-                    **{end: getattr(answered.estimate, end) for end in ("value", "low", "high")},
-                    "asked": answered.asked,
-                    "verdict": judged,
+                    "metric": answer.question.metric,
+                    **{end: getattr(answer.estimate, end) for end in ("value", "low", "high")},
+                    "asked": answer.asked,
+                    "verdict": word,
                 }
             )
     table = pd.DataFrame(rows)
@@ -267,7 +267,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
         measured="against the claim  ←  the bound  →  for the claim",
         axis=Axis("", null=0.0, limits=(-1.12, 1.12)),
         noted="verdict",
-        told=False,
+        listing=False,
         alt=f"Dots with intervals on either side of a dashed line, one row for each of {len(every)} claims: "
         f"{counts_text}. The table below gives the numbers.",
         caption="Each claim's deciding number, seen from the bound that it was asked to pass; every row in a "
@@ -287,8 +287,8 @@ def _question(each: Answered, results: ByChapter, before: str) -> str:
     question = each.question
     where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
     facts = results[question.chapter].facts
-    if named := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
-        where += f", on {', '.join(named)}"
+    if names := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
+        where += f", on {', '.join(names)}"
     before = f"*{before.strip().capitalize()}* " if before else ""
     return table_row([badge(each.answer), f"{before}{question.asks}", each.details, each.finds or "–", where])
 
@@ -303,13 +303,13 @@ def _planted(control: Control | None) -> tuple[str, ...]:
 
 def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
     """A claim as a card: its verdict, what was found, the figure, and below a fold how it was asked."""
-    judged, claim = each.main, each.main.claim
+    judgement, claim = each.main, each.main.claim
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
-    there, survives = judged.replicated, {True: "yes", False: "no"}.get(judged.survives)
+    there, survives = judgement.replicated, {True: "yes", False: "no"}.get(judgement.survives)
     beside = [
         *([f"{suite().again[1].capitalize()}: {badge(there.answer)}"] if there else []),
         *([f"Survives the count of all questions: {survives}"] if survives else []),
-        *filter(None, [figure_link(judged, pages)]),
+        *filter(None, [figure_link(judgement, pages)]),
     ]
     own = []
     if each.apart:
@@ -318,15 +318,15 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
         own = ["*Your run* asked the same networks, so its answer is this one.", ""]
     return [
         "::::{container} claim",
-        *(f"{badge(judged.verdict)} **{claim.claim}**", ""),
-        *(judged.finding, "", *own, " · ".join(beside), ""),
+        *(f"{badge(judgement.verdict)} **{claim.claim}**", ""),
+        *(judgement.finding, "", *own, " · ".join(beside), ""),
         ":::{dropdown} How it was asked",
         *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
-        *_planted(judged.control),
+        *_planted(judgement.control),
         *("| Answer | Asked here | Measured | Finds | Where |", "|---|---|---|---|---|"),
-        *(_question(one, results, "first of all: ") for one in judged.required.values()),
-        *(_question(one, results, one.role) for one in judged.answers),
-        *(_question(one, results, f"{suite().again[1]}: ") for one in judged.again.values()),
+        *(_question(one, results, "first of all: ") for one in judgement.required.values()),
+        *(_question(one, results, one.role) for one in judgement.answers),
+        *(_question(one, results, f"{suite().again[1]}: ") for one in judgement.again.values()),
         *(":::", "::::", ""),
     ]
 

@@ -101,8 +101,8 @@ def unpack_run(file: Path, folder: Path) -> None:
             for entry in archive.infolist():
                 target = folder / entry.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as packed, target.open("xb") as plain:
-                    shutil.copyfileobj(packed, plain)  # never more than the entry's size, which was looked at
+                with archive.open(entry) as source, target.open("xb") as plain:
+                    shutil.copyfileobj(source, plain)  # never more than the entry's size, which was looked at
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as fault:
         raise RunStoreError(f"{file}: no zip that can be read ({fault})") from fault
 

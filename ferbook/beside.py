@@ -80,8 +80,8 @@ def _apart(differing: Iterable[str]) -> Beside:
 
 
 def _parameters(result: ChapterResult) -> Mapping[str, object]:
-    done = result.done()
-    return done["inputs"].get("parameters", {}) if done else {}
+    manifest = result.done()
+    return manifest["inputs"].get("parameters", {}) if manifest else {}
 
 
 def standing_beside(run: Run) -> dict[str, Beside]:

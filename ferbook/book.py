@@ -124,9 +124,9 @@ class Suite:
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
     record: type[Noted] = Noted
     """What a chapter's record holds: beside the engine's own fields, those of the book."""
-    seen: Callable[[Mapping[str, object]], list[str]] = lambda made: []
+    seen: Callable[[Mapping[str, object]], list[str]] = lambda record: []
     """Given a chapter's record, which data it read, with their versions."""
-    outdated: Callable[[Mapping[str, object]], str] = lambda made: ""
+    outdated: Callable[[Mapping[str, object]], str] = lambda record: ""
     """Given a chapter's record, the data that it read in versions that are not made here; empty if none."""
     again: tuple[str, str] = ("", "")
     """What metrics begin with that are another one asked again elsewhere, and where that is: of ``x`` there
@@ -135,9 +135,9 @@ class Suite:
     alike: tuple[str, ...] = ()
     """Parameters in which a run and the reference have to agree, beside those that name a run, for their
     numbers to stand together."""
-    extent: Callable[[Mapping[str, object]], str] = lambda made: ""
+    extent: Callable[[Mapping[str, object]], str] = lambda record: ""
     """Given a chapter's record, in few words how much it is about, such as ``10 networks``."""
-    provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda made: []
+    provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda record: []
     """Given a chapter's record, rows for the table that ends its page."""
     fills: Mapping[str, str] = field(default_factory=dict)
     """Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
@@ -275,10 +275,10 @@ def _order(by_folder: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dic
             return
         for other in by_folder[name].upstream:
             if other not in by_folder:
-                known = ", ".join(sorted(by_folder.keys() - {name}))
+                names = ", ".join(sorted(by_folder.keys() - {name}))
                 faults[name] = (
                     f"{where}: no chapter {other!r} to be upstream{nearest_name(other, by_folder)}; "
-                    f"there are {known}"
+                    f"there are {names}"
                 )
                 return
             place(other, (*waiting, name))
@@ -339,11 +339,11 @@ def named_place(what: str, place: str) -> object:
 def find_chapter(name: str) -> Chapter:
     """The chapter called ``name``. Raises ParameterError with the nearest known name, BookError where its
     folder is not as it must be."""
-    known = book()
-    if name in known.faults:
-        raise BookError(known.faults[name])
-    require_name("chapter", name, known.chapters)
-    return known.chapters[name]
+    contents = book()
+    if name in contents.faults:
+        raise BookError(contents.faults[name])
+    require_name("chapter", name, contents.chapters)
+    return contents.chapters[name]
 
 
 def followers(name: str) -> list[str]:

@@ -76,14 +76,14 @@ def check_toc() -> None:
     """
     for fault in book().faults.values():
         raise BookError(fault)
-    pages, known = pages_of_toc(), [page_of(chapter) for chapter in chapters().values()]
-    for page in known:
+    pages, chapter_pages = pages_of_toc(), [page_of(chapter) for chapter in chapters().values()]
+    for page in chapter_pages:
         if page not in pages:
             raise BookError(f"_toc.yml does not name {page}; add `- file: {page}` to it")
     for page in pages:
         if not any((paths.root() / f"{page}{ending}").is_file() for ending in (".md", ".ipynb")):
             raise BookError(f"_toc.yml names {page}, but there is neither {page}.md nor {page}.ipynb")
-        if (paths.root() / f"{page}.ipynb").is_file() and page not in known:
+        if (paths.root() / f"{page}.ipynb").is_file() and page not in chapter_pages:
             raise BookError(f"_toc.yml names the notebook {page}, which is no chapter: it has no chapter.py")
 
 
@@ -117,16 +117,16 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
     """What it takes to read the chapter's page, and to run it, as the ``results`` of runs know."""
     minutes, page = _minutes(chapter), page_of(chapter)
     before = [name for name in chapters() if name in {*chapter.upstream, *chapter.after}]
-    ran = []
+    times = []
     for result in results:
         run = Run(result.folder.parent.name, result.folder.parent)
         if "seconds" in (record := result.record()):
             profile = run.record()["request"]["profile"]
             took = number_text(record["seconds"], "seconds")
-            ran.append(f"{took} with profile `{profile}` (run `{run.name}`)")
+            times.append(f"{took} with profile `{profile}` (run `{run.name}`)")
     rows = [
         ("Time to read", f"{minutes} minute{'s' * (minutes > 1)}"),
-        *([("Time to run", "; ".join(ran))] if ran else []),
+        *([("Time to run", "; ".join(times))] if times else []),
         ("Needs", chapter.needs or "nothing else"),
         *(
             [("Read before", ", ".join(_link(page_of(chapters()[name]), page) for name in before))]
@@ -153,7 +153,7 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     """
     source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
     commit = result.record().get("commit", "unknown")
-    injected = [
+    parameter_cells = [
         new_code_cell(cell.source, id=f"injected-{place}", metadata={"tags": [INJECTED_TAG, "hide-input"]})
         for place, cell in enumerate(executed.cells)
         if INJECTED_TAG in tags(cell)
@@ -164,21 +164,21 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
         if cell.cell_type != "code":
             cells.append(cell)
             continue
-        for today, ran in pairs:
-            cells += _shown_cells(today, ran, commit, len(cells))
+        for today, past in pairs:
+            cells += _shown_cells(today, past, commit, len(cells))
             if today is cell:
                 break
         if PARAMETERS_TAG in tags(cell):
-            cells += injected
-    for today, ran in pairs:
-        cells += _shown_cells(today, ran, commit, len(cells))
+            cells += parameter_cells
+    for today, past in pairs:
+        cells += _shown_cells(today, past, commit, len(cells))
     source.cells = cells
     source.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return source
 
 
 def _shown_cells(
-    today: NotebookNode | None, ran: NotebookNode | None, commit: str, place: int
+    today: NotebookNode | None, past: NotebookNode | None, commit: str, place: int
 ) -> list[NotebookNode]:
     """The cells of a page for a code cell of ``today`` and the one that was executed in its place."""
 
@@ -186,20 +186,20 @@ def _shown_cells(
         note = f'<p class="not-shown">{words} at commit <code>{html.escape(commit)}</code>.</p>'
         return [new_markdown_cell(note, id=f"note-{place}"), *cells]
 
-    if ran is None:
+    if past is None:
         return noted("A cell has been added here since the chapter was executed,")
-    ran = safe_outputs(ran)
+    past = safe_outputs(past)
     if today is None:
-        ran.id, ran.metadata = f"executed-{place}", NotebookNode()
-        return noted("The notebook has no longer the cell below, which was executed", ran)
-    ran.id, ran.metadata = today.id, today.metadata
-    if PARAMETERS_TAG in tags(ran):  # the values that were used stand below it
-        return [_tagged(ran, "remove-input")]
-    if "open_chapter(" in ran.source:
-        _tagged(ran, "hide-input")
-    if today.source == ran.source:
-        return [ran]
-    return noted("The cell below has changed since. It is shown as it was executed,", ran)
+        past.id, past.metadata = f"executed-{place}", NotebookNode()
+        return noted("The notebook has no longer the cell below, which was executed", past)
+    past.id, past.metadata = today.id, today.metadata
+    if PARAMETERS_TAG in tags(past):  # the values that were used stand below it
+        return [_tagged(past, "remove-input")]
+    if "open_chapter(" in past.source:
+        _tagged(past, "hide-input")
+    if today.source == past.source:
+        return [past]
+    return noted("The cell below has changed since. It is shown as it was executed,", past)
 
 
 def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:
@@ -231,21 +231,21 @@ def key_numbers(
         return ""
     reference, here = beside.result.metrics(), own.metrics()
     extent = suite().extent(beside.result.record())
-    shared = [name for name in chapter.key_metrics if name in reference and name in here]
-    same = bool(shared) and all(reference[name] == here[name] for name in shared)
+    names = [name for name in chapter.key_metrics if name in reference and name in here]
+    same = bool(names) and all(reference[name] == here[name] for name in names)
     rows = [
         (name.replace("_", " "), *(bounds_text(of[name]) if name in of else "–" for of in (reference, here)))
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
     rows += [
-        (each.main.claim.claim, *(badge(judged.verdict) for judged in (each.reference, each.own)))
+        (each.main.claim.claim, *(badge(judgement.verdict) for judgement in (each.reference, each.own)))
         for each in verdicts
         if each.reference and each.main.deciding.question.chapter == chapter.name
     ]
     heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
-    shown = 2 if same else 3
-    table = "\n".join(table_row(line[:shown]) for line in (heads, ("---",) * 3, *rows))
+    width = 2 if same else 3
+    table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
     return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
 
 
@@ -260,7 +260,7 @@ def stage(run: Run, folder: Path) -> None:
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
     standing = standing_beside(run)
     answers = answers_of(run) if paths.claims_file().exists() else None
-    figures, staged, results = Figures(), {}, {}
+    figures, notebooks, results = Figures(), {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
         there = own.done() is not None
@@ -285,7 +285,7 @@ def stage(run: Run, folder: Path) -> None:
             _stage_metrics(beside.result or own, current, folder / "metrics" / REFERENCE, lacking=lacking)
             _stage_files(result.folder, folder, page_of(chapter))
         figures.collect(chapter, notebook)
-        staged[name] = notebook
+        notebooks[name] = notebook
         reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
         numbers = key_numbers(chapter, own, beside, answers.verdicts if answers else ())
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
@@ -294,7 +294,7 @@ def stage(run: Run, folder: Path) -> None:
     fills = {line: named_place(f"the line {line!r}", place)(results) for line, place in suite().fills.items()}
     predictions = [data for guess in read_guesses() if (data := prediction_data(guess, results))]
     fills[PREDICTIONS_PLACE] = predictions_page(predictions)
-    for name, notebook in staged.items():
+    for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             text = with_predictions(cell.source, f"{name}.{cell.id}", predictions)
@@ -345,13 +345,13 @@ def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
     """
     if committed_file("HEAD", result.notebook) == read_vouched(result.notebook, LARGEST_NOTEBOOK):
         return []
-    executed, done = read_notebook(result.notebook), result.done() or {}
-    known, odd = set(code_sources(read_notebook(chapter.notebook))), []
-    if not known.issuperset(code_sources(executed)):
+    executed, manifest = read_notebook(result.notebook), result.done() or {}
+    sources, odd = set(code_sources(read_notebook(chapter.notebook))), []
+    if not sources.issuperset(code_sources(executed)):
         commit = str(result.record().get("commit", "")).removesuffix("-dirty")
-        if committed := committed_file(commit, chapter.notebook):
-            known |= set(code_sources(nbformat.reads(committed.decode(), as_version=4)))
-    parameters = done.get("inputs", {}).get("parameters", {})
+        if content := committed_file(commit, chapter.notebook):
+            sources |= set(code_sources(nbformat.reads(content.decode(), as_version=4)))
+    parameters = manifest.get("inputs", {}).get("parameters", {})
     for number, cell in enumerate((c for c in executed.cells if c.cell_type == "code"), start=1):
         if INJECTED_TAG in tags(cell):
             try:
@@ -359,7 +359,7 @@ def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
             except (ChapterError, SyntaxError, ValueError, TypeError):
                 same = False
         else:
-            same = cell.source in known
+            same = cell.source in sources
         if not same:
             odd.append(f"code cell {number} ({cell.get('id')!s:.40})")
     return odd
@@ -404,8 +404,8 @@ def require_sound(run: Run) -> None:
     if faults:
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults)}; run the chapter again")
     for result in run.results():
-        for name, used in result.done()["inputs"].get("upstream", {}).items():
-            if run.result(name).done() is None or run.result(name).handed_on() != used:
+        for name, checksum in result.done()["inputs"].get("upstream", {}).items():
+            if run.result(name).done() is None or run.result(name).handed_on() != checksum:
                 raise RunStoreError(
                     f"run {run.name!r}: {result.chapter} was made from another result of {name} than the "
                     f"run now holds; `{reproduce_command(run, result.chapter, into=True)}` makes it again"

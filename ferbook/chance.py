@@ -42,6 +42,6 @@ def holm(chances: Sequence[float]) -> list[float]:
     """Each p of ``chances`` corrected for all (Holm 1979, Scandinavian Journal of Statistics 6: 65)."""
     chances = np.asarray(chances, float)
     order = np.argsort(chances, kind="stable")
-    corrected = np.empty(len(chances))
-    corrected[order] = np.maximum.accumulate(chances[order] * np.arange(len(chances), 0, -1))
-    return np.minimum(corrected, 1).tolist()
+    p_values = np.empty(len(chances))
+    p_values[order] = np.maximum.accumulate(chances[order] * np.arange(len(chances), 0, -1))
+    return np.minimum(p_values, 1).tolist()

@@ -45,40 +45,42 @@ def faults_of_notebook(path: Path) -> list[str]:
     """
     notebook = read_notebook(path)
     faults = faults_of_execution(notebook)
-    compared = [cell for cell in notebook.cells if COMPARED_TAG in tags(cell)]
-    if not compared:
+    cells = [cell for cell in notebook.cells if COMPARED_TAG in tags(cell)]
+    if not cells:
         faults.append(f"no cell is tagged {COMPARED_TAG}")
-    faults += [f"a cell tagged {COMPARED_TAG} has no output" for cell in compared if not cell.get("outputs")]
+    faults += [f"a cell tagged {COMPARED_TAG} has no output" for cell in cells if not cell.get("outputs")]
     return faults
 
 
-def compare_metrics(stored: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> list[str]:
+def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> list[str]:
     """Metrics that differ by more than their own tolerance, are missing or are new."""
-    faults = [f"metric {name}: missing when executed again" for name in stored if name not in again]
-    faults += [f"metric {name}: new when executed again" for name in again if name not in stored]
-    for name in stored.keys() & again.keys():
+    faults = [f"metric {name}: missing when executed again" for name in metrics if name not in again]
+    faults += [f"metric {name}: new when executed again" for name in again if name not in metrics]
+    for name in metrics.keys() & again.keys():
         for part in ("value", "low", "high", "n"):
-            before, after = getattr(stored[name], part), getattr(again[name], part)
-            allowed = 0 if part == "n" else stored[name].tolerance
+            before, after = getattr(metrics[name], part), getattr(again[name], part)
+            tolerance = 0 if part == "n" else metrics[name].tolerance
             if (before is None) != (after is None) or (
-                before is not None and abs(before - after) > allowed + _ROUNDING * abs(before)
+                before is not None and abs(before - after) > tolerance + _ROUNDING * abs(before)
             ):
-                faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {allowed:g})")
+                faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {tolerance:g})")
     return sorted(faults)
 
 
-def compare_shown(stored: ChapterResult, again: Path) -> list[str]:
+def compare_shown(result: ChapterResult, again: Path) -> list[str]:
     """Figures and tables whose numbers differ by more than the tolerance they declared, or that are missing
     or new.
     """
     faults = []
     for kind in ("figures", "tables"):
-        noted = stored.record().get(kind, {})
+        entries = result.record().get(kind, {})
         present = {file.stem for file in (again / kind).glob("*.csv")}
-        faults += [f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - noted.keys())]
-        for name, about in noted.items():
+        faults += [
+            f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - entries.keys())
+        ]
+        for name, about in entries.items():
             if name in present:
-                before, after = (folder / kind / f"{name}.csv" for folder in (stored.folder, again))
+                before, after = (folder / kind / f"{name}.csv" for folder in (result.folder, again))
                 faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about["tolerance"])
             else:
                 faults.append(f"{kind[:-1]} {name}: missing when executed again")
@@ -95,15 +97,15 @@ def _compare_csv(
         return []
     faults = []
     for column in first.columns:
-        allowed = tolerance.get(column, 0.0) if isinstance(tolerance, dict) else tolerance
-        faults += _differing(f"{what}, column {column}", first[column], second[column], allowed)
+        limit = tolerance.get(column, 0.0) if isinstance(tolerance, dict) else tolerance
+        faults += _differing(f"{what}, column {column}", first[column], second[column], limit)
     return faults
 
 
-def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -> list[str]:
+def _differing(what: str, before: pd.Series, after: pd.Series, tolerance: float) -> list[str]:
     if all(pd.api.types.is_numeric_dtype(column) for column in (before, after)):
         pair = before.astype(float), after.astype(float)
-        close = np.isclose(*pair, rtol=_ROUNDING, atol=allowed, equal_nan=True)
+        close = np.isclose(*pair, rtol=_ROUNDING, atol=tolerance, equal_nan=True)
     else:
         # An empty text is read as missing, and missing is equal to nothing.
         texts = (column.astype(object).fillna("").astype(str) for column in (before, after))
@@ -113,7 +115,7 @@ def _differing(what: str, before: pd.Series, after: pd.Series, allowed: float) -
     row = int(np.flatnonzero(~close)[0])
     return [
         f"{what}: {int((~close).sum())} of {len(close)} numbers differ, first in row {row}: "
-        f"{before.iloc[row]} → {after.iloc[row]} (tolerance {allowed:g})"
+        f"{before.iloc[row]} → {after.iloc[row]} (tolerance {tolerance:g})"
     ]
 
 
@@ -122,11 +124,11 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     which cells' code differs: what a run brings along is compared, and never executed.
     """
     notebook, faults = read_notebook(chapter.notebook), []
-    for today, ran in paired_cells(code_cells(notebook), code_cells(read_notebook(result.notebook))):
-        if today and ran and today.source == ran.source:
-            today.outputs, today.execution_count = ran.outputs, ran.execution_count
+    for today, past in paired_cells(code_cells(notebook), code_cells(read_notebook(result.notebook))):
+        if today and past and today.source == past.source:
+            today.outputs, today.execution_count = past.outputs, past.execution_count
             continue
-        faults.append(f"cell {(today or ran).get('id')!r}: the code of the run is not that of this checkout")
+        faults.append(f"cell {(today or past).get('id')!r}: the code of the run is not that of this checkout")
         if today:
             today.metadata["tags"] = [tag for tag in tags(today) if tag != COMPARED_TAG]
     return notebook, faults
@@ -141,9 +143,9 @@ def _execute_again(chapter: Chapter, result: ChapterResult, run: Run, parameters
         copy = Path(place) / result.notebook.name
         code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
         nbformat.write(notebook, copy)
-        stored = str(result.folder / "record.json")
+        record_file = str(result.folder / "record.json")
         environment = child_environment(
-            **{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder), STORED_VARIABLE: stored},
+            **{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder), STORED_VARIABLE: record_file},
             **bare_jupyter(Path(place)),
         )
         environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
@@ -156,10 +158,10 @@ def _execute_again(chapter: Chapter, result: ChapterResult, run: Run, parameters
             *("--nbval-lax", "--nbval-cell-timeout", "7200", str(copy)),
         ]
         log = run.work / "logs" / f"{result.chapter}.check.log"
-        printed = printed_by_failure(command, log, environment, Path(place))
-        if printed is not None:
-            failures = [line.strip() for line in printed if line.startswith("FAILED")]
-            return [*faults, *(failures or printed[-3:]), f"nbval's log: {log}"]
+        output = printed_by_failure(command, log, environment, Path(place))
+        if output is not None:
+            failures = [line.strip() for line in output if line.startswith("FAILED")]
+            return [*faults, *(failures or output[-3:]), f"nbval's log: {log}"]
         metrics = ChapterResult(result.chapter, again).metrics()
         return faults + compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
 
@@ -169,9 +171,9 @@ def _quickest(results: Sequence[ChapterResult], within: float) -> set[str]:
     seconds = {
         result.chapter: result.record().get("seconds", 0.0) for result in results if not result.faults()
     }
-    ordered = sorted(seconds, key=seconds.__getitem__)
-    totals = accumulate(seconds[name] for name in ordered)
-    return {name for name, total in zip(ordered, totals, strict=True) if total <= within}
+    order = sorted(seconds, key=seconds.__getitem__)
+    totals = accumulate(seconds[name] for name in order)
+    return {name for name, total in zip(order, totals, strict=True) if total <= within}
 
 
 def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) -> dict[str, object]:
@@ -181,11 +183,11 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
     result = run.result(chapter.name)
     if faults := result.faults() or faults_of_notebook(result.notebook):
         return row("failed: the stored result cannot be trusted", faults)
-    passed = run.work / "checked" / f"{chapter.name}.json"
+    memo = run.work / "checked" / f"{chapter.name}.json"
     key = {"result": result.checksum(), "finished": result.done()["finished"]}
     earlier: dict = {}
     with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
-        earlier = read_json(passed)
+        earlier = read_json(memo)
     if skip_checked and earlier.get("key") == key:
         return row(f"unchanged since it passed at {earlier.get('when')}")
     if not again:
@@ -194,19 +196,19 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
             f"stored result whole; not executed again, which takes {seconds:.0f} s: "
             f"`ferbook check {chapter.name} --run {run.name}` does it"
         )
-    stored = result.done()["inputs"].get("parameters", {})
-    known = {name: value for name, value in stored.items() if name in chapter.parameters.model_fields}
+    inputs = result.done()["inputs"].get("parameters", {})
+    values = {name: value for name, value in inputs.items() if name in chapter.parameters.model_fields}
     try:
-        parameters = chapter.parameters(**known)
+        parameters = chapter.parameters(**values)
         suite().check({chapter.name: parameters})
     except (FerError, ValidationError) as fault:
         return row("failed: it cannot be executed again here", [" ".join(str(fault).split())])
     if faults := _execute_again(chapter, result, run, parameters):
         return row("failed: executed again, it differs", faults, executed=True)
-    write_json(passed, {"key": key, "when": now()})
+    write_json(memo, {"key": key, "when": now()})
     figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))
-    compared = f"{len(result.metrics())} metrics, {figures} figures, {tables} tables, every compared cell"
-    return row(f"executed again, agrees ({compared})", executed=True)
+    extent = f"{len(result.metrics())} metrics, {figures} figures, {tables} tables, every compared cell"
+    return row(f"executed again, agrees ({extent})", executed=True)
 
 
 def check_run(

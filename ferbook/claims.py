@@ -249,10 +249,10 @@ class Claims(Entry):
             for name in claim.requires:
                 if name not in self.preconditions:
                     near = nearest_name(name, self.preconditions)
-                    known = ", ".join(self.preconditions) or "none"
+                    names = ", ".join(self.preconditions) or "none"
                     raise ValueError(
                         f"the claim {claim.short!r} requires {name!r}, which is no precondition{near}; there "
-                        f"are {known}"
+                        f"are {names}"
                     )
             for one, other in combinations(claim.requires, 2):
                 first, second = self.preconditions[one], self.preconditions[other]
@@ -281,7 +281,7 @@ def reported_table(chapter: str) -> Table:
     the digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are
     any.
     """
-    reported = read_claims(paths.claims_file()).reported[chapter]
+    report = read_claims(paths.claims_file()).reported[chapter]
     rows = [
         {
             "paper": each.paper or None,
@@ -292,7 +292,7 @@ def reported_table(chapter: str) -> Table:
             "users report": ", ".join(f"{100 * share:g} %" for share in each.users) or None,
             "where": each.where or None,
         }
-        for each in reported.numbers
+        for each in report.numbers
     ]
     table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
-    return Table(table, reported.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})
+    return Table(table, report.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})

@@ -53,7 +53,7 @@ def _with_options(function: Callable) -> Callable:
     from ferbook.book import suite
 
     signature = inspect.signature(function)
-    added = {
+    additions = {
         option.flag.strip("-").replace("-", "_"): option
         for option in suite().options
         if function.__name__ in option.commands
@@ -61,7 +61,7 @@ def _with_options(function: Callable) -> Callable:
 
     def run_command(**values: object) -> None:
         overrides = {}
-        for name, option in added.items():
+        for name, option in additions.items():
             value = values.pop(name)
             if option.variable and value is not None:
                 os.environ[option.variable] = str(Path(value).expanduser().resolve())
@@ -71,7 +71,7 @@ def _with_options(function: Callable) -> Callable:
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "given"]
-    for name, option in added.items():
+    for name, option in additions.items():
         about = typer.Option(option.flag, metavar=option.metavar, help=option.help)
         kind, default = (Path if option.variable else str) | None, None
         if option.value is not None:
@@ -112,14 +112,16 @@ def command_line() -> typer.Typer:
     return app
 
 
-def _request(profile: str | None, assignments: list[str] | None, file: Path | None, given: OfTheBook | None):
+def _request(
+    profile: str | None, assignments: list[str] | None, file: Path | None, options: OfTheBook | None
+):
     """What the options ask for; None where none of them is given: then a run's own request holds."""
     from ferbook.book import suite
     from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides
 
-    if profile is None and not assignments and file is None and not given:
+    if profile is None and not assignments and file is None and not options:
         return None
-    line = parse_assignments(assignments or []) | (given or {})
+    line = parse_assignments(assignments or []) | (options or {})
     overrides = merge_overrides(read_overrides(file) if file else {}, line)
     return Request(suite().profile if profile is None else profile, overrides)
 
@@ -174,7 +176,7 @@ def run(
     from ferbook.run import run_chapters
 
     try:
-        done, states = run_chapters(
+        target, states = run_chapters(
             _request(profile, param, file, given),
             chapters or [],
             run_name,
@@ -190,7 +192,7 @@ def run(
     fresh = [state.chapter for state in states if state.up_to_date]
     if fresh:
         console.print(f"up to date: {', '.join(fresh)}")
-    console.print(f"run {done.name!r}: {len(states)} chapter(s) finished in {done.folder}")
+    console.print(f"run {target.name!r}: {len(states)} chapter(s) finished in {target.folder}")
 
 
 @command
@@ -329,7 +331,7 @@ def build(
     if pdf:
         chromium()  # said before a book is built
     target = chosen_run(run_name)
-    index, built = build_book(target, force=force)
+    index, is_new = build_book(target, force=force)
     finished = {result.chapter for result in target.results()}
     beside = standing_beside(target)
     for state in run_states(target):
@@ -348,7 +350,7 @@ def build(
     for why in dict.fromkeys(each.why for each in beside.values() if each.why):
         alone = ", ".join(name for name, each in beside.items() if each.why == why)
         console.print(f"note: no reference stands beside {alone}: {why}")
-    state = "built from" if built else "is up to date with"
+    state = "built from" if is_new else "is up to date with"
     console.print(f"book {state} run {target.name!r}: open {index}")
     if pdf:
         console.print(f"printed: {print_book(index.parent)}")
@@ -457,27 +459,27 @@ def verify(
 
     if keep is None:
         with run_at(what) as run:
-            verified = verified_run(run)
+            verification = verified_run(run)
     else:
         target = open_run(keep)
         if target.folder.exists():
             raise RunStoreError(f"there is a run {keep!r} already; choose another name")
         with whole_folder(target.folder) as place:
             unpack_run(Path(what), place)
-            verified = verified_run(Run(keep, place))
-            if verified.faults:
-                raise RunStoreError(f"{what} is not kept: {'; '.join(verified.faults)}")
+            verification = verified_run(Run(keep, place))
+            if verification.faults:
+                raise RunStoreError(f"{what} is not kept: {'; '.join(verification.faults)}")
     if as_json:
-        print_json(verified.to_json())
+        print_json(verification.to_json())
     else:
-        for fault in verified.faults:
+        for fault in verification.faults:
             console.print(f"fault: {fault}")
-        for line in verified.holds:
+        for line in verification.holds:
             console.print(f"holds: {line}")
-        for line in verified.unknown:
+        for line in verification.unknown:
             console.print(f"not known here: {line}")
         console.print(f"to be believed: {BELIEVED}")
-    if verified.faults:
+    if verification.faults:
         raise typer.Exit(1)
 
 

@@ -68,13 +68,13 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
     records = [run.record() for run in runs]
     requests = [record["request"]["parameters"] for record in records]
     parameters = []
-    for chapter, declared in chapters().items():
+    for chapter, entry in chapters().items():
         there = [chapter in of_run for of_run in requests]
         if not all(there):
             a, b = ("asked for" if asked_for else "absent" for asked_for in there)
             parameters += [{"parameter": chapter, "first": a, "second": b}] * any(there)
             continue
-        for name in declared.parameters.model_fields:
+        for name in entry.parameters.model_fields:
             a, b = (of_run[chapter].get(name) for of_run in requests)
             if a != b:
                 parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
@@ -97,6 +97,6 @@ def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
             row[side] = metric.to_json() if metric else None
             row[f"{side}_shown"] = bounds_text(metric) if metric else "absent"
         absent = {"difference": None, "difference_shown": "", "intervals": ""}
-        known = [of_run[name] for of_run in by_run if name in of_run]
-        metrics.append(row | (_difference(*known) if len(known) == 2 else absent))
+        pair = [of_run[name] for of_run in by_run if name in of_run]
+        metrics.append(row | (_difference(*pair) if len(pair) == 2 else absent))
     return {"parameters": parameters, "data": data, "metrics": metrics}

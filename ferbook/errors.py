@@ -49,16 +49,16 @@ class ChapterError(FerError):
     """A chapter failed while it was executed, built or checked."""
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str:
+def nearest_name(name: str, choices: Iterable[str]) -> str:
     """A hint such as " (did you mean 'epochs'?)", empty where nothing is near."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    matches = get_close_matches(name, list(choices), n=1, cutoff=0.5)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
-def require_name(kind: str, name: str, known: Iterable[str]) -> None:
-    """Refuse a name that is not among the ``known`` ones: ParameterError with the nearest and all of them."""
-    known = list(known)
-    if name not in known:
+def require_name(kind: str, name: str, choices: Iterable[str]) -> None:
+    """Refuse a name that is not among the ``choices``: ParameterError with the nearest and all of them."""
+    choices = list(choices)
+    if name not in choices:
         raise ParameterError(
-            f"no {kind} {name!r}{nearest_name(name, known)}; the {kind}s are {', '.join(known)}"
+            f"no {kind} {name!r}{nearest_name(name, choices)}; the {kind}s are {', '.join(choices)}"
         )

@@ -45,8 +45,8 @@ class Estimate:
     def __post_init__(self) -> None:
         # NumPy's scalars are not JSON and print as np.float64(…).
         for name in ("value", "low", "high", "level", "tolerance", "freedom"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, None if given is None else float(given))
+            number = getattr(self, name)
+            object.__setattr__(self, name, None if number is None else float(number))
         object.__setattr__(self, "n", None if self.n is None else int(self.n))
         bounds = [bound for bound in (self.low, self.high) if bound is not None]
         if not np.isfinite(self.value):

@@ -105,11 +105,11 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         began, commit = time.monotonic(), git_commit()
         try:
             _execute(chapter.notebook, target, inputs["parameters"], run.progress_file(chapter.name))
-            executed = read_notebook(target)
-            faults = faults_of_execution(executed)
+            notebook = read_notebook(target)
+            faults = faults_of_execution(notebook)
             if faults:
                 raise ChapterError("; ".join(faults))
-            nbformat.write(without_papermill_metadata(executed), target)
+            nbformat.write(without_papermill_metadata(notebook), target)
             record = read_json(staging / "record.json")
             record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
             write_json(staging / "record.json", record)

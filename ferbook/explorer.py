@@ -38,29 +38,29 @@ def _row(each: Answered, role: str, names: dict[tuple, str]) -> dict[str, object
 
 
 def claims_data(
-    judged: Sequence[Judged], colours: Mapping[str, str], counted: Sequence[tuple[str, str, str]]
+    judgements: Sequence[Judged], colours: Mapping[str, str], forms: Sequence[tuple[str, str, str]]
 ) -> str:
-    """The ``judged`` claims in their order as an element of JSON: of each its ``verdict``, whether what was
-    planted is found (``control``), and the ``rows`` of its table in theirs. ``colours`` of the words of
-    answers and verdicts, and how each verdict is ``counted`` in a sentence.
+    """The claims of ``judgements`` in their order as an element of JSON: of each its ``verdict``, whether
+    what was planted is found (``control``), and the ``rows`` of its table in theirs. ``colours`` of the words
+    of answers and verdicts, and the ``forms`` in which a sentence counts each verdict.
 
     A question asked elsewhere has its bound moved with the one asked here.
     """
     names: dict[tuple, str] = {}
     claims = []
-    for each in judged:
+    for each in judgements:
         rows = [_row(one, "required", names) for one in each.required.values()]
         own = {one.question: _row(one, _role(one), names) for one in each.answers}
         there = []
-        for question, answered in each.again.items():
-            elsewhere = _row(answered, "again", {})
+        for question, answer in each.again.items():
+            elsewhere = _row(answer, "again", {})
             there.append(elsewhere | ({"name": own[question]["name"]} if "name" in elsewhere else {}))
         control = each.control and each.control.finds
         claims.append({"verdict": each.verdict, "control": control, "rows": [*rows, *own.values(), *there]})
-    content = json.dumps({"claims": claims, "colours": colours, "counted": counted}, ensure_ascii=False)
+    content = json.dumps({"claims": claims, "colours": colours, "counted": forms}, ensure_ascii=False)
     content = content.replace("<", "\\u003c")
     return f'<div><script type="application/json" id="claims-data">{content}</script></div>'
 
 
-def _role(answered: Answered) -> str:
-    return "weak" if answered.question.weak else "beside" if answered.question.beside else "own"
+def _role(answer: Answered) -> str:
+    return "weak" if answer.question.weak else "beside" if answer.question.beside else "own"

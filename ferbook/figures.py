@@ -59,17 +59,17 @@ def require_figures() -> None:
         for name in notebooks
         for figure, cell in figure_cells(notebooks[name]).items()
     }
-    faults, mentioned = [], set()
+    faults, names = [], set()
     for chapter, where, text in _texts():
         for match in [*_PLACE.finditer(text), *_ROLE.finditer(text)]:
             name = match[1] if "." in match[1] else f"{chapter}.{match[1]}"
             if name not in cells:
                 faults.append(f"{where}: no chapter draws a figure {match[1]!r}{nearest_name(name, cells)}")
             elif match.re is _ROLE and name.startswith(f"{chapter}."):
-                mentioned.add(name)
+                names.add(name)
     for name, cell in cells.items():
         chapter, _, figure = name.partition(".")
-        if name not in mentioned:
+        if name not in names:
             faults.append(
                 f"{page_of(chapters()[chapter])}.ipynb, cell {cell.get('id')!r}: the page never refers to "
                 f"the figure {figure!r}; say what it shows, with {{figure}}`{figure}`"

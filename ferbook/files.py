@@ -36,8 +36,8 @@ def _partial(path: Path) -> Path:
 
 def is_leftover(file: Path, path: Path) -> bool:
     """Whether ``file``, by its name, is what a killed process left of ``path``, or one at work is writing."""
-    named = re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}", file.name)
-    return file.parent == path.parent and named is not None
+    match = re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}", file.name)
+    return file.parent == path.parent and match is not None
 
 
 def open_regular(path: Path | str) -> BinaryIO:

@@ -53,5 +53,5 @@ def _module_file(name: str, homes: Iterable[Path]) -> Path | None:
 
 
 @cache
-def _imports_of(file: Path, changed: int) -> frozenset[str]:
+def _imports_of(file: Path, mtime: int) -> frozenset[str]:
     return frozenset(imported_modules(file.read_text(encoding="utf-8")))

@@ -75,29 +75,29 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
     }
 
 
-def reasons_out_of_date(recorded: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
-    """Why a result made from ``recorded`` inputs is not what ``current`` inputs would give; empty if it
+def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
+    """Why a result made from ``previous`` inputs is not what ``current`` inputs would give; empty if it
     is.
     """
-    reasons = [] if recorded.get("notebook") == current["notebook"] else ["notebook changed"]
+    reasons = [] if previous.get("notebook") == current["notebook"] else ["notebook changed"]
     for kind in ("parameters", "packages"):
-        before, now = recorded.get(kind, {}), current[kind]
+        before, now = previous.get(kind, {}), current[kind]
         reasons += [
             f"{kind[:-1]} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
             for name in _changed(before, now)
         ]
-    before, now = recorded.get("upstream", {}), current.get("upstream", {})
+    before, now = previous.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in _changed(before, now) if name in now]
-    if changed := _changed(recorded.get("code", {}), current["code"]):
-        names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    if changes := _changed(previous.get("code", {}), current["code"]):
+        names = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
         reasons.append(f"code changed ({names})")
     # Data that were not asked for before are told by the parameters that ask for them.
-    before, now = recorded.get("data", {}), current["data"]
-    changed = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
-    if "absent" in (after for _, after in changed):
+    before, now = previous.get("data", {}), current["data"]
+    changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
+    if "absent" in (after for _, after in changes):
         reasons.append(f"data not found{suite().data_hint}")
-    elif changed:
-        reasons.append("data changed ({:.30} → {:.30})".format(*changed[0]))
+    elif changes:
+        reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons
 
 

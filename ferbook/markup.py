@@ -86,8 +86,8 @@ def safe_html(text: str) -> str:
     sheet = _SHEET.match(text)
     rules = sheet[1] if sheet else ""
     plain = re.sub(rf"url\({_DATA}\)", "none", rules)
-    named = set(re.findall(r"[{;]\s*([\w-]+)\s*:", plain))
-    if not _RULE.fullmatch(plain) or not named <= _RULES or _URL.search(plain):
+    properties = set(re.findall(r"[{;]\s*([\w-]+)\s*:", plain))
+    if not _RULE.fullmatch(plain) or not properties <= _RULES or _URL.search(plain):
         rules = ""
     within = f"<style>@scope{{{rules}}}</style>" if rules else ""
     return within + _cleaner.clean(text[sheet.end() :] if sheet else text)

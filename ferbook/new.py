@@ -141,8 +141,8 @@ def _model() -> dict[str, str]:
     """The chapter's model of parameters: the base of the book's own models where it has such, and the seed
     where that base lacks it.
     """
-    shared = paths.pages() / "parameters.py"
-    if shared.exists() and "class ChapterParameters(" in shared.read_text(encoding="utf-8"):
+    file = paths.pages() / "parameters.py"
+    if file.exists() and "class ChapterParameters(" in file.read_text(encoding="utf-8"):
         own, chapter = "from book.parameters import ChapterParameters", "from ferbook.book import Chapter"
         return {"base": "ChapterParameters", "seed": "", "imports": f"{own}\n{chapter}"}
     shared_imports = "from ferbook.book import Chapter\nfrom ferbook.parameters import Parameters, SeedField"
@@ -187,9 +187,9 @@ def write_chapter(name: str) -> Path:
     Raises BookError for a name that cannot be used or is taken, and where the table of contents has no place
     for it; nothing is written then.
     """
-    known = {*book().chapters, *book().faults}
+    names = {*book().chapters, *book().faults}
     folder = paths.pages() / name
-    others = [other for other in known if other.lower() == name.lower()] or (
+    others = [other for other in names if other.lower() == name.lower()] or (
         [name] if folder.exists() else []
     )
     if fault := name_fault(name, others):

@@ -60,12 +60,10 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
     it holds anything but plain assignments of literals.
     """
     code = code_cells(notebook)
-    tagged = [cell for cell in code if PARAMETERS_TAG in tags(cell)]
-    if len(tagged) != 1 or tagged[0] is not code[0]:
-        raise ChapterError(
-            f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(tagged)} are"
-        )
-    return assigned_values(tagged[0].source)
+    cells = [cell for cell in code if PARAMETERS_TAG in tags(cell)]
+    if len(cells) != 1 or cells[0] is not code[0]:
+        raise ChapterError(f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(cells)} are")
+    return assigned_values(cells[0].source)
 
 
 def assigned_values(source: str) -> dict[str, object]:
@@ -95,24 +93,24 @@ def require_parameters_cell(chapter: Chapter) -> None:
     defaults.
     """
     try:
-        assigned = parameters_cell(read_notebook(chapter.notebook))
+        values = parameters_cell(read_notebook(chapter.notebook))
     except (ChapterError, SyntaxError, ValueError) as fault:
         raise BookError(f"{chapter.notebook}: {fault}; mend its parameters cell") from fault
-    expected = chapter.parameters().model_dump()
+    defaults = chapter.parameters().model_dump()
     odd = [
-        f"{name} = {expected[name]!r}" if name in expected else f"no {name}"
-        for name in dict.fromkeys((*expected, *assigned))
-        if repr(assigned.get(name)) != repr(expected.get(name)) or name not in assigned
+        f"{name} = {defaults[name]!r}" if name in defaults else f"no {name}"
+        for name in dict.fromkeys((*defaults, *values))
+        if repr(values.get(name)) != repr(defaults.get(name)) or name not in values
     ]
     if odd:
         raise BookError(
             f"{chapter.notebook}: the parameters cell differs from the model in chapter.py, which has "
             f"{', '.join(odd)}; make them equal"
         )
-    if list(assigned) != list(expected):
+    if list(values) != list(defaults):
         raise BookError(
             f"{chapter.notebook}: the parameters cell assigns in another order than the model in chapter.py, "
-            f"{', '.join(expected)}"
+            f"{', '.join(defaults)}"
         )
 
 
@@ -132,8 +130,8 @@ def reading_minutes(notebook: NotebookNode) -> int:
     """Minutes to read a notebook: 200 words of prose take one, and two code cells that are not folded."""
     prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     words = len(re.findall(r"[\w’'.-]*\w", re.sub(r"<[^>]*>|\$\$.*?\$\$", " ", prose, flags=re.S)))
-    folded = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
-    visible = [cell for cell in code_cells(notebook)[2:] if not folded & {*tags(cell)}]
+    fold_tags = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+    visible = [cell for cell in code_cells(notebook)[2:] if not fold_tags & {*tags(cell)}]
     return max(1, math.ceil(words / 200 + len(visible) / 2))
 
 
@@ -143,20 +141,20 @@ def faults_of_execution(notebook: NotebookNode) -> list[str]:
     Papermill can write a notebook whose kernel died as completed, so its word is not taken.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    executed = list(enumerate(code, start=1))
+    cells = list(enumerate(code, start=1))
     miscounted = [
         f"code cell {place} has execution count {cell.execution_count}, not {place}"
-        for place, cell in executed
+        for place, cell in cells
         if cell.execution_count != place
     ]
-    failed = [
+    failures = [
         f"code cell {place} ended with {output.ename}: {output.evalue}"
-        for place, cell in executed
+        for place, cell in cells
         for output in cell.outputs
         if output.output_type == "error"
     ]
     silent = [] if any(cell.outputs for cell in code) else ["no cell has any output"]
-    return [*miscounted[:1], *failed, *silent]
+    return [*miscounted[:1], *failures, *silent]
 
 
 def paired_cells(

@@ -43,8 +43,8 @@ def owner() -> str:
 
 
 def _alive(who: str) -> bool:
-    pid, started = who.split(":")
-    return _started(int(pid)) == started
+    pid, start = who.split(":")
+    return _started(int(pid)) == start
 
 
 def end_with_parent() -> None:

@@ -32,9 +32,9 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     @classmethod
-    def of_profile(cls, profiles: Profiles, profile: str, given: Mapping[str, object]) -> dict[str, object]:
-        """The fields that ``profile`` sets, where the user has ``given`` some. A book whose profiles depend
-        on what is given, such as a data set, overrides this.
+    def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:
+        """The fields that ``profile`` sets, beside the user's ``choices``. A book whose profiles depend on
+        what is given, such as a data set, overrides this.
         """
         return dict(profiles.get(profile, {}))
 

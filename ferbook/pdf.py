@@ -83,7 +83,7 @@ def _moved(tag: str, page: str, pages: list[str]) -> str:
         other = target.removesuffix(".html")
         return f'{match[1]}="#{_place(other, name)}"' if other in pages and other != target else ""
 
-    tag = _PLACES.sub(lambda found: f"url(#{_place(page, found[1])})", _NAMES.sub(named, tag))
+    tag = _PLACES.sub(lambda url: f"url(#{_place(page, url[1])})", _NAMES.sub(named, tag))
     return _LINKS.sub(linked, tag)
 
 

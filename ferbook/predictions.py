@@ -175,23 +175,23 @@ def prediction_data(guess: Guess, results: Mapping[str, ChapterResult]) -> dict[
         best = (max if guess.largest else min)(values.values())
         right = [place for place, value in enumerate(values.values()) if value == best]
         return data | {"kind": "choice", "options": list(values), "right": right}
-    found = _measured(guess.number, own, results)
-    if found is None:
+    estimate = _measured(guess.number, own, results)
+    if estimate is None:
         return None
-    scale = 100 if found.unit == "share" else 1
+    scale = 100 if estimate.unit == "share" else 1
     if guess.within:
         right = [
-            k for k, (low, high) in enumerate(guess.within.values()) if low <= scale * found.value < high
+            k for k, (low, high) in enumerate(guess.within.values()) if low <= scale * estimate.value < high
         ]
         return data | {"kind": "choice", "options": list(guess.within), "right": right}
     zero = _measured(guess.zero, own, results) if guess.zero else None
-    ends = [None if end is None else scale * end for end in (found.low, found.high)]
+    ends = [None if end is None else scale * end for end in (estimate.low, estimate.high)]
     unit = "%" if scale == 100 else guess.unit
-    text = number_text(found.value, found.unit) if found.low is None else bounds_text(found)
+    text = number_text(estimate.value, estimate.unit) if estimate.low is None else bounds_text(estimate)
     return data | {
         "kind": "number",
         **{"from": guess.low, "to": guess.high, "step": guess.step, "unit": unit},
-        **{"value": scale * found.value, "low": ends[0], "high": ends[1], "text": text},
+        **{"value": scale * estimate.value, "low": ends[0], "high": ends[1], "text": text},
         "axis": guess.axis,
         "zero": 0 if zero is None else zero.value * (100 if zero.unit == "share" else 1),
     }

@@ -50,8 +50,8 @@ def _show(run: Run, progress: Progress, task: Task) -> None:
     if not task.started:
         progress.start_task(task.id)
         lines.append(f"{chapter}: running, {state['cells']} cells")
-    done = state["cells"] if finished else state["cell"] - 1
-    progress.update(task.id, completed=done, total=state["cells"])
+    count = state["cells"] if finished else state["cell"] - 1
+    progress.update(task.id, completed=count, total=state["cells"])
     if finished:
         lines.append(f"{chapter}: finished after {task.elapsed:.0f} s")
     for line in lines if progress.disable else ():

@@ -22,11 +22,11 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
         values = parameters[name]
         model = chapters()[name].parameters
         # What names a run decides what its profile sets.
-        named = {field: values[field] for field in suite().named_by}
-        expected = model().model_dump() | model.of_profile(chapters()[name].profiles, profile, named)
+        identity = {field: values[field] for field in suite().named_by}
+        defaults = model().model_dump() | model.of_profile(chapters()[name].profiles, profile, identity)
         for field, value in values.items():
             # A field that the model no longer has cannot be asked for.
-            if field not in expected or value == expected[field]:
+            if field not in defaults or value == defaults[field]:
                 continue
             everywhere = all(parameters[other].get(field, value) == value for other in names)
             key = field if everywhere else f"{name}.{field}"

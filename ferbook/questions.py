@@ -172,8 +172,8 @@ def log_text(log: tuple[Change, ...]) -> str:
 
 
 def _decisions(change: Change) -> list[str]:
-    moved = {name: each for name, each in change.claims.items() if each.before != each.after}
-    rows = [f"| {name} | {each.before} | {each.after} |" for name, each in moved.items()]
+    changes = {name: each for name, each in change.claims.items() if each.before != each.after}
+    rows = [f"| {name} | {each.before} | {each.after} |" for name, each in changes.items()]
     lines = ["| Claim | Verdict before | after |", "|---|---|---|", *rows] if rows else []
-    same = [f"{name} ({each.after})" for name, each in change.claims.items() if name not in moved]
+    same = [f"{name} ({each.after})" for name, each in change.claims.items() if name not in changes]
     return [*lines, *(["", f"The same verdict before and after: {'; '.join(same)}."] if same else [])]

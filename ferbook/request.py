@@ -37,14 +37,14 @@ class Request:
     def check(self) -> None:
         """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
         of any chapter, and for a value that is not allowed, whichever chapters are to run."""
-        known = {name for chapter in chapters().values() for name in chapter.parameters.model_fields}
+        fields = {name for chapter in chapters().values() for name in chapter.parameters.model_fields}
         for name in self.overrides:
             scope, dot, short = name.rpartition(".")
             if dot:
                 find_chapter(scope)
-            elif short not in known:
+            elif short not in fields:
                 raise ParameterError(
-                    f"no chapter has a parameter {name!r}{nearest_name(name, known)}; `ferbook params` "
+                    f"no chapter has a parameter {name!r}{nearest_name(name, fields)}; `ferbook params` "
                     "lists them"
                 )
         for chapter in chapters().values():
@@ -72,12 +72,12 @@ def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
     """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over
     ``name``.
     """
-    merged: dict[str, object] = {}
+    overrides: dict[str, object] = {}
     for source in sources:
         for name in sorted(source, key=lambda name: "." in name):
-            merged.pop(name, None)  # what is applied last wins, so an overridden name moves to the end
-            merged[name] = source[name]
-    return merged
+            overrides.pop(name, None)  # what is applied last wins, so an overridden name moves to the end
+            overrides[name] = source[name]
+    return overrides
 
 
 def read_overrides(file: Path) -> dict[str, object]:

@@ -38,7 +38,7 @@ _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MUL
 def _write_record(run: Run, request: Request, parameters: Mapping[str, Parameters]) -> None:
     """``run.yaml``: the request and, for each finished chapter, what its result was made from."""
     earlier = run.record() if run.exists() else {}
-    requested = earlier.get("request", {}).get("parameters", {})
+    requests = earlier.get("request", {}).get("parameters", {})
     chapters = {}
     for result in run.results():
         # A damaged chapter is about to run again, which a record that cannot be written would prevent.
@@ -48,7 +48,7 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, Parameter
         "run": run.name,
         "request": {
             "profile": request.profile,
-            "parameters": requested | {name: model.model_dump() for name, model in parameters.items()},
+            "parameters": requests | {name: model.model_dump() for name, model in parameters.items()},
         },
         "chapters": chapters,
     }
@@ -180,10 +180,10 @@ def run_chapters(
             _empty(run)
         elif run.exists() and not update:
             # Not before the run is ours: while we waited, its holder may have given it other parameters.
-            changed = differences(run.record()["request"]["parameters"], parameters)
-            if changed and run.results():
+            changes = differences(run.record()["request"]["parameters"], parameters)
+            if changes and run.results():
                 raise RunStoreError(
-                    f"run {run.name!r} exists with other parameters ({'; '.join(changed)}); "
+                    f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); "
                     "--update runs again what these change, --replace starts the run anew, --run NAME makes "
                     "another"
                 )

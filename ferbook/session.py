@@ -167,8 +167,8 @@ class Session:
         """Note how far the numbers of ``<kind>/<name>.csv`` may move when the chapter is executed again: all
         of them alike, or by column; a column that is not named may not move at all. None: as they like.
         """
-        allowed = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
-        self._record[kind][name] = words | {"tolerance": allowed}
+        tolerances = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
+        self._record[kind][name] = words | {"tolerance": tolerances}
         self._write()
 
     def _left_out(self, what: str, needs: str) -> str:
@@ -196,15 +196,15 @@ Opened = TypeVar("Opened", bound=Session)
 
 
 def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[str, object]:
-    parsed = {
+    values = {
         name: parse_value(chapter.name, chapter.parameters, name, value)
         for name, value in namespace.items()
         if isinstance(value, int | float | str) and not name.startswith("_") and name not in _SHELL_NAMES
     }
     for name in chapter.parameters.model_fields:
-        if name not in parsed:
+        if name not in values:
             raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")
-    return parsed
+    return values
 
 
 def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] = Session) -> Opened:

@@ -81,11 +81,11 @@ class _Text(HTMLParser):
 
 def _definitions(page: str) -> dict[str, str]:
     """The words that a glossary's ``page`` defines, by their ids -> what an attribute says of each."""
-    found = {}
+    definitions = {}
     for name, text in _DEFINED.findall(page):
         words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", text.partition("<em>Explained in</em>")[0])).strip()
-        found[name] = words.replace('"', "&quot;")
-    return found
+        definitions[name] = words.replace('"', "&quot;")
+    return definitions
 
 
 def _explained(page: str, definitions: Mapping[str, str]) -> str:
@@ -115,8 +115,8 @@ def public_address(remote: str) -> str:
         return ""
     host, path = match.groups()
     inner = ("localhost", "local", "lan", "internal", "localdomain", "home", "corp", "test")
-    known = "." in host and host.rpartition(".")[2] not in inner and not re.fullmatch(r"[\d.]+", host)
-    return f"https://{host}/{path}" if known else ""
+    public = "." in host and host.rpartition(".")[2] not in inner and not re.fullmatch(r"[\d.]+", host)
+    return f"https://{host}/{path}" if public else ""
 
 
 def _origin() -> str:
@@ -140,7 +140,7 @@ def home() -> str:
         authors = [
             one.get("name") or f"{one['family-names']}, {one['given-names']}" for one in citation["authors"]
         ]
-        cited = f"{'; '.join(authors)} ({str(citation['date-released'])[:4]}). {citation['title']}"
+        reference = f"{'; '.join(authors)} ({str(citation['date-released'])[:4]}). {citation['title']}"
         licence = str(citation["license"])
     except (KeyError, TypeError, AttributeError) as fault:
         raise BookError(
@@ -154,8 +154,8 @@ def home() -> str:
         else ("the repository that this book was built in; its README says how to run it")
     )
     return (
-        f'<div class="footer-item home"><p>To cite: {html.escape(cited + version)}.</p>\n<p>Source: {place}. '
-        f'Licence: <a href="LICENSE.txt">{html.escape(licence)}</a>.</p></div>'
+        f'<div class="footer-item home"><p>To cite: {html.escape(reference + version)}.</p>\n'
+        f'<p>Source: {place}. Licence: <a href="LICENSE.txt">{html.escape(licence)}</a>.</p></div>'
     )
 
 

@@ -63,13 +63,13 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     among them, would now be the ``current`` ones.
     """
     result = run.result(chapter.name)
-    done = result.done()
-    if done is None:
+    manifest = result.done()
+    if manifest is None:
         begun = result.failed_folder.exists() or result.folder.exists()
         return ["not finished" if begun else "never ran"]
     if faults := result.faults():
         return [f"stored result damaged: {faults[0]}"]
-    reasons = reasons_out_of_date(done["inputs"], current)
+    reasons = reasons_out_of_date(manifest["inputs"], current)
     record = result.record()
     if "reference" in record:
         beside = reference_beside(run, chapter, current["parameters"]).result
@@ -94,5 +94,5 @@ def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
     record = run.record()
     request = request or stored_request(record)
     request.check()
-    known = list(chapters().values())
-    return states(run, known, {chapter.name: request.of_chapter(chapter) for chapter in known})
+    all_chapters = list(chapters().values())
+    return states(run, all_chapters, {chapter.name: request.of_chapter(chapter) for chapter in all_chapters})

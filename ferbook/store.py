@@ -89,8 +89,8 @@ class ChapterResult:
 
     def _vouched(self, name: str, most: int = LARGEST_RECORD) -> bytes:
         """The content of a file, of a finished chapter only as ``DONE.json`` vouches for it."""
-        content, done = read_vouched(self.folder / name, most), self.done()
-        if done and done["files"].get(name) != hashlib.sha256(content).hexdigest():
+        content, manifest = read_vouched(self.folder / name, most), self.done()
+        if manifest and manifest["files"].get(name) != hashlib.sha256(content).hexdigest():
             raise RunStoreError(
                 f"{self.folder / name}: differs from its checksum in {DONE}; run the chapter again"
             )
@@ -99,7 +99,7 @@ class ChapterResult:
     def faults(self) -> list[str]:
         """Which files differ from what ``DONE.json`` vouches for, or are no records; empty if none does."""
         try:
-            vouched = self._manifest()["files"]
+            checksums = self._manifest()["files"]
         except RunStoreError as fault:
             return [f"{self.chapter}: not finished ({fault})"]
         present = file_checksums(self.folder)
@@ -107,17 +107,17 @@ class ChapterResult:
         def fault(file: str) -> str:
             if present.get(file) == NO_FILE:
                 return f"a link or a pipe, {NO_FILE}"
-            if file not in vouched:
+            if file not in checksums:
                 return f"not in {DONE}"
             return f"differs from its checksum in {DONE}" if file in present else "missing"
 
-        every = vouched | present
-        if odd := [f"{self.chapter}/{f}: {fault(f)}" for f in every if vouched.get(f) != present.get(f)]:
+        every = checksums | present
+        if odd := [f"{self.chapter}/{f}: {fault(f)}" for f in every if checksums.get(f) != present.get(f)]:
             return odd
         try:
-            for file, read in (("record.json", self.record), ("metrics.json", self.metrics)):
-                if file in vouched:
-                    read()
+            for file, reader in (("record.json", self.record), ("metrics.json", self.metrics)):
+                if file in checksums:
+                    reader()
         except RunStoreError as fault:
             return [f"{self.chapter}: {fault}"]
         return []
@@ -138,8 +138,8 @@ class ChapterResult:
         """
         files = self._manifest()["files"]
         pages = (f"{self.chapter}.ipynb", "record.json", "metrics.json", "figures/", "tables/")
-        read = {name: key for name, key in files.items() if not name.startswith(pages)}
-        return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+        checksums = {name: key for name, key in files.items() if not name.startswith(pages)}
+        return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
     def shown_numbers(self) -> str:
         """SHA-256 (hex) over the finished chapter's metrics and the numbers of its tables and figures."""
@@ -153,8 +153,8 @@ class ChapterResult:
         """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
         file = self.folder / "metrics.json"
         try:
-            stored = record_of(file, self._vouched(file.name))
-            return {name: Estimate.from_json(entry) for name, entry in stored.items()}
+            entries = record_of(file, self._vouched(file.name))
+            return {name: Estimate.from_json(entry) for name, entry in entries.items()}
         except DataError as fault:
             raise RunStoreError(f"{file}: {fault}; run the chapter again") from fault
 
@@ -186,25 +186,25 @@ class ChapterResult:
 
         Raises RunStoreError where the chapter is not finished or damaged.
         """
-        done = self.done()
-        if done is None:
+        manifest = self.done()
+        if manifest is None:
             raise RunStoreError(f"{self.folder}: not finished; run the chapter")
         return {
-            "finished": done["finished"],
+            "finished": manifest["finished"],
             **{name: value for name, value in self.record().items() if name not in ("figures", "tables")},
-            "parameters": done["inputs"].get("parameters", {}),
-            "packages": done["inputs"].get("packages", {}),
+            "parameters": manifest["inputs"].get("parameters", {}),
+            "packages": manifest["inputs"].get("packages", {}),
         }
 
     def commit(self, staged: Path, inputs: dict) -> None:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
-        done = {
+        manifest = {
             "chapter": self.chapter,
             "finished": now(),
             "inputs": inputs,
             "files": file_checksums(staged),
         }
-        write_json(staged / DONE, done)
+        write_json(staged / DONE, manifest)
         self.recover()
         if self.folder.exists():
             self.folder.rename(self._aside)

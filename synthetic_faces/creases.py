@@ -156,7 +156,7 @@ def laid(lines: np.ndarray, depths: Mapping[str, Sequence[float]]) -> np.ndarray
     kind, side = lines[:, :2].astype(int).T
     both = np.array([depths[name] for name in PATTERNS])[kind]
     depth = lines[:, 2] * np.where(side == 2, both.mean(axis=1), both[np.arange(len(both)), side % 2])
-    seen = depth > SHALLOW
-    x, z, angle, half, bow, width, ledge = lines[seen, 3:].T
-    rows = [[x, z, half], [np.cos(angle), np.sin(angle), bow], [width, depth[seen], ledge]]
+    visible = depth > SHALLOW
+    x, z, angle, half, bow, width, ledge = lines[visible, 3:].T
+    rows = [[x, z, half], [np.cos(angle), np.sin(angle), bow], [width, depth[visible], ledge]]
     return np.moveaxis(np.array(rows, np.float32), -1, 0).reshape(-1, 3)

@@ -69,21 +69,21 @@ def seen_as(emotion: str, strength: float, crowd: Crowd) -> np.ndarray:
 
     ``strength`` in [0, 1]: of the expression; without effect for a neutral face.
     """
-    shown = EMOTIONS.index(emotion)
+    index = EMOTIONS.index(emotion)
     neutral = np.eye(len(EMOTIONS))[NEUTRAL]
-    if shown == NEUTRAL:
-        seen, missed = crowd.clear, confusions()[NEUTRAL]
+    if index == NEUTRAL:
+        clarity, errors = crowd.clear, confusions()[NEUTRAL]
     else:
-        seen = crowd.faint + (crowd.clear - crowd.faint) * strength
-        missed = (1 - strength) * neutral + strength * confusions()[shown]
-    return seen * np.eye(len(EMOTIONS))[shown] + (1 - seen) * missed
+        clarity = crowd.faint + (crowd.clear - crowd.faint) * strength
+        errors = (1 - strength) * neutral + strength * confusions()[index]
+    return clarity * np.eye(len(EMOTIONS))[index] + (1 - clarity) * errors
 
 
 def cast_votes(emotion: str, strength: float, crowd: Crowd, rng: np.random.Generator) -> np.ndarray:
     """int64 (8,): how many of ``VOTERS`` voted for each of ``EMOTIONS``; see ``Crowd`` for the model."""
-    expected = seen_as(emotion, strength, crowd)
+    chances = seen_as(emotion, strength, crowd)
     # A concentration of 0 would be no distribution.
-    picture = rng.dirichlet(np.maximum(crowd.agreement * expected, 1e-3))
+    picture = rng.dirichlet(np.maximum(crowd.agreement * chances, 1e-3))
     return rng.multinomial(VOTERS, picture)
 
 

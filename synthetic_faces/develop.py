@@ -20,12 +20,12 @@ def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
     sensor noise, a smaller copy, compression.
     """
     # Darkness rounded to less than no light would have no root, and the whole picture then no levels.
-    exposed = np.maximum(radiance.astype(np.float64), 0) * 2.0**shot.exposure
-    picture = (1 - np.exp(-1.45 * exposed)) ** (1 / 1.75)
+    exposure = np.maximum(radiance.astype(np.float64), 0) * 2.0**shot.exposure
+    picture = (1 - np.exp(-1.45 * exposure)) ** (1 / 1.75)
     if shot.levels > 0:
         low, high = np.quantile(picture, (0.01, 0.99))
-        stretched = (picture - low) / max(high - low, 0.05)
-        picture = np.clip(picture + shot.levels * (stretched - picture), 0, 1)
+        contrast = (picture - low) / max(high - low, 0.05)
+        picture = np.clip(picture + shot.levels * (contrast - picture), 0, 1)
     if shot.contrast != 1:
         picture = np.clip(picture.mean() + shot.contrast * (picture - picture.mean()), 0, 1)
     if shot.blur > 0.05:

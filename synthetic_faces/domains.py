@@ -238,9 +238,9 @@ def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
         if value and value not in OPTIONS[option]:
             raise SettingError(f"{option} is {value!r}; it must be one of {', '.join(OPTIONS[option])}")
     if timing and domain.course == "still":
-        known = ", ".join(other.name for other in DOMAINS.values() if other.course != "still")
+        names = ", ".join(other.name for other in DOMAINS.values() if other.course != "still")
         raise SettingError(
-            f"timing is {timing!r}, but {domain.name} has single pictures; leave it out, or take {known}"
+            f"timing is {timing!r}, but {domain.name} has single pictures; leave it out, or take {names}"
         )
     if timing == "in_turn" and not (domain.course == "clip" and set(domain.counts) <= set(ORDERS)):
         raise SettingError(f"timing is {timing!r}, which {domain.name} cannot have; take micro")

@@ -168,21 +168,21 @@ def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> E
     variants = NATURAL.get(emotion, VARIANTS[emotion]) if spread.natural else VARIANTS[emotion]
     variant = variants[rng.choice(len(variants), p=[v.share for v in variants])]
     strength = float(rng.uniform(*spread.intensity))
-    shown = {au: rng.random() < p * (1 - spread.drop) for au, (p, _) in variant.aus.items()}
-    if shown and not any(shown.values()):
-        shown[max(variant.aus, key=lambda au: np.prod(variant.aus[au]))] = True
+    present = {au: rng.random() < p * (1 - spread.drop) for au, (p, _) in variant.aus.items()}
+    if present and not any(present.values()):
+        present[max(variant.aus, key=lambda au: np.prod(variant.aus[au]))] = True
 
     intensities = np.zeros((len(AUS), 2))
     strong = rng.integers(2)
     for au, (_, full) in variant.aus.items():
         row = AUS.index(au)
         value = full * strength * (1 + spread.jitter * rng.standard_normal())
-        alone, half, pulled = rng.random() < spread.one_sided, rng.integers(2), rng.uniform(0, 0.15)
-        if shown[au]:
+        alone, half, pull = rng.random() < spread.one_sided, rng.integers(2), rng.uniform(0, 0.15)
+        if present[au]:
             intensities[row] = value
             if SIDED[row] and (variant.one_sided or alone):
                 # A unilateral movement pulls the other half along a little.
-                intensities[row, 1 - (strong if variant.one_sided else half)] *= pulled
+                intensities[row, 1 - (strong if variant.one_sided else half)] *= pull
     for _ in range(2):
         if rng.random() < spread.extra:
             row = AUS.index(_EXTRAS[rng.integers(len(_EXTRAS))])

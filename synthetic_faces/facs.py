@@ -263,18 +263,18 @@ def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     equals) and the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27. The
     weaker of ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
     """
-    resolved = intensities.copy()
+    levels = intensities.copy()
     for groups in ALTERNATIVES:
         first, second = ([AUS.index(au) for au in group] for group in groups)
-        if resolved[first].max() > 0 and resolved[second].max() > 0:
-            resolved[second if resolved[first].max() >= resolved[second].max() else first] = 0
+        if levels[first].max() > 0 and levels[second].max() > 0:
+            levels[second if levels[first].max() >= levels[second].max() else first] = 0
     lips, jaw = AUS.index("AU25"), [AUS.index("AU26"), AUS.index("AU27")]
-    resolved[lips] = np.maximum(resolved[lips], 0.5 * resolved[jaw].max())
+    levels[lips] = np.maximum(levels[lips], 0.5 * levels[jaw].max())
     up, down = (AUS.index(au) for au in OPPOSED)
     for half in range(len(SIDES)):
-        weaker = up if resolved[up, half] < resolved[down, half] else down
-        resolved[weaker, half] = min(resolved[weaker, half], OPPOSED_LIMIT)
-    return resolved
+        weaker = up if levels[up, half] < levels[down, half] else down
+        levels[weaker, half] = min(levels[weaker, half], OPPOSED_LIMIT)
+    return levels
 
 
 STRONGEST_ACTION = 2.6

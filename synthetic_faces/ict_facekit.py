@@ -172,14 +172,14 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
     try:
         everything, groups, corners = _read_neutral(_file(folder, f"{NEUTRAL_FILE}.obj"))
         points = json.loads(_file(folder, "vertex_indices.json").read_text())["idx_to_landmark_verts"]
-        used = np.unique(corners)
+        vertices = np.unique(corners)
         position = np.full(len(everything), -1)
-        position[used] = np.arange(len(used))
+        position[vertices] = np.arange(len(vertices))
         marks = position[points]
-        neutral = everything[used]
+        neutral = everything[vertices]
 
         def shape(name: str) -> np.ndarray:
-            return (_read_vertices(_file(folder, f"{name}.obj"), len(everything))[used] - neutral).astype(
+            return (_read_vertices(_file(folder, f"{name}.obj"), len(everything))[vertices] - neutral).astype(
                 np.float32
             )
 
@@ -196,8 +196,8 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
             f"{folder / MODEL}: not the head model ICT-FaceKit as published ({fault})"
         ) from fault
     corners = position[corners]
-    eyes, teeth = (np.isin(np.arange(len(used)), corners[groups == group]) for group in (EYE, TEETH))
-    skin = np.isin(np.arange(len(used)), corners[groups == SKIN])
+    eyes, teeth = (np.isin(np.arange(len(vertices)), corners[groups == group]) for group in (EYE, TEETH))
+    skin = np.isin(np.arange(len(vertices)), corners[groups == SKIN])
     own = [anny.template[anny.in_group(group)] for group in (EYE, SKIN, TEETH)]
     neutral = neutral + _middle(own[0]) - _middle(neutral[eyes])
 
@@ -214,7 +214,7 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
     for side in (-1, 1):
         ball, annys = eyes & (side * neutral[:, 0] > 0), own[0][side * own[0][:, 0] > 0]
         template[ball] = neutral[ball] + _middle(annys) - _middle(neutral[ball])
-    ids = np.full(len(used), -1, np.int32)
+    ids = np.full(len(vertices), -1, np.int32)
     bite = 0.5 * (neutral[teeth, 2].min() + neutral[teeth, 2].max())
     upper = teeth & (neutral[:, 2] > bite)
     ids[upper] = UPPER_TEETH_FROM
@@ -224,9 +224,9 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
     ids[marks] = LANDMARK_VERTICES
 
     near = np.flatnonzero(anny.in_group(SKIN))
-    regions = np.zeros((len(used), len(REGIONS)), np.float32)
+    regions = np.zeros((len(vertices), len(REGIONS)), np.float32)
     regions[skin] = _nearest(template[skin], anny.template[near], anny.regions[near])
-    inside = skin & (used >= _INSIDE.start) & (used < _INSIDE.stop)
+    inside = skin & (vertices >= _INSIDE.start) & (vertices < _INSIDE.stop)
     regions[:, REGIONS.index("inside-mouth")] = 0
     regions[inside] = np.eye(len(REGIONS), dtype=np.float32)[REGIONS.index("inside-mouth")]
     return Assets(
@@ -242,7 +242,7 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
         local_negative=-modes,
         local_positive=modes,
         macro_names=np.array([], "U1"),
-        macro=np.zeros((0, len(used), 3), np.float32),
+        macro=np.zeros((0, len(vertices), 3), np.float32),
     )
 
 

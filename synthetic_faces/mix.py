@@ -125,8 +125,8 @@ def shared_emotions(base: str, other: str) -> tuple[str, ...]:
         raise SettingError(f"base and other are both {base}; there is nothing between them")
     for domain in map(domain_named, (base, other)):
         require_head(domain, None)
-    shown = [_emotions(domain_named(name)) for name in (base, other)]
-    both = tuple(emotion for emotion in EMOTIONS if all(emotion in own for own in shown))
+    emotion_sets = [_emotions(domain_named(name)) for name in (base, other)]
+    both = tuple(emotion for emotion in EMOTIONS if all(emotion in own for own in emotion_sets))
     if len(both) < 2:
         raise SettingError(
             f"the domains {base} and {other} share {len(both)} emotions, at least 2 are needed to tell apart"
@@ -191,15 +191,15 @@ def render_person(
             yield picture.pixels, intensities.max(axis=1)
 
 
-def mixed(base: Domain, other: Domain, switched: Iterable[str]) -> Domain:
-    """The domain ``base`` with the capture, looks and spread of ``other`` in all settings of the ``switched``
-    factors.
+def mixed(base: Domain, other: Domain, factors: Iterable[str]) -> Domain:
+    """The domain ``base`` with the capture, looks and spread of ``other`` in all settings of the
+    ``factors``.
     """
     parts = {}
     for part in ("capture", "looks", "spread"):
-        taken = [name for factor in switched for name in getattr(FACTORS[factor], part)]
+        names = [name for factor in factors for name in getattr(FACTORS[factor], part)]
         there = getattr(other, part)
-        parts[part] = replace(getattr(base, part), **{name: getattr(there, name) for name in taken})
+        parts[part] = replace(getattr(base, part), **{name: getattr(there, name) for name in names})
     return replace(base, **parts)
 
 
@@ -212,10 +212,10 @@ def draw_intensities(domain: Domain, seed: int, number: int, emotion: str) -> np
 
 
 def draw_mixed_shot(
-    base: Domain, other: Domain, switched: Iterable[str], seed: int, number: int, emotion: str
+    base: Domain, other: Domain, factors: Iterable[str], seed: int, number: int, emotion: str
 ) -> Shot:
-    """The shot of person ``number`` showing ``emotion`` as ``base`` draws it, with what the ``switched``
-    factors take from the one of ``other``.
+    """The shot of person ``number`` showing ``emotion`` as ``base`` draws it, with what the ``factors``
+    take from the one of ``other``.
     """
     own, far = (
         draw_shot(
@@ -225,5 +225,5 @@ def draw_mixed_shot(
         )
         for domain in (base, other)
     )
-    taken = [name for factor in switched for name in FACTORS[factor].shot]
-    return replace(own, **{name: getattr(far, name) for name in taken})
+    names = [name for factor in factors for name in FACTORS[factor].shot]
+    return replace(own, **{name: getattr(far, name) for name in names})

@@ -72,8 +72,8 @@ def draw_muscles(
         ):
             choices = builds(text)
             # Shares of a Dirichlet distribution of concentration 0.4, which NumPy takes longer to draw.
-            drawn = rng.standard_gamma(0.4, len(choices))
-            parts = (drawn * (1 / drawn.sum())).tolist() if choices else []
+            gammas = rng.standard_gamma(0.4, len(choices))
+            parts = (gammas * (1 / gammas.sum())).tolist() if choices else []
             for build, part in zip(choices, parts, strict=True):
                 for action, weight in build.items():
                     recipe[action] = recipe.get(action, 0) + share * part * weight

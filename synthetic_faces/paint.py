@@ -103,8 +103,8 @@ def skin_albedo(p: wp.vec3, region: wp.vec4, grown: wp.vec3, scalp: float, valle
         albedo = albedo * (1.0 - scalp) + hair * scalp
     if p[2] < 0.63:
         collar = s.neckline + 0.5 * wp.abs(p[0])
-        dressed = 1.0 - step_between(collar - 0.002, collar + 0.002, p[2])
-        albedo = albedo * (1.0 - dressed) + s.clothes * dressed
+        cloth = 1.0 - step_between(collar - 0.002, collar + 0.002, p[2])
+        albedo = albedo * (1.0 - cloth) + s.clothes * cloth
     return albedo * (1.0 - region[1]) + 0.04 * region[1]
 
 

@@ -418,15 +418,15 @@ def _draw_local(
     features = looks.features * (_CHILDRENS_FEATURES if child else 1)
     fat = looks.weight * build.standard_normal()
     broad = build.uniform(*looks.breadth) if looks.breadth else 0.0
-    shared: dict[str, float] = {}
+    parts: dict[str, float] = {}
     values = np.zeros(len(names))
     for i, name in enumerate(names):
         part = name[2:] if name[:2] in ("l-", "r-") else name
         what = part.rsplit("-", 2)[0]
         spread = features * (_EXPRESSIVE_SHARE if part.startswith(_EXPRESSIVE) else 1)
-        if part not in shared:
-            drawn = spread * rng.standard_normal() + fat * _FAT.get(what, 0)
-            shared[part] = broad * _BREADTH[what] if looks.breadth and what in _BREADTH else drawn
+        if part not in parts:
+            draw = spread * rng.standard_normal() + fat * _FAT.get(what, 0)
+            parts[part] = broad * _BREADTH[what] if looks.breadth and what in _BREADTH else draw
         own = 0.25 * spread * rng.standard_normal() if part != name else 0.0
-        values[i] = shared[part] + own
+        values[i] = parts[part] + own
     return np.clip(values, -1, 1)

@@ -70,10 +70,10 @@ class Recipe:
 
         Raises SettingError for an option that there is not, or a value out of range.
         """
-        known = [field.name for field in fields(cls)[4:]]
-        if unknown := [name for name in options if name not in known]:
+        names = [field.name for field in fields(cls)[4:]]
+        if unknown := [name for name in options if name not in names]:
             raise SettingError(
-                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(known) or 'none'}"
+                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(names) or 'none'}"
             )
         own = domain_named(domain)
         return cls(domain, subjects or own.subjects, size or own.size, seed, **options)
@@ -123,7 +123,7 @@ def produce(
         frames = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
         request = {"domain": recipe.domain, "seed": recipe.seed, "person": person, "sequences": frames}
         looks = {"timing": recipe.timing, "family": recipe.family}
-        jobs.append(Job(sum(len(chosen) for *_, chosen in frames), request | looks))
+        jobs.append(Job(sum(len(numbers) for *_, numbers in frames), request | looks))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
     require_head(domain, head)
@@ -199,5 +199,5 @@ def render_sequences(
         sequence = Sequence(person, label, repeat)
         course = draw_course(own, seed, sequence, lambda every, apex, frames=frames: frames)
         shots = draw_shots(own, seed, sequence, course)
-        for shown, shot in zip(perform(own, seed, sequence, course).intensities, shots, strict=True):
-            yield renderer.render(someone, shown, shot, own.capture)
+        for intensities, shot in zip(perform(own, seed, sequence, course).intensities, shots, strict=True):
+            yield renderer.render(someone, intensities, shot, own.capture)

@@ -31,9 +31,9 @@ def inside_hair(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
         return margin
     # Locks end here and there, not along a line, and single hairs beside them: noise that runs down the hair.
     lock = wp.vec3(coordinates[0] * 9.0, coordinates[1] * 9.0, coordinates[2] * 3.0)
-    ragged = wp.noise(wp.rand_init(s.texture, 9), lock)
-    ragged += 0.7 * wp.noise(wp.rand_init(s.texture, 10), wp.vec3(lock[0] * 6.0, lock[1] * 6.0, lock[2]))
-    return margin - s.loose * s.grain * ragged
+    roughness = wp.noise(wp.rand_init(s.texture, 9), lock)
+    roughness += 0.7 * wp.noise(wp.rand_init(s.texture, 10), wp.vec3(lock[0] * 6.0, lock[1] * 6.0, lock[2]))
+    return margin - s.loose * s.grain * roughness
 
 
 @wp.func

@@ -67,7 +67,7 @@ def place(
     first: wp.array(dtype=wp.int32),
     around: wp.array(dtype=wp.int32),
     s: Uniforms,
-    seen: wp.array(dtype=wp.vec3),
+    views: wp.array(dtype=wp.vec3),
     lit: wp.array(dtype=wp.vec3),
     normals: wp.array(dtype=wp.vec3),
 ):
@@ -75,7 +75,7 @@ def place(
     triangles ``around[first[i]:first[i + 1]]``, which ``facing`` has.
     """
     i = wp.tid()
-    seen[i] = before_camera(points[i], s)
+    views[i] = before_camera(points[i], s)
     lit[i] = before_light(points[i], s)
     n = wp.vec3(0.0, 0.0, 0.0)
     for k in range(first[i], first[i + 1]):

@@ -191,11 +191,11 @@ class Renderer:
         units, which = np.nonzero(weights)
         first = np.searchsorted(units, np.arange(len(weights) + 1))
         shape = len(weights), len(self.assets.template)
-        moved = wp.zeros(shape, dtype=wp.vec3, device=self.device)
+        offsets = wp.zeros(shape, dtype=wp.vec3, device=self.device)
         movement = wp.zeros(shape[::-1], dtype=float, device=self.device)
         inputs = [*self._actions, *(self._array(part, wp.int32) for part in (first, which))]
         inputs.append(self._array(weights[units, which], float))
-        self._launch(flex, len(weights), inputs, [moved, movement])
+        self._launch(flex, len(weights), inputs, [offsets, movement])
         return movement.numpy()
 
     def _draw(self, places: wp.array, camera: int, steps: int, view: Uniforms, depths: wp.array) -> None:
@@ -301,14 +301,14 @@ class Renderer:
     def _add_gaze(self, weights: np.ndarray, person: Person, shot: Shot) -> np.ndarray:
         """The action weights with what is no action unit: where the eyes look and how the lids hang."""
         across, up = shot.gaze
-        more, shown = {}, dict(zip(self._names, weights, strict=True))
+        more, actions = {}, dict(zip(self._names, weights, strict=True))
         for side, outwards in zip(facs.SIDES, (across, -across), strict=True):
             more |= {f"eyeLookOut{side}": max(outwards, 0), f"eyeLookIn{side}": max(-outwards, 0)}
             more |= {f"eyeLookUp{side}": max(up, 0), f"eyeLookDown{side}": max(-up, 0)}
             # Two ways to shut an eye shut it no more than one does.
-            shut = shown[f"eyeBlink{side}"] + person.droop + shot.lids
-            open_ = max(1 - shown.get(f"eye-closure-{side}", 0), 0)
-            more[f"eyeBlink{side}"] = min(shut, open_) - shown[f"eyeBlink{side}"]
+            shut = actions[f"eyeBlink{side}"] + person.droop + shot.lids
+            open_ = max(1 - actions.get(f"eye-closure-{side}", 0), 0)
+            more[f"eyeBlink{side}"] = min(shut, open_) - actions[f"eyeBlink{side}"]
         return weights + [more.get(name, 0.0) for name in self._names]
 
     def _uniforms(self, shot: Shot, capture: Capture) -> Uniforms:
@@ -329,9 +329,9 @@ class Renderer:
         right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
         view.window = capture.window * scale * shot.zoom
         # The crop goes some of the way with the face, then as far off it as the shot says.
-        followed = capture.follow * (centre - aim)
-        across = followed @ right + view.window * shot.offset[0]
-        height = followed @ up + view.window * shot.offset[1]
+        shift = capture.follow * (centre - aim)
+        across = shift @ right + view.window * shot.offset[0]
+        height = shift @ up + view.window * shot.offset[1]
         view.eye = aim - CAMERA_DISTANCE * forward + across * right + height * up
         view.right, view.forward, view.up = right, forward, up
         aside = np.cross(view.light, up)

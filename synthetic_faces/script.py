@@ -86,12 +86,12 @@ def render_script(
         order.append(rows)
         request = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
         jobs.append(Job(len(rows), request | {"intensities": script.intensities[rows].tolist()}))
-    rendered = empty_arrays(len(script.people), size)
+    arrays = empty_arrays(len(script.people), size)
     render_people(
-        f"{__name__}:render_takes", jobs, rendered, size=size, workers=workers, cache=cache, head=head
+        f"{__name__}:render_takes", jobs, arrays, size=size, workers=workers, cache=cache, head=head
     )
     place = np.argsort(np.concatenate(order))
-    return {name: array[place] for name, array in rendered.items()}
+    return {name: array[place] for name, array in arrays.items()}
 
 
 def render_takes(
@@ -100,8 +100,8 @@ def render_takes(
     """The pictures of one person, one for each of ``takes`` with its ``intensities``."""
     own = domain_named(domain)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
-    for number, shown in zip(takes, intensities, strict=True):
-        yield renderer.render(someone, np.array(shown), take(domain, seed, person, number), own.capture)
+    for number, levels in zip(takes, intensities, strict=True):
+        yield renderer.render(someone, np.array(levels), take(domain, seed, person, number), own.capture)
 
 
 def script_rows(script: Script, domain: str) -> pd.DataFrame:

@@ -141,10 +141,10 @@ def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Pe
     if domain.timing == "in_turn":
         # The strength is drawn, not the expression's own, which would tell what it is.
         apex = rng.uniform(*domain.spread.intensity) * events()
-        come = turns(sequence.emotion, phase, rng)
+        progress = turns(sequence.emotion, phase, rng)
     else:
-        come = shares(domain.timing, sequence.emotion, phase, apex, stays=rising, rng=rng)
-    intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in come]
+        progress = shares(domain.timing, sequence.emotion, phase, apex, stays=rising, rng=rng)
+    intensities = [resolve_alternatives(np.maximum(rest, share * apex)) for share in progress]
     rng = _sequence_rng(domain, seed, Stream.LABEL, sequence)
     emotion, votes = sequence.emotion, None
     if domain.crowd:
@@ -172,11 +172,11 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
     # Slowly to somewhere, there and partly back: less than one swing in the sequence.
     ways, phases, swings = rng.standard_normal(5), rng.uniform(0, 1, 5), rng.uniform(0.1, 0.6, 5)
     turn = 2 * math.pi * (np.outer(times, swings) + phases)
-    moved = domain.motion * ways * (np.sin(turn) - np.sin(turn[0]))
+    motion = domain.motion * ways * (np.sin(turn) - np.sin(turn[0]))
     places = np.arange(len(times))
     if domain.course == "clip":
         places = np.array(course.frames) - course.onset
-    moved += 0.05 * domain.motion * rng.standard_normal((places[-1] + 1, 5))[places]
+    motion += 0.05 * domain.motion * rng.standard_normal((places[-1] + 1, 5))[places]
     return [
         replace(
             first,
@@ -186,7 +186,7 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
             shift=(first.shift[0] + 0.1 * across, first.shift[1] + 0.1 * up),
             frame=place,
         )
-        for place, (yaw, pitch, roll, across, up) in zip(places.tolist(), moved.tolist(), strict=True)
+        for place, (yaw, pitch, roll, across, up) in zip(places.tolist(), motion.tolist(), strict=True)
     ]
 
 

@@ -75,8 +75,8 @@ def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
 
     Raises SettingError for fewer than ``FEWEST_PEOPLE`` or more than 1,000 people, or a seed below 0.
     """
-    asked = SimpleNamespace(people=people, seed=seed)
-    require_between(asked, people=(FEWEST_PEOPLE, 1000), seed=(0, 2**31))
+    request = SimpleNamespace(people=people, seed=seed)
+    require_between(request, people=(FEWEST_PEOPLE, 1000), seed=(0, 2**31))
     rows = []
     for person in range(people):
         rows += [{"person": person, "part": "rest"}] * REST_PICTURES
@@ -96,9 +96,9 @@ def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
     table["dose"] = table["dose"].fillna(0.0)
     table["side"] = table["side"].fillna("both")
     table = table.fillna("")[["person", "part", "condition", "unit", "dose", "side", "emotion"]]
-    shown = np.stack([_intensities(row) for row in table.itertuples()])
+    intensities = np.stack([_intensities(row) for row in table.itertuples()])
     columns = [f"{au}_{side.lower()}" for au in AUS for side in SIDES]
-    table[columns] = shown.reshape(len(table), -1)
+    table[columns] = intensities.reshape(len(table), -1)
     order = np.random.default_rng((Stream.PAIR, seed, people)).permutation(len(table))
     table.insert(0, "file", [f"{place + 1:05d}.png" for place in np.argsort(order)])
     return table.iloc[order].reset_index(drop=True)
@@ -106,14 +106,14 @@ def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
 
 def _intensities(row: tuple) -> np.ndarray:
     """(len(AUS), 2): what a row of the table shows on the left and the right half of the face."""
-    shown = np.zeros((len(AUS), 2))
+    levels = np.zeros((len(AUS), 2))
     if row.emotion:
         for au, level in typical_aus(row.emotion).items():
-            shown[AUS.index(au)] = level
+            levels[AUS.index(au)] = level
     halves = {"both": (1, 1), "left": (1, 0), "right": (0, 1)}[row.side]
     for au in row.unit.split():
-        shown[AUS.index(au)] = np.multiply(row.dose, halves)
-    return shown
+        levels[AUS.index(au)] = np.multiply(row.dose, halves)
+    return levels
 
 
 def render_stimuli(
@@ -130,10 +130,10 @@ def render_stimuli(
     """
     jobs, order = [], []
     for person, own in table.groupby("person"):
-        shown = own[[f"{au}_{side.lower()}" for au in AUS for side in SIDES]].to_numpy()
+        intensities = own[[f"{au}_{side.lower()}" for au in AUS for side in SIDES]].to_numpy()
         order.append(own.index.to_numpy())
         request = {"seed": seed, "person": person, "places": own.index.tolist()}
-        request |= {"conditions": own["condition"].tolist(), "shown": shown.tolist()}
+        request |= {"conditions": own["condition"].tolist(), "shown": intensities.tolist()}
         jobs.append(Job(len(own), request))
     pixels = np.empty((len(table), size, size), np.uint8)
     arrays = {"pixels": pixels}
@@ -159,7 +159,7 @@ def render_audited(
             people[condition] = someone
         random = np.random.default_rng((Stream.TAKE, seed, AUDITED + person, place))
         offset = tuple((CUT_SPREAD * random.standard_normal(2)).tolist())
-        taken = replace(straight, seed=int(random.integers(2**31)), offset=offset)
-        taken = replace(taken, **values) if kind in ("pose", "light") else taken
+        shot = replace(straight, seed=int(random.integers(2**31)), offset=offset)
+        shot = replace(shot, **values) if kind in ("pose", "light") else shot
         intensities = np.array(each).reshape(len(AUS), 2)
-        yield (renderer.render(people[condition], intensities, taken, CAPTURE).pixels,)
+        yield (renderer.render(people[condition], intensities, shot, CAPTURE).pixels,)

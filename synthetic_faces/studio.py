@@ -126,15 +126,15 @@ def _without_driver_warning() -> Iterator[None]:
     """
     sys.stderr.flush()
     terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)
-            held.seek(0)
-            for line in held:
+            log.seek(0)
+            for line in log:
                 if b"load the NVIDIA CUDA driver" not in line:
                     os.write(2, line)

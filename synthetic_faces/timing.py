@@ -57,8 +57,8 @@ def schedule(*rows: str, wander: float = WANDER) -> tuple[np.ndarray, float]:
     times = np.full((len(AUS), 4), np.nan)
     for row in rows:
         units, _, values = row.partition(":")
-        chosen = [AUS.index(f"AU{unit}") for unit in units.split() if unit != "rest"]
-        times[chosen or np.isnan(times[:, 0])] = [float(value) for value in values.split()]
+        indices = [AUS.index(f"AU{unit}") for unit in units.split() if unit != "rest"]
+        times[indices or np.isnan(times[:, 0])] = [float(value) for value in values.split()]
     return times, wander
 
 
@@ -100,13 +100,13 @@ def turns(emotion: str, phase: np.ndarray, rng: np.random.Generator) -> np.ndarr
     to 2 as in ``shares``. They peak at a sixth, a half and five sixths of the clip, with a little chance that
     knows nothing of ``emotion``, and are gone at its ends.
     """
-    come = np.zeros((len(phase), len(AUS), 2))
+    progress = np.zeros((len(phase), len(AUS), 2))
     peaks = (np.arange(3) + 0.5) * 2 / 3 + _STRAY * rng.standard_normal(3)
     for event, peak in zip(ORDERS[emotion], peaks, strict=True):
         away = np.clip((phase - peak) / _TURN, -1, 1)
         course = 0.5 + 0.5 * np.cos(np.pi * away)
-        come[:, np.isin(AUS, EVENTS[event])] = (course * (np.abs(phase - 1) < 1))[:, None, None]
-    return come
+        progress[:, np.isin(AUS, EVENTS[event])] = (course * (np.abs(phase - 1) < 1))[:, None, None]
+    return progress
 
 
 def shares(
@@ -128,16 +128,16 @@ def shares(
     begin = np.repeat((times[:, 0] + wander * strays[0])[:, None], 2, axis=1)
     begin[SIDED, rng.integers(2)] += np.abs(LAG * rng.standard_normal(SIDED.sum()))
     # From here on only what is shown: (units,).
-    shown = apex > 0
-    unit, begin = np.nonzero(shown)[0], begin[shown]
+    active = apex > 0
+    unit, begin = np.nonzero(active)[0], begin[active]
     rise, hold, fall = (times[:, 1:].T * np.exp(TEMPO * strays[1:]))[:, unit]
     full, leave = begin + rise, begin + rise + hold
 
     def curves(time: np.ndarray) -> np.ndarray:
         there = np.clip((time[:, None] - begin) / rise, 0, 1)
-        gone = 0 * there if stays else np.clip((time[:, None] - leave) / fall, 0, 1)
+        decay = 0 * there if stays else np.clip((time[:, None] - leave) / fall, 0, 1)
         # Rounded: what is gone but for a rounding error would be coded.
-        return np.round(0.25 * (1 - np.cos(np.pi * there)) * (1 + np.cos(np.pi * gone)), 9)
+        return np.round(0.25 * (1 - np.cos(np.pi * there)) * (1 + np.cos(np.pi * decay)), 9)
 
     first, last = begin.min(), (leave + fall).max()
     if stays:
@@ -146,10 +146,10 @@ def shares(
     else:
         # As a coder sets it: when most is shown for the first time.
         grid = np.linspace(first, last, _STEPS)
-        total = curves(grid) @ apex[shown]
+        total = curves(grid) @ apex[active]
         peak = grid[(total >= total.max() - 1e-6).argmax()]
     # What would be missing at the apex is added along the course of the whole: that leaves the apex there.
     missing = np.maximum(LEAST_AT_APEX - curves(np.array([peak])), 0)
-    come = np.zeros((len(phase), *apex.shape))
-    come[:, shown] = curves(np.interp(phase, [0, 1, 2], [first, peak, last])) + missing * whole[:, None]
-    return np.minimum(come, 1)
+    progress = np.zeros((len(phase), *apex.shape))
+    progress[:, active] = curves(np.interp(phase, [0, 1, 2], [first, peak, last])) + missing * whole[:, None]
+    return np.minimum(progress, 1)

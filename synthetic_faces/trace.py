@@ -184,7 +184,7 @@ def hair_light(shapes: Shapes, strand: Spot, point: wp.vec3, direction: wp.vec3,
     lock = wp.noise(
         wp.rand_init(s.texture, 8), wp.vec3(material[0] * 9.0, material[1] * 9.0, material[2] * 2.0)
     )
-    tilted = wp.normalize(n + 0.6 * s.grain * lock * s.right)
+    normal = wp.normalize(n + 0.6 * s.grain * lock * s.right)
     albedo *= 1.0 + 0.5 * s.grain * lock
     # Towards its edge it gets thin, here more and there less: the skin shines through.
     thin = 1.0 - step_between(0.0, 2.0 * s.loose + 0.001, inside_hair(point, material, s))
@@ -192,9 +192,9 @@ def hair_light(shapes: Shapes, strand: Spot, point: wp.vec3, direction: wp.vec3,
     # Hair further back is in the dark of the hair before it.
     away = wp.clamp((s.middle[1] + 0.2 * s.half_head - point[1]) / (0.8 * s.half_head), 0.0, 1.0)
     albedo *= 0.25 + 0.75 * away
-    reach = lit(shapes, point, tilted, s)
+    reach = lit(shapes, point, normal, s)
     shine = 0.5 * s.gloss * away * (1.0 + lock) * (1.0 - s.cloth)
-    return shaded(albedo, shine, 20.0, reach, 1.0, tilted, direction, s)
+    return shaded(albedo, shine, 20.0, reach, 1.0, normal, direction, s)
 
 
 @wp.func
@@ -216,7 +216,7 @@ def met(shapes: Shapes, face: int, origin: wp.vec3, direction: wp.vec3):
 def cast(
     shapes: Shapes,
     movement: wp.array2d(dtype=float),
-    moved: wp.array(dtype=wp.uint32),
+    unit_bits: wp.array(dtype=wp.uint32),
     samples: wp.array(dtype=wp.int32),
     depths: wp.array2d(dtype=wp.uint64),
     strips: wp.array2d(dtype=wp.int32),
@@ -228,8 +228,8 @@ def cast(
     the skin seen there.
 
     ``strips``: how many strips of lashes lie before it. Bit i of ``inside``: the skin moves by more than
-    ``s.region`` of the largest movement of unit i, which ``movement`` has for each vertex, and ``moved`` as
-    bits; none where something else is seen, or where pixels have several samples. A lash hides no skin.
+    ``s.region`` of the largest movement of unit i, which ``movement`` has for each vertex, and ``unit_bits``
+    as bits; none where something else is seen, or where pixels have several samples. A lash hides no skin.
     """
     i = wp.tid()
     side = depths.shape[0]
@@ -246,19 +246,19 @@ def cast(
         limit = at_glasses
     colour = wp.float32(0.0)
     skin = wp.bool(False)
-    seen = Spot()
+    spot = Spot()
     word = depths[row, column]
     if word != UNCOVERED:
-        seen = met(shapes, wp.int32(word & wp.uint64(0xFFFFFFFF)), origin, direction)
-    if seen.met and seen.distance < limit:
-        limit = seen.distance
+        spot = met(shapes, wp.int32(word & wp.uint64(0xFFFFFFFF)), origin, direction)
+    if spot.met and spot.distance < limit:
+        limit = spot.distance
         point = origin + direction * limit
-        group = shapes.groups[seen.face]
+        group = shapes.groups[spot.face]
         if group == wp.uint8(HAIR):
-            colour = hair_light(shapes, seen, point, direction, s)
+            colour = hair_light(shapes, spot, point, direction, s)
         else:
             skin = group == wp.uint8(SKIN)
-            colour = head_light(shapes, seen, point, direction, s)
+            colour = head_light(shapes, spot, point, direction, s)
     elif frame:
         n = wp.normalize(wp.vec3(0.0, -1.0, 0.3))
         colour = shaded(s.rim_albedo, 0.3, 20.0, 1.0, 1.0, n, direction, s)
@@ -286,16 +286,16 @@ def cast(
     bits = wp.uint32(0)
     # The mask of a pixel is that of its middle.
     if skin and side == s.size:
-        a = moved[shapes.corners[3 * seen.face]]
-        b = moved[shapes.corners[3 * seen.face + 1]]
-        c = moved[shapes.corners[3 * seen.face + 2]]
+        a = unit_bits[shapes.corners[3 * spot.face]]
+        b = unit_bits[shapes.corners[3 * spot.face + 1]]
+        c = unit_bits[shapes.corners[3 * spot.face + 2]]
         bits = a & b & c
         # Units that move some of the corners so far, but not all.
         open = (a | b | c) ^ bits
         if open != wp.uint32(0):
             for unit in range(movement.shape[1]):
                 bit = wp.uint32(1) << wp.uint32(unit)
-                if (open & bit) != wp.uint32(0) and moves(movement, shapes.corners, unit, seen) > s.region:
+                if (open & bit) != wp.uint32(0) and moves(movement, shapes.corners, unit, spot) > s.region:
                     bits |= bit
     inside[i] = bits
 
@@ -316,10 +316,10 @@ def flex(
     first: wp.array(dtype=wp.int32),
     which: wp.array(dtype=wp.int32),
     weights: wp.array(dtype=float),
-    moved: wp.array2d(dtype=wp.vec3),
+    offsets: wp.array2d(dtype=wp.vec3),
     movement: wp.array2d(dtype=float),
 ):
-    """How far each unit moves each vertex, as a share of its largest movement; ``moved`` has room for the
+    """How far each unit moves each vertex, as a share of its largest movement; ``offsets`` has room for the
     way, and zeros, as ``movement``.
 
     Action a moves ``vertices[start[a]:start[a + 1]]`` by ``ways``; unit i takes the actions
@@ -328,14 +328,14 @@ def flex(
     unit = wp.tid()
     for k in range(first[unit], first[unit + 1]):
         for j in range(start[which[k]], start[which[k] + 1]):
-            moved[unit, vertices[j]] = moved[unit, vertices[j]] + weights[k] * ways[j]
+            offsets[unit, vertices[j]] = offsets[unit, vertices[j]] + weights[k] * ways[j]
     largest = wp.float32(0.0)
     for k in range(first[unit], first[unit + 1]):
         for j in range(start[which[k]], start[which[k] + 1]):
-            largest = wp.max(largest, wp.length(moved[unit, vertices[j]]))
+            largest = wp.max(largest, wp.length(offsets[unit, vertices[j]]))
     for k in range(first[unit], first[unit + 1]):
         for j in range(start[which[k]], start[which[k] + 1]):
-            movement[vertices[j], unit] = wp.length(moved[unit, vertices[j]]) / largest
+            movement[vertices[j], unit] = wp.length(offsets[unit, vertices[j]]) / largest
 
 
 @wp.kernel

@@ -108,8 +108,8 @@ def render_people(
         most = most if device == "cpu" else min(most, GPU_WORKERS)
         for _ in range(1, min(workers or most, len(jobs))):
             start_one()
-        for done in as_completed(feeds):
-            done.result()
+        for future in as_completed(feeds):
+            future.result()
 
 
 def usable_cores() -> int:

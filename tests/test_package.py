@@ -94,6 +94,26 @@ def test_the_reference_can_be_read_before_the_chapters_are_run():
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    ("npx", "told", "passes"),
+    [
+        (None, "Node.js, which has npx, is not here", True),
+        ("exit 1", "npm cannot fetch their linter here", True),
+        ('case "$*" in *--version) ;; *) echo found; exit 1 ;; esac', "found", False),
+        ('echo "$*"', "lint --error-on-warnings book/_static", True),
+    ],
+)
+def test_scripts_are_linted_where_that_can_be(tmp_path, npx, told, passes):
+    file = tmp_path / "npx"
+    if npx:
+        file.write_text(f"#!/bin/sh\n{npx}\n")
+        file.chmod(0o755)
+    command = ["make", f"NPX={file}", "lint-scripts"]
+    answer = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False)
+    assert told in answer.stdout and (answer.returncode == 0) is passes
+    assert ("not tested" in answer.stdout) is told.endswith("here")
+
+
 def test_an_old_python_is_refused_with_a_clear_message(tmp_path):
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.9.1 ;; *) exit 1 ;; esac\n")

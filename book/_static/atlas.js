@@ -2,6 +2,7 @@
 // and a link to each; what is chosen stands in the address. One tab stop, arrow keys within. Without this script
 // its tiles stand as they are, each with its verdict.
 document.addEventListener("DOMContentLoaded", () => {
+  const { node, choice, inAddress, fromAddress } = globalThis.suite;
   const atlas = document.querySelector(".filter-atlas");
   if (!atlas) return;
   const told = JSON.parse(document.getElementById("filter-verdicts")?.textContent ?? "{}");
@@ -14,7 +15,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   for (const { element, summary, number, unit, cause, verdict } of tiles) {
-    const line = document.createElement("p");
+    const line = node("p");
     if (verdicts) {
       const moved = cause ? `${cause} moves it most` : "no unit raises it";
       line.textContent = !unit
@@ -23,45 +24,31 @@ document.addEventListener("DOMContentLoaded", () => {
           `${unit === cause ? "verified" : "not verified"}. `;
       summary.setAttribute("aria-label", `${summary.getAttribute("aria-label")}, ${verdict} ${unit}`.trim());
     }
-    const link = document.createElement("a");
-    link.href = `#${element.id}`;
-    link.textContent = `Link to filter ${number}`;
-    line.append(link);
+    line.append(node("a", { href: `#${element.id}`, textContent: `Link to filter ${number}` }));
     element.append(line);
   }
 
-  const bar = document.createElement("form");
-  bar.className = "atlas-tools";
-  const choice = (name, label, options) => {
-    const select = document.createElement("select");
-    select.name = name;
-    for (const [value, text] of options) select.append(new Option(text, value));
-    field(label, select);
-  };
-  const field = (label, control) => {
-    const box = document.createElement("label");
-    box.append(`${label} `, control);
-    bar.append(box);
-  };
-  const find = Object.assign(document.createElement("input"), { type: "search", name: "find" });
-  find.placeholder = verdicts ? "44, AU12, mouth" : "44";
-  field("Find", find);
+  const find = node("input", { type: "search", name: "find", placeholder: verdicts ? "44, AU12, mouth" : "44" });
+  const bar = node("form", { className: "atlas-tools" }, node("label", {}, "Find ", find));
+  const choose = (name, label, options) => bar.append(choice(label, options, { name })[0]);
   const byUnit = verdicts ? [["unit", "by unit"]] : [];
-  choice("sort", "Sort", [["rank", "strongest first"], ["number", "by number"], ...byUnit]);
+  choose("sort", "Sort", [["rank", "strongest first"], ["number", "by number"], ...byUnit]);
   const shares = [[0.25, "strongest quarter"], [0.5, "stronger half"], [1, "all"]];
-  choice("share", "Strength", tiles.length > 99 ? shares : shares.reverse());
+  choose("share", "Strength", tiles.length > 99 ? shares : shares.reverse());
   if (verdicts) {
     const size = (au) => Number(au.slice(2));
     const units = [...new Set(tiles.map((tile) => tile.unit).filter(Boolean))].sort((a, b) => size(a) - size(b));
-    choice("unit", "Unit", [["", "all"], ...units.map((unit) => [unit, unit])]);
-    choice("verdict", "Verdict", [["", "all"], ["verified", "verified"], ["claimed", "claimed, not verified"], ["no claim", "no claim"]]);
+    choose("unit", "Unit", [["", "all"], ...units.map((unit) => [unit, unit])]);
+    choose("verdict", "Verdict", [["", "all"], ["verified", "verified"], ["claimed", "claimed, not verified"], ["no claim", "no claim"]]);
   }
-  const count = document.createElement("output");
+  const count = node("output");
   bar.append(count);
   atlas.before(bar);
 
   let shown = tiles;
-  const stopAt = (summary) => tiles.forEach((tile) => (tile.summary.tabIndex = tile.summary === summary ? 0 : -1));
+  const stopAt = (summary) => {
+    for (const tile of tiles) tile.summary.tabIndex = tile.summary === summary ? 0 : -1;
+  };
   const apply = () => {
     const asked = Object.fromEntries(new FormData(bar));
     const word = asked.find.toLowerCase().replace("filter", "").replace(/\bau\s+(?=\d)/, "au").trim();
@@ -93,7 +80,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const first = control.options ? control.options[0].value : control.defaultValue;
       if (asked.get(control.name) === first) asked.delete(control.name);
     }
-    history.replaceState(null, "", asked.size ? `${START}${asked}` : location.pathname);
+    inAddress(START, asked);
   };
   bar.addEventListener("input", changed);
   bar.addEventListener("submit", (event) => event.preventDefault());
@@ -111,9 +98,10 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   const openAsked = () => {
-    if (location.hash.startsWith(START)) {
+    const asked = fromAddress(START);
+    if (asked) {
       bar.reset();
-      for (const [name, value] of new URLSearchParams(location.hash.slice(START.length))) {
+      for (const [name, value] of asked) {
         if (bar.elements[name]) bar.elements[name].value = value;
       }
       apply();

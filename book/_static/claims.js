@@ -2,6 +2,7 @@
 // claim's verdict and their count follow, by the rules of ferbook/verdicts.py. What was moved stands in the address.
 // Without this script the page has the answers by the frozen bounds.
 document.addEventListener("DOMContentLoaded", () => {
+  const { node, inAddress, fromAddress } = globalThis.suite;
   const source = document.getElementById("claims-data");
   if (!source) return;
   const { claims, colours, counted } = JSON.parse(source.textContent);
@@ -55,10 +56,9 @@ document.addEventListener("DOMContentLoaded", () => {
     return { step: whole, least: Math.floor((least - wide / 2 - row.limit) / whole), most: Math.ceil((most + wide / 2 - row.limit) / whole) };
   };
 
-  const bar = Object.assign(document.createElement("div"), { className: "bounds-bar" });
-  const count = document.createElement("output");
-  const back = Object.assign(document.createElement("button"), { type: "button", textContent: "Frozen bounds again" });
-  bar.append(count, " ", back);
+  const count = node("output");
+  const back = node("button", { type: "button", textContent: "Frozen bounds again" });
+  const bar = node("div", { className: "bounds-bar" }, count, " ", back);
   const cards = [...document.querySelectorAll(".bd-article .claim")];
   cards[0].closest("section").before(bar);
 
@@ -69,15 +69,14 @@ document.addEventListener("DOMContentLoaded", () => {
       const row = claims[number].rows[place];
       if (!row.name || row.role === "again") return;
       const { step, least, most } = reach(row);
-      const slider = Object.assign(document.createElement("input"), { type: "range", min: least, max: most, step: 1 });
+      const slider = node("input", { type: "range", min: least, max: most, step: 1 });
       slider.setAttribute("aria-label", `Bound: ${row.asks}`);
       const share = (value) => Math.min(1, Math.max(0, ((value - row.limit) / step - least) / (most - least)));
-      const box = Object.assign(document.createElement("div"), { className: "bound" });
+      const told = node("output");
+      const box = node("div", { className: "bound" }, slider, told);
       const [from, to] = [row.low ?? row.value, row.high ?? row.value].map(share);
       box.style.setProperty("--from", from);
       box.style.setProperty("--to", to);
-      const told = document.createElement("output");
-      box.append(slider, told);
       line.cells[2].append(box);
       sliders.push({ row, slider, step, told });
       slider.addEventListener("input", () => {
@@ -85,7 +84,7 @@ document.addEventListener("DOMContentLoaded", () => {
         if (steps) moved.set(row.name, Number((row.limit + steps * step).toPrecision(12)));
         else moved.delete(row.name);
         draw();
-        history.replaceState(null, "", moved.size ? `${START}${new URLSearchParams([...moved])}` : location.pathname);
+        inAddress(START, [...moved]);
       });
     });
   });
@@ -94,7 +93,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const draw = (wrong = "") => {
     const verdicts = claims.map((claim, number) => {
       const answers = claim.rows.map(answered);
-      answers.forEach((word, place) => label(lines[number][place].querySelector(".sd-badge"), word));
+      for (const [place, word] of answers.entries()) label(lines[number][place].querySelector(".sd-badge"), word);
       const verdict = judged(claim, answers);
       const card = cards[number];
       label(card.querySelector(".sd-badge"), verdict);
@@ -121,10 +120,11 @@ document.addEventListener("DOMContentLoaded", () => {
     back.hidden = !moved.size;
   };
   const asked = () => {
-    if (!location.hash.startsWith(START)) return draw();
+    const given = fromAddress(START);
+    if (!given) return draw();
     moved.clear();
     const wrong = [];
-    for (const [name, text] of new URLSearchParams(location.hash.slice(START.length))) {
+    for (const [name, text] of given) {
       const bound = Number(text);
       if (text.trim() && Number.isFinite(bound) && sliders.some(({ row }) => row.name === name)) moved.set(name, bound);
       else wrong.push(`${name}=${text}`);
@@ -138,7 +138,7 @@ document.addEventListener("DOMContentLoaded", () => {
   back.addEventListener("click", () => {
     moved.clear();
     draw();
-    history.replaceState(null, "", location.pathname);
+    inAddress(START, []);
   });
   addEventListener("hashchange", asked);
   asked();

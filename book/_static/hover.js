@@ -2,9 +2,7 @@
 // one stop of the tab key, arrow keys go from element to element, Escape hides the text. Links to a word of the
 // glossary show what it means, links to a figure the figure.
 document.addEventListener("DOMContentLoaded", () => {
-  const box = document.createElement("div");
-  box.className = "hover-text";
-  box.hidden = true;
+  const box = globalThis.suite.node("div", { className: "hover-text", hidden: true });
   box.setAttribute("aria-hidden", "true"); // a screen reader has the element's own label
   document.body.append(box);
   const put = (element, content) => {
@@ -15,8 +13,9 @@ document.addEventListener("DOMContentLoaded", () => {
     box.style.left = `${scrollX + Math.max(4, Math.min(place.left, right))}px`;
     box.style.top = `${scrollY + Math.max(4 - scrollY, place.top - box.offsetHeight - 6)}px`;
   };
-  const show = (element) => put(element, element.getAttribute("aria-label"));
-  const hide = () => (box.hidden = true);
+  const hide = () => {
+    box.hidden = true;
+  };
   const onceReached = (element, told) => {
     for (const event of ["pointerenter", "focus"]) element.addEventListener(event, told);
     for (const event of ["pointerleave", "blur"]) element.addEventListener(event, hide);
@@ -39,10 +38,7 @@ document.addEventListener("DOMContentLoaded", () => {
     elements.forEach((element, place) => {
       element.querySelector("title")?.remove(); // the browser would show it too
       element.setAttribute("tabindex", place ? "-1" : "0");
-      element.addEventListener("pointerenter", () => show(element));
-      element.addEventListener("pointerleave", hide);
-      element.addEventListener("focus", () => show(element));
-      element.addEventListener("blur", hide);
+      onceReached(element, () => put(element, element.getAttribute("aria-label")));
       element.addEventListener("keydown", (event) => {
         const next = elements[place + steps[event.key]];
         if (!next) return;

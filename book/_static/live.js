@@ -1,9 +1,8 @@
 /* The network in the page. Layers as in fer_lib/nets/zero_bias.py, projections as in fer_lib/look/deconvolution.py
    with the rule `deconv`. Nothing is asked of another machine; without this script a still picture stands there. */
 
-(function () {
-  "use strict";
-
+(() => {
+  const { node, unitControls } = globalThis.suite;
   const board = document.getElementById("live");
   const packed = document.getElementById("live-data");
   if (!board || !packed) {
@@ -14,7 +13,6 @@
   const GREY = 128; /* what the brush leaves */
   const REACH = 3; /* of the brush, in pixels */
   const WIDEST = 1600; /* longer side at which one's own picture is kept */
-  const NONE = "none";
 
   /* ---- the network ---- */
 
@@ -337,14 +335,12 @@
     board.replaceChildren(document.getElementById("live-controls").content);
     const find = (selector) => board.querySelector(selector);
     const all = (selector) => [...board.querySelectorAll(selector)];
-    const element = (name, properties) => Object.assign(document.createElement(name), properties);
     const say = (text) => {
       find(".said").textContent = text;
     };
     const changes = Object.fromEntries(all("[data-change]").map((each) => [each.dataset.change, each]));
-    const units = all("[data-unit]").map((select, k) => ({ select, range: all("[data-letter]")[k] }));
+    const units = all(".unit").map(({ children: [select, range, told] }) => ({ select, range, told }));
     const number = new Map(data.codes.map((code, place) => [code, place]));
-    const names = Object.keys(data.names);
     const face = find(".brushed");
     const brushed = new Uint8Array(SIDE * SIDE);
     const cursor = { x: SIDE / 2, y: SIDE / 2, shown: false };
@@ -354,43 +350,8 @@
     let own = null;
     let due = 0;
 
-    /* The rendered face. Two units are drawn at every other intensity only. */
-    units.forEach(({ select, range }, k) => {
-      for (const au of k ? [NONE, ...data.paired] : names) {
-        select.append(new Option(au === NONE ? "no other unit" : `${au} ${data.names[au]}`, au));
-      }
-      range.max = data.letters.length;
-      select.value = data.first[k][0];
-      range.value = data.letters.indexOf(data.first[k][1]) + 1;
-      select.addEventListener("change", render);
-      range.addEventListener("input", render);
-    });
-
-    function render() {
-      const [first, second] = units;
-      const may = data.paired.includes(first.select.value);
-      for (const option of second.select.options) {
-        option.disabled = option.value === first.select.value;
-      }
-      second.select.disabled = !may;
-      if (!may || second.select.value === first.select.value) {
-        second.select.value = NONE;
-      }
-      const two = second.select.value !== NONE;
-      second.range.disabled = !two;
-      for (const { range } of units) {
-        if (two && range.value % 2 === 0 && range.value > 0) {
-          range.value -= 1;
-        }
-        range.step = 1;
-        const letter = ["", ...data.letters][range.value];
-        range.setAttribute("aria-valuetext", letter || "off");
-        range.nextElementSibling.textContent = letter || "–";
-      }
-      const on = (two ? units : [first])
-        .filter(({ range }) => range.value > 0)
-        .sort((a, b) => names.indexOf(a.select.value) - names.indexOf(b.select.value));
-      const place = number.get(on.map(({ select, range }) => select.value + data.letters[range.value - 1]).join("+"));
+    function render(on) {
+      const place = number.get(on.map(({ au, letter }) => au + letter).join("+"));
       const [left, top] = [(place % data.columns) * SIDE, Math.floor(place / data.columns) * SIDE];
       const width = data.columns * SIDE;
       base = Uint8Array.from({ length: SIDE * SIDE }, (_, k) => {
@@ -494,23 +455,21 @@
     }
 
     for (const name of data.classes) {
-      const row = element("li");
-      row.append(element("span", { textContent: name }), element("span", { className: "bar" }));
-      row.append(element("b"), element("i", { title: "logit" }));
-      find(".emotions ul").append(row);
+      const bar = node("span", { className: "bar" });
+      const row = [node("span", { textContent: name }), bar, node("b"), node("i", { title: "logit" })];
+      find(".emotions ul").append(node("li", {}, ...row));
     }
     data.verdicts.forEach((told, k) => {
-      const tile = element("label");
-      const input = element("input", { type: "radio", name: "live-filter", value: k, checked: k === chosen });
+      const input = node("input", { type: "radio", name: "live-filter", value: k, checked: k === chosen });
       const mark = told ? `${told[0] === told[1] ? "✓" : "~"} ${told[0].slice(2)}` : "";
       input.setAttribute("aria-label", `Filter ${k}. ${verdictOf(k)}`);
       input.addEventListener("change", () => {
         chosen = k;
         ask();
       });
-      tile.className = told && told[0] === told[1] ? "yes" : "";
-      tile.append(input, element("b", { textContent: k }), element("span", { textContent: mark }));
-      find(".filters .grid").append(tile);
+      const className = told && told[0] === told[1] ? "yes" : "";
+      const words = [node("b", { textContent: k }), node("span", { textContent: mark })];
+      find(".filters .grid").append(node("label", { className }, input, ...words));
     });
 
     /* Brushing. */
@@ -568,11 +527,9 @@
       cursor.shown = false;
       ask();
     });
-    Object.values(changes).forEach((input) => input.addEventListener("input", ask));
+    for (const input of Object.values(changes)) input.addEventListener("input", ask);
     find("[data-do=reset]").addEventListener("click", () => {
-      Object.values(changes).forEach((input) => {
-        input.value = input.defaultValue;
-      });
+      for (const input of Object.values(changes)) input.value = input.defaultValue;
       brushed.fill(0);
       ask();
     });
@@ -651,11 +608,11 @@
       read(event.dataTransfer.files[0]);
     });
     const camera = find("[data-do=camera]");
-    camera.hidden = !(navigator.mediaDevices && navigator.mediaDevices.getUserMedia);
+    camera.hidden = !navigator.mediaDevices?.getUserMedia;
     camera.addEventListener("click", async () => {
       if (video.srcObject) {
         take(video, video.videoWidth, video.videoHeight);
-        video.srcObject.getTracks().forEach((track) => track.stop());
+        for (const track of video.srcObject.getTracks()) track.stop();
         video.srcObject = null;
         video.hidden = true;
         camera.textContent = "Camera";
@@ -678,7 +635,7 @@
       answers: (given, taught = true) => answered(taught ? trained : untrained, given),
       projection: (answer, filter, taught = true) => projected(taught ? trained : untrained, answer, filter),
     };
-    render();
+    unitControls(data, units, render)();
   }
 
   async function open() {

@@ -3,12 +3,16 @@
 // compared with its own deals (less their mean, over their standard deviation), and the named one with the largest
 // of all units in each deal, since it was chosen among them.
 (() => {
+  const { node, choice } = globalThis.suite;
   const root = document.querySelector(".own-detector");
   const data = JSON.parse(document.getElementById("own-detector-data").textContent);
   const DEALS = 1000;
   const { units, shown, sequences, emotions } = data;
   const members = [];
-  sequences.forEach((sequence, row) => (members[sequence] ??= []).push(row));
+  for (const [row, sequence] of sequences.entries()) {
+    members[sequence] ??= [];
+    members[sequence].push(row);
+  }
 
   // mulberry32: the same numbers on every machine
   const generator = (seed) => () => {
@@ -51,7 +55,7 @@
       }
       own.forEach((to, place) => {
         const source = members[from[place]];
-        members[to].forEach((row, number) => (labels[row] = shown[source[number % source.length]]));
+        for (const [number, row] of members[to].entries()) labels[row] = shown[source[number % source.length]];
       });
     }
     return labels;
@@ -74,16 +78,6 @@
     return { real, own, largest, p: (1 + largest.filter((each) => each >= own - 1e-9).length) / (1 + DEALS) };
   };
 
-  const node = (name, properties = {}, ...content) => {
-    const made = Object.assign(document.createElement(name), properties);
-    made.append(...content);
-    return made;
-  };
-  const choice = (label, options) => {
-    const select = node("select");
-    for (const [value, text] of options) select.append(new Option(text, value));
-    return [node("label", {}, `${label} `, select), select];
-  };
   const [networkLabel, network] = choice("Network", data.networks.map(({ name }, place) => [place, name]));
   const [filterLabel, filter] = choice("Filter", []);
   const [unitLabel, unit] = choice("These faces show", [["", "name a unit"], ...units.map((au, place) => [place, `${au} ${data.names[place]}`])]);

@@ -2,6 +2,7 @@
 // what was found, and draws the guess into the figure; a page counts them all. Without this script the questions
 // stand as they are. A browser that keeps nothing for files is handed the guesses in the address of the page.
 document.addEventListener("DOMContentLoaded", () => {
+  const { node, svgNode, fromAddress, inAddress } = globalThis.suite;
   const KEY = "predictions";
   const START = "#guesses?";
   let guesses = {};
@@ -19,11 +20,6 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch {
       keeps = false;
     }
-  };
-  const node = (name, properties = {}, ...content) => {
-    const made = Object.assign(document.createElement(name), properties);
-    made.append(...content);
-    return made;
   };
   const number = (asked, value) => {
     const digits = Math.max(0, -Math.floor(Math.log10(asked.step) + 1e-9));
@@ -84,23 +80,18 @@ document.addEventListener("DOMContentLoaded", () => {
     const slope = (other[along] - one[along]) / (other.value - one.value);
     let place = one[along] + slope * (asked.zero + guess - one.value);
     if (along === "y") place -= 4; // a label's foot lies below its tick
-    const drawn = (name, attributes) => {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-      for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-      return made;
-    };
-    const group = drawn("g", { class: "guess" });
+    const group = svgNode("g", { class: "guess" });
     group.dataset.guess = id;
     const same = boxes.filter((box) => (along === "x" ? Math.abs(box.x - first.x) < 1 : Math.abs(box.y - first.y) < 1));
     for (const box of same.filter((each, at) => same.findIndex((b) => b.x === each.x && b.y === each.y) === at)) {
       const [from, to] = along === "x" ? [box.x, box.x + box.width] : [box.y, box.y + box.height];
       const at = Math.min(to, Math.max(from, place)); // a guess beyond the axis lies at its end
       const ends = along === "x" ? { x1: at, x2: at, y1: box.y, y2: box.y + box.height } : { y1: at, y2: at, x1: box.x, x2: box.x + box.width };
-      group.append(drawn("line", ends));
+      group.append(svgNode("line", ends));
     }
     const at = group.querySelector("line");
     const late = along === "x" && Number(at.getAttribute("x1")) > first.x + first.width / 2;
-    const label = drawn("text", {
+    const label = svgNode("text", {
       x: Number(at.getAttribute("x1")) + (late ? -3 : 3),
       y: Number(at.getAttribute("y1")) + (along === "x" ? 9 : -3),
       "text-anchor": late ? "end" : "start",
@@ -212,9 +203,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const page = document.querySelector(".predictions");
   if (!page) return;
   const every = JSON.parse(page.textContent);
-  if (location.hash.startsWith(START)) {
+  const given = fromAddress(START);
+  if (given) {
     try {
-      guesses = { ...guesses, ...JSON.parse(new URLSearchParams(location.hash.slice(START.length)).get("all")) };
+      guesses = { ...guesses, ...JSON.parse(given.get("all")) };
       keep();
     } catch {
       page.before(node("p", { textContent: "The address holds guesses that cannot be read." }));
@@ -258,7 +250,7 @@ document.addEventListener("DOMContentLoaded", () => {
     forget.addEventListener("click", () => {
       guesses = {};
       keep();
-      history.replaceState(null, "", location.pathname);
+      inAddress(START, {});
       count();
     });
     page.replaceChildren(node("p", {}, node("output", {}, node("b", { textContent: lines.join(" ") }))), forget, scroll);

@@ -71,13 +71,13 @@ class AuVerificationParameters(NetworkParameters):
         from fer_lib.aus.permutations import blocks_of
         from fer_lib.aus.presence import presence
 
-        shown = presence(faces, self.present_from).scored()
+        labels = presence(faces, self.present_from).scored()
         # As in ``examine``, which leaves a group of the people out in turn.
-        moved = blocks_of(shown, "subject", within=shown.emotions).movable(shown.present)
-        if moved.max() < 1.25 * FEWEST_SUBJECTS:
+        people = blocks_of(labels, "subject", within=labels.emotions).movable(labels.present)
+        if people.max() < 1.25 * FEWEST_SUBJECTS:
             raise DataError(
                 f"face set {faces.name!r}: too few people in whom an action unit could be another's, within "
-                f"an emotion ({moved.max()} at most); it needs more people, or no action units: then "
+                f"an emotion ({people.max()} at most); it needs more people, or no action units: then "
                 "rendered people are asked about"
             )
 

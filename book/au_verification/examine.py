@@ -97,18 +97,18 @@ def questions(
 
     Raises what ``aus.presence.presence`` and ``Presence.scored`` raise.
     """
-    shown = presence(faces, present_from).scored()
+    labels = presence(faces, present_from).scored()
     domain = faces.name if faces.name in DOMAINS else "lab"
     switching = {"contexts": contexts, "size": faces.size[0], "face_seed": face_seed, "domain": domain}
-    dose = interventions(people, shown.aus, DOSE_LEVELS, **switching)
+    dose = interventions(people, labels.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
-    equal = interventions(people, shown.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
+    equal = interventions(people, labels.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
     elsewhere = None
     if other_heads and source_status(OTHER_HEADS)["found"]:
         switching["domain"] = OTHER_HEADS
-        own = matched_doses(interventions(_DOSED, shown.aus, DOSE_LEVELS, **switching)).intensities
-        elsewhere = interventions(other_heads, shown.aus, DOSE_LEVELS[-1:], doses=own, **switching)
-    return Questions(faces, shown, equal, doses.unreached, dose, measure, permutations, seed, elsewhere)
+        own = matched_doses(interventions(_DOSED, labels.aus, DOSE_LEVELS, **switching)).intensities
+        elsewhere = interventions(other_heads, labels.aus, DOSE_LEVELS[-1:], doses=own, **switching)
+    return Questions(faces, labels, equal, doses.unreached, dose, measure, permutations, seed, elsewhere)
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Whole:
 def examine(
     model: Classifier,
     layer: str,
-    asked: Questions,
+    queries: Questions,
     *,
     about: tuple[str, str, int],
     measures: Sequence[str] = (),
@@ -192,32 +192,37 @@ def examine(
     with torch.autocast(kind, torch.bfloat16, enabled=choose_precision("auto", kind).name == "bf16"):
         responses, equal, full = (
             maximal_responses(model, faces, layer, device=device)
-            for faces in (asked.faces, asked.equal.faces, asked.full.faces)
+            for faces in (queries.faces, queries.equal.faces, queries.full.faces)
         )
-    maxima, shown, names = responses.maxima, asked.shown, np.array([*asked.aus, ""])
+    maxima, labels, names = responses.maxima, queries.shown, np.array([*queries.aus, ""])
     # Units run in real people, whose labels therefore change places as a whole.
-    blocks = "sequence" if asked.faces.name in DOMAINS else "subject"
-    settings = {"permutations": asked.permutations, "seed": asked.seed, "device": device, "blocks": blocks}
-    overall = permutation_null(maxima, shown, asked.measure, **settings)
-    kept = _all_but_one(shown.subjects, groups)
+    blocks = "sequence" if queries.faces.name in DOMAINS else "subject"
+    settings = {
+        "permutations": queries.permutations,
+        "seed": queries.seed,
+        "device": device,
+        "blocks": blocks,
+    }
+    overall = permutation_null(maxima, labels, queries.measure, **settings)
+    masks = _all_but_one(labels.subjects, groups)
     nulls = []
-    for rows in kept:
-        some = shown.select(rows)
-        nulls.append(permutation_null(maxima[rows], some, asked.measure, within=some.emotions, **settings))
+    for rows in masks:
+        some = labels.select(rows)
+        nulls.append(permutation_null(maxima[rows], some, queries.measure, within=some.emotions, **settings))
     effects, raw = (
-        effects_of(found.maxima, switched, draws=20, flips=20, seed=asked.seed)
-        for found, switched in ((equal, asked.equal), (full, asked.full))
+        effects_of(activations.maxima, stimuli, draws=20, flips=20, seed=queries.seed)
+        for activations, stimuli in ((equal, queries.equal), (full, queries.full))
     )
     mean = mean_effects(effects, groups)
     there = {}
-    if asked.elsewhere:
-        found = maximal_responses(model, asked.elsewhere.faces, layer, device=device).maxima
-        others = effects_of(found, asked.elsewhere, draws=20, flips=20, seed=asked.seed)
+    if queries.elsewhere:
+        activations = maximal_responses(model, queries.elsewhere.faces, layer, device=device).maxima
+        others = effects_of(activations, queries.elsewhere, draws=20, flips=20, seed=queries.seed)
         means = mean_effects(others, groups)
-        there = {"elsewhere": _strongest_unit(means, asked.aus), "alike": rank_correlation(mean, means)}
+        there = {"elsewhere": _strongest_unit(means, queries.aus), "alike": rank_correlation(mean, means)}
     examined = Examined(
         *about,
-        aus=asked.aus,
+        aus=queries.aus,
         claimed=names[np.stack([claimed_units(null, "max_statistic", FAMILY_ERROR) for null in nulls])],
         strength=np.stack([np.where(null.tested, null.excess, -np.inf) for null in nulls]).astype(np.float32),
         caused=causes(effects, groups),
@@ -226,7 +231,7 @@ def examine(
         selective=_selective(mean),
         **there,
         named={
-            measure: np.stack([names[_named(maxima[rows], shown.present[rows], measure)] for rows in kept])
+            measure: np.stack([names[_named(maxima[rows], labels.present[rows], measure)] for rows in masks])
             for measure in measures
         },
         overall=names[claimed_units(overall, "max_statistic", FAMILY_ERROR)],
@@ -267,9 +272,9 @@ def mean_effects(effects: Effects, groups: int = 0, half: int | None = None) -> 
     group of them; of every other person only where ``half`` is 0 or 1.
     """
     people = np.arange(len(effects.people))
-    chosen = np.ones(len(people), bool) if half is None else people % 2 == half
-    kept = _all_but_one(people, groups)
-    return np.stack([effects.people[some & chosen, ..., -1].mean(axis=0) for some in kept])
+    sample = np.ones(len(people), bool) if half is None else people % 2 == half
+    masks = _all_but_one(people, groups)
+    return np.stack([effects.people[some & sample, ..., -1].mean(axis=0) for some in masks])
 
 
 def _strongest_unit(means: np.ndarray, aus: Sequence[str]) -> np.ndarray:

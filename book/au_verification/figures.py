@@ -53,13 +53,13 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
     axes.set(xlabel=f"maximal response of {name}", ylabel="pictures")
     style.in_percent(axes.yaxis)
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    seen = f"{len(with_it)} pictures with {unit} (filled) and {len(without)} without (outline)"
+    text = f"{len(with_it)} pictures with {unit} (filled) and {len(without)} without (outline)"
     data = {"left": edges[:-1], "right": edges[1:], "with_it": counts[0], "without": counts[1]}
     return style.Drawn(
         figure,
         pd.DataFrame(data),
-        f"Two histograms of the responses of {name}: {seen}.",
-        f"Responses of {name} to {seen}. Of one picture of each kind, drawn by lot, that with {unit} has the "
+        f"Two histograms of the responses of {name}: {text}.",
+        f"Responses of {name} to {text}. Of one picture of each kind, drawn by lot, that with {unit} has the "
         f"larger response in {style.percent(auroc)} of all pairs.",
         # Another filter may be the first when the chapter is executed again.
         tolerance=dict.fromkeys(("left", "right"), float(edges[-1]))
@@ -77,14 +77,14 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     everything = np.concatenate([*luck.values(), best])
     edges = np.arange(np.floor(everything.min() / BIN) * BIN, 1 + BIN, BIN).round(6)
     figure, panels = plt.subplots(2, 1, figsize=(style.WIDTH, 2.9), sharex=True)
-    counted = {name: np.histogram(values, edges)[0] for name, values in (luck | {"filters": best}).items()}
+    histograms = {name: np.histogram(values, edges)[0] for name, values in (luck | {"filters": best}).items()}
     bars, hover = {name: float(np.quantile(values, 1 - FAMILY_ERROR)) for name, values in luck.items()}, {}
-    looks = zip(counted, (style.MUTED, style.SKY, style.ORANGE), (0, 0, 1), strict=True)
+    looks = zip(histograms, (style.MUTED, style.SKY, style.ORANGE), (0, 0, 1), strict=True)
     for series, (name, colour, panel) in enumerate(looks):
-        drawn = panels[panel].bar(
-            edges[:-1], counted[name], 0.9 * BIN, align="edge", color=colour, label=name
+        patches = panels[panel].bar(
+            edges[:-1], histograms[name], 0.9 * BIN, align="edge", color=colour, label=name
         )
-        for number, (patch, count) in enumerate(zip(drawn, counted[name], strict=True)):
+        for number, (patch, count) in enumerate(zip(patches, histograms[name], strict=True)):
             if count:
                 gid = f"luck-{series}-{number}"
                 patch.set(gid=gid, alpha=1 if panel else 0.75)
@@ -96,18 +96,18 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     panels[1].set_xlabel("AUROC; dashed: passed by one deal in twenty")
-    told = [
+    phrases = [
         f"{bar:.2f} ({name}; {style.percent(float((best <= bar).mean()))} of the filters do not)"
         for name, bar in bars.items()
     ]
     return style.Drawn(
         figure,
-        pd.DataFrame({"left": edges[:-1], "right": edges[1:], **counted}),
+        pd.DataFrame({"left": edges[:-1], "right": edges[1:], **histograms}),
         f"Histograms over AUROC: the largest of each of some deals of the labels, {style.listing([*luck])}, "
-        f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(told)}.",
+        f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(phrases)}.",
         "Above, the largest AUROC of each deal of the labels; below, each filter's best. One deal in twenty "
-        f"passes {style.listing(told)}.",
-        tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(counted, _FILTERS),
+        f"passes {style.listing(phrases)}.",
+        tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(histograms, _FILTERS),
         hover=hover,
     )
 
@@ -137,7 +137,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     means = single.drop_duplicates(["group", "label", "panel"])
     own = means["group"].eq(list(parts)[-1]) & means["label"].eq(TRAINED)
     first = means[means["group"].eq(next(iter(parts)))]
-    told = [
+    phrases = [
         f"{panel}: {TRAINED} {values[TRAINED]:.2g}, {UNTRAINED} {values[UNTRAINED]:.2g}"
         for panel, values in first.pivot(index="panel", columns="label", values="mean").iterrows()
     ]
@@ -152,7 +152,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
         "over networks and people; each network is a small dot below.",
         caption="Small dots are networks, large dots their means with 95 % intervals over networks and "
-        f"people. Means: {style.listing(told)}.".replace("-", "−"),
+        f"people. Means: {style.listing(phrases)}.".replace("-", "−"),
         tolerance=dict.fromkeys(("value", "mean", "low", "high"), _COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
@@ -164,12 +164,12 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
     ``table``: of ``study.unit_table``; ``reference``: that of the reference, which is then drawn with the
     trained networks of this run. Data: the same.
     """
-    shown = table if reference is None else reference
-    above = shown.query("low > 0").groupby("series").size()
-    most = shown.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
+    source = table if reference is None else reference
+    above = source.query("low > 0").groupby("series").size()
+    most = source.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
     return _trained_beside_untrained(
         *(table, reference, "au"),
-        kept=most,
+        names=most,
         measured="verified filters beyond chance, mean over networks",
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
         "and of untrained networks.",
@@ -185,16 +185,16 @@ def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> 
 
     ``table``: of ``study.agreement_table``; ``reference`` as of ``by_unit``. Data: the same.
     """
-    shown = table if reference is None else reference
-    trained = shown[shown["series"].eq(TRAINED)].set_index("measure")["value"]
+    source = table if reference is None else reference
+    kappas = source[source["series"].eq(TRAINED)].set_index("measure")["value"]
     return _trained_beside_untrained(
         *(table, reference, "measure"),
-        kept=trained.index,
+        names=kappas.index,
         measured="κ of the named unit and the one that moves most",
         alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
         "one that moves the filter most, of trained and of untrained networks.",
         caption="How far the papers' rule names the unit that moves the filter most: κ, 0 is chance and 1 "
-        f"always. Best in trained networks is the {trained.idxmax()}, with {trained.max():.2f}.",
+        f"always. Best in trained networks is the {kappas.idxmax()}, with {kappas.max():.2f}.",
         tolerance=0.15,
     )
 
@@ -204,13 +204,13 @@ def _trained_beside_untrained(
     reference: pd.DataFrame | None,
     column: str,
     *,
-    kept: Collection[str],
+    names: Collection[str],
     measured: str,
     alt: str,
     caption: str,
     tolerance: float,
 ) -> style.Drawn:
-    """A row per name in ``column`` that is to be ``kept``, a dot per ``series`` of ``table`` (trained
+    """A row for each of ``names`` in ``column``, a dot per ``series`` of ``table`` (trained
     networks first); or of the ``reference``, with the trained networks of ``table`` as a series of their own.
     """
     data = table
@@ -219,7 +219,7 @@ def _trained_beside_untrained(
         data = pd.concat([reference, own.assign(series=YOURS)], ignore_index=True)
         caption += " Trained and untrained: the run reference; beside them this run."
     return forest(
-        data[data[column].isin(kept)].rename(columns={column: "label"}),
+        data[data[column].isin(names)].rename(columns={column: "label"}),
         measured=measured,
         axis=Axis("", null=0, null_name="chance"),
         alt=alt,
@@ -245,7 +245,7 @@ def training_course(table: pd.DataFrame) -> style.Drawn:
     """
     figure, panels = plt.subplots(len(ALONG), 1, figsize=(style.WIDTH, 4.0), sharex=True)
     looks = ((style.BLUE, "o-"), (style.VERMILION, "s--"), (style.ORANGE, "^-."))
-    told = []
+    phrases = []
     for axes, (column, title) in zip(panels, ALONG.items(), strict=True):
         for (seed, part), (colour, look) in zip(table.groupby("seed"), looks, strict=False):
             axes.plot(part["epoch"], part[column], look, color=colour, markersize=4, label=f"network {seed}")
@@ -256,13 +256,13 @@ def training_course(table: pd.DataFrame) -> style.Drawn:
     ends = table.sort_values("epoch").groupby("seed")
     for seed, part in ends:
         steps = [f"{row.verified_gain:.0f} after epoch {row.epoch}" for row in part.itertuples()]
-        told.append(f"network {seed} {style.listing(steps)}")
+        phrases.append(f"network {seed} {style.listing(steps)}")
     panels[-1].set_xlabel("epochs of training")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     first, last = (each[["accuracy", "verified_gain"]].mean() for each in (ends.first(), ends.last()))
     alt = (
-        f"Lines of {len(told)} networks along their training, in panels: accuracy, verified filters beyond "
-        f"chance, units that have one. Verified filters beyond chance: {'; '.join(told)}."
+        f"Lines of {len(phrases)} networks along their training, in panels: accuracy, verified filters "
+        f"beyond chance, units that have one. Verified filters beyond chance: {'; '.join(phrases)}."
     )
     caption = (
         "Networks along their training. From the first checkpoint to the epoch that was kept, mean accuracy "
@@ -273,16 +273,16 @@ def training_course(table: pd.DataFrame) -> style.Drawn:
     return style.Drawn(figure, table, alt, caption.replace("-", "−"), tolerance=moves)
 
 
-def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
-    """Effect by intensity: for each of the ``chosen`` filters, at most six, its claimed unit as a line with
-    its interval, the other units as thin grey lines.
+def dose_response(effects: Effects, pairs: pd.DataFrame) -> style.Drawn:
+    """Effect by intensity: for each filter of ``pairs``, at most six, its claimed unit as a line with its
+    interval, the other units as thin grey lines.
 
-    ``chosen``: of ``switching.showcase``. Data: a row per filter, AU and level (0 to 1), ``filter``, ``au``,
+    ``pairs``: of ``switching.showcase``. Data: a row per filter, AU and level (0 to 1), ``filter``, ``au``,
     ``level``, ``effect``, ``low``, ``high`` (standard deviations), ``claimed``.
     """
-    data = effect_table(effects, chosen)
-    figure, panels = _small_panels(len(chosen))
-    told, hover, first = [], {}, 0
+    data = effect_table(effects, pairs)
+    figure, panels = _small_panels(len(pairs))
+    phrases, hover, first = [], {}, 0
     for axes, (number, part) in zip(panels, data.groupby("filter", sort=False), strict=True):
         full = part[part["level"].eq(part["level"].max())].set_index("au")["effect"]
         for au, curve in part.groupby("au", sort=False):
@@ -306,7 +306,7 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
                 )
             axes.set_title(f"{number}, {au}", fontsize=style.SMALLEST)
             first += au == full.idxmax()
-            told.append(f"filter {number} and {au} {effect[-1]:+.1f} ({low[-1]:+.1f} to {high[-1]:+.1f})")
+            phrases.append(f"filter {number} and {au} {effect[-1]:+.1f} ({low[-1]:+.1f} to {high[-1]:+.1f})")
         axes.axhline(0, color=style.MUTED, linewidth=0.8)
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.set_xticks((0, 1))
@@ -321,7 +321,7 @@ def dose_response(effects: Effects, chosen: pd.DataFrame) -> style.Drawn:
     alt = (
         f"Line charts of {len(panels)} filters: the effect of the unit that the association names, with "
         "its interval, over its intensity, and those of the other units in grey. At the highest intensity: "
-        f"{style.listing(told)}."
+        f"{style.listing(phrases)}."
     )
     caption = (
         "What a unit alone does to the response, by its intensity, in standard deviations: the unit that the "
@@ -356,10 +356,10 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
     columns = ["intact", "silenced", "random", "random_low", "random_high", "difference", "low", "high"]
     data = table.loc[table["outcome"].eq(OWN_HEAD), ["au", "outcome", *columns]].reset_index(drop=True)
     head, difference = ({"label": data["au"], "panel": panel} for panel in ("head", "difference"))
-    drawn = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
+    others = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
     parts = {
         "its own silenced": head | {"value": data["silenced"]},
-        "others silenced": head | drawn,
+        "others silenced": head | others,
         "difference": difference | {"value": data["difference"], **data[["low", "high"]]},
     }
     hurt = int(data["low"].gt(0).sum())

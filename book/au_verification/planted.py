@@ -32,12 +32,12 @@ def plant(
     sequence stay, the tie to the pictures goes. To it are added ``snr`` of its standard deviations wherever
     the unit is shown (not where it is not coded). With ``snr`` 0 the channel detects nothing.
     """
-    planted = np.array(maxima, np.float64)
+    responses = np.array(maxima, np.float64)
     draws = np.concatenate(list(blocks_of(presence).draws(len(detectors), seed)))
     for (k, au), draw in zip(detectors.items(), draws, strict=True):
-        noise = planted[draw, k]
-        planted[:, k] = noise + snr * noise.std() * (presence.present[:, presence.aus.index(au)] == 1)
-    return planted
+        noise = responses[draw, k]
+        responses[:, k] = noise + snr * noise.std() * (presence.present[:, presence.aus.index(au)] == 1)
+    return responses
 
 
 def score_rules(
@@ -76,16 +76,16 @@ def score_rules(
             some = generator.choice(people, number or len(people), replace=False)
             sample = presence.select(np.isin(presence.subjects, some))
             own_seed = int(generator.integers(2**31))
-            planted = dict(enumerate(generator.choice(units, detectors)))
+            unit_of = dict(enumerate(generator.choice(units, detectors)))
             truth = np.full(filters, -2)  # what no rule claims, neither a unit nor -1 for none
-            truth[:detectors] = [presence.aus.index(au) for au in planted.values()]
+            truth[:detectors] = [presence.aus.index(au) for au in unit_of.values()]
             noise = null_responses(sample, filters, seed=own_seed)
-            maxima = plant(noise, sample, planted, snr, own_seed)
+            maxima = plant(noise, sample, unit_of, snr, own_seed)
             for measure in measures:
                 null = permutation_null(maxima, sample, measure, permutations=permutations, seed=own_seed)
                 for rule in rules:
-                    said = claimed_units(null, rule, FAMILY_ERROR)
-                    counts = (said == truth).sum(), (said >= 0).sum()
+                    claims = claimed_units(null, rule, FAMILY_ERROR)
+                    counts = (claims == truth).sum(), (claims >= 0).sum()
                     rows.append((measure, rule, number or len(people), snr, *counts))
     cases = ["measure", "rule", "subjects", "snr"]
     counts = pd.DataFrame(rows, columns=[*cases, "right", "claimed"]).groupby(cases, sort=False).sum()
@@ -110,17 +110,17 @@ def decoys(
     ``brightness`` (N,), in standard deviations. ``open mouth``: 1 where any of ``OPEN_MOUTH`` is shown, which
     may be claimed.
     """
-    shown = np.nan_to_num(presence.scored().present)
+    labels = np.nan_to_num(presence.scored().present)
     aus = presence.scored().aus
-    together = np.triu(np.nan_to_num(np.corrcoef(shown.T)), 1)
+    together = np.triu(np.nan_to_num(np.corrcoef(labels.T)), 1)
     one = int(generator.choice(np.unravel_index(together.argmax(), together.shape)))
     emotion = generator.choice([each for each in np.unique(presence.emotions) if each not in ("", "neutral")])
     mouth = [aus.index(au) for au in OPEN_MOUTH if au in aus]
     return {
         "emotion only": (presence.emotions == emotion, ()),
-        "co-occurring unit": (shown[:, one], (aus[one],)),
+        "co-occurring unit": (labels[:, one], (aus[one],)),
         "brightness": ((brightness - brightness.mean()) / brightness.std(), ()),
-        "open mouth": (shown[:, mouth].any(axis=1), OPEN_MOUTH),
+        "open mouth": (labels[:, mouth].any(axis=1), OPEN_MOUTH),
     }
 
 
@@ -156,12 +156,12 @@ def decoy_table(
         for where, within in (("overall", None), ("within emotions", presence.emotions)):
             null = permutation_null(maxima, presence, measure, within=within, **settings)
             for rule in ("max_statistic", "argmax"):
-                said = np.array([*presence.aus, ""], dtype=object)[claimed_units(null, rule, FAMILY_ERROR)]
+                claims = np.array([*presence.aus, ""], dtype=object)[claimed_units(null, rule, FAMILY_ERROR)]
                 for kind, (_, right) in kinds.items():
-                    wrong = np.mean(~np.isin(said[own[kind]], ("", *right)))
+                    wrong = np.mean(~np.isin(claims[own[kind]], ("", *right)))
                     rows.append((kind, f"{rule.replace('_', ' ')}, {where}", wrong))
-    found = pd.DataFrame(rows, columns=["decoy", "judged by", "wrong"])
-    data = found.pivot_table(index="decoy", columns="judged by", values="wrong", sort=False)
+    shares = pd.DataFrame(rows, columns=["decoy", "judged by", "wrong"])
+    data = shares.pivot_table(index="decoy", columns="judged by", values="wrong", sort=False)
     data.columns.name = None
     what = (
         f"Share of decoys that are claimed for a unit which is not there, {repeats * channels} of each kind"
@@ -177,7 +177,7 @@ _APART = 10.0
 
 _BESIDE = {
     "average precision": average_precision_score,
-    "correlation": lambda shown, responses: np.corrcoef(shown, responses)[0, 1],
+    "correlation": lambda labels, responses: np.corrcoef(labels, responses)[0, 1],
 }
 """Measures that no paper here uses, of labels (n,) and responses (n,)."""
 
@@ -191,36 +191,36 @@ def label_tests(presence: Presence, *, repeats: int = 10, seed: int = 0) -> pd.D
     detector of a unit from one of something that goes with half of it, or with more than it.
     """
     generator = np.random.default_rng(seed)
-    shown = presence.scored().present
-    lost = []
+    truth = presence.scored().present
+    losses = []
     for _ in range(repeats):
-        responses = generator.normal(scale=1 / _APART, size=shown.shape) + (shown == 1)
-        changed = {"right": shown, "missing": shown.copy(), "extra": shown.copy()}
-        for a, own in enumerate(shown.T):
+        responses = generator.normal(scale=1 / _APART, size=truth.shape) + (truth == 1)
+        variants = {"right": truth, "missing": truth.copy(), "extra": truth.copy()}
+        for a, own in enumerate(truth.T):
             present, absent = (generator.permutation(np.flatnonzero(own == value)) for value in (1, 0))
-            changed["missing"][present[: len(present) // 2], a] = 0
-            changed["extra"][absent[: min(len(present), len(absent) // 2)], a] = 1
-        values = {name: _diagonals(responses, labels) for name, labels in changed.items()}
-        lost.append([1 - values[name] / values["right"] for name in ("missing", "extra")])
-    means = np.mean(lost, axis=(0, -1))
+            variants["missing"][present[: len(present) // 2], a] = 0
+            variants["extra"][absent[: min(len(present), len(absent) // 2)], a] = 1
+        values = {name: _diagonals(responses, labels) for name, labels in variants.items()}
+        losses.append([1 - values[name] / values["right"] for name in ("missing", "extra")])
+    means = np.mean(losses, axis=(0, -1))
     return pd.DataFrame({"measure": [*MEASURES, *_BESIDE], "missing": means[0], "extra": means[1]})
 
 
 def _diagonals(responses: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(measures, A): each response (N, A) by each measure, held against its own label (N, A)."""
-    found = [np.diagonal(statistic(responses, labels, measure)) for measure in MEASURES]
+    scores = [np.diagonal(statistic(responses, labels, measure)) for measure in MEASURES]
     coded = [~np.isnan(own) for own in labels.T]
     for measure in _BESIDE.values():
         each = zip(coded, labels.T, responses.T, strict=True)
-        found.append(np.array([measure(own[rows], answers[rows]) for rows, own, answers in each]))
-    return np.stack(found)
+        scores.append(np.array([measure(own[rows], answers[rows]) for rows, own, answers in each]))
+    return np.stack(scores)
 
 
-def label_metrics(lost: pd.DataFrame) -> dict[str, Estimate]:
+def label_metrics(losses: pd.DataFrame) -> dict[str, Estimate]:
     """Of ``label_tests``: how many of the measures that papers use notice missing and extra labels,
     ``notice_missing`` and ``notice_extra``, and what missing ones cost AUROC, ``auroc_missing_lost``.
     """
-    own = lost.set_index("measure")
+    own = losses.set_index("measure")
     noticed = own.loc[list(MEASURES)].ge(NOTICED_FROM).sum()
     about = {"why": "with the labels of these people", "unit": "share", "tolerance": 0.05}
     return {
@@ -235,11 +235,11 @@ def planted_metrics(table: pd.DataFrame, measure: str) -> dict[str, Estimate]:
     by the maximum statistic, and ``planted_precision_argmax`` by the papers' rule.
     """
     far = table[table["snr"].eq(table["snr"].max()) & table["measure"].eq(measure)].set_index("rule")
-    named = {
+    shares = {
         "planted_precision": far.loc["max_statistic", "precision"],
         "planted_recall": far.loc["max_statistic", "recall"],
         "planted_precision_argmax": far.loc["argmax", "precision"],
     }
     repeats = far["repeats"].iloc[0]
     about = {"n": repeats, "why": f"of {repeats} invented sets", "unit": "share", "tolerance": 0.1}
-    return {name: Estimate(value, **about) for name, value in named.items() if np.isfinite(value)}
+    return {name: Estimate(value, **about) for name, value in shares.items() if np.isfinite(value)}

@@ -39,12 +39,12 @@ def gain_by_unit(own: Examined) -> np.ndarray:
     return np.stack([each.verified - each.expected for each in own.verified(own.claimed, own.caused)])
 
 
-def kappa_of(named: np.ndarray, own: Examined, caused: np.ndarray | None = None) -> np.ndarray:
-    """(G,): κ of the units that filters are ``named`` for, and those that move them most (``caused``, by
+def kappa_of(claims: np.ndarray, own: Examined, caused: np.ndarray | None = None) -> np.ndarray:
+    """(G,): κ of the units that ``claims`` name for filters, and those that move them most (``caused``, by
     default at equal energy); 0 where there is nothing to gain on chance.
     """
-    found = own.verified(named, own.caused if caused is None else caused)
-    return np.nan_to_num([each.kappa for each in found])
+    agreements = own.verified(claims, own.caused if caused is None else caused)
+    return np.nan_to_num([each.kappa for each in agreements])
 
 
 def agreement_of(measure: str) -> Reading:
@@ -52,9 +52,9 @@ def agreement_of(measure: str) -> Reading:
     return lambda own: kappa_of(own.named[measure], own)
 
 
-def _share(counted: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """(G,): of the filters ``among`` (G, K) the share that is ``counted`` (G, K); 0 where there is none."""
-    return (counted & among).sum(axis=1) / np.maximum(among.sum(axis=1), 1)
+def _share(hits: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """(G,): of the filters ``among`` (G, K) the share that is in ``hits`` (G, K); 0 where there is none."""
+    return (hits & among).sum(axis=1) / np.maximum(among.sum(axis=1), 1)
 
 
 def _verified_filters(own: Examined) -> np.ndarray:
@@ -68,8 +68,8 @@ FILTERS_SHOWN = 10
 
 def strongest_verified(own: Examined) -> np.ndarray:
     """(G,): of the ``FILTERS_SHOWN`` filters with the highest mean response, how many are verified."""
-    shown = np.argsort(-own.response, kind="stable")[:FILTERS_SHOWN]
-    return _verified_filters(own)[:, shown].sum(axis=1)
+    top = np.argsort(-own.response, kind="stable")[:FILTERS_SHOWN]
+    return _verified_filters(own)[:, top].sum(axis=1)
 
 
 def agreement_share(measure: str) -> Reading:

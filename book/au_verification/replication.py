@@ -45,39 +45,39 @@ def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     and how far κ is ahead of that of random mixtures. Where one has no verified filter no share of them is
     told; nothing at all where no network was asked about other heads.
     """
-    found = {}
-    asked = [own for own in examined if own.elsewhere is not None]
-    for name, networks in populations_of(asked).items() if asked else ():
-        begins, rivals = f"other_heads_{metric_prefix(name)}", rivals_of(networks, asked)
+    estimates = {}
+    examinees = [own for own in examined if own.elsewhere is not None]
+    for name, networks in populations_of(examinees).items() if examinees else ():
+        begins, rivals = f"other_heads_{metric_prefix(name)}", rivals_of(networks, examinees)
         for metric, reading in (ON_OTHER_HEADS | _NAMED if networks[0].named else ON_OTHER_HEADS).items():
             settings = reading_settings(metric, networks[0].filters)
             own = values_of(networks, reading)
-            found[f"{begins}{metric}"] = networks_and_people(own, **settings)
+            estimates[f"{begins}{metric}"] = networks_and_people(own, **settings)
             if networks[0].group != UNTRAINED:
                 ahead = networks_and_people(own, values_of(rivals, reading), **settings)
-                found[f"{begins}{metric}_over_untrained"] = ahead
+                estimates[f"{begins}{metric}_over_untrained"] = ahead
         if all(READINGS["verified"](own).all() for own in networks):
             for metric, reading in OF_VERIFIED.items():
                 settings = reading_settings(metric, networks[0].filters)
-                found[f"{begins}{metric}"] = networks_and_people(values_of(networks, reading), **settings)
-    if asked:
-        groups = populations_of(asked)
+                estimates[f"{begins}{metric}"] = networks_and_people(values_of(networks, reading), **settings)
+    if examinees:
+        groups = populations_of(examinees)
         single, mixed = (values_of(groups[name], ON_OTHER_HEADS["kappa"]) for name in (TRAINED, MIXTURES))
-        settings = reading_settings("kappa", asked[0].filters)
-        found["other_heads_kappa_over_mixtures"] = networks_and_people(single - mixed, **settings)
-    return found
+        settings = reading_settings("kappa", examinees[0].filters)
+        estimates["other_heads_kappa_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    return estimates
 
 
 def other_heads_table(
-    found: Mapping[str, Estimate], beside: Callable[[str], Estimate | None]
+    estimates: Mapping[str, Estimate], beside: Callable[[str], Estimate | None]
 ) -> Table | None:
     """A row per population: of ``other_heads_metrics``, or where other heads were not asked, of what the
     reference says ``beside``. None where there is neither.
     """
-    read = found.get if found else beside
+    lookup = estimates.get if estimates else beside
     rows = {
         name: {
-            label: read(f"other_heads_{metric_prefix(name)}{metric}") for metric, label in _COLUMNS.items()
+            label: lookup(f"other_heads_{metric_prefix(name)}{metric}") for metric, label in _COLUMNS.items()
         }
         for name in _ROWS
     }
@@ -87,5 +87,5 @@ def other_heads_table(
         "Of the verified filters, the share that keep their unit on other heads, and what chance would keep; "
         "κ of all claims there; the rank correlation of the units' effects here and there"
     )
-    caption = what if found else f"{what}: the run reference"
+    caption = what if estimates else f"{what}: the run reference"
     return None if data.empty else Table(data, caption, tolerance=dict.fromkeys(data, 0.2))

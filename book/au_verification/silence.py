@@ -35,41 +35,41 @@ def filters_to_silence(effects: Effects, count: int) -> dict[str, tuple[int, ...
     """The ``count`` filters per AU that are silenced, the strongest first: those that it raises most. AUs
     that raise none are passed over.
     """
-    chosen = {}
+    filters = {}
     for au, column in zip(effects.aus, effects.effect[:, :, -1].T, strict=True):
         order = np.argsort(-column, kind="stable")[:count]
-        if kept := tuple(int(k) for k in order if column[k] > 0):
-            chosen[au] = kept
-    return chosen
+        if strongest := tuple(int(k) for k in order if column[k] > 0):
+            filters[au] = strongest
+    return filters
 
 
 def missed_filters(
     parameters: BaseModel,
-    trained: TrainedNetwork,
+    network: TrainedNetwork,
     layer: str,
-    given: FaceSet,
+    chapter_faces: FaceSet,
     faces: FaceSet,
     effects: Effects,
 ) -> pd.DataFrame | None:
-    """``silence`` of the network ``trained``, as the chapter's ``parameters`` ask: heads for the units of
+    """``silence`` of the trained ``network``, as the chapter's ``parameters`` ask: heads for the units of
     ``faces``, and for each unit the filters silenced that it moves most by ``effects``. Where ``faces`` are
-    those that the chapter was ``given``, heads are tested on people whom the network has not seen. None where
-    none are to be silenced, or too few people show any unit.
+    ``chapter_faces``, those of the chapter, heads are tested on people whom the network has not seen. None
+    where none are to be silenced, or too few people show any unit.
     """
     if not parameters.silenced:
         return None
-    faces = trained.lesson.fold_of(faces) if faces is given else faces
+    faces = network.lesson.fold_of(faces) if faces is chapter_faces else faces
     split, coded = faces.table["split"].to_numpy(), presence(faces, parameters.present_from)
     if not enough_people(coded, split):
         return None
     return silence(
-        trained.model,
+        network.model,
         layer,
         faces.split("test"),
         coded.select(split == "test"),
-        fit_heads(features_of(trained.model, faces), coded, split),
+        fit_heads(features_of(network.model, faces), coded, split),
         filters_to_silence(effects, parameters.silenced),
-        trained.lesson.classes,
+        network.lesson.classes,
         repeats=2 * parameters.repeats,
         draws=parameters.bootstrap,
         seed=parameters.seed,
@@ -108,8 +108,8 @@ def silence(
     Raises DataError where there is no AU left; ParameterError for an unknown layer, and for more filters than
     others remain.
     """
-    wanted = {au: filters[au] for au in heads.aus if filters.get(au)}
-    if not wanted:
+    by_unit = {au: filters[au] for au in heads.aus if filters.get(au)}
+    if not by_unit:
         raise DataError(
             f"no AU has both a head and filters to silence; heads: {', '.join(heads.aus)}; filters: "
             f"{', '.join(filters) or 'none'}"
@@ -117,27 +117,30 @@ def silence(
     activation = mean_activation(model, layer, faces)
     rng = np.random.default_rng(seed)
     sets: list[tuple[int, ...]] = [()]
-    for own in wanted.values():
+    for own in by_unit.values():
         sets += [own, *(matched(own, activation, rng) for _ in range(repeats))]
-    log_odds, named = _answers(model, layer, faces, heads, sets)
+    log_odds, answers = _answers(model, layer, faces, heads, sets)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
     emotions = faces.table["emotion"].to_numpy(dtype=object)
-    known = np.isin(emotions, classes)
-    right = np.asarray(classes, dtype=object)[named] == emotions
+    in_classes = np.isin(emotions, classes)
+    right = np.asarray(classes, dtype=object)[answers] == emotions
     rows = []
-    for number, au in enumerate(wanted):
+    for number, au in enumerate(by_unit):
         among = [0, *(1 + number * (1 + repeats) + np.arange(1 + repeats))]
         present, column = presence.only([au]).present[:, 0], heads.aus.index(au)
-        found = {}
+        outcomes = {}
         if (present == 1).any() and (present == 0).any():
             own = [_auroc(log_odds[k, :, column], present, codes, weights) for k in among]
-            found[OWN_HEAD] = (~np.isnan(present)).sum(), own
-        if known.any():
-            found[ACCURACY] = known.sum(), [_share(right[k], known, codes, weights) for k in among]
+            outcomes[OWN_HEAD] = (~np.isnan(present)).sum(), own
+        if in_classes.any():
+            outcomes[ACCURACY] = (
+                in_classes.sum(),
+                [_share(right[k], in_classes, codes, weights) for k in among],
+            )
         rows += [
             {"au": au, "outcome": outcome, "n": int(n)} | _compared(np.stack(values), len(subjects))
-            for outcome, (n, values) in found.items()
+            for outcome, (n, values) in outcomes.items()
         ]
     return pd.DataFrame(rows)
 
@@ -164,15 +167,15 @@ def silencing_metrics(table: pd.DataFrame) -> dict[str, Estimate]:
     """
     own, accuracy = (table[table["outcome"].eq(outcome)] for outcome in (OWN_HEAD, ACCURACY))
     about = {"why": "a mean over units, each of which has its own", "tolerance": 0.05}
-    found = {
+    estimates = {
         "heads": Estimate(len(own), unit="count", tolerance=3),
         "heads_hurt": Estimate(own["low"].gt(0).sum(), unit="count", tolerance=3),
         "head_loss": Estimate(own["difference"].mean(), n=len(own), **about),
     }
     if len(accuracy):
         loss = accuracy["difference"].mean()
-        found["accuracy_loss"] = Estimate(loss, n=len(accuracy), unit="share", **about)
-    return found
+        estimates["accuracy_loss"] = Estimate(loss, n=len(accuracy), unit="share", **about)
+    return estimates
 
 
 def mean_activation(model: nn.Module, layer: str, faces: FaceSet) -> np.ndarray:
@@ -199,13 +202,13 @@ def matched(filters: Sequence[int], activation: np.ndarray, rng: np.random.Gener
             f"{len(filters)} of {len(activation)} filters are to be silenced; no more than half can be, for "
             "as many others are drawn"
         )
-    drawn = []
+    partners = []
     # The strongest first: they have the fewest neighbours.
     for own in sorted(filters, key=lambda k: -activation[k]):
         near = sorted(free, key=lambda k: (abs(activation[k] - activation[own]), k))[:NEAREST]
-        drawn.append(int(rng.choice(near)))
-        free.remove(drawn[-1])
-    return tuple(drawn)
+        partners.append(int(rng.choice(near)))
+        free.remove(partners[-1])
+    return tuple(partners)
 
 
 def _pictures(model: nn.Module, faces: FaceSet) -> Iterator[torch.Tensor]:
@@ -229,17 +232,17 @@ def _answers(
 
     def features_without(filters: Sequence[int], maps: torch.Tensor) -> torch.Tensor:
         muted = torch.tensor(filters, dtype=torch.long, device=maps.device)
-        with module.register_forward_hook(lambda _, __, made: made.index_fill(1, muted, 0)):
+        with module.register_forward_hook(lambda _, __, outputs: outputs.index_fill(1, muted, 0)):
             return above(maps)
 
-    log_odds, named = [], []
+    log_odds, classes = [], []
     with evaluating(model):
         for pictures in _pictures(model, faces):
             maps = below(pictures)
             features = [features_without(filters, maps) for filters in sets]
             log_odds.append([heads.log_odds(own.float().cpu().numpy()) for own in features])
-            named.append([output(own).argmax(dim=1).cpu().numpy() for own in features])
-    return np.concatenate(log_odds, axis=1), np.concatenate(named, axis=1)
+            classes.append([output(own).argmax(dim=1).cpu().numpy() for own in features])
+    return np.concatenate(log_odds, axis=1), np.concatenate(classes, axis=1)
 
 
 def _auroc(scores: np.ndarray, present: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -259,21 +262,21 @@ def subject_wins(
     has the higher of ``scores`` (N,); ties count half. With weights w of the subjects AUROC is wᵀ wins w /
     (w·positives)(w·negatives): no draw has to sort. ``present`` (N,): 1, 0 or NaN.
     """
-    shown, absent = present == 1, present == 0
+    positive, absent = present == 1, present == 0
     order = np.sort(scores[absent])
     who = np.zeros((int(absent.sum()) + 1, subjects))
     who[np.arange(1, len(who)), codes[absent][np.argsort(scores[absent], kind="stable")]] = 1
     below = who.cumsum(axis=0)
-    strictly, at_most = (np.searchsorted(order, scores[shown], side=side) for side in ("left", "right"))
+    strictly, at_most = (np.searchsorted(order, scores[positive], side=side) for side in ("left", "right"))
     wins = np.zeros((subjects, subjects))
-    np.add.at(wins, codes[shown], (below[strictly] + below[at_most]) / 2)
-    counts = (np.bincount(codes[rows], minlength=subjects).astype(float) for rows in (shown, absent))
+    np.add.at(wins, codes[positive], (below[strictly] + below[at_most]) / 2)
+    counts = (np.bincount(codes[rows], minlength=subjects).astype(float) for rows in (positive, absent))
     return wins, *counts
 
 
-def _share(right: np.ndarray, counted: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(draws,): share of the ``counted`` pictures (N,) that are ``right`` (N,)."""
+def _share(right: np.ndarray, mask: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draws,): share of the pictures in ``mask`` (N,) that are ``right`` (N,)."""
     hits, total = (
-        weights @ np.bincount(codes[rows], minlength=weights.shape[1]) for rows in (right & counted, counted)
+        weights @ np.bincount(codes[rows], minlength=weights.shape[1]) for rows in (right & mask, mask)
     )
     return np.divide(hits, total, out=np.full(len(weights), np.nan), where=total > 0)

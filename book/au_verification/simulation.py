@@ -66,8 +66,8 @@ def truth(measure: AssociationMeasure, effect: float) -> float:
     showing = round(POPULATION * PREVALENCE[0] / sum(PREVALENCE))
     parts = [ndtri((np.arange(n) + 0.5) / n) for n in (showing, POPULATION - showing)]
     responses = _saturated(np.concatenate((parts[0] + effect, parts[1])))
-    shown = np.arange(POPULATION) < showing
-    return float(statistic(responses[:, None], shown[:, None], measure)[0, 0])
+    labels = np.arange(POPULATION) < showing
+    return float(statistic(responses[:, None], labels[:, None], measure)[0, 0])
 
 
 def _saturated(z: np.ndarray) -> np.ndarray:
@@ -98,9 +98,9 @@ def coverage(
         generator = np.random.default_rng((seed, number))
         maxima, presence = simulated(subjects, pictures, effect, FILTERS_PER_SET, generator)
         for measure in measures:
-            drawn = associate(maxima, presence, measure, draws=draws, seed=number)
-            held = (drawn.low <= truths[measure]) & (truths[measure] <= drawn.high)
-            covered[measure] += int(held.sum())
+            intervals = associate(maxima, presence, measure, draws=draws, seed=number)
+            covers = (intervals.low <= truths[measure]) & (truths[measure] <= intervals.high)
+            covered[measure] += int(covers.sum())
     about = {"of": "simulations", "tolerance": 0.03}
     shares = {
         each: proportion(hits, sets * FILTERS_PER_SET, "wilson", **about) for each, hits in covered.items()
@@ -132,10 +132,10 @@ def null_responses(
     *,
     seed: int = 0,
     noise: Noise | None = None,
-    moved: np.ndarray | None = None,
+    shifts: np.ndarray | None = None,
 ) -> np.ndarray:
     """float64 (N, ``filters``): responses of filters that no action unit moves, to the pictures of
-    ``presence``; with ``moved`` (A, ``filters``) those that each unit moves so far before the ReLU.
+    ``presence``; with ``shifts`` (A, ``filters``) those that each unit moves so far before the ReLU.
 
     Gaussian effects as ``noise`` says, plus a level of each filter from U(-1, 1), through a ReLU; the last
     filters are the sparse ones, with the level at which they answer to their share of pictures. With
@@ -155,13 +155,15 @@ def null_responses(
     last = np.zeros((sequences.max() + 1, filters))
     for frame in range(frames.max() + 1):
         rows = np.flatnonzero(frames == frame)
-        drawn = generator.standard_normal((len(rows), filters))
-        last[sequences[rows]] = noise.correlation * last[sequences[rows]] + fresh * drawn if frame else drawn
+        shocks = generator.standard_normal((len(rows), filters))
+        last[sequences[rows]] = (
+            noise.correlation * last[sequences[rows]] + fresh * shocks if frame else shocks
+        )
         responses[rows] += noise.frame * last[sequences[rows]]
     for k in range(round(filters * (1 - noise.sparse)), filters):
         responses[:, k] -= np.quantile(responses[:, k], 1 - generator.uniform(*SPARSE))
-    if moved is not None:
-        responses += np.nan_to_num(presence.present) @ moved
+    if shifts is not None:
+        responses += np.nan_to_num(presence.present) @ shifts
     return np.maximum(responses, 0)
 
 
@@ -190,8 +192,8 @@ def simulated_presence(
         np.log(prevalence / (1 - prevalence)) + generator.standard_normal((INVENTED_EMOTIONS, aus))[emotion]
     )
     logit = logit + habit * generator.standard_normal((subjects, aus))[person]
-    shown = generator.random((blocks, aus)) < expit(logit)
-    present = np.repeat(shown, frames, axis=0)
+    labels = generator.random((blocks, aus)) < expit(logit)
+    present = np.repeat(labels, frames, axis=0)
     present[::frames] = False
     first = np.arange(blocks * frames) % frames == 0
     return Presence(

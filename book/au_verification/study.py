@@ -62,19 +62,19 @@ KAPPA_TOLERANCE = 0.15
 """The same of κ, which has few filters behind it."""
 
 
-def whose_pictures(given: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
+def whose_pictures(faces: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
     """The pictures that filters are judged on, and whose they are, in a sentence: those of the run's own set
-    ``given`` where it is a real one with action units, else rendered ``strangers``.
+    ``faces`` where it is a real one with action units, else rendered ``strangers``.
     """
     people = strangers.table["subject"].nunique()
-    if given.name in DOMAINS:
+    if faces.name in DOMAINS:
         return strangers, f"The pictures are of {people} rendered people whom no network has seen."
-    if given.aus:
-        return given, (
-            f"Pictures and action units are those of {given.name}. Units are switched on in rendered faces."
+    if faces.aus:
+        return faces, (
+            f"Pictures and action units are those of {faces.name}. Units are switched on in rendered faces."
         )
     return strangers, (
-        f"Nobody coded action units in {given.name}. What learned from it is asked about {people} rendered "
+        f"Nobody coded action units in {faces.name}. What learned from it is asked about {people} rendered "
         "people, whose units are known."
     )
 
@@ -95,59 +95,61 @@ def questions_of(parameters: BaseModel, faces: FaceSet) -> Questions:
 
 
 def examine_all(
-    learned: Sequence[TrainedNetwork],
+    population: Sequence[TrainedNetwork],
     beside: Mapping[str, Sequence[TrainedNetwork]],
-    asked: Questions,
+    queries: Questions,
     *,
     larger: Questions | None = None,
     layer: str = "",
     untrained: int = 5,
     device: torch.device | None = None,
 ) -> tuple[list[Examined], Whole]:
-    """The answers of all networks, and what is behind those of the first: the ``learned`` ones and random
+    """The answers of all networks, and what is behind those of the first: those of ``population`` and random
     mixtures of their filters, the populations set ``beside`` by name, and ``untrained`` networks of the
     structure, of others ``UNTRAINED_BESIDE`` at most.
 
     ``larger``: the questions to networks that learned pictures of their size; these count as another
-    structure. ``layer`` is that of the structure of ``learned``; empty, and of other structures, the papers'
-    layer is taken (``look.layers.last_conv``).
+    structure. ``layer`` is that of the structure of ``population``; empty, and of other structures, the
+    papers' layer is taken (``look.layers.last_conv``).
     """
-    own = learned[0].lesson.network
-    found, whole = [], None
+    own = population[0].lesson.network
+    answers, whole = [], None
     structures = {}
-    for name, networks in {TRAINED: learned, **beside}.items():
+    for name, networks in {TRAINED: population, **beside}.items():
         for each in networks:
             structure, size, seed = each.lesson.network, each.lesson.faces.size, each.lesson.seed
             short = name.removesuffix(f"_{structure}").removesuffix(f"_{size}").replace("_", " ")
-            put = asked
+            own_questions = queries
             if larger and larger.faces.size[0] == size:
-                put = larger
+                own_questions = larger
                 structure = f"{size}{LARGER}" if structure == own else f"{structure} at {size} px"
             at = layer if layer and structure == own else last_conv(each.model)
-            structures.setdefault(structure, (each.model, at, put))
+            structures.setdefault(structure, (each.model, at, own_questions))
             about = short, structure, seed
             examined, behind = examine(
-                *(each.model, at, put),
+                *(each.model, at, own_questions),
                 about=about,
                 measures=tuple(MEASURE_LABELS) if name == TRAINED else (),
                 device=device,
             )
-            found.append(examined)
+            answers.append(examined)
             whole = whole or behind
             if name == TRAINED:
                 mixed, at = rotated_channels(each.model, at, examined.filters, seed)
                 about = MIXTURES, structure, seed
-                found.append(examine(mixed, at, asked, about=about, device=device)[0])
-    for structure, (model, at, put) in structures.items():
+                answers.append(examine(mixed, at, queries, about=about, device=device)[0])
+    for structure, (model, at, own_questions) in structures.items():
         for seed in range(untrained if structure == own else min(untrained, UNTRAINED_BESIDE)):
             network = untrained_network(model, seed)
             about, measures = (UNTRAINED, structure, seed), tuple(MEASURE_LABELS) if structure == own else ()
-            found.append(examine(network, at, put, about=about, measures=measures, device=device)[0])
-    return found, whole
+            answers.append(
+                examine(network, at, own_questions, about=about, measures=measures, device=device)[0]
+            )
+    return answers, whole
 
 
 def along_training(
-    name: str, asked: Questions, layer: str = "", device: torch.device | None = None
+    name: str, queries: Questions, layer: str = "", device: torch.device | None = None
 ) -> pd.DataFrame | None:
     """What the networks of the population ``name`` show at each checkpoint, and at the epoch that was kept: a
     row per network (its ``seed``) and ``epoch`` with ``accuracy`` on validation pictures and the
@@ -162,9 +164,9 @@ def along_training(
         for epoch in (*(each for each in population.checkpoints if each < last), last):
             model = member.network(0 if epoch == last else epoch)
             at, about = layer or last_conv(model), (TRAINED, population.network, member.seed)
-            own, _ = examine(model, at, asked, about=about, groups=0, device=device)
-            read = {name: reading(own)[0] for name, reading in READINGS.items()}
-            rows.append({"seed": member.seed, "epoch": epoch, "accuracy": accuracies[epoch]} | read)
+            own, _ = examine(model, at, queries, about=about, groups=0, device=device)
+            readings = {name: reading(own)[0] for name, reading in READINGS.items()}
+            rows.append({"seed": member.seed, "epoch": epoch, "accuracy": accuracies[epoch]} | readings)
     return pd.DataFrame(rows) if rows else None
 
 
@@ -172,11 +174,11 @@ def populations_of(examined: Sequence[Examined]) -> dict[str, list[Examined]]:
     """The networks by what they stand for, in the order in which they were examined; a structure that is not
     the first one's is named too.
     """
-    own, found = examined[0].structure, {}
+    own, groups = examined[0].structure, {}
     for each in examined:
         name = each.group if each.structure in (own, each.group) else f"{each.group}, {each.structure}"
-        found.setdefault(name, []).append(each)
-    return found
+        groups.setdefault(name, []).append(each)
+    return groups
 
 
 def rivals_of(networks: Sequence[Examined], examined: Sequence[Examined]) -> list[Examined]:
@@ -216,89 +218,89 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     networks of larger pictures, ``…_kappa_over_smaller`` and ``…_distinct_units_over_smaller``: the
     difference to the trained ones.
     """
-    found = {}
-    named = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
-    named |= {f"{measure}_agreement_share": agreement_share(measure) for measure in ("auroc", "kl")}
+    estimates = {}
+    agreements = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
+    agreements |= {f"{measure}_agreement_share": agreement_share(measure) for measure in ("auroc", "kl")}
     groups = populations_of(examined)
     for name, networks in groups.items():
         prefix = metric_prefix(name)
         rivals = rivals_of(networks, examined)
         if prefix:
-            found[f"{prefix}networks"] = Estimate(len(networks), unit="count")
-        for metric, reading in (READINGS | named if networks[0].named else READINGS).items():
+            estimates[f"{prefix}networks"] = Estimate(len(networks), unit="count")
+        for metric, reading in (READINGS | agreements if networks[0].named else READINGS).items():
             settings = reading_settings(metric, networks[0].filters)
             own = values_of(networks, reading)
-            found[prefix + metric] = networks_and_people(own, **settings)
+            estimates[prefix + metric] = networks_and_people(own, **settings)
             if networks[0].group != UNTRAINED:
                 ahead = networks_and_people(own, values_of(rivals, reading), **settings)
-                found[f"{prefix}{metric}_over_untrained"] = ahead
+                estimates[f"{prefix}{metric}_over_untrained"] = ahead
         if networks[0].group == UNTRAINED:
             continue
         count = beyond(strongest(rivals))
         settings = reading_settings("beyond_untrained", networks[0].filters)
-        found[f"{prefix}beyond_untrained"] = networks_and_people(values_of(networks, count), **settings)
+        estimates[f"{prefix}beyond_untrained"] = networks_and_people(values_of(networks, count), **settings)
         if name.endswith(LARGER):
             for metric in COMPARED_BY_SIZE:
                 both = (values_of(each, READINGS[metric]) for each in (networks, groups[TRAINED]))
-                found[f"{prefix}{metric}_over_smaller"] = networks_and_people(
+                estimates[f"{prefix}{metric}_over_smaller"] = networks_and_people(
                     *both, **reading_settings(metric, networks[0].filters)
                 )
     count = beyond(strongest(rivals_of(examined[:1], examined)))
     single, mixed = (values_of(groups[name], count) for name in (TRAINED, MIXTURES))
     settings = reading_settings("beyond_untrained", examined[0].filters)
-    found["beyond_untrained_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    estimates["beyond_untrained_over_mixtures"] = networks_and_people(single - mixed, **settings)
     for metric in PAIRED_WITH_MIXTURES:
         single, mixed = (values_of(groups[name], READINGS[metric]) for name in (TRAINED, MIXTURES))
         settings = reading_settings(metric, examined[0].filters)
-        found[f"{metric}_over_mixtures"] = networks_and_people(single - mixed, **settings)
-    return found
+        estimates[f"{metric}_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    return estimates
 
 
 def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[TrainedNetwork]]) -> str:
     """How many networks are behind the strip, in sentences, and what one alone leaves open."""
     groups = populations_of(examined)
-    counted = [f"{len(networks)} {name}" for name, networks in groups.items()]
-    said = f"Networks: {'; '.join(counted)}."
+    counts = [f"{len(networks)} {name}" for name, networks in groups.items()]
+    text = f"Networks: {'; '.join(counts)}."
     if len(groups[TRAINED]) == 1:
-        said += (
+        text += (
             " Of the one trained network the interval is over people only: another training is not covered."
         )
     if absent := [name for name, networks in beside.items() if not networks]:
-        said += f" None is kept of {', '.join(absent)}."
-    return said
+        text += f" None is kept of {', '.join(absent)}."
+    return text
 
 
-def what_size_changes(found: Mapping[str, Estimate]) -> str:
+def what_size_changes(estimates: Mapping[str, Estimate]) -> str:
     """What ``population_metrics`` say of networks of larger pictures against those of the first size, in a
     sentence; empty where there are none.
     """
-    said = [
+    phrases = [
         f"{label} {bounds_text(estimate)}"
         for metric, label in COMPARED_BY_SIZE.items()
-        for name, estimate in found.items()
+        for name, estimate in estimates.items()
         if name.endswith(f"_{metric}_over_smaller")
     ]
-    return f"What larger pictures add, in trained networks: {', '.join(said)}." if said else ""
+    return f"What larger pictures add, in trained networks: {', '.join(phrases)}." if phrases else ""
 
 
-def planted_table(found: pd.DataFrame) -> Table:
+def planted_table(scores: pd.DataFrame) -> Table:
     """Of ``planted.score_rules``: what each rule finds, and how much of what it claims is right."""
-    data = found[["measure", "rule", "snr", "precision", "recall"]].replace({"rule": {"_": " "}}, regex=True)
+    data = scores[["measure", "rule", "snr", "precision", "recall"]].replace({"rule": {"_": " "}}, regex=True)
     data = data.replace({"measure": MEASURE_LABELS}).rename(columns={"snr": "signal to noise"})
     formats = {"precision": "share", "recall": "share"}
     return Table(data, "Planted detectors, by rule", formats, dict.fromkeys(formats, 0.15))
 
 
-def label_table(lost: pd.DataFrame) -> Table:
+def label_table(losses: pd.DataFrame) -> Table:
     """Of ``planted.label_tests``: what wrong labels cost, and which of them a measure notices."""
-    noticed = lost[["missing", "extra"]].ge(NOTICED_FROM)
+    noticed = losses[["missing", "extra"]].ge(NOTICED_FROM)
     words = {(True, True): "both", (True, False): "missing", (False, True): "extra", (False, False): "none"}
     labels = MEASURE_LABELS | {"smd": "SMD", "ks": "KS", "wasserstein": "Wasserstein"}
     data = pd.DataFrame(
         {
-            "measure": lost["measure"].replace(labels),
-            "half missing": lost["missing"],
-            "twice as many": lost["extra"],
+            "measure": losses["measure"].replace(labels),
+            "half missing": losses["missing"],
+            "twice as many": losses["extra"],
             "notices": [words[pair] for pair in noticed.itertuples(index=False, name=None)],
         }
     )
@@ -389,12 +391,12 @@ def count_metrics(examined: Sequence[Examined], stability: np.ndarray) -> dict[s
     """Who was asked: ``networks`` that were trained, ``filters`` of one; and ``kl_stability``, the mean over
     filters of the share of resamples in which KL gives a filter the same unit.
     """
-    known = stability[~np.isnan(stability)]
+    shares = stability[~np.isnan(stability)]
     return {
         "networks": Estimate(len(populations_of(examined)[TRAINED]), unit="count"),
         "filters": Estimate(examined[0].filters, unit="count"),
         "kl_stability": Estimate(
-            known.mean(), n=len(known), why="of the filters of one network", unit="share", tolerance=0.1
+            shares.mean(), n=len(shares), why="of the filters of one network", unit="share", tolerance=0.1
         ),
     }
 
@@ -403,10 +405,10 @@ def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
     """Of the largest AUROC in each of some deals of the labels ``luck``, the middle and the bar of the 95 %
     that stay below; of deals picture by picture, ``singly``, the middle.
     """
-    found = {
+    quantiles = {
         "luck": np.median(luck),
         "luck_bar": np.quantile(luck, 1 - FAMILY_ERROR),
         "luck_singly": np.median(singly),
     }
     about = {"n": len(luck), "why": f"of {len(luck)} deals of these labels", "tolerance": 0.03}
-    return {name: Estimate(float(value), **about) for name, value in found.items()}
+    return {name: Estimate(float(value), **about) for name, value in quantiles.items()}

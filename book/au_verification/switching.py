@@ -23,31 +23,31 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
         for rank, column in enumerate(("within", "overall", "named"), 1)
     ]
     parts.insert(0, parts[0][parts[0]["verified"]].assign(rank=0))
-    found = pd.concat(parts).drop_duplicates("filter")
-    found = found.sort_values(["rank", "score"], ascending=[True, False], kind="stable")
-    found["again"] = found.groupby(["rank", "au"]).cumcount()
-    found = found.sort_values(["rank", "again"], kind="stable")
-    return found[["filter", "au"]].head(count).reset_index(drop=True)
+    filters = pd.concat(parts).drop_duplicates("filter")
+    filters = filters.sort_values(["rank", "score"], ascending=[True, False], kind="stable")
+    filters["again"] = filters.groupby(["rank", "au"]).cumcount()
+    filters = filters.sort_values(["rank", "again"], kind="stable")
+    return filters[["filter", "au"]].head(count).reset_index(drop=True)
 
 
 def on_switchboard(
-    model: nn.Module, layer: str, chosen: pd.DataFrame, size: int, seed: int
+    model: nn.Module, layer: str, pairs: pd.DataFrame, size: int, seed: int
 ) -> SwitchboardResponses:
-    """What the ``chosen`` filters of ``layer`` answer to the pictures of the switchboard on the page on FACS,
-    of ``size`` pixels and the faces of ``seed``.
+    """What the filters of ``pairs`` in ``layer`` answer to the pictures of the switchboard on the page on
+    FACS, of ``size`` pixels and the faces of ``seed``.
     """
     maxima = maximal_responses(model, switchboard_faces(size, seed), layer).maxima
-    columns = maxima[:, chosen["filter"]].T.round(4).tolist()
-    shown = zip(chosen["filter"].tolist(), chosen["au"], columns, strict=True)
-    filters = [ShownFilter(filter=k, unit=au, responses=column) for k, au, column in shown]
+    columns = maxima[:, pairs["filter"]].T.round(4).tolist()
+    triples = zip(pairs["filter"].tolist(), pairs["au"], columns, strict=True)
+    filters = [ShownFilter(filter=k, unit=au, responses=column) for k, au, column in triples]
     return SwitchboardResponses(layer=layer, filters=filters)
 
 
-def effect_table(effects: Effects, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Effects on the ``chosen`` filters, a row per filter, AU and level: ``effect``, ``low``, ``high``,
+def effect_table(effects: Effects, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Effects on the filters of ``pairs``, a row per filter, AU and level: ``effect``, ``low``, ``high``,
     ``claimed``.
     """
-    filters, aus = chosen["filter"].to_numpy(), np.array(effects.aus, dtype=object)
+    filters, aus = pairs["filter"].to_numpy(), np.array(effects.aus, dtype=object)
     shape = (len(filters), len(aus), len(effects.levels))
     columns = {
         "filter": filters[:, None, None],
@@ -56,6 +56,6 @@ def effect_table(effects: Effects, chosen: pd.DataFrame) -> pd.DataFrame:
         "effect": effects.effect[filters],
         "low": effects.low[filters],
         "high": effects.high[filters],
-        "claimed": (aus == chosen["au"].to_numpy(dtype=object)[:, None])[:, :, None],
+        "claimed": (aus == pairs["au"].to_numpy(dtype=object)[:, None])[:, :, None],
     }
     return pd.DataFrame({name: np.broadcast_to(column, shape).ravel() for name, column in columns.items()})

@@ -208,14 +208,14 @@ def _where(view: LayerView, number: int, counts: np.ndarray, sheets: Mapping[str
     share = number_text(float(counts.max() / counts.sum()), "share")
     field, place = view.field, np.unravel_index(counts.argmax(), counts.shape)
     y, x = (int(field.start + step * field.stride + field.size / 2) for step in place)
-    said = (
+    label = (
         f"The mean face; the filter's extrema lie most often about row {y}, column {x}: in {share} of the "
         "pictures that drive it"
     )
     return (
         f'<figure><i class="mean" role="img" aria-label="Mean of {len(view.pairs_of(number))} projections" '
         f'style="{sheets["mean"].place(number)}"></i><figcaption>mean projection</figcaption></figure>'
-        f'<figure><i class="average" role="img" aria-label="{said}"><b class="heat" '
+        f'<figure><i class="average" role="img" aria-label="{label}"><b class="heat" '
         f'style="{sheets["heat"].place(number)}"></b></i>'
         "<figcaption>where its extrema lie</figcaption></figure>"
     )

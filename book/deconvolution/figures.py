@@ -39,16 +39,16 @@ def strongest_filters(view: LayerView, count: int = 6, pictures: int = 3) -> sty
     of the receptive field's upper left pixel.
     """
     faces, projections = view.faces, view.projections
-    chosen = view.ranking[view.ranking["pictures"] > 0].head(count)
+    filters = view.ranking[view.ranking["pictures"] > 0].head(count)
     height, width = faces.size
     gap, across = max(1, width // 24), 3
-    down = -(-len(chosen) // across)
+    down = -(-len(filters) // across)
     tall = style.WIDTH / across * 2 * height / (pictures * width) + 0.26
     figure, grid = plt.subplots(down, across, figsize=(style.WIDTH, down * tall), squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     pairs = []
-    for axes, record in zip(grid.flat, chosen.itertuples(), strict=False):
+    for axes, record in zip(grid.flat, filters.itertuples(), strict=False):
         own = view.pairs_of(record.filter)[:pictures]
         maps = grey_levels(np.stack([projections.whole(pair) for pair in own]))
         sheet = mosaic(np.concatenate((faces.gather(view.rows[own]), maps)), len(own), gap)
@@ -62,11 +62,11 @@ def strongest_filters(view: LayerView, count: int = 6, pictures: int = 3) -> sty
     data = data.assign(response=projections.responses[pairs].astype(float))
     data[["row", "column"]] = corners
     emotions = data.groupby("filter", sort=False)["emotion"]
-    said = [f"filter {number} {own.mode().iloc[0] or 'no emotion'}" for number, own in emotions]
+    phrases = [f"filter {number} {own.mode().iloc[0] or 'no emotion'}" for number, own in emotions]
     alt = (
-        f"For each of {len(chosen)} filters a row of up to {pictures} faces that drive it most, and below "
+        f"For each of {len(filters)} filters a row of up to {pictures} faces that drive it most, and below "
         "each face what of it drives the filter, as light and dark lines on grey. The most frequent emotion "
-        f"among the faces: {style.listing(said)}."
+        f"among the faces: {style.listing(phrases)}."
     )
     # Which of two nearly equal pictures or filters comes first may change, and with it the place.
     moves = {"picture": len(faces), "response": RESPONSE_TOLERANCE, "filter": len(view.top)}
@@ -75,7 +75,7 @@ def strongest_filters(view: LayerView, count: int = 6, pictures: int = 3) -> sty
         figure,
         data,
         alt,
-        f"The {len(chosen)} filters with the strongest responses (number: response): faces above, each of "
+        f"The {len(filters)} filters with the strongest responses (number: response): faces above, each of "
         f"another person, below each its projection. In {int(emotions.nunique().eq(1).sum())} of them all "
         "faces show one and the same emotion.",
         tolerance=moves,
@@ -92,11 +92,11 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
     ``network``, ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures``
     (that drive the filter).
     """
-    shown = [each for each in networks if each.population in (TRAINED_NETWORKS, UNTRAINED_NETWORKS)]
+    views = [each for each in networks if each.population in (TRAINED_NETWORKS, UNTRAINED_NETWORKS)]
     data = pd.concat(
         [
             _commonest_places(each.view).assign(population=each.population, network=each.name)
-            for each in shown
+            for each in views
         ],
         ignore_index=True,
     )[["population", "network", "filter", "x", "y", "share", "pictures"]]
@@ -106,7 +106,7 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
         figsize=(style.WIDTH, 0.9 * style.WIDTH / len(populations) + 1.8),
         height_ratios=(0.9 * style.WIDTH / len(populations), 1.8),
     )
-    curves, mean = layout["shares"], mean_picture(shown[0].view.faces)
+    curves, mean = layout["shares"], mean_picture(views[0].view.faces)
     most = data.groupby(["network", "x", "y"]).size().max()
     marks = {TRAINED_NETWORKS: (style.VERMILION, "-"), UNTRAINED_NETWORKS: (style.BLUE, "--")}
     for population, part in data.groupby("population", sort=False):
@@ -123,8 +123,8 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
         for number, (_, one) in enumerate(part.groupby("network", sort=False)):
             shares = np.sort(one["share"])[::-1]
             across = np.arange(1, len(shares) + 1) / len(shares)
-            named = {"label": population} if not number else {}
-            curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, **named)
+            legend = {"label": population} if not number else {}
+            curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, **legend)
     curves.legend(loc="upper right")
     curves.grid(axis="y")
     curves.set(xlabel="share of the filters", ylabel="extrema there\nor next to it")
@@ -132,11 +132,11 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
     style.in_percent(curves.xaxis, curves.yaxis)
     medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
     percents = medians.mean().map(style.percent).to_dict()
-    said = [f"{name} {share}" for name, share in percents.items()]
+    phrases = [f"{name} {share}" for name, share in percents.items()]
     alt = (
         f"{len(populations)} mean faces with dots where the filters' extrema most often stand, the largest "
         f"for {most} filters in one place. Below, a falling curve per network of how many of a filter's "
-        f"extrema stand there; the median filter has {style.listing(said)}."
+        f"extrema stand there; the median filter has {style.listing(phrases)}."
     )
     moves = {"x": mean.shape[1], "y": mean.shape[0], "share": 0.1, "pictures": 20}
     return style.Drawn(
@@ -301,22 +301,22 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
     ends = data[data["check"].eq("retrained") | (random & data["step"].eq(last))]
-    said = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
+    phrases = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
     alt = (
         "Lines that fall from 1 minus the floor as convolutions become random; behind them points for the "
         "most alike filters of other networks. What remains with all weights random, above what maps of "
-        f"different pictures share, and in another training: {style.listing(said)}. A grey line marks the "
+        f"different pictures share, and in another training: {style.listing(phrases)}. A grey line marks the "
         f"limit, {REMAINDER_LIMIT:g}."
     )
     final = data[random & data["step"].eq(last)].groupby("method")["excess"].max()
-    left = [f"{method} {value:.2f}" for method, value in final.items()]
+    rest = [f"{method} {value:.2f}" for method, value in final.items()]
     moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
     return style.Drawn(
         figure,
         data,
         alt,
         "How alike a filter's projections stay as weights are made random from the layer down, and in other "
-        f"networks (points). With all weights random there remain {style.listing(left)}; more than the grey "
+        f"networks (points). With all weights random there remain {style.listing(rest)}; more than the grey "
         f"line, {REMAINDER_LIMIT:g}, is drawn by the picture and not by the network.",
         tolerance=moves,
     )
@@ -369,13 +369,13 @@ def how_it_works(
         for name, other in methods.items()
     ]
     response = up[-1].item()
-    told = f"One response of {response:g} on its way up and down again. Other rules give another map: "
+    sentence = f"One response of {response:g} on its way up and down again. Other rules give another map: "
     return style.Drawn(
         figure,
         pd.concat(parts, ignore_index=True),
         f"Two rows of small tables of numbers: the way up to a response of {response:g}, and the way down to "
         "the pixels.",
-        f"{told}{style.listing(unlike)}. Bold frames are the switches, where the maxima were.",
+        f"{sentence}{style.listing(unlike)}. Bold frames are the switches, where the maxima were.",
     )
 
 
@@ -412,13 +412,13 @@ def one_response(
     projected = grey_levels(view.projections.whole(pair)[None])[0]
     row, column = view.projections.corners[pair]
     figure, (grid,) = picture_grid(1, 3, title=0.25)
-    for axes, shown, title in zip(
+    for axes, pixels, title in zip(
         grid,
         (view.faces.gather(np.array([picture]))[0], projected, projected),
         ("its picture and field", "its projection", f"region of {unit}"),
         strict=True,
     ):
-        show(axes, shown, title, style.SMALLEST)
+        show(axes, pixels, title, style.SMALLEST)
     edge = {"fill": False, "edgecolor": style.VERMILION, "linewidth": 1.8}
     grid[0].add_patch(Rectangle((column - 0.5, row - 0.5), view.field.size, view.field.size, **edge))
     for colour, width in (("white", 3.4), (style.VERMILION, 1.8)):

@@ -77,17 +77,17 @@ def view_layer(
     """
     layer = layer or last_conv(model)
     responses = maximal_responses(model, faces, layer, device=device)
-    chosen = top_pictures(responses, faces.table["subject"], top)
-    filters, rows = np.nonzero(chosen >= 0)[0], chosen[chosen >= 0]
+    top_rows = top_pictures(responses, faces.table["subject"], top)
+    filters, rows = np.nonzero(top_rows >= 0)[0], top_rows[top_rows >= 0]
     if not len(rows):
         raise DataError(
             f"no filter of {layer!r} responds to any picture of face set {faces.name!r}; train the network "
             "again"
         )
-    seen, index = np.unique(rows, return_inverse=True)
+    distinct, index = np.unique(rows, return_inverse=True)
     at = {"positions": responses.positions[rows, filters].astype(np.int64), "method": method}
-    projections = project(model, layer, faces.gather(seen), index, filters, **at)
-    return LayerView(faces, responses, chosen, projections, receptive_field(model, layer))
+    projections = project(model, layer, faces.gather(distinct), index, filters, **at)
+    return LayerView(faces, responses, top_rows, projections, receptive_field(model, layer))
 
 
 def extremum_counts(responses: Responses) -> np.ndarray:

@@ -68,7 +68,7 @@ class NetworkView:
     units: np.ndarray
 
 
-def units_of_filters(maxima: np.ndarray, shown: Presence) -> np.ndarray:
+def units_of_filters(maxima: np.ndarray, truth: Presence) -> np.ndarray:
     """The action unit with which each filter goes most: names (K,), of ``maxima`` (N, K) and what the N
     pictures show.
 
@@ -76,22 +76,22 @@ def units_of_filters(maxima: np.ndarray, shown: Presence) -> np.ndarray:
     show the same emotion, and all such pairs of pictures count alike. No map is looked at. Units that fewer
     than ``aus.presence.FEWEST_SUBJECTS`` people show are left out.
     """
-    shown = shown.scored()
-    wins, pairs = np.zeros((maxima.shape[1], len(shown.aus))), np.zeros(len(shown.aus))
-    for emotion in np.unique(shown.emotions):
-        own = shown.emotions == emotion
-        ranks, labels = rankdata(maxima[own], axis=0), shown.present[own] == 1
+    truth = truth.scored()
+    wins, pairs = np.zeros((maxima.shape[1], len(truth.aus))), np.zeros(len(truth.aus))
+    for emotion in np.unique(truth.emotions):
+        own = truth.emotions == emotion
+        ranks, labels = rankdata(maxima[own], axis=0), truth.present[own] == 1
         count = labels.sum(axis=0)
         wins += ranks.T @ labels - count * (count + 1) / 2
         pairs += count * (own.sum() - count)
     strength = np.divide(2 * wins, pairs, out=np.full(wins.shape, -np.inf), where=pairs > 0)
-    return np.array(shown.aus, dtype=object)[strength.argmax(axis=1)]
+    return np.array(truth.aus, dtype=object)[strength.argmax(axis=1)]
 
 
-def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
+def require_strangers(networks: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
     """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
     name, seed = strangers.name, strangers.face_seed
-    for each in learned:
+    for each in networks:
         if (each.lesson.faces.name, each.lesson.faces.face_seed) == (name, seed):
             raise ChapterError(
                 f"network {each.name!r} learned from the people of {name} with face_seed {seed}, who are "
@@ -100,7 +100,7 @@ def require_strangers(learned: Sequence[TrainedNetwork], strangers: FaceRequest)
 
 
 def view_networks(
-    trained: Sequence[TrainedNetwork],
+    classifiers: Sequence[TrainedNetwork],
     photographs: Sequence[TrainedNetwork],
     untrained: int,
     strangers: FaceSet,
@@ -115,18 +115,18 @@ def view_networks(
 
     ``view`` is taken for that of the first network where it is of the strangers.
     """
-    models = [(each.name, TRAINED_NETWORKS, each.model) for each in trained]
+    models = [(each.name, TRAINED_NETWORKS, each.model) for each in classifiers]
     models += [(each.name, PHOTOGRAPH_NETWORKS, each.model) for each in photographs]
     models += [
-        (f"untrained {drawn}", UNTRAINED_NETWORKS, untrained_network(trained[0].model, drawn))
-        for drawn in range(seed, seed + untrained)
+        (f"untrained {number}", UNTRAINED_NETWORKS, untrained_network(classifiers[0].model, number))
+        for number in range(seed, seed + untrained)
     ]
-    shown, networks = presence(strangers), []
+    truth, networks = presence(strangers), []
     for name, population, model in models:
         spared = not networks and view is not None and view.faces is strangers
         own = view if spared else look(model, strangers)
         networks.append(
-            NetworkView(name, population, model, own, units_of_filters(own.responses.maxima, shown))
+            NetworkView(name, population, model, own, units_of_filters(own.responses.maxima, truth))
         )
     return networks
 
@@ -318,9 +318,9 @@ def concentration_by_unit(scored: pd.DataFrame) -> Table:
 
     Means are over the filters of all networks, which have unequal numbers of them.
     """
-    trained = scored[scored["population"].eq(TRAINED_NETWORKS)]
-    ours = trained[trained["kind"].eq("ours")].set_index(["network", "pair"])
-    others = trained[trained["kind"].eq("wrong_au")].set_index(["network", "pair"])["energy_share"]
+    pairs = scored[scored["population"].eq(TRAINED_NETWORKS)]
+    ours = pairs[pairs["kind"].eq("ours")].set_index(["network", "pair"])
+    others = pairs[pairs["kind"].eq("wrong_au")].set_index(["network", "pair"])["energy_share"]
     # Both regions are of one size, so the gain is the difference of energies over that size.
     ours = ours.assign(more=ours["energy_share"] - others).reset_index()
     null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")]
@@ -355,16 +355,16 @@ def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int 
     matched by their responses to the pictures that are not projected. The check ``learned`` has the
     difference of the last two, beyond their floors.
     """
-    trained = [each for each in networks if each.population == TRAINED_NETWORKS]
+    originals = [each for each in networks if each.population == TRAINED_NETWORKS]
     untrained = [each for each in networks if each.population == UNTRAINED_NETWORKS]
-    found = []
-    for number, own in enumerate(trained):
+    tables = []
+    for number, own in enumerate(originals):
         view, layer = own.view, own.view.responses.layer
         filters = view.sample(count)
         rows = view.top[filters, 0]
         others = {"untrained": untrained[number % len(untrained)]}
-        if len(trained) > 1:
-            others["retrained"] = trained[(number + 1) % len(trained)]
+        if len(originals) > 1:
+            others["retrained"] = originals[(number + 1) % len(originals)]
         apart = np.delete(np.arange(len(view.faces)), np.unique(rows))
         at = (view.faces, layer, rows, filters)
         for method in get_args(Method):
@@ -378,8 +378,8 @@ def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int 
                 parts["learned"] = alike.assign(
                     similarity=alike["similarity"] - alike["floor"], floor=null["similarity"] - null["floor"]
                 )
-            found += [part.assign(check=check, network=own.name) for check, part in parts.items()]
-    return pd.concat(found, ignore_index=True)
+            tables += [part.assign(check=check, network=own.name) for check, part in parts.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 EXCESS = PlaceMeasure("excess", unit="")
@@ -443,8 +443,8 @@ def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     last = checks[~random | checks["step"].eq(checks["step"].max())].dropna(subset="excess")
     likeness = {}
     for method, rows in last.groupby("method", sort=False):
-        left = {row.measure: row.excess.value for row in rows.itertuples() if row.check == "random weights"}
-        most = max(left, key=left.get, default=rows["measure"].iloc[0])
+        rest = {row.measure: row.excess.value for row in rows.itertuples() if row.check == "random weights"}
+        most = max(rest, key=rest.get, default=rows["measure"].iloc[0])
         own = rows[rows["measure"].eq(most)]
         likeness |= {
             (check, method): excess for check, excess in zip(own["check"], own["excess"], strict=True)
@@ -497,7 +497,7 @@ def high_places(network: NetworkView, places: pd.DataFrame) -> dict[str, Estimat
     counts = extremum_counts(view.responses).sum(axis=0)
     inner = (slice(1, -1), slice(1, -1))
     height = view.faces.size[0]
-    found = {
+    shares = {
         "high_extrema": high["y"].mean() / height,
         "high_energy": float(energy @ np.arange(height) / energy.sum()) / height,
         "brows": float(view.faces.landmarks[:, BROWS, 1].mean()) / height,
@@ -505,4 +505,4 @@ def high_places(network: NetworkView, places: pd.DataFrame) -> dict[str, Estimat
         "border_area": 1 - counts[inner].size / counts.size,
     }
     about = {"why": "of the filters of one network", "unit": "share", "tolerance": RERUN_TOLERANCE}
-    return {name: Estimate(value, **about) for name, value in found.items()}
+    return {name: Estimate(value, **about) for name, value in shares.items()}

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES, TRUTH
+from book.derl.study import CNN, CONDITION_LABELS, DERL
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import picture_grid, show
@@ -32,19 +33,19 @@ def neutral_grid(
     truth (``input_error``), generated and truth (``generated_error``), input and generated (``change``).
     """
     pixels = [part.astype(np.float64) for part in (inputs, generated, truth)]
-    changed, wrong = pixels[1] - pixels[0], pixels[1] - pixels[2]
-    around = [np.clip(127.5 + STRETCH * part, 0, 255).astype(np.uint8) for part in (changed, wrong)]
+    change, wrong = pixels[1] - pixels[0], pixels[1] - pixels[2]
+    around = [np.clip(127.5 + STRETCH * part, 0, 255).astype(np.uint8) for part in (change, wrong)]
     figure, grid = picture_grid(len(inputs), 1 + len(HEADED))
     for row, pictures in enumerate(zip(inputs, generated, truth, *around, strict=True)):
         heads = (emotions[row], *(HEADED if row == 0 else [""] * len(HEADED)))
         for axes, picture, head in zip(grid[row], pictures, heads, strict=True):
             show(axes, picture, head)
-    apart = {"input_error": pixels[0] - pixels[2], "generated_error": wrong, "change": changed}
+    apart = {"input_error": pixels[0] - pixels[2], "generated_error": wrong, "change": change}
     errors = {name: np.sqrt(np.square(part).mean(axis=(1, 2))) for name, part in apart.items()}
     data = pd.DataFrame({"emotion": emotions, **errors})
     means = data.mean(numeric_only=True)
     farther = data["emotion"][data["generated_error"].gt(data["input_error"])].to_list()
-    lost = f"; of {style.listing(farther)} nothing is gained" if farther else ""
+    remark = f"; of {style.listing(farther)} nothing is gained" if farther else ""
     alt = (
         f"Grid of {len(inputs)} people ({style.listing(emotions)}): left, the input, then the generated and "
         "the true neutral face, then what the generator changed and what is still wrong. "
@@ -57,7 +58,7 @@ def neutral_grid(
         alt,
         f"{len(inputs)} people whom the generator never met. These neutral faces are off by "
         f"{means['generated_error']:.1f} grey levels (root mean square, in the mean), the inputs by "
-        f"{means['input_error']:.1f}{lost}.",
+        f"{means['input_error']:.1f}{remark}.",
         tolerance=dict.fromkeys(errors, 8),
     )
 
@@ -148,6 +149,42 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     )
 
 
+def people_curve(table: pd.DataFrame) -> style.Drawn:
+    """What each contender answers rightly, and how far DeRL is ahead of it, by how many people all learned
+    from.
+
+    ``table`` of ``derl.learning_curve.curve_table``. Data: ``people``, ``condition``, ``value``, ``low``,
+    ``high`` (shares), ``ahead``, ``ahead_low``, ``ahead_high`` (points; NaN of DeRL).
+    """
+    data = in_numbers(table.drop(columns="share").rename(columns={"accuracy": "estimate"}))
+    data = data.astype({"ahead": float})
+    rows = data.assign(
+        label=data["condition"].map(lambda slug: CONDITION_LABELS[slug][0]),
+        group=[f"{people:.0f} people to learn from" for people in data["people"]],
+        main=data["condition"].eq(DERL),
+    )
+    leads = rows.assign(value=data["ahead"], low=data["ahead_low"], high=data["ahead_high"], main=False)
+    leads = leads[data["ahead"].notna()]
+    clear = [f"{people:.0f}" for people in leads["people"][leads["condition"].eq(CNN) & leads["low"].gt(0)]]
+    return forest(
+        pd.concat([rows.assign(panel="accuracy"), leads.assign(panel="lead of DeRL")]),
+        measured="",
+        axis={
+            "accuracy": Axis(limits=(0, None), label="share of right answers"),
+            "lead of DeRL": Axis("points", null=0.0, label="percentage points"),
+        },
+        widths=(1.2, 1),
+        alt="Dots with intervals by how many people all contenders learned from: accuracy, and how far DeRL "
+        "is ahead of each.",
+        caption="The same contest with fewer people to learn from. DeRL is ahead of the plain CNN with "
+        f"{style.listing(clear or ['none of these numbers of'])} people. *Difference to the "
+        "true neutral* is an oracle: nobody has that face who is given one picture alone.",
+        data=data,
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.15)
+        | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 15.0),
+    )
+
+
 def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> style.Drawn:
     """Faces, and beside each where every layer pair, and the plain difference of the pixels, answers to its
     expression: bright is more.
@@ -169,10 +206,10 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
             rows.append({"emotion": emotion, "layer": layer, **_moments(own)})
     data = pd.DataFrame(rows)
     means = data.groupby("layer", sort=False)["spread"].mean().dropna()
-    told = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
+    shares = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
     alt = (
         f"Grid of {len(pictures)} faces ({style.listing(emotions)}), beside each a map of every layer. "
-        f"Half of a map lies in this share of the picture on average: {style.listing(told or ['none'])}."
+        f"Half of a map lies in this share of the picture on average: {style.listing(shares or ['none'])}."
     )
     caption = "What each layer pair does otherwise for the face with its expression than for the neutral one."
     if len(means):

@@ -110,12 +110,14 @@ def generated_neutrals(
 
     The generator is moved to ``device``; its mode stays as it was.
     """
-    made = []
+    parts = []
     generator.to(device)
     with evaluating(generator):
         for batch in batches(pictures, batch_size, device=device):
-            made.append((generator(batch).float().clamp(0, 1) * BRIGHTEST).round().byte().cpu().numpy()[:, 0])
-    return np.concatenate(made)
+            parts.append(
+                (generator(batch).float().clamp(0, 1) * BRIGHTEST).round().byte().cpu().numpy()[:, 0]
+            )
+    return np.concatenate(parts)
 
 
 def mean_face(pictures: np.ndarray) -> np.ndarray:
@@ -147,9 +149,9 @@ def quality(
             f"all of the {len(lessons.tested)} inputs are neutral: there is no expression to take off; give "
             "expressive ones"
         )
-    made = {name: generated_neutrals(one, faces.pixels, device=device) for name, one in generators.items()}
+    fakes = {name: generated_neutrals(one, faces.pixels, device=device) for name, one in generators.items()}
     mean = np.broadcast_to(mean_face(lessons.neutrals), truth.shape)
-    candidates = {GENERATED: made[GENERATED], INPUT: faces.pixels, MEAN_NEUTRAL: mean, TRUTH: truth} | made
+    candidates = {GENERATED: fakes[GENERATED], INPUT: faces.pixels, MEAN_NEUTRAL: mean, TRUTH: truth} | fakes
     subjects = faces.table["subject"].to_numpy(str)
     takes = subjects + np.char.add("/", faces.table["sequence"].to_numpy(str))
     flat, first = np.unique(truth.reshape(len(truth), -1), axis=0, return_index=True)
@@ -158,8 +160,8 @@ def quality(
     for name, pictures in candidates.items():
         neutral = np.full(len(faces), np.nan)
         if NEUTRAL_EMOTION in classes:
-            shown = FaceSet("candidates", pictures, faces.table)
-            neutral = predict(judge, shown, device=device)[:, list(classes).index(NEUTRAL_EMOTION)]
+            candidate = FaceSet("candidates", pictures, faces.table)
+            neutral = predict(judge, candidate, device=device)[:, list(classes).index(NEUTRAL_EMOTION)]
         own = {"candidate": name, "picture": np.arange(len(faces)), "subject": subjects}
         own |= {"psnr": psnr(pictures, truth), "p_neutral": neutral}
         own["identity_other_take"] = rank_one(pictures, subjects, gallery, subjects[first], elsewhere)

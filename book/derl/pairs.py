@@ -51,14 +51,14 @@ def neutral_pairs(faces: FaceSet) -> NeutralPairs:
     """
     table = faces.table
     neutral, described = is_neutral(faces), (table["emotion"] != UNLABELLED).to_numpy() | _is_coded(faces)
-    named = (table["subject"] != "").to_numpy()
-    if not named.any():
+    has_subject = (table["subject"] != "").to_numpy()
+    if not has_subject.any():
         raise DataError(
             f"face set {faces.name!r} does not say who is shown, so no neutral picture of the same person "
             "can be found; choose a set with subjects"
         )
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
-    ordered = ordered[(neutral & named)[ordered.index]]
+    ordered = ordered[(neutral & has_subject)[ordered.index]]
     in_sequence = {
         key: (part.index.to_numpy(), part["frame"].to_numpy())
         for key, part in ordered.groupby(["subject", "sequence"], sort=False)
@@ -98,8 +98,8 @@ def is_neutral(faces: FaceSet) -> np.ndarray:
     neutral = (emotions == NEUTRAL_EMOTION).to_numpy()
     if not neutral.any() and "onset" in table:
         neutral = (table["frame"] == table["onset"]).to_numpy(bool)
-    shown = (table[list(faces.aus)] > 0).any(axis=1).to_numpy(bool)
-    return neutral | ((emotions == UNLABELLED).to_numpy() & _is_coded(faces) & ~shown)
+    active = (table[list(faces.aus)] > 0).any(axis=1).to_numpy(bool)
+    return neutral | ((emotions == UNLABELLED).to_numpy() & _is_coded(faces) & ~active)
 
 
 def _is_coded(faces: FaceSet) -> np.ndarray:
@@ -118,9 +118,9 @@ def others_targets(subjects: np.ndarray, seed: int = 0) -> np.ndarray:
         raise DataError("all pairs are of one person: there is no other one's neutral picture to give")
     by_person = np.argsort(codes, kind="stable")
     before = (np.cumsum(counts) - counts)[codes]
-    drawn = np.random.default_rng(seed).integers(len(codes) - counts[codes])
+    draws = np.random.default_rng(seed).integers(len(codes) - counts[codes])
     # Counted over everybody else: whoever comes after the person is further on by the person's own pairs.
-    return by_person[np.where(drawn < before, drawn, drawn + counts[codes])]
+    return by_person[np.where(draws < before, draws, draws + counts[codes])]
 
 
 def expression_pairs(
@@ -147,10 +147,10 @@ def expression_pairs(
     ParameterError for an unknown domain, DataError where anny or warp-lang is missing.
     """
     own = domain_named(domain)
-    shown = [_performance(own, seed, PAIRED + person, expressions, takes) for person in range(people)]
-    emotions = [emotion for plan in shown for _, emotion, _ in plan]
-    number = np.array([take for plan in shown for take, _, _ in plan])
-    intensities = np.stack([units for plan in shown for _, _, units in plan])
+    performances = [_performance(own, seed, PAIRED + person, expressions, takes) for person in range(people)]
+    emotions = [emotion for plan in performances for _, emotion, _ in plan]
+    number = np.array([take for plan in performances for take, _, _ in plan])
+    intensities = np.stack([units for plan in performances for _, _, units in plan])
     script = Script(np.repeat(PAIRED + np.arange(people), expressions + takes), number, intensities)
     faces = scripted_faces(script, domain=domain, size=size, seed=seed).assign(emotion=emotions)
     # A take begins with its neutral picture.
@@ -209,9 +209,9 @@ class Lessons:
 
     def expressive(self) -> tuple[FaceSet, np.ndarray]:
         """The test's inputs that show an expression, and the truth of each."""
-        changed = (self.tested.pixels != self.truth).any(axis=(1, 2))
-        shown = changed & self.tested.table["emotion"].ne(NEUTRAL_EMOTION).to_numpy()
-        return self.tested.select(shown), self.truth[shown]
+        differs = (self.tested.pixels != self.truth).any(axis=(1, 2))
+        mask = differs & self.tested.table["emotion"].ne(NEUTRAL_EMOTION).to_numpy()
+        return self.tested.select(mask), self.truth[mask]
 
 
 def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet | None] = {}) -> Lessons:
@@ -224,30 +224,30 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet |
     set is asked for and absent; DataError where it shares people or pictures with ``faces``, and where fewer
     than two people can be learned from.
     """
-    sets, targets, parts, told = [], [], [], []
+    sets, targets, parts, sources = [], [], [], []
     for name in listed(p.pretrain):
         inputs, truth, whose = _pairs_of(name, p, faces, real.get(name))
         people, codes = np.unique(inputs.table["subject"].to_numpy(str), return_inverse=True)
-        held = np.array([max(1, len(people) // share) for share in (WATCHED_SHARE, TESTED_SHARE)])
-        if len(people) - held.sum() < 2:
+        sizes = np.array([max(1, len(people) // share) for share in (WATCHED_SHARE, TESTED_SHARE)])
+        if len(people) - sizes.sum() < 2:
             raise DataError(
                 f"{name}: {len(people)} people to learn neutral faces from; at least 4 are needed"
             )
         # 0: learned from; 1: watched; 2: tested.
-        parts.append(np.digitize(codes, len(people) - held[::-1].cumsum()[::-1]))
+        parts.append(np.digitize(codes, len(people) - sizes[::-1].cumsum()[::-1]))
         sets.append(inputs)
         targets.append(truth)
-        told.append(f"{len(people) - held.sum()} {whose}")
+        sources.append(f"{len(people) - sizes.sum()} {whose}")
     part, every, truth = np.concatenate(parts), FaceSet.concat("pairs", sets), np.concatenate(targets)
     train, valid = ((every.pixels[part == number], truth[part == number]) for number in range(2))
-    subjects, tested = every.table["subject"].to_numpy(str)[part == 0], every.select(part == 2)
+    subjects, test = every.table["subject"].to_numpy(str)[part == 0], every.select(part == 2)
     about = (
-        f"The generator learns from {len(subjects):,} pairs of pictures of {', and of '.join(told)}. "
-        f"{len(valid[0]):,} pairs of others are watched, and decide nothing; by {len(tested):,} pairs of "
-        f"{tested.table['subject'].nunique()} more it is judged. None of them is among the people of "
+        f"The generator learns from {len(subjects):,} pairs of pictures of {', and of '.join(sources)}. "
+        f"{len(valid[0]):,} pairs of others are watched, and decide nothing; by {len(test):,} pairs of "
+        f"{test.table['subject'].nunique()} more it is judged. None of them is among the people of "
         f"{faces.name}."
     )
-    return Lessons(train, valid, subjects, tested, truth[part == 2], about)
+    return Lessons(train, valid, subjects, test, truth[part == 2], about)
 
 
 def _pairs_of(
@@ -256,13 +256,13 @@ def _pairs_of(
     """Inputs, the neutral pictures (P, H, W) that go with them, and whose they are, of the set ``name``."""
     if name in get_args(FaceDomain):
         takes = max(1, p.pretrain_expressions // 2)
-        made, targets = expression_pairs(
+        inputs, targets = expression_pairs(
             *(p.pretrain_people, faces.size[0], p.face_seed, name),
             expressions=p.pretrain_expressions,
             takes=takes,
         )
         whose = f"people rendered to order, as those of {name} are; each neutral face is of the same take"
-        return made, made.gather(targets), whose
+        return inputs, inputs.gather(targets), whose
     if real is None:
         raise ParameterError(
             f"derl.pretrain: {name!r} is not on this machine; `ferbook data` says how to get it. Give lab "
@@ -280,10 +280,10 @@ def examples(faces: FaceSet, count: int) -> np.ndarray:
     """The rows of up to ``count`` of ``faces`` to look at, of different people, and as many expressions as
     there are, by turns.
     """
-    left, chosen = faces.table, []
-    while len(chosen) < count and len(left):
-        shown = [faces.table["emotion"][row] for row in chosen]
-        row = int(left["emotion"].map(shown.count).idxmin())
-        chosen.append(row)
-        left = left[left["subject"].ne(left["subject"][row])]
-    return np.array(chosen)
+    candidates, rows = faces.table, []
+    while len(rows) < count and len(candidates):
+        emotions = [faces.table["emotion"][row] for row in rows]
+        row = int(candidates["emotion"].map(emotions.count).idxmin())
+        rows.append(row)
+        candidates = candidates[candidates["subject"].ne(candidates["subject"][row])]
+    return np.array(rows)

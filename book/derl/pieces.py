@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.derl import neutral_quality, stage_two, study
+from book.derl import learning_curve, neutral_quality, stage_two, study
 from book.derl.chapter import CHAPTER, DerlParameters
 from book.derl.pairs import Lessons, draw_lessons
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
@@ -26,7 +26,7 @@ from fer_lib.faces.folds import Protocol, protocol_of
 from fer_lib.faces.registry import open_faces, set_name
 from fer_lib.faces.request import FaceRequest
 from fer_lib.train.device import device_name
-from fer_lib.train.precision import Precision, PrecisionName
+from fer_lib.train.precision import Precision, PrecisionName, choose_precision
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.beside import REFERENCE
 from ferbook.environment import git_commit
@@ -36,6 +36,9 @@ from ferbook.owner import now
 
 GENERATORS = "generators"
 """Name of the piece of a seed that its folds start from."""
+
+CURVE = "curve-"
+"""How the name begins of what a fold tells of fewer people to learn from."""
 
 BESIDE = ("device", "publish_faces", "precision", "bootstrap", "population", "seeds", "folds", "seed")
 """Parameters that change no piece."""
@@ -66,10 +69,10 @@ class Pieces(Kept):
 
     @property
     def members(self) -> list["Piece"]:
-        """Of each seed the generators, then its folds."""
+        """Of each seed the generators, then its folds, then the learning curve in each of these."""
         p = self.parameters
-        seeds = range(p.seed, p.seed + p.seeds)
-        return [Piece(self, f"{seed}-{what}") for seed in seeds for what in (GENERATORS, *range(p.folds))]
+        parts = (GENERATORS, *range(p.folds), *(f"{CURVE}{fold}" for fold in range(p.folds)))
+        return [Piece(self, f"{seed}-{what}") for seed in range(p.seed, p.seed + p.seeds) for what in parts]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Piece(Member):
 
     The generators of a seed keep their weights in 8 bits each, and all folds start from these. A fold
     keeps the trainings and the answers of every condition, and the first one how good the seed's neutral
-    faces are.
+    faces are; ``0-curve-0`` those of fewer people to learn from.
     """
 
     population: Pieces
@@ -94,15 +97,18 @@ class Piece(Member):
     def stage_one(self, lessons: Lessons) -> StageOne:
         """The generators that the piece keeps."""
         seed = int(self.seed.partition("-")[0])
-        found = {name: load_weights(self.folder / name) for name in ("trained", "shuffled")}
-        found["untrained"] = untrained_generator(lessons, gan_recipe(self.population.parameters), seed)
-        return StageOne(seed, found, self.curve(), Precision.of(self.done()["precision"]))
+        generators = {name: load_weights(self.folder / name) for name in ("trained", "shuffled")}
+        generators["untrained"] = untrained_generator(lessons, gan_recipe(self.population.parameters), seed)
+        return StageOne(seed, generators, self.curve(), Precision.of(self.done()["precision"]))
+
+    def told(self) -> tuple[pd.DataFrame, np.ndarray]:
+        """The trainings and the answers that the piece of a fold, or of its learning curve, keeps."""
+        return pd.read_csv(self.folder / "trainings.csv"), self.answers().astype(np.float32)
 
     def stage_two(self, faces: FaceSet, protocol: Protocol) -> study.ResidueStudy:
         """The answers that the piece of a fold keeps."""
         fold = int(self.seed.partition("-")[2])
-        trainings = pd.read_csv(self.folder / "trainings.csv")
-        return study.one_fold(faces, protocol, fold, trainings, self.answers().astype(np.float32))
+        return study.one_fold(faces, protocol, fold, *self.told())
 
 
 @train_network.register
@@ -118,11 +124,15 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
     shutil.rmtree(piece.folder, ignore_errors=True)
     with whole_folder(piece.folder) as folder:
         if what == GENERATORS:
-            told, precision = _keep_generators(p, lessons, int(number), folder, device)
+            metrics, precision = _keep_generators(p, lessons, int(number), folder, device)
         else:
             stage = piece.generators(lessons)
-            told, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
-        done = {
+            if what.startswith(CURVE):
+                fold = int(what.removeprefix(CURVE))
+                metrics, precision = _keep_curve(p, faces, stage, fold, folder, device)
+            else:
+                metrics, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
+        record = {
             "taught": piece.population.taught.model_dump(mode="json"),
             "faces": set_name(faces.name),
             "checksum_of_faces": faces.checksum,
@@ -134,7 +144,7 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
             "commit": git_commit(),
             "finished": now(),
         }
-        return seal(folder, done | told)
+        return seal(folder, record | metrics)
 
 
 def recipe_of(p: DerlParameters) -> DerlParameters:
@@ -167,17 +177,48 @@ def _keep_fold(
     device: torch.device,
 ) -> tuple[dict, Precision]:
     protocol = protocol_of(faces)
-    [found], quality = learn_stage_two(p, faces, protocol, lessons, stage, (fold,), device)
-    found.trainings.to_csv(folder / "trainings.csv", index=False, float_format="%.6g")
-    np.save(folder / "test.npy", found.probabilities.astype(np.float16), allow_pickle=False)
+    [fold_study], quality = learn_stage_two(p, faces, protocol, lessons, stage, (fold,), device)
+    _keep_answers(folder, fold_study.trainings, fold_study.probabilities)
     if fold == 0:
         quality.to_csv(folder / "quality.csv", index=False, float_format="%.6g")
-    right = found.probabilities[0].argmax(1) == found.labels
-    first = found.trainings.iloc[0]
+    right = fold_study.probabilities[0].argmax(1) == fold_study.labels
+    first = fold_study.trainings.iloc[0]
     return {
         "valid_accuracy": float(first["valid_accuracy"]),
         "test_accuracy": float(right.mean()),
     }, stage.precision
+
+
+def _keep_answers(folder: Path, trainings: pd.DataFrame, probabilities: np.ndarray) -> None:
+    trainings.to_csv(folder / "trainings.csv", index=False, float_format="%.6g")
+    np.save(folder / "test.npy", probabilities.astype(np.float16), allow_pickle=False)
+
+
+def _keep_curve(
+    p: DerlParameters, faces: FaceSet, stage: StageOne, fold: int, folder: Path, device: torch.device
+) -> tuple[dict, Precision]:
+    # The machine's own number format: what few people teach may be learned elsewhere than what all do.
+    precision = choose_precision(p.precision, device)
+    trainings, answers = _learn_curve(p, faces, protocol_of(faces), stage, fold, precision, device)
+    _keep_answers(folder, trainings, answers)
+    return {"valid_accuracy": float(trainings["valid_accuracy"].iloc[0])}, precision
+
+
+def _learn_curve(
+    p: DerlParameters,
+    faces: FaceSet,
+    protocol: Protocol,
+    stage: StageOne,
+    fold: int,
+    precision: Precision,
+    device: torch.device | str,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    how = {"seed": stage.seed, "precision": precision, "device": device}
+    return learning_curve.learn_curve(faces, protocol, stage.generators, _second_recipe(p), fold=fold, **how)
+
+
+def _second_recipe(p: DerlParameters) -> stage_two.ResidueRecipe:
+    return stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views)
 
 
 def learn_stage_two(
@@ -192,30 +233,31 @@ def learn_stage_two(
     """The studies of ``folds`` on the generators of ``stage``, and how good their neutral faces are by the
     plain CNN of the first of these folds, with ``training``.
     """
-    recipe = stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views)
     conditions = study.CONTEST_CONDITIONS if p.ablation else study.CLAIMED_CONDITIONS
     how = {"seed": stage.seed, "precision": stage.precision, "device": device}
-    found = study.residue_study(
-        faces, protocol, stage.generators, recipe, conditions=conditions, folds=folds, **how
+    studies = study.residue_study(
+        faces, protocol, stage.generators, _second_recipe(p), conditions=conditions, folds=folds, **how
     )
-    made = {neutral_quality.GENERATED: stage.generators["trained"]}
+    generators = {neutral_quality.GENERATED: stage.generators["trained"]}
     if "shuffled" in stage.generators:
-        made[neutral_quality.OTHERS] = stage.generators["shuffled"]
-    judge = found[0].models[study.CNN].network
-    judged = neutral_quality.quality(lessons, made, judge, protocol.classes, device=device)
-    return found, judged.assign(training=stage.seed)
+        generators[neutral_quality.OTHERS] = stage.generators["shuffled"]
+    judge = studies[0].models[study.CNN].network
+    scores = neutral_quality.quality(lessons, generators, judge, protocol.classes, device=device)
+    return studies, scores.assign(training=stage.seed)
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """Both stages of every seed: ``stages``, what stage two answered in the folds that all have, and for each
-    picture how good the neutral faces are. ``read``: the pieces that were read, by their population; empty
+    picture how good the neutral faces are; ``curve``, the same of fewer people to learn from, None where it
+    was not asked for. ``read``: the pieces that were read, by their population; empty
     where all was trained now. ``about``: which of both, in a sentence.
     """
 
     stages: Sequence[StageOne]
     compared: study.ResidueStudy
     quality: pd.DataFrame
+    curve: learning_curve.LearningCurve | None
     read: Mapping[str, Mapping]
     about: str
 
@@ -241,28 +283,46 @@ def trial_of(
     folds = range(min(p.folds or len(protocol.folds), len(protocol.folds)))
     how = {"shuffled": p.ablation, "precision": precision, "device": device}
     stages = [learn_stage_one(lessons, gan_recipe(p), seed=seed, **how) for seed in seeds]
-    found = [learn_stage_two(p, faces, protocol, lessons, stage, folds, device) for stage in stages]
-    studies = [each for own, _ in found for each in own]
+    outcomes = [learn_stage_two(p, faces, protocol, lessons, stage, folds, device) for stage in stages]
+    studies = [each for own, _ in outcomes for each in own]
+    curve = None
+    if p.ablation:
+        whole = [
+            (stage, fold, own[number])
+            for stage, (own, _) in zip(stages, outcomes, strict=True)
+            for number, fold in enumerate(folds)
+        ]
+        parts = [
+            (each, *_learn_curve(p, faces, protocol, stage, fold, stage.precision, device))
+            for stage, fold, each in whole
+        ]
+        curve = learning_curve.curve_of(faces, protocol, parts)
     about = f"Trained on this machine in this run: {_counted(len(seeds), len(folds))}."
-    return Trial(stages, study.joined(studies), pd.concat([q for _, q in found]), {}, about)
+    return Trial(stages, study.joined(studies), pd.concat([q for _, q in outcomes]), curve, {}, about)
 
 
 def _read(pieces: Pieces, faces: FaceSet, protocol: Protocol, lessons: Lessons) -> Trial:
-    kept = {piece.seed: piece for piece in pieces.kept()}
-    seeds = dict.fromkeys(name.partition("-")[0] for name in kept if f"{name.partition('-')[0]}-0" in kept)
-    seeds = [seed for seed in seeds if f"{seed}-{GENERATORS}" in kept]
+    members = {piece.seed: piece for piece in pieces.kept()}
+    seeds = dict.fromkeys(
+        name.partition("-")[0] for name in members if f"{name.partition('-')[0]}-0" in members
+    )
+    seeds = [seed for seed in seeds if f"{seed}-{GENERATORS}" in members]
     if not seeds:
         raise DataError(f"no seed of the population is whole; `ferbook populations train {pieces.name}`")
-    of_seeds = {name: piece for name, piece in kept.items() if name.partition("-")[0] in seeds}
-    folds = [piece for name, piece in of_seeds.items() if not name.endswith(GENERATORS)]
-    compared = study.joined([piece.stage_two(faces, protocol) for piece in folds])
-    quality = [pd.read_csv(kept[f"{seed}-0"].folder / "quality.csv") for seed in seeds]
-    stages = [kept[f"{seed}-{GENERATORS}"].stage_one(lessons) for seed in seeds]
-    told = _counted(len(seeds), compared.trainings["fold"].nunique())
-    of_all = f"{len(kept)} of {len(pieces.members)} pieces are kept"
-    about = f"Read from the population {pieces.name}: {told}; {of_all}."
+    of_seeds = {name: piece for name, piece in members.items() if name.partition("-")[0] in seeds}
+    folds = [name for name in of_seeds if not name.endswith(GENERATORS) and CURVE not in name]
+    whole = {name: members[name].stage_two(faces, protocol) for name in folds}
+    compared = study.joined(list(whole.values()))
+    fewer = {name: name.replace("-", f"-{CURVE}") for name in folds}
+    parts = [(whole[name], *members[own].told()) for name, own in fewer.items() if own in members]
+    curve = learning_curve.curve_of(faces, protocol, parts)
+    quality = [pd.read_csv(members[f"{seed}-0"].folder / "quality.csv") for seed in seeds]
+    stages = [members[f"{seed}-{GENERATORS}"].stage_one(lessons) for seed in seeds]
+    counts = _counted(len(seeds), compared.trainings["fold"].nunique())
+    of_all = f"{len(members)} of {len(pieces.members)} pieces are kept"
+    about = f"Read from the population {pieces.name}: {counts}; {of_all}."
     read = {pieces.name: {"kept": list(of_seeds), "failed": pieces.failed()}}
-    return Trial(stages, compared, pd.concat(quality), read, about)
+    return Trial(stages, compared, pd.concat(quality), curve, read, about)
 
 
 def _counted(seeds: int, folds: int) -> str:

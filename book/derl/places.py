@@ -71,21 +71,21 @@ def residue_maps(
     ParameterError as the generator does.
     """
 
-    def answers(shown: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
+    def answers(faces: np.ndarray) -> Iterator[dict[str, torch.Tensor]]:
         """Batch by batch the maps (B, C, h, w) of each pair, the encoder's channels first."""
-        for batch in batches(shown, batch_size, device=device):
+        for batch in batches(faces, batch_size, device=device):
             yield generator.residues(batch)
 
     generator.to(device)
     with evaluating(generator):
         scales = _scales(chain(answers(pictures), answers(neutrals)))
-        found: dict[str, list[np.ndarray]] = {}
+        changes: dict[str, list[np.ndarray]] = {}
         for one, other in zip(answers(pictures), answers(neutrals), strict=True):
             for name, maps in one.items():
                 change = ((maps - other[name]) / scales[name]).square().mean(dim=1, keepdim=True).sqrt()
                 enlarged = F.interpolate(change, pictures.shape[1:], mode="bilinear", align_corners=False)
-                found.setdefault(name, []).append(enlarged[:, 0].cpu().numpy())
-    maps = {name: np.concatenate(parts) for name, parts in found.items()}
+                changes.setdefault(name, []).append(enlarged[:, 0].cpu().numpy())
+    maps = {name: np.concatenate(parts) for name, parts in changes.items()}
     return maps | {PIXEL_MAPS: np.abs(pictures.astype(np.float32) - neutrals) / 255}
 
 
@@ -108,22 +108,22 @@ def locate_residues(
     Raises DataError where fewer than two people are shown, or none with an action unit that has a region.
     """
     aus = [au for au in region_aus(faces) if au in faces.aus]
-    shown = faces.table[aus].gt(0).to_numpy()
-    keep = np.flatnonzero(shown.any(axis=1))
+    presence = faces.table[aus].gt(0).to_numpy()
+    keep = np.flatnonzero(presence.any(axis=1))
     if not len(keep):
         raise DataError(f"face set {faces.name!r}: no picture shows an action unit whose place is known")
     regions = np.empty((len(keep), 2, *faces.size), bool)
     for start in range(0, len(keep), PICTURES_AT_ONCE):
         part = keep[start : start + PICTURES_AT_ONCE]
         skin = regions_of(faces, part, aus)
-        moved = _closed((skin & shown[part, :, None, None]).any(axis=1))
-        still = _closed(skin.any(axis=1)) & ~moved
-        regions[start : start + PICTURES_AT_ONCE] = np.stack([moved, still], axis=1)
-    chosen = faces.select(keep)
-    people, emotions = named_alone(chosen.table["subject"]), pd.factorize(chosen.table["emotion"])[0]
+        target = _closed((skin & presence[part, :, None, None]).any(axis=1))
+        still = _closed(skin.any(axis=1)) & ~target
+        regions[start : start + PICTURES_AT_ONCE] = np.stack([target, still], axis=1)
+    subset = faces.select(keep)
+    people, emotions = named_alone(subset.table["subject"]), pd.factorize(subset.table["emotion"])[0]
     rows = []
     for layer, its in maps.items():
-        scored = scores(its[keep], regions[:, 0], regions[:, 1:], people, emotions, chosen.pixels, seed=seed)
+        scored = scores(its[keep], regions[:, 0], regions[:, 1:], people, emotions, subset.pixels, seed=seed)
         rows += [
             (layer, _RENAMED.get(kind, kind), _concentration(part, draws, seed))
             for kind, part in scored.groupby("kind", sort=False)

@@ -203,9 +203,9 @@ def gan_learner(
     drawn from torch's global random state.
     """
     device = torch.device(device)
-    learned = {"flip": recipe.flip, "shuffle": True, "seed": seed}
+    options = {"flip": recipe.flip, "shuffle": True, "seed": seed}
     loaders = DataLoaders(
-        PairBatches(inputs, targets, recipe.batch_size, device=device, **learned),
+        PairBatches(inputs, targets, recipe.batch_size, device=device, **options),
         PairBatches(*(valid or (inputs[:0], targets[:0])), recipe.batch_size, device=device),
         device=device,
     )
@@ -231,14 +231,14 @@ def gan_learner(
 
 
 def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:
-    found = curve.divergence
-    if found.step:
+    place = curve.divergence
+    if place.step:
         return (
-            f"the GAN diverged in {found}: a loss is not a finite number. Give a smaller lr than "
+            f"the GAN diverged in {place}: a loss is not a finite number. Give a smaller lr than "
             f"{recipe.lr:g} (-p gan_lr={recipe.lr / 3:.1g})"
         )
     return (
-        f"the discriminator's loss was below {SILENT:g} in {curve.silent} epochs up to epoch {found.epoch}: "
+        f"the discriminator's loss was below {SILENT:g} in {curve.silent} epochs up to epoch {place.epoch}: "
         "it tells all generated faces from true ones, and the generator learns nothing from it. Give more "
         f"people, a larger l1 than {recipe.l1:g}, or fewer epochs"
     )
@@ -285,14 +285,17 @@ def learn_stage_one(
     """
     inputs, targets = lessons.train
     how = {"seed": seed, "device": device}
-    taught = train_generator(inputs, targets, recipe, valid=lessons.valid, precision=precision, **how)
-    found = {"trained": taught.generator, "untrained": untrained_generator(lessons, recipe, seed, device)}
+    training = train_generator(inputs, targets, recipe, valid=lessons.valid, precision=precision, **how)
+    generators = {
+        "trained": training.generator,
+        "untrained": untrained_generator(lessons, recipe, seed, device),
+    }
     if shuffled:
         others = targets[others_targets(lessons.subjects, seed)]
-        found["shuffled"] = train_generator(
-            inputs, others, recipe, precision=taught.precision, **how
+        generators["shuffled"] = train_generator(
+            inputs, others, recipe, precision=training.precision, **how
         ).generator
-    return StageOne(seed, found, taught.curve, taught.precision)
+    return StageOne(seed, generators, training.curve, training.precision)
 
 
 def untrained_generator(

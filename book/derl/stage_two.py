@@ -117,21 +117,21 @@ def _asked(
 ) -> dict[str, Tensor]:
     versions, count = views.shape[:2]
     generator.to(device)
-    kept: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
     with evaluating(generator):
         for start in range(0, versions * count, batch_size):
             pictures = views.flatten(0, 1)[start : start + batch_size].to(device).float().div_(255)
             for name, values in ask(pictures).items():
-                if name not in kept:
-                    kept[name] = torch.empty((versions * count, *values.shape[1:]), dtype=torch.float16)
-                kept[name][start : start + batch_size] = values
-    for name, values in kept.items():
+                if name not in outputs:
+                    outputs[name] = torch.empty((versions * count, *values.shape[1:]), dtype=torch.float16)
+                outputs[name][start : start + batch_size] = values
+    for name, values in outputs.items():
         if not torch.isfinite(values).all():
             raise DataError(
                 f"{name}: the generator gives values that are not finite in float16; it has diverged, train "
                 "it anew with a smaller rate"
             )
-    return {name: values.unflatten(0, (versions, count)) for name, values in kept.items()}
+    return {name: values.unflatten(0, (versions, count)) for name, values in outputs.items()}
 
 
 class InputBatches(Batches):
@@ -254,8 +254,8 @@ def predict_inputs(
     """
     labels = np.zeros(next(iter(inputs.values())).shape[1], np.int64)
     with evaluating(model.to(device)):
-        said = [
+        probabilities = [
             model(batch)[0].float().softmax(dim=1).cpu()
             for batch, _ in InputBatches(inputs, labels, rows, batch_size, device=device)
         ]
-    return torch.cat(said).numpy()
+    return torch.cat(probabilities).numpy()

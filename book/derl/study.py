@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from book.derl import stage_two
+from book.derl.pairs import neutral_pairs
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
@@ -37,6 +38,10 @@ DERL, SINGLE_PAIRS, UNTRAINED_GENERATOR, SHUFFLED_NEUTRALS = (
     "shuffled_neutrals",
 )
 PIXEL_DIFFERENCE, CNN, FEATURE_DIFFERENCE = "pixel_difference", "cnn", "feature_difference"
+TRUE_DIFFERENCE = "true_difference"
+"""An oracle: the plain CNN on the picture less the true neutral one of the same take, which nobody has who
+is given a face alone.
+"""
 
 CONTEST_CONDITIONS = (
     DERL,
@@ -61,6 +66,7 @@ CONDITION_LABELS: dict[str, tuple[str, str]] = {
     CNN: ("plain CNN, equal size", BASELINE),
     PIXEL_DIFFERENCE: ("pixel difference", BASELINE),
     FEATURE_DIFFERENCE: ("CNN feature difference", BASELINE),
+    TRUE_DIFFERENCE: ("difference to the true neutral", CONTROL),
     UNTRAINED_GENERATOR: ("generator never trained", CONTROL),
     SHUFFLED_NEUTRALS: ("generator of others' neutrals", CONTROL),
     MAJORITY_BASELINE: ("majority-class baseline", NULL),
@@ -135,9 +141,9 @@ def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
     folds = sorted(set.intersection(*map(set, by_seed.values())))
     if not folds:
         raise DataError("no fold was tested from every seed; `ferbook populations train derl` goes on")
-    used = {seed: [own[fold] for fold in folds] for seed, own in sorted(by_seed.items())}
-    first = next(iter(used.values()))
-    trainings = pd.concat([each.trainings for own in used.values() for each in own], ignore_index=True)
+    grid = {seed: [own[fold] for fold in folds] for seed, own in sorted(by_seed.items())}
+    first = next(iter(grid.values()))
+    trainings = pd.concat([each.trainings for own in grid.values() for each in own], ignore_index=True)
     # By condition, then by seed, as in the table.
     order = {name: place for place, name in enumerate(trainings["condition"].unique())}
     trainings = trainings.sort_values(
@@ -145,7 +151,7 @@ def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
         key=lambda column: column.map(order) if column.name == "condition" else column,
     )
     answers = np.stack(
-        [np.concatenate([each.probabilities for each in own], axis=1) for own in used.values()]
+        [np.concatenate([each.probabilities for each in own], axis=1) for own in grid.values()]
     )
     return ResidueStudy(
         trainings.reset_index(drop=True),
@@ -188,23 +194,29 @@ def residue_study(
     are predicted once, and nothing is chosen by it. The number format is chosen at the first training and
     kept for all.
 
-    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes. Raises what
-    ``fold_faces`` and ``train_residue_classifier`` raise.
+    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes; for
+    ``true_difference`` everybody has a neutral picture. Raises what ``fold_faces`` and
+    ``train_residue_classifier`` raise.
     """
     labelled = faces.labelled()
     for fold in folds:
         # Before anything is trained: which fold cannot be.
         fold_faces(faces, protocol, fold)
-    used, parts = _places([protocol.folds[fold] for fold in folds])
-    labels = labelled.select(used).labels(protocol.classes)
-    views = stage_two.picture_views(labelled.gather(used), recipe)
+    index, parts = _places([protocol.folds[fold] for fold in folds])
+    labels = labelled.select(index).labels(protocol.classes)
+    views, true = stage_two.picture_views(labelled.gather(index), recipe), None
+    if TRUE_DIFFERENCE in conditions:
+        pairs = neutral_pairs(labelled)
+        at_rest = pairs.targets[np.searchsorted(pairs.inputs, index)]
+        # Transformed as the pictures are: by the same seed, in the same order.
+        true = stage_two.picture_views(labelled.gather(at_rest), recipe)
     rows: dict[int, list[tuple]] = {fold: [] for fold in folds}
     answers: dict[int, list[np.ndarray]] = {fold: [] for fold in folds}
     models: dict[int, dict[str, nn.Module]] = {fold: {} for fold in folds}
     n_classes = len(protocol.classes)
     arranged = chain(
         _on_residues(conditions, generators, views, n_classes, device),
-        _on_pictures(conditions, generators["trained"], views, n_classes, models, device),
+        _on_pictures(conditions, generators["trained"], views, true, n_classes, models, device),
     )
     for condition in arranged:
         for fold, (train, valid, test) in zip(folds, parts, strict=True):
@@ -238,9 +250,11 @@ def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, n
     """The rows that ``folds`` use, ascending, and each fold's parts as places among them: of other rows
     nothing need be computed.
     """
-    used = np.unique(np.concatenate([rows for fold in folds for rows in (fold.train, fold.valid, fold.test)]))
-    return used, [
-        tuple(np.searchsorted(used, rows) for rows in (fold.train, fold.valid, fold.test)) for fold in folds
+    index = np.unique(
+        np.concatenate([rows for fold in folds for rows in (fold.train, fold.valid, fold.test)])
+    )
+    return index, [
+        tuple(np.searchsorted(index, rows) for rows in (fold.train, fold.valid, fold.test)) for fold in folds
     ]
 
 
@@ -253,29 +267,30 @@ def _on_residues(
 ) -> Iterator[_Condition]:
     """Those of DeRL one after the other, so that no two generators' residues are in memory at a time."""
     for source, names in CONDITIONS_OF_GENERATOR.items():
-        asked = [name for name in names if name in conditions]
-        if not asked:
+        selection = [name for name in names if name in conditions]
+        if not selection:
             continue
         frozen = parameter_count(generators[source])
         residues = stage_two.residues_of(generators[source], views, device=device)
-        for name in asked:
+        for name in selection:
             alone = {pair: {pair: maps} for pair, maps in residues.items()}
-            for called, inputs in (alone if name == SINGLE_PAIRS else {name: residues}).items():
+            for slug, inputs in (alone if name == SINGLE_PAIRS else {name: residues}).items():
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
                 build = partial(ResidueClassifier, channels, n_classes)
-                yield _Condition(called, frozen, partial(_same, inputs), build)
+                yield _Condition(slug, frozen, partial(_same, inputs), build)
 
 
 def _on_pictures(
     conditions: Sequence[str],
     generator: Generator,
     views: Tensor,
+    true: Tensor | None,
     n_classes: int,
     models: Mapping[int, Mapping[str, nn.Module]],
     device: torch.device | str,
 ) -> Iterator[_Condition]:
     """The plain networks, of the picture or of its difference to the neutral face that ``generator``
-    makes.
+    makes, or to the ``true`` one.
     """
     frozen = parameter_count(generator)
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
@@ -287,6 +302,9 @@ def _on_pictures(
         yield _Condition(
             PIXEL_DIFFERENCE, frozen, partial(_same, {stage_two.PICTURE_INPUT: pictures - neutral}), plain
         )
+    if true is not None:
+        apart = pictures - stage_two.as_inputs(true)
+        yield _Condition(TRUE_DIFFERENCE, 0, partial(_same, {stage_two.PICTURE_INPUT: apart}), plain)
     if CNN in conditions:
         yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE_INPUT: pictures}), plain)
     if FEATURE_DIFFERENCE in conditions:
@@ -344,15 +362,17 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
     """float32 (V, N, F) on the CPU: what the last layer of ``network`` is given for each of ``pictures``,
     float (V, N, 1, H, W), in evaluation mode.
     """
-    kept: list[Tensor] = []
-    hook = network.output.register_forward_pre_hook(lambda _, given: kept.append(given[0].float().cpu()))
+    features: list[Tensor] = []
+    hook = network.output.register_forward_pre_hook(
+        lambda _, inputs: features.append(inputs[0].float().cpu())
+    )
     try:
         with evaluating(network.to(device)):
             for part in pictures.flatten(0, 1).split(256):
                 network(part.to(device).float())
     finally:
         hook.remove()
-    return torch.cat(kept).unflatten(0, pictures.shape[:2])
+    return torch.cat(features).unflatten(0, pictures.shape[:2])
 
 
 def majority_probabilities(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
@@ -410,17 +430,17 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     freedom of the luck of training); ``seed_spread`` (points), where a condition was trained more than once.
     """
     first = contest.names[0]
-    found = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
+    metrics = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
     slugs = {_called(slug)[0]: slug for slug in (*study.table["condition"], *CONDITION_LABELS)}
     for name in contest.names[1:]:
-        found[f"{slugs[name]}_accuracy"] = contest.score(name, "accuracy")
-        found[f"ahead_of_{slugs[name]}"] = contest.ahead(name, "accuracy")
+        metrics[f"{slugs[name]}_accuracy"] = contest.score(name, "accuracy")
+        metrics[f"ahead_of_{slugs[name]}"] = contest.ahead(name, "accuracy")
     pairs = [name for name in study.table["condition"].unique() if name not in CONDITION_LABELS]
     if pairs:
         valid = study.table.groupby("condition", sort=False)["valid_accuracy"].mean()
         best = valid[pairs].idxmax()
-        found["best_layer_accuracy"] = found[f"{best}_accuracy"]
-        found["ahead_of_best_layer"] = found[f"ahead_of_{best}"]
+        metrics["best_layer_accuracy"] = metrics[f"{best}_accuracy"]
+        metrics["ahead_of_best_layer"] = metrics[f"ahead_of_{best}"]
     counts = {
         "tested": len(study.rows),
         "people": len(np.unique(study.subjects[study.subjects != ""])),
@@ -428,9 +448,9 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
         "trainings": len(study.trainings),
         "repeated": contest.scored.freedom,
     }
-    found |= {name: Estimate(count, unit="count") for name, count in counts.items()}
+    metrics |= {name: Estimate(count, unit="count") for name, count in counts.items()}
     if contest.scored.freedom:
         spread = 100 * contest.scored.spread["accuracy"]
         why = f"pooled over the conditions, {contest.scored.freedom} degrees of freedom"
-        found["seed_spread"] = Estimate(spread, why=why, tolerance=100 * RERUN_TOLERANCE)
-    return found
+        metrics["seed_spread"] = Estimate(spread, why=why, tolerance=100 * RERUN_TOLERANCE)
+    return metrics

@@ -99,9 +99,9 @@ def family_answers(
     emotions = faces.table["emotion"]
     faces = faces.select(emotions.isin(network.classes).to_numpy())
     labels = faces.table["emotion"].map(network.classes.index).to_numpy()
-    predicted = predict(network.model, faces).argmax(axis=1)
+    predictions = predict(network.model, faces).argmax(axis=1)
     people = pd.factorize(named_alone(faces.table["subject"]))[0]
-    sums = confusion_sums(labels, predicted, people, len(network.classes))
+    sums = confusion_sums(labels, predictions, people, len(network.classes))
     totals = np.concatenate([sums.sum(axis=0)[None], resampled_sums(sums, draws, seed)])
     units = [None, None]
     if faces.aus:
@@ -144,15 +144,15 @@ def answers_of_all(
     for name, faces in islice(families.items(), networks):
         network = teach_family(faces, recipe, seed=seed, precision=precision, device=device)
         sets = [
-            (family_distance(name, other), shown.split("test") if other == name else shown)
-            for other, shown in families.items()
+            (family_distance(name, other), target.split("test") if other == name else target)
+            for other, target in families.items()
         ]
         if photographs is not None:
             sets.append((PHOTOGRAPHS, photographs))
-        for number, (apart, shown) in enumerate(sets):
+        for number, (apart, target) in enumerate(sets):
             # Of each set its own draws of people, the same for every network that is asked about it.
-            given = family_answers(network, shown, draws=draws, seed=number)
-            answers.setdefault(apart, []).append(given)
+            own_answers = family_answers(network, target, draws=draws, seed=number)
+            answers.setdefault(apart, []).append(own_answers)
     return {
         apart: answers[apart] for apart in (SAME_FAMILY, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if apart in answers
     }
@@ -164,13 +164,13 @@ def carry_over_table(answers: Mapping[str, Sequence[FamilyAnswers]]) -> Table:
     """
     rows = {
         apart: {
-            "expressions": _mean([one.expressions for one in given], given, "share"),
-            "units": _mean([one.units for one in given], given),
-            "units, untrained": _mean([one.untrained_units for one in given], given),
-            "networks": len(given),
-            "answers": sum(one.pictures for one in given),
+            "expressions": _mean([one.expressions for one in group], group, "share"),
+            "units": _mean([one.units for one in group], group),
+            "units, untrained": _mean([one.untrained_units for one in group], group),
+            "networks": len(group),
+            "answers": sum(one.pictures for one in group),
         }
-        for apart, given in answers.items()
+        for apart, group in answers.items()
     }
     data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("asked about")
     return Table(

@@ -65,13 +65,13 @@ def face_rows(sets: Mapping[str, FaceSet], caption: str, samples: int, seed: int
     figure, grid = picture_grid(len(sets), samples, title=0.2)
     records = []
     for line, (name, faces) in zip(grid, sets.items(), strict=True):
-        chosen = _of_many_people(faces, samples, generator)
-        pictures = faces.gather(chosen)
+        indices = _of_many_people(faces, samples, generator)
+        pictures = faces.gather(indices)
         for axes, picture in zip(line, pictures, strict=False):
             show(axes, picture)
         line[0].set_title(f"{name}, {faces.size[0]} px", fontsize=SMALL, loc="left", pad=2)
-        part = faces.table.iloc[chosen][["subject", "emotion"]].reset_index(drop=True)
-        about = pd.DataFrame({"set": name, "place": range(len(chosen)), "picture": chosen})
+        part = faces.table.iloc[indices][["subject", "emotion"]].reset_index(drop=True)
+        about = pd.DataFrame({"set": name, "place": range(len(indices)), "picture": indices})
         records.append(pd.concat([about, part, grey_table(pictures)], axis=1))
     data = pd.concat(records, ignore_index=True)
     greys = [
@@ -110,8 +110,8 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
     followed = [au for au, of_unit in present.items() if of_unit.isin((0, 1)).all() and of_unit.nunique() > 1]
     often = []
     for name, row in present.iterrows():
-        shown = [f"{au} ({percent(share)})" for au, share in row[row.ge(0.5)].items()]
-        often.append(f"{name} {listing(shown or ['none'])}")
+        shares = [f"{au} ({percent(share)})" for au, share in row[row.ge(0.5)].items()]
+        often.append(f"{name} {listing(shares or ['none'])}")
     return heat(
         data.assign(text=data["present"].map(_share_text)),
         rows="au",
@@ -148,11 +148,11 @@ def one_unit(off: np.ndarray, on: np.ndarray, region: np.ndarray, au: str) -> Dr
     ``iou``.
     """
     change = on.astype(int) - off
-    seen = np.abs(change) > SEEN
+    change_mask = np.abs(change) > SEEN
     parts = {
-        "changed and moved": (seen & region, INK),
-        "changed alone": (seen & ~region, ORANGE),
-        "moved alone": (region & ~seen, "#BFE0F5"),
+        "changed and moved": (change_mask & region, INK),
+        "changed alone": (change_mask & ~region, ORANGE),
+        "moved alone": (region & ~change_mask, "#BFE0F5"),
     }
     figure, grid = picture_grid(1, 4, title=0.5)
     for axes, picture, title in zip(grid[0], (off, on), (f"{au} off", "on"), strict=False):
@@ -185,25 +185,25 @@ _DARKER, _LIGHTER = -90, 90
 """Ends of the scale of differences, in grey levels."""
 
 
-def switched_units(switched: "Switched") -> Drawn:
+def switched_units(stimuli: "Switched") -> Drawn:
     """Each AU alone: first the face without any, then for each AU the face with it and what it changes, with
     the outline of the region that it moves. Data: ``study.unit_overlaps``.
     """
     per_row = 4
-    figure, grid = picture_grid(-(-(len(switched.aus) + 1) // per_row), 2 * per_row, title=0.2)
+    figure, grid = picture_grid(-(-(len(stimuli.aus) + 1) // per_row), 2 * per_row, title=0.2)
     pairs = grid.reshape(-1, 2)
-    show(pairs[0, 0], switched.off, "all off", size=SMALL)
-    change = switched.on.astype(int) - switched.off
-    for (face, difference), au, on, changed, mask in zip(
-        pairs[1:], switched.aus, switched.on, change, switched.masks, strict=False
+    show(pairs[0, 0], stimuli.off, "all off", size=SMALL)
+    change = stimuli.on.astype(int) - stimuli.off
+    for (face, difference), au, on, own_change, mask in zip(
+        pairs[1:], stimuli.aus, stimuli.on, change, stimuli.masks, strict=False
     ):
         show(face, on, au, size=SMALL)
         # In steps of four grey levels, which halves the stored size unseen.
-        difference.imshow(4 * np.round(changed / 4), vmin=_DARKER, vmax=_LIGHTER)
+        difference.imshow(4 * np.round(own_change / 4), vmin=_DARKER, vmax=_LIGHTER)
         # White on black: told from every grey, on a screen and in print.
         for colour, width in ((INK, 1.4), ("white", 0.6)):
             difference.contour(mask, levels=[0.5], colors=colour, linewidths=width)
-    data = unit_overlaps(switched)
+    data = unit_overlaps(stimuli)
     least = data.loc[data["inside"].idxmin()]
     alt = (
         f"One person's face with all units off, then for each of {len(data)} action units the face with that "
@@ -228,22 +228,22 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
     Data: ``emotion``, ``facs``, ``mean_grey``, ``contrast`` and ``moved``, the share of pixels that differ
     from the first picture by more than 12 of 255 grey levels.
     """
-    moved = (np.abs(pictures.astype(int) - pictures[0]) > SEEN).mean(axis=(1, 2))
-    data = grey_table(pictures).assign(moved=moved.round(4))
+    shares = (np.abs(pictures.astype(int) - pictures[0]) > SEEN).mean(axis=(1, 2))
+    data = grey_table(pictures).assign(moved=shares.round(4))
     data.insert(0, "emotion", names)
     data.insert(1, "facs", codes)
     per_row = min(4, len(names))
     figure, grid = picture_grid(-(-len(names) // per_row), per_row, title=0.42)
     for axes, picture, name, code in zip(grid.flat, pictures, names, codes, strict=False):
         show(axes, picture, f"{name}\n{code or 'no AU'}", size=SMALL)
-    told = [
-        f"{n} ({c or 'no AU'}) {percent(m)}" for n, c, m in zip(names[1:], codes[1:], moved[1:], strict=True)
+    phrases = [
+        f"{n} ({c or 'no AU'}) {percent(m)}" for n, c, m in zip(names[1:], codes[1:], shares[1:], strict=True)
     ]
     alt = (
         f"One synthetic person with {len(names)} expressions, each with its action units. Share of the "
-        f"picture that differs visibly from the {names[0]} face: {listing(told)}."
+        f"picture that differs visibly from the {names[0]} face: {listing(phrases)}."
     )
-    least, most = (names[1 + place] for place in (moved[1:].argmin(), moved[1:].argmax()))
+    least, most = (names[1 + place] for place in (shares[1:].argmin(), shares[1:].argmax()))
     caption = (
         "One person with a common code of each emotion in full. How much of the picture an expression "
         f"changes differs: least for {least}, most for {most}."
@@ -251,20 +251,20 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
     return Drawn(figure, data, alt, caption, tolerance=GREY_TOLERANCE | {"moved": 0.02})
 
 
-def nearest_pictures(faces: FaceSet, found: pd.DataFrame, samples: int = 5, seed: int = 0) -> Drawn:
+def nearest_pictures(faces: FaceSet, neighbours: pd.DataFrame, samples: int = 5, seed: int = 0) -> Drawn:
     """Pictures drawn by lot, and below each the nearest of all others, and the nearest of other people.
 
-    ``found``: as ``study.nearest`` makes it. Data: its rows for these pictures, with the emotions.
+    ``neighbours``: as ``study.nearest`` makes them. Data: its rows for these pictures, with the emotions.
     """
-    chosen = np.sort(_of_many_people(faces, samples, np.random.default_rng(seed)))
-    emotion, data = faces.table["emotion"].to_numpy(), found.iloc[chosen].reset_index(drop=True)
-    rows = {"picture": chosen, "of all": data["of_all"], "of others": data["of_other_people"]}
+    indices = np.sort(_of_many_people(faces, samples, np.random.default_rng(seed)))
+    emotion, data = faces.table["emotion"].to_numpy(), neighbours.iloc[indices].reset_index(drop=True)
+    rows = {"picture": indices, "of all": data["of_all"], "of others": data["of_other_people"]}
     figure, grid = picture_grid(len(rows), samples, title=0.22)
     for line, (what, pictures) in zip(grid, rows.items(), strict=True):
         for axes, picture, own in zip(line, faces.gather(np.asarray(pictures)), pictures, strict=True):
             show(axes, picture)
             axes.set_title(emotion[own], fontsize=SMALL, loc="left", pad=2)
-        for axes, own, right in zip(line, pictures, chosen, strict=True):
+        for axes, own, right in zip(line, pictures, indices, strict=True):
             if emotion[own] != emotion[right]:
                 axes.set_title(f"✗ {emotion[own]}", fontsize=SMALL, loc="left", pad=2, color=VERMILION)
         line[0].text(
@@ -277,11 +277,13 @@ def nearest_pictures(faces: FaceSet, found: pd.DataFrame, samples: int = 5, seed
             transform=line[0].transAxes,
             fontsize=SMALL,
         )
-    same = float((found["person"].to_numpy() == found["person"].to_numpy()[found["of_all"]]).mean())
+    same = float(
+        (neighbours["person"].to_numpy() == neighbours["person"].to_numpy()[neighbours["of_all"]]).mean()
+    )
     for column in ("of_all", "of_other_people"):
         data[f"{column}_emotion"] = emotion[data[column]]
-    data.insert(1, "emotion", emotion[chosen])
-    wrong = [int((emotion[rows[row]] != emotion[chosen]).sum()) for row in ("of all", "of others")]
+    data.insert(1, "emotion", emotion[indices])
+    wrong = [int((emotion[rows[row]] != emotion[indices]).sum()) for row in ("of all", "of others")]
     alt = (
         f"{samples} pictures drawn by lot; below each the nearest of all other pictures, and the nearest of "
         f"other people. Another emotion than the picture: {wrong[0]} of the former, {wrong[1]} of the latter."

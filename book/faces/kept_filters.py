@@ -53,17 +53,17 @@ def kept_filters(
     ``permutation_null``.
     """
     sets = {"": strangers, **elsewhere}
-    shown = {name: presence(faces).scored() for name, faces in sets.items()}
-    aus = [au for au in AUS if all(au in each.aus for each in shown.values())]
+    labels = {name: presence(faces).scored() for name, faces in sets.items()}
+    aus = [au for au in AUS if all(au in each.aus for each in labels.values())]
     size = strangers.size[0]
     doses = matched_doses(interventions(people, aus, _LEVELS, size=size)).intensities
-    switched = interventions(people, aus, _LEVELS[-1:], size=size, doses=doses)
+    stimuli = interventions(people, aus, _LEVELS[-1:], size=size, doses=doses)
     names, rows = np.array([*aus, ""], dtype=object), []
     for network in networks:
         layer, nulls = last_conv(network.model), {}
         for name, faces in sets.items():
             maxima = maximal_responses(network.model, faces, layer, device=device).maxima
-            some = shown[name].only(aus)
+            some = labels[name].only(aus)
             nulls[name] = permutation_null(
                 maxima,
                 some,
@@ -73,8 +73,8 @@ def kept_filters(
                 seed=seed,
                 device=device,
             )
-        moved = maximal_responses(network.model, switched.faces, layer, device=device).maxima
-        effects = effects_of(moved, switched, draws=20, seed=seed)
+        answers = maximal_responses(network.model, stimuli.faces, layer, device=device).maxima
+        effects = effects_of(answers, stimuli, draws=20, seed=seed)
         own, most = (
             names[claimed_units(nulls[""], "max_statistic", _ALPHA)],
             effects.effect[..., -1].argmax(axis=1),
@@ -85,17 +85,19 @@ def kept_filters(
         for name in elsewhere:
             there = names[np.nan_to_num(nulls[name].scores, nan=-np.inf).argmax(axis=1)]
             for mouth in (True, False):
-                found = verified(own if mouth else np.where(np.isin(own, _OPENING), "", own), there, aus)
-                rows.append((name, mouth, found.filters, found.verified.sum(), found.expected.sum()))
+                agreement = verified(own if mouth else np.where(np.isin(own, _OPENING), "", own), there, aus)
+                rows.append(
+                    (name, mouth, agreement.filters, agreement.verified.sum(), agreement.expected.sum())
+                )
     return pd.DataFrame(rows, columns=["asked", "mouth", "verified", "kept", "expected"])
 
 
-def kept_table(found: pd.DataFrame) -> Table:
+def kept_table(counts: pd.DataFrame) -> Table:
     """By who was asked: the shares of verified filters that keep their unit, each with its interval over the
     networks of ``kept_filters``, and by chance; then the same without the mouth's opening.
     """
     rows = {}
-    for name, part in found.groupby("asked", sort=False):
+    for name, part in counts.groupby("asked", sort=False):
         row: dict[str, object] = {}
         for mouth, besides in ((True, ""), (False, ", mouth's opening aside")):
             own = part[part["mouth"].eq(mouth)]

@@ -24,26 +24,26 @@ SEEN = 12
 """Grey levels, of 255, by which two pixels must differ to count as changed: above noise and rounding."""
 
 
-def unit_overlaps(switched: "Switched") -> pd.DataFrame:
+def unit_overlaps(stimuli: "Switched") -> pd.DataFrame:
     """What each AU changes, and where: ``au``; ``region`` that it moves and what ``changed`` by more than
     ``SEEN``, as shares of the picture; ``inside``, the share of all change, in absolute grey levels, that
     lies in the region; ``iou`` of what changed and the region, and ``iou_of_others``, the mean over the
     regions of the other AUs.
     """
-    change = np.abs(switched.on.astype(int) - switched.off)
-    seen, regions = change > SEEN, switched.masks
-    both = np.einsum("ahw,bhw->ab", seen.astype(float), regions.astype(float))
-    area = [each.sum(axis=(1, 2)).astype(float) for each in (seen, regions)]
+    change = np.abs(stimuli.on.astype(int) - stimuli.off)
+    change_masks, regions = change > SEEN, stimuli.masks
+    both = np.einsum("ahw,bhw->ab", change_masks.astype(float), regions.astype(float))
+    area = [each.sum(axis=(1, 2)).astype(float) for each in (change_masks, regions)]
     iou = both / (area[0][:, None] + area[1] - both)
     others = (iou.sum(axis=1) - iou.diagonal()) / (len(iou) - 1)
     shares = {
         "region": regions.mean(axis=(1, 2)),
-        "changed": seen.mean(axis=(1, 2)),
+        "changed": change_masks.mean(axis=(1, 2)),
         "inside": (change * regions).sum(axis=(1, 2)) / change.sum(axis=(1, 2)),
         "iou": iou.diagonal(),
         "iou_of_others": others,
     }
-    return pd.DataFrame({"au": switched.aus} | {name: each.round(4) for name, each in shares.items()})
+    return pd.DataFrame({"au": stimuli.aus} | {name: each.round(4) for name, each in shares.items()})
 
 
 def nearest(faces: FaceSet) -> pd.DataFrame:
@@ -60,14 +60,14 @@ def nearest(faces: FaceSet) -> pd.DataFrame:
 
 
 def leak_metrics(
-    faces: FaceSet, found: pd.DataFrame, draws: int = 1000, seed: int = 0
+    faces: FaceSet, neighbours: pd.DataFrame, draws: int = 1000, seed: int = 0
 ) -> dict[str, Estimate]:
     """How often a picture has the emotion of the nearest one, by ``nearest``: among all others (``leaky``),
     among those of other people (``honest``), and by how much more the former (``leak``); intervals draw
     people.
     """
     emotion, subject = faces.table["emotion"].to_numpy(), faces.table["subject"]
-    right = {name: (emotion == emotion[found[of]]).astype(float) for name, of in _NEAREST.items()}
+    right = {name: (emotion == emotion[neighbours[of]]).astype(float) for name, of in _NEAREST.items()}
     right["leak"] = right["leaky"] - right["honest"]
     return {name: _mean_over_people(each, subject, draws, seed, "share") for name, each in right.items()}
 
@@ -107,18 +107,18 @@ def mutual_information(
         coded = values.notna().to_numpy()
         rows[au] = {"n": int(coded.sum())}
         if coded.any():
-            shown = values[coded].to_numpy()
+            labels = values[coded].to_numpy()
             of_group = [
                 np.bincount(groups[coded], weights=which, minlength=len(emotion_of))
-                for which in (shown, 1 - shown)
+                for which in (labels, 1 - labels)
             ]
             information = _information(deals, np.stack(of_group, axis=1))
-            entropy = max(mutual_info_score(shown, shown) / np.log(2), 0.0)
+            entropy = max(mutual_info_score(labels, labels) / np.log(2), 0.0)
             chance = information[1:].mean()
             # Equal but for rounding: for an AU that is always or never there.
             telling = entropy - chance > 1e-9
             rows[au] |= {
-                "present": shown.mean(),
+                "present": labels.mean(),
                 "entropy": entropy,
                 "information": information[0],
                 "chance": chance,
@@ -135,9 +135,9 @@ def information_table(faces: FaceSet, seed: int = 0) -> Table:
     ``adjusted information`` is its ``share``.
     """
     names = {"n": "pictures", "present": "acts in", "share": "adjusted information"}
-    found = mutual_information(faces.table, faces.aus, seed=seed).rename(columns=names)
+    information = mutual_information(faces.table, faces.aus, seed=seed).rename(columns=names)
     return Table(
-        found.sort_values("adjusted information", ascending=False)[
+        information.sort_values("adjusted information", ascending=False)[
             ["adjusted information", "p", "acts in", "pictures"]
         ],
         "What the emotion tells about each action unit",
@@ -180,14 +180,14 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
     pixel for pixel. ``copies_conflicting``: those of them whose emotion differs from such a picture's.
     """
     table = faces.table
-    known = table[table["subject"].ne("")]
-    splits_of_subject = known.groupby("subject")["split"].nunique()
+    people = table[table["subject"].ne("")]
+    splits_of_subject = people.groupby("subject")["split"].nunique()
     leakage = leakage_table(faces).set_index(["first", "second"])
     against_train = leakage.loc["train"]
     counts = {
         "pictures": len(faces),
         **{f"{split}_pictures": int(table["split"].eq(split).sum()) for split in SPLITS},
-        "subjects": int(known["subject"].nunique()),
+        "subjects": int(people["subject"].nunique()),
         "subjects_in_two_splits": int((splits_of_subject > 1).sum()),
         "classes": len(faces.classes),
         "copies_valid_in_train": int(against_train.loc["valid", "exact_copies"]),
@@ -197,7 +197,7 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
 
 
-def change_metrics(switched: "Switched", au: str = "AU12") -> dict[str, Estimate]:
+def change_metrics(stimuli: "Switched", au: str = "AU12") -> dict[str, Estimate]:
     """Means over the AUs of ``unit_overlaps``, and what ``au`` changes; of one person, so without intervals.
 
     ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the
@@ -205,9 +205,9 @@ def change_metrics(switched: "Switched", au: str = "AU12") -> dict[str, Estimate
     (IoU) of change and region, and ``overlap_of_others``; ``switched_units``: number of AUs; ``changed``:
     share of the picture that ``au`` changes; ``changed_wrapped``: what comes out where bytes are subtracted.
     """
-    overlaps, place = unit_overlaps(switched), switched.aus.index(au)
+    overlaps, place = unit_overlaps(stimuli), stimuli.aus.index(au)
     settings = {"why": "one person", "tolerance": 0.03}
-    wrapped = float((switched.on[place] - switched.off > SEEN).mean())
+    wrapped = float((stimuli.on[place] - stimuli.off > SEEN).mean())
     shares = {
         "change_inside": overlaps["inside"].mean(),
         "region_share": overlaps["region"].mean(),
@@ -226,9 +226,9 @@ def information_metrics(table: Table) -> dict[str, Estimate]:
     """``information_most``: the largest adjusted information of ``information_table``; ``information_median``
     of its units; ``informed_units``: how many have ``p`` of at most .05.
     """
-    told = table.data["adjusted information"].dropna()
+    information = table.data["adjusted information"].dropna()
     why = {"why": "adjusted for chance, of this set", "tolerance": 0.05}
-    found = {"information_most": told.max(), "information_median": told.median()}
-    return {name: Estimate(value, unit="share", **why) for name, value in found.items()} | {
+    shares = {"information_most": information.max(), "information_median": information.median()}
+    return {name: Estimate(value, unit="share", **why) for name, value in shares.items()} | {
         "informed_units": Estimate(int(table.data["p"].le(0.05).sum()), unit="count")
     }

@@ -35,8 +35,8 @@ def farthest(features: np.ndarray, clips: Clips) -> np.ndarray:
     """int64 (…, C): the place in its clip of the frame whose ``features`` (…, C, T, F) are farthest from
     those of the first frame, of equals the first.
     """
-    moved = np.where(clips.inside[..., None], features - features[..., :1, :], 0)
-    return np.linalg.norm(moved, axis=-1).argmax(axis=-1)
+    differences = np.where(clips.inside[..., None], features - features[..., :1, :], 0)
+    return np.linalg.norm(differences, axis=-1).argmax(axis=-1)
 
 
 def frame_places(features: np.ndarray, clips: Clips, which: str) -> np.ndarray:
@@ -92,9 +92,9 @@ def clearest_clip(clips: Clips) -> FaceSet:
     """The pictures of the clip that shows most: at its apex the largest sum of intensities of action units,
     or, where nobody coded them, the largest mean difference of pixels to its onset; of equals the first."""
     apex = np.take_along_axis(clips.rows, clips.apex_at[:, None], axis=1)[:, 0]
-    shown = clips.faces.table[list(clips.faces.aus)].iloc[apex].sum(axis=1).to_numpy()
-    if not shown.any():
+    strengths = clips.faces.table[list(clips.faces.aus)].iloc[apex].sum(axis=1).to_numpy()
+    if not strengths.any():
         change = clips.faces.gather(apex).astype(np.int16) - clips.faces.gather(clips.rows[:, 0])
-        shown = np.abs(change).mean(axis=(1, 2))
-    chosen = int(shown.argmax())
-    return clips.faces.select(clips.rows[chosen, : clips.lengths[chosen]])
+        strengths = np.abs(change).mean(axis=(1, 2))
+    clip = int(strengths.argmax())
+    return clips.faces.select(clips.rows[clip, : clips.lengths[clip]])

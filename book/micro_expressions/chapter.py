@@ -81,8 +81,8 @@ class MicroExpressionsParameters(NetworkParameters):
         return self._clips(self.faces, self.timing) if self.faces in CLIP_SETS else super().face_request
 
     def _clips(self, name: str, timing: str) -> FaceRequest:
-        moved = "" if timing == TIMINGS[0] else timing
-        return replace(self.request(name, self.subjects), clip_frames=self.clip_frames, timing=moved)
+        variant = "" if timing == TIMINGS[0] else timing
+        return replace(self.request(name, self.subjects), clip_frames=self.clip_frames, timing=variant)
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:

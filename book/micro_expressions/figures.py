@@ -42,7 +42,7 @@ def order_dots(table: pd.DataFrame, beside: pd.DataFrame | None = None) -> Drawn
     """
     series = {"this run": table} | ({} if beside is None else {"reference": beside})
     rows = pd.concat([own.assign(series=name) for name, own in series.items()])
-    rows = rows.sort_values("asked", key=lambda asked: asked.map(list(GAINS.values()).index), kind="stable")
+    rows = rows.sort_values("asked", key=lambda labels: labels.map(list(GAINS.values()).index), kind="stable")
     first = table.iloc[0]
     gain, low, high = (number_text(first[end], decimals=1) for end in ("gain", "low", "high"))
     return forest(

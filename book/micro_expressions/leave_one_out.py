@@ -57,9 +57,9 @@ class ClipTask:
     @cached_property
     def labels(self) -> np.ndarray:
         """int64 (C,): the classes of the clips that are on a side of a fold, 0 of the others."""
-        used = np.unique(np.concatenate([part for fold in self.folds for part in fold]))
+        rows = np.unique(np.concatenate([part for fold in self.folds for part in fold]))
         labels = np.zeros(len(self.clips), np.int64)
-        labels[used] = self.clips.select(used).labels(self.classes)
+        labels[rows] = self.clips.select(rows).labels(self.classes)
         return labels
 
     @cached_property
@@ -118,18 +118,18 @@ def fold_features(features: Sequence[np.ndarray], task: ClipTask) -> np.ndarray:
     for own in features[: len(task.seeds)]:
         if own.ndim != 3 or own.shape[:2] != clips.rows.shape:
             raise DataError(f"features of shape {own.shape} for clips of {clips.rows.shape} pictures")
-        moved = difference_to_onset(own, clips.lengths)
-        sequences.append([_components(moved, clips, train, components) for train, _, _ in task.folds])
+        differences = difference_to_onset(own, clips.lengths)
+        sequences.append([_components(differences, clips, train, components) for train, _, _ in task.folds])
     return np.concatenate([sequences[k % len(sequences)] for k in range(len(task.seeds))])
 
 
-def _components(moved: np.ndarray, clips: Clips, train: np.ndarray, components: int) -> np.ndarray:
-    mean, spread = scaling(moved, clips.lengths, train)
-    frames = ((moved[train] - mean) / spread)[clips.inside[train]]
+def _components(differences: np.ndarray, clips: Clips, train: np.ndarray, components: int) -> np.ndarray:
+    mean, spread = scaling(differences, clips.lengths, train)
+    frames = ((differences[train] - mean) / spread)[clips.inside[train]]
     variance, directions = np.linalg.eigh(frames.T @ frames)
     # Nothing is left but rounding where features depend on each other.
     directions = (directions * (variance > 1e-6 * variance[-1]))[:, ::-1][:, :components]
-    turned = ((moved - mean) / spread) @ directions
+    turned = ((differences - mean) / spread) @ directions
     return np.where(clips.inside[..., None], turned, 0).astype(np.float32)
 
 
@@ -212,10 +212,10 @@ def _of_the_tested(answers: np.ndarray, folds: Sequence[ClipFold]) -> np.ndarray
     """float32 (S, C, classes): of the ``answers`` (S · folds, C, classes) about each clip those of the
     networks that it tests, NaN where there are none.
     """
-    kept = np.full((len(answers) // len(folds), *answers.shape[1:]), np.nan, np.float32)
+    probabilities = np.full((len(answers) // len(folds), *answers.shape[1:]), np.nan, np.float32)
     for number, (_, _, test) in enumerate(folds):
-        kept[:, test] = answers[number :: len(folds), test]
-    return kept
+        probabilities[:, test] = answers[number :: len(folds), test]
+    return probabilities
 
 
 def require_folds_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
@@ -236,8 +236,8 @@ def require_folds_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
                     f"fold {number}: subject {shared[0]} is both {names[first]} and {names[second]}; divide "
                     "by subject"
                 )
-    tested = np.bincount(np.concatenate([fold[2] for fold in folds]), minlength=len(subjects))
-    if tested.max() > 1:
+    counts = np.bincount(np.concatenate([fold[2] for fold in folds]), minlength=len(subjects))
+    if counts.max() > 1:
         raise DataError(
-            f"clip {int(tested.argmax())} is tested in {tested.max()} folds; each clip is tested once"
+            f"clip {int(counts.argmax())} is tested in {counts.max()} folds; each clip is tested once"
         )

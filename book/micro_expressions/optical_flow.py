@@ -41,8 +41,8 @@ def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     height, width = first.shape[1:]
     for number, pair in enumerate(zip(first, second, strict=True)):
         wider = (cv2.copyMakeBorder(picture, *(MARGIN,) * 4, cv2.BORDER_REFLECT_101) for picture in pair)
-        moved = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
-        flow[number] = moved[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+        field = cv2.calcOpticalFlowFarneback(*wider, None, **FARNEBACK)
+        flow[number] = field[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
     return flow - np.median(flow, axis=(1, 2), keepdims=True)
 
 
@@ -54,10 +54,10 @@ def flow_features(clips: Clips, at: np.ndarray, cells: int = CELLS) -> np.ndarra
     pixels. Sides that ``cells`` does not divide give cells that differ by a pixel.
     """
     height, width = clips.faces.size
-    shown = clips.rows[np.arange(len(clips)), at]
-    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(shown))
-    moved = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)
+    frames = clips.rows[np.arange(len(clips)), at]
+    flow = displacements(clips.faces.gather(clips.rows[:, 0]), clips.faces.gather(frames))
+    field = np.concatenate([flow, np.linalg.norm(flow, axis=-1, keepdims=True)], axis=-1)
     down, across = (np.arange(cells + 1) * side // cells for side in (height, width))
-    sums = np.add.reduceat(np.add.reduceat(moved, down[:-1], axis=1), across[:-1], axis=2)
+    sums = np.add.reduceat(np.add.reduceat(field, down[:-1], axis=1), across[:-1], axis=2)
     means = sums / np.outer(np.diff(down), np.diff(across))[:, :, None]
-    return means.astype(np.float32).reshape(len(moved), -1)
+    return means.astype(np.float32).reshape(len(field), -1)

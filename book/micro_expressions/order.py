@@ -39,13 +39,13 @@ RETIMED = {"together": UNTIMED, "in_turn": IN_TURN}
 
 
 def both_orders(
-    read: str, features: Sequence[np.ndarray], task: ClipTask, *, seed: int = 0
+    inputs: str, features: Sequence[np.ndarray], task: ClipTask, *, seed: int = 0
 ) -> dict[tuple[str, bool], ClipStudy]:
     """The studies of ``leave_one_out`` on ``features`` (``fold_features``), frames in order and shuffled, for
-    ``score_orders``: by what is ``read`` and whether in order."""
+    ``score_orders``: by the ``inputs`` and whether in order."""
     sequences = fold_features(features, task)
     shuffled = controlled(sequences, task.clips, "shuffled", seed)
-    return {(read, True): leave_one_out(sequences, task), (read, False): leave_one_out(shuffled, task)}
+    return {(inputs, True): leave_one_out(sequences, task), (inputs, False): leave_one_out(shuffled, task)}
 
 
 def require_same_clips(timed: Clips, untimed: Clips) -> None:
@@ -93,7 +93,7 @@ def order_gains(scored: TrainingScores) -> dict[str, Estimate]:
         own = table["timing"].eq(timing)
         return scored.weights(own & table["ordered"]) - scored.weights(own & ~table["ordered"])
 
-    weights = {name: gain(read) for name, read in GAINS.items() if table["timing"].eq(read).any()}
+    weights = {name: gain(inputs) for name, inputs in GAINS.items() if table["timing"].eq(inputs).any()}
     if {"order_gain_timed", "order_gain_untimed"} <= weights.keys():
         weights["order_gain_difference"] = weights["order_gain_timed"] - weights["order_gain_untimed"]
     return {

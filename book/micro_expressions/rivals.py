@@ -121,8 +121,8 @@ def linear_answers(
 
     Raises DataError where a fold has fewer than two classes to learn from.
     """
-    named = features if isinstance(features, Mapping) else {"": features}
-    named = {name: np.asarray(own, np.float64) for name, own in named.items()}
+    vectors = features if isinstance(features, Mapping) else {"": features}
+    vectors = {name: np.asarray(own, np.float64) for name, own in vectors.items()}
     labels = task.labels
     answers = np.full((1, len(labels)), -1)
     choices = []
@@ -133,7 +133,7 @@ def linear_answers(
                 "people or more classes"
             )
         best = -1.0
-        for name, own in named.items():
+        for name, own in vectors.items():
             scaled = _standardised(own if own.ndim == 2 else own[number], train)
             kernel = scaled @ scaled[train].T
             for strength in sorted(strengths):
@@ -185,12 +185,12 @@ def baseline_answers(sequences: np.ndarray, task: ClipTask) -> dict[str, ClipAns
     ``majority``. Raises as ``linear_answers``.
     """
     clips = task.clips
-    moved = {
+    vectors = {
         name: _taken(sequences, frame_places(sequences, clips, name)[..., None])[..., 0, :] for name in PLACES
     }
-    moved["mean"] = sequences.sum(axis=-2) / clips.lengths[:, None]
+    vectors["mean"] = sequences.sum(axis=-2) / clips.lengths[:, None]
     answers = {}
-    for name, own in moved.items():
+    for name, own in vectors.items():
         by_seed = own.reshape(len(task.seeds), len(task.folds), *own.shape[1:])
         each = [linear_answers(by_fold, task) for by_fold in by_seed]
         together = np.concatenate([machines.probabilities for machines in each])

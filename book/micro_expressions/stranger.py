@@ -45,34 +45,34 @@ class Strangers:
 def strangers_to(
     faces: FaceSet,
     networks: Sequence[TrainedNetwork],
-    rendered: Callable[[str], FaceSet],
+    render: Callable[[str], FaceSet],
     *,
     device: torch.device | str = "cpu",
 ) -> Strangers:
     """The trained ``networks``, which had one lesson but for the seed; or, where they learned from people
-    or pictures of ``faces``, another one, taught the same way on the faces ``rendered("lab")``, by the first
+    or pictures of ``faces``, another one, taught the same way on the faces ``render("lab")``, by the first
     fold of their protocol.
 
     Raises ParameterError where the networks take pictures of another size than those of ``faces``.
     """
     lesson = networks[0].lesson
-    seen = open_faces(lesson.faces, progress=False)
-    if seen.size != faces.size:
+    lesson_faces = open_faces(lesson.faces, progress=False)
+    if lesson_faces.size != faces.size:
         raise ParameterError(
             f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {networks[0].name} network "
-            f"was taught on {seen.size[0]} × {seen.size[1]}; give both one size, for example -p "
-            f"size={seen.size[0]}"
+            f"was taught on {lesson_faces.size[0]} × {lesson_faces.size[1]}; give both one size, for "
+            f"example -p size={lesson_faces.size[0]}"
         )
-    own, met = lesson.fold_of(seen), shared(seen, faces)
-    if met.nothing:
+    own, overlap = lesson.fold_of(lesson_faces), shared(lesson_faces, faces)
+    if overlap.nothing:
         count = f"{len(networks)} networks have" if len(networks) > 1 else "One network has"
         introduction = (
-            f"{count} learned from {len(own.split('train')):,} pictures of {seen.name}, where nobody and no "
-            "picture of these clips is."
+            f"{count} learned from {len(own.split('train')):,} pictures of {lesson_faces.name}, where nobody "
+            "and no picture of these clips is."
         )
         models = tuple(network.model.eval() for network in networks)
-        return Strangers(models, lesson.precision, introduction, met)
-    labelled = rendered("lab").labelled()
+        return Strangers(models, lesson.precision, introduction, overlap)
+    labelled = render("lab").labelled()
     protocol = protocol_of(labelled)
     fold = fold_faces(labelled, protocol, 0)
     seed_everything(lesson.seed)
@@ -87,8 +87,8 @@ def strangers_to(
         seed=lesson.seed,
     )
     introduction = (
-        f"The network asked for learned from the people of these clips ({len(met.subjects)} of them), so "
+        f"The network asked for learned from the people of these clips ({len(overlap.subjects)} of them), so "
         f"it is not asked about them. Another one, taught the same way on {len(fold.split('train')):,} "
         f"pictures of {labelled.name}, takes its place."
     )
-    return Strangers((other.eval(),), lesson.precision, introduction, met)
+    return Strangers((other.eval(),), lesson.precision, introduction, overlap)

@@ -27,16 +27,18 @@ def clips_of_classes(clips: Clips, classes: tuple[str, ...]) -> Clips:
     return clips.select(np.isin(clips.emotions, classes))
 
 
-def whose_clips(given: FaceSet, faces: FaceSet) -> str:
-    """Whose clips the chapter is about, in a sentence: ``given`` is the run's face set."""
+def whose_clips(run_faces: FaceSet, faces: FaceSet) -> str:
+    """Whose clips the chapter is about, in a sentence: ``run_faces`` are the run's face set."""
     about = f"{len(faces):,} pictures of {faces.name}"
-    left = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())
-    clips = f"The clips are made of {about}." + (f" Left out by its reader: {left}." if left else "")
-    if faces is given:
+    exclusions = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())
+    clips = f"The clips are made of {about}." + (
+        f" Left out by its reader: {exclusions}." if exclusions else ""
+    )
+    if faces is run_faces:
         return clips
     return (
-        f"{given.name} has no clips. The network that learned from it is asked about rendered ones instead. "
-        f"{clips}"
+        f"{run_faces.name} has no clips. The network that learned from it is asked about rendered ones "
+        f"instead. {clips}"
     )
 
 
@@ -81,10 +83,10 @@ def selection_gain(
     }
 
 
-def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> Table:
+def leak_summary(leaks: pd.DataFrame, study: ClipStudy, overlap: Shared) -> Table:
     """What could give a test away, and how often it was found: ``what`` and ``found``.
 
-    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``met``: what the clips share with the
+    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``overlap``: what the clips share with the
     pictures that the CNN learned from.
     """
     lonely = study.table.drop_duplicates("fold")["absent"].ne("").sum()
@@ -92,8 +94,8 @@ def leak_summary(leaks: pd.DataFrame, study: ClipStudy, met: Shared) -> Table:
         "people of a fold's test who are also learned from or selected on": leaks["tested_subjects"].sum(),
         "people selected on who are also learned from": leaks["validated_subjects"].sum(),
         "tested pictures that equal one learned from or selected on": leaks["tested_copies"].sum(),
-        "people of the clips whom the CNN has seen": len(met.subjects),
-        "pictures of the clips that the CNN has seen": met.copies,
+        "people of the clips whom the CNN has seen": len(overlap.subjects),
+        "pictures of the clips that the CNN has seen": overlap.copies,
         "folds in which a class has no clip to learn from": int(lonely),
     }
     data = pd.DataFrame({"what": list(rows), "found": pd.array(list(rows.values()), "Int64")})

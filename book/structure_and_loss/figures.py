@@ -35,21 +35,21 @@ def loss_curves(classes: int) -> Drawn:
     """What each loss asks for the probability that the truth is given, the others sharing the rest alike.
     Data: ``probability`` and, in nats, a column for each loss.
     """
-    given = np.linspace(0.02, 0.995, 196)
-    others = np.repeat((1 - given)[:, None] / (classes - 1), classes - 1, axis=1)
-    logits = torch.tensor(np.column_stack([given, others])).log()
+    probability = np.linspace(0.02, 0.995, 196)
+    others = np.repeat((1 - probability)[:, None] / (classes - 1), classes - 1, axis=1)
+    logits = torch.tensor(np.column_stack([probability, others])).log()
     losses = {
         "cross-entropy": CrossEntropy(classes),
         "label smoothing": CrossEntropy(classes, smoothing=SMOOTHING),
         "focal": FocalLoss(classes),
     }
     truth = torch.zeros(1, dtype=torch.int64)
-    data = pd.DataFrame({"probability": given})
+    data = pd.DataFrame({"probability": probability})
     for name, loss in losses.items():
         data[name] = [loss(row[None], truth).item() for row in logits]
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
     for (colour, dashes, _), name in zip(LINES, losses, strict=False):
-        axes.plot(given, data[name], color=colour, linestyle=dashes, label=name)
+        axes.plot(probability, data[name], color=colour, linestyle=dashes, label=name)
     cheapest = data.loc[data["label smoothing"].idxmin()]
     axes.plot(cheapest["probability"], cheapest["label smoothing"], "s", color=VERMILION, markersize=6)
     axes.set(xlabel="probability given to the truth", ylabel="loss (nats)", ylim=(0, None))
@@ -103,7 +103,7 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> D
     in_percent(axes.xaxis, axes.yaxis)
     axes.legend()
     axes.grid()
-    told = [f"{plain_name(loss)} {percent(error.value)}" for loss, error in errors.items()]
+    phrases = [f"{plain_name(loss)} {percent(error.value)}" for loss, error in errors.items()]
     above = np.average(table["accuracy"] - table["confidence"], weights=table["pictures"])
     side = "above: right more often than they say" if above > 0 else "below: surer than they should be"
     return Drawn(
@@ -111,9 +111,10 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> D
         table.assign(loss=table["loss"].map(list(errors).index))[
             ["loss", "pictures", "confidence", "accuracy"]
         ],
-        f"Lines of accuracy by confidence beside the diagonal. Expected calibration error: {listing(told)}.",
+        "Lines of accuracy by confidence beside the diagonal. Expected calibration error: "
+        f"{listing(phrases)}.",
         f"Answers sorted by how sure they are, against how often they are right. On average the lines lie "
-        f"{side}. Expected calibration error: {listing(told)}.",
+        f"{side}. Expected calibration error: {listing(phrases)}.",
         tolerance={"pictures": 1e6, "confidence": 0.3, "accuracy": 1},
     )
 

@@ -65,11 +65,13 @@ def of_trainings(
     trainings: Study, faces: FaceSet, classes: tuple[str, ...], *, draws: int, seed: int = 0
 ) -> Comparison:
     """The ``trainings``, on the test split of ``faces``; ``draws`` of people, drawn with ``seed``."""
-    tested, given, (height, width) = faces.split("test"), trainings.probabilities, faces.size
-    labels, groups = tested.labels(classes), independent_groups(tested)
-    scores = score_trainings(trainings.table, given, labels, groups, CONDITION, draws=draws, seed=seed)
+    pictures, probabilities, (height, width) = faces.split("test"), trainings.probabilities, faces.size
+    labels, groups = pictures.labels(classes), independent_groups(pictures)
+    scores = score_trainings(
+        trainings.table, probabilities, labels, groups, CONDITION, draws=draws, seed=seed
+    )
     about = f"{faces.name}: {len(faces):,} pictures of {height} × {width} pixels"
-    return Comparison(scores, given, labels, groups, majority_share(faces, classes, "test"), about)
+    return Comparison(scores, probabilities, labels, groups, majority_share(faces, classes, "test"), about)
 
 
 def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Comparison:
@@ -79,34 +81,36 @@ def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Compa
     """
     if not members:
         raise DataError("no network of these populations is kept; `ferbook populations train` trains them")
-    tested = members[0].tested()
+    pictures = members[0].tested()
     for member in members:
-        if not member.tested().equals(tested):
+        if not member.tested().equals(pictures):
             raise DataError(f"{member.folder} was tested by other pictures than {members[0].folder}")
     table = pd.DataFrame([_member_row(member) for member in members])
-    given = np.stack([member.answers().astype(np.float32) for member in members])
-    labels, groups = tested["label"].to_numpy(), tested["group"].to_numpy()
-    scores = score_trainings(table, given, labels, groups, CONDITION, draws=draws, seed=seed)
-    done, source = members[0].done(), members[0].population.faces
-    counts = done["train_counts"]
+    probabilities = np.stack([member.answers().astype(np.float32) for member in members])
+    labels, groups = pictures["label"].to_numpy(), pictures["group"].to_numpy()
+    scores = score_trainings(table, probabilities, labels, groups, CONDITION, draws=draws, seed=seed)
+    record, source = members[0].done(), members[0].population.faces
+    counts = record["train_counts"]
     about = (
-        f"{done['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
-        f"{len(tested):,} tested; {len(members)} networks that are kept"
+        f"{record['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
+        f"{len(pictures):,} tested; {len(members)} networks that are kept"
     )
-    return Comparison(scores, given, labels, groups, float(np.mean(labels == np.argmax(counts))), about)
+    return Comparison(
+        scores, probabilities, labels, groups, float(np.mean(labels == np.argmax(counts))), about
+    )
 
 
 def _member_row(member: Member) -> dict[str, object]:
     """What ``train.study.run_study`` says of a training."""
-    population, done = member.population, member.done()
+    population, record = member.population, member.done()
     size, curve = population.faces.size, member.curve()
     with torch.random.fork_rng(devices=[]):
-        model = build_network(population.network, len(done["classes"]), size, **population.options)
+        model = build_network(population.network, len(record["classes"]), size, **population.options)
     return {
         "structure": population.network,
         "loss": population.recipe.loss,
         "seed": member.seed,
-        "valid_accuracy": done["valid_accuracy"],
+        "valid_accuracy": record["valid_accuracy"],
         "epochs": len(curve),
         "parameters": parameter_count(model),
         "macs": forward_macs(model, size),
@@ -188,9 +192,9 @@ def difference_table(scores: TrainingScores) -> Table | None:
                 sides = [here & table[factor].eq(level) for level in (name, plain)]
                 if all(side.any() for side in sides):
                     rows.append([factor, name, plain, within, _difference(scores, *sides)])
-    named = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
+    differences = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
     caption = "Differences of accuracy on the test split (points), with 95 % intervals"
-    return Table(named, caption, tolerance=MOVES) if rows else None
+    return Table(differences, caption, tolerance=MOVES) if rows else None
 
 
 def preferred(scores: TrainingScores, *factors: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -215,7 +219,7 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
     """
     scores, table = comparison.scores, comparison.scores.table
-    chosen = _is(table, CONDITION, preferred(scores, *CONDITION))
+    best = _is(table, CONDITION, preferred(scores, *CONDITION))
     counts = {"trainings": len(table), "structures": table["structure"].nunique()}
     counts |= {"losses": table["loss"].nunique(), "seeds": table.groupby(CONDITION).size().min()}
     counts |= {"repeated": scores.freedom, "epochs": table["epochs"].max()}
@@ -228,8 +232,8 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
             why="counted in the pictures that are tested",
             unit="share",
         ),
-        "test_accuracy": mean_score(scores, chosen, tolerance=RERUN_TOLERANCE),
-        "macro_f1": mean_score(scores, chosen, "macro_f1", tolerance=RERUN_TOLERANCE),
+        "test_accuracy": mean_score(scores, best, tolerance=RERUN_TOLERANCE),
+        "macro_f1": mean_score(scores, best, "macro_f1", tolerance=RERUN_TOLERANCE),
         **{name: _gain(scores, *factors) for name, factors in gains.items()},
         "seed_spread": Estimate(
             POINTS * scores.spread["accuracy"],
@@ -263,9 +267,9 @@ def _even(scores: TrainingScores, keep: pd.Series) -> np.ndarray:
     """(trainings,): weights of the mean over the conditions of the trainings ``keep``, in which a condition
     counts once, however many seeds it has: else a loss would speak for a structure that it was repeated with.
     """
-    kept = scores.table[keep]
-    sizes = kept.groupby(CONDITION)["seed"].transform("size")
-    return (1 / (sizes * len(kept.groupby(CONDITION)))).reindex(scores.table.index, fill_value=0).to_numpy()
+    rows = scores.table[keep]
+    sizes = rows.groupby(CONDITION)["seed"].transform("size")
+    return (1 / (sizes * len(rows.groupby(CONDITION)))).reindex(scores.table.index, fill_value=0).to_numpy()
 
 
 def _difference(

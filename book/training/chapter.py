@@ -78,10 +78,10 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     @property
     def network_options(self) -> dict[str, object]:
         """What ``nets.build.build_network`` is told beside classes and size."""
-        chosen: dict[str, object] = {"dropout": self.dropout}
+        options: dict[str, object] = {"dropout": self.dropout}
         if self.network == "zero_bias":
-            chosen |= {"bias": self.bias, "gain": self.gain or None}
-        return chosen
+            options |= {"bias": self.bias, "gain": self.gain or None}
+        return options
 
     def require(self, faces: "FaceSet") -> None:
         """Every class among the training pictures of each fold that is asked for."""

@@ -42,27 +42,33 @@ def tested_networks(scored: TrainingScores, null: float) -> Drawn:
     row per network with its ``condition`` (place in ``CONDITIONS``), ``seed``, ``accuracy``, ``learned`` and,
     of its condition, ``mean``, ``low``, ``high``.
     """
-    named = {name: label for name, label in CONDITIONS.items() if scored.table["condition"].eq(name).any()}
-    table = scored.table[scored.table["condition"].isin(named)]
+    conditions = {
+        name: label for name, label in CONDITIONS.items() if scored.table["condition"].eq(name).any()
+    }
+    table = scored.table[scored.table["condition"].isin(conditions)]
     counts = table["condition"].value_counts()
-    labels = {name: f"{label} ({counts[name]})" if name != HOG else label for name, label in named.items()}
-    means = {name: of_condition(scored, name) for name in named}
-    learned = table.groupby("condition")["learned"].mean()
-    tested = pd.DataFrame(
+    labels = {
+        name: f"{label} ({counts[name]})" if name != HOG else label for name, label in conditions.items()
+    }
+    means = {name: of_condition(scored, name) for name in conditions}
+    training_accuracy = table.groupby("condition")["learned"].mean()
+    dots = pd.DataFrame(
         {
             "label": labels[name],
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
+            "value": mean.value,
+            "low": mean.low,
+            "high": mean.high,
             "main": name == OWN,
             "kind": name == HOG,
             "series": TESTED,
-            "note": percent(found.value),
+            "note": percent(mean.value),
         }
-        for name, found in means.items()
+        for name, mean in means.items()
     )
-    own = tested.assign(series=LEARNED, value=[learned[name] for name in named], main=False, note="")
-    rows = pd.concat([tested, own.assign(low=np.nan, high=np.nan).dropna(subset="value")])
+    own = dots.assign(
+        series=LEARNED, value=[training_accuracy[name] for name in conditions], main=False, note=""
+    )
+    rows = pd.concat([dots, own.assign(low=np.nan, high=np.nan).dropna(subset="value")])
     data = table[["seed", "accuracy", "learned"]].assign(
         condition=table["condition"].map(list(CONDITIONS).index),
         **{end: table["condition"].map({k: getattr(v, at) for k, v in means.items()}) for end, at in BOUNDS},
@@ -82,36 +88,41 @@ def tested_networks(scored: TrainingScores, null: float) -> Drawn:
     )
 
 
-def gains(found: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
-    """What is gained, in points with intervals: each of ``TRAINING_GAINS`` that is in ``found``, or in the
-    ``reference`` that stands beside it. Data: ``asked`` (place in ``TRAINING_GAINS``), ``reference`` (whether
-    it is its number), ``value``, ``low``, ``high``.
+def gains(estimates: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
+    """What is gained, in points with intervals: each of ``TRAINING_GAINS`` that is in ``estimates``, or in
+    the ``reference`` that stands beside it. Data: ``asked`` (place in ``TRAINING_GAINS``), ``reference``
+    (whether it is its number), ``value``, ``low``, ``high``.
     """
-    sides = {"this run": found, "the reference run": reference}
+    sides = {"this run": estimates, "the reference run": reference}
     rows = pd.DataFrame(
-        {"label": TRAINING_GAINS[name][0], "asked": place, "reference": side is reference, "series": called}
+        {"label": TRAINING_GAINS[name][0], "asked": place, "reference": side is reference, "series": series}
         | {end: getattr(side[name], end) for end in ENDS}
         for place, name in enumerate(TRAINING_GAINS)
-        for called, side in sides.items()
+        for series, side in sides.items()
         if name in side
     ).astype({"low": float, "high": float})
     last = rows.drop_duplicates("asked", keep="last")
     # Many times the others, which could not be told apart beside it.
     far = rows["label"].eq(TRAINING_GAINS["ahead_of_majority"][0])
-    drawn = rows if far.all() else rows[~far]
+    near = rows if far.all() else rows[~far]
     clear = last["low"].gt(0) | last["high"].lt(0)
-    told = {"The interval leaves out zero": last["label"][clear], "It contains zero": last["label"][~clear]}
-    told |= {"Not drawn": [f"{row.label} {_signed(row.value)}" for row in last[far[last.index]].itertuples()]}
+    remarks = {
+        "The interval leaves out zero": last["label"][clear],
+        "It contains zero": last["label"][~clear],
+    }
+    remarks |= {
+        "Not drawn": [f"{row.label} {_signed(row.value)}" for row in last[far[last.index]].itertuples()]
+    }
     absent = [label for label, *_ in TRAINING_GAINS.values() if label not in set(rows["label"])]
-    told |= {"Only the reference run asks": absent}
+    remarks |= {"Only the reference run asks": absent}
     return forest(
-        drawn if reference else drawn.assign(series="", note=drawn["value"].map(_signed)),
+        near if reference else near.assign(series="", note=near["value"].map(_signed)),
         measured="difference in accuracy (points)",
         axis=Axis("points", null=0.0),
         noted="" if reference else "points",
         alt="Dots with intervals beside a line at zero: differences of accuracy in points.",
         caption="What each choice adds to the accuracy: points, paired by picture, with 95 % intervals. "
-        + " ".join(f"{what}: {'; '.join(names)}." for what, names in told.items() if len(names)),
+        + " ".join(f"{what}: {'; '.join(names)}." for what, names in remarks.items() if len(names)),
         tolerance=dict.fromkeys(ENDS, 15),
         data=rows[["asked", "reference", *ENDS]],
     )
@@ -128,22 +139,22 @@ SAME_PEOPLE, OTHER_PEOPLE = "the same people,\nwho chose or did not", "people wh
 
 
 def choice_of_epoch(
-    choices: pd.DataFrame, by_people: Mapping[str, TrainingScores], found: Mapping[str, Estimate]
+    choices: pd.DataFrame, by_people: Mapping[str, TrainingScores], estimates: Mapping[str, Estimate]
 ) -> Drawn:
     """What choosing the epoch adds, in points with intervals beside the paper's: asked of the same people,
     and of people who chose it beside others; small dots are single networks.
 
-    ``choices``, and ``epoch_choice`` in ``found``: as ``training.study.epoch_choice`` makes them;
+    ``choices``, and ``epoch_choice`` in ``estimates``: as ``training.study.epoch_choice`` makes them;
     ``optimism`` and ``by_people``: as ``optimism`` and ``ask_people``. Data: ``asked`` (0 for the same
     people, 1 for others), ``network``, ``points``, ``mean``, ``low``, ``high``.
     """
-    shown, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
+    choosers, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
     singles = {
         SAME_PEOPLE: POINTS * (choices["by_tested"] - choices["by_validation"]),
-        OTHER_PEOPLE: POINTS * (shown.table["accuracy"] - fresh.table["accuracy"]),
+        OTHER_PEOPLE: POINTS * (choosers.table["accuracy"] - fresh.table["accuracy"]),
     }
-    named = {SAME_PEOPLE: "epoch_choice", OTHER_PEOPLE: "optimism"}
-    means = {label: found[name] for label, name in named.items() if name in found}
+    metrics = {SAME_PEOPLE: "epoch_choice", OTHER_PEOPLE: "optimism"}
+    means = {label: estimates[name] for label, name in metrics.items() if name in estimates}
     rows = pd.DataFrame(
         {"label": label, "main": label == SAME_PEOPLE, "note": _signed(mean.value)}
         | {end: getattr(mean, end) for end in ENDS}
@@ -157,7 +168,7 @@ def choice_of_epoch(
         if label in means
     )
     dots = [pd.DataFrame({"label": label, "value": singles[label]}) for label in means]
-    told = [
+    phrases = [
         f"{what} {_signed(means[label].value)}"
         + (
             f" ({_signed(means[label].low)} to {_signed(means[label].high)})"
@@ -177,8 +188,8 @@ def choice_of_epoch(
         noted="points",
         singles=pd.concat(dots),
         alt="Dots with intervals beside a line at the paper's 1.3 points: what choosing the epoch adds.",
-        caption=f"{'; '.join(told)} points. The dashed line is what the two versions of the paper are apart, "
-        f"{PAPERS_GAP} points. Small dots are single networks.",
+        caption=f"{'; '.join(phrases)} points. The dashed line is what the two versions of the paper are "
+        f"apart, {PAPERS_GAP} points. Small dots are single networks.",
         tolerance=dict.fromkeys(("points", "mean", "low", "high"), 15),
         data=data.astype({"low": float, "high": float}),
     )
@@ -187,15 +198,15 @@ def choice_of_epoch(
 PER_ROW = 3
 
 
-def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...]) -> Drawn:
-    """The ``hardest`` of the ``tested`` pictures, each below what it shows and what it was taken for. Shows
+def hardest_grid(faces: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...]) -> Drawn:
+    """The ``hardest`` of the tested ``faces``, each below what it shows and what it was taken for. Shows
     faces: only for sets that may be shown.
 
     ``hardest``: as ``training.study.hardest_pictures`` makes it. Data: of it ``rank``, ``picture`` (row of
-    ``tested``), ``true`` and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``,
+    ``faces``), ``true`` and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``,
     ``loss``; ``mean_grey``, ``contrast``.
     """
-    pictures = tested.gather(hardest["picture"].to_numpy())
+    pictures = faces.gather(hardest["picture"].to_numpy())
     rows = -(-len(pictures) // PER_ROW)
     figure, grid = picture_grid(rows, PER_ROW, title=0.48)
     for axes, picture, row in zip(grid.flat, pictures, hardest.itertuples(), strict=False):
@@ -207,7 +218,7 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
     columns = ["rank", "picture", "true", "predicted", "p_true", "p_predicted", "loss"]
     numbers = {name: hardest[name].map(classes.index) for name in ("true", "predicted")}
     data = pd.concat([hardest[columns].assign(**numbers), grey_table(pictures)], axis=1)
-    told = [
+    phrases = [
         f"{row.true} taken for {row.predicted} ({percent(row.p_predicted)})"
         if row.true != row.predicted
         else f"{row.true}, named rightly with {percent(row.p_true)}"
@@ -216,19 +227,19 @@ def hardest_grid(tested: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...
     alt = (
         f"{len(pictures)} test pictures with the highest loss, the worst first; above each the true emotion "
         "and below it the one named, with the probability that the network gave them. The first: "
-        f"{listing(told)}."
+        f"{listing(phrases)}."
     )
-    taken = hardest[hardest["true"].ne(hardest["predicted"])]["predicted"].mode()
+    modes = hardest[hardest["true"].ne(hardest["predicted"])]["predicted"].mode()
     caption = (
         "The tested pictures whose true emotion got the least probability (first line), and what was said "
         "(second line); one picture a sequence."
-    ) + (f" Of these errors the commonest answer is {taken[0]}." if len(taken) else "")
+    ) + (f" Of these errors the commonest answer is {modes[0]}." if len(modes) else "")
     return Drawn(
         figure,
         data,
         alt,
         caption,
-        tolerance={"picture": len(tested), "loss": 5, "p_true": 1, "p_predicted": 1}
+        tolerance={"picture": len(faces), "loss": 5, "p_true": 1, "p_predicted": 1}
         | dict.fromkeys(("true", "predicted"), len(classes))
         | dict.fromkeys(("mean_grey", "contrast"), 255),
     )
@@ -263,8 +274,8 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
     loss.legend(frameon=True, framealpha=1, edgecolor="none")
     most = float(data[["train_loss", "valid_loss"]].max().max())
     loss.set(title="Loss (nats)", ylim=(0, 1.08 * most), xlabel="epoch")
-    chosen = data[data["best"]]
-    accuracy.plot(chosen["epoch"], chosen["valid_accuracy"], "o", color=VERMILION, markersize=5)
+    best_epochs = data[data["best"]]
+    accuracy.plot(best_epochs["epoch"], best_epochs["valid_accuracy"], "o", color=VERMILION, markersize=5)
     accuracy.set(title="Validation accuracy", ylim=(0, 1), xlabel="epoch (dots: chosen)")
     in_percent(accuracy.yaxis)
     accuracy.axhline(null, color=INK, linestyle="--", linewidth=1.2)
@@ -289,8 +300,8 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
         f"Two line charts, {len(curves)} {'network' if len(curves) == 1 else 'networks'}, over "
         f"{data['epoch'].max()} epochs. Left, the loss on the training split, on average from {train}, and "
         f"on the validation split, from {valid}. Right, the accuracy on the validation split; at the chosen "
-        f"epochs it is {percent(chosen['valid_accuracy'].mean())} on average. A dashed line marks always "
-        f"naming the commonest class, at {percent(null)}."
+        f"epochs it is {percent(best_epochs['valid_accuracy'].mean())} on average. A dashed line marks "
+        f"always naming the commonest class, at {percent(null)}."
     )
     rise = last_fifth([curve for curve, _ in curves.values()])["valid_rise"].value
     caption = (

@@ -85,10 +85,10 @@ class Tested:
         """Seed, share of what was learned from, and probabilities (N, classes) of those who answered all
         tested pictures: each network, or those of all folds together.
         """
-        said = [probabilities for _, probabilities in self.answers]
+        answers = [probabilities for _, probabilities in self.answers]
         if len(self.folds) > 1:
-            return [(self.seeds[0], float(np.mean(self.learned)), np.concatenate(said))]
-        return list(zip(self.seeds, self.learned, said, strict=True))
+            return [(self.seeds[0], float(np.mean(self.learned)), np.concatenate(answers))]
+        return list(zip(self.seeds, self.learned, answers, strict=True))
 
 
 def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
@@ -123,8 +123,8 @@ def of_folds(crossed: CrossValidation, lesson: Lesson, device: torch.device | st
     for weights in first.training.checkpoints.values():
         epoch.load_state_dict(weights)
         candidates.append(predict(epoch, first.faces.split("test"), device=device))
-    taught = first.faces.split("train")
-    right = predict(crossed.model, taught, device=device).argmax(1) == taught.labels(lesson.classes)
+    pictures = first.faces.split("train")
+    right = predict(crossed.model, pictures, device=device).argmax(1) == pictures.labels(lesson.classes)
     return Tested(
         folds=tuple(fold.faces for fold in crossed.folds),
         curves={f"fold {f.number}": (f.training.curve, f.training.best_epoch) for f in crossed.folds},
@@ -138,9 +138,9 @@ def of_folds(crossed: CrossValidation, lesson: Lesson, device: torch.device | st
 
 
 def of_population(
-    members: Sequence[Member], learned: Sequence[TrainedNetwork], faces: FaceSet, protocol: Protocol
+    members: Sequence[Member], networks: Sequence[TrainedNetwork], faces: FaceSet, protocol: Protocol
 ) -> Tested:
-    """The networks of a population, all tested by the first fold of ``faces``; ``learned``: those of them
+    """The networks of a population, all tested by the first fold of ``faces``; ``networks``: those of them
     whose weights are kept.
 
     Raises ParameterError where there is none, or they learned from other faces.
@@ -151,10 +151,10 @@ def of_population(
     labels = fold.split("test").labels(protocol.classes)
     for member in members:
         if not np.array_equal(member.tested()["label"], labels):
-            taught = str(member.population.faces)
+            population_faces = str(member.population.faces)
             raise ParameterError(
-                f"population {member.population.name!r} learned from the faces {taught}, and the chapter "
-                "asks for others; give the same, or no population"
+                f"population {member.population.name!r} learned from the faces {population_faces}, and the "
+                "chapter asks for others; give the same, or no population"
             )
     answers = tuple((fold, member.answers().astype(np.float32)) for member in members)
     return Tested(
@@ -163,9 +163,9 @@ def of_population(
         answers=answers,
         seeds=tuple(member.seed for member in members),
         learned=tuple(member.done()["train_accuracy"] for member in members),
-        candidates=np.stack([said for _, said in answers]),
-        models=tuple(each.model for each in learned),
-        lesson=learned[0].lesson,
+        candidates=np.stack([probabilities for _, probabilities in answers]),
+        models=tuple(each.model for each in networks),
+        lesson=networks[0].lesson,
     )
 
 
@@ -173,12 +173,12 @@ def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str,
     """What those say of the tested pictures who are no network: ``HOG`` and ``MAJORITY``, as 0 and 1 (N,
     classes), fold after fold.
     """
-    said = {HOG: [], MAJORITY: []}
+    answers = {HOG: [], MAJORITY: []}
     for faces in folds:
-        said[HOG].append(_linear_on_hog(faces, classes))
+        answers[HOG].append(_linear_on_hog(faces, classes))
         commonest = np.bincount(faces.split("train").labels(classes)).argmax()
-        said[MAJORITY].append(np.full(len(faces.split("test")), commonest))
-    return {name: np.eye(len(classes))[np.concatenate(parts)] for name, parts in said.items()}
+        answers[MAJORITY].append(np.full(len(faces.split("test")), commonest))
+    return {name: np.eye(len(classes))[np.concatenate(parts)] for name, parts in answers.items()}
 
 
 HOG_STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
@@ -187,20 +187,20 @@ HOG_STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 
 def _linear_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     """The class (N,) that a linear classifier names for each tested picture."""
-    seen = {name: hog_responses(faces.split(name)) for name in ("train", "valid", "test")}
+    responses = {name: hog_responses(faces.split(name)) for name in ("train", "valid", "test")}
     labels = {name: faces.split(name).labels(classes) for name in ("train", "valid")}
-    fitted = [
+    models = [
         make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200)).fit(
-            seen["train"], labels["train"]
+            responses["train"], labels["train"]
         )
         for strength in HOG_STRENGTHS
     ]
-    best = max(fitted, key=lambda model: model.score(seen["valid"], labels["valid"]))
-    return best.predict(seen["test"])
+    best = max(models, key=lambda model: model.score(responses["valid"], labels["valid"]))
+    return best.predict(responses["test"])
 
 
 def score_tested(
-    tested: Tested,
+    networks: Tested,
     others: Mapping[str, np.ndarray],
     beside: Iterable[Member],
     classes: tuple[str, ...],
@@ -210,12 +210,12 @@ def score_tested(
     ``learned``, the share that it names rightly of what it learned from: the page's own networks, the
     ``others`` that are no networks, and those of other populations ``beside`` them.
     """
-    rows = [(OWN, *row) for row in tested.rows]
+    rows = [(OWN, *row) for row in networks.rows]
     rows += [(m.population.name, m.seed, m.done()["train_accuracy"], m.answers()) for m in beside]
-    rows += [(name, 0, np.nan, said) for name, said in others.items()]
+    rows += [(name, 0, np.nan, answers) for name, answers in others.items()]
     table = pd.DataFrame([row[:3] for row in rows], columns=["condition", "seed", "learned"])
-    said = np.stack([row[3] for row in rows])
-    return score_on(tested.pictures, classes, table, said, ["condition"], **draws)
+    answers = np.stack([row[3] for row in rows])
+    return score_on(networks.pictures, classes, table, answers, ["condition"], **draws)
 
 
 def of_condition(scored: TrainingScores, condition: str, measure: str = "accuracy") -> Estimate:
@@ -262,13 +262,13 @@ def reference_gains(run: FaceSession) -> dict[str, Estimate]:
 
 def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     """Each difference of ``TRAINING_GAINS`` whose sides were both tested, in points, paired by picture."""
-    conditions, found = scored.table["condition"], {}
+    conditions, estimates = scored.table["condition"], {}
     for name, (_, first, second) in TRAINING_GAINS.items():
         sides = [conditions.eq(side) for side in (first, second)]
         if all(side.any() for side in sides):
             settings = {"without_seed": _unlucky(scored), "tolerance": RERUN_TOLERANCE}
-            found[name] = difference(scored, *sides, **settings)
-    return found
+            estimates[name] = difference(scored, *sides, **settings)
+    return estimates
 
 
 def drawn_anew(run: FaceSession) -> FaceSet | None:
@@ -281,21 +281,21 @@ GAINS_OF_MANY = ("dropout_gain", "augmentation_gain")
 
 
 def variant_gains(
-    run: FaceSession, tested: Tested, anew: FaceSet | None, classes: tuple[str, ...], **draws
+    run: FaceSession, networks: Tested, anew: FaceSet | None, classes: tuple[str, ...], **draws
 ) -> dict[str, Estimate]:
     """``GAINS_OF_MANY`` over the tested people and those drawn ``anew``, who are many more: each whose other
     side answered them too when it was trained. Without them a point can hardly be told from none.
     """
     if anew is None:
         return {}
-    asked = [m for m in networks_beside(run) if m.population.fresh == run.params.face_requests[1]]
-    answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in asked}
+    members = [m for m in networks_beside(run) if m.population.fresh == run.params.face_requests[1]]
+    answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in members}
     answers = {who: np.concatenate(both) for who, both in answers.items() if both[1] is not None}
-    faces = FaceSet.concat(anew.name, [tested.pictures, anew])
-    own = zip(tested.seeds, tested.models, (said for _, said in tested.answers), strict=False)
+    faces = FaceSet.concat(anew.name, [networks.pictures, anew])
+    own = zip(networks.seeds, networks.models, (answer for _, answer in networks.answers), strict=False)
     answers |= {
-        (OWN, seed): np.concatenate([said, predict(model, anew, device=run.device)])
-        for seed, model, said in own
+        (OWN, seed): np.concatenate([answer, predict(model, anew, device=run.device)])
+        for seed, model, answer in own
     }
     table = pd.DataFrame(answers.keys(), columns=["condition", "seed"])
     scored = score_on(faces, classes, table, np.stack([*answers.values()]), ["condition"], **draws)
@@ -308,16 +308,16 @@ def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
     where both were tested.
     """
     counts = scored.table["condition"].value_counts()
-    found = {}
+    estimates = {}
     for name in ("dropout", "augmentation"):
         _, *sides = TRAINING_GAINS[f"{name}_gain"]
         if set(sides) <= set(counts.index):
-            found[f"{name}_networks"] = Estimate(counts[sides].min(), unit="count")
-    return found
+            estimates[f"{name}_networks"] = Estimate(counts[sides].min(), unit="count")
+    return estimates
 
 
 def metrics_of(
-    tested: Tested, scored: TrainingScores, result: Evaluation, leaks: pd.DataFrame, folds: int
+    networks: Tested, scored: TrainingScores, result: Evaluation, leaks: pd.DataFrame, folds: int
 ) -> dict[str, Estimate]:
     """``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
     ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of
@@ -326,17 +326,17 @@ def metrics_of(
     ``majority_accuracy``; of ``result`` ``test_accuracy_without_copies`` and, of several folds,
     ``protocol_accuracy``; ``last_fifth``, ``comparisons`` and ``networks_compared``.
     """
-    names = ("test_accuracy_without_copies", "protocol_accuracy")[: 1 + (len(tested.folds) > 1)]
-    each = len(tested.answers) // len(tested.folds)  # answers that a picture has
+    names = ("test_accuracy_without_copies", "protocol_accuracy")[: 1 + (len(networks.folds) > 1)]
+    each = len(networks.answers) // len(networks.folds)  # answers that a picture has
     pooled = {name: result.metrics[name] for name in names}
     counts = {
-        "networks": len(tested.curves),
-        "folds": len(tested.folds),
+        "networks": len(networks.curves),
+        "folds": len(networks.folds),
         "folds_in_protocol": folds,
         "tested_copies": leaks["tested_copies"].sum(),
-        "training_pictures": len(tested.folds[0].split("train")),
-        "epochs": max(len(curve) for curve, _ in tested.curves.values()),
-        "parameters": parameter_count(tested.models[0]),
+        "training_pictures": len(networks.folds[0].split("train")),
+        "epochs": max(len(curve) for curve, _ in networks.curves.values()),
+        "parameters": parameter_count(networks.models[0]),
     }
     measures = {"test_accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "macro_f1": "macro_f1"}
     return {
@@ -345,21 +345,22 @@ def metrics_of(
         **{name: replace(metric, n=metric.n // each) for name, metric in pooled.items()},
         "hog_accuracy": of_condition(scored, HOG),
         "majority_accuracy": of_condition(scored, MAJORITY),
-        "train_accuracy": _over_networks(tested.learned, "share"),
+        "train_accuracy": _over_networks(networks.learned, "share"),
         "valid_accuracy": _over_networks(
-            [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in tested.curves.values()], "share"
+            [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in networks.curves.values()],
+            "share",
         ),
-        **last_fifth([curve for curve, _ in tested.curves.values()]),
+        **last_fifth([curve for curve, _ in networks.curves.values()]),
         **comparisons(scored),
         **networks_compared(scored),
     }
 
 
-def drawn_by_picture(labels: np.ndarray, said: np.ndarray, people: np.ndarray, **draws: int) -> Estimate:
+def drawn_by_picture(labels: np.ndarray, answers: np.ndarray, people: np.ndarray, **draws: int) -> Estimate:
     """How wide the interval of the accuracy would be, as a share of its width, if single pictures were drawn
-    in place of ``people`` (N,); ``labels`` and ``said`` (N,) are classes.
+    in place of ``people`` (N,); ``labels`` and ``answers`` (N,) are classes.
     """
-    wide, narrow = (accuracy(labels, said, of, **draws) for of in (people, np.arange(len(labels))))
+    wide, narrow = (accuracy(labels, answers, of, **draws) for of in (people, np.arange(len(labels))))
     if None in (wide.low, narrow.low):
         return Estimate(1.0, why="all draws give the same value")
     share = (narrow.high - narrow.low) / (wide.high - wide.low)
@@ -392,7 +393,7 @@ seen."""
 
 
 def ask_people(
-    tested: Tested,
+    networks: Tested,
     fold: FaceSet,
     anew: FaceSet | None,
     classes: tuple[str, ...],
@@ -406,12 +407,12 @@ def ask_people(
     """
     people = {CHOSE: fold.split("valid"), HAD_NO_SAY: fold.split("test")}
     people |= {} if anew is None else {FRESH: anew}
-    table, asked = pd.DataFrame({"condition": OWN, "seed": range(len(tested.models))}), {}
+    table, scores = pd.DataFrame({"condition": OWN, "seed": range(len(networks.models))}), {}
     for number, (name, faces) in enumerate(people.items()):
-        answers = np.stack([predict(model, faces, device=device) for model in tested.models])
+        answers = np.stack([predict(model, faces, device=device) for model in networks.models])
         settings = {"draws": draws, "seed": seed + number}
-        asked[name] = score_on(faces, classes, table, answers, ["condition"], **settings)
-    return asked
+        scores[name] = score_on(faces, classes, table, answers, ["condition"], **settings)
+    return scores
 
 
 def optimism(by_people: Mapping[str, TrainingScores]) -> dict[str, Estimate]:
@@ -419,11 +420,11 @@ def optimism(by_people: Mapping[str, TrainingScores]) -> dict[str, Estimate]:
     people who had no say in anything, of the same networks; ``shown_accuracy`` and ``fresh_accuracy``: the
     two. The people are those drawn anew where there are some, else those of the test split.
     """
-    shown, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
+    choosers, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
     return {
-        "shown_accuracy": of_condition(shown, OWN),
+        "shown_accuracy": of_condition(choosers, OWN),
         "fresh_accuracy": of_condition(fresh, OWN),
-        "optimism": _gap(minus(shown, fresh, ["condition"])),
+        "optimism": _gap(minus(choosers, fresh, ["condition"])),
     }
 
 
@@ -442,14 +443,14 @@ class EpochAnswers:
     chosen: np.ndarray
 
 
-def answers_by_epoch(run: FaceSession, tested: Tested) -> list[EpochAnswers]:
+def answers_by_epoch(run: FaceSession, networks: Tested) -> list[EpochAnswers]:
     """Of each network that is set beside a population and whose answers after each epoch are kept; of a
     training on this page that of its first fold.
     """
     if not run.params.population:
-        return [EpochAnswers(tested.candidates.argmax(2), tested.answers[0][1].argmax(1))]
-    kept = [member for member in networks_beside(run) if "epochs.npy" in member.done()["files"]]
-    return [EpochAnswers(m.answers_by_epoch(), m.answers().argmax(1)) for m in kept]
+        return [EpochAnswers(networks.candidates.argmax(2), networks.answers[0][1].argmax(1))]
+    members = [member for member in networks_beside(run) if "epochs.npy" in member.done()["files"]]
+    return [EpochAnswers(m.answers_by_epoch(), m.answers().argmax(1)) for m in members]
 
 
 def epoch_choice(
@@ -467,15 +468,15 @@ def epoch_choice(
     if not by_epoch:
         return pd.DataFrame(columns=["by_tested", "by_validation"], dtype=float), count
     best = np.stack([each.named[(each.named == labels).mean(axis=1).argmax()] for each in by_epoch])
-    shown = {"by_tested": best, "by_validation": np.stack([each.chosen for each in by_epoch])}
+    answers = {"by_tested": best, "by_validation": np.stack([each.chosen for each in by_epoch])}
     table, certain = pd.DataFrame({"condition": [OWN] * len(by_epoch)}), np.eye(classes)
     clusters = np.unique(people, return_inverse=True)[1]
     scored = [
-        score_trainings(table, certain[named], labels, clusters, ["condition"], **draws)
-        for named in shown.values()
+        score_trainings(table, certain[answer], labels, clusters, ["condition"], **draws)
+        for answer in answers.values()
     ]
     choice = replace(_gap(minus(*scored, ["condition"])), n=len(labels))
-    shares = {name: each.table["accuracy"] for name, each in zip(shown, scored, strict=True)}
+    shares = {name: each.table["accuracy"] for name, each in zip(answers, scored, strict=True)}
     return pd.DataFrame(shares), {"epoch_choice": choice} | count
 
 
@@ -488,25 +489,25 @@ def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: in
     nats. Frames of one sequence look alike, so the hardest stands for its sequence.
     """
     table, rows = evaluation.faces.table, np.arange(len(evaluation.faces))
-    labels, predicted = evaluation.faces.labels(classes), evaluation.probabilities.argmax(axis=1)
+    labels, predictions = evaluation.faces.labels(classes), evaluation.probabilities.argmax(axis=1)
     p_true = evaluation.probabilities[rows, labels].astype(np.float64)
     names = np.array(classes)
-    found = pd.DataFrame(
+    pictures = pd.DataFrame(
         {
             "picture": rows,
             "subject": table["subject"],
             "sequence": table["sequence"],
             "true": names[labels],
-            "predicted": names[predicted],
+            "predicted": names[predictions],
             "p_true": p_true,
-            "p_predicted": evaluation.probabilities[rows, predicted].astype(np.float64),
+            "p_predicted": evaluation.probabilities[rows, predictions].astype(np.float64),
             "loss": -np.log(np.maximum(p_true, np.finfo(np.float32).tiny)),
         }
     ).sort_values("loss", ascending=False, kind="stable")
-    again = found["sequence"].ne("") & found.duplicated(["subject", "sequence"])
-    found = found[~again].head(count).reset_index(drop=True)
-    found.insert(0, "rank", np.arange(1, len(found) + 1))
-    return found
+    again = pictures["sequence"].ne("") & pictures.duplicated(["subject", "sequence"])
+    pictures = pictures[~again].head(count).reset_index(drop=True)
+    pictures.insert(0, "rank", np.arange(1, len(pictures) + 1))
+    return pictures
 
 
 ACCURACIES = {

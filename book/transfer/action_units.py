@@ -36,9 +36,9 @@ FIELDS = 3
 """Of a layer heads read the largest response of each feature map in each of 3 × 3 equal fields."""
 
 
-def with_emotion(read: str) -> str:
-    """What a head is called that reads the emotion beside ``read``."""
-    return f"{read} + {BY_EMOTION}"
+def with_emotion(inputs: str) -> str:
+    """What a head is called that reads the emotion beside ``inputs``."""
+    return f"{inputs} + {BY_EMOTION}"
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class UnitReads:
     too_few: tuple[str, ...]
     test: Presence
 
-    def macro(self, read: str) -> np.ndarray:
+    def macro(self, inputs: str) -> np.ndarray:
         """float64 (networks, 1 + draws): the mean AUROC over the units, of all pictures and of each draw."""
-        return mean_of_defined(self.reads[read], axis=1)
+        return mean_of_defined(self.reads[inputs], axis=1)
 
 
 def unseen_people(faces: FaceSet) -> FaceSet:
@@ -89,13 +89,13 @@ def read_units(
     ``aus.heads.fit_heads``.
     """
     units, emotions = presence(faces), _shown_emotions(faces, classes)
-    given = {
+    inputs = {
         BY_FEATURES: [features_of(model, faces) for model in networks],
         BY_UNTRAINED: [features_of(model, faces) for model in _blank(networks, seed, device)],
         BY_HOG: [hog_responses(faces)],
     }
     reads = {BY_EMOTION: _read([emotions], faces, units, draws)}
-    for name, features in given.items():
+    for name, features in inputs.items():
         reads[name] = _read(features, faces, units, draws)
         beside = [_beside(own, emotions) for own in features]
         reads[with_emotion(name)] = _read(beside, faces, units, draws)
@@ -132,8 +132,8 @@ def read_layers(
         for layer in features[0]:
             beside = [_beside(own[layer], emotions) for own in features]
             reads[layer_reads(layer)[which]] = _read(beside, faces, units, draws)
-    for own, read in zip(layer_reads(BY_FEATURES), (BY_FEATURES, BY_UNTRAINED), strict=True):
-        reads[own] = unit_reads.reads[with_emotion(read)]
+    for own, inputs in zip(layer_reads(BY_FEATURES), (BY_FEATURES, BY_UNTRAINED), strict=True):
+        reads[own] = unit_reads.reads[with_emotion(inputs)]
     return replace(unit_reads, reads=reads)
 
 
@@ -143,8 +143,8 @@ def layer_reads(layer: str) -> tuple[str, str]:
 
 
 def _by_layer(model: nn.Module, faces: FaceSet) -> dict[str, np.ndarray]:
-    def strongest(_: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-        return adaptive_max_pool2d(made, FIELDS).flatten(1)
+    def strongest(_: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+        return adaptive_max_pool2d(output, FIELDS).flatten(1)
 
     layers = {f"layer {k}": find_layer(model, name) for k, name in enumerate(layers_of(model), start=1)}
     return collected(model, faces, {name: (layer, strongest) for name, layer in layers.items()})
@@ -186,9 +186,9 @@ def auroc_gain(unit_reads: UnitReads, first: str, second: str) -> Estimate:
     return _over_networks(gaps, unit_reads)
 
 
-def mean_auroc(unit_reads: UnitReads, read: str) -> Estimate:
-    """The mean AUROC over the units of heads that read ``read``; with its interval as of ``auroc_gain``."""
-    return _over_networks(unit_reads.macro(read), unit_reads)
+def mean_auroc(unit_reads: UnitReads, inputs: str) -> Estimate:
+    """The mean AUROC over the units of heads that read ``inputs``; with its interval as of ``auroc_gain``."""
+    return _over_networks(unit_reads.macro(inputs), unit_reads)
 
 
 def _over_networks(values: np.ndarray, unit_reads: UnitReads) -> Estimate:
@@ -216,8 +216,8 @@ def unit_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
     counts = {"scored": unit_reads.aus, "too_few": unit_reads.too_few}
     counts |= {"networks": unit_reads.reads[BY_FEATURES]}
     return {
-        **{f"au_{name}": Estimate(len(counted), unit="count") for name, counted in counts.items()},
-        **{f"au_auroc_{name}": mean_auroc(unit_reads, read) for name, read in short.items()},
+        **{f"au_{name}": Estimate(len(members), unit="count") for name, members in counts.items()},
+        **{f"au_auroc_{name}": mean_auroc(unit_reads, inputs) for name, inputs in short.items()},
         **{name: auroc_gain(unit_reads, *pair) for name, pair in ADDED.items()},
     }
 
@@ -230,13 +230,13 @@ def added_table(unit_reads: UnitReads) -> pd.DataFrame:
     """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``value``, ``low``,
     ``high``, ``main`` (features beside the emotion).
     """
-    rows = [(MEAN, read, mean_auroc(unit_reads, read)) for read in unit_reads.reads]
+    rows = [(MEAN, inputs, mean_auroc(unit_reads, inputs)) for inputs in unit_reads.reads]
     rows += [
         (ADDS, with_emotion(r), auroc_gain(unit_reads, with_emotion(r), BY_EMOTION))
         for r in READS
         if r != BY_EMOTION
     ]
-    table = [(panel, read, one.value, one.low, one.high) for panel, read, one in rows]
+    table = [(panel, inputs, one.value, one.low, one.high) for panel, inputs, one in rows]
     rows = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
     return rows.assign(main=rows["read"].eq(with_emotion(BY_FEATURES)))
 
@@ -258,12 +258,12 @@ def layer_table(unit_reads: UnitReads) -> pd.DataFrame:
     """
     rows = []
     for layer in _layers(unit_reads):
-        for series, read in zip(("trained", BY_UNTRAINED), layer_reads(layer), strict=True):
-            one = auroc_gain(unit_reads, read, BY_EMOTION)
+        for series, inputs in zip(("trained", BY_UNTRAINED), layer_reads(layer), strict=True):
+            one = auroc_gain(unit_reads, inputs, BY_EMOTION)
             rows.append((layer, series, one.value, one.low, one.high))
     return pd.DataFrame(rows, columns=["layer", "series", "value", "low", "high"])
 
 
 def _layers(unit_reads: UnitReads) -> list[str]:
     ends = f", {BY_UNTRAINED} + {BY_EMOTION}"
-    return [read.removesuffix(ends) for read in unit_reads.reads if read.endswith(ends)]
+    return [inputs.removesuffix(ends) for inputs in unit_reads.reads if inputs.endswith(ends)]

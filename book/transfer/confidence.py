@@ -38,8 +38,8 @@ def confidence_metrics(
     """
     metrics, drawing = {}, {"draws": draws, "seed": seed, "tolerance": 2 * RERUN_TOLERANCE}
     for where, (probabilities, labels, people) in (("home", home), ("away", away)):
-        given = np.column_stack([probabilities.max(axis=1), np.ones(len(labels))])
-        sums = cluster_sums(given, people)
+        confidences = np.column_stack([probabilities.max(axis=1), np.ones(len(labels))])
+        sums = cluster_sums(confidences, people)
         metrics[f"confidence_{where}"] = bootstrap(sums, n=len(labels), unit="share", **drawing)
         metrics[f"calibration_error_{where}"] = calibration_error(probabilities, labels, people, **drawing)
     return metrics

@@ -72,7 +72,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         home.append(scored.weights(sources.eq(target)))
         away.append(scored.weights(~sources.isin((target, COMMONEST))))
         null.append(scored.weights(sources.eq(COMMONEST)))
-    wanted = {
+    contrasts = {
         "in_dataset_accuracy": (home, "share"),
         "cross_dataset_accuracy": (away, "share"),
         "transfer_drop": ([own - other for own, other in zip(home, away, strict=True)], ""),
@@ -82,7 +82,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     fixed = {"without_seed": [own > 0 for own in null], "tolerance": RERUN_TOLERANCE}
     means = {
         name: contrast_of_sets(scores, weights, unit=unit, **fixed)
-        for name, (weights, unit) in wanted.items()
+        for name, (weights, unit) in contrasts.items()
     }
     return Drops(pd.DataFrame(cells), tuple(halves), means, _spread(scores))
 
@@ -94,9 +94,9 @@ def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: 
     commonest = np.zeros((len(labels), len(study.sets.classes)), np.float32)
     commonest[:, np.bincount(labels).argmax()] = 1
     table = pd.DataFrame({"trained_on": [*(source for source, _, _ in answers), COMMONEST]})
-    given = np.stack([*answers.values(), commonest])
+    probabilities = np.stack([*answers.values(), commonest])
     groups = pd.factorize(independent_groups(test))[0]
-    return score_trainings(table, given, labels, groups, ["trained_on"], draws=draws, seed=seed)
+    return score_trainings(table, probabilities, labels, groups, ["trained_on"], draws=draws, seed=seed)
 
 
 def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, float]:

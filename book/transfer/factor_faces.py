@@ -58,8 +58,8 @@ def render_factors(recipe: Recipe, other: str, people: int) -> FaceSet:
 def condition_rows(base: str, other: str, people: int) -> pd.DataFrame:
     """The table of ``render_factors``, but for the action units."""
     subjects = [f"{base}-S{MIXED + person + 1}" for person in range(people)]
-    named = [(kind.name, kind.factor, kind.direction) for kind in conditions(base, other)]
-    rows = [(*kind, *who) for kind, *who in product(named, subjects, shared_emotions(base, other))]
+    kinds = [(kind.name, kind.factor, kind.direction) for kind in conditions(base, other)]
+    rows = [(*kind, *who) for kind, *who in product(kinds, subjects, shared_emotions(base, other))]
     table = pd.DataFrame(rows, columns=["condition", "factor", "direction", "subject", "emotion"])
     sequence = table["subject"] + "-" + table["emotion"]
     return table.assign(dataset=base, sequence=sequence, frame=0, split="test")

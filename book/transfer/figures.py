@@ -21,12 +21,12 @@ from ferbook.text import number_text
 INTERVAL_ENDS = ["low", "high"]
 
 
-def transfer_pairs(found: Drops) -> Drawn:
+def transfer_pairs(drops: Drops) -> Drawn:
     """Each pair of sets: how far networks that learned the one are ahead, on the other, of always naming the
     commonest class, and how far behind the other's own networks, in points with intervals. Data:
     ``drops.pairs``.
     """
-    data = pairs(found)
+    data = pairs(drops)
     panels = {"over_majority": "ahead of the commonest class", "difference": "ahead of the set's own network"}
     rows = pd.concat(
         data.assign(
@@ -62,7 +62,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
     axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")
-    parts, told = [], []
+    parts, phrases = [], []
     styles = {"set learned from": (home, BLUE, "o", "-"), "other sets": (away, VERMILION, "s", "--")}
     for name, ((probabilities, labels, _), colour, marker, dashes) in styles.items():
         own = reliability(probabilities, labels)
@@ -72,7 +72,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
         axes.scatter(own["confidence"], own["accuracy"], sizes, color=colour, marker=marker)
         parts.append(own.assign(asked=name))
         sure, right = (np.average(own[of], weights=own["pictures"]) for of in ("confidence", "accuracy"))
-        told.append(f"on the {name} {percent(sure)} sure and {percent(right)} right")
+        phrases.append(f"on the {name} {percent(sure)} sure and {percent(right)} right")
     axes.set(xlabel="confidence: probability of the answer given", ylabel="accuracy")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     in_percent(axes.xaxis, axes.yaxis)
@@ -80,38 +80,38 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
         "How often answers of one confidence are right; larger marks stand for more pictures. Below the "
-        f"dotted line networks are surer than right. On average they are {listing(told)}."
+        f"dotted line networks are surer than right. On average they are {listing(phrases)}."
     )
-    alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(told)}."
+    alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(phrases)}."
     data = pd.concat(parts, ignore_index=True)[["asked", "pictures", "confidence", "accuracy"]]
     return Drawn(figure, data, alt, caption, {"pictures": 1e6, "confidence": 0.3, "accuracy": 1.0})
 
 
-def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Drawn:
+def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Drawn:
     """What each factor of the picture takes from networks' accuracy, in points: left added to faces of
     ``base``, right taken from faces of ``other``; above, all of them.
 
-    ``found``: what a network learned from -> ``factors.factor_drops``. Data: ``factors.factor_table``.
+    ``drops``: what a network learned from -> ``factors.factor_drops``. Data: ``factors.factor_table``.
     """
-    data = factor_table(found)
+    data = factor_table(drops)
     titles = {"add": f"{base} faces and …", "remove": f"{other} faces without …"}
     every = data[data["direction"].eq("all")]
     # Taken away, all factors give back what they cost.
     back = every.assign(
         direction="remove", difference=-every["difference"], low=-every["high"], high=-every["low"]
     )
-    shown = pd.concat([every.assign(direction="add"), back, data[data["direction"].isin(titles)]])
+    changes = pd.concat([every.assign(direction="add"), back, data[data["direction"].isin(titles)]])
     alone = data[data["direction"].eq("add") & data["network"].eq(data["network"].iloc[0])]
     order = ["", *alone.sort_values("difference")["factor"]]
     first, worst = data["network"].iloc[0], alone.nsmallest(2, "difference")
     costs = [f"{row['factor']} takes {_points(row)}" for _, row in worst.iterrows()]
     whole = every[every["network"].eq(first)].iloc[0]
-    shown = shown.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
-    rows = shown.assign(
-        panel=shown["direction"].map(titles),
-        label=shown["factor"].replace("", "all of them"),
-        series="learned from " + shown["network"],
-        value=shown["difference"],
+    changes = changes.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
+    rows = changes.assign(
+        panel=changes["direction"].map(titles),
+        label=changes["factor"].replace("", "all of them"),
+        series="learned from " + changes["network"],
+        value=changes["difference"],
     )
     return forest(
         rows.sort_values("direction", kind="stable"),
@@ -129,10 +129,10 @@ def factor_dots(found: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
 def _points(row: pd.Series) -> str:
     """The points that a factor takes, with their interval, if it has any."""
     value, least, most = (-row[name] for name in ("difference", "high", "low"))
-    told = f"{number_text(value, decimals=1)} points"
+    text = f"{number_text(value, decimals=1)} points"
     if not np.isfinite([least, most]).all():
-        return told
-    return f"{told} ({number_text(least, decimals=1)} to {number_text(most, decimals=1)})"
+        return text
+    return f"{text} ({number_text(least, decimals=1)} to {number_text(most, decimals=1)})"
 
 
 def added_dots(table: pd.DataFrame) -> Drawn:
@@ -146,7 +146,7 @@ def added_dots(table: pd.DataFrame) -> Drawn:
         )
         for row in added.itertuples()
     }
-    drawn = forest(
+    chart = forest(
         table.assign(label=table["read"]),
         measured="",
         axis={MEAN: Axis("", label="AUROC"), ADDS: Axis("", null=0.0, label="difference of AUROC")},
@@ -157,17 +157,17 @@ def added_dots(table: pd.DataFrame) -> Drawn:
         tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
         data=table,
     )
-    drawn.figure.axes[1].locator_params(axis="x", nbins=2)
-    return drawn
+    chart.figure.axes[1].locator_params(axis="x", nbins=2)
+    return chart
 
 
 def layer_dots(table: pd.DataFrame) -> Drawn:
     """What heads on each layer add to the emotion, trained beside untrained networks. ``table``:
     ``action_units.layer_table``. Data: its columns.
     """
-    shown = table.assign(told=table["layer"] + " " + table["value"].map(partial(number_text, decimals=3)))
-    told = "; ".join(
-        f"{series}: {listing(own.to_list())}" for series, own in shown.groupby("series", sort=False)["told"]
+    rows = table.assign(told=table["layer"] + " " + table["value"].map(partial(number_text, decimals=3)))
+    summary = "; ".join(
+        f"{series}: {listing(own.to_list())}" for series, own in rows.groupby("series", sort=False)["told"]
     )
     return forest(
         table.assign(label=table["layer"]),
@@ -177,7 +177,7 @@ def layer_dots(table: pd.DataFrame) -> Drawn:
         "networks:",
         caption="What linear heads add to the emotion, by the layer whose strongest responses in nine fields "
         "they read, or from the features behind all of them; mean over action units. "
-        f"{told[0].upper()}{told[1:]}.",
+        f"{summary[0].upper()}{summary[1:]}.",
         tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
         data=table,
     )

@@ -69,10 +69,10 @@ def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str,
     or no test picture, or where there is none to validate with: it could not be learned, or nothing could be
     said of it.
     """
-    kept = faces.select(faces.table["emotion"].isin(classes).to_numpy())
-    require_classes(kept, classes)
+    subset = faces.select(faces.table["emotion"].isin(classes).to_numpy())
+    require_classes(subset, classes)
     counts = faces.table["emotion"].value_counts().drop(list(classes))
-    return kept, {label: int(counts[label]) for label in (UNLABELLED, *LABELS) if label in counts}
+    return subset, {label: int(counts[label]) for label in (UNLABELLED, *LABELS) if label in counts}
 
 
 def require_classes(
@@ -152,18 +152,18 @@ def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0)
     """
     _require_comparable(sets)
     classes = common_classes(sets)
-    kept, dropped = {}, {}
+    subsets, dropped = {}, {}
     for name, faces in sets.items():
-        kept[name], dropped[name] = mapped(faces, classes)
-    apart = _apart(kept, classes)
-    left_out = {name: len(faces) - len(apart[name]) for name, faces in kept.items()}
-    kept = {name: at_most(faces, most) for name, faces in apart.items()}
+        subsets[name], dropped[name] = mapped(faces, classes)
+    apart = _apart(subsets, classes)
+    left_out = {name: len(faces) - len(apart[name]) for name, faces in subsets.items()}
+    subsets = {name: at_most(faces, most) for name, faces in apart.items()}
     if most_tested:
-        counts = dict.fromkeys(SEEN_SPLITS, max(map(len, kept.values()))) | {"test": most_tested}
-        kept = {name: faces.select(random_rows(faces, counts, seed=0)) for name, faces in kept.items()}
-    for faces in kept.values():
+        counts = dict.fromkeys(SEEN_SPLITS, max(map(len, subsets.values()))) | {"test": most_tested}
+        subsets = {name: faces.select(random_rows(faces, counts, seed=0)) for name, faces in subsets.items()}
+    for faces in subsets.values():
         require_classes(faces, classes, in_splits=("train",))
-    return Sets(classes, kept, dropped, left_out)
+    return Sets(classes, subsets, dropped, left_out)
 
 
 def taught(
@@ -217,7 +217,7 @@ def as_learned(
     chapter's own.
     """
     requested = {request.name: request for request in requests}
-    sets, learned = {}, {}
+    sets, by_set = {}, {}
     for networks in filter(None, populations):
         lesson = networks[0].lesson
         name = lesson.faces.name
@@ -225,31 +225,31 @@ def as_learned(
             continue
         if lesson.faces != requested[name]:
             raise DataError(f"{networks[0].name} learned the faces {lesson.faces}, not {requested[name]}")
-        sets[name], learned[name] = lesson.fold_of(opened[name]), networks
+        sets[name], by_set[name] = lesson.fold_of(opened[name]), networks
     own = requests[0].name
     if own not in sets:
         raise DataError(
             f"no network that is kept learned {own!r}; kept are those of {', '.join(sets) or 'none'}"
         )
-    return sets, learned
+    return sets, by_set
 
 
 def telling(
-    learned: Mapping[str, Sequence[TrainedNetwork]], classes: tuple[str, ...]
+    by_set: Mapping[str, Sequence[TrainedNetwork]], classes: tuple[str, ...]
 ) -> dict[str, list[Classifier]]:
-    """By set the networks of ``learned`` with an output for each of ``classes``, which are among their own:
+    """The networks of ``by_set``, by set, with an output for each of ``classes``, which are among their own:
     they answer which of them they hold likeliest, their features are as they were.
     """
-    return {name: [_telling(one, classes) for one in networks] for name, networks in learned.items()}
+    return {name: [_telling(one, classes) for one in networks] for name, networks in by_set.items()}
 
 
-def _telling(learned: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
-    model = deepcopy(learned.model)
-    rows = [learned.lesson.classes.index(name) for name in classes]
+def _telling(network: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
+    model = deepcopy(network.model)
+    rows = [network.lesson.classes.index(name) for name in classes]
     model.output = nn.Linear(model.output.in_features, len(rows), device=model.output.weight.device)
     with torch.no_grad():
-        model.output.weight.copy_(learned.model.output.weight[rows])
-        model.output.bias.copy_(learned.model.output.bias[rows])
+        model.output.weight.copy_(network.model.output.weight[rows])
+        model.output.bias.copy_(network.model.output.bias[rows])
     model.arguments = model.arguments | {"n_classes": len(rows)}
     return model.eval().to(memory_format=torch.channels_last)
 
@@ -279,22 +279,22 @@ def common_sets(
     """``comparable`` of ``sets`` as the parameters of ``run`` say, and by set the kept networks that learned
     it, where the parameters name populations.
     """
-    p, learned = run.params, {}
+    p, by_set = run.params, {}
     if p.population:
-        kept = [run.population(name)[: p.seeds] for name in listed(p.population)]
-        sets, learned = as_learned(kept, sets, p.face_requests)
-    return comparable(sets, 0 if learned else p.most, p.most_tested), learned
+        populations = [run.population(name)[: p.seeds] for name in listed(p.population)]
+        sets, by_set = as_learned(populations, sets, p.face_requests)
+    return comparable(sets, 0 if by_set else p.most, p.most_tested), by_set
 
 
 def networks_of_sets(
-    run: FaceSession, sets: Sets, learned: Mapping[str, Sequence[TrainedNetwork]]
+    run: FaceSession, sets: Sets, by_set: Mapping[str, Sequence[TrainedNetwork]]
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
-    """The networks that were ``learned``, ``telling`` the classes of ``sets``, or, where there are none,
+    """The networks of ``by_set``, ``telling`` the classes of ``sets``, or, where there are none,
     those ``taught`` here as the parameters of ``run`` say; with the number format of the chapter's own set.
     """
     p = run.params
-    if learned:
-        return telling(learned, sets.classes), learned[p.face_requests[0].name][0].lesson.precision
+    if by_set:
+        return telling(by_set, sets.classes), by_set[p.face_requests[0].name][0].lesson.precision
     return taught(
         sets,
         p.network,
@@ -320,25 +320,25 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
             require_apart(first, second)
 
 
-def _apart(kept: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, FaceSet]:
+def _apart(sets: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, FaceSet]:
     """The sets without the test pictures that another set is learned from."""
-    seen = {
-        name: faces.select(faces.table["split"].isin(SEEN_SPLITS).to_numpy()) for name, faces in kept.items()
+    seen_faces = {
+        name: faces.select(faces.table["split"].isin(SEEN_SPLITS).to_numpy()) for name, faces in sets.items()
     }
     apart = {}
-    for target, faces in kept.items():
+    for target, faces in sets.items():
         test = faces.split("test")
-        for source, learned in seen.items():
+        for source, source_faces in seen_faces.items():
             if source != target:
-                test, _ = without_shared(learned, test)
-        lost = [emotion for emotion in classes if emotion not in test.classes]
-        if lost:
-            others = ", ".join(name for name in kept if name != target)
+                test, _ = without_shared(source_faces, test)
+        absent = [emotion for emotion in classes if emotion not in test.classes]
+        if absent:
+            others = ", ".join(name for name in sets if name != target)
             raise DataError(
                 f"face set {target!r}: without the people and pictures that {others} are learned from, no "
-                f"test picture of {', '.join(lost)} is left; leave out the set that shows the same faces"
+                f"test picture of {', '.join(absent)} is left; leave out the set that shows the same faces"
             )
-        apart[target] = FaceSet.concat(target, [seen[target], test])
+        apart[target] = FaceSet.concat(target, [seen_faces[target], test])
     return apart
 
 
@@ -365,6 +365,6 @@ def comparable_table(sets: Sets, absent: Sequence[str] = ()) -> Table:
         for name, faces in sets.faces.items()
     ]
     rows += [{"faces": f"{name} (not on this machine)"} for name in absent]
-    counted = (*SPLITS, "in another set", "no counterpart")
+    counts = (*SPLITS, "in another set", "no counterpart")
     caption = f"Learned from and tested on; classes: {', '.join(sets.classes)}"
-    return Table(pd.DataFrame(rows).astype(dict.fromkeys(counted, "Int64")), caption)
+    return Table(pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64")), caption)

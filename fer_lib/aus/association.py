@@ -88,13 +88,13 @@ def associate(
             f"{len(subjects)} subject on {len(maxima)} pictures; an interval needs at least 2 and better "
             "30: add pictures of other people"
         )
-    scored = presence.scored(min_subjects)
-    columns = np.flatnonzero(np.isin(presence.aus, scored.aus))
+    coding = presence.scored(min_subjects)
+    columns = np.flatnonzero(np.isin(presence.aus, coding.aus))
     present = present[:, columns]
     dead = np.ptp(maxima, axis=0) == 0
     whole = np.ones((1, len(subjects)))
     estimate = weighted_statistic(maxima, present, codes, whole, measure)[0]
-    drawn = np.concatenate(
+    replicates = np.concatenate(
         [
             weighted_statistic(maxima, present, codes, part, measure).astype(np.float32)
             for weights in cluster_weights(len(subjects), draws, seed)
@@ -103,10 +103,10 @@ def associate(
             )
         ]
     )
-    low, high = bounds(drawn, scored.fewest_subjects, estimate, reflected=measure not in SIGNED)
+    low, high = bounds(replicates, coding.fewest_subjects, estimate, reflected=measure not in SIGNED)
     # A filter whose draws are all the same (a dead one) has its value for an interval.
     low, high = (np.where(np.isnan(bound), estimate, bound) for bound in (low, high))
-    strongest = np.where(np.isnan(drawn), -np.inf, drawn).argmax(axis=2)
+    strongest = np.where(np.isnan(replicates), -np.inf, replicates).argmax(axis=2)
     stability = (strongest == estimate.argmax(axis=1)).mean(axis=0)
 
     def among_all(values: np.ndarray) -> np.ndarray:

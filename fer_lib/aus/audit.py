@@ -141,8 +141,8 @@ class Contrasts:
     @cached_property
     def draws(self) -> np.ndarray:
         """(D, C, K): the means in each resample of people; who has none counts as the mean."""
-        filled = np.where(np.isfinite(self.table), self.table, self.mean)
-        return resampled_sums(filled, PEOPLE_DRAWS, 0) / len(filled)
+        table = np.where(np.isfinite(self.table), self.table, self.mean)
+        return resampled_sums(table, PEOPLE_DRAWS, 0) / len(table)
 
     @cached_property
     def intervals(self) -> tuple[np.ndarray, np.ndarray]:
@@ -177,8 +177,8 @@ def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
     unit) the middle less ``EARLY`` of the high doses, ("change", condition, unit) the effect in it less that
     without, and ("rest", condition). Raises DataError where no person has a picture at rest.
     """
-    found = np.stack([each.found for each in outputs], axis=1)
-    means = _means(truth, found)
+    scores = np.stack([each.found for each in outputs], axis=1)
+    means = _means(truth, scores)
     rest = means["rest", "", "", 0.0, "both"]
     if not np.isfinite(rest).any():
         raise DataError("no face was found in any picture of a face at rest; nothing can be compared")
@@ -209,21 +209,21 @@ def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
         still = rise(kind, condition, "", 0.0)
         values["rest", condition] = still
         for au in CHANGED_UNITS:
-            shown = rise(kind, condition, au, 1.0)
-            values["change", condition, au] = shown - still - doses[au, 1.0]
+            with_au = rise(kind, condition, au, 1.0)
+            values["change", condition, au] = with_au - still - doses[au, 1.0]
     return Contrasts(values)
 
 
-def _means(truth: pd.DataFrame, found: np.ndarray) -> dict[tuple, np.ndarray]:
+def _means(truth: pd.DataFrame, scores: np.ndarray) -> dict[tuple, np.ndarray]:
     """What is shown (part, condition, unit, dose, side) -> (P, K): each person's mean over the pictures of it
     in which a face was found.
     """
-    asked = ["part", "condition", "unit", "dose", "side"]
-    codes, names = pd.factorize(pd.MultiIndex.from_frame(truth[asked]))
+    columns = ["part", "condition", "unit", "dose", "side"]
+    codes, names = pd.factorize(pd.MultiIndex.from_frame(truth[columns]))
     people, persons = pd.factorize(truth["person"])
-    totals = np.zeros((2, len(persons), len(names), found.shape[1]))
-    np.add.at(totals[0], (people, codes), np.nan_to_num(found))
-    np.add.at(totals[1], (people, codes), np.isfinite(found))
+    totals = np.zeros((2, len(persons), len(names), scores.shape[1]))
+    np.add.at(totals[0], (people, codes), np.nan_to_num(scores))
+    np.add.at(totals[1], (people, codes), np.isfinite(scores))
     means = np.divide(*totals, out=np.full(totals[0].shape, np.nan), where=totals[1] > 0)
     return {name: means[:, place] for place, name in enumerate(names)}
 
@@ -314,43 +314,43 @@ class Audit:
     @cached_property
     def faults(self) -> tuple[Finding, ...]:
         """Those of the detector as a whole; ``output`` says which, or is empty."""
-        found = [*self._biases(), *self._shuffled(), *self._conditions()]
+        findings = [*self._biases(), *self._shuffled(), *self._conditions()]
         if self.faceless > MANY:
-            found.append(Finding("", "no face", f"{self.faceless:.0%}"))
+            findings.append(Finding("", "no face", f"{self.faceless:.0%}"))
         if self.repeated > MANY and any(each.levels > 2 for each in self.outputs):
-            found.append(Finding("", "same answer", f"{self.repeated:.0%}"))
+            findings.append(Finding("", "same answer", f"{self.repeated:.0%}"))
         if {each.word for each in self.verdicts} <= {"deaf", "uncertain", "says one value"}:
-            found.append(Finding("", "hears nothing"))
-        return tuple(found)
+            findings.append(Finding("", "hears nothing"))
+        return tuple(findings)
 
     def _biases(self) -> list[Finding]:
-        found = []
+        findings = []
         for a, au in enumerate(AUS):
             others = [k for k, o in enumerate(self.outputs) if au not in (o.unit, *GO_ALONG.get(o.unit, ()))]
             certain = self.contrasts.certain("effect", au) > 0
-            raised = [k for k in others if certain[k] and self.effects[a, k] >= LARGE * self.reach[k]]
-            if len(raised) >= max(3, len(others) / 2):
-                found.append(Finding("", "bias", au))
-        return found
+            rises = [k for k in others if certain[k] and self.effects[a, k] >= LARGE * self.reach[k]]
+            if len(rises) >= max(3, len(others) / 2):
+                findings.append(Finding("", "bias", au))
+        return findings
 
     def _shuffled(self) -> list[Finding]:
         wrong = {self.outputs[k].unit: each.about for k, each in enumerate(self.verdicts) if each.about}
-        changed = [f"{unit} has {other}" for unit, other in wrong.items() if other in wrong]
-        return [Finding("", "columns shuffled", ", ".join(changed))] if len(changed) > 1 else []
+        swaps = [f"{unit} has {other}" for unit, other in wrong.items() if other in wrong]
+        return [Finding("", "columns shuffled", ", ".join(swaps))] if len(swaps) > 1 else []
 
     def _conditions(self) -> list[Finding]:
-        found = []
+        findings = []
         for condition in CHANGES:
-            lost = self.lost(condition)
-            if lost is not None and lost.high is not None and lost.value <= -LARGE and lost.high < 0:
-                found.append(Finding("", "loses", condition))
-            moved, certain = (each("rest", condition) for each in (self.contrasts.of, self.contrasts.certain))
+            loss = self.lost(condition)
+            if loss is not None and loss.high is not None and loss.value <= -LARGE and loss.high < 0:
+                findings.append(Finding("", "loses", condition))
+            shift, certain = (each("rest", condition) for each in (self.contrasts.of, self.contrasts.certain))
             for sign, word in ((1, "rises at rest"), (-1, "falls at rest")):
-                large = (certain == sign) & (np.abs(moved) >= LARGE * self.reach)
+                large = (certain == sign) & (np.abs(shift) >= LARGE * self.reach)
                 if large.any():
                     names = [o.name for o, there in zip(self.outputs, large, strict=True) if there]
-                    found.append(Finding(", ".join(names), word, condition))
-        return found
+                    findings.append(Finding(", ".join(names), word, condition))
+        return findings
 
     def lost(self, condition: str) -> Estimate | None:
         """What the outputs that answer to their unit lose of their effects in ``condition``, on average, as a
@@ -373,10 +373,10 @@ class Audit:
         average over doses and people; None where it found no face there.
         """
         output, truth = self.outputs[k], self.truth
-        asked = truth["part"].eq("rest") | (truth["part"].eq("dose") & truth["unit"].eq(output.unit))
-        asked = asked.to_numpy() & np.isfinite(output.found)
-        far = np.abs(output.found - truth["dose"].to_numpy())[asked]
-        if not asked.any():
+        mask = truth["part"].eq("rest") | (truth["part"].eq("dose") & truth["unit"].eq(output.unit))
+        mask = mask.to_numpy() & np.isfinite(output.found)
+        far = np.abs(output.found - truth["dose"].to_numpy())[mask]
+        if not mask.any():
             return None
-        sums = pd.DataFrame({"far": far, "n": 1.0}).groupby(truth["person"].to_numpy()[asked]).sum()
+        sums = pd.DataFrame({"far": far, "n": 1.0}).groupby(truth["person"].to_numpy()[mask]).sum()
         return bootstrap(sums.to_numpy(), n=len(far))

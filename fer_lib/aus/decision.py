@@ -26,19 +26,19 @@ def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     anything: it says how many are needed.
     """
     require_name("rule", rule, get_args(Rule))
-    called = np.zeros(null.tested.shape, bool)
+    calls = np.zeros(null.tested.shape, bool)
     if rule == "argmax":
         live = np.flatnonzero(~null.dead)
-        called[live, np.nan_to_num(null.observed[live], nan=-np.inf).argmax(1)] = True
-        return called
-    needed = least_permutations(alpha)
-    if null.permutations < needed:
+        calls[live, np.nan_to_num(null.observed[live], nan=-np.inf).argmax(1)] = True
+        return calls
+    least = least_permutations(alpha)
+    if null.permutations < least:
         raise ParameterError(
-            f"permutations = {null.permutations}: {rule} at level {alpha} needs at least {needed}; compute "
+            f"permutations = {null.permutations}: {rule} at level {alpha} needs at least {least}; compute "
             "the null with so many"
         )
-    called[null.tested] = null.p_family[null.tested] <= alpha
-    return called
+    calls[null.tested] = null.p_family[null.tested] <= alpha
+    return calls
 
 
 def claimed_units(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
@@ -49,7 +49,7 @@ def claimed_units(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
     value over all pictures does not: there the emotion speaks too. ``argmax``, the papers' way, takes the
     value.
     """
-    called = decide(null, rule, alpha)
+    calls = decide(null, rule, alpha)
     if rule == "argmax":
-        return np.where(called.any(1), called.argmax(1), -1)
-    return np.where(called.any(1), np.where(called, null.scores, -np.inf).argmax(1), -1)
+        return np.where(calls.any(1), calls.argmax(1), -1)
+    return np.where(calls.any(1), np.where(calls, null.scores, -np.inf).argmax(1), -1)

@@ -79,29 +79,29 @@ def fit_heads(
     mean, scale = train.mean(axis=0), train.std(axis=0)
     # A feature that is the same in all training pictures says nothing.
     scale = np.where(scale > 1e-7 * np.abs(train).max(axis=0), scale, np.inf)
-    given = {name: (features[split == name] - mean) / scale for name in ("train", "valid")}
-    weights, bias, chosen = [], [], []
+    inputs = {name: (features[split == name] - mean) / scale for name in ("train", "valid")}
+    weights, bias, penalties = [], [], []
     for au in aus:
         column = presence.aus.index(au)
         (train_x, train_y), (valid_x, valid_y) = (
-            coded(given[name], parts[name].present[:, column]) for name in ("train", "valid")
+            coded(inputs[name], parts[name].present[:, column]) for name in ("train", "valid")
         )
         with one_blas_thread():
-            tried = [
+            heads = [
                 LogisticRegression(C=strength, max_iter=1000).fit(train_x, train_y)
                 for strength in sorted(strengths)
             ]
-        said = [head.decision_function(valid_x) for head in tried]
-        best = int(np.argmax([roc_auc_score(valid_y, log_odds) for log_odds in said]))
-        head = tried[best]
+        logits = [head.decision_function(valid_x) for head in heads]
+        best = int(np.argmax([roc_auc_score(valid_y, log_odds) for log_odds in logits]))
+        head = heads[best]
         weights.append(head.coef_[0] / scale)
         bias.append(head.intercept_[0] - (mean * weights[-1]).sum())
-        chosen.append(sorted(strengths)[best])
+        penalties.append(sorted(strengths)[best])
     return Heads(
         aus,
         np.array(weights),
         np.array(bias),
-        np.array(chosen),
+        np.array(penalties),
         tuple(au for au in presence.aus if au in too_few),
     )
 
@@ -129,17 +129,17 @@ def drawn_aurocs(
     return values
 
 
-def _aurocs(scores: np.ndarray, shown: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _aurocs(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """float64 (draws,): pictures (N,) count ``weights`` (draws, N) times."""
     order = np.argsort(-scores, kind="stable")
-    positive, negative = weights[:, order] * shown[order], weights[:, order] * ~shown[order]
+    positive, negative = weights[:, order] * labels[order], weights[:, order] * ~labels[order]
     # Equal scores enter together: the curves have a point behind the last of them.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true, false = positive.cumsum(axis=1)[:, ends], negative.cumsum(axis=1)[:, ends]
     steps = np.diff(true, axis=1, prepend=0)
-    ranked = (np.diff(false, axis=1, prepend=0) * (true - steps / 2)).sum(axis=1)
+    concordance = (np.diff(false, axis=1, prepend=0) * (true - steps / 2)).sum(axis=1)
     pairs = true[:, -1] * false[:, -1]
-    return np.divide(ranked, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return np.divide(concordance, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
 def coded(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

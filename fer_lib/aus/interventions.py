@@ -116,15 +116,17 @@ def interventions(
             for context in range(contexts)
         ]
     )
-    valid = np.array([[_can_add(au, shown) for au in aus] for shown in base])
+    valid = np.array([[_can_add(au, face) for au in aus] for face in base])
     number = 1 + len(aus) * len(levels)
-    wanted = np.repeat(base[:, None], number, axis=1)
+    intensities = np.repeat(base[:, None], number, axis=1)
     for a, au in enumerate(aus):
         for step, level in enumerate(levels):
-            wanted[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level * at_one[a]
+            intensities[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level * at_one[a]
     persons = np.repeat(np.arange(STRANGERS, STRANGERS + people), contexts)
     takes = np.tile(np.arange(contexts), people)
-    script = Script(np.repeat(persons, number), np.repeat(takes, number), wanted.reshape(-1, *base.shape[1:]))
+    script = Script(
+        np.repeat(persons, number), np.repeat(takes, number), intensities.reshape(-1, *base.shape[1:])
+    )
     faces = scripted_faces(script, domain=domain, size=size, seed=face_seed)
     subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
     return Interventions(faces, aus, levels, subjects, takes, valid, at_one)
@@ -142,26 +144,26 @@ class Doses:
     unreached: tuple[str, ...]
 
 
-def matched_doses(switched: Interventions, change: float = CHANGE) -> Doses:
-    """The intensity of each unit of ``switched`` at which its mean squared change of the picture is
+def matched_doses(stimuli: Interventions, change: float = CHANGE) -> Doses:
+    """The intensity of each unit of ``stimuli`` at which its mean squared change of the picture is
     ``change``².
 
     At intensity 1 a large movement moves every filter more than a small one. The
-    change is read between the levels of ``switched`` (and 0) along straight lines, so a low level (0.1)
+    change is read between the levels of ``stimuli`` (and 0) along straight lines, so a low level (0.1)
     should be among them; ``interventions(doses=…)`` renders it, and its ``change`` says what was reached.
     Raises ParameterError for a change that is not above 0, or that no unit reaches.
     """
-    reached = np.maximum.accumulate(switched.change, axis=1)
-    if not 0 < change <= reached.max():
+    changes = np.maximum.accumulate(stimuli.change, axis=1)
+    if not 0 < change <= changes.max():
         raise ParameterError(
-            f"change = {change:g} grey levels: expected above 0 and at most the {reached.max():.1f} of "
-            f"{switched.aus[int(reached[:, -1].argmax())]} at its highest level"
+            f"change = {change:g} grey levels: expected above 0 and at most the {changes.max():.1f} of "
+            f"{stimuli.aus[int(changes[:, -1].argmax())]} at its highest level"
         )
     intensities = {
-        au: dose * float(np.interp(change, (0, *own), (0, *switched.levels)))
-        for au, dose, own in zip(switched.aus, switched.doses, reached, strict=True)
+        au: dose * float(np.interp(change, (0, *own), (0, *stimuli.levels)))
+        for au, dose, own in zip(stimuli.aus, stimuli.doses, changes, strict=True)
     }
-    few = tuple(au for au, own in zip(switched.aus, reached, strict=True) if own[-1] < change)
+    few = tuple(au for au, own in zip(stimuli.aus, changes, strict=True) if own[-1] < change)
     return Doses(intensities, float(change), few)
 
 
@@ -177,15 +179,15 @@ def context_intensities(domain: str, seed: int, person: int, context: int) -> np
     return draw_expression(emotions[rng.integers(len(emotions))], rng, own.spread).intensities
 
 
-def _can_add(au: str, shown: np.ndarray) -> bool:
-    """Whether a face with the intensities ``shown`` can show ``au`` too: it does not yet, nor an AU that
+def _can_add(au: str, intensities: np.ndarray) -> bool:
+    """Whether a face with these ``intensities`` can show ``au`` too: it does not yet, nor an AU that
     excludes or opposes it.
     """
-    present = {AUS[row] for row in np.flatnonzero(shown.max(axis=1) > 0)}
-    excluded = {au}
+    present = {AUS[row] for row in np.flatnonzero(intensities.max(axis=1) > 0)}
+    rivals = {au}
     for one, other in (*ALTERNATIVES, (OPPOSED[:1], OPPOSED[1:])):
-        excluded |= set(other) if au in one else set(one) if au in other else set()
-    return not present & excluded
+        rivals |= set(other) if au in one else set(one) if au in other else set()
+    return not present & rivals
 
 
 @dataclass(frozen=True)
@@ -215,10 +217,10 @@ class Effects:
 
 
 def effects_of(
-    maxima: np.ndarray, switched: Interventions, *, draws: int = 1000, flips: int = 2000, seed: int = 0
+    maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000, flips: int = 2000, seed: int = 0
 ) -> Effects:
-    """The effect of every action unit of ``switched`` on each of K responses, ``maxima`` (N, K) to the N
-    pictures of ``switched.faces``, whatever they are responses of.
+    """The effect of every action unit of ``stimuli`` on each of K responses, ``maxima`` (N, K) to the N
+    pictures of ``stimuli.faces``, whatever they are responses of.
 
     A person's difference is the mean over this person's valid base faces, and every person counts alike.
 
@@ -233,15 +235,15 @@ def effects_of(
     """
     maxima = np.asarray(maxima, dtype=np.float64)
     require_finite(maxima)
-    off, on = switched.arranged(maxima)
-    deviation, dead = _deviation(off[switched.contexts == 0], maxima)
-    people = _by_person((on - off[:, None, None]) / deviation, switched)
+    off, on = stimuli.arranged(maxima)
+    deviation, dead = _deviation(off[stimuli.contexts == 0], maxima)
+    people = _by_person((on - off[:, None, None]) / deviation, stimuli)
     # From here filters come first, as in every table of units.
     people = np.ascontiguousarray(people.transpose(0, 3, 1, 2))
     low, high = _interval(people, draws, seed)
     return Effects(
-        aus=switched.aus,
-        levels=switched.levels,
+        aus=stimuli.aus,
+        levels=stimuli.levels,
         effect=people.mean(axis=0),
         low=low,
         high=high,
@@ -262,10 +264,10 @@ def _deviation(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.
     return np.where(dead, 1.0, np.where(spread <= negligible, overall, spread)), dead
 
 
-def _by_person(steps: np.ndarray, switched: Interventions) -> np.ndarray:
+def _by_person(steps: np.ndarray, stimuli: Interventions) -> np.ndarray:
     """(S, A, L, K): means of ``steps`` (B, A, L, K) over each person's valid base faces."""
-    names, codes = np.unique(switched.subjects.astype(str), return_inverse=True)
-    valid = switched.valid.astype(np.float64)
+    names, codes = np.unique(stimuli.subjects.astype(str), return_inverse=True)
+    valid = stimuli.valid.astype(np.float64)
     sums, counts = np.zeros((len(names), *steps.shape[1:])), np.zeros((len(names), steps.shape[1]))
     np.add.at(sums, codes, steps * valid[:, :, None, None])
     np.add.at(counts, codes, valid)
@@ -273,8 +275,7 @@ def _by_person(steps: np.ndarray, switched: Interventions) -> np.ndarray:
     if len(missing):
         who, au = missing[0]
         raise DataError(
-            f"{names[who]} has no base face to which {switched.aus[au]} can be added; begin with a neutral "
-            "one"
+            f"{names[who]} has no base face to which {stimuli.aus[au]} can be added; begin with a neutral one"
         )
     return sums / counts[:, :, None, None]
 
@@ -287,9 +288,9 @@ def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np
     for a in range(people.shape[2]):
         # The same seed: the same people are drawn for every AU.
         means = resampled_sums(people[:, :, a], draws, seed) / len(people)
-        found, value = bounds(means, len(people)), people[:, :, a].mean(axis=0)
+        interval, value = bounds(means, len(people)), people[:, :, a].mean(axis=0)
         # An effect that is the same in everybody has its value for an interval.
-        low[:, a], high[:, a] = (np.where(np.isnan(bound), value, bound) for bound in found)
+        low[:, a], high[:, a] = (np.where(np.isnan(bound), value, bound) for bound in interval)
     return low, high
 
 

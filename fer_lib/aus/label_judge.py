@@ -110,12 +110,12 @@ def label_faces(
 
     Raises as ``presence``, ``Presence.scored`` and ``interventions``.
     """
-    shown = presence(labelled, LEAST_INTENSITY).scored()
+    coding = presence(labelled, LEAST_INTENSITY).scored()
     about = {"size": labelled.size[0], "contexts": contexts, "face_seed": face_seed, "domain": domain}
-    dose = interventions(people, shown.aus, SWITCHED_TO, **about)
+    dose = interventions(people, coding.aus, SWITCHED_TO, **about)
     doses = matched_doses(dose).intensities
-    equal = interventions(people, shown.aus, SWITCHED_TO[-1:], doses=doses, **about)
-    return LabelFaces(labelled, shown, equal, dose)
+    equal = interventions(people, coding.aus, SWITCHED_TO[-1:], doses=doses, **about)
+    return LabelFaces(labelled, coding, equal, dose)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,15 +135,15 @@ class LabelTrial:
     doses: np.ndarray
     seed: int = 0
 
-    def causes(self, kept: np.ndarray | None = None) -> np.ndarray:
-        """Object (K,): the unit that raises each filter most, by the mean over the people ``kept``, bool (P,)
-        (None: all); empty where none raises it.
+    def causes(self, subset: np.ndarray | None = None) -> np.ndarray:
+        """Object (K,): the unit that raises each filter most, by the mean over the ``subset`` of people, bool
+        (P,) (None: all); empty where none raises it.
         """
-        means = self._mean(self.effects, kept)
+        means = self._mean(self.effects, subset)
         return np.where(means.max(axis=1) > 0, unit_names(self.shown.aus, means), "")
 
-    def _mean(self, values: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
-        return (values if kept is None else values[kept]).mean(axis=0)
+    def _mean(self, values: np.ndarray, subset: np.ndarray | None) -> np.ndarray:
+        return (values if subset is None else values[subset]).mean(axis=0)
 
     @cached_property
     def planted(self) -> tuple[np.ndarray, np.ndarray]:
@@ -182,16 +182,16 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def label_trial(
-    name: str, network: nn.Module, asked: LabelFaces, *, layer: str = "", seed: int = 0
+    name: str, network: nn.Module, pictures: LabelFaces, *, layer: str = "", seed: int = 0
 ) -> LabelTrial:
     """The filters of ``layer`` of ``network`` (the last convolution where none is named), and their truth."""
     layer = layer or last_conv(network)
     responses, equal, dose = (
         maximal_responses(network, faces, layer).maxima.astype(np.float64)
-        for faces in (asked.labelled, asked.equal.faces, asked.dose.faces)
+        for faces in (pictures.labelled, pictures.equal.faces, pictures.dose.faces)
     )
-    effects = effects_of(equal, asked.equal, draws=20, flips=20)
-    off, on = asked.dose.arranged(dose)
+    effects = effects_of(equal, pictures.equal, draws=20, flips=20)
+    off, on = pictures.dose.arranged(dose)
     steps = np.concatenate([np.broadcast_to(off[:, None, None], on[:, :, :1].shape), on], axis=2)
     ranks = rankdata(steps, axis=2) - (steps.shape[2] + 1) / 2
     order = np.arange(steps.shape[2]) - (steps.shape[2] - 1) / 2
@@ -199,14 +199,14 @@ def label_trial(
     alike = np.divide(
         np.einsum("balk,l->bak", ranks, order), scale, out=np.zeros_like(scale), where=scale > 0
     )
-    people = np.unique(asked.dose.subjects.astype(str))
-    valid = asked.dose.valid[..., None]
-    own = [asked.dose.subjects.astype(str) == who for who in people]
+    people = np.unique(pictures.dose.subjects.astype(str))
+    valid = pictures.dose.valid[..., None]
+    own = [pictures.dose.subjects.astype(str) == who for who in people]
     doses = np.stack([(alike[some] * valid[some]).sum(0) / valid[some].sum(0) for some in own])
     return LabelTrial(
         name,
         responses,
-        asked.shown,
+        pictures.shown,
         people,
         effects.people[..., -1].astype(np.float64),
         doses.transpose(0, 2, 1),
@@ -223,28 +223,28 @@ def unit_names(aus: Sequence[str], scores: np.ndarray) -> np.ndarray:
     return np.where(alone, np.array(aus, dtype=object)[scores.argmax(axis=1)], "")
 
 
-def truth_scores(trial: LabelTrial, scores: np.ndarray, kept: np.ndarray | None = None) -> dict[str, float]:
+def truth_scores(trial: LabelTrial, scores: np.ndarray, subset: np.ndarray | None = None) -> dict[str, float]:
     """The scores of ``LABEL_SCORES`` that need no planted filter, of a rule's ``scores`` (K, A) of
-    ``trial.responses``; ``kept`` bool (P,): the people who say what is true (None: all).
+    ``trial.responses``; ``subset`` bool (P,): the people who say what is true (None: all).
 
     Where no filter is named, or has a cause, the score is 0: who says nothing gains nothing.
     """
     aus = trial.shown.aus
     names = unit_names(aus, scores)
-    causes = trial.causes(kept)
-    found = verified(names, causes, aus)
+    causes = trial.causes(subset)
+    claims = verified(names, causes, aus)
     every = np.array([(causes == unit).sum() for unit in aus])
-    named = np.flatnonzero(names != "")
-    columns = scores[named].argmax(axis=1)
-    kappa = found.kappa
-    alike = _rank_correlations(scores, trial._mean(trial.effects, kept))
-    doses = trial._mean(trial.doses, kept)[named, columns]
+    rows = np.flatnonzero(names != "")
+    columns = scores[rows].argmax(axis=1)
+    kappa = claims.kappa
+    alike = _rank_correlations(scores, trial._mean(trial.effects, subset))
+    doses = trial._mean(trial.doses, subset)[rows, columns]
     return {
-        "precision": float(found.verified.sum() / max(found.filters, 1)),
-        "recall": float((found.verified[every > 0] / every[every > 0]).mean()) if every.any() else 0.0,
+        "precision": float(claims.verified.sum() / max(claims.filters, 1)),
+        "recall": float((claims.verified[every > 0] / every[every > 0]).mean()) if every.any() else 0.0,
         "kappa": 0.0 if np.isnan(kappa) else kappa,
         "effect": float(alike.mean()) if len(alike) else 0.0,
-        "dose": float(doses.mean()) if len(named) else 0.0,
+        "dose": float(doses.mean()) if len(rows) else 0.0,
     }
 
 
@@ -252,8 +252,8 @@ def _rank_correlations(scores: np.ndarray, effects: np.ndarray) -> np.ndarray:
     """Of each filter that some unit moves, Spearman's correlation over units; 0 of scores that are all the
     same.
     """
-    moved = np.ptp(effects, axis=1) > 0
-    one, other = (rankdata(each[moved], axis=1) - (each.shape[1] + 1) / 2 for each in (scores, effects))
+    filters = np.ptp(effects, axis=1) > 0
+    one, other = (rankdata(each[filters], axis=1) - (each.shape[1] + 1) / 2 for each in (scores, effects))
     scale = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
     return np.divide((one * other).sum(axis=1), scale, out=np.zeros(len(one)), where=scale > 0)
 
@@ -291,13 +291,13 @@ def judge_labels(rule: Labeller, trials: Sequence[LabelTrial]) -> pd.DataFrame:
     rows, firsts = [], []
     for trial in trials:
         labelled, true = (people_groups(each, groups) for each in (trial.shown.subjects, trial.people))
-        present, (planted, labels) = trial.shown.present, trial.planted
+        present, (responses, labels) = trial.shown.present, trial.planted
         for group in range(-1, groups):
-            some, kept = labelled != group, true != group
+            some, truth_people = labelled != group, true != group
             scores = label_scores(rule, trial.responses[some], present[some])
-            found = truth_scores(trial, scores, kept)
-            ahead = planted_scores(trial, _shuffled(rule, planted[some], labels[some], trial.seed))
-            rows.append({"network": trial.name, "left_out": group, **found, **ahead[[*PLANTED]].mean()})
+            metrics = truth_scores(trial, scores, truth_people)
+            ahead = planted_scores(trial, _shuffled(rule, responses[some], labels[some], trial.seed))
+            rows.append({"network": trial.name, "left_out": group, **metrics, **ahead[[*PLANTED]].mean()})
             if group < 0:
                 firsts.append(scores)
     for trial, scores in zip(trials, firsts, strict=True):

@@ -54,16 +54,16 @@ def label_scores(rule: Labeller, responses: np.ndarray, presence: np.ndarray) ->
     """The scores of ``rule``, float64 (K, A). Raises DataError where they have another shape or are not
     finite numbers, and where the rule changed what it was given.
     """
-    given = responses.astype(np.float64), presence.astype(np.float32)
-    before = [each.copy() for each in given]
-    scores = rule(*given)
-    expected = (responses.shape[1], presence.shape[1])
-    if not all(np.array_equal(*each) for each in zip(given, before, strict=True)):
+    inputs = responses.astype(np.float64), presence.astype(np.float32)
+    before = [each.copy() for each in inputs]
+    scores = rule(*inputs)
+    shape = (responses.shape[1], presence.shape[1])
+    if not all(np.array_equal(*each) for each in zip(inputs, before, strict=True)):
         raise DataError("it changed the responses or the labels that it was given; work on a copy")
     if not isinstance(scores, np.ndarray):
-        raise DataError(f"it returned {type(scores).__name__}; expected an array {expected}")
-    if scores.shape != expected or scores.dtype.kind not in "fiub":
-        raise DataError(f"it returned {scores.dtype} {scores.shape}; expected numbers {expected}")
+        raise DataError(f"it returned {type(scores).__name__}; expected an array {shape}")
+    if scores.shape != shape or scores.dtype.kind not in "fiub":
+        raise DataError(f"it returned {scores.dtype} {scores.shape}; expected numbers {shape}")
     scores = scores.astype(np.float64)
     wrong = np.argwhere(~np.isfinite(scores))
     if len(wrong):
@@ -102,14 +102,14 @@ def _cosine(responses: np.ndarray, presence: np.ndarray) -> np.ndarray:
 @labeller("auprc")
 def _auprc(responses: np.ndarray, presence: np.ndarray) -> np.ndarray:
     """The area under precision over recall, by steps; equal responses enter together."""
-    found, positives = np.zeros((responses.shape[1], presence.shape[1])), presence.sum(axis=0)
-    for own, column in zip(found, responses.T, strict=True):
+    areas, positives = np.zeros((responses.shape[1], presence.shape[1])), presence.sum(axis=0)
+    for own, column in zip(areas, responses.T, strict=True):
         order = np.argsort(-column, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(column[order])), len(column) - 1)
         right = presence[order].cumsum(axis=0, dtype=np.float64)[ends]
         steps = np.diff(right, axis=0, prepend=0)
         own[:] = _ratio((steps * right / (ends + 1)[:, None]).sum(axis=0), positives)
-    return found
+    return areas
 
 
 @labeller("iou")

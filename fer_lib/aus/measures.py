@@ -73,7 +73,7 @@ def weighted_statistic(
     counts ``weights`` (draws, clusters) times, whole numbers. NaN where no picture counts that shows the AU,
     or none that does not; 0 for a filter that answers alike to all pictures for which the AU was coded.
     """
-    found = np.full((len(weights), maxima.shape[1], present.shape[1]), np.nan)
+    values = np.full((len(weights), maxima.shape[1], present.shape[1]), np.nan)
     for columns, rows in coded_together(present):
         if not len(rows):
             continue
@@ -83,12 +83,12 @@ def weighted_statistic(
         for start in range(0, maxima.shape[1], at_once):
             part = slice(start, start + at_once)
             score = scorer(maxima[:, part], rows, measure, sample)
-            found[:, part, columns] = score(torch.from_numpy(labels)).permute(0, 2, 1).numpy()
+            values[:, part, columns] = score(torch.from_numpy(labels)).permute(0, 2, 1).numpy()
         constant = np.flatnonzero(np.ptp(maxima[rows], axis=0) == 0)
         # Not a number only where the numbers of pictures are not.
         undefined = sum(sample.numbers(torch.from_numpy(labels))).isnan().permute(0, 2, 1).numpy()
-        found[(slice(None), *np.ix_(constant, columns))] = np.where(undefined, np.nan, 0)
-    return found
+        values[(slice(None), *np.ix_(constant, columns))] = np.where(undefined, np.nan, 0)
+    return values
 
 
 class Sample:
@@ -231,15 +231,15 @@ def _cumulated(maxima: np.ndarray, measure: AssociationMeasure, sample: Sample) 
         parts = []
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for part in labels.to("cpu", whole).split(ROWS_AT_ONCE):
-                found = []
+                distances = []
                 for own in counts[:, None].split(max(1, ROWS_AT_ONCE // len(part))):
                     # n1 n0 (F1 - F0) after some of n pictures is n c - i n1, with i of them so far and c of
                     # these present: whole numbers, summed one by one.
-                    all_of, present = (given.sum(2, keepdim=True) for given in (own, own * part))
+                    all_of, present = (weights.sum(2, keepdim=True) for weights in (own, own * part))
                     marks = (own * (part * all_of - present)).to(whole).flatten(0, 1).numpy()
                     values = np.stack(list(pool.map(of_filter, columns, repeat(marks))), axis=1)
-                    found.append(values.reshape(len(own), len(part), -1))
-                parts.append(np.concatenate(found))
+                    distances.append(values.reshape(len(own), len(part), -1))
+                parts.append(np.concatenate(distances))
         return sample.tensor(np.concatenate(parts, axis=1)) / torch.mul(*sample.numbers(labels))
 
     return score

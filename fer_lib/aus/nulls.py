@@ -71,9 +71,9 @@ class Null:
         """(K, A): p-values adjusted for all pairs: the share of maxima at least as large as the pair's
         unskewed score.
         """
-        ordered = np.sort(self.maxima)
-        reached = self.permutations - np.searchsorted(ordered, self.unskewed - TIE)
-        return np.where(self.tested, (1 + reached) / (1 + self.permutations), np.nan)
+        maxima = np.sort(self.maxima)
+        exceedances = self.permutations - np.searchsorted(maxima, self.unskewed - TIE)
+        return np.where(self.tested, (1 + exceedances) / (1 + self.permutations), np.nan)
 
 
 def least_permutations(alpha: float) -> int:
@@ -131,22 +131,22 @@ def permutation_null(
             "subjects, add pictures of other people"
         )
     enough = np.isin(presence.aus, presence.scored(min_subjects).aus)
-    moved = blocks_of(presence, blocks, within=within)
-    movable = moved.movable(presence.present)
-    scored = np.flatnonzero(enough & (movable >= min_subjects))
-    if not len(scored):
+    scheme = blocks_of(presence, blocks, within=within)
+    movable = scheme.movable(presence.present)
+    units = np.flatnonzero(enough & (movable >= min_subjects))
+    if not len(units):
         best = int(np.where(enough, movable, -1).argmax())
         raise DataError(
             f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} "
             f"comes nearest with {movable[best]}: use a larger face set, or coarser strata"
         )
-    few = tuple(au for a, au in enumerate(presence.aus) if a not in scored)
+    few = tuple(au for a, au in enumerate(presence.aus) if a not in units)
     maxima = np.asarray(maxima)
-    found = statistic(maxima, presence.present[:, scored], measure)
-    observed = np.full((len(found), len(presence.aus)), np.nan)
-    observed[:, scored] = found
+    associations = statistic(maxima, presence.present[:, units], measure)
+    observed = np.full((len(associations), len(presence.aus)), np.nan)
+    observed[:, units] = associations
     dead = np.ptp(maxima, axis=0) == 0
-    rare = ~dead & (moved.movable(maxima) < min_subjects)
+    rare = ~dead & (scheme.movable(maxima) < min_subjects)
     if (dead | rare).all():
         raise DataError(
             f"none of the {len(dead)} filters varies over as many as {min_subjects} {blocks}s: is the "
@@ -160,13 +160,13 @@ def permutation_null(
     exceed = np.full(observed.shape, permutations)
     largest = np.full(permutations, -np.inf)
     alive = np.flatnonzero(~(dead | rare))
-    at_once = max(1, MOST_VALUES // ((1 + permutations) * len(scored)))
+    at_once = max(1, MOST_VALUES // ((1 + permutations) * len(units)))
     for start in range(0, len(alive), at_once):
         filters = alive[start : start + at_once]
         values = permuted_values(
-            maxima[:, filters], presence.present[:, scored], measure, moved, permutations, seed, device
+            maxima[:, filters], presence.present[:, units], measure, scheme, permutations, seed, device
         )
-        at = np.ix_(filters, scored)
+        at = np.ix_(filters, units)
         centre, skewness = standardise_(values)
         excess[at] = observed[at] - centre.T.cpu().numpy()
         scores[at] = values[0].T.cpu().numpy()
@@ -223,13 +223,13 @@ def permuted_values(
         score = scorer(maxima, rows, measure, Sample(np.zeros(len(rows), int), device=device))
         labels = torch.tensor(present[:, units].T, dtype=torch.float32, device=device)
         at_once = max(1, MOST_LABELS // (len(units) * len(rows)))
-        done = 0
+        offset = 0
         for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
             for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
                 permuted = labels[:, part].flatten(0, 1)
-                scored = score(permuted)[0].unflatten(0, (len(units), len(part)))
-                values[done : done + len(part), units] = scored.transpose(0, 1)
-                done += len(part)
+                scores = score(permuted)[0].unflatten(0, (len(units), len(part)))
+                values[offset : offset + len(part), units] = scores.transpose(0, 1)
+                offset += len(part)
     # Where blocks differ in length a permutation can leave a unit without a picture: it shows no association.
     return values.nan_to_num_(nan=0)
 

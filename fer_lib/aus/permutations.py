@@ -95,14 +95,14 @@ class Blocks:
         """(P, S): the sequence whose labels each sequence gets, from the block (P, U) whose labels its block
         gets.
         """
-        shuffled = np.tile(np.arange(len(self.starts)), (len(blocks), 1))
+        order = np.tile(np.arange(len(self.starts)), (len(blocks), 1))
         if self.counts.max() > 1:
             # Sequences are sorted by cell, so sorting by cell plus a fraction shuffles within each cell.
-            shuffled = np.argsort(self.cell_of + generator.random(shuffled.shape), axis=1)
+            order = np.argsort(self.cell_of + generator.random(order.shape), axis=1)
         rank = np.arange(len(self.starts)) - self.first[self.block_of]
         source = blocks[:, self.block_of]
         place = _relative(rank, self.counts[self.block_of], self.counts[source])
-        return np.take_along_axis(shuffled, self.first[source] + place, axis=1)
+        return np.take_along_axis(order, self.first[source] + place, axis=1)
 
     def _rows_of(self, sequences: np.ndarray) -> np.ndarray:
         """(P, N): the picture whose labels each picture gets, from the same for sequences (P, S)."""
@@ -110,9 +110,9 @@ class Blocks:
         frame = np.arange(len(self.rows)) - self.starts[sequence_of]
         source = sequences[:, sequence_of]
         place = _relative(frame, self.lengths[sequence_of], self.lengths[source])
-        drawn = np.empty(source.shape, np.int64)
-        drawn[:, self.rows] = self.rows[self.starts[source] + place]
-        return drawn
+        rows = np.empty(source.shape, np.int64)
+        rows[:, self.rows] = self.rows[self.starts[source] + place]
+        return rows
 
 
 def _relative(place: np.ndarray, length: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -142,12 +142,12 @@ def blocks_of(
     require_name("block", kind, get_args(BlockKind))
     n = len(presence)
     strata = np.zeros(n, int) if within is None else pd.factorize(np.asarray(within))[0]
-    coded = np.unique(~np.isnan(presence.present), axis=0, return_inverse=True)[1].reshape(-1)
+    codings = np.unique(~np.isnan(presence.present), axis=0, return_inverse=True)[1].reshape(-1)
     subject = pd.factorize(presence.subjects)[0]
     # The same name of a sequence may occur with two subjects.
     sequence = pd.MultiIndex.from_arrays((subject, presence.sequences)).factorize()[0]
     frames = np.split(np.argsort(sequence, kind="stable"), np.cumsum(np.bincount(sequence))[:-1])
-    stratum = pd.factorize(pd.Series([(_runs(strata[own]), _pattern(coded[own])) for own in frames]))[0]
+    stratum = pd.factorize(pd.Series([(_runs(strata[own]), _pattern(codings[own])) for own in frames]))[0]
 
     block = subject if kind == "subject" else sequence
     rows = np.lexsort((np.arange(n), sequence, stratum[sequence], block))
@@ -158,9 +158,9 @@ def blocks_of(
     counts = np.diff(first, append=len(starts))
     block_of = np.repeat(np.arange(len(first)), counts)
     cell_of = pd.MultiIndex.from_arrays((block_of, own_stratum)).factorize()[0]
-    held = [_pattern(own) for own in np.split(own_stratum, first[1:])]
+    patterns = [_pattern(own) for own in np.split(own_stratum, first[1:])]
     sizes = counts if kind == "subject" else lengths
-    groups = _groups(pd.factorize(pd.Series(held))[0], sizes)
+    groups = _groups(pd.factorize(pd.Series(patterns))[0], sizes)
     blocks = Blocks(kind, rows, starts, lengths, block_of, cell_of, first, counts, groups)
     if blocks.fixed == len(groups):
         raise DataError(
@@ -185,22 +185,22 @@ def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     sizes.
     """
     groups = np.empty(len(strata), int)
-    made = 0
+    number = 0
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
-        counted = pd.Series(sizes[members]).value_counts().sort_index()
+        counts = pd.Series(sizes[members]).value_counts().sort_index()
         group_of, open_members = {}, 0
-        for size, count in counted.items():
-            group_of[size] = made
+        for size, count in counts.items():
+            group_of[size] = number
             open_members += count
             if open_members >= LEAST_ALIKE:
-                made, open_members = made + 1, 0
+                number, open_members = number + 1, 0
         if open_members:
             # Too few are left at the long end: they join the group before, if their stratum has one.
-            last = [size for size, group in group_of.items() if group == made]
-            before = [group for group in group_of.values() if group < made]
+            last = [size for size, group in group_of.items() if group == number]
+            before = [group for group in group_of.values() if group < number]
             for size in last:
-                group_of[size] = before[-1] if before else made
-            made += not before
+                group_of[size] = before[-1] if before else number
+            number += not before
         groups[members] = [group_of[size] for size in sizes[members]]
     return groups

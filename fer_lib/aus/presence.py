@@ -147,12 +147,12 @@ def named_alone(names: pd.Series) -> np.ndarray:
     return names.where(names.ne(""), alone).to_numpy(dtype=object).astype(str)
 
 
-def whose_units(given: FaceSet, faces: FaceSet) -> str:
-    """Whose pictures and action units the chapter is about, in a sentence; ``given`` is the run's set."""
-    if faces is given:
+def whose_units(run_faces: FaceSet, faces: FaceSet) -> str:
+    """Whose pictures and action units the chapter is about, in a sentence; ``run_faces`` is the run's set."""
+    if faces is run_faces:
         return f"Pictures and action units are those of {faces.name}."
     return (
-        f"Nobody coded action units in {given.name}. The network that learned from it is asked about the "
+        f"Nobody coded action units in {run_faces.name}. The network that learned from it is asked about the "
         f"rendered faces of {faces.name}, whose units are known: what follows is about its filters, and not "
         "about pictures like those that it learned from."
     )

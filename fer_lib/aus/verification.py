@@ -34,8 +34,8 @@ class Verified:
         """Cohen's (1960) kappa of claims and causes: observed minus expected over what there was to gain;
         NaN where there was nothing.
         """
-        gained, possible = (count - self.expected.sum() for count in (self.verified.sum(), self.filters))
-        return float(gained / possible) if possible > 0 else np.nan
+        gain, possible = (count - self.expected.sum() for count in (self.verified.sum(), self.filters))
+        return float(gain / possible) if possible > 0 else np.nan
 
     @property
     def units(self) -> int:
@@ -56,7 +56,7 @@ def verified(claims: Sequence[str], causes: Sequence[str], aus: Sequence[str]) -
     strange = sorted(({*claims} | {*causes}) - {*aus, ""})
     if strange:
         raise DataError(f"claims or causes name {strange[0]}; the units are {', '.join(aus)}")
-    held = claims != ""
+    mask = claims != ""
     units = np.array(aus, dtype=object)[:, None]
-    claimed, caused = claims[held] == units, causes[held] == units
-    return Verified(tuple(aus), int(held.sum()), claimed.sum(1), caused.sum(1), (claimed & caused).sum(1))
+    claimed, caused = claims[mask] == units, causes[mask] == units
+    return Verified(tuple(aus), int(mask.sum()), claimed.sum(1), caused.sum(1), (claimed & caused).sum(1))

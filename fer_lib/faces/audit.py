@@ -51,19 +51,19 @@ def audit(faces: FaceSet) -> pd.DataFrame:
     """
     side = _sides(faces)
     groups = copy_groups(faces)
-    shown = np.stack([cv2.resize(p, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for p in faces.pixels])
-    found: dict[tuple[int, int], tuple[float, str]] = {}
+    thumbnails = np.stack([cv2.resize(p, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for p in faces.pixels])
+    copies: dict[tuple[int, int], tuple[float, str]] = {}
     for first, second in _exact(groups, side):
-        found[first, second] = (1.0, "exact")
-    plain = _flat(shown)
-    for first, second, mirrored, window in _candidates(shown, side):
+        copies[first, second] = (1.0, "exact")
+    plain = _flat(thumbnails)
+    for first, second, mirrored, window in _candidates(thumbnails, side):
         pair = (min(first, second), max(first, second))
-        if groups[first] == groups[second] or found.get(pair, (0.0, ""))[0] > 0.99:
+        if groups[first] == groups[second] or copies.get(pair, (0.0, ""))[0] > 0.99:
             continue
-        alike, kind = _judged(shown[first], shown[second], plain[second], mirrored, window)
-        if alike >= ALIKE and alike > found.get(pair, (0.0, ""))[0]:
-            found[pair] = (alike, kind)
-    return _table(faces, found)
+        alike, kind = _judged(thumbnails[first], thumbnails[second], plain[second], mirrored, window)
+        if alike >= ALIKE and alike > copies.get(pair, (0.0, ""))[0]:
+            copies[pair] = (alike, kind)
+    return _table(faces, copies)
 
 
 def _sides(faces: FaceSet) -> np.ndarray:
@@ -104,39 +104,39 @@ def _described(pictures: np.ndarray) -> np.ndarray:
     return np.stack([cv2.resize(each, (16, 16), interpolation=cv2.INTER_AREA).ravel() for each in blurred])
 
 
-def _candidates(shown: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int, bool, Window]]:
+def _candidates(thumbnails: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int, bool, Window]]:
     """(whole picture, what may be a part of it, mirrored?, the part) by the descriptions."""
-    described = _described(shown)
-    sample = described[np.random.default_rng(_SEED).permutation(len(described))[:4000]]
+    descriptions = _described(thumbnails)
+    sample = descriptions[np.random.default_rng(_SEED).permutation(len(descriptions))[:4000]]
     centre = sample.mean(axis=0)
     _, scale, axes = np.linalg.svd(sample - centre, full_matrices=False)
     axes, scale = axes[:_NUMBERS], scale[:_NUMBERS] / np.sqrt(len(sample))
-    whitened = (axes / np.sqrt(scale * scale[0] + 1e-12)[:, None]).T
+    whitening = (axes / np.sqrt(scale * scale[0] + 1e-12)[:, None]).T
     if len(sample) < 4 * _NUMBERS:  # too few to know what pictures differ in
-        whitened = np.eye(described.shape[1])
+        whitening = np.eye(descriptions.shape[1])
 
     def numbers(values: np.ndarray) -> np.ndarray:
-        values = (values - centre) @ whitened
+        values = (values - centre) @ whitening
         return (values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)).astype(np.float32)
 
-    known = numbers(described)
-    named = side[:, 1].max() >= 0
+    descriptors = numbers(descriptions)
+    has_people = side[:, 1].max() >= 0
     splits = [side[:, 0] == split for split in np.unique(side[:, 0])]
     # Where nobody is named, two pictures of one split are no pair, and most pairs need not be compared.
-    sides = [(np.flatnonzero(own), np.flatnonzero(named | ~own)) for own in splits]
+    sides = [(np.flatnonzero(own), np.flatnonzero(has_people | ~own)) for own in splits]
     steps = [(0.0, 0.0, 1.0), *((x, y, s) for s in _SHARES for x, y in product((0, 0.5, 1), repeat=2))]
     for mirrored, (across, down, share) in product((False, True), steps):
         if mirrored and share < 1:
             continue
         window = Window(across * (1 - share) * _SIDE, down * (1 - share) * _SIDE, share * _SIDE)
-        views = np.stack([_view(picture, mirrored, window) for picture in shown])
-        asked = numbers(_described(views))
+        views = np.stack([_view(picture, mirrored, window) for picture in thumbnails])
+        queries = numbers(_described(views))
         for mine, theirs in sides:
-            step, others = max(1, _BLOCK // max(1, len(theirs))), known[theirs].T
+            step, others = max(1, _BLOCK // max(1, len(theirs))), descriptors[theirs].T
             for start in range(0, len(mine) if len(theirs) else 0, step):
                 rows = mine[start : start + step]
-                cosines = asked[rows] @ others
-                if named:
+                cosines = queries[rows] @ others
+                if has_people:
                     cosines[~_apart(side[rows], side[theirs])] = -1
                 best = cosines.argmax(axis=1)
                 for k in np.flatnonzero(cosines[np.arange(len(best)), best] >= _NEAR):
@@ -160,30 +160,30 @@ def _judged(
     except cv2.error:  # it found no way to lay them over each other
         return 0.0, ""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(view, warp, (_SIDE, _SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    overlay = cv2.warpAffine(view, warp, (_SIDE, _SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones_like(view), warp, (_SIDE, _SIDE), flags=flags) > 0
     if inside.mean() < 0.6 or abs(np.linalg.det(warp[:, :2]) - 1) > 0.4:
         return 0.0, ""
-    alike = float(np.corrcoef(_flat(laid[None])[0][inside], flat[inside])[0, 1])
+    alike = float(np.corrcoef(_flat(overlay[None])[0][inside], flat[inside])[0, 1])
     share = float(np.sqrt(np.linalg.det(warp[:, :2]))) * window.side / _SIDE
     if mirrored:
         return alike, "mirrored"
     if share < 0.97:
         return alike, "cropped"
     corners = np.array([[0, 0, 1], [_SIDE, 0, 1], [0, _SIDE, 1], [_SIDE, _SIDE, 1]])
-    moved = np.abs(corners @ warp.T - corners[:, :2]).max()
+    shift = np.abs(corners @ warp.T - corners[:, :2]).max()
     lit = abs(float(whole.mean()) - part.mean()) + abs(float(whole.std()) - part.std())
-    return alike, "re-encoded" if moved < 0.6 and lit < 3 else "changed"
+    return alike, "re-encoded" if shift < 0.6 and lit < 3 else "changed"
 
 
-def _table(faces: FaceSet, found: dict[tuple[int, int], tuple[float, str]]) -> pd.DataFrame:
+def _table(faces: FaceSet, copies: dict[tuple[int, int], tuple[float, str]]) -> pd.DataFrame:
     split = pd.Index(SPLITS).get_indexer(faces.table["split"])
-    pairs = [sorted(pair, key=lambda row: (split[row], row)) for pair in found]
+    pairs = [sorted(pair, key=lambda row: (split[row], row)) for pair in copies]
     rows = np.array(pairs, np.int64).reshape(-1, 2)
     emotion = faces.table["emotion"].to_numpy()
     table = pd.DataFrame({"first": rows[:, 0], "second": rows[:, 1]})
-    table["kind"] = [kind for _, kind in found.values()]
-    table["alike"] = [alike for alike, _ in found.values()]
+    table["kind"] = [kind for _, kind in copies.values()]
+    table["alike"] = [alike for alike, _ in copies.values()]
     table["splits"] = split[rows[:, 0]] != split[rows[:, 1]]
     table["labels"] = emotion[rows[:, 0]] != emotion[rows[:, 1]]
     return table.sort_values(["second", "first"], ignore_index=True)
@@ -193,6 +193,6 @@ def points_at_most(faces: FaceSet, pairs: pd.DataFrame) -> float:
     """Percentage points of test accuracy that remembering buys at most: the share of the test pictures of
     which an ``audit`` found a copy with the same label in another split.
     """
-    tested = faces.table["split"].eq("test").to_numpy()
-    remembered = pairs.loc[pairs["splits"] & ~pairs["labels"], "second"].unique()
-    return 100 * float(tested[remembered].sum() / max(1, tested.sum()))
+    test = faces.table["split"].eq("test").to_numpy()
+    rows = pairs.loc[pairs["splits"] & ~pairs["labels"], "second"].unique()
+    return 100 * float(test[rows].sum() / max(1, test.sum()))

@@ -68,14 +68,14 @@ def other_versions(domain: str) -> dict[str, tuple[int, int]]:
     """The cached sets of the synthetic ``domain`` in other versions than the one that is made here, which
     nothing reads: version -> number of sets and bytes.
     """
-    found: dict[str, tuple[int, int]] = {}
+    versions: dict[str, tuple[int, int]] = {}
     for folder in sorted((paths.cache_dir() / "faces").glob(f"{domain}-*")):
         version = version_in(folder.name)
         if version.startswith(f"{domain}/") and version != versioned(domain):
-            sets, size = found.get(version, (0, 0))
+            sets, size = versions.get(version, (0, 0))
             size += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            found[version] = (sets + 1, size)
-    return found
+            versions[version] = (sets + 1, size)
+    return versions
 
 
 def _discard(folder: Path) -> None:
@@ -100,13 +100,13 @@ def code_of(*modules: str) -> dict[str, bytes]:
     in turn, with their content.
     """
     home = Path(__file__).resolve().parents[2]
-    pending, found = list(modules), {}
+    pending, sources = list(modules), {}
     while pending:
         name = pending.pop().replace(".", "/") + ".py"
-        if name.startswith(ROOMS) and name not in {*found, *_NOT_CODE} and (home / name).is_file():
-            found[name] = (home / name).read_bytes()
-            pending += _imported(found[name])
-    return found
+        if name.startswith(ROOMS) and name not in {*sources, *_NOT_CODE} and (home / name).is_file():
+            sources[name] = (home / name).read_bytes()
+            pending += _imported(sources[name])
+    return sources
 
 
 @cache

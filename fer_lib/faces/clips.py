@@ -109,11 +109,11 @@ def clips_of(faces: FaceSet) -> Clips:
         "a picture of its apex": np.bincount(whose, at_apex) > 0,
         "a number of frames per second above 0": fps > 0,
     }
-    for expected, fits in good.items():
+    for rule, fits in good.items():
         if not np.all(fits):
             subject, sequence = clips.index[int(np.argmin(fits))]
             raise DataError(
-                f"face set {faces.name!r}, clip {sequence} of {subject}: expected {expected}. {_ADVICE}"
+                f"face set {faces.name!r}, clip {sequence} of {subject}: expected {rule}. {_ADVICE}"
             )
     rows, frames = np.full((2, len(clips), frame.size().max()), _NOWHERE, np.int64)
     place = groups.cumcount()

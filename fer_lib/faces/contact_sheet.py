@@ -46,8 +46,8 @@ def _clips(faces: FaceSet, columns: int, rng: np.random.Generator) -> list[np.nd
     clips = []
     for sequence in rng.permutation(moving)[:3]:
         clip = faces.table[faces.table["sequence"].eq(sequence)].sort_values("frame").index.to_numpy()
-        chosen = np.unique(np.linspace(0, len(clip) - 1, columns).round().astype(int))
-        clips.append(clip[chosen])
+        places = np.unique(np.linspace(0, len(clip) - 1, columns).round().astype(int))
+        clips.append(clip[places])
     return clips
 
 
@@ -56,10 +56,10 @@ def _mosaic(faces: FaceSet, rows: list[tuple[str, np.ndarray]], columns: int) ->
     height, width = (scale * side for side in faces.size)
     sheet = Image.new("L", (_TEXT_WIDTH + columns * (width + 2), len(rows) * (height + 2)), 255)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for line, (label, chosen) in enumerate(rows):
+    for line, (label, indices) in enumerate(rows):
         top = line * (height + 2)
         draw.text((4, top + height // 2 - 8), label, fill=0, font=font)
-        for place, picture in enumerate(faces.gather(chosen)):
+        for place, picture in enumerate(faces.gather(indices)):
             image = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(image, (_TEXT_WIDTH + place * (width + 2), top))
     stream = io.BytesIO()

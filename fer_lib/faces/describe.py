@@ -21,11 +21,11 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
         part = table if split == "total" else table[table["split"].eq(split)]
         if part.empty:
             continue
-        known = part["subject"].ne("").all()
+        complete = part["subject"].ne("").all()
         counts = part["emotion"].value_counts()
         columns[split] = {
             "pictures": len(part),
-            "subjects": part["subject"].nunique() if known else pd.NA,
+            "subjects": part["subject"].nunique() if complete else pd.NA,
             **{name: int(counts.get(emotion, 0)) for name, emotion in classes.items()},
         }
     return pd.DataFrame(columns, dtype="Int64").rename_axis("")
@@ -40,13 +40,13 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
     rows = {}
     for au in faces.aus:
         values = faces.table[au]
-        shown = values.gt(0)
-        people = faces.table.loc[shown, "subject"]
+        present = values.gt(0)
+        people = faces.table.loc[present, "subject"]
         rows[au] = {
             "coded": int(values.notna().sum()),
-            "present": int(shown.sum()),
+            "present": int(present.sum()),
             "people": people.nunique() if people.ne("").all() else pd.NA,
-            "intensity": values[shown].mean(),
+            "intensity": values[present].mean(),
         }
     columns = ["coded", "present", "people", "intensity"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("")
@@ -54,11 +54,11 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
 
 def people_table(faces: FaceSet) -> pd.DataFrame:
     """How many pictures and sequences people have: least, median and most, in each split."""
-    known = faces.table[faces.table["subject"].ne("")]
-    per_person = known.groupby(["split", "subject"]).agg(
+    table = faces.table[faces.table["subject"].ne("")]
+    per_person = table.groupby(["split", "subject"]).agg(
         pictures=("frame", "size"), sequences=("sequence", "nunique")
     )
-    found = {
+    counts = {
         split: {
             "people": len(part),
             **{
@@ -70,4 +70,4 @@ def people_table(faces: FaceSet) -> pd.DataFrame:
         for split, part in ((s, per_person[per_person.index.get_level_values(0) == s]) for s in SPLITS)
         if len(part)
     }
-    return pd.DataFrame(found).rename_axis("")
+    return pd.DataFrame(counts).rename_axis("")

@@ -69,10 +69,10 @@ class FaceSet:
         self.name = name
         self.mask_aus = tuple(mask_aus)
         self.left_out = {reason: int(count) for reason, count in (left_out or {}).items()}
-        given = {"pixels": pixels, "masks": masks, "landmarks": landmarks}
+        arrays = {"pixels": pixels, "masks": masks, "landmarks": landmarks}
         self._rows = {
             kind: rows if isinstance(rows, Rows) else Rows((rows,))
-            for kind, rows in given.items()
+            for kind, rows in arrays.items()
             if rows is not None
         }
         self._check_arrays(table)
@@ -84,8 +84,8 @@ class FaceSet:
             raise self._fault(f"pixels must be uint8 (N, H, W), not {pixels.dtype} {pixels.shape}")
         if len(pixels) != len(table):
             raise self._fault(f"{len(pixels)} pictures but {len(table)} table rows")
-        allowed = {"masks": (np.uint32, pixels.shape), "landmarks": (np.float32, (len(pixels), LANDMARKS, 2))}
-        for kind, (dtype, shape) in allowed.items():
+        formats = {"masks": (np.uint32, pixels.shape), "landmarks": (np.float32, (len(pixels), LANDMARKS, 2))}
+        for kind, (dtype, shape) in formats.items():
             rows = self._rows.get(kind)
             if rows is not None and (rows.dtype != dtype or rows.shape != shape):
                 raise self._fault(f"{kind} must be {np.dtype(dtype)} {shape}, not {rows.dtype} {rows.shape}")
@@ -122,23 +122,23 @@ class FaceSet:
                 text = values.map(lambda value: isinstance(value, str)).astype(bool)
                 self._require(values, text if column in REQUIRED_COLUMNS else text | values.isna(), "text")
                 new[column] = values.astype("str")
-        for column, allowed in (("emotion", (*LABELS, UNLABELLED)), ("split", SPLITS)):
+        for column, choices in (("emotion", (*LABELS, UNLABELLED)), ("split", SPLITS)):
             self._require(
-                new[column], new[column].isin(allowed), f"one of {', '.join(filter(None, allowed))}"
+                new[column], new[column].isin(choices), f"one of {', '.join(filter(None, choices))}"
             )
         return table.assign(**new).set_axis(pd.RangeIndex(len(table)), axis="index")
 
     def _fault(self, what: str) -> DataError:
         return DataError(f"face set {self.name!r}: {what}")
 
-    def _require(self, values: pd.Series, good: pd.Series, expected: str) -> None:
+    def _require(self, values: pd.Series, good: pd.Series, rule: str) -> None:
         wrong = np.flatnonzero(~good.to_numpy(bool, na_value=False))
         if len(wrong):
             value = values.iloc[wrong[0]]
             plain = value.item() if isinstance(value, np.generic) else value
-            shown = "missing" if pd.isna(value) else repr(plain)
+            text = "missing" if pd.isna(value) else repr(plain)
             raise DataError(
-                f"face set {self.name!r}, row {wrong[0]}: {values.name} is {shown}, which is not {expected}"
+                f"face set {self.name!r}, row {wrong[0]}: {values.name} is {text}, which is not {rule}"
             )
 
     def __len__(self) -> int:
@@ -168,8 +168,8 @@ class FaceSet:
         none.
         """
         if au not in self.mask_aus:
-            known = ", ".join(self.mask_aus) or "none"
-            raise self._fault(f"no mask of {au!r}; the masks are {known}")
+            names = ", ".join(self.mask_aus) or "none"
+            raise self._fault(f"no mask of {au!r}; the masks are {names}")
         return (self.masks >> np.uint32(self.mask_aus.index(au)) & 1).astype(bool)
 
     @property
@@ -199,8 +199,8 @@ class FaceSet:
         codes = pd.Index(classes, dtype="str").get_indexer(self.table["emotion"]).astype(np.int64)
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
-            named = self.table["emotion"].iloc[row]
-            what = f"emotion {named!r}" if named else "it has no emotion (see labelled()), and nothing"
+            emotion = self.table["emotion"].iloc[row]
+            what = f"emotion {emotion!r}" if emotion else "it has no emotion (see labelled()), and nothing"
             raise DataError(
                 f"face set {self.name!r}, row {row}: {what} is not among the classes {', '.join(classes)}"
             )
@@ -238,12 +238,12 @@ class FaceSet:
         """The pictures that carry an emotion. Raises DataError where none does: such a set is for action
         units only.
         """
-        known = (self.table["emotion"] != UNLABELLED).to_numpy()
-        if not known.any():
+        mask = (self.table["emotion"] != UNLABELLED).to_numpy()
+        if not mask.any():
             raise self._fault(
                 f"none of its {len(self):,} pictures carries an emotion; choose a set that has emotions"
             )
-        return self if known.all() else self.select(known)
+        return self if mask.all() else self.select(mask)
 
     def split(self, name: str) -> "FaceSet":
         """The pictures of one split: ``train``, ``valid`` or ``test``."""
@@ -348,8 +348,8 @@ def _write_array(file: Path, rows: Rows) -> None:
 
 def _read_array(file: Path) -> np.ndarray:
     # Mapped first: a damaged header that claims a huge shape is refused before memory is asked for.
-    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-    return mapped if mapped.nbytes > MAPPED_ABOVE else np.array(mapped)
+    array = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array if array.nbytes > MAPPED_ABOVE else np.array(array)
 
 
 _DAMAGE = (

@@ -166,32 +166,32 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
         halves = np.column_stack([whole, whole])
         names = [f"AU{au}_left", f"AU{au}_right"]
         if all(name in table.columns for name in names):
-            given = table[names].to_numpy(float, na_value=np.nan)
-            halves = np.where(np.isnan(given).all(axis=1, keepdims=True), halves, given)
+            pair = table[names].to_numpy(float, na_value=np.nan)
+            halves = np.where(np.isnan(pair).all(axis=1, keepdims=True), halves, pair)
         unknown = np.isnan(halves)
         coded |= ~unknown.all(axis=1)
         levels = intensity_levels(halves)
         for row in np.flatnonzero(((levels > 0) | unknown).any(axis=1)):
             left, right = (
-                Code(au, "", level if letters and level else None, lost) if level or lost else None
-                for level, lost in zip(levels[row].tolist(), unknown[row].tolist(), strict=True)
+                Code(au, "", level if letters and level else None, uncertain) if level or uncertain else None
+                for level, uncertain in zip(levels[row].tolist(), unknown[row].tolist(), strict=True)
             )
             if left == right:
                 rows[row].append(left)
             else:
                 sides = zip(_SIDES, (left, right), strict=True)
                 rows[row] += [replace(code, side=side) for side, code in sides if code]
-    return [tuple(codes) if known else None for codes, known in zip(rows, coded, strict=True)]
+    return [tuple(codes) if is_coded else None for codes, is_coded in zip(rows, coded, strict=True)]
 
 
 def intensity_levels(intensities: np.ndarray) -> np.ndarray:
     """The levels 0 … 5 of ``intensities`` in [0, 1], of the same shape: 0 for 0 and for NaN, else ceil(5
     i).
     """
-    known = np.nan_to_num(intensities)
+    values = np.nan_to_num(intensities)
     # Less a little, or 0.6 kept as float32 would be level 4.
-    levels = np.clip(np.ceil(known * len(LETTERS) - 1e-6), 1, len(LETTERS))
-    return np.where(known > 0, levels, 0).astype(int)
+    levels = np.clip(np.ceil(values * len(LETTERS) - 1e-6), 1, len(LETTERS))
+    return np.where(values > 0, levels, 0).astype(int)
 
 
 def codes_of(table: pd.DataFrame, letters: bool = True) -> list[Codes]:

@@ -96,26 +96,26 @@ def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Proto
 _PURPOSE = {"train": "learn from", "valid": "select on", "test": "test on"}
 
 
-def _classes(faces: FaceSet, plan: _Plan, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+def _classes(faces: FaceSet, plan: _Plan, names: tuple[str, ...] | None) -> tuple[str, ...]:
     present = faces.classes
-    if asked is None:
-        chosen = tuple(e for e in present if e in (plan.classes or LABELS))
+    if names is None:
+        classes = tuple(e for e in present if e in (plan.classes or LABELS))
     else:
-        absent = [emotion for emotion in asked if emotion not in present]
+        absent = [emotion for emotion in names if emotion not in present]
         if absent:
             raise ParameterError(
                 f"face set {faces.name!r} has no picture of {absent[0]!r}; its emotions are "
                 f"{', '.join(present)}"
             )
-        if len(set(asked)) < len(asked):
-            raise ParameterError(f"a class is named twice in {', '.join(asked)}")
-        chosen = tuple(e for e in present if e in asked)
-    if len(chosen) < 2:
+        if len(set(names)) < len(names):
+            raise ParameterError(f"a class is named twice in {', '.join(names)}")
+        classes = tuple(e for e in present if e in names)
+    if len(classes) < 2:
         raise ParameterError(
-            f"face set {faces.name!r}: {', '.join(chosen) or 'no class'} to tell apart; at least two are "
+            f"face set {faces.name!r}: {', '.join(classes) or 'no class'} to tell apart; at least two are "
             "needed"
         )
-    return chosen
+    return classes
 
 
 def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
@@ -183,13 +183,13 @@ def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
     subjects = labelled.table["subject"].to_numpy()
     rows = []
     for number, fold in enumerate(protocol.folds):
-        seen = np.concatenate([fold.train, fold.valid])
+        development = np.concatenate([fold.train, fold.valid])
         rows.append(
             {
                 "fold": number,
                 **{part: len(getattr(fold, part)) for part in SPLITS},
-                "tested_subjects": people_in_both(subjects[seen], subjects[fold.test]),
-                "tested_copies": int(np.isin(copies[fold.test], copies[seen]).sum()),
+                "tested_subjects": people_in_both(subjects[development], subjects[fold.test]),
+                "tested_copies": int(np.isin(copies[fold.test], copies[development]).sum()),
                 "validated_subjects": people_in_both(subjects[fold.train], subjects[fold.valid]),
                 "validated_copies": int(np.isin(copies[fold.valid], copies[fold.train]).sum()),
                 "absent_from_train": ", ".join(_absent(labelled, protocol.classes, fold.train)),
@@ -199,7 +199,7 @@ def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"tested_subjects": "Int64", "validated_subjects": "Int64"})
 
 
-def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+def _by_index(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
     """Person i of the sorted people is tested in fold i modulo ten, and selected on in the fold before.
 
     Everybody with a labelled picture is numbered, whichever classes are told apart: in CK+ the published
@@ -209,42 +209,42 @@ def _by_index(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
     people, index = _people(faces, np.ones(len(faces), bool))
     count = min(TEN, len(people))
     home = index % count
-    return [_fold(counted, home == k, home == (k + 1) % count) for k in range(count)]
+    return [_fold(eligible, home == k, home == (k + 1) % count) for k in range(count)]
 
 
-def _leave_one_out(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+def _leave_one_out(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
     """One person is tested, the next tenth of the sorted people (at least one, from the last on to the first)
     selected on.
     """
-    people, index = _people(faces, counted)
+    people, index = _people(faces, eligible)
     further = -(-len(people) // TEN)
     after = [(index - k) % len(people) for k in range(len(people))]
-    return [_fold(counted, ahead == 0, (ahead >= 1) & (ahead <= further)) for ahead in after]
+    return [_fold(eligible, ahead == 0, (ahead >= 1) & (ahead <= further)) for ahead in after]
 
 
-def _official_split(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+def _official_split(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
     split = faces.table["split"].to_numpy()
-    return [_fold(counted, split == "test", split == "valid")]
+    return [_fold(eligible, split == "test", split == "valid")]
 
 
-def _official_folds(faces: FaceSet, counted: np.ndarray) -> list[Fold]:
+def _official_folds(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
     """TFD's five; of folds that are equal, as in another set written in its layout, one is kept."""
     columns = dict.fromkeys(tuple(faces.table[f"fold{k}"]) for k in range(1, 6))
-    return [_fold(counted, split == "test", split == "valid") for split in map(np.array, columns)]
+    return [_fold(eligible, split == "test", split == "valid") for split in map(np.array, columns)]
 
 
-def _people(faces: FaceSet, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sorted people of the ``counted`` pictures, and int64 (N,) each picture's person as an index (-1:
+def _people(faces: FaceSet, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted people of the ``eligible`` pictures, and int64 (N,) each picture's person as an index (-1:
     none of them).
     """
     subject = faces.table["subject"]
-    unknown = np.flatnonzero((subject == "").to_numpy() & counted)
+    unknown = np.flatnonzero((subject == "").to_numpy() & eligible)
     if len(unknown):
         raise DataError(
             f"face set {faces.name!r}, row {unknown[0]} of the labelled pictures: no subject; its protocol "
             "divides people"
         )
-    people = np.unique(subject.to_numpy()[counted].astype(str))
+    people = np.unique(subject.to_numpy()[eligible].astype(str))
     if len(people) < len(SPLITS):
         raise DataError(
             f"face set {faces.name!r}: {len(people)} people cannot be divided into training, validation and "
@@ -253,8 +253,8 @@ def _people(faces: FaceSet, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return people, pd.Index(people).get_indexer(subject).astype(np.int64)
 
 
-def _fold(counted: np.ndarray, test: np.ndarray, valid: np.ndarray) -> Fold:
-    parts = (counted & ~test & ~valid, counted & valid, counted & test)
+def _fold(eligible: np.ndarray, test: np.ndarray, valid: np.ndarray) -> Fold:
+    parts = (eligible & ~test & ~valid, eligible & valid, eligible & test)
     return Fold(*(np.flatnonzero(part).astype(np.int64) for part in parts))
 
 

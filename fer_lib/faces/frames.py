@@ -36,9 +36,9 @@ def spread_evenly(numbers: Sequence[int], most: int, apex: int) -> list[int]:
     last = len(numbers) - 1
     if not most or last < most:
         return list(numbers)
-    chosen = [round(k * last / (most - 1)) for k in range(most)]
+    places = [round(k * last / (most - 1)) for k in range(most)]
     at = list(numbers).index(apex)
     if 0 < at < last:
-        nearest = min(range(1, most - 1), key=lambda k: abs(chosen[k] - at))
-        chosen[nearest] = at
-    return [numbers[k] for k in chosen]
+        nearest = min(range(1, most - 1), key=lambda k: abs(places[k] - at))
+        places[nearest] = at
+    return [numbers[k] for k in places]

@@ -27,9 +27,9 @@ def open_every_picture(files: list[Path], progress: bool = False) -> int:
     files = [file for file in files if file.suffix.lower() in (*SUFFIXES, ".zip") and not is_litter(file)]
     console = Console(stderr=True)
     with ThreadPoolExecutor() as threads:
-        opened = threads.map(_open, files)
+        outcomes = threads.map(_open, files)
         hidden = not (progress and console.is_terminal)
-        for _ in track(opened, "pictures", len(files), console=console, transient=True, disable=hidden):
+        for _ in track(outcomes, "pictures", len(files), console=console, transient=True, disable=hidden):
             pass
     return len(files)
 
@@ -40,11 +40,11 @@ def _open(file: Path) -> None:
         return
     try:
         with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
+            entry = archive.testzip()
     except DAMAGE as fault:
         raise DataError(f"{file}: not a readable zip archive ({fault})") from fault
-    if damaged:
-        raise DataError(f"{file}, {damaged}: damaged in the archive")
+    if entry:
+        raise DataError(f"{file}, {entry}: damaged in the archive")
 
 
 def published_table(faces: FaceSet, published: Mapping[str, int]) -> list[dict]:

@@ -15,9 +15,11 @@ def copy_groups(faces: FaceSet) -> np.ndarray:
     Pictures are compared by their bytes, every pixel of them: the dictionary finds candidates by
     hash and settles each by comparison.
     """
-    seen: dict[bytes, int] = {}
+    numbers: dict[bytes, int] = {}
     return np.fromiter(
-        (seen.setdefault(picture.tobytes(), len(seen)) for picture in faces.pixels), np.int64, len(faces)
+        (numbers.setdefault(picture.tobytes(), len(numbers)) for picture in faces.pixels),
+        np.int64,
+        len(faces),
     )
 
 
@@ -44,9 +46,9 @@ def people_in_both(first: np.ndarray, second: np.ndarray) -> int | NAType:
     """How many of the subjects ``first`` are also among ``second``; missing (``<NA>``) where one that is not
     empty names nobody, since nobody can tell then.
     """
-    known = [set(subjects) - {""} for subjects in (first, second)]
-    unknown = any(len(given) and not names for given, names in zip((first, second), known, strict=True))
-    return pd.NA if unknown else len(known[0] & known[1])
+    people = [set(subjects) - {""} for subjects in (first, second)]
+    unknown = any(len(side) and not names for side, names in zip((first, second), people, strict=True))
+    return pd.NA if unknown else len(people[0] & people[1])
 
 
 def leakage_table(faces: FaceSet) -> pd.DataFrame:

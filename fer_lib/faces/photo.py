@@ -78,11 +78,11 @@ def _orientation(path: Path) -> int:
     """The EXIF orientation in which ``read_grey`` leaves the picture at ``path``; 1, upright, where the tag
     is not legible.
     """
-    with Image.open(path) as opened:
-        if opened.format == "TIFF":
+    with Image.open(path) as image:
+        if image.format == "TIFF":
             return 1  # Pillow turned it while loading
         try:
-            return opened.getexif().get(_ORIENTATION, 1)
+            return image.getexif().get(_ORIENTATION, 1)
         except DAMAGE:
             return 1
 
@@ -95,16 +95,16 @@ def find_faces(picture: np.ndarray) -> list[Window]:
     """
     height, width = picture.shape
     scale = min(SEARCHED_AT / min(height, width), _LONGEST / max(height, width))
-    reduced = (max(1, round(width * scale)), max(1, round(height * scale)))
+    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    searched = cv2.resize(picture, reduced, interpolation=interpolation)
+    view = cv2.resize(picture, shape, interpolation=interpolation)
     room = round(ROOM * SEARCHED_AT)
-    searched = cv2.copyMakeBorder(searched, room, room, room, room, cv2.BORDER_REPLICATE)
+    view = cv2.copyMakeBorder(view, room, room, room, room, cv2.BORDER_REPLICATE)
     for least in _SMALLEST:
-        found = face_windows(searched, least * SEARCHED_AT)
-        if found:
+        candidates = face_windows(view, least * SEARCHED_AT)
+        if candidates:
             break
-    windows = [Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in found]
+    windows = [Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in candidates]
     # In the repeated edge, nothing but stripes, there is no face.
     windows = [w for w in windows if 0 < w.left + w.side / 2 < width and 0 < w.top + w.side / 2 < height]
     return sorted(windows, key=lambda window: (-window.side, window.left, window.top))
@@ -121,11 +121,11 @@ def look_closer(picture: np.ndarray, window: Window) -> Window:
     if window.side > 0.5 * min(picture.shape):
         return window
     around = Window(window.left - 0.5 * window.side, window.top - 0.5 * window.side, 2 * window.side)
-    found = face_windows(cut_out(picture, around, SEARCHED_AT), 0.3 * SEARCHED_AT)
-    if not found:
+    windows = face_windows(cut_out(picture, around, SEARCHED_AT), 0.3 * SEARCHED_AT)
+    if not windows:
         return window
     scale = SEARCHED_AT / around.side
-    best = max(found, key=lambda w: w.side)
+    best = max(windows, key=lambda w: w.side)
     return Window(around.left + best.left / scale, around.top + best.top / scale, best.side / scale)
 
 
@@ -143,11 +143,11 @@ def crop_face(picture: np.ndarray, size: int, faces_like: str) -> tuple[np.ndarr
     Returns uint8 (``size``, ``size``), the window that it was cut from and how many faces were found; None
     where none was.
     """
-    found = find_faces(picture)
-    if not found:
+    windows = find_faces(picture)
+    if not windows:
         return None
-    window = frame_as(look_closer(picture, found[0]), FRAMINGS.get(faces_like.partition("/")[0], Framing()))
-    return cut_out(picture, window, size), window, len(found)
+    window = frame_as(look_closer(picture, windows[0]), FRAMINGS.get(faces_like.partition("/")[0], Framing()))
+    return cut_out(picture, window, size), window, len(windows)
 
 
 def face_of(
@@ -161,26 +161,26 @@ def face_of(
     picture = read_photo(path)
     if cropped:
         return picture, whole(picture, size), None, 0
-    found = crop_face(picture, size, faces_like)
-    if found is None:
+    face = crop_face(picture, size, faces_like)
+    if face is None:
         height, width = picture.shape
         raise DataError(
             f"{path}: no face found in {width:,} × {height:,} pixels; where the picture is the crop of a "
             "face already, give --cropped"
         )
-    return picture, *found
+    return picture, *face
 
 
 def changes(path: Path) -> list[str]:
     """What ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
-    with Image.open(path) as opened:
-        mode, pictures = opened.mode, getattr(opened, "n_frames", 1)
-        turned = opened.format == "TIFF" and opened.getexif().get(_ORIENTATION, 1) > 1
-    told = {
+    with Image.open(path) as image:
+        mode, pictures = image.mode, getattr(image, "n_frames", 1)
+        turned = image.format == "TIFF" and image.getexif().get(_ORIENTATION, 1) > 1
+    notes = {
         f"the first of {pictures:,} pictures in the file": pictures > 1,
         "turned upright, as its EXIF data say": turned or _orientation(path) > 1,
         "brought from 16 bits to 8": mode.startswith("I;16"),
         "transparency left out": mode in ("LA", "PA", "RGBA"),
         "inks (CMYK) made grey": mode == "CMYK",
     }
-    return [words for words, true in told.items() if true]
+    return [words for words, true in notes.items() if true]

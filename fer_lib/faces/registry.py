@@ -95,9 +95,9 @@ def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
 
 def require_layout(name: str) -> None:
     """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie and can be written."""
-    known = [source.name for source in REGISTRY.values() if source.reader]
-    if name not in (*known, *own_sets()):
-        raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(known)}")
+    layouts = [source.name for source in REGISTRY.values() if source.reader]
+    if name not in (*layouts, *own_sets()):
+        raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(layouts)}")
 
 
 def _read(
@@ -132,10 +132,10 @@ def _checked(request: FaceRequest) -> tuple[Source, int]:
             f"{', '.join(request.options)} is for synthetic faces; {source.name} is a real set"
         )
     if not source.clips and request.clip_frames != CLIP_FRAMES:
-        known = ", ".join(other.name for other in SOURCES if other.clips)
+        names = ", ".join(other.name for other in SOURCES if other.clips)
         raise ParameterError(
             f"clip_frames is {request.clip_frames}, but {source.name} has no clips; leave it at "
-            f"{CLIP_FRAMES}, or take one of {known}"
+            f"{CLIP_FRAMES}, or take one of {names}"
         )
     if not 0 <= size <= _LARGEST:
         raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {_LARGEST} pixels")
@@ -173,8 +173,8 @@ def fingerprint(request: FaceRequest) -> str:
     content = {"content": _content_hash(source, folder, _files(source, folder))} if folder else {}
     if not source.reader:
         about = {"subjects": request.subjects, "size": size, "seed": request.face_seed}
-        chosen = about | clips | request.options | content
-        return ", ".join([set_name(request.name), *(f"{what} {value}" for what, value in chosen.items())])
+        settings = about | clips | request.options | content
+        return ", ".join([set_name(request.name), *(f"{what} {value}" for what, value in settings.items())])
     key = {"code": code_hash(source.module), "size": size} | clips | content
     return hashlib.sha256(json.dumps([request.name, key], sort_keys=True).encode()).hexdigest()
 
@@ -187,15 +187,15 @@ def source_status(name: str) -> dict:
     None).
     """
     source = named_source(name)
-    found = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
+    status = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
     if source.layouts:
         folder, missing = _place(source)
-        found |= {"place": str(folder), "missing": missing}
-        if found["missing"]:
-            found |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
+        status |= {"place": str(folder), "missing": missing}
+        if status["missing"]:
+            status |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
         with suppress(OSError, ValueError, KeyError, TypeError):
-            found["exported_from"] = json.loads((folder / EXPORT_NOTE).read_text())["exported_from"]
-    return found
+            status["exported_from"] = json.loads((folder / EXPORT_NOTE).read_text())["exported_from"]
+    return status
 
 
 def require_source(name: str) -> None:
@@ -223,9 +223,9 @@ def list_sources() -> list[dict]:
     ``version`` (``set_name``), and ``also_kept``: sets of other versions that the cache holds and nothing
     reads, version -> (sets, bytes).
     """
-    told = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
+    fields = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
     return [
-        {field: getattr(source, field) for field in told}
+        {field: getattr(source, field) for field in fields}
         | source_status(source.name)
         | {"version": set_name(source.name), "also_kept": other_versions(source.name)}
         for source in map(named_source, (*REGISTRY, *own_sets()))
@@ -286,10 +286,12 @@ def _first_missing(source: Source, folder: Path) -> str | None:
         return other
     missing = [[entry for entry in layout if not _found(folder, entry)] for layout in source.layouts]
     # Of several layouts, the user most likely has the one that is begun: train without test lacks test.
-    begun = [gone for gone, layout in zip(missing, source.layouts, strict=True) if len(gone) < len(layout)]
+    candidates = [
+        entries for entries, layout in zip(missing, source.layouts, strict=True) if len(entries) < len(layout)
+    ]
     if [] in missing:
         return None
-    return f"{folder / (begun or missing)[0][0]}"
+    return f"{folder / (candidates or missing)[0][0]}"
 
 
 def _other_case(source: Source, folder: Path) -> str:
@@ -298,9 +300,9 @@ def _other_case(source: Source, folder: Path) -> str:
     Empty where there is nothing such, and where a disk takes both for one.
     """
     entries = (*(entry for layout in source.layouts for entry in layout), *source.optional)
-    known = {entry.casefold(): entry for entry in entries if not set(entry) & set("*?[/")}
+    spellings = {entry.casefold(): entry for entry in entries if not set(entry) & set("*?[/")}
     for other in sorted(os.listdir(folder)):
-        name = known.get(other.casefold(), other)
+        name = spellings.get(other.casefold(), other)
         if name != other and not (folder / name).exists():
             return f"{folder / name} (there is {other!r}: mind the letter case)"
     return ""
@@ -320,7 +322,7 @@ def _files(source: Source, folder: Path) -> list[FileState]:
     if (layout := next(complete, None)) is None:
         return []
     root = os.path.join(folder, "")
-    found: dict[str, FileState] = {}
+    states: dict[str, FileState] = {}
     for entry in (*layout, *source.optional):
         for top in map(str, _found(folder, entry)):
             below = [os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files]
@@ -332,8 +334,8 @@ def _files(source: Source, folder: Path) -> list[FileState]:
                         raise DataError(f"{source.name}: {name} is no regular file; take it away")
                     if local == SEAL:
                         continue
-                    found[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
-    return sorted(found.values())
+                    states[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
+    return sorted(states.values())
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".avi", ".zip", ".wrl")
@@ -357,23 +359,23 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
     states = hashlib.sha256(json.dumps([rule, str(folder), files]).encode()).hexdigest()
     memo = cache_dir() / "digests" / f"{source.name}.json"
     with suppress(OSError, ValueError):
-        remembered = json.loads(memo.read_text())
-        if isinstance(remembered, dict) and remembered.get("states") == states:
-            return str(remembered["content"])
-    started = time.time_ns()
+        entry = json.loads(memo.read_text())
+        if isinstance(entry, dict) and entry.get("states") == states:
+            return str(entry["content"])
+    start = time.time_ns()
     digest = hashlib.sha256()
     try:
         whole = sum(size for _, size, *_ in files) <= _HASHED_PICTURES
-        for name, size, modified, _, _ in files:
+        for name, size, mtime, _, _ in files:
             if not whole and name.lower().endswith(_PICTURES):
-                digest.update(json.dumps([name, size, modified]).encode())
+                digest.update(json.dumps([name, size, mtime]).encode())
                 continue
             content = _digest(folder, name)
             digest.update(json.dumps([name, content]).encode())
     except OSError as fault:
         raise DataError(f"{source.name}: {fault.filename} cannot be read ({fault.strerror})") from fault
     _require_unchanged(source, folder, files)
-    if files and started - max(changed for _, _, _, changed, _ in files) > _SETTLED_NS:
+    if files and start - max(ctime for _, _, _, ctime, _ in files) > _SETTLED_NS:
         with suppress(OSError):  # a cache that cannot be written costs time only
             write_atomically(memo, json.dumps({"states": states, "content": digest.hexdigest()}))
     return digest.hexdigest()
@@ -395,8 +397,8 @@ def seal_copy(name: str) -> tuple[Path, int]:
     source = named_source(name)
     folder, files = _copy(source)
     digests = {file: _digest(folder, file) for file, *_ in files}
-    known = {"content": _content_hash(source, folder, files), "files": digests}
-    write_atomically(folder / SEAL, json.dumps(known, indent=1) + "\n")
+    seal = {"content": _content_hash(source, folder, files), "files": digests}
+    write_atomically(folder / SEAL, json.dumps(seal, indent=1) + "\n")
     return folder / SEAL, len(files)
 
 
@@ -408,9 +410,9 @@ def _require_sealed(source: Source, folder: Path, files: list[FileState]) -> Non
     mend = "put the sealed copy back, or delete the seal and check the set"
     try:
         with open_regular(file) as stream:
-            known = json.loads(stream.read())
-        digests = dict(known["files"])
-        if known["content"] == _content_hash(source, folder, files):
+            seal = json.loads(stream.read())
+        digests = dict(seal["files"])
+        if seal["content"] == _content_hash(source, folder, files):
             return
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise DataError(f"{file}: not a readable seal ({fault}); {mend}") from fault

@@ -85,8 +85,8 @@ def head_folder(domain: str) -> Path | None:
 def entry_kind(recipe: Recipe, what: str) -> str:
     """The readable part of a cached set's name: version, ``what`` it holds, size, seed and options."""
     faces, _, size, seed, *options = recipe.key.values()
-    named = "-".join([faces.replace("/", "-"), what, f"{size}-px", f"seed-{seed}", *options])
-    return re.sub(r"[^A-Za-z0-9-]+", "-", named)
+    name = "-".join([faces.replace("/", "-"), what, f"{size}-px", f"seed-{seed}", *options])
+    return re.sub(r"[^A-Za-z0-9-]+", "-", name)
 
 
 def render_set(
@@ -128,8 +128,8 @@ def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
 def _require_every_class(table: pd.DataFrame, recipe: Recipe) -> None:
     """DataError where a split has no picture of an emotion: a family that is held out must hold them all."""
     for split in SPLITS:
-        shown = set(table.loc[table["split"] == split, "emotion"])
-        if absent := [emotion for emotion in domain_named(recipe.domain).emotions if emotion not in shown]:
+        emotions = set(table.loc[table["split"] == split, "emotion"])
+        if absent := [emotion for emotion in domain_named(recipe.domain).emotions if emotion not in emotions]:
             people = f"{recipe.subjects} people of the family {recipe.family!r}"
             raise DataError(
                 f"{versioned(recipe.domain)} with {people} has no picture of {', '.join(absent)} in split "
@@ -166,9 +166,9 @@ def script_table(script: Script, domain: str) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], object]]:
+def _bar(visible: bool, name: str, total: int) -> Iterator[Callable[[int], object]]:
     """A progress bar on a terminal, nothing elsewhere: notebooks keep what is printed."""
-    hidden = not (wanted and sys.stderr.isatty())
+    hidden = not (visible and sys.stderr.isatty())
     with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
         task = bar.add_task(f"synthetic faces, {name}: pictures", total=total)
         yield lambda pictures: bar.advance(task, pictures)

@@ -49,8 +49,8 @@ class Rows:
         for part in parts:
             within = np.searchsorted(part.ends, part.index, side="right")
             starts = part.ends - [len(block) for block in part.blocks]
-            moved = np.array([first[id(block)] for block in part.blocks]) - starts
-            index.append(part.index + moved[within])
+            shifts = np.array([first[id(block)] for block in part.blocks]) - starts
+            index.append(part.index + shifts[within])
         return Rows(tuple(blocks.values()), np.concatenate(index))
 
     def gather(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -67,11 +67,11 @@ class Rows:
             block = self.blocks[which[0]]
             beside = (np.diff(local) == 1).all()
             return block[local[0] : local[-1] + 1] if beside else block[local]
-        taken = np.empty((len(index), *self.shape[1:]), self.dtype)
+        values = np.empty((len(index), *self.shape[1:]), self.dtype)
         for number in np.unique(which):
             here = which == number
-            taken[here] = self.blocks[number][local[here]]
-        return taken
+            values[here] = self.blocks[number][local[here]]
+        return values
 
     def chunks(self) -> Iterator[np.ndarray]:
         """All rows in order, some tens of megabytes at a time."""

@@ -65,17 +65,17 @@ def known_overlap(first: FaceSet, second: FaceSet) -> str:
 
 def require_apart(first: FaceSet, second: FaceSet) -> None:
     """Raise DataError, naming what ``first`` and ``second`` share and what to do, unless that is nothing."""
-    found = shared(first, second)
-    if found.nothing:
+    overlap = shared(first, second)
+    if overlap.nothing:
         return
-    said = [found.known] if found.known else []
-    if found.subjects:
-        some = ", ".join(found.subjects[:3]) + (", …" if len(found.subjects) > 3 else "")
-        said.append(f"{len(found.subjects)} people are in both ({some})")
-    if found.copies:
-        said.append(f"{found.copies:,} pictures of {second.name} equal one of {first.name}")
+    reasons = [overlap.known] if overlap.known else []
+    if overlap.subjects:
+        some = ", ".join(overlap.subjects[:3]) + (", …" if len(overlap.subjects) > 3 else "")
+        reasons.append(f"{len(overlap.subjects)} people are in both ({some})")
+    if overlap.copies:
+        reasons.append(f"{overlap.copies:,} pictures of {second.name} equal one of {first.name}")
     raise DataError(
-        f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(said)}. Train and test "
+        f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(reasons)}. Train and test "
         "within one of them, or leave one of the two out"
     )
 
@@ -100,5 +100,5 @@ def _people(faces: FaceSet) -> set[str]:
 
 def _copied(first: FaceSet, second: FaceSet) -> np.ndarray:
     """bool (len(second),): pictures of ``second`` that equal one of ``first``."""
-    seen = {picture.tobytes() for picture in first.pixels}
-    return np.fromiter((picture.tobytes() in seen for picture in second.pixels), bool, len(second))
+    contents = {picture.tobytes() for picture in first.pixels}
+    return np.fromiter((picture.tobytes() in contents for picture in second.pixels), bool, len(second))

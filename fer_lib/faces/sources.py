@@ -86,9 +86,9 @@ def _real(name: str, *, size: int = 96, **facts) -> Source:
 _AGREEMENT = "Research use only, under a signed agreement; not to be redistributed"
 
 
-def _agreed(name: str, *, holder: str, put: str, **facts) -> Source:
+def _agreed(name: str, *, holder: str, files: str, **facts) -> Source:
     """A set whose authors, at ``holder``, are asked for it."""
-    how_to_get = f"ask the authors ({holder}) for it; put {put} into the folder {name} below FER_DATA"
+    how_to_get = f"ask the authors ({holder}) for it; put {files} into the folder {name} below FER_DATA"
     return _real(name, licence=_AGREEMENT, how_to_get=how_to_get, **facts)
 
 
@@ -223,7 +223,7 @@ SOURCES = (
             "Spontaneous Micro-Expression Database and the Baseline Evaluation. PLoS ONE 9(1): e86041, 2014."
         ),
         holder="Chinese Academy of Sciences",
-        put="Cropped and the coding sheet CASME2-coding-*.xlsx",
+        files="Cropped and the coding sheet CASME2-coding-*.xlsx",
         layouts=tuple(
             ("CASME2-coding-*.xlsx", tree) for tree in ("Cropped", "CASME2_RAW_selected", "CASME2-RAW")
         ),
@@ -238,7 +238,7 @@ SOURCES = (
             "Movement Dataset. IEEE Transactions on Affective Computing 9(1): 116–129, 2018."
         ),
         holder="Manchester Metropolitan University",
-        put="the subjects' folders (006, 007 …) and SAMM_Micro_FACS_Codes_v2.xlsx",
+        files="the subjects' folders (006, 007 …) and SAMM_Micro_FACS_Codes_v2.xlsx",
         layouts=tuple(
             ("*SAMM*Micro_FACS_Codes*.xlsx", people) for people in ("[0-9][0-9][0-9]", "*/[0-9][0-9][0-9]")
         ),
@@ -265,7 +265,7 @@ SOURCES = (
             "near-infrared videos. Image and Vision Computing 29(9): 607–619, 2011."
         ),
         holder="University of Oulu",
-        put="the folder with VL and NI",
+        files="the folder with VL and NI",
         layouts=(("*/**/VL*",), ("VL*",)),
     ),
     _agreed(
@@ -277,7 +277,7 @@ SOURCES = (
             "behavior research. FG 2006, pp. 211–216."
         ),
         holder="Binghamton University",
-        put="the people's folders (F0001 …)",
+        files="the people's folders (F0001 …)",
         layouts=(("[FM][0-9][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9][0-9]",)),
     ),
     _agreed(
@@ -289,7 +289,7 @@ SOURCES = (
             "database. FG 2008."
         ),
         holder="Binghamton University",
-        put="the people's folders (F001 …), or BU_4DFE with them,",
+        files="the people's folders (F001 …), or BU_4DFE with them,",
         layouts=(("[FM][0-9][0-9][0-9]",), ("*/[FM][0-9][0-9][0-9]",)),
     ),
     _agreed(
@@ -302,7 +302,7 @@ SOURCES = (
             "and Vision Computing 32(10): 692–706, 2014."
         ),
         holder="Binghamton University",
-        put="AUCoding and the folder of the sequences",
+        files="AUCoding and the folder of the sequences",
         layouts=tuple(
             ("AUCoding", pictures) for pictures in ("Sequences*", "2D+3D", "BP4D-training", "*/[FM][0-9]*")
         ),
@@ -317,7 +317,7 @@ SOURCES = (
             "Analysis. CVPR 2016, pp. 3438–3446."
         ),
         holder="Binghamton University",
-        put="AUCoding and 2D+3D",
+        files="AUCoding and 2D+3D",
         layouts=(("AUCoding", "2D+3D"),),
     ),
     _real(

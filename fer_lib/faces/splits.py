@@ -29,7 +29,7 @@ def split_people(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) 
     people, emotion = _people(subject), np.asarray(emotion, dtype=object)
     shown_by = pd.Series(people).groupby(emotion).nunique()
     possible = np.isin(emotion, shown_by.index[shown_by >= len(SPLITS)])
-    wanted = len(SPLITS) * len(np.unique(emotion[possible]))
+    target = len(SPLITS) * len(np.unique(emotion[possible]))
     best, most = np.array([], dtype=object), -1
     for attempt in range(ATTEMPTS):
         folds = _folds(people, emotion, (seed + attempt) % 2**32)
@@ -38,7 +38,7 @@ def split_people(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) 
             there = len(np.unique(emotion[possible] + "\0" + splits[possible]))
             if there > most:
                 best, most = splits, there
-            if there == wanted:
+            if there == target:
                 return best
     return best
 

@@ -94,22 +94,24 @@ def _in_windows(
     Nothing but the windows is computed, as in ``look.deconvolution``.
     """
     way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
-    fields, made = fields_below(way), []
+    fields, maps = fields_below(way), []
     for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
         with evaluating(network), torch.enable_grad():
-            seen = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
-            places, own = (torch.as_tensor(each[pairs], device=seen.device) for each in (positions, filters))
-            windows = cut(seen, torch.arange(len(seen), device=seen.device), fields[PICTURE], places)
+            inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+            places, own = (
+                torch.as_tensor(each[pairs], device=inputs.device) for each in (positions, filters)
+            )
+            windows = cut(inputs, torch.arange(len(inputs), device=inputs.device), fields[PICTURE], places)
 
             def answers(windows: torch.Tensor, places=places, own=own) -> torch.Tensor:
                 return neurons(way, fields, windows, places, F.relu).gather(1, own[:, None])[:, 0]
 
-            made.append(way_back(answers, windows).detach().float().cpu().numpy())
-    found, field = np.concatenate(made), fields[PICTURE]
-    if found.ndim == 1:
-        return found
+            maps.append(way_back(answers, windows).detach().float().cpu().numpy())
+    attributions, field = np.concatenate(maps), fields[PICTURE]
+    if attributions.ndim == 1:
+        return attributions
     corners = field.start + positions * field.stride
-    return Projections(found[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
+    return Projections(attributions[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
 
 
 def answers_at(
@@ -157,8 +159,8 @@ def _integrated_gradients(answers: _Answers, windows: torch.Tensor) -> torch.Ten
 @_in_windows_of
 def _smooth_gradient(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
     """Smilkov et al. 2017 (arXiv 1706.03825): the mean gradient over noise, the same for every picture."""
-    drawn = torch.randn(NOISE_DRAWS, *windows.shape[1:], generator=torch.Generator().manual_seed(0))
-    noise = NOISE * drawn.to(windows)
+    samples = torch.randn(NOISE_DRAWS, *windows.shape[1:], generator=torch.Generator().manual_seed(0))
+    noise = NOISE * samples.to(windows)
     spread = windows.amax((1, 2, 3), keepdim=True) - windows.amin((1, 2, 3), keepdim=True)
     return sum(_slope(answers, windows + spread * each) for each in noise) / NOISE_DRAWS
 
@@ -172,13 +174,13 @@ def _occlusion(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
     """
     side, step = max(windows.shape[-1] // SQUARE, 1), max(windows.shape[-1] // STRIDE, 1)
     starts = sorted({*range(0, windows.shape[-1] - side, step), windows.shape[-1] - side})
-    whole, lost, hidden = answers(windows), torch.zeros_like(windows), torch.zeros_like(windows)
+    whole, drops, counts = answers(windows), torch.zeros_like(windows), torch.zeros_like(windows)
     for square in [(slice(r, r + side), slice(c, c + side)) for r in starts for c in starts]:
-        changed = windows.clone()
-        changed[:, :, *square] = 0
-        lost[:, :, *square] += (whole - answers(changed))[:, None, None, None]
-        hidden[:, :, *square] += 1
-    return lost / hidden
+        copies = windows.clone()
+        copies[:, :, *square] = 0
+        drops[:, :, *square] += (whole - answers(copies))[:, None, None, None]
+        counts[:, :, *square] += 1
+    return drops / counts
 
 
 class Neurons(nn.Module):
@@ -193,19 +195,21 @@ class Neurons(nn.Module):
         self.network, self.layer = network, layer
 
     def forward(
-        self, seen: torch.Tensor, filters: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+        self, inputs: torch.Tensor, filters: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
     ) -> torch.Tensor:
-        kept = []
+        outputs = []
         hooks = [
-            standardiser(self.network).register_forward_hook(lambda *_: seen),
-            self.network.get_submodule(self.layer).register_forward_hook(lambda *made: kept.append(made[2])),
+            standardiser(self.network).register_forward_hook(lambda *_: inputs),
+            self.network.get_submodule(self.layer).register_forward_hook(
+                lambda *call: outputs.append(call[2])
+            ),
         ]
         try:
-            self.network(seen)
+            self.network(inputs)
         finally:
             for hook in hooks:
                 hook.remove()
-        return kept[0][torch.arange(len(seen), device=seen.device), filters, rows, columns]
+        return outputs[0][torch.arange(len(inputs), device=inputs.device), filters, rows, columns]
 
 
 @torch.inference_mode(False)
@@ -222,17 +226,17 @@ def _in_whole(
     N: maps (N, H, W).
     """
     find_layer(network, layer, once=True)
-    made = []
+    maps = []
     for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
         with evaluating(network), torch.enable_grad():
-            seen = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+            inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
             at = tuple(
-                torch.as_tensor(each[pairs], device=seen.device)
+                torch.as_tensor(each[pairs], device=inputs.device)
                 for each in (filters, *np.transpose(positions))
             )
-            own = way_back(Neurons(network, layer), seen.requires_grad_(), at)
-        made.append(own.detach()[:, 0].float().cpu().numpy())
-    return np.concatenate(made)
+            own = way_back(Neurons(network, layer), inputs.requires_grad_(), at)
+        maps.append(own.detach()[:, 0].float().cpu().numpy())
+    return np.concatenate(maps)
 
 
 @explainer("grad_cam")
@@ -243,15 +247,15 @@ def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
     if not below:
         raise ParameterError(f"grad_cam: no rectified maps lie below {layer!r}; take a later layer")
 
-    def weighted(neurons: Neurons, seen: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        kept = []
-        hook = network.get_submodule(below[-1]).register_forward_hook(lambda *made: kept.append(made[2]))
+    def weighted(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        outputs = []
+        hook = network.get_submodule(below[-1]).register_forward_hook(lambda *call: outputs.append(call[2]))
         try:
-            (slope,) = torch.autograd.grad(neurons(seen, *at).sum(), kept)
+            (slope,) = torch.autograd.grad(neurons(inputs, *at).sum(), outputs)
         finally:
             hook.remove()
-        maps = (slope.mean((2, 3), keepdim=True) * kept[0]).sum(1, keepdim=True).relu()
-        return F.interpolate(maps, seen.shape[2:], mode="bilinear", align_corners=False)
+        maps = (slope.mean((2, 3), keepdim=True) * outputs[0]).sum(1, keepdim=True).relu()
+        return F.interpolate(maps, inputs.shape[2:], mode="bilinear", align_corners=False)
 
     return _in_whole(weighted, network, layer, pictures, rows, filters, positions)
 
@@ -276,8 +280,8 @@ def captum_explainer(name: str, **settings: object) -> Explainer:
     methods = _optional("captum.attr", "pip install 'fer-lib[truth]'")
     require_name("Captum method", name, [each for each in dir(methods) if each[0].isupper()])
 
-    def attribute(neurons: Neurons, seen: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return getattr(methods, name)(neurons).attribute(seen, additional_forward_args=at, **settings)
+    def attribute(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return getattr(methods, name)(neurons).attribute(inputs, additional_forward_args=at, **settings)
 
     return partial(_in_whole, attribute)
 
@@ -289,10 +293,10 @@ def zennit_explainer(composite: str, **settings: object) -> Explainer:
     rules = _optional("zennit.composites", f"pip install zennit=={ZENNIT}")
     require_name("Zennit composite", composite, [each for each in dir(rules) if each[0].isupper()])
 
-    def relevance(neurons: Neurons, seen: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        with getattr(rules, composite)(**settings).context(neurons) as hooked:
-            answers = hooked(seen, *at)
-            return torch.autograd.grad(answers, seen, answers.detach())[0]
+    def relevance(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        with getattr(rules, composite)(**settings).context(neurons) as model:
+            answers = model(inputs, *at)
+            return torch.autograd.grad(answers, inputs, answers.detach())[0]
 
     return partial(_in_whole, relevance)
 

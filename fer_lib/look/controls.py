@@ -54,13 +54,13 @@ def receptive_fields(corners: np.ndarray, side: int | tuple[int, int], size: tup
 
 def _of_other_filters(filters: np.ndarray, generator: np.random.Generator) -> np.ndarray | None:
     """For each pair a random pair of another filter, int64 (P,); None where there is no other."""
-    drawn = np.empty(len(filters), np.int64)
+    partners = np.empty(len(filters), np.int64)
     for one in np.unique(filters):
         own = filters == one
         if own.all():
             return None
-        drawn[own] = generator.choice(np.flatnonzero(~own), own.sum())
-    return drawn
+        partners[own] = generator.choice(np.flatnonzero(~own), own.sum())
+    return partners
 
 
 def _sobel(picture: np.ndarray) -> np.ndarray:

@@ -172,9 +172,9 @@ def _project_chunk(
     """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
     unique, which = np.unique(rows, return_inverse=True)
     with evaluating(model):
-        seen = standardiser(model)(taken_by(model, pictures[unique]))
-    places, which, own = (torch.as_tensor(a, device=seen.device) for a in (positions, which, filters))
-    windows = cut(seen, which, fields[PICTURE], places)
+        inputs = standardiser(model)(taken_by(model, pictures[unique]))
+    places, which, own = (torch.as_tensor(a, device=inputs.device) for a in (positions, which, filters))
+    windows = cut(inputs, which, fields[PICTURE], places)
     with torch.enable_grad():
         windows.requires_grad_()
         every = neurons(way, fields, windows, places, RELU_RULES[method])
@@ -224,9 +224,9 @@ def _check_account(
     maps = maps_of(model, layer, taken_by(model, pictures[rows[:1]]))
     pairs = np.flatnonzero(rows == rows[0])
     own = maps[0].float().cpu().numpy()[filters[pairs], positions[pairs, 0], positions[pairs, 1]]
-    allowed = AGREEMENT.get(maps.dtype, HALF_AGREEMENT) * float(maps.abs().max())
+    tolerance = AGREEMENT.get(maps.dtype, HALF_AGREEMENT) * float(maps.abs().max())
     off = np.abs(own - responses[pairs])
-    if (off > allowed).any():
+    if (off > tolerance).any():
         pair = off.argmax()
         raise ParameterError(
             f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way to "
@@ -236,12 +236,12 @@ def _check_account(
 
 
 def _indices(
-    what: str, given: Sequence[int] | np.ndarray, shape: tuple[int, ...], limits: int | tuple[int, ...]
+    what: str, numbers: Sequence[int] | np.ndarray, shape: tuple[int, ...], limits: int | tuple[int, ...]
 ) -> np.ndarray:
-    """``given`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another shape,
+    """``numbers`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another shape,
     what is no whole number and, naming the pair, what is not from 0 to below ``limits``.
     """
-    indices = np.asarray(given)
+    indices = np.asarray(numbers)
     if indices.shape != shape or indices.dtype.kind not in "iu":
         raise ParameterError(
             f"{what} {indices.dtype} {indices.shape}: give whole numbers {shape}, one or a row per pair"

@@ -26,18 +26,18 @@ def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> t
     filters goes. Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
 
     """
-    rotated = copy.deepcopy(model)
-    original = rotated.get_submodule(layer)
+    clone = copy.deepcopy(model)
+    original = clone.get_submodule(layer)
     mixing = nn.Conv2d(filters, filters, 1, bias=False)
     weight = torch.empty(filters, filters, dtype=torch.float64)
     nn.init.orthogonal_(weight, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         mixing.weight.copy_(weight[:, :, None, None])
-    mixing.to(next(rotated.parameters()).device)
+    mixing.to(next(clone.parameters()).device)
     parent, _, name = layer.rpartition(".")
-    changed = nn.Sequential(original, mixing, nn.ReLU())
-    setattr(rotated.get_submodule(parent), name, changed.train(original.training))
-    return rotated, f"{layer}.{len(changed) - 1}"
+    stack = nn.Sequential(original, mixing, nn.ReLU())
+    setattr(clone.get_submodule(parent), name, stack.train(original.training))
+    return clone, f"{layer}.{len(stack) - 1}"
 
 
 def hog_responses(faces: FaceSet) -> np.ndarray:

@@ -112,9 +112,9 @@ class Twins:
         """The skin that each face's unit moves, bool (N, H, W), and as much of what other units move, bool
         (N, A, H, W).
         """
-        known = region_aus(self.on)
-        every = regions_of(self.on, np.arange(len(self.on)), known)
-        own = pd.Index(known).get_indexer(self.aus)
+        aus = region_aus(self.on)
+        every = regions_of(self.on, np.arange(len(self.on)), aus)
+        own = pd.Index(aus).get_indexer(self.aus)
         return every[np.arange(len(own)), own], rival_regions(every, own)
 
     @cached_property
@@ -152,11 +152,11 @@ class MapTrial:
         """
         field, rng = receptive_field(self.network, self.layer), np.random.default_rng(0)
         corners = field.start + self.positions * field.stride - STANDARDISED
-        seen = receptive_fields(corners, field.size + 2 * STANDARDISED, self.twins.on.size)
+        fields = receptive_fields(corners, field.size + 2 * STANDARDISED, self.twins.on.size)
         faces = self.twins.on.pixels
         others = faces[(self.rows + len(faces) // 2) % len(faces)]
-        noisy = faces[self.rows] + rng.integers(-1, 2, seen.shape)
-        return np.where(seen, noisy.clip(0, 255), others).astype(np.uint8)
+        noisy = faces[self.rows] + rng.integers(-1, 2, fields.shape)
+        return np.where(fields, noisy.clip(0, 255), others).astype(np.uint8)
 
     @cached_property
     def parts(self) -> np.ndarray:
@@ -229,11 +229,11 @@ def asked(
     """The maps of ``method``, float32 (N, H, W). Raises DataError where they have another shape or are not
     finite numbers, and where the method changed the network or what it was given.
     """
-    given = pictures, rows, filters, positions
-    before = _digest(network, given)
-    maps = method(network, layer, *given)
+    inputs = pictures, rows, filters, positions
+    before = _digest(network, inputs)
+    maps = method(network, layer, *inputs)
     expected = (len(rows), *pictures.shape[1:])
-    if _digest(network, given) != before:
+    if _digest(network, inputs) != before:
         raise DataError("it changed the network or the pictures that it was given; work on a copy")
     if not isinstance(maps, np.ndarray | torch.Tensor):
         raise DataError(f"it returned {type(maps).__name__}; expected an array {expected}")
@@ -246,16 +246,16 @@ def asked(
     return maps.astype(np.float32)
 
 
-def _digest(network: nn.Module, given: Sequence[np.ndarray]) -> str:
-    told = hashlib.sha256()
+def _digest(network: nn.Module, arrays: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256()
     for name, value in network.state_dict().items():
-        told.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     for name, module in network.named_modules():
         hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
-        told.update(f"{name} {type(module)} {module.training} {hooks}".encode())
-    for each in given:
-        told.update(np.ascontiguousarray(each).tobytes())
-    return told.hexdigest()
+        digest.update(f"{name} {type(module)} {module.training} {hooks}".encode())
+    for each in arrays:
+        digest.update(np.ascontiguousarray(each).tobytes())
+    return digest.hexdigest()
 
 
 def judge_maps(method: Explainer, trials: Sequence[MapTrial]) -> pd.DataFrame:
@@ -287,23 +287,23 @@ def _judge_trial(method: Explainer, trial: MapTrial) -> pd.DataFrame:
     random = asked(method, trial.untrained, trial.layer, twins.on.pixels, rows, *at)
     again = asked(method, trial.network, trial.layer, trial.disturbed, np.arange(len(rows)), *at)
     region, rivals = (each[rows] for each in twins.regions)
-    lost = maps - without
-    told = np.where(maps.any(axis=(1, 2), keepdims=True), maps, 1)
-    found = scores(told, region, rivals, twins.people[rows], trial.filters, twins.on.pixels[rows])
-    own, rival = (found[found["kind"].eq(kind)].reset_index(drop=True) for kind in ("ours", "wrong_au"))
-    moved, seen = region.any(axis=(1, 2)), trial.fields
-    shown = energy_share(lost, region)
+    difference = maps - without
+    energies = np.where(maps.any(axis=(1, 2), keepdims=True), maps, 1)
+    table = scores(energies, region, rivals, twins.people[rows], trial.filters, twins.on.pixels[rows])
+    own, rival = (table[table["kind"].eq(kind)].reset_index(drop=True) for kind in ("ours", "wrong_au"))
+    present, fields = region.any(axis=(1, 2)), trial.fields
+    contrast = energy_share(difference, region)
     pairs = range(len(rows))
-    alike = np.array([_likeness(maps[i], random[i], seen[i]) for i in pairs])
+    alike = np.array([_likeness(maps[i], random[i], fields[i]) for i in pairs])
     return own[["energy_share", "area_share", "pointing_game", "iou"]].assign(
         network=trial.name,
         person=twins.people[rows],
         unit=twins.aus[rows],
         right_unit=own["energy_share"] - rival["energy_share"],
-        contrast=np.where(moved & ~lost.any(axis=(1, 2)), 0, shown),
-        correctness=[_agreement(told[i], trial.parts[i]) for i in pairs],
+        contrast=np.where(present & ~difference.any(axis=(1, 2)), 0, contrast),
+        correctness=[_agreement(energies[i], trial.parts[i]) for i in pairs],
         sanity=np.where(trial.awake, 1 - np.abs(alike), np.nan),
-        stability=[_likeness(maps[i], again[i], np.ones_like(seen[i])) for i in pairs],
+        stability=[_likeness(maps[i], again[i], np.ones_like(fields[i])) for i in pairs],
         seconds=seconds,
     )
 
@@ -320,13 +320,13 @@ def _agreement(energy: np.ndarray, falls: np.ndarray) -> float:
     """Rank correlation of the energy in each part of a map with how far the answer falls without that part;
     0 of a map that is alike everywhere, NaN where too few parts differ.
     """
-    held = np.full(falls.shape, np.nan)
+    mean = np.full(falls.shape, np.nan)
     for row, column, block in _blocks(energy.shape):
-        held[row, column] = np.abs(energy[block]).mean()
+        mean[row, column] = np.abs(energy[block]).mean()
     there = np.isfinite(falls)
     if there.sum() < FEWEST_PARTS or not np.ptp(falls[there]):
         return math.nan
-    return correlation(rankdata(held[there]), rankdata(np.abs(falls[there]))) if np.ptp(held[there]) else 0.0
+    return correlation(rankdata(mean[there]), rankdata(np.abs(falls[there]))) if np.ptp(mean[there]) else 0.0
 
 
 def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
@@ -336,16 +336,16 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     """
     people = table["person"].to_numpy()
     groups = people_groups(people, min(PEOPLE_GROUPS, len(np.unique(people))))
-    found = {}
+    estimates = {}
     for name, score in MAP_SCORES.items():
-        values = _left_out(table, score, groups)
+        values = scores_left_out(table, score, groups)
         if np.isfinite(values).all():
-            found[name] = networks_and_people(values, n=len(table), limits=score.limits)
+            estimates[name] = networks_and_people(values, n=len(table), limits=score.limits)
     why = "measured once, on this machine"
-    return found | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
+    return estimates | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
 
 
-def _left_out(table: pd.DataFrame, score: MapScore, groups: np.ndarray) -> np.ndarray:
+def scores_left_out(table: pd.DataFrame, score: MapScore, groups: np.ndarray) -> np.ndarray:
     """(R, 1 + G): the score of each network, of all people and without each group of them."""
     under = table[score.under] if score.under else np.ones(len(table))
     values = np.stack([table[score.top], under], axis=1).astype(float)

@@ -54,11 +54,11 @@ class _Recorder(TorchFunctionMode):
         self.entered: list[tuple[tuple[int | str, ...], tuple[int, ...]]] = []
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        if isinstance(made, torch.Tensor):
-            self.kept.append(made)
-            self.functions[id(made)] = getattr(func, "__name__", str(func))
-        return made
+        output = func(*args, **(kwargs or {}))
+        if isinstance(output, torch.Tensor):
+            self.kept.append(output)
+            self.functions[id(output)] = getattr(func, "__name__", str(func))
+        return output
 
     def made_by(self, tensor: torch.Tensor, maker: int) -> None:
         self.kept.append(tensor)
@@ -71,11 +71,11 @@ class _Recorder(TorchFunctionMode):
         )
         self.entered.append((inputs, tuple(tensors[0].shape) if tensors else ()))
 
-    def leave(self, name: str, module: nn.Module, made: object) -> None:
-        inputs, given = self.entered.pop()
-        if isinstance(made, torch.Tensor):
-            self.made_by(made, len(self.calls))
-            self.calls.append(Call(name, module, inputs, given, tuple(made.shape)))
+    def leave(self, name: str, module: nn.Module, output: object) -> None:
+        inputs, arguments = self.entered.pop()
+        if isinstance(output, torch.Tensor):
+            self.made_by(output, len(self.calls))
+            self.calls.append(Call(name, module, inputs, arguments, tuple(output.shape)))
 
 
 def standardiser(model: nn.Module) -> nn.Module:
@@ -102,8 +102,8 @@ def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor
     several times: what it put out first.
     """
 
-    def leave(_: nn.Module, __: object, made: torch.Tensor) -> None:
-        raise _Enough(made)
+    def leave(_: nn.Module, __: object, output: torch.Tensor) -> None:
+        raise _Enough(output)
 
     hook = model.get_submodule(name).register_forward_hook(leave)
     try:
@@ -139,7 +139,7 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
         def watch(name: str, module: nn.Module) -> None:
             for hook in (
                 module.register_forward_pre_hook(recorder.enter, with_kwargs=True),
-                module.register_forward_hook(lambda m, _, made: recorder.leave(name, m, made)),
+                module.register_forward_hook(lambda m, _, output: recorder.leave(name, m, output)),
             ):
                 stack.callback(hook.remove)
 
@@ -148,7 +148,7 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
             if not any(module.children()) and not isinstance(module, nn.Sequential) and module not in inside:
                 watch(name, module)
         if isinstance(model, Classifier):
-            hook = first.register_forward_hook(lambda m, _, made: recorder.made_by(made, PICTURE))
+            hook = first.register_forward_hook(lambda m, _, output: recorder.made_by(output, PICTURE))
             stack.callback(hook.remove)
         else:
             recorder.made_by(pictures, PICTURE)
@@ -197,10 +197,10 @@ def _require_layer(model: nn.Module, name: str, calls: Sequence[Call], *, once: 
     names = [call.name for call in calls if len(call.shape) == 4]
     times, layer = names.count(name), f"layer {name!r}"
     if not times:
-        known = dict.fromkeys(names)
+        choices = dict.fromkeys(names)
         raise ParameterError(
-            f"{type(model).__name__} has no {layer} of feature maps{nearest_name(name, known)}; they are "
-            f"{', '.join(known)}"
+            f"{type(model).__name__} has no {layer} of feature maps{nearest_name(name, choices)}; they are "
+            f"{', '.join(choices)}"
         )
     if once and times > 1:
         raise ParameterError(
@@ -217,8 +217,8 @@ def last_conv(model: nn.Module) -> str:
     """
     calls = example_calls(model)
     last = max(i for i, call in enumerate(calls) if isinstance(call.module, nn.Conv2d))
-    rectified = (call.name for call in calls[last:] if isinstance(call.module, nn.ReLU))
-    return next(rectified, calls[last].name)
+    relus = (call.name for call in calls[last:] if isinstance(call.module, nn.ReLU))
+    return next(relus, calls[last].name)
 
 
 def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Call]:
@@ -231,9 +231,9 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
     calls = trace(model, pictures)
     _require_layer(model, layer, calls)
     end = [call.name for call in calls].index(layer)
-    wanted, way = {end}, {}
+    numbers, way = {end}, {}
     for number in range(end, -1, -1):
-        if number not in wanted:
+        if number not in numbers:
             continue
         call = way[number] = calls[number]
         for maker in call.inputs:
@@ -243,5 +243,5 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
                     f"{maker!r} made, which is a function and no module; how to go back through it is known "
                     "of modules only: use nn.ReLU, nn.MaxPool2d, nets.residual.Sum, …"
                 )
-        wanted |= set(call.inputs) - {PICTURE}
+        numbers |= set(call.inputs) - {PICTURE}
     return dict(sorted(way.items()))

@@ -74,8 +74,8 @@ def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THR
     """
     thresholds = np.asarray(thresholds)
     energy, inside = _flat(maps, regions)
-    found = np.full((*inside.shape[:2], len(thresholds)), np.nan)
-    for own, weight, target in zip(inside, energy, found, strict=True):
+    ious = np.full((*inside.shape[:2], len(thresholds)), np.nan)
+    for own, weight, target in zip(inside, energy, ious, strict=True):
         largest = weight.max()
         if largest <= 0:
             continue
@@ -86,7 +86,7 @@ def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THR
         both = own @ above.astype(np.float32)
         area = own.sum(axis=1, keepdims=True)
         target[:] = np.where(area > 0, both / (area + above.sum(axis=0) - both), np.nan)
-    return found.reshape(*regions.shape[:-2], len(thresholds))
+    return ious.reshape(*regions.shape[:-2], len(thresholds))
 
 
 def _flat(maps: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

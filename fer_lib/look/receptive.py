@@ -64,16 +64,16 @@ def sliding(call: Call) -> Sliding:
         raise _refused(call, "it divides by a number of its own (divisor_override)")
     if kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d):
         names = ("kernel_size", "stride", "padding", "dilation")
-        found = Sliding(*(_square(call, name) for name in names if hasattr(module, name)))
-        return replace(found, straddles=found.padding > 0 or getattr(module, "ceil_mode", False))
+        slide = Sliding(*(_square(call, name) for name in names if hasattr(module, name)))
+        return replace(slide, straddles=slide.padding > 0 or getattr(module, "ceil_mode", False))
     if kind is nn.AdaptiveAvgPool2d:
         return Sliding(*_parts(call))
     raise _refused(call, "there is no rule to go back through such a module")
 
 
 def _refused(call: Call, why: str) -> ParameterError:
-    known = ", ".join(kind.__name__ for kind in (*SLIDING, *POINTWISE))
-    return ParameterError(f"cannot go back through {call.name!r}, {call.module}: {why}. What can be: {known}")
+    kinds = ", ".join(kind.__name__ for kind in (*SLIDING, *POINTWISE))
+    return ParameterError(f"cannot go back through {call.name!r}, {call.module}: {why}. What can be: {kinds}")
 
 
 def _square(call: Call, name: str) -> int:

@@ -154,8 +154,8 @@ def region_aus(faces: FaceSet) -> tuple[str, ...]:
     """The AUs whose regions ``regions_of`` knows for ``faces``, in numeric order; none where the set has
     neither masks nor landmarks.
     """
-    known = faces.mask_aus or (() if faces.landmarks is None else LANDMARK_REGIONS)
-    return tuple(sorted(known, key=lambda au: int(au[2:])))
+    aus = faces.mask_aus or (() if faces.landmarks is None else LANDMARK_REGIONS)
+    return tuple(sorted(aus, key=lambda au: int(au[2:])))
 
 
 def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarray:
@@ -170,26 +170,26 @@ def regions_of(faces: FaceSet, rows: np.ndarray, aus: Sequence[str]) -> np.ndarr
     Raises DataError where the set has neither masks nor landmarks, for an AU without a region, for an index
     out of range, and for landmarks that are not numbers or on which both eyes lie in one place.
     """
-    known = region_aus(faces)
-    if not known:
+    choices = region_aus(faces)
+    if not choices:
         raise DataError(
             f"face set {faces.name!r} has neither masks nor landmarks, so nobody knows where its action "
             "units act; take a synthetic set, or a real one with landmarks, such as ckplus"
         )
     for au in aus:
-        if au not in known:
+        if au not in choices:
             raise DataError(
-                f"face set {faces.name!r}: no region of {au!r}{nearest_name(au, known)}; the "
-                f"{'masks' if faces.mask_aus else 'landmarks'} give {', '.join(known)}"
+                f"face set {faces.name!r}: no region of {au!r}{nearest_name(au, choices)}; the "
+                f"{'masks' if faces.mask_aus else 'landmarks'} give {', '.join(choices)}"
             )
     distinct, pairs = np.unique(np.asarray(rows), return_inverse=True)
-    chosen = faces.select(distinct)
-    if chosen.masks is not None:
-        bits = np.array([chosen.mask_aus.index(au) for au in aus], np.uint32)
-        regions = (chosen.masks[:, None] >> bits[:, None, None] & 1).astype(bool)
+    pictures = faces.select(distinct)
+    if pictures.masks is not None:
+        bits = np.array([pictures.mask_aus.index(au) for au in aus], np.uint32)
+        regions = (pictures.masks[:, None] >> bits[:, None, None] & 1).astype(bool)
     else:
-        regions = np.empty((len(chosen), len(aus), *faces.size), bool)
-        for own, points, row in zip(regions, chosen.landmarks, distinct, strict=True):
+        regions = np.empty((len(pictures), len(aus), *faces.size), bool)
+        for own, points, row in zip(regions, pictures.landmarks, distinct, strict=True):
             frame = _frame(points, f"face set {faces.name!r}, row {row}")
             for region, au in zip(own, aus, strict=True):
                 region[:] = _around_landmarks(points, frame, LANDMARK_REGIONS[au], faces.size)
@@ -212,17 +212,17 @@ def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
     ``SAME_SKIN``, and where that skin does not suffice.
     """
     rivals = np.zeros_like(regions)
-    for masks, chosen, own in zip(regions, target, rivals, strict=True):
-        right = masks[chosen]
+    for masks, unit, own in zip(regions, target, rivals, strict=True):
+        right = masks[unit]
         size, free = right.sum(), masks.any(axis=0) & ~right
         if not 0 < size <= free.sum():
             continue
         for mask, rival in zip(masks, own, strict=True):
-            left = mask & ~right
-            if left.any() and (mask & right).sum() < SAME_SKIN * (mask | right).sum():
+            rest = mask & ~right
+            if rest.any() and (mask & right).sum() < SAME_SKIN * (mask | right).sum():
                 beyond, within = (
                     cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-                    for each in (~left, left)
+                    for each in (~rest, rest)
                 )
                 nearest = np.argsort((beyond - within)[free], kind="stable")[:size]
                 rival.ravel()[np.flatnonzero(free)[nearest]] = True

@@ -56,16 +56,16 @@ def maximal_responses(
         raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
     find_layer(model, layer, once=True)
     weight = next(model.parameters())
-    home, found = weight.device, []
+    home, parts = weight.device, []
     model.to(device or home)
     try:
         for pictures in batches(faces.pixels, batch_size, device=device or home):
             maps = maps_of(model, layer, pictures.to(weight.dtype))
             values, places = maps.flatten(2).max(dim=2)
-            found.append((values.float().cpu(), places.cpu()))
+            parts.append((values.float().cpu(), places.cpu()))
     finally:
         model.to(home)
-    maxima, places = (torch.cat(part).numpy() for part in zip(*found, strict=True))
+    maxima, places = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     wrong = np.argwhere(~np.isfinite(maxima))
     if len(wrong):
         picture, number = wrong[0]
@@ -103,8 +103,8 @@ def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: 
         rows = order[:, number]
         rows = rows[responses.maxima[rows, number] > 0]
         firsts = np.unique(codes[rows], return_index=True)[1]
-        chosen = rows[np.sort(firsts)[:count]]
-        top[number, : len(chosen)] = chosen
+        best = rows[np.sort(firsts)[:count]]
+        top[number, : len(best)] = best
     return top
 
 

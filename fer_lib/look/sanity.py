@@ -41,18 +41,18 @@ def similarities(
     where there is no other picture.
     """
     # Which pixels of each map lie inside the picture: those of the picture's window, seen from the map.
-    seen = receptive_fields(-ours.corners, ours.size, ours.maps.shape[1:])
+    inside = receptive_fields(-ours.corners, ours.size, ours.maps.shape[1:])
     blank = ~(ours.maps != 0).any(axis=(1, 2)) | ~(theirs.maps != 0).any(axis=(1, 2))
     nothing = dict.fromkeys(LIKENESS_MEASURES, np.nan)
     rows = []
     for pair, cluster in enumerate(clusters):
         same = floor = nothing
         if not blank[pair]:
-            same = _measured(ours.maps[pair], theirs.maps[pair], seen[pair])
+            same = _measured(ours.maps[pair], theirs.maps[pair], inside[pair])
             elsewhere = np.flatnonzero(~blank & (pictures != pictures[pair]))
             if len(elsewhere):
                 beside = elsewhere[np.searchsorted(elsewhere, pair) % len(elsewhere)]
-                floor = _measured(ours.maps[pair], theirs.maps[beside], seen[pair] & seen[beside])
+                floor = _measured(ours.maps[pair], theirs.maps[beside], inside[pair] & inside[beside])
         rows += [(cluster, measure, same[measure], floor[measure]) for measure in LIKENESS_MEASURES]
     return pd.DataFrame(rows, columns=["cluster", "measure", "similarity", "floor"])
 
@@ -119,11 +119,11 @@ def cascading_randomisation(
     """
     pictures, index, filters = _pairs(faces, rows, filters)
     subjects = known_subjects(faces, rows)
-    trained = project(model, layer, pictures, index, filters, method=method)
+    reference = project(model, layer, pictures, index, filters, method=method)
     convolutions = _convolutions(model, layer, pictures)
     about = {"method": method, "step": 0, "layer": ""}
-    found = [similarities(trained, trained, index, subjects).assign(**about)]
-    at = {"positions": trained.positions, "method": method}
+    tables = [similarities(reference, reference, index, subjects).assign(**about)]
+    at = {"positions": reference.positions, "method": method}
     generator = torch.Generator().manual_seed(seed)
     for _ in range(draws):
         random = copy.deepcopy(model)
@@ -133,8 +133,8 @@ def cascading_randomisation(
                 _renormalise(random, convolution, normalisation, pictures)
             maps = project(random, layer, pictures, index, filters, **at)
             about = {"method": method, "step": step, "layer": convolution}
-            found.append(similarities(trained, maps, index, subjects).assign(**about))
-    return pd.concat(found, ignore_index=True)
+            tables.append(similarities(reference, maps, index, subjects).assign(**about))
+    return pd.concat(tables, ignore_index=True)
 
 
 def similarities_across_networks(
@@ -173,8 +173,8 @@ def similarities_across_networks(
     off = maps[index, :, ours.positions[:, 0], ours.positions[:, 1]] <= 0
     alike[off | np.isnan(alike)] = -np.inf
     # Where all are off the first stands in: its map is zero, and it is not compared.
-    matched = alike.argmax(axis=1)
-    theirs = project(other, layer, pictures, index, matched, positions=ours.positions, method=method)
+    partners = alike.argmax(axis=1)
+    theirs = project(other, layer, pictures, index, partners, positions=ours.positions, method=method)
     return similarities(ours, theirs, index, known_subjects(faces, rows)).assign(method=method)
 
 
@@ -210,8 +210,8 @@ def _randomise(model: nn.Module, name: str, generator: torch.Generator) -> None:
     convolution = model.get_submodule(name)
     weight = convolution.weight
     # Drawn on the CPU: the same numbers wherever the network is.
-    drawn = torch.randn(weight.shape, generator=generator)
-    weight.copy_(drawn.to(weight) * weight.square().mean().sqrt())
+    noise = torch.randn(weight.shape, generator=generator)
+    weight.copy_(noise.to(weight) * weight.square().mean().sqrt())
     if convolution.bias is not None:
         convolution.bias.zero_()
 

@@ -53,7 +53,7 @@ def neurons(
     for number, call in way.items():
         slide = sliding(call)
         need = slide.below(fields[number])
-        given = []
+        inputs = []
         for maker in call.inputs:
             value = values[maker]
             if need != fields[maker]:  # another branch sees more of the same map
@@ -61,10 +61,10 @@ def neurons(
                 inner = slice(offset, offset + need.size)
                 value = value[:, :, inner, inner]
             if slide.straddles:
-                padded = -torch.inf if isinstance(call.module, nn.MaxPool2d) else 0
-                value = _fenced(value, need, places, call.given[2:], padded)
-            given.append(value)
-        values[number] = _passed(call, slide, given, relu, fields[number], places)
+                padding = -torch.inf if isinstance(call.module, nn.MaxPool2d) else 0
+                value = _fenced(value, need, places, call.given[2:], padding)
+            inputs.append(value)
+        values[number] = _passed(call, slide, inputs, relu, fields[number], places)
     return values[max(way)][:, :, 0, 0]
 
 
@@ -97,7 +97,7 @@ def _fenced(
 def _passed(
     call: Call,
     slide: Sliding,
-    given: list[torch.Tensor],
+    inputs: list[torch.Tensor],
     relu: ReLURule,
     field: ReceptiveField,
     places: torch.Tensor,
@@ -105,7 +105,7 @@ def _passed(
     """What ``call``'s module makes of windows of its input, without padding: they hold what lies beyond
     borders.
     """
-    module, maps = call.module, given[0]
+    module, maps = call.module, inputs[0]
     match module:
         case nn.Conv2d(in_channels=1):
             return _product_of_patches(module, slide, maps)
@@ -129,7 +129,7 @@ def _passed(
                 return means
             return means * (slide.kernel**2 / _counted(call, slide, field, places).to(means.dtype))
         case Sum():
-            return maps + given[1]
+            return maps + inputs[1]
     return maps  # dropout in evaluation mode, identity
 
 

@@ -54,11 +54,11 @@ class Classifier(nn.Module):
         size, sides = self.arguments["size"], pictures.shape[2:]
         fits = all(map(self._fits, sides)) if self.any_size else sides == (size, size)
         if pictures.ndim != 4 or pictures.shape[1] != 1 or not fits:
-            built = f"(B, 1, {size}, {size})"
+            shape = f"(B, 1, {size}, {size})"
             if self.any_size:
-                built = f"(B, 1, H, W) with sides that are multiples of 8, at least {self.smallest},"
+                shape = f"(B, 1, H, W) with sides that are multiples of 8, at least {self.smallest},"
             raise ParameterError(
-                f"this {type(self).__name__} was built for pictures {built} and was given "
+                f"this {type(self).__name__} was built for pictures {shape} and was given "
                 f"{tuple(pictures.shape)}; give another size, or build it with this one"
             )
 

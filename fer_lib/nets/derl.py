@@ -80,12 +80,12 @@ class Generator(nn.Module):
         smallest = nn.Conv2d(before, before, 3, padding=1, bias=False)
         self.decoder.add_module(f"up{sides[-1]}", _block(smallest, before))
         for side, (width, narrower) in zip(reversed(sides[:-1]), pairwise(reversed(widths)), strict=True):
-            given = width if side == sides[-2] else (1 + skips) * width
-            doubling = nn.ConvTranspose2d(given, narrower, 4, 2, 1, bias=False)
+            channels = width if side == sides[-2] else (1 + skips) * width
+            doubling = nn.ConvTranspose2d(channels, narrower, 4, 2, 1, bias=False)
             self.decoder.add_module(f"up{side}", _block(doubling, narrower))
-        given = widths[0] if len(widths) == 1 else (1 + skips) * widths[0]
+        channels = widths[0] if len(widths) == 1 else (1 + skips) * widths[0]
         self.picture = nn.Sequential()
-        self.picture.add_module("conv", nn.ConvTranspose2d(given, 1, 4, 2, 1))
+        self.picture.add_module("conv", nn.ConvTranspose2d(channels, 1, 4, 2, 1))
         self.picture.add_module("sigmoid", nn.Sigmoid())
         _initialise(self, generator)
 
@@ -104,21 +104,21 @@ class Generator(nn.Module):
         In one pass, in the mode in which the generator is: the paper's second stage has it frozen and in
         evaluation mode.
         """
-        seen, _ = self._answers(pictures)
-        return {name: torch.cat((seen[down], seen[up]), dim=1) for name, (down, up) in self.pairs.items()}
+        maps, _ = self._answers(pictures)
+        return {name: torch.cat((maps[down], maps[up]), dim=1) for name, (down, up) in self.pairs.items()}
 
     def _answers(self, pictures: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """The maps of every layer by name, and what the output is given."""
         _check_pictures(self, pictures, 1)
-        seen: dict[str, torch.Tensor] = {}
+        maps: dict[str, torch.Tensor] = {}
         values = self.standardise(pictures)
         for name, stage in self.encoder.named_children():
-            values = seen[f"encoder.{name}"] = stage(values)
+            values = maps[f"encoder.{name}"] = stage(values)
         for place, (down, up) in enumerate(reversed(self.pairs.values())):
-            values = seen[up] = self.get_submodule(up)(values)
+            values = maps[up] = self.get_submodule(up)(values)
             if place and self.arguments["skips"]:
-                values = torch.cat((values, seen[down]), dim=1)
-        return seen, values
+                values = torch.cat((values, maps[down]), dim=1)
+        return maps, values
 
 
 class Discriminator(nn.Module):
@@ -211,8 +211,8 @@ class ResidueClassifier(nn.Module):
 
     def forward(self, residues: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         answers = {name: local(residues[name]) for name, local in self.locals.items()}
-        joined = torch.cat([features for _, features in answers.values()], dim=1)
-        return self.output(joined), {name: logits for name, (logits, _) in answers.items()}
+        fusion = torch.cat([features for _, features in answers.values()], dim=1)
+        return self.output(fusion), {name: logits for name, (logits, _) in answers.items()}
 
 
 def _check_halvings(size: int, widths: tuple[int, ...]) -> None:

@@ -96,8 +96,8 @@ class Dense(nn.Module):
         self.weight = nn.Parameter(torch.empty(networks, outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(networks, outputs))
 
-    def forward(self, given: torch.Tensor) -> torch.Tensor:
-        return torch.baddbmm(self.bias[:, None], given, self.weight.transpose(1, 2))
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.baddbmm(self.bias[:, None], inputs, self.weight.transpose(1, 2))
 
 
 class Readers(nn.ModuleList):
@@ -139,19 +139,19 @@ class LSTMs(nn.Module):
         running = int(packed.batch_sizes[0])
         state = gates.new_zeros(networks, self.hidden, running)
         cell = pooled = torch.zeros_like(state)
-        ended = []
+        finals = []
         counts = packed.batch_sizes.tolist()
         # Split at once: the gradient of each single slice would be as large as all of them.
         for count, now in zip(counts, gates.split(counts, dim=2), strict=True):
             if count < running:  # clips come longest first: those that have ended are the last ones
-                ended.append((state if self.last else pooled)[:, :, count:])
-                state, cell, pooled = (kept[:, :, :count] for kept in (state, cell, pooled))
+                finals.append((state if self.last else pooled)[:, :, count:])
+                state, cell, pooled = (memory[:, :, :count] for memory in (state, cell, pooled))
                 running = count
-            entering, kept, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
-            cell = kept.sigmoid() * cell + entering.sigmoid() * new.tanh()
+            entering, memory, new, leaving = torch.baddbmm(now, self.from_state.weight, state).chunk(GATES, 1)
+            cell = memory.sigmoid() * cell + entering.sigmoid() * new.tanh()
             state = leaving.sigmoid() * cell.tanh()
             pooled = pooled + state
-        states = torch.cat([state if self.last else pooled, *reversed(ended)], dim=2).transpose(1, 2)
+        states = torch.cat([state if self.last else pooled, *reversed(finals)], dim=2).transpose(1, 2)
         states = states.index_select(1, packed.unsorted_indices)
         return states if self.last else states / lengths.to(states)[:, None]
 
@@ -200,6 +200,6 @@ class SeededDropout(nn.Module):
         if not self.training or not self.share:
             return states
         shape = states.shape[1:]
-        kept = torch.stack([torch.rand(shape, generator=g) >= self.share for g in self.generators])
-        scaled = kept.to(states.device, states.dtype) / (1 - self.share)
-        return states * scaled[self.mask_of]
+        mask = torch.stack([torch.rand(shape, generator=g) >= self.share for g in self.generators])
+        weights = mask.to(states.device, states.dtype) / (1 - self.share)
+        return states * weights[self.mask_of]

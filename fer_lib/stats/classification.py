@@ -20,30 +20,30 @@ from ferbook.estimate import Estimate
 
 
 def confusion_sums(
-    labels: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, n_classes: int
+    labels: np.ndarray, predictions: np.ndarray, clusters: np.ndarray, n_classes: int
 ) -> np.ndarray:
     """int64 (clusters, classes, classes): each cluster's confusion matrix, rows the truth.
 
-    ``labels``, ``predicted``: class indices (N,); ``clusters``: any int codes (N,), one per subject; give
+    ``labels``, ``predictions``: class indices (N,); ``clusters``: any int codes (N,), one per subject; give
     each picture its own where nothing says who is on it. Raises DataError where lengths differ or an index is
     not a class.
     """
-    labels, predicted, clusters = (np.asarray(a) for a in (labels, predicted, clusters))
-    if not len(labels) == len(predicted) == len(clusters):
+    labels, predictions, clusters = (np.asarray(a) for a in (labels, predictions, clusters))
+    if not len(labels) == len(predictions) == len(clusters):
         raise DataError(
-            f"{len(labels)} labels, {len(predicted)} predictions and {len(clusters)} cluster codes: give "
+            f"{len(labels)} labels, {len(predictions)} predictions and {len(clusters)} cluster codes: give "
             "one of each per picture"
         )
     if not len(labels):
         raise DataError("no picture to score")
-    for name, indices in (("label", labels), ("prediction", predicted)):
+    for name, indices in (("label", labels), ("prediction", predictions)):
         wrong = np.flatnonzero((indices < 0) | (indices >= n_classes))
         if len(wrong):
             raise DataError(
                 f"picture {wrong[0]}: {name} {indices[wrong[0]]} is not one of the {n_classes} classes"
             )
     names, codes = np.unique(clusters, return_inverse=True)
-    cells = (codes * n_classes + labels) * n_classes + predicted
+    cells = (codes * n_classes + labels) * n_classes + predictions
     counts = np.bincount(cells, minlength=len(names) * n_classes**2)
     return counts.reshape(len(names), n_classes, n_classes)
 
@@ -76,18 +76,18 @@ def _estimate(
     value: Callable[[np.ndarray, np.ndarray], float],
     statistic: Callable[[np.ndarray], np.ndarray],
     labels: np.ndarray,
-    predicted: np.ndarray,
+    predictions: np.ndarray,
     clusters: np.ndarray,
     draws: int,
     seed: int,
     tolerance: float,
 ) -> Estimate:
-    n_classes = int(max(np.max(labels, initial=0), np.max(predicted, initial=0))) + 1
-    sums = confusion_sums(labels, predicted, clusters, n_classes)
+    n_classes = int(max(np.max(labels, initial=0), np.max(predictions, initial=0))) + 1
+    sums = confusion_sums(labels, predictions, clusters, n_classes)
     return bootstrap(
         sums,
         statistic,
-        value(labels, predicted),
+        value(labels, predictions),
         draws=draws,
         seed=seed,
         of="clusters",
@@ -99,7 +99,7 @@ def _estimate(
 
 def accuracy(
     labels: np.ndarray,
-    predicted: np.ndarray,
+    predictions: np.ndarray,
     clusters: np.ndarray,
     *,
     draws: int = 2000,
@@ -108,16 +108,16 @@ def accuracy(
 ) -> Estimate:
     """Share of pictures that are named rightly, with its interval over draws of subjects.
 
-    ``labels``, ``predicted``: class indices (N,); ``clusters``: int codes (N,), one per subject;
+    ``labels``, ``predictions``: class indices (N,); ``clusters``: int codes (N,), one per subject;
     ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``. Raises DataError where lengths
     differ or there is no picture.
     """
-    return _estimate(accuracy_score, accuracy_of, labels, predicted, clusters, draws, seed, tolerance)
+    return _estimate(accuracy_score, accuracy_of, labels, predictions, clusters, draws, seed, tolerance)
 
 
 def balanced_accuracy(
     labels: np.ndarray,
-    predicted: np.ndarray,
+    predictions: np.ndarray,
     clusters: np.ndarray,
     *,
     draws: int = 2000,
@@ -127,12 +127,12 @@ def balanced_accuracy(
     """Mean of the recalls of the classes that occur; arguments as in ``accuracy``."""
     # balanced_accuracy_score warns of classes that are predicted but never true; this is the same mean.
     value = partial(recall_score, labels=np.unique(labels), average="macro")
-    return _estimate(value, balanced_accuracy_of, labels, predicted, clusters, draws, seed, tolerance)
+    return _estimate(value, balanced_accuracy_of, labels, predictions, clusters, draws, seed, tolerance)
 
 
 def macro_f1(
     labels: np.ndarray,
-    predicted: np.ndarray,
+    predictions: np.ndarray,
     clusters: np.ndarray,
     *,
     draws: int = 2000,
@@ -141,10 +141,10 @@ def macro_f1(
 ) -> Estimate:
     """Mean F1 of the classes that occur or are predicted; arguments as in ``accuracy``."""
     value = partial(f1_score, average="macro", zero_division=0)
-    return _estimate(value, macro_f1_of, labels, predicted, clusters, draws, seed, tolerance)
+    return _estimate(value, macro_f1_of, labels, predictions, clusters, draws, seed, tolerance)
 
 
-def confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Counts (classes × classes): rows are the true emotion, columns the predicted one."""
-    counts = confusion_matrix(labels, predicted, labels=range(len(classes)))
+    counts = confusion_matrix(labels, predictions, labels=range(len(classes)))
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))

@@ -90,10 +90,10 @@ def hold_contest(
         ]
     )
     answers = np.concatenate([contender.probabilities for contender in contenders])
-    scored = score_trainings(
+    scores = score_trainings(
         table, answers, labels, pd.factorize(subjects)[0], ["name"], draws=draws, seed=seed
     )
-    return Contest(scored, names)
+    return Contest(scores, names)
 
 
 def contest_table(contest: Contest, measure: str = "macro_f1") -> pd.DataFrame:

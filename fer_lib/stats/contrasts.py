@@ -78,21 +78,21 @@ def score_trainings(
     """
     n_classes = probabilities.shape[2]
     sums = [
-        confusion_sums(labels, given.argmax(axis=1), clusters, n_classes).astype(np.float32)
-        for given in probabilities
+        confusion_sums(labels, answers.argmax(axis=1), clusters, n_classes).astype(np.float32)
+        for answers in probabilities
     ]
     count = len(sums[0])
     weights = np.concatenate([part.astype(np.float32) for part in cluster_weights(count, draws, seed)])
-    drawn = {name: np.empty((len(table), draws)) for name in SCORE_MEASURES}
+    replicates = {name: np.empty((len(table), draws)) for name in SCORE_MEASURES}
     values = {name: np.empty(len(table)) for name in SCORE_MEASURES}
     for row, own in enumerate(sums):
         totals = (weights @ own.reshape(count, -1)).reshape(draws, n_classes, n_classes)
         for name, measure in SCORE_MEASURES.items():
-            drawn[name][row] = measure(totals.astype(np.float64))
+            replicates[name][row] = measure(totals.astype(np.float64))
             values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
-    scored = table.assign(**values).reset_index(drop=True)
-    spread, freedom = _spread(scored, condition)
-    return TrainingScores(scored, drawn, spread, freedom, len(labels), count)
+    scores = table.assign(**values).reset_index(drop=True)
+    spread, freedom = _spread(scores, condition)
+    return TrainingScores(scores, replicates, spread, freedom, len(labels), count)
 
 
 def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, float], int]:
@@ -112,13 +112,13 @@ def minus(first: TrainingScores, second: TrainingScores, condition: Sequence[str
     gaps = {name: first.table[name] - second.table[name] for name in SCORE_MEASURES}
     table = first.table.assign(**gaps)
     spread, freedom = _spread(table, condition)
-    drawn = {name: first.drawn[name] - second.drawn[name] for name in SCORE_MEASURES}
+    replicates = {name: first.drawn[name] - second.drawn[name] for name in SCORE_MEASURES}
     pictures, clusters = first.pictures + second.pictures, min(first.clusters, second.clusters)
-    return TrainingScores(table, drawn, spread, freedom, pictures, clusters)
+    return TrainingScores(table, replicates, spread, freedom, pictures, clusters)
 
 
 def contrast(
-    scored: TrainingScores,
+    scores: TrainingScores,
     weights: np.ndarray,
     measure: str = "accuracy",
     *,
@@ -137,11 +137,11 @@ def contrast(
     its value: percentiles of a small split's macro F1 can miss it.
     """
     lucky = np.zeros(len(weights)) if same_networks else _lucky(weights, without_seed)
-    if scored.freedom and lucky.any():
-        covers = f" and of the seeds (pooled, {scored.freedom} degrees of freedom)"
+    if scores.freedom and lucky.any():
+        covers = f" and of the seeds (pooled, {scores.freedom} degrees of freedom)"
     else:
         covers = "; the seeds are not covered"
-    return _mean_contrast((scored,), (weights,), (lucky,), measure, unit, tolerance, "clusters", covers)
+    return _mean_contrast((scores,), (weights,), (lucky,), measure, unit, tolerance, "clusters", covers)
 
 
 def contrast_of_sets(
@@ -157,8 +157,8 @@ def contrast_of_sets(
     pictures.
     """
     lucky = [_lucky(own, fixed) for own, fixed in zip(weights, without_seed, strict=True)]
-    covered = "" if all(scored.freedom for scored in scores) else "not "
-    covers = f", each set by itself; the luck of the networks is {covered}covered"
+    negation = "" if all(each.freedom for each in scores) else "not "
+    covers = f", each set by itself; the luck of the networks is {negation}covered"
     people = "people in the smallest set"
     return _mean_contrast(scores, weights, lucky, measure, unit, tolerance, people, covers)
 
@@ -180,25 +180,25 @@ def _mean_contrast(
     scale = 1 if unit == "share" else POINTS
     pairs = list(zip(scores, weights, strict=True))
     return two_way_interval(
-        scale * float(np.mean([own @ scored.table[measure].to_numpy() for scored, own in pairs])),
-        scale * np.mean([own @ scored.drawn[measure] for scored, own in pairs], axis=0),
-        min(scored.clusters for scored in scores),
+        scale * float(np.mean([own @ each.table[measure].to_numpy() for each, own in pairs])),
+        scale * np.mean([own @ each.drawn[measure] for each, own in pairs], axis=0),
+        min(each.clusters for each in scores),
         [
-            Luck(scale * scored.spread[measure] * np.sqrt((own**2).sum()) / len(scores), scored.freedom)
-            for scored, own in zip(scores, lucky, strict=True)
-            if scored.freedom and own.any()
+            Luck(scale * each.spread[measure] * np.sqrt((own**2).sum()) / len(scores), each.freedom)
+            for each, own in zip(scores, lucky, strict=True)
+            if each.freedom and own.any()
         ],
         limits=(0, 1) if unit == "share" else (-np.inf, np.inf),
         of=of,
         besides=covers,
-        n=sum(scored.pictures for scored in scores),
+        n=sum(each.pictures for each in scores),
         unit=unit,
         tolerance=scale * tolerance,
     )
 
 
 def mean_score(
-    scored: TrainingScores,
+    scores: TrainingScores,
     keep: np.ndarray,
     measure: str = "accuracy",
     *,
@@ -206,12 +206,12 @@ def mean_score(
     tolerance: float = 0.0,
 ) -> Estimate:
     """Mean of the trainings where the mask ``keep`` is true; the rest as of ``contrast``."""
-    weights = scored.weights(keep)
-    return contrast(scored, weights, measure, without_seed=without_seed, tolerance=tolerance)
+    weights = scores.weights(keep)
+    return contrast(scores, weights, measure, without_seed=without_seed, tolerance=tolerance)
 
 
 def difference(
-    scored: TrainingScores,
+    scores: TrainingScores,
     first: np.ndarray,
     second: np.ndarray,
     measure: str = "accuracy",
@@ -224,8 +224,8 @@ def difference(
     ``contrast``.
     """
     return contrast(
-        scored,
-        scored.weights(first) - scored.weights(second),
+        scores,
+        scores.weights(first) - scores.weights(second),
         measure,
         unit="",
         same_networks=same_networks,

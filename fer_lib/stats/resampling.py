@@ -51,10 +51,10 @@ def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray
     at_once = max(1, MOST_WEIGHTS // clusters)
     for start in range(0, draws, at_once):
         rows = min(at_once, draws - start)
-        drawn = generator.integers(clusters, size=(rows, clusters))
+        indices = generator.integers(clusters, size=(rows, clusters))
         # One count for all rows.
-        drawn += clusters * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
+        indices += clusters * np.arange(rows)[:, None]
+        counts = np.bincount(indices.ravel(), minlength=rows * clusters).reshape(rows, clusters)
         yield counts.astype(np.float64)
 
 
@@ -103,11 +103,11 @@ def bounds(
     shape = np.shape(draws)[1:]
     clusters = np.broadcast_to(clusters, shape).ravel()
     draws = np.reshape(draws, (len(draws), -1))
-    defined = np.isfinite(draws)
-    quantile = np.quantile if defined.all() else np.nanquantile
-    draws = draws if defined.all() else np.where(defined, draws, np.nan)
+    finite = np.isfinite(draws)
+    quantile = np.quantile if finite.all() else np.nanquantile
+    draws = draws if finite.all() else np.where(finite, draws, np.nan)
     low, high = np.full((2, draws.shape[1]), np.nan)
-    there = defined.any(axis=0) & (clusters > 1)
+    there = finite.any(axis=0) & (clusters > 1)
     there[there] = np.nanmax(draws[:, there], axis=0) - np.nanmin(draws[:, there], axis=0) >= SAME
     for count in np.unique(clusters[there]):
         own = there & (clusters == count)
@@ -146,19 +146,19 @@ def interval(
     if clusters < 2:
         return Estimate(value, why=f"fewer than two {of}", **about)
     low, high = bounds(draws, clusters, value, reflected=reflected)
-    defined = int(np.isfinite(draws).sum())
+    count = int(np.isfinite(draws).sum())
     if np.isnan(low):
         same = f"all draws of the {clusters} {of} give the same value"
-        return Estimate(value, why=same if defined else "it is undefined in every draw", **about)
+        return Estimate(value, why=same if count else "it is undefined in every draw", **about)
     kind = "reflected expanded percentile" if reflected else "expanded percentile"
-    how = how or f"{100 * CONFIDENCE:g} % {kind} bootstrap, {defined} draws of {clusters} {of}{besides}"
+    how = how or f"{100 * CONFIDENCE:g} % {kind} bootstrap, {count} draws of {clusters} {of}{besides}"
     return Estimate(value, low, high, how=how, freedom=freedom or clusters - 1, **about)
 
 
 def mean_of_defined(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """The mean of ``values`` along ``axis`` over those that are finite; NaN where none is."""
-    defined = np.isfinite(values)
-    total, number = np.where(defined, values, 0).sum(axis), defined.sum(axis)
+    finite = np.isfinite(values)
+    total, number = np.where(finite, values, 0).sum(axis), finite.sum(axis)
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
 
 
@@ -193,9 +193,9 @@ def bootstrap(
     """
     if value is None:
         value = float(statistic(sums.sum(axis=0)[None])[0])
-    drawn = statistic(resampled_sums(sums, draws, seed)) if len(sums) > 1 else np.empty(0)
+    replicates = statistic(resampled_sums(sums, draws, seed)) if len(sums) > 1 else np.empty(0)
     about = {"of": of, "besides": besides, "n": n, "unit": unit, "tolerance": tolerance}
-    return interval(value, drawn, len(sums), reflected=reflected, **about)
+    return interval(value, replicates, len(sums), reflected=reflected, **about)
 
 
 RERUN_TOLERANCE = 0.05

@@ -104,10 +104,10 @@ def networks_and_draws(
     each of D draws of so many ``people``, the same draws for all.
     """
     networks = len(values)
-    covered = f" and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
+    remark = f" and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
     mean, lucks = values.mean(axis=0), networks_luck(values[:, 0])
     about = {"n": n, "unit": unit, "tolerance": tolerance}
-    return two_way_interval(float(mean[0]), mean[1:], people, lucks, besides=covered, **about)
+    return two_way_interval(float(mean[0]), mean[1:], people, lucks, besides=remark, **about)
 
 
 def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS, seed: int = 0) -> np.ndarray:

@@ -103,12 +103,12 @@ def transformed(
         height / width,
     )
     grid = F.affine_grid(matrices, [batch, 1, *(size or (height, width))], align_corners=False)
-    moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    samples = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def per_picture(values: torch.Tensor) -> torch.Tensor:
         return values.view(batch, 1, 1, 1)
 
-    grey = moved.pow(per_picture(between(gamma, *augmentation.gamma)))
+    grey = samples.pow(per_picture(between(gamma, *augmentation.gamma)))
     grey = grey * per_picture(between(gain, *augmentation.gain))
     grey = grey + per_picture(between(offset, -augmentation.offset, augmentation.offset))
     return grey.clamp(0, 1)

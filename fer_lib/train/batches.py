@@ -137,7 +137,7 @@ def face_loaders(
         if not len(part):
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
     # Both at once: an emotion that is no class is refused in either.
-    labels, judged = train.labels(classes), valid.labels(classes)
+    labels, valid_labels = train.labels(classes), valid.labels(classes)
     return DataLoaders(
         FaceBatches(
             train.pixels,
@@ -148,7 +148,7 @@ def face_loaders(
             shuffle=True,
             seed=seed,
         ),
-        FaceBatches(valid.pixels, judged, batch_size, device=device),
+        FaceBatches(valid.pixels, valid_labels, batch_size, device=device),
         device=torch.device(device),
     )
 

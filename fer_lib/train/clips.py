@@ -99,19 +99,18 @@ def train_clips(
     model = ClipLSTM(*sizes, seeds=seeds)
     own = features.ndim == 4
     scales = [
-        scaling(features[network] if own else features, lengths, chosen)
-        for network, chosen in enumerate(train)
+        scaling(features[network] if own else features, lengths, mask) for network, mask in enumerate(train)
     ]
     model.standardise_by(*(torch.from_numpy(np.stack(part)) for part in zip(*scales, strict=True)))
     model.to(device)
     weights = clip_weights(labels, n_classes, train)
-    minimised, validated = (torch.from_numpy(weights * part).float() for part in (train, valid))
+    train_weights, valid_weights = (torch.from_numpy(weights * part).float() for part in (train, valid))
     batch = ClipBatch(features, lengths, labels, device)
-    curve = ClipCurve(SeparateLosses(validated).to(device), torch.from_numpy(valid).to(device), watch)
+    curve = ClipCurve(SeparateLosses(valid_weights).to(device), torch.from_numpy(valid).to(device), watch)
     learner = silent_learner(
         DataLoaders(batch, batch, device=torch.device(device)),
         model,
-        SeparateLosses(minimised).to(device),
+        SeparateLosses(train_weights).to(device),
         torch.optim.AdamW,
         [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
         Precision("fp32", channels_last=False),
@@ -192,8 +191,8 @@ class SeparateLosses(nn.Module):
 
     def each(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(M,): the loss of each network."""
-        repeated = labels.expand(len(logits), -1)
-        errors = F.cross_entropy(logits.movedim(2, 1), repeated, reduction="none")
+        targets = labels.expand(len(logits), -1)
+        errors = F.cross_entropy(logits.movedim(2, 1), targets, reduction="none")
         return (errors * self.shares).sum(dim=1)
 
 
@@ -220,7 +219,7 @@ class ClipCurve(Callback):
         self.best_logits: torch.Tensor | None = None
         self.hook = self.model.lstm.register_forward_hook(self._keep)
 
-    def _keep(self, layer: nn.Module, given: tuple, states: torch.Tensor) -> None:
+    def _keep(self, layer: nn.Module, inputs: tuple, states: torch.Tensor) -> None:
         self.states = states.detach()
 
     def after_pred(self) -> None:
@@ -257,12 +256,12 @@ class ClipCurve(Callback):
         score = mean_recall(logits.argmax(dim=2), labels, self.valid).cpu()
         better = valid_loss < self.best_loss
         self.best_epoch[better], self.best_loss[better] = epoch, valid_loss[better]
-        chosen = better.to(logits.device)
+        index = better.to(logits.device)
         for name, value in self.model.state_dict().items():
-            self.best_weights[name][chosen] = value[chosen]
+            self.best_weights[name][index] = value[index]
         if self.best_logits is None:
             self.best_logits = logits.clone()
-        self.best_logits[chosen] = logits[chosen]
+        self.best_logits[index] = logits[index]
         if self.watch:
             self.seen.append(logits.softmax(dim=2).cpu())
         self.rows.append({"train_loss": train_loss, "valid_loss": valid_loss, "valid_score": score})
@@ -291,14 +290,14 @@ class ClipCurve(Callback):
         )
 
 
-def mean_recall(answers: torch.Tensor, labels: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """float64 (M,): mean over classes of the share of right ``answers`` (M, C) among the clips ``chosen``,
+def mean_recall(answers: torch.Tensor, labels: torch.Tensor, subset: torch.Tensor) -> torch.Tensor:
+    """float64 (M,): mean over classes of the share of right ``answers`` (M, C) among the clips ``subset``,
     bool (M, C).
 
     Of the classes that occur among them; unweighted average recall.
     """
     kinds = F.one_hot(labels).double()
-    counts = chosen.double() @ kinds
-    right = ((answers == labels) & chosen).double() @ kinds
+    counts = subset.double() @ kinds
+    right = ((answers == labels) & subset).double() @ kinds
     present = counts > 0
     return (right / counts.where(present, 1)).sum(dim=1) / present.sum(dim=1)

@@ -75,17 +75,17 @@ def cross_validate(
     """
     available = len(protocol.folds)
     # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
-    divided = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
+    fold_sets = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
     results: list[FoldResult] = []
     networks: list[nn.Module] = []
-    for number, chosen in enumerate(divided):
+    for number, fold in enumerate(fold_sets):
         if without_copies:
-            chosen = training_without_copies(chosen)
+            fold = training_without_copies(fold)
         seed_everything(seed)
         model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
         networks.append(model)
         training = train(
-            chosen,
+            fold,
             model,
             protocol.classes,
             recipe,
@@ -94,8 +94,8 @@ def cross_validate(
             precision=precision,
             checkpoints=checkpoints,
         )
-        probabilities = predict(model, chosen.split("test"), test_time=test_time, device=device)
-        results.append(FoldResult(number, chosen, training, probabilities))
+        probabilities = predict(model, fold.split("test"), test_time=test_time, device=device)
+        results.append(FoldResult(number, fold, training, probabilities))
     return CrossValidation(protocol, tuple(results), networks[0])
 
 
@@ -103,5 +103,5 @@ def training_without_copies(faces: FaceSet) -> FaceSet:
     """``faces`` without the training pictures that equal, pixel for pixel, one of the validation or the test
     split.
     """
-    copied = exact_copies(faces, inside="test") | exact_copies(faces, inside="valid")
-    return faces.select(~(copied & faces.table["split"].eq("train").to_numpy()))
+    copies = exact_copies(faces, inside="test") | exact_copies(faces, inside="valid")
+    return faces.select(~(copies & faces.table["split"].eq("train").to_numpy()))

@@ -11,17 +11,17 @@ import torch
 from ferbook.errors import ParameterError
 
 
-def pick_device(requested: str = "auto") -> torch.device:
+def pick_device(choice: str = "auto") -> torch.device:
     """``auto`` takes CUDA, then Apple's MPS, then the CPU. Raises ParameterError for a device that is not
     there.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if requested == "auto":
+    if choice == "auto":
         return torch.device(next(name for name, there in available.items() if there))
-    if not available.get(requested, False):
+    if not available.get(choice, False):
         there = ", ".join(name for name, is_there in available.items() if is_there)
-        raise ParameterError(f"device = {requested!r} is not available on this machine; it has: {there}")
-    return torch.device(requested)
+        raise ParameterError(f"device = {choice!r} is not available on this machine; it has: {there}")
+    return torch.device(choice)
 
 
 def _processor() -> str:
@@ -63,7 +63,7 @@ def keep_freed_memory(keep: bool = True) -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):
         return False
-    understood = [library.mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()]
+    outcomes = [library.mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()]
     if not keep:
         library.malloc_trim(0)
-    return all(understood)
+    return all(outcomes)

@@ -53,11 +53,11 @@ def evaluate(
         raise DataError("every picture of the split 'test' also stands in the training split")
     pictures = FaceSet.concat(tests[0].name, tests)
     pooled = np.concatenate([probabilities for _, probabilities in answers])
-    labels, predicted = pictures.labels(classes), pooled.argmax(axis=1)
+    labels, predictions = pictures.labels(classes), pooled.argmax(axis=1)
     clusters = independent_groups(pictures)
     # A picture's weight in the mean of the folds' accuracies.
     weights = np.concatenate([np.full(len(test), 1 / (len(tests) * len(test))) for test in tests])
-    right = weights * (labels == predicted)
+    right = weights * (labels == predictions)
     metrics = {
         "protocol_accuracy": bootstrap(
             cluster_sums(np.column_stack([right, weights]), clusters),
@@ -71,14 +71,14 @@ def evaluate(
         ),
         "test_accuracy_without_copies": accuracy(
             labels[fresh],
-            predicted[fresh],
+            predictions[fresh],
             clusters[fresh],
             draws=draws,
             seed=seed,
             tolerance=RERUN_TOLERANCE,
         ),
     }
-    return Evaluation(pictures, pooled, metrics, confusion(labels, predicted, classes))
+    return Evaluation(pictures, pooled, metrics, confusion(labels, predictions, classes))
 
 
 def score_on(

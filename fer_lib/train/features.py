@@ -21,37 +21,39 @@ Readout = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def collected(
     model: Classifier,
     faces: FaceSet,
-    wanted: Mapping[str, tuple[nn.Module, Readout]],
+    readouts: Mapping[str, tuple[nn.Module, Readout]],
     *,
     batch_size: int = 256,
 ) -> dict[str, np.ndarray]:
     """By name float32 (N, F): what was read at a module of ``model`` while each picture of ``faces``
     passed, in evaluation mode, where the model is.
 
-    ``wanted``: by name the module, and what to read there, a function of what it is given and what it makes.
-    Raises DataError where there is no picture. The model's mode and hooks stay as they were.
+    ``readouts``: by name the module, and what to read there, a function of what it is given and what it
+    makes. Raises DataError where there is no picture. The model's mode and hooks stay as they were.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture")
-    kept: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    outputs: dict[str, list[np.ndarray]] = {name: [] for name in readouts}
 
     def keep(name: str, reading: Readout) -> Callable[..., None]:
-        return lambda _, given, made: kept[name].append(reading(given[0], made).float().cpu().numpy())
+        return lambda _, inputs, output: outputs[name].append(
+            reading(inputs[0], output).float().cpu().numpy()
+        )
 
     with ExitStack() as hooks, evaluating(model):
-        for name, (module, reading) in wanted.items():
+        for name, (module, reading) in readouts.items():
             hooks.callback(module.register_forward_hook(keep(name, reading)).remove)
         for pictures in batches(faces.pixels, batch_size, device=model.output.weight.device):
             model(pictures.to(model.output.weight.dtype))
-    return {name: np.concatenate(parts) for name, parts in kept.items()}
+    return {name: np.concatenate(parts) for name, parts in outputs.items()}
 
 
 def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
     """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``; otherwise as
     ``collected``.
     """
-    wanted = {"features": (model.output, lambda given, _: given)}
-    return collected(model, faces, wanted, batch_size=batch_size)["features"]
+    readouts = {"features": (model.output, lambda inputs, _: inputs)}
+    return collected(model, faces, readouts, batch_size=batch_size)["features"]
 
 
 def clip_features(model: Classifier, clips: Clips) -> np.ndarray:

@@ -179,18 +179,18 @@ def silent_learner(
     device = loaders.device
     if device.type == "cpu":
         keep_freed_memory()
-    chosen = choose_precision(precision, device)
+    choice = choose_precision(precision, device)
     learner = Learner(
         loaders,
         model,
         loss_func=loss,
         opt_func=partial(OptimWrapper, opt=optimiser),
         wd_bn_bias=True,
-        cbs=[*chosen.callbacks(device), *callbacks],
+        cbs=[*choice.callbacks(device), *callbacks],
     )
     learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop
-    learner.precision = chosen
+    learner.precision = choice
     return learner
 
 
@@ -208,16 +208,16 @@ def _training_targets(
 
 def _options(recipe: TrainingRecipe, side: int) -> list[Callback]:
     """The callbacks of what a recipe may add to a plain training."""
-    chosen = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
+    callbacks = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
     if recipe.clip:
-        chosen.append(GradientClip(recipe.clip))
+        callbacks.append(GradientClip(recipe.clip))
     if recipe.mixup:
-        chosen.append(MixUp(float(recipe.mixup)))
+        callbacks.append(MixUp(float(recipe.mixup)))
     if recipe.start_size:
-        chosen.append(Growth(recipe.start_size, side))
+        callbacks.append(Growth(recipe.start_size, side))
     if recipe.averaging:
-        chosen.append(Averaging(recipe.averaging))
-    return chosen
+        callbacks.append(Averaging(recipe.averaging))
+    return callbacks
 
 
 def _check_fit(
@@ -231,16 +231,16 @@ def _check_fit(
         sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
         for height in sorted(sides):
             pictures = torch.zeros(2, 1, height, round(height * size[1] / size[0]), device=device)
-            named = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
+            subject = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
             try:
                 answer = tuple(model(pictures).shape)
             except (FerError, RuntimeError) as fault:
                 if isinstance(fault, torch.OutOfMemoryError):
                     raise
-                raise ParameterError(f"{named} do not fit: {fault}") from fault
+                raise ParameterError(f"{subject} do not fit: {fault}") from fault
             if answer != (2, n_classes):
                 raise ParameterError(
-                    f"{named} give {answer} for 2 pictures; build it for {n_classes} classes"
+                    f"{subject} give {answer} for 2 pictures; build it for {n_classes} classes"
                 )
 
 
@@ -267,9 +267,9 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
         model.to(memory_format=torch.contiguous_format).eval().zero_grad()
     model.load_state_dict(curve.best_weights)
     if curve.divergence is not None:
-        kept = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
+        weights = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
         raise Diverged(
             f"training diverged in {curve.divergence}: the loss is not a finite number. The network's "
-            f"weights are {kept}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
+            f"weights are {weights}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
         )
     return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision, curve.kept)

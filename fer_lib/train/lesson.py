@@ -34,17 +34,17 @@ class Lesson(BaseModel):
     faces: FaceRequest = Field(validation_alias=AliasChoices("faces", "source"))
 
     @classmethod
-    def of(cls, given: object, classes: tuple[str, ...], fold: int, precision: Precision) -> "Lesson":
-        """The lesson that ``given``, the parameters of chapter ``training``, describe."""
+    def of(cls, parameters: object, classes: tuple[str, ...], fold: int, precision: Precision) -> "Lesson":
+        """The lesson that the ``parameters`` of chapter ``training`` describe."""
         return cls(
-            network=given.network,
-            options=given.network_options,
-            recipe=TrainingRecipe.of(given),
+            network=parameters.network,
+            options=parameters.network_options,
+            recipe=TrainingRecipe.of(parameters),
             precision=precision,
-            seed=given.seed,
+            seed=parameters.seed,
             classes=classes,
             fold=fold,
-            faces=given.face_request,
+            faces=parameters.face_request,
         )
 
     def fold_of(self, faces: FaceSet) -> FaceSet:

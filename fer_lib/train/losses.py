@@ -49,8 +49,8 @@ class CrossEntropy(nn.Module):
 
     def _terms(self, targets: Tensor, log_p: Tensor) -> Tensor:
         """(B, C): what each class adds to a picture's loss."""
-        smoothed = (1 - self.smoothing) * targets + self.smoothing / self.n_classes
-        return -smoothed * log_p
+        soft_targets = (1 - self.smoothing) * targets + self.smoothing / self.n_classes
+        return -soft_targets * log_p
 
 
 class FocalLoss(CrossEntropy):

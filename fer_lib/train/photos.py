@@ -74,8 +74,8 @@ class Prediction:
     @property
     def pictures_per_second(self) -> float:
         """Pictures that were answered over all the time but that of loading the network; 0 where none was."""
-        answered = sum(not picture.fault for picture in self.pictures)
-        return answered / (self.reading_seconds + self.network_seconds)
+        count = sum(not picture.fault for picture in self.pictures)
+        return count / (self.reading_seconds + self.network_seconds)
 
 
 def predict_pictures(
@@ -94,7 +94,7 @@ def predict_pictures(
     and size.
     """
     model, (classes, size, faces) = load_weights(folder / "weights"), _task(folder)
-    started = time.perf_counter()
+    start = time.perf_counter()
 
     def load(path: Path) -> tuple[np.ndarray | None, PicturePrediction]:
         try:
@@ -104,9 +104,9 @@ def predict_pictures(
         return crop, PicturePrediction(path, window=window, faces_found=count)
 
     with ThreadPoolExecutor() as threads:
-        loaded = list(threads.map(load, paths))
-    read = time.perf_counter()
-    crops = [crop for crop, _ in loaded if crop is not None]
+        inputs = list(threads.map(load, paths))
+    reading_end = time.perf_counter()
+    crops = [crop for crop, _ in inputs if crop is not None]
     rows = iter(())
     if crops:
         rows = iter(
@@ -116,9 +116,9 @@ def predict_pictures(
         picture
         if crop is None
         else replace(picture, probabilities=dict(zip(classes, next(rows), strict=True)))
-        for crop, picture in loaded
+        for crop, picture in inputs
     ]
-    return Prediction(classes, faces, pictures, read - started, time.perf_counter() - read)
+    return Prediction(classes, faces, pictures, reading_end - start, time.perf_counter() - reading_end)
 
 
 def _task(folder: Path) -> tuple[tuple[str, ...], int, str]:
@@ -127,9 +127,9 @@ def _task(folder: Path) -> tuple[tuple[str, ...], int, str]:
     """
     record = read_record(folder / "weights")
     classes, arguments = record.get("classes"), record["arguments"]
-    known = isinstance(classes, list) and classes and all(name in LABELS for name in classes)
+    valid = isinstance(classes, list) and classes and all(name in LABELS for name in classes)
     if (
-        not known
+        not valid
         or len(set(classes)) < len(classes)
         or not isinstance(arguments.get("size"), int)
         or arguments.get("n_classes") != len(classes)

@@ -47,12 +47,12 @@ class Precision:
 
     def callbacks(self, device: torch.device | str) -> list[Callback]:
         """The fastai callbacks that put this choice into effect on ``device``."""
-        chosen: list[Callback] = [ChannelsLast()] if self.channels_last else []
+        callbacks: list[Callback] = [ChannelsLast()] if self.channels_last else []
         if self.name == "fp32":
-            return chosen
+            return callbacks
         if torch.device(device).type == "cuda":
-            return [*chosen, MixedPrecision(AMPMode(self.name))]
-        return [*chosen, CPUAutocast()]
+            return [*callbacks, MixedPrecision(AMPMode(self.name))]
+        return [*callbacks, CPUAutocast()]
 
 
 class CPUAutocast(Callback):
@@ -88,7 +88,7 @@ def leave_autocast(callbacks: Iterable[Callback], device: torch.device | str) ->
 
 
 def choose_precision(
-    requested: PrecisionName | Precision = "auto", device: torch.device | str = "cpu"
+    choice: PrecisionName | Precision = "auto", device: torch.device | str = "cpu"
 ) -> Precision:
     """The number and memory format to train in on ``device``; a ``Precision`` is taken as it is.
 
@@ -97,19 +97,19 @@ def choose_precision(
     Channels-last on a CPU and on CUDA. Raises ParameterError for any other name, and for bfloat16 where
     the device has none.
     """
-    if isinstance(requested, Precision):
-        return requested
-    require_name("precision", requested, get_args(PrecisionName))
+    if isinstance(choice, Precision):
+        return choice
+    require_name("precision", choice, get_args(PrecisionName))
     kind = torch.device(device).type
     if kind not in ("cpu", "cuda"):
-        if requested == "bf16":
+        if choice == "bf16":
             raise ParameterError(f"precision bf16 is not offered on the device {kind!r}; give auto or fp32")
         return Precision("fp32", channels_last=False)
-    if kind == "cpu" and requested == "auto":
+    if kind == "cpu" and choice == "auto":
         able = torch.cpu.get_capabilities()
         return Precision("bf16" if any(map(able.get, COMPUTES_IN_BF16)) else "fp32", channels_last=True)
-    if kind == "cuda" and requested != "fp32" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        if requested == "bf16":
+    if kind == "cuda" and choice != "fp32" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        if choice == "bf16":
             raise ParameterError("precision bf16: this GPU has no bfloat16; give auto or fp32")
         return Precision("fp16", channels_last=True)
-    return Precision("fp32" if requested == "fp32" else "bf16", channels_last=True)
+    return Precision("fp32" if choice == "fp32" else "bf16", channels_last=True)

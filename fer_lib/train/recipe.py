@@ -50,12 +50,14 @@ class TrainingRecipe:
     patience: int = 0
 
     @classmethod
-    def of(cls, given: object, **changes: object) -> "TrainingRecipe":
-        """The recipe that the attributes of ``given`` say, such as a chapter's parameters, with ``changes``;
-        a field that it has not is as by default.
+    def of(cls, parameters: object, **changes: object) -> "TrainingRecipe":
+        """The recipe that the attributes of ``parameters`` say, such as a chapter's, with ``changes``; a
+        field that it has not is as by default.
         """
         names = (field.name for field in fields(cls))
-        return cls(**{name: getattr(given, name) for name in names if hasattr(given, name)} | changes)
+        return cls(
+            **{name: getattr(parameters, name) for name in names if hasattr(parameters, name)} | changes
+        )
 
     def for_network(self, network: Network) -> "TrainingRecipe":
         """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures

@@ -79,9 +79,9 @@ def run_study(
     test = faces.split("test")
     rows, probabilities = [], []
     for structure, loss, seed in product(structures, losses, seeds):
-        chosen = replace(recipe, loss=loss)
+        variant = replace(recipe, loss=loss)
         model, training = train_structure(
-            faces, classes, structure, chosen, seed, dropout=dropout, precision=precision, device=device
+            faces, classes, structure, variant, seed, dropout=dropout, precision=precision, device=device
         )
         about = {"structure": structure, "loss": loss, "seed": seed}
         rows.append(about | training_row(training, model, size))
@@ -107,8 +107,8 @@ def train_structure(
     """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-    suited = recipe.for_network(structure)
-    return model, train(faces, model, classes, suited, device=device, seed=seed, precision=precision)
+    own_recipe = recipe.for_network(structure)
+    return model, train(faces, model, classes, own_recipe, device=device, seed=seed, precision=precision)
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

@@ -42,10 +42,10 @@ def vote_shares(faces: FaceSet, classes: tuple[str, ...], split: str = "train") 
             f"face set {faces.name!r} has no column {', '.join(absent)}; the loss 'votes' needs a crowd's "
             "votes, as in game and ferplus"
         )
-    chosen = np.flatnonzero(faces.table["split"] == split)
-    votes = faces.table[columns].to_numpy(np.float64)[chosen]
+    rows = np.flatnonzero(faces.table["split"] == split)
+    votes = faces.table[columns].to_numpy(np.float64)[rows]
     total = votes.sum(axis=1, keepdims=True)
-    silent = chosen[total[:, 0] == 0]
+    silent = rows[total[:, 0] == 0]
     if len(silent):
         raise DataError(
             f"face set {faces.name!r}, row {silent[0]}: no vote for any of {', '.join(classes)}; leave such "

@@ -60,10 +60,10 @@ def packages() -> tuple[Path, ...]:
     module, that does not exist.
     """
     course = source.course()
-    found = {name: importlib.util.find_spec(name) for name in (*course.packages, *course.withheld)}
-    if absent := [name for name, spec in found.items() if spec is None]:
+    specs = {name: importlib.util.find_spec(name) for name in (*course.packages, *course.withheld)}
+    if absent := [name for name, spec in specs.items() if spec is None]:
         raise BookError(f"assignments/course.yaml: there is no package or module {', '.join(absent)}")
-    return tuple(Path(next(iter(found[name].submodule_search_locations))) for name in course.packages)
+    return tuple(Path(next(iter(specs[name].submodule_search_locations))) for name in course.packages)
 
 
 def released(notebook: NotebookNode) -> NotebookNode:
@@ -92,13 +92,15 @@ def with_keys(notebook: NotebookNode, keys: dict[str, object]) -> NotebookNode:
     they are written into it.
     """
     notebook = copy.deepcopy(notebook)
-    values = {name: _literal(decode(told)) for name, told in keys.items()}
+    values = {name: _literal(decode(code)) for name, code in keys.items()}
     for cell in filter(is_check, notebook.cells):
-        hidden = HIDDEN.search(cell.source + "\n").group(1)
-        if "key." in hidden:
-            used = ", ".join(f"{name}={text}" for name, text in values.items() if f"key.{name}" in hidden)
-            line = f"import types\nimport numpy as np\nkey = types.SimpleNamespace({used})\n"
-            cell.source = cell.source.replace(hidden, line + hidden)
+        secret = HIDDEN.search(cell.source + "\n").group(1)
+        if "key." in secret:
+            arguments = ", ".join(
+                f"{name}={text}" for name, text in values.items() if f"key.{name}" in secret
+            )
+            line = f"import types\nimport numpy as np\nkey = types.SimpleNamespace({arguments})\n"
+            cell.source = cell.source.replace(secret, line + secret)
     return notebook
 
 
@@ -147,12 +149,20 @@ def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
             packages=packages(),
         )
         verdict = judge_submission(case, keys)
-        if lost := [f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most]:
-            raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {'; '.join(lost)}")
+        if failures := [
+            f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most
+        ]:
+            raise BookError(
+                f"{assignment.file}: variant {variant}: its own checks fail: {'; '.join(failures)}"
+            )
         (place / "key.json").write_text(json.dumps(keys))
         seconds.append(verdict.seconds)
-    told = {"digest": assignment.digest(), "seconds": statistics.median(seconds), "points": assignment.points}
-    (folder / "bundle.json").write_text(json.dumps(told))
+    facts = {
+        "digest": assignment.digest(),
+        "seconds": statistics.median(seconds),
+        "points": assignment.points,
+    }
+    (folder / "bundle.json").write_text(json.dumps(facts))
 
 
 def limit_of(bundle: Path) -> float:
@@ -176,10 +186,10 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
         with whole_folder(bundle) as folder:
             make_bundle(assignment, folder, range(MOST_VARIANTS))
             _release(assignment, folder, course)
-        told = json.loads((bundle / "bundle.json").read_text())
+        facts = json.loads((bundle / "bundle.json").read_text())
         lines.append(
-            f"{assignment.name}: {sum(told['points'].values()):g} points, {MOST_VARIANTS} variants, "
-            f"{told['seconds']:.1f} s for the instructor notebook"
+            f"{assignment.name}: {sum(facts['points'].values()):g} points, {MOST_VARIANTS} variants, "
+            f"{facts['seconds']:.1f} s for the instructor notebook"
         )
     if students:
         rows = [f"{student},{variant_of(student, secret)}" for student in students]
@@ -202,9 +212,9 @@ def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
         text = nbformat.writes(released(for_variant(assignment.notebook, name, variant))) + "\n"
         target = course / "release" / name / f"{name}-variant-{variant}.zip"
         target.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for file, content in ((f"{name}.ipynb", text.encode()), ("data.npz", data)):
-                packed.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)
     keys = json.loads((bundle / "variant-0" / "key.json").read_text())
     place = course / "nbgrader" / "source" / name
     text = nbformat.writes(for_variant(with_keys(assignment.notebook, keys), name, 0)) + "\n"
@@ -229,6 +239,6 @@ def read_students(file: Path) -> list[str]:
     odd = [f"{name!a} cannot name a folder" for name in names if not is_student(name)]
     odd += [f"{name} comes twice" for name, count in Counter(names).items() if count > 1]
     if odd or not names:
-        told = "; ".join(odd) or "no names"
-        raise ParameterError(f"{file}: {told}; expected letters, digits and _ . @ + -, each name once")
+        message = "; ".join(odd) or "no names"
+        raise ParameterError(f"{file}: {message}; expected letters, digits and _ . @ + -, each name once")
     return names

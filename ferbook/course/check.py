@@ -30,13 +30,13 @@ def leaks(notebook: NotebookNode, release: str) -> list[str]:
     secret: set[str] = set()
     for cell in notebook.cells:
         text = cell.source + "\n"
-        seen = "".join(HIDDEN.sub("", other.source + "\n") for other in notebook.cells)
-        secret |= {line for line in _lines(HIDDEN.findall(text)) if line not in seen}
+        visible = "".join(HIDDEN.sub("", other.source + "\n") for other in notebook.cells)
+        secret |= {line for line in _lines(HIDDEN.findall(text)) if line not in visible}
         secret |= _lines([text] if source.is_written(cell) else SOLUTION.findall(text))
-    found = [line for line in sorted(secret) if json.dumps(line, ensure_ascii=False)[1:-1] in release]
+    lines = [line for line in sorted(secret) if json.dumps(line, ensure_ascii=False)[1:-1] in release]
     cells = nbformat.reads(release, as_version=4).cells
-    found += [f"output of {name_of(cell) or 'a cell'}" for cell in cells if cell.get("outputs")]
-    return found + [f"attachment of {name_of(cell) or 'a cell'}" for cell in cells if cell.get("attachments")]
+    lines += [f"output of {name_of(cell) or 'a cell'}" for cell in cells if cell.get("outputs")]
+    return lines + [f"attachment of {name_of(cell) or 'a cell'}" for cell in cells if cell.get("attachments")]
 
 
 def _lines(regions: list[str]) -> set[str]:
@@ -50,8 +50,8 @@ def wrong_solutions(assignment: Assignment, bundle: Path, isolation: str) -> lis
     """
     notebook = assignment.notebook
     variant = bundle / "variant-0"
-    told = json.loads((variant / "key.json").read_text())
-    key = SimpleNamespace(**{name: decode(value) for name, value in told.items()})
+    details = json.loads((variant / "key.json").read_text())
+    key = SimpleNamespace(**{name: decode(value) for name, value in details.items()})
     solution_of = {
         name: cell.source
         for cell in notebook.cells
@@ -70,13 +70,13 @@ def wrong_solutions(assignment: Assignment, bundle: Path, isolation: str) -> lis
                 worker.ask(do="cell", source=source.source_of(cell, 0))
         for wrong in assignment.wrong():
             answer = worker.ask(do="cell", source=wrong.source)
-            failed = [name_of(cell) for cell in checks if not bench.check(cell, key).points]
+            failures = [name_of(cell) for cell in checks if not bench.check(cell, key).points]
             for name in source.defined(wrong.source):
                 worker.ask(do="cell", source=solution_of.get(name, f"del {name}"))
-            if failed != [wrong.check] or "raised" in answer:
-                told = answer.get("raised") or ", ".join(failed) or "no check"
+            if failures != [wrong.check] or "raised" in answer:
+                details = answer.get("raised") or ", ".join(failures) or "no check"
                 faults.append(
-                    f"wrong.py: {wrong.check}: {wrong.what!r}: fails {told} {worker.ended}".rstrip()
+                    f"wrong.py: {wrong.check}: {wrong.what!r}: fails {details} {worker.ended}".rstrip()
                 )
     return faults
 

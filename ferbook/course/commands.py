@@ -75,8 +75,8 @@ def grade_class(
     from ferbook.course.build import course_folder
     from ferbook.course.grade import grade
 
-    found = grade(
+    grades = grade(
         submissions, course_folder(course), out.resolve(), assignment, cores, trust_students, console.print
     )
-    unjudged = [each for each in found if each.verdict is None]
-    console.print(f"{len(found) - len(unjudged)} judged, {len(unjudged)} not; see {out / 'grades.csv'}")
+    unjudged = [each for each in grades if each.verdict is None]
+    console.print(f"{len(grades) - len(unjudged)} judged, {len(unjudged)} not; see {out / 'grades.csv'}")

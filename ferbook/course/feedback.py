@@ -19,20 +19,20 @@ ByHand = Mapping[tuple[str, str, str], Mapping[str, str]]
 def page(
     student: str,
     submissions: Sequence[Submission],
-    known: Mapping[str, Assignment],
+    assignments: Mapping[str, Assignment],
     by_hand: ByHand,
     trusted: bool,
 ) -> str:
     """A student's feedback: points and messages of each check, what is odd about the notebook, answers in
     words with a person's points and comment where they are graded.
     """
-    parts = [_part(each, known, by_hand) for each in submissions]
+    parts = [_part(each, assignments, by_hand) for each in submissions]
     return _written(title=f"Feedback for {student}", parts=parts, trusted=trusted)
 
 
-def _part(each: Submission, known: Mapping[str, Assignment], by_hand: ByHand) -> dict[str, object]:
+def _part(each: Submission, assignments: Mapping[str, Assignment], by_hand: ByHand) -> dict[str, object]:
     """What the page says of one submission."""
-    assignment = known.get(each.assignment)
+    assignment = assignments.get(each.assignment)
     file = f"{each.file.name!a}: " if each.file else ""
     part = {
         "title": assignment.title if assignment else "Not graded",
@@ -43,9 +43,9 @@ def _part(each: Submission, known: Mapping[str, Assignment], by_hand: ByHand) ->
         return part
     questions = [one.question for one in each.verdict.written]
     hand = {question: by_hand.get((each.student, each.assignment, question), {}) for question in questions}
-    given = [float(one.get("points") or 0) for one in hand.values()]
+    points = [float(one.get("points") or 0) for one in hand.values()]
     return part | {
-        "points": sum(one.points for one in each.verdict.checks) + sum(given),
+        "points": sum(one.points for one in each.verdict.checks) + sum(points),
         "most": sum(assignment.points.values()),
         "waiting": sum(not one.get("points") for one in hand.values()),
         "tasks": assignment.tasks,
@@ -54,12 +54,12 @@ def _part(each: Submission, known: Mapping[str, Assignment], by_hand: ByHand) ->
     }
 
 
-def to_grade(submissions: Sequence[Submission], known: Mapping[str, Assignment]) -> str:
+def to_grade(submissions: Sequence[Submission], assignments: Mapping[str, Assignment]) -> str:
     """All answers in words, by question, under its rubric; the points go into ``by_hand.csv``."""
     answers: dict[tuple[str, str], dict] = {}
     for each in submissions:
         for one in each.verdict.written if each.verdict else ():
-            assignment = known[each.assignment]
+            assignment = assignments[each.assignment]
             title = f"{assignment.title}: {assignment.tasks[one.question]}, {one.most:g} points"
             question = {"title": title, "rubric": one.rubric, "given": []}
             place = answers.setdefault((each.assignment, one.question), question)

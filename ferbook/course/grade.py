@@ -45,23 +45,23 @@ def grade(
     Raises MissingError where student's code cannot be isolated and they are not trusted; DataError where
     an assignment is not built, or nothing is handed in.
     """
-    known = assignments(names)
-    bundles = {each.name: course / "judge" / each.name for each in known}
+    catalogue = assignments(names)
+    bundles = {each.name: course / "judge" / each.name for each in catalogue}
     if absent := [name for name, place in bundles.items() if not (place / "bundle.json").is_file()]:
         raise DataError(
             f"{course}: not built: {', '.join(absent)}; `ferbook course build {' '.join(absent)}`"
         )
     secret = read_secret(course)
-    submissions = find_submissions(folder, known)
-    isolation = TRUST if trust else choose_isolation([course, folder, *(each.folder for each in known)])
+    submissions = find_submissions(folder, catalogue)
+    isolation = TRUST if trust else choose_isolation([course, folder, *(each.folder for each in catalogue)])
     tell(f"isolation: {isolation}")
     todo = [each for each in submissions if not each.reason]
     work = partial(_judged, bundles=bundles, secret=secret, isolation=isolation, out=out)
     with ThreadPoolExecutor(cores or os.cpu_count()) as pool:
-        for done, each in enumerate(pool.map(work, todo), 1):
+        for number, each in enumerate(pool.map(work, todo), 1):
             points = sum(check.points for check in each.verdict.checks) if each.verdict else 0
-            tell(f"{done}/{len(todo)} {each.student} {each.assignment}: {points:g} {each.reason}".rstrip())
-    _report(submissions, out, isolation, {each.name: each for each in known})
+            tell(f"{number}/{len(todo)} {each.student} {each.assignment}: {points:g} {each.reason}".rstrip())
+    _report(submissions, out, isolation, {each.name: each for each in catalogue})
     return submissions
 
 
@@ -80,10 +80,10 @@ def _judged(
 def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, out: Path) -> None:
     variant = variant_of(submission.student, secret)
     content = submission.notebook.encode()
-    said = submission.said.get("variant", str(variant))
-    if said != str(variant):
-        told = f"variant {said[:20]}, but this student's is {variant}, by which it is judged"
-        submission.notes.append(("the file", told))
+    label = submission.said.get("variant", str(variant))
+    if label != str(variant):
+        details = f"variant {label[:20]}, but this student's is {variant}, by which it is judged"
+        submission.notes.append(("the file", details))
     case = Case(
         bundle=bundle,
         notebook=submission.notebook,
@@ -94,12 +94,12 @@ def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, 
         withheld=course_file().withheld,
     )
     engine = b"".join(Path(each.__file__).read_bytes() for each in _ENGINE)
-    told = (isolation, str(variant), *case.withheld)
-    parts = (content, (bundle / "bundle.json").read_bytes(), engine, *(each.encode() for each in told))
+    details = (isolation, str(variant), *case.withheld)
+    parts = (content, (bundle / "bundle.json").read_bytes(), engine, *(each.encode() for each in details))
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
-    kept = out / "results" / submission.student / f"{submission.assignment}.json"
+    cache = out / "results" / submission.student / f"{submission.assignment}.json"
     try:
-        record = json.loads(kept.read_text(encoding="utf-8"))
+        record = json.loads(cache.read_text(encoding="utf-8"))
         if record["digest"] == digest:
             submission.verdict = Judgement.model_validate(record["verdict"])
             return
@@ -115,10 +115,12 @@ def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, 
         check=True,
     )
     submission.verdict = Judgement.model_validate_json(answer.stdout)
-    write_atomically(kept, json.dumps({"digest": digest, "verdict": submission.verdict.model_dump()}))
+    write_atomically(cache, json.dumps({"digest": digest, "verdict": submission.verdict.model_dump()}))
 
 
-def _report(submissions: list[Submission], out: Path, isolation: str, known: dict[str, Assignment]) -> None:
+def _report(
+    submissions: list[Submission], out: Path, isolation: str, catalogue: dict[str, Assignment]
+) -> None:
     by_hand = _graded_by_hand(out / "by_hand.csv", submissions)
     rows, students = [], defaultdict(list)
     for each in submissions:
@@ -133,7 +135,7 @@ def _report(submissions: list[Submission], out: Path, isolation: str, known: dic
                 "file": shown(each.file.name) if each.file else "",
                 "points": f"{points:g}" if each.verdict else "",
                 "by_hand": f"{sum(float(one.get('points') or 0) for one in hand):g}" if hand else "",
-                "of": sum(known[each.assignment].points.values()) if each.assignment else "",
+                "of": sum(catalogue[each.assignment].points.values()) if each.assignment else "",
                 "not_graded": sum(not one.get("points") for one in hand),
                 "reason": each.reason or verdict.ended,
                 "notes": "; ".join(f"{cell}: {what}" for cell, what in each.notes + verdict.notes),
@@ -143,9 +145,9 @@ def _report(submissions: list[Submission], out: Path, isolation: str, known: dic
     write_atomically(out / "grades.csv", _csv(rows))
     for student, theirs in students.items():
         if any(each.file for each in theirs):
-            page = feedback.page(student, theirs, known, by_hand, trusted=isolation == TRUST)
+            page = feedback.page(student, theirs, catalogue, by_hand, trusted=isolation == TRUST)
             write_atomically(out / "feedback" / f"{student}.html", page)
-    write_atomically(out / "by_hand.html", feedback.to_grade(submissions, known))
+    write_atomically(out / "by_hand.html", feedback.to_grade(submissions, catalogue))
 
 
 def _graded_by_hand(file: Path, submissions: list[Submission]) -> dict[tuple[str, str, str], dict]:
@@ -164,8 +166,8 @@ def _graded_by_hand(file: Path, submissions: list[Submission]) -> dict[tuple[str
                     name: row[name] for name in fields
                 }
             except (KeyError, TypeError, ValueError) as fault:
-                told = f"points from 0 to {row.get('of')}, or none" if "points" in row else ", ".join(fields)
-                raise DataError(f"{file}, line {number}: expected {told}") from fault
+                form = f"points from 0 to {row.get('of')}, or none" if "points" in row else ", ".join(fields)
+                raise DataError(f"{file}, line {number}: expected {form}") from fault
     for each in submissions:
         for one in each.verdict.written if each.verdict else ():
             place = (each.student, each.assignment, one.question)
@@ -184,8 +186,8 @@ def _graded_by_hand(file: Path, submissions: list[Submission]) -> dict[tuple[str
 
 def _csv(rows: list[dict], fields: list[str] | None = None) -> str:
     """Rows as CSV. Text that a spreadsheet would take for a formula is led by an apostrophe."""
-    written = io.StringIO()
-    table = csv.DictWriter(written, fields or list(rows[0]))
+    stream = io.StringIO()
+    table = csv.DictWriter(stream, fields or list(rows[0]))
     table.writeheader()
     for row in rows:
         table.writerow(
@@ -194,4 +196,4 @@ def _csv(rows: list[dict], fields: list[str] | None = None) -> str:
                 for name, text in row.items()
             }
         )
-    return written.getvalue()
+    return stream.getvalue()

@@ -113,8 +113,8 @@ class Bench:
         """A stand-in for the student's function."""
 
         def call(*args: object, **kwargs: object) -> object:
-            named = {key: encode(value) for key, value in kwargs.items()}
-            return self._data(name, do="call", args=[*map(encode, args)], kwargs=named)
+            keywords = {key: encode(value) for key, value in kwargs.items()}
+            return self._data(name, do="call", args=[*map(encode, args)], kwargs=keywords)
 
         return call
 
@@ -142,35 +142,35 @@ class Bench:
 
     def namespace(self, code: str, key: SimpleNamespace) -> dict[str, object]:
         """What a check's code sees: given names, and of the student's those that it uses."""
-        used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        identifiers = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
         names = dict(self.given) | {"key": key}
-        for name in used & self.names.keys():
+        for name in identifiers & self.names.keys():
             names[name] = self.function(name) if self.names[name] else self.value(name)
         return names
 
     def check(self, cell: NotebookNode, key: SimpleNamespace) -> Checked:
         """Run a check on this side. All of its points are given, or none."""
-        told = source.grading(cell)
-        checked = Checked(check=told["grade_id"], points=0, most=told["points"], part=_SEEN)
+        note = source.grading(cell)
+        outcome = Checked(check=note["grade_id"], points=0, most=note["points"], part=_SEEN)
         try:
-            seen = HIDDEN.sub("", cell.source + "\n")
-            names = self.namespace(cell.source if self.silent else seen, key)
+            visible = HIDDEN.sub("", cell.source + "\n")
+            names = self.namespace(cell.source if self.silent else visible, key)
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(seen, "<check>", "exec"), names)
+                exec(compile(visible, "<check>", "exec"), names)
                 if self.silent:
-                    checked.part = "on new inputs"
+                    outcome.part = "on new inputs"
                     exec(compile(HIDDEN.search(cell.source + "\n").group(1), "<check>", "exec"), names)
         except StudentError as fault:
-            checked.message = str(fault)
+            outcome.message = str(fault)
         except AssertionError as fault:
-            told = "" if self.silent and checked.part == _SEEN else str(fault)[:LONGEST_MESSAGE]
-            checked.message = told or "the result is not right"
+            note = "" if self.silent and outcome.part == _SEEN else str(fault)[:LONGEST_MESSAGE]
+            outcome.message = note or "the result is not right"
         except Exception as fault:
-            told = f" ({type(fault).__name__})" if not self.silent or type(fault).__name__ in _KINDS else ""
-            checked.message = f"the result cannot be used{told}"
+            note = f" ({type(fault).__name__})" if not self.silent or type(fault).__name__ in _KINDS else ""
+            outcome.message = f"the result cannot be used{note}"
         else:
-            checked.points, checked.part = checked.most, ""
-        return checked
+            outcome.points, outcome.part = outcome.most, ""
+        return outcome
 
 
 def merged(
@@ -180,27 +180,27 @@ def merged(
     own cells the first is None, and each stays behind the cell that it followed. Of a cell that comes twice
     the first counts, and a further one is the student's own.
     """
-    known = {name_of(cell): cell for cell in instructor.cells if name_of(cell)}
+    cells = {name_of(cell): cell for cell in instructor.cells if name_of(cell)}
     own: dict[str, list[NotebookNode]] = {"": []}
-    found: dict[str, NotebookNode] = {}
+    matches: dict[str, NotebookNode] = {}
     last = ""
     for cell in student.cells:
         name = name_of(cell)
-        if name in known and name not in found:
-            found[name] = cell
+        if name in cells and name not in matches:
+            matches[name] = cell
             last = name
-        elif name not in known or is_solution(known[name]):
+        elif name not in cells or is_solution(cells[name]):
             own.setdefault(last, []).append(cell)
     yield from ((None, cell) for cell in own[""])
-    for name, cell in known.items():
-        yield cell, found.get(name)
+    for name, cell in cells.items():
+        yield cell, matches.get(name)
         yield from ((None, each) for each in own.get(name, ()))
 
 
-def oddities(released: NotebookNode, student: NotebookNode, variant: int) -> list[tuple[str, str]]:
+def oddities(release: NotebookNode, student: NotebookNode, variant: int) -> list[tuple[str, str]]:
     """Cells that were deleted, came twice, or were edited though they are locked."""
     notes = []
-    for cell in filter(name_of, released.cells):
+    for cell in filter(name_of, release.cells):
         name = name_of(cell)
         same = [each for each in student.cells if name_of(each) == name]
         if not same:
@@ -234,14 +234,14 @@ def judge_submission(case: Case, keys: dict | None = None) -> Judgement:
     sent no hidden input: only from there come messages with the student's own words and values.
     """
     verdict = _run(case, keys, silent=True)
-    seen = [one for one in verdict.checks if one.part == _SEEN]
-    if verdict.ended or not (seen or verdict.notes):
+    visible = [one for one in verdict.checks if one.part == _SEEN]
+    if verdict.ended or not (visible or verdict.notes):
         return verdict
-    told = _run(case, keys, silent=False)
-    messages = {one.check: one.message for one in told.checks}
-    for one in seen:
+    replay = _run(case, keys, silent=False)
+    messages = {one.check: one.message for one in replay.checks}
+    for one in visible:
         one.message = messages[one.check] or one.message
-    verdict.notes = told.notes
+    verdict.notes = replay.notes
     return verdict
 
 
@@ -258,33 +258,33 @@ def _run(case: Case, keys: dict | None, silent: bool) -> Judgement:
         for name, each in source.defined(cell.source).items()
     }
     if keys is None:
-        told = json.loads((data.parent / "key.json").read_text())
+        values = json.loads((data.parent / "key.json").read_text())
     with in_folder(data), Worker(case.isolation, box, case.seconds) as worker:
         bench = Bench(worker, names, silent=silent)
-        for cell, handed in merged(instructor, student):
+        for cell, attempt in merged(instructor, student):
             if cell is not None and is_written(cell):
-                answer = "" if handed is None else handed.source
+                answer = "" if attempt is None else attempt.source
                 most = source.grading(cell)["points"]
                 verdict.written.append(
                     Written(question=name_of(cell), most=most, answer=answer, rubric=cell.source)
                 )
             elif cell is not None and is_check(cell):
                 if keys is not None:
-                    told = {}
+                    values = {}
                     for name, function in names.items():
                         if not function and not (answer := worker.ask(do="value", name=name)).get("missing"):
-                            told[name] = answer.get("value")
-                    keys |= told
-                key = SimpleNamespace(**{name: decode(value) for name, value in told.items()})
+                            values[name] = answer.get("value")
+                    keys |= values
+                key = SimpleNamespace(**{name: decode(value) for name, value in values.items()})
                 verdict.checks.append(bench.check(cell, key))
             elif cell is not None and is_given(cell):
                 code = source.source_of(cell, case.variant)
                 bench.give(code)
                 worker.ask(do="cell", source=code)
-            elif handed is not None and handed.cell_type == "code":
-                answer = worker.ask(do="cell", source=handed.source)
+            elif attempt is not None and attempt.cell_type == "code":
+                answer = worker.ask(do="cell", source=attempt.source)
                 if "raised" in answer and answer["raised"] != "NotImplementedError":
-                    told_of = (name_of(handed) or "a cell of your own", f"raised {bench.said(answer)}")
+                    told_of = (name_of(attempt) or "a cell of your own", f"raised {bench.said(answer)}")
                     verdict.notes.append(told_of)
         verdict.ended = worker.ended
         verdict.printed = worker.printed()[-2000:]

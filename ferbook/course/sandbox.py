@@ -96,7 +96,7 @@ class Box:
 
 def _environment(home: str, packages: str) -> dict[str, str]:
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-    told = {
+    base = {
         "HOME": home,
         "TMPDIR": home,
         "IPYTHONDIR": f"{home}/.ipython",
@@ -109,7 +109,7 @@ def _environment(home: str, packages: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLBACKEND": "Agg",
     }
-    return told | threads | more
+    return base | threads | more
 
 
 def _python(engine: str) -> list[str]:
@@ -140,10 +140,10 @@ def _bwrap(box: Box) -> list[str]:
         command += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
     command += ["--symlink", "/proc/self/fd", "/dev/fd"]
     command += ["--perms", "0777", "--size", str(_FILES), "--tmpfs", SCRATCH]
-    shown = box.shown()
-    for folder in sorted({str(parent) for inside in shown for parent in list(Path(inside).parents)[:-1]}):
+    mounts = box.shown()
+    for folder in sorted({str(parent) for inside in mounts for parent in list(Path(inside).parents)[:-1]}):
         command += ["--perms", "0755", "--dir", folder]
-    for inside, real in shown.items():
+    for inside, real in mounts.items():
         command += ["--ro-bind", str(real), inside]
     if os.geteuid() == 0:
         for name in ("SETUID", "SETGID", "SETPCAP"):
@@ -169,8 +169,8 @@ def _unshare(box: Box) -> list[str]:
     def mount(inside: str, real: str, kind: str, options: str = "ro,") -> None:
         place = shlex.quote(root + inside)
         parent = shlex.quote(os.path.dirname(root + inside))
-        touched = f"mkdir -p {parent}; [ -e {place} ] || touch {place}"
-        make = f"mkdir -p {place}" if kind == "folder" else touched
+        touch = f"mkdir -p {parent}; [ -e {place} ] || touch {place}"
+        make = f"mkdir -p {place}" if kind == "folder" else touch
         lines.append(f"{make}; mount --bind {shlex.quote(real)} {place}")
         if options:
             lines.append(f"mount -o remount,{options}nosuid,bind {place}")
@@ -196,8 +196,8 @@ def _unshare(box: Box) -> list[str]:
         "--propagation",
         "private",
     ]
-    mapped = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *mapped, *spaces, "/bin/sh", "-c", "\n".join(lines)]
+    flags = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *flags, *spaces, "/bin/sh", "-c", "\n".join(lines)]
 
 
 ISOLATIONS: dict[str, Callable[[Box], list[str]]] = {"bwrap": _bwrap, "unshare": _unshare}
@@ -244,16 +244,18 @@ def choose_isolation(
             faults.append(f"{name}: not installed")
             continue
         with socket.create_server(("127.0.0.1", 0)) as server:
-            seen = [str(path.resolve()) for path in hidden]
-            probe = _PROBE.format(hidden=seen, port=server.getsockname()[1])
-            with Worker(name, Box(), seconds=30) as tried:
-                answer = tried.ask(do="cell", source=probe)
-                found = tried.ask(do="value", name="found").get("value") if "raised" not in answer else None
-                told = tried.ended or f"{answer.get('raised')}: {answer.get('told')}"
-        if found is None:
-            faults.append(f"{name}: {told} {' '.join(tried.printed().split())[-300:]}".strip())
-        elif found != ["list"]:
-            faults.append(f"{name}: what runs in it {', '.join(map(str, found[1:]))}")
+            paths = [str(path.resolve()) for path in hidden]
+            probe = _PROBE.format(hidden=paths, port=server.getsockname()[1])
+            with Worker(name, Box(), seconds=30) as process:
+                answer = process.ask(do="cell", source=probe)
+                breaches = (
+                    process.ask(do="value", name="found").get("value") if "raised" not in answer else None
+                )
+                message = process.ended or f"{answer.get('raised')}: {answer.get('told')}"
+        if breaches is None:
+            faults.append(f"{name}: {message} {' '.join(process.printed().split())[-300:]}".strip())
+        elif breaches != ["list"]:
+            faults.append(f"{name}: what runs in it {', '.join(map(str, breaches[1:]))}")
         else:
             return name
     install = "" if shutil.which("bwrap") else "install bubblewrap, or "
@@ -333,9 +335,9 @@ class Worker:
 
     def ask(self, **message: object) -> dict:
         """The answer to a message (see ``worker``); ``{}`` where the process has ended."""
-        begun = self._now()
+        start = self._now()
         answer = self._converse(message, self._left)
-        self._left -= self._now() - begun
+        self._left -= self._now() - start
         while select.select([self._process.stderr], [], [], 0)[0]:
             if not self._take(self._process.stderr, self._printed, OUTPUT):
                 break
@@ -355,15 +357,15 @@ class Worker:
                 self._end(f"it took longer than {self._clock:.0f} seconds by the clock")
                 break
             asking = [process.stdin] if out else []
-            come, ready, _ = select.select([process.stdout, process.stderr], asking, [], WATCH)
-            if process.stderr in come and not self._take(process.stderr, self._printed, OUTPUT):
+            readable, ready, _ = select.select([process.stdout, process.stderr], asking, [], WATCH)
+            if process.stderr in readable and not self._take(process.stderr, self._printed, OUTPUT):
                 self._end(f"it printed more than {OUTPUT >> 20} MiB" if len(self._printed) > OUTPUT else GONE)
             if ready:
                 try:
                     out = out[os.write(process.stdin.fileno(), out) :]
                 except OSError:
                     self._end(GONE)
-            if process.stdout in come and not self._take(process.stdout, self._buffer, LONGEST):
+            if process.stdout in readable and not self._take(process.stdout, self._buffer, LONGEST):
                 self._end(
                     f"it answered more than {LONGEST >> 20} MiB" if len(self._buffer) > LONGEST else GONE
                 )

@@ -38,8 +38,8 @@ class CourseFile(BaseModel):
 
 def grading(cell: NotebookNode) -> dict:
     """What nbgrader's metadata say of a cell; empty where they say nothing."""
-    told = cell.metadata.get("nbgrader", {})
-    return told if isinstance(told, dict) and isinstance(told.get("grade_id"), str) else {}
+    metadata = cell.metadata.get("nbgrader", {})
+    return metadata if isinstance(metadata, dict) and isinstance(metadata.get("grade_id"), str) else {}
 
 
 def name_of(cell: NotebookNode) -> str:
@@ -49,8 +49,8 @@ def name_of(cell: NotebookNode) -> str:
 
 def is_check(cell: NotebookNode) -> bool:
     """Whether the cell holds asserts that points are given for."""
-    told = grading(cell)
-    return cell.cell_type == "code" and bool(told.get("grade")) and not told.get("solution")
+    metadata = grading(cell)
+    return cell.cell_type == "code" and bool(metadata.get("grade")) and not metadata.get("solution")
 
 
 def is_solution(cell: NotebookNode) -> bool:
@@ -138,29 +138,29 @@ class Assignment:
     @cached_property
     def points(self) -> dict[str, int]:
         """Points of each check and each written answer, by ``grade_id``."""
-        graded = [cell for cell in self.notebook.cells if is_check(cell) or is_written(cell)]
-        return {name_of(cell): grading(cell)["points"] for cell in graded}
+        cells = [cell for cell in self.notebook.cells if is_check(cell) or is_written(cell)]
+        return {name_of(cell): grading(cell)["points"] for cell in cells}
 
     @cached_property
     def tasks(self) -> dict[str, str]:
         """The heading above each check and each written answer, by ``grade_id``."""
-        heading, found = "", {}
+        heading, titles = "", {}
         for cell in self.notebook.cells:
             if cell.cell_type == "markdown" and (headings := re.findall(r"^##+ +(.+)", cell.source, re.M)):
                 heading = re.sub(r" *\([^)]*\)$", "", headings[-1])
-            found[name_of(cell)] = heading or name_of(cell)
-        return {name: found[name] for name in self.points}
+            titles[name_of(cell)] = heading or name_of(cell)
+        return {name: titles[name] for name in self.points}
 
     def wrong(self) -> list[Wrong]:
         """The wrong solutions in ``wrong.py``. Raises BookError where one names no check."""
         file = self.folder / "wrong.py"
-        found = [Wrong(*match) for match in WRONG.findall(file.read_text(encoding="utf-8"))]
+        solutions = [Wrong(*match) for match in WRONG.findall(file.read_text(encoding="utf-8"))]
         checks = {name_of(cell) for cell in self.notebook.cells if is_check(cell)}
-        if odd := {each.check for each in found} ^ checks:
+        if odd := {each.check for each in solutions} ^ checks:
             raise BookError(
                 f"{file}: checks without a wrong solution, or the reverse: {', '.join(sorted(odd))}"
             )
-        return found
+        return solutions
 
     def digest(self) -> str:
         """SHA-256 (hex) of the folder's files."""
@@ -176,8 +176,8 @@ def course() -> CourseFile:
     try:
         return CourseFile.model_validate(read_yaml(file, BookError))
     except ValidationError as fault:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors())
-        raise BookError(f"{file}: {told}") from fault
+        message = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors())
+        raise BookError(f"{file}: {message}") from fault
 
 
 def assignments(names: list[str] | None = None) -> list[Assignment]:

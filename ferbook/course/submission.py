@@ -54,23 +54,23 @@ def is_student(name: str) -> bool:
     return bool(_STUDENT.fullmatch(name)) and len(name.encode()) <= _LONGEST_NAME
 
 
-def find_submissions(folder: Path, known: list[Assignment]) -> list[Submission]:
+def find_submissions(folder: Path, assignments: list[Assignment]) -> list[Submission]:
     """What lies in the students' folders, one each, as ``<student>/<assignment>.ipynb`` or deeper.
 
     Raises DataError where there is no such folder, or it holds no student's.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one folder per student in it")
-    of_entry = partial(_of_entry, known={each.name: each for each in known})
+    of_entry = partial(_of_entry, assignments={each.name: each for each in assignments})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         entries = sorted(folder.iterdir(), key=os.fsencode)
-        found = [one for several in pool.map(of_entry, entries) for one in several]
-    if not any(each.file for each in found):
+        submissions = [one for several in pool.map(of_entry, entries) for one in several]
+    if not any(each.file for each in submissions):
         raise DataError(f"{folder}: no student's folder with a notebook in it")
-    return found
+    return submissions
 
 
-def _of_entry(entry: Path, known: dict[str, Assignment]) -> list[Submission]:
+def _of_entry(entry: Path, assignments: dict[str, Assignment]) -> list[Submission]:
     """What lies under a name in the class's folder."""
     student = shown(entry.name)
     if entry.is_symlink():
@@ -79,30 +79,30 @@ def _of_entry(entry: Path, known: dict[str, Assignment]) -> list[Submission]:
         return [Submission(student, reason="lies in no student's folder")]
     if not is_student(student):
         return [Submission(student, reason="this folder's name cannot be a student's")]
-    return _of_student(student, entry, known)
+    return _of_student(student, entry, assignments)
 
 
-def _of_student(student: str, folder: Path, known: dict[str, Assignment]) -> list[Submission]:
+def _of_student(student: str, folder: Path, assignments: dict[str, Assignment]) -> list[Submission]:
     files = sorted(_files(folder), key=os.fsencode)
     if len(files) > _MOST:
         return [Submission(student, reason=f"{len(files)} files; a student hands in at most {_MOST}")]
-    found: dict[str, list[Submission]] = defaultdict(list)
+    groups: dict[str, list[Submission]] = defaultdict(list)
     others = []
     for file in files:
         one = Submission(student, file=file)
-        _recognised(one, known)
-        (found[one.assignment] if one.assignment else others).append(one)
-    for name, several in found.items():
-        named = [each for each in several if each.file.name == f"{name}.ipynb"]
-        chosen = several if len(several) == 1 else named if len(named) == 1 else []
+        _recognised(one, assignments)
+        (groups[one.assignment] if one.assignment else others).append(one)
+    for name, several in groups.items():
+        matches = [each for each in several if each.file.name == f"{name}.ipynb"]
+        choice = several if len(several) == 1 else matches if len(matches) == 1 else []
         for each in several:
-            if not chosen:
+            if not choice:
                 each.reason = f"{len(several)} files for this assignment"
-            elif each is not chosen[0]:
-                each.reason = f"a second file; {shown(chosen[0].file.name)} is graded"
+            elif each is not choice[0]:
+                each.reason = f"a second file; {shown(choice[0].file.name)} is graded"
             elif each.file.name != f"{name}.ipynb":
                 each.notes.append(("the file", f"renamed to {shown(each.file.name)}"))
-    every = [each for several in found.values() for each in several] + others
+    every = [each for several in groups.values() for each in several] + others
     return every or [Submission(student, reason="nothing handed in")]
 
 
@@ -111,24 +111,24 @@ def _files(folder: Path) -> list[Path]:
     files = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != ".ipynb_checkpoints"]
-        linked = [name for name in folders if os.path.islink(f"{place}/{name}")]
-        files += [Path(place, name) for name in names + linked if name != "data.npz"]
+        links = [name for name in folders if os.path.islink(f"{place}/{name}")]
+        files += [Path(place, name) for name in names + links if name != "data.npz"]
     return files
 
 
-def _recognised(one: Submission, known: dict[str, Assignment]) -> None:
+def _recognised(one: Submission, assignments: dict[str, Assignment]) -> None:
     """Fill in which assignment a file is for and what it holds, or why it cannot be judged."""
     try:
-        told = _told(one.file)
+        content = _told(one.file)
     except (OSError, ValueError, subprocess.SubprocessError) as fault:
-        said = str(fault) if type(fault) is ValueError else f"cannot be read ({type(fault).__name__})"
-        one.reason = shown(said)
+        reason = str(fault) if type(fault) is ValueError else f"cannot be read ({type(fault).__name__})"
+        one.reason = shown(reason)
         return
-    one.said, one.notebook = told["said"], json.dumps(told["notebook"])
+    one.said, one.notebook = content["said"], json.dumps(content["notebook"])
     name = one.said.get("assignment")
-    if name not in known:
-        cells = {name_of(cell) for cell in nbformat.from_dict(told["notebook"]).cells} - {""}
-        names = {each: len(cells & each.points.keys()) for each in known.values()}
+    if name not in assignments:
+        cells = {name_of(cell) for cell in nbformat.from_dict(content["notebook"]).cells} - {""}
+        names = {each: len(cells & each.points.keys()) for each in assignments.values()}
         best = max(names, key=names.get)
         name = best.name if names[best] else ""
     one.assignment, one.reason = name, "" if name else "no assignment of this course"
@@ -138,26 +138,26 @@ def _told(file: Path) -> dict:
     """What ``recognition`` tells of a file, in a process that may fail alone. Raises ValueError, saying why,
     where it is no notebook.
     """
-    told = file.lstat()
-    if stat.S_ISLNK(told.st_mode):
+    facts = file.lstat()
+    if stat.S_ISLNK(facts.st_mode):
         raise ValueError("a link, which is not followed")
-    if not stat.S_ISREG(told.st_mode):
+    if not stat.S_ISREG(facts.st_mode):
         raise ValueError("not a file")
-    if told.st_size > _LARGEST:
-        raise ValueError(f"{told.st_size >> 20} MiB; a notebook has at most {_LARGEST >> 20}")
+    if facts.st_size > _LARGEST:
+        raise ValueError(f"{facts.st_size >> 20} MiB; a notebook has at most {_LARGEST >> 20}")
     if file.suffix != ".ipynb":
         raise ValueError("not a notebook")
-    if not told.st_size:
+    if not facts.st_size:
         raise ValueError("empty")
-    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as handed:
-        content = handed.read(_LARGEST)
+    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+        content = stream.read(_LARGEST)
     command = [sys.executable, "-m", recognition.__name__]
     answer = subprocess.run(
         command, input=content, capture_output=True, timeout=_WAIT, env=child_environment()
     )
     if answer.returncode:
         raise ValueError(f"not a readable notebook (reading it ended with {answer.returncode})")
-    told = json.loads(answer.stdout)
-    if "reason" in told:
-        raise ValueError(told["reason"])
-    return told
+    facts = json.loads(answer.stdout)
+    if "reason" in facts:
+        raise ValueError(facts["reason"])
+    return facts

@@ -107,9 +107,9 @@ def call_filter(processor: str = "") -> str:
 
 
 def _tested(tests: list[tuple[int, int, int, bool | None, bool | None]]) -> list[tuple[int, int, int, int]]:
-    """The steps of tests; both ends follow them, to which they jump over what is ``left``."""
+    """The steps of tests; both ends follow them, to which they jump over the ``rest``."""
     steps = []
-    for left, (half, mask, value, *ways) in zip(range(len(tests) - 1, -1, -1), tests, strict=True):
-        jumps = [0 if left and way is None else 3 * left + (not way) for way in ways]
+    for rest, (half, mask, value, *ways) in zip(range(len(tests) - 1, -1, -1), tests, strict=True):
+        jumps = [0 if rest and way is None else 3 * rest + (not way) for way in ways]
         steps += [(_LOAD, 0, 0, 16 + 4 * half), (_AND, 0, 0, mask), (_EQUAL, *jumps, value)]
     return [*steps, _ALLOW, _REFUSE]

@@ -47,15 +47,15 @@ def encode(value: object, depth: int = 0) -> object:
     raise TypeError(f"an object of type {type(value).__name__}")
 
 
-def decode(told: object, depth: int = 0) -> object:
+def decode(code: object, depth: int = 0) -> object:
     """The value that ``encode`` told. Raises ValueError where it is anything else."""
     if depth > DEEPEST:
         raise ValueError(f"more than {DEEPEST} lists within lists")
-    if told is None or isinstance(told, bool | int | float | str):
-        return told
-    if not isinstance(told, list) or not told:
-        raise ValueError(f"not a value: {str(told)[:40]}")
-    kind, *rest = told
+    if code is None or isinstance(code, bool | int | float | str):
+        return code
+    if not isinstance(code, list) or not code:
+        raise ValueError(f"not a value: {str(code)[:40]}")
+    kind, *rest = code
     if kind in ("list", "tuple"):
         return (tuple if kind == "tuple" else list)(decode(each, depth + 1) for each in rest)
     if kind == "dict":
@@ -98,7 +98,7 @@ def main() -> None:
     """Answer messages until there are none: ``cell`` (source), ``call`` (name, args, kwargs), ``value``
     (name).
     """
-    asked = os.fdopen(os.dup(0), "rb")
+    requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -115,23 +115,23 @@ def main() -> None:
     shell.enable_gui = lambda gui=None: None  # what %matplotlib asks for
     shell.system = shell.system_raw  # the usual one wants a terminal
     names = shell.user_ns
-    while line := asked.readline():
+    while line := requests.readline():
         message = json.loads(line)
         answer: dict[str, object] = {"id": message["id"]}
         try:
             if message["do"] == "cell":
-                ran = shell.run_cell(message["source"], store_history=False)
+                outcome = shell.run_cell(message["source"], store_history=False)
                 sys.stdout.flush()
-                fault = ran.error_before_exec or ran.error_in_exec
+                fault = outcome.error_before_exec or outcome.error_in_exec
                 answer["value"] = None
                 if fault is not None:
                     raise fault
             elif message["name"] not in names:
                 answer["missing"] = True
             elif message["do"] == "call":
-                given = [decode(each) for each in message["args"]]
-                named = {name: decode(each) for name, each in message["kwargs"].items()}
-                answer |= _data(names[message["name"]](*given, **named))
+                arguments = [decode(each) for each in message["args"]]
+                keywords = {name: decode(each) for name, each in message["kwargs"].items()}
+                answer |= _data(names[message["name"]](*arguments, **keywords))
             else:
                 answer |= _data(names[message["name"]])
         except BaseException as fault:  # whatever a student's code raises is an answer

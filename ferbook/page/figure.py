@@ -20,33 +20,31 @@ _FONTS = "'DejaVu Sans', Verdana, sans-serif"
 """Of equal width first: where DejaVu is absent, Verdana, from whose measures it was made."""
 
 
-def svg_of(name: str, drawn: Drawn) -> str:
+def svg_of(name: str, plot: Drawn) -> str:
     """The figure ``name`` as SVG, the same each time it is drawn; elements that tell something on hover can
     be reached by keyboard.
 
     Raises FigureError for a figure that is wider than ``WIDTH``, for text of less than ``SMALLEST`` points,
     and for a hover text without its element.
     """
-    if drawn.figure.get_figwidth() > WIDTH:
-        raise FigureError(
-            f"figure {name!r} is {drawn.figure.get_figwidth():g} inches wide, more than {WIDTH}"
-        )
+    if plot.figure.get_figwidth() > WIDTH:
+        raise FigureError(f"figure {name!r} is {plot.figure.get_figwidth():g} inches wide, more than {WIDTH}")
     picture = io.StringIO()
-    drawn.figure.savefig(picture, format="svg", metadata={"Date": None})
+    plot.figure.savefig(picture, format="svg", metadata={"Date": None})
     svg = picture.getvalue().replace("'DejaVu Sans'", _FONTS)
     sizes = re.findall(r"<(?:text|tspan)[^>]*?font(?:-size)?: (?:\w+ )*([\d.]+)px[^>]*>([^<]*)", svg)
     small = {html.unescape(text): size for size, text in sizes if float(size) < SMALLEST and text.strip()}
     if small:
-        told = ", ".join(f"{text!r} has {size}" for text, size in list(small.items())[:6])
+        words = ", ".join(f"{text!r} has {size}" for text, size in list(small.items())[:6])
         raise FigureError(
-            f"figure {name!r}: text below {SMALLEST} points cannot be read on a telephone: {told}"
+            f"figure {name!r}: text below {SMALLEST} points cannot be read on a telephone: {words}"
         )
-    for gid, text in drawn.hover.items():
-        mark, told = f'id="{gid}"', html.escape(text)
+    for gid, text in plot.hover.items():
+        mark, words = f'id="{gid}"', html.escape(text)
         if mark not in svg:
             raise FigureError(f"figure {name!r}: no element has the gid {gid!r} of a hover text")
-        reached = f'{mark} class="hover" tabindex="0" role="img" aria-label="{told}"'
-        svg = re.sub(f"{re.escape(mark)}>", lambda _, to=f"{reached}><title>{told}</title>": to, svg)
+        attributes = f'{mark} class="hover" tabindex="0" role="img" aria-label="{words}"'
+        svg = re.sub(f"{re.escape(mark)}>", lambda _, to=f"{attributes}><title>{words}</title>": to, svg)
     return svg
 
 
@@ -68,17 +66,17 @@ def csv_of(numbers: pd.DataFrame) -> str:
     return numbers.to_csv(index=False, float_format="%.9g")
 
 
-def store_figure(folder: Path, name: str, drawn: Drawn) -> str:
+def store_figure(folder: Path, name: str, plot: Drawn) -> str:
     """Write ``figures/<name>`` as ``.svg``, ``.png`` and ``.csv`` below ``folder``, and close the figure;
     returns what ``figure_html`` makes of it. Raises FigureError as ``svg_of``.
     """
-    svg = svg_of(name, drawn)
+    svg = svg_of(name, plot)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / "figures" / f"{name}.png").write_bytes(png_of(drawn.figure))
-    (folder / "figures" / f"{name}.csv").write_text(csv_of(drawn.data), encoding="utf-8")
-    pyplot.close(drawn.figure)
-    return figure_html(name, _inline(svg, name, drawn.alt, drawn.hover), drawn.caption, links=True)
+    (folder / "figures" / f"{name}.png").write_bytes(png_of(plot.figure))
+    (folder / "figures" / f"{name}.csv").write_text(csv_of(plot.data), encoding="utf-8")
+    pyplot.close(plot.figure)
+    return figure_html(name, _inline(svg, name, plot.alt, plot.hover), plot.caption, links=True)
 
 
 def figure_html(name: str, picture: str, caption: str, links: bool = False) -> str:
@@ -99,11 +97,11 @@ def _inline(svg: str, name: str, alt: str, hover: Mapping[str, str]) -> str:
         r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S
     )
     svg = re.sub(r"base64,\s+", "base64,", svg)
-    used = {*re.findall(r'(?:url\(|href=")#([^")]+)', svg), *hover}
-    svg = re.sub(r' id="([^"]+)"', lambda own: f' id="{name}--{own[1]}"' if own[1] in used else "", svg)
+    ids = {*re.findall(r'(?:url\(|href=")#([^")]+)', svg), *hover}
+    svg = re.sub(r' id="([^"]+)"', lambda own: f' id="{name}--{own[1]}"' if own[1] in ids else "", svg)
     svg = re.sub(r'(url\(|href=")#', rf"\1#{name}--", svg)
     kind = "group" if hover else "img"
     box = re.search(r'viewBox="[^"]+"', svg)[0]
-    opened = f'<svg {box} role="{kind}" aria-label="{html.escape(alt)}">'
-    svg = re.sub(r"<svg[^>]*>", lambda _: opened, svg, count=1)
+    tag = f'<svg {box} role="{kind}" aria-label="{html.escape(alt)}">'
+    svg = re.sub(r"<svg[^>]*>", lambda _: tag, svg, count=1)
     return re.sub(r">\s+<", "><", svg).replace("\n", " ").strip()

@@ -78,7 +78,7 @@ def forest(
     across: int = 3,
     widths: tuple[float, ...] | None = None,
     noted: str = "",
-    told: bool = True,
+    listing: bool = True,
     alt: str,
     caption: str,
     tolerance: float | Mapping[str, float] = 1e-6,
@@ -102,9 +102,9 @@ def forest(
     behind an estimate, pale dots below it. ``measured`` stands below the figure; ``axis`` holds for all
     panels or is given by panel.
 
-    ``alt`` says what is drawn, in a sentence or two; where ``told``, all values follow it. The numbers stored
-    are ``data``, or the rows, both by ``in_numbers``. Raises FigureError where a column is absent or there is
-    no row.
+    ``alt`` says what is drawn, in a sentence or two; where ``listing``, all values follow it. The numbers
+    stored are ``data``, or the rows, both by ``in_numbers``. Raises FigureError where a column is absent or
+    there is no row.
 
     >>> rows = pd.DataFrame({"label": ["zero bias", "residual"], "value": [0.91, 0.93],
     ...                      "low": [0.88, 0.90], "high": [0.94, 0.95], "main": [True, False]})
@@ -117,20 +117,20 @@ def forest(
     style.require_columns(rows, ["label", "value", "low", "high"])
     optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "minor": False, "note": ""}
     optional |= {"wide_low": np.nan, "wide_high": np.nan}
-    drawn = rows.assign(**{name: default for name, default in optional.items() if name not in rows})
-    panels = {name: drawn[drawn["panel"].eq(name)] for name in drawn["panel"].unique()}
+    table = rows.assign(**{name: default for name, default in optional.items() if name not in rows})
+    panels = {name: table[table["panel"].eq(name)] for name in table["panel"].unique()}
     axis = axis if isinstance(axis, Mapping) else dict.fromkeys(panels, axis)
     spots = {name: _spots(part) for name, part in panels.items()}
     longest = max(spots.values(), key=len)
     if shared := all(set(own) <= set(longest) for own in spots.values()):
         spots = dict.fromkeys(panels, longest)
-    looks = _looks(drawn)
+    looks = _looks(table)
     figure, grid = _panels(len(panels), across, widths, len(longest), len(looks), shared)
     room = style.WIDTH - sum(_room(own) for own in ([longest] if shared else spots.values()))
     handles = {
         name: Line2D([], [], linestyle="none", color=look.color, marker=look.marker, mfc=look.fillcolor)
         for name, look in looks.items()
-        if name and drawn["series"].eq(name).any()
+        if name and table["series"].eq(name).any()
     }
     for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
         _draw(axes, part, spots[name], looks, None if singles is None else _of_panel(singles, name))
@@ -140,10 +140,10 @@ def forest(
             line = axes.axvline(own.null, color=style.INK, linestyle="--", linewidth=1.2)
             handles |= {own.null_name: line} if own.null_name else {}
         share = widths[breadth] / sum(widths) if widths else 1 / grid.shape[1]
-        named = not shared or not breadth
-        _dress(axes, name, own, spots[name], max(1.0, room * share), named)
-        _part_kinds(axes, drawn.drop_duplicates(["group", "label"]), spots[name])
-        if named:
+        with_labels = not shared or not breadth
+        _dress(axes, name, own, spots[name], max(1.0, room * share), with_labels)
+        _part_kinds(axes, table.drop_duplicates(["group", "label"]), spots[name])
+        if with_labels:
             _name_rows(axes, spots[name])
     last = grid.flat[len(panels) - 1]
     if noted:
@@ -155,9 +155,9 @@ def forest(
         columns = int((style.WIDTH - 0.2) / (max(map(len, handles)) * LETTER + 0.6))
         places = {"loc": "outside upper left", "ncols": min(3, max(1, columns))}
         figure.legend(handles.values(), handles, **places)
-    stored = rows if data is None else in_numbers(data).reset_index(drop=True)
-    alt = f"{alt} {_values_text(panels, axis)}" if told else alt
-    return style.Drawn(figure, stored, alt, caption, tolerance)
+    numbers = rows if data is None else in_numbers(data).reset_index(drop=True)
+    alt = f"{alt} {_values_text(panels, axis)}" if listing else alt
+    return style.Drawn(figure, numbers, alt, caption, tolerance)
 
 
 def _panels(
@@ -170,9 +170,9 @@ def _panels(
     return plt.subplots(lines, columns, figsize=size, sharey=shared, squeeze=False, width_ratios=widths)
 
 
-def _looks(drawn: pd.DataFrame) -> dict[str, _Look]:
+def _looks(table: pd.DataFrame) -> dict[str, _Look]:
     """The look of each series."""
-    series = list(drawn["series"].unique())
+    series = list(table["series"].unique())
     if len(series) > len(_SERIES):
         raise style.FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
     return dict(zip(series, _SERIES, strict=False))
@@ -239,7 +239,7 @@ def _draw(
 
 
 def _dress(
-    axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], room: float, named: bool
+    axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], room: float, with_labels: bool
 ) -> None:
     axes.set_ylim(max(spots.values()) + 0.6, -0.6)
     axes.set_title("\n".join(wrap(name, int(room / LETTER))))
@@ -253,7 +253,7 @@ def _dress(
         around = 1 if own.unit == "points" else 0.01
         axes.set_xlim(axes.dataLim.x0 - around, axes.dataLim.x1 + around)
     axes.set_xlim(*own.limits)
-    axes.tick_params(axis="y", length=0, labelleft=named)
+    axes.tick_params(axis="y", length=0, labelleft=with_labels)
     axes.grid(axis="x")
 
 
@@ -266,9 +266,9 @@ def _part_kinds(axes: Axes, rows: pd.DataFrame, spots: Mapping[tuple[str, str], 
 
 def _name_rows(axes: Axes, spots: Mapping[tuple[str, str], float]) -> None:
     every = -(-len(spots) // NAMED_ROWS)
-    shown = list(spots.items())[::every]
-    axes.set_yticks([spot for _, spot in shown], [label or group for (group, label), _ in shown])
-    for tick, ((group, label), _) in zip(axes.get_yticklabels(), shown, strict=True):
+    rows = list(spots.items())[::every]
+    axes.set_yticks([spot for _, spot in rows], [label or group for (group, label), _ in rows])
+    for tick, ((group, label), _) in zip(axes.get_yticklabels(), rows, strict=True):
         if group and not label:
             tick.set_weight("bold")
 
@@ -289,8 +289,8 @@ def _values_text(panels: Mapping[str, pd.DataFrame], axis: Mapping[str, Axis]) -
         else:
             words = style.listing([_row_text(row, own.unit) for row in part.itertuples()] or ["none"])
         parts.append(f"{name}: {words}" if name else words)
-    marked = f" A dashed line marks {style.listing(sorted(lines))}." if lines else ""
-    return f"{'; '.join(parts)}.{marked}"
+    marks = f" A dashed line marks {style.listing(sorted(lines))}." if lines else ""
+    return f"{'; '.join(parts)}.{marks}"
 
 
 def _row_text(row: tuple, unit: str) -> str:

@@ -69,8 +69,8 @@ class Table:
         )
         if len(body) <= MOST_ROWS:
             return table
-        told = f"<summary>{caption} ({len(body)} rows)</summary>"
-        return f'<details class="suite-fold">{told}{table}</details>'
+        summary = f"<summary>{caption} ({len(body)} rows)</summary>"
+        return f'<details class="suite-fold">{summary}{table}</details>'
 
     def stored(self) -> pd.DataFrame:
         """The numbers for a CSV: ``in_numbers`` with the index as columns."""

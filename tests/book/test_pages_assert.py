@@ -70,6 +70,19 @@ MUTATIONS = (
     Mutation("derl", "book.derl.neutral_quality.psnr", SHIFTED, "psnr"),
     Mutation("derl", "book.derl.neutral_quality.quality_metrics", GAINED, "gate-by-hand"),
     Mutation("derl", "book.derl.study.residue_metrics", GAINED, "ahead-by-hand"),
+    Mutation(
+        "truth",
+        "fer_lib.look.judge.judge_maps",
+        "lambda made: made.assign(correctness=made['correctness'] + 0.25)",
+        "judge",
+    ),
+    Mutation("truth", "book.truth.maps.map_metrics", GAINED, "verdicts"),
+    Mutation(
+        "truth",
+        "book.truth.codes.explained_units",
+        "lambda made: made.assign(explained=made['explained'] + 0.25)",
+        "codes",
+    ),
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from book import facs_page, switchboard
 from book.faces.packing import COLUMNS, packed
+from book.several_people import PeopleFilter, SeveralPeople, single_codes
 from book.switchboard import ShownFilter, SwitchboardPictures, SwitchboardResponses
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
@@ -29,6 +30,16 @@ class Result:
             raise RunStoreError(f"{name} is not there")
         assert isinstance(self.contents[name], model)
         return self.contents[name]
+
+
+@pytest.fixture(autouse=True)
+def no_reference(monkeypatch):
+    """The page is of one person, as where the reference's network is not kept."""
+
+    def absent():
+        raise RunStoreError("no run 'reference'")
+
+    monkeypatch.setattr(facs_page, "several_people", absent)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +116,10 @@ def test_the_page_shows_a_face_and_the_answers_to_it_without_a_script(pictures, 
     place = data["codes"].index("AU6C+AU12E")
     row, column = divmod(place, data["columns"])
     assert f"--row:{row};--column:{column}" in shown and "AU6 C (cheek raiser) + AU12 E" in shown
-    assert "filter 44: not AU12, here " in shown and "filter 7<" in shown
+    assert "filter 44: not AU12, here <i>" in shown and "filter 7<" in shown
     assert f"<b>{answers.filters[0].responses[place]:.3g}</b>" in shown
-    assert [len(each) for each in data["filters"]] == [len(CODES)] * 2
+    assert [[len(own) for own in each["answers"]] for each in data["filters"]] == [[len(CODES)]] * 2
+    assert data["sheets"] == []
 
 
 def test_beside_a_bar_stand_the_verdict_and_the_unit_that_moves_it_most_in_this_face(pictures):
@@ -122,11 +134,31 @@ def test_beside_a_bar_stand_the_verdict_and_the_unit_that_moves_it_most_in_this_
             layer="relu3", filters=[Detector(filter=9, au="AU2", association=0.7, moved_by=moved_by)]
         )
         shown = facs_page.switchboard({"faces": Result(pictures), "au_verification": Result(board, found)})
-        return re.search(r"<li><span>(.*?)</span>", shown)[1]
+        return re.sub("</?i>", "", re.search(r"<li><span>(.*?)</span>", shown)[1])
 
     assert told("AU2", AU9=0.35, AU4=0.3) == "filter 9: ✓ AU2, here AU9"
     assert told("AU4", AU2=1.0) == "filter 9: not AU2, here AU2"
     assert told("AU2", AU2=-1.0) == "filter 9: ✓ AU2, here none"
+
+
+def test_each_filter_says_in_how_many_people_the_named_unit_moves_it_most(pictures, answers, monkeypatch):
+    first, others = np.ones(len(CODES)), np.ones((2, len(single_codes())))
+    first[CODES.index({"AU4": "E"})] = 3
+    others[:, single_codes().index({"AU9": "E"})] = 2
+    others[1, single_codes().index({"AU4": "E"})] = 5
+    rows = (first.tolist(), *others.tolist())
+    filters = tuple(
+        PeopleFilter(filter=number, unit=unit, kind=kind, answers=rows)
+        for number, unit, kind in ((76, "AU4", "verified"), (5, "AU9", "untrained"))
+    )
+    people = SeveralPeople(detectors="", size=48, sheets=("one", "two"), filters=filters)
+    monkeypatch.setattr(facs_page, "several_people", lambda: people)
+    shown = facs_page.switchboard({"faces": Result(pictures), "au_verification": Result(answers)})
+    assert "filter 76: ✓ AU4, here <i>AU4</i> (2 of 3)" in shown
+    assert "filter 5: AU9, here <i>AU4</i> (1 of 3)" in shown
+    data = json.loads(re.search(r'id="switchboard-data">(.*?)</script>', shown)[1])
+    assert len(data["sheets"]) == 2 and len(data["sheetCodes"]) == len(others[0]) and "" in data["sheetCodes"]
+    assert shown.index("Verified:") < shown.index("Of an untrained network")
 
 
 def test_what_no_run_has_made_is_said(pictures):

@@ -60,7 +60,8 @@ def bare(tmp_path_factory, told):
     assert len(content) < LARGEST
     page.write_text(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Live</title><meta name="viewport" '
-        f'content="width=device-width"></head><body>{content}</body></html>',
+        'content="width=device-width"><script src="../_static/suite.js"></script></head>'
+        f"<body>{content}</body></html>",
         encoding="utf-8",
     )
     return page.as_uri()

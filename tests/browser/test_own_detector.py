@@ -22,7 +22,8 @@ def bare(tmp_path_factory):
     shutil.copytree(paths.pages() / "_static", folder / "_static")
     page = folder / "book" / "au_verification" / "au_verification.html"
     page.parent.mkdir(parents=True)
-    page.write_text(f'<!doctype html><meta charset="utf-8">{own_detector({})}', encoding="utf-8")
+    shared = '<script src="../../_static/suite.js"></script>'
+    page.write_text(f'<!doctype html><meta charset="utf-8">{shared}{own_detector({})}', encoding="utf-8")
     return page.as_uri()
 
 

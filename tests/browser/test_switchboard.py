@@ -2,6 +2,8 @@
 
 import pytest
 
+from .conftest import NARROW, WIDE
+
 pytestmark = pytest.mark.browser
 
 
@@ -61,6 +63,33 @@ def test_a_unit_that_goes_with_no_other_switches_the_second_off(board):
 def test_the_outline_can_be_taken_off(board):
     board.get_by_label("outline of the skin that moves").press("Space")
     assert shown(board)[2] == 0
+
+
+def test_another_person_shows_one_unit_and_answers_otherwise(opened):
+    for width, scheme in ((WIDE, "dark"), (NARROW, "light")):
+        board, found = opened("book/facs.html", width, scheme)
+        person = board.get_by_label("Person", exact=True)
+        if not person.count():
+            assert board.locator("#facs-board .bar i").count() == 0  # without the reference's network
+            board.close()
+            continue
+        before = shown(board)
+        person.focus()
+        board.keyboard.press("ArrowDown")
+        after = shown(board)
+        assert after[0] == "AU6 C (cheek raiser)" and after[2] == 0 and after[3] != before[3]
+        assert board.get_by_label("Second unit", exact=True).is_disabled()
+        dots = board.locator("#facs-board .bar i")
+        assert dots.count() == 4 * len(after[3]) and all(each.is_visible() for each in dots.all())
+        first = board.get_by_label("First unit: intensity")
+        first.focus()
+        board.keyboard.press("ArrowRight")  # of the others there are three intensities
+        assert shown(board)[0] == "AU6 E (cheek raiser)"
+        assert board.evaluate("document.documentElement.scrollWidth") <= width
+        person.select_option("0")
+        assert shown(board)[0] == "AU6 E (cheek raiser)" and shown(board)[2] == 1
+        board.close()
+        assert found.faults == []
 
 
 def test_without_a_script_the_face_stands_there(chromium, site):

@@ -88,10 +88,10 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     """
     table = faces.table
     require_labels(faces, _EMOTIONS, "BU-3DFE")
-    named = sequences.named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
-    own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in named)
+    clips = sequences.named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
+    own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in clips)
     counts: Counter[tuple[str, str]] = Counter()
-    for person, subject, sequence, rows in named:
+    for person, subject, sequence, rows in clips:
         for row, pixels in zip(rows, faces.gather(rows), strict=True):
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1

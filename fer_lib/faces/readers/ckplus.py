@@ -107,7 +107,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
 
 def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
-    found = {}
+    trees = {}
     every = [name for names in _TREES.values() for name in names]
     if folder.is_dir():
         require_case(folder, every)
@@ -120,11 +120,11 @@ def _trees(folder: Path) -> dict[str, Path]:
         if len(places) > 1:
             raise DataError(f"{places[1]}: a second tree beside {places[0]}; keep one of the two")
         if places:
-            found[tree] = require_inside(places[0], folder)
+            trees[tree] = require_inside(places[0], folder)
     for tree in ("images", "Emotion"):
-        if tree not in found:
+        if tree not in trees:
             raise DataError(f"{folder / _TREES[tree][0]}: not found. {_other_form(folder)}")
-    return found
+    return trees
 
 
 def _other_form(folder: Path) -> str:
@@ -140,7 +140,7 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
     emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
     facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
     clips: list[sequences.Clip] = []
-    seen: set[tuple[str, str]] = set()
+    keys: set[tuple[str, str]] = set()
     for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
         stem = f"{subject}_{number}_"
         pattern = re.compile(rf"{stem}(?P<frame>\d+)", re.IGNORECASE)
@@ -149,7 +149,7 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
         if not frames:
             left_out[_EMPTY] += 1
             continue
-        seen.add((subject, number))
+        keys.add((subject, number))
         label, coding = emotions.get((subject, number)), facs.get((subject, number))
         emotion = _read_emotion(label) if label else UNLABELLED
         codes = _read_facs(coding) if coding else None
@@ -159,12 +159,12 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
             left_out[_BEYOND] += 1
         else:
             first, *others = frames
-            kept = [first, *others[-_PEAK:]]
-            shown = [frame != first or not others for frame in kept]
+            numbers = [first, *others[-_PEAK:]]
+            peaks = [frame != first or not others for frame in numbers]
             landmarks = None
             if "Landmarks" in trees:
                 points = trees["Landmarks"] / subject / number
-                names = [f"{frames[frame].stem}_landmarks.txt" for frame in kept]
+                names = [f"{frames[frame].stem}_landmarks.txt" for frame in numbers]
                 landmarks = [_read_landmarks(points / name, folder) for name in names]
                 left_out[_UNMARKED] += sum(each is None for each in landmarks)
             left_out[_UNCODED] += not codes
@@ -173,17 +173,17 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
                 sequences.Clip(
                     subject=f"ckplus-{subject}",
                     sequence=f"{subject}/{number}",
-                    frames=[sequences.picture_file(frames[frame]) for frame in kept],
+                    frames=[sequences.picture_file(frames[frame]) for frame in numbers],
                     rows=[
                         {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
-                        for frame, peak in zip(kept, shown, strict=True)
+                        for frame, peak in zip(numbers, peaks, strict=True)
                     ],
-                    codes=codes if codes is None else [codes if peak else () for peak in shown],
+                    codes=codes if codes is None else [codes if peak else () for peak in peaks],
                     landmarks=landmarks,
                 )
             )
     for key, file in [*emotions.items(), *facs.items()]:
-        if key not in seen:
+        if key not in keys:
             raise DataError(
                 f"{file}: describes a sequence without pictures; expected some in "
                 f"{trees['images'] / key[0] / key[1]}"
@@ -225,15 +225,13 @@ def _frame_of(file: Path) -> int:
     return int(match[1])
 
 
-def _numbers(
-    file: Path, good: Sequence[Callable[[float], bool]], expected: str
-) -> list[tuple[int, list[float]]]:
+def _numbers(file: Path, good: Sequence[Callable[[float], bool]], form: str) -> list[tuple[int, list[float]]]:
     """(number, numbers) of each line of ``file`` that is not empty.
 
-    Raises DataError, naming the line and what was ``expected``, unless there is one number for each of
+    Raises DataError, naming the line and its ``form``, unless there is one number for each of
     ``good``, which says whether it may stand there.
     """
-    found = []
+    lines = []
     for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
@@ -242,16 +240,16 @@ def _numbers(
         except ValueError:
             values = []
         if len(values) != len(good) or not all(fits(value) for fits, value in zip(good, values, strict=True)):
-            raise DataError(f"{file}, line {number}: {line.strip()[:40]!r}; expected {expected}")
-        found.append((number, values))
-    return found
+            raise DataError(f"{file}, line {number}: {line.strip()[:40]!r}; expected {form}")
+        lines.append((number, values))
+    return lines
 
 
 def _read_emotion(file: Path) -> str:
-    expected = f"one number from 0 to 7 ({', '.join(CKPLUS_CODES)})"
-    codes = _numbers(file, [range(len(CKPLUS_CODES)).__contains__], expected)
+    form = f"one number from 0 to 7 ({', '.join(CKPLUS_CODES)})"
+    codes = _numbers(file, [range(len(CKPLUS_CODES)).__contains__], form)
     if len(codes) != 1:
-        raise DataError(f"{file}: {len(codes)} lines; expected {expected}")
+        raise DataError(f"{file}: {len(codes)} lines; expected {form}")
     return CKPLUS_CODES[int(codes[0][1][0])]
 
 
@@ -293,10 +291,10 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
     """
     require_labels(faces, CKPLUS_CODES, "CK+", unlabelled=True)
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
-    named = sequences.named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, _MOST)
+    clips = sequences.named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, _MOST)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
-    for subject, group in groupby(named, key=itemgetter(0)):
+    for subject, group in groupby(clips, key=itemgetter(0)):
         own = {sequence: rows for _, _, sequence, rows in group}
         numbers = sequences.official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, _MOST)
         for sequence, rows in own.items():

@@ -75,8 +75,8 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
         faces = read_csv(require_inside(csv, folder))
         if votes.exists() or votes.is_symlink():
             counts = read_votes(require_inside(votes, folder), usage_of(faces))
-            joined = pd.concat([faces.table, counts.drop(columns="image")], axis=1)
-            faces = FaceSet(faces.name, faces.pixels, joined)
+            table = pd.concat([faces.table, counts.drop(columns="image")], axis=1)
+            faces = FaceSet(faces.name, faces.pixels, table)
         return resized(faces, size)
     if not (folder / "train").is_dir() and not (folder / "test").is_dir():
         raise DataError(
@@ -161,17 +161,17 @@ def _fault_of(line: bytes) -> str:
 
 
 def _read_folders(folder: Path) -> FaceSet:
-    listed = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
-    pixels, _ = gather_pictures(len(listed), SIDE, lambda row: _read_picture(listed[row][2]))
-    split = np.array([part for part, _, _ in listed], dtype=object)
-    emotion = np.array([emotion for _, emotion, _ in listed], dtype=object)
-    prefixes = [path.name.partition("_")[0] for part, _, path in listed if part == "test"]
+    pictures = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
+    pixels, _ = gather_pictures(len(pictures), SIDE, lambda row: _read_picture(pictures[row][2]))
+    split = np.array([part for part, _, _ in pictures], dtype=object)
+    emotion = np.array([emotion for _, emotion, _ in pictures], dtype=object)
+    prefixes = [path.name.partition("_")[0] for part, _, path in pictures if part == "test"]
     if {"PublicTest", "PrivateTest"} == set(prefixes):
         split[split == "test"] = [USAGE[prefix] for prefix in prefixes]
         rule = "file name prefix"
     else:
         rule = f"valid taken from train (1 in {round(1 / VALID_FRACTION)}), test whole"
-    sequence = [path.relative_to(folder).as_posix() for _, _, path in listed]
+    sequence = [path.relative_to(folder).as_posix() for _, _, path in pictures]
     faces = _faceset(pixels, emotion, split, sequence, rule)
     if rule == "file name prefix":
         return faces
@@ -186,7 +186,7 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
         top = top / part
     if not top.is_dir():
         raise DataError(f"{top}: no such folder; the image-folder form of FER2013 has train/ and test/")
-    found: dict[str, list[Path]] = {}
+    folders: dict[str, list[Path]] = {}
     for entry in list_inside(top, folder):
         emotion = _FOLDER_NAMES.get(entry.name.lower())
         if emotion is None or not entry.is_dir():
@@ -194,16 +194,16 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
                 f"{entry}: not an emotion folder; expected angry, disgust, fear, happy, sad, surprise, "
                 "neutral (or 0 to 6)"
             )
-        if emotion in found:
+        if emotion in folders:
             raise DataError(f"{entry}: a second folder for {emotion}; keep one")
-        found[emotion] = list_inside(entry, folder)
-        for picture in found[emotion]:
+        folders[emotion] = list_inside(entry, folder)
+        for picture in folders[emotion]:
             if picture.suffix.lower() not in _SUFFIXES:
                 raise DataError(f"{picture}: not a picture; expected {', '.join(_SUFFIXES)} files only")
     for emotion in CODES:
-        if not found.get(emotion):
+        if not folders.get(emotion):
             raise DataError(f"{top}: no pictures of {emotion}; all seven emotion folders must be there")
-    return sorted(((e, p) for e, paths in found.items() for p in paths), key=lambda item: item[1])
+    return sorted(((e, p) for e, paths in folders.items() for p in paths), key=lambda item: item[1])
 
 
 def _read_picture(path: Path) -> np.ndarray:
@@ -229,8 +229,8 @@ def _validation_rows(faces: FaceSet) -> np.ndarray:
     groups = groups.sort_values(["emotion", "digest"])
     before = groups.groupby("emotion")["size"].cumsum() - groups["size"]
     share = groups.groupby("emotion")["size"].transform("sum") * VALID_FRACTION
-    chosen = groups.index[before < share]
-    return rows["row"].to_numpy()[rows["group"].isin(chosen)]
+    selection = groups.index[before < share]
+    return rows["row"].to_numpy()[rows["group"].isin(selection)]
 
 
 def _faceset(

@@ -64,8 +64,8 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
         table = pd.concat([table, counts], axis=1)
         return resized(_under_majority(faces.pixels, table, {}), size)
     if present:
-        gone = votes if present == [pictures] else pictures
-        raise DataError(f"{gone}: not found; FER+ needs both fer2013.csv and fer2013new.csv")
+        absent = votes if present == [pictures] else pictures
+        raise DataError(f"{absent}: not found; FER+ needs both fer2013.csv and fer2013new.csv")
     return _read_folders(folder, size)
 
 
@@ -83,11 +83,11 @@ def majority(votes: np.ndarray) -> np.ndarray:
 
 def _under_majority(pixels: np.ndarray, table: pd.DataFrame, left_out: dict[str, int]) -> FaceSet:
     winner = majority(table[[f"vote_{column.lower()}" for column in VOTE_COLUMNS]].to_numpy())
-    named = (table["image"] != "").to_numpy()
+    has_name = (table["image"] != "").to_numpy()
     outcome = np.array([*VOTE_COLUMNS[: len(EMOTIONS)], _UNKNOWN, _NOT_A_FACE, _UNDECIDED], dtype=object)[
         winner
     ]
-    outcome[~named] = _UNNAMED
+    outcome[~has_name] = _UNNAMED
     keep = np.isin(outcome, EMOTIONS)
     reasons = (_UNNAMED, _UNKNOWN, _NOT_A_FACE, _UNDECIDED)
     left_out = left_out | {reason: int((outcome == reason).sum()) for reason in reasons}
@@ -110,9 +110,9 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
     for name, split in _FOLDERS.items():
         pictures = {path.name: path for path in list_inside(top / name, folder, (".png",))}
         labels = require_inside(top / name / "label.csv", folder)
-        listed = _read_labels(labels)
-        last = {image: number for number, (image, _) in enumerate(listed)}
-        for number, (image, counts) in enumerate(listed):
+        lines = _read_labels(labels)
+        last = {image: number for number, (image, _) in enumerate(lines)}
+        for number, (image, counts) in enumerate(lines):
             if image not in pictures:
                 raise DataError(f"{labels}, line {number + 1}: no picture {image!r} in that folder")
             if number < last[image]:
@@ -129,7 +129,7 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
 
 def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
     """(name, ten votes) of each line of a label.csv."""
-    found = []
+    labels = []
     for number, fields in enumerate(read_fields(path), start=1):
         place = f"{path}, line {number}"
         if len(fields) == 2 + _VOTERS and _BOX.fullmatch(fields[1].strip()):
@@ -138,10 +138,10 @@ def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
             raise DataError(
                 f"{place}: {len(fields)} fields; expected a name and ten votes ({', '.join(VOTE_COLUMNS)})"
             )
-        found.append((fields[0].strip(), parse_votes(fields[1:], place)))
-    if not found:
+        labels.append((fields[0].strip(), parse_votes(fields[1:], place)))
+    if not labels:
         raise DataError(f"{path}, line 1: empty; expected a picture's name and ten votes in each line")
-    return found
+    return labels
 
 
 def write_ferplus(faces: FaceSet, folder: Path) -> None:

@@ -83,11 +83,11 @@ def _file_names(table: pd.DataFrame) -> list[str]:
     codes = {emotion: code for code, emotion in JAFFE_CODES.items()}
     rows = [*zip(table["subject"], table["emotion"], table["sequence"], strict=True)]
     own = [_NAME.fullmatch(name) for _, _, name in rows]
-    known = all(
+    official = all(
         match and (f"jaffe-{match[1]}", match[2]) == (subject, codes[emotion])
         for match, (subject, emotion, _) in zip(own, rows, strict=True)
     )
-    if known and table["sequence"].is_unique:
+    if official and table["sequence"].is_unique:
         return table["sequence"].tolist()
     pairs = [a + b for a in _LETTERS for b in _LETTERS]
     ids = sequences.official_ids(table["subject"], "jaffe-", _PERSON, lambda k: pairs[k - 1], len(pairs))

@@ -27,16 +27,16 @@ def counts_of(what: str, **counts: int) -> dict[str, int]:
     return {f"{what} of {label}": count for label, count in counts.items()}
 
 
-def require_labels(faces: FaceSet, allowed: Collection[str], layout: str, unlabelled: bool = False) -> None:
-    """Raise DataError, naming the row, unless every emotion is among ``allowed`` (or empty, with
+def require_labels(faces: FaceSet, choices: Collection[str], layout: str, unlabelled: bool = False) -> None:
+    """Raise DataError, naming the row, unless every emotion is among ``choices`` (or empty, with
     ``unlabelled``).
     """
     emotion = faces.table["emotion"]
-    wrong = np.flatnonzero(~emotion.isin([*allowed, UNLABELLED] if unlabelled else [*allowed]))
+    wrong = np.flatnonzero(~emotion.isin([*choices, UNLABELLED] if unlabelled else [*choices]))
     if len(wrong):
         raise DataError(
             f"face set {faces.name!r}, row {wrong[0]}: the layout of {layout} has no label for "
-            f"{emotion[wrong[0]] or 'an unlabelled picture'!r}; select the pictures of {', '.join(allowed)} "
+            f"{emotion[wrong[0]] or 'an unlabelled picture'!r}; select the pictures of {', '.join(choices)} "
             "first"
         )
 
@@ -61,13 +61,13 @@ def read_fields(path: Path) -> list[list[str]]:
         raise DataError(f"{path}, line {lines.line_num}: not readable as csv ({fault})") from fault
 
 
-def require_header(path: Path, header: str, expected: str) -> None:
-    """Raise DataError unless line 1 of ``path`` is ``expected``; it names the first column that is
+def require_header(path: Path, header: str, reference: str) -> None:
+    """Raise DataError unless line 1 of ``path`` is ``reference``; it names the first column that is
     missing.
     """
-    if header == expected:
+    if header == reference:
         return
-    given = header.split(",")
-    missing = [column for column in expected.split(",") if column not in given]
+    columns = header.split(",")
+    missing = [column for column in reference.split(",") if column not in columns]
     what = f"column {missing[0]!r} is missing" if missing else "columns in another order or too many"
-    raise DataError(f"{path}, line 1: {what}; expected the header {expected}, found {header[:120]}")
+    raise DataError(f"{path}, line 1: {what}; expected the header {reference}, found {header[:120]}")

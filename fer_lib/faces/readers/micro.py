@@ -114,8 +114,8 @@ def read_micro(
         for place in subjects.values()
         for entry in list_inside(place, folder)
     )
-    kept = [clip for _, clip in sorted(clips.items()) if clip]
-    return sequences.gather_clips(layout.name, kept, size, pictures.framing, left_out)
+    usable = [clip for _, clip in sorted(clips.items()) if clip]
+    return sequences.gather_clips(layout.name, usable, size, pictures.framing, left_out)
 
 
 def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapping[str, Path]) -> Path:
@@ -134,23 +134,23 @@ def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapp
 def _read_clip(
     layout: MicroLayout, row: SheetRow, folder: Path, pictures: Pictures, place: Path, clip_frames: int
 ) -> sequences.Clip | None:
-    found = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
+    paths = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
     codes = parse_codes(row.text(_AUS), f"{row.place}, {_AUS}")
-    onset, apex, offset, corrected = _span(row, list(found))
-    inside = [number for number in found if onset <= number <= offset]
+    onset, apex, offset, corrections = _span(row, list(paths))
+    inside = [number for number in paths if onset <= number <= offset]
     if len(inside) < 2:
         return None
-    kept = spread_evenly(inside, clip_frames, apex)
+    numbers = spread_evenly(inside, clip_frames, apex)
     subject = layout.subject_id(row.whole(SUBJECT))
     common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": _FPS}
-    common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrected}
+    common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrections}
     return sequences.Clip(
         subject=f"{layout.name}-{subject}",
         sequence=f"{subject}/{place.name}",
-        frames=[sequences.picture_file(found[number]) for number in kept],
-        rows=[{"frame": number} | common for number in kept],
-        codes=[codes] * len(kept),
+        frames=[sequences.picture_file(paths[number]) for number in numbers],
+        rows=[{"frame": number} | common for number in numbers],
+        codes=[codes] * len(numbers),
     )
 
 
@@ -162,23 +162,23 @@ def _emotion(layout: MicroLayout, row: SheetRow) -> str:
     return words[word.lower()]
 
 
-def _span(row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
-    """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``found``: pictures'
+def _span(row: SheetRow, numbers: Sequence[int]) -> tuple[int, int, int, str]:
+    """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``numbers``: pictures'
     numbers.
     """
     onset, offset = row.whole(ONSET), row.whole(OFFSET)
     apex = row.whole(APEX, absent=NO_APEX)
-    if not found:
+    if not numbers:
         return onset, onset, onset, ""  # no picture at all: the clip is left out
     notes: list[str] = []
     if offset < onset:
-        notes.append(f"offset {offset} lies before the onset, taken as {found[-1]}")
-        offset = found[-1]
-    inside = [number for number in found if onset <= number <= offset]
+        notes.append(f"offset {offset} lies before the onset, taken as {numbers[-1]}")
+        offset = numbers[-1]
+    inside = [number for number in numbers if onset <= number <= offset]
     if not inside:
         raise DataError(
             f"{row.place}: no picture from onset {onset} to offset {offset}; the clip's pictures are "
-            f"numbered {found[0]} to {found[-1]}. Do the pictures belong to this sheet?"
+            f"numbered {numbers[0]} to {numbers[-1]}. Do the pictures belong to this sheet?"
         )
     for what, value, nearest in (("onset", onset, inside[0]), ("offset", offset, inside[-1])):
         if value != nearest:
@@ -186,14 +186,14 @@ def _span(row: SheetRow, found: Sequence[int]) -> tuple[int, int, int, str]:
     onset, offset = inside[0], inside[-1]
     middle = (onset + offset) // 2
     if apex is None:
-        given, fault, to = repr(row.text(APEX)), "", middle
+        original, fault, to = repr(row.text(APEX)), "", middle
     elif not onset <= apex <= offset:
-        given, fault, to = apex, " lies outside the clip", middle
+        original, fault, to = apex, " lies outside the clip", middle
     else:
-        given, fault, to = apex, " has no picture", apex
+        original, fault, to = apex, " has no picture", apex
     nearest = min(inside, key=lambda number: abs(number - to))
     if nearest != apex:
-        notes.append(f"apex {given}{fault}, taken as {nearest}")
+        notes.append(f"apex {original}{fault}, taken as {nearest}")
     return onset, nearest, offset, "; ".join(notes)
 
 
@@ -210,13 +210,13 @@ def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[s
     Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a
     picture without a subject.
     """
-    named = sequences.named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
-    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in named)
-    written: Counter[str] = Counter()
+    clips = sequences.named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
+    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in clips)
+    counts: Counter[str] = Counter()
     cells: list[dict[str, object]] = []
-    for person, _, sequence, rows in named:
-        written[person] += 1
-        clip = layout.own_clip.fullmatch(sequence)[1] if own else layout.clip_id(person, written[person])
+    for person, _, sequence, rows in clips:
+        counts[person] += 1
+        clip = layout.own_clip.fullmatch(sequence)[1] if own else layout.clip_id(person, counts[person])
         emotion = sequences.shown_emotion(faces, rows, layout.emotions)
         part = faces.table.iloc[rows].reset_index(drop=True)
         frames = part["frame"].to_numpy()

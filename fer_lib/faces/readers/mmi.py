@@ -87,9 +87,9 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
     )
     sessions = sorted(places.items(), key=lambda item: int(item[0]))
     with ThreadPoolExecutor() as threads:
-        read = list(threads.map(lambda session: _read_session(*session, folder, size), sessions))
-    left_out.update(reason for _, reasons in read for reason in reasons)
-    clips = [clip for clip, _ in read if clip]
+        outcomes = list(threads.map(lambda session: _read_session(*session, folder, size), sessions))
+    left_out.update(reason for _, reasons in outcomes for reason in reasons)
+    clips = [clip for clip, _ in outcomes if clip]
     return sequences.gather_clips("mmi", clips, size, "whole", left_out, halves=False)
 
 
@@ -125,26 +125,26 @@ def _read_session(
         return None, [_NO_LABEL]
     if not emotion or markers is None:
         left_out.append(_UNLABELLED if not emotion else _UNCODED)
-    fps, kept, complaint = _read_video(video)
+    fps, frames, complaint = _read_video(video)
     if complaint:
         left_out.append(_COMPLAINT)
-    if not kept:
+    if not frames:
         return None, [*left_out, _SHORT]
-    framed = _framed(list(kept.values()), size)
-    if framed is None:
+    crops = _framed(list(frames.values()), size)
+    if crops is None:
         return None, [*left_out, sequences.NO_FACE["clip"]]
     clip = sequences.Clip(
         subject=f"mmi-{identity}",
         sequence=f"{number:>04}/{video.stem.upper()}",
         frames=[
             sequences.Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
-            for at, picture in zip(kept, framed, strict=True)
+            for at, picture in zip(frames, crops, strict=True)
         ],
         rows=[
             {"frame": at + 1, "emotion": emotion and (emotion if k else "neutral"), "fps": fps}
-            for k, at in enumerate(kept)
+            for k, at in enumerate(frames)
         ],
-        codes=[_codes(markers, at + 1) for at in kept],
+        codes=[_codes(markers, at + 1) for at in frames],
     )
     return clip, left_out
 
@@ -181,7 +181,7 @@ def _emotion(path: Path) -> str:
 def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
     """AU -> (frame, type) of its markers in order, and what was left out."""
     left_out: list[str] = []
-    found: dict[int, list[tuple[int, int]]] = {}
+    coding: dict[int, list[tuple[int, int]]] = {}
     root = _xml(path)
     units = list(root.iter("ActionUnit"))
     if not units and root.tag != "ActionUnits":
@@ -191,11 +191,11 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         if not re.fullmatch(r"0*[1-9][0-9]?", number):
             left_out.append(_AU_NUMBER)
             continue
-        if int(number) in found:
+        if int(number) in coding:
             raise DataError(f"{path}: ActionUnit {number} stands there twice; expected it once")
-        found[int(number)] = markers = []
-        if said := "".join([unit.text or "", *(marker.tail or "" for marker in unit)]).strip():
-            raise DataError(f"{path}: AU{number} holds the text {said!r:.60}; expected elements Marker only")
+        coding[int(number)] = markers = []
+        if text := "".join([unit.text or "", *(marker.tail or "" for marker in unit)]).strip():
+            raise DataError(f"{path}: AU{number} holds the text {text!r:.60}; expected elements Marker only")
         for marker in unit.iter("Marker"):
             frame, kind = marker.get("Frame", ""), marker.get("Type", "")
             if not re.fullmatch(r"[0-9]{1,9}", frame) or kind not in _MARKERS:
@@ -212,7 +212,7 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         markers.sort(key=lambda marker: marker[0])
         if len(set(frames)) < len(frames):
             raise DataError(f"{path}: AU{number} has two Markers at one frame")
-    return found, left_out
+    return coding, left_out
 
 
 def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) -> Codes:
@@ -227,10 +227,10 @@ def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
     """The frames cut out with one window; None where no face is found, upright or on its side."""
     if pictures[0].shape == (size, size):
         return pictures
-    for turned in (pictures, [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures]):
-        window = sequences.first_window(turned)
+    for views in (pictures, [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures]):
+        window = sequences.first_window(views)
         if window:
-            return [cut_out(picture, window, size) for picture in turned]
+            return [cut_out(picture, window, size) for picture in views]
     return None
 
 
@@ -239,16 +239,16 @@ _stderr = threading.Lock()
 
 def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], str]:
     """As ``_decode``, and what the decoder wrote to stderr: OpenCV has no other way to hand its faults on."""
-    with _stderr, tempfile.TemporaryFile() as told:
+    with _stderr, tempfile.TemporaryFile() as log:
         stderr = os.dup(2)
         try:
-            os.dup2(told.fileno(), 2)
-            decoded = _decode(path)
+            os.dup2(log.fileno(), 2)
+            video = _decode(path)
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-        told.seek(0)
-        return *decoded, told.read().decode(errors="replace")
+        log.seek(0)
+        return *video, log.read().decode(errors="replace")
 
 
 def _decode(path: Path) -> tuple[float, dict[int, np.ndarray]]:
@@ -260,16 +260,16 @@ def _decode(path: Path) -> tuple[float, dict[int, np.ndarray]]:
     if not video.isOpened():
         raise DataError(f"{path}: not a readable video")
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    wanted = sequences.first_and_middle(count) if count >= _LEAST else []
+    positions = sequences.first_and_middle(count) if count >= _LEAST else []
     pictures: dict[int, np.ndarray] = {}
-    for position in range(count if wanted else 0):
-        read = video.grab()
-        if read and position in wanted:
-            read, picture = video.retrieve()
-            if read:
+    for position in range(count if positions else 0):
+        success = video.grab()
+        if success and position in positions:
+            success, picture = video.retrieve()
+            if success:
                 grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
                 pictures[position] = grey
-        if not read:
+        if not success:
             raise DataError(
                 f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or damaged"
             )
@@ -295,8 +295,8 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
             f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even "
             "sides"
         )
-    named = sequences.named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
-    for number, (identity, subject, sequence, rows) in enumerate(named, start=1):
+    clips = sequences.named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
+    for number, (identity, subject, sequence, rows) in enumerate(clips, start=1):
         place = folder / "Sessions" / str(number)
         place.mkdir(parents=True)
         sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
@@ -330,11 +330,11 @@ def _coding(faces: FaceSet, rows: np.ndarray, place: str) -> ElementTree.Element
         unit = ElementTree.SubElement(root, "ActionUnit", Number=str(au))
         before = None
         for position, frame in enumerate(codes, start=1):
-            shown = any(code.au == au for code in frame)
-            if shown != before:
-                kind = APEX_MARKER if shown else NEUTRAL_MARKER
+            present = any(code.au == au for code in frame)
+            if present != before:
+                kind = APEX_MARKER if present else NEUTRAL_MARKER
                 ElementTree.SubElement(unit, "Marker", Frame=str(position), Type=str(kind))
-            before = shown
+            before = present
     return root
 
 

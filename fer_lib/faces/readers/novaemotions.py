@@ -55,7 +55,7 @@ def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
     votes = _vote_columns(path, lines[0] if lines else [])
     names = [name.strip().lower() for name in lines[0]]
     pictures = pictures_below(folder, folder)
-    seen: dict[Path, int] = {}
+    line_numbers: dict[Path, int] = {}
     clips: list[Clip] = []
     for number, fields in enumerate(lines[1:], start=2):
         place = f"{path}, line {number}"
@@ -65,20 +65,20 @@ def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
         picture = require_inside(folder / row["path"], folder)
         if picture not in pictures:
             raise DataError(f"{place}: no picture {row['path']!r} in {folder}")
-        if seen.setdefault(picture, number) != number:
+        if line_numbers.setdefault(picture, number) != number:
             raise DataError(
-                f"{place}: {row['path']!r} stands in line {seen[picture]} already; expected each once"
+                f"{place}: {row['path']!r} stands in line {line_numbers[picture]} already; expected each once"
             )
         counts = {f"vote_{e}": parse_count(column, row[column], place) for column, e in votes.items()}
         subject = f"novaemotions-{row['subject']}" if row["subject"] else ""
         emotion = _emotion(place, row, counts)
         if emotion:
             clips.append(_clip(folder, row["path"], emotion, subject, **counts))
-    if not seen:
+    if not line_numbers:
         raise DataError(f"{path}, line 2: no pictures after the header")
     if not clips:
-        raise DataError(f"{path}: on none of its {len(seen)} pictures one emotion has the most votes")
-    return clips, {_TIED: len(seen) - len(clips), _UNLISTED: len(pictures - seen.keys())}
+        raise DataError(f"{path}: on none of its {len(line_numbers)} pictures one emotion has the most votes")
+    return clips, {_TIED: len(line_numbers) - len(clips), _UNLISTED: len(pictures - line_numbers.keys())}
 
 
 def _clip(folder: Path, path: str, emotion: str, subject: str = "", **votes: int) -> Clip:
@@ -88,16 +88,16 @@ def _clip(folder: Path, path: str, emotion: str, subject: str = "", **votes: int
 def _vote_columns(path: Path, header: list[str]) -> dict[str, str]:
     """Column of the csv, in lower case -> the emotion whose votes it holds."""
     names = [name.strip().lower() for name in header]
-    expected = f"expected the header path,subject and one column per emotion ({', '.join(EMOTIONS)})"
+    advice = f"expected the header path,subject and one column per emotion ({', '.join(EMOTIONS)})"
     for name in ("path", "subject"):
         if name not in names:
-            raise DataError(f"{path}, line 1: column {name!r} is missing; {expected}")
+            raise DataError(f"{path}, line 1: column {name!r} is missing; {advice}")
     votes = {name: SPELLINGS.get(name, "") for name in names if name not in ("path", "subject", "emotion")}
     unknown = [name for name, emotion in votes.items() if not emotion]
     if unknown:
-        raise DataError(f"{path}, line 1: column {unknown[0]!r} is no emotion; {expected}")
+        raise DataError(f"{path}, line 1: column {unknown[0]!r} is no emotion; {advice}")
     if not votes or len(set(votes.values())) < len(votes) or len(set(names)) < len(names):
-        raise DataError(f"{path}, line 1: no emotion, or one column twice; {expected}")
+        raise DataError(f"{path}, line 1: no emotion, or one column twice; {advice}")
     return dict(sorted(votes.items(), key=lambda item: EMOTIONS.index(item[1])))
 
 
@@ -149,11 +149,11 @@ def write_novaemotions(faces: FaceSet, folder: Path) -> None:
         votes = table[[column for column in columns if column in table]]
     else:
         votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
-    counted = whole_votes(faces, votes, 999_999)
+    vote_counts = whole_votes(faces, votes, 999_999)
     with (folder / _CSV).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
-        for row, counts in enumerate(counted):
+        for row, counts in enumerate(vote_counts):
             path = f"pictures/{row:07d}.png"
             write_picture(folder / path, faces.pixels[row])
             subject = table["subject"][row].removeprefix("novaemotions-")

@@ -48,11 +48,11 @@ def read_oulu_casia(folder: Path, size: int) -> FaceSet:
     there.
     """
     for name, framing in (("VL", "clip"), ("VL_Acropped", "whole")):
-        found = find_folders(folder, re.compile(name))
-        if len(found) > 1:
-            raise DataError(f"{found[0]} and {found[1]}: two folders {name}; keep one")
-        if found:
-            people = tops(found[0] / _LIGHT, _LAYOUT.subject_folder, "folders of people (P001)")
+        folders = find_folders(folder, re.compile(name))
+        if len(folders) > 1:
+            raise DataError(f"{folders[0]} and {folders[1]}: two folders {name}; keep one")
+        if folders:
+            people = tops(folders[0] / _LIGHT, _LAYOUT.subject_folder, "folders of people (P001)")
             return read_posed(_LAYOUT, folder, people, framing, size)
     raise DataError(f"{folder}: no folder VL or VL_Acropped there, nor in up to 3 folders below")
 

@@ -91,18 +91,20 @@ def read_own(folder: Path, size: int) -> FaceSet:
             )
         return cut_out(picture, window, size)
 
-    pixels, found = gather_pictures(len(lines), size, load)
+    pixels, has_face = gather_pictures(len(lines), size, load)
     faceless = [
-        line.path.relative_to(folder).as_posix() for line, face in zip(lines, found, strict=True) if not face
+        line.path.relative_to(folder).as_posix()
+        for line, face in zip(lines, has_face, strict=True)
+        if not face
     ]
-    if not found.any():
+    if not has_face.any():
         raise DataError(
             f"{folder / CSV}: no face was found in any of its {len(lines)} pictures; where they are crops of "
             "faces already, say yes in a column cropped"
         )
-    named = ", ".join(faceless[:3]) + (" …" if len(faceless) > 3 else "")
-    left_out = {f"pictures in which no face was found ({named})": len(faceless), _UNLISTED: unlisted}
-    table = pd.DataFrame([line.row for line in lines])[found].reset_index(drop=True)
+    names = ", ".join(faceless[:3]) + (" …" if len(faceless) > 3 else "")
+    left_out = {f"pictures in which no face was found ({names})": len(faceless), _UNLISTED: unlisted}
+    table = pd.DataFrame([line.row for line in lines])[has_face].reset_index(drop=True)
     if not splits:
         table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
         table["split_rule"] = "people, divided by the suite"
@@ -116,8 +118,8 @@ def _clip_frame(lines: list[_Line]) -> tuple[Window, tuple[int, ...]] | None:
     """
     for line in lines:
         picture = read_photo(line.path)
-        if found := [] if line.cropped else find_faces(picture):
-            return look_closer(picture, found[0]), picture.shape
+        if windows := [] if line.cropped else find_faces(picture):
+            return look_closer(picture, windows[0]), picture.shape
     return None
 
 
@@ -127,7 +129,7 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     header, *rows = read_fields(path) or [[]]
     columns = [name.strip() for name in header]
     _require_columns(path, columns)
-    seen: dict[object, str] = {}
+    places: dict[object, str] = {}
     lines = []
     for number, fields in enumerate(rows, start=2):
         place = f"{path}, line {number}"
@@ -140,9 +142,9 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
             (line.path, "picture"),
             ((*line.clip, line.row["frame"]), f"picture of frame {line.row['frame']} of its sequence"),
         ):
-            if key in seen:
-                raise DataError(f"{place}: a second {what}, after {seen[key]}; expected each once")
-            seen[key] = place.rpartition(", ")[2]
+            if key in places:
+                raise DataError(f"{place}: a second {what}, after {places[key]}; expected each once")
+            places[key] = place.rpartition(", ")[2]
         lines.append(line)
     if not lines:
         raise DataError(f"{path}, line 2: no pictures after the header")
@@ -150,25 +152,25 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
 
 
 def _require_columns(path: Path, columns: list[str]) -> None:
-    known = f"the columns are {', '.join((*_NEEDED, *_OPTIONAL))} and AU1 …, with commas between"
+    hint = f"the columns are {', '.join((*_NEEDED, *_OPTIONAL))} and AU1 …, with commas between"
     for name in _NEEDED:
         if name not in columns:
-            raise DataError(f"{path}, line 1: no column {name!r} in {','.join(columns)[:120]!r}; {known}")
+            raise DataError(f"{path}, line 1: no column {name!r} in {','.join(columns)[:120]!r}; {hint}")
     for name in columns:
         if name not in (*_NEEDED, *_OPTIONAL) and not _UNIT.fullmatch(name):
-            raise DataError(f"{path}, line 1: column {name[:40]!r} is not known; {known}")
+            raise DataError(f"{path}, line 1: column {name[:40]!r} is not known; {hint}")
         if columns.count(name) > 1:
             raise DataError(f"{path}, line 1: two columns {name}; keep one")
 
 
 def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
-    def choice(column: str, known: Mapping[str, object], otherwise: str) -> object:
-        given = fields.get(column, otherwise).lower()
-        if given not in known:
+    def choice(column: str, choices: Mapping[str, object], otherwise: str) -> object:
+        entry = fields.get(column, otherwise).lower()
+        if entry not in choices:
             raise DataError(
-                f"{place}: {column} {given[:20]!r}; expected one of {', '.join(filter(None, known))}"
+                f"{place}: {column} {entry[:20]!r}; expected one of {', '.join(filter(None, choices))}"
             )
-        return known[given]
+        return choices[entry]
 
     name, subject = folder.name, fields["subject"]
     for column in ("subject", "sequence"):

@@ -89,10 +89,10 @@ def require_inside(path: Path, folder: Path) -> Path:
     try:
         target, is_link = path.resolve(), path.is_symlink()
     except (OSError, RuntimeError) as fault:  # RuntimeError: a circle of links, in Python below 3.13
-        told = (
+        place = (
             str(path) if len(path.name) < 256 else f"{path.parent}: a name of {len(path.name):,} characters"
         )
-        raise DataError(f"{told}: leads nowhere ({getattr(fault, 'strerror', fault)})") from fault
+        raise DataError(f"{place}: leads nowhere ({getattr(fault, 'strerror', fault)})") from fault
     if not target.is_relative_to(folder.resolve()):
         raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
     if path != folder and is_link:
@@ -136,8 +136,8 @@ def require_file(path: Path, folder: Path, place: str = "") -> Path:
     if not path.is_file():
         beside = path.parent.iterdir() if path.parent.is_dir() else ()
         alike = [entry.name for entry in beside if entry.name.casefold() == path.name.casefold()]
-        told = f"; there is {alike[0]!r}: mind the letter case" if alike else ""
-        raise DataError(f"{place or path}: {path.name!r} not found in {path.parent}{told}")
+        hint = f"; there is {alike[0]!r}: mind the letter case" if alike else ""
+        raise DataError(f"{place or path}: {path.name!r} not found in {path.parent}{hint}")
     return path
 
 
@@ -145,9 +145,9 @@ def require_case(folder: Path, names: Collection[str]) -> None:
     """Raise DataError where ``folder`` holds one of ``names`` in another letter case, which would be passed
     over.
     """
-    known = {name.casefold(): name for name in names}
+    spellings = {name.casefold(): name for name in names}
     for entry in list_inside(folder, folder):
-        name = known.get(entry.name.casefold(), entry.name)
+        name = spellings.get(entry.name.casefold(), entry.name)
         if name != entry.name and not (folder / name).exists():
             raise DataError(f"{entry}: in another letter case than {name!r}; rename it")
 
@@ -158,11 +158,11 @@ def pictures_below(place: Path, folder: Path) -> set[Path]:
     return {*list_inside(place, folder, SUFFIXES)}.union(*(pictures_below(entry, folder) for entry in inner))
 
 
-def add_once(found: dict, key: object, path: Path, what: str) -> None:
+def add_once(entries: dict, key: object, path: Path, what: str) -> None:
     """Enter ``path`` under ``key``; DataError that names both where ``key``, a ``what``, has one already."""
-    if key in found:
-        raise DataError(f"{path}: a second {what}, beside {found[key]}; keep one")
-    found[key] = path
+    if key in entries:
+        raise DataError(f"{path}: a second {what}, beside {entries[key]}; keep one")
+    entries[key] = path
 
 
 def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
@@ -274,8 +274,8 @@ def find_face(picture: np.ndarray) -> Window | None:
     """The window of the largest face that ``face_windows`` finds in ``picture`` (H, W), or None where there
     is none.
     """
-    found = face_windows(picture, max(20, SMALLEST_FACE * min(picture.shape)))
-    return max(found, key=lambda window: (window.side, window.left, window.top), default=None)
+    windows = face_windows(picture, max(20, SMALLEST_FACE * min(picture.shape)))
+    return max(windows, key=lambda window: (window.side, window.left, window.top), default=None)
 
 
 def cut_out(picture: np.ndarray, window: Window, size: int) -> np.ndarray:
@@ -319,28 +319,28 @@ def gather_pictures(
     """``load(0)`` … ``load(count - 1)``, called in threads; each gives uint8 (size, size), or None for a
     picture to leave out.
 
-    Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``found`` bool (count,). Above
+    Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Above
     ``IN_MEMORY`` bytes the pixels are mapped to a nameless file beside the cache, gone when they are.
     Raises what ``load`` raises for the lowest number, and DataError where there is no room for the file.
     """
     pixels = _room((count, size, size))
-    found = np.zeros(count, bool)
+    present = np.zeros(count, bool)
 
     def fill(row: int) -> None:
         picture = load(row)
         if picture is not None:
             pixels[row] = picture
-            found[row] = True
+            present[row] = True
 
     with ThreadPoolExecutor() as threads:
         for _ in threads.map(fill, range(count)):  # at the first error it cancels what has not begun
             pass
-    if found.all():
-        return pixels, found
+    if present.all():
+        return pixels, present
     # One by one: a copy by mask would bring a mapped array into memory.
-    for place, row in enumerate(np.flatnonzero(found)):
+    for place, row in enumerate(np.flatnonzero(present)):
         pixels[place] = pixels[row]
-    return pixels[: found.sum()], found
+    return pixels[: present.sum()], present
 
 
 def _room(shape: tuple[int, int, int]) -> np.ndarray:

@@ -51,7 +51,7 @@ def read_posed(
     clips: list[sequences.Clip] = []
     people = sequences.named_folders(tops, folder, layout.subject_folder, left_out, form=layout.subject_form)
     for subject, place in people.items():
-        shown: dict[str, Path] = {}
+        folders: dict[str, Path] = {}
         for entry in list_inside(place, folder):
             if not entry.is_dir():
                 continue
@@ -60,24 +60,24 @@ def read_posed(
                 raise DataError(
                     f"{entry}: not the folder of an emotion; expected {', '.join(layout.emotions.values())}"
                 )
-            add_once(shown, emotion, entry, f"folder of {emotion}")
-        for emotion, entry in shown.items():
-            found = sequences.numbered_pictures(
+            add_once(folders, emotion, entry, f"folder of {emotion}")
+        for emotion, entry in folders.items():
+            paths = sequences.numbered_pictures(
                 entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}"
             )
-            numbers = list(found)
+            numbers = list(paths)
             if len(numbers) < _LEAST:
                 left_out[SHORT] += 1
                 continue
-            kept = [numbers[k] for k in layout.keep(len(numbers))]
+            selection = [numbers[k] for k in layout.keep(len(numbers))]
             clips.append(
                 sequences.Clip(
                     subject=f"{layout.name}-{subject}",
                     sequence=f"{subject}/{layout.emotions[emotion]}",
-                    frames=[sequences.picture_file(found[number]) for number in kept],
+                    frames=[sequences.picture_file(paths[number]) for number in selection],
                     rows=[
                         {"frame": number, "emotion": emotion if k else "neutral", "fps": _FPS}
-                        for k, number in enumerate(kept)
+                        for k, number in enumerate(selection)
                     ],
                 )
             )
@@ -91,16 +91,16 @@ def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
     DataError for a sequence that is not a neutral picture and then three or more of one emotion, and for two
     of a person's sequences that show the same emotion.
     """
-    written: dict[Path, str] = {}
+    contents: dict[Path, str] = {}
     for person, subject, sequence, rows in sequences.named_sequences(
         faces, layout.name, layout.subject_folder, layout.subject_id, layout.most
     ):
         place = folder / person / layout.emotions[sequences.emotion_after_rest(faces, rows, layout.emotions)]
-        if place in written:
+        if place in contents:
             raise DataError(
-                f"face set {faces.name!r}: {subject} shows {place.name} in {written[place]} and in "
+                f"face set {faces.name!r}: {subject} shows {place.name} in {contents[place]} and in "
                 f"{sequence}; this layout has room for one sequence of each emotion"
             )
-        written[place] = sequence
+        contents[place] = sequence
         for frame, pixels in sequences.frames_of(faces, rows):
             sequences.write_picture(place / f"{frame:03d}{layout.suffix}", pixels)

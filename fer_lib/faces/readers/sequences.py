@@ -126,12 +126,12 @@ def gather_clips(
         except DataError as fault:
             raise DataError(f"{frame.place}: {fault}") from fault
 
-    pixels, found = pictures.gather_pictures(len(frames), size, load)
+    pixels, present = pictures.gather_pictures(len(frames), size, load)
     counts = Counter(left_out)
-    if not found.all():
-        lost = {frames[row][0] if framing == "clip" else row for row in np.flatnonzero(~found)}
-        counts[NO_FACE[framing]] += len(lost)
-    if not found.any():
+    if not present.all():
+        missing = {frames[row][0] if framing == "clip" else row for row in np.flatnonzero(~present)}
+        counts[NO_FACE[framing]] += len(missing)
+    if not present.any():
         reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
         raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")
     table = pd.DataFrame(
@@ -142,10 +142,10 @@ def gather_clips(
     if any(clip.codes is not None for clip in clips):
         codes = [codes for clip in clips for codes in (clip.codes or [None] * len(clip.frames))]
         table = pd.concat([table, au_columns(codes, unscored, halves)], axis=1)
-    table = table[found].reset_index(drop=True)
+    table = table[present].reset_index(drop=True)
     table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
-    shown = None if landmarks is None else landmarks[found]
-    return FaceSet(name, pixels, table, landmarks=shown, left_out=+counts)
+    marks = None if landmarks is None else landmarks[present]
+    return FaceSet(name, pixels, table, landmarks=marks, left_out=+counts)
 
 
 def face_window(picture: np.ndarray) -> pictures.Window | None:
@@ -154,8 +154,8 @@ def face_window(picture: np.ndarray) -> pictures.Window | None:
     """
     scale = max(1.0, min(picture.shape) / _SEARCHED_AT)
     if scale > 1:
-        reduced = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
-        picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
+        shape = (round(picture.shape[1] / scale), round(picture.shape[0] / scale))
+        picture = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
     window = pictures.find_face(picture)
     return window and pictures.Window(window.left * scale, window.top * scale, window.side * scale)
 
@@ -188,9 +188,9 @@ def find_folders(folder: Path, pattern: re.Pattern, what: str = "", depth: int =
     level = [folder]
     for _ in range(depth + 1):
         below = [entry for place in level for entry in pictures.list_inside(place, folder) if entry.is_dir()]
-        found = [entry for entry in below if pattern.fullmatch(entry.name)]
-        if found:
-            return found
+        matches = [entry for entry in below if pattern.fullmatch(entry.name)]
+        if matches:
+            return matches
         level = below
     if what:
         raise DataError(f"{folder}: no {what} there, nor in up to {depth} folders below")
@@ -199,7 +199,7 @@ def find_folders(folder: Path, pattern: re.Pattern, what: str = "", depth: int =
 
 def tops(folder: Path, child: re.Pattern, what: str) -> list[Path]:
     """The folders that hold those of ``find_folders``."""
-    return list(dict.fromkeys(found.parent for found in find_folders(folder, child, what)))
+    return list(dict.fromkeys(place.parent for place in find_folders(folder, child, what)))
 
 
 def named_folders(
@@ -214,14 +214,14 @@ def named_folders(
 
     Other folders are counted in ``left_out`` as ``what``. Raises DataError where two folders have one id.
     """
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for entry in (entry for place in places for entry in pictures.list_inside(place, root) if entry.is_dir()):
         match = pattern.fullmatch(entry.name)
         if match:
-            pictures.add_once(found, form(match), entry, f"folder of {form(match)}")
+            pictures.add_once(folders, form(match), entry, f"folder of {form(match)}")
         else:
             left_out[what] += 1
-    return dict(sorted(found.items()))
+    return dict(sorted(folders.items()))
 
 
 def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str) -> dict[int, Path]:
@@ -230,13 +230,13 @@ def numbered_pictures(place: Path, root: Path, pattern: re.Pattern, example: str
     ``pattern`` matches a file's name without its ending and has a group ``frame``. Files that are no pictures
     are passed over. Raises DataError for a picture named otherwise, and for two with one number.
     """
-    found: dict[int, Path] = {}
+    paths: dict[int, Path] = {}
     for path in pictures.list_inside(place, root, pictures.SUFFIXES):
         match = pattern.fullmatch(path.stem)
         if not match:
             raise DataError(f"{path}: not named like {example}, so its frame number is not known")
-        pictures.add_once(found, int(match["frame"]), path, f"picture of frame {int(match['frame'])}")
-    return dict(sorted(found.items()))
+        pictures.add_once(paths, int(match["frame"]), path, f"picture of frame {int(match['frame'])}")
+    return dict(sorted(paths.items()))
 
 
 def first_and_middle(count: int) -> list[int]:
@@ -294,12 +294,12 @@ def named_sequences(
         raise DataError(f"face set {faces.name!r}, row {row}: a frame number below 0; no layout has such")
     ids = official_ids(table["subject"], f"{dataset}-", own, form, most)
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
-    found = []
+    entries = []
     for (subject, sequence), group in ordered.groupby(["subject", "sequence"], sort=True):
         if group["frame"].duplicated().any():
             raise DataError(f"face set {faces.name!r}: two pictures of one frame in {subject}, {sequence}")
-        found.append((ids[subject], subject, sequence, group.index.to_numpy()))
-    return found
+        entries.append((ids[subject], subject, sequence, group.index.to_numpy()))
+    return entries
 
 
 def frames_of(faces: FaceSet, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -313,16 +313,16 @@ def shown_emotion(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) ->
     ``names``: emotion -> what the layout calls it. Raises DataError for none, several, or one without a name.
     """
     table = faces.table
-    shown = sorted(set(table["emotion"].iloc[rows]) - ({"neutral"} if "neutral" not in names else set()))
+    emotions = sorted(set(table["emotion"].iloc[rows]) - ({"neutral"} if "neutral" not in names else set()))
     where = f"face set {faces.name!r}: {table['subject'].iloc[rows[0]]}, {table['sequence'].iloc[rows[0]]}"
-    if len(shown) != 1:
-        raise DataError(f"{where} shows {', '.join(shown) or 'nothing but neutral'}; expected one emotion")
-    if shown[0] not in names:
+    if len(emotions) != 1:
+        raise DataError(f"{where} shows {', '.join(emotions) or 'nothing but neutral'}; expected one emotion")
+    if emotions[0] not in names:
         raise DataError(
-            f"{where} is {shown[0] or 'not labelled'}; this layout has a name only for {', '.join(names)}: "
-            "leave the others out first (--without)"
+            f"{where} is {emotions[0] or 'not labelled'}; this layout has a name only for "
+            f"{', '.join(names)}: leave the others out first (--without)"
         )
-    return shown[0]
+    return emotions[0]
 
 
 def emotion_after_rest(faces: FaceSet, rows: np.ndarray, names: Mapping[str, str]) -> str:

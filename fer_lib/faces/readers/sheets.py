@@ -43,9 +43,9 @@ class SheetRow:
             raise self.fault(column, "expected a whole number")
         return int(text)
 
-    def fault(self, column: str, expected: str) -> DataError:
+    def fault(self, column: str, rule: str) -> DataError:
         """The error that names file, row, column and what stands there."""
-        return DataError(f"{self.place}: {column} is {self.text(column)[:40]!r}; {expected}")
+        return DataError(f"{self.place}: {column} is {self.text(column)[:40]!r}; {rule}")
 
 
 def cell_text(value: object) -> str:
@@ -83,7 +83,7 @@ def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Shee
     the columns that were found), no rows.
     """
     table = _cells(path, sheet)
-    wanted = {_plain(column): column for column in columns}
+    spellings = {_plain(column): column for column in columns}
     header_row = next((k for k, cells in table if _plain(cell_text(cells[0])) == _plain(columns[0])), None)
     if header_row is None:
         raise DataError(
@@ -91,14 +91,14 @@ def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Shee
             + ", ".join(columns)
         )
     header = [cell_text(cell) for cell in dict(table)[header_row]]
-    found: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for position, name in enumerate(header):
-        column = wanted.get(_plain(name))
-        if column in found:
+        column = spellings.get(_plain(name))
+        if column in positions:
             raise DataError(f"{path}, row {header_row}: two columns {column}; keep one")
         if column:
-            found[column] = position
-    missing = [column for column in columns if column not in found]
+            positions[column] = position
+    missing = [column for column in columns if column not in positions]
     if missing:
         raise DataError(
             f"{path}, row {header_row}: no column {missing[0]!r}; found {', '.join(filter(None, header))}. "
@@ -106,9 +106,9 @@ def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Shee
         )
     below = [(k, cells + (None,) * len(header)) for k, cells in table if k > header_row]
     rows = [
-        SheetRow(f"{path}, row {k}", {column: cells[at] for column, at in found.items()})
+        SheetRow(f"{path}, row {k}", {column: cells[at] for column, at in positions.items()})
         for k, cells in below
-        if any(cell_text(cells[at]) for at in found.values())
+        if any(cell_text(cells[at]) for at in positions.values())
     ]
     if not rows:
         raise DataError(f"{path}: no rows under the header in row {header_row}")
@@ -161,8 +161,8 @@ def write_sheet(
     for cells in (*([note] for note in notes), header):
         book.active.append(cells)
     for row in rows:
-        named = {_plain(column): value for column, value in row.items()}
-        book.active.append([named.get(_plain(column or "")) for column in header])
+        values = {_plain(column): value for column, value in row.items()}
+        book.active.append([values.get(_plain(column or "")) for column in header])
     file = io.BytesIO()  # on a full disk openpyxl's own file object complains once more as it is thrown away
     book.save(file)
     path.write_bytes(file.getvalue())

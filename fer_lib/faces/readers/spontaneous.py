@@ -71,9 +71,9 @@ def read_spontaneous(
     clips: list[sequences.Clip] = []
     for person, open_tasks in sorted(people.items()):
         tasks = open_tasks()
-        coded = {task: path for (who, task), path in occurrences.items() if who == person}
-        left_out[NO_CODES] += len(tasks.keys() - coded.keys())
-        for task, path in sorted(coded.items()):
+        paths = {task: path for (who, task), path in occurrences.items() if who == person}
+        left_out[NO_CODES] += len(tasks.keys() - paths.keys())
+        for task, path in sorted(paths.items()):
             if task not in tasks:
                 raise DataError(
                     f"{path}: codes, but no pictures, of {person}, {task}; the copy is not complete"
@@ -106,8 +106,8 @@ def folder_tasks(place: Path, root: Path) -> Tasks:
     tasks: dict[str, dict[int, sequences.Frame]] = {}
     folders = sequences.named_folders([place], root, _TASK, Counter(), form=lambda match: task_id(match[0]))
     for task, entry in folders.items():
-        found = sequences.numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
-        tasks[task] = {number: sequences.picture_file(path) for number, path in found.items()}
+        paths = sequences.numbered_pictures(entry, root, re.compile(r"(?P<frame>\d+)"), "0000.jpg")
+        tasks[task] = {number: sequences.picture_file(path) for number, path in paths.items()}
     return tasks
 
 
@@ -119,20 +119,20 @@ def task_id(name: str) -> str:
 def _code_files(places: Iterable[Path], folder: Path, au: int | None = None) -> dict[tuple[str, str], Path]:
     """(person, task) -> the file in ``places`` of its occurrences, or of the intensities of ``au``."""
     ending, example = ("", "") if au is None else (f"_AU0?{au}", f"_AU{au:02d}")
-    found: dict[tuple[str, str], Path] = {}
+    files: dict[tuple[str, str], Path] = {}
     pattern = re.compile(rf"([FM]\d{{3}})_(T\d{{1,2}}){ending}", re.IGNORECASE)
     for path in (path for place in places for path in list_inside(place, folder, (".csv",))):
         match = pattern.fullmatch(path.stem)
         if not match:
             raise DataError(f"{path}: not named like F001_T1{example}.csv")
         key = match[1].upper(), task_id(match[2])
-        add_once(found, key, path, f"file for {'_'.join(key)}")
-    return found
+        add_once(files, key, path, f"file for {'_'.join(key)}")
+    return files
 
 
 def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> dict[tuple, dict[int, Path]]:
     """(person, task) -> AU -> the file of its intensities."""
-    found: dict[tuple[str, str], dict[int, Path]] = {}
+    files: dict[tuple[str, str], dict[int, Path]] = {}
     inner = [
         entry for tree in sequences.find_folders(folder, _INTENSITIES) for entry in list_inside(tree, folder)
     ]
@@ -146,8 +146,8 @@ def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> d
                     f"{path}: intensities without the occurrences of {'_'.join(key)}; the copy is "
                     "not complete"
                 )
-            add_once(found.setdefault(key, {}), au, path, f"file of AU{au} for {'_'.join(key)}")
-    return found
+            add_once(files.setdefault(key, {}), au, path, f"file of AU{au} for {'_'.join(key)}")
+    return files
 
 
 def read_codes(
@@ -194,19 +194,19 @@ def _read_csv(path: Path, header: bool) -> tuple[list[str], pd.DataFrame]:
 def _columns_of(path: Path, header: Sequence[str], columns: Sequence[int] | None) -> tuple[int, ...]:
     """The AUs of the columns after the first, which is the frame."""
     numbers = [re.fullmatch(r"(?:AU\s*)?0*([1-9]\d?)", cell, re.IGNORECASE) for cell in header[1:]]
-    named = [int(match[1]) if match else None for match in numbers]
+    aus = [int(match[1]) if match else None for match in numbers]
     if columns is None:
-        wrong = [cell for cell, au in zip(header[1:], named, strict=True) if au is None]
-        if wrong or len(set(named)) < len(named):
+        wrong = [cell for cell, au in zip(header[1:], aus, strict=True) if au is None]
+        if wrong or len(set(aus)) < len(aus):
             raise DataError(
                 f"{path}, row 1: the columns after the first must be AU numbers, each once; found "
                 + (f"{wrong[0]!r}" if wrong else "one twice")
             )
-        return tuple(named)
+        return tuple(aus)
     # The published header says 1 in one place too many: a 1 is let pass anywhere, another number only in its
     # place.
-    if len(named) != len(columns) or any(
-        au not in (1, column) for au, column in zip(named, columns, strict=True)
+    if len(aus) != len(columns) or any(
+        au not in (1, column) for au, column in zip(aus, columns, strict=True)
     ):
         raise DataError(
             f"{path}, row 1: expected the frame and the AUs {', '.join(map(str, columns))}; found "
@@ -220,7 +220,7 @@ def _checked(
     cells: pd.DataFrame,
     aus: Sequence[int],
     scale: Mapping[int, float],
-    expected: str,
+    form: str,
     first_row: int,
 ) -> pd.DataFrame:
     """``cells`` as numbers through ``scale``, by frame; the first wrong cell is named."""
@@ -231,10 +231,8 @@ def _checked(
     wrong = np.argwhere(~np.column_stack([whole, good]))
     if len(wrong):
         row, at = wrong[0]
-        what, expected = (f"AU{aus[at - 1]}", expected) if at else ("frame", "a frame number")
-        raise DataError(
-            f"{path}, row {first_row + row}: {what} is {cells.iat[row, at]!r}; expected {expected}"
-        )
+        what, form = (f"AU{aus[at - 1]}", form) if at else ("frame", "a frame number")
+        raise DataError(f"{path}, row {first_row + row}: {what} is {cells.iat[row, at]!r}; expected {form}")
     again = pd.Series(frames).duplicated().to_numpy()
     if again.any():
         row = int(again.argmax())
@@ -267,7 +265,7 @@ def write_spontaneous(
     if not faces.aus:
         raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")
     counts: Counter[str] = Counter()
-    done: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str]] = set()
     levels = _levels(faces.table, aus)
     for person, subject, sequence, rows in sequences.named_sequences(
         faces, name, PERSON, "F{:03d}".format, 999
@@ -279,20 +277,20 @@ def write_spontaneous(
             raise DataError(
                 f"face set {faces.name!r}: {subject} has {counts[subject]} sequences; this layout numbers 99"
             )
-        if (person, task) in done:
+        if (person, task) in pairs:
             raise DataError(
                 f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"
             )
-        done.add((person, task))
+        pairs.add((person, task))
         for frame, pixels in sequences.frames_of(faces, rows):
             write(person, task, frame, pixels)
-        coded = levels[rows]
-        present = np.where(np.isnan(coded), _UNKNOWN, coded > 0).astype(int)
+        codes = levels[rows]
+        present = np.where(np.isnan(codes), _UNKNOWN, codes > 0).astype(int)
         frames = faces.table["frame"].iloc[rows]
         table = np.column_stack([frames, present]).tolist()
         _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [[first_cell, *aus], *table])
         for au in _INTENSITY_AUS:
-            level = np.nan_to_num(coded[:, list(aus).index(au)], nan=_UNKNOWN).astype(int)
+            level = np.nan_to_num(codes[:, list(aus).index(au)], nan=_UNKNOWN).astype(int)
             table = np.column_stack([frames, level]).tolist()
             _write_csv(coding / "AU_INT" / f"AU{au:02d}" / f"{person}_{task}_AU{au:02d}.csv", table)
 

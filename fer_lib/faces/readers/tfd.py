@@ -57,17 +57,21 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     path = _file(folder, size)
     arrays = _load(path)
     images, labels, people = arrays["images"], arrays["labs_ex"], arrays["labs_id"]
-    known = np.isin(labels, (NO_LABEL, *range(1, len(TFD_CODES) + 1)))
-    _require(path, "labs_ex", labels, known, "{}; expected 1 to 7, or -1 where unlabelled")
+    valid = np.isin(labels, (NO_LABEL, *range(1, len(TFD_CODES) + 1)))
+    _require(path, "labs_ex", labels, valid, "{}; expected 1 to 7, or -1 where unlabelled")
     rows = np.flatnonzero(labels != NO_LABEL)
     if not len(rows):
         raise DataError(f"{path}: labs_ex is -1 throughout; no picture has an emotion")
     folds = arrays["folds"]
-    known = np.isin(folds, range(len(_FOLD_SPLITS)))
-    _require(path, "folds", folds, known, "{}; expected 0 unlabelled, 1 train, 2 validation, 3 test")
-    named = (folds != 0) | (labels == NO_LABEL)[:, None]
+    valid = np.isin(folds, range(len(_FOLD_SPLITS)))
+    _require(path, "folds", folds, valid, "{}; expected 0 unlabelled, 1 train, 2 validation, 3 test")
+    consistent = (folds != 0) | (labels == NO_LABEL)[:, None]
     _require(
-        path, "folds", folds, named, "{} (unlabelled), but labs_ex gives it an emotion; expected 1, 2 or 3"
+        path,
+        "folds",
+        folds,
+        consistent,
+        "{} (unlabelled), but labs_ex gives it an emotion; expected 1, 2 or 3",
     )
     _require(path, "labs_id", people, people >= NOBODY, "{}; expected the number of a person, or -1")
     pixels, _ = gather_pictures(

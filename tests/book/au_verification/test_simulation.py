@@ -65,9 +65,9 @@ def test_sparse_filters_answer_to_few_pictures_and_units_move_what_they_are_told
     drawn = null_responses(presence, 8, noise=noise)
     active = (drawn > 0).mean(0)
     assert (active[4:] < 0.11).all() and (active[4:] > 0.005).all() and (active[:4] > 0.11).all()
-    moved = np.zeros((len(presence.aus), 8))
-    moved[2, 5] = 10
-    other = null_responses(presence, 8, noise=noise, moved=moved)
+    shifts = np.zeros((len(presence.aus), 8))
+    shifts[2, 5] = 10
+    other = null_responses(presence, 8, noise=noise, shifts=shifts)
     shown = presence.present[:, 2] == 1
     np.testing.assert_array_equal(np.delete(other, 5, 1), np.delete(drawn, 5, 1))
     assert (other[shown, 5] > 5).all() and np.array_equal(other[~shown, 5], drawn[~shown, 5])

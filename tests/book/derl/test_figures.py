@@ -131,3 +131,16 @@ def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below(
     assert [x for x, _ in dots_of(energy, colour=BLUE)] == [1.4, 1.4]
     assert "8 × 8, never trained 1.30 (0.100 to 2.00)" in alt
     assert alt.count("edges") == 1 and "Densest is 8 × 8" in drawn.caption
+
+
+def test_the_contest_with_fewer_people_says_with_how_many_the_residue_is_ahead_of_the_face():
+    def row(people: int, slug: str, lead: float | None) -> tuple:
+        ahead = None if lead is None else Estimate(lead, lead - 2, lead + 2, n=5, how="people")
+        return "few", people, slug, Estimate(0.5, 0.4, 0.6, n=5, how="people"), ahead
+
+    rows = [row(11, "all_pairs", None), row(11, "cnn", 5), row(94, "all_pairs", None), row(94, "cnn", 1)]
+    drawn = figures.people_curve(
+        pd.DataFrame(rows, columns=["share", "people", "condition", "accuracy", "ahead"])
+    )
+    assert drawn.data["ahead"].isna().tolist() == [True, False, True, False]
+    assert "ahead of the plain CNN with 11 people" in drawn.caption and "94 people" in drawn.alt

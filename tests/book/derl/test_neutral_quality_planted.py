@@ -14,10 +14,10 @@ from book.derl.neutral_quality import GENERATED, quality, quality_metrics, summa
 from book.derl.pairs import Lessons, expression_pairs
 from book.populations import find_population
 
-PEOPLE = 60
-"""By whom they are judged, where the reference has 120."""
+PEOPLE = 120
+"""By whom they are judged: as many as in the reference."""
 
-BLUR, NOISE = 0.7, 2.0
+BLUR, NOISE = 0.35, 1.0
 """Standard deviations: of the blur in pixels, and of the noise of each training in grey levels."""
 
 

@@ -67,7 +67,7 @@ def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> P
 
 
 def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protocol, lessons):
-    names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1)]
+    names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1, "curve-0", "curve-1")]
     assert [member.seed for member in population.members] == names and not population.kept()
     with pytest.raises(DataError, match="a fold starts from its seed's generators"):
         train_member(population.members[1], device="cpu")
@@ -75,7 +75,7 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
         train_member(member, device="cpu")
     assert [member.seed for member in population.kept()] == names
     read = trial_of(parameters, faces, protocol, lessons)
-    assert read.read == {"derl": {"kept": names, "failed": {}}} and "6 of 6 pieces" in read.about
+    assert read.read == {"derl": {"kept": names, "failed": {}}} and "10 of 10 pieces" in read.about
     now = trial_of(parameters.model_copy(update={"population": ""}), faces, protocol, lessons)
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
     assert [stage.seed for stage in read.stages] == [stage.seed for stage in now.stages] == [0, 1]
@@ -95,6 +95,11 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
     pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])
     np.testing.assert_array_equal(read.compared.rows, now.compared.rows)
     np.testing.assert_allclose(read.compared.probabilities, now.compared.probabilities, atol=0.05)
+    assert set(read.curve.studies) == set(now.curve.studies) == {"few", "some", "all"}
+    assert read.curve.people == now.curve.people == {"few": 1.0, "some": 2.0, "all": 8.0}
+    for share, study in read.curve.studies.items():
+        assert set(study.table["condition"]) == {"all_pairs", "pixel_difference", "cnn", "true_difference"}
+        np.testing.assert_allclose(study.probabilities, now.curve.studies[share].probabilities, atol=0.05)
     assert set(read.quality["training"]) == {0, 1} and len(read.quality) == len(now.quality)
 
 
@@ -108,7 +113,7 @@ def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
     for member in population.members[:2]:
         train_member(member, device="cpu")
     read = trial_of(parameters, faces, protocol, lessons)
-    assert "1 training of the generator, each tested in 1 fold; 2 of 6" in read.about
+    assert "1 training of the generator, each tested in 1 fold; 2 of 10" in read.about
     other = parameters.model_copy(update={"l1": 10.0})
     live = trial_of(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons)
     assert live.read == {}, "the population is of another recipe"

@@ -1,0 +1,203 @@
+"""How distributed a unit's code is: how well single filters, few, or all of them tell the unit by what they
+answer to it, and what other directions in the same responses tell.
+
+Of each person there are A changes of the K filters' maximal responses, one for each unit that is switched on.
+A readout is fitted to tell one unit's changes from the others', on the people of all families but one, and
+asked about that family.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import FastICA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import RidgeCV, orthogonal_mp
+
+from book.truth.family_faces import family_of
+from book.truth.maps import AskedNetwork
+from book.truth.questions import HALF, answer
+from fer_lib.aus.heads import one_blas_thread
+from fer_lib.aus.interventions import Interventions
+from fer_lib.look.layers import last_conv
+from fer_lib.look.responses import maximal_responses
+from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from ferbook.estimate import Estimate
+
+FILTERS, TURNED, COMPONENTS = "filters", "random rotation", "independent components"
+"""The directions that a readout may take: single filters; these turned at random, so that a direction is of
+no filter; and the independent components of the changes (Hyvärinen 1999)."""
+
+BASES = (FILTERS, TURNED, COMPONENTS)
+
+FEW = (1, 4, 16)
+"""So many directions a readout may take, besides all."""
+
+ALL = 0
+"""Stands for all directions where otherwise their number stands."""
+
+MOST_COMPONENTS = 32
+"""Independent components that are looked for."""
+
+PENALTIES = tuple(10.0**power for power in range(-1, 5))
+"""Of the readout by all directions; the one is taken that is best when pictures are left out one by one."""
+
+EXPLAINED_TOLERANCE = 0.1
+"""How far an explained share may move where another processor adds up in another order."""
+
+
+def unit_changes(maxima: np.ndarray, switched: Interventions) -> np.ndarray:
+    """float64 (S, A, K): by how much each of A units changes each of K responses of each of S people."""
+    off, on = switched.arranged(maxima.astype(np.float64))
+    return on[:, :, -1] - off[:, None]
+
+
+def explained_units(changes: np.ndarray, families: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
+    """How well a readout tells each of A units in each of S people, by ``changes`` (S, A, K), fitted on the
+    people of the other ``families`` (S,).
+
+    Columns ``basis``, ``size`` (of ``FEW``, or ``ALL``), ``row`` (of a person), ``unit`` (its number),
+    ``explained``: 1 less the mean squared error over that of who says a half to all, the unit's own change
+    and those of all others weighing alike. 1 is a perfect readout, and who learned by heart may be below 0.
+    What a readout says is cut at 0 and 1: a filter that is nearly silent in some people runs away in others.
+    Few directions are chosen one by one, each as the one that is next most alike to what is left (orthogonal
+    matching pursuit, Pati et al. 1993), with least squares on those chosen; all with a ridge.
+    """
+    people, units, filters = changes.shape
+    found = {(basis, size): np.full((people, units), np.nan) for basis in BASES for size in (*FEW, ALL)}
+    for family in np.unique(families):
+        tested = families == family
+        train, test = changes[~tested].reshape(-1, filters), changes[tested].reshape(-1, filters)
+        # Alike in scale, so that no direction is one filter's alone; the silent ones say nothing.
+        spread = train.std(axis=0)
+        driven = spread > 1e-9 * spread.max(initial=1e-9)
+        train, test = (part[:, driven] / spread[driven] for part in (train, test))
+        for basis, turn in _bases(train, seed):
+            for unit in range(units):
+                for size, told in _readouts(turn(train), turn(test), unit, units):
+                    error = (told.clip(0, 1).reshape(-1, units) - (np.arange(units) == unit)) ** 2
+                    found[basis, size][tested, unit] = 1 - 4 * (error @ _weights(unit, units))
+    rows, numbers = np.indices((people, units)).reshape(2, -1)
+    tables = [
+        pd.DataFrame({"basis": basis, "size": size, "row": rows, "unit": numbers, "explained": own.ravel()})
+        for (basis, size), own in found.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _weights(unit: int, units: int) -> np.ndarray:
+    """float64 (A,): a half for the unit's own change, and a half for all others together."""
+    weights = np.full(units, 0.5 / (units - 1))
+    weights[unit] = 0.5
+    return weights
+
+
+def _bases(train: np.ndarray, seed: int) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
+    """Each of ``BASES`` with what turns changes (M, K) into it."""
+    yield FILTERS, lambda changes: changes
+    turned = np.linalg.qr(np.random.default_rng(seed).normal(size=(train.shape[1],) * 2))[0]
+    yield TURNED, lambda changes: changes @ turned
+    count = min(MOST_COMPONENTS, np.linalg.matrix_rank(train - train.mean(axis=0)))
+    with warnings.catch_warnings():
+        # Components that still move a little are directions, too.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Of as many changes as directions or fewer, some directions have no spread; none of them is taken.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield COMPONENTS, FastICA(count, random_state=seed, max_iter=200, tol=1e-3).fit(train).transform
+
+
+def _readouts(train: np.ndarray, test: np.ndarray, unit: int, units: int) -> Iterator[tuple[int, np.ndarray]]:
+    """By each number of directions what the readout of ``unit`` says of ``test``, fitted to ``train``."""
+    weights = np.sqrt(np.tile(_weights(unit, units), len(train) // units))[:, None]
+    wanted = np.tile(np.arange(units) == unit, len(train) // units).astype(float)
+    middle = (weights**2 * train).sum(axis=0) / (weights**2).sum()
+    weighted, target = weights * (train - middle), weights[:, 0] * (wanted - 0.5)
+    lengths = np.linalg.norm(weighted, axis=0)
+    lengths = np.where(lengths > 1e-9 * lengths.max(initial=1e-9), lengths, np.inf)
+    most = min(max(FEW), np.isfinite(lengths).sum())
+    with warnings.catch_warnings():
+        # Nothing is left to explain before all may be chosen.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        path = orthogonal_mp(weighted / lengths, target, n_nonzero_coefs=most, return_path=True)
+    path = path.reshape(len(lengths), -1) / lengths[:, None]
+    for size in FEW:
+        yield size, 0.5 + (test - middle) @ path[:, min(size, path.shape[1]) - 1]
+    ridge = RidgeCV(PENALTIES, fit_intercept=False).fit(weighted, target)
+    yield ALL, 0.5 + (test - middle) @ ridge.coef_
+
+
+def read_networks(
+    networks: Iterable[AskedNetwork], switched: Interventions, *, seed: int = 0
+) -> pd.DataFrame:
+    """``explained_units`` of every network's last convolution, with ``network``, ``population``, ``person``,
+    ``family``, and the unit by its name.
+    """
+    families, tables = family_of(switched.subjects), []
+    for each in networks:
+        maxima = maximal_responses(each.model, switched.faces, last_conv(each.model)).maxima
+        with one_blas_thread():
+            found = explained_units(unit_changes(maxima, switched), families, seed=seed)
+        tables.append(
+            found.assign(
+                network=each.name,
+                population=each.population,
+                person=switched.subjects[found["row"]],
+                family=families[found["row"]],
+                unit=np.array(switched.aus, dtype=object)[found["unit"]],
+            )
+        )
+    return pd.concat(tables, ignore_index=True).drop(columns="row")
+
+
+def explained_share(
+    read: pd.DataFrame, basis: str, size: int, less: tuple[str, int] | None = None, share: float = 1.0
+) -> Estimate:
+    """What readouts of ``size`` directions of a ``basis`` explain, the mean over units, people and networks
+    in ``read``, the rows of one population of ``read_networks``, a ``share`` of it, and with ``less``,
+    another basis and size, less what these explain, network by network. Over networks and people
+    (``stats.two_way``).
+    """
+    values = share * _explained(read, basis, size)
+    if less is not None:
+        values = values - _explained(read, *less)
+    return networks_and_people(values, n=read["person"].nunique(), tolerance=EXPLAINED_TOLERANCE)
+
+
+def _explained(read: pd.DataFrame, basis: str, size: int) -> np.ndarray:
+    """(R, 1 + G): of each network, with all people and without each group of them."""
+    own = read[read["basis"].eq(basis) & read["size"].eq(size)]
+    table = own.groupby(["network", "person"], sort=False)["explained"].mean().unstack()
+    groups = people_groups(table.columns.to_numpy(), min(PEOPLE_GROUPS, table.shape[1]))
+    kept = [np.ones(len(groups), bool), *(groups != number for number in range(groups.max() + 1))]
+    return np.stack([table.to_numpy()[:, rows].mean(axis=1) for rows in kept], axis=1)
+
+
+def code_questions(read: pd.DataFrame) -> dict[str, Estimate]:
+    """``privileged``: how much more the best filter explains than the best direction of a random rotation;
+    above 0 filters are no accident of how the layer is written down. ``distributed``: how far a half of what
+    all filters explain lies above what the best one does; above 0 no filter has the unit for itself.
+    """
+    return {
+        "privileged": explained_share(read, FILTERS, 1, less=(TURNED, 1)),
+        "distributed": explained_share(read, FILTERS, ALL, less=(FILTERS, 1), share=HALF),
+    }
+
+
+def code_answers(read: pd.DataFrame) -> pd.DataFrame:
+    """What is answered to ``code_questions``, by ``population`` and with each family held out, as
+    ``maps.map_answers`` has it, with ``question`` for ``score``.
+    """
+    rows = []
+    for population, own in read.groupby("population", sort=False):
+        for without in ("", *own["family"].unique()):
+            asked = code_questions(own[own["family"].ne(without)])
+            rows += [(population, without, name, found, answer(found, 0.0)) for name, found in asked.items()]
+    return pd.DataFrame(rows, columns=["population", "without", "question", "estimate", "answer"])
+
+
+def code_metrics(read: pd.DataFrame, population: str) -> dict[str, Estimate]:
+    """What one, four, sixteen and all filters explain in a ``population``, and ``code_questions`` of it."""
+    own = read[read["population"].eq(population)]
+    sizes = {f"explained_{size or 'all'}": explained_share(own, FILTERS, size) for size in (*FEW, ALL)}
+    return {"readers": Estimate(read["person"].nunique(), unit="count")} | sizes | code_questions(own)

@@ -1,0 +1,179 @@
+"""Every registered method asked about every network, and which of them are believed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from book.truth.family_faces import family_of
+from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, MapQuestion, answer
+from fer_lib.look.attribution import Explainer
+from fer_lib.look.judge import MAP_SCORES, TWIN_PARTS, Twins, judge_maps, map_trial, scores_left_out
+from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from fer_lib.train.controls import untrained_network
+from fer_lib.train.lesson import TrainedNetwork
+from ferbook.errors import ChapterError
+from ferbook.estimate import Estimate
+
+RANDOM_WEIGHTS = "untrained"
+
+UNTAUGHT = ("shuffled", RANDOM_WEIGHTS)
+"""Populations that did not learn what emotions look like: whoever is believed of the others need not be of
+these."""
+
+OTHER_WEIGHTS = 10_000
+"""Added to the seed of the random weights that sanity compares with: untrained networks must not meet
+themselves."""
+
+SCORE_TOLERANCE = 0.1
+"""How far a score may move where another processor adds up in another order: a weak maximum may change its
+place."""
+
+EVERYBODY = ""
+"""Where no family is held out."""
+
+
+@dataclass(frozen=True, eq=False)
+class AskedNetwork:
+    """A network, the ``population`` that it stands for, and its ``name``."""
+
+    population: str
+    name: str
+    model: nn.Module
+
+
+def asked_networks(
+    populations: Mapping[str, Sequence[TrainedNetwork]], most: int, untrained: int, *, seed: int = 0
+) -> list[AskedNetwork]:
+    """At most so many (``most``) networks of each of ``populations``, and so many ``untrained`` ones of the
+    first network's structure. Raises ChapterError for a population of which none is kept.
+    """
+    for name, networks in populations.items():
+        if not networks:
+            raise ChapterError(
+                f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
+            )
+    asked = [
+        AskedNetwork(name, each.name, each.model)
+        for name, networks in populations.items()
+        for each in networks[:most]
+    ]
+    first = asked[0].model
+    return asked + [
+        AskedNetwork(RANDOM_WEIGHTS, f"untrained {drawn}", untrained_network(first, drawn))
+        for drawn in range(seed, seed + untrained)
+    ]
+
+
+def judged_maps(
+    networks: Iterable[AskedNetwork], twins: Twins, methods: Mapping[str, Explainer], *, seed: int = 0
+) -> pd.DataFrame:
+    """``look.judge.judge_maps`` of each of ``methods`` about each of ``networks``, with the columns
+    ``method``, ``population`` and ``family``, of the person.
+    """
+    tables = []
+    for each in networks:
+        trial = map_trial(each.name, each.model, twins, seed=seed + OTHER_WEIGHTS)
+        tables += [
+            judge_maps(explain, [trial]).assign(method=name, population=each.population)
+            for name, explain in methods.items()
+        ]
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(family=family_of(table["person"].to_numpy()))
+
+
+def map_score(table: pd.DataFrame, method: str, score: str, against: Sequence[str] = ()) -> Estimate | None:
+    """The ``score`` of a ``method`` in ``table``, the rows of one population of ``judged_maps``; with
+    ``against`` how far it lies above that of the best of these methods, network by network.
+
+    The interval is over networks and people (``stats.two_way``). None where the score is not defined in
+    every network, and of fewer than two people.
+    """
+    if table["person"].nunique() < 2:
+        return None
+    every = {name: _by_network(table, name, score) for name in (method, *against)}
+    if not all(np.isfinite(values).all() for values in every.values()):
+        return None
+    values, limits = every.pop(method), MAP_SCORES[score].limits
+    if every:
+        values = values - max(every.values(), key=lambda values: values[:, 0].mean())
+        limits = limits[0] - limits[1], limits[1] - limits[0]
+    pairs = int(table["method"].eq(method).sum())
+    return networks_and_people(values, n=pairs, limits=limits, tolerance=SCORE_TOLERANCE)
+
+
+def _by_network(table: pd.DataFrame, method: str, score: str) -> np.ndarray:
+    own = table[table["method"].eq(method)]
+    people = own["person"].to_numpy()
+    groups = people_groups(people, min(PEOPLE_GROUPS, len(np.unique(people))))
+    return scores_left_out(own, MAP_SCORES[score], groups)
+
+
+def question_estimate(table: pd.DataFrame, method: str, question: MapQuestion) -> Estimate | None:
+    """What ``question`` asks about a ``method``, see ``map_score``."""
+    return map_score(table, method, question.score, IGNORANT_MAPS if question.ahead else ())
+
+
+def map_answers(table: pd.DataFrame) -> pd.DataFrame:
+    """What is answered to ``MAP_QUESTIONS``, by ``population``, with each family held out (``without``; empty
+    of everybody) and by ``method``: ``score``, ``estimate`` (None where undefined) and ``answer``.
+    """
+    methods = [name for name in table["method"].unique() if name not in IGNORANT_MAPS]
+    rows = []
+    for population, own in table.groupby("population", sort=False):
+        for without in (EVERYBODY, *own["family"].unique()):
+            part = own[own["family"].ne(without)]
+            for method in methods:
+                for question in MAP_QUESTIONS:
+                    estimate = question_estimate(part, method, question)
+                    told = answer(estimate, question.bound)
+                    rows.append((population, without, method, question.score, estimate, told))
+    return pd.DataFrame(rows, columns=["population", "without", "method", "score", "estimate", "answer"])
+
+
+def question_names(answers: pd.DataFrame) -> pd.Series:
+    """Method and score of each row of ``map_answers``, in words."""
+    return answers["method"].str.replace("_", " ") + ", " + answers["score"].str.replace("_", " ")
+
+
+def believed(answers: pd.DataFrame) -> pd.Series:
+    """Of each method in ``answers``, a part of ``map_answers``: whether all are yes."""
+    return answers["answer"].eq("yes").groupby(answers["method"], sort=False).all()
+
+
+def map_metrics(table: pd.DataFrame, answers: pd.DataFrame, learned: Sequence[str]) -> dict[str, Estimate]:
+    """How many methods are believed of the first of the populations ``learned`` (which learned emotions), and
+    how many of all of these with every family held out; how many answers about the first are the same with
+    every family held out; and what is asked about deconvolution, guided backpropagation and the gradient.
+    """
+    first = answers[answers["population"].eq(learned[0])]
+    everybody = first[first["without"].eq(EVERYBODY)]
+    kept = first.groupby(["method", "score"])["answer"].nunique().eq(1)
+    own = table[table["population"].eq(learned[0])]
+    metrics = {
+        "networks": Estimate(table["network"].nunique(), unit="count"),
+        "people": Estimate(table["person"].nunique(), unit="count"),
+        "methods": Estimate(len(kept) // len(MAP_QUESTIONS), unit="count"),
+        "controls": Estimate(len(IGNORANT_MAPS), unit="count"),
+        "families": Estimate(table["family"].nunique(), unit="count"),
+        "parts": Estimate(TWIN_PARTS**2, unit="count"),
+        "neurons": Estimate(len(table) // table["method"].nunique(), unit="count"),
+        "believed": Estimate(int(believed(everybody).sum()), unit="count"),
+        "believed_in_all": Estimate(
+            int(believed(answers[answers["population"].isin(learned)]).sum()), unit="count"
+        ),
+        "answers": Estimate(len(kept), unit="count"),
+        "answers_kept": Estimate(int(kept.sum()), unit="count"),
+    }
+    for method in ("deconv", "guided", "gradient"):
+        for question in MAP_QUESTIONS:
+            found = question_estimate(own, method, question)
+            if found is not None:
+                metrics[f"{method}_{question.score}{'_lead' * question.ahead}"] = found
+    for score in ("correctness", "right_unit"):
+        found = map_score(own, "gradient", score, ("deconv",))
+        if found is not None:
+            metrics[f"{score}_over_deconv"] = found
+    return metrics

@@ -1,0 +1,55 @@
+"""Which methods are believed, by tables whose scores are known."""
+
+import numpy as np
+import pytest
+from toy_judged import judged
+
+from book.truth import maps
+from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS
+
+
+def test_the_lead_is_over_the_best_control_network_by_network():
+    table = judged()
+    table.loc[table["method"].eq("field"), "correctness"] += 0.2
+    own = table[table["population"].eq("one")]
+    found = maps.map_score(own, "gradient", "correctness", IGNORANT_MAPS)
+    means = own.groupby("method")["correctness"].mean()
+    assert found.value == pytest.approx(means["gradient"] - means["field"])
+    assert maps.map_score(own, "gradient", "correctness").value == pytest.approx(means["gradient"])
+
+
+def test_who_is_ahead_everywhere_is_believed_and_who_is_not_is_not():
+    answers = maps.map_answers(judged())
+    assert maps.believed(answers).to_dict() == {"gradient": True, "deconv": False, "guided": False}
+    assert len(answers) == 2 * 3 * 3 * len(MAP_QUESTIONS)
+    assert not maps.believed(maps.map_answers(judged(sane=0.3)))["gradient"], "half of it is left"
+
+
+def test_a_family_that_says_otherwise_is_seen():
+    answers = maps.map_answers(judged(worse_family="broad-faceunits"))
+    told = answers.set_index(["population", "without", "method", "score"])["answer"]
+    assert told["one", "broad-faceunits", "gradient", "correctness"] == "yes"
+    assert told["one", "narrow-faceunits", "gradient", "correctness"] == "no"
+    metrics = maps.map_metrics(judged(worse_family="broad-faceunits"), answers, ["one"])
+    assert metrics["believed_in_all"].value == 0
+    assert metrics["answers_kept"].value == 7 and metrics["answers"].value == 9
+
+
+def test_what_is_defined_nowhere_is_open():
+    table = judged().assign(correctness=np.nan)
+    answers = maps.map_answers(table)
+    assert set(answers.loc[answers["score"].eq("correctness"), "answer"]) == {"open"}
+    alone = judged()[lambda rows: rows["person"].eq("lab-broad-faceunits-S1")]
+    assert maps.map_score(alone, "gradient", "sanity") is None
+
+
+def test_counts_are_of_the_table():
+    table = judged()
+    metrics = maps.map_metrics(table, maps.map_answers(table), ["one", "two"])
+    counts = {name: metrics[name].value for name in ("networks", "people", "methods", "neurons", "families")}
+    assert counts == {"networks": 6, "people": 8, "methods": 3, "neurons": 48, "families": 2}
+    assert metrics["believed"].value == metrics["believed_in_all"].value == 1
+    assert list(maps.question_names(maps.map_answers(table)))[:2] == [
+        "gradient, correctness",
+        "gradient, right unit",
+    ]

@@ -1,0 +1,35 @@
+"""A table of judged maps whose scores are known."""
+
+import numpy as np
+import pandas as pd
+
+from book.truth.questions import IGNORANT_MAPS
+
+FAMILIES = ("narrow-faceunits", "broad-faceunits")
+
+
+def judged(better: float = 0.3, sane: float = 0.9, worse_family: str = "") -> pd.DataFrame:
+    """Two populations of three networks: the gradient is ahead of every control, but not in ``worse_family``,
+    deconvolution and guided backpropagation of none.
+    """
+    rng, rows = np.random.default_rng(0), []
+    for population in ("one", "two"):
+        for net in range(3):
+            for person in range(8):
+                family = FAMILIES[person % 2]
+                for method in ("gradient", "deconv", "guided", *IGNORANT_MAPS):
+                    ahead = better * (1 if family != worse_family else -1) if method == "gradient" else 0.0
+                    rows.append(
+                        {
+                            "method": method,
+                            "population": population,
+                            "network": f"{population} {net}",
+                            "person": f"lab-{family}-S{person}",
+                            "family": family,
+                            "correctness": 0.4 + ahead + 0.01 * rng.normal(),
+                            "right_unit": 0.1 + ahead + 0.01 * rng.normal(),
+                            "sanity": (sane if method == "gradient" else 0.1) + 0.01 * rng.normal(),
+                            "seconds": 0.001,
+                        }
+                    )
+    return pd.DataFrame(rows)
