@@ -40,8 +40,13 @@ class FaceSession(ferbook.session.Session):
     def faces(self) -> FaceSet:
         """The face set that the parameters name; its checksum goes into the run's record."""
         faces = open_faces(self.params.face_request, progress=False)
-        self.note(data=_about(faces))
+        self.note(data=_about(faces, faces.name))
         return faces
+
+    def note_rendered(self, domain: str, *face_sets: FaceSet) -> None:
+        """Put ``face_sets`` that the chapter rendered itself as ``domain`` is into the run's record."""
+        first, *others = (_about(faces, domain) for faces in face_sets)
+        self.note(data=first, beside=others)
 
     def beside(self, name: str, **fields: str | int) -> FaceSet | None:
         """The face set ``name`` that the chapter sets beside its own, the first that it declares with these
@@ -63,7 +68,7 @@ class FaceSession(ferbook.session.Session):
         if not source_status(name)["found"]:
             return None
         faces = open_faces(declared[0], progress=False)
-        self.note(beside=[*self._record.get("beside", []), _about(faces)])
+        self.note(beside=[*self._record.get("beside", []), _about(faces, faces.name)])
         return faces
 
     @property
@@ -142,8 +147,8 @@ class FaceSession(ferbook.session.Session):
         save_weights(model, self.output / "weights.safetensors", about)
 
 
-def _about(faces: FaceSet) -> dict[str, object]:
-    exported, name = source_status(faces.name)["exported_from"], set_name(faces.name)
+def _about(faces: FaceSet, source: str) -> dict[str, object]:
+    exported, name = source_status(source)["exported_from"], set_name(source)
     name += f" (pictures of {exported}, exported in its layout)" if exported else ""
     return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
 

@@ -84,23 +84,25 @@ def people_faces(number: int, size: int) -> "FaceSet":
     from synthetic_faces.script import Script
 
     codes = single_codes()
-    shown = np.zeros((len(codes), len(AUS), 2))
-    for row, code in zip(shown, codes, strict=True):
+    intensities = np.zeros((len(codes), len(AUS), 2))
+    for row, code in zip(intensities, codes, strict=True):
         for au, letter in code.items():
             row[AUS.index(au)] = INTENSITIES[letter]
     person = STRANGERS + 2 + number
-    return scripted_faces(Script(np.full(len(codes), person), np.zeros(len(codes), int), shown), size=size)
+    return scripted_faces(
+        Script(np.full(len(codes), person), np.zeros(len(codes), int), intensities), size=size
+    )
 
 
 def chosen_detectors(filters: "Sequence[Detector]", verified: bool, count: int) -> "list[Detector]":
     """The first ``count`` of ``filters`` that are ``verified``, or are not though a unit moves them; each of
     another unit.
     """
-    found = {}
+    firsts = {}
     for each in filters:
         if each.verified is verified and each.moved_by:
-            found.setdefault(each.au, each)
-    return list(found.values())[:count]
+            firsts.setdefault(each.au, each)
+    return list(firsts.values())[:count]
 
 
 def several_people() -> SeveralPeople:
@@ -128,10 +130,10 @@ def answers_of_people(run: "Run") -> SeveralPeople:
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.controls import untrained_network
 
-    learned, detectors = networks_of(run, "cpu")
+    networks, detectors = networks_of(run, "cpu")
     if detectors is None:
         raise RunStoreError(f"run {run.name!r} has not asked what its filters detect")
-    model, layer = learned[0].model, detectors.layer
+    model, layer = networks[0].model, detectors.layer
     size = model.arguments["size"]
     untrained = untrained_network(model, seed=0)
     everyone = [switchboard_faces(size), *(people_faces(1 + k, size) for k in range(_OTHERS))]
@@ -161,12 +163,12 @@ def named_as_in_papers(responses: "np.ndarray", faces: "FaceSet", count: int) ->
     from fer_lib.aus.association import statistic
     from fer_lib.aus.presence import presence
 
-    shown = presence(faces).scored()
-    scores = np.nan_to_num(statistic(responses, shown.present, "auroc"), nan=-np.inf)
-    found: dict[str, int] = {}
+    truth = presence(faces).scored()
+    scores = np.nan_to_num(statistic(responses, truth.present, "auroc"), nan=-np.inf)
+    units: dict[str, int] = {}
     for number in np.argsort(-scores.max(axis=1), kind="stable").tolist():
-        found.setdefault(shown.aus[scores[number].argmax()], number)
-    return [(number, au) for au, number in found.items()][:count]
+        units.setdefault(truth.aus[scores[number].argmax()], number)
+    return [(number, au) for au, number in units.items()][:count]
 
 
 def _filter(number: int, au: str, kind: str, answers: "Sequence[np.ndarray]") -> PeopleFilter:

@@ -32,8 +32,8 @@ from ferbook.estimate import Estimate
 CURVE_CONDITIONS = (DERL, PIXEL_DIFFERENCE, CNN)
 """What learns from fewer people, beside the oracle where the true neutral faces are known."""
 
-ALL = "all"
-SHARES = {"few": 0.12, "some": 0.3, ALL: 1.0}
+_ALL = "all"
+SHARES = {"few": 0.12, "some": 0.3, _ALL: 1.0}
 """By name the share of a fold's people who are learned from. Of all of them the conditions are trained
 elsewhere, and the oracle here.
 """
@@ -77,7 +77,7 @@ def learn_curve(
     oracle = () if neutral_pairs(labelled).left_out else (TRUE_DIFFERENCE,)
     trainings, answers = [], []
     for name, share in SHARES.items():
-        conditions = (*(() if name == ALL else CURVE_CONDITIONS), *oracle)
+        conditions = (*(() if name == _ALL else CURVE_CONDITIONS), *oracle)
         if not conditions:
             continue
         rows = fewer_people(faces, protocol, fold, share, seed)
@@ -124,7 +124,7 @@ def curve_of(
         for name in SHARES:
             own = trainings["share"].eq(name).to_numpy()
             table, probabilities = trainings[own].drop(columns=["share", "people"]), answers[own]
-            if name == ALL:
+            if name == _ALL:
                 mask = whole.trainings["condition"].isin(CURVE_CONDITIONS).to_numpy()
                 table = pd.concat([whole.trainings[mask], table], ignore_index=True)
                 probabilities = np.concatenate([whole.probabilities[mask], probabilities])
@@ -160,9 +160,9 @@ def curve_metrics(table: pd.DataFrame | None) -> dict[str, Estimate]:
     metrics = {}
     for row in () if table is None else table.itertuples():
         metrics[f"{row.share}_people"] = Estimate(round(row.people), unit="count", tolerance=1)
-        if row.share == ALL and row.condition != TRUE_DIFFERENCE:
+        if row.share == _ALL and row.condition != TRUE_DIFFERENCE:
             continue
-        before = "" if row.share == ALL else f"{row.share}_"
+        before = "" if row.share == _ALL else f"{row.share}_"
         metrics[before + ("" if row.condition == DERL else f"{row.condition}_") + "accuracy"] = row.accuracy
         if row.condition != DERL:
             metrics[f"{before}ahead_of_{row.condition}"] = row.ahead

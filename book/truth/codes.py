@@ -65,23 +65,23 @@ def explained_units(changes: np.ndarray, families: np.ndarray, *, seed: int = 0)
     matching pursuit, Pati et al. 1993), with least squares on those chosen; all with a ridge.
     """
     people, units, filters = changes.shape
-    found = {(basis, size): np.full((people, units), np.nan) for basis in BASES for size in (*FEW, ALL)}
+    shares = {(basis, size): np.full((people, units), np.nan) for basis in BASES for size in (*FEW, ALL)}
     for family in np.unique(families):
-        tested = families == family
-        train, test = changes[~tested].reshape(-1, filters), changes[tested].reshape(-1, filters)
+        mask = families == family
+        train, test = changes[~mask].reshape(-1, filters), changes[mask].reshape(-1, filters)
         # Alike in scale, so that no direction is one filter's alone; the silent ones say nothing.
         spread = train.std(axis=0)
         driven = spread > 1e-9 * spread.max(initial=1e-9)
         train, test = (part[:, driven] / spread[driven] for part in (train, test))
         for basis, turn in _bases(train, seed):
             for unit in range(units):
-                for size, told in _readouts(turn(train), turn(test), unit, units):
-                    error = (told.clip(0, 1).reshape(-1, units) - (np.arange(units) == unit)) ** 2
-                    found[basis, size][tested, unit] = 1 - 4 * (error @ _weights(unit, units))
+                for size, readings in _readouts(turn(train), turn(test), unit, units):
+                    error = (readings.clip(0, 1).reshape(-1, units) - (np.arange(units) == unit)) ** 2
+                    shares[basis, size][mask, unit] = 1 - 4 * (error @ _weights(unit, units))
     rows, numbers = np.indices((people, units)).reshape(2, -1)
     tables = [
         pd.DataFrame({"basis": basis, "size": size, "row": rows, "unit": numbers, "explained": own.ravel()})
-        for (basis, size), own in found.items()
+        for (basis, size), own in shares.items()
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -110,9 +110,9 @@ def _bases(train: np.ndarray, seed: int) -> Iterator[tuple[str, Callable[[np.nda
 def _readouts(train: np.ndarray, test: np.ndarray, unit: int, units: int) -> Iterator[tuple[int, np.ndarray]]:
     """By each number of directions what the readout of ``unit`` says of ``test``, fitted to ``train``."""
     weights = np.sqrt(np.tile(_weights(unit, units), len(train) // units))[:, None]
-    wanted = np.tile(np.arange(units) == unit, len(train) // units).astype(float)
+    labels = np.tile(np.arange(units) == unit, len(train) // units).astype(float)
     middle = (weights**2 * train).sum(axis=0) / (weights**2).sum()
-    weighted, target = weights * (train - middle), weights[:, 0] * (wanted - 0.5)
+    weighted, target = weights * (train - middle), weights[:, 0] * (labels - 0.5)
     lengths = np.linalg.norm(weighted, axis=0)
     lengths = np.where(lengths > 1e-9 * lengths.max(initial=1e-9), lengths, np.inf)
     most = min(max(FEW), np.isfinite(lengths).sum())
@@ -137,14 +137,14 @@ def read_networks(
     for each in networks:
         maxima = maximal_responses(each.model, switched.faces, last_conv(each.model)).maxima
         with one_blas_thread():
-            found = explained_units(unit_changes(maxima, switched), families, seed=seed)
+            shares = explained_units(unit_changes(maxima, switched), families, seed=seed)
         tables.append(
-            found.assign(
+            shares.assign(
                 network=each.name,
                 population=each.population,
-                person=switched.subjects[found["row"]],
-                family=families[found["row"]],
-                unit=np.array(switched.aus, dtype=object)[found["unit"]],
+                person=switched.subjects[shares["row"]],
+                family=families[shares["row"]],
+                unit=np.array(switched.aus, dtype=object)[shares["unit"]],
             )
         )
     return pd.concat(tables, ignore_index=True).drop(columns="row")
@@ -169,8 +169,8 @@ def _explained(read: pd.DataFrame, basis: str, size: int) -> np.ndarray:
     own = read[read["basis"].eq(basis) & read["size"].eq(size)]
     table = own.groupby(["network", "person"], sort=False)["explained"].mean().unstack()
     groups = people_groups(table.columns.to_numpy(), min(PEOPLE_GROUPS, table.shape[1]))
-    kept = [np.ones(len(groups), bool), *(groups != number for number in range(groups.max() + 1))]
-    return np.stack([table.to_numpy()[:, rows].mean(axis=1) for rows in kept], axis=1)
+    masks = [np.ones(len(groups), bool), *(groups != number for number in range(groups.max() + 1))]
+    return np.stack([table.to_numpy()[:, rows].mean(axis=1) for rows in masks], axis=1)
 
 
 def code_questions(read: pd.DataFrame) -> dict[str, Estimate]:
@@ -191,8 +191,11 @@ def code_answers(read: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for population, own in read.groupby("population", sort=False):
         for without in ("", *own["family"].unique()):
-            asked = code_questions(own[own["family"].ne(without)])
-            rows += [(population, without, name, found, answer(found, 0.0)) for name, found in asked.items()]
+            estimates = code_questions(own[own["family"].ne(without)])
+            rows += [
+                (population, without, name, estimate, answer(estimate, 0.0))
+                for name, estimate in estimates.items()
+            ]
     return pd.DataFrame(rows, columns=["population", "without", "question", "estimate", "answer"])
 
 

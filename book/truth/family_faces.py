@@ -46,30 +46,30 @@ def family_interventions(
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
-    wanted = np.zeros((1 + len(aus) * len(levels), len(AUS), 2))
+    intensities = np.zeros((1 + len(aus) * len(levels), len(AUS), 2))
     for a, (au, dose) in enumerate(zip(aus, at_one, strict=True)):
         for step, level in enumerate(levels):
-            wanted[1 + a * len(levels) + step, AUS.index(au)] = level * dose
+            intensities[1 + a * len(levels) + step, AUS.index(au)] = level * dose
     numbers = np.arange(FIRST_SWITCHED, FIRST_SWITCHED + people)
     among = [_first(family) + numbers for family in families]
     count = len(families) * people
     script = Script(
-        np.repeat(np.concatenate(among), len(wanted)),
-        np.zeros(count * len(wanted), np.int64),
-        np.tile(wanted, (count, 1, 1)),
+        np.repeat(np.concatenate(among), len(intensities)),
+        np.zeros(count * len(intensities), np.int64),
+        np.tile(intensities, (count, 1, 1)),
     )
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, face_seed)
     kind = entry_kind(recipe, f"families-of-{people}")
     faces = cached(kind, cache_key(recipe, families=script.digest), lambda: _rendered(script, recipe))
-    subjects = faces.table["subject"].to_numpy(dtype=object)[:: len(wanted)]
+    subjects = faces.table["subject"].to_numpy(dtype=object)[:: len(intensities)]
     valid = np.ones((count, len(aus)), bool)
     return Interventions(faces, aus, levels, subjects, np.zeros(count, np.int64), valid, at_one)
 
 
 def family_of(subjects: np.ndarray) -> np.ndarray:
     """The family of each of ``subjects`` (N,) of ``family_interventions``, and of a family's own set."""
-    named = {who: next(name for name in FAMILIES if f"-{name}-" in who) for who in np.unique(subjects)}
-    return np.array([named[who] for who in subjects], dtype=object)
+    families = {who: next(name for name in FAMILIES if f"-{name}-" in who) for who in np.unique(subjects)}
+    return np.array([families[who] for who in subjects], dtype=object)
 
 
 def _first(family: str) -> int:
@@ -81,9 +81,9 @@ def _rendered(script: Script, recipe: Recipe) -> FaceSet:
     """The pictures of ``script``, whose people stand one after the other."""
     people, counts = np.unique(script.people, return_counts=True)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    asked = {"domain": recipe.domain, "seed": recipe.seed}
+    common = {"domain": recipe.domain, "seed": recipe.seed}
     jobs = [
-        Job(count, asked | {"person": who, "intensities": script.intensities[at : at + count].tolist()})
+        Job(count, common | {"person": who, "intensities": script.intensities[at : at + count].tolist()})
         for who, count, at in zip(people.tolist(), counts.tolist(), starts.tolist(), strict=False)
     ]
     arrays, head = empty_arrays(len(script.people), recipe.size), head_folder(recipe.domain)
@@ -109,5 +109,5 @@ def render_family(
     own = with_options(domain_named(domain), family=family)
     number = person_number(domain_named(domain), person)
     someone = draw_person(renderer.assets, seed, number, own.looks)
-    for shown in intensities:
-        yield renderer.render(someone, np.array(shown), take(domain, seed, person, 0), own.capture)
+    for row in intensities:
+        yield renderer.render(someone, np.array(row), take(domain, seed, person, 0), own.capture)

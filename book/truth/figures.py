@@ -70,8 +70,8 @@ def one_neuron(trial: MapTrial, pair: int) -> Drawn:
         "what counts": _signed(falls[np.ix_(*ends)]),
     }
     for method in SHOWN_MAPS:
-        made = EXPLAINERS[method](trial.network, trial.layer, trial.twins.on.pixels, *at)[0]
-        pictures[method_name(method)] = _signed(made)
+        values = EXPLAINERS[method](trial.network, trial.layer, trial.twins.on.pixels, *at)[0]
+        pictures[method_name(method)] = _signed(values)
     across = 5
     figure, grid = picture_grid(-(-len(pictures) // across), across)
     for axes, (name, picture) in zip(grid.flat, pictures.items(), strict=False):
@@ -107,17 +107,17 @@ def verdict_cells(answers: pd.DataFrame) -> Drawn:
         answers["population"].map(network_name),
         np.where(answers["population"].eq(first), "no " + answers["without"], ""),
     )
-    shown = answers.assign(asked=about)[about != ""]
-    yes = shown["answer"].eq("yes").groupby([shown["method"], shown["asked"]], sort=False).mean()
+    rows = answers.assign(asked=about)[about != ""]
+    yes = rows["answer"].eq("yes").groupby([rows["method"], rows["asked"]], sort=False).mean()
     cells = yes.rename("share").reset_index()
-    order = [*shown["asked"][shown["without"].eq(EVERYBODY)].unique()]
+    order = [*rows["asked"][rows["without"].eq(EVERYBODY)].unique()]
     order += [name for name in cells["asked"].unique() if name not in order]
     cells = cells.set_index("asked").loc[order].reset_index()
     count = len(MAP_QUESTIONS)
     cells["text"] = [f"{round(count * share)}" for share in cells["share"]]
     cells["method"] = cells["method"].map(method_name)
     main = believed(answers[answers["population"].eq(first)])
-    named = listing([method_name(name) for name in main.index[main]] or ["none"])
+    names = listing([method_name(name) for name in main.index[main]] or ["none"])
     return heat(
         cells[["method", "asked", "share", "text"]],
         rows="method",
@@ -127,10 +127,10 @@ def verdict_cells(answers: pd.DataFrame) -> Drawn:
         alt=(
             f"Heat map of {cells['method'].nunique()} methods by {len(order)} ways to ask: populations of "
             f"networks, and the first of them with a family of faces held out. Of {count} questions the "
-            f"whole interval says yes to all, with every family held out, for: {named}."
+            f"whole interval says yes to all, with every family held out, for: {names}."
         ),
         caption=(
-            f"Believed of {network_name(first)} networks, whichever family is held out: {named}. Each number "
+            f"Believed of {network_name(first)} networks, whichever family is held out: {names}. Each number "
             f"is how many of {count} questions are answered with yes."
         ),
         tolerance={"share": 1.0},
@@ -153,9 +153,9 @@ def score_dots(table: pd.DataFrame) -> Drawn:
         for method in _in_order(own)
         for question in MAP_QUESTIONS
     ]
-    shown = pd.DataFrame([row for row in rows if row["estimate"] is not None])
+    marks = pd.DataFrame([row for row in rows if row["estimate"] is not None])
     return forest(
-        shown,
+        marks,
         measured="",
         axis={
             "correctness": Axis("", limits=(None, 1), label="rank corr."),
@@ -182,7 +182,9 @@ def scores_table(table: pd.DataFrame) -> Table:
     own = table[table["population"].eq(table["population"].iloc[0])]
     rows = {
         method_name(method): {
-            score.replace("_", " "): np.nan if (found := map_score(own, method, score)) is None else found
+            score.replace("_", " "): np.nan
+            if (estimate := map_score(own, method, score)) is None
+            else estimate
             for score in MAP_SCORES
         }
         | {"ms": 1000 * own.loc[own["method"].eq(method), "seconds"].mean()}
@@ -245,9 +247,9 @@ def conclusions_table(answers: Mapping[str, pd.DataFrame]) -> Table:
     with ``population``, ``without``, ``question`` and ``answer``.
     """
     rows = []
-    for about, told in answers.items():
-        first = told["population"].iloc[0]
-        for question, own in told.groupby("question", sort=False):
+    for about, table in answers.items():
+        first = table["population"].iloc[0]
+        for question, own in table.groupby("question", sort=False):
             main = own[own["population"].eq(first)]
             rows.append(
                 {

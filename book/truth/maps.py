@@ -55,15 +55,15 @@ def asked_networks(
             raise ChapterError(
                 f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
             )
-    asked = [
+    members = [
         AskedNetwork(name, each.name, each.model)
         for name, networks in populations.items()
         for each in networks[:most]
     ]
-    first = asked[0].model
-    return asked + [
-        AskedNetwork(RANDOM_WEIGHTS, f"untrained {drawn}", untrained_network(first, drawn))
-        for drawn in range(seed, seed + untrained)
+    first = members[0].model
+    return members + [
+        AskedNetwork(RANDOM_WEIGHTS, f"untrained {number}", untrained_network(first, number))
+        for number in range(seed, seed + untrained)
     ]
 
 
@@ -128,8 +128,8 @@ def map_answers(table: pd.DataFrame) -> pd.DataFrame:
             for method in methods:
                 for question in MAP_QUESTIONS:
                     estimate = question_estimate(part, method, question)
-                    told = answer(estimate, question.bound)
-                    rows.append((population, without, method, question.score, estimate, told))
+                    verdict = answer(estimate, question.bound)
+                    rows.append((population, without, method, question.score, estimate, verdict))
     return pd.DataFrame(rows, columns=["population", "without", "method", "score", "estimate", "answer"])
 
 
@@ -143,37 +143,37 @@ def believed(answers: pd.DataFrame) -> pd.Series:
     return answers["answer"].eq("yes").groupby(answers["method"], sort=False).all()
 
 
-def map_metrics(table: pd.DataFrame, answers: pd.DataFrame, learned: Sequence[str]) -> dict[str, Estimate]:
-    """How many methods are believed of the first of the populations ``learned`` (which learned emotions), and
+def map_metrics(table: pd.DataFrame, answers: pd.DataFrame, learners: Sequence[str]) -> dict[str, Estimate]:
+    """How many methods are believed of the first of the populations ``learners`` (of emotions), and
     how many of all of these with every family held out; how many answers about the first are the same with
     every family held out; and what is asked about deconvolution, guided backpropagation and the gradient.
     """
-    first = answers[answers["population"].eq(learned[0])]
+    first = answers[answers["population"].eq(learners[0])]
     everybody = first[first["without"].eq(EVERYBODY)]
-    kept = first.groupby(["method", "score"])["answer"].nunique().eq(1)
-    own = table[table["population"].eq(learned[0])]
+    stable = first.groupby(["method", "score"])["answer"].nunique().eq(1)
+    own = table[table["population"].eq(learners[0])]
     metrics = {
         "networks": Estimate(table["network"].nunique(), unit="count"),
         "people": Estimate(table["person"].nunique(), unit="count"),
-        "methods": Estimate(len(kept) // len(MAP_QUESTIONS), unit="count"),
+        "methods": Estimate(len(stable) // len(MAP_QUESTIONS), unit="count"),
         "controls": Estimate(len(IGNORANT_MAPS), unit="count"),
         "families": Estimate(table["family"].nunique(), unit="count"),
         "parts": Estimate(TWIN_PARTS**2, unit="count"),
         "neurons": Estimate(len(table) // table["method"].nunique(), unit="count"),
         "believed": Estimate(int(believed(everybody).sum()), unit="count"),
         "believed_in_all": Estimate(
-            int(believed(answers[answers["population"].isin(learned)]).sum()), unit="count"
+            int(believed(answers[answers["population"].isin(learners)]).sum()), unit="count"
         ),
-        "answers": Estimate(len(kept), unit="count"),
-        "answers_kept": Estimate(int(kept.sum()), unit="count"),
+        "answers": Estimate(len(stable), unit="count"),
+        "answers_kept": Estimate(int(stable.sum()), unit="count"),
     }
     for method in ("deconv", "guided", "gradient"):
         for question in MAP_QUESTIONS:
-            found = question_estimate(own, method, question)
-            if found is not None:
-                metrics[f"{method}_{question.score}{'_lead' * question.ahead}"] = found
+            estimate = question_estimate(own, method, question)
+            if estimate is not None:
+                metrics[f"{method}_{question.score}{'_lead' * question.ahead}"] = estimate
     for score in ("correctness", "right_unit"):
-        found = map_score(own, "gradient", score, ("deconv",))
-        if found is not None:
-            metrics[f"{score}_over_deconv"] = found
+        estimate = map_score(own, "gradient", score, ("deconv",))
+        if estimate is not None:
+            metrics[f"{score}_over_deconv"] = estimate
     return metrics
