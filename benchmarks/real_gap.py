@@ -95,7 +95,7 @@ from synthetic_faces.workers import Job, render_people
 _SIZE = 48
 BATCH = 128
 _WIDTH = 24
-_LR = 6e-3
+RATE = 6e-3
 # The highest share of the width or height by which a picture is shifted, and so on: see ``augmented``.
 ROTATION, LOG_SCALE, SHIFT = 0.2, 0.2, 0.1
 # Side of the square, in pixels, within which gradients are brought to one strength.
@@ -184,38 +184,55 @@ def augmented(pictures: torch.Tensor) -> torch.Tensor:
 
 
 class UnitsAndEmotions(nn.Module):
-    """Four convolutions with batch normalisation and a weight per place: 190,000 parameters; it answers with
-    scores of the classes, and of the action units.
+    """It answers with scores of the classes, and of the action units, from the ``features`` numbers that
+    ``body`` makes of what ``channels`` gives (N, 3, H, W).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, body: nn.Module, features: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        last = 6 * _WIDTH
-        for inputs, outputs in pairwise((3, _WIDTH, 2 * _WIDTH, 4 * _WIDTH, last)):
-            layers += [nn.MaxPool2d(2)] if layers else []
-            layers += [
-                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(),
-            ]
-        layers += [nn.Conv2d(last, last, _SIZE // 8, groups=last), nn.Flatten(), nn.ReLU(), nn.Dropout(0.2)]
-        self.body = nn.Sequential(*layers)
-        self.emotions, self.units = nn.Linear(last, len(CODES)), nn.Linear(last, len(AUS))
+        self.body = body
+        self.emotions, self.units = nn.Linear(features, len(CODES)), nn.Linear(features, len(AUS))
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.body(inputs)
         return self.emotions(features), self.units(features)
 
 
-def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epochs: int) -> UnitsAndEmotions:
-    """The network after ``epochs`` passes over uint8 ``pixels`` (N, H, W) with class numbers ``labels``
-    (N,) and the intensities in [0, 1] of action ``units`` (N, K).
+def per_place(width: int = _WIDTH) -> UnitsAndEmotions:
+    """Four convolutions with batch normalisation, the first of ``width`` filters, and a weight per place:
+    190,000 parameters with the default.
     """
-    net = UnitsAndEmotions().to(memory_format=torch.channels_last)
+    layers: list[nn.Module] = []
+    last = 6 * width
+    for inputs, outputs in pairwise((3, width, 2 * width, 4 * width, last)):
+        layers += [nn.MaxPool2d(2)] if layers else []
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+    layers += [nn.Conv2d(last, last, _SIZE // 8, groups=last), nn.Flatten(), nn.ReLU(), nn.Dropout(0.2)]
+    return UnitsAndEmotions(nn.Sequential(*layers), last)
+
+
+def optimiser_of(
+    net: nn.Module, rate: float, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW for ``net``, and how its rate goes up to ``rate`` and down to nothing in so many ``steps``."""
+    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.15)
+
+
+def trained(
+    net: UnitsAndEmotions,
+    pixels: torch.Tensor,
+    labels: torch.Tensor,
+    units: torch.Tensor | None,
+    epochs: int,
+    rate: float = RATE,
+) -> UnitsAndEmotions:
+    """``net`` after ``epochs`` passes over uint8 ``pixels`` (N, H, W), at least ``BATCH`` of them, with class
+    numbers ``labels`` (N,) and, where they are known, the intensities in [0, 1] of action ``units`` (N, K).
+    """
+    net = net.train().to(memory_format=torch.channels_last)
     steps = len(pixels) // BATCH
-    optimiser = torch.optim.AdamW(net.parameters(), lr=_LR, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LR, total_steps=epochs * steps, pct_start=0.15)
+    optimiser, schedule = optimiser_of(net, rate, epochs * steps)
     for _ in range(epochs):
         for rows in torch.randperm(len(pixels))[: steps * BATCH].split(BATCH):
             batch = augmented(pixels[rows, None].float() / 255).contiguous(memory_format=torch.channels_last)
@@ -223,7 +240,8 @@ def trained(pixels: torch.Tensor, labels: torch.Tensor, units: torch.Tensor, epo
             with torch.autocast("cpu", torch.bfloat16):
                 emotions, unit_logits = net(batch)
             loss = F.cross_entropy(emotions.float(), labels[rows], label_smoothing=0.1)
-            loss = loss + F.binary_cross_entropy_with_logits(unit_logits.float(), units[rows])
+            if units is not None:
+                loss = loss + F.binary_cross_entropy_with_logits(unit_logits.float(), units[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -253,6 +271,12 @@ def agreed(real: FaceSet, truth: np.ndarray) -> np.ndarray:
     return votes[np.arange(len(truth)), truth] >= CLEAR_VOTES
 
 
+def tensors_of(faces: FaceSet) -> tuple[torch.Tensor, torch.Tensor]:
+    """uint8 pixels (N, H, W) and class numbers (N,) of ``faces``."""
+    labels = [CODES.index(emotion) for emotion in faces.table["emotion"]]
+    return torch.tensor(np.ascontiguousarray(faces.pixels)), torch.tensor(labels)
+
+
 def main() -> None:
     parser = options(__doc__, subjects=1400, epochs=5, seeds=3, face_seed=0)
     parser.add_argument("--faces", default="wild")
@@ -267,12 +291,11 @@ def main() -> None:
     faces = balanced_faces(args.faces, args.subjects, args.face_seed)
     # Small pictures: a second thread costs more than it gives where others use the cores.
     torch.set_num_threads(1)
-    pixels = torch.tensor(np.ascontiguousarray(faces.pixels))
-    labels = torch.tensor([CODES.index(emotion) for emotion in faces.table["emotion"]])
+    pixels, labels = tensors_of(faces)
     units = torch.tensor(faces.table[list(AUS)].to_numpy(np.float32))
     real = real.select(real.table["split"].to_numpy() == args.split)
-    pictures = torch.tensor(np.ascontiguousarray(real.pixels))
-    truth = np.array([CODES.index(emotion) for emotion in real.table["emotion"]])
+    pictures, classes = tensors_of(real)
+    truth = classes.numpy()
     clear = agreed(real, truth)
     print(
         f"{len(faces)} synthetic pictures, {args.epochs} epochs; {len(truth)} real ones, {clear.sum()} clear"
@@ -282,7 +305,7 @@ def main() -> None:
     for seed in range(args.seeds):
         start = time.perf_counter()
         torch.manual_seed(seed)
-        answers = read(trained(pixels, labels, units, args.epochs), pictures)
+        answers = read(trained(per_place(), pixels, labels, units, args.epochs), pictures)
         rows.append([recalls(answers, truth), recalls(answers[clear], truth[clear])])
         every, few = rows[-1]
         print(
