@@ -177,8 +177,8 @@ def people_curve(table: pd.DataFrame) -> style.Drawn:
         alt="Dots with intervals by how many people all contenders learned from: accuracy, and how far DeRL "
         "is ahead of each.",
         caption="The same contest with fewer people to learn from. DeRL is ahead of the plain CNN with "
-        f"{style.listing(clear or ['none of these numbers of'])} people. *Difference to the "
-        "true neutral* is an oracle: nobody has that face who is given one picture alone.",
+        f"{style.listing(clear or ['none of these numbers of'])} people. The difference to the "
+        "true neutral is an oracle: nobody has that face who is given one picture alone.",
         data=data,
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15)
         | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 15.0),
