@@ -70,9 +70,9 @@ def test_a_surround_leaves_the_middle_of_the_face(adaptation):
 
 
 def test_a_recipe_is_a_body_with_alterations(adaptation):
-    assert adaptation.candidate_of("wide+again+sure") == ("wide", adaptation.Candidate(sure=0.2))
-    for recipe in ("again", "wide+agan", ""):
-        with pytest.raises(ParameterError, match=r"residual.*\+surround"):
+    assert adaptation.candidate_of("residual+again+sure") == adaptation.Candidate(sure=0.2)
+    for recipe in ("again", "residual+agan", ""):
+        with pytest.raises(ParameterError, match=r"residual, .*\+surround"):
             adaptation.candidate_of(recipe)
 
 
@@ -95,10 +95,10 @@ def test_private_test_is_read_once_for_a_recipe(adaptation, monkeypatch, capsys)
     from contest import noise
 
     photographs = noise(140, 16, emotion=emotions, split=splits, **about)
-    asked = []
+    requests = []
 
     def stages(recipe, seed, faces):
-        asked.append((recipe, seed))
+        requests.append((recipe, seed))
         return {
             stage: (adaptation.compact_residual((4, 4, 4)).eval(), 0.0) for stage in ("rendered", "adapted")
         }
@@ -112,16 +112,16 @@ def test_private_test_is_read_once_for_a_recipe(adaptation, monkeypatch, capsys)
         adaptation.main()
         return adaptation.results()
 
-    assert list(command("final", "wide")["stage"]) == ["rendered", "adapted"]
+    assert list(command("final", "residual")["stage"]) == ["rendered", "adapted"]
     before = adaptation.RESULTS.read_text()
-    with pytest.raises(DataError, match="PrivateTest was read for wide"):
-        command("final", "wide")
-    assert adaptation.RESULTS.read_text() == before and len(asked) == adaptation.SEEDS
-    rows = command("curve", "wide")
+    with pytest.raises(DataError, match="PrivateTest was read for residual"):
+        command("final", "residual")
+    assert adaptation.RESULTS.read_text() == before and requests == [("residual", seed) for seed in range(3)]
+    rows = command("curve", "residual")
     assert rows["labels"].tolist() == [0, 0, 10, 10, 10] and set(rows["split"]) == {"test"}
-    with pytest.raises(DataError, match="PrivateTest was read for wide"):
-        command("curve", "wide")
-    assert len(command("final", "residual")) == 7
+    with pytest.raises(DataError, match="PrivateTest was read for residual"):
+        command("curve", "residual")
+    assert len(command("final", "residual+again")) == 7
     capsys.readouterr()
     command()
     assert "residual" in capsys.readouterr().out
