@@ -1,10 +1,10 @@
 """How far unlabelled photographs help a network that learned expressions from rendered faces alone: from
 ``wild`` to FER2013.
 
-    python benchmarks/adaptation.py                                       what was measured so far
-    python benchmarks/adaptation.py trial residual+surround [--seed 0]    train, and read PublicTest
-    python benchmarks/adaptation.py final residual+surround               read PrivateTest, once
-    python benchmarks/adaptation.py curve residual+surround               the same with few labels
+    python benchmarks/adaptation.py                                     what was measured so far
+    python benchmarks/adaptation.py trial residual+again [--seed 0]     train, and read PublicTest
+    python benchmarks/adaptation.py final residual+again [--seeds 3]    read PrivateTest, once
+    python benchmarks/adaptation.py curve residual+again [--seeds 3]    the same with few labels
 
 **Protocol**, written before the first number. *Labels* are those of 14,000 rendered pictures: 2,000 people of
 ``wild``, face seed 0, each of whom shows each of FER2013's seven classes once, and their action units.
@@ -245,12 +245,11 @@ def estimates(answers: np.ndarray, truth: np.ndarray, clear: np.ndarray) -> dict
 
 
 def results() -> pd.DataFrame:
-    """The rows so far: what was read, of which recipe, stage, number of labels and seeds, and the figures."""
-    return (
-        pd.read_csv(RESULTS)
-        if RESULTS.exists()
-        else pd.DataFrame(columns=["split", "recipe", "labels", "seeds"])
-    )
+    """The rows so far: what was read, by which recipe and stage after how many labels, by how many ``seeds``
+    from ``seed`` on, and the figures.
+    """
+    none = pd.DataFrame(columns=["split", "recipe", "stage", "labels", "seed", "seeds"])
+    return pd.read_csv(RESULTS) if RESULTS.exists() else none
 
 
 def record(nets: list[nn.Module], real: FaceSet, split: str, seconds: float, **about: object) -> None:
@@ -297,7 +296,8 @@ def curve(recipe: str, real: FaceSet, seeds: int) -> None:
                 nets[stage].append(real_gap.trained(net, pixels[rows], classes[rows], None, 1, rate))
         seconds = (time.process_time() - start) / len(nets) / seeds
         for stage, group in nets.items():
-            record(group, real, "test", seconds, recipe=recipe, stage=stage, labels=number, seeds=seeds)
+            about = {"recipe": recipe, "stage": stage, "labels": number, "seed": 0, "seeds": seeds}
+            record(group, real, "test", seconds, **about)
 
 
 def main() -> None:
@@ -319,13 +319,15 @@ def main() -> None:
             # Of one recipe only: alterations leave it as it was.
             if stage == "rendered" and "+" in args.recipe:
                 continue
-            record([net], real, "valid", seconds, recipe=args.recipe, stage=stage, labels=0, seeds=args.seed)
+            about = {"recipe": args.recipe, "stage": stage, "labels": 0, "seed": args.seed, "seeds": 1}
+            record([net], real, "valid", seconds, **about)
     elif args.command == "final":
         unread(args.recipe, [0], args.seeds)
         nets = [stages(args.recipe, seed, real) for seed in range(args.seeds)]
         for stage in nets[0]:
             group = [one[stage][0] for one in nets]
-            record(group, real, "test", 0, recipe=args.recipe, stage=stage, labels=0, seeds=args.seeds)
+            about = {"recipe": args.recipe, "stage": stage, "labels": 0, "seed": 0, "seeds": args.seeds}
+            record(group, real, "test", 0, **about)
     else:
         curve(args.recipe, real, args.seeds)
 
