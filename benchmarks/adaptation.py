@@ -186,10 +186,12 @@ def adapted(
     return settle(teacher.module, photographs[torch.randperm(len(photographs))[:_SETTLING]])
 
 
-def adaptation_network(
-    name: str, seed: int, make: Callable[[nn.Module], nn.Module]
-) -> tuple[nn.Module, float]:
-    """The network called ``name``, as it was made once, and the seconds that took; 0 where it was kept."""
+Timed = tuple[nn.Module, float]
+"""A network, and the seconds that it took to train; 0 where it was kept."""
+
+
+def adaptation_network(name: str, seed: int, make: Callable[[nn.Module], nn.Module]) -> Timed:
+    """The network called ``name``, as it was made once."""
     file = cache_dir() / "adaptation" / f"{name}-{seed}.safetensors"
     torch.manual_seed(seed + 100 * name.count("+"))
     start, net = time.process_time(), compact_residual()
@@ -202,8 +204,8 @@ def adaptation_network(
     return net, time.process_time() - start
 
 
-def stages(recipe: str, seed: int, real: FaceSet) -> dict[str, tuple[nn.Module, float]]:
-    """Stage -> network and the seconds that it took: taught by rendered faces, and adapted by ``recipe``."""
+def stages(recipe: str, seed: int, real: FaceSet) -> dict[str, Timed]:
+    """Stage -> network: taught by rendered faces, and adapted by ``recipe``."""
     candidate = candidate_of(recipe)
     faces = real_gap.balanced_faces("wild", PEOPLE_RENDERED, 0)
     rendered = (*real_gap.tensors_of(faces), torch.tensor(faces.table[list(AUS)].to_numpy(np.float32)))
@@ -252,19 +254,21 @@ def results() -> pd.DataFrame:
     return pd.read_csv(RESULTS) if RESULTS.exists() else none
 
 
-def record(nets: list[nn.Module], real: FaceSet, split: str, seconds: float, **about: object) -> None:
-    """Read ``split`` with ``nets`` and add a row."""
-    pictures, classes = split_of(real, split)
-    with _AUTOCAST:
-        answers = np.stack([real_gap.read(net, pictures) for net in nets])
-    truth = classes.numpy()
-    clear = real_gap.agreed(real.select(real.table["split"].to_numpy() == split), truth)
-    row = {"split": split, **about, "seconds": round(seconds)}
-    for name, one in estimates(answers, truth, clear).items():
-        row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
-    rows = [*results().to_dict("records"), row]
+def record(groups: dict[str, list[Timed]], real: FaceSet, split: str, **about: object) -> None:
+    """Read ``split`` with the networks of each stage, and add their rows, all at once."""
+    part = real.select(real.table["split"].to_numpy() == split)
+    pictures, classes = real_gap.tensors_of(part)
+    truth, rows = classes.numpy(), results().to_dict("records")
+    clear = real_gap.agreed(part, truth)
+    for stage, group in groups.items():
+        with _AUTOCAST:
+            answers = np.stack([real_gap.read(net, pictures) for net, _ in group])
+        row = {"split": split, "stage": stage, **about, "seconds": round(sum(cost for _, cost in group))}
+        for name, one in estimates(answers, truth, clear).items():
+            row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+        print(row, flush=True)
+        rows.append(row)
     pd.DataFrame(rows).to_csv(RESULTS, index=False, float_format="%.4f")
-    print(row, flush=True)
 
 
 def unread(recipe: str, numbers: Iterable[int], seeds: int) -> list[int]:
@@ -282,22 +286,19 @@ def curve(recipe: str, real: FaceSet, seeds: int) -> None:
     """Fine-tune with few labels, and read PrivateTest."""
     pixels, classes = split_of(real, "train")
     for number in unread(recipe, CURVE_STEPS, seeds):
-        nets: dict[str, list[nn.Module]] = {"adapted": [], "rendered": [], "first weights": []}
-        start = time.process_time()
+        groups: dict[str, list[Timed]] = {"adapted": [], "rendered": [], "first weights": []}
         for seed in range(seeds):
             order = np.random.default_rng((seed, number)).permutation(len(classes))
             ranks = pd.Series(order).groupby(classes[order].numpy()).cumcount().to_numpy()
-            rows = np.resize(
-                order[np.argsort(ranks, kind="stable")][:number], CURVE_STEPS[number] * real_gap.BATCH
-            )
-            both = {stage: net for stage, (net, _) in stages(recipe, seed, real).items()}
-            for stage, net in (both | {"first weights": compact_residual()}).items():
+            few = order[np.argsort(ranks, kind="stable")][:number]
+            rows = np.resize(few, CURVE_STEPS[number] * real_gap.BATCH)
+            begins = stages(recipe, seed, real) | {"first weights": (compact_residual(), 0.0)}
+            for stage, (net, _) in begins.items():
+                start = time.process_time()
                 rate = real_gap.RATE if stage == "first weights" else _RATE_TUNED
-                nets[stage].append(real_gap.trained(net, pixels[rows], classes[rows], None, 1, rate))
-        seconds = (time.process_time() - start) / len(nets) / seeds
-        for stage, group in nets.items():
-            about = {"recipe": recipe, "stage": stage, "labels": number, "seed": 0, "seeds": seeds}
-            record(group, real, "test", seconds, **about)
+                net = real_gap.trained(net, pixels[rows], classes[rows], None, 1, rate)
+                groups[stage].append((net, time.process_time() - start))
+        record(groups, real, "test", recipe=recipe, labels=number, seed=0, seeds=seeds)
 
 
 def main() -> None:
@@ -315,19 +316,15 @@ def main() -> None:
         print(f"skipped: {fault}")
         return
     if args.command == "trial":
-        for stage, (net, seconds) in stages(args.recipe, args.seed, real).items():
-            # Of one recipe only: alterations leave it as it was.
-            if stage == "rendered" and "+" in args.recipe:
-                continue
-            about = {"recipe": args.recipe, "stage": stage, "labels": 0, "seed": args.seed, "seeds": 1}
-            record([net], real, "valid", seconds, **about)
+        nets = stages(args.recipe, args.seed, real)
+        # Alterations leave what was taught by rendered faces as it was.
+        groups = {stage: [net] for stage, net in nets.items() if stage == "adapted" or "+" not in args.recipe}
+        record(groups, real, "valid", recipe=args.recipe, labels=0, seed=args.seed, seeds=1)
     elif args.command == "final":
         unread(args.recipe, [0], args.seeds)
-        nets = [stages(args.recipe, seed, real) for seed in range(args.seeds)]
-        for stage in nets[0]:
-            group = [one[stage][0] for one in nets]
-            about = {"recipe": args.recipe, "stage": stage, "labels": 0, "seed": 0, "seeds": args.seeds}
-            record(group, real, "test", 0, **about)
+        every = [stages(args.recipe, seed, real) for seed in range(args.seeds)]
+        groups = {stage: [nets[stage] for nets in every] for stage in every[0]}
+        record(groups, real, "test", recipe=args.recipe, labels=0, seed=0, seeds=args.seeds)
     else:
         curve(args.recipe, real, args.seeds)
 
