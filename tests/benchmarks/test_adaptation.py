@@ -52,7 +52,7 @@ def test_self_training_gains_where_pictures_are_veiled(adaptation):
 
     before, statistics = right(net), right(adaptation.settle(net, veiled))
     after = right(adaptation.adapted(net, rendered, veiled, adaptation.Candidate(steps=30)))
-    assert before + 0.1 < statistics + 0.05 < after
+    assert before + 0.1 < statistics and statistics + 0.04 < after
 
 
 def test_the_surest_of_each_class(adaptation):
