@@ -8,7 +8,7 @@ import pandas as pd
 from torch import nn
 
 from book.truth.family_faces import family_of
-from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, MapQuestion, answer
+from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, ScoreQuestion, answer
 from fer_lib.look.attribution import Explainer
 from fer_lib.look.judge import MAP_SCORES, TWIN_PARTS, Twins, judge_maps, map_trial, scores_left_out
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
@@ -111,7 +111,7 @@ def _by_network(table: pd.DataFrame, method: str, score: str) -> np.ndarray:
     return scores_left_out(own, MAP_SCORES[score], groups)
 
 
-def question_estimate(table: pd.DataFrame, method: str, question: MapQuestion) -> Estimate | None:
+def question_estimate(table: pd.DataFrame, method: str, question: ScoreQuestion) -> Estimate | None:
     """What ``question`` asks about a ``method``, see ``map_score``."""
     return map_score(table, method, question.score, IGNORANT_MAPS if question.ahead else ())
 
