@@ -11,7 +11,7 @@ from ferbook.parameters import listed
 from synthetic_faces.domains import FAMILIES
 
 MAP_UNITS = ("AU4", "AU12", "AU1", "AU25", "AU9", "AU15", "AU6", "AU2")
-"""The units whose maps are judged, those of which a small run has fewer first."""
+"""The units whose maps are judged, those of which a small run has fewer first; filters are named by all."""
 
 
 class TruthParameters(NetworkParameters):
@@ -32,6 +32,13 @@ class TruthParameters(NetworkParameters):
         ge=3,
         le=500,
         description="people of each family whose units are read from the filters' responses",
+    )
+
+    labelled: int = Field(
+        4, ge=3, le=500, description="people of each family whose pictures the rules for labels see"
+    )
+    switched: int = Field(
+        2, ge=2, le=500, description="people of each family, 6 in all at least, who say which labels are true"
     )
 
     @property
@@ -60,14 +67,14 @@ CHAPTER = Chapter(
     parameters=TruthParameters,
     upstream=("training",),
     after=("au_verification",),
-    key_metrics=("believed", "believed_in_all", "distributed"),
+    key_metrics=("believed", "rules_believed", "distributed"),
     learn=(
-        "which methods of attribution tell the truth about a filter, where the truth is known, whether "
+        "which methods of attribution, and which names of filters, tell the truth where it is known, whether "
         "they do so for every kind of network and of face, and how many filters an action unit is spread over"
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"networks": 1, "families": 2, "map_units": 2, "readers": 3},
+        "smoke": {"networks": 1, "families": 2, "map_units": 2, "readers": 3, "switched": 3},
         "laptop": {"networks": 1, "map_units": 2, "readers": 4},
         "reference": {
             "population": "published",
@@ -75,7 +82,17 @@ CHAPTER = Chapter(
             "untrained": 2,
             "map_units": 2,
             "readers": 6,
+            "labelled": 16,
+            "switched": 4,
         },
-        "paper": {"networks": 10, "untrained": 10, "people": 6, "map_units": 8, "readers": 24},
+        "paper": {
+            "networks": 10,
+            "untrained": 10,
+            "people": 6,
+            "map_units": 8,
+            "readers": 24,
+            "labelled": 40,
+            "switched": 24,
+        },
     },
 )

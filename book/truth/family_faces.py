@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_lib.aus.interventions import Interventions
+from fer_lib.aus.interventions import Interventions, context_intensities
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.rendered import cache_key, entry_kind, head_folder
 from fer_lib.paths import cache_dir
 from synthetic_faces.domains import FAMILIES, SUBJECTS_AT_LEAST, domain_named, require_head, with_options
-from synthetic_faces.facs import AUS
-from synthetic_faces.people import FAMILY, IN_SETS, draw_person
+from synthetic_faces.expressions import EMOTIONS, draw_expression
+from synthetic_faces.facs import AUS, resolve_alternatives
+from synthetic_faces.people import FAMILY, IN_SETS, Stream, draw_person
 from synthetic_faces.produce import Recipe, empty_arrays
 from synthetic_faces.script import Script, script_rows, take
 from synthetic_faces.sequences import person_number
@@ -36,38 +37,74 @@ def family_interventions(
     aus: Sequence[str] = AUS,
     levels: Sequence[float] = (1.0,),
     *,
-    size: int = 48,
-    face_seed: int = 0,
-    domain: str = "lab",
+    contexts: int = 1,
     doses: Mapping[str, float] | None = None,
+    **taken: int | str,
 ) -> Interventions:
-    """As ``aus.interventions.interventions``, of so many ``people`` of each of ``families`` with a neutral
-    face; ``family_of`` says whose family a subject is of.
+    """As ``aus.interventions.interventions``, of so many ``people`` of each of ``families``; ``family_of``
+    says whose family a subject is of. ``taken``: ``size``, ``face_seed``, ``domain``.
     """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
-    intensities = np.zeros((1 + len(aus) * len(levels), len(AUS), 2))
-    for a, (au, dose) in enumerate(zip(aus, at_one, strict=True)):
-        for step, level in enumerate(levels):
-            intensities[1 + a * len(levels) + step, AUS.index(au)] = level * dose
-    numbers = np.arange(FIRST_SWITCHED, FIRST_SWITCHED + people)
-    among = [_first(family) + numbers for family in families]
-    count = len(families) * people
-    script = Script(
-        np.repeat(np.concatenate(among), len(intensities)),
-        np.zeros(count * len(intensities), np.int64),
-        np.tile(intensities, (count, 1, 1)),
+    recipe = _recipe(**taken)
+    persons = np.repeat(_persons(families, FIRST_SWITCHED, people), contexts)
+    takes = np.tile(np.arange(contexts), len(families) * people)
+    base = np.stack(
+        [context_intensities(recipe.domain, recipe.seed, *each) for each in zip(persons, takes, strict=True)]
     )
-    recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, face_seed)
-    kind = entry_kind(recipe, f"families-of-{people}")
-    faces = cached(kind, cache_key(recipe, families=script.digest), lambda: _rendered(script, recipe))
-    subjects = faces.table["subject"].to_numpy(dtype=object)[:: len(intensities)]
-    valid = np.ones((count, len(aus)), bool)
-    return Interventions(faces, aus, levels, subjects, np.zeros(count, np.int64), valid, at_one)
+    number = 1 + len(aus) * len(levels)
+    intensities, valid = np.repeat(base[:, None], number, axis=1), np.ones((len(base), len(aus)), bool)
+    for b, a in np.ndindex(valid.shape):
+        unit, steps = AUS.index(aus[a]), slice(1 + a * len(levels), 1 + (a + 1) * len(levels))
+        intensities[b, steps, unit] = at_one[a] * np.array(levels)[:, None]
+        added = intensities[b, steps][-1]
+        # What this face cannot show beside what it shows would go, or change it.
+        valid[b, a] = not base[b, unit].any() and (resolve_alternatives(added) >= added).all()
+        if not valid[b, a]:
+            intensities[b, steps] = base[b]
+    script = Script(np.repeat(persons, number), np.repeat(takes, number), np.concatenate(intensities))
+    faces = _faces(script, recipe, f"families-of-{people}")
+    subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
+    return Interventions(faces, aus, levels, subjects, takes, valid, at_one)
+
+
+def family_expressions(families: Sequence[str], people: int, **taken: int | str) -> FaceSet:
+    """One picture of each emotion of the domain by each of so many ``people`` of each of ``families``, in
+    other poses and light; none of them is among ``family_interventions``. ``taken`` as there.
+    """
+    recipe = _recipe(**taken)
+    own = domain_named(recipe.domain)
+    emotions = [emotion for emotion in own.emotions if emotion in EMOTIONS]
+    persons = np.repeat(_persons(families, 0, people), len(emotions))
+    takes = np.tile(np.arange(len(emotions)), len(families) * people)
+    intensities = [
+        draw_expression(
+            emotions[number],
+            np.random.default_rng((Stream.CONTEXT, recipe.seed, person_number(own, person), number)),
+            own.spread,
+        ).intensities
+        for person, number in zip(persons, takes, strict=True)
+    ]
+    faces = _faces(Script(persons, takes, np.stack(intensities)), recipe, f"expressions-of-{people}")
+    return faces.assign(emotion=np.array(emotions, dtype=object)[takes])
+
+
+def _recipe(size: int = 48, face_seed: int = 0, domain: str = "lab") -> Recipe:
+    return Recipe(domain, SUBJECTS_AT_LEAST, size, face_seed)
+
+
+def _persons(families: Sequence[str], first: int, people: int) -> np.ndarray:
+    """So many ``people`` of each of ``families``, from its ``first``."""
+    return np.concatenate([_first(family) + np.arange(first, first + people) for family in families])
+
+
+def _faces(script: Script, recipe: Recipe, what: str) -> FaceSet:
+    key = cache_key(recipe, families=script.digest)
+    return cached(entry_kind(recipe, what), key, lambda: _rendered(script, recipe))
 
 
 def family_of(subjects: np.ndarray) -> np.ndarray:
-    """The family of each of ``subjects`` (N,) of ``family_interventions``, and of a family's own set."""
+    """The family of each of ``subjects`` (N,) of this module, and of a family's own set."""
     families = {who: next(name for name in FAMILIES if f"-{name}-" in who) for who in np.unique(subjects)}
     return np.array([families[who] for who in subjects], dtype=object)
 
@@ -83,7 +120,15 @@ def _rendered(script: Script, recipe: Recipe) -> FaceSet:
     starts = np.concatenate([[0], np.cumsum(counts)])
     common = {"domain": recipe.domain, "seed": recipe.seed}
     jobs = [
-        Job(count, common | {"person": who, "intensities": script.intensities[at : at + count].tolist()})
+        Job(
+            count,
+            common
+            | {
+                "person": who,
+                "takes": script.takes[at : at + count].tolist(),
+                "intensities": script.intensities[at : at + count].tolist(),
+            },
+        )
         for who, count, at in zip(people.tolist(), counts.tolist(), starts.tolist(), strict=False)
     ]
     arrays, head = empty_arrays(len(script.people), recipe.size), head_folder(recipe.domain)
@@ -102,12 +147,12 @@ def _rendered(script: Script, recipe: Recipe) -> FaceSet:
 
 
 def render_family(
-    renderer: "Renderer", domain: str, seed: int, person: int, intensities: list
+    renderer: "Renderer", domain: str, seed: int, person: int, takes: list, intensities: list
 ) -> "Iterator[Rendered]":
-    """The pictures of one person of a family, one for each of ``intensities``, taken alike."""
+    """The pictures of one person of a family, one for each of ``takes`` and ``intensities``."""
     family = list(FAMILIES)[(person - FAMILY) // len(IN_SETS)]
     own = with_options(domain_named(domain), family=family)
     number = person_number(domain_named(domain), person)
     someone = draw_person(renderer.assets, seed, number, own.looks)
-    for row in intensities:
-        yield renderer.render(someone, np.array(row), take(domain, seed, person, 0), own.capture)
+    for number, row in zip(takes, intensities, strict=True):
+        yield renderer.render(someone, np.array(row), take(domain, seed, person, number), own.capture)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from book.truth.family_faces import FIRST_SWITCHED, family_interventions, family_of
+from book.truth.family_faces import FIRST_SWITCHED, family_expressions, family_interventions, family_of
 from fer_lib.aus.twins import twins_of
 from synthetic_faces.domains import FAMILIES
 
@@ -34,3 +34,29 @@ def test_twins_stand_beside_each_other(switched):
     assert list(twins.aus) == 4 * ["AU4", "AU12"] and len(twins.on) == len(twins.off) == 8
     np.testing.assert_array_equal(twins.on.pixels[1], switched.pixels[0, 1, 0])
     np.testing.assert_array_equal(twins.off.pixels[3], switched.off[1])
+
+
+def test_units_are_added_to_other_expressions_where_a_face_can_show_both():
+    crossed = family_interventions(
+        tuple(FAMILIES)[::3], 2, ("AU4", "AU12", "AU15"), (0.5, 1.0), contexts=2, doses={"AU4": 0.6}, size=32
+    )
+    assert list(crossed.contexts) == 4 * [0, 1] and crossed.valid[::2].all()
+    table = crossed.faces.table
+    off, on = crossed.arranged(table[["AU4", "AU12", "AU15"]].to_numpy(float))
+    assert (off[::2] == 0).all() and (on[crossed.valid[:, 0], 0, :, 0] == [0.3, 0.6]).all()
+    assert (off[1::2].max(axis=1) > 0).any(), "the other face shows something"
+    for base, units, valid in zip(off, on, crossed.valid, strict=True):
+        assert (units[~valid] == base).all(), "what cannot be added is not"
+        smiles = base[1] > 0
+        assert not (smiles and (valid[1] or valid[2])), "nor are opposites"
+    first, second = crossed.off[:2]
+    assert (first != second).mean() > 0.5, "another pose and light"
+
+
+def test_faces_with_emotions_are_of_other_people():
+    faces = family_expressions(tuple(FAMILIES)[:2], 1, size=32)
+    assert faces.table.groupby("subject")["emotion"].nunique().tolist() == [7, 7]
+    assert [int(who.rpartition("-S")[2]) for who in faces.table["subject"].unique()] == [1, 1]
+    assert list(np.unique(family_of(faces.table["subject"].to_numpy()))) == sorted(tuple(FAMILIES)[:2])
+    happy = faces.table[faces.table["emotion"].eq("happiness")]
+    assert (happy["AU12"] > 0.3).all()

@@ -1,9 +1,10 @@
 """The figures of the chapter show the numbers that they were given."""
 
 import pandas as pd
-from toy_judged import judged
+from toy_judged import judged, judged_rules
 
-from book.truth import codes, figures, maps
+from book.truth import codes, figures, maps, rules
+from fer_lib.aus.label_judge import LABEL_SCORES
 
 
 def test_the_cells_count_what_is_answered_with_yes(well_drawn):
@@ -13,7 +14,7 @@ def test_the_cells_count_what_is_answered_with_yes(well_drawn):
     assert share["gradient", "no broad-faceunits"] == 1 and share["deconvolution", "one"] == 0
     assert share["gradient", "no narrow-faceunits"] == 1 / 3, "sanity is left"
     assert list(drawn.data["asked"].unique()) == ["one", "two", "no narrow-faceunits", "no broad-faceunits"]
-    assert "Believed of one networks, whichever family is held out: none." in drawn.caption
+    assert "Methods that are believed of one networks, whichever family is held out: none." in drawn.caption
     assert "held out: gradient." in figures.verdict_cells(maps.map_answers(judged())).caption
 
 
@@ -25,6 +26,25 @@ def test_scores_are_of_the_first_population(well_drawn):
     assert abs(shown["gradient", "correctness"] - own["correctness"].mean()) < 1e-9
     assert drawn.data["label"].iloc[0] == "gradient"
     assert "(edges in the field)" in set(drawn.data["label"])
+
+
+def test_rules_are_drawn_beside_those_that_know_nothing(well_drawn):
+    drawn = well_drawn(lambda: figures.rule_dots(judged_rules()))
+    shown = drawn.data.set_index(["label", "panel"])["value"]
+    assert abs(shown["Khorrami's divergence", "missing"] - 0.3) < 0.02
+    assert set(drawn.data["label"].iloc[-4:]) <= {"(noise)", "(probe, dealt labels)"}
+    table = figures.rule_table(judged_rules()).data
+    assert list(table.columns) == list(LABEL_SCORES) and len(table) == 5
+    rates = pd.DataFrame({"frequency": [0.1], "precision": [0.3], "recall": [0.2]}, index=["AU4"])
+    assert figures.rates_table(rates).data.loc["AU4", "precision"] == 0.3
+
+
+def test_the_cells_of_rules_count_their_own_questions(well_drawn):
+    answers = rules.label_answers(judged_rules())
+    drawn = well_drawn(lambda: figures.verdict_cells(answers, "rules"))
+    share = drawn.data.set_index("method")["share"]
+    assert share["Zhu's distance"] == 1 and share["Khorrami's divergence"] == 7 / 8
+    assert "Rules that are believed of one networks" in drawn.caption
 
 
 def read() -> pd.DataFrame:
