@@ -94,7 +94,7 @@ def one_neuron(trial: MapTrial, pair: int) -> Drawn:
         f"Ten small pictures of one face and one filter: the face with and without {unit}, the skin that it "
         "moves, how far the filter's answer falls when each of 36 parts is taken from the other face, and "
         f"maps of that filter by {len(SHOWN_MAPS)} methods, light and dark where they see a cause.",
-        "One filter, one face, and the truth above: light parts of *what counts* raised the answer. The last "
+        "One filter, one face, and the truth above: light parts of “what counts” raised the answer. The last "
         "map only draws the edges of the picture, and still looks convincing.",
         tolerance={"mean_grey": 20, "contrast": 40},
     )
