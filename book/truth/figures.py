@@ -188,21 +188,21 @@ def _in_order(table: pd.DataFrame) -> list[str]:
 
 
 def scores_table(table: pd.DataFrame) -> Table:
-    """All of ``MAP_SCORES`` about the first population, and the milliseconds of a map."""
+    """All of ``MAP_SCORES`` about the first population, without intervals, and the milliseconds of a map."""
     own = table[table["population"].eq(table["population"].iloc[0])]
     rows = {
         method_name(method): {
             score.replace("_", " "): np.nan
             if (estimate := map_score(own, method, score)) is None
-            else estimate
+            else estimate.value
             for score in MAP_SCORES
         }
         | {"ms": 1000 * own.loc[own["method"].eq(method), "seconds"].mean()}
         for method in _in_order(own)
     }
-    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    data = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("method")
     # Times are of one machine: they may move as they like.
-    return Table(data, "Every score of every method, over networks and people", tolerance=None)
+    return Table(data, "Every score of every method, means over networks and people", tolerance=None)
 
 
 def code_dots(read: pd.DataFrame) -> Drawn:
@@ -284,14 +284,16 @@ def rule_dots(table: pd.DataFrame) -> Drawn:
 
 
 def rule_table(table: pd.DataFrame) -> Table:
-    """All of ``LABEL_SCORES`` about the first population of ``table``, as ``rule_dots``."""
+    """All of ``LABEL_SCORES`` about the first population of ``table``, as ``rule_dots``, without intervals."""
     own = table[table["population"].eq(table["population"].iloc[0]) & table["without"].eq(EVERYBODY)]
     rows = {
-        method_name(method): {score: rule_score(own, method, score) for score in LABEL_SCORES}
+        method_name(method): {score: rule_score(own, method, score).value for score in LABEL_SCORES}
         for method in own["method"].unique()
     }
-    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("rule")
-    return Table(data, "Every score of every rule, over networks and people", tolerance=2 * RULE_TOLERANCE)
+    data = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("rule")
+    return Table(
+        data, "Every score of every rule, means over networks and people", tolerance=2 * RULE_TOLERANCE
+    )
 
 
 def rates_table(rates: pd.DataFrame) -> Table:
