@@ -284,7 +284,7 @@ def rule_dots(table: pd.DataFrame) -> Drawn:
 
 
 def rule_table(table: pd.DataFrame) -> Table:
-    """All of ``LABEL_SCORES`` about the first population of ``table``, as ``rule_dots``, without intervals."""
+    """All of ``LABEL_SCORES`` about the first population, as ``rule_dots``, without intervals."""
     own = table[table["population"].eq(table["population"].iloc[0]) & table["without"].eq(EVERYBODY)]
     rows = {
         method_name(method): {score: rule_score(own, method, score).value for score in LABEL_SCORES}
