@@ -75,7 +75,7 @@ CHAPTER = Chapter(
     needs="two CPU cores",
     profiles={
         "smoke": {"networks": 1, "families": 2, "map_units": 2, "readers": 3, "switched": 3},
-        "laptop": {"networks": 1, "map_units": 2, "readers": 4},
+        "laptop": {"networks": 1, "families": 3, "map_units": 2, "readers": 3, "labelled": 3},
         "reference": {
             "population": "published",
             "beside": "photographs_zero_bias,breuer,shuffled",
