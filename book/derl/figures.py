@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES, TRUTH
-from book.derl.study import CNN, CONDITION_LABELS, DERL
+from book.derl.study import CNN, CONDITION_LABELS
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import picture_grid, show
@@ -159,11 +159,10 @@ def people_curve(table: pd.DataFrame) -> style.Drawn:
     data = in_numbers(table.drop(columns="share").rename(columns={"accuracy": "estimate"}))
     data = data.astype({"ahead": float})
     rows = data.assign(
-        label=data["condition"].map(lambda slug: CONDITION_LABELS[slug][0]),
-        group=[f"{people:.0f} people to learn from" for people in data["people"]],
-        main=data["condition"].eq(DERL),
+        label=[f"{people:.0f} people" for people in data["people"]],
+        series=data["condition"].map(lambda slug: CONDITION_LABELS[slug][0]),
     )
-    leads = rows.assign(value=data["ahead"], low=data["ahead_low"], high=data["ahead_high"], main=False)
+    leads = rows.assign(value=data["ahead"], low=data["ahead_low"], high=data["ahead_high"])
     leads = leads[data["ahead"].notna()]
     clear = [f"{people:.0f}" for people in leads["people"][leads["condition"].eq(CNN) & leads["low"].gt(0)]]
     return forest(
