@@ -24,6 +24,13 @@ class DeconvolutionParameters(NetworkParameters):
         le=2000,
         description="rendered people whom no network learned from, about whom all networks are asked",
     )
+    other_heads: int = Field(
+        20,
+        ge=10,
+        le=2000,
+        description="people of the set `heads`, shapes of another model, about whom all networks are asked "
+        "too, where it is at hand",
+    )
     untrained: int = Field(
         2, ge=1, le=100, description="networks with their first random weights, which stand beside"
     )
@@ -56,17 +63,23 @@ class DeconvolutionParameters(NetworkParameters):
         return self.faces in get_args(FaceDomain)
 
     @property
+    def strangers_request(self) -> FaceRequest:
+        """Rendered people from whom no network learned: beside real faces they are of ``lab``."""
+        return self._anew(self.faces if self.rendered else "lab", self.strangers)
+
+    @property
     def face_request(self) -> FaceRequest:
         """Of rendered faces other people than those of chapter ``training``."""
-        if not self.rendered:
-            return super().face_request
-        return replace(self.request(self.faces, self.strangers), face_seed=self.face_seed + 1)
+        return self.strangers_request if self.rendered else super().face_request
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """Beside real faces the strangers are of ``lab``."""
-        strangers = replace(self.request("lab", self.strangers), face_seed=self.face_seed + 1)
-        return (self.face_request,) if self.rendered else (self.face_request, strangers)
+        """Beside real faces rendered strangers; beside all, people with other heads."""
+        strangers = () if self.rendered else (self.strangers_request,)
+        return (self.face_request, *strangers, self._anew("heads", self.other_heads))
+
+    def _anew(self, name: str, people: int) -> FaceRequest:
+        return replace(self.request(name, people), face_seed=self.face_seed + 1)
 
     @property
     def populations(self) -> tuple[str, ...]:
@@ -85,11 +98,12 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"strangers": 24, "located_filters": 12, "checked_filters": 16},
+        "smoke": {"strangers": 24, "other_heads": 12, "located_filters": 12, "checked_filters": 16},
         "reference": {
             "population": "published",
             "photographs": "photographs_zero_bias",
             "strangers": 100,
+            "other_heads": 100,
             "untrained": 10,
         },
         "paper": {

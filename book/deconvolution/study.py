@@ -131,19 +131,30 @@ def view_networks(
     return networks
 
 
+def asked_about(
+    networks: Sequence[NetworkView], faces: FaceSet, look: Callable[[nn.Module, FaceSet], LayerView]
+) -> list[NetworkView]:
+    """The same networks with what ``look`` sees of other ``faces``. Each filter keeps its unit, which was not
+    read from these.
+    """
+    return [replace(each, view=look(each.model, faces)) for each in networks]
+
+
 def locate(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.DataFrame:
     """``look.localisation.scores`` of the projections of ``count`` filters of each network, with the columns
     ``network``, ``population`` and ``au``, the filter's unit.
 
-    The filters are ``view.sample(count)`` with all their top pictures. The region of each is that of its unit
-    on the picture; the others are ``look.regions.rival_regions``.
+    The filters are ``view.sample(count)`` with all their top pictures, less those whose unit has no region on
+    these faces. The region of each is that of its unit on the picture; the others are
+    ``look.regions.rival_regions``.
     """
     tables = []
     for network in networks:
         view = network.view
-        pairs = np.concatenate([np.array(view.pairs_of(number)) for number in view.sample(count)])
-        rows, filters = view.rows[pairs], view.filters[pairs]
         aus = region_aus(view.faces)
+        chosen = [number for number in view.sample(count) if network.units[number] in aus]
+        pairs = np.concatenate([np.array(view.pairs_of(number)) for number in chosen])
+        rows, filters = view.rows[pairs], view.filters[pairs]
         regions = regions_of(view.faces, rows, aus)
         target = pd.Index(aus).get_indexer(network.units[filters])
         scored = scores(
