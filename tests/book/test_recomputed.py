@@ -1,4 +1,4 @@
-"""Two verdicts of the committed reference, recomputed from what its networks answered, with none of our
+"""Numbers that decide verdicts of the committed reference, recomputed from what its networks answered, with none of our
 statistics: people (or groups of equal pictures) are left out one by one instead of drawn anew.
 """
 
@@ -60,14 +60,55 @@ def test_the_gain_by_leaving_out_biases():
     agrees(found, np.hypot(error, luck), published)
 
 
+LOSSES = ("cross_entropy", "label_smoothing", "centre")
+
+
+def grid():
+    """Whether each network of a structure and a loss named each picture rightly, and each one's group."""
+    answers = {(s, loss): right(f"{s}_{loss}") for s in ("vgg", "residual") for loss in LOSSES}
+    return {key: own for key, (own, _) in answers.items()}, answers["vgg", "centre"][1]
+
+
+def luck_of_trainings(answers, sides):
+    """The standard error of a difference of means over conditions, each with its pooled spread of seeds."""
+    spread = np.mean([own.mean(1).var(ddof=1) for own in answers.values()])
+    return np.sqrt(spread * sum(sum(1 / len(answers[key]) for key in side) / len(side) ** 2 for side in sides))
+
+
 def test_the_gain_by_a_better_structure():
+    answers, groups = grid()
+    sides = [[(s, loss) for loss in LOSSES] for s in ("residual", "vgg")]
+    ours, plain = (np.mean([answers[key].mean(0) for key in side], 0) for side in sides)
+    found, error = jackknife(ours - plain, groups)
     published = told("structure_and_loss", "structure_gain")
-    losses = ("cross_entropy", "label_smoothing", "centre")
-    answers = {f"{s}_{loss}": right(f"{s}_{loss}") for s in ("vgg", "residual") for loss in losses}
-    means = {
-        s: np.mean([answers[f"{s}_{loss}"][0].mean(0) for loss in losses], 0) for s in ("vgg", "residual")
-    }
-    found, error = jackknife(means["residual"] - means["vgg"], answers["vgg_centre"][1])
-    spread = [a.mean(1).var(ddof=1) for a, _ in answers.values() if len(a) > 1]
-    luck = np.sqrt(np.mean(spread) * sum(1 / len(a) for a, _ in answers.values())) / len(losses)
-    agrees(found, np.hypot(error, luck), published)
+    agrees(found, np.hypot(error, luck_of_trainings(answers, sides)), published)
+
+
+def test_the_gain_by_another_loss():
+    answers, groups = grid()
+    valid = {}
+    for s, loss in answers:
+        records = sorted((REFERENCE / "populations" / f"{s}_{loss}").glob("[0-9]*/DONE.json"))
+        shares = [json.loads(file.read_text())["valid_accuracy"] for file in records]
+        valid.setdefault(loss, []).append(np.mean(shares))
+    best = max(LOSSES[1:], key=lambda loss: np.mean(valid[loss]))
+    sides = [[(s, loss) for s in ("vgg", "residual")] for loss in (best, "cross_entropy")]
+    ours, plain = (np.mean([answers[key].mean(0) for key in side], 0) for side in sides)
+    found, error = jackknife(ours - plain, groups)
+    published = told("structure_and_loss", "loss_gain")
+    agrees(found, np.hypot(error, luck_of_trainings(answers, sides)), published)
+
+
+def test_what_the_choice_of_the_epoch_adds():
+    gains = []
+    for folder in sorted((REFERENCE / "populations" / "without_dropout").glob("[0-9]*")):
+        with (folder / "tested.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        labels = np.array([int(row["label"]) for row in rows])
+        by_epoch = np.load(folder / "epochs.npy") == labels
+        chosen = np.load(folder / "test.npy").argmax(1) == labels
+        gains.append(by_epoch[by_epoch.mean(1).argmax()].astype(float) - chosen)
+    gains, groups = np.array(gains), np.array([row["group"] for row in rows])
+    found, error = jackknife(gains.mean(0), groups)
+    luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
+    agrees(found, np.hypot(error, luck), told("training", "epoch_choice"))
