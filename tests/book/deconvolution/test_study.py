@@ -15,6 +15,7 @@ from book.deconvolution.layer_view import view_layer
 from book.deconvolution.study import (
     UNTRAINED_NETWORKS,
     NetworkView,
+    asked_about,
     beside_untrained,
     check_projections,
     checks_summary,
@@ -93,7 +94,7 @@ def test_all_networks_are_asked_about_the_same_faces(networks):
 
 
 def test_who_learned_from_the_strangers_is_refused():
-    strangers = DeconvolutionParameters(face_seed=4).face_requests[-1]
+    strangers = DeconvolutionParameters(face_seed=4).strangers_request
     assert strangers.face_seed == 5
 
     def taught(seed, name="lab"):
@@ -106,10 +107,22 @@ def test_who_learned_from_the_strangers_is_refused():
 
 def test_beside_real_faces_the_strangers_are_rendered():
     real = DeconvolutionParameters(faces="fer2013", strangers=30)
-    assert [each.name for each in real.face_requests] == ["fer2013", "lab"]
-    assert real.face_requests[1].subjects == 30
-    (wild,) = DeconvolutionParameters(faces="wild").face_requests
+    assert [each.name for each in real.face_requests] == ["fer2013", "lab", "heads"]
+    assert real.face_requests[1] == real.strangers_request and real.strangers_request.subjects == 30
+    wild, heads = DeconvolutionParameters(faces="wild", other_heads=40).face_requests
     assert (wild.name, wild.face_seed) == ("wild", 1)
+    assert (heads.name, heads.subjects, heads.face_seed) == ("heads", 40, 1)
+
+
+def test_on_other_faces_filters_keep_their_unit_and_none_is_asked_of_a_unit_without_a_region(networks):
+    faces = faces_with_masks(people=12)
+    without = faces.masks & np.uint32(0b011)  # AU12 moves nothing there
+    others = FaceSet("others", faces.pixels, faces.table, masks=without, mask_aus=("AU1", "AU9"))
+    there = asked_about(networks, others, look)
+    for own, other in zip(networks, there, strict=True):
+        assert other.view.faces is others and (other.units == own.units).all() and other.name == own.name
+    assert set(locate(networks, 50)["au"]) == {"AU1", "AU12"}
+    assert set(locate(there, 50)["au"]) == {"AU1"}
 
 
 def test_a_filter_s_unit_is_the_one_it_goes_with_within_emotions():
