@@ -17,16 +17,14 @@ from ..conftest import make_clone
 
 pytestmark = pytest.mark.whole_suite
 
-SOURCE = """    _real(
-        "toyset",
-        title="A toy",
-        licence="none",
-        citation_key="toy2026",
-        citation="A. Toy. A toy.",
-        how_to_get="made by a test",
-        layouts=(("toy.csv",),),
-    ),
-)
+SOURCE = """
+[real.toyset]
+title = "A toy"
+licence = "none"
+citation_key = "toy2026"
+citation = "A. Toy. A toy."
+how_to_get = "made by a test"
+layouts = [["toy.csv"]]
 """
 READER = '''"""A toy: one row a picture, its grey value and its emotion."""
 
@@ -168,11 +166,9 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
 
 def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
     (clone.root / "fer_lib/faces/readers/toyset.py").write_text(READER)
-    sources = clone.root / "fer_lib/faces/sources.py"
-    text = sources.read_text()
-    end = text.index("\n)\n", text.index("SOURCES = (")) + 1
-    sources.write_text(text[:end] + SOURCE + text[end + 2 :])
-    assert touched() == {"fer_lib/faces/readers/toyset.py", "fer_lib/faces/sources.py"}
+    with (clone.root / "fer_lib/faces/sources.toml").open("a") as sources:
+        sources.write(SOURCE)
+    assert touched() == {"fer_lib/faces/readers/toyset.py", "fer_lib/faces/sources.toml"}
     (tmp_path / "toyset").mkdir()
     (tmp_path / "toyset" / "toy.csv").write_text("subject,grey,emotion\na,10,anger\nb,200,happiness\n")
     clone.environment["FER_DATA"] = str(tmp_path)
