@@ -1,11 +1,13 @@
 """Action units, how faces look that show them, the facial actions that do it, and which exclude each other.
 
 AU numbers, names, muscles and appearance changes follow the Facial Action Coding System (Ekman, Friesen &
-Hager 2002), in words of our own.
+Hager 2002), in words of our own; they are in ``facs.toml``.
 """
 
+import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -45,191 +47,8 @@ def builds(text: str) -> list[dict[str, float]]:
 
 
 ACTION_UNITS = {
-    "AU1": ActionUnit(
-        "inner brow raiser",
-        "frontalis, inner part",
-        "the brows' inner ends rise, so that they slant; level folds in the middle of the forehead",
-        faceunits="browInnerUp 2.1, browOuterUp* .2",
-        makehuman="eyebrows-inner-up-* 2.2, eyebrows-up-* .3",
-        along="eyeWide* .1",
-    ),
-    "AU2": ActionUnit(
-        "outer brow raiser",
-        "frontalis, outer part",
-        "the brows' outer halves rise and arch, the skin of the upper lids is stretched; folds above them",
-        faceunits="browOuterUp* 1.8",
-        makehuman="eyebrows-extern-up-* 1, eyebrows-up-* 1",
-        along="eye-opened-up-* .15",
-    ),
-    "AU4": ActionUnit(
-        "brow lowerer",
-        "corrugator supercilii, depressor supercilii, procerus",
-        "the brows come down and together and push the upper lids' skin down; upright folds between them",
-        faceunits="browDown* 1.4",
-        makehuman="eyebrows-down-* 1.5",
-        along="eyeSquint* .2",
-    ),
-    "AU5": ActionUnit(
-        "upper lid raiser",
-        "levator palpebrae superioris",
-        "the upper lids go up: more of the iris is bare, and white above it; the stare of fear and surprise",
-        faceunits="eyeWide* 1.1",
-        makehuman="eye-opened-up-* 1.25",
-    ),
-    "AU6": ActionUnit(
-        "cheek raiser",
-        "orbicularis oculi, outer ring",
-        "cheeks go up, skin is drawn to the eye: narrower, full below, crow's feet and a furrow under it",
-        faceunits="cheekSquint* 1.7, eyeSquint* .35",
-        makehuman="eye-slit-* .35, cheekSquint* 1.3, eye-bag-* .9",
-        along="eye-bag-* .4, eyeSquint* .2",
-    ),
-    "AU7": ActionUnit(
-        "lid tightener",
-        "orbicularis oculi, inner ring",
-        "the lower lid rises and straightens, and the eye becomes a slit",
-        faceunits="eyeSquint* 1.1",
-        makehuman="eye-slit-* .45, eyeSquint* .3",
-        along="cheekSquint* .2",
-    ),
-    "AU9": ActionUnit(
-        "nose wrinkler",
-        "levator labii superioris alaeque nasi",
-        "skin is pulled up along the nose, which wrinkles; brows' inner ends down, cheeks and upper lip up",
-        faceunits="noseSneer* 1.75, mouthUpperUp* .1",
-        makehuman="nose-elevation-* 1.4, eyebrows-down-* .6, mouth-elevation-* .15, noseSneer* .4",
-        along="mouthUpperUp* .15, browDown* .25, cheekSquint* .35, nose-dilatation-* .6",
-    ),
-    "AU10": ActionUnit(
-        "upper lip raiser",
-        "levator labii superioris",
-        "the upper lip goes straight up and bends; the fold beside the nose deepens, its wings widen",
-        faceunits="mouthUpperUp* 1.1",
-        makehuman="mouth-elevation-* 1, nose-elevation-* .3",
-        along="cheekSquint* .25, nose-dilatation-* .6",
-    ),
-    "AU12": ActionUnit(
-        "lip corner puller",
-        "zygomaticus major",
-        "the lips' corners go up and back; cheeks are lifted, the fold beside nose and mouth deepens",
-        # The action at 1 moves the corners by 18 mm, wider than any grin.
-        faceunits="mouthSmile* .9",
-        makehuman="mouth-corner-puller-* 1.2",
-        along="cheekSquint* .3, mouth-retraction-* .25",
-    ),
-    "AU14": ActionUnit(
-        "dimpler",
-        "buccinator",
-        "the lips' corners are drawn inwards and tighten; a dimple or bulge beside them",
-        faceunits="mouthDimple* 1",
-        makehuman="mouth-retraction-* 1.05, mouth-depression-* .2",
-        along="mouthPress* .15",
-    ),
-    "AU15": ActionUnit(
-        "lip corner depressor",
-        "depressor anguli oris",
-        "the lips' corners go down, so that the line between the lips bends; pouches and lines below them",
-        faceunits="mouthFrown* 1.1",
-        makehuman="mouth-depression-* 1",
-        along="mouthStretch* .15, neck-platysma-* .1",
-    ),
-    "AU16": ActionUnit(
-        "lower lip depressor",
-        "depressor labii inferioris",
-        "the lower lip goes down and sideways and flattens; lower teeth may show",
-        faceunits="mouthLowerDown* 1",
-        makehuman="mouth-depression-retraction-* .75",
-        along="neck-platysma-* .1",
-    ),
-    "AU17": ActionUnit(
-        "chin raiser",
-        "mentalis",
-        "the chin's boss goes up and wrinkles and pushes the lower lip up: the mouth bends, corners down",
-        faceunits="mouthShrugLower 1.45, chin-boss-up .4",
-        makehuman="mouthShrugLower .6, chin-boss-up 1, mouth-depression-* .4, mouth-eversion .45",
-        along="mouthShrugUpper .25, mouth-depression-* .2",
-    ),
-    "AU18": ActionUnit(
-        "lip pucker",
-        "incisivi labii",
-        "the lips are drawn together and forward, as by a string",
-        faceunits="mouthPucker 1.3",
-        makehuman="mouth-pursing .8",
-        along="mouth-eversion .2",
-    ),
-    "AU20": ActionUnit(
-        "lip stretcher",
-        "risorius",
-        "the lips are drawn sideways and flatten, the mouth is long; cheeks flatten, the neck may tense",
-        faceunits="mouthStretch* 1.2",
-        makehuman="mouth-retraction-* .7, mouth-depression-* .15, mouthStretch* .45, neck-platysma-* .2",
-        along="neck-platysma-* .2",
-    ),
-    "AU22": ActionUnit(
-        "lip funneler",
-        "orbicularis oris",
-        "the lips turn outwards like a funnel; teeth or gums may show",
-        faceunits="mouthFunnel 1",
-        makehuman="mouth-protusion .7",
-        along="mouth-eversion .25",
-    ),
-    "AU23": ActionUnit(
-        "lip tightener",
-        "orbicularis oris",
-        "the lips become narrow and hard, their red turns in",
-        faceunits="mouthRollUpper .4, mouthRollLower .5, mouthPucker .45",
-        makehuman="mouthRollUpper .4, mouthRollLower .4, mouth-pursing .35",
-        along="chin-boss-up .2",
-    ),
-    "AU24": ActionUnit(
-        "lip pressor",
-        "orbicularis oris",
-        "the lips are pressed together and flatten, without the chin being pushed up",
-        # mouthPress also lifts the corners, which looks like a smile: kept low.
-        faceunits="mouthRollUpper .5, mouthRollLower .5, mouthPress* .25",
-        makehuman="mouthRollUpper .6, mouthRollLower .45, mouth-depression-* .12, mouth-retraction-* .15",
-        along="mouthDimple* .15",
-    ),
-    "AU25": ActionUnit(
-        "lips part",
-        "depressor labii inferioris, or mentalis and orbicularis oris relax",
-        "the lips part a little: lower lip, upper lip or jaw; teeth may show",
-        # The first is enough to show the upper teeth in a smile: AU12's action lifts the lower lip too.
-        faceunits="jawOpen .2, mouthLowerDown* .85, mouthUpperUp* .35 | jawOpen .12, mouthUpperUp* .8 "
-        "| jawOpen .3, mouthLowerDown* .3 | mouthShrugUpper .8, mouthLowerDown* .5, jawOpen .1",
-        makehuman="mouth-depression-retraction-* .6, mouth-elevation-* .3, jawOpen .1 "
-        "| mouth-elevation-* .75, mouth-parling .5, jawOpen .1 | mouth-part-later .55 "
-        "| mouth-parling 1, mouth-open .15",
-    ),
-    "AU26": ActionUnit(
-        "jaw drop",
-        "masseter, temporalis and inner pterygoid relax",
-        "the jaw falls by its weight, the teeth part",
-        faceunits="jawOpen .45",
-        makehuman="mouth-open .42",
-    ),
-    "AU27": ActionUnit(
-        "mouth stretch",
-        "pterygoids, digastric",
-        "the jaw is pulled down, the mouth becomes a tall oval and the cheeks flatten",
-        faceunits="jawOpen .9",
-        makehuman="mouth-open .85",
-    ),
-    "AU28": ActionUnit(
-        "lip suck",
-        "orbicularis oris",
-        "the lips are sucked in over the teeth: their red disappears",
-        faceunits="mouthRollUpper 1, mouthRollLower 1",
-        makehuman="mouthRollUpper 1, mouthRollLower 1, mouth-retraction-* .25, chin-boss-up .3",
-    ),
-    "AU43": ActionUnit(
-        "eyes closed",
-        "levator palpebrae superioris relaxes",
-        "the upper lids come down all the way",
-        faceunits="eyeBlink* 1",
-        makehuman="eye-closure-* 1",
-        firm=True,
-    ),
+    au: ActionUnit(**facts)
+    for au, facts in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
 }
 AUS = tuple(ACTION_UNITS)
 SIDES = ("Left", "Right")

@@ -39,6 +39,16 @@ def test_what_is_installed_is_what_is_pinned():
     assert installed == pinned
 
 
+def test_what_lies_beside_the_modules_is_installed_with_them():
+    data = PROJECT["tool"]["setuptools"]["package-data"]
+    for package in ("fer_lib", "ferbook", "synthetic_faces"):
+        home = paths.root() / package
+        files = {file.relative_to(home) for file in home.rglob("*") if file.is_file()}
+        beside = {file for file in files if file.suffix not in (".py", ".pyc", ".md")}
+        listed = {file.relative_to(home) for pattern in data[package] for file in home.glob(pattern)}
+        assert beside == listed, package
+
+
 def test_no_package_is_pinned_twice():
     lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
     names = [normal(PIN.fullmatch(line)[1]) for line in lines]

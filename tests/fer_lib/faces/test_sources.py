@@ -1,14 +1,10 @@
-"""The table of face sets: read into values of the declared types, and installed with the package."""
+"""The table of face sets: read into values of the declared types."""
 
 import dataclasses
-import tomllib
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from fer_lib.faces.sources import SOURCES, Source
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_every_fact_is_of_the_type_that_is_declared():
@@ -22,8 +18,3 @@ def test_a_generated_set_is_like_another_in_what_it_does_not_say():
     assert wild.licence == lab.licence and wild.title != lab.title
     generated = ["lab", "wild", "game", "micro", "heads"]
     assert [source.name for source in SOURCES if not source.reader] == generated
-
-
-def test_the_table_is_installed_with_the_package():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert "faces/sources.toml" in project["tool"]["setuptools"]["package-data"]["fer_lib"]
