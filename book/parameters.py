@@ -196,6 +196,31 @@ class NetworkParameters(ChapterParameters):
         return (self.population,) if self.population else ()
 
 
+class BesideParameters(NetworkParameters):
+    """What a chapter takes that asks several populations, and rendered people who are told what to show."""
+
+    beside: str = Field(
+        "", description="populations that are asked beside, by their names, separated by commas"
+    )
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """The population that the chapter is about, then those set beside it."""
+        return (*super().populations, *self.others)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The populations that are set beside."""
+        return tuple(listed(self.beside)) if self.beside else ()
+
+    @property
+    def domain(self) -> str:
+        """The synthetic domain whose people are told what to show: that of the faces, beside a real set
+        ``lab``.
+        """
+        return self.faces if self.faces in get_args(FaceDomain) else "lab"
+
+
 class RecipeParameters(ChapterParameters):
     """What a chapter that trains classifiers takes: the fields of ``train.recipe.TrainingRecipe``."""
 

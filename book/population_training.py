@@ -55,7 +55,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     how these are trained. Raises Diverged, of which a
     record is kept, and as ``train``.
     """
-    started, cpu_start = perf_counter(), process_time()
+    started = perf_counter(), process_time()
     population, seed = member.population, member.seed
     faces = open_faces(population.faces, progress=False)
     labelled = faces.labelled()
@@ -69,14 +69,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     last = population.recipe.epochs
     checkpoints = population.checkpoints if seed < population.checkpointed else ()
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
-    record = about | {
-        "population": population.name,
-        "taught": population.taught.model_dump(),
-        "checksum_of_faces": faces.checksum,
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "commit": git_commit(),
-    }
+    record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
         training = train(
             lesson_fold,
@@ -127,11 +120,28 @@ def train_network(member: Member, device: torch.device) -> dict:
             "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
             "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(classes))),
             "precision": training.precision.to_json(),
-            "seconds": round(perf_counter() - started),
-            "core_seconds": round(process_time() - cpu_start),
-            "finished": now(),
         }
-        return seal(folder, summary)
+        return seal(folder, summary | cost_since(started))
+
+
+def origin_of(member: Member, faces: FaceSet, device: torch.device) -> dict[str, object]:
+    """What the record of ``member`` says of where it comes from."""
+    return {
+        "taught": member.population.taught.model_dump(mode="json"),
+        "faces": set_name(faces.name),
+        "checksum_of_faces": faces.checksum,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "commit": git_commit(),
+    }
+
+
+def cost_since(started: tuple[float, float]) -> dict[str, object]:
+    """What a training took since ``started``, by the clock and by the processor."""
+    seconds, core_seconds = (
+        round(clock() - before) for clock, before in zip((perf_counter, process_time), started, strict=True)
+    )
+    return {"seconds": seconds, "core_seconds": core_seconds, "finished": now()}
 
 
 def _keep_answers(

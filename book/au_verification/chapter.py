@@ -5,23 +5,19 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import Field
 
-from book.parameters import BootstrapField, NetworkParameters
+from book.parameters import BesideParameters, BootstrapField
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter
 from ferbook.errors import DataError
-from ferbook.parameters import listed
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
 
 
-class AuVerificationParameters(NetworkParameters):
+class AuVerificationParameters(BesideParameters):
     """Chapter ``au_verification``: which filters of trained networks detect an action unit."""
 
-    beside: str = Field(
-        "", description="populations of networks that are set beside, by their names, separated by commas"
-    )
     larger: int = Field(
         0, ge=0, le=512, description="pixels a side for those of them that learned larger pictures; 0: none"
     )
@@ -80,23 +76,6 @@ class AuVerificationParameters(NetworkParameters):
                 f"an emotion ({people.max()} at most); it needs more people, or no action units: then "
                 "rendered people are asked about"
             )
-
-    @property
-    def populations(self) -> tuple[str, ...]:
-        """The population that the chapter is about, then those set beside it."""
-        return (*super().populations, *self.others)
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """The populations that are set beside."""
-        return tuple(listed(self.beside)) if self.beside else ()
-
-    @property
-    def domain(self) -> str:
-        """The synthetic domain whose people can be told what to show: that of the faces, beside a real set
-        ``lab``.
-        """
-        return self.faces if self.faces in get_args(FaceDomain) else "lab"
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:

@@ -23,7 +23,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import source_status
 from fer_lib.look.responses import Responses, maximal_responses
 from fer_lib.nets.classifier import Classifier
-from fer_lib.stats.two_way import PEOPLE_GROUPS, people_groups
+from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from fer_lib.train.precision import choose_precision
 from synthetic_faces.domains import DOMAINS
 
@@ -204,7 +204,7 @@ def examine(
         "blocks": blocks,
     }
     overall = permutation_null(maxima, labels, queries.measure, **settings)
-    masks = _all_but_one(labels.subjects, groups)
+    masks = all_but_one(labels.subjects, groups)
     nulls = []
     for rows in masks:
         some = labels.select(rows)
@@ -241,15 +241,6 @@ def examine(
     return examined, Whole(responses, overall, nulls[0], effects)
 
 
-def _all_but_one(people: np.ndarray, groups: int) -> list[np.ndarray]:
-    """bool (N,) each: all, then what is left without each of ``groups`` groups of ``people`` (N,)."""
-    everyone = np.ones(len(people), bool)
-    if not groups:
-        return [everyone]
-    group = people_groups(people, groups)
-    return [everyone, *(group != left_out for left_out in range(groups))]
-
-
 def _named(maxima: np.ndarray, present: np.ndarray, measure: str) -> np.ndarray:
     """int (K,): the unit of the largest association, -1 for filters that answer to all pictures alike."""
     values = np.nan_to_num(statistic(maxima, present, measure), nan=-np.inf)
@@ -273,7 +264,7 @@ def mean_effects(effects: Effects, groups: int = 0, half: int | None = None) -> 
     """
     people = np.arange(len(effects.people))
     sample = np.ones(len(people), bool) if half is None else people % 2 == half
-    masks = _all_but_one(people, groups)
+    masks = all_but_one(people, groups)
     return np.stack([effects.people[some & sample, ..., -1].mean(axis=0) for some in masks])
 
 

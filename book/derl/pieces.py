@@ -19,20 +19,17 @@ from book.derl import learning_curve, neutral_quality, stage_two, study
 from book.derl.chapter import CHAPTER, DerlParameters
 from book.derl.pairs import Lessons, draw_lessons
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
-from book.population_training import train_network
+from book.population_training import cost_since, origin_of, train_network
 from book.populations import Kept, Member, find_population, seal
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
-from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
-from fer_lib.train.device import device_name
 from fer_lib.train.precision import Precision, PrecisionName, choose_precision
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.beside import REFERENCE
-from ferbook.environment import git_commit
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
-from ferbook.owner import now
 
 GENERATORS = "generators"
 """Name of the piece of a seed that its folds start from."""
@@ -116,7 +113,7 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
     """Train ``piece`` and keep it; what ``done`` says of it. Raises DataError for a fold without
     generators, and as what it trains.
     """
-    started, spent = perf_counter(), process_time()
+    started = perf_counter(), process_time()
     p = piece.population.parameters
     faces = open_faces(piece.population.faces, progress=False).labelled()
     lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
@@ -132,19 +129,8 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
                 metrics, precision = _keep_curve(p, faces, stage, fold, folder, device)
             else:
                 metrics, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
-        record = {
-            "taught": piece.population.taught.model_dump(mode="json"),
-            "faces": set_name(faces.name),
-            "checksum_of_faces": faces.checksum,
-            "precision": precision.to_json(),
-            "device": device_name(device),
-            "threads": torch.get_num_threads(),
-            "seconds": round(perf_counter() - started),
-            "core_seconds": round(process_time() - spent),
-            "commit": git_commit(),
-            "finished": now(),
-        }
-        return seal(folder, record | metrics)
+        record = origin_of(piece, faces, device) | {"precision": precision.to_json()}
+        return seal(folder, record | cost_since(started) | metrics)
 
 
 def recipe_of(p: DerlParameters) -> DerlParameters:

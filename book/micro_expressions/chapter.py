@@ -10,7 +10,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import Pooling
 from ferbook.book import Chapter
-from ferbook.parameters import listed
+from ferbook.parameters import ListOf, listed
 from synthetic_faces.timing import TIMINGS
 
 
@@ -22,18 +22,6 @@ class Widths:
     def __call__(self, text: str) -> str:
         parts = listed(text)
         if not parts or not all(part.isdecimal() and 1 <= int(part) <= 512 for part in parts):
-            raise ValueError(f"not {self.allowed}")
-        return text
-
-
-class Poolings:
-    """Checks a text that lists names of ``nets.lstm.Pooling``, separated by commas."""
-
-    allowed: str = f"names out of {', '.join(get_args(Pooling))}, separated by commas"
-
-    def __call__(self, text: str) -> str:
-        parts = listed(text)
-        if not parts or not set(parts) <= set(get_args(Pooling)):
             raise ValueError(f"not {self.allowed}")
         return text
 
@@ -60,7 +48,7 @@ class MicroExpressionsParameters(NetworkParameters):
     hidden: Annotated[str, AfterValidator(Widths())] = Field(
         "8", description="cells of the LSTM: numbers that each fold's validation people choose from"
     )
-    pooling: Annotated[str, AfterValidator(Poolings())] = Field(
+    pooling: Annotated[str, AfterValidator(ListOf(get_args(Pooling)))] = Field(
         "mean",
         description="states that are read: names that each fold's validation people choose from",
     )

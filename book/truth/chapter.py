@@ -1,25 +1,18 @@
 """Chapter ``truth``: what it takes, and what the profiles change."""
 
-from typing import get_args
-
 from pydantic import Field
 
-from book.parameters import NetworkParameters
-from fer_lib.names import FaceDomain
+from book.parameters import BesideParameters
 from ferbook.book import Chapter
-from ferbook.parameters import listed
 from synthetic_faces.domains import FAMILIES
 
 MAP_UNITS = ("AU4", "AU12", "AU1", "AU25", "AU9", "AU15", "AU6", "AU2")
 """The units whose maps are judged, those of which a small run has fewer first; filters are named by all."""
 
 
-class TruthParameters(NetworkParameters):
+class TruthParameters(BesideParameters):
     """Chapter ``truth``: which maps of a network's filters, and which labels, can be believed."""
 
-    beside: str = Field(
-        "", description="networks that are asked too, by their names in populations.yaml, with commas between"
-    )
     networks: int = Field(3, ge=1, le=50, description="networks of each population that are asked, at most")
     untrained: int = Field(1, ge=1, le=50, description="networks with their first random weights")
     families: int = Field(
@@ -42,24 +35,9 @@ class TruthParameters(NetworkParameters):
     )
 
     @property
-    def domain(self) -> str:
-        """Whose action units are switched: those of the faces, beside a real set of ``lab``."""
-        return self.faces if self.faces in get_args(FaceDomain) else "lab"
-
-    @property
     def family_names(self) -> tuple[str, ...]:
         """The families that are asked about."""
         return tuple(FAMILIES)[: self.families]
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """The populations that are asked too."""
-        return tuple(listed(self.beside)) if self.beside else ()
-
-    @property
-    def populations(self) -> tuple[str, ...]:
-        """The networks that the chapter is about, then the others."""
-        return (*super().populations, *self.others)
 
 
 CHAPTER = Chapter(

@@ -24,7 +24,7 @@ from fer_lib.aus.heads import one_blas_thread
 from fer_lib.aus.interventions import Interventions
 from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses
-from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one, networks_and_people
 from ferbook.estimate import Estimate
 
 FILTERS, TURNED, COMPONENTS = "filters", "random rotation", "independent components"
@@ -205,8 +205,7 @@ def _explained(read: pd.DataFrame, basis: str, size: int) -> np.ndarray:
     """(R, 1 + G): of each network, with all people and without each group of them."""
     own = read[read["basis"].eq(basis) & read["size"].eq(size)]
     table = own.groupby(["network", "person"], sort=False)["explained"].mean().unstack()
-    groups = people_groups(table.columns.to_numpy(), min(PEOPLE_GROUPS, table.shape[1]))
-    masks = [np.ones(len(groups), bool), *(groups != number for number in range(groups.max() + 1))]
+    masks = all_but_one(table.columns.to_numpy(), min(PEOPLE_GROUPS, table.shape[1]))
     return np.stack([table.to_numpy()[:, rows].mean(axis=1) for rows in masks], axis=1)
 
 

@@ -26,7 +26,7 @@ from fer_lib.aus.label_judge import (
 from fer_lib.aus.labels import LABELLERS, Labeller, label_scores
 from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import verified
-from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one, networks_and_people
 from ferbook.estimate import Estimate
 
 CROSSED = 2
@@ -137,12 +137,9 @@ def cause_agreement(crossed: Sequence[LabelTrial], neutral: Sequence[LabelTrial]
     does hangs on the face that it is added to. Over networks and people.
     """
     people = crossed[0].people
-    groups = people_groups(people, min(PEOPLE_GROUPS, len(people)))
+    masks = all_but_one(people, min(PEOPLE_GROUPS, len(people)))
     values = [
-        [
-            verified(there.causes(rows), here.causes(rows), here.shown.aus).kappa
-            for rows in (groups >= 0, *(groups != number for number in range(groups.max() + 1)))
-        ]
+        [verified(there.causes(rows), here.causes(rows), here.shown.aus).kappa for rows in masks]
         for here, there in zip(crossed, neutral, strict=True)
     ]
     return networks_and_people(np.array(values), limits=(-1, 1), tolerance=RULE_TOLERANCE)

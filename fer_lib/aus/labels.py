@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from fer_lib.aus.association import statistic
 from fer_lib.aus.heads import one_blas_thread
 from fer_lib.aus.measures import MEASURES
-from ferbook.errors import DataError, ParameterError, require_name
+from fer_lib.names import register
+from ferbook.errors import DataError
 
 Labeller = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -32,22 +33,8 @@ SPARSE_STRENGTH = 0.05
 """Inverse strength C of the L1 penalty of the sparse probe: some ten filters of 256 are left for a unit."""
 
 
-def labeller(name: str) -> Callable[[Labeller], Labeller]:
-    """Register the rule below as ``name``. Raises ParameterError where the name is taken."""
-
-    def register(rule: Labeller) -> Labeller:
-        if name in LABELLERS:
-            raise ParameterError(f"a rule {name!r} is registered already; give yours another name")
-        LABELLERS[name] = rule
-        return rule
-
-    return register
-
-
-def named_labeller(name: str) -> Labeller:
-    """The rule registered as ``name``; ParameterError, with the nearest name, where there is none."""
-    require_name("rule", name, LABELLERS)
-    return LABELLERS[name]
+labeller = partial(register, LABELLERS, "rule")
+"""``@labeller("name")`` registers a rule."""
 
 
 def label_scores(rule: Labeller, responses: np.ndarray, presence: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import PICTURE, find_layer, standardiser, taken_by, way_to
 from fer_lib.look.receptive import fields_below, receptive_field
 from fer_lib.look.windows import cut, neurons
+from fer_lib.names import register
 from fer_lib.nets.evaluating import evaluating
 from ferbook.errors import MissingError, ParameterError, require_name
 
@@ -49,22 +50,8 @@ ZENNIT = "0.5.1"
 """The version that ``zennit_explainer`` was tried with; nothing else needs it."""
 
 
-def explainer(name: str) -> Callable[[Explainer], Explainer]:
-    """Register the method below as ``name``. Raises ParameterError where the name is taken."""
-
-    def register(method: Explainer) -> Explainer:
-        if name in EXPLAINERS:
-            raise ParameterError(f"a method {name!r} is registered already; give yours another name")
-        EXPLAINERS[name] = method
-        return method
-
-    return register
-
-
-def named_explainer(name: str) -> Explainer:
-    """The method registered as ``name``; ParameterError, with the nearest name, where there is none."""
-    require_name("method", name, EXPLAINERS)
-    return EXPLAINERS[name]
+explainer = partial(register, EXPLAINERS, "method")
+"""``@explainer("name")`` registers a method."""
 
 
 def _by_rule(rule: Method, network, layer, pictures, rows, filters, positions) -> np.ndarray:

@@ -124,6 +124,17 @@ def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS, seed: int = 0
     return np.random.default_rng(seed).permutation(np.arange(len(names)) % groups)[codes]
 
 
+def all_but_one(people: np.ndarray, groups: int) -> list[np.ndarray]:
+    """bool (N,) each: all, then what is left without each of ``groups`` groups of ``people`` (N,), if any.
+    Raises as ``people_groups``.
+    """
+    everyone = np.ones(len(people), bool)
+    if not groups:
+        return [everyone]
+    own = people_groups(people, groups)
+    return [everyone, *(own != group for group in range(groups))]
+
+
 def networks_and_people(
     values: np.ndarray,
     against: np.ndarray | None = None,

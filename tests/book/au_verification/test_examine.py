@@ -13,7 +13,7 @@ from book.au_verification import examine as au
 from fer_lib.aus.interventions import Interventions
 from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.stats.two_way import PEOPLE_GROUPS
+from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 
 AUS = ("AU1", "AU4", "AU12")
 PEOPLE = 24
@@ -98,7 +98,7 @@ def test_answers_are_given_without_each_group_of_people(found):
     for rows in (own.claimed, own.caused, own.raw, own.strength, own.named["kl"]):
         assert len(rows) == 1 + PEOPLE_GROUPS
     assert (own.claimed[:, 0] == "AU12").all() and len(set(own.strength[:, 0, 2])) > 5
-    kept = au._all_but_one(questions.shown.subjects, PEOPLE_GROUPS)
+    kept = all_but_one(questions.shown.subjects, PEOPLE_GROUPS)
     left_out = [set(questions.shown.subjects[~rows]) for rows in kept[1:]]
     assert kept[0].all() and set.union(*left_out) == set(questions.shown.subjects)
     assert sum(map(len, left_out)) == PEOPLE

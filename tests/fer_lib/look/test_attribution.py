@@ -12,7 +12,6 @@ from fer_lib.look.attribution import (
     answers_at,
     captum_explainer,
     explainer,
-    named_explainer,
     zennit_explainer,
 )
 from fer_lib.look.deconvolution import project
@@ -142,12 +141,9 @@ def test_controls_know_nothing_of_the_network(small):
         assert np.array_equal(*maps)
 
 
-def test_a_name_is_registered_once_and_found_by_its_neighbour():
+def test_a_name_is_registered_once():
     with pytest.raises(ParameterError, match="'edges' is registered already"):
         explainer("edges")(lambda *_: None)
-    with pytest.raises(ParameterError, match="did you mean 'occlusion'"):
-        named_explainer("oclusion")
-    assert named_explainer("edges") is EXPLAINERS["edges"]
 
 
 def test_captum_s_methods_agree_with_ours(small):
