@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mutants import mutants, survivors
 
 from ferbook.course.build import make_bundle
 from ferbook.course.check import check_assignment
 from ferbook.course.sandbox import TRUST
 from ferbook.course.source import assignments
+from tests.ferbook.mutants import mutants, survivors
 
 QUICK = ("facs", "convolution")
 ALIKE = yaml.safe_load((Path(__file__).parent / "alike_mutants.yaml").read_text(encoding="utf-8"))

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clones import Clone, Gate
 
 from ferbook import paths
 from ferbook.book import chapters, forget
 from ferbook.course.build import build_course
 from ferbook.store import open_run, write_json
+from tests.ferbook.clones import Clone, Gate
 
 EXAMPLE = Path(__file__).parent / "example"
 LEFT_OUT = shutil.ignore_patterns("_build", "runs", "__pycache__")

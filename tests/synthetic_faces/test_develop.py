@@ -1,11 +1,11 @@
 import dataclasses
 
 import numpy as np
-import plain_shot
 import pytest
 
 from synthetic_faces import develop
 from synthetic_faces.capture import Caption
+from tests.synthetic_faces import plain_shot
 
 PLAIN = dataclasses.replace(plain_shot.PLAIN, seed=3)
 RAMP = np.tile(np.linspace(0.0, 1.5, 40), (40, 1))

@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-from plain_shot import PLAIN
 from scipy import ndimage
 
 from fer_lib.look.regions import MIRRORED
@@ -16,6 +15,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
+from tests.synthetic_faces.plain_shot import PLAIN
 
 SIZE = 64
 KINDS = list(PATTERNS)

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import plain_shot
 import pytest
 from scipy import ndimage
 
@@ -13,6 +12,7 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.hair import LongHair, fall
 from synthetic_faces.people import Glasses, draw_person, measure_head
 from synthetic_faces.render import Renderer
+from tests.synthetic_faces import plain_shot
 
 SIZE = 96
 PLAIN = dataclasses.replace(plain_shot.PLAIN, key_azimuth=0.1, key_elevation=0.4, gloss=0.1)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toy_head import write_toy_head
 
 from fer_lib.faces.rendered import set_table
 from fer_lib.paths import cache_dir
@@ -26,6 +25,7 @@ from synthetic_faces.produce import Recipe, render_sequences
 from synthetic_faces.render import Rendered, Renderer
 from synthetic_faces.sequences import draw_course, draw_shots, person_number
 from synthetic_faces.versions import VERSIONS, another, unversioned, version_in, versioned
+from tests.synthetic_faces.toy_head import write_toy_head
 
 STORED = Path(__file__).with_name("versions")
 PEOPLE = 24

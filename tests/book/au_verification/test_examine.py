@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
-from toy_effects import effects_of_size
 
 from book.au_verification import examine as au
 from fer_lib.aus.interventions import Interventions
 from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
+from tests.book.au_verification.toy_effects import effects_of_size
 
 AUS = ("AU1", "AU4", "AU12")
 PEOPLE = 24

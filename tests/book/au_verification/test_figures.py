@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from toy_effects import effects_of_size
 
 from book.au_verification import figures
 from book.shared_figures import YOURS
 from ferbook.page.style import Drawn
+from tests.book.au_verification.toy_effects import effects_of_size
 
 AUS = ("AU1", "AU4", "AU12")
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from toy_networks import answered
 
 from book.au_verification.readings import (
     OF_VERIFIED,
@@ -15,6 +14,7 @@ from book.au_verification.readings import (
     strongest,
 )
 from ferbook.errors import DataError
+from tests.book.au_verification.toy_networks import answered
 
 
 def test_what_is_verified_is_held_against_claims_and_causes_paired_at_random():

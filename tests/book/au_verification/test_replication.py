@@ -1,9 +1,9 @@
 """What other heads say of the same filters, on answers of networks of four."""
 
 import pytest
-from toy_networks import answered
 
 from book.au_verification.replication import other_heads_metrics, other_heads_table
+from tests.book.au_verification.toy_networks import answered
 
 CLAIMED = ["AU1", "AU4", "AU12", ""]
 MOVED = ["AU4", "AU12", "AU1", "AU1"]

@@ -6,7 +6,6 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from toy_effects import effects_of_size
 
 from book.au_verification.silence import (
     ACCURACY,
@@ -23,6 +22,7 @@ from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import Classifier
 from ferbook.errors import DataError, ParameterError
+from tests.book.au_verification.toy_effects import effects_of_size
 
 PIXELS = 6
 CLASSES = ("neutral", "anger")

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from toy_networks import answered
 
 from book.au_verification import study as au
 from fer_lib.aus.detectors import Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
 from fer_lib.train.lesson import TrainedNetwork
+from tests.book.au_verification.toy_networks import answered
 
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
 GUESSES = ["AU12", "AU12", "AU12", ""], ["AU12", "AU1", "AU1", "AU1"]

@@ -6,7 +6,6 @@ and of what begins so.
 import numpy as np
 import pytest
 import torch
-from taught_detectors import with_detectors
 
 from book.au_verification.chapter import CHAPTER
 from book.au_verification.examine import examine
@@ -18,6 +17,7 @@ from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
 from fer_lib.look.handmade import rotated_channels
 from fer_lib.train.controls import untrained_network
+from tests.book.au_verification.taught_detectors import with_detectors
 
 NETWORKS, TAUGHT = 6, 160
 """Networks, where the reference has ten; and people from whom they learn the units."""

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from toy_effects import effects_of_size
 
 from book.au_verification import switching
 from book.switchboard import switchboard_codes
+from tests.book.au_verification.toy_effects import effects_of_size
 
 AUS = ("AU1", "AU2", "AU12")
 

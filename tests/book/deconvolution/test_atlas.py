@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from toy_layer import toy_view
 
 from book.deconvolution import atlas
 from book.deconvolution.atlas import (
@@ -20,6 +19,7 @@ from book.deconvolution.atlas import (
 )
 from book.deconvolution.layer_view import extremum_counts
 from ferbook.offline import external_requests
+from tests.book.deconvolution.toy_layer import toy_view
 
 
 class Elements(HTMLParser):

@@ -5,11 +5,11 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from toy_layer import toy_view
 
 from book.deconvolution import figures
 from book.deconvolution.study import NetworkView
 from ferbook.estimate import Estimate
+from tests.book.deconvolution.toy_layer import toy_view
 
 
 def texts(figure):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from toy_layer import toy_view
 
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.deconvolution.layer_view import view_layer
@@ -38,6 +37,7 @@ from fer_lib.nets.build import build_network
 from fer_lib.stats.two_way import networks_and_people, people_groups
 from ferbook.errors import ChapterError
 from ferbook.estimate import Estimate
+from tests.book.deconvolution.toy_layer import toy_view
 
 
 def faces_with_masks(people=24, size=24):

@@ -7,7 +7,6 @@ import importlib
 import numpy as np
 import pandas as pd
 import pytest
-from made_by_hand import micro_faces, pictures, posed_faces
 
 from book.derl import pairs
 from book.derl.pairs import examples, expression_pairs, is_neutral, neutral_pairs, others_targets
@@ -18,6 +17,7 @@ from synthetic_faces.domains import DOMAINS
 from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
 from synthetic_faces.people import PAIRED, STRANGERS
+from tests.fer_lib.faces.readers.made_by_hand import micro_faces, pictures, posed_faces
 
 SIZE = 24
 

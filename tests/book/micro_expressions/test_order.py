@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from toy_contest import LABELS, PEOPLE, wrong_in
 
 from book.micro_expressions.leave_one_out import ClipStudy
 from book.micro_expressions.order import (
@@ -18,6 +17,7 @@ from book.micro_expressions.order import (
 )
 from fer_lib.stats.classification import confusion_sums, macro_f1_of
 from ferbook.errors import DataError
+from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, wrong_in
 
 
 def study_of(*wrong):

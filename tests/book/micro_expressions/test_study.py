@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from toy_contest import LABELS, PEOPLE, one_hot, wrong_in
 
 from book.micro_expressions.apex import clearest_clip
 from book.micro_expressions.leave_one_out import ClipStudy
@@ -20,6 +19,7 @@ from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.shared import Shared
 from fer_lib.stats.contest import hold_contest
+from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, one_hot, wrong_in
 
 
 def test_every_rival_has_its_metrics():

@@ -5,7 +5,6 @@ are found to tell more than histograms of gradients and than the first layer is 
 
 import numpy as np
 import pytest
-from taught_detectors import with_detectors
 
 from book.populations import find_population
 from book.transfer.action_units import layer_metrics, read_layers, read_units, unit_metrics, unseen_people
@@ -13,6 +12,7 @@ from book.transfer.chapter import CHAPTER
 from fer_lib.aus.presence import presence
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
+from tests.book.au_verification.taught_detectors import with_detectors
 
 STRANGERS, ASKED = 200, 120
 """People drawn anew, and how many of them the heads learn from and are tested on, as in the reference."""

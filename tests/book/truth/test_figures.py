@@ -1,10 +1,10 @@
 """The figures of the chapter show the numbers that they were given."""
 
 import pandas as pd
-from toy_judged import judged, judged_rules
 
 from book.truth import codes, figures, maps, rules
 from fer_lib.aus.label_judge import LABEL_SCORES
+from tests.book.truth.toy_judged import judged, judged_rules
 
 
 def test_the_cells_count_what_is_answered_with_yes(well_drawn):

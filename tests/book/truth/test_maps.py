@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from toy_judged import judged
 
 from book.truth import maps
 from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS
+from tests.book.truth.toy_judged import judged
 
 
 def test_the_lead_is_over_the_best_control_network_by_network():

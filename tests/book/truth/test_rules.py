@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from toy_judged import judged_rules
 
 from book.truth import rules
 from book.truth.questions import IGNORANT_RULES, LABEL_QUESTIONS
 from fer_lib.aus.label_judge import LabelTrial
 from fer_lib.aus.labels import LABELLERS
 from fer_lib.aus.presence import Presence
+from tests.book.truth.toy_judged import judged_rules
 
 AUS = ("AU1", "AU4", "AU12", "AU25")
 FAMILIES = ("narrow-faceunits", "broad-faceunits")

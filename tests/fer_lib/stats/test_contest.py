@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, recall_score
-from toy_contest import LABELS, PEOPLE, toy_contest, wrong_in
 
 from fer_lib.stats.contest import BASELINE, CONTROL, OURS, Contender, contest_table, hold_contest
 from ferbook.errors import DataError
+from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, toy_contest, wrong_in
 
 
 @pytest.fixture

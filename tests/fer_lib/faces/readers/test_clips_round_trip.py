@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_by_hand import pictures
 from PIL import Image
 
 from fer_lib.faces.clips import Clips, clips_of
@@ -20,6 +19,7 @@ from fer_lib.faces.rendered import set_table
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.features import clip_features
 from synthetic_faces.produce import Recipe
+from tests.fer_lib.faces.readers.made_by_hand import pictures
 
 SIZE = 24
 IN_BOTH = ("disgust", "happiness", "other", "surprise")

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_every_reader import SOURCES, face_set, size_of
 
 from fer_lib.faces.export import export_faces
 from fer_lib.faces.inspect import equal_pictures, published_table
@@ -22,6 +21,7 @@ from fer_lib.faces.readers.pictures import SUFFIXES
 from fer_lib.faces.registry import published_counts, read_anew, seal_copy
 from fer_lib.faces.request import FaceRequest
 from ferbook.errors import FerError
+from tests.fer_lib.faces.readers.test_every_reader import SOURCES, face_set, size_of
 
 TEXTS = (".csv", ".txt", ".xml")
 

@@ -6,7 +6,6 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from made_by_hand import by_sequence, micro_faces, pictures
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
@@ -15,6 +14,7 @@ from fer_lib.faces.readers.micro import NO_APEX, SINGLE, UNCODED
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.samm import NOTE_ROWS, SAMM_HEADER, read_samm, write_samm
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import by_sequence, micro_faces, pictures
 
 SIZE = 24
 CASME2, SAMM = (write_casme2, read_casme2, "casme2"), (write_samm, read_samm, "samm")

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from made_by_hand import by_sequence, micro_faces, pictures, posed_faces
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.mmi import read_mmi, write_mmi
 from fer_lib.faces.readers.pictures import Window
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import by_sequence, micro_faces, pictures, posed_faces
 
 SIZE = 24
 

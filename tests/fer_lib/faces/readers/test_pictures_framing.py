@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from test_every_reader import SOURCES, face_set, function
 
 from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
@@ -17,6 +16,7 @@ from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
+from tests.fer_lib.faces.readers.test_every_reader import SOURCES, face_set, function
 
 FRAMED = [name for name, source in SOURCES.items() if not source.sizes and name not in ("casme2", "own")]
 """Framed by landmarks or a detector; casme2 and own are written as crops."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_by_hand import by_sequence, pictures, posed_faces
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
@@ -13,6 +12,7 @@ from fer_lib.faces.readers.oulu_casia import read_oulu_casia, write_oulu_casia
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.posed import SHORT
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces
 
 SIZE = 24
 OULU = (write_oulu_casia, read_oulu_casia, "oulu_casia", ("P001", "P002", "P003"))

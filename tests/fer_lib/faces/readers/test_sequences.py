@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from made_by_hand import micro_faces, pictures, posed_faces
 from PIL import Image
 
 from fer_lib.faces.readers.pictures import Window
@@ -25,6 +24,7 @@ from fer_lib.faces.readers.sequences import (
     write_picture,
 )
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import micro_faces, pictures, posed_faces
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from made_by_hand import by_sequence, pictures, posed_faces
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
@@ -15,6 +14,7 @@ from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus, write_
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.spontaneous import FRAMES_PER_TASK, NO_CODES, NO_PICTURE, read_codes
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces
 
 SIZE = 24
 PICTURES = "Sequences(2D+3D)"
