@@ -70,7 +70,11 @@ class TopPairs:
 
 def projections_of_ours(pairs: TopPairs, method: Method) -> Projections:
     return project(
-        *(pairs.model, LAYER, pairs.faces.pixels, pairs.rows, pairs.filters),
+        pairs.model,
+        LAYER,
+        pairs.faces.pixels,
+        pairs.rows,
+        pairs.filters,
         positions=pairs.positions,
         method=method,
     )

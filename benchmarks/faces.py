@@ -99,7 +99,10 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
     takes = max(1, p.pretrain_expressions // 2)
     parts["derl: pairs"] = partial(
         expression_pairs,
-        *(p.pretrain_people, p.size, p.face_seed, p.pretrain),
+        p.pretrain_people,
+        p.size,
+        p.face_seed,
+        p.pretrain,
         expressions=p.pretrain_expressions,
         takes=takes,
     )

@@ -233,7 +233,9 @@ def data_seal(name: SetName, data_dir: DataDir = None) -> None:
 @data_app.command("audit")
 def data_audit(
     name: Annotated[str, typer.Argument(metavar="FOLDER|NAME", help="A face set, or a folder of yours.")],
-    shown: Annotated[int, typer.Option(min=0, help="Pairs that are listed; the JSON has all.")] = 20,
+    most: Annotated[
+        int, typer.Option("--shown", min=0, help="Pairs that are listed; the JSON has all.")
+    ] = 20,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -269,7 +271,7 @@ def data_audit(
     tell(f"{faces.name}: {len(faces):,} pictures, {len(rows):,} pairs that show one picture")
     if rows:
         print_table("pairs", ["", "two splits", "two people", "two labels"], counts)
-        print_table("of them", ["one", "the other", "kind", "alike"], rows[:shown])
+        print_table("of them", ["one", "the other", "kind", "alike"], rows[:most])
     tell(f"who remembers pictures gains at most {points:.1f} points of test accuracy by them")
 
 

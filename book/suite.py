@@ -194,21 +194,6 @@ def provenance_rows(record: Mapping) -> list[tuple[str, str]]:
     return rows
 
 
-EVERYDAY = {
-    **dict.fromkeys(("AU1", "AU2", "AU4"), "brow forehead"),
-    **{"AU5": "eye lid", "AU6": "cheek eye smile", "AU7": "eye lid", "AU9": "nose", "AU10": "lip mouth"},
-    **{
-        "AU12": "lip mouth smile",
-        "AU14": "mouth smile cheek",
-        "AU15": "lip mouth frown",
-        "AU17": "chin mouth",
-    },
-    **dict.fromkeys(("AU16", "AU18", "AU20", "AU22", "AU23", "AU24", "AU25", "AU28"), "lip mouth"),
-    **{"AU26": "jaw mouth", "AU27": "jaw mouth", "AU43": "eye lid"},
-}
-"""Words by which a reader looks for a unit, beside its name, muscle and appearance."""
-
-
 def verdicts(results: Mapping[str, ChapterResult]) -> str:
     """What ``au_verification`` found of the filters in the atlas of ``deconvolution``: as rules of style that
     show it on each tile, and as JSON for the atlas's script, with the layer, by a claimed filter's number the
@@ -224,7 +209,7 @@ def verdicts(results: Mapping[str, ChapterResult]) -> str:
     detectors = verification.artefact("detectors", Detectors)
     filters = {each.filter: (each.au, each.moved_by) for each in detectors.filters}
     words = {
-        au: f"{unit.name} {unit.muscle} {unit.appearance} {EVERYDAY.get(au, '')}".lower()
+        au: f"{unit.name} {unit.muscle} {unit.appearance} {unit.everyday}".lower()
         for au, unit in ACTION_UNITS.items()
     }
     content = json.dumps({"layer": detectors.layer, "filters": filters, "words": words}).replace(

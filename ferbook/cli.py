@@ -48,7 +48,7 @@ def command(function: Callable) -> Callable:
 
 def _with_options(function: Callable) -> Callable:
     """``function`` with the options that the book adds to the command of its name. What these set is handed
-    on as ``given``, if the function takes that.
+    on as ``overrides``, if the function takes that.
     """
     from ferbook.book import suite
 
@@ -67,10 +67,10 @@ def _with_options(function: Callable) -> Callable:
                 os.environ[option.variable] = str(Path(value).expanduser().resolve())
             elif option.sets and value not in (None, False):
                 overrides[option.sets] = value if option.value is None else option.value
-        function(**values, **({"given": overrides} if "given" in signature.parameters else {}))
+        function(**values, **({"overrides": overrides} if "overrides" in signature.parameters else {}))
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "given"]
+    parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "overrides"]
     for name, option in additions.items():
         about = typer.Option(option.flag, metavar=option.metavar, help=option.help)
         kind, default = (Path if option.variable else str) | None, None
@@ -160,7 +160,7 @@ def run(
     run_name: RunName = None,
     param: Assignments = None,
     file: ParametersFile = None,
-    given: OfTheBook | None = None,
+    overrides: OfTheBook | None = None,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
     ] = None,
@@ -177,7 +177,7 @@ def run(
 
     try:
         target, states = run_chapters(
-            _request(profile, param, file, given),
+            _request(profile, param, file, overrides),
             chapters or [],
             run_name,
             cores=cores,
@@ -201,7 +201,7 @@ def status(
     profile: ProfileName = None,
     param: Assignments = None,
     file: ParametersFile = None,
-    given: OfTheBook | None = None,
+    overrides: OfTheBook | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Say for each chapter of a run whether it is up to date, or why not.
@@ -212,7 +212,7 @@ def status(
     from ferbook.book import book
     from ferbook.state import run_states
 
-    request = _request(profile, param, file, given)
+    request = _request(profile, param, file, overrides)
     if request:
         request.check()
     target = chosen_run(request.default_run_name if request and run_name is None else run_name)

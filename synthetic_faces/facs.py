@@ -16,8 +16,8 @@ from synthetic_faces.errors import SettingError
 
 @dataclass(frozen=True)
 class ActionUnit:
-    """One AU: its FACS name, the muscle that does it, what it changes in a face, and the facial actions that
-    show it at full strength.
+    """One AU: its FACS name, the muscle that does it, what it changes in a face, ``everyday`` words by which
+    readers look for it, and the facial actions that show it at full strength.
 
     ``faceunits`` and ``makehuman``: how either set of targets builds it, each ``"action weight, …"``, with
     ``*`` for ``Left`` and ``Right``; where there are several builds (``|`` between them) people mix them.
@@ -28,6 +28,7 @@ class ActionUnit:
     name: str
     muscle: str
     appearance: str
+    everyday: str
     faceunits: str
     makehuman: str
     along: str = ""

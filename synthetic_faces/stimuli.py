@@ -133,7 +133,7 @@ def render_stimuli(
         intensities = own[[f"{au}_{side.lower()}" for au in AUS for side in SIDES]].to_numpy()
         order.append(own.index.to_numpy())
         request = {"seed": seed, "person": person, "places": own.index.tolist()}
-        request |= {"conditions": own["condition"].tolist(), "shown": intensities.tolist()}
+        request |= {"conditions": own["condition"].tolist(), "intensities": intensities.tolist()}
         jobs.append(Job(len(own), request))
     pixels = np.empty((len(table), size, size), np.uint8)
     arrays = {"pixels": pixels}
@@ -143,12 +143,12 @@ def render_stimuli(
 
 
 def render_audited(
-    renderer: "Renderer", seed: int, person: int, places: list[int], conditions: list[str], shown: list
+    renderer: "Renderer", seed: int, person: int, places: list[int], conditions: list[str], intensities: list
 ) -> Iterator[tuple[np.ndarray]]:
     """The pictures of one person, in a worker: each with its condition and intensities."""
     people: dict[str, Person] = {}
     straight = draw_shot(np.random.default_rng((Stream.SHOT, seed, AUDITED + person)), CAPTURE)
-    for place, condition, each in zip(places, conditions, shown, strict=True):
+    for place, condition, each in zip(places, conditions, intensities, strict=True):
         kind, values = CHANGES.get(condition, ("", {}))
         if condition not in people:
             looks = replace(GROWN, **values) if condition == "child" else AGED if kind == "age" else GROWN

@@ -168,7 +168,9 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
     above = source.query("low > 0").groupby("series").size()
     most = source.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
     return _trained_beside_untrained(
-        *(table, reference, "au"),
+        table,
+        reference,
+        "au",
         names=most,
         measured="verified filters beyond chance, mean over networks",
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
@@ -188,7 +190,9 @@ def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> 
     source = table if reference is None else reference
     kappas = source[source["series"].eq(TRAINED)].set_index("measure")["value"]
     return _trained_beside_untrained(
-        *(table, reference, "measure"),
+        table,
+        reference,
+        "measure",
         names=kappas.index,
         measured="κ of the named unit and the one that moves most",
         alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "

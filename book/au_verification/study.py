@@ -127,7 +127,9 @@ def examine_all(
             structures.setdefault(structure, (each.model, at, own_questions))
             about = short, structure, seed
             examined, behind = examine(
-                *(each.model, at, own_questions),
+                each.model,
+                at,
+                own_questions,
                 about=about,
                 measures=tuple(MEASURE_LABELS) if name == TRAINED else (),
                 device=device,

@@ -257,7 +257,10 @@ def _pairs_of(
     if name in get_args(FaceDomain):
         takes = max(1, p.pretrain_expressions // 2)
         inputs, targets = expression_pairs(
-            *(p.pretrain_people, faces.size[0], p.face_seed, name),
+            p.pretrain_people,
+            faces.size[0],
+            p.face_seed,
+            name,
             expressions=p.pretrain_expressions,
             takes=takes,
         )

@@ -100,7 +100,10 @@ def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Teste
         return of_population(run.members(p.population), run.population(p.population), faces, protocol)
     looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
     crossed = cross_validate(
-        *(faces, protocol, p.network, TrainingRecipe.of(p)),
+        faces,
+        protocol,
+        p.network,
+        TrainingRecipe.of(p),
         folds=p.folds,
         options=p.network_options,
         without_copies=p.without_copies,
