@@ -152,8 +152,8 @@ def locate(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.
     for network in networks:
         view = network.view
         aus = region_aus(view.faces)
-        chosen = [number for number in view.sample(count) if network.units[number] in aus]
-        pairs = np.concatenate([np.array(view.pairs_of(number)) for number in chosen])
+        sample = [number for number in view.sample(count) if network.units[number] in aus]
+        pairs = np.concatenate([np.array(view.pairs_of(number)) for number in sample])
         rows, filters = view.rows[pairs], view.filters[pairs]
         regions = regions_of(view.faces, rows, aus)
         target = pd.Index(aus).get_indexer(network.units[filters])
