@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from book.switchboard import (
-    INTENSITIES,
     PAIR_INTENSITIES,
+    SITTER,
     FaceCode,
+    coded_script,
     switchboard_codes,
     switchboard_faces,
 )
@@ -76,22 +77,9 @@ def single_codes() -> tuple[FaceCode, ...]:
 
 def people_faces(number: int, size: int) -> "FaceSet":
     """The pictures of ``single_codes`` of person ``number``; 0 is the switchboard's own; cached."""
-    import numpy as np
-
     from fer_lib.faces.rendered import scripted_faces
-    from synthetic_faces.facs import AUS
-    from synthetic_faces.people import STRANGERS
-    from synthetic_faces.script import Script
 
-    codes = single_codes()
-    intensities = np.zeros((len(codes), len(AUS), 2))
-    for row, code in zip(intensities, codes, strict=True):
-        for au, letter in code.items():
-            row[AUS.index(au)] = INTENSITIES[letter]
-    person = STRANGERS + 2 + number
-    return scripted_faces(
-        Script(np.full(len(codes), person), np.zeros(len(codes), int), intensities), size=size
-    )
+    return scripted_faces(coded_script(single_codes(), SITTER + number), size=size)
 
 
 def chosen_detectors(filters: "Sequence[Detector]", verified: bool, count: int) -> "list[Detector]":

@@ -4,6 +4,7 @@ Chapter ``faces`` packs the pictures for the page, ``au_verification`` says what
 same pictures; both go by ``switchboard_codes``.
 """
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -23,7 +24,7 @@ PAIRED_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU17", "AU25")
 
 PAIR_INTENSITIES = "ACE"
 
-_PERSON = STRANGERS + 2
+SITTER = STRANGERS + 2
 """Who sits for all pictures: a person of ``lab`` who is in no face set, so no network has learned from it."""
 
 FaceCode = dict[str, str]
@@ -44,16 +45,19 @@ def switchboard_codes() -> tuple[FaceCode, ...]:
 
 
 def switchboard_faces(size: int, face_seed: int = 0) -> FaceSet:
-    """The pictures of ``switchboard_codes``, in their order: ``_PERSON`` of ``lab`` in one pose and light;
+    """The pictures of ``switchboard_codes``, in their order: ``SITTER`` of ``lab`` in one pose and light;
     cached. At the ``size`` of a network's input they can be given to it, as pictures of ``lab``.
     """
-    codes = switchboard_codes()
+    return scripted_faces(coded_script(switchboard_codes(), SITTER), size=size, seed=face_seed)
+
+
+def coded_script(codes: Sequence[FaceCode], person: int) -> Script:
+    """``person`` showing each of ``codes``, in one pose and light."""
     intensities = np.zeros((len(codes), len(AUS), 2))
     for row, code in zip(intensities, codes, strict=True):
         for au, letter in code.items():
             row[AUS.index(au)] = INTENSITIES[letter]
-    script = Script(np.full(len(codes), _PERSON), np.zeros(len(codes), int), intensities)
-    return scripted_faces(script, size=size, seed=face_seed)
+    return Script(np.full(len(codes), person), np.zeros(len(codes), int), intensities)
 
 
 class SwitchboardPictures(BaseModel):
