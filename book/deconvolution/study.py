@@ -393,15 +393,15 @@ def sanity_metrics(checks: pd.DataFrame) -> dict[str, Estimate]:
 def checks_table(checks: pd.DataFrame) -> Table:
     """A row per check and a column per method: the likeness beyond the floor, as in ``sanity_metrics``."""
     likeness, methods = _likeness(checks), get_args(Method)
-    rows = [check for check in CHECKS if (check, "deconv") in likeness]
-    data = pd.DataFrame(
-        [[likeness.get((check, method)) for method in methods] for check in rows],
-        pd.Index([CHECKS[check] for check in rows], name="compared with"),
-        methods,
-        object,
-    )
+    rows = {
+        CHECKS[check]: [likeness.get((check, method)) for method in methods]
+        for check in CHECKS
+        if (check, "deconv") in likeness
+    }
+    data = pd.DataFrame.from_dict(rows, orient="index", columns=methods, dtype=object)
     caption = "Rank correlation of projections beyond the floor, with 95 % intervals"
-    return Table(data, caption, tolerance=dict.fromkeys(methods, 2 * RERUN_TOLERANCE))
+    moves = dict.fromkeys(methods, 2 * RERUN_TOLERANCE)
+    return Table(data.rename_axis("compared with"), caption, tolerance=moves)
 
 
 def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
@@ -410,12 +410,10 @@ def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     last = checks[~random | checks["step"].eq(checks["step"].max())].dropna(subset="excess")
     likeness = {}
     for method, rows in last.groupby("method", sort=False):
-        rest = {row.measure: row.excess.value for row in rows.itertuples() if row.check == "random weights"}
-        most = max(rest, key=rest.get, default=rows["measure"].iloc[0])
-        own = rows[rows["measure"].eq(most)]
-        likeness |= {
-            (check, method): excess for check, excess in zip(own["check"], own["excess"], strict=True)
-        }
+        rest = rows[rows["check"].eq("random weights")]
+        most = max(rest.itertuples(), key=lambda row: row.excess.value, default=next(rows.itertuples()))
+        own = rows[rows["measure"].eq(most.measure)].set_index("check")["excess"]
+        likeness |= {(check, method): excess for check, excess in own.items()}
     return likeness
 
 
