@@ -20,7 +20,7 @@ from book.deconvolution.study import (
     strip_values,
 )
 from book.shared_figures import YOURS
-from fer_lib.look.sanity import LIKENESS_MEASURES, REMAINDER_LIMIT
+from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
@@ -258,7 +258,7 @@ def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     )
 
 
-def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
+def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
     """How much of the projections is left as the weights are made random from the layer down, by method,
     above what any two pictures share; and how much is left in a network trained from another seed.
 
@@ -268,57 +268,33 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     """
     data = in_numbers(checks[checks["check"].ne("learned")]).reset_index(drop=True)
     data = data.rename(columns={"excess_low": "low", "excess_high": "high"})
-    figure, panels = plt.subplots(1, len(LIKENESS_MEASURES), figsize=(style.WIDTH, 3.2), sharey=True)
-    styles = {
-        "deconv": (style.VERMILION, "-", "o"),
-        "guided": (style.BLUE, "--", "s"),
-        "gradient": (style.INK, ":", "^"),
-    }
     random = data["check"].eq("random weights")
-    steps = data[random][["step", "layer"]].drop_duplicates().sort_values("step")
-    beside = [check for check in ("untrained", "retrained") if data["check"].eq(check).any()]
-    last = int(steps["step"].max())
-    places = dict(zip(beside, range(last + 1, last + 1 + len(beside)), strict=True))
-    for axes, measure in zip(panels, LIKENESS_MEASURES, strict=True):
-        for shift, (method, part) in enumerate(
-            data[data["measure"].eq(measure)].groupby("method", sort=False)
-        ):
-            colour, dashes, marker = styles[method]
-            across = part["check"].map(places).fillna(part["step"]) + 0.08 * (shift - 1)
-            there = part["check"].eq("random weights")
-            line = {"color": colour, "marker": marker}
-            axes.plot(across[there], part["excess"][there], linestyle=dashes, label=method, **line)
-            axes.plot(across[~there], part["excess"][~there], linestyle="none", **line)
-            axes.vlines(across, part["low"], part["high"], color=colour, linewidth=1.4)
-        axes.axhline(REMAINDER_LIMIT, color=style.MUTED, linewidth=1)
-        axes.axvline(last + 0.5, color=style.MUTED, linewidth=0.8)
-        names = ["trained" if not layer else f"+ {layer}" for layer in steps["layer"]]
-        axes.set_xticks([*steps["step"], *places.values()], [*names, *beside], fontsize=style.SMALLEST)
-        axes.tick_params("x", rotation=60)
-        axes.set(title=f"{measure} maps", xlabel="made random")
-        axes.set_ylim(min(-0.05, data["excess"].min() - 0.05), 1.05)
-        axes.grid(axis="y")
-    panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
-    ends = data[data["check"].eq("retrained") | (random & data["step"].eq(last))]
-    phrases = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
-    alt = (
-        "Lines that fall from 1 minus the floor as convolutions become random; behind them points for the "
-        "most alike filters of other networks. What remains with all weights random, above what maps of "
-        f"different pictures share, and in another training: {style.listing(phrases)}. A grey line marks the "
-        f"limit, {REMAINDER_LIMIT:g}."
+    within = np.where(data["layer"].eq(""), "trained", "+ " + data["layer"] + " random")
+    rows = data.assign(
+        panel=data["measure"] + " maps",
+        label=np.where(random, within, data["check"] + " network"),
+        series=data["method"],
+        kind=np.where(random, "the same network", "another"),
+        value=data["excess"],
     )
-    final = data[random & data["step"].eq(last)].groupby("method")["excess"].max()
+    ends = data[data["check"].eq("retrained") | (random & data["step"].eq(data["step"].max()))]
+    phrases = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
+    final = ends[ends["check"].eq("random weights")].groupby("method")["excess"].max()
     rest = [f"{method} {value:.2f}" for method, value in final.items()]
-    moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
-    return style.Drawn(
-        figure,
-        data,
-        alt,
-        "How alike a filter's projections stay as weights are made random from the layer down, and in other "
-        f"networks (points). With all weights random there remain {style.listing(rest)}; more than the grey "
-        f"line, {REMAINDER_LIMIT:g}, is drawn by the picture and not by the network.",
-        tolerance=moves,
+    return forest(
+        rows.drop(columns=["check", "method", "step", "layer", "measure", "excess"]),
+        measured="rank correlation with the trained network's maps, above the floor",
+        axis=Axis("", REMAINDER_LIMIT, "limit", (None, 1.05)),
+        listing=False,
+        alt="Dots that fall from 1 minus the floor as convolutions become random; below them the most alike "
+        "filters of other networks. What remains with all weights random, above what maps of different "
+        f"pictures share, and in another training: {style.listing(phrases)}. A dashed line marks the limit, "
+        f"{REMAINDER_LIMIT:g}.",
+        caption="How alike a filter's projections stay as weights are made random from the layer down, and "
+        f"below the line in other networks. With all weights random there remain {style.listing(rest)}; more "
+        f"than the dashed line, {REMAINDER_LIMIT:g}, is drawn by the picture and not by the network.",
+        tolerance=dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20},
+        data=data,
     )
 
 

@@ -17,16 +17,17 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
 from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method
+from fer_lib.look.judge import MAP_SCORES, MapScore, in_groups, sums_left_out, unit_regions
 from fer_lib.look.localisation import scores
-from fer_lib.look.regions import region_aus, regions_of, rival_regions
+from fer_lib.look.regions import region_aus
 from fer_lib.look.responses import known_subjects
 from fer_lib.look.sanity import cascading_randomisation, similarities_across_networks
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, ratio
-from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ChapterError
-from ferbook.estimate import Estimate, Unit
+from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
 CONCENTRATION_TOLERANCE = 0.5
@@ -155,12 +156,9 @@ def locate(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.
         sample = [number for number in view.sample(count) if network.units[number] in aus]
         pairs = np.concatenate([np.array(view.pairs_of(number)) for number in sample])
         rows, filters = view.rows[pairs], view.filters[pairs]
-        regions = regions_of(view.faces, rows, aus)
-        target = pd.Index(aus).get_indexer(network.units[filters])
         scored = scores(
             np.stack([view.projections.whole(pair) for pair in pairs]),
-            regions[np.arange(len(pairs)), target],
-            rival_regions(regions, target),
+            *unit_regions(view.faces, rows, network.units[filters]),
             known_subjects(view.faces, rows),
             filters,
             view.faces.gather(rows),
@@ -172,23 +170,12 @@ def locate(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.
     return pd.concat(tables, ignore_index=True)
 
 
-@dataclass(frozen=True)
-class PlaceMeasure:
-    """Where maps lie, in a number: the mean of the column ``top`` of ``look.localisation.scores``, over that
-    of ``under`` where there is one; ``unit`` and ``tolerance`` of its estimates.
-    """
-
-    top: str
-    under: str = ""
-    unit: Unit = "share"
-    tolerance: float = RERUN_TOLERANCE
-
-
 PLACE_MEASURES = {
-    "concentration": PlaceMeasure("energy_share", "area_share", "", CONCENTRATION_TOLERANCE),
-    "pointing_game": PlaceMeasure("pointing_game"),
-    "iou": PlaceMeasure("iou"),
+    "concentration": replace(MAP_SCORES["concentration"], tolerance=CONCENTRATION_TOLERANCE),
+    "pointing_game": replace(MAP_SCORES["pointing"], unit="share", tolerance=RERUN_TOLERANCE),
+    "iou": replace(MAP_SCORES["iou"], unit="share", tolerance=RERUN_TOLERANCE),
 }
+"""The scores of maps that say where they lie."""
 
 
 def beside_untrained(scored: pd.DataFrame, population: str = TRAINED_NETWORKS) -> pd.DataFrame:
@@ -203,15 +190,15 @@ def beside_untrained(scored: pd.DataFrame, population: str = TRAINED_NETWORKS) -
     its ``gain``, an Estimate too: the networks' own maps less this kind (None for ours); ``networks``,
     ``pairs``. None where nothing is defined.
     """
-    scored = _grouped(scored)
+    scored = in_groups(scored, "subject")
     own = scored[scored["population"].eq(population)]
     null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")]
     kinds = pd.concat([own, null.assign(kind=UNTRAINED_NETWORKS)])
     own, rows = own[own["kind"].eq("ours")], []
     for name, measure in PLACE_MEASURES.items():
-        ours = by_network(own, measure)
+        ours = ratio(sums_left_out(own, measure))
         for kind, part in kinds.groupby("kind", sort=False):
-            its, gain = by_network(part, measure), None
+            its, gain = ratio(sums_left_out(part, measure)), None
             if kind == UNTRAINED_NETWORKS:
                 gain = _over_networks(
                     measure, *(_pooled(side, measure) for side in _of_shared_units(own, part))
@@ -236,44 +223,21 @@ def strip_values(scored: pd.DataFrame) -> pd.DataFrame:
     """Every network's own maps in ``scored``, and the means of each population: ``measure``, ``population``,
     ``network`` (empty of a mean), ``estimate`` (of a single network a number).
     """
-    own, rows = _grouped(scored[scored["kind"].eq("ours")]), []
+    own, rows = in_groups(scored[scored["kind"].eq("ours")], "subject"), []
     for name, measure in PLACE_MEASURES.items():
         for population, part in own.groupby("population", sort=False):
-            values = by_network(part, measure)
+            values = ratio(sums_left_out(part, measure))
             rows.append((name, population, "", _over_networks(measure, values)))
             singles = zip(np.unique(part["network"]), values[:, 0], strict=True)
             rows += [(name, population, network, value) for network, value in singles]
     return pd.DataFrame(rows, columns=["measure", "population", "network", "estimate"])
 
 
-def by_network(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
-    """(R, 1 + G): the ``measure`` of each of R networks, of all rows and with each group of people left out,
-    for ``stats.two_way.networks_and_people``.
-
-    ``rows`` as of ``_grouped``, with ``network``. Rows that are not defined are left out. NaN where none is.
-    """
-    return ratio(_sums_by_network(rows, measure))
-
-
-def _sums_by_network(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
-    """(R, 1 + G, 2): the sums whose ratios ``by_network`` gives; rows may have a ``weight``."""
-    under = rows[measure.under] if measure.under else np.ones(len(rows))
-    values = np.stack([rows[measure.top], under], axis=1).astype(float)
-    values[np.isnan(values).any(axis=1)] = 0
-    if "weight" in rows:
-        values *= rows["weight"].to_numpy()[:, None]
-    networks, own = np.unique(rows["network"], return_inverse=True)
-    sums = np.zeros((len(networks), len(rows["group"].cat.categories), 2))
-    np.add.at(sums, (own, rows["group"].cat.codes), values)
-    whole = sums.sum(axis=1, keepdims=True)
-    return np.concatenate([whole, whole - sums], axis=1)
-
-
-def _pooled(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
+def _pooled(rows: pd.DataFrame, measure: MapScore) -> np.ndarray:
     """(R, 1 + G): values whose mean over networks is the ratio of the sums over all networks, for networks
     with unequal numbers of rows; of the sums without a group of people to the first order.
     """
-    sums = _sums_by_network(rows, measure)
+    sums = sums_left_out(rows, measure)
     sums = sums[(sums[..., 1] > 0).all(axis=1)]
     if not len(sums):
         return sums[..., 0]
@@ -282,7 +246,7 @@ def _pooled(rows: pd.DataFrame, measure: PlaceMeasure) -> np.ndarray:
 
 
 def _over_networks(
-    measure: PlaceMeasure, values: np.ndarray, against: np.ndarray | None = None
+    measure: MapScore, values: np.ndarray, against: np.ndarray | None = None
 ) -> Estimate | None:
     """``stats.two_way.networks_and_people`` of the networks of which all is defined; None where there is no
     such, and no interval with a single person.
@@ -295,13 +259,6 @@ def _over_networks(
         return networks_and_people(*sides, **about)
     first, *other = (side[:, 0].mean() for side in sides)
     return Estimate(first - sum(other), why="fewer than two people", **about)
-
-
-def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` with the ``group`` in which each ``subject`` is left out, of all that there are."""
-    groups = min(PEOPLE_GROUPS, rows["subject"].nunique())
-    own = people_groups(rows["subject"].to_numpy(), groups) if groups > 1 else np.zeros(len(rows), int)
-    return rows.assign(group=pd.Categorical(own, categories=range(groups)))
 
 
 def localisation_metrics(table: pd.DataFrame, prefix: str = "") -> dict[str, Estimate]:
@@ -341,7 +298,8 @@ def concentration_by_unit(scored: pd.DataFrame) -> Table:
     more = replace(energy, top="more")
     rows = {}
     for au in sorted(shared.index[shared], key=lambda au: int(au[2:])):
-        both = _grouped(pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True))
+        both = pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True)
+        both = in_groups(both, "subject")
         own, rival = (both[both["population"].eq(name)] for name in (TRAINED_NETWORKS, UNTRAINED_NETWORKS))
         rows[au] = {
             "filters": filters[au].mean(),
@@ -393,8 +351,7 @@ def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int 
     return pd.concat(tables, ignore_index=True)
 
 
-EXCESS = PlaceMeasure("excess", unit="")
-"""The likeness of maps beyond their floor."""
+EXCESS = MapScore("likeness of maps beyond their floor", "excess", tolerance=RERUN_TOLERANCE)
 
 
 def checks_summary(compared: pd.DataFrame) -> pd.DataFrame:
@@ -405,12 +362,11 @@ def checks_summary(compared: pd.DataFrame) -> pd.DataFrame:
     over networks and people; ``n`` pairs that were compared, ``off``, how many could not be, since a neuron
     is off, and ``networks``. NaN and None where too few neurons are on in both networks.
     """
-    compared = _grouped(compared.rename(columns={"cluster": "subject"}))
-    compared["excess"] = compared["similarity"] - compared["floor"]
+    compared = in_groups(compared, "cluster").eval("excess = similarity - floor")
     names, rows = ["check", "method", "step", "layer", "measure"], []
     for key, own in compared.groupby(names, sort=False):
         there = own.dropna(subset="excess")
-        excess = _over_networks(EXCESS, by_network(there, EXCESS))
+        excess = _over_networks(EXCESS, ratio(sums_left_out(there, EXCESS)))
         counts = len(there), len(own) - len(there), there["network"].nunique()
         rows.append((*key, there["similarity"].mean(), there["floor"].mean(), excess, *counts))
     return pd.DataFrame(rows, columns=[*names, "similarity", "floor", "excess", "n", "off", "networks"])
@@ -437,15 +393,15 @@ def sanity_metrics(checks: pd.DataFrame) -> dict[str, Estimate]:
 def checks_table(checks: pd.DataFrame) -> Table:
     """A row per check and a column per method: the likeness beyond the floor, as in ``sanity_metrics``."""
     likeness, methods = _likeness(checks), get_args(Method)
-    rows = [check for check in CHECKS if (check, "deconv") in likeness]
-    data = pd.DataFrame(
-        [[likeness.get((check, method)) for method in methods] for check in rows],
-        pd.Index([CHECKS[check] for check in rows], name="compared with"),
-        methods,
-        object,
-    )
+    rows = {
+        CHECKS[check]: [likeness.get((check, method)) for method in methods]
+        for check in CHECKS
+        if (check, "deconv") in likeness
+    }
+    data = pd.DataFrame.from_dict(rows, orient="index", columns=methods, dtype=object)
     caption = "Rank correlation of projections beyond the floor, with 95 % intervals"
-    return Table(data, caption, tolerance=dict.fromkeys(methods, 2 * RERUN_TOLERANCE))
+    moves = dict.fromkeys(methods, 2 * RERUN_TOLERANCE)
+    return Table(data.rename_axis("compared with"), caption, tolerance=moves)
 
 
 def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
@@ -454,12 +410,10 @@ def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     last = checks[~random | checks["step"].eq(checks["step"].max())].dropna(subset="excess")
     likeness = {}
     for method, rows in last.groupby("method", sort=False):
-        rest = {row.measure: row.excess.value for row in rows.itertuples() if row.check == "random weights"}
-        most = max(rest, key=rest.get, default=rows["measure"].iloc[0])
-        own = rows[rows["measure"].eq(most)]
-        likeness |= {
-            (check, method): excess for check, excess in zip(own["check"], own["excess"], strict=True)
-        }
+        rest = rows[rows["check"].eq("random weights")]
+        most = max(rest.itertuples(), key=lambda row: row.excess.value, default=next(rows.itertuples()))
+        own = rows[rows["measure"].eq(most.measure)].set_index("check")["excess"]
+        likeness |= {(check, method): excess for check, excess in own.items()}
     return likeness
 
 

@@ -10,8 +10,17 @@ from torch import nn
 from book.truth.family_faces import family_of
 from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, ScoreQuestion, answer
 from fer_lib.look.attribution import Explainer
-from fer_lib.look.judge import MAP_SCORES, TWIN_PARTS, Twins, judge_maps, map_trial, scores_left_out
-from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
+from fer_lib.look.judge import (
+    MAP_SCORES,
+    TWIN_PARTS,
+    Twins,
+    in_groups,
+    judge_maps,
+    map_trial,
+    sums_left_out,
+)
+from fer_lib.stats.resampling import ratio
+from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ChapterError
@@ -93,7 +102,11 @@ def map_score(table: pd.DataFrame, method: str, score: str, against: Sequence[st
     """
     if table["person"].nunique() < 2:
         return None
-    every = {name: _by_network(table, name, score) for name in (method, *against)}
+    rows = in_groups(table, "person")
+    every = {
+        name: ratio(sums_left_out(rows[rows["method"].eq(name)], MAP_SCORES[score]))
+        for name in (method, *against)
+    }
     if not all(np.isfinite(values).all() for values in every.values()):
         return None
     values, limits = every.pop(method), MAP_SCORES[score].limits
@@ -102,13 +115,6 @@ def map_score(table: pd.DataFrame, method: str, score: str, against: Sequence[st
         limits = limits[0] - limits[1], limits[1] - limits[0]
     pairs = int(table["method"].eq(method).sum())
     return networks_and_people(values, n=pairs, limits=limits, tolerance=SCORE_TOLERANCE)
-
-
-def _by_network(table: pd.DataFrame, method: str, score: str) -> np.ndarray:
-    own = table[table["method"].eq(method)]
-    people = own["person"].to_numpy()
-    groups = people_groups(people, min(PEOPLE_GROUPS, len(np.unique(people))))
-    return scores_left_out(own, MAP_SCORES[score], groups)
 
 
 def question_estimate(table: pd.DataFrame, method: str, question: ScoreQuestion) -> Estimate | None:

@@ -46,9 +46,6 @@ deviation as a share of the spread of what is seen."""
 SQUARE, STRIDE = 4, 8
 """The square that occludes has a side of 1/4 of the window that a neuron sees, and moves by 1/8 of it."""
 
-ZENNIT = "0.5.1"
-"""The version that ``zennit_explainer`` was tried with; nothing else needs it."""
-
 
 explainer = partial(register, EXPLAINERS, "method")
 """``@explainer("name")`` registers a method."""
@@ -264,7 +261,7 @@ def captum_explainer(name: str, **settings: object) -> Explainer:
     What Captum names by modules needs modules: its guided backpropagation of a functional ReLU is a plain
     gradient. Raises MissingError where Captum is not installed, ParameterError for a name that it has not.
     """
-    methods = _optional("captum.attr", "pip install 'fer-lib[truth]'")
+    methods = _optional("captum.attr")
     require_name("Captum method", name, [each for each in dir(methods) if each[0].isupper()])
 
     def attribute(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -277,8 +274,9 @@ def zennit_explainer(composite: str, **settings: object) -> Explainer:
     """Layer-wise relevance by a ``composite`` of ``zennit.composites``, such as "EpsilonPlus", made with
     ``settings``. Raises as ``captum_explainer``.
     """
-    rules = _optional("zennit.composites", f"pip install zennit=={ZENNIT}")
-    require_name("Zennit composite", composite, [each for each in dir(rules) if each[0].isupper()])
+    rules = _optional("zennit.composites")
+    kinds = {each.__name__ for each in rules.COMPOSITES.values()}
+    require_name("Zennit composite", composite, sorted(kinds))
 
     def relevance(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
         with getattr(rules, composite)(**settings).context(neurons) as model:
@@ -288,8 +286,8 @@ def zennit_explainer(composite: str, **settings: object) -> Explainer:
     return partial(_in_whole, relevance)
 
 
-def _optional(module: str, how: str) -> ModuleType:
+def _optional(module: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as fault:
-        raise MissingError(f"{module} is not installed ({fault}); {how}") from fault
+        raise MissingError(f"{module} is not installed ({fault}); pip install 'fer-lib[truth]'") from fault

@@ -34,7 +34,7 @@ from fer_lib.stats.resampling import ratio
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
 from fer_lib.train.controls import untrained_network
 from ferbook.errors import DataError
-from ferbook.estimate import Estimate
+from ferbook.estimate import Estimate, Unit
 
 REPEATED = 4
 """Neurons that are asked about again, after all others: a method that keeps something answers otherwise."""
@@ -55,7 +55,8 @@ STANDARDISED = 2
 @dataclass(frozen=True)
 class MapScore:
     """A score: the mean of the column ``top`` over that of ``under``, where there is one; ``about`` it; what
-    a map that says nothing has, ``nothing``, and the best, ``best``; the ``limits`` that it cannot leave.
+    a map that says nothing has, ``nothing``, and the best, ``best``; the ``limits`` that it cannot leave;
+    ``unit`` and ``tolerance`` of its estimates.
     """
 
     about: str
@@ -64,6 +65,8 @@ class MapScore:
     nothing: str = "0"
     best: str = "1"
     limits: tuple[float, float] = (-1, 1)
+    unit: Unit = ""
+    tolerance: float = 0.0
 
 
 MAP_SCORES = {
@@ -84,6 +87,15 @@ MAP_SCORES = {
     "stability": MapScore("correlation with the map where nothing that matters was changed", "stability"),
 }
 """What ``judge_maps`` gives: name -> score; more is better of each."""
+
+
+def unit_regions(faces: FaceSet, rows: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The skin that the unit of each pair moves, bool (P, H, W), on the picture at ``rows`` (P,), and as much
+    of what other units move, bool (P, A, H, W), see ``look.regions.rival_regions``.
+    """
+    aus = region_aus(faces)
+    every, own = regions_of(faces, rows, aus), pd.Index(aus).get_indexer(units)
+    return every[np.arange(len(own)), own], rival_regions(every, own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +124,7 @@ class Twins:
         """The skin that each face's unit moves, bool (N, H, W), and as much of what other units move, bool
         (N, A, H, W).
         """
-        aus = region_aus(self.on)
-        every = regions_of(self.on, np.arange(len(self.on)), aus)
-        own = pd.Index(aus).get_indexer(self.aus)
-        return every[np.arange(len(own)), own], rival_regions(every, own)
+        return unit_regions(self.on, np.arange(len(self.on)), self.aus)
 
     @cached_property
     def halves(self) -> np.ndarray:
@@ -334,24 +343,36 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     where there are several (``stats.two_way``), and ``seconds``, of which there is none. What is defined of
     no neuron of some network is left out.
     """
-    people = table["person"].to_numpy()
-    groups = people_groups(people, min(PEOPLE_GROUPS, len(np.unique(people))))
-    estimates = {}
+    rows, estimates = in_groups(table, "person"), {}
     for name, score in MAP_SCORES.items():
-        values = scores_left_out(table, score, groups)
+        values = ratio(sums_left_out(rows, score))
         if np.isfinite(values).all():
             estimates[name] = networks_and_people(values, n=len(table), limits=score.limits)
     why = "measured once, on this machine"
     return estimates | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
 
 
-def scores_left_out(table: pd.DataFrame, score: MapScore, groups: np.ndarray) -> np.ndarray:
-    """(R, 1 + G): the score of each network, of all people and without each group of them."""
-    under = table[score.under] if score.under else np.ones(len(table))
-    values = np.stack([table[score.top], under], axis=1).astype(float)
+def in_groups(rows: pd.DataFrame, people: str) -> pd.DataFrame:
+    """``rows`` with the ``group`` in which whoever stands in the column ``people`` is left out, of all groups
+    that there are.
+    """
+    groups = min(PEOPLE_GROUPS, rows[people].nunique())
+    own = people_groups(rows[people].to_numpy(), groups) if groups > 1 else np.zeros(len(rows), int)
+    return rows.assign(group=pd.Categorical(own, categories=range(groups)))
+
+
+def sums_left_out(rows: pd.DataFrame, score: MapScore) -> np.ndarray:
+    """(R, 1 + G, 2): of each network the two sums whose ratio the ``score`` is, of all people and without
+    each ``group`` of them. ``rows`` of ``in_groups`` may have a ``weight``; those that are not defined are
+    left out.
+    """
+    under = rows[score.under] if score.under else np.ones(len(rows))
+    values = np.stack([rows[score.top], under], axis=1).astype(float)
     values[np.isnan(values).any(axis=1)] = 0
-    names, own = np.unique(table["network"], return_inverse=True)
-    sums = np.zeros((len(names), groups.max() + 1, 2))
-    np.add.at(sums, (own, groups), values)
+    if "weight" in rows:
+        values *= rows["weight"].to_numpy()[:, None]
+    networks, own = np.unique(rows["network"], return_inverse=True)
+    sums = np.zeros((len(networks), len(rows["group"].cat.categories), 2))
+    np.add.at(sums, (own, rows["group"].cat.codes), values)
     whole = sums.sum(axis=1, keepdims=True)
-    return ratio(np.concatenate([whole, whole - sums], axis=1))
+    return np.concatenate([whole, whole - sums], axis=1)

@@ -141,14 +141,16 @@ def checks(*others):
     return pd.DataFrame(rows).assign(similarity=0.9, floor=0.1, n=4, off=0)
 
 
-def test_a_cascade_is_a_line_per_method_and_other_networks_stand_beside():
-    drawn = figures.cascade_lines(checks("untrained", "retrained", "learned"))
-    assert len(drawn.data) == 12 + 4
+def test_a_cascade_goes_down_from_the_trained_network_and_other_networks_stand_below():
+    drawn = figures.cascade_dots(checks("untrained", "retrained", "learned"))
+    assert len(drawn.data) == 12 + 4 and "learned" not in set(drawn.data["check"])
+    own = drawn.data.query("method == 'deconv' and measure == 'signed'")
+    assert own["excess"].tolist() == [0.9, 0.5, 0.1, 0.4, 0.4]
     axes = drawn.figure.get_axes()[0]
-    lines = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
-    assert [line.get_ydata().tolist() for line in lines] == [[0.9, 0.5, 0.1]] * 2
-    ticks = [label.get_text() for label in axes.get_xticklabels()]
-    assert ticks == ["trained", "+ conv2", "+ conv1", "untrained", "retrained"]
+    labels = ["trained", "+ conv2 random", "+ conv1 random", "untrained network", "retrained network"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == labels
+    (legend,) = drawn.figure.legends
+    assert [name.get_text() for name in legend.get_texts()] == ["deconv", "gradient", "limit"]
     assert "random weights, deconv 0.10 (absolute)" in drawn.alt
-    alone = figures.cascade_lines(checks())
-    assert len(alone.figure.get_axes()[0].get_xticklabels()) == 3
+    alone = figures.cascade_dots(checks())
+    assert len(alone.figure.get_axes()[0].get_yticklabels()) == 3
