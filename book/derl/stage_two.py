@@ -39,7 +39,7 @@ class OnDisk:
     def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
         cache_dir().mkdir(parents=True, exist_ok=True)
-        self._file = TemporaryFile(dir=cache_dir())
+        self._file = TemporaryFile(dir=cache_dir())  # noqa: SIM115, open as long as this object
 
     def append(self, rows: Tensor) -> None:
         """Write float16 ``rows`` (B, …) behind those that are there."""
@@ -53,7 +53,7 @@ class OnDisk:
         return torch.from_numpy(mapped.reshape(-1, *self.shape[2:])[places.numpy()])
 
 
-IN_MEMORY = 3 << 29
+MOST_IN_MEMORY = 3 << 29
 """Bytes of the residues of one generator up to which they are kept in memory, and above which on disk."""
 
 Inputs = Mapping[str, Tensor | OnDisk]
@@ -111,7 +111,7 @@ def residues_of(
     generator: nn.Module, views: Tensor, *, batch_size: int = 128, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor | OnDisk]:
     """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the
-    frozen ``generator``; on disk where they have more than ``IN_MEMORY`` bytes.
+    frozen ``generator``; on disk where they have more than ``MOST_IN_MEMORY`` bytes.
 
     In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError
     where a value is not finite or too large for float16: of such a generator no residue is worth learning
@@ -152,7 +152,7 @@ def _asked(
             answers = {name: values.half().cpu() for name, values in ask(pictures).items()}
             if not outputs:
                 size = 2 * versions * count * sum(values[0].numel() for values in answers.values())
-                new = OnDisk if size > IN_MEMORY else partial(torch.empty, dtype=torch.float16)
+                new = OnDisk if size > MOST_IN_MEMORY else partial(torch.empty, dtype=torch.float16)
                 outputs = {name: new((versions, count, *v.shape[1:])) for name, v in answers.items()}
             for name, values in answers.items():
                 if not torch.isfinite(values).all():

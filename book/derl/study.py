@@ -249,8 +249,8 @@ def residue_study(
 
 
 def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0) -> Protocol:
-    """``protocol`` with at most ``most`` pictures to learn from in each fold and a third as many to choose by,
-    drawn from ``seed``; all are tested. 0: as it is.
+    """``protocol`` with at most ``most`` pictures to learn from in each fold, and a third as many to choose
+    by, drawn from ``seed``; all are tested. 0: as it is.
     """
     if not most:
         return protocol

@@ -90,7 +90,7 @@ def test_residues_too_large_for_memory_are_learned_from_disk_alike(
 ):
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
     in_memory, labels = residues_of(generator, views, batch_size=7), faces.labels(classes)
-    monkeypatch.setattr(stage_two, "IN_MEMORY", sum(v.numel() * 2 for v in in_memory.values()) - 1)
+    monkeypatch.setattr(stage_two, "MOST_IN_MEMORY", sum(v.numel() * 2 for v in in_memory.values()) - 1)
     on_disk = residues_of(generator, views, batch_size=7)
     assert all(isinstance(values, OnDisk) for values in on_disk.values())
     assert {n: v.shape for n, v in on_disk.items()} == {n: v.shape for n, v in in_memory.items()}
