@@ -89,7 +89,7 @@ def laptop_parts() -> dict[str, Callable[[], object]]:
     parts: dict[str, Callable[[], object]] = {}
     for request in dict.fromkeys(request for p in parameters.values() for request in p.face_requests):
         if request.name in DOMAINS:
-            parts[str(request)] = partial(open_faces, request, progress=False)
+            parts[str(request)] = partial(open_faces, request)
     p = parameters["au_verification"]
     # The chapter takes the units that are shown often enough; here it is all.
     parts["au_verification: interventions"] = partial(

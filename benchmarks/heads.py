@@ -67,7 +67,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        faces = open_faces(FaceRequest("heads", PEOPLE, _PIXELS), progress=False)
+        faces = open_faces(FaceRequest("heads", PEOPLE, _PIXELS))
     except FerError as fault:
         print(f"skipped: {fault}")
         return

@@ -191,7 +191,7 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
 
     use_data_dir(data_dir)
     faces = read_anew(FaceRequest(name, size=size))
-    opened = open_every_picture(source_files(name), progress=True)
+    opened = open_every_picture(source_files(name))
     status = source_status(name)
     rows, equal = published_table(faces, published_counts(name)), equal_pictures(faces)
     differs = [row for row in rows if row["found"] != row["published"]]

@@ -130,9 +130,7 @@ def made_trials(size: TrialSize, seed: int, tell: Tell, sealed: bool = False) ->
 def made_label_trials(size: TrialSize, seed: int, tell: Tell, sealed: bool = False) -> list[LabelTrial]:
     """The ``trial_networks``, with what their filters answer and what moves them."""
     tell(f"rendering {size.labelled} people with labels, and {size.people} with one action unit at a time")
-    labelled = rendered_faces(
-        FaceRequest(FACES, size.labelled, LABELLED_SIZE, LABELLED_FROM + seed), progress=False
-    )
+    labelled = rendered_faces(FaceRequest(FACES, size.labelled, LABELLED_SIZE, LABELLED_FROM + seed))
     faces, trials = label_faces(labelled, people=size.people, face_seed=LABELLED_FROM + seed), []
     for number, (name, network) in enumerate(trial_networks(size, seed, sealed)):
         tell(f"network {name}: finding what moves its filters")

@@ -5,21 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 from book.populations import find_population
 from book.suite import outdated
+from book.yardstick import YARDSTICK, Calibration, Yardstick, tempered, yardstick_of
 from fer_lib.aus.detectors import Detector, Detectors
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.photo import changes, face_of
 from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.registry import open_faces, set_name
+from fer_lib.faces.registry import set_name
 from fer_lib.look.deconvolution import Projections, project
 from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses
-from fer_lib.stats.calibration import calibration_error
 from fer_lib.train.device import pick_device
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.photos import as_faces
@@ -27,34 +23,10 @@ from fer_lib.train.predict import predict
 from fer_lib.train.weights import load_weights
 from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError
-from ferbook.estimate import Estimate
 from ferbook.store import Run, current_run, open_run
 
 STRONGEST = 8
 """Filters whose projections are shown, those with the largest response, as Khorrami et al. 2015 chose."""
-
-TEMPERATURES = (1 / 8, 8.0)
-"""Between which the temperature is looked for: where every validation picture is named rightly, none is low
-enough."""
-
-_ROUNDING = 1e-3
-"""Share of a response by which it may differ with the batch that it was computed in."""
-
-USUAL = 0.95
-"""Share of the test pictures that count as usual."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The ``temperature`` that the logits are divided by, fitted on ``fitted_on`` validation pictures, and
-    the expected calibration error on ``tested_on`` test pictures ``before`` and ``after``.
-    """
-
-    temperature: float
-    fitted_on: int
-    tested_on: int
-    before: Estimate
-    after: Estimate
 
 
 @dataclass(frozen=True)
@@ -155,28 +127,12 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     return [TrainedNetwork("this run's", model, training.artefact("lesson", Lesson))], detectors
 
 
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (N, C) as they are once the logits are divided by ``temperature`` > 0 (Guo et al. 2017,
-    arXiv 1706.04599, section 4.2).
-    """
-    return softmax(np.log(np.clip(np.asarray(probabilities, np.float64), 1e-12, None)) / temperature, axis=1)
-
-
-def fitted_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature within ``TEMPERATURES`` at which the cross-entropy of ``labels`` (N,) is least."""
-
-    def loss(log: float) -> float:
-        return -np.log(tempered(probabilities, np.exp(log))[np.arange(len(labels)), labels]).mean()
-
-    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
-
-
 def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
     """Ask the networks of ``run`` about the largest face in the picture at ``path``; ``cropped``: it is the
-    crop of a face already.
+    crop of a face already. What they say of the faces that they know is read where the run keeps it.
 
     Raises RunStoreError as ``networks_of``; DataError as ``photo.face_of``, for a picture in which all pixels
-    are alike, and where the faces that the network learned from are not here.
+    are alike, and where those faces are needed and not here.
     """
     device = pick_device()
     networks, detectors = networks_of(run, device)
@@ -186,18 +142,13 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
     picture, crop, window, faces_found = face_of(path, size, faces, cropped=cropped)
     if np.ptp(crop) == 0:
         raise DataError(f"{path}: all pixels of the face are alike; there is nothing to explain")
-    own, fold = as_faces(crop[None]), first.lesson.fold_of(open_faces(first.lesson.faces))
-    valid, test = fold.split("valid"), fold.split("test")
+    own = as_faces(crop[None])
     raw = [predict(each.model, own, device=device) for each in networks]
-    on_valid = [predict(each.model, valid, device=device) for each in networks]
-    labels = valid.labels(first.lesson.classes)
-    temperatures = [fitted_temperature(each, labels) for each in on_valid]
     layer = detectors.layer if detectors else last_conv(first.model)
-    own_maxima, valid_maxima, others = (
-        maximal_responses(first.model, some, layer).maxima for some in (own, valid, test)
-    )
+    known = _kept_yardstick(run, networks, layer) or yardstick_of(networks, layer, device)
+    own_maxima = maximal_responses(first.model, own, layer).maxima
     by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
-    above, highest = (valid_maxima < own_maxima).mean(axis=0), valid_maxima.max(axis=0) * (1 + _ROUNDING)
+    above = known.shares_below(own_maxima[0])
 
     def answer(number: int) -> Answer:
         return Answer(number, float(own_maxima[0, number]), float(above[number]), by_filter.get(number))
@@ -217,9 +168,11 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         window=window,
         faces_found=faces_found,
         changed=changes(path),
-        probabilities=np.concatenate(list(map(tempered, raw, temperatures))),
+        probabilities=np.concatenate(
+            [tempered(p, known.temperatures[each.name]) for p, each in zip(raw, networks, strict=True)]
+        ),
         raw=raw[0][0],
-        calibration=_calibration(first, test, temperatures[0], len(valid), device),
+        calibration=known.calibration,
         layer=layer,
         strongest=strongest,
         projections=project(
@@ -227,18 +180,18 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         ),
         units=units if detectors else None,
         filters=own_maxima.shape[1],
-        beyond=int((own_maxima > highest).sum()),
-        usual=int(np.quantile((others > highest).sum(axis=1), USUAL, method="higher")),
+        beyond=int(known.beyond(own_maxima)[0]),
+        usual=known.usual,
     )
 
 
-def _calibration(
-    network: TrainedNetwork, test: FaceSet, temperature: float, fitted_on: int, device: torch.device
-) -> Calibration:
-    probabilities, labels = predict(network.model, test, device=device), test.labels(network.lesson.classes)
-    groups = independent_groups(test)
-    before, after = (
-        calibration_error(each, labels, groups, draws=1000, seed=0)
-        for each in (probabilities, tempered(probabilities, temperature))
-    )
-    return Calibration(temperature, fitted_on, len(test), before, after)
+def _kept_yardstick(run: Run, networks: list[TrainedNetwork], layer: str) -> Yardstick | None:
+    """What ``run`` keeps of the faces that these ``networks`` know; None where it is of others, or of older
+    code, which kept none.
+    """
+    result = run.result("au_verification")
+    if not (result.folder / "artefacts" / f"{YARDSTICK}.json").is_file():
+        return None
+    kept = result.artefact(YARDSTICK, Yardstick)
+    fits = kept.layer == layer and all(each.name in kept.temperatures for each in networks)
+    return kept if fits and networks[0].name == kept.first else None

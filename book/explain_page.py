@@ -9,7 +9,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image, ImageDraw
 
-from book.explain import USUAL, Explanation
+from book.explain import Explanation
+from book.yardstick import USUAL
 from ferbook.text import bounds_text, number_text
 from synthetic_faces.facs import ACTION_UNITS
 

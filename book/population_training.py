@@ -57,7 +57,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     """
     started = perf_counter(), process_time()
     population, seed = member.population, member.seed
-    faces = open_faces(population.faces, progress=False)
+    faces = open_faces(population.faces)
     labelled = faces.labelled()
     protocol = protocol_of(labelled)
     classes = protocol.classes
@@ -94,7 +94,7 @@ def train_network(member: Member, device: torch.device) -> dict:
         model.load_state_dict(weights)
         by_epoch.append(predict(model, test, device=device).argmax(1))
     model.load_state_dict(training.checkpoints[best_epoch])
-    anew = [open_faces(population.fresh, progress=False).labelled()] if population.fresh else []
+    anew = [open_faces(population.fresh).labelled()] if population.fresh else []
     answers, by_heart, *of_fresh = (
         predict(model, split, device=device) for split in (test, training_split, *anew)
     )

@@ -39,7 +39,7 @@ class FaceSession(ferbook.session.Session):
 
     def faces(self) -> FaceSet:
         """The face set that the parameters name; its checksum goes into the run's record."""
-        faces = open_faces(self.params.face_request, progress=False)
+        faces = open_faces(self.params.face_request)
         self.note(data=_about(faces, faces.name))
         return faces
 
@@ -67,7 +67,7 @@ class FaceSession(ferbook.session.Session):
             )
         if not source_status(name)["found"]:
             return None
-        faces = open_faces(declared[0], progress=False)
+        faces = open_faces(declared[0])
         self.note(beside=[*self._record.get("beside", []), _about(faces, faces.name)])
         return faces
 

@@ -23,6 +23,7 @@ from ferbook.notebook import code_cells, faults_of_execution, read_notebook, wit
 from ferbook.owner import die_with_owner, end_with_parent, held, now
 from ferbook.records import read_json
 from ferbook.state import reasons_against
+from ferbook.steps import STEPS_VARIABLE
 from ferbook.store import Run, write_json
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
@@ -99,6 +100,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         os.environ |= bare_jupyter(Path(bare))
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
+        os.environ[STEPS_VARIABLE] = str(run.steps_file(chapter.name))
         # What libraries say to their authors would stand on the page, with a machine's path.
         os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
         target = staging / f"{chapter.name}.ipynb"

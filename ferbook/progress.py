@@ -1,17 +1,18 @@
-"""What the user sees while chapters run: one line each, with cells done and time."""
+"""What the user sees while chapters run: one line each, with cells done, how far the work in a cell is, and
+time.
+"""
 
 import subprocess
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 
 from ferbook.records import read_json
 from ferbook.state import ChapterState
+from ferbook.steps import INTERVAL, MINUTE
 from ferbook.store import Run
-
-INTERVAL = 0.5
-"""Seconds between two looks at the chapters' progress files."""
 
 
 def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> None:
@@ -26,10 +27,11 @@ def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> No
         MofNCompleteColumn(),
         TextColumn("cells"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[steps]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         for state in stale:
-            progress.add_task(state.chapter, start=False, total=None)
+            progress.add_task(state.chapter, start=False, total=None, steps="", due=MINUTE)
         while True:
             ended = process.poll() is not None
             for task in progress.tasks:
@@ -40,7 +42,9 @@ def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> No
 
 
 def _show(run: Run, progress: Progress, task: Task) -> None:
-    """How far the task's chapter is: a bar on a terminal, a line at begin and end elsewhere."""
+    """How far the task's chapter is: a bar on a terminal, elsewhere a line at begin and end, and every minute
+    between.
+    """
     chapter = task.description
     finished, file = run.marker(chapter).exists(), run.progress_file(chapter)
     if task.finished or not file.exists():  # before the kernel works there is none
@@ -51,7 +55,13 @@ def _show(run: Run, progress: Progress, task: Task) -> None:
         progress.start_task(task.id)
         lines.append(f"{chapter}: running, {state['cells']} cells")
     count = state["cells"] if finished else state["cell"] - 1
-    progress.update(task.id, completed=count, total=state["cells"])
+    steps = ""
+    with suppress(OSError):  # no work in this cell that says how far it is
+        steps = run.steps_file(chapter).read_text(encoding="utf-8")
+    progress.update(task.id, completed=count, total=state["cells"], steps=steps)
+    if task.elapsed >= task.fields["due"] and not finished:
+        progress.update(task.id, due=task.elapsed + MINUTE)
+        lines.append(f"{chapter}: cell {state['cell']} of {state['cells']}{steps and f', {steps}'}")
     if finished:
         lines.append(f"{chapter}: finished after {task.elapsed:.0f} s")
     for line in lines if progress.disable else ():

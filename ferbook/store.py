@@ -293,6 +293,10 @@ class Run:
         """How far the chapter's execution has come."""
         return self.work / "progress" / f"{chapter}.json"
 
+    def steps_file(self, chapter: str) -> Path:
+        """How far the work in the chapter's present cell has come, in words; absent where nothing says it."""
+        return self.work / "progress" / f"{chapter}.steps"
+
     def log_file(self, chapter: str) -> Path:
         """What the chapter's execution printed."""
         return self.work / "logs" / f"{chapter}.log"

@@ -6,7 +6,7 @@ sensor's noise, so they differ in nothing but their action units.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,9 +72,11 @@ def render_script(
     workers: int | None = None,
     cache: Path | None = None,
     head: Path | None = None,
+    advance: Callable[[int], object] = lambda number: None,
 ) -> dict[str, np.ndarray]:
     """``pixels``, ``masks`` and ``landmarks`` (as of ``produce.produce``) of the pictures of ``script``, in
-    its order, of people of ``domain``, taken as this domain takes them; ``head`` as in ``render_people``.
+    its order, of people of ``domain``, taken as this domain takes them; ``head`` and ``advance`` as in
+    ``render_people``.
 
     Person k of ``seed`` is that of the domain's sets. What the camera computes from a whole picture (levels,
     contrast) is left out: it would carry a movement of the mouth to the forehead.
@@ -87,9 +89,8 @@ def render_script(
         request = {"domain": domain, "seed": seed, "person": person, "takes": script.takes[rows].tolist()}
         jobs.append(Job(len(rows), request | {"intensities": script.intensities[rows].tolist()}))
     arrays = empty_arrays(len(script.people), size)
-    render_people(
-        f"{__name__}:render_takes", jobs, arrays, size=size, workers=workers, cache=cache, head=head
-    )
+    task = f"{__name__}:render_takes"
+    render_people(task, jobs, arrays, size=size, workers=workers, cache=cache, head=head, advance=advance)
     place = np.argsort(np.concatenate(order))
     return {name: array[place] for name, array in arrays.items()}
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ferbook", "synthetic_faces", "fer_lib", "book")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "book").glob("*/*.ipynb"))
-LEAVES = {"ferbook.estimate", "ferbook.errors", "ferbook.files"}
+LEAVES = {"ferbook.estimate", "ferbook.errors", "ferbook.files", "ferbook.steps"}
 """What ``fer_lib`` takes of the engine."""
 LIBRARY = ("paths", "stats", "faces", "names", "nets", "train", "look", "aus")
 """The rooms of ``fer_lib``: each imports only from those before it."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.derl.pairs import neutral_pairs
+from book.derl.pairs import is_neutral
 from book.derl.stage_two import ResidueRecipe
 from book.derl.study import (
     CNN,
@@ -23,6 +23,7 @@ from book.derl.study import (
     one_fold,
     residue_study,
 )
+from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol
 from fer_lib.nets.derl import Generator
@@ -44,10 +45,10 @@ def fewer_people(faces: FaceSet, protocol: Protocol, fold: int, share: float, se
     people only: so many passes over each of their pictures that the steps stay the same.
 
     People are drawn from ``seed``, fewer of them among more; further ones are taken where a class would have
-    no picture.
+    no picture. A picture of somebody who is not named stands for a person.
     """
     train, table = protocol.folds[fold].train, faces.labelled().table
-    subjects, emotions = (table[name].to_numpy(dtype=object)[train] for name in ("subject", "emotion"))
+    subjects, emotions = named_alone(table["subject"])[train], table["emotion"].to_numpy(dtype=object)[train]
     order = np.random.default_rng((seed, fold)).permutation(np.unique(subjects.astype(str)))
     count = max(1, round(share * len(order)))
     while set(emotions[np.isin(subjects, order[:count])]) < set(emotions):
@@ -73,8 +74,9 @@ def learn_curve(
     All else is as of ``residue_study``: the steps, the people who choose the epoch and those who are tested.
     """
     labelled = faces.labelled()
-    subjects = labelled.table["subject"].to_numpy(str)
-    oracle = () if neutral_pairs(labelled).left_out else (TRUE_DIFFERENCE,)
+    subjects = named_alone(labelled.table["subject"])
+    at_rest = subjects[is_neutral(labelled) & labelled.table["subject"].ne("").to_numpy()]
+    oracle = (TRUE_DIFFERENCE,) if np.isin(subjects, at_rest).all() else ()
     trainings, answers = [], []
     for name, share in SHARES.items():
         conditions = (*(() if name == _ALL else CURVE_CONDITIONS), *oracle)

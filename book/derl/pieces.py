@@ -115,7 +115,7 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
     """
     started = perf_counter(), process_time()
     p = piece.population.parameters
-    faces = open_faces(piece.population.faces, progress=False).labelled()
+    faces = open_faces(piece.population.faces).labelled()
     lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
     number, _, what = piece.seed.partition("-")
     shutil.rmtree(piece.folder, ignore_errors=True)

@@ -21,13 +21,14 @@ from book.derl.adversary import TERMS, Adversary
 from book.derl.pairs import Lessons, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
-from fer_lib.train.callbacks import Averaging
+from fer_lib.train.callbacks import Averaging, Epochs
 from fer_lib.train.curve import LossWatch
 from fer_lib.train.learner import repeatable, silent_learner
 from fer_lib.train.objective import rate_of
 from fer_lib.train.precision import Precision, PrecisionName, choose_precision, leave_autocast
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
+from ferbook.steps import steps
 
 SILENT = 0.01
 """A discriminator whose mean hinge loss in an epoch is below this is always right and sure of it: the game is
@@ -171,7 +172,8 @@ def train_generator(
         learner = gan_learner(inputs, targets, recipe, seed=seed, device=device, **further)
         generator, discriminator = learner.model, learner.adversary.discriminator
         try:
-            learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
+            with steps("epochs", recipe.epochs) as advance:
+                learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True, cbs=Epochs(advance))
         finally:
             leave_autocast(learner.cbs, learner.dls.device)
     if learner.gan_curve.divergence is not None:

@@ -6,7 +6,7 @@ are trained by one recipe; then all are scored on the same people.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from book.derl import stage_two
 from book.derl.pairs import neutral_pairs
 from fer_lib.aus.presence import named_alone
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
+from fer_lib.faces.subsets import random_rows
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.derl import Generator, ResidueClassifier
 from fer_lib.nets.evaluating import evaluating
@@ -232,6 +233,7 @@ def residue_study(
             rows[fold].append((condition.name, seed, fold, parameter_count(model), condition.frozen, best))
             models[fold][condition.name] = model
             answers[fold].append(stage_two.predict_inputs(model, inputs, test, device=device))
+        del condition, inputs  # before the residues of the next generator are computed
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
     return [
         one_fold(
@@ -244,6 +246,22 @@ def residue_study(
         )
         for fold in folds
     ]
+
+
+def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0) -> Protocol:
+    """``protocol`` with at most ``most`` pictures to learn from in each fold, and a third as many to choose
+    by, drawn from ``seed``; all are tested. 0: as it is.
+    """
+    if not most:
+        return protocol
+    folds = []
+    for number, fold in enumerate(protocol.folds):
+        rows = np.sort(np.concatenate([fold.train, fold.valid, fold.test]))
+        pictures = fold_faces(faces, protocol, number)
+        places = random_rows(pictures, {"train": most, "valid": -(-most // 3), "test": len(rows)}, seed)
+        split = pictures.table["split"].to_numpy()[places]
+        folds.append(Fold(*(rows[places[split == part]] for part in SPLITS)))
+    return replace(protocol, folds=tuple(folds))
 
 
 def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
@@ -278,6 +296,7 @@ def _on_residues(
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
                 build = partial(ResidueClassifier, channels, n_classes)
                 yield _Condition(slug, frozen, partial(_same, inputs), build)
+        del residues, alone, inputs
 
 
 def _on_pictures(

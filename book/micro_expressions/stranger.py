@@ -56,7 +56,7 @@ def strangers_to(
     Raises ParameterError where the networks take pictures of another size than those of ``faces``.
     """
     lesson = networks[0].lesson
-    lesson_faces = open_faces(lesson.faces, progress=False)
+    lesson_faces = open_faces(lesson.faces)
     if lesson_faces.size != faces.size:
         raise ParameterError(
             f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {networks[0].name} network "

@@ -12,6 +12,7 @@ from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from fer_lib.names import AssociationMeasure
 from ferbook.errors import DataError, ParameterError
+from ferbook.steps import steps
 
 MOST_VALUES = 2**27
 """Values (permutations × filters × action units) held at a time: 512 MiB in float32."""
@@ -224,12 +225,14 @@ def permuted_values(
         labels = torch.tensor(present[:, units].T, dtype=torch.float32, device=device)
         at_once = max(1, MOST_LABELS // (len(units) * len(rows)))
         offset = 0
-        for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
-            for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
-                permuted = labels[:, part].flatten(0, 1)
-                scores = score(permuted)[0].unflatten(0, (len(units), len(part)))
-                values[offset : offset + len(part), units] = scores.transpose(0, 1)
-                offset += len(part)
+        with steps("permutations", permutations) as advance:
+            for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
+                for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
+                    permuted = labels[:, part].flatten(0, 1)
+                    scores = score(permuted)[0].unflatten(0, (len(units), len(part)))
+                    values[offset : offset + len(part), units] = scores.transpose(0, 1)
+                    offset += len(part)
+                    advance(len(part))
     # Where blocks differ in length a permutation can leave a unit without a picture: it shows no association.
     return values.nan_to_num_(nan=0)
 

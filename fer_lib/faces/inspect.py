@@ -7,30 +7,24 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, is_litter, read_grey
 from ferbook.errors import DataError
+from ferbook.steps import steps
 
 
-def open_every_picture(files: list[Path], progress: bool = False) -> int:
+def open_every_picture(files: list[Path]) -> int:
     """Open all of ``files`` that are pictures, and test all archives among them; returns how many of both
     there are.
 
-    Readers keep a few pictures of each sequence, and so would not notice that another is damaged.
-    ``progress``: show a bar, if stderr is a terminal. Raises DataError that names the first file that cannot
-    be read.
+    Readers keep a few pictures of each sequence, and so would not notice that another is damaged. Raises
+    DataError that names the first file that cannot be read.
     """
     files = [file for file in files if file.suffix.lower() in (*SUFFIXES, ".zip") and not is_litter(file)]
-    console = Console(stderr=True)
-    with ThreadPoolExecutor() as threads:
-        outcomes = threads.map(_open, files)
-        hidden = not (progress and console.is_terminal)
-        for _ in track(outcomes, "pictures", len(files), console=console, transient=True, disable=hidden):
-            pass
+    with ThreadPoolExecutor() as threads, steps("pictures", len(files)) as advance:
+        for _ in threads.map(_open, files):
+            advance(1)
     return len(files)
 
 

@@ -41,9 +41,8 @@ SEAL = ".sealed.json"
 """Lies in the folder of a set that ``seal_copy`` has sealed."""
 
 
-def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
-    """The faces of ``request``, from the cache if their content key is known there; ``progress``: show a bar
-    while they are rendered.
+def open_faces(request: FaceRequest) -> "FaceSet":
+    """The faces of ``request``, from the cache if their content key is known there.
 
     Raises ParameterError for an unknown name, a wrong size, an option of a real set, or other ``clip_frames``
     than the default for a set without clips, DataError where the set is absent, incomplete or damaged.
@@ -53,7 +52,7 @@ def open_faces(request: FaceRequest, *, progress: bool = True) -> "FaceSet":
         require_source(source.name)
         from fer_lib.faces.rendered import rendered_faces
 
-        return rendered_faces(request, progress=progress)
+        return rendered_faces(request)
 
     folder, files = _copy(source)
     _require_sealed(source, folder, files)  # of what the cache holds, too

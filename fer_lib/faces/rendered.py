@@ -1,15 +1,10 @@
 """Face sets of the generator: its rows and pictures, with splits of people and FACS codes; cached."""
 
-import contextlib
 import re
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import Progress
 
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
@@ -19,6 +14,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.splits import split_people
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError
+from ferbook.steps import steps
 from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named
 from synthetic_faces.facs import AUS
 from synthetic_faces.ict_facekit import model_digest
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
     from synthetic_faces.studio import Studio
 
 
-def rendered_faces(request: FaceRequest, *, progress: bool = True) -> FaceSet:
+def rendered_faces(request: FaceRequest) -> FaceSet:
     """Grey pictures of synthetic people, those of ``request``; cached.
 
     With other numbers of people there are more or fewer sequences in proportion, see
@@ -40,8 +36,7 @@ def rendered_faces(request: FaceRequest, *, progress: bool = True) -> FaceSet:
     columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the same as FACS
     codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
     ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in ``game``
-    ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test. ``progress``:
-    show a bar, if stderr is a terminal.
+    ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test.
 
     Raises SettingError for a value out of range, a version that is not made here and an option that there is
     not, DataError and AssetError where the cache cannot be written.
@@ -49,7 +44,7 @@ def rendered_faces(request: FaceRequest, *, progress: bool = True) -> FaceSet:
     recipe = Recipe.of(request.name, request.subjects, request.size, request.face_seed, **request.options)
     kind = entry_kind(recipe, f"{recipe.subjects}-people")
     key = cache_key(recipe, clip_frames=request.clip_frames)
-    return cached(kind, key, lambda: render_set(recipe, request.clip_frames, progress=progress))
+    return cached(kind, key, lambda: render_set(recipe, request.clip_frames))
 
 
 def scripted_faces(
@@ -89,14 +84,12 @@ def entry_kind(recipe: Recipe, what: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "-", name)
 
 
-def render_set(
-    recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | None = None, progress: bool = False
-) -> FaceSet:
+def render_set(recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | None = None) -> FaceSet:
     """As ``rendered_faces``, made anew by ``workers`` processes (default: one per usable core, few on a
     GPU).
     """
     table = set_table(recipe, clip_frames)
-    with _bar(progress, recipe.domain, len(table)) as advance:
+    with steps("pictures rendered:", len(table)) as advance:
         arrays = produce(
             recipe,
             _choice(clip_frames),
@@ -144,15 +137,17 @@ def _choice(clip_frames: int) -> Choice:
 
 def render_ordered(script: Script, recipe: Recipe, workers: int | None = None) -> FaceSet:
     """As ``scripted_faces``, made anew; of ``recipe`` domain, size and seed count."""
-    arrays = render_script(
-        script,
-        recipe.domain,
-        recipe.size,
-        recipe.seed,
-        workers=workers,
-        cache=cache_dir(),
-        head=head_folder(recipe.domain),
-    )
+    with steps("pictures rendered:", len(script.people)) as advance:
+        arrays = render_script(
+            script,
+            recipe.domain,
+            recipe.size,
+            recipe.seed,
+            workers=workers,
+            cache=cache_dir(),
+            head=head_folder(recipe.domain),
+            advance=advance,
+        )
     table = script_table(script, recipe.domain)
     return FaceSet(f"{recipe.domain}-staged", table=table, mask_aus=AUS, **arrays)
 
@@ -163,15 +158,6 @@ def script_table(script: Script, domain: str) -> pd.DataFrame:
     table.insert(4, "emotion", UNLABELLED)
     table.insert(5, "split", "test")
     return table
-
-
-@contextlib.contextmanager
-def _bar(visible: bool, name: str, total: int) -> Iterator[Callable[[int], object]]:
-    """A progress bar on a terminal, nothing elsewhere: notebooks keep what is printed."""
-    hidden = not (visible and sys.stderr.isatty())
-    with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
-        task = bar.add_task(f"synthetic faces, {name}: pictures", total=total)
-        yield lambda pictures: bar.advance(task, pictures)
 
 
 def open_studio(size: int, seed: int = 0, domain: str = "lab") -> "Studio":

@@ -1,6 +1,6 @@
 """A moving average of the weights, which is what is validated and kept.
 
-Training pictures that are small at first and grow: early epochs cost less.
+Training pictures that are small at first and grow: early epochs cost less. And how far a training has come.
 """
 
 import math
@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ferbook.errors import ParameterError
+from ferbook.steps import Advance
 
 
 class Averaging(Callback):
@@ -79,3 +80,15 @@ class Growth(Callback):
 
     def before_epoch(self) -> None:
         self.dls.train.side = growing_side(self.epoch, self.n_epoch, self.start, self.end)
+
+
+class Epochs(Callback):
+    """Tells ``advance`` (of ``ferbook.steps``) batch by batch which part of an epoch is done."""
+
+    def __init__(self, advance: Advance) -> None:
+        super().__init__()
+        self.advance = advance
+
+    def after_batch(self) -> None:
+        if self.training:
+            self.advance(1 / self.n_iter)

@@ -20,11 +20,13 @@ from torch.nn import functional as F
 from fer_lib.names import Pooling, Schedule
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.batches import Batches
+from fer_lib.train.callbacks import Epochs
 from fer_lib.train.features import scaling
 from fer_lib.train.learner import silent_learner
 from fer_lib.train.objective import rate_of
 from fer_lib.train.precision import Precision
 from ferbook.errors import DataError, ParameterError
+from ferbook.steps import steps
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def train_clips(
         Precision("fp32", channels_last=False),
     )
     try:
-        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
+        with steps("epochs", recipe.epochs) as advance:
+            learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
         curve.close()
     return curve.training()

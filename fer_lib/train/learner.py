@@ -24,7 +24,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import face_loaders
-from fer_lib.train.callbacks import Averaging, Growth, growing_side
+from fer_lib.train.callbacks import Averaging, Epochs, Growth, growing_side
 from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.losses import build_loss
@@ -33,6 +33,7 @@ from fer_lib.train.precision import Precision, PrecisionName, choose_precision, 
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
 from ferbook.errors import FerError, ParameterError
+from ferbook.steps import steps
 
 MOMENTUM = 0.9
 """As in Khorrami et al. 2015."""
@@ -257,7 +258,8 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
     """
     model, curve = learner.model, learner.curve
     try:
-        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True)
+        with steps("epochs", recipe.epochs) as advance:
+            learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
         leave_autocast(learner.cbs, learner.dls.device)
         learner.objective.close()

@@ -16,6 +16,7 @@ from fer_lib.train.device import pick_device
 from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.weights import load_weights, read_record
 from ferbook.errors import DataError
+from ferbook.steps import steps
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,11 @@ def predict_pictures(
             return None, PicturePrediction(path, fault=str(fault))
         return crop, PicturePrediction(path, window=window, faces_found=count)
 
-    with ThreadPoolExecutor() as threads:
-        inputs = list(threads.map(load, paths))
+    inputs = []
+    with ThreadPoolExecutor() as threads, steps("pictures", len(paths)) as advance:
+        for each in threads.map(load, paths):
+            inputs.append(each)
+            advance(1)
     reading_end = time.perf_counter()
     crops = [crop for crop, _ in inputs if crop is not None]
     rows = iter(())

@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 
 from book import explain as explaining
-from book.explain import asked_run, explain, fitted_temperature, networks_of, tempered
+from book import yardstick
+from book.explain import asked_run, explain, networks_of
 from book.explain_page import explanation_page
 from book.training.chapter import TrainingParameters
 from fer_lib.aus.detectors import Detector, Detectors
@@ -70,7 +71,7 @@ def known():
 def runs(tmp_path, monkeypatch, known):
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(explaining, "open_faces", lambda *_, **__: known)
+    monkeypatch.setattr(yardstick, "open_faces", lambda *_, **__: known)
     return tmp_path / "runs"
 
 
@@ -152,26 +153,6 @@ def test_a_network_that_differs_from_its_digest_is_not_asked(run):
         networks_of(run, torch.device("cpu"))
 
 
-def test_a_temperature_divides_logits():
-    told = np.array([[0.8, 0.2]])
-    np.testing.assert_allclose(tempered(told, 1), told)
-    np.testing.assert_allclose(tempered(told, 2), [[2 / 3, 1 / 3]])
-    np.testing.assert_allclose(tempered([[1.0, 0.0]], 1), [[1, 0]], atol=1e-9)
-
-
-@pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
-def test_the_temperature_is_that_at_which_labels_were_drawn(truth):
-    generator = np.random.default_rng(0)
-    told = generator.dirichlet(np.full(4, 0.4), 20_000)
-    chances = tempered(told, truth).cumsum(axis=1)
-    labels = (generator.random((len(told), 1)) > chances).sum(axis=1).clip(max=3)
-    assert fitted_temperature(told, labels) == pytest.approx(truth, rel=0.05)
-
-
-def test_a_network_that_is_always_right_gets_the_lowest_temperature():
-    assert fitted_temperature(np.array([[0.9, 0.1]] * 5), np.zeros(5, int)) == pytest.approx(1 / 8, rel=0.01)
-
-
 def test_filters_are_ranked_placed_among_validation_pictures_and_joined_with_their_verdicts(
     run, photo, known
 ):
@@ -182,7 +163,7 @@ def test_filters_are_ranked_placed_among_validation_pictures_and_joined_with_the
     valid = LESSON.fold_of(known).split("valid")
     responses = explaining.maximal_responses(told.learned[0].model, valid, "relu2").maxima
     for each in told.strongest:
-        assert each.above == np.mean(responses[:, each.filter] < each.response)
+        assert each.above == pytest.approx(np.mean(responses[:, each.filter] < each.response), abs=0.006)
     # Of a unit's detectors the verified one comes first, whatever its association.
     assert {each.detector.au: each.filter for each in told.units} == {"AU12": 5, "AU4": 6}
     assert told.calibration.fitted_on == len(valid) and told.faces_found == 1
@@ -200,6 +181,29 @@ def test_a_validation_picture_is_beyond_nothing_and_a_strange_one_beyond_much(ru
     Image.fromarray(spot).save(tmp_path / "spot.png")
     told = explain(run, tmp_path / "spot.png", cropped=True)
     assert told.beyond > told.usual and "is unlike those that" in explanation_page(told)
+
+
+def test_what_the_run_keeps_of_the_known_faces_is_read_and_they_are_not_needed(
+    run, photo, known, monkeypatch
+):
+    told = explain(run, photo)
+    networks, found = networks_of(run, torch.device("cpu"))
+    kept = yardstick.yardstick_of(networks, found.layer, "cpu")
+    finish(run, "au_verification", detectors=FOUND, yardstick=kept)
+
+    def absent(*_):
+        raise AssertionError("the faces are rendered")
+
+    monkeypatch.setattr(yardstick, "open_faces", absent)
+    again = explain(run, photo)
+    assert again.calibration == told.calibration and again.strongest == told.strongest
+    assert (again.beyond, again.usual) == (told.beyond, told.usual)
+    np.testing.assert_array_equal(again.probabilities, told.probabilities)
+    # Of another layer, or of networks that are not those asked, it says nothing.
+    for other in ({"layer": "relu1"}, {"first": "published 1"}, {"temperatures": {"published 1": 1.0}}):
+        finish(run, "au_verification", detectors=FOUND, yardstick=kept.model_copy(update=other))
+        with pytest.raises(AssertionError, match="rendered"):
+            explain(run, photo)
 
 
 class Read(HTMLParser):

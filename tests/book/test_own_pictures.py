@@ -19,7 +19,7 @@ COMMAND = ["run", "au_verification", "--profile", "smoke", "--faces", "mine", "-
 @pytest.fixture
 def data(tmp_path):
     """``FER_DATA`` with the page's set ``mine``: of each of six people a face at rest and one that is not."""
-    faces = open_faces(FaceRequest("lab", 9), progress=False)
+    faces = open_faces(FaceRequest("lab", 9))
     rows = [["path", "subject", "emotion", "split", "cropped"]]
     folder = tmp_path / "data" / "mine"
     folder.mkdir(parents=True)

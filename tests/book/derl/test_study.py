@@ -2,6 +2,8 @@
 says.
 """
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,14 @@ import torch
 from book.derl import stage_two
 from book.derl.stage_one import settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import CONTEST_CONDITIONS, cnn_features, equal_cnn, joined, residue_study
+from book.derl.study import (
+    CONTEST_CONDITIONS,
+    cnn_features,
+    equal_cnn,
+    fewer_pictures,
+    joined,
+    residue_study,
+)
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
@@ -187,6 +196,34 @@ def test_a_fold_that_cannot_be_trained_is_told_before_anything_is(posed, protoco
     with pytest.raises(DataError, match="no training picture of happiness"):
         run(posed, broken, generators, folds=(0, 1))
     assert not given
+
+
+def test_fewer_pictures_are_drawn_of_those_to_learn_from_and_to_choose_by_alone(posed, protocol):
+    fewer, labelled = fewer_pictures(posed, protocol, 7, seed=1), posed.labelled()
+    for own, whole in zip(fewer.folds, protocol.folds, strict=True):
+        assert (len(own.train), len(own.valid)) == (7, 3) and len(whole.train) > 7
+        assert np.isin(own.train, whole.train).all() and np.isin(own.valid, whole.valid).all()
+        np.testing.assert_array_equal(own.test, whole.test)
+        assert (np.diff(own.train) > 0).all()
+        assert set(labelled.select(own.train).table["emotion"]) == set(protocol.classes)
+    assert not np.array_equal(fewer.folds[0].train, fewer_pictures(posed, protocol, 7, seed=2).folds[0].train)
+    assert fewer_pictures(posed, protocol, 0) is protocol
+
+
+def test_the_residues_of_one_generator_are_gone_when_those_of_the_next_are_computed(
+    posed, protocol, generators, monkeypatch
+):
+    kept, alive, compute = [], [], stage_two.residues_of
+
+    def spy(*arguments, **options):
+        alive.append(sum(each() is not None for each in kept))
+        residues = compute(*arguments, **options)
+        kept.extend(map(weakref.ref, residues.values()))
+        return residues
+
+    monkeypatch.setattr(stage_two, "residues_of", spy)
+    run(posed, protocol, generators)
+    assert alive == [0, 0, 0] and kept
 
 
 def test_only_folds_that_every_seed_has_are_joined(posed, protocol, generators):

@@ -382,7 +382,7 @@ def test_a_fingerprint_follows_the_code_that_reads_the_set_and_no_other():
 def test_synthetic_faces_get_the_arguments_they_were_asked_for(data, monkeypatch):
     asked = []
     monkeypatch.setattr(rendered, "render_set", lambda *given, **_: asked.append(given) or toy_faces(16, 0))
-    open_faces(FaceRequest("lab", 11, 64, face_seed=5), progress=False)
+    open_faces(FaceRequest("lab", 11, 64, face_seed=5))
     open_faces(FaceRequest("micro", clip_frames=0))
     assert asked == [(Recipe("lab", 11, 64, 5), 16), (Recipe("micro", 26, 96, 0), 0)]
 

@@ -1,0 +1,73 @@
+"""How far a long piece of work has come, said where somebody reads it: in the file that `ferbook run` watches,
+as a bar on a terminal, elsewhere as a line a minute; and never in a notebook, which would keep it.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+STEPS_VARIABLE = "FER_STEPS"
+"""Names the file into which a chapter's process writes how far its work has come."""
+
+INTERVAL = 0.5
+"""Seconds between two looks at a file, or at a bar."""
+
+MINUTE = 60.0
+"""Seconds between two lines where there is no terminal."""
+
+Advance = Callable[[float], object]
+
+
+@contextmanager
+def steps(what: str, total: float) -> Iterator[Advance]:
+    """Work of ``total`` steps, called ``what`` ("epochs", "pictures"). The work calls what it is given with
+    the number of steps that it did since the last call.
+    """
+    with _reader() as (pause, tell):
+        began, place = monotonic(), 0.0
+        due = began + pause
+
+        def advance(count: float = 1) -> None:
+            nonlocal place, due
+            place, now = place + count, monotonic()
+            if now >= due and place:
+                due = now + pause
+                left = (now - began) * max(0.0, total / place - 1)
+                tell(steps_text(what, place, total, left), place / total)
+
+        yield advance
+
+
+def steps_text(what: str, place: float, total: float, left: float) -> str:
+    """``epochs 2.4 of 12, about 40 s left``, where it takes ``left`` seconds more."""
+    digits = 0 if round(place, 3) % 1 == 0 else 1
+    time = f"{left:.0f} s" if left < 2 * MINUTE else f"{left / MINUTE:.0f} min"
+    return f"{what} {place:,.{digits}f} of {total:,.0f}, about {time} left"
+
+
+@contextmanager
+def _reader() -> Iterator[tuple[float, Callable[[str, float], object]]]:
+    """Seconds between two times at which is told how far the work is, and how: by a text, and the share that
+    is done.
+    """
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if place := os.environ.get(STEPS_VARIABLE):
+        file = Path(place)
+        try:
+            yield INTERVAL, lambda text, _: file.write_text(text, encoding="utf-8")
+        finally:
+            file.unlink(missing_ok=True)
+    elif "ipykernel" in sys.modules:
+        yield MINUTE, lambda text, _: None
+    elif not console.is_terminal:
+        yield MINUTE, lambda text, _: console.print(text)
+    else:
+        with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
+            task = bar.add_task("", total=1)
+            yield INTERVAL, lambda text, share: bar.update(task, description=text, completed=share)

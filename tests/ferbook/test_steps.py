@@ -1,0 +1,73 @@
+"""How far a long piece of work has come: in a file, in lines, and never in a notebook."""
+
+import sys
+
+import pytest
+
+from ferbook import steps as module
+from ferbook.steps import STEPS_VARIABLE, steps, steps_text
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that ``steps`` reads, which a test moves on."""
+    times = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: times[-1])
+    return times
+
+
+def test_the_file_says_how_far_the_work_is_until_it_ends(clock, tmp_path, monkeypatch):
+    file = tmp_path / "training.steps"
+    monkeypatch.setenv(STEPS_VARIABLE, str(file))
+    with steps("epochs", 12) as advance:
+        advance(0.4)
+        assert not file.exists(), "not before half a second is over"
+        clock.append(130.0)
+        advance(2)
+        assert file.read_text() == "epochs 2.4 of 12, about 2 min left"  # 30 s · (12 / 2.4 - 1)
+        with steps("pictures", 2000) as inner:
+            clock.append(131.0)
+            inner(1000)
+            assert file.read_text() == "pictures 1,000 of 2,000, about 1 s left"
+        assert not file.exists()
+        clock.append(160.0)
+        advance(3.6)
+        assert file.read_text() == "epochs 6 of 12, about 60 s left"
+    assert not file.exists()
+
+
+def test_work_that_fails_leaves_nothing(clock, tmp_path, monkeypatch):
+    file = tmp_path / "x.steps"
+    monkeypatch.setenv(STEPS_VARIABLE, str(file))
+    with pytest.raises(KeyError), steps("epochs", 2) as advance:
+        clock.append(200.0)
+        advance(1)
+        raise KeyError
+    assert not file.exists()
+
+
+def test_where_there_is_no_terminal_a_line_a_minute_is_printed_to_stderr(clock, monkeypatch, capsys):
+    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    with steps("pictures rendered:", 6652) as advance:
+        for second in range(101, 280):
+            clock.append(float(second))
+            advance(10)
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.splitlines() == [
+        "pictures rendered: 600 of 6,652, about 10 min left",
+        "pictures rendered: 1,200 of 6,652, about 9 min left",
+    ]
+
+
+def test_a_notebook_opened_by_hand_keeps_nothing_of_it(clock, monkeypatch, capsys):
+    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    with steps("epochs", 2) as advance:
+        clock.append(1000.0)
+        advance(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_work_of_nothing_and_one_of_more_than_was_said_are_told_too():
+    assert steps_text("epochs", 3, 2, 0) == "epochs 3 of 2, about 0 s left"
