@@ -11,17 +11,6 @@ from ferbook.store import open_run
 MEAN = {"value": 3.5, "low": 3.0, "high": 4.0, "n": 10, "how": "over throws", "tolerance": 0.1}
 
 
-def test_a_run_made_again_agrees_to_the_last_digit(clone):
-    clone.ferbook("run", "--profile", "smoke", "--run", "a")
-    rows = clone.ferbook_json("check", "--run", "a", "--keep", "b")["chapters"]
-    assert [row["chapter"] for row in rows] == ["throws", "means"]
-    assert all(row["metrics"] == row["exact"] >= 1 and not row["faults"] + row["other"] for row in rows)
-    assert clone.ferbook_json("compare", "a", "b")["parameters"] == []
-    clone.ferbook("run", "means", "--profile", "smoke", "-p", "seed=7", "--run", "c")
-    again = clone.ferbook("check", "means", "--run", "c", "--keep", "b", expect=2)
-    assert "run 'b' exists with other parameters" in again and "seed 0 → 7" in again
-
-
 @pytest.fixture
 def pair(run, finish, monkeypatch):
     """Run ``a`` with both chapters finished, and how its copy comes out."""
