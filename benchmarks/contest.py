@@ -73,11 +73,11 @@ def print_ratio(name: str, seconds: pd.DataFrame, ours: str, *others: str, digit
         "benchmark": Path(sys.argv[0]).stem,
         "ratio": name,
         "rival": " or ".join(others),
-        **dict(zip(("value", "low", "high"), spread, strict=True)),
+        **{name: f"{part:.4g}" for name, part in zip(("value", "low", "high"), spread, strict=True)},
         "repetitions": len(ratios),
         "device": device_name(torch.device("cuda" if torch.cuda.is_initialized() else "cpu")),
         "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
+        "load": f"{os.getloadavg()[0]:.1f}",
         "versions": "; ".join(_versions()),
         "when": now(),
         "commit": git_commit(),
@@ -106,7 +106,7 @@ def keep_row(file: Path, row: Mapping[str, object]) -> None:
     )
     table = pd.concat([table[~same].astype(object), pd.DataFrame([row], dtype=object)])
     table = table.sort_values(["benchmark", "ratio", "device"])
-    write_atomically(file, table.to_csv(index=False, float_format="%.4g"))
+    write_atomically(file, table.to_csv(index=False))
 
 
 def peak_memory_mb(who: int = resource.RUSAGE_SELF) -> float:
