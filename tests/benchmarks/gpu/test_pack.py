@@ -1,4 +1,4 @@
-"""A checkout made light and whole again: nothing is lost, too much is refused, FER2013 comes out as it went in."""
+"""A checkout made light and whole again: nothing is lost, too much is refused, FER2013 stays as it is."""
 
 import subprocess
 from pathlib import Path

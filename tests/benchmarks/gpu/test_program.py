@@ -1,4 +1,4 @@
-"""The program for a GPU: why a GPU cannot be used, what an interruption leaves, and all of it on a processor."""
+"""The program for a GPU: why one cannot be used, what an interruption leaves, and all on a processor."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def machine(program, monkeypatch, tmp_path):
     [
         (
             {"usable": False, "built_for": None, "there": True},
-            "is built without CUDA; install a build with it",
+            "is built without CUDA; install a build",
         ),
         ({"usable": False, "there": False}, "there is no NVIDIA GPU here"),
         ({"usable": False}, r"built for CUDA 13.0, cannot use it: .*too old.*NVRM version: 470.1"),
