@@ -1,10 +1,16 @@
-"""What the benchmarks share: contestants that take turns, noise for them to work on, and what is printed."""
+"""What the benchmarks share: contestants that take turns, noise for them to work on, what is printed, and
+what is kept for the book's page.
+"""
 
 import argparse
+import os
 import resource
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,11 +18,17 @@ import torch
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.train.device import device_name
+from ferbook.environment import git_commit
+from ferbook.files import write_atomically
+from ferbook.owner import now
 
 SEED = 0
 CLOCKS = {"passed": time.perf_counter, "processor": time.process_time}
 """What passes and what the processor works: the latter is disturbed less where others use the machine (with
 one thread: a waiting thread counts as working)."""
+
+LEAST_TURNS = 5
+"""Of fewer turns a spread says little."""
 
 Contestants = Mapping[str, Callable[[], object]]
 
@@ -46,10 +58,55 @@ def print_speeds(seconds: pd.DataFrame, pictures: int) -> None:
 
 def print_ratio(name: str, seconds: pd.DataFrame, ours: str, *others: str, digits: int = 2) -> None:
     """How many times as fast ``ours`` is as the fastest of ``others``: the median over the turns of the ratio
-    within a turn, so that whatever else the machine does falls on all alike.
+    within a turn, so that whatever else the machine does falls on all alike; the smallest and the largest
+    turn. Kept in the file that the variable ``BENCH_CSV`` names, where there were ``LEAST_TURNS``.
     """
     ratios = seconds[list(others)].min(axis=1) / seconds[ours]
-    print(f"ratio {name} {ratios.median():.{digits}f}")
+    spread = ratios.median(), ratios.min(), ratios.max()
+    print(f"ratio {name} {{:.{digits}f}} [{{:.{digits}f}}, {{:.{digits}f}}]".format(*spread))
+    if "BENCH_CSV" not in os.environ:
+        return
+    if len(ratios) < LEAST_TURNS:
+        print(f"not kept: {len(ratios)} turns, {LEAST_TURNS} are needed")
+        return
+    row = {
+        "benchmark": Path(sys.argv[0]).stem,
+        "ratio": name,
+        "rival": " or ".join(others),
+        **{name: f"{part:.4g}" for name, part in zip(("value", "low", "high"), spread, strict=True)},
+        "repetitions": len(ratios),
+        "device": device_name(torch.device("cuda" if torch.cuda.is_initialized() else "cpu")),
+        "threads": torch.get_num_threads(),
+        "load": f"{os.getloadavg()[0]:.1f}",
+        "versions": "; ".join(_versions()),
+        "when": now(),
+        "commit": git_commit(),
+        "arguments": shlex.join(sys.argv[1:]),
+    }
+    keep_row(Path(os.environ["BENCH_CSV"]), row)
+
+
+def _versions() -> list[str]:
+    versions = []
+    for package in ("torch", "fastai", "torchvision", "captum", "scipy", "numpy"):
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def keep_row(file: Path, row: Mapping[str, object]) -> None:
+    """Put ``row`` into the CSV ``file``, in the place of an earlier one of the same ratio on that device."""
+    table = pd.read_csv(file, keep_default_na=False) if file.exists() else pd.DataFrame(columns=list(row))
+    same = (
+        table[["benchmark", "ratio", "device"]]
+        .eq([row["benchmark"], row["ratio"], row["device"]])
+        .all(axis=1)
+    )
+    table = pd.concat([table[~same].astype(object), pd.DataFrame([row], dtype=object)])
+    table = table.sort_values(["benchmark", "ratio", "device"])
+    write_atomically(file, table.to_csv(index=False))
 
 
 def peak_memory_mb(who: int = resource.RUSAGE_SELF) -> float:

@@ -2,7 +2,7 @@
 a time.
 
     python benchmarks/deconv.py [--size 96] [--pictures 1308] [--top 9] [--method deconv] [--neurons 24]
-    [--repeats 3]
+    [--repeats 5]
 
 The pairs are those of the atlas: 256 filters times their `--top` strongest pictures, from different people.
 The contestants take turns; a ratio is once of the time that passed and, on a CPU, once of processor time.
@@ -129,7 +129,7 @@ def grown_mb(run: Callable[[], object], device: torch.device) -> float:
 
 
 def main() -> None:
-    parser = options(__doc__, size=96, pictures=1308, top=9, neurons=24, repeats=3)
+    parser = options(__doc__, size=96, pictures=1308, top=9, neurons=24, repeats=5)
     parser.add_argument("--method", choices=list(CAPTUM), default="deconv")
     args = parser.parse_args()
     device = torch.device(args.device)

@@ -1,7 +1,7 @@
 """GAN steps in pictures per second: the library's learner against a bare loop, and its formats against one
 another.
 
-    python benchmarks/gan.py [--pairs 512] [--size 48] [--batch 32] [--epochs 1] [--repeats 3] [--device cpu]
+    python benchmarks/gan.py [--pairs 512] [--size 48] [--batch 32] [--epochs 1] [--repeats 5] [--device cpu]
 
 The pairs are noise. Each contestant trains the same two networks for ``epochs`` passes over them in the same
 batches, mirrored alike, and averages the generator's weights; a step is one of the discriminator and one of
@@ -92,7 +92,7 @@ def bare(learner: Learner, recipe: GanRecipe, device: torch.device) -> Callable[
 
 
 def main() -> None:
-    args = options(__doc__, pairs=512, size=48, batch=32, epochs=1, repeats=3).parse_args()
+    args = options(__doc__, pairs=512, size=48, batch=32, epochs=1, repeats=5).parse_args()
     seed_everything(SEED)
     pictures = noise(2 * args.pairs, args.size).pixels
     recipe = GanRecipe(epochs=args.epochs, batch_size=args.batch)

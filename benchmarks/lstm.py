@@ -2,7 +2,7 @@
 processes.
 
     python benchmarks/lstm.py [--people 26] [--clips 246] [--frames 16] [--features 300] [--seeds 3] [--epochs
-    5] [--repeats 3] [--device cpu]
+    5] [--repeats 5] [--device cpu]
 
 Features are noise, of clips of all lengths from half of ``frames`` on; the default sizes are those of CASME
 II. Each person is tested once, the three next ones validate, so there is a network per person and seed. Every
@@ -155,7 +155,7 @@ def torch_in_processes(task: Task, pool: ProcessPoolExecutor) -> None:
 
 def main() -> None:
     sizes = {"people": 26, "clips": 246, "frames": 16, "features": 300, "seeds": 3}
-    args = options(__doc__, **sizes, epochs=5, repeats=3).parse_args()
+    args = options(__doc__, **sizes, epochs=5, repeats=5).parse_args()
     task = random_clips(args)
     print(
         f"{len(task.seeds)} networks, {args.clips} clips of up to {args.frames} frames, {args.features} "

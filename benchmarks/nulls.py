@@ -1,7 +1,7 @@
 """Permutation nulls: seconds and memory of the whole, and how many times as fast as a loop over SciPy.
 
-    python benchmarks/nulls.py [--measures auroc kl] [--permutations 10000] [--filters 256] [--aus 15]
-    [--subjects 109]
+    python benchmarks/nulls.py [--measures auroc kl] [--permutations 2000] [--filters 256] [--aus 15]
+    [--subjects 109] [--sample 300] [--repeats 5]
 
 Every person shows 3 sequences of 4 pictures, so that 109 people make 1,308 pictures. Ours is
 ``permutation_null``: all permutations, filters and action units, with standardisation, p-values and the
@@ -14,19 +14,20 @@ maximum. Beside it, on the same permuted labels:
   ``kl``.
 
 The loops would take hours to days. They are timed on ``--sample`` calls spread over filters, action units and
-permutations, and scaled by the number of calls; their values must equal ours. Wall and processor seconds are
-both printed: where other programs run, the processor's say more, and the ratio is of those.
+permutations, and scaled by the number of calls; their values must equal ours. The contestants take turns.
+Wall and processor seconds are both printed: where other programs run, the processor's say more, and the ratio
+is of those; on a GPU, which works beside the processor, it is of the time that passed.
 """
 
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
 from book.au_verification.simulation import null_responses, simulated_presence
-from contest import SEED, machine, options, peak_memory_mb
+from contest import SEED, machine, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.aus.association import statistic
 from fer_lib.aus.measures import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes
 from fer_lib.aus.nulls import permutation_null
@@ -87,28 +88,27 @@ def numpy_loop(maxima: np.ndarray, measure: str) -> Loop:
     return {"auroc": auroc, "kl": kl}[measure]
 
 
-def seconds_per_call(loop: Loop, measure: str, maxima: np.ndarray, labels: np.ndarray, sample: int) -> float:
-    """Processor seconds per call over ``sample`` calls on permuted ``labels`` (P, N, A), after one that warms
-    up.
+def sampled_calls(loop: Loop, maxima: np.ndarray, labels: np.ndarray, sample: int) -> np.ndarray:
+    """Values (``sample``, 4) of as many calls on permuted ``labels`` (P, N, A): permutation, filter, action
+    unit, and what the loop says.
     """
     generator = np.random.default_rng(SEED)
-    places = [
-        tuple(int(generator.integers(n)) for n in (len(labels), maxima.shape[1], labels.shape[2]))
-        for _ in range(sample)
-    ]
-    loop(0, labels[0, :, 0])
-    start = time.process_time()
-    values = [loop(k, labels[p, :, a]) for p, k, a in places]
-    seconds = time.process_time() - start
+    sizes = len(labels), maxima.shape[1], labels.shape[2]
+    places = [tuple(int(generator.integers(n)) for n in sizes) for _ in range(sample)]
+    return np.array([(p, k, a, loop(k, labels[p, :, a])) for p, k, a in places])
+
+
+def require_equal(calls: np.ndarray, measure: str, maxima: np.ndarray, labels: np.ndarray) -> None:
+    """Raise AssertionError where ``sampled_calls`` are not what ours says."""
     ours = [
-        statistic(maxima[:, [k]], labels[p][:, [a]].astype(np.float32), measure)[0, 0] for p, k, a in places
+        statistic(maxima[:, [k]], labels[p][:, [a]].astype(np.float32), measure)[0, 0]
+        for p, k, a in calls[:, :3].astype(int)
     ]
-    np.testing.assert_allclose(values, ours, rtol=1e-6, atol=1e-9)
-    return seconds / sample
+    np.testing.assert_allclose(calls[:, 3], ours, rtol=1e-6, atol=1e-9)
 
 
 def main() -> None:
-    parser = options(__doc__, permutations=10_000, filters=256, aus=15, subjects=109, sample=300)
+    parser = options(__doc__, permutations=2_000, filters=256, aus=15, subjects=109, sample=300, repeats=5)
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=["auroc", "kl"])
     args = parser.parse_args()
     device = torch.device(args.device)
@@ -121,25 +121,33 @@ def main() -> None:
         f"{args.permutations} permutations x {args.filters} filters x {args.aus} action units on "
         f"{len(presence)} pictures, {machine(device)}"
     )
+    clock = "processor" if device.type == "cpu" else "passed"
     for measure in args.measures:
-        permutation_null(maxima[:, :8], presence, measure, permutations=250, device=device)
-        before = peak_memory_mb()
-        wall, cpu = time.perf_counter(), time.process_time()
-        null = permutation_null(
-            maxima, presence, measure, permutations=args.permutations, seed=SEED, device=device
+        print(f"-- {measure}; peak memory before {peak_memory_mb():.0f} MB")
+        loops = {"scipy": scipy_loop(maxima, measure)}
+        if measure in ("auroc", "kl"):
+            loops["numpy"] = numpy_loop(maxima, measure)
+        contestants = {
+            name: partial(sampled_calls, loop, maxima, labels, args.sample) for name, loop in loops.items()
+        }
+        for run in contestants.values():
+            require_equal(run(), measure, maxima, labels)
+        contestants["ours"] = partial(
+            permutation_null,
+            maxima,
+            presence,
+            measure,
+            permutations=args.permutations,
+            seed=SEED,
+            device=device,
         )
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        print(f"-- {measure}: {null.tested.sum()} pairs")
-        print(f"ours {wall:10.1f} s wall {cpu:10.1f} s of the processor")
-        print(f"peak memory {peak_memory_mb():.0f} MB, {peak_memory_mb() - before:.0f} MB more than before")
-        loops = {"scipy": scipy_loop} | ({"numpy": numpy_loop} if measure in ("auroc", "kl") else {})
-        for name, loop in loops.items():
-            each = seconds_per_call(loop(maxima, measure), measure, maxima, labels, args.sample)
-            print(
-                f"{name:5} {each * calls:10.0f} s of the processor, scaled from {args.sample} calls of "
-                f"{each * 1e6:.0f} µs each"
-            )
-            print(f"ratio {name} {each * calls / cpu:.0f}")
+        turns = take_turns(contestants, args.repeats)
+        for name, seconds in turns.items():
+            seconds[list(loops)] *= calls / args.sample
+            print(f"seconds, {name}, loops scaled: {seconds.median().round(1).to_dict()}")
+        print(f"peak memory {peak_memory_mb():.0f} MB")
+        for name in loops:
+            print_ratio(f"{measure}_{name}", turns[clock], "ours", name, digits=0)
 
 
 if __name__ == "__main__":

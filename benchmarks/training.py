@@ -2,7 +2,7 @@
 another, the loaders.
 
     python benchmarks/training.py [--parts learners networks side_by_side loaders] [--pictures 768] [--size
-    48] [--repeats 3]
+    48] [--repeats 5]
 
 Everything is trained for one epoch on the same pictures, which are noise, with the same augmentation ranges,
 batch size and optimiser, and validated on an eighth as many. The contestants take turns.
@@ -321,7 +321,7 @@ COMPARISONS = {
 
 
 def main() -> None:
-    parser = options(__doc__, pictures=768, size=48, repeats=3)
+    parser = options(__doc__, pictures=768, size=48, repeats=5)
     parser.add_argument("--parts", nargs="+", choices=list(COMPARISONS), default=list(COMPARISONS))
     args = parser.parse_args()
     device = torch.device(args.device)

@@ -295,5 +295,6 @@ SUITE = Suite(
         "<!-- label baselines -->": "book.evaluation:label_baselines_page",
         "<!-- detectors -->": "book.detector_page:tried_page",
         "<!-- real units -->": "book.real_units:evidence_page",
+        "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
     },
 )

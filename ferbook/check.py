@@ -67,6 +67,11 @@ def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimat
     return sorted(faults)
 
 
+def exact_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> int:
+    """How many metrics came out the same to the last digit."""
+    return sum(metrics[name] == again.get(name) for name in metrics)
+
+
 def compare_shown(result: ChapterResult, again: Path) -> list[str]:
     """Figures and tables whose numbers differ by more than the tolerance they declared, or that are missing
     or new.
@@ -134,8 +139,12 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     return notebook, faults
 
 
-def _execute_again(chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters) -> list[str]:
-    """Faults found by running the checkout's chapter under nbval in a folder of its own."""
+def _execute_again(
+    chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters
+) -> tuple[list[str], int]:
+    """Faults found by running the checkout's chapter under nbval in a folder of its own, and how many metrics
+    came out the same to the last digit.
+    """
     notebook, faults = todays_notebook(chapter, result)
     with tempfile.TemporaryDirectory(prefix="ferbook-check.") as place:
         again = Path(place) / "again"
@@ -161,9 +170,10 @@ def _execute_again(chapter: Chapter, result: ChapterResult, run: Run, parameters
         output = printed_by_failure(command, log, environment, Path(place))
         if output is not None:
             failures = [line.strip() for line in output if line.startswith("FAILED")]
-            return [*faults, *(failures or output[-3:]), f"nbval's log: {log}"]
-        metrics = ChapterResult(result.chapter, again).metrics()
-        return faults + compare_metrics(result.metrics(), metrics) + compare_shown(result, again)
+            return [*faults, *(failures or output[-3:]), f"nbval's log: {log}"], 0
+        before, after = result.metrics(), ChapterResult(result.chapter, again).metrics()
+        faults += compare_metrics(before, after) + compare_shown(result, again)
+        return faults, exact_metrics(before, after)
 
 
 def _quickest(results: Sequence[ChapterResult], within: float) -> set[str]:
@@ -203,11 +213,13 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
         suite().check({chapter.name: parameters})
     except (FerError, ValidationError) as fault:
         return row("failed: it cannot be executed again here", [" ".join(str(fault).split())])
-    if faults := _execute_again(chapter, result, run, parameters):
+    faults, exact = _execute_again(chapter, result, run, parameters)
+    if faults:
         return row("failed: executed again, it differs", faults, executed=True)
     write_json(memo, {"key": key, "when": now()})
     figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))
-    extent = f"{len(result.metrics())} metrics, {figures} figures, {tables} tables, every compared cell"
+    digits = f"{len(result.metrics())} metrics, {exact} of them to the last digit"
+    extent = f"{digits}; {figures} figures, {tables} tables, every compared cell"
     return row(f"executed again, agrees ({extent})", executed=True)
 
 

@@ -10,12 +10,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from subprocess import Popen
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
+
+if TYPE_CHECKING:
+    from ferbook.store import Run
 
 COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
@@ -384,12 +388,19 @@ def check(
         bool,
         typer.Option("--skip-checked", help="Do not execute again what passed before and has not changed."),
     ] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", metavar="NAME", help="Make the run again as a run NAME, and compare the two."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
 
     target = chosen_run(run_name)
+    if keep is not None:
+        _repeat(target, chapters or [], keep, as_json)
+        return
     rows = check_run(target, chapters or [], within=within, skip_checked=skip_checked)
     if as_json:
         print_json({"run": target.name, "chapters": rows})
@@ -399,6 +410,30 @@ def check(
             console.print(f"{row['chapter']}: {row['state']}")
             for fault in row["faults"]:
                 console.print(f"  {fault}")
+    if any(row["faults"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _repeat(target: "Run", chapters: list[str], keep: str, as_json: bool) -> None:
+    """``ferbook check --keep``."""
+    from ferbook.progress import watch
+    from ferbook.repeat import repeat_run
+
+    def wait(run: object, states: object, process: Popen) -> None:
+        process.wait()
+
+    # Where data are asked for, nothing else is printed.
+    rows = repeat_run(target, chapters, keep, watch=wait if as_json else watch)
+    if as_json:
+        print_json({"run": target.name, "again": keep, "chapters": rows})
+    for row in () if as_json else rows:
+        differing = f"; {len(row['faults'])} beyond their tolerance" if row["faults"] else ""
+        console.print(
+            f"{row['chapter']}: {row['exact']} of {row['metrics']} metrics to the last digit{differing}"
+        )
+        for word in ("faults", "other"):
+            for line in row[word]:
+                console.print(f"  {line if word == 'faults' else f'not the same: {line}'}")
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)
 

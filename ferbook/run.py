@@ -142,6 +142,7 @@ def run_chapters(
     run_name: str | None = None,
     *,
     cores: int | None = None,
+    threads: int | None = None,
     update: bool = False,
     replace: bool = False,
     wait: bool = False,
@@ -149,10 +150,11 @@ def run_chapters(
 ) -> tuple[Run, list[ChapterState]]:
     """Bring the named chapters, and what they depend on, up to date in a run.
 
-    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``watch`` is
-    called once Snakemake works, shows progress, and returns when it has ended. Returns the run and the states
-    found before. Raises ParameterError, BookError, RunStoreError, and what the book's own check refuses,
-    before anything executes; ChapterError where a chapter fails.
+    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``threads`` of
+    each chapter: as ``threads_of_each`` where not given. ``watch`` is called once Snakemake works, shows
+    progress, and returns when it has ended. Returns the run and the states found before. Raises
+    ParameterError, BookError, RunStoreError, and what the book's own check refuses, before anything executes;
+    ChapterError where a chapter fails.
     """
     run = open_run((request or Request()).default_run_name if run_name is None else run_name)
     if request is None:
@@ -199,7 +201,7 @@ def run_chapters(
         since = now()
         cores = cores or os.cpu_count() or 1
         stale = sum(not state.up_to_date for state in chapter_states)
-        process = _snakemake(run, chapters, cores, threads=threads_of_each(cores, stale))
+        process = _snakemake(run, chapters, cores, threads or threads_of_each(cores, stale))
         try:
             watch(run, chapter_states, process)
             process.wait()

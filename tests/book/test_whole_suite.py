@@ -107,6 +107,10 @@ def test_the_check_executes_again_and_agrees(smoke_clone):
     rows = smoke_clone.ferbook_json("check", "--run", "smoke")["chapters"]
     assert [row["faults"] for row in rows] == [[] for _ in known_chapters()]
     assert all(row["executed"] for row in rows)
+    # Same seed, machine and threads: the same numbers, in every chapter.
+    for row in rows:
+        total, exact = re.search(r"\((\d+) metrics, (\d+) of them to the last digit", row["state"]).groups()
+        assert total == exact, row
     assert "unchanged since it passed" in smoke_clone.ferbook("check", "--run", "smoke", "--skip-checked")
     assert "not executed again" in smoke_clone.ferbook("check", "--run", "smoke", "--within", "0")
 

@@ -169,7 +169,7 @@ def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, con
     note = finished.work / "checked" / "faces.json"
     note.parent.mkdir(parents=True)
     note.write_text(content)
-    monkeypatch.setattr(check, "_execute_again", lambda *_: ["it differs"])
+    monkeypatch.setattr(check, "_execute_again", lambda *_: (["it differs"], 0))
     (row,) = check_run(finished, ["faces"], skip_checked=True)
     assert row["faults"] == ["it differs"]
 

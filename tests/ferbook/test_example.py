@@ -34,7 +34,10 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     assert " holds " in page(copy, "answers") and "between which bounds" in page(copy, "index")
     assert "book is up to date with" in ferbook("build", "--run", "a")
     assert ferbook("check", "--run", "a").count("executed again, agrees") == 2
-    found = listed("compare", "a", "a")
+    again = listed("check", "--run", "a", "--keep", "b")["chapters"]
+    assert [row["chapter"] for row in again] == ["throws", "means"]
+    assert all(row["metrics"] == row["exact"] == 1 and not row["faults"] + row["other"] for row in again)
+    found = listed("compare", "a", "b")
     assert found["parameters"] == [] and {row["metric"] for row in found["metrics"]} == {
         "throws.throws",
         "means.mean",

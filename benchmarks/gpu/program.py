@@ -1,0 +1,325 @@
+"""What a machine with a GPU is asked, in four parts that end in time and go on where they were.
+
+    python benchmarks/gpu/program.py [--parts a b c d] [--device cuda] [--results gpu_results] [--minutes 8]
+    [--toy]
+
+a: all chapters at `smoke`, on the processor and on the GPU of the same machine, and whether they agree;
+b: FER2013 by the recipe of `params/fer2013_speedrun.yaml`, in as many epochs as `SEED_SECONDS` take, 5 seeds;
+c: the networks of the population `published_96`, ten of them;
+d: the benchmarks of training, deconvolution, nulls, LSTMs and rendering.
+
+Each part is a row of steps. What a step found is written before the next one begins, to `results.json` in the
+folder of results; a call does what is not there yet, so one that was killed is called again. A part ends
+after so many minutes, wherever it is. A step that fails is told with its reason, the others go on, and the
+next call tries it again. The exit code is 0 where everything is there, 3 where something is left. `--toy`
+asks the same on tiny inputs, for a processor.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from book.population_training import train_member
+from book.populations import Member, find_population
+from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.registry import open_faces
+from fer_lib.faces.request import FaceRequest
+from fer_lib.nets.build import build_network
+from fer_lib.train.device import device_name
+from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import TrainingRecipe
+from ferbook import paths
+from ferbook.check import compare_metrics, exact_metrics
+from ferbook.environment import git_commit
+from ferbook.errors import FerError, ParameterError
+from ferbook.files import read_yaml
+from ferbook.owner import now
+from ferbook.records import read_json
+from ferbook.store import open_run, write_json
+from pack import GPU_LOAD, unpack_fer2013
+
+SEED_SECONDS = 85
+"""What the training of one network of part b may take."""
+
+DEVICES, DRIVER = Path("/dev"), Path("/proc/driver/nvidia/version")
+"""Where Linux shows a GPU, and its driver's version."""
+
+GPU_SEEDS = 5
+PUBLISHED_NETWORKS = 10
+LEAST_MEMORY = 8 * 2**30
+"""Bytes: so much the trainings at batches of 128 and 96 pixels take, with room."""
+
+
+class PartOver(Exception):
+    """The minutes of a part are over."""
+
+
+@dataclass(frozen=True)
+class GpuTask:
+    """Where everything is asked for, on which ``device``, with the recipe of ``toy`` inputs or not."""
+
+    results: Path
+    device: torch.device
+    toy: bool
+
+    @property
+    def file(self) -> Path:
+        return self.results / "results.json"
+
+    def rows(self) -> list[dict]:
+        """What the steps found so far."""
+        return read_json(self.file)["rows"] if self.file.exists() else []
+
+    def keep(self, part: str, step: str, outcome: Mapping[str, object], seconds: float) -> None:
+        """Put what ``step`` found into the file, in the place of an earlier row."""
+        rows = [row for row in self.rows() if (row["part"], row["step"]) != (part, step)]
+        about = {"device": device_name(self.device), "toy": self.toy, "commit": git_commit(), "when": now()}
+        about |= {"torch": torch.__version__, "seconds": round(seconds, 1)}
+        write_json(self.file, {"rows": [*rows, {"part": part, "step": step, **outcome, **about}]})
+
+    def is_there(self, part: str, step: str) -> bool:
+        """Whether ``step`` was done on this device."""
+        mine = {"part": part, "step": step, "device": device_name(self.device), "toy": self.toy}
+        return any("figures" in row and mine.items() <= row.items() for row in self.rows())
+
+
+Work = Callable[[], dict]
+
+
+def require_gpu(device: torch.device, least: int = LEAST_MEMORY) -> None:
+    """Raise ParameterError where there is no GPU that torch can use, saying why, or too little memory."""
+    if device.type != "cuda":
+        return
+    if not torch.cuda.is_available():
+        build = f"torch {torch.__version__}"
+        if torch.version.cuda is None:
+            raise ParameterError(f"{build} is built without CUDA; install a build with it")
+        if not any(DEVICES.glob("nvidia[0-9]*")):
+            raise ParameterError("there is no NVIDIA GPU here; `--device cpu --toy` tries the rest")
+        driver = DRIVER.read_text().splitlines()[0] if DRIVER.is_file() else "none is loaded"
+        raise ParameterError(
+            f"a GPU is here, but {build}, built for CUDA {torch.version.cuda}, cannot use it: the driver is "
+            f"too old for that, or broken ({driver}). Update it, or install a torch for an older CUDA"
+        )
+    memory = torch.cuda.get_device_properties(device).total_memory
+    if memory < least:
+        raise ParameterError(
+            f"{device_name(device)} has {memory / 2**30:.1f} GiB of memory; {least / 2**30:.0f} are needed"
+        )
+
+
+def printed_by(task: GpuTask, *words: str, **variables: str) -> str:
+    """What a program of this checkout printed. Raises FerError with its last line where it failed."""
+    root = str(paths.root())
+    environment = os.environ | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"} | variables
+    with subprocess.Popen(
+        [sys.executable, *words], cwd=root, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            # As Ctrl-C does, so that it ends what it started.
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate()
+            raise
+    if process.returncode:
+        last = output.strip().splitlines()[-1:] or ["nothing printed"]
+        raise FerError(f"{' '.join(words[:4])}: {last[0]}")
+    return output
+
+
+def smoke_steps(task: GpuTask) -> dict[str, Work]:
+    """Part a."""
+    chapters = ["faces"] if task.toy else []
+    names = {"processor": ("cpu", "gpu-cpu"), "device": (task.device.type, "gpu-device")}
+
+    def run(kind: str, name: str) -> dict:
+        arguments = [*chapters, "--profile", "smoke", "--run", name, "-p", f"device={kind}"]
+        printed_by(task, "-m", "ferbook.cli", "run", *arguments, "-p", "precision=fp32")
+        seconds = {result.chapter: result.record()["seconds"] for result in open_run(name).results()}
+        return {"run": name, "seconds": seconds}
+
+    def agreement() -> dict:
+        first, second = ({r.chapter: r.metrics() for r in open_run(n).results()} for _, n in names.values())
+        return {
+            chapter: {
+                "metrics": len(metrics),
+                "exact": exact_metrics(metrics, second.get(chapter, {})),
+                "beyond_tolerance": compare_metrics(metrics, second.get(chapter, {})),
+            }
+            for chapter, metrics in first.items()
+        }
+
+    return {f"smoke, {what}": partial(run, *name) for what, name in names.items()} | {"agreement": agreement}
+
+
+def photograph_steps(task: GpuTask) -> dict[str, Work]:
+    """Part b."""
+    asked = read_yaml(paths.root() / "params" / "fer2013_speedrun.yaml", ParameterError)
+    settings = asked["training"]
+    fields = TrainingRecipe.__dataclass_fields__
+    recipe = TrainingRecipe(**{name: value for name, value in settings.items() if name in fields})
+    request = FaceRequest("fer2013", size=asked["size"])
+    if task.toy:
+        request, recipe = FaceRequest("lab", 8, 24), replace(recipe, batch_size=16, start_size=0)
+    options = {"dropout": settings["dropout"]} | ({"widths": (8, 8, 16)} if task.toy else {})
+
+    def train_seed(seed: int, epochs: int) -> dict:
+        faces = open_faces(request, progress=False).labelled()
+        protocol = protocol_of(faces)
+        fold = fold_faces(faces, protocol, 0)
+        seed_everything(seed)
+        model = build_network(settings["network"], len(protocol.classes), faces.size[0], **options)
+        start = time.perf_counter()
+        training = train(
+            fold, model, protocol.classes, replace(recipe, epochs=epochs), device=task.device, seed=seed
+        )
+        seconds = time.perf_counter() - start
+        right = {}
+        for split in ("valid", "test"):
+            pictures = fold.split(split)
+            answers = predict(model, pictures, test_time=settings["test_time"], device=task.device).argmax(1)
+            right[split] = float((answers == pictures.labels(protocol.classes)).mean())
+        return {"seed": seed, "epochs": epochs, "seconds": seconds, "best": training.best_epoch, **right}
+
+    def pace() -> dict:
+        train_seed(0, 1)  # the GPU's programs are made, and its clock rises
+        each = train_seed(0, 2)["seconds"] / 2
+        return {"seconds_per_epoch": each, "epochs": 1 if task.toy else max(2, int(SEED_SECONDS / each))}
+
+    def of_seed(seed: int) -> dict:
+        paces = [row["figures"] for row in task.rows() if row["step"] == "pace" and "figures" in row]
+        if not paces:
+            raise FerError("the step pace has to be done first")
+        return train_seed(seed, paces[-1]["epochs"])
+
+    return {"pace": pace} | {f"seed {k}": partial(of_seed, k) for k in range(1 if task.toy else GPU_SEEDS)}
+
+
+def published_steps(task: GpuTask) -> dict[str, Work]:
+    """Part c."""
+    population = find_population("published_96").model_copy(update={"networks": PUBLISHED_NETWORKS})
+    if task.toy:
+        recipe = replace(population.recipe, epochs=1)
+        small = {"networks": 2, "faces": FaceRequest("lab", 8, 24), "recipe": recipe}
+        population = population.model_copy(update=small)
+
+    def member(seed: int) -> dict:
+        done = train_member(Member(population, seed), device=task.device.type, replace=True)
+        if done is None:
+            raise FerError("another process trains this network")
+        return {name: done[name] for name in ("seed", "seconds", "epochs", "valid_accuracy", "test_accuracy")}
+
+    return {f"network {seed}": partial(member, seed) for seed in range(population.networks)}
+
+
+def contest_steps(task: GpuTask) -> dict[str, Work]:
+    """Part d."""
+    commands = {
+        "training": ["training.py", "--parts", "learners", "--pictures", "4096"],
+        "deconvolution": ["deconv.py"],
+        "nulls": ["nulls.py", "--permutations", "10000"],
+        "LSTMs": ["lstm.py"],
+        "rendering": ["faces.py", "--domains", "lab", "--share", "0.2", "--turns", "5"],
+    }
+    if task.toy:
+        sizes = ["--permutations", "20", "--filters", "4", "--sample", "4", "--measures", "kl"]
+        commands = {"nulls": ["nulls.py", *sizes]}
+    csv = str(task.results / "benchmarks.csv")
+
+    def run(file: str, *arguments: str) -> dict:
+        device = [] if file == "faces.py" else ["--device", task.device.type]
+        output = printed_by(task, f"benchmarks/{file}", *arguments, *device, BENCH_CSV=csv)
+        return {"printed": output.splitlines()}
+
+    return {name: partial(run, *words) for name, words in commands.items()}
+
+
+PROGRAM = {"a": smoke_steps, "b": photograph_steps, "c": published_steps, "d": contest_steps}
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise PartOver inside after so many seconds."""
+
+    def end(*_: object) -> None:
+        raise PartOver
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_part(task: GpuTask, part: str, seconds: float) -> list[str]:
+    """Do what is not there of a part; the names of the steps that are left."""
+    left = [step for step in PROGRAM[part](task) if not task.is_there(part, step)]
+    failures = []
+    try:
+        with time_limit(seconds):
+            for step, work in PROGRAM[part](task).items():
+                if step not in left:
+                    continue
+                start = time.perf_counter()
+                try:
+                    outcome = {"figures": work()}
+                    left.remove(step)
+                except (FerError, OSError, torch.OutOfMemoryError) as fault:
+                    outcome = {"fault": f"{type(fault).__name__}: {str(fault).splitlines()[0]}"}
+                    failures.append(f"{step}: {outcome['fault']}")
+                took = time.perf_counter() - start
+                task.keep(part, step, outcome, took)
+                print(f"part {part}, {step}: {took:.0f} s; {json.dumps(outcome)[:300]}", flush=True)
+    except PartOver:
+        print(f"part {part}: its {seconds / 60:g} minutes are over", flush=True)
+    for failure in failures:
+        print(f"part {part}: FAILED: {failure}", flush=True)
+    return left
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=list(PROGRAM), default=list(PROGRAM))
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--results", type=Path, default=Path("gpu_results"))
+    parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--toy", action="store_true")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    try:
+        require_gpu(device)
+        task = GpuTask(args.results.resolve(), device, args.toy)
+        task.results.mkdir(parents=True, exist_ok=True)
+        os.environ["FER_RUNS"] = str(task.results / "runs")
+        if (GPU_LOAD / "fer2013.webp").is_file() and "FER_DATA" not in os.environ:
+            os.environ["FER_DATA"] = str(unpack_fer2013(GPU_LOAD, task.results / "data"))
+        left = {part: run_part(task, part, 60 * args.minutes) for part in args.parts}
+    except FerError as fault:
+        print(f"gpu program: {fault}", file=sys.stderr)
+        return fault.exit_code
+    for part, steps in left.items():
+        print(f"part {part}: {'left: ' * bool(steps)}{', '.join(steps) or 'all there'}")
+    commits = {row["commit"] for row in task.rows()}
+    if len(commits) > 1:
+        print(f"note: rows of several commits stand in {task.file}: {', '.join(sorted(commits))}")
+    return 3 if any(left.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The page of benchmarks: each ratio that ``make bench`` kept, beside its rival, drawn and as a table."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot, ticker
+
+from ferbook.page.figure import figure_html, svg_of
+from ferbook.page.forest import Axis, forest
+from ferbook.page.style import Drawn
+from ferbook.store import ChapterResult
+
+KEPT_RATIOS = Path(__file__).with_name("benchmarks.csv")
+"""What ``make bench`` kept, committed: one row a ratio and device."""
+
+CONTESTS = {
+    "nulls.auroc_scipy": ("null of AUROC", "SciPy, call by call"),
+    "nulls.auroc_numpy": ("null of AUROC", "NumPy, ranks once"),
+    "nulls.kl_scipy": ("null of divergence", "SciPy, call by call"),
+    "nulls.kl_numpy": ("null of divergence", "NumPy, bins once"),
+    "deconv.captum_processor": ("deconvolution", "Captum"),
+    "deconv.one_by_one_processor": ("deconvolution", "one neuron at a time"),
+    "deconv.captum": ("deconvolution, clock", "Captum"),
+    "deconv.one_by_one": ("deconvolution, clock", "one neuron at a time"),
+    "training.stock_fastai": ("training", "fastai as it comes"),
+    "training.fastai_without_workers": ("training", "fastai, no workers"),
+    "training.bare": ("training", "a bare loop"),
+    "training.bare_compiled": ("training", "a bare loop, compiled"),
+    "training.bf16_channels_last": ("bf16, channels last", "float32"),
+    "training.torchvision_workers": ("batches", "torchvision, 2 workers"),
+    "training.torchvision_without_workers": ("batches", "torchvision"),
+    "lstm.folds_batched": ("LSTMs, all folds at once", "one by one"),
+    "lstm.folds_in_processes": ("LSTMs, all folds at once", "torch in processes"),
+    "transfer.features": ("features", "a bare forward pass"),
+    "gan.bare": ("generator", "a bare loop"),
+    "faces.two_processes": ("rendering by two", "by one process"),
+}
+"""``benchmark.ratio`` -> what is done, and by whom else."""
+
+
+def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
+    """``KEPT_RATIOS`` as a page shows it: a figure and a table for each device, and what was not run."""
+    table = pd.read_csv(KEPT_RATIOS, keep_default_na=False)
+    table.index = table["benchmark"] + "." + table["ratio"]
+    table = table[table.index.isin(CONTESTS)].sort_values("value", ascending=False, kind="stable")
+    parts = [_of_device(device, own) for device, own in table.groupby("device", sort=False)]
+    absent = [f"{what} beside {rival}" for name, (what, rival) in CONTESTS.items() if name not in table.index]
+    if absent:
+        parts.append(f"**Not run so far, on any machine:** {'; '.join(absent)}.")
+    return "\n\n".join(parts)
+
+
+def _of_device(device: str, rows: pd.DataFrame) -> str:
+    slower = rows[rows["value"] < 1]
+    loads = f"{rows['load'].min():.0f} to {rows['load'].max():.0f}"
+    lines = [
+        f"### {device}",
+        "",
+        f"{len(slower)} of {len(rows)} are slower than their rival. Other programs worked on this machine "
+        f"meanwhile: {loads} wanted a core at once.",
+        "",
+        _picture(ratios_figure(rows, device)),
+        "",
+        "| what | beside | times as fast | smallest to largest | turns | when | commit |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.iterrows():
+        spread = f"{row['low']:.3g} to {row['high']:.3g}"
+        lines.append(
+            f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {row['value']:.3g} | {spread} | "
+            f"{row['repetitions']} | {row['when'][:10]} | `{row['commit'][:8]}` |"
+        )
+    versions = "; ".join(dict.fromkeys(rows["versions"]))
+    threads = ", ".join(map(str, sorted(set(rows["threads"]))))
+    return "\n".join([*lines, "", f"Threads: {threads}. Versions: {versions}."])
+
+
+def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
+    """A dot with its spread for each ratio of ``rows``, on an axis of factors."""
+    labels = [" / ".join(CONTESTS[name]) for name in rows.index]
+    plot = forest(
+        rows.reset_index(drop=True)[["value", "low", "high"]].assign(
+            label=labels, main=rows["value"].lt(1).array
+        ),
+        measured="times as fast as the rival",
+        axis=Axis(unit="", null=1.0, null_name="as fast"),
+        alt=f"Dots with lines: how many times as fast ours is as each rival, on {device}.",
+        caption="The dot is the median of the turns, the line reaches from the smallest to the largest. Left "
+        "of the dashed line, in red, ours is slower. Each step of the axis is a factor of ten.",
+    )
+    (axes,) = plot.figure.axes
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.4, 0.8 * rows["low"].min()), 1.5 * rows["high"].max())
+    axes.xaxis.set_major_locator(ticker.LogLocator(numticks=6))
+    axes.xaxis.set_major_formatter(lambda factor, _: f"{factor:g}")
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    return plot
+
+
+def _picture(plot: Drawn) -> str:
+    data = base64.b64encode(svg_of("ratios", plot).encode()).decode()
+    pyplot.close(plot.figure)
+    image = f'<img src="data:image/svg+xml;base64,{data}" alt="{plot.alt}">'
+    return figure_html("ratios", image, plot.caption)

@@ -1,0 +1,174 @@
+"""The program for a GPU: why one cannot be used, what an interruption leaves, and all on a processor."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fer_lib.paths import cache_dir
+from ferbook import paths
+from ferbook.errors import ParameterError
+
+GPU = Path(__file__).resolve().parents[3] / "benchmarks" / "gpu"
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture
+def program(monkeypatch):
+    monkeypatch.syspath_prepend(str(GPU))
+    import program
+
+    return program
+
+
+@pytest.fixture
+def machine(program, monkeypatch, tmp_path):
+    """A machine with a GPU whose memory and driver are as a test says."""
+
+    def machine(usable=True, gib=80.0, built_for="13.0", there=True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
+        monkeypatch.setattr(torch.version, "cuda", built_for)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "A card")
+        properties = SimpleNamespace(total_memory=int(gib * 2**30))
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: properties)
+        monkeypatch.setattr(program, "DEVICES", tmp_path)
+        monkeypatch.setattr(program, "DRIVER", tmp_path / "version")
+        if there:
+            (tmp_path / "nvidia0").touch()
+            (tmp_path / "version").write_text("NVRM version: 470.1\nGCC version: 9\n")
+
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        (
+            {"usable": False, "built_for": None, "there": True},
+            "is built without CUDA; install a build",
+        ),
+        ({"usable": False, "there": False}, "there is no NVIDIA GPU here"),
+        ({"usable": False}, r"built for CUDA 13.0, cannot use it: .*too old.*NVRM version: 470.1"),
+        ({"gib": 4.0}, "A card has 4.0 GiB of memory; 8 are needed"),
+    ],
+)
+def test_why_a_gpu_cannot_be_used_is_named(program, machine, about, why):
+    machine(**about)
+    with pytest.raises(ParameterError, match=why):
+        program.require_gpu(CUDA)
+
+
+def test_a_gpu_that_suffices_and_a_processor_are_taken(program, machine):
+    machine()
+    program.require_gpu(CUDA)
+    machine(usable=False, there=False)
+    program.require_gpu(torch.device("cpu"))
+
+
+@pytest.fixture
+def steps(program, monkeypatch, tmp_path):
+    """A part of three steps, of which a test says what each does, and the names of those that were begun."""
+    begun, works = [], {}
+
+    def step(name):
+        begun.append(name)
+        return works.get(name, dict)()
+
+    parts = {name: (lambda name=name: step(name)) for name in ("one", "two", "three")}
+    monkeypatch.setitem(program.PROGRAM, "x", lambda task: parts)
+    task = program.GpuTask(tmp_path, torch.device("cpu"), True)
+    return SimpleNamespace(task=task, begun=begun, works=works)
+
+
+def test_what_a_killed_call_found_is_not_asked_again(program, steps):
+    def killed():
+        raise KeyboardInterrupt
+
+    steps.works["two"] = killed
+    with pytest.raises(KeyboardInterrupt):
+        program.run_part(steps.task, "x", 60)
+    assert [row["step"] for row in steps.task.rows()] == ["one"]
+    steps.works.clear()
+    assert program.run_part(steps.task, "x", 60) == []
+    assert steps.begun == ["one", "two", "two", "three"]
+
+
+def test_a_part_ends_in_time_and_says_what_is_left(program, steps, capsys):
+    def endless():
+        while True:
+            pass
+
+    steps.works["two"] = endless
+    assert program.run_part(steps.task, "x", 0.2) == ["two", "three"]
+    assert "part x: its" in capsys.readouterr().out
+    steps.works.clear()
+    assert program.run_part(steps.task, "x", 60) == []
+
+
+def test_a_step_that_fails_is_told_and_tried_again(program, steps, capsys):
+    def exhausted():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB\nmore")
+
+    steps.works["one"] = exhausted
+    assert program.run_part(steps.task, "x", 60) == ["one"]
+    assert (
+        "FAILED: one: OutOfMemoryError: CUDA out of memory. Tried to allocate 9 GiB"
+        in capsys.readouterr().out
+    )
+    assert "fault" in next(row for row in steps.task.rows() if row["step"] == "one")
+    steps.works.clear()
+    assert program.run_part(steps.task, "x", 60) == []
+    assert [row["step"] for row in steps.task.rows()] == ["two", "three", "one"]
+
+
+def test_what_was_found_on_another_device_does_not_count(program, steps, monkeypatch):
+    program.run_part(steps.task, "x", 60)
+    monkeypatch.setattr(program, "device_name", lambda _: "A card")
+    assert program.run_part(steps.task, "x", 60) == [] and len(steps.begun) == 6
+
+
+@pytest.mark.slow
+def test_all_parts_on_a_processor_killed_and_resumed(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
+    environment |= {"PYTHONPATH": str(paths.root()), "FER_CACHE": str(cache_dir()), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-u", str(GPU / "program.py"), "--device", "cpu", "--toy"]
+    command += ["--results", str(tmp_path), "--parts", "b", "c", "d", "a"]
+
+    def start():
+        return subprocess.Popen(
+            command,
+            env=environment,
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    with start() as first:
+        assert first.stdout.readline().startswith("part b, pace")
+        first.send_signal(signal.SIGKILL)
+    before = json.loads((tmp_path / "results.json").read_text())["rows"][0]
+    with start() as second:
+        output, _ = second.communicate()
+    assert second.returncode == 0, output
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert rows[0] == before, "what was there is not asked again"
+    assert {(row["part"], row["step"]) for row in rows} == {
+        *(("b", step) for step in ("pace", "seed 0")),
+        *(("c", f"network {seed}") for seed in range(2)),
+        ("d", "nulls"),
+        *(("a", step) for step in ("smoke, processor", "smoke, device", "agreement")),
+    }
+    figures = {row["step"]: row["figures"] for row in rows}
+    # A processor agrees with itself.
+    agreement = figures["agreement"]["faces"]
+    assert agreement["metrics"] == agreement["exact"] > 0 and not agreement["beyond_tolerance"]
+    assert 0 <= figures["seed 0"]["test"] <= 1 and figures["network 1"]["seed"] == 1
+    assert "ratio kl_scipy" in "\n".join(figures["nulls"]["printed"])
+    assert (tmp_path / "benchmarks.csv").is_file()
