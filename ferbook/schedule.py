@@ -29,8 +29,8 @@ WORTHWHILE_THREADS = 4
 CANCELLING = 60
 """Seconds that Snakemake has to take its jobs out of a cluster's queue."""
 
-_MESSAGE = re.compile(r"^    message: (.+)\n(?:(?:    .*)?\n)*?    output: ended/(.+)/(.+)$", re.MULTILINE)
-_REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*)")
+_ERROR = re.compile(r"^Error in (?:rule|group) .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
+_REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
 _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*")
 
 
@@ -158,9 +158,12 @@ def start_jobs(
 def cluster_messages(log: str) -> dict[tuple[str, str], str]:
     """(kind, name) of a job -> what its executor said when it failed, or was refused, by Snakemake's log."""
     messages = {}
-    for text, kind, name in _MESSAGE.findall(log):
+    for block in _ERROR.findall(log):
+        text = next(iter(re.findall(r"^ *message: (.+)", block, re.MULTILINE)), "")
         refusal = _REFUSAL.search(text)
-        messages[kind, name] = f"refused by the cluster: {refusal[1]}" if refusal else _HINTS.sub("", text)
+        text = f"refused by the cluster: {refusal[1]}" if refusal else _HINTS.sub("", text)
+        for kind, name in re.findall(r"^ *output: ended/([^/\n]+)/([^/\n ]+)", block, re.MULTILINE):
+            messages |= {(kind, name): text} if text else {}
     return messages
 
 
