@@ -55,7 +55,8 @@ class Chapter:
     needs: str = ""
     """What it takes to run it, beside the chapters upstream."""
     resources: Resources = Resources()
-    """What a cluster gives it; on one machine the chapters share the cores."""
+    """What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine
+    the chapters share the cores."""
     name: str = ""
     folder: Path = Path()
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from book.parameters import BootstrapField, NetworkParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.errors import DataError
 from ferbook.parameters import listed
 
@@ -116,6 +116,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
+    resources=Resources(minutes=60),
     key_metrics=("kappa", "verified_gain"),
     learn=(
         "which filters detect an action unit, how sure that is over networks and people, what an untrained "

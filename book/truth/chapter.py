@@ -6,7 +6,7 @@ from pydantic import Field
 
 from book.parameters import NetworkParameters
 from fer_lib.names import FaceDomain
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.parameters import listed
 from synthetic_faces.domains import FAMILIES
 
@@ -67,6 +67,7 @@ CHAPTER = Chapter(
     parameters=TruthParameters,
     upstream=("training",),
     after=("au_verification",),
+    resources=Resources(minutes=30),
     key_metrics=("believed", "rules_believed", "distributed"),
     learn=(
         "which methods of attribution, and which names of filters, tell the truth where it is known, whether "

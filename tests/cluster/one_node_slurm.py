@@ -56,7 +56,7 @@ def reason_against() -> str:
         return f"no {', '.join(absent)}: apt-get install slurm-wlm munge"
     if find_spec("snakemake_executor_plugin_slurm") is None:
         return "no snakemake-executor-plugin-slurm: pip install -c constraints.txt -e '.[slurm]'"
-    return f"{CONF} is there: not root's own cluster is to be tested" if CONF.exists() else ""
+    return f"{CONF} is there, and root's own cluster is left alone" if CONF.exists() else ""
 
 
 def _free_ports(count: int) -> list[int]:
