@@ -8,7 +8,7 @@ from ferbook.beside import REFERENCE
 from ferbook.book import Resources
 from ferbook.owner import held
 from ferbook.progress import watch_jobs
-from ferbook.schedule import Job, cluster_messages, start_jobs, stop_jobs
+from ferbook.schedule import QueueJob, cluster_messages, start_jobs, stop_jobs
 from ferbook.store import open_run
 
 CORES = 2
@@ -18,8 +18,9 @@ CORES = 2
 def train_by_jobs(
     names: Sequence[str], n: int, *, device: str, threads: int, replace: bool, executor: str
 ) -> dict[str, str]:
-    """Train what is missing of the first ``n`` networks (0: all) of the populations ``names`` by ``executor``;
-    network -> why it is not there, of those that failed. A network's minutes are thrice its ``core_minutes``.
+    """Train what is missing of the first ``n`` networks (0: all) of the populations ``names`` by
+    ``executor``; network -> why it is not there, of those that failed. A network's minutes are thrice its
+    ``core_minutes``.
 
     Raises ParameterError and MissingError before anything is trained, RunStoreError where another process
     does the same.
@@ -29,7 +30,7 @@ def train_by_jobs(
     members = [m for population in selection.values() for m in population.members[: n or None] if m.fault()]
     words = ("--device", device, "--threads", str(threads or CORES), *(["--replace"] * replace))
     jobs = [
-        Job(
+        QueueJob(
             name,
             seed,
             ("populations", "train", name, "--only", seed, *words),

@@ -14,7 +14,7 @@ from ferbook.request import Request
 
 MOST_RUNS = 100
 """Runs of a sweep that nobody has to confirm."""
-SEED = "seed"
+SEED_FIELD = "seed"
 """The parameter whose values are repetitions, not settings."""
 
 _SIGNS = re.compile(r"\.\.|,|;")
@@ -31,7 +31,7 @@ class Point:
 
 def is_seed(name: str) -> bool:
     """Whether the parameter, perhaps of one chapter only, is a seed."""
-    return name.rpartition(".")[2] == SEED
+    return name.rpartition(".")[2] == SEED_FIELD
 
 
 def _own(chapter: Chapter, name: str, value: object) -> object:
@@ -45,7 +45,7 @@ def _taker(name: str, closure: list[Chapter]) -> Chapter | None:
     return next(takers, None)
 
 
-def values_of(name: str, text: str, closure: list[Chapter]) -> list[object] | range:
+def sweep_values(name: str, text: str, closure: list[Chapter]) -> list[object] | range:
     """The values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure``, or of
     one that it depends on.
 
@@ -97,13 +97,13 @@ def points_of(
     profile: str, given: Mapping[str, object], closure: list[Chapter], most: int | None
 ) -> tuple[Request, list[Point]]:
     """What holds for every run, and the runs: each combination of the values in ``given`` (see
-    ``values_of``), in order.
+    ``sweep_values``), in order.
 
     Raises ParameterError where nothing varies, and for more than ``most`` runs.
     """
     Request(profile, given).check_names()
     values = {
-        name: values_of(name, text, closure)
+        name: sweep_values(name, text, closure)
         for name, text in given.items()
         if isinstance(text, str) and (_taker(name, closure) or _SIGNS.search(text))
     }

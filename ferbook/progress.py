@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 
 from ferbook.records import read_json
-from ferbook.schedule import Job, finished_file
+from ferbook.schedule import QueueJob, finished_file
 from ferbook.state import ChapterState
 from ferbook.store import Run
 
@@ -42,7 +42,7 @@ def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> No
             time.sleep(INTERVAL)
 
 
-def watch_jobs(board: Path, jobs: Sequence[Job], process: subprocess.Popen) -> None:
+def watch_jobs(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
     """Show how many of ``jobs`` have ended, until ``process`` has: a bar on a terminal, elsewhere a line each
     tenth of them.
     """

@@ -20,7 +20,7 @@ from ferbook.owner import now
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import Request, stored_request
-from ferbook.schedule import Job, finished_file, start_jobs, stop_jobs
+from ferbook.schedule import QueueJob, finished_file, start_jobs, stop_jobs
 from ferbook.state import ChapterState, differences, states
 from ferbook.store import Run, exclusive, make_current, open_run, write_json
 
@@ -52,7 +52,9 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
         run.write_record(content | times | {"commit": git_commit(), "versions": versions})
 
 
-def chapter_job(run: Run, chapter: Chapter, inputs: Mapping[str, object], homes: Mapping[str, str]) -> Job:
+def chapter_job(
+    run: Run, chapter: Chapter, inputs: Mapping[str, object], homes: Mapping[str, str]
+) -> QueueJob:
     """The job that executes ``chapter`` in ``run`` with the ``inputs``.
 
     ``homes``: chapters upstream that are to be made first -> the run in which; what lies in another one is
@@ -62,7 +64,7 @@ def chapter_job(run: Run, chapter: Chapter, inputs: Mapping[str, object], homes:
     run.progress_file(chapter.name).unlink(missing_ok=True)
     run.log_file(chapter.name).unlink(missing_ok=True)
     words = ("_execute", chapter.name, str(run.folder))
-    return Job(chapter.name, run.name, words, run.log_file(chapter.name), tuple(homes.items()))
+    return QueueJob(chapter.name, run.name, words, run.log_file(chapter.name), tuple(homes.items()))
 
 
 def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) -> ChapterError | None:

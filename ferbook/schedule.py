@@ -35,7 +35,7 @@ _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*"
 
 
 @dataclass(frozen=True)
-class Job:
+class QueueJob:
     """A command of ours that Snakemake runs: ``words`` behind ``ferbook``, what it prints in ``log``.
 
     ``kind``: what it shares its resources with; ``needs``: (kind, name) of jobs that must have ended before.
@@ -96,7 +96,7 @@ def profile_of(executor: str) -> Path:
 
 def start_jobs(
     board: Path,
-    jobs: Sequence[Job],
+    jobs: Sequence[QueueJob],
     resources: Mapping[str, Resources],
     *,
     cores: int,

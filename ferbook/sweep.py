@@ -28,11 +28,11 @@ from ferbook.parameters import Parameters
 from ferbook.points import Point, points_of
 from ferbook.request import Request
 from ferbook.run import chapter_failure, chapter_job, open_for, require_run, write_record
-from ferbook.schedule import Job, cluster_messages, profile_of, start_jobs, stop_jobs
+from ferbook.schedule import QueueJob, cluster_messages, profile_of, start_jobs, stop_jobs
 from ferbook.state import states
 from ferbook.store import SWEEPS, Run, exclusive, open_run
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 FILES_BESIDE = 200
 """Files that this process has open beside the locks of the runs."""
 
@@ -100,7 +100,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Place:
+class SweepPlace:
     """A run of a sweep, or the one without what varies: what each chapter is made from, and the ``reasons``
     why it is not up to date. ``keys``: of runs with the same key of a chapter, one has to make it.
     """
@@ -130,19 +130,19 @@ def new_sweep(
         profile, given, [each for each in closure if each is not target] + [target], most
     )
     name = name or "-".join((chapter, base.default_run_name, *sorted(points[0].values)))
-    if not NAME.fullmatch(name):
+    if not SWEEP_NAME.fullmatch(name):
         raise RunStoreError(f"a sweep cannot be called {name!r}: letters, digits, '.', '_' and '-'")
     return Sweep(name, target, base, tuple(points))
 
 
-def places(sweep: Sweep, points: Sequence[Point]) -> list[Place]:
+def places(sweep: Sweep, points: Sequence[Point]) -> list[SweepPlace]:
     """Where each of ``points`` stands now."""
     closure = sweep.closure
     codes = {chapter.name: code_inputs(chapter) for chapter in closure}
     return [_place(point.request, closure, codes) for point in points]
 
 
-def _place(request: Request, closure: list[Chapter], codes: Mapping[str, dict[str, object]]) -> Place:
+def _place(request: Request, closure: list[Chapter], codes: Mapping[str, dict[str, object]]) -> SweepPlace:
     run = open_run(request.default_run_name)
     parameters = {chapter.name: request.of_chapter(chapter) for chapter in closure}
     inputs, keys = {}, {}
@@ -151,10 +151,10 @@ def _place(request: Request, closure: list[Chapter], codes: Mapping[str, dict[st
         content = [chapter.name, inputs[chapter.name], [keys[name] for name in chapter.upstream]]
         keys[chapter.name] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     reasons = {state.chapter: state.reasons for state in states(run, closure, parameters, codes)}
-    return Place(run, request, parameters, inputs, keys, reasons)
+    return SweepPlace(run, request, parameters, inputs, keys, reasons)
 
 
-def homes_of(sweep: Sweep, asked: Sequence[Place]) -> list[dict[str, str]]:
+def homes_of(sweep: Sweep, asked: Sequence[SweepPlace]) -> list[dict[str, str]]:
     """For each of ``asked``, chapter -> the run whose result it shows: its own, or one that has it, or will
     have it first, from the same inputs.
     """
@@ -176,8 +176,8 @@ def homes_of(sweep: Sweep, asked: Sequence[Place]) -> list[dict[str, str]]:
 
 
 def jobs_of(
-    sweep: Sweep, asked: Sequence[Place], homes: Sequence[Mapping[str, str]]
-) -> list[tuple[Place, Chapter]]:
+    sweep: Sweep, asked: Sequence[SweepPlace], homes: Sequence[Mapping[str, str]]
+) -> list[tuple[SweepPlace, Chapter]]:
     """What is to be executed: in which run which chapter."""
     return [
         (place, chapter)
@@ -192,7 +192,7 @@ def run_sweep(
     *,
     cores: int | None = None,
     executor: str | None = None,
-    watch: Callable[[Path, Sequence[Job], subprocess.Popen], None],
+    watch: Callable[[Path, Sequence[QueueJob], subprocess.Popen], None],
 ) -> dict[str, str]:
     """Bring the runs of ``sweep`` up to date; run -> why it is not, of those that failed.
 
@@ -248,7 +248,9 @@ def run_sweep(
         return _faults(sweep, {place.run.name for place, _ in work}, since)
 
 
-def _job(place: Place, chapter: Chapter, home: Mapping[str, str], made: set[tuple[str, str]]) -> Job:
+def _job(
+    place: SweepPlace, chapter: Chapter, home: Mapping[str, str], made: set[tuple[str, str]]
+) -> QueueJob:
     before = [other.name for other in with_upstream(chapter.upstream)] if chapter.upstream else []
     shared = {name: home[name] for name in before if home[name] != place.run.name}
     needs = {name: home[name] for name in chapter.upstream if (name, home[name]) in made}

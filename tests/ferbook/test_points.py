@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from ferbook.book import Chapter, with_upstream
 from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, Parameters
-from ferbook.points import points_of, values_of
+from ferbook.points import points_of, sweep_values
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def closure(example):
 
 
 def test_ranges_and_lists_are_values_of_the_parameters_type(closure):
-    assert list(values_of("seed", "0..19", closure)) == list(range(20))
-    assert values_of("seed", "0..2, 7,5..6", closure) == [0, 1, 2, 7, 5, 6]
-    assert values_of("seed", "3", closure) == [3]
-    assert values_of("throws.sides", "6,20", closure) == [6, 20]
+    assert list(sweep_values("seed", "0..19", closure)) == list(range(20))
+    assert sweep_values("seed", "0..2, 7,5..6", closure) == [0, 1, 2, 7, 5, 6]
+    assert sweep_values("seed", "3", closure) == [3]
+    assert sweep_values("throws.sides", "6,20", closure) == [6, 20]
 
 
 def test_what_is_a_list_itself_is_parted_by_semicolons():
@@ -28,8 +28,8 @@ def test_what_is_a_list_itself_is_parted_by_semicolons():
         losses: Annotated[str, AfterValidator(ListOf(("focal", "votes")))] = "focal"
 
     closure = [Chapter("x", Own, name="x")]
-    assert values_of("losses", "focal,votes", closure) == ["focal,votes"]
-    assert values_of("losses", "focal;focal,votes", closure) == ["focal", "focal,votes"]
+    assert sweep_values("losses", "focal,votes", closure) == ["focal,votes"]
+    assert sweep_values("losses", "focal;focal,votes", closure) == ["focal", "focal,votes"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_a_list_itself_is_parted_by_semicolons():
 )
 def test_what_is_no_value_is_named(closure, name, text, told):
     with pytest.raises(ParameterError, match=told):
-        values_of(name, text, closure)
+        sweep_values(name, text, closure)
 
 
 def test_a_range_over_what_is_no_whole_number_is_refused():
@@ -57,7 +57,7 @@ def test_a_range_over_what_is_no_whole_number_is_refused():
 
     closure = [Chapter("x", Own, name="x")]
     with pytest.raises(ParameterError, match=r"a range is of whole numbers, and rate is of type float"):
-        values_of("rate", "1..2", closure)
+        sweep_values("rate", "1..2", closure)
 
 
 def test_every_combination_is_a_request_and_the_rest_holds_for_all(closure):

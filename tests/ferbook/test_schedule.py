@@ -7,7 +7,14 @@ import pytest
 from ferbook import paths, schedule
 from ferbook.book import Resources
 from ferbook.errors import MissingError, ParameterError
-from ferbook.schedule import Job, cluster_messages, finished_file, profile_of, start_jobs, threads_of_each
+from ferbook.schedule import (
+    QueueJob,
+    cluster_messages,
+    finished_file,
+    profile_of,
+    start_jobs,
+    threads_of_each,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +31,8 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
     dry.write_text("dry-run: true\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
-    job = Job("params", "throws", ("params", "throws"), tmp_path / "logs" / "a b.log")
-    later = Job("runs", "all", ("runs",), tmp_path / "logs" / "runs.log", (("params", "throws"),))
+    job = QueueJob("params", "throws", ("params", "throws"), tmp_path / "logs" / "a b.log")
+    later = QueueJob("runs", "all", ("runs",), tmp_path / "logs" / "runs.log", (("params", "throws"),))
     resources = {"params": Resources(), "runs": Resources()}
     assert start_jobs(tmp_path, [later, job], resources, cores=1).wait() == 0
     assert "sides of the die" in job.log.read_text() and "no runs yet" in later.log.read_text()
