@@ -54,7 +54,7 @@ lint-scripts:
 
 # Two workers of one thread each: networks this small gain little from a second thread.
 test: lint ## formatter, linter, and every test that is not slow
-	$(PYTEST) $(GUARDS) -m "not slow and not browser"
+	$(PYTEST) $(GUARDS) -m "not slow and not browser and not cluster"
 
 test-all: lint ## every test, the slow ones too
 	$(PYTEST)

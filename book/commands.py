@@ -481,24 +481,40 @@ def populations_train(
     replace: Annotated[
         bool, typer.Option("--replace", help="Train those of another recipe and damaged ones anew.")
     ] = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="SEED", help="This network of each.")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="slurm, or the folder of a profile of Snakemake: a job for each network."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train the networks that are missing, one after the other; call it again and it goes on.
 
     Several calls side by side share the work. One that fails is named, and the others are trained.
     """
+    from ferbook.errors import FerError
+
+    use_data_dir(data_dir)
+    if executor:
+        from book.population_jobs import train_by_jobs
+
+        failures = train_by_jobs(names, n, device=device, threads=threads, replace=replace, executor=executor)
+        for label, fault in failures.items():
+            errors.print(f"ferbook: {label}: {fault}")
+        if failures:
+            raise typer.Exit(1)
+        return
     import torch
 
     from book.population_training import train_member
     from book.populations import find_population
-    from ferbook.errors import FerError
 
-    use_data_dir(data_dir)
     if threads:
         torch.set_num_threads(threads)
     selection = [find_population(name) for name in names]
     failed = False
-    for member in [m for population in selection for m in population.members[: n or None]]:
+    members = [m for population in selection for m in population.members[: n or None]]
+    for member in [m for m in members if only in (None, str(m.seed))]:
         label = f"{member.population.name} {member.seed}"
         try:
             record = train_member(member, device=device, replace=replace)

@@ -19,6 +19,7 @@ from ferbook.store import ChapterResult
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
+    from ferbook.estimate import Estimate
 
 
 class OpenedFaces(Record):
@@ -147,6 +148,13 @@ def data_key(parameters: ChapterParameters) -> dict[str, str]:
     return key
 
 
+def over_seeds(metrics: list["Estimate"]) -> "Estimate":
+    """The mean over runs of a sweep that differ in their seed alone."""
+    from fer_lib.stats.seeds import mean_over_seeds
+
+    return mean_over_seeds(metrics)
+
+
 def seen(record: Mapping) -> list[str]:
     """The face sets that a chapter opened, by its record: synthetic ones with their version, as ``lab/2``."""
     return [faces["name"] for faces in [record.get("data"), *record.get("beside", [])] if faces]
@@ -246,7 +254,7 @@ SUITE = Suite(
         Option(
             "--faces",
             "Face set; `ferbook data list` shows them.",
-            ("run", "status"),
+            ("run", "status", "sweep"),
             sets="faces",
             metavar="NAME",
         ),
@@ -260,7 +268,7 @@ SUITE = Suite(
         Option(
             "--data-dir",
             "Folder of real data sets; otherwise FER_DATA.",
-            ("run", "status", "check"),
+            ("run", "status", "check", "sweep"),
             variable="FER_DATA",
         ),
     ),
@@ -278,6 +286,7 @@ SUITE = Suite(
     prepare=prepare,
     data_key=data_key,
     record=FacesNoted,
+    over_seeds=over_seeds,
     seen=seen,
     outdated=outdated,
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),

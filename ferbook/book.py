@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferbook import paths
 from ferbook.errors import BookError, FerError, nearest_name, require_name
@@ -18,9 +19,22 @@ from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 from ferbook.records import Noted
 
+if TYPE_CHECKING:
+    from ferbook.estimate import Estimate
+
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job takes at most, as a cluster has to be told: cores, GiB of ``memory``, GPUs, minutes."""
+
+    cores: int = 2
+    memory: float = 8
+    gpus: int = 0
+    minutes: int = 60
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,9 @@ class Chapter:
     """What a reader learns from it; stands in the table of chapters, and at the end of the page before."""
     needs: str = ""
     """What it takes to run it, beside the chapters upstream."""
+    resources: Resources = Resources()
+    """What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine
+    the chapters share the cores."""
     name: str = ""
     folder: Path = Path()
 
@@ -76,6 +93,14 @@ class Chapter:
             }
             for name, field in self.parameters.model_fields.items()
         ]
+
+
+def mean_alone(metrics: list["Estimate"]) -> "Estimate":
+    """The mean of ``metrics``, without an interval: the engine has no rule for one."""
+    from ferbook.estimate import Estimate
+
+    value, unit = sum(metric.value for metric in metrics) / len(metrics), metrics[0].unit
+    return Estimate(value, n=len(metrics), why="the book has no rule for an interval over seeds", unit=unit)
 
 
 @dataclass(frozen=True)
@@ -124,6 +149,9 @@ class Suite:
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
     record: type[Noted] = Noted
     """What a chapter's record holds: beside the engine's own fields, those of the book."""
+    over_seeds: Callable[[list["Estimate"]], "Estimate"] = mean_alone
+    """Given a metric of runs that differ in nothing but their seed, its mean, with an interval by the book's
+    own rule."""
     seen: Callable[[Mapping[str, object]], list[str]] = lambda record: []
     """Given a chapter's record, which data it read, with their versions."""
     outdated: Callable[[Mapping[str, object]], str] = lambda record: ""

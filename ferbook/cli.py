@@ -200,6 +200,79 @@ def run(
 
 
 @command
+def sweep(
+    chapter: Annotated[str, typer.Argument(help="The chapter whose key metrics are asked about.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--param", metavar="NAME=VALUES", help="seed=0..19, faces=lab,wild, or one value for all."
+        ),
+    ] = None,
+    profile: ProfileName = None,
+    file: ParametersFile = None,
+    given: OfTheBook | None = None,
+    name: Annotated[str | None, typer.Option("--name", help="The sweep's name below runs/sweeps/.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
+    cores: Annotated[int | None, typer.Option(min=1, help="Processor cores of this machine to use.")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="slurm, or the folder of a profile of Snakemake; this machine if not said."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="However many runs it takes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a chapter with each combination of values, and show what the runs found side by side.
+
+    Only what is missing or out of date is executed; a longer range adds runs to the same sweep.
+    """
+    from ferbook.book import suite
+    from ferbook.points import MOST_RUNS
+    from ferbook.progress import watch_jobs
+    from ferbook.request import merge_overrides, parse_assignments, read_overrides
+    from ferbook.sweep import homes_of, jobs_of, new_sweep, places, run_sweep
+    from ferbook.text import bounds_text
+
+    line = parse_assignments(param or []) | (given or {})
+    overrides = merge_overrides(read_overrides(file) if file else {}, line)
+    profile = suite().profile if profile is None else profile
+    own = new_sweep(chapter, profile, overrides, name, None if yes else MOST_RUNS)
+    if dry_run:
+        now = places(own, own.points)
+        work = jobs_of(own, now, homes_of(own, now))
+        fresh = sum(not place.fault for place in now)
+        console.print(f"sweep {own.name!r}: {len(now)} runs, {fresh} up to date; to be executed:")
+        for each in own.closure:
+            console.print(f"  {each.name}: {sum(one is each for _, one in work)} times")
+        return
+    try:
+        failures = run_sweep(own, cores=cores, executor=executor, watch=watch_jobs)
+    except KeyboardInterrupt:
+        errors.print("ferbook: stopped; the same command goes on where it was")
+        raise typer.Exit(130) from None
+    from ferbook.outcome import keep_outcome, outcome_table
+
+    whole = own.with_earlier()
+    rows, absent = keep_outcome(whole)
+    if as_json:
+        entries = [row | {"estimate": row["estimate"].to_json()} for row in rows]
+        print_json({"sweep": whole.name, "rows": entries, "absent": absent | failures})
+    elif rows:
+        table = outcome_table(whole, rows)
+        columns = [*whole.points[0].values, "run", "metric"]
+        texts = [bounds_text(row["estimate"]) for row in rows]
+        lines = [[*cells, text] for cells, text in zip(table[columns].values.tolist(), texts, strict=True)]
+        print_table(f"sweep {whole.name!r}", [*columns, "found"], lines)
+        console.print(f"figure and table: {whole.folder / 'figures' / 'outcome.svg'}, .png and .csv")
+    for run_name, fault in (absent | failures).items():
+        errors.print(f"ferbook: run {run_name!r} is left out: {fault}")
+    if failures:
+        errors.print(
+            f"ferbook: {len(failures)} of {len(own.points)} runs are missing; the same command goes on"
+        )
+        raise typer.Exit(1)
+
+
+@command
 def status(
     run_name: RunName = None,
     profile: ProfileName = None,

@@ -92,10 +92,12 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         shutil.rmtree(place, ignore_errors=True)
         staging = place / uuid.uuid4().hex
         inputs = read_json(run.inputs_file(chapter.name))
+        for name, home in inputs.pop("shared", {}).items():
+            with held(run.work / f"{name}.lock"):
+                run.result(name).take(Run(home, run.folder.with_name(home)).result(name))
         inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
         if not (result.failed_folder.exists() or reasons_against(run, chapter, inputs)):
-            _mark_finished(run, chapter)  # what it reads of a chapter upstream came out as before
-            return
+            return  # what it reads of a chapter upstream came out as before
         staging.mkdir(parents=True)
         os.environ |= bare_jupyter(Path(bare))
         os.environ[OUTPUT_VARIABLE] = str(staging)
@@ -120,14 +122,6 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
             raise _failed(chapter, run, staging, fault) from fault
         finally:
             shutil.rmtree(place, ignore_errors=True)
-    _mark_finished(run, chapter)
-
-
-def _mark_finished(run: Run, chapter: Chapter) -> None:
-    """Tell Snakemake."""
-    marker = run.marker(chapter.name)
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.touch()
 
 
 def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> ChapterError:

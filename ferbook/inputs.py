@@ -65,10 +65,14 @@ def code_inputs(chapter: Chapter) -> dict[str, object]:
     }
 
 
-def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
-    """Everything the chapter's result depends on but its upstream chapters, as plain JSON values."""
+def chapter_inputs(
+    chapter: Chapter, parameters: Parameters, code: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Everything the chapter's result depends on but its upstream chapters, as plain JSON values. ``code``:
+    what ``code_inputs`` gave, where many ask.
+    """
     return {
-        **code_inputs(chapter),
+        **(code or code_inputs(chapter)),
         "parameters": parameters.model_dump(),
         "packages": {name: version(name) for name in suite().packages},
         "data": dict(suite().data_key(parameters)),

@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 ENGINE = Path(__file__).resolve().parent
-SNAKEFILE = ENGINE / "workflow" / "Snakefile"  # Snakemake imports from its folder, so no module lies there
+WORKFLOW = ENGINE / "workflow"  # Snakemake imports from its folder, so no module lies there
+SNAKEFILE = WORKFLOW / "Snakefile"
 ROOT_VARIABLE = "FERBOOK_ROOT"
 RUNS_VARIABLE = "FER_RUNS"
 

@@ -5,11 +5,14 @@ time.
 import subprocess
 import time
 from contextlib import suppress
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 
 from ferbook.records import read_json
+from ferbook.schedule import QueueJob, finished_file
 from ferbook.state import ChapterState
 from ferbook.steps import INTERVAL, MINUTE
 from ferbook.store import Run
@@ -41,12 +44,34 @@ def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> No
             time.sleep(INTERVAL)
 
 
+def watch_jobs(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
+    """Show how many of ``jobs`` have ended, until ``process`` has: a bar on a terminal, elsewhere a line each
+    tenth of them.
+    """
+    console = Console(highlight=False, markup=False)
+    columns = (TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    files, before = [finished_file(board, job.kind, job.name) for job in jobs], 0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("jobs", total=len(files))
+        while True:
+            ended = process.poll() is not None
+            count = sum(file.exists() for file in files)
+            progress.update(task, completed=count)
+            if progress.disable and 10 * count // len(files) > 10 * before // len(files):
+                console.print(f"{count} of {len(files)} jobs ended")
+                before = count
+            if ended:
+                return
+            time.sleep(INTERVAL)
+
+
 def _show(run: Run, progress: Progress, task: Task) -> None:
     """How far the task's chapter is: a bar on a terminal, elsewhere a line at begin and end, and every minute
     between.
     """
     chapter = task.description
-    finished, file = run.marker(chapter).exists(), run.progress_file(chapter)
+    finished = finished_file(run.work, chapter, run.name).exists()
+    file = run.progress_file(chapter)
     if task.finished or not file.exists():  # before the kernel works there is none
         return
     state = read_json(file)

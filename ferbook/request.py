@@ -34,9 +34,8 @@ class Request:
                 own[short] = value
         return chapter.resolve(self.profile, own)
 
-    def check(self) -> None:
-        """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
-        of any chapter, and for a value that is not allowed, whichever chapters are to run."""
+    def check_names(self) -> None:
+        """Raise ParameterError for an override that names no chapter, or no parameter of any chapter."""
         fields = {name for chapter in chapters().values() for name in chapter.parameters.model_fields}
         for name in self.overrides:
             scope, dot, short = name.rpartition(".")
@@ -47,6 +46,11 @@ class Request:
                     f"no chapter has a parameter {name!r}{nearest_name(name, fields)}; `ferbook params` "
                     "lists them"
                 )
+
+    def check(self) -> None:
+        """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
+        of any chapter, and for a value that is not allowed, whichever chapters are to run."""
+        self.check_names()
         for chapter in chapters().values():
             self.of_chapter(chapter)
 

@@ -10,32 +10,25 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
-from ferbook import paths
-from ferbook.book import Chapter, find_chapter, suite, with_upstream
-from ferbook.environment import child_environment, git_commit
+from ferbook.book import Chapter, followers, suite, with_upstream
+from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, RunStoreError
 from ferbook.files import is_leftover
 from ferbook.inputs import chapter_inputs
 from ferbook.notebook import require_parameters_cell
-from ferbook.owner import OWNER_VARIABLE, end_with_parent, now, owner
+from ferbook.owner import now
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import Request, stored_request
+from ferbook.schedule import QueueJob, finished_file, start_jobs, stop_jobs
 from ferbook.state import ChapterState, differences, states
 from ferbook.store import Run, exclusive, make_current, open_run, write_json
-
-WORTHWHILE_THREADS = 4
-"""Threads of a chapter, where there are cores for several chapters of so many: small networks gain little
-from more.
-"""
 
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
 
-def _write_record(run: Run, request: Request, parameters: Mapping[str, Parameters]) -> None:
+def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters]) -> None:
     """``run.yaml``: the request and, for each finished chapter, what its result was made from."""
     earlier = run.record() if run.exists() else {}
     requests = earlier.get("request", {}).get("parameters", {})
@@ -59,60 +52,25 @@ def _write_record(run: Run, request: Request, parameters: Mapping[str, Parameter
         run.write_record(content | times | {"commit": git_commit(), "versions": versions})
 
 
-def threads_of_each(cores: int, chapters: int) -> int:
-    """Threads of each of ``chapters`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one
-    chapter, half of few cores for several.
+def chapter_job(
+    run: Run, chapter: Chapter, inputs: Mapping[str, object], homes: Mapping[str, str]
+) -> QueueJob:
+    """The job that executes ``chapter`` in ``run`` with the ``inputs``.
 
-    Two trainings side by side are done some eighth sooner than one after the other on twice the threads
-    (``benchmarks/training.py --parts side_by_side``), and what a chapter does on one thread, such as
-    resampling and drawing, leaves no core idle.
+    ``homes``: chapters upstream that are to be made first -> the run in which; what lies in another one is
+    taken from there.
     """
-    at_once = min(chapters, max(2, cores // WORTHWHILE_THREADS))
-    return max(1, cores // at_once)
+    write_json(run.inputs_file(chapter.name), inputs)
+    run.progress_file(chapter.name).unlink(missing_ok=True)
+    run.log_file(chapter.name).unlink(missing_ok=True)
+    words = ("_execute", chapter.name, str(run.folder))
+    return QueueJob(chapter.name, run.name, words, run.log_file(chapter.name), tuple(homes.items()))
 
 
-def _snakemake(run: Run, chapters: list[Chapter], cores: int, threads: int = 1) -> subprocess.Popen:
-    """Snakemake on the run's folder, by its documented command line; ``threads`` for each chapter."""
-    command = [
-        *(sys.executable, "-m", "snakemake"),
-        *("--snakefile", str(paths.SNAKEFILE), "--directory", str(run.folder)),
-        *("--cores", str(cores), "--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
-        "--nolock",  # we hold the run ourselves, and our lock ends with us
-        *("--config", f"chapters={','.join(chapter.name for chapter in chapters)}", f"threads={threads}"),
-        # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
-        *("--profile", "none", "--workflow-profile", "none"),
-    ]
-    with (run.work / "snakemake.log").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=child_environment(**{OWNER_VARIABLE: owner()}),
-            preexec_fn=end_with_parent,
-        )
-
-
-def _mark(run: Run, chapter_states: list[ChapterState], parameters: Mapping[str, Parameters]) -> None:
-    """Tell Snakemake by files what is to be done; our judgement is by content, its own by time."""
-    moment = 1_000_000_000
-    for state in chapter_states:
-        inputs = chapter_inputs(find_chapter(state.chapter), parameters[state.chapter])
-        write_json(run.inputs_file(state.chapter), inputs)
-        os.utime(run.inputs_file(state.chapter), (moment, moment))
-        marker = run.marker(state.chapter)
-        run.progress_file(state.chapter).unlink(missing_ok=True)
-        if state.up_to_date:
-            marker.parent.mkdir(parents=True, exist_ok=True)
-            marker.touch()
-            os.utime(marker, (moment + 1, moment + 1))
-            moment += 2
-        else:
-            marker.unlink(missing_ok=True)
-            run.log_file(state.chapter).unlink(missing_ok=True)
-
-
-def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
+def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) -> ChapterError | None:
+    """What became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; None where
+    none of them left a word.
+    """
     for chapter in chapters:
         failure = run.result(chapter.name).failed_folder / "failure.json"
         report = read_json(failure) if failure.exists() else {}
@@ -122,18 +80,15 @@ def _failure(run: Run, chapters: list[Chapter], since: str) -> ChapterError:
                 f"  partial notebook: {failure.parent / f'{chapter.name}.ipynb'}\n"
                 f"  log: {run.log_file(chapter.name)}"
             )
-    snakemake = f"Snakemake's log: {run.work / 'snakemake.log'}"
     for chapter in chapters:
         log = run.log_file(chapter.name)
-        if log.exists() and not run.marker(chapter.name).exists():
+        if log.exists() and not finished_file(board, chapter.name, run.name).exists():
             lines = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
             why = (
                 lines[-1].removeprefix("ferbook: ") if lines else "killed from outside, or the memory ran out"
             )
-            return ChapterError(
-                f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}\n  {snakemake}"
-            )
-    return ChapterError(f"Snakemake ended with an error; {snakemake}")
+            return ChapterError(f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}")
+    return None
 
 
 def run_chapters(
@@ -162,6 +117,61 @@ def run_chapters(
     request.check()
     chapters = with_upstream(names)
     parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
+    require_run(run)
+    for chapter in chapters:
+        require_parameters_cell(chapter)
+    suite().check(parameters)
+    with exclusive(run, wait):
+        open_for(run, request, chapters, parameters, update=update, replace=replace)
+        make_current(run)
+        chapter_states = states(run, chapters, parameters)
+        if all(state.up_to_date for state in chapter_states):
+            return run, chapter_states
+        suite().prepare([parameters[state.chapter] for state in chapter_states if not state.up_to_date])
+        since = now()
+        stale = {
+            state.chapter: chapter
+            for state, chapter in zip(chapter_states, chapters, strict=True)
+            if not state.up_to_date
+        }
+        jobs = [
+            chapter_job(
+                run,
+                chapter,
+                chapter_inputs(chapter, parameters[name]),
+                {other: run.name for other in chapter.upstream if other in stale},
+            )
+            for name, chapter in stale.items()
+        ]
+        process = start_jobs(
+            run.work,
+            jobs,
+            {name: chapter.resources for name, chapter in stale.items()},
+            cores=cores or os.cpu_count() or 1,
+            priorities={name: len(followers(name)) for name in stale},
+        )
+        try:
+            watch(run, chapter_states, process)
+            process.wait()
+        except BaseException:
+            stop_jobs(process)
+            raise
+        finally:
+            write_record(run, request, parameters)
+        log = f"Snakemake's log: {run.work / 'snakemake.log'}"
+        if process.returncode:
+            fault = chapter_failure(run.work, run, list(stale.values()), since)
+            raise ChapterError(f"{fault or 'Snakemake ended with an error'}\n  {log}")
+        # Snakemake's word is not enough: it ends without an error also where it executed nothing.
+        unmade = [state for state in states(run, chapters, parameters) if not state.up_to_date]
+        if unmade:
+            reasons = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
+            raise ChapterError(f"Snakemake ended without an error, but not up to date: {reasons}\n  {log}")
+    return run, chapter_states
+
+
+def require_run(run: Run) -> None:
+    """Raise RunStoreError where a folder of other files lies in the place of ``run``."""
     if (
         run.folder.exists()
         and not run.exists()
@@ -171,6 +181,7 @@ def run_chapters(
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
         )
+<<<<<<< HEAD
     for chapter in chapters:
         require_parameters_cell(chapter)
     suite().check(parameters)
@@ -219,8 +230,39 @@ def run_chapters(
             raise ChapterError(
                 f"Snakemake ended without an error, but not up to date: {reasons}\n"
                 f"  Snakemake's log: {run.work / 'snakemake.log'}"
+=======
+
+
+def open_for(
+    run: Run,
+    request: Request,
+    chapters: list[Chapter],
+    parameters: Mapping[str, Parameters],
+    *,
+    update: bool = False,
+    replace: bool = False,
+) -> None:
+    """Make ``run``, which is held, ready for ``chapters`` with ``parameters``. Raises RunStoreError where it
+    has others, unless it is to ``update`` or to ``replace`` them.
+    """
+    for file in run.folder.iterdir():
+        if is_leftover(file, run.record_file):
+            file.unlink()
+    if replace:
+        _empty(run)
+    elif run.exists() and not update:
+        # Not before the run is ours: while we waited, its holder may have given it other parameters.
+        changes = differences(run.record()["request"]["parameters"], parameters)
+        if changes and run.results():
+            raise RunStoreError(
+                f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); "
+                "--update runs again what these change, --replace starts the run anew, --run NAME makes "
+                "another"
+>>>>>>> sweep
             )
-    return run, chapter_states
+    for chapter in chapters:
+        run.result(chapter.name).recover()
+    write_record(run, request, parameters)
 
 
 def _kept(run: Run) -> list[Path]:
@@ -238,19 +280,3 @@ def _empty(run: Run) -> None:
         if entry not in (*_kept(run), run.record_file):
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     run.record_file.unlink(missing_ok=True)
-
-
-def _stop(process: subprocess.Popen) -> None:
-    """End Snakemake and everything below it, and wait until all are gone."""
-    try:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.terminate()
-    _, alive = psutil.wait_procs(family, timeout=5)
-    for member in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.kill()
-    psutil.wait_procs(alive)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ferbook.beside import reference_beside
 from ferbook.book import Chapter, chapters
@@ -31,12 +32,19 @@ class ChapterState:
         return not self.reasons
 
 
-def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Parameters]) -> list[ChapterState]:
-    """For each chapter, up to date or why not, judged by content and never by time stamps."""
+def states(
+    run: Run,
+    selection: list[Chapter],
+    parameters: Mapping[str, Parameters],
+    codes: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+) -> list[ChapterState]:
+    """For each chapter, up to date or why not, judged by content and never by time stamps. ``codes``: by
+    chapter what ``code_inputs`` gave, where many runs are asked.
+    """
     chapter_states: list[ChapterState] = []
     for chapter in selection:
         result = run.result(chapter.name)
-        current = chapter_inputs(chapter, parameters[chapter.name])
+        current = chapter_inputs(chapter, parameters[chapter.name], codes.get(chapter.name))
         upstream = [run.result(name) for name in chapter.upstream]
         current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
         reasons = reasons_against(run, chapter, current)

@@ -18,7 +18,15 @@ from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.estimate import Estimate
-from ferbook.files import LARGEST_RECORD, open_regular, parse_json, plain_values, read_yaml, write_atomically
+from ferbook.files import (
+    LARGEST_RECORD,
+    open_regular,
+    parse_json,
+    plain_values,
+    read_yaml,
+    whole_folder,
+    write_atomically,
+)
 from ferbook.owner import held, now
 from ferbook.records import Manifest, RunRecord, read_json, read_vouched, record_of, require_form
 
@@ -27,6 +35,8 @@ Content = TypeVar("Content", bound=BaseModel)
 DONE = "DONE.json"
 INTERACTIVE = "interactive"
 """Folder of the run store into which a chapter writes that is opened by hand."""
+SWEEPS = "sweeps"
+"""Folder of the run store with one folder a sweep: which runs it has, and what they found."""
 NO_FILE = "no plain file"
 LARGEST_ARTEFACT = 2**26
 """Bytes of what one chapter hands to another."""
@@ -205,6 +215,27 @@ class ChapterResult:
             "files": file_checksums(staged),
         }
         write_json(staged / DONE, manifest)
+        self._replace(staged)
+
+    def take(self, other: "ChapterResult") -> None:
+        """Have the finished result of another run, as hard links where the file system has them. Raises
+        RunStoreError where that is damaged.
+        """
+        other.require_whole()
+        if self.done() == other.done() and not self.faults():
+            return
+        copy = self.folder.with_name(f".{self.chapter}.copy")
+        remove(copy)
+        with whole_folder(copy) as staged:
+            for file in (*file_checksums(other.folder), DONE):
+                (staged / file).parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(other.folder / file, staged / file)
+                except OSError:
+                    shutil.copyfile(other.folder / file, staged / file)
+        self._replace(copy)
+
+    def _replace(self, staged: Path) -> None:
         self.recover()
         if self.folder.exists():
             self.folder.rename(self._aside)
@@ -285,10 +316,6 @@ class Run:
         """The chapter's present inputs, as the job that executes it reads them."""
         return self.work / "inputs" / f"{chapter}.json"
 
-    def marker(self, chapter: str) -> Path:
-        """The file that tells Snakemake that the chapter is up to date; ``DONE.json`` stays the truth."""
-        return self.work / "finished" / chapter
-
     def progress_file(self, chapter: str) -> Path:
         """How far the chapter's execution has come."""
         return self.work / "progress" / f"{chapter}.json"
@@ -307,9 +334,9 @@ def open_run(name: str) -> Run:
 
     Raises RunStoreError for a name that is not a plain folder name.
     """
-    if name == INTERACTIVE:
+    if name in (INTERACTIVE, SWEEPS):
         raise RunStoreError(
-            f"the name {name!r} is kept for notebooks that are opened by hand; choose another"
+            f"the name {name!r} is kept for notebooks that are opened by hand, or for sweeps; choose another"
         )
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(

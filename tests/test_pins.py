@@ -16,6 +16,7 @@ OTHER_USES = {
     "otter-grader": "graded with, in an environment of its own, by other_graders.py",
     "nbval": "run as pytest's plugin by the check",
     "snakemake": "run as a command",
+    "snakemake-executor-plugin-slurm": "loaded by Snakemake for --executor slurm",
     "jupyterlab": "for readers",
     "pytest-xdist": "run by make test",
     "ruff": "run by make lint",

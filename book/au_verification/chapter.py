@@ -8,7 +8,7 @@ from pydantic import Field
 from book.parameters import BesideParameters, BootstrapField
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.errors import DataError
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
+    resources=Resources(minutes=60),
     key_metrics=("kappa", "verified_gain"),
     learn=(
         "which filters detect an action unit, how sure that is over networks and people, what an untrained "

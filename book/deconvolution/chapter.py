@@ -8,7 +8,7 @@ from pydantic import Field
 from book.parameters import NetworkParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 
 
 class DeconvolutionParameters(NetworkParameters):
@@ -91,6 +91,7 @@ CHAPTER = Chapter(
     title="What the filters look at",
     parameters=DeconvolutionParameters,
     upstream=("training",),
+    resources=Resources(minutes=20),
     key_metrics=("concentration_over_untrained", "pointing_over_untrained"),
     learn=(
         "what drives each filter of a trained network and where on the face it lies, in an atlas of "

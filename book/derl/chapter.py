@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from book import parameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, listed
 
@@ -114,6 +114,7 @@ CHAPTER = Chapter(
     title="What is left of the expression",
     parameters=DerlParameters,
     after=("training", "au_verification"),
+    resources=Resources(minutes=20, memory=24),
     key_metrics=("accuracy", "cnn_accuracy"),
     learn=(
         "whether what a generator takes off a face, to make it neutral, tells the expression better "

@@ -9,7 +9,7 @@ from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import ALWAYS_THERE
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
 SAMPLED = 9
@@ -97,6 +97,7 @@ class FacesParameters(ChapterParameters):
 CHAPTER = Chapter(
     title="The faces",
     parameters=FacesParameters,
+    resources=Resources(minutes=40),
     key_metrics=("overlap", "leak", "information_most", "expressions_own", "expressions_other"),
     learn=(
         "what the pictures are, what one action unit does to a face, how far labels and split can be "

@@ -9,7 +9,7 @@ from book.parameters import BootstrapField, FaceField, NetworkParameters, RateFi
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import Pooling
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.parameters import ListOf, listed
 from synthetic_faces.timing import TIMINGS
 
@@ -92,6 +92,7 @@ CHAPTER = Chapter(
     title="Micro-expressions over time",
     parameters=MicroExpressionsParameters,
     upstream=("training",),
+    resources=Resources(minutes=70),
     key_metrics=("uf1", "majority_uf1"),
     learn=(
         "whether a network that learned ordinary expressions reads micro-expressions, whether an LSTM "

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from book import parameters
 from fer_lib.names import Loss, Network
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.errors import DataError
 from ferbook.parameters import ListOf, listed
 
@@ -89,6 +89,7 @@ CHAPTER = Chapter(
     title="Structure and loss",
     parameters=StructureAndLossParameters,
     after=("training",),
+    resources=Resources(minutes=10),
     key_metrics=("test_accuracy", "structure_gain", "loss_gain"),
     learn=(
         "whether a better structure and a better loss raise accuracy above a plain stack with "

@@ -15,7 +15,7 @@ from book.parameters import (
 )
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain, Loss, Network, Optimiser
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -110,6 +110,7 @@ CHAPTER = Chapter(
     title="Training by the papers' protocols",
     parameters=TrainingParameters,
     after=("faces",),
+    resources=Resources(minutes=30),
     key_metrics=("test_accuracy", "ahead_of_hog"),
     learn=("to train the zero-bias network of {cite:t}`khorrami2015` and to say how well it does"),
     needs="two CPU cores; a GPU helps",

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from book import parameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import Network
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from ferbook.errors import ParameterError
 from ferbook.parameters import listed
 
@@ -79,6 +79,7 @@ CHAPTER = Chapter(
     title="Transfer across faces and tasks",
     parameters=TransferParameters,
     after=("training", "au_verification"),
+    resources=Resources(minutes=20),
     key_metrics=("pairs", "pairs_above_majority"),
     learn=(
         "between which sets of faces what a network learned carries over, whether it is less sure where it "

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from book.parameters import BesideParameters
-from ferbook.book import Chapter
+from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
 MAP_UNITS = ("AU4", "AU12", "AU1", "AU25", "AU9", "AU15", "AU6", "AU2")
@@ -45,6 +45,7 @@ CHAPTER = Chapter(
     parameters=TruthParameters,
     upstream=("training",),
     after=("au_verification",),
+    resources=Resources(minutes=30),
     key_metrics=("believed", "rules_believed", "distributed"),
     learn=(
         "which methods of attribution, and which names of filters, tell the truth where it is known, whether "

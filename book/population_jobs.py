@@ -1,0 +1,66 @@
+"""Training populations on a cluster: a job for each network that is missing."""
+
+import math
+from collections.abc import Sequence
+
+from book.populations import find_population
+from ferbook.beside import REFERENCE
+from ferbook.book import Resources
+from ferbook.owner import held
+from ferbook.progress import watch_jobs
+from ferbook.schedule import QueueJob, cluster_messages, start_jobs, stop_jobs
+from ferbook.store import open_run
+
+CORES = 2
+"""Of each network, where the number of threads is not said."""
+
+
+def train_by_jobs(
+    names: Sequence[str], n: int, *, device: str, threads: int, replace: bool, executor: str
+) -> dict[str, str]:
+    """Train what is missing of the first ``n`` networks (0: all) of the populations ``names`` by
+    ``executor``; network -> why it is not there, of those that failed. A network's minutes are thrice its
+    ``core_minutes``.
+
+    Raises ParameterError and MissingError before anything is trained, RunStoreError where another process
+    does the same.
+    """
+    board = open_run(REFERENCE).work / "populations"
+    selection = {name: find_population(name) for name in names}
+    members = [m for population in selection.values() for m in population.members[: n or None] if m.fault()]
+    words = ("--device", device, "--threads", str(threads or CORES), *(["--replace"] * replace))
+    jobs = [
+        QueueJob(
+            name,
+            seed,
+            ("populations", "train", name, "--only", seed, *words),
+            board / "logs" / f"{name}-{seed}.log",
+        )
+        for name, seed in ((m.population.name, str(m.seed)) for m in members)
+    ]
+    resources = {
+        name: Resources(
+            threads or CORES,
+            gpus=int(device == "cuda"),
+            minutes=10 * math.ceil(0.3 * population.core_minutes),
+        )
+        for name, population in selection.items()
+    }
+    if not jobs:
+        return {}
+    with held(board / "lock", "populations are trained by jobs already, of {}"):
+        log = board / "snakemake.log"
+        log.unlink(missing_ok=True)
+        process = start_jobs(board, jobs, resources, cores=1, executor=executor, go_on=True)
+        try:
+            watch_jobs(board, jobs, process)
+            process.wait()
+        except BaseException:
+            stop_jobs(process, executor)
+            raise
+        messages = cluster_messages(log.read_text(encoding="utf-8", errors="replace"))
+    return {
+        f"{job.kind} {job.name}": f"{messages.get((job.kind, job.name), fault)}; log: {job.log}"
+        for job, member in zip(jobs, members, strict=True)
+        if (fault := member.fault())
+    }

@@ -1,0 +1,187 @@
+"""Jobs for Snakemake, on this machine or by an executor of its on a cluster."""
+
+import contextlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from ferbook import paths
+from ferbook.book import Resources
+from ferbook.environment import child_environment
+from ferbook.errors import MissingError, ParameterError, nearest_name
+from ferbook.files import read_yaml
+from ferbook.owner import OWNER_VARIABLE, end_with_parent, owner
+from ferbook.store import write_json
+
+WORTHWHILE_THREADS = 4
+"""Threads of a job, where there are cores for several jobs of so many: small networks gain little from more.
+"""
+
+CANCELLING = 60
+"""Seconds that Snakemake has to take its jobs out of a cluster's queue."""
+
+_ERROR = re.compile(r"^Error in (?:rule|group) .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
+_REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
+_HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*")
+
+
+@dataclass(frozen=True)
+class QueueJob:
+    """A command of ours that Snakemake runs: ``words`` behind ``ferbook``, what it prints in ``log``.
+
+    ``kind``: what it shares its resources with; ``needs``: (kind, name) of jobs that must have ended before.
+    """
+
+    kind: str
+    name: str
+    words: tuple[str, ...]
+    log: Path
+    needs: tuple[tuple[str, str], ...] = ()
+
+
+def finished_file(board: Path, kind: str, name: str) -> Path:
+    """What Snakemake writes below ``board`` when a job has ended without an error."""
+    return board / "ended" / kind / name
+
+
+def threads_of_each(cores: int, jobs: int) -> int:
+    """Threads of each of ``jobs`` (≥ 1) that may run side by side on ``cores`` (≥ 1): all cores for one,
+    half of few cores for several.
+
+    Two trainings side by side are done some eighth sooner than one after the other on twice the threads
+    (``benchmarks/training.py --parts side_by_side``), and what a chapter does on one thread, such as
+    resampling and drawing, leaves no core idle.
+    """
+    at_once = min(jobs, max(2, cores // WORTHWHILE_THREADS))
+    return max(1, cores // at_once)
+
+
+def profile_of(executor: str) -> Path:
+    """The folder of Snakemake's profile for ``executor``: the name of one of ours, or such a folder.
+
+    Raises ParameterError where it is neither, MissingError where what it needs is not installed.
+    """
+    folder = Path(executor).expanduser().resolve()
+    if not (folder / "config.yaml").is_file():
+        names = sorted(file.parent.name for file in paths.WORKFLOW.glob("*/config.yaml"))
+        if executor not in names:
+            raise ParameterError(
+                f"no executor {executor!r}{nearest_name(executor, names)}: there is {', '.join(names)}, or "
+                "name a folder with a config.yaml, a profile of Snakemake"
+            )
+        folder = paths.WORKFLOW / executor
+    content = read_yaml(folder / "config.yaml", ParameterError)
+    name = content.get("executor", "local") if isinstance(content, dict) else "local"
+    plugin = f"snakemake-executor-plugin-{name}"
+    if name != "local" and find_spec(plugin.replace("-", "_")) is None:
+        raise MissingError(
+            f"the executor {name!r} needs {plugin}, which is not installed; `pip install -c constraints.txt "
+            "-e '.[slurm]'` brings that of Slurm"
+        )
+    if name == "slurm" and shutil.which("sbatch") is None:
+        raise MissingError(
+            "the executor 'slurm' needs sbatch, which is not here: call it where jobs are submitted"
+        )
+    return folder
+
+
+def start_jobs(
+    board: Path,
+    jobs: Sequence[QueueJob],
+    resources: Mapping[str, Resources],
+    *,
+    cores: int,
+    executor: str | None = None,
+    go_on: bool = False,
+    priorities: Mapping[str, int] | None = None,
+) -> subprocess.Popen:
+    """Snakemake, by its documented command line, on ``jobs``, which it keeps account of in the folder
+    ``board``.
+
+    ``resources`` and ``priorities`` by kind. Here the jobs share ``cores``; with an ``executor`` each has its
+    resources. ``go_on``: with those that do not need one that failed.
+    """
+    threads = None if executor else threads_of_each(cores, len(jobs))
+    plan = {"kinds": {}, "jobs": {}}
+    for job in jobs:
+        finished_file(board, job.kind, job.name).unlink(missing_ok=True)
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        command = shlex.join((sys.executable, "-m", "ferbook.cli", *job.words))
+        plan["jobs"].setdefault(job.kind, {})[job.name] = {
+            "command": f"{command} > {shlex.quote(str(job.log))} 2>&1",
+            "needs": [str(finished_file(Path(), *each)) for each in job.needs],
+        }
+    for kind in plan["jobs"]:
+        own = resources[kind]
+        plan["kinds"][kind] = {
+            "threads": threads or own.cores,
+            "mem_mb": round(1024 * own.memory),
+            "minutes": own.minutes,
+            "gpus": own.gpus,
+            "priority": (priorities or {}).get(kind, 0),
+        }
+    write_json(board / "plan.json", plan)
+    command = [
+        *(sys.executable, "-m", "snakemake", "all"),
+        *("--snakefile", str(paths.SNAKEFILE), "--directory", str(board)),
+        *("--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
+        "--nolock",  # we hold the board ourselves, and our lock ends with us
+        # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
+        *("--profile", "none", "--workflow-profile", str(profile_of(executor)) if executor else "none"),
+        *(() if executor else ("--cores", str(cores))),
+        *(("--keep-going",) if go_on else ()),
+    ]
+    # A job on another machine cannot see whether we are alive; its cluster ends it.
+    environment = child_environment(**({} if executor else {OWNER_VARIABLE: owner()}))
+    with (board / "snakemake.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            preexec_fn=end_with_parent,
+            start_new_session=executor is not None,  # one Ctrl-C is enough to cancel jobs; two stop that
+        )
+    return process
+
+
+def cluster_messages(log: str) -> dict[tuple[str, str], str]:
+    """(kind, name) of a job -> what its executor said when it failed, or was refused, by Snakemake's log."""
+    messages = {}
+    for block in _ERROR.findall(log):
+        text = next(iter(re.findall(r"^ *message: (.+)", block, re.MULTILINE)), "")
+        refusal = _REFUSAL.search(text)
+        text = f"refused by the cluster: {refusal[1]}" if refusal else _HINTS.sub("", text)
+        for kind, name in re.findall(r"^ *output: ended/([^/\n]+)/([^/\n ]+)", block, re.MULTILINE):
+            messages |= {(kind, name): text} if text else {}
+    return messages
+
+
+def stop_jobs(process: subprocess.Popen, executor: str | None = None) -> None:
+    """End Snakemake and everything below it, and wait until all are gone; its jobs on a cluster, too."""
+    if executor:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(CANCELLING)
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    for member in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(alive)

@@ -1,0 +1,280 @@
+"""A sweep: one chapter in many runs that differ in some parameters, as one graph of jobs.
+
+Its runs are runs as any other, with the names that `ferbook run` would give them. A chapter upstream that
+does not depend on what varies is made in one of them, and the others take it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import resource
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ferbook import paths
+from ferbook.book import Chapter, followers, suite, with_upstream
+from ferbook.errors import RunStoreError
+from ferbook.files import plain_values, read_yaml, write_atomically
+from ferbook.inputs import chapter_inputs, code_inputs
+from ferbook.notebook import require_parameters_cell
+from ferbook.owner import held, now
+from ferbook.parameters import Parameters
+from ferbook.points import Point, points_of
+from ferbook.request import Request
+from ferbook.run import chapter_failure, chapter_job, open_for, require_run, write_record
+from ferbook.schedule import QueueJob, cluster_messages, profile_of, start_jobs, stop_jobs
+from ferbook.state import states
+from ferbook.store import SWEEPS, Run, exclusive, open_run
+
+SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+FILES_BESIDE = 200
+"""Files that this process has open beside the locks of the runs."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """``chapter`` in a run for each of ``points``; ``base`` holds for all of them."""
+
+    name: str
+    chapter: Chapter
+    base: Request
+    points: tuple[Point, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Its record, its table and its figure, and below ``.work`` what Snakemake needs."""
+        return paths.runs_dir() / SWEEPS / self.name
+
+    @property
+    def board(self) -> Path:
+        """Where Snakemake works."""
+        return self.folder / ".work"
+
+    @property
+    def closure(self) -> list[Chapter]:
+        """The chapter behind those that it depends on."""
+        return with_upstream([self.chapter.name])
+
+    def _content(self, points: Sequence[Point]) -> dict[str, object]:
+        return {
+            "chapter": self.chapter.name,
+            "profile": self.base.profile,
+            "fixed": dict(self.base.overrides),
+            "points": [dict(point.values) for point in points],
+        }
+
+    def with_earlier(self) -> "Sweep":
+        """The sweep with the points that it had before, behind its own. Raises RunStoreError where a sweep of
+        this name asked for something else.
+        """
+        file = self.folder / "sweep.yaml"
+        if not file.exists():
+            return self
+        content, own = plain_values(read_yaml(file, RunStoreError)), self._content(self.points)
+        try:
+            differs = [name for name in ("chapter", "profile", "fixed") if content[name] != own[name]]
+            differs += ["what varies"] * any(
+                each.keys() != own["points"][0].keys() for each in content["points"]
+            )
+            earlier = [each for each in content["points"] if each not in own["points"]]
+        except (AttributeError, KeyError, TypeError) as fault:
+            raise RunStoreError(f"{file}: not the record of a sweep; remove it") from fault
+        if differs:
+            raise RunStoreError(
+                f"the sweep {self.name!r} exists with another {', '.join(differs)}; choose another --name"
+            )
+        fixed = self.base.overrides
+        points = [Point(values, Request(self.base.profile, fixed | values)) for values in earlier]
+        return Sweep(self.name, self.chapter, self.base, (*self.points, *points))
+
+    def write_record(self) -> None:
+        """Write ``sweep.yaml``: what it asks for, and all its points."""
+        text = yaml.safe_dump(self._content(self.points), sort_keys=False, allow_unicode=True)
+        write_atomically(self.folder / "sweep.yaml", text)
+
+
+@dataclass(frozen=True)
+class SweepPlace:
+    """A run of a sweep, or the one without what varies: what each chapter is made from, and the ``reasons``
+    why it is not up to date. ``keys``: of runs with the same key of a chapter, one has to make it.
+    """
+
+    run: Run
+    request: Request
+    parameters: Mapping[str, Parameters]
+    inputs: Mapping[str, dict[str, object]]
+    keys: Mapping[str, str]
+    reasons: Mapping[str, tuple[str, ...]]
+
+    @property
+    def fault(self) -> str:
+        """Why the run is not up to date; empty if it is."""
+        return "; ".join(f"{name}: {', '.join(some)}" for name, some in self.reasons.items() if some)
+
+
+def new_sweep(
+    chapter: str, profile: str, given: Mapping[str, object], name: str | None = None, most: int | None = None
+) -> Sweep:
+    """What is asked for: ``given``, of which some varies, as ``points_of``; by default it is called after all
+    but the values of what varies, so that further values are further runs of it.
+    """
+    closure = with_upstream([chapter])
+    target = next(each for each in closure if each.name == chapter)
+    base, points = points_of(
+        profile, given, [each for each in closure if each is not target] + [target], most
+    )
+    name = name or "-".join((chapter, base.default_run_name, *sorted(points[0].values)))
+    if not SWEEP_NAME.fullmatch(name):
+        raise RunStoreError(f"a sweep cannot be called {name!r}: letters, digits, '.', '_' and '-'")
+    return Sweep(name, target, base, tuple(points))
+
+
+def places(sweep: Sweep, points: Sequence[Point]) -> list[SweepPlace]:
+    """Where each of ``points`` stands now."""
+    closure = sweep.closure
+    codes = {chapter.name: code_inputs(chapter) for chapter in closure}
+    return [_place(point.request, closure, codes) for point in points]
+
+
+def _place(request: Request, closure: list[Chapter], codes: Mapping[str, dict[str, object]]) -> SweepPlace:
+    run = open_run(request.default_run_name)
+    parameters = {chapter.name: request.of_chapter(chapter) for chapter in closure}
+    inputs, keys = {}, {}
+    for chapter in closure:
+        inputs[chapter.name] = chapter_inputs(chapter, parameters[chapter.name], codes[chapter.name])
+        content = [chapter.name, inputs[chapter.name], [keys[name] for name in chapter.upstream]]
+        keys[chapter.name] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    reasons = {state.chapter: state.reasons for state in states(run, closure, parameters, codes)}
+    return SweepPlace(run, request, parameters, inputs, keys, reasons)
+
+
+def homes_of(sweep: Sweep, asked: Sequence[SweepPlace]) -> list[dict[str, str]]:
+    """For each of ``asked``, chapter -> the run whose result it shows: its own, or one that has it, or will
+    have it first, from the same inputs.
+    """
+    donors = list(asked)
+    if open_run(sweep.base.default_run_name).exists():
+        donors += places(sweep, [Point({}, sweep.base)])
+    first: dict[str, str] = {}
+    for place in donors:
+        for name, key in place.keys.items():
+            if not place.reasons[name]:
+                first.setdefault(key, place.run.name)
+    return [
+        {
+            name: first.setdefault(key, place.run.name) if place.reasons[name] else place.run.name
+            for name, key in place.keys.items()
+        }
+        for place in asked
+    ]
+
+
+def jobs_of(
+    sweep: Sweep, asked: Sequence[SweepPlace], homes: Sequence[Mapping[str, str]]
+) -> list[tuple[SweepPlace, Chapter]]:
+    """What is to be executed: in which run which chapter."""
+    return [
+        (place, chapter)
+        for place, home in zip(asked, homes, strict=True)
+        for chapter in sweep.closure
+        if place.reasons[chapter.name] and home[chapter.name] == place.run.name
+    ]
+
+
+def run_sweep(
+    sweep: Sweep,
+    *,
+    cores: int | None = None,
+    executor: str | None = None,
+    watch: Callable[[Path, Sequence[QueueJob], subprocess.Popen], None],
+) -> dict[str, str]:
+    """Bring the runs of ``sweep`` up to date; run -> why it is not, of those that failed.
+
+    Raises ParameterError, BookError, RunStoreError, MissingError, and what the book's own check refuses,
+    before anything executes.
+    """
+    if executor:
+        profile_of(executor)
+    closure = sweep.closure
+    for chapter in closure:
+        require_parameters_cell(chapter)
+    with ExitStack() as stack:
+        busy = f"the sweep {sweep.name!r} is in use by {{}}; wait for it, or choose another --name"
+        stack.enter_context(held(sweep.board / "lock", busy))
+        asked = places(sweep, sweep.points)
+        for place in asked:
+            require_run(place.run)
+            suite().check(place.parameters)
+        _allow_files(len(asked) + FILES_BESIDE)
+        for place in asked:
+            stack.enter_context(exclusive(place.run))
+            open_for(place.run, place.request, closure, place.parameters)
+        sweep.with_earlier().write_record()
+        homes = homes_of(sweep, asked)
+        work = jobs_of(sweep, asked, homes)
+        if not work:
+            return {}
+        suite().prepare([place.parameters[chapter.name] for place, chapter in work])
+        made, by_run = {(chapter.name, place.run.name) for place, chapter in work}, {}
+        for place, home in zip(asked, homes, strict=True):
+            by_run[place.run.name] = home
+        jobs = [_job(place, chapter, by_run[place.run.name], made) for place, chapter in work]
+        since = now()
+        (sweep.board / "snakemake.log").unlink(missing_ok=True)
+        process = start_jobs(
+            sweep.board,
+            jobs,
+            {chapter.name: chapter.resources for chapter in closure},
+            cores=cores or os.cpu_count() or 1,
+            executor=executor,
+            go_on=True,
+            priorities={chapter.name: len(followers(chapter.name)) for chapter in closure},
+        )
+        try:
+            watch(sweep.board, jobs, process)
+            process.wait()
+        except BaseException:
+            stop_jobs(process, executor)
+            raise
+        finally:
+            for place in asked:
+                write_record(place.run, place.request, place.parameters)
+        return _faults(sweep, {place.run.name for place, _ in work}, since)
+
+
+def _job(
+    place: SweepPlace, chapter: Chapter, home: Mapping[str, str], made: set[tuple[str, str]]
+) -> QueueJob:
+    before = [other.name for other in with_upstream(chapter.upstream)] if chapter.upstream else []
+    shared = {name: home[name] for name in before if home[name] != place.run.name}
+    needs = {name: home[name] for name in chapter.upstream if (name, home[name]) in made}
+    return chapter_job(place.run, chapter, place.inputs[chapter.name] | {"shared": shared}, needs)
+
+
+def _faults(sweep: Sweep, names: set[str], since: str) -> dict[str, str]:
+    """Run -> why it is not up to date, of those in ``names`` that are not."""
+    messages = cluster_messages((sweep.board / "snakemake.log").read_text(encoding="utf-8", errors="replace"))
+    faults = {}
+    for place in places(sweep, sweep.points):
+        name, board = place.run.name, sweep.board
+        if place.fault and name in names:
+            own = [
+                messages[chapter.name, name] for chapter in sweep.closure if (chapter.name, name) in messages
+            ]
+            fault = chapter_failure(board, place.run, sweep.closure, since)
+            faults[name] = "; ".join([str(fault)] * bool(fault) + own) or f"not made ({place.fault})"
+    return faults
+
+
+def _allow_files(count: int) -> None:
+    """Let this process have so many files open, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

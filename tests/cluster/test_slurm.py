@@ -1,0 +1,123 @@
+"""A sweep on a real Slurm: a job is killed, the node is drained and comes back, and nothing is lost or made
+twice; what the cluster refuses is named.
+"""
+
+import json
+import os
+import subprocess
+
+import psutil
+import pytest
+from one_node_slurm import LONGEST_MINUTES, one_node, reason_against
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(bool(reason_against()), reason=reason_against()),
+]
+
+RUNS = range(12)
+KILLED = 5
+LIGHT = '''"""A session that imports nothing heavy."""
+
+import json
+import os
+from pathlib import Path
+
+
+def open_chapter(name, values):
+    output = Path(os.environ["FER_OUTPUT"])
+    metric = {"value": values["seed"], "low": values["seed"] - 1, "high": values["seed"] + 1}
+    (output / "record.json").write_text(json.dumps({"figures": {}, "tables": {}}))
+    (output / "metrics.json").write_text(json.dumps({"throws": metric}))
+'''
+PROFILE = """\
+executor: slurm
+jobs: 4
+cores: 6
+groups: [throws=batch]
+group-components: [batch=3]
+latency-wait: 20
+slurm-requeue: true
+slurm-no-account: true
+slurm-status-command: squeue
+slurm-init-seconds-before-status-checks: 2
+seconds-between-status-checks: 2
+default-resources:
+  slurm_partition: main
+"""
+"""Several short runs are one job: Slurm and Snakemake take longer for one than the chapter."""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    with one_node(tmp_path_factory.mktemp("slurm")) as name:
+        yield name
+
+
+@pytest.fixture
+def on_cluster(clone, tmp_path):
+    """Calls `ferbook sweep` with a profile for this cluster."""
+    (tmp_path / "profile").mkdir()
+    (tmp_path / "profile" / "config.yaml").write_text(PROFILE)
+    (clone.root / "book" / "light.py").write_text(LIGHT)
+    return ("sweep", "throws", "--profile", "smoke", "--executor", str(tmp_path / "profile"))
+
+
+def allow(clone, minutes):
+    """Say in the chapter what a job takes."""
+    file = clone.root / "book" / "throws" / "chapter.py"
+    text = file.read_text().replace("import Chapter\n", "import Chapter, Resources\n")
+    asked = f"    resources=Resources(cores=1, memory=0.5, minutes={minutes}),\n    learn="
+    file.write_text(text.replace("    learn=", asked))
+
+
+def light(clone, *cells):
+    type(clone)(clone.root, {}, "book.light").write_chapter("throws", *cells)
+
+
+def states(clone):
+    files = {run: clone.result(f"smoke-seed-{run}", "throws") / "DONE.json" for run in RUNS}
+    return {run: file.read_text() for run, file in files.items() if file.exists()}
+
+
+def slurm(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_cluster, tmp_path):
+    allow(clone, minutes=10)
+    once = tmp_path / "once"
+    waits = (
+        f"if seed == {KILLED} and not os.path.exists({str(once)!r}):\n    open({str(once)!r}, 'w').close()\n"
+    )
+    light(clone, "import os", waits + "\n".join(f"    {line}" for line in gate.cell.splitlines()))
+    process = clone.start(*on_cluster, "-p", "seed=0..11")
+    job = psutil.Process(gate.reached(process)).environ()["SLURM_JOB_ID"]
+    slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    assert slurm("sinfo", "-h", "-o", "%t").strip() in ("drng", "drain")
+    slurm("scancel", job)
+    slurm("scontrol", "update", f"nodename={node}", "state=resume")
+    told = process.communicate()[0]
+    assert process.returncode == 1, told
+    assert f"run 'smoke-seed-{KILLED}' is left out" in told and "'CANCELLED'" in told
+    assert "of 12 runs are missing; the same command goes on" in told
+    before = states(clone)
+    assert KILLED not in before and len(before) >= 9, "three runs are one job"
+
+    told = clone.ferbook(*on_cluster, "-p", "seed=0..11")
+    after = states(clone)
+    assert set(after) == set(RUNS) and "mean of 12 seeds" in told
+    assert {run: after[run] for run in before} == before, "what was there was not made again"
+    assert all(json.loads(state)["inputs"]["parameters"]["seed"] == run for run, state in after.items())
+    assert not slurm("squeue", "-h", "-t", "PENDING,RUNNING")
+
+
+def test_what_the_cluster_refuses_is_named_and_what_is_there_stays(node, clone, on_cluster):
+    allow(clone, minutes=LONGEST_MINUTES + 1)
+    light(clone)
+    told = clone.ferbook(*on_cluster, "-p", "seed=0..1", expect=1)
+    for run in ("smoke-seed-0", "smoke-seed-1"):
+        refusal = "refused by the cluster: Batch job submission failed: Requested time limit is invalid"
+        assert f"run '{run}' is left out: {refusal}" in told
+    assert "2 of 2 runs are missing; the same command goes on" in told
+    assert (clone.root / "runs" / "smoke-seed-0" / "run.yaml").exists() and os.listdir(clone.root / "runs")

@@ -1,0 +1,90 @@
+"""Jobs for Snakemake: what is run where, and what a cluster's words become."""
+
+import shutil
+
+import pytest
+
+from ferbook import paths, schedule
+from ferbook.book import Resources
+from ferbook.errors import MissingError, ParameterError
+from ferbook.schedule import (
+    QueueJob,
+    cluster_messages,
+    finished_file,
+    profile_of,
+    start_jobs,
+    threads_of_each,
+)
+
+
+@pytest.mark.parametrize(
+    ("cores", "jobs", "each"),
+    [(1, 8, 1), (2, 1, 2), (2, 8, 1), (3, 8, 1), (4, 8, 2), (16, 1, 16), (16, 2, 8), (16, 8, 4), (64, 8, 8)],
+)
+def test_several_jobs_share_the_cores_and_one_has_all(cores, jobs, each):
+    assert threads_of_each(cores, jobs) == each
+
+
+def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path, monkeypatch):
+    dry = tmp_path / "profiles" / "default" / "config.yaml"  # where Snakemake looks without being told
+    dry.parent.mkdir(parents=True)
+    dry.write_text("dry-run: true\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
+    job = QueueJob("params", "throws", ("params", "throws"), tmp_path / "logs" / "a b.log")
+    later = QueueJob("runs", "all", ("runs",), tmp_path / "logs" / "runs.log", (("params", "throws"),))
+    resources = {"params": Resources(), "runs": Resources()}
+    assert start_jobs(tmp_path, [later, job], resources, cores=1).wait() == 0
+    assert "sides of the die" in job.log.read_text() and "no runs yet" in later.log.read_text()
+    times = [finished_file(tmp_path, each.kind, each.name).stat().st_mtime_ns for each in (job, later)]
+    assert times == sorted(times)
+
+
+def test_an_executor_that_is_not_there_is_named_with_what_it_needs(tmp_path, monkeypatch):
+    with pytest.raises(
+        ParameterError, match=r"no executor 'slrum' \(did you mean 'slurm'\?\): there is slurm"
+    ):
+        profile_of("slrum")
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "config.yaml").write_text("executor: no-such-cluster\n")
+    with pytest.raises(MissingError, match=r"needs snakemake-executor-plugin-no-such-cluster, which is not"):
+        profile_of(str(own))
+    monkeypatch.setattr(schedule, "find_spec", lambda name: object())
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(MissingError, match="needs sbatch, which is not here"):
+        profile_of("slurm")
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    assert profile_of("slurm") == paths.WORKFLOW / "slurm" and profile_of(str(own)) == own
+    monkeypatch.setattr(schedule, "find_spec", lambda name: None)
+    with pytest.raises(MissingError, match=r"pip install -c constraints.txt -e '\.\[slurm\]'"):
+        profile_of("slurm")
+
+
+LOG = """\
+Error in rule means:
+    message: SLURM sbatch failed. The error message was 'sbatch: error: QOSMaxSubmitJobPerUserLimit'.
+    sbatch call:
+        sbatch --parsable --wrap="output: ended/means/other"
+For further error details see the cluster/cloud log and the log files of the involved rule(s).
+    jobid: 2
+    output: ended/means/laptop-seed-3
+[Tue Nov 24 06:56:59 2026]
+Error in group 0c3f:
+    message: SLURM-job '7' failed due to a node failure, SLURM status is: 'NODE_FAIL'. Failed nodes will be
+    jobs:
+        rule throws:
+            output: ended/throws/a
+        rule throws:
+            output: ended/throws/b
+[Tue Nov 24 06:57:59 2026]
+Finished jobid: 5 (Rule: throws)
+    output: ended/throws/c
+"""
+
+
+def test_what_a_cluster_says_of_a_job_is_found_again():
+    messages = cluster_messages(LOG)
+    assert messages.pop(("means", "laptop-seed-3")) == "refused by the cluster: QOSMaxSubmitJobPerUserLimit"
+    assert messages.keys() == {("throws", "a"), ("throws", "b")}
+    assert all("status is: 'NODE_FAIL'" in text for text in messages.values())

@@ -1,0 +1,131 @@
+"""A sweep: what is shared is made once, what is there stays, and what is not is named."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ferbook import sweep as ferbook_sweep
+from ferbook.book import find_chapter, forget
+from ferbook.errors import RunStoreError
+from ferbook.outcome import keep_outcome, outcome_table
+from ferbook.schedule import finished_file
+from ferbook.store import Run, open_run, write_json
+from ferbook.sweep import homes_of, jobs_of, new_sweep, places, run_sweep
+
+
+@pytest.fixture
+def work(copy, tmp_path, monkeypatch):
+    """Jobs are done at once, but those whose run is in ``broken``; gives what was done, and ``broken``."""
+    done, broken = [], set()
+
+    def start(board, jobs, resources, **_):
+        (board / "snakemake.log").write_text("")
+        for job in jobs:
+            files = [finished_file(board, *each) for each in job.needs]
+            if job.name in broken or not all(file.exists() for file in files):
+                continue
+            run, chapter = Run(job.name, Path(job.words[2])), find_chapter(job.kind)
+            inputs = json.loads(run.inputs_file(job.kind).read_text())
+            for name, home in inputs.pop("shared").items():
+                run.result(name).take(open_run(home).result(name))
+            inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
+            staged = tmp_path / "staged"
+            write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}})
+            value = float(inputs["parameters"]["seed"])
+            metric = {"value": value, "low": value - 1, "high": value + 1, "how": "x"}
+            write_json(staged / "metrics.json", {"mean": metric, "throws": metric})
+            run.result(job.kind).commit(staged, inputs)
+            finished_file(board, job.kind, job.name).parent.mkdir(parents=True, exist_ok=True)
+            finished_file(board, job.kind, job.name).touch()
+            done.append((job.kind, job.name))
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr(ferbook_sweep, "start_jobs", start)
+    return done, broken
+
+
+def ran(given, chapter="means", name=None):
+    sweep = new_sweep(chapter, "smoke", given, name)
+    return sweep, run_sweep(sweep, watch=lambda *_: None)
+
+
+def test_what_does_not_depend_on_what_varies_is_made_once_and_taken_by_all(work):
+    done, _ = work
+    sweep, faults = ran({"draws": "100,200,300"})
+    assert faults == {} and done.count(("throws", "smoke-draws-100")) == 1 and len(done) == 4
+    assert all(not place.fault for place in places(sweep, sweep.points))
+    files = [open_run(f"smoke-draws-{n}").result("throws").folder / "metrics.json" for n in (100, 300)]
+    assert files[0].samefile(files[1])
+
+
+def test_what_depends_on_it_is_made_in_each_run(work):
+    ran({"seed": "0..2"})
+    assert sorted(work[0]) == [(kind, f"smoke-seed-{n}") for kind in ("means", "throws") for n in range(3)]
+
+
+def test_a_second_call_has_nothing_to_do_and_a_longer_range_adds_runs(work):
+    done, _ = work
+    ran({"seed": "0..1"}, "throws")
+    del done[:]
+    ran({"seed": "0..1"}, "throws")
+    assert done == []
+    sweep, _ = ran({"seed": "2..3"}, "throws")
+    assert sorted(done) == [("throws", "smoke-seed-2"), ("throws", "smoke-seed-3")]
+    rows, faults = keep_outcome(sweep.with_earlier())
+    assert sorted(row["run"] for row in rows) == ["", *(f"smoke-seed-{n}" for n in range(4))] and not faults
+    table = outcome_table(sweep, rows)
+    assert list(table["run"])[-1] == "mean of 4 seeds" and table["value"].iloc[-1] == 1.5
+    assert "no rule" in table["about"].iloc[-1]
+    assert (sweep.folder / "figures" / "outcome.svg").exists()
+
+
+def test_runs_of_older_code_are_named_and_not_mixed_with_others(work, copy):
+    ran({"seed": "0..2"}, "throws")
+    study = copy / "book" / "throws" / "study.py"
+    study.write_text(study.read_text() + "\nSIDES = 6\n")
+    forget()
+    sweep, _ = ran({"seed": "1..2"}, "throws")
+    rows, faults = keep_outcome(sweep.with_earlier())
+    assert {row["run"] for row in rows} == {"", "smoke-seed-1", "smoke-seed-2"}
+    assert faults == {"smoke-seed-0": "throws: code changed (book/throws/study.py)"}
+
+
+def test_a_run_that_fails_is_named_the_others_are_made_and_the_same_call_goes_on(work):
+    done, broken = work
+    broken.add("smoke-seed-1")
+    _, faults = ran({"seed": "0..2"}, "throws")
+    assert faults == {"smoke-seed-1": "not made (throws: never ran)"} and len(done) == 2
+    broken.clear()
+    del done[:]
+    assert ran({"seed": "0..2"}, "throws")[1] == {} and done == [("throws", "smoke-seed-1")]
+
+
+def test_what_the_run_without_it_has_is_taken_too(work):
+    done, _ = work
+    first = new_sweep("throws", "smoke", {"seed": "0..1"})
+    run_sweep(first, watch=lambda *_: None)
+    open_run("smoke-seed-0").folder.rename(open_run("smoke").folder)
+    text = open_run("smoke").record_file.read_text()
+    open_run("smoke").record_file.write_text(text.replace("run: smoke-seed-0", "run: smoke"))
+    del done[:]
+    ran({"draws": "100,200"})
+    assert sorted(done) == [("means", "smoke-draws-100"), ("means", "smoke-draws-200")]
+
+
+def test_a_sweep_of_that_name_with_another_request_is_refused(work):
+    ran({"seed": "0..1"}, "throws", "mine")
+    with pytest.raises(RunStoreError, match="'mine' exists with another fixed; choose another --name"):
+        ran({"seed": "0..1", "sides": "8"}, "throws", "mine")
+    with pytest.raises(RunStoreError, match="another what varies"):
+        ran({"sides": "6,8"}, "throws", "mine")
+    with pytest.raises(RunStoreError, match="cannot be called"):
+        new_sweep("throws", "smoke", {"seed": "0..1"}, "../x")
+
+
+def test_asking_what_would_be_done_writes_nothing(work, copy):
+    sweep = new_sweep("means", "smoke", {"draws": "100,200"})
+    now = places(sweep, sweep.points)
+    assert [chapter.name for _, chapter in jobs_of(sweep, now, homes_of(sweep, now))].count("throws") == 1
+    assert not (copy / "runs").exists()
