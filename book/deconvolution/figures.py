@@ -258,6 +258,10 @@ def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     )
 
 
+_RULES = {"deconv": "deconvolution", "guided": "guided backprop", "gradient": "gradient"}
+"""What legends and captions call the rules by which a response is sent down."""
+
+
 def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     """How much of the projections is left as the weights are made random from the layer down, by method,
     above what any two pictures share; and how much is left in a network trained from another seed.
@@ -287,7 +291,7 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
             across = part["check"].map(places).fillna(part["step"]) + 0.08 * (shift - 1)
             there = part["check"].eq("random weights")
             line = {"color": colour, "marker": marker}
-            axes.plot(across[there], part["excess"][there], linestyle=dashes, label=method, **line)
+            axes.plot(across[there], part["excess"][there], linestyle=dashes, label=_RULES[method], **line)
             axes.plot(across[~there], part["excess"][~there], linestyle="none", **line)
             axes.vlines(across, part["low"], part["high"], color=colour, linewidth=1.4)
         axes.axhline(REMAINDER_LIMIT, color=style.MUTED, linewidth=1)
@@ -301,7 +305,9 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
     panels[0].set_ylabel("rank correlation with the trained\nnetwork's maps, above the floor")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(styles))
     ends = data[data["check"].eq("retrained") | (random & data["step"].eq(last))]
-    phrases = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
+    phrases = [
+        f"{row.check}, {_RULES[row.method]} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()
+    ]
     alt = (
         "Lines that fall from 1 minus the floor as convolutions become random; behind them points for the "
         "most alike filters of other networks. What remains with all weights random, above what maps of "
@@ -309,7 +315,7 @@ def cascade_lines(checks: pd.DataFrame) -> style.Drawn:
         f"limit, {REMAINDER_LIMIT:g}."
     )
     final = data[random & data["step"].eq(last)].groupby("method")["excess"].max()
-    rest = [f"{method} {value:.2f}" for method, value in final.items()]
+    rest = [f"{_RULES[method]} {value:.2f}" for method, value in final.items()]
     moves = dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20}
     return style.Drawn(
         figure,
