@@ -148,6 +148,7 @@ def run_chapters(
             jobs,
             {name: chapter.resources for name, chapter in stale.items()},
             cores=cores or os.cpu_count() or 1,
+            threads=threads,
             priorities={name: len(followers(name)) for name in stale},
         )
         try:
@@ -181,56 +182,6 @@ def require_run(run: Run) -> None:
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
         )
-<<<<<<< HEAD
-    for chapter in chapters:
-        require_parameters_cell(chapter)
-    suite().check(parameters)
-    with exclusive(run, wait):
-        for file in run.folder.iterdir():
-            if is_leftover(file, run.record_file):
-                file.unlink()
-        if replace:
-            _empty(run)
-        elif run.exists() and not update:
-            # Not before the run is ours: while we waited, its holder may have given it other parameters.
-            changes = differences(run.record()["request"]["parameters"], parameters)
-            if changes and run.results():
-                raise RunStoreError(
-                    f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); "
-                    "--update runs again what these change, --replace starts the run anew, --run NAME makes "
-                    "another"
-                )
-        for chapter in chapters:
-            run.result(chapter.name).recover()
-        _write_record(run, request, parameters)
-        make_current(run)
-        chapter_states = states(run, chapters, parameters)
-        if all(state.up_to_date for state in chapter_states):
-            return run, chapter_states
-        suite().prepare([parameters[state.chapter] for state in chapter_states if not state.up_to_date])
-        _mark(run, chapter_states, parameters)
-        since = now()
-        cores = cores or os.cpu_count() or 1
-        stale = sum(not state.up_to_date for state in chapter_states)
-        process = _snakemake(run, chapters, cores, threads or threads_of_each(cores, stale))
-        try:
-            watch(run, chapter_states, process)
-            process.wait()
-        except BaseException:
-            _stop(process)
-            raise
-        finally:
-            _write_record(run, request, parameters)
-        if process.returncode:
-            raise _failure(run, chapters, since)
-        # Snakemake's word is not enough: it ends without an error also where it executed nothing.
-        unmade = [state for state in states(run, chapters, parameters) if not state.up_to_date]
-        if unmade:
-            reasons = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
-            raise ChapterError(
-                f"Snakemake ended without an error, but not up to date: {reasons}\n"
-                f"  Snakemake's log: {run.work / 'snakemake.log'}"
-=======
 
 
 def open_for(
@@ -258,7 +209,6 @@ def open_for(
                 f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); "
                 "--update runs again what these change, --replace starts the run anew, --run NAME makes "
                 "another"
->>>>>>> sweep
             )
     for chapter in chapters:
         run.result(chapter.name).recover()

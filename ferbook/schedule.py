@@ -100,6 +100,7 @@ def start_jobs(
     resources: Mapping[str, Resources],
     *,
     cores: int,
+    threads: int | None = None,
     executor: str | None = None,
     go_on: bool = False,
     priorities: Mapping[str, int] | None = None,
@@ -107,10 +108,10 @@ def start_jobs(
     """Snakemake, by its documented command line, on ``jobs``, which it keeps account of in the folder
     ``board``.
 
-    ``resources`` and ``priorities`` by kind. Here the jobs share ``cores``; with an ``executor`` each has its
-    resources. ``go_on``: with those that do not need one that failed.
+    ``resources`` and ``priorities`` by kind. Here the jobs share ``cores``, each with so many ``threads``, or
+    as ``threads_of_each`` says; with an ``executor`` each has its resources. ``go_on``: with those that do not need one that failed.
     """
-    threads = None if executor else threads_of_each(cores, len(jobs))
+    threads = None if executor else threads or threads_of_each(cores, len(jobs))
     plan = {"kinds": {}, "jobs": {}}
     for job in jobs:
         finished_file(board, job.kind, job.name).unlink(missing_ok=True)

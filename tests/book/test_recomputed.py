@@ -72,7 +72,9 @@ def grid():
 def luck_of_trainings(answers, sides):
     """The standard error of a difference of means over conditions, each with its pooled spread of seeds."""
     spread = np.mean([own.mean(1).var(ddof=1) for own in answers.values()])
-    return np.sqrt(spread * sum(sum(1 / len(answers[key]) for key in side) / len(side) ** 2 for side in sides))
+    return np.sqrt(
+        spread * sum(sum(1 / len(answers[key]) for key in side) / len(side) ** 2 for side in sides)
+    )
 
 
 def test_the_gain_by_a_better_structure():
