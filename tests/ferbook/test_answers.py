@@ -22,7 +22,7 @@ from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.questions import claim_digest
 from ferbook.request import Request
-from ferbook.run import _write_record
+from ferbook.run import write_record
 from ferbook.store import open_run, write_json
 from ferbook.verdicts import Evidence, ask, judge
 
@@ -56,7 +56,7 @@ def finish_derl(tmp_path, monkeypatch):
             staged, {"parameters": asked.of_chapter(chapters()["derl"]).model_dump(), "upstream": {}}
         )
         models = {each: asked.of_chapter(chapter) for each, chapter in chapters().items()}
-        _write_record(run, asked, models)
+        write_record(run, asked, models)
         return run
 
     return finish

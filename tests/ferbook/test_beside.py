@@ -14,7 +14,7 @@ from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.inputs import chapter_inputs
 from ferbook.notebook import read_notebook
 from ferbook.request import Request
-from ferbook.run import _write_record
+from ferbook.run import write_record
 from ferbook.session import open_chapter
 from ferbook.state import run_states
 from ferbook.store import open_run
@@ -50,7 +50,7 @@ def make(finish):
             inputs["means"] = chapter_inputs(chapters()["means"], models["means"]) | {"upstream": upstream}
             mean = Estimate(means, means - 0.1, means + 0.1, how="bootstrap").to_json()
             finish(run, "means", inputs["means"], {"mean": mean}, **(record or {}))
-        _write_record(run, request, models)
+        write_record(run, request, models)
         return run
 
     return make

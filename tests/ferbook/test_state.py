@@ -5,7 +5,7 @@ import pytest
 from ferbook.book import chapters
 from ferbook.inputs import chapter_inputs
 from ferbook.request import Request
-from ferbook.run import _write_record
+from ferbook.run import write_record
 from ferbook.state import run_states
 from ferbook.store import write_json
 
@@ -16,7 +16,7 @@ def run(run, finish):
     request = Request()
     parameters = {name: request.of_chapter(chapter) for name, chapter in chapters().items()}
     finish(run, "throws", chapter_inputs(chapters()["throws"], parameters["throws"]) | {"upstream": {}})
-    _write_record(run, request, parameters)
+    write_record(run, request, parameters)
     return run
 
 
@@ -50,7 +50,7 @@ def test_a_damaged_manifest_means_not_finished(run, content):
 def test_a_damaged_record_is_a_reason_and_does_not_keep_the_chapter_from_running(run):
     (run.result("throws").folder / "record.json").write_text("[]")
     assert "damaged" in reasons(run)[0][0]
-    _write_record(run, Request(), {})
+    write_record(run, Request(), {})
     assert run.record()["chapters"] == {}
 
 
