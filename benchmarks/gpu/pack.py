@@ -5,7 +5,7 @@
 
 `light` takes the folder `runs/` out of the working tree (git keeps it) and, with `--fer2013`, puts the
 pictures of the user's copy of FER2013 into the folder `.gpu`, which git ignores. It refuses, and leaves
-everything as it was, where what would travel is larger than `MOST_BYTES`. `whole` brings `runs/` back and
+everything as it was, where what would travel is larger than `MOST_PACKED`. `whole` brings `runs/` back and
 removes `.gpu`.
 """
 
@@ -27,7 +27,7 @@ from ferbook import paths
 from ferbook.errors import DataError, FerError
 from ferbook.files import whole_folder
 
-MOST_BYTES = 64 * 2**20
+MOST_PACKED = 64 * 2**20
 GPU_LOAD = paths.root() / ".gpu"
 """What travels beside the checkout's own files."""
 
@@ -71,11 +71,11 @@ def lighten(root: Path, faces: FaceSet | None = None) -> int:
         if faces is not None:
             pack_fer2013(faces, root / GPU_LOAD.name)
         every = travel_sizes(root)
-        if (total := sum(every.values())) > MOST_BYTES:
+        if (total := sum(every.values())) > MOST_PACKED:
             largest = sorted(every, key=every.get, reverse=True)[:5]
             words = ", ".join(f"{name} ({every[name] / 2**20:.1f})" for name in largest)
             raise FerError(
-                f"{total / 2**20:.1f} MiB would travel, {MOST_BYTES / 2**20:.0f} may; largest: {words}"
+                f"{total / 2**20:.1f} MiB would travel, {MOST_PACKED / 2**20:.0f} may; largest: {words}"
             )
     except BaseException:
         restore(root)

@@ -53,7 +53,7 @@ from pack import GPU_LOAD, unpack_fer2013
 SEED_SECONDS = 85
 """What the training of one network of part b may take."""
 
-DEVICES, DRIVER = Path("/dev"), Path("/proc/driver/nvidia/version")
+DEVICE_FILES, DRIVER = Path("/dev"), Path("/proc/driver/nvidia/version")
 """Where Linux shows a GPU, and its driver's version."""
 
 GPU_SEEDS = 5
@@ -106,7 +106,7 @@ def require_gpu(device: torch.device, least: int = LEAST_MEMORY) -> None:
         build = f"torch {torch.__version__}"
         if torch.version.cuda is None:
             raise ParameterError(f"{build} is built without CUDA; install a build with it")
-        if not any(DEVICES.glob("nvidia[0-9]*")):
+        if not any(DEVICE_FILES.glob("nvidia[0-9]*")):
             raise ParameterError("there is no NVIDIA GPU here; `--device cpu --toy` tries the rest")
         driver = DRIVER.read_text().splitlines()[0] if DRIVER.is_file() else "none is loaded"
         raise ParameterError(

@@ -56,7 +56,7 @@ def test_a_light_checkout_has_no_runs_and_is_whole_again(pack, checkout):
 
 def test_too_much_is_refused_by_name_and_undone(pack, checkout, monkeypatch):
     before = files(checkout)
-    monkeypatch.setattr(pack, "MOST_BYTES", 29)
+    monkeypatch.setattr(pack, "MOST_PACKED", 29)
     with pytest.raises(FerError, match=r"MiB would travel, .*largest: book/runs/page.md .*program.py"):
         pack.lighten(checkout)
     assert files(checkout) == before

@@ -37,7 +37,7 @@ def machine(program, monkeypatch, tmp_path):
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "A card")
         properties = SimpleNamespace(total_memory=int(gib * 2**30))
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: properties)
-        monkeypatch.setattr(program, "DEVICES", tmp_path)
+        monkeypatch.setattr(program, "DEVICE_FILES", tmp_path)
         monkeypatch.setattr(program, "DRIVER", tmp_path / "version")
         if there:
             (tmp_path / "nvidia0").touch()
