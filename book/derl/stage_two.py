@@ -53,7 +53,7 @@ class OnDisk:
         return torch.from_numpy(mapped.reshape(-1, *self.shape[2:])[places.numpy()])
 
 
-MOST_IN_MEMORY = 3 << 29
+MOST_IN_MEMORY = 1 << 29
 """Bytes of the residues of one generator up to which they are kept in memory, and above which on disk."""
 
 Inputs = Mapping[str, Tensor | OnDisk]
