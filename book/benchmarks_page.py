@@ -36,7 +36,7 @@ CONTESTS = {
     "lstm.folds_in_processes": ("LSTMs, all folds at once", "torch in processes"),
     "transfer.features": ("features", "a bare forward pass"),
     "gan.bare": ("generator", "a bare loop"),
-    "faces.two_processes": ("rendering by two", "by one process"),
+    "faces.two_processes": ("rendering, two processes", "one process"),
 }
 """``benchmark.ratio`` -> what is done, and by whom else."""
 
@@ -49,7 +49,7 @@ def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
     parts = [_of_device(device, own) for device, own in table.groupby("device", sort=False)]
     absent = [f"{what} beside {rival}" for name, (what, rival) in CONTESTS.items() if name not in table.index]
     if absent:
-        parts.append(f"**Not run so far, on any machine:** {'; '.join(absent)}.")
+        parts.append(f"**Not measured here yet, so not in the table:** {'; '.join(absent)}.")
     return "\n\n".join(parts)
 
 
