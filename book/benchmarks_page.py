@@ -11,6 +11,7 @@ from ferbook.page.figure import figure_html, svg_of
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.store import ChapterResult
+from ferbook.text import number_text
 
 KEPT_RATIOS = Path(__file__).with_name("benchmarks.csv")
 """What ``make bench`` kept, committed: one row a ratio and device."""
@@ -35,7 +36,7 @@ CONTESTS = {
     "lstm.folds_in_processes": ("LSTMs, all folds at once", "torch in processes"),
     "transfer.features": ("features", "a bare forward pass"),
     "gan.bare": ("generator", "a bare loop"),
-    "faces.two_processes": ("rendering by two", "by one process"),
+    "faces.two_processes": ("rendering, two processes", "one process"),
 }
 """``benchmark.ratio`` -> what is done, and by whom else."""
 
@@ -48,7 +49,7 @@ def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
     parts = [_of_device(device, own) for device, own in table.groupby("device", sort=False)]
     absent = [f"{what} beside {rival}" for name, (what, rival) in CONTESTS.items() if name not in table.index]
     if absent:
-        parts.append(f"**Not run so far, on any machine:** {'; '.join(absent)}.")
+        parts.append(f"**Not measured here yet, so not in the table:** {'; '.join(absent)}.")
     return "\n\n".join(parts)
 
 
@@ -67,9 +68,9 @@ def _of_device(device: str, rows: pd.DataFrame) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.iterrows():
-        spread = f"{row['low']:.3g} to {row['high']:.3g}"
+        value, low, high = (number_text(row[part]) for part in ("value", "low", "high"))
         lines.append(
-            f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {row['value']:.3g} | {spread} | "
+            f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {value} | {low} to {high} | "
             f"{row['repetitions']} | {row['when'][:10]} | `{row['commit'][:8]}` |"
         )
     versions = "; ".join(dict.fromkeys(rows["versions"]))
