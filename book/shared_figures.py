@@ -39,15 +39,15 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
         pd.concat([scores, gaps.iloc[1:].assign(main=False)]),
         measured="",
         axis={
-            label: Axis(limits=(0, None), label="small dots: least and most"),
-            ahead: Axis("points", null=0.0, label="percentage points"),
+            label: Axis(limits=(0, None)),
+            ahead: Axis("points", null=0.0, label="points"),
         },
         singles=pd.concat(several.assign(panel=label, value=several[end]) for end in ("least", "most")),
         widths=(1.4, 1),
         alt=alt,
         caption=(
             "Left each contender's score, right how far the first is ahead of it; an interval "
-            "that contains zero shows no lead."
+            "that contains zero shows no lead. Small dots are the least and the most of several trainings."
         ),
         tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), tolerance)
         | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 100 * tolerance),

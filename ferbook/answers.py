@@ -13,6 +13,7 @@ from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
 from ferbook.errors import DataError, nearest_name
 from ferbook.explorer import claims_data
+from ferbook.marks import on_page
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
@@ -339,6 +340,7 @@ def answers_text(answers: Answers, folder: Path) -> str:
     if not every:
         return ""
     picture = store_figure(folder, "claims", claims_picture(every))
+    picture = on_page(picture, (folder / "figures" / "claims.svg").read_bytes())
     lines = [counts_text(every), "", picture, ""]
     papers = {each.paper.paper: each.paper for each in every}
     for paper in papers.values():

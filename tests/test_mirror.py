@@ -9,6 +9,7 @@ TESTS = ROOT / "tests"
 ROOMS = {"book", "fer_lib", "ferbook", "synthetic_faces", "benchmarks"}
 ACROSS = {
     "book/test_contributing": "what CONTRIBUTING promises",
+    "book/test_drawn": "every figure of the reference: its words and what its marks say",
     "book/test_notebooks": "every page as it is stored",
     "book/test_own_pictures": "twelve pictures, as the page says",
     "book/test_pages_assert": "every page, with a function of the library changed",

@@ -32,13 +32,17 @@ document.addEventListener("DOMContentLoaded", () => {
       else picture.src = new URL(`figures/${name}.svg`, link.href);
     });
   }
+  // In a figure the mark that is nearest tells its text, since many are smaller than a finger.
   const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-  for (const figure of document.querySelectorAll(".fer-figure")) {
+  const REACH = 14;
+  for (const figure of document.querySelectorAll(".fer-figure > svg")) {
     const elements = [...figure.querySelectorAll(".hover")];
+    const tell = (element) => put(element, element.getAttribute("aria-label"));
     elements.forEach((element, place) => {
       element.querySelector("title")?.remove(); // the browser would show it too
       element.setAttribute("tabindex", place ? "-1" : "0");
-      onceReached(element, () => put(element, element.getAttribute("aria-label")));
+      element.addEventListener("focus", () => tell(element));
+      element.addEventListener("blur", hide);
       element.addEventListener("keydown", (event) => {
         const next = elements[place + steps[event.key]];
         if (!next) return;
@@ -48,6 +52,17 @@ document.addEventListener("DOMContentLoaded", () => {
         next.focus();
       });
     });
+    figure.addEventListener("pointermove", ({ clientX, clientY }) => {
+      const beyond = (low, place, high) => Math.max(low - place, 0, place - high);
+      const away = elements.map((element) => {
+        const { left, right, top, bottom } = element.getBoundingClientRect();
+        return Math.hypot(beyond(left, clientX, right), beyond(top, clientY, bottom));
+      });
+      const least = Math.min(...away);
+      if (least < REACH) tell(elements[away.indexOf(least)]);
+      else hide();
+    });
+    figure.addEventListener("pointerleave", hide);
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 });

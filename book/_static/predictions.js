@@ -50,40 +50,22 @@ document.addEventListener("DOMContentLoaded", () => {
       ? asked.right.map((place) => asked.options[place]).join(", or ")
       : `${asked.text}${asked.unit && asked.unit !== "%" ? ` ${asked.unit}` : ""}`;
 
-  // A number's guess is drawn where the labels of the axis say, into each panel above or beside them.
-  const NUMERIC = /^[−+-]?\d+(?:\.\d+)?(?: ?%)?$/;
+  // A number's guess is drawn where it lies on the axis, into each panel above or beside the first that has it.
   const mark = (asked, guess) => {
-    const figure = document.getElementById(`figure-${asked.figure}`);
-    const svg = figure?.querySelector("svg");
+    const svg = document.querySelector(`#figure-${asked.figure} > svg`);
     if (!svg || !asked.axis) return;
     const id = `guess-${asked.id}`;
     for (const old of svg.querySelectorAll(".guess")) if (old.dataset.guess === id) old.remove();
     if (guess === undefined) return;
     const along = asked.axis;
-    const boxes = [...svg.querySelectorAll("clipPath rect")].map((rect) =>
-      Object.fromEntries(["x", "y", "width", "height"].map((name) => [name, Number(rect.getAttribute(name))])),
-    );
-    const labels = [...svg.querySelectorAll("text")]
-      .filter((text) => NUMERIC.test(text.textContent.trim()) && text.hasAttribute("x"))
-      .map((text) => {
-        const value = Number(text.textContent.replace(/[−]/g, "-").replace(/[ %\u00a0]/g, ""));
-        return { value, x: Number(text.getAttribute("x")), y: Number(text.getAttribute("y")) };
-      });
-    const near = ({ x, y }, box) =>
-      along === "x"
-        ? x >= box.x - 1 && x <= box.x + box.width + 1 && y > box.y + box.height && y < box.y + box.height + 25
-        : y >= box.y - 1 && y <= box.y + box.height + 8 && x < box.x && x > box.x - 30;
-    const first = boxes.find((box) => labels.filter((label) => near(label, box)).length > 1);
-    if (!first) return;
-    const ticks = labels.filter((label) => near(label, first));
-    const [one, other] = [ticks[0], ticks.at(-1)];
-    const slope = (other[along] - one[along]) / (other.value - one.value);
-    let place = one[along] + slope * (asked.zero + guess - one.value);
-    if (along === "y") place -= 4; // a label's foot lies below its tick
+    const grounds = [...svg.querySelectorAll(`[data-${along}]`)];
+    if (!grounds.length) return;
+    const boxes = grounds.map((ground) => ground.getBBox());
+    const [zero, step] = grounds[0].dataset[along].split(" ").map(Number);
+    const [first, place] = [boxes[0], zero + step * (asked.zero + guess)];
     const group = svgNode("g", { class: "guess" });
     group.dataset.guess = id;
-    const same = boxes.filter((box) => (along === "x" ? Math.abs(box.x - first.x) < 1 : Math.abs(box.y - first.y) < 1));
-    for (const box of same.filter((each, at) => same.findIndex((b) => b.x === each.x && b.y === each.y) === at)) {
+    for (const box of boxes.filter((each) => Math.abs(each[along] - first[along]) < 1)) {
       const [from, to] = along === "x" ? [box.x, box.x + box.width] : [box.y, box.y + box.height];
       const at = Math.min(to, Math.max(from, place)); // a guess beyond the axis lies at its end
       const ends = along === "x" ? { x1: at, x2: at, y1: box.y, y2: box.y + box.height } : { y1: at, y2: at, x1: box.x, x2: box.x + box.width };

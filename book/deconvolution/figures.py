@@ -258,6 +258,10 @@ def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     )
 
 
+_RULES = {"deconv": "deconvolution", "guided": "guided backprop", "gradient": "gradient"}
+"""What legends and captions call the rules by which a response is sent down."""
+
+
 def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
     """How much of the projections is left as the weights are made random from the layer down, by method,
     above what any two pictures share; and how much is left in a network trained from another seed.
@@ -273,14 +277,14 @@ def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
     rows = data.assign(
         panel=data["measure"] + " maps",
         label=np.where(random, within, data["check"] + " network"),
-        series=data["method"],
+        series=data["method"].map(_RULES),
         kind=np.where(random, "the same network", "another"),
         value=data["excess"],
     )
     ends = data[data["check"].eq("retrained") | (random & data["step"].eq(data["step"].max()))]
-    phrases = [f"{row.check}, {row.method} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
+    phrases = [f"{row.check}, {_RULES[row.method]} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
     final = ends[ends["check"].eq("random weights")].groupby("method")["excess"].max()
-    rest = [f"{method} {value:.2f}" for method, value in final.items()]
+    rest = [f"{_RULES[method]} {value:.2f}" for method, value in final.items()]
     return forest(
         rows.drop(columns=["check", "method", "step", "layer", "measure", "excess"]),
         measured="rank correlation with the trained network's maps, above the floor",

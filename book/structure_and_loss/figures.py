@@ -120,8 +120,8 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> D
 
 
 def plain_name(name: str) -> str:
-    """``cross_entropy`` as ``cross entropy``."""
-    return name.replace("_", " ")
+    """``cross_entropy`` as ``cross entropy``, and what has a name of its own as papers write it."""
+    return {"vgg": "VGG", "zhu": "Zhu's"}.get(name, name.replace("_", " "))
 
 
 def trained_conditions(scored: TrainingScores, null: float) -> Drawn:

@@ -21,6 +21,11 @@ from ferbook.text import number_text
 INTERVAL_ENDS = ["low", "high"]
 
 
+def _set_name(name: str) -> str:
+    """A published set as its publication writes it; a generated one keeps its word."""
+    return {"fer2013": "FER2013", "ferplus": "FER+", "ckplus": "CK+"}.get(name, name)
+
+
 def transfer_pairs(drops: Drops) -> Drawn:
     """Each pair of sets: how far networks that learned the one are ahead, on the other, of always naming the
     commonest class, and how far behind the other's own networks, in points with intervals. Data:
@@ -31,8 +36,8 @@ def transfer_pairs(drops: Drops) -> Drawn:
     rows = pd.concat(
         data.assign(
             panel=panel,
-            group="tested on " + data["tested_on"],
-            label="learned " + data["trained_on"],
+            group="tested on " + data["tested_on"].map(_set_name),
+            label="learned " + data["trained_on"].map(_set_name),
             value=data[name],
             low=data[f"{name}_low"],
             high=data[f"{name}_high"],
@@ -110,7 +115,7 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     rows = changes.assign(
         panel=changes["direction"].map(titles),
         label=changes["factor"].replace("", "all of them"),
-        series="learned from " + changes["network"],
+        series="learned from " + changes["network"].map(_set_name),
         value=changes["difference"],
     )
     return forest(
@@ -119,8 +124,8 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         axis=Axis("points", null=0),
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
         caption="What each factor of the picture costs in accuracy: left added to the one set, right taken "
-        f"from the other. Of networks that learned {first}, alone {listing(costs)}, more than any other "
-        f"factor; all of them together take {_points(whole)}.",
+        f"from the other. Of networks that learned {_set_name(first)}, alone {listing(costs)}, more than any "
+        f"other factor; all of them together take {_points(whole)}.",
         tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
         data=data,
     )

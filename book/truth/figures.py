@@ -63,6 +63,11 @@ def network_name(population: str) -> str:
     return NETWORK_NAMES.get(population, population.replace("_", " ") or "your run")
 
 
+def _family_name(family: str) -> str:
+    """``narrow-faceunits`` as ``narrow, Face Units``: the shape of the faces, and what moves their units."""
+    return family.replace("-", ", ").replace("faceunits", "Face Units").replace("makehuman", "MakeHuman")
+
+
 def one_neuron(trial: MapTrial, pair: int) -> Drawn:
     """The face of the ``pair``-th neuron of ``trial``, its twin, the skin that the unit moves, what each part
     makes of the answer, and the neuron's maps by ``SHOWN_MAPS``. Data: ``shown``, ``mean_grey``,
@@ -115,7 +120,7 @@ def verdict_cells(answers: pd.DataFrame, what: str = "methods") -> Drawn:
     about = np.where(
         answers["without"].eq(EVERYBODY),
         answers["population"].map(network_name),
-        np.where(answers["population"].eq(first), "no " + answers["without"], ""),
+        np.where(answers["population"].eq(first), "no " + answers["without"].map(_family_name), ""),
     )
     rows = answers.assign(asked=about)[about != ""]
     yes = rows["answer"].eq("yes").groupby([rows["method"], rows["asked"]], sort=False).mean()

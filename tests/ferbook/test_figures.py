@@ -43,11 +43,11 @@ def drawn(*names):
 
 
 @pytest.fixture
-def staged(example):
+def staged(example, tmp_path):
     """The figures of the example: ``throws`` has drawn its one, and one that is no longer there."""
     figures = Figures()
     notebook = new_notebook(cells=[new_markdown_cell("<!-- key figure: counts -->"), drawn("counts", "gone")])
-    figures.collect(chapters()["throws"], notebook)
+    figures.collect(chapters()["throws"], notebook, tmp_path)
     return figures, notebook
 
 
