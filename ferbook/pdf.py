@@ -18,10 +18,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 _STYLE = re.compile(r'<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="([^"?]+)')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _ARTICLE = re.compile(r'<article class="bd-article"[^>]*>(.*)</article>', re.DOTALL)
+_HEADING = re.compile(r'<h([12])>(.*?)<a class="headerlink" href="(#[^"]+)"', re.DOTALL)
 _TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _NAMES = re.compile(r'\b(id|for|aria-labelledby|aria-describedby|aria-controls)="([^"]+)"')
 _PLACES = re.compile(r"\burl\(#([^)]+)\)")
 _LINKS = re.compile(r'\b(src|(?:xlink:)?href)="([^"]*)"')
+
+
+_ON_EVERY_PAGE = ("--provenance", "--references", "--exercises", "--in-short", "--summary")
+"""Sections that a table of contents need not name."""
 
 
 def chromium() -> str:
@@ -34,8 +39,9 @@ def chromium() -> str:
 
 
 def one_page(folder: Path) -> str:
-    """All pages of the book that is built in ``folder`` as one page of it. Links between pages stay; those to
-    files beside them, which a PDF has not, go. Raises ChapterError for a page without an article.
+    """All pages of the book that is built in ``folder`` as one page of it, behind a table of contents. Links
+    between pages stay; those to files beside them, which a PDF has not, go. Raises ChapterError for a page
+    without an article.
     """
     pages = pages_of_toc()
     texts = {page: (folder / f"{page}.html").read_text(encoding="utf-8") for page in pages}
@@ -46,6 +52,12 @@ def one_page(folder: Path) -> str:
             raise ChapterError(f"{page}.html has no article to be printed")
         body = _TAG.sub(lambda tag, page=page: _moved(tag[0], page, pages), article[1])
         articles.append(f'<article class="bd-article" id="{_place(page)}">{body}</article>')
+    lines = [
+        f'<li class="level-{level}"><a href="{place}">{title}</a></li>'
+        for article in articles
+        for level, title, place in _HEADING.findall(article)
+        if not place.endswith(_ON_EVERY_PAGE)
+    ]
     first = texts[pages[0]]
     styles = [normpath(join(dirname(pages[0]), address)) for address in _STYLE.findall(first)]
     title = _TITLE.search(first)
@@ -55,7 +67,9 @@ def one_page(folder: Path) -> str:
             f"<title>{title[1].split('—')[-1].strip() if title else ''}</title>",
             *(f'<link rel="stylesheet" href="{style}">' for style in styles),
             '</head><body><main class="bd-content printed"><div class="bd-article-container">',
-            *articles,
+            articles[0],
+            f'<nav class="contents"><p>Contents</p><ul>{"".join(lines)}</ul></nav>',
+            *articles[1:],
             "</div></main></body></html>",
         ]
     )
@@ -75,7 +89,7 @@ def _moved(tag: str, page: str, pages: list[str]) -> str:
     def linked(match: re.Match) -> str:
         address = html.unescape(match[2])
         if re.match(r"[a-z]+:", address):
-            return "" if match[1] == "href" and address.startswith("data:") else match[0]
+            return "" if tag.startswith("<a ") and address.startswith("data:") else match[0]
         file, _, name = address.partition("#")
         target = normpath(join(dirname(page), file)) if file else f"{page}.html"
         if match[1] == "src":
