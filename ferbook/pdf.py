@@ -18,7 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 _STYLE = re.compile(r'<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="([^"?]+)')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _ARTICLE = re.compile(r'<article class="bd-article"[^>]*>(.*)</article>', re.DOTALL)
-_HEADING = re.compile(r'<h([12])>(.*?)<a class="headerlink" href="(#[^"]+)"', re.DOTALL)
+_HEADING = re.compile(r'<h([12])[^>]*>((?:(?!</?h).)*)<a class="headerlink" href="(#[^"]+)"', re.DOTALL)
 _TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _NAMES = re.compile(r'\b(id|for|aria-labelledby|aria-describedby|aria-controls)="([^"]+)"')
 _PLACES = re.compile(r"\burl\(#([^)]+)\)")

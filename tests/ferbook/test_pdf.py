@@ -13,7 +13,8 @@ pytestmark = pytest.mark.usefixtures("example")
 INDEX = """<html><head><title>Dice — A book</title><link rel="stylesheet" href="../_static/a.css?v=1">
 <script src="../_static/a.js"></script></head><body><nav id="not-this"></nav><article class="bd-article">
 <h1 id="one">Dice<a class="headerlink" href="#one">#</a></h1><a href="data:x">d</a>
-<h2>Log<a class="headerlink" href="#provenance">#</a></h2><image href="data:image/png;base64,AA"/><a href="throws/throws.html#one">there</a><a href="throws/throws.html">page</a>
+<h2 id="provenance">Log<a class="headerlink" href="#provenance">#</a></h2><image href="data:image/png;base64,AA"/>
+<a href="throws/throws.html#one">there</a><a href="throws/throws.html">page</a>
 <a href="#one">here</a><a href="https://example.org">out</a><a href="throws/throws.csv">numbers</a>
 <svg aria-labelledby="one two"><clipPath id="c"/><g clip-path="url(#c)"/><use xlink:href="#c"/></svg>
 </article></body></html>"""
@@ -33,7 +34,7 @@ def built(tmp_path, example):
 def test_every_place_keeps_a_name_of_its_own_and_every_link_its_place(built):
     page = one_page(built)
     ids = re.findall(r'\bid="([^"]+)"', page)
-    assert len(ids) == len(set(ids)) == 9 and "book-index--one" in ids and "not-this" not in page
+    assert len(ids) == len(set(ids)) == 10 and "book-index--one" in ids and "not-this" not in page
     contents = '<ul><li class="level-1"><a href="#book-index--one">Dice</a></li></ul>'
     assert contents in page, "but what stands at the end of every page"
     assert '<image href="data:image/png;base64,AA"/>' in page and "<a >d</a>" in page
