@@ -21,7 +21,7 @@ SHARED = 1_200_000
 """Bytes that all pages load, at most."""
 SMALLEST = 7 * 96 / 72
 """Letters of a figure: 7 pt in pixels of a screen."""
-TALLEST = 10300
+TALLEST = 10200
 """Pixels of a page at most. All but the page on detectors are at most 10,000 high."""
 
 

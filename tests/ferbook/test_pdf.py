@@ -13,7 +13,8 @@ pytestmark = pytest.mark.usefixtures("example")
 INDEX = """<html><head><title>Dice — A book</title><link rel="stylesheet" href="../_static/a.css?v=1">
 <script src="../_static/a.js"></script></head><body><nav id="not-this"></nav><article class="bd-article">
 <h1 id="one">Dice<a class="headerlink" href="#one">#</a></h1><a href="data:x">d</a>
-<h2 id="provenance">Log<a class="headerlink" href="#provenance">#</a></h2><image href="data:image/png;base64,AA"/>
+<h2 id="provenance">Log<a class="headerlink" href="#provenance">#</a></h2>
+<image href="data:image/png;base64,AA"/>
 <a href="throws/throws.html#one">there</a><a href="throws/throws.html">page</a>
 <a href="#one">here</a><a href="https://example.org">out</a><a href="throws/throws.csv">numbers</a>
 <svg aria-labelledby="one two"><clipPath id="c"/><g clip-path="url(#c)"/><use xlink:href="#c"/></svg>
