@@ -282,7 +282,9 @@ def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
         value=data["excess"],
     )
     ends = data[data["check"].eq("retrained") | (random & data["step"].eq(data["step"].max()))]
-    phrases = [f"{row.check}, {_RULES[row.method]} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()]
+    phrases = [
+        f"{row.check}, {_RULES[row.method]} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()
+    ]
     final = ends[ends["check"].eq("random weights")].groupby("method")["excess"].max()
     rest = [f"{_RULES[method]} {value:.2f}" for method, value in final.items()]
     return forest(
