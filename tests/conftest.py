@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from defects import defect_table
 
 from fer_lib import paths as fer_lib_paths
 from fer_lib.faces.faceset import FaceSet
@@ -39,13 +40,24 @@ def pytest_addoption(parser):
     parser.addoption("--guards", action="store_true", help="Fail where a guard was skipped on Linux.")
 
 
+def pytest_itemcollected(item):
+    """Each report of a test says which defects it keeps closed."""
+    marks = item.iter_markers("defect")
+    item.user_properties += [("defect", number) for mark in marks for number in mark.args]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session):
-    """Say in the very last lines what was not tested, and why; with ``--guards`` fail for it."""
+    """Say in the very last lines what was not tested, and why; with ``--guards`` fail for it. Before them
+    the defects, where they were asked for.
+    """
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
+    if "defect" in session.config.option.markexpr:
+        for line in ["", *defect_table(reporter.stats)]:
+            reporter.write_line(line)
     guards, others = Counter(), Counter()
     for report in reporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

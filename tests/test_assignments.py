@@ -22,6 +22,7 @@ def named(assignment):
     )
 
 
+@pytest.mark.defect("C6")
 @pytest.mark.parametrize("assignment", map(named, assignments()))
 def test_the_instructor_earns_all_the_release_nothing_and_wrong_solutions_fail(assignment):
     assert check_assignment(assignment, TRUST) == []
@@ -42,6 +43,7 @@ def test_a_mutant_is_the_solution_with_one_change():
     ]
 
 
+@pytest.mark.defect("C6")
 @pytest.mark.slow
 @pytest.mark.parametrize("assignment", assignments(), ids=lambda each: each.name)
 def test_whoever_differs_in_one_idea_loses_points(assignment, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 
 PEOPLE, SIZE, EXPRESSIONS, TAKES, PENALTY = 40, 24, 8, 2, 1.0
+VARIANTS, OTHERS = 8, 20  # of people whose pictures are made once, a variant's are so many others
 SHOWN = ("anger", "disgust", "happiness", "sadness", "surprise")
 
 
@@ -17,11 +18,13 @@ def make(variant: int) -> dict[str, np.ndarray]:
 
     from book.derl.pairs import expression_pairs
 
-    made, target = expression_pairs(PEOPLE, SIZE, 10 + variant, expressions=EXPRESSIONS, takes=TAKES)
+    everybody = PEOPLE + OTHERS * (VARIANTS - 1)
+    made, target = expression_pairs(everybody, SIZE, 10, expressions=EXPRESSIONS, takes=TAKES)
     emotion = made.table["emotion"].to_numpy(str)
-    kept = np.flatnonzero(np.isin(emotion, SHOWN))
+    number = np.unique(made.table["subject"].to_numpy(str), return_inverse=True)[1] - OTHERS * variant
+    kept = np.flatnonzero(np.isin(emotion, SHOWN) & (number >= 0) & (number < PEOPLE))
     table, faces, neutrals = made.table.iloc[kept], made.pixels[kept], made.pixels[target[kept]]
-    subjects = np.unique(table["subject"].to_numpy(str), return_inverse=True)[1]
+    subjects = number[kept]
     x, y = (part.reshape(len(kept), -1) / 255 for part in (faces, neutrals))
     how = {"groups": subjects % 8, "cv": LeaveOneGroupOut()}
     direct = cross_val_predict(Ridge(PENALTY), x, y, **how)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from ferbook.course import feedback, judge, recognition, sandbox, syscalls, worker
+from ferbook.course import feedback, judge, memory, recognition, sandbox, syscalls, worker
 from ferbook.course.build import limit_of, packages, read_secret, variant_of
 from ferbook.course.judge import Case, Judgement
 from ferbook.course.recognition import as_text
@@ -25,7 +25,7 @@ from ferbook.environment import child_environment
 from ferbook.errors import DataError
 from ferbook.files import write_atomically
 
-_ENGINE = (judge, recognition, sandbox, syscalls, worker)
+_ENGINE = (judge, memory, recognition, sandbox, syscalls, worker)
 SPARE = 600
 """Seconds that a judge may take beside the student's code."""
 

@@ -231,11 +231,12 @@ def judge_submission(case: Case, keys: dict | None = None) -> Judgement:
     told by this notebook, which then is the instructor's; otherwise they are read from the bundle.
 
     Where something went wrong that the student can see, the notebook runs once more, in a process that is
-    sent no hidden input: only from there come messages with the student's own words and values.
+    sent no hidden input: only from there come messages with the student's own words and values. The
+    instructor's notebook differs from the release, which is nothing to tell of.
     """
     verdict = _run(case, keys, silent=True)
     visible = [one for one in verdict.checks if one.part == _SEEN]
-    if verdict.ended or not (visible or verdict.notes):
+    if verdict.ended or not (visible or (verdict.notes and keys is None)):
         return verdict
     replay = _run(case, keys, silent=False)
     messages = {one.check: one.message for one in replay.checks}

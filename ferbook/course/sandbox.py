@@ -25,6 +25,7 @@ from typing import IO
 import psutil
 
 from ferbook.course import worker
+from ferbook.course.memory import memory_group
 from ferbook.course.syscalls import call_filter
 from ferbook.course.worker import LONGEST
 from ferbook.errors import MissingError
@@ -32,7 +33,7 @@ from ferbook.owner import end_with_parent
 
 TRUST = "none: the students are trusted"
 _MEMORY, OUTPUT, PROCESSES, _FILES = 2 * 2**30, 2**20, 64, 256 * 2**20
-"""Most that a submission may take: resident memory, printed bytes, processes, bytes of files."""
+"""Most that a submission may take: memory, printed bytes, processes, bytes of files."""
 _SPACE = 16 * _MEMORY
 """Bytes of a process's addresses: a library may reserve much, but page tables must not fill memory."""
 ON_THE_CLOCK, LONGEST_WAIT = 3, 60
@@ -62,6 +63,7 @@ DEVICES = ("null", "random", "urandom")
 START = 60
 """Seconds that Python may take to start."""
 GONE = "its process ended by itself"
+GREEDY = f"it took more than {_MEMORY >> 30} GiB of memory"
 SCRATCH = "/tmp"
 """Where a student's code may write: a folder, so that a Python below the system's can be shown in it."""
 WORKER = "/engine/worker.py"
@@ -295,6 +297,13 @@ class Worker:
             search = os.pathsep.join(sorted({str(folder.parent) for folder in box.packages}))
             for file in box.data:
                 shutil.copy(file, home)
+        self._group = group = memory_group(_MEMORY)
+
+        def prepare() -> None:
+            end_with_parent()
+            if group:
+                group.take_me()
+
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -303,7 +312,7 @@ class Worker:
             bufsize=0,
             env=_environment(home, search),
             cwd=home if self._folder else "/",
-            preexec_fn=end_with_parent,
+            preexec_fn=prepare,
         )
         os.set_blocking(self._process.stdin.fileno(), False)
         self._over = threading.Event()
@@ -323,6 +332,8 @@ class Worker:
                 stream.close()
         if self._folder:
             self._folder.cleanup()
+        if self._group:
+            self._group.remove()
 
     @property
     def spent(self) -> float:
@@ -392,7 +403,9 @@ class Worker:
         return []
 
     def _watch(self) -> None:
-        while not self._over.wait(WATCH):
+        while not self._over.wait(
+            WATCH if self._folder is None else 4 * WATCH
+        ):  # of the trusted, more rarely
             tree, memory, busy = self._tree(), 0, 0.0
             self._queued = max([self._queued, *(queued(process.pid) for process in tree)])
             for process in tree:
@@ -403,12 +416,12 @@ class Worker:
             if self.spent > self._seconds:
                 self._end(f"it took longer than {self._seconds:.0f} seconds")
             elif memory > _MEMORY:
-                self._end(f"it took more than {_MEMORY >> 30} GiB of memory")
+                self._end(GREEDY)
             elif len(tree) > PROCESSES:
                 self._end(f"it started more than {PROCESSES} processes")
 
     def _end(self, why: str) -> None:
-        self.ended = self.ended or why
+        self.ended = self.ended or (GREEDY if self._group and self._group.exceeded() else why)
         self._over.set()
         tree = self._tree()
         for process in tree:

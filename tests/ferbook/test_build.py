@@ -320,6 +320,7 @@ def test_a_book_is_built_once_alone_and_again_where_its_stamp_is_damaged(finishe
     assert json.loads((toy_book / build.STAMP).read_text())["run"] == "a"
 
 
+@pytest.mark.defect("R7")
 @pytest.mark.parametrize(
     "harm",
     [
@@ -337,6 +338,7 @@ def test_a_built_book_of_other_pages_is_built_again(finished, toy_book, harm):
     assert (toy_book / "index.html").read_text() == "build 2"
 
 
+@pytest.mark.defect("R7")
 def test_whether_a_run_is_sound_is_asked_while_no_other_build_is_at_work(finished, toy_book, monkeypatch):
     asked = []
 

@@ -179,6 +179,7 @@ def test_what_is_up_to_date_stays_and_students_get_their_variants(course, exampl
     assert (course / "variants.csv").read_text().splitlines() == ["student,variant", *told]
 
 
+@pytest.mark.defect("C9")
 @pytest.mark.parametrize(
     "text",
     [
@@ -195,6 +196,7 @@ def test_a_list_of_students_is_read_as_spreadsheets_write_it(text, tmp_path):
     assert read_students(file) == ["ada", "alan"]
 
 
+@pytest.mark.defect("C9")
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -270,6 +272,7 @@ def test_without_any_isolation_nothing_is_graded(course, dice, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.defect("C7")
 @pytest.mark.isolation
 @pytest.mark.parametrize("below", [tempfile.gettempdir(), str(Path.home()), "a path with spaces"])
 @pytest.mark.parametrize("way", ISOLATIONS)
@@ -367,6 +370,7 @@ for _ in range(200):
 """
 
 
+@pytest.mark.defect("C5")
 @pytest.mark.isolation
 @pytest.mark.parametrize("orphans", [False, True])
 @pytest.mark.parametrize("way", ISOLATIONS)
@@ -380,6 +384,7 @@ def test_seconds_of_children_and_of_orphans_count(way, orphans, isolation, monke
         assert worker.ended == "it took longer than 2 seconds"
 
 
+@pytest.mark.defect("C2")
 @pytest.mark.isolation
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make each run another user's")
 def test_the_two_runs_of_a_submission_are_of_two_users(isolation):
@@ -391,6 +396,7 @@ def test_the_two_runs_of_a_submission_are_of_two_users(isolation):
     assert len({*users, os.getuid()}) == 3
 
 
+@pytest.mark.defect("C3")
 def test_where_a_hidden_input_was_sent_few_kinds_of_errors_are_named():
     names = [name for name, each in vars(builtins).items() if isinstance(each, type)]
     silent, telling = Bench(None, {}), Bench(None, {}, silent=False)
@@ -406,6 +412,7 @@ def test_a_withheld_module_that_does_not_exist_is_named(copy):
         packages()
 
 
+@pytest.mark.defect("C1")
 def test_what_grading_one_submission_raises_is_its_row(course, dice, tmp_path, monkeypatch):
     for student in ("ada", "alan"):
         hand_in(course, dice, tmp_path / "class", student)
@@ -424,6 +431,7 @@ def test_what_grading_one_submission_raises_is_its_row(course, dice, tmp_path, m
     assert rows["alan"]["points"] == "6" and (tmp_path / "out" / "feedback" / "ada.html").exists()
 
 
+@pytest.mark.defect("C4")
 @pytest.mark.isolation
 @pytest.mark.parametrize(
     "source",

@@ -49,6 +49,7 @@ def box(request, tmp_path_factory):
         yield worker
 
 
+@pytest.mark.defect("C2", "C5")
 @pytest.mark.isolation
 @pytest.mark.parametrize("name", attacks("calls"))
 def test_a_call_is_refused(box, name):
@@ -64,6 +65,7 @@ def test_no_call_of_the_attacks_is_allowed():
         assert not numbers & set(allowed_calls(processor).values())
 
 
+@pytest.mark.defect("C4", "C5", "C6")
 @pytest.mark.isolation
 @pytest.mark.parametrize("name", attacks("code"))
 def test_code_in_a_cell_is_refused(box, name):
@@ -76,6 +78,7 @@ def test_code_in_a_cell_is_refused(box, name):
     box.ask(do="cell", source="import os\nfor file in os.listdir(): file == 'data.npz' or os.remove(file)")
 
 
+@pytest.mark.defect("C1", "C8")
 @pytest.mark.parametrize("name", attacks("files"))
 def test_a_file_is_recognised_or_says_why_not(course, example, tmp_path, name):
     attack, dice = attacks("files")[name], assignments()[0]

@@ -26,6 +26,7 @@ def test_kinds_names_and_sources_are_told_and_nothing_else():
     assert cell["outputs"] == [] and found["notebook"]["metadata"] == {} and "attachments" not in cell
 
 
+@pytest.mark.defect("C1", "C8")
 def test_what_is_no_utf8_stands_as_its_escape():
     odd = {
         "cell_type": "markdown",
@@ -39,6 +40,7 @@ def test_what_is_no_utf8_stands_as_its_escape():
     assert as_text("\udcf6") == "\\udcf6"
 
 
+@pytest.mark.defect("C1", "C8")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -16,6 +16,7 @@ def test_papermill_takes_a_path_with_braces_as_it_stands(path):
     assert parameterize_path(_literal(Path(path)), {"seed": 3}) == path
 
 
+@pytest.mark.defect("R8")
 def test_nothing_of_the_user_is_in_the_kernel_and_each_attempt_has_a_path_of_its_own(toy_clone, tmp_path):
     startup = tmp_path / "ipython" / "profile_default" / "startup" / "00.py"
     kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"

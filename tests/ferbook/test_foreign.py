@@ -110,6 +110,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.defect("R3", "R4", "R5")
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forged_chapter_is_told_in_a_line_and_costs_its_run_alone(runs, name):
     forge, told = FORGERIES[name]
@@ -127,6 +128,7 @@ def test_a_forged_chapter_is_told_in_a_line_and_costs_its_run_alone(runs, name):
         build_book(runs)
 
 
+@pytest.mark.defect("R2")
 def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
     FORGERIES["metrics changed"][0](runs)
     told = r"a/throws/metrics\.json: differs from its checksum"
@@ -137,6 +139,7 @@ def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
             believe()
 
 
+@pytest.mark.defect("R2")
 def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(runs):
     change(runs, "metrics.json", throws={"value": 61, "unit": "count"})
     (row,) = [row for row in run_rows() if row["run"] == "a"]
@@ -146,6 +149,7 @@ def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(run
     assert "guard a run against damage, not against forgery" in page
 
 
+@pytest.mark.defect("R5")
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -179,6 +183,7 @@ def edit_cell(run, chapter="throws", **changes):
     return cell
 
 
+@pytest.mark.defect("R1")
 def test_code_that_a_run_brings_along_is_found_and_neither_executed_nor_shown(runs, tmp_path):
     cell = edit_cell(runs, source="open('/tmp/harm', 'w')")
     chapter, result = chapters()["throws"], runs.result("throws")
@@ -218,6 +223,7 @@ def test_parameters_that_a_page_would_show_are_those_of_the_manifest(runs):
     assert foreign_cells(chapters()["throws"], runs.result("throws")) == []
 
 
+@pytest.mark.defect("R8")
 def test_a_name_that_notebooks_opened_by_hand_have_is_reserved(example):
     with pytest.raises(RunStoreError, match="opened by hand"):
         open_run("interactive")

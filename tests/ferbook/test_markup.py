@@ -19,6 +19,7 @@ ACTS = (
 )
 
 
+@pytest.mark.defect("R3")
 @pytest.mark.parametrize(
     "text",
     [

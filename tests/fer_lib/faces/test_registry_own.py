@@ -69,6 +69,7 @@ def test_a_change_of_a_picture_changes_the_key(data):
     assert fingerprint(MINE) != key
 
 
+@pytest.mark.defect("D5")
 def test_a_sealed_set_is_read_until_a_file_differs(data):
     before = open_faces(MINE)
     key = fingerprint(MINE)
@@ -105,6 +106,7 @@ def test_only_a_copy_is_sealed(data):
         seal_copy("lab")
 
 
+@pytest.mark.defect("D1")
 @pytest.mark.parametrize("name", ["3.png", "new.png", "notes.txt"])
 def test_a_pipe_is_refused_and_nothing_waits_for_it(data, name):
     place = data / "mine" / name

@@ -109,6 +109,7 @@ def edit(saved, **changes) -> None:
     record.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
 
 
+@pytest.mark.defect("R2")
 def test_refuses_a_flipped_bit(saved):
     content = bytearray(saved.read_bytes())
     content[-5] ^= 1
@@ -191,6 +192,7 @@ def test_refuses_a_damaged_record(saved, text):
         load_weights(saved)
 
 
+@pytest.mark.defect("R4", "R5")
 def test_refuses_a_record_that_is_nested_deeply_or_a_pipe(saved):
     record = saved.with_suffix(".json")
     record.write_text("[" * 100_000)
@@ -202,6 +204,7 @@ def test_refuses_a_record_that_is_nested_deeply_or_a_pipe(saved):
         read_record(saved)
 
 
+@pytest.mark.defect("R6")
 def test_no_memory_is_taken_before_file_and_record_agree(saved, monkeypatch):
     """A network of some hundred million weights, of which the file has none, is built of shapes alone."""
     arguments = {"n_classes": 2, "size": 16, "widths": [2048, 2048]}

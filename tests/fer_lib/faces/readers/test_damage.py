@@ -151,6 +151,7 @@ def outcome(name: str) -> tuple[str, object, object]:
     return "read", faces.checksum, (faces.left_out, counts, equal_pictures(faces), notes)
 
 
+@pytest.mark.defect("D1", "D2", "D3", "D4", "D5")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_damage_is_refused_told_or_without_effect(name, tmp_path, monkeypatch):

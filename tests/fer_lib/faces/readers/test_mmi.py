@@ -177,6 +177,7 @@ def test_added_folders(mmi, name):
     assert len(read_mmi(mmi, SIZE)) == 24
 
 
+@pytest.mark.defect("D3")
 @pytest.mark.parametrize(
     ("harm", "message"),
     [

@@ -148,6 +148,7 @@ def test_listing_leaves_litter_out_and_sorts(tmp_path):
         list_inside(tmp_path / "absent", tmp_path)
 
 
+@pytest.mark.defect("D4")
 def test_a_link_out_of_the_folder_is_refused_and_one_within_it_too(tmp_path):
     folder, outside = tmp_path / "set", tmp_path / "outside"
     (folder / "real").mkdir(parents=True)
@@ -165,6 +166,7 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_it_too(tmp_path):
     assert require_inside(tmp_path / "link" / "real", tmp_path / "link")
 
 
+@pytest.mark.defect("D4")
 @pytest.mark.parametrize(
     ("mode", "colour", "grey"),
     [

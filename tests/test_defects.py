@@ -1,0 +1,47 @@
+"""Every defect that was seen has tests that would see it again; and their table says what came of each."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from defects import DEFECTS
+
+TESTS = Path(__file__).resolve().parent
+SAMPLE = """
+import pytest
+
+@pytest.mark.defect("C1", "D6")
+@pytest.mark.parametrize("case", [1, 2, 3])
+def test_sample(case):
+    assert case < 3
+
+@pytest.mark.browser
+@pytest.mark.defect("D6")
+def test_page():
+    pytest.skip("no browser")
+"""
+
+
+def test_each_defect_has_a_test_and_each_mark_is_one_of_them():
+    marks = re.findall(
+        r"^@pytest\.mark\.defect\((.+)\)$", "\n".join(map(Path.read_text, TESTS.rglob("test_*.py"))), re.M
+    )
+    assert {number for mark in marks for number in re.findall(r'"(\w+)"', mark)} == DEFECTS.keys()
+
+
+@pytest.mark.defect("D6")
+def test_the_table_counts_cases_and_what_was_skipped_for_want_of_a_browser_fails(tmp_path):
+    (tmp_path / "test_sample.py").write_text(SAMPLE)
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "--rootdir", tmp_path, "-c", os.devnull]
+    command += ["--guards", "-m", "defect", "--deselect", "test_sample.py::test_sample[3]"]
+    search = os.pathsep.join([str(TESTS), str(TESTS / "ferbook"), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [*command, tmp_path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search}
+    )
+    table = ended.stdout.partition("\nC1  ")[2]
+    assert "\n    test_sample.py::test_sample: 2 passed\nC2  " in table, ended.stdout + ended.stderr
+    assert "test_page: 1 skipped" in table.partition("\nD6  ")[2]
+    assert "not tested: 1 test: no browser" in table and ended.returncode == 1
