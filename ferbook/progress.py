@@ -4,8 +4,8 @@ time.
 
 import subprocess
 import time
-from contextlib import suppress
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console

@@ -109,7 +109,8 @@ def start_jobs(
     ``board``.
 
     ``resources`` and ``priorities`` by kind. Here the jobs share ``cores``, each with so many ``threads``, or
-    as ``threads_of_each`` says; with an ``executor`` each has its resources. ``go_on``: with those that do not need one that failed.
+    as ``threads_of_each`` says; with an ``executor`` each has its resources. ``go_on``: with those that do
+    not need one that failed.
     """
     threads = None if executor else threads or threads_of_each(cores, len(jobs))
     plan = {"kinds": {}, "jobs": {}}

@@ -1,5 +1,5 @@
-"""How far a long piece of work has come, said where somebody reads it: in the file that `ferbook run` watches,
-as a bar on a terminal, elsewhere as a line a minute; and never in a notebook, which would keep it.
+"""How far a long piece of work has come, said where somebody reads it: in the file that `ferbook run`
+watches, as a bar on a terminal, elsewhere as a line a minute; and never in a notebook, which would keep it.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""Numbers that decide verdicts of the committed reference, recomputed from what its networks answered, with none of our
-statistics: people (or groups of equal pictures) are left out one by one instead of drawn anew.
+"""Numbers that decide verdicts of the committed reference, recomputed from what its networks answered, with
+none of our statistics: people (or groups of equal pictures) are left out one by one instead of drawn anew.
 """
 
 import csv

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clones import Clone, Gate
 
 from ferbook import paths
 from ferbook.book import forget
+from tests.ferbook.clones import Clone, Gate
 
 EXAMPLE = Path(__file__).parents[1] / "ferbook" / "example"
 
