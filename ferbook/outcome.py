@@ -64,7 +64,7 @@ def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
     """
     runs, means = len({row["run"] for row in rows} - {""}), any(row["mean_of"] for row in rows)
     many = means and runs > NAMED_ROWS
-    drawn, singles = [], []
+    lines, singles = [], []
     for row in rows:
         setting, seed, mean_of = _label(row["values"], False), _label(row["values"], True), row["mean_of"]
         dot = {"panel": row["metric"], "estimate": row["estimate"], "main": bool(mean_of) and not many}
@@ -74,8 +74,8 @@ def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
             dot |= {"group": setting, "label": f"mean of {mean_of} seeds" if mean_of else seed}
         else:
             dot["label"] = ", ".join(filter(None, (setting, seed)))
-        (singles if many and not mean_of else drawn).append(dot)
-    dots = pd.DataFrame(drawn).drop(columns="value", errors="ignore")
+        (singles if many and not mean_of else lines).append(dot)
+    dots = pd.DataFrame(lines).drop(columns="value", errors="ignore")
     if "group" in dots:
         dots = dots.sort_values(["panel", "group"], kind="stable", key=lambda column: pd.factorize(column)[0])
     words = " Red: the mean over seeds." if means and not many else ""

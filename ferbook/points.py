@@ -94,25 +94,25 @@ def sweep_values(name: str, text: str, closure: list[Chapter]) -> list[object] |
 
 
 def points_of(
-    profile: str, given: Mapping[str, object], closure: list[Chapter], most: int | None
+    profile: str, choices: Mapping[str, object], closure: list[Chapter], most: int | None
 ) -> tuple[Request, list[Point]]:
-    """What holds for every run, and the runs: each combination of the values in ``given`` (see
+    """What holds for every run, and the runs: each combination of the values in ``choices`` (see
     ``sweep_values``), in order.
 
     Raises ParameterError where nothing varies, and for more than ``most`` runs.
     """
-    Request(profile, given).check_names()
+    Request(profile, choices).check_names()
     values = {
         name: sweep_values(name, text, closure)
-        for name, text in given.items()
+        for name, text in choices.items()
         if isinstance(text, str) and (_taker(name, closure) or _SIGNS.search(text))
     }
-    varied = {name: some for name, some in values.items() if len(some) > 1 or ".." in given[name]}
+    varied = {name: some for name, some in values.items() if len(some) > 1 or ".." in choices[name]}
     if not varied:
         raise ParameterError("nothing varies; a sweep needs a range or a list, as -p seed=0..19")
     count = prod(map(len, varied.values()))
     if most is not None and count > most:
         raise ParameterError(f"{count:,} runs are more than {most}; --yes makes them all")
-    fixed = {name: values.get(name, [text])[0] for name, text in given.items() if name not in varied}
+    fixed = {name: values.get(name, [text])[0] for name, text in choices.items() if name not in varied}
     combinations = (dict(zip(varied, some, strict=True)) for some in product(*varied.values()))
     return Request(profile, fixed), [Point(own, Request(profile, fixed | own)) for own in combinations]

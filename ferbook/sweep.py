@@ -119,15 +119,19 @@ class SweepPlace:
 
 
 def new_sweep(
-    chapter: str, profile: str, given: Mapping[str, object], name: str | None = None, most: int | None = None
+    chapter: str,
+    profile: str,
+    choices: Mapping[str, object],
+    name: str | None = None,
+    most: int | None = None,
 ) -> Sweep:
-    """What is asked for: ``given``, of which some varies, as ``points_of``; by default it is called after all
-    but the values of what varies, so that further values are further runs of it.
+    """What is asked for: ``choices``, of which some varies, as ``points_of``; by default it is called after
+    all but the values of what varies, so that further values are further runs of it.
     """
     closure = with_upstream([chapter])
     target = next(each for each in closure if each.name == chapter)
     base, points = points_of(
-        profile, given, [each for each in closure if each is not target] + [target], most
+        profile, choices, [each for each in closure if each is not target] + [target], most
     )
     name = name or "-".join((chapter, base.default_run_name, *sorted(points[0].values)))
     if not SWEEP_NAME.fullmatch(name):
@@ -154,11 +158,11 @@ def _place(request: Request, closure: list[Chapter], codes: Mapping[str, dict[st
     return SweepPlace(run, request, parameters, inputs, keys, reasons)
 
 
-def homes_of(sweep: Sweep, asked: Sequence[SweepPlace]) -> list[dict[str, str]]:
-    """For each of ``asked``, chapter -> the run whose result it shows: its own, or one that has it, or will
-    have it first, from the same inputs.
+def homes_of(sweep: Sweep, selection: Sequence[SweepPlace]) -> list[dict[str, str]]:
+    """For each of ``selection``, chapter -> the run whose result it shows: its own, or one that has it, or
+    will have it first, from the same inputs.
     """
-    donors = list(asked)
+    donors = list(selection)
     if open_run(sweep.base.default_run_name).exists():
         donors += places(sweep, [Point({}, sweep.base)])
     first: dict[str, str] = {}
@@ -171,17 +175,17 @@ def homes_of(sweep: Sweep, asked: Sequence[SweepPlace]) -> list[dict[str, str]]:
             name: first.setdefault(key, place.run.name) if place.reasons[name] else place.run.name
             for name, key in place.keys.items()
         }
-        for place in asked
+        for place in selection
     ]
 
 
 def jobs_of(
-    sweep: Sweep, asked: Sequence[SweepPlace], homes: Sequence[Mapping[str, str]]
+    sweep: Sweep, selection: Sequence[SweepPlace], homes: Sequence[Mapping[str, str]]
 ) -> list[tuple[SweepPlace, Chapter]]:
     """What is to be executed: in which run which chapter."""
     return [
         (place, chapter)
-        for place, home in zip(asked, homes, strict=True)
+        for place, home in zip(selection, homes, strict=True)
         for chapter in sweep.closure
         if place.reasons[chapter.name] and home[chapter.name] == place.run.name
     ]
@@ -207,24 +211,24 @@ def run_sweep(
     with ExitStack() as stack:
         busy = f"the sweep {sweep.name!r} is in use by {{}}; wait for it, or choose another --name"
         stack.enter_context(held(sweep.board / "lock", busy))
-        asked = places(sweep, sweep.points)
-        for place in asked:
+        selection = places(sweep, sweep.points)
+        for place in selection:
             require_run(place.run)
             suite().check(place.parameters)
-        _allow_files(len(asked) + FILES_BESIDE)
-        for place in asked:
+        _allow_files(len(selection) + FILES_BESIDE)
+        for place in selection:
             stack.enter_context(exclusive(place.run))
             open_for(place.run, place.request, closure, place.parameters)
         sweep.with_earlier().write_record()
-        homes = homes_of(sweep, asked)
-        work = jobs_of(sweep, asked, homes)
+        homes = homes_of(sweep, selection)
+        work = jobs_of(sweep, selection, homes)
         if not work:
             return {}
         suite().prepare([place.parameters[chapter.name] for place, chapter in work])
-        made, by_run = {(chapter.name, place.run.name) for place, chapter in work}, {}
-        for place, home in zip(asked, homes, strict=True):
+        new, by_run = {(chapter.name, place.run.name) for place, chapter in work}, {}
+        for place, home in zip(selection, homes, strict=True):
             by_run[place.run.name] = home
-        jobs = [_job(place, chapter, by_run[place.run.name], made) for place, chapter in work]
+        jobs = [_job(place, chapter, by_run[place.run.name], new) for place, chapter in work]
         since = now()
         (sweep.board / "snakemake.log").unlink(missing_ok=True)
         process = start_jobs(
@@ -243,17 +247,15 @@ def run_sweep(
             stop_jobs(process, executor)
             raise
         finally:
-            for place in asked:
+            for place in selection:
                 write_record(place.run, place.request, place.parameters)
         return _faults(sweep, {place.run.name for place, _ in work}, since)
 
 
-def _job(
-    place: SweepPlace, chapter: Chapter, home: Mapping[str, str], made: set[tuple[str, str]]
-) -> QueueJob:
+def _job(place: SweepPlace, chapter: Chapter, home: Mapping[str, str], new: set[tuple[str, str]]) -> QueueJob:
     before = [other.name for other in with_upstream(chapter.upstream)] if chapter.upstream else []
     shared = {name: home[name] for name in before if home[name] != place.run.name}
-    needs = {name: home[name] for name in chapter.upstream if (name, home[name]) in made}
+    needs = {name: home[name] for name in chapter.upstream if (name, home[name]) in new}
     return chapter_job(place.run, chapter, place.inputs[chapter.name] | {"shared": shared}, needs)
 
 

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from defects import defect_table
 
 from fer_lib import paths as fer_lib_paths
 from fer_lib.faces.faceset import FaceSet
@@ -28,6 +27,7 @@ from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 from tests.ferbook.clones import Clone
+from tests.ferbook.defects import defect_table
 
 CLASSES = ("neutral", "happiness")
 GUARDS = {"isolation", "browser", "cluster"}

@@ -8,7 +8,8 @@ import subprocess
 
 import psutil
 import pytest
-from one_node_slurm import LONGEST_MINUTES, one_node, reason_against
+
+from tests.cluster.one_node_slurm import LONGEST_MINUTES, one_node, reason_against
 
 pytestmark = [
     pytest.mark.cluster,
