@@ -220,8 +220,11 @@ def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
         for mask, rival in zip(masks, own, strict=True):
             rest = mask & ~right
             if rest.any() and (mask & right).sum() < SAME_SKIN * (mask | right).sum():
+                # Squares are whole numbers: rounded they do not depend on the order of additions.
                 beyond, within = (
-                    cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+                    np.rint(
+                        cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) ** 2
+                    )
                     for each in (~rest, rest)
                 )
                 nearest = np.argsort((beyond - within)[free], kind="stable")[:size]
