@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from defects import DEFECTS
+
+from tests.ferbook.defects import DEFECTS
 
 TESTS = Path(__file__).resolve().parent
 SAMPLE = """
@@ -35,9 +36,19 @@ def test_each_defect_has_a_test_and_each_mark_is_one_of_them():
 @pytest.mark.defect("D6")
 def test_the_table_counts_cases_and_what_was_skipped_for_want_of_a_browser_fails(tmp_path):
     (tmp_path / "test_sample.py").write_text(SAMPLE)
-    command = [sys.executable, "-m", "pytest", "-p", "conftest", "--rootdir", tmp_path, "-c", os.devnull]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "--rootdir",
+        tmp_path,
+        "-c",
+        os.devnull,
+    ]
     command += ["--guards", "-m", "defect", "--deselect", "test_sample.py::test_sample[3]"]
-    search = os.pathsep.join([str(TESTS), str(TESTS / "ferbook"), os.environ.get("PYTHONPATH", "")])
+    search = os.pathsep.join([str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
     ended = subprocess.run(
         [*command, tmp_path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search}
     )
