@@ -150,7 +150,7 @@ def test_a_cascade_goes_down_from_the_trained_network_and_other_networks_stand_b
     labels = ["trained", "+ conv2 random", "+ conv1 random", "untrained network", "retrained network"]
     assert [label.get_text() for label in axes.get_yticklabels()] == labels
     (legend,) = drawn.figure.legends
-    assert [name.get_text() for name in legend.get_texts()] == ["deconv", "gradient", "limit"]
-    assert "random weights, deconv 0.10 (absolute)" in drawn.alt
+    assert [name.get_text() for name in legend.get_texts()] == ["deconvolution", "gradient", "limit"]
+    assert "random weights, deconvolution 0.10 (absolute)" in drawn.alt
     alone = figures.cascade_dots(checks())
     assert len(alone.figure.get_axes()[0].get_yticklabels()) == 3

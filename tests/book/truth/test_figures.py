@@ -11,9 +11,14 @@ def test_the_cells_count_what_is_answered_with_yes(well_drawn):
     answers = maps.map_answers(judged(worse_family="broad-faceunits"))
     drawn = well_drawn(lambda: figures.verdict_cells(answers))
     share = drawn.data.set_index(["method", "asked"])["share"]
-    assert share["gradient", "no broad-faceunits"] == 1 and share["deconvolution", "one"] == 0
-    assert share["gradient", "no narrow-faceunits"] == 1 / 3, "sanity is left"
-    assert list(drawn.data["asked"].unique()) == ["one", "two", "no narrow-faceunits", "no broad-faceunits"]
+    assert share["gradient", "no broad, Face Units"] == 1 and share["deconvolution", "one"] == 0
+    assert share["gradient", "no narrow, Face Units"] == 1 / 3, "sanity is left"
+    assert list(drawn.data["asked"].unique()) == [
+        "one",
+        "two",
+        "no narrow, Face Units",
+        "no broad, Face Units",
+    ]
     assert "Methods that are believed of one networks, whichever family is held out: none." in drawn.caption
     assert "held out: gradient." in figures.verdict_cells(maps.map_answers(judged())).caption
 
