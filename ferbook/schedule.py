@@ -29,7 +29,7 @@ WORTHWHILE_THREADS = 4
 CANCELLING = 60
 """Seconds that Snakemake has to take its jobs out of a cluster's queue."""
 
-_ERROR = re.compile(r"^Error in (?:rule|group) .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
+_ERROR = re.compile(r"^Error in rule .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
 _REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
 _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*")
 
