@@ -145,10 +145,10 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
     own = as_faces(crop[None])
     raw = [predict(each.model, own, device=device) for each in networks]
     layer = detectors.layer if detectors else last_conv(first.model)
-    known = _kept_yardstick(run, networks, layer) or yardstick_of(networks, layer, device)
+    yardstick = _kept_yardstick(run, networks, layer) or yardstick_of(networks, layer, device)
     own_maxima = maximal_responses(first.model, own, layer).maxima
     by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
-    above = known.shares_below(own_maxima[0])
+    above = yardstick.shares_below(own_maxima[0])
 
     def answer(number: int) -> Answer:
         return Answer(number, float(own_maxima[0, number]), float(above[number]), by_filter.get(number))
@@ -169,10 +169,10 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         faces_found=faces_found,
         changed=changes(path),
         probabilities=np.concatenate(
-            [tempered(p, known.temperatures[each.name]) for p, each in zip(raw, networks, strict=True)]
+            [tempered(p, yardstick.temperatures[each.name]) for p, each in zip(raw, networks, strict=True)]
         ),
         raw=raw[0][0],
-        calibration=known.calibration,
+        calibration=yardstick.calibration,
         layer=layer,
         strongest=strongest,
         projections=project(
@@ -180,8 +180,8 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         ),
         units=units if detectors else None,
         filters=own_maxima.shape[1],
-        beyond=int(known.beyond(own_maxima)[0]),
-        usual=known.usual,
+        beyond=int(yardstick.beyond(own_maxima)[0]),
+        usual=yardstick.usual,
     )
 
 
@@ -192,6 +192,6 @@ def _kept_yardstick(run: Run, networks: list[TrainedNetwork], layer: str) -> Yar
     result = run.result("au_verification")
     if not (result.folder / "artefacts" / f"{YARDSTICK}.json").is_file():
         return None
-    kept = result.artefact(YARDSTICK, Yardstick)
-    fits = kept.layer == layer and all(each.name in kept.temperatures for each in networks)
-    return kept if fits and networks[0].name == kept.first else None
+    stick = result.artefact(YARDSTICK, Yardstick)
+    fits = stick.layer == layer and all(each.name in stick.temperatures for each in networks)
+    return stick if fits and networks[0].name == stick.first else None

@@ -83,20 +83,20 @@ def yardstick_of(networks: Sequence[TrainedNetwork], layer: str, device: torch.d
     first = networks[0]
     fold = first.lesson.fold_of(open_faces(first.lesson.faces))
     valid, test = fold.split("valid"), fold.split("test")
-    labels, tested = (part.labels(first.lesson.classes) for part in (valid, test))
+    labels, test_labels = (part.labels(first.lesson.classes) for part in (valid, test))
     temperatures = {
         each.name: fitted_temperature(predict(each.model, valid, device=device), labels) for each in networks
     }
     told, groups = predict(first.model, test, device=device), independent_groups(test)
     before, after = (
-        calibration_error(each, tested, groups, draws=1000, seed=0)
+        calibration_error(each, test_labels, groups, draws=1000, seed=0)
         for each in (told, tempered(told, temperatures[first.name]))
     )
     on_valid, on_test = (
         maximal_responses(first.model, part, layer, device=device).maxima for part in (valid, test)
     )
     levels = np.quantile(on_valid, np.linspace(0, 1, _LEVELS + 1), axis=0, method="inverted_cdf")
-    known = Yardstick(
+    yardstick = Yardstick(
         first=first.name,
         layer=layer,
         temperatures=temperatures,
@@ -110,8 +110,8 @@ def yardstick_of(networks: Sequence[TrainedNetwork], layer: str, device: torch.d
         quantiles=[[float(f"{value:.5g}") for value in own] for own in levels.T],
         usual=0,
     )
-    usual = np.quantile(known.beyond(on_test), USUAL, method="higher")
-    return known.model_copy(update={"usual": int(usual)})
+    usual = np.quantile(yardstick.beyond(on_test), USUAL, method="higher")
+    return yardstick.model_copy(update={"usual": int(usual)})
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:

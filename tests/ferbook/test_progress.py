@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ferbook import progress
+from ferbook.schedule import finished_file
 from ferbook.state import ChapterState
 from ferbook.store import Run
 
@@ -26,7 +27,7 @@ class Looks:
 @pytest.fixture
 def run(tmp_path) -> Run:
     run = Run("toy", tmp_path / "toy")
-    for file in (run.progress_file("first"), run.marker("first")):
+    for file in (run.progress_file("first"), finished_file(run.work, "first", run.name)):
         file.parent.mkdir(parents=True)
     return run
 
@@ -40,7 +41,7 @@ def test_a_long_chapter_says_its_cell_and_how_far_the_work_in_it_is(run, monkeyp
         lambda: run.progress_file("first").write_text(json.dumps(cell)),
         lambda: run.steps_file("first").write_text("epochs 2.4 of 12, about 60 s left"),
         lambda: run.steps_file("first").unlink(),
-        lambda: run.marker("first").touch(),
+        lambda: finished_file(run.work, "first", run.name).touch(),
     )
     state = ChapterState("first", reasons=("not there",))
     progress.watch(run, [state], process)
