@@ -87,10 +87,10 @@ def yardstick_of(networks: Sequence[TrainedNetwork], layer: str, device: torch.d
     temperatures = {
         each.name: fitted_temperature(predict(each.model, valid, device=device), labels) for each in networks
     }
-    told, groups = predict(first.model, test, device=device), independent_groups(test)
+    probabilities, groups = predict(first.model, test, device=device), independent_groups(test)
     before, after = (
         calibration_error(each, test_labels, groups, draws=1000, seed=0)
-        for each in (told, tempered(told, temperatures[first.name]))
+        for each in (probabilities, tempered(probabilities, temperatures[first.name]))
     )
     on_valid, on_test = (
         maximal_responses(first.model, part, layer, device=device).maxima for part in (valid, test)

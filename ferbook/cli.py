@@ -210,7 +210,7 @@ def sweep(
     ] = None,
     profile: ProfileName = None,
     file: ParametersFile = None,
-    given: OfTheBook | None = None,
+    overrides: OfTheBook | None = None,
     name: Annotated[str | None, typer.Option("--name", help="The sweep's name below runs/sweeps/.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
     cores: Annotated[int | None, typer.Option(min=1, help="Processor cores of this machine to use.")] = None,
@@ -232,7 +232,7 @@ def sweep(
     from ferbook.sweep import homes_of, jobs_of, new_sweep, places, run_sweep
     from ferbook.text import bounds_text
 
-    line = parse_assignments(param or []) | (given or {})
+    line = parse_assignments(param or []) | (overrides or {})
     overrides = merge_overrides(read_overrides(file) if file else {}, line)
     profile = suite().profile if profile is None else profile
     own = new_sweep(chapter, profile, overrides, name, None if yes else MOST_RUNS)

@@ -168,11 +168,11 @@ def smoke_steps(task: GpuTask) -> dict[str, Work]:
 
 def photograph_steps(task: GpuTask) -> dict[str, Work]:
     """Part b."""
-    asked = read_yaml(paths.root() / "params" / "fer2013_speedrun.yaml", ParameterError)
-    settings = asked["training"]
+    speedrun = read_yaml(paths.root() / "params" / "fer2013_speedrun.yaml", ParameterError)
+    settings = speedrun["training"]
     fields = TrainingRecipe.__dataclass_fields__
     recipe = TrainingRecipe(**{name: value for name, value in settings.items() if name in fields})
-    request = FaceRequest("fer2013", size=asked["size"])
+    request = FaceRequest("fer2013", size=speedrun["size"])
     if task.toy:
         request, recipe = FaceRequest("lab", 8, 24), replace(recipe, batch_size=16, start_size=0)
     options = {"dropout": settings["dropout"]} | ({"widths": (8, 8, 16)} if task.toy else {})
@@ -218,10 +218,12 @@ def published_steps(task: GpuTask) -> dict[str, Work]:
         population = population.model_copy(update=small)
 
     def member(seed: int) -> dict:
-        done = train_member(Member(population, seed), device=task.device.type, replace=True)
-        if done is None:
+        record = train_member(Member(population, seed), device=task.device.type, replace=True)
+        if record is None:
             raise FerError("another process trains this network")
-        return {name: done[name] for name in ("seed", "seconds", "epochs", "valid_accuracy", "test_accuracy")}
+        return {
+            name: record[name] for name in ("seed", "seconds", "epochs", "valid_accuracy", "test_accuracy")
+        }
 
     return {f"network {seed}": partial(member, seed) for seed in range(population.networks)}
 
