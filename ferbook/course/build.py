@@ -20,6 +20,7 @@ import numpy as np
 from nbformat import NotebookNode
 
 from ferbook import paths
+from ferbook.beside import REFERENCE
 from ferbook.course import source
 from ferbook.course.judge import Case, judge_submission
 from ferbook.course.recognition import OUR_METADATA
@@ -27,7 +28,7 @@ from ferbook.course.sandbox import TRUST
 from ferbook.course.source import HIDDEN, MOST_VARIANTS, Assignment, is_check
 from ferbook.course.submission import is_student
 from ferbook.course.worker import decode
-from ferbook.errors import BookError, MissingError, ParameterError
+from ferbook.errors import BookError, FerError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
 
 SLOWEST, LEAST, SHARE = 60, 10, 3
@@ -120,11 +121,18 @@ def for_variant(notebook: NotebookNode, name: str, variant: int) -> NotebookNode
 
 
 def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
-    """The arrays of a variant, by the assignment's ``data.py``."""
+    """The arrays of a variant, by the assignment's ``data.py``. Raises BookError where what that reads, such
+    as the networks of the committed run, is absent or damaged.
+    """
     spec = importlib.util.spec_from_file_location("data", assignment.folder / "data.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.make(variant)
+    try:
+        return module.make(variant)
+    except FerError as fault:
+        runs = paths.runs_dir()
+        remedy = "" if (runs / REFERENCE).is_dir() else f"; {runs} holds no run {REFERENCE}: unset FER_RUNS"
+        raise BookError(f"data of {assignment.name}, variant {variant}: {fault}{remedy}") from fault
 
 
 def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from ferbook.course import grade as grading
 from ferbook.course import sandbox
-from ferbook.course.build import build_course, packages, read_secret, read_students, variant_of
+from ferbook.course.build import build_course, make_data, packages, read_secret, read_students, variant_of
 from ferbook.course.check import check_assignment, leaks
 from ferbook.course.grade import grade
 from ferbook.course.judge import Bench
@@ -194,6 +194,16 @@ def test_a_list_of_students_is_read_as_spreadsheets_write_it(text, tmp_path):
     file = tmp_path / "students.csv"
     file.write_bytes(text.encode())
     assert read_students(file) == ["ada", "alan"]
+
+
+@pytest.mark.defect("C9")
+def test_where_the_committed_run_is_not_the_build_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path))
+    (convolution,) = assignments(["convolution"])
+    with pytest.raises(
+        BookError, match=r"data of convolution, variant 3: .* no run reference: unset FER_RUNS"
+    ):
+        make_data(convolution, 3)
 
 
 @pytest.mark.defect("C9")
