@@ -46,7 +46,6 @@ from ferbook.environment import git_commit
 from ferbook.errors import FerError, ParameterError
 from ferbook.files import read_yaml
 from ferbook.owner import now
-from ferbook.records import read_json
 from ferbook.store import open_run, write_json
 from pack import GPU_LOAD, unpack_fer2013
 
@@ -80,7 +79,7 @@ class GpuTask:
 
     def rows(self) -> list[dict]:
         """What the steps found so far."""
-        return read_json(self.file)["rows"] if self.file.exists() else []
+        return json.loads(self.file.read_text())["rows"] if self.file.exists() else []
 
     def keep(self, part: str, step: str, outcome: Mapping[str, object], seconds: float) -> None:
         """Put what ``step`` found into the file, in the place of an earlier row."""

@@ -95,8 +95,12 @@ def test_what_a_killed_call_found_is_not_asked_again(program, steps):
         program.run_part(steps.task, "x", 60)
     assert [row["step"] for row in steps.task.rows()] == ["one"]
     steps.works.clear()
+    steps.works["two"] = lambda: {"printed": ["seconds: {'scipy': 1.0}"]}
     assert program.run_part(steps.task, "x", 60) == []
     assert steps.begun == ["one", "two", "two", "three"]
+    assert steps.task.rows()[1]["figures"] == steps.works["two"](), (
+        "whatever a benchmark prints is read again"
+    )
 
 
 def test_a_part_ends_in_time_and_says_what_is_left(program, steps, capsys):
