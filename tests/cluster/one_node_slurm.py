@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from ferbook.owner import end_with_parent
+
 CONF = Path("/etc/slurm/slurm.conf")
 """The only place where jobs look for it."""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -22,8 +24,9 @@ LONGEST_MINUTES = 90
 TRIES = 400
 """How often the controller is asked whether it is there: each time takes a moment."""
 
+OWN = "ClusterName=of-a-test\n"
+"""How our configuration begins: what a killed test left may be written over."""
 CONFIGURATION = """\
-ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 AuthInfo=socket={folder}/munge.socket
@@ -56,7 +59,9 @@ def reason_against() -> str:
         return f"no {', '.join(absent)}: apt-get install slurm-wlm munge"
     if find_spec("snakemake_executor_plugin_slurm") is None:
         return "no snakemake-executor-plugin-slurm: pip install -c constraints.txt -e '.[slurm]'"
-    return f"{CONF} is there, and root's own cluster is left alone" if CONF.exists() else ""
+    if CONF.exists() and not CONF.read_text().startswith(OWN):
+        return f"{CONF} is there, and root's own cluster is left alone"
+    return ""
 
 
 def _free_ports(count: int) -> list[int]:
@@ -80,14 +85,14 @@ def one_node(folder: Path) -> Iterator[str]:
     own = {name: f"{folder}/munge.{name}" for name in ("socket", "pid", "log", "seed")}
     munge = ("--force", "--foreground", f"--key-file={key}", f"--socket={own['socket']}")
     munge += (f"--pid-file={own['pid']}", f"--log-file={own['log']}", f"--seed-file={own['seed']}")
-    text = CONFIGURATION.format(host=host, folder=folder, ports=_free_ports(2), minutes=LONGEST_MINUTES)
+    text = OWN + CONFIGURATION.format(host=host, folder=folder, ports=_free_ports(2), minutes=LONGEST_MINUTES)
     daemons = []
     CONF.parent.mkdir(exist_ok=True)
     CONF.write_text(text)
     try:
         for command in (("munged", *munge), ("slurmctld", "-D"), ("slurmd", "-D", "-N", host)):
             with (folder / f"{command[0]}.out").open("w") as log:
-                daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
+                daemons.append(subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=end_with_parent))
         for _ in range(TRIES):
             if subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode == 0:
                 break

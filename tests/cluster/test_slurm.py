@@ -89,8 +89,8 @@ def slurm(*words):
 def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_cluster, tmp_path):
     (tmp_path / "profile" / "config.yaml").write_text(PROFILE + GROUPS)
     allow(clone, minutes=10)
-    once = f"    os.mkdir({str(tmp_path / 'once')!r})\n"
-    first = f"import os\ntry:\n{once}except FileExistsError:\n    pass\nelse:\n"
+    once = f"os.mkdir({str(tmp_path / 'once')!r})"
+    first = f"import os\ntry:\n    {once}\nexcept FileExistsError:\n    pass\nelse:\n"
     light(clone, first + "\n".join(f"    {line}" for line in gate.cell.splitlines()))
     process = clone.start(*on_cluster, "-p", "seed=0..11")
     job = psutil.Process(gate.reached(process)).environ()["SLURM_JOB_ID"]
