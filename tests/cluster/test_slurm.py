@@ -17,6 +17,8 @@ pytestmark = [
 ]
 
 RUNS = range(12)
+PATIENCE = 900
+"""Seconds until the first job must have come: on a busy machine each starts Snakemake twice."""
 LIGHT = '''"""A session that imports nothing heavy."""
 
 import json
@@ -93,7 +95,7 @@ def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_clus
     first = f"import os\ntry:\n    {once}\nexcept FileExistsError:\n    pass\nelse:\n"
     light(clone, first + "\n".join(f"    {line}" for line in gate.cell.splitlines()))
     process = clone.start(*on_cluster, "-p", "seed=0..11")
-    job = psutil.Process(gate.reached(process)).environ()["SLURM_JOB_ID"]
+    job = psutil.Process(gate.reached(process, PATIENCE)).environ()["SLURM_JOB_ID"]
     slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
     assert slurm("sinfo", "-h", "-o", "%t").strip() in ("drng", "drain")
     slurm("scancel", job)

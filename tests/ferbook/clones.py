@@ -86,11 +86,11 @@ class Gate:
             f"signal.pause()"
         )
 
-    def reached(self, process):
+    def reached(self, process, within=180):
         """Wait until the cell runs; returns the kernel's process id."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            ready, _, _ = select.select([descriptor], [], [], 180)
+            ready, _, _ = select.select([descriptor], [], [], within)
             if not ready:
                 process.send_signal(signal.SIGKILL)
                 pytest.fail(f"the cell was not reached: {process.communicate()[0]}")
