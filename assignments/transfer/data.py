@@ -31,7 +31,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
         "home_person": group[home],
     }
     for name, subjects, chosen in (("lab", 40, 30), ("game", 8, 7)):
-        faces = open_faces(FaceRequest(name, subjects, 48, face_seed=40), progress=False)
+        faces = open_faces(FaceRequest(name, subjects, 48, face_seed=40))
         subject = faces.table["subject"].to_numpy().astype(str)
         faces = faces.select(np.isin(subject, draw.permutation(np.unique(subject))[:chosen]))
         _, person = np.unique(faces.table["subject"].to_numpy().astype(str), return_inverse=True)

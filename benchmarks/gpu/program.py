@@ -177,7 +177,7 @@ def photograph_steps(task: GpuTask) -> dict[str, Work]:
     options = {"dropout": settings["dropout"]} | ({"widths": (8, 8, 16)} if task.toy else {})
 
     def train_seed(seed: int, epochs: int) -> dict:
-        faces = open_faces(request, progress=False).labelled()
+        faces = open_faces(request).labelled()
         protocol = protocol_of(faces)
         fold = fold_faces(faces, protocol, 0)
         seed_everything(seed)

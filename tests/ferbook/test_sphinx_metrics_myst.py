@@ -33,12 +33,18 @@ def test_the_staged_pages_parse(tmp_path):
     shutil.copy(paths.ENGINE / "myst_roles.mjs", folder)
     project = {"plugins": ["myst_roles.mjs"], "toc": [{"file": file} for file in files]}
     (folder / "myst.yml").write_text(yaml.safe_dump({"version": 1, "project": project, "site": {}}))
+    # What it misses on the way, such as a theme, is an error to it; what counts is what it made of the pages.
     built = subprocess.run(
-        [*npx, "build", "--site", "--ci"], cwd=folder, capture_output=True, text=True, timeout=600, check=True
+        [*npx, "build", "--site", "--ci"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     printed = built.stdout + built.stderr
     assert "unknown role" not in printed
     assert set(re.findall(r"unknown directive: (\w+)", printed)) <= STAYING
     pages = [json.loads(file.read_text()) for file in (folder / "_build/site/content").glob("*.json")]
-    assert len(pages) == len(files)
+    assert len(pages) == len(files), printed[-2000:]
     assert sum('"class": "metric"' in json.dumps(page) for page in pages) > 1
