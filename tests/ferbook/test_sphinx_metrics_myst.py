@@ -33,7 +33,7 @@ def test_the_staged_pages_parse(tmp_path):
     shutil.copy(paths.ENGINE / "myst_roles.mjs", folder)
     project = {"plugins": ["myst_roles.mjs"], "toc": [{"file": file} for file in files]}
     (folder / "myst.yml").write_text(yaml.safe_dump({"version": 1, "project": project, "site": {}}))
-    # What it misses on the way, such as a theme, is an error to it; what counts is what it made of the pages.
+    # What it misses, such as a theme, is an error to it; what counts is what it made of the pages.
     built = subprocess.run(
         [*npx, "build", "--site", "--ci"],
         cwd=folder,
