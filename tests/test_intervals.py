@@ -20,7 +20,7 @@ NO_INTERVALS = {
     "book/au_verification/silence.py": "what random sets of filters lose",
     "book/au_verification/simulation.py": "the level at which a sparse filter answers",
     "book/au_verification/study.py": "the bar that chance passes in one of twenty deals",
-    "book/explain.py": "how many others answer more, usually",
+    "book/yardstick.py": "responses, and how many others answer more, usually",
     "fer_lib/aus/permutations.py": "the middle of a block",
     "synthetic_faces/develop.py": "black and white of a picture",
 }
