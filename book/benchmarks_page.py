@@ -57,7 +57,7 @@ def _of_device(device: str, rows: pd.DataFrame) -> str:
     slower = rows[rows["value"] < 1]
     loads = f"{rows['load'].min():.0f} to {rows['load'].max():.0f}"
     lines = [
-        f"### {device}",
+        f"## {device}",
         "",
         f"{len(slower)} of {len(rows)} are slower than their rival. Other programs worked on this machine "
         f"meanwhile: {loads} wanted a core at once.",
