@@ -226,31 +226,6 @@ def test_a_moved_or_edited_file_of_the_generator_leaves_sets_as_they_are(own_cac
     assert told.stdout.strip() == f"{kept.checksum} {fingerprint(FaceRequest('lab', 3, 24))}", told.stderr
 
 
-def test_a_terminal_gets_a_bar(monkeypatch):
-    class Terminal:
-        encoding = "utf-8"
-
-        def __init__(self):
-            self.text = ""
-
-        def isatty(self):
-            return True
-
-        def write(self, text):
-            self.text += text
-
-        def flush(self):
-            pass
-
-    for wanted in (True, False):
-        monkeypatch.setattr(sys, "stderr", Terminal())
-        monkeypatch.setenv("TERM", "xterm")
-        with rendered._bar(wanted, "lab", 2) as advance:
-            advance(1)
-            advance(1)
-        assert ("lab: pictures" in sys.stderr.text) == wanted
-
-
 def test_a_script_is_rendered_once(own_cache, monkeypatch):
     made = []
 
