@@ -1,18 +1,11 @@
 """The program for a GPU: why one cannot be used, what an interruption leaves, and all on a processor."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from fer_lib.paths import cache_dir
-from ferbook import paths
 from ferbook.errors import ParameterError
 
 GPU = Path(__file__).resolve().parents[3] / "benchmarks" / "gpu"
@@ -135,44 +128,3 @@ def test_what_was_found_on_another_device_does_not_count(program, steps, monkeyp
     program.run_part(steps.task, "x", 60)
     monkeypatch.setattr(program, "device_name", lambda _: "A card")
     assert program.run_part(steps.task, "x", 60) == [] and len(steps.begun) == 6
-
-
-@pytest.mark.slow
-def test_all_parts_on_a_processor_killed_and_resumed(tmp_path):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
-    environment |= {"PYTHONPATH": str(paths.root()), "FER_CACHE": str(cache_dir()), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-u", str(GPU / "program.py"), "--device", "cpu", "--toy"]
-    command += ["--results", str(tmp_path), "--parts", "b", "c", "d", "a"]
-
-    def start():
-        return subprocess.Popen(
-            command,
-            env=environment,
-            cwd=tmp_path,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    with start() as first:
-        assert first.stdout.readline().startswith("part b, pace")
-        first.send_signal(signal.SIGKILL)
-    before = json.loads((tmp_path / "results.json").read_text())["rows"][0]
-    with start() as second:
-        output, _ = second.communicate()
-    assert second.returncode == 0, output
-    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    assert rows[0] == before, "what was there is not asked again"
-    assert {(row["part"], row["step"]) for row in rows} == {
-        *(("b", step) for step in ("pace", "seed 0")),
-        *(("c", f"network {seed}") for seed in range(2)),
-        ("d", "nulls"),
-        *(("a", step) for step in ("smoke, processor", "smoke, device", "agreement")),
-    }
-    figures = {row["step"]: row["figures"] for row in rows}
-    # A processor agrees with itself.
-    agreement = figures["agreement"]["faces"]
-    assert agreement["metrics"] == agreement["exact"] > 0 and not agreement["beyond_tolerance"]
-    assert 0 <= figures["seed 0"]["test"] <= 1 and figures["network 1"]["seed"] == 1
-    assert "ratio kl_scipy" in "\n".join(figures["nulls"]["printed"])
-    assert (tmp_path / "benchmarks.csv").is_file()
