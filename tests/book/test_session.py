@@ -78,7 +78,7 @@ def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monke
     run = open_chapter("faces", DEFAULTS)
     asked = []
     named = FaceSet("lab", faces.pixels, faces.table)
-    monkeypatch.setattr(session, "open_faces", lambda request, progress: asked.append(request) or named)
+    monkeypatch.setattr(session, "open_faces", lambda request: asked.append(request) or named)
     run.beside("lab")
     run.beside("lab", family="broad-makehuman")
     assert [given.family for given in asked] == ["", "broad-makehuman"]
