@@ -42,11 +42,11 @@ def told(chapter, metric):
     return np.array([found["value"], found["low"], found["high"]])
 
 
-def agrees(found, error, published):
-    """Whether value and interval are those published, in points: the value to rounding of half-precision
-    answers, the ends to a fifth of the interval's width, for they come from other draws.
+def agrees(found, error, published, scale=100):
+    """Whether value and interval are those published, by default in points: the value to rounding of
+    half-precision answers, the ends to a fifth of the interval's width, for they come from other draws.
     """
-    ends = 100 * np.array([found, found - 1.96 * error, found + 1.96 * error])
+    ends = scale * np.array([found, found - 1.96 * error, found + 1.96 * error])
     assert ends[0] == pytest.approx(published[0], abs=0.05)
     assert ends[1:] == pytest.approx(published[1:], abs=0.2 * np.ptp(published))
 
@@ -114,3 +114,20 @@ def test_what_the_choice_of_the_epoch_adds():
     found, error = jackknife(gains.mean(0), groups)
     luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
     agrees(found, np.hypot(error, luck), told("training", "epoch_choice"))
+
+
+def test_how_much_nearer_generated_neutral_faces_are_than_the_input():
+    gains = []
+    for file in sorted((REFERENCE / "populations" / "derl").glob("*-0/quality.csv")):
+        with file.open() as lines:
+            rows = list(csv.DictReader(lines))
+        near = {
+            name: np.array([float(row["psnr"]) for row in rows if row["candidate"] == name])
+            for name in ("generated", "input")
+        }
+        gains.append(near["generated"] - near["input"])
+    people = np.array([row["subject"] for row in rows if row["candidate"] == "input"])
+    gains = np.array(gains)
+    found, error = jackknife(gains.mean(0), people)
+    luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
+    agrees(found, np.hypot(error, luck), told("derl", "psnr_gain"), scale=1)
