@@ -31,6 +31,9 @@ TO_COMPUTE = "to be computed"
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest."""
 
+MOST_NAMED = 3
+"""Claims that the title of a change names; of more it gives the number."""
+
 
 class Decision(Entry):
     """What a change did to one claim.
@@ -152,7 +155,9 @@ def fill_log(file: Path, verdicts: Mapping[tuple[str, str], str]) -> tuple[list[
 
 
 def log_text(log: tuple[Change, ...]) -> str:
-    """The log as MyST Markdown: first what was changed before the questions were frozen, then since."""
+    """The log as MyST Markdown, a fold for each change, which names the claims and whether the number was
+    known: first what was changed before the questions were frozen, then since.
+    """
     lines = []
     for heading, own in (
         ("Before the questions were frozen", [change for change in log if change.commit]),
@@ -160,13 +165,17 @@ def log_text(log: tuple[Change, ...]) -> str:
     ):
         lines += [f"### {heading}", ""] if own else []
         for change in own:
-            where = f", commit `{change.commit}`" if change.commit else ""
+            where = f" (commit `{change.commit}`)" if change.commit else ""
+            names = list(change.claims)
+            which = "; ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} claims"
             lines += [
-                f"**{change.day:%-d %B %Y}**{where}. {change.what} *Why:* {change.why} The number was "
-                f"{'known' if change.number == 'known' else '**not** known'} then.",
+                f":::{{dropdown}} {change.day:%-d %B %Y}, number {change.number}: {which}",
+                ":class-container: suite-fold",
+                "",
+                f"{change.what}{where} *Why:* {change.why}",
                 "",
                 *_decisions(change),
-                "",
+                *(":::", ""),
             ]
     return "\n".join(lines)
 

@@ -121,10 +121,15 @@ def test_the_page_tells_old_changes_from_those_since_the_freeze_and_what_each_di
     old = ENTRY | {"commit": "abc1234", "claims": {"Fair": {"before": "not settled", "after": "holds"}}}
     text = log_text(log(tmp_path, old, entry(digest="0" * 12, number="not known")))
     before, since = text.split("### Frozen, and changed since")
-    assert (
-        "commit `abc1234`" in before and "| Fair | not settled | holds |" in before and "was known" in before
-    )
-    assert "The same verdict before and after: Fair (holds)." in since and "**not** known" in since
+    assert "commit `abc1234`" in before and "| Fair | not settled | holds |" in before
+    assert "{dropdown} 22 November 2026, number known: Fair" in before
+    assert "The same verdict before and after: Fair (holds)." in since and "number not known: Fair" in since
+
+
+def test_the_title_of_a_change_to_many_claims_gives_their_number(tmp_path):
+    digest = {"before": "holds", "after": "holds", "digest": "0" * 12}
+    many = ENTRY | {"claims": dict.fromkeys(("A", "B", "C", "D"), digest)}
+    assert "number known: 4 claims" in log_text(log(tmp_path, many))
 
 
 def test_verdicts_are_put_where_they_are_to_be_computed_and_nothing_else_moves(tmp_path):
