@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from book.au_verification.examine import FAMILY_ERROR
-from book.au_verification.readings import TRAINED, UNTRAINED
+from book.au_verification.readings import POPULATION_LABELS, TRAINED, UNTRAINED
 from book.au_verification.silence import OWN_HEAD
 from book.au_verification.switching import effect_table
 from book.shared_figures import YOURS
@@ -59,8 +59,8 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
         figure,
         pd.DataFrame(data),
         f"Two histograms of the responses of {name}: {text}.",
-        f"Responses of {name} to {text}. Of one picture of each kind, drawn by lot, that with {unit} has the "
-        f"larger response in {style.percent(auroc)} of all pairs.",
+        f"A picture with {unit} gets a larger response than one without in {style.percent(auroc)} of all "
+        f"pairs. Responses of {name} to {text}.",
         # Another filter may be the first when the chapter is executed again.
         tolerance=dict.fromkeys(("left", "right"), float(edges[-1]))
         | dict.fromkeys(("with_it", "without"), len(without)),
@@ -68,11 +68,11 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
 
 
 def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
-    """The largest AUROC of each deal of the labels, above the ``best`` of each filter (filters,), and the
-    values that one deal in twenty passes.
+    """The largest AUROC of each shuffle of the labels, above the ``best`` of each filter (filters,), and the
+    values that one shuffle in twenty passes.
 
-    ``luck``: how the labels were dealt -> the largest of each deal (deals,), two of them. Data: ``left``,
-    ``right``, and in each bin the deals, a column for each of ``luck``, and ``filters``.
+    ``luck``: how the labels were shuffled -> the largest of each shuffle (shuffles,), two of them. Data:
+    ``left``, ``right``, and in each bin the shuffles, a column for each of ``luck``, and ``filters``.
     """
     everything = np.concatenate([*luck.values(), best])
     edges = np.arange(np.floor(everything.min() / BIN) * BIN, 1 + BIN, BIN).round(6)
@@ -91,11 +91,11 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
                 hover[gid] = f"{name}: {count} from {edges[number]:.2f} to {edges[number + 1]:.2f}"
         for axes in panels if not panel else ():
             axes.axvline(bars[name], color=colour, linestyle="--", linewidth=1.6)
-    for axes, what in zip(panels, ("deals", "filters"), strict=True):
+    for axes, what in zip(panels, ("shuffles", "filters"), strict=True):
         axes.set_ylabel(what)
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
-    panels[1].set_xlabel("AUROC; dashed: passed by one deal in twenty")
+    panels[1].set_xlabel("AUROC; dashed: passed by one shuffle in twenty")
     phrases = [
         f"{bar:.2f} ({name}; {style.percent(float((best <= bar).mean()))} of the filters do not)"
         for name, bar in bars.items()
@@ -103,24 +103,13 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     return style.Drawn(
         figure,
         pd.DataFrame({"left": edges[:-1], "right": edges[1:], **histograms}),
-        f"Histograms over AUROC: the largest of each of some deals of the labels, {style.listing([*luck])}, "
+        f"Histograms over AUROC: the largest of each shuffle of the labels, {style.listing([*luck])}, "
         f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(phrases)}.",
-        "Above, the largest AUROC of each deal of the labels; below, each filter's best. One deal in twenty "
-        f"passes {style.listing(phrases)}.",
+        f"One shuffle in twenty passes {style.listing(phrases)}. Above, the largest AUROC of each shuffle of "
+        "the labels; below, each filter's best.",
         tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(histograms, _FILTERS),
         hover=hover,
     )
-
-
-POPULATION_LABELS = {
-    "published, 96 px": "96 pixels",
-    "photographs, 96 px": "photographs, 96 pixels",
-    "untrained, 96 px": "untrained, 96 pixels",
-    "breuer": "Breuer and Kimmel's",
-    "untrained, breuer": "untrained, Breuer and K.",
-    "shuffled": "shuffled labels",
-}
-"""Names of populations for readers, where they are others than the recipe's."""
 
 
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
@@ -138,7 +127,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     own = means["group"].eq(list(parts)[-1]) & means["label"].eq(TRAINED)
     first = means[means["group"].eq(next(iter(parts)))]
     phrases = [
-        f"{panel}: {TRAINED} {values[TRAINED]:.2g}, {UNTRAINED} {values[UNTRAINED]:.2g}"
+        f"{panel}, {values[TRAINED]:z.2f} and {values[UNTRAINED]:z.2f}"
         for panel, values in first.pivot(index="panel", columns="label", values="mean").iterrows()
     ]
     return forest(
@@ -151,8 +140,8 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         singles=single[["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
         "over networks and people; each network is a small dot below.",
-        caption="Small dots are networks, large dots their means with 95 % intervals over networks and "
-        f"people. Means: {style.listing(phrases)}.".replace("-", "−"),
+        caption=f"Trained and untrained networks, beyond chance: {'; '.join(phrases)}. Small dots are "
+        "networks, large dots their means with 95 % intervals over networks and people.".replace("-", "−"),
         tolerance=dict.fromkeys(("value", "mean", "low", "high"), _COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
@@ -175,9 +164,9 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
         measured="verified filters beyond chance, mean over networks",
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
         "and of untrained networks.",
-        caption=f"Verified filters beyond chance, with 95 % intervals: the {len(most)} units with most. The "
-        f"interval lies above chance for {above.get(TRAINED, 0)} of {table['au'].nunique()} units in trained "
-        f"networks, for {above.get(UNTRAINED, 0)} in untrained ones.",
+        caption=f"In trained networks {above.get(TRAINED, 0)} of {table['au'].nunique()} units surely have "
+        f"more verified filters than chance gives, in untrained ones {above.get(UNTRAINED, 0)}. Drawn are the "
+        f"{len(most)} units with most, with 95 % intervals.",
         tolerance=_COUNT_TOLERANCE,
     )
 
@@ -197,8 +186,8 @@ def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> 
         measured="κ of the named unit and the one that moves most",
         alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
         "one that moves the filter most, of trained and of untrained networks.",
-        caption="How far the papers' rule names the unit that moves the filter most: κ, 0 is chance and 1 "
-        f"always. Best in trained networks is the {kappas.idxmax()}, with {kappas.max():.2f}.",
+        caption=f"In trained networks the measure that best names the unit that moves the filter most is "
+        f"{kappas.idxmax()}: κ {kappas.max():.2f}, where 0 is chance and 1 always.",
         tolerance=0.15,
     )
 
@@ -269,7 +258,7 @@ def training_course(table: pd.DataFrame) -> style.Drawn:
         f"beyond chance, units that have one. Verified filters beyond chance: {'; '.join(phrases)}."
     )
     caption = (
-        "Networks along their training. From the first checkpoint to the epoch that was kept, mean accuracy "
+        "From the first checkpoint to the epoch that was kept, mean accuracy "
         f"goes from {style.percent(first['accuracy'])} to {style.percent(last['accuracy'])}, verified "
         f"filters beyond chance from {first['verified_gain']:.1f} to {last['verified_gain']:.1f}."
     )
@@ -328,9 +317,10 @@ def dose_response(effects: Effects, pairs: pd.DataFrame) -> style.Drawn:
         f"{style.listing(phrases)}."
     )
     caption = (
-        "What a unit alone does to the response, by its intensity, in standard deviations: the unit that the "
-        "association names (red, 95 % interval over people), the others (grey, a square at the largest). At "
-        f"full intensity the named unit is the largest of all in {first} of {len(panels)} filters."
+        f"At full intensity the unit that the association names moves the filter most in {first} of "
+        f"{len(panels)} filters. What each unit alone does to the response, by its intensity, in standard "
+        "deviations: the named one (red, 95 % interval over people), the others (grey, a square at the "
+        "largest)."
     )
     moves = dict.fromkeys(("effect", "low", "high"), EFFECT_TOLERANCE) | {"filter": _FILTERS}
     return style.Drawn(figure, data, alt, caption, tolerance=moves, hover=hover)
@@ -377,8 +367,8 @@ def silencing(table: pd.DataFrame) -> style.Drawn:
         widths=(3, 2),
         alt="Dots per unit: the AUROC of its head with its own top filters silenced and with others "
         "silenced, and what the former lose beyond the latter.",
-        caption="A unit's own filters set to zero, beside as many others of equal mean activation. In "
-        f"{hurt} of {len(data)} units the loss beyond the others' is clear of zero (95 % interval).",
+        caption=f"In {hurt} of {len(data)} units a head surely loses more by its own filters set to zero "
+        "than by as many others of equal mean activation (95 % interval clear of zero).",
         tolerance=dict.fromkeys(columns, 0.1),
         data=data,
     )

@@ -132,6 +132,16 @@ ON_OTHER_HEADS: Mapping[str, Reading] = {
 worth there.
 """
 
+POPULATION_LABELS = {
+    "published, 96 px": "96 pixels",
+    "photographs, 96 px": "photographs, 96 pixels",
+    "untrained, 96 px": "untrained, 96 pixels",
+    "breuer": "Breuer and Kimmel's",
+    "untrained, breuer": "untrained, Breuer and K.",
+    "shuffled": "shuffled labels",
+}
+"""Names of populations for readers, where they are others than the recipe's."""
+
 READING_LABELS = {"distinct_units": "units with a verified filter", "kappa": "κ of claim and cause"}
 """What the strip of networks shows of each."""
 

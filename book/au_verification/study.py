@@ -14,6 +14,7 @@ from book.au_verification.planted import NOTICED_FROM
 from book.au_verification.readings import (
     MIXTURES,
     OF_VERIFIED,
+    POPULATION_LABELS,
     READING_LABELS,
     READINGS,
     TRAINED,
@@ -261,13 +262,13 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
 def how_many(examined: Sequence[Examined], beside: Mapping[str, Sequence[TrainedNetwork]]) -> str:
     """How many networks are behind the strip, in sentences, and what one alone leaves open."""
     groups = populations_of(examined)
-    counts = [f"{len(networks)} {name}" for name, networks in groups.items()]
+    counts = [f"{POPULATION_LABELS.get(name, name)} {len(networks)}" for name, networks in groups.items()]
     text = f"Networks: {'; '.join(counts)}."
     if len(groups[TRAINED]) == 1:
         text += (
             " Of the one trained network the interval is over people only: another training is not covered."
         )
-    if absent := [name for name, networks in beside.items() if not networks]:
+    if absent := [POPULATION_LABELS.get(name, name) for name, networks in beside.items() if not networks]:
         text += f" None is kept of {', '.join(absent)}."
     return text
 
@@ -404,13 +405,13 @@ def count_metrics(examined: Sequence[Examined], stability: np.ndarray) -> dict[s
 
 
 def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
-    """Of the largest AUROC in each of some deals of the labels ``luck``, the middle and the bar of the 95 %
-    that stay below; of deals picture by picture, ``singly``, the middle.
+    """Of the largest AUROC in each shuffle of the labels ``luck``, the middle and the bar of the 95 %
+    that stay below; of shuffles picture by picture, ``singly``, the middle.
     """
     quantiles = {
         "luck": np.median(luck),
         "luck_bar": np.quantile(luck, 1 - FAMILY_ERROR),
         "luck_singly": np.median(singly),
     }
-    about = {"n": len(luck), "why": f"of {len(luck)} deals of these labels", "tolerance": 0.03}
+    about = {"n": len(luck), "why": f"of {len(luck)} shuffles of these labels", "tolerance": 0.03}
     return {name: Estimate(float(value), **about) for name, value in quantiles.items()}

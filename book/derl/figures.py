@@ -57,7 +57,7 @@ def neutral_grid(
         data,
         alt,
         f"{len(inputs)} people whom the generator never met. These neutral faces are off by "
-        f"{means['generated_error']:.1f} grey levels (root mean square, in the mean), the inputs by "
+        f"{means['generated_error']:.1f} grey levels (root mean square, on average), the inputs by "
         f"{means['input_error']:.1f}{remark}.",
         tolerance=dict.fromkeys(errors, 8),
     )

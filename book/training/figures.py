@@ -106,12 +106,11 @@ def gains(estimates: Mapping[str, Estimate], reference: Mapping[str, Estimate]) 
     far = rows["label"].eq(TRAINING_GAINS["ahead_of_majority"][0])
     near = rows if far.all() else rows[~far]
     clear = last["low"].gt(0) | last["high"].lt(0)
+    with_points = last["label"] + " " + last["value"].map(_signed)
     remarks = {
-        "The interval leaves out zero": last["label"][clear],
-        "It contains zero": last["label"][~clear],
-    }
-    remarks |= {
-        "Not drawn": [f"{row.label} {_signed(row.value)}" for row in last[far[last.index]].itertuples()]
+        "Clear of zero, in points of accuracy": with_points[clear & ~far[last.index]],
+        "Not told from zero": with_points[~clear],
+        "Not drawn": with_points[far[last.index]],
     }
     absent = [label for label, *_ in TRAINING_GAINS.values() if label not in set(rows["label"])]
     remarks |= {"Only the reference run asks": absent}
@@ -121,8 +120,8 @@ def gains(estimates: Mapping[str, Estimate], reference: Mapping[str, Estimate]) 
         axis=Axis("points", null=0.0),
         noted="" if reference else "points",
         alt="Dots with intervals beside a line at zero: differences of accuracy in points.",
-        caption="What each choice adds to the accuracy: points, paired by picture, with 95 % intervals. "
-        + " ".join(f"{what}: {'; '.join(names)}." for what, names in remarks.items() if len(names)),
+        caption=" ".join(f"{what}: {'; '.join(names)}." for what, names in remarks.items() if len(names))
+        + " Both sides of a difference answered the same pictures; intervals are of 95 %.",
         tolerance=dict.fromkeys(ENDS, 15),
         data=rows[["asked", "reference", *ENDS]],
     )
@@ -176,8 +175,8 @@ def choice_of_epoch(
             else ""
         )
         for label, what in (
-            (SAME_PEOPLE, "Asked of the same people,"),
-            (OTHER_PEOPLE, "of different people,"),
+            (SAME_PEOPLE, "by the same people"),
+            (OTHER_PEOPLE, "by different people"),
         )
         if label in means
     ]
@@ -188,8 +187,9 @@ def choice_of_epoch(
         noted="points",
         singles=pd.concat(dots),
         alt="Dots with intervals beside a line at the paper's 1.3 points: what choosing the epoch adds.",
-        caption=f"{'; '.join(phrases)} points. The dashed line is what the two versions of the paper are "
-        f"apart, {PAPERS_GAP} points. Small dots are single networks.",
+        caption=f"Choosing the epoch on the tested people adds, in points of accuracy: {listing(phrases)}. "
+        f"The dashed line is what the two versions of the paper are apart, {PAPERS_GAP} points. Small dots "
+        "are single networks.",
         tolerance=dict.fromkeys(("points", "mean", "low", "high"), 15),
         data=data.astype({"low": float, "high": float}),
     )
@@ -221,7 +221,7 @@ def hardest_grid(faces: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...]
     phrases = [
         f"{row.true} taken for {row.predicted} ({percent(row.p_predicted)})"
         if row.true != row.predicted
-        else f"{row.true}, named rightly with {percent(row.p_true)}"
+        else f"{row.true}, called so with {percent(row.p_true)}"
         for row in hardest.head(3).itertuples()
     ]
     alt = (
@@ -230,10 +230,10 @@ def hardest_grid(faces: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...]
         f"{listing(phrases)}."
     )
     modes = hardest[hardest["true"].ne(hardest["predicted"])]["predicted"].mode()
-    caption = (
+    caption = (f"The commonest of these errors is to say {modes[0]}. " if len(modes) else "") + (
         "The tested pictures whose true emotion got the least probability (first line), and what was said "
         "(second line); one picture a sequence."
-    ) + (f" Of these errors the commonest answer is {modes[0]}." if len(modes) else "")
+    )
     return Drawn(
         figure,
         data,
@@ -305,10 +305,10 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
     )
     rise = last_fifth([curve for curve, _ in curves.values()])["valid_rise"].value
     caption = (
-        "Left, the loss on training pictures (while they are augmented and neurons dropped) and on "
-        "validation pictures; right, validation accuracy, a dot at each epoch that was kept"
-        f"{', lines and bands their mean and range' if len(curves) > 1 else ''}. In the last "
-        f"fifth of the epochs accuracy moved by {_signed(rise)} points."
+        f"In the last fifth of the epochs validation accuracy moved by {_signed(rise)} points. Left, the "
+        "loss on training pictures (while they are augmented and neurons dropped) and on validation pictures; "
+        "right, validation accuracy, a dot at each epoch that was kept"
+        f"{', lines and bands their mean and range' if len(curves) > 1 else ''}."
     )
     return Drawn(
         figure,

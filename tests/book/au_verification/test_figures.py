@@ -95,7 +95,7 @@ def test_two_histograms_hold_every_picture():
     assert "62.5 % of all pairs" in drawn.caption and "3 pictures with AU12" in drawn.caption
 
 
-def test_a_bar_stands_where_one_deal_in_twenty_passes_and_every_bar_tells_its_number():
+def test_a_bar_stands_where_one_shuffle_in_twenty_passes_and_every_bar_tells_its_number():
     drawn = DRAWINGS["by_luck"]()
     assert drawn.data[["anywhere", "within", "filters"]].sum().tolist() == [21, 21, 4]
     assert "passes 0.79 (anywhere; 75.0 % of the filters do not) and 0.89 (within; 75.0 %" in drawn.caption
@@ -110,7 +110,7 @@ def test_a_point_of_a_dose_tells_filter_unit_and_effect():
     assert "in 1 of 2 filters" in drawn.caption
 
 
-def test_networks_are_strokes_about_the_mean_of_their_kind():
+def test_networks_are_dots_about_the_mean_of_their_kind():
     drawn = DRAWINGS["networks"]()
     assert len(drawn.data) == 16 and "κ: trained 0.2" in drawn.alt and "and untrained 0.2" in drawn.alt
 

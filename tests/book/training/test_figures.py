@@ -116,19 +116,19 @@ def test_what_is_known_of_its_own_pictures_stands_beside():
 def test_only_what_was_compared_is_drawn():
     drawn = figures.gains(GAINS, {})
     assert drawn.data["asked"].tolist() == [1, 3] and drawn.data["value"].tolist() == [12.5, -1.0]
-    assert "leaves out zero: over linear HOG. It contains zero: dropout" in drawn.caption
-    assert drawn.caption.endswith("96 pixels over 48.") and "Only the reference run asks" in drawn.caption
+    assert drawn.caption.startswith("Clear of zero, in points of accuracy: over linear HOG +12.5. Not told")
+    assert "from zero: dropout (D) −1.0. Only the reference run asks" in drawn.caption
 
 
 def test_the_reference_stands_beside_and_decides_the_caption():
     drawn = figures.gains(GAINS, {"dropout_gain": Estimate(2.0, 1.0, 3.0)})
     assert drawn.data["reference"].tolist() == [False, False, True]
-    assert "HOG; dropout (D). Only" in drawn.caption
+    assert "HOG +12.5; dropout (D) +2.0. Only" in drawn.caption
 
 
 def test_both_ways_to_ask_what_choosing_adds_are_told_with_their_intervals():
     drawn = figures.choice_of_epoch(CHOICES, toy_people(), CHOICE)
-    assert "the same people, +0.5 (+0.2 to +0.9); of different people, +4.0 (−3.0 to +11.0)" in drawn.caption
+    assert "by the same people +0.5 (+0.2 to +0.9) and by different people +4.0 (−3.0" in drawn.caption
     assert drawn.data["points"].tolist()[:2] == pytest.approx([1.0, 0.0])
     assert drawn.data["asked"].tolist() == [0, 0, 1, 1]
 
@@ -143,4 +143,4 @@ def test_the_hardest_pictures_are_named_by_number_in_the_data():
     data, alt = drawn.data, drawn.alt
     assert data["true"].tolist() == [0, 0, 1] and data["predicted"].tolist() == [1, 2, 1]
     assert data["mean_grey"].tolist() == [3, 0, 81], "grey tells which picture it is"
-    assert "neutral taken for anger (90.0 %)" in alt and "anger, named rightly with 60.0 %" in alt
+    assert "neutral taken for anger (90.0 %)" in alt and "anger, called so with 60.0 %" in alt
