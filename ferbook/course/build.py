@@ -34,6 +34,7 @@ from ferbook.course.submission import is_student
 from ferbook.course.worker import decode
 from ferbook.errors import BookError, FerError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
+from ferbook.owner import end_with_parent
 
 SLOWEST, LEAST, SHARE = 60, 10, 3
 """A submission's seconds: three times the instructor's, from 10 to 60."""
@@ -149,7 +150,8 @@ def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
     # The first one alone: what it renders, the others read from the cache.
     seconds = [make(variants[0])]
     if others := variants[1:]:
-        with ProcessPoolExecutor(min(os.cpu_count(), len(others)), get_context("spawn")) as pool:
+        cores = min(os.cpu_count(), len(others))
+        with ProcessPoolExecutor(cores, get_context("spawn"), end_with_parent) as pool:
             seconds += pool.map(make, others)
     facts = {
         "digest": assignment.digest(),
