@@ -619,11 +619,12 @@ def _print_standing(kind: str, title: str, own: dict, others: dict) -> None:
             rank = f"{standing(score, each.value, others)} of {len(others) + 1}"
         rows.append([score, text, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
     print_table(title, ["score", "yours", "rank", "best other", "says nothing"], rows)
-    cells = [
-        [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in scores)]
-        for name, each in {"yours": own, **others}.items()
-    ]
-    print_table("beside the registered ones", [kind, *(s.replace("_", " ") for s in scores)], cells)
+    for part in TRIAL_KINDS[kind].tables:
+        cells = [
+            [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in part)]
+            for name, each in {"yours": own, **others}.items()
+        ]
+        print_table("beside the registered ones", [kind, *(s.replace("_", " ") for s in part)], cells)
 
 
 @evaluate_app.command("baselines")

@@ -73,7 +73,7 @@ def _judged(
         _judge(submission, bundles[submission.assignment], secret, isolation, out)
     except Exception as fault:  # whatever one submission raises is its row
         last = (getattr(fault, "stderr", None) or str(fault)).strip().splitlines()[-1:] or [""]
-        submission.reason = f"the judge failed ({type(fault).__name__}): {as_text(last[0][:300])}"
+        submission.reason = f"the judge failed ({type(fault).__name__}): {shown(as_text(last[0][:300]))}"
     return submission
 
 
@@ -106,7 +106,7 @@ def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, 
     except (OSError, ValueError, KeyError, TypeError):
         pass
     answer = subprocess.run(
-        [sys.executable, "-m", "ferbook.course.judge"],
+        [sys.executable, "-P", "-m", "ferbook.course.judge"],
         input=case.model_dump_json(),
         capture_output=True,
         text=True,
@@ -138,7 +138,7 @@ def _report(
                 "of": sum(catalogue[each.assignment].points.values()) if each.assignment else "",
                 "not_graded": sum(not one.get("points") for one in hand),
                 "reason": each.reason or verdict.ended,
-                "notes": "; ".join(f"{cell}: {what}" for cell, what in each.notes + verdict.notes),
+                "notes": shown("; ".join(f"{cell}: {what}" for cell, what in each.notes + verdict.notes)),
                 "isolation": isolation,
             }
         )

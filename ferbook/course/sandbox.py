@@ -180,7 +180,7 @@ def _unshare(box: Box) -> list[str]:
     for name in DEVICES:
         mount(f"/dev/{name}", f"/dev/{name}", "file", "")
     lines.append(f"mkdir -p {root}{SCRATCH} {root}/proc; mount -t proc proc {root}/proc")
-    lines.append(f"mount -t tmpfs -o size={_FILES},mode=777 tmpfs {root}{SCRATCH}")
+    lines.append(f"mount -t tmpfs -o size={_FILES},nr_inodes=32k,mode=777 tmpfs {root}{SCRATCH}")
     lines.append(f"ln -s /proc/self/fd {root}/dev/fd")
     for inside, real in box.shown().items():
         mount(inside, str(real), "folder" if real.is_dir() else "file")
@@ -313,6 +313,7 @@ class Worker:
             env=_environment(home, search),
             cwd=home if self._folder else "/",
             preexec_fn=prepare,
+            start_new_session=True,  # who signals its own group must not find us in it
         )
         os.set_blocking(self._process.stdin.fileno(), False)
         self._over = threading.Event()

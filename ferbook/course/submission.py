@@ -26,6 +26,9 @@ _STUDENT = re.compile(r"\w[\w.@+-]{0,99}")
 _LONGEST_NAME = 200
 """Bytes of a student's name: files are named after it, and of 255 that a name may have some are ours."""
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of a text."""
+
 
 @dataclass
 class Submission:
@@ -45,8 +48,9 @@ class Submission:
 
 
 def shown(name: str | Path) -> str:
-    """A name that may not be text, as text."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    """A name that may not be text, as text, without what a terminal obeys or reads backwards."""
+    text = os.fsencode(name).decode(errors="backslashreplace")
+    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def is_student(name: str) -> bool:
@@ -151,7 +155,7 @@ def _told(file: Path) -> dict:
         raise ValueError("empty")
     with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
         content = stream.read(_LARGEST)
-    command = [sys.executable, "-m", recognition.__name__]
+    command = [sys.executable, "-P", "-m", recognition.__name__]  # not what lies in this folder
     answer = subprocess.run(
         command, input=content, capture_output=True, timeout=_WAIT, env=child_environment()
     )

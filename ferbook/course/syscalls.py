@@ -19,7 +19,7 @@ unlink 87/-, unlinkat 263/35, rename 82/-, renameat 264/38, renameat2 316/276, l
 symlink 88/-, symlinkat 266/36, chmod 90/-, fchmod 91/52, fchmodat 268/53, fchmodat2 452/452, chown 92/-,
 fchown 93/55, lchown 94/-, fchownat 260/54, truncate 76/45, ftruncate 77/46, fallocate 285/47,
 getdents 78/-, getdents64 217/61, umask 95/166, utimensat 280/88, utime 132/-, utimes 235/-,
-futimesat 261/-, statfs 137/43, fstatfs 138/44, fsync 74/82, fdatasync 75/83, flock 73/32, fcntl 72/25,
+futimesat 261/-, statfs 137/43, fstatfs 138/44, fsync 74/82, fdatasync 75/83, fcntl 72/25,
 ioctl 16/29, dup 32/23, dup2 33/-, dup3 292/24, pipe 22/-, pipe2 293/59, sendfile 40/71,
 copy_file_range 326/285, close_range 436/436, fadvise64 221/223, getxattr 191/8, lgetxattr 192/9,
 fgetxattr 193/10, listxattr 194/11, llistxattr 195/12, flistxattr 196/13
@@ -45,7 +45,7 @@ setitimer 38/103, getitimer 36/102, restart_syscall 219/128
 time: clock_gettime 228/113, clock_getres 229/114, clock_nanosleep 230/115, nanosleep 35/101,
 gettimeofday 96/169, time 201/-
 sockets: socketpair 53/199, sendto 44/206, recvfrom 45/207, sendmsg 46/211, recvmsg 47/212,
-shutdown 48/210, getsockname 51/204, getpeername 52/205, getsockopt 55/209, setsockopt 54/208
+shutdown 48/210, getsockname 51/204, getpeername 52/205, getsockopt 55/209
 """
 """By family each call's name and its numbers on x86_64 and aarch64 (the kernel's tables of system calls)."""
 _PROCESSORS = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -69,12 +69,14 @@ _LIMITED: dict[str, list[tuple[int, int, int, bool | None, bool | None]]] = {
     ],
     "socketpair": [(0, _ALL, 1, True, False)],
     "prctl": [(0, _ALL, option, True, None) for option in (1, 2, 3, 4, 15, 16, 21)],
+    "fcntl": [(2, _ALL, asked, True, None) for asked in (0, 1, 2, 3, 4, 1030)],
     "ioctl": [(2, _ALL, asked, True, None) for asked in (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)],
 }
 """Calls that are allowed with some arguments only, as tests one after the other: which half of an argument,
 counted from 0, has under a mask which value, and what follows where it has, and where not: True, the call is
 allowed; False, refused; None, the next test, after the last refused. ``prctl`` may name a thread, ``ioctl``
-ask what a terminal is, ``socketpair`` join two of the own processes.
+ask what a terminal is, ``socketpair`` join two of the own processes, ``fcntl`` copy a descriptor and set its
+flags: a lock of a file is seen by whoever else is shown that file, another submission too.
 """
 _LOAD, _AND, _EQUAL, _LEAST, _ABOVE, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x25, 0x06
 _ALLOW, _REFUSE, _ABSENT = ((_RETURN, 0, 0, k) for k in (0x7FFF0000, 0x00050001, 0x00050026))

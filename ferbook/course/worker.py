@@ -22,6 +22,8 @@ KINDS = "biufcU"
 DEEPEST = 20
 LONGEST = 16 * 2**20
 """Bytes of a message."""
+LONGEST_NUMBER = 10_000
+"""Bits of a whole number: of longer ones Python tells and reads no digits."""
 
 
 def encode(value: object, depth: int = 0) -> object:
@@ -31,6 +33,8 @@ def encode(value: object, depth: int = 0) -> object:
     """
     if depth > DEEPEST:
         raise TypeError(f"more than {DEEPEST} lists within lists")
+    if type(value) is int and value.bit_length() > LONGEST_NUMBER:
+        raise TypeError(f"a number of {value.bit_length()} bits")
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, np.ndarray | np.generic):
@@ -104,7 +108,7 @@ def main() -> None:
     os.dup2(2, 1)
     if len(sys.argv) > 1:
         files, processes, memory, space = map(int, sys.argv[1:-1])
-        limit(CORE=0, FSIZE=files, NPROC=processes, NOFILE=512, DATA=memory, AS=space)
+        limit(CORE=0, FSIZE=files, NPROC=processes, NOFILE=128, DATA=memory, AS=space)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _refuse(base64.b64decode(sys.argv[-1]))
     from IPython.core.interactiveshell import InteractiveShell

@@ -45,6 +45,8 @@ def write_file(folder: Path, notebook, attack: dict) -> None:
         os.mkdir(place)
     else:
         Path(os.fsdecode(place)).write_text(attack.get("content", text), encoding="utf-8")
+    if "package" in attack:
+        (folder / "__init__.py").write_text(attack["package"], encoding="utf-8")
     if "length" in attack:
         os.truncate(place, attack["length"])
     for number in range(1, attack.get("copies", 1)):

@@ -99,7 +99,8 @@ def test_arrays_come_back_as_they_were():
 
 
 @pytest.mark.parametrize(
-    "value", [object(), np.array([object()]), {1: 2}, {1, 2}, len, type("Poses", (list,), {})(), b"bytes"]
+    "value",
+    [object(), np.array([object()]), {1: 2}, {1, 2}, len, type("Poses", (list,), {})(), b"bytes", [10**5000]],
 )
 def test_what_is_no_data_is_not_told(value):
     with pytest.raises(TypeError):
@@ -307,6 +308,25 @@ def test_python_may_lie_anywhere(way, below, tmp_path, monkeypatch):
 
 @pytest.mark.isolation
 @pytest.mark.parametrize("way", ISOLATIONS)
+def test_who_signals_the_own_group_does_not_find_the_grader_in_it(way):
+    if shutil.which(way) is None:
+        pytest.skip(f"{way} is not installed")
+    with Worker(way, Box(), 20) as worker:
+        assert os.getpgrp() not in {os.getpgid(process.pid) for process in worker._tree()}
+
+
+def test_what_is_handed_in_is_not_imported_where_grading_is_started_in_the_classs_folder(
+    course, dice, tmp_path, monkeypatch
+):
+    hand_in(course, dice, tmp_path / "class", "json")
+    (tmp_path / "class" / "json" / "__init__.py").write_text("raise SystemExit('taken')")
+    monkeypatch.chdir(tmp_path / "class")
+    grades = grade(Path(), course, tmp_path / "out", trust=True, **QUIET)
+    assert [each.reason for each in grades] == ["", "not a notebook"] and grades[0].verdict.checks[0].points
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("way", ISOLATIONS)
 def test_a_student_sees_neither_files_nor_network_and_writes_nowhere(way, isolation):
     if shutil.which(way) is None:
         pytest.skip(f"{way} is not installed")
@@ -504,6 +524,7 @@ def test_a_class_is_graded_as_it_should_be_twice_the_same(course, dice, isolatio
     monkeypatch.setattr(grading, "limit_of", lambda bundle: 5)  # seconds, lest those that never end take long
     expected = make_class(tmp_path / "class", course, dice, partial(variant_of, secret=read_secret(course)))
     assert len(expected) >= 40
+    monkeypatch.chdir(tmp_path / "class")
     for out in (tmp_path / "one", tmp_path / "two"):
         grade(tmp_path / "class", course, out, **QUIET)
         assert unexpected(out, expected) == {}

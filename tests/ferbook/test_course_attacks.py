@@ -80,13 +80,14 @@ def test_code_in_a_cell_is_refused(box, name):
 
 @pytest.mark.defect("C1", "C8")
 @pytest.mark.parametrize("name", attacks("files"))
-def test_a_file_is_recognised_or_says_why_not(course, example, tmp_path, name):
+def test_a_file_is_recognised_or_says_why_not(course, example, tmp_path, name, monkeypatch):
     attack, dice = attacks("files")[name], assignments()[0]
     notebook = solved(handed_out(course, dice, 0), dice)
     (tmp_path / "class" / "right").mkdir(parents=True)
     nbformat.write(notebook, tmp_path / "class" / "right" / "dice.ipynb")
     part, often = attack.get("student", ["student", 1])
     write_file(tmp_path / "class" / (part * often), notebook, attack)
+    monkeypatch.chdir(tmp_path / "class")
     found = {one.student: one for one in find_submissions(tmp_path / "class", [dice])}
     assert found["right"].assignment == "dice" and not found["right"].reason
     one = found[part * often]
