@@ -51,7 +51,7 @@ def test_self_training_gains_where_pictures_are_veiled(adaptation):
         return (adaptation.real_gap.read(reader, veiled) == truth.numpy()).mean()
 
     before, statistics = right(net), right(adaptation.settle(net, veiled))
-    after = right(adaptation.adapted(net, rendered, veiled, adaptation.Candidate(steps=30)))
+    after = right(adaptation.adapted(net, rendered, veiled, steps=30))
     assert before + 0.1 < statistics and statistics + 0.04 < after
 
 
@@ -61,19 +61,10 @@ def test_the_surest_of_each_class(adaptation):
     assert adaptation.surest(scores, 0.1).tolist() == [True, False, False, False, False, True]
 
 
-def test_a_surround_leaves_the_middle_of_the_face(adaptation):
-    faces, others = torch.rand(6, 1, 48, 48), torch.rand(3, 1, 48, 48)
-    mixed = adaptation.surrounded(faces, others, 1.0)
-    assert torch.equal(mixed[..., 18:38, 14:34], faces[..., 18:38, 14:34])
-    assert (mixed[..., :4, :] != faces[..., :4, :]).float().mean() > 0.9
-    assert torch.equal(adaptation.surrounded(faces, others, 0.0), faces)
-
-
-def test_a_recipe_is_a_body_with_alterations(adaptation):
-    assert adaptation.candidate_of("residual+again+sure") == adaptation.Candidate(sure=0.2)
-    for recipe in ("again", "residual+agan", ""):
-        with pytest.raises(ParameterError, match=r"residual, .*\+surround"):
-            adaptation.candidate_of(recipe)
+@pytest.mark.parametrize("recipe", ["again", "residual+agan", ""])
+def test_another_recipe_is_named(adaptation, recipe):
+    with pytest.raises(ParameterError, match="residual, or residual"):
+        adaptation.stages(recipe, 0, None)
 
 
 def test_figures_by_hand(adaptation):
