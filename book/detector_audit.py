@@ -188,10 +188,10 @@ def read_detections(
         )
     rows = _one_row_each(_placed(file, table, truth, file_columns, notes), list(meanings), notes)
     places = rows.pop("place")
-    values = rows[list(meanings)].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
     if "success" in {name.lower() for name in rows}:
         success = next(name for name in rows if name.lower() == "success")
-        values[pd.to_numeric(rows[success], errors="coerce").eq(0)] = np.nan
+        values[_numbers(rows[success]).eq(0)] = np.nan
     elif bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
     without = len(truth) - len(set(places[values.notna().any(axis=1)]))
@@ -216,6 +216,11 @@ def read_detections(
     return tuple(outputs), notes
 
 
+def _numbers(texts: pd.Series) -> pd.Series:
+    """Texts as numbers, with a point or a comma; NaN where they are none."""
+    return pd.to_numeric(texts.str.replace(",", "."), errors="coerce")
+
+
 def _placed(
     file: Path, table: pd.DataFrame, truth: pd.DataFrame, file_columns: list[str], notes: list[str]
 ) -> pd.DataFrame:
@@ -229,10 +234,11 @@ def _placed(
     column = max(matches, key=lambda name: matches[name].notna().sum())
     places = matches[column]
     if not places.notna().any() and not file_columns and "frame" in table:
-        frames = pd.to_numeric(table["frame"], errors="coerce")
-        order = truth["file"].argsort().to_numpy()
-        places = (frames - min(frames.min(), 1)).map(dict(enumerate(order)))
-        notes.append("no column names the pictures; `frame` is taken as their order by name")
+        frames = _numbers(table["frame"])
+        if frames.nunique() > 1:
+            order = truth["file"].argsort().to_numpy()
+            places = (frames - min(frames.min(), 1)).map(dict(enumerate(order)))
+            notes.append("no column names the pictures; `frame` is taken as their order by name")
     if not places.notna().any():
         raise DataError(f"{file}: no column names the pictures; expected names such as {truth['file'].min()}")
     if strange := int(places.isna().sum()):
@@ -254,7 +260,7 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
         pictures = once["place"][once["place"].duplicated()].nunique()
         notes.append(f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken")
         if sure:
-            order = pd.to_numeric(once[sure], errors="coerce").sort_values(ascending=False, kind="stable")
+            order = _numbers(once[sure]).sort_values(ascending=False, kind="stable")
             once = once.loc[order.index]
         once = once.drop_duplicates("place")
     return once

@@ -274,7 +274,7 @@ class Audit:
         if certain < 0 and -effect >= LARGE * self.reach[k]:
             return Finding(output.name, "reversed")
         if certain <= 0:
-            faint = not effect >= FAINT_EFFECT * np.nanstd(output.found)
+            faint = effect < FAINT_EFFECT * np.nanstd(output.found)  # not where it was never seen
             return Finding(output.name, "deaf" if faint else "uncertain")
         lateral = {"left": 1, "right": -1}.get(output.side, 0) * self.contrasts.of("side", output.unit)[k]
         if lateral <= -LARGE * self.reach[k] and self.contrasts.certain("side", output.unit)[k]:

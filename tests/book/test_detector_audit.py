@@ -146,6 +146,14 @@ def test_odd_rows_are_told_and_the_rest_stands(tmp_path, table, truth):
     )
 
 
+def test_a_comma_may_stand_for_the_point(tmp_path, table, truth):
+    file = tmp_path / "detections.csv"
+    table.to_csv(file, index=False, sep=";", decimal=",")
+    found, expected = read_detections(file, truth)[0], read(tmp_path, table, truth)[0]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.found, other.found)
+
+
 @pytest.mark.parametrize(
     ("times", "told"),
     [(100, "read as per cent"), (5, "read as 0 to 5"), (900, "shares of each column's largest")],
@@ -165,6 +173,7 @@ def test_other_scales(tmp_path, table, truth, times, told):
             lambda own: own.assign(input="a.png"),
             "no column names the pictures; expected names such as 00001.png",
         ),
+        (lambda own: own.drop(columns="input").assign(frame=0), "no column names the pictures"),
         (lambda own: own.iloc[:0], "no rows below"),
         (
             lambda own: own.assign(**{name: "x" for name in own if name.startswith("AU")}),

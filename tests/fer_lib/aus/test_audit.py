@@ -174,3 +174,9 @@ def test_without_a_face_at_rest_nothing_can_be_compared():
     outputs = [replace(o, found=np.where(TRUTH["part"].eq("rest"), np.nan, o.found)) for o in detector()]
     with pytest.raises(DataError, match="no face was found in any picture of a face at rest"):
         audited(outputs).verdicts  # noqa: B018
+
+
+def test_a_unit_that_was_never_seen_is_no_deafness():
+    unseen = shown("AU12") > 0
+    outputs = [replace(o, found=np.where(unseen, np.nan, o.found)) for o in detector()]
+    assert words(audited(outputs))["AU12"] == "uncertain"
