@@ -165,8 +165,8 @@ def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> st
         alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
         "and of untrained networks.",
         caption=f"In trained networks {above.get(TRAINED, 0)} of {table['au'].nunique()} units surely have "
-        f"more verified filters than chance gives, in untrained ones {above.get(UNTRAINED, 0)}. Drawn are the "
-        f"{len(most)} units with most, with 95 % intervals.",
+        f"more verified filters than chance gives, in untrained ones {above.get(UNTRAINED, 0)}. Drawn are "
+        f"the {len(most)} units with most, with 95 % intervals.",
         tolerance=_COUNT_TOLERANCE,
     )
 

@@ -306,8 +306,8 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
     rise = last_fifth([curve for curve, _ in curves.values()])["valid_rise"].value
     caption = (
         f"In the last fifth of the epochs validation accuracy moved by {_signed(rise)} points. Left, the "
-        "loss on training pictures (while they are augmented and neurons dropped) and on validation pictures; "
-        "right, validation accuracy, a dot at each epoch that was kept"
+        "loss on training pictures (while they are augmented and neurons dropped) and on validation "
+        "pictures; right, validation accuracy, a dot at each epoch that was kept"
         f"{', lines and bands their mean and range' if len(curves) > 1 else ''}."
     )
     return Drawn(
