@@ -6,30 +6,32 @@ BIN := $(VENV)/bin
 # The environment is made again only when a pinned version changes, or the checkout has moved.
 PINS := $(shell (echo "$(CURDIR)"; grep -h '==' pyproject.toml constraints.txt) | cksum | cut -d ' ' -f 1)
 READY := $(VENV)/.ready-$(PINS)
+READ := .venv-read
 # The linter of the pages' scripts; npm fetches it once. Where it is not at hand that is said, and nothing fails.
 NPX ?= npx
 BIOME := npm_config_fetch_retries=0 npm_config_fetch_timeout=20000 $(NPX) --yes --prefer-offline @biomejs/biome@2.6.8
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-all lint lint-scripts bench clean
+.PHONY: help env book read test test-all lint lint-scripts bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 env: $(READY) ## make the Python environment in .venv (about 7.1 GB, two minutes)
 
-$(READY):
+$(READY): EXTRAS := [chapters,dev,course]
+%/.ready-$(PINS):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)."; \
 	  echo "Install one and name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Making the environment in $(VENV) (once; about two minutes) ..."
+	@echo "Making the environment in $* (once; about $(if $(EXTRAS),two minutes,half a minute)) ..."
 	@# Scripts of an environment name its folder: one that was moved is of no use.
-	@[ ! -f $(VENV)/pyvenv.cfg ] || grep -qsF "$(abspath $(BIN))/" $(BIN)/pip || rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV)
+	@[ ! -f $*/pyvenv.cfg ] || grep -qsF "$(abspath $*/bin)/" $*/bin/pip || rm -rf $*
+	$(PYTHON) -m venv $*
 	@# Not compiled: most of the modules are never imported, and those that are compile themselves.
-	$(BIN)/python -m pip install --quiet --progress-bar off --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev,course]'
-	@rm -f $(VENV)/.ready-*
+	$*/bin/python -m pip install --quiet --progress-bar off --disable-pip-version-check --no-compile -c constraints.txt -e '.$(EXTRAS)'
+	@rm -f $*/.ready-*
 	@touch $@
 
 PAGES := _build/html/index.html
@@ -41,6 +43,10 @@ book: $(READY) ## run every chapter on the embedded faces, build the book, check
 	$(BIN)/ferbook build --run laptop
 	$(BIN)/ferbook check --run laptop --within 60 --skip-checked
 	@echo "Your run stands in the book: file://$(CURDIR)/$(PAGES)"
+
+read: $(READ)/.ready-$(PINS) ## only read: a small environment without torch, and the pages of the run that comes along
+	$(READ)/bin/ferbook build --run reference
+	@echo "Open the book: file://$(CURDIR)/$(PAGES)"
 
 lint: $(READY) lint-scripts ## formatter and linters
 	$(BIN)/ruff format --check .
@@ -67,4 +73,4 @@ bench: $(READY) ## the benchmarks; each ends with its ratios, and those of five 
 
 clean: ## remove the built book and the caches; runs and the environment stay
 	rm -rf _build .cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

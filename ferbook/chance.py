@@ -1,13 +1,17 @@
 """What an interval says beyond its ends: how likely chance alone is, and how small an effect it would show.
 
 The ends are those of the rule that made the interval, of people, of networks or of both. Beyond them chance
-fades as Student's t does, with the degrees of freedom that the estimate says.
+fades as Student's t does, with the degrees of freedom that the estimate says. mpmath, which is small, has
+its tails: a book is read without SciPy.
 """
 
+import math
 from collections.abc import Sequence
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from mpmath import fp
 
 from ferbook.estimate import Estimate
 
@@ -24,8 +28,8 @@ def chance_alone(estimate: Estimate, bound: float) -> float | None:
     end = estimate.low if bound < estimate.value else estimate.high
     # An interval may be widened to hold its value, and then has no length on that side.
     length = abs(estimate.value - end) or estimate.high - estimate.low
-    reach = stdtrit(estimate.freedom, (1 + estimate.level) / 2)
-    return float(2 * stdtr(estimate.freedom, -reach * abs(estimate.value - bound) / length))
+    reach = _quantile(estimate.freedom, (1 + estimate.level) / 2)
+    return _beyond(estimate.freedom, reach * abs(estimate.value - bound) / length)
 
 
 def smallest_effect(estimate: Estimate) -> float | None:
@@ -34,8 +38,24 @@ def smallest_effect(estimate: Estimate) -> float | None:
     """
     if estimate.freedom is None:
         return None
-    reach, more = stdtrit(estimate.freedom, [(1 + estimate.level) / 2, POWER])
-    return float((1 + more / reach) * (estimate.high - estimate.low) / 2)
+    reach, more = (_quantile(estimate.freedom, share) for share in ((1 + estimate.level) / 2, POWER))
+    return (1 + more / reach) * (estimate.high - estimate.low) / 2
+
+
+def _beyond(freedom: float, t: float) -> float:
+    """The probability that Student's t lies farther from 0 than ``t`` >= 0, on either side: the integral of
+    its density.
+    """
+    power = (freedom + 1) / 2
+    scale = math.exp(math.lgamma(power) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    return 2 * scale * fp.quad(lambda x: (1 + x * x / freedom) ** -power, [t, t + 1, t + 4, math.inf])
+
+
+@cache
+def _quantile(freedom: float, share: float) -> float:
+    """What the ``share``, above a half, of Student's t lies below."""
+    start = NormalDist().inv_cdf(share)
+    return fp.findroot(lambda t: _beyond(freedom, t) - 2 * (1 - share), (start, 1.1 * start))
 
 
 def holm(chances: Sequence[float]) -> list[float]:

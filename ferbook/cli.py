@@ -411,7 +411,12 @@ def build(
     index, is_new = build_book(target, force=force)
     finished = {result.chapter for result in target.results()}
     beside = standing_beside(target)
-    for state in run_states(target):
+    try:
+        states = run_states(target)
+    except ModuleNotFoundError as fault:  # where a book is only read
+        console.print(f"note: whether chapters are up to date is not known: {fault.name} is not installed")
+        states = []
+    for state in states:
         if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
@@ -637,11 +642,17 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # In a locale without "→" or "≥" a listing shows their numbers, as errors do, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
-    for place in (str(paths.ENGINE.parent), str(paths.root())):
+    homes = paths.ENGINE.parent, paths.root()
+    for place in map(str, homes):
         if place not in sys.path:
             sys.path.insert(0, place)
     try:
         command_line()()
+    except ModuleNotFoundError as fault:
+        if fault.name and any(root.joinpath(fault.name.partition(".")[0]).exists() for root in homes):
+            raise
+        errors.print(f"ferbook: this environment can only read: {fault.name} is not installed")
+        sys.exit(2)
     except OSError as fault:
         # A full disk, a folder that may not be written: the user's to mend, where nothing knew better.
         place = f"{fault.filename}: " if fault.filename else ""

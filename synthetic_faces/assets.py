@@ -19,13 +19,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from scipy.sparse import csr_array
 
 from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import ACTION_UNITS, ActionUnit
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 LICENCE = "CC0 1.0 Universal"
 CREDIT = (
@@ -134,12 +137,11 @@ class Assets:
         return vertices + (self._local @ ends).reshape(vertices.shape)
 
     @cached_property
-    def _local(self) -> csr_array:
+    def _local(self) -> "csr_array":
         """(3 N, 258): the negative, then the positive ends of the changes of face parts; most vertices are in
         few of them.
         """
-        ends = np.concatenate([self.local_negative, self.local_positive])
-        return csr_array(ends.reshape(len(ends), -1).T)
+        return _sparse(np.concatenate([self.local_negative, self.local_positive]))
 
     def in_group(self, group: int) -> np.ndarray:
         """bool (N,), not to be written to: the corners of the triangles of ``group``."""
@@ -163,9 +165,16 @@ class Assets:
         return neutral + (self._moves @ weights.astype(np.float32)).reshape(neutral.shape)
 
     @cached_property
-    def _moves(self) -> csr_array:
+    def _moves(self) -> "csr_array":
         """(3 N, A): the facial actions; most vertices are in few of them."""
-        return csr_array(self.actions.reshape(len(self.actions), -1).T)
+        return _sparse(self.actions)
+
+
+def _sparse(changes: np.ndarray) -> "csr_array":
+    """(3 N, K) of ``changes`` (K, N, 3)."""
+    from scipy.sparse import csr_array  # domains are read by every command, without SciPy
+
+    return csr_array(changes.reshape(len(changes), -1).T)
 
 
 _ARRAYS = [each.name for each in fields(Assets) if each.name != "units"]

@@ -14,7 +14,8 @@ from ferbook import paths
 
 PROJECT = tomllib.loads((paths.root() / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-DIRECT = PROJECT["project"]["dependencies"] + EXTRAS["dev"] + EXTRAS["course"]
+READING = PROJECT["project"]["dependencies"]
+DIRECT = READING + EXTRAS["chapters"] + EXTRAS["dev"] + EXTRAS["course"]
 CONSTRAINTS = [
     line
     for line in (paths.root() / "constraints.txt").read_text().splitlines()
@@ -75,7 +76,7 @@ def test_every_package_that_is_imported_is_pinned_directly():
 def test_conda_gives_the_same_set():
     environment = yaml.safe_load((paths.root() / "environment.yml").read_text())
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert pip == ["-c constraints.txt", "-e .[dev,course]"]
+    assert pip == ["-c constraints.txt", "-e .[chapters,dev,course]"]
 
 
 def test_make_help_lists_the_commands():

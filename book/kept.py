@@ -1,0 +1,105 @@
+"""What pages show that takes networks, rendering or statistics to compute, kept for the run ``reference``: its
+book is built at once, and where what computes is not installed.
+
+``python -m book.kept`` makes ``book/_kept`` anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from ferbook.beside import REFERENCE
+from ferbook.errors import MissingError
+from ferbook.store import ChapterResult, open_run
+
+Results = Mapping[str, ChapterResult]
+
+FOLDER = Path(__file__).with_name("_kept")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the ``function`` of a ``module`` of ours writes onto a page, from the artefacts of ``chapters`` and
+    a committed ``table``. ``own``: of those of the run that the book is of, not of the reference.
+    """
+
+    module: str
+    function: str
+    chapters: tuple[str, ...] = ()
+    table: str = ""
+    own: bool = False
+
+    def text(self, results: Results) -> str:
+        """Computed now."""
+        return getattr(import_module(self.module), self.function)(results)
+
+    def key(self, results: Results) -> str:
+        """SHA-256 over what decides it: the module, the table, what the chapters hand on."""
+        results = results if self.own else reference_results()
+        files = [self.module.replace(".", "/").removeprefix("book/") + ".py", self.table]
+        digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files if name]
+        digests += [results[name].handed_on() if name in results else "" for name in self.chapters]
+        return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+PARTS = {
+    "switchboard": Part(
+        "book.facs_page", "switchboard", ("faces", "au_verification"), "several_people.json", own=True
+    ),
+    "units": Part("book.facs_page", "units", ("faces",), own=True),
+    "emotions": Part("book.facs_page", "emotions"),
+    "live": Part("book.live_page", "live", ("training", "au_verification")),
+    "own_detector": Part("book.own_detector", "own_detector", ("training", "au_verification")),
+    "baselines": Part("book.evaluation", "baselines_page", table="judge.csv"),
+    "label_baselines": Part("book.evaluation", "label_baselines_page", table="labels.csv"),
+    "detectors": Part("book.detector_page", "tried_page", table="detectors.csv"),
+    "real_units": Part("book.real_units", "evidence_page", table="real_units.csv"),
+}
+
+
+def reference_results() -> dict[str, ChapterResult]:
+    """The finished chapters of the run ``reference``."""
+    return {result.chapter: result for result in open_run(REFERENCE).results()}
+
+
+def is_kept(name: str, results: Results) -> bool:
+    """Whether ``FOLDER`` has the part ``name`` of these results."""
+    file = FOLDER / f"{name}.json"
+    return file.is_file() and _read(file)["key"] == PARTS[name].key(results)
+
+
+def _read(file: Path) -> dict[str, str]:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def kept_text(name: str, results: Results) -> str:
+    """The part ``name`` of a page: the kept one, or computed where that is of other results or other code.
+
+    Raises MissingError where it would have to be computed, and a package that it takes is not installed.
+    """
+    if is_kept(name, results):
+        return _read(FOLDER / f"{name}.json")["text"]
+    try:
+        return PARTS[name].text(results)
+    except ModuleNotFoundError as fault:
+        raise MissingError(
+            f"the part {name!r} of a page is not kept of this run, and {fault.name} is not installed, which "
+            "computes it; `make env` installs everything"
+        ) from fault
+
+
+switchboard, units, emotions, live, own_detector, baselines, label_baselines, detectors, real_units = (
+    partial(kept_text, name) for name in PARTS
+)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    found = reference_results()
+    for name, part in PARTS.items():
+        content = {"key": part.key(found), "text": part.text(found)}
+        (FOLDER / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
