@@ -1,5 +1,5 @@
-"""What pages show that takes networks, rendering or statistics to compute, kept for the run ``reference``: its
-book is built at once, and where what computes is not installed.
+"""What pages show that takes networks, rendering or statistics to compute, kept for the run ``reference``, so
+that its book is built at once, and where what computes is not installed.
 
 ``python -m book.kept`` makes ``book/_kept`` anew.
 """
@@ -16,15 +16,13 @@ from ferbook.beside import REFERENCE
 from ferbook.errors import MissingError
 from ferbook.store import ChapterResult, open_run
 
-Results = Mapping[str, ChapterResult]
-
 FOLDER = Path(__file__).with_name("_kept")
 
 
 @dataclass(frozen=True)
 class Part:
-    """What the ``function`` of a ``module`` of ours writes onto a page, from the artefacts of ``chapters`` and
-    a committed ``table``. ``own``: of those of the run that the book is of, not of the reference.
+    """What the ``function`` of a ``module`` of the book writes onto a page, from a committed ``table`` and the
+    artefacts of ``chapters``: those of the reference, or the ``own`` of the run that the book is of.
     """
 
     module: str
@@ -33,11 +31,11 @@ class Part:
     table: str = ""
     own: bool = False
 
-    def text(self, results: Results) -> str:
+    def text(self, results: Mapping[str, ChapterResult]) -> str:
         """Computed now."""
         return getattr(import_module(self.module), self.function)(results)
 
-    def key(self, results: Results) -> str:
+    def key(self, results: Mapping[str, ChapterResult]) -> str:
         """SHA-256 over what decides it: the module, the table, what the chapters hand on."""
         results = results if self.own else reference_results()
         files = [self.module.replace(".", "/").removeprefix("book/") + ".py", self.table]
@@ -46,7 +44,7 @@ class Part:
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
-PARTS = {
+KEPT_PARTS = {
     "switchboard": Part(
         "book.facs_page", "switchboard", ("faces", "au_verification"), "several_people.json", own=True
     ),
@@ -66,17 +64,17 @@ def reference_results() -> dict[str, ChapterResult]:
     return {result.chapter: result for result in open_run(REFERENCE).results()}
 
 
-def is_kept(name: str, results: Results) -> bool:
+def is_kept(name: str, results: Mapping[str, ChapterResult]) -> bool:
     """Whether ``FOLDER`` has the part ``name`` of these results."""
     file = FOLDER / f"{name}.json"
-    return file.is_file() and _read(file)["key"] == PARTS[name].key(results)
+    return file.is_file() and _read(file)["key"] == KEPT_PARTS[name].key(results)
 
 
 def _read(file: Path) -> dict[str, str]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def kept_text(name: str, results: Results) -> str:
+def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
     """The part ``name`` of a page: the kept one, or computed where that is of other results or other code.
 
     Raises MissingError where it would have to be computed, and a package that it takes is not installed.
@@ -84,7 +82,7 @@ def kept_text(name: str, results: Results) -> str:
     if is_kept(name, results):
         return _read(FOLDER / f"{name}.json")["text"]
     try:
-        return PARTS[name].text(results)
+        return KEPT_PARTS[name].text(results)
     except ModuleNotFoundError as fault:
         raise MissingError(
             f"the part {name!r} of a page is not kept of this run, and {fault.name} is not installed, which "
@@ -92,14 +90,23 @@ def kept_text(name: str, results: Results) -> str:
         ) from fault
 
 
-switchboard, units, emotions, live, own_detector, baselines, label_baselines, detectors, real_units = (
-    partial(kept_text, name) for name in PARTS
-)
+# One for each part, in their order, for the lines of pages that ``suite`` fills.
+(
+    kept_switchboard,
+    kept_units,
+    kept_emotions,
+    kept_live,
+    kept_own_detector,
+    kept_baselines,
+    kept_label_baselines,
+    kept_detectors,
+    kept_real_units,
+) = (partial(kept_text, name) for name in KEPT_PARTS)
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     found = reference_results()
-    for name, part in PARTS.items():
+    for name, part in KEPT_PARTS.items():
         content = {"key": part.key(found), "text": part.text(found)}
         (FOLDER / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ import html
 import math
 import re
 import xml.etree.ElementTree as tree
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -80,7 +81,9 @@ class _Scale:
         zero, step = self.line
         digits = max(0, math.floor(3 - math.log10(abs(room / step))))
         value, unit = (place - zero) / step, " %" if self.places[0][1].endswith("%") else ""
-        own = (number * (100 if unit else 1) for number in self.numbers)
+        factor = 100 if unit else 1
+        after = bisect(self.numbers, value / factor)
+        own = (number * factor for number in self.numbers[max(0, after - 1) : after + 1])
         near = min(own, key=lambda number: abs(number - value), default=math.inf)
         text = f"{near if abs(near - value) * abs(step) < _SNAP else value:,.{digits}f}"
         return re.sub(r"^-(?=[0.]*$)", "", text).replace("-", MINUS) + unit
@@ -327,7 +330,7 @@ def told_elements(svg: bytes, csv: str = "") -> dict[int, tuple[str, str]]:
     order = {element: place for place, element in enumerate(elements)}
     series, additions = _series(root), {}
     if not (
-        panels := _panels(root.find(f"{_SVG}g"), tuple(map(float, _CELL.findall(csv))))
+        panels := _panels(root.find(f"{_SVG}g"), tuple(sorted(map(float, _CELL.findall(csv)))))
     ):  # of pictures alone, whose colours a legend explains
         swatches = (path for legend in _legends(root) for path in legend.iter(f"{_SVG}path"))
         additions |= {order[path]: (_KEPT, "") for path in swatches}

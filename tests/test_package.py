@@ -86,6 +86,7 @@ def test_make_help_lists_the_commands():
     assert {line.split()[0] for line in listed.splitlines()} >= {
         "env",
         "book",
+        "read",
         "test",
         "bench",
         "clean",
@@ -103,6 +104,14 @@ def test_the_reference_can_be_read_before_the_chapters_are_run():
         told.index(each) for each in (pages, "Open the book", "ferbook run", "ferbook build --run laptop")
     ]
     assert places == sorted(places)
+
+
+def test_reading_takes_nothing_that_computes():
+    names = {PIN.fullmatch(line)[1] for line in READING}
+    assert not names & {"torch", "fastai", "scipy", "scikit-learn", "warp-lang", "anny", "papermill"}
+    command = ["make", "-n", "read"]
+    told = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=True).stdout
+    assert "-c constraints.txt -e '.'" in told and ".venv-read/bin/ferbook build --run reference" in told
 
 
 @pytest.mark.parametrize(

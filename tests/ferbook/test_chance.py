@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ferbook.chance import chance_alone, holm, smallest_effect
+from ferbook.chance import _beyond, _quantile, chance_alone, holm, smallest_effect
 from ferbook.estimate import Estimate
 
 
@@ -44,6 +44,14 @@ def test_the_smallest_effect_is_found_four_times_in_five():
     values = values + effect
     low = values.mean(1) - stats.t.ppf(0.975, 11) * values.std(1, ddof=1) / np.sqrt(12)
     assert (low > 0).mean() == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize("freedom", [0.7, 1, 9.5, 200, 3588, 1e6])
+def test_tails_and_quantiles_are_those_of_scipy(freedom):
+    law, shares = stats.t(freedom), (0.6, 0.8, 0.95, 0.975, 0.9995)
+    assert [_quantile(freedom, share) for share in shares] == pytest.approx(law.ppf(shares), rel=1e-6)
+    for t in (0, 0.01, 1, 2.5, 12, 40):
+        assert _beyond(freedom, t) == pytest.approx(2 * law.sf(t), rel=1e-6, abs=1e-15)
 
 
 def test_holm_multiplies_the_least_by_all_and_the_last_by_one():

@@ -1,0 +1,108 @@
+"""What is kept of pages is of the reference and is what would be computed; with it the book is built where
+nothing that computes is installed.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from book import kept
+from ferbook import paths
+from ferbook.errors import MissingError
+
+from ..conftest import make_clone
+
+COMPUTING = (
+    "torch",
+    "fastai",
+    "sklearn",
+    "scipy",
+    "pyarrow",
+    "cv2",
+    "warp",
+    "anny",
+    "papermill",
+    "snakemake",
+)
+
+
+@pytest.fixture
+def results():
+    return kept.reference_results()
+
+
+@pytest.mark.parametrize("name", kept.KEPT_PARTS)
+def test_what_is_kept_is_of_the_reference(name, results):
+    if not results:
+        pytest.skip("the run reference is not here")
+    assert kept.is_kept(name, results), "`python -m book.kept` keeps what pages show now"
+
+
+def test_what_is_kept_of_other_results_is_computed(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    (tmp_path / "emotions.json").write_text(json.dumps({"key": "another", "text": "old"}))
+    monkeypatch.setattr(kept.Part, "text", lambda self, results: f"computed by {self.function}")
+    monkeypatch.setattr(kept.Part, "key", lambda self, results: "this")
+    assert kept.kept_emotions(results) == "computed by emotions"
+    (tmp_path / "emotions.json").write_text(json.dumps({"key": "this", "text": "kept"}))
+    assert kept.kept_emotions(results) == "kept"
+
+
+def test_a_package_that_would_compute_it_and_is_absent_is_named(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "book.evaluation", raising=False)
+    with pytest.raises(MissingError, match=r"'baselines' of a page is not kept .* torch is not installed"):
+        kept.kept_baselines(results)
+
+
+def numbers_apart(text):
+    """``text`` without pictures and numbers, and its numbers."""
+    text = re.sub(r"data:image/webp;base64,[\w+/=]+|[\w+/=]{200,}", "", text)
+    number = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+    return re.sub(number, "0", text), [float(each) for each in re.findall(number, text)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", kept.KEPT_PARTS)
+def test_what_is_kept_is_what_would_be_computed(name, results):
+    if not results:
+        pytest.skip("the run reference is not here")
+    words, numbers = numbers_apart(kept.kept_text(name, results))
+    again, others = numbers_apart(kept.KEPT_PARTS[name].text(results))
+    assert words == again and numbers == pytest.approx(others, rel=0.02, abs=0.02)
+
+
+@pytest.mark.slow
+def test_the_book_is_built_where_nothing_that_computes_is_installed(tmp_path):
+    clone = make_clone(tmp_path / "clone")
+    shutil.copytree(paths.root() / "runs" / "reference", clone.root / "runs" / "reference")
+    block = f"import sys; sys.modules.update(dict.fromkeys({COMPUTING}))"
+    command = f"{block}; from ferbook.cli import main; main()"
+    words = ("build", "--run", "reference")
+    told = subprocess.run(
+        [sys.executable, "-c", command, *words],
+        cwd=clone.root,
+        env=clone.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "whether chapters are up to date is not known" in told and "book built from" in told
+    assert (clone.root / "_build" / "html" / "index.html").is_file()
+    page = (clone.root / "_build" / "html" / "book" / "live.html").read_text()
+    assert 'id="live-data"' in page
+    refused = subprocess.run(
+        [sys.executable, "-c", command, "explain", "picture.jpg"],
+        cwd=clone.root,
+        env=clone.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 2 and "this environment can only read" in refused.stderr
+    assert "Traceback" not in refused.stderr
