@@ -21,8 +21,8 @@ FOLDER = Path(__file__).with_name("_kept")
 
 @dataclass(frozen=True)
 class Part:
-    """What the ``function`` of a ``module`` of the book writes onto a page, from a committed ``table`` and the
-    artefacts of ``chapters``: those of the reference, or the ``own`` of the run that the book is of.
+    """What the ``function`` of a ``module`` of the book writes onto a page, from a committed ``table`` and
+    the artefacts of ``chapters``, those of the reference or the ``own`` of the run that is shown.
     """
 
     module: str
