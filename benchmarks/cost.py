@@ -1,0 +1,145 @@
+"""What larger studies take: processor seconds and peak memory against pictures, permutations, filters and people.
+
+    python benchmarks/cost.py [--turns 3] [--most 100000] [--out book/costs.csv]
+
+Each size is a process of its own, of one thread, after one turn that warms up. Pictures are noise of 48 pixels
+in a file, of which a process holds what it has read; the network is one convolution with as many filters as the
+last one of the published network, so that what grows is what stands around a network. One size more, ``published``,
+is the whole published network's. A null is the area under the curve's, with 15 units, 500 permutations, 256
+filters and 109 people of 12 pictures where these do not vary.
+
+The exponent of a curve is the slope of log seconds on log size over all turns, its interval Student's t of 95 %.
+Goals, written before any of it was measured: linear in pictures (the interval contains 1, or ends below
+1.05), and at most 2 GiB in any process at 100,000 pictures. The page of benchmarks shows the file.
+"""
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import linregress, t
+from torch import nn
+
+from book.au_verification.simulation import null_responses, simulated_presence
+from contest import SEED, noise, options, peak_memory_mb
+from fer_lib.aus.nulls import permutation_null
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.responses import maximal_responses
+from fer_lib.nets.build import build_network
+from fer_lib.train.device import device_name
+from fer_lib.train.predict import predict
+from ferbook.environment import git_commit
+from ferbook.files import write_atomically
+from ferbook.owner import now
+
+SIDE, FILTERS, UNITS, PEOPLE, PERMUTATIONS = 48, 256, 15, 109, 500
+PICTURES = (1_000, 3_000, 10_000, 30_000, 100_000)
+SIZES = {
+    ("predictions", "pictures"): PICTURES,
+    ("predictions", "published"): (500,),
+    ("responses", "pictures"): PICTURES,
+    ("null", "permutations"): (125, 250, 500, 1_000, 2_000, 4_000),
+    ("null", "filters"): (32, 64, 128, 256, 512, 1_024),
+    ("null", "people"): (25, 50, 100, 200, 400, 800),
+}
+"""What is asked, and against what -> the sizes."""
+
+
+def pictures_of(folder: Path, count: int) -> FaceSet:
+    """``count`` pictures of noise, read from a file."""
+    file = folder / f"{count}.npy"
+    if not file.exists():
+        np.save(file, noise(count, SIDE).pixels)
+    pixels = np.load(file, mmap_mode="r")
+    return FaceSet("noise", pixels, noise(count, 1).table)
+
+
+def one_convolution() -> nn.Module:
+    """A network of one layer, ``relu``, and its classes."""
+    layers = {
+        "convolution": nn.Conv2d(1, FILTERS, 5, stride=4, padding=2),
+        "relu": nn.ReLU(),
+        "pool": nn.AdaptiveMaxPool2d(1),
+        "flatten": nn.Flatten(),
+        "output": nn.Linear(FILTERS, 7),
+    }
+    torch.manual_seed(SEED)
+    model = nn.Sequential()
+    for name, layer in layers.items():
+        model.add_module(name, layer)
+    return model
+
+
+def task_of(what: str, against: str, size: int, folder: Path) -> Callable[[], object]:
+    """What is timed."""
+    if what == "null":
+        sizes = {"permutations": PERMUTATIONS, "filters": FILTERS, "people": PEOPLE} | {against: size}
+        presence = simulated_presence(sizes["people"], aus=UNITS, seed=SEED)
+        maxima = null_responses(presence, sizes["filters"], seed=SEED)
+        return lambda: permutation_null(
+            maxima, presence, "auroc", permutations=sizes["permutations"], seed=SEED
+        )
+    faces = pictures_of(folder, size)
+    if what == "responses":
+        model = one_convolution()
+        return lambda: maximal_responses(model, faces, "relu")
+    model = build_network("zero_bias", 7, SIDE) if against == "published" else one_convolution()
+    return lambda: predict(model, faces)
+
+
+def measured(pipe, turns: int, *task: object) -> None:
+    """Send processor seconds of each turn, and the peak memory in MB."""
+    torch.set_num_threads(1)
+    run, seconds = task_of(*task), []
+    for _ in range(turns + 1):
+        start = time.process_time()
+        run()
+        seconds.append(time.process_time() - start)
+    pipe.send((seconds[1:], peak_memory_mb()))
+
+
+def exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, float, float]:
+    """Slope of log ``seconds`` on log ``sizes``, and its interval."""
+    line = linregress(np.log(sizes), np.log(seconds))
+    reach = t.ppf(0.975, len(sizes) - 2) * line.stderr
+    return line.slope, line.slope - reach, line.slope + reach
+
+
+def main() -> None:
+    parser = options(__doc__, turns=3, most=100_000)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    context, parts = multiprocessing.get_context("spawn"), []
+    about = {"device": device_name(torch.device("cpu")), "when": now(), "commit": git_commit()}
+    with tempfile.TemporaryDirectory() as folder:
+        for (what, against), sizes in SIZES.items():
+            rows = []
+            for size in (each for each in sizes if each <= args.most):
+                ours, theirs = context.Pipe()
+                task = (what, against, size, Path(folder))
+                process = context.Process(target=measured, args=(theirs, args.turns, *task))
+                process.start()
+                theirs.close()
+                seconds, memory = ours.recv()
+                process.join()
+                rows += [(what, against, size, turn, each, memory) for turn, each in enumerate(seconds)]
+                print(f"{what:12} {size:7,} {against:13} {np.median(seconds):8.2f} s {memory:6.0f} MB")
+            table = pd.DataFrame(rows, columns=["what", "against", "size", "turn", "seconds", "megabytes"])
+            if table["size"].nunique() > 1:
+                slope = exponent(table["size"], table["seconds"])
+                print(f"exponent {what} {against} {{:.3f}} [{{:.3f}}, {{:.3f}}]".format(*slope))
+                table[["exponent", "low", "high"]] = slope
+            parts.append(table)
+    if args.out:
+        table = pd.concat(parts).assign(**about, load=f"{os.getloadavg()[0]:.1f}")
+        write_atomically(args.out, table.to_csv(index=False, float_format="%.5g"))
+
+
+if __name__ == "__main__":
+    main()
