@@ -1,7 +1,12 @@
-"""A sweep on a real Slurm: what the cluster refuses is named, and what is there stays."""
+"""A sweep on a real Slurm: a job is killed, the node is drained and comes back, and nothing is lost or made
+twice; what the cluster refuses is named.
+"""
 
+import json
 import os
+import subprocess
 
+import psutil
 import pytest
 
 from tests.cluster.one_node_slurm import LONGEST_MINUTES, one_node, reason_against
@@ -11,6 +16,9 @@ pytestmark = [
     pytest.mark.skipif(bool(reason_against()), reason=reason_against()),
 ]
 
+RUNS = range(12)
+PATIENCE = 900
+"""Seconds until the first job must have come: on a busy machine each starts Snakemake twice."""
 LIGHT = '''"""A session that imports nothing heavy."""
 
 import json
@@ -36,6 +44,12 @@ seconds-between-status-checks: 2
 default-resources:
   slurm_partition: main
 """
+GROUPS = """\
+cores: 6
+groups: [throws=batch]
+group-components: [batch=3]
+"""
+"""Several short runs are one job: Slurm and Snakemake take longer for one than the chapter."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +77,43 @@ def allow(clone, minutes):
 
 def light(clone, *cells):
     type(clone)(clone.root, {}, "book.light").write_chapter("throws", *cells)
+
+
+def states(clone):
+    files = {run: clone.result(f"smoke-seed-{run}", "throws") / "DONE.json" for run in RUNS}
+    return {run: file.read_text() for run, file in files.items() if file.exists()}
+
+
+def slurm(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_cluster, tmp_path):
+    (tmp_path / "profile" / "config.yaml").write_text(PROFILE + GROUPS)
+    allow(clone, minutes=10)
+    once = f"os.mkdir({str(tmp_path / 'once')!r})"
+    first = f"import os\ntry:\n    {once}\nexcept FileExistsError:\n    pass\nelse:\n"
+    light(clone, first + "\n".join(f"    {line}" for line in gate.cell.splitlines()))
+    process = clone.start(*on_cluster, "-p", "seed=0..11")
+    job = psutil.Process(gate.reached(process, PATIENCE)).environ()["SLURM_JOB_ID"]
+    slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    assert slurm("sinfo", "-h", "-o", "%t").strip() in ("drng", "drain")
+    slurm("scancel", job)
+    slurm("scontrol", "update", f"nodename={node}", "state=resume")
+    told = process.communicate()[0]
+    assert process.returncode == 1, told
+    assert "of 12 runs are missing; the same command goes on" in told
+    before = states(clone)
+    assert 9 <= len(before) < 12, "three runs are one job"
+    why = "is left out: chapter 'throws' ended without a result: killed from outside"
+    assert sum(f"run 'smoke-seed-{run}' {why}" in told for run in RUNS) == 1
+
+    told = clone.ferbook(*on_cluster, "-p", "seed=0..11")
+    after = states(clone)
+    assert set(after) == set(RUNS) and "mean of 12 seeds" in told
+    assert {run: after[run] for run in before} == before, "what was there was not made again"
+    assert all(json.loads(state)["inputs"]["parameters"]["seed"] == run for run, state in after.items())
+    assert not slurm("squeue", "-h", "-t", "PENDING,RUNNING")
 
 
 def test_what_the_cluster_refuses_is_named_and_what_is_there_stays(node, clone, on_cluster):
