@@ -39,12 +39,15 @@ from ferbook.environment import git_commit
 from ferbook.files import write_atomically
 from ferbook.owner import now
 
-SIDE, FILTERS, UNITS, PEOPLE, PERMUTATIONS = 48, 256, 15, 109, 500
-PICTURES = (1_000, 3_000, 10_000, 30_000, 100_000)
-SIZES = {
-    ("predictions", "pictures"): PICTURES,
+SIDE_OF_NOISE = 48
+WITHOUT_CHANGE = {"permutations": 500, "filters": 256, "people": 109}
+"""Sizes of a null where another one grows."""
+
+NOISE_SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+COST_SIZES = {
+    ("predictions", "pictures"): NOISE_SIZES,
     ("predictions", "published"): (500,),
-    ("responses", "pictures"): PICTURES,
+    ("responses", "pictures"): NOISE_SIZES,
     ("null", "permutations"): (125, 250, 500, 1_000, 2_000, 4_000),
     ("null", "filters"): (32, 64, 128, 256, 512, 1_024),
     ("null", "people"): (25, 50, 100, 200, 400, 800),
@@ -56,7 +59,7 @@ def pictures_of(folder: Path, count: int) -> FaceSet:
     """``count`` pictures of noise, read from a file."""
     file = folder / f"{count}.npy"
     if not file.exists():
-        np.save(file, noise(count, SIDE).pixels)
+        np.save(file, noise(count, SIDE_OF_NOISE).pixels)
     pixels = np.load(file, mmap_mode="r")
     return FaceSet("noise", pixels, noise(count, 1).table)
 
@@ -64,11 +67,11 @@ def pictures_of(folder: Path, count: int) -> FaceSet:
 def one_convolution() -> nn.Module:
     """A network of one layer, ``relu``, and its classes."""
     layers = {
-        "convolution": nn.Conv2d(1, FILTERS, 5, stride=4, padding=2),
+        "convolution": nn.Conv2d(1, WITHOUT_CHANGE["filters"], 5, stride=4, padding=2),
         "relu": nn.ReLU(),
         "pool": nn.AdaptiveMaxPool2d(1),
         "flatten": nn.Flatten(),
-        "output": nn.Linear(FILTERS, 7),
+        "output": nn.Linear(WITHOUT_CHANGE["filters"], 7),
     }
     torch.manual_seed(SEED)
     model = nn.Sequential()
@@ -80,8 +83,8 @@ def one_convolution() -> nn.Module:
 def task_of(what: str, against: str, size: int, folder: Path) -> Callable[[], object]:
     """What is timed."""
     if what == "null":
-        sizes = {"permutations": PERMUTATIONS, "filters": FILTERS, "people": PEOPLE} | {against: size}
-        presence = simulated_presence(sizes["people"], aus=UNITS, seed=SEED)
+        sizes = WITHOUT_CHANGE | {against: size}
+        presence = simulated_presence(sizes["people"], aus=15, seed=SEED)
         maxima = null_responses(presence, sizes["filters"], seed=SEED)
         return lambda: permutation_null(
             maxima, presence, "auroc", permutations=sizes["permutations"], seed=SEED
@@ -90,14 +93,14 @@ def task_of(what: str, against: str, size: int, folder: Path) -> Callable[[], ob
     if what == "responses":
         model = one_convolution()
         return lambda: maximal_responses(model, faces, "relu")
-    model = build_network("zero_bias", 7, SIDE) if against == "published" else one_convolution()
+    model = build_network("zero_bias", 7, SIDE_OF_NOISE) if against == "published" else one_convolution()
     return lambda: predict(model, faces)
 
 
 def measured(pipe: Connection, turns: int, what: str, against: str, size: int, folder: Path) -> None:
     """Send processor seconds of each turn, and the peak memory in MB."""
     torch.set_num_threads(1)
-    task_of(what, against, SIZES[what, against][0], folder)()
+    task_of(what, against, COST_SIZES[what, against][0], folder)()
     run, seconds = task_of(what, against, size, folder), []
     for _ in range(turns):
         start = time.process_time()
@@ -120,7 +123,7 @@ def main() -> None:
     context, parts = multiprocessing.get_context("spawn"), []
     about = {"device": device_name(torch.device("cpu")), "when": now(), "commit": git_commit()}
     with tempfile.TemporaryDirectory() as folder:
-        for (what, against), sizes in SIZES.items():
+        for (what, against), sizes in COST_SIZES.items():
             rows = []
             for size in (each for each in sizes if each <= args.most):
                 ours, theirs = context.Pipe()
