@@ -1,6 +1,6 @@
 """What larger studies take: processor time and peak memory against pictures, permutations, filters, people.
 
-    python benchmarks/cost.py [--turns 3] [--most 100000] [--out book/costs.csv]
+    python benchmarks/cost.py [--what predictions responses null] [--turns 3] [--out book/costs.csv]
 
 Each size is a process of its own, of one thread, which has done the smallest size before. Pictures are noise
 of 48 pixels in a file that is mapped; the network is one convolution with as many filters as the last one of
@@ -10,7 +10,8 @@ itself. A null is the area under the curve's, with 15 units, 500 permutations, 2
 
 The exponent of a curve is the slope of log seconds on log size over all turns, its interval Student's t of
 95 %. Goals, written before any of it was measured: linear in pictures (the interval contains 1, or ends below
-1.05), and at most 2 GiB in any process at 100,000 pictures. The page of benchmarks shows the file.
+1.05), and at most 2 GiB in any process at 100,000 pictures. The page of benchmarks shows the
+file, in which what is not asked again stays.
 """
 
 import multiprocessing
@@ -117,7 +118,9 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, float, floa
 
 
 def main() -> None:
-    parser = options(__doc__, turns=3, most=100_000)
+    kinds = list(dict.fromkeys(what for what, _ in COST_SIZES))
+    parser = options(__doc__, turns=3)
+    parser.add_argument("--what", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     context, parts = multiprocessing.get_context("spawn"), []
@@ -125,7 +128,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for (what, against), sizes in COST_SIZES.items():
             rows = []
-            for size in (each for each in sizes if each <= args.most):
+            for size in sizes if what in args.what else ():
                 ours, theirs = context.Pipe()
                 task = (theirs, args.turns, what, against, size, Path(folder))
                 process = context.Process(target=measured, args=task)
@@ -143,6 +146,9 @@ def main() -> None:
             parts.append(table)
     if args.out:
         table = pd.concat(parts).assign(**about, load=f"{os.getloadavg()[0]:.1f}")
+        if args.out.exists():
+            earlier = pd.read_csv(args.out)
+            table = pd.concat([earlier[~earlier["what"].isin(args.what)], table])
         write_atomically(args.out, table.to_csv(index=False, float_format="%.5g"))
 
 
