@@ -1,13 +1,12 @@
 """The page of benchmarks: each ratio that ``make bench`` kept, beside its rival, drawn and as a table."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from matplotlib import pyplot, ticker
+from matplotlib import ticker
 
-from ferbook.page.figure import figure_html, svg_of
+from ferbook.page.figure import unstored_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.store import ChapterResult
@@ -15,6 +14,8 @@ from ferbook.text import number_text
 
 KEPT_RATIOS = Path(__file__).with_name("benchmarks.csv")
 """What ``make bench`` kept, committed: one row a ratio and device."""
+
+NO_BREAK = "\N{NON-BREAKING HYPHEN}"
 
 CONTESTS = {
     "nulls.auroc_scipy": ("null of AUROC", "SciPy, call by call"),
@@ -46,14 +47,15 @@ def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
     table = pd.read_csv(KEPT_RATIOS, keep_default_na=False)
     table.index = table["benchmark"] + "." + table["ratio"]
     table = table[table.index.isin(CONTESTS)].sort_values("value", ascending=False, kind="stable")
-    parts = [_of_device(device, own) for device, own in table.groupby("device", sort=False)]
+    devices = enumerate(table.groupby("device", sort=False), 1)
+    parts = [_of_device(number, device, own) for number, (device, own) in devices]
     absent = [f"{what} beside {rival}" for name, (what, rival) in CONTESTS.items() if name not in table.index]
     if absent:
         parts.append(f"**Not measured here yet, so not in the table:** {'; '.join(absent)}.")
     return "\n\n".join(parts)
 
 
-def _of_device(device: str, rows: pd.DataFrame) -> str:
+def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
     slower = rows[rows["value"] < 1]
     loads = f"{rows['load'].min():.0f} to {rows['load'].max():.0f}"
     lines = [
@@ -62,7 +64,7 @@ def _of_device(device: str, rows: pd.DataFrame) -> str:
         f"{len(slower)} of {len(rows)} are slower than their rival. Other programs worked on this machine "
         f"meanwhile: {loads} wanted a core at once.",
         "",
-        _picture(ratios_figure(rows, device)),
+        unstored_figure(f"ratios-{number}", ratios_figure(rows, device)),
         "",
         "| what | beside | times as fast | smallest to largest | turns | when | commit |",
         "|---|---|---|---|---|---|---|",
@@ -71,7 +73,7 @@ def _of_device(device: str, rows: pd.DataFrame) -> str:
         value, low, high = (number_text(row[part]) for part in ("value", "low", "high"))
         lines.append(
             f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {value} | {low} to {high} | "
-            f"{row['repetitions']} | {row['when'][:10]} | `{row['commit'][:8]}` |"
+            f"{row['repetitions']} | {row['when'][:10].replace('-', NO_BREAK)} | `{row['commit'][:8]}` |"
         )
     versions = "; ".join(dict.fromkeys(rows["versions"]))
     threads = ", ".join(map(str, sorted(set(rows["threads"]))))
@@ -98,10 +100,3 @@ def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
     axes.xaxis.set_major_formatter(lambda factor, _: f"{factor:g}")
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     return plot
-
-
-def _picture(plot: Drawn) -> str:
-    data = base64.b64encode(svg_of("ratios", plot).encode()).decode()
-    pyplot.close(plot.figure)
-    image = f'<img src="data:image/svg+xml;base64,{data}" alt="{plot.alt}">'
-    return figure_html("ratios", image, plot.caption)

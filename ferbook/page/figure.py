@@ -75,8 +75,17 @@ def store_figure(folder: Path, name: str, plot: Drawn) -> str:
     (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
     (folder / "figures" / f"{name}.png").write_bytes(png_of(plot.figure))
     (folder / "figures" / f"{name}.csv").write_text(csv_of(plot.data), encoding="utf-8")
+    return _inlined(name, svg, plot, links=True)
+
+
+def unstored_figure(name: str, plot: Drawn) -> str:
+    """What ``figure_html`` makes of a figure that no run keeps; closes it. Raises as ``svg_of``."""
+    return _inlined(name, svg_of(name, plot), plot)
+
+
+def _inlined(name: str, svg: str, plot: Drawn, links: bool = False) -> str:
     pyplot.close(plot.figure)
-    return figure_html(name, _inline(svg, name, plot.alt, plot.hover), plot.caption, links=True)
+    return figure_html(name, _inline(svg, name, plot.alt, plot.hover), plot.caption, links)
 
 
 def figure_html(name: str, picture: str, caption: str, links: bool = False) -> str:
