@@ -11,6 +11,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ferbook.marks import on_page
 from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError
 
 LARGEST_PNG = 100_000
@@ -79,8 +80,9 @@ def store_figure(folder: Path, name: str, plot: Drawn) -> str:
 
 
 def unstored_figure(name: str, plot: Drawn) -> str:
-    """What ``figure_html`` makes of a figure that no run keeps; closes it. Raises as ``svg_of``."""
-    return _inlined(name, svg_of(name, plot), plot)
+    """A figure that no run keeps, as a page shows it; closes it. Raises FigureError as ``svg_of``."""
+    svg = svg_of(name, plot)
+    return on_page(_inlined(name, svg, plot), svg.encode(), csv_of(plot.data))
 
 
 def _inlined(name: str, svg: str, plot: Drawn, links: bool = False) -> str:
