@@ -13,8 +13,7 @@ import pytest
 from book import kept
 from ferbook import paths
 from ferbook.errors import MissingError
-
-from ..conftest import make_clone
+from tests.conftest import make_clone
 
 COMPUTING = (
     "torch",
