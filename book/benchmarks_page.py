@@ -15,8 +15,6 @@ from ferbook.text import number_text
 KEPT_RATIOS = Path(__file__).with_name("benchmarks.csv")
 """What ``make bench`` kept, committed: one row a ratio and device."""
 
-NO_BREAK = "\N{NON-BREAKING HYPHEN}"
-
 CONTESTS = {
     "nulls.auroc_scipy": ("null of AUROC", "SciPy, call by call"),
     "nulls.auroc_numpy": ("null of AUROC", "NumPy, ranks once"),
@@ -73,7 +71,7 @@ def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
         value, low, high = (number_text(row[part]) for part in ("value", "low", "high"))
         lines.append(
             f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {value} | {low} to {high} | "
-            f"{row['repetitions']} | {row['when'][:10].replace('-', NO_BREAK)} | `{row['commit'][:8]}` |"
+            f"{row['repetitions']} | {row['when'][:10].replace('-', '\N{NON-BREAKING HYPHEN}')} | `{row['commit'][:8]}` |"
         )
     versions = "; ".join(dict.fromkeys(rows["versions"]))
     threads = ", ".join(map(str, sorted(set(rows["threads"]))))
