@@ -69,9 +69,10 @@ def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
     ]
     for name, row in rows.iterrows():
         value, low, high = (number_text(row[part]) for part in ("value", "low", "high"))
+        day = row["when"][:10].replace("-", "\N{NON-BREAKING HYPHEN}")
         lines.append(
             f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {value} | {low} to {high} | "
-            f"{row['repetitions']} | {row['when'][:10].replace('-', '\N{NON-BREAKING HYPHEN}')} | `{row['commit'][:8]}` |"
+            f"{row['repetitions']} | {day} | `{row['commit'][:8]}` |"
         )
     versions = "; ".join(dict.fromkeys(rows["versions"]))
     threads = ", ".join(map(str, sorted(set(rows["threads"]))))
