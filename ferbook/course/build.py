@@ -147,18 +147,20 @@ def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
     nbformat.write(assignment.notebook, folder / "instructor.ipynb")
     nbformat.write(released(assignment.notebook), folder / "release.ipynb")
     make = partial(_make_variant, assignment, folder)
-    # The first one alone: what it renders, the others read from the cache.
-    seconds = [make(variants[0])]
-    if others := variants[1:]:
-        cores = min(os.cpu_count(), len(others))
-        with ProcessPoolExecutor(cores, get_context("spawn"), end_with_parent) as pool:
-            seconds += pool.map(make, others)
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _begin) as pool:
+        # The first one alone: what it renders, the others read from the cache.
+        seconds = [pool.submit(make, variants[0]).result(), *pool.map(make, variants[1:])]
     facts = {
         "digest": assignment.digest(),
         "seconds": statistics.median(seconds),
         "points": assignment.points,
     }
     (folder / "bundle.json").write_text(json.dumps(facts))
+
+
+def _begin() -> None:
+    end_with_parent()
+    os.environ["OMP_NUM_THREADS"] = "1"  # each core has a variant of its own
 
 
 def _make_variant(assignment: Assignment, folder: Path, variant: int) -> float:
