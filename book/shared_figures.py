@@ -75,7 +75,7 @@ def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures", tolerance: fl
     confused = [f"{row.true} taken for {row.predicted} ({percent(row.share)})" for row in worst.itertuples()]
     alt = (
         f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {unit}. "
-        f"Named rightly, on the diagonal: {listing(right or ['none'])}. Confused most: "
+        f"Right, on the diagonal: {listing(right or ['none'])}. Confused most: "
         f"{listing(confused or ['none'])}."
     )
     texts = ["" if pd.isna(share) or share == 0 else f"{100 * share:.0f}" for share in data["share"]]

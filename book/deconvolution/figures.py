@@ -243,16 +243,18 @@ def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     moves = dict.fromkeys(("value", "low", "high", "gain", "gain_low", "gain_high"), 0.5)
     means = data[data["measure"].eq("concentration")].set_index("kind")["value"]
     rivals = means.drop(["ours", UNTRAINED_NETWORKS], errors="ignore")
+    overlaps = data[data["measure"].eq("iou")].set_index("kind")["value"]
+    widest = overlaps.drop("ours").idxmax()
     return forest(
         rows.sort_values("kind", key=lambda kinds: kinds.map(list(KIND_NAMES).index), kind="stable"),
         measured="",
         axis=_AXES,
         alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
         "region of an action unit.",
-        caption="How far maps lie in the region of a filter's own unit: the filter's maps (red), the same in "
-        "other units' regions, and maps that should not know it; the field is what the neuron sees. "
-        f"Concentration of the first is {means['ours']:.2f}; of the others, untrained networks' own maps "
-        f"apart, {KIND_NAMES[rivals.idxmax()]} has most, {rivals.max():.2f}.",
+        caption=f"In the region of a filter's unit its own maps (red) are concentrated {means['ours']:.2f} "
+        f"times as much as chance; of maps that know no filter most is {KIND_NAMES[rivals.idxmax()]}, "
+        f"{rivals.max():.2f}. By overlap it is {KIND_NAMES[widest]}, {overlaps[widest]:.2f} against "
+        f"{overlaps['ours']:.2f}. The field is what the neuron sees.",
         tolerance=moves | {"pairs": 50},
         data=data,
     )

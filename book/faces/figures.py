@@ -124,9 +124,10 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
             f"{'; '.join(often)}."
         ),
         caption=(
-            "In how many of an emotion's pictures each unit acts. Each emotion has units that are typical of "
-            f"it; of the {units.shape[1]} commonest the emotion fully determines, as always or never there, "
-            f"{listing(followed) if followed else 'none'}."
+            "Each emotion has units that are typical of it. Of the "
+            f"{units.shape[1]} commonest units "
+            + (f"the emotion fixes {listing(followed)}: " if followed else "the emotion fixes none: ")
+            + "such a unit acts in all pictures of an emotion or in none."
         ),
     )
 

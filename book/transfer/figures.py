@@ -19,6 +19,8 @@ from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, l
 from ferbook.text import number_text
 
 INTERVAL_ENDS = ["low", "high"]
+SMALL_CHANGE = 5
+"""Points of accuracy: a factor that changes none by so much, added or taken away, is not drawn."""
 
 
 def _set_name(name: str) -> str:
@@ -101,16 +103,22 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     data = factor_table(drops)
     titles = {"add": f"{base} faces and …", "remove": f"{other} faces without …"}
     every = data[data["direction"].eq("all")]
-    # Taken away, all factors give back what they cost.
-    back = every.assign(
-        direction="remove", difference=-every["difference"], low=-every["high"], high=-every["low"]
-    )
-    changes = pd.concat([every.assign(direction="add"), back, data[data["direction"].isin(titles)]])
-    alone = data[data["direction"].eq("add") & data["network"].eq(data["network"].iloc[0])]
-    order = ["", *alone.sort_values("difference")["factor"]]
-    first, worst = data["network"].iloc[0], alone.nsmallest(2, "difference")
-    costs = [f"{row['factor']} takes {_points(row)}" for _, row in worst.iterrows()]
-    whole = every[every["network"].eq(first)].iloc[0]
+    single = data[data["direction"].isin(titles)]
+    largest = single["difference"].abs().groupby(single["factor"]).max()
+    small = list(largest.index[largest.lt(SMALL_CHANGE)]) if largest.ge(SMALL_CHANGE).any() else []
+    changes = pd.concat([every.assign(direction="add"), single[~single["factor"].isin(small)]])
+    alone = single[single["direction"].eq("add")]
+    order = ["", *alone[alone["network"].eq(data["network"].iloc[0])].sort_values("difference")["factor"]]
+    costs, left_out = [], ""
+    if small:
+        left_out = f" Left out, as they change no network by {SMALL_CHANGE} points: {listing(small)}."
+    for network, rows in alone.groupby("network", sort=False):
+        worst = rows.loc[rows["difference"].idxmin()]
+        whole = every[every["network"].eq(network)].iloc[0]
+        costs.append(
+            f"learned from {_set_name(network)}, {worst['factor']} takes {_points(worst)} and all together "
+            f"{_points(whole)}"
+        )
     changes = changes.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
     rows = changes.assign(
         panel=changes["direction"].map(titles),
@@ -123,9 +131,8 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         measured="change of accuracy (percentage points)",
         axis=Axis("points", null=0),
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
-        caption="What each factor of the picture costs in accuracy: left added to the one set, right taken "
-        f"from the other. Of networks that learned {_set_name(first)}, alone {listing(costs)}, more than any "
-        f"other factor; all of them together take {_points(whole)}.",
+        caption=f"Which one factor costs most accuracy: {'; '.join(costs)}. Left a factor is added to {base} "
+        f"faces, right it is taken from {other} faces.{left_out}",
         tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
         data=data,
     )

@@ -56,16 +56,19 @@ def maximal_responses(
         raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
     find_layer(model, layer, once=True)
     weight = next(model.parameters())
-    home, parts = weight.device, []
+    home, end = weight.device, 0
     model.to(device or home)
     try:
         for pictures in batches(faces.pixels, batch_size, device=device or home):
             maps = maps_of(model, layer, pictures.to(weight.dtype))
-            values, places = maps.flatten(2).max(dim=2)
-            parts.append((values.float().cpu(), places.cpu()))
+            values, indices = maps.flatten(2).max(dim=2)
+            if not end:
+                maxima = np.empty((len(faces), maps.shape[1]), np.float32)
+                places = np.empty(maxima.shape, np.int32)
+            rows = slice(end, end := end + len(values))
+            maxima[rows], places[rows] = values.float().cpu().numpy(), indices.cpu().numpy()
     finally:
         model.to(home)
-    maxima, places = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     wrong = np.argwhere(~np.isfinite(maxima))
     if len(wrong):
         picture, number = wrong[0]

@@ -40,8 +40,8 @@ who: getuid 102/174, geteuid 107/175, getgid 104/176, getegid 108/177, getresuid
 getresgid 120/150, getgroups 115/158, capget 125/90, getrlimit 97/163, setrlimit 160/164,
 prlimit64 302/261, getrusage 98/165, times 100/153, sysinfo 99/179, uname 63/160, getrandom 318/278
 signals: rt_sigaction 13/134, rt_sigprocmask 14/135, rt_sigpending 127/136, rt_sigsuspend 130/133,
-rt_sigreturn 15/139, rt_sigtimedwait 128/137, sigaltstack 131/132, pause 34/-, alarm 37/-,
-setitimer 38/103, getitimer 36/102, restart_syscall 219/128
+rt_sigreturn 15/139, rt_sigtimedwait 128/137, sigaltstack 131/132, pause 34/-,
+getitimer 36/102, restart_syscall 219/128
 time: clock_gettime 228/113, clock_getres 229/114, clock_nanosleep 230/115, nanosleep 35/101,
 gettimeofday 96/169, time 201/-
 sockets: socketpair 53/199, sendto 44/206, recvfrom 45/207, sendmsg 46/211, recvmsg 47/212,

@@ -143,15 +143,18 @@ def test_the_metrics_are_those_of_the_first_network():
     assert metrics["factor_worst_drop"].high == pytest.approx(-17)
 
 
-def test_the_figure_shows_all_networks_and_turns_the_whole_drop_round_where_factors_are_taken_away():
+def test_the_figure_shows_all_networks_and_its_caption_says_what_costs_each_most():
     drawn = figures.factor_dots({"lab": made(), "wild": made(0.5)}, "lab", "wild")
     assert len(drawn.data) == 10
     left, right = (
         {round(float(x)) for dots in axes.collections for x, _ in dots.get_offsets() if np.isfinite(x)}
         for axes in drawn.figure.axes[:2]
     )
-    assert {-50, -20, -2} <= left and {50, 20, 5} <= right
-    assert "alone pose takes 20.0 points (17.0 to" in drawn.caption
+    assert {-50, -20} <= left and {20, 5} <= right and 50 not in right
+    assert "learned from lab, pose takes 20.0 points (17.0 to" in drawn.caption
+    assert "learned from wild, pose takes 10.0 points" in drawn.caption and "Left out" not in drawn.caption
+    small = figures.factor_dots({"wild": made(0.5)}, "lab", "wild")
+    assert "change no network by 5 points: " in small.caption and len(small.data) == 5
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
 
 
