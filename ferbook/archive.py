@@ -20,7 +20,7 @@ from ferbook import paths
 from ferbook.book import Chapter, chapters, suite
 from ferbook.build import foreign_cells, require_sound
 from ferbook.environment import committed_file
-from ferbook.errors import FerError, RunStoreError
+from ferbook.errors import FerError, RunStoreError, first_fault
 from ferbook.files import open_regular, write_atomically
 from ferbook.inputs import code_inputs
 from ferbook.store import DONE, ChapterResult, Run, open_run
@@ -156,7 +156,7 @@ def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings)
     try:
         chapter.parameters(**inputs.get("parameters", {}))
     except ValidationError as fault:
-        findings.faults.append(f"{chapter.name}: parameters: {' '.join(str(fault).split())}")
+        findings.faults.append(f"{chapter.name}: parameters: {first_fault(fault)}")
     try:
         if foreign := foreign_cells(chapter, result):
             findings.faults.append(f"{chapter.name}: cells that nobody here knows: {', '.join(foreign)}")
@@ -169,11 +169,11 @@ def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings)
         findings.holds.append(f"{chapter.name}: says that it ran this checkout's code")
         return
     odd = [name for name, digest in code.items() if _digest(commit.removesuffix("-dirty"), name) != digest]
-    if odd or not code:
+    if not code:
+        findings.unknown.append(f"{chapter.name}: whose code it ran: it names no files")
+    elif odd:
         some = ", ".join(odd[:3]) + " …" * (len(odd) > 3)
-        findings.unknown.append(
-            f"{chapter.name}: files as commit {commit} does not have them: {some or 'none named'}"
-        )
+        findings.unknown.append(f"{chapter.name}: files as commit {commit} does not have them: {some}")
     else:
         findings.holds.append(f"{chapter.name}: says that it ran the code of commit {commit}")
 

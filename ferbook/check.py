@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from ferbook.book import Chapter, suite, with_upstream
 from ferbook.environment import bare_jupyter, child_environment, printed_by_failure
-from ferbook.errors import FerError, RunStoreError
+from ferbook.errors import FerError, RunStoreError, first_fault
 from ferbook.estimate import Estimate
 from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.notebook import (
@@ -212,7 +212,8 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
         parameters = chapter.parameters(**values)
         suite().check({chapter.name: parameters})
     except (FerError, ValidationError) as fault:
-        return row("failed: it cannot be executed again here", [" ".join(str(fault).split())])
+        text = first_fault(fault) if isinstance(fault, ValidationError) else " ".join(str(fault).split())
+        return row("failed: it cannot be executed again here", [text])
     faults, exact = _execute_again(chapter, result, run, parameters)
     if faults:
         return row("failed: executed again, it differs", faults, executed=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ferbook import paths
-from ferbook.errors import DataError, nearest_name
+from ferbook.errors import DataError, first_fault, nearest_name
 from ferbook.files import read_yaml
 from ferbook.page.tables import Table
 from ferbook.text import PERCENT
@@ -271,9 +271,7 @@ def read_claims(file: Path) -> Claims:
     try:
         return Claims.model_validate(read_yaml(file, DataError))
     except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ", ".join(f"number {part + 1}" if isinstance(part, int) else part for part in first["loc"])
-        raise DataError(f"{file}, {place or 'its content'}: {first['msg']}") from fault
+        raise DataError(f"{file}: {first_fault(fault)}") from fault
 
 
 def reported_table(chapter: str) -> Table:

@@ -5,6 +5,8 @@ nearest known name.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pydantic import ValidationError
+
 
 class FerError(Exception):
     """Anything this library refuses or fails at. The command line prints it in one line.
@@ -62,3 +64,10 @@ def require_name(kind: str, name: str, choices: Iterable[str]) -> None:
         raise ParameterError(
             f"no {kind} {name!r}{nearest_name(name, choices)}; the {kind}s are {', '.join(choices)}"
         )
+
+
+def first_fault(refusal: ValidationError) -> str:
+    """The first thing that pydantic refused: where it stands, entries counted from 1, and what is wrong."""
+    first = refusal.errors()[0]
+    place = ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]

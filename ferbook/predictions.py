@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from ferbook import paths
 from ferbook.book import chapters, page_of
 from ferbook.claims import Entry
-from ferbook.errors import BookError
+from ferbook.errors import BookError, first_fault
 from ferbook.estimate import Estimate
 from ferbook.files import read_yaml
 from ferbook.notebook import read_notebook
@@ -103,9 +103,7 @@ def read_guesses() -> tuple[Guess, ...]:
         try:
             guesses.append(Guess.model_validate(entry))
         except ValidationError as fault:
-            first = fault.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise BookError(f"{file}, entry {number}: {place}{': ' * bool(place)}{first['msg']}") from fault
+            raise BookError(f"{file}, entry {number}: {first_fault(fault)}") from fault
     ids = [each.id for each in guesses]
     if twice := {each for each in ids if ids.count(each) > 1}:
         raise BookError(f"{file}: {', '.join(sorted(twice))} twice; give each a name of its own")

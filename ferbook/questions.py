@@ -19,7 +19,7 @@ from typing import Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ferbook.claims import Claims, Entry, Fact, PaperClaim, Question
-from ferbook.errors import DataError
+from ferbook.errors import DataError, first_fault
 from ferbook.files import read_yaml, write_atomically
 
 LOG_PLACE = "<!-- questions log -->"
@@ -99,9 +99,7 @@ def read_log(file: Path) -> tuple[Change, ...]:
     try:
         log = _LOG.validate_python(read_yaml(file, DataError))
     except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in first["loc"])
-        raise DataError(f"{file}, {place or 'its content'}: {first['msg']}") from fault
+        raise DataError(f"{file}: {first_fault(fault)}") from fault
     for earlier, later in pairwise(log):
         if later.day < earlier.day:
             raise DataError(f"{file}: the entry of {later.day} stands after that of {earlier.day}")

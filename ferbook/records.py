@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ferbook.errors import RunStoreError
+from ferbook.errors import RunStoreError, first_fault
 from ferbook.files import LARGEST_RECORD, parse_json, read_plain
 
 WORDS = ("alt", "caption", "error")
@@ -84,9 +84,7 @@ def require_form(content: object, form: type[BaseModel]) -> dict:
     try:
         form.model_validate(content)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from fault
+        raise ValueError(first_fault(fault)) from fault
     return content
 
 
