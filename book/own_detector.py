@@ -1,5 +1,5 @@
 """Find your own detector: the faces to which filters of three networks answer most, and all that a page
-needs to deal out labels by itself, packed for ``book/_static/own_detector.js``.
+needs to shuffle labels by itself, packed for ``book/_static/own_detector.js``.
 
 The networks are the reference's: the first that was trained as published, the first that learned shuffled
 labels, and one of the same structure that learned nothing.
@@ -122,7 +122,7 @@ def own_detector(results: Mapping[str, ChapterResult]) -> str:
     content = json.dumps(data | {"verdicts": verdicts}).replace("<", "\\u003c")
     return (
         '<details class="own-detector"><summary>Find your own detector: name a unit from ten faces, and see '
-        "how often luck does as well</summary><p>Here labels are dealt out where scripts are allowed.</p>"
+        "how often luck does as well</summary><p>Here labels are shuffled where scripts are allowed.</p>"
         f'<script type="application/json" id="own-detector-data">{content}</script>'
         '<script src="../../_static/own_detector.js" defer></script></details>'
     )

@@ -86,7 +86,7 @@
   const told = node("div", { className: "told" });
   told.setAttribute("role", "status");
   root.querySelector("p").replaceWith(
-    node("p", { textContent: "Ten people to whose faces one filter answers most. Name the unit that you think it detects. Then 1,000 deals of the labels say how often luck does as well." }),
+    node("p", { textContent: "Ten people to whose faces one filter answers most. Name the unit that you think it detects. Then the labels are shuffled 1,000 times, which says how often luck does as well." }),
     node("p", { className: "chosen" }, networkLabel, " ", filterLabel, " ", unitLabel),
     faces,
     told,
@@ -120,8 +120,8 @@
     if (unit.value === "") return;
     const [k, { filter: name, responses, rise }] = [Number(unit.value), chosen()];
     const lines = [
-      ["Labels dealt anywhere", trial(responses, k, [every])],
-      ["Labels dealt within the emotion", trial(responses, k, [...ofEmotion.values()])],
+      ["Labels shuffled anywhere", trial(responses, k, [every])],
+      ["Labels shuffled within the emotion", trial(responses, k, [...ofEmotion.values()])],
     ];
     const { real } = lines[0][1];
     const best = real.indexOf(Math.max(...real));

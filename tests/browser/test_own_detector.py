@@ -109,7 +109,7 @@ def test_a_unit_is_named_by_the_keyboard_and_ten_faces_stand_there(part):
     part.locator(".own-detector select").nth(2).focus()
     part.keyboard.press("ArrowDown")
     told = part.locator(".own-detector .told").inner_text()
-    assert "Labels dealt within the emotion" in told and "Switched on alone on one person" in told
+    assert "Labels shuffled within the emotion" in told and "Switched on alone on one person" in told
     assert "This chapter's verdict" in told or "AUROC" in told
     part.locator(".own-detector select").nth(1).select_option("1")
     assert part.locator(".own-detector [data-p]").count() == 0
@@ -120,6 +120,6 @@ def test_without_scripts_a_sentence_stands_there(chromium, bare):
     tab = context.new_page()
     tab.goto(bare)
     tab.locator(".own-detector > summary").click()
-    assert "dealt out where scripts are allowed" in tab.locator(".own-detector").inner_text()
+    assert "shuffled where scripts are allowed" in tab.locator(".own-detector").inner_text()
     assert tab.locator(".own-detector select").count() == 0
     context.close()
