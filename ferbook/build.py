@@ -402,8 +402,8 @@ def require_sound(run: Run) -> None:
         )
     faults = [fault for result in run.results() for fault in result.faults()]
     if faults:
-        told, advice = "; ".join(faults), "; run the chapter again"
-        raise RunStoreError(f"run {run.name!r} is damaged: {told.removesuffix(advice)}{advice}")
+        advice = "; run the chapter again"
+        raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults).removesuffix(advice)}{advice}")
     for result in run.results():
         for name, checksum in result.done()["inputs"].get("upstream", {}).items():
             if run.result(name).done() is None or run.result(name).handed_on() != checksum:

@@ -4,8 +4,10 @@ nearest known name.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+if TYPE_CHECKING:  # commands that read no form need not wait for it
+    from pydantic import ValidationError
 
 
 class FerError(Exception):
@@ -66,7 +68,7 @@ def require_name(kind: str, name: str, choices: Iterable[str]) -> None:
         )
 
 
-def first_fault(refusal: ValidationError) -> str:
+def first_fault(refusal: "ValidationError") -> str:
     """The first thing that pydantic refused: where it stands, entries counted from 1, and what is wrong."""
     first = refusal.errors()[0]
     place = ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in first["loc"])

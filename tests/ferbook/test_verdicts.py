@@ -292,17 +292,17 @@ def requiring(names):
     [
         ("- [", "not YAML"),
         ("a: 1", "papers: Field required"),
-        ("- paper: a", "its content"),
-        ("papers: [paper: a]", "papers, number 1, name: Field required"),
+        ("- paper: a", "Input should be"),
+        ("papers: [paper: a]", "papers, entry 1, name: Field required"),
         (
             "papers: [{paper: a, name: b, claims: [{claim: c, short: c, certainty: X, questions: []}]}]",
-            "claims, number 1, certainty",
+            "claims, entry 1, certainty",
         ),
         (
             "{papers: [], reported: {derl: {caption: c, numbers: [{certainty: R}]}}}",
-            "reported, derl, numbers, number 1: .*certainty N and no accuracy go together",
+            "reported, derl, numbers, entry 1: .*certainty N and no accuracy go together",
         ),
-        (QUESTION.format("metric: a.b"), "questions, number 1: .*one of above, below and about"),
+        (QUESTION.format("metric: a.b"), "questions, entry 1: .*one of above, below and about"),
         (QUESTION.format("metric: ab, above: 0"), "'ab' is not of the form chapter.metric"),
         (QUESTION.format("metric: a.b, above: a.c"), "the bound a.c has an uncertainty .* a metric that is"),
         (QUESTION.format("metric: a.b, about: 0"), "about needs a margin"),
