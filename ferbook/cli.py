@@ -566,7 +566,12 @@ def verify(
     def verified_run(run: Run) -> Findings:
         findings = verify_run(run)
         if key:
-            fault = fault_of_signature(run, key, signature_file(what))
+            try:
+                fault = fault_of_signature(run, key, signature_file(what))
+            except RunStoreError as refusal:
+                if not findings.faults:
+                    raise
+                fault = str(refusal)  # what else is wrong is told with it
             (findings.faults if fault else findings.holds).append(fault or f"signature: by {key}")
         return findings
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from ferbook import signature
+from ferbook import cli, signature
 from ferbook.archive import archive_run, run_at
 from ferbook.book import chapters
 from ferbook.errors import MissingError, RunStoreError
@@ -80,6 +80,18 @@ def test_what_is_no_key_and_no_signature_is_named(run, key, tmp_path):
     assert not (tmp_path / "a.sig").exists()
     (tmp_path / "a.sig").write_text("no signature")
     assert "not this run signed by" in fault_of_signature(run, public, tmp_path / "a.sig")
+
+
+@needs_ssh
+def test_what_is_wrong_with_a_damaged_run_is_told_beside_its_missing_signature(run, key, monkeypatch, capsys):
+    _, public = key("mine")
+    (run.result("throws").folder / "metrics.json").write_text("{}")
+    monkeypatch.setattr("sys.argv", ["ferbook", "verify", "a", "--key", str(public)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 1 and "differs from its checksum" in told
+    assert "not there; `ferbook sign` writes it" in told
 
 
 def test_where_ssh_keygen_is_missing_it_is_said(run, tmp_path, monkeypatch):
