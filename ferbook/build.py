@@ -30,10 +30,10 @@ from ferbook.notebook import (
     INJECTED_TAG,
     LARGEST_NOTEBOOK,
     PARAMETERS_TAG,
-    assigned_values,
     code_cells,
     code_sources,
     figure_cells,
+    foreign_parameters,
     paired_cells,
     read_notebook,
     reading_minutes,
@@ -346,23 +346,18 @@ def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
     if committed_file("HEAD", result.notebook) == read_vouched(result.notebook, LARGEST_NOTEBOOK):
         return []
     executed, manifest = read_notebook(result.notebook), result.done() or {}
-    sources, odd = set(code_sources(read_notebook(chapter.notebook))), []
+    sources = set(code_sources(read_notebook(chapter.notebook)))
     if not sources.issuperset(code_sources(executed)):
         commit = str(result.record().get("commit", "")).removesuffix("-dirty")
         if content := committed_file(commit, chapter.notebook):
             sources |= set(code_sources(nbformat.reads(content.decode(), as_version=4)))
-    parameters = manifest.get("inputs", {}).get("parameters", {})
-    for number, cell in enumerate((c for c in executed.cells if c.cell_type == "code"), start=1):
-        if INJECTED_TAG in tags(cell):
-            try:
-                same = assigned_values(cell.source).items() <= parameters.items()
-            except (ChapterError, SyntaxError, ValueError, TypeError):
-                same = False
-        else:
-            same = cell.source in sources
-        if not same:
-            odd.append(f"code cell {number} ({cell.get('id')!s:.40})")
-    return odd
+    foreign = foreign_parameters(executed, manifest.get("inputs", {}).get("parameters", {}))
+    foreign += [cell for cell in code_cells(executed) if cell.source not in sources]
+    return [
+        f"code cell {number} ({cell.get('id')!s:.40})"
+        for number, cell in enumerate((c for c in executed.cells if c.cell_type == "code"), start=1)
+        if any(cell is each for each in foreign)
+    ]
 
 
 def _stage_files(source: Path, folder: Path, page: str) -> None:

@@ -83,6 +83,22 @@ def assigned_values(source: str) -> dict[str, object]:
     return values
 
 
+def foreign_parameters(notebook: NotebookNode, parameters: Mapping[str, object]) -> list[NotebookNode]:
+    """The cells of ``notebook`` that are tagged as papermill's and do other than assign ``parameters``."""
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and INJECTED_TAG in tags(cell) and not _assigns(cell.source, parameters)
+    ]
+
+
+def _assigns(source: str, parameters: Mapping[str, object]) -> bool:
+    try:
+        return assigned_values(source).items() <= parameters.items()
+    except (ChapterError, SyntaxError, ValueError, TypeError):
+        return False
+
+
 def parameters_source(parameters: Mapping[str, object]) -> str:
     """The source of a cell that assigns ``parameters``."""
     return "\n".join(f"{name} = {value!r}" for name, value in parameters.items())

@@ -216,11 +216,15 @@ def test_parameters_that_a_page_would_show_are_those_of_the_manifest(runs):
     notebook.cells.insert(2, injected)
     nbformat.write(notebook, file)
     sign(runs)
-    assert len(foreign_cells(chapters()["throws"], runs.result("throws"))) == 1
+    asked = chapters()["throws"], runs.result("throws")
+    assert len(foreign_cells(*asked)) == 1
+    assert todays_notebook(*asked)[1] == [
+        f"cell {injected.id!r}: it does more than assign the run's parameters"
+    ]
     injected.source = "seed = 1"
     nbformat.write(notebook, file)
     sign(runs)
-    assert foreign_cells(chapters()["throws"], runs.result("throws")) == []
+    assert foreign_cells(*asked) == [] and todays_notebook(*asked)[1] == []
 
 
 @pytest.mark.defect("R8")
