@@ -125,9 +125,9 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         ),
         caption=(
             "Each emotion has units that are typical of it. Of the "
-            f"{units.shape[1]} commonest units "
-            + (f"the emotion fixes {listing(followed)}: " if followed else "the emotion fixes none: ")
-            + "such a unit acts in all pictures of an emotion or in none."
+            f"{units.shape[1]} commonest, {listing(followed or ['none'])} "
+            + ("act" if len(followed) > 1 else "acts")
+            + " in all pictures of some emotions and in no picture of the others."
         ),
     )
 
@@ -292,6 +292,6 @@ def nearest_pictures(faces: FaceSet, neighbours: pd.DataFrame, samples: int = 5,
     caption = (
         "Pictures drawn by lot, below each the nearest of all other pictures and the nearest of other people "
         f"(✗: another emotion). In the whole set the nearest of all is the same person in {percent(same)}: "
-        "whoever deals out pictures one by one tests on people who were learned from."
+        "a split by pictures would test on people whom the network learned."
     )
     return Drawn(figure, data, alt, caption, tolerance=float(len(faces)))

@@ -109,16 +109,14 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     changes = pd.concat([every.assign(direction="add"), single[~single["factor"].isin(small)]])
     alone = single[single["direction"].eq("add")]
     order = ["", *alone[alone["network"].eq(data["network"].iloc[0])].sort_values("difference")["factor"]]
-    costs, left_out = [], ""
+    worst, whole, left_out = {}, [], ""
     if small:
-        left_out = f" Left out, as they change no network by {SMALL_CHANGE} points: {listing(small)}."
+        left_out = f" Not drawn, as they change no network by {SMALL_CHANGE} points: {listing(small)}."
     for network, rows in alone.groupby("network", sort=False):
-        worst = rows.loc[rows["difference"].idxmin()]
-        whole = every[every["network"].eq(network)].iloc[0]
-        costs.append(
-            f"learned from {_set_name(network)}, {worst['factor']} takes {_points(worst)} and all together "
-            f"{_points(whole)}"
-        )
+        factor = rows.loc[rows["difference"].idxmin(), "factor"]
+        worst.setdefault(factor, []).append(_change(rows[rows["factor"].eq(factor)]))
+        whole.append(_change(every[every["network"].eq(network)]))
+    first = "; ".join(f"{factor} {listing(by_set)}" for factor, by_set in worst.items())
     changes = changes.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
     rows = changes.assign(
         panel=changes["direction"].map(titles),
@@ -131,20 +129,18 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         measured="change of accuracy (percentage points)",
         axis=Axis("points", null=0),
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
-        caption=f"Which one factor costs most accuracy: {'; '.join(costs)}. Left a factor is added to {base} "
-        f"faces, right it is taken from {other} faces.{left_out}",
+        caption=f"Largest loss by one factor, in points (in brackets the set that was learned): {first}. All "
+        f"factors together: {listing(whole)}. Left a factor is added to {base} faces, right it is taken from "
+        f"{other} faces, with 95 % intervals.{left_out}",
         tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
         data=data,
     )
 
 
-def _points(row: pd.Series) -> str:
-    """The points that a factor takes, with their interval, if it has any."""
-    value, least, most = (-row[name] for name in ("difference", "high", "low"))
-    text = f"{number_text(value, decimals=1)} points"
-    if not np.isfinite([least, most]).all():
-        return text
-    return f"{text} ({number_text(least, decimals=1)} to {number_text(most, decimals=1)})"
+def _change(rows: pd.DataFrame) -> str:
+    """The change of accuracy in the one row, in points, and of which network."""
+    (row,) = rows.to_dict("records")
+    return f"{number_text(row['difference'], 'points')} ({_set_name(row['network'])})"
 
 
 def added_dots(table: pd.DataFrame) -> Drawn:

@@ -151,8 +151,8 @@ def test_the_figure_shows_all_networks_and_its_caption_says_what_costs_each_most
         for axes in drawn.figure.axes[:2]
     )
     assert {-50, -20} <= left and {20, 5} <= right and 50 not in right
-    assert "learned from lab, pose takes 20.0 points (17.0 to" in drawn.caption
-    assert "learned from wild, pose takes 10.0 points" in drawn.caption and "Left out" not in drawn.caption
+    assert "was learned): pose −20.0 (lab) and −10.0 (wild). All" in drawn.caption
+    assert "together: −50.0 (lab) and −25.0 (wild)." in drawn.caption and "Not drawn" not in drawn.caption
     small = figures.factor_dots({"wild": made(0.5)}, "lab", "wild")
     assert "change no network by 5 points: " in small.caption and len(small.data) == 5
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
