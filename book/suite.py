@@ -305,5 +305,6 @@ SUITE = Suite(
         "<!-- detectors -->": "book.kept:kept_detectors",
         "<!-- real units -->": "book.kept:kept_real_units",
         "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
+        "<!-- costs -->": "book.costs_page:costs_text",
     },
 )
