@@ -92,8 +92,8 @@ def _moved(tag: str, page: str, pages: list[str]) -> str:
             return "" if tag.startswith("<a ") and address.startswith("data:") else match[0]
         file, _, name = address.partition("#")
         target = normpath(join(dirname(page), file)) if file else f"{page}.html"
-        if match[1] == "src":
-            return f'src="{html.escape(target)}"'
+        if match[1] == "src" or tag.startswith("<link "):
+            return f'{match[1]}="{html.escape(target)}"'
         other = target.removesuffix(".html")
         return f'{match[1]}="#{_place(other, name)}"' if other in pages and other != target else ""
 

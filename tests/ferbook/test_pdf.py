@@ -19,7 +19,7 @@ INDEX = """<html><head><title>Dice — A book</title><link rel="stylesheet" href
 <a href="#one">here</a><a href="https://example.org">out</a><a href="throws/throws.csv">numbers</a>
 <svg aria-labelledby="one two"><clipPath id="c"/><g clip-path="url(#c)"/><use xlink:href="#c"/></svg>
 </article></body></html>"""
-OTHER = """<article class="bd-article"><h1 id="one">x</h1><img src="../../_images/a.png">
+OTHER = """<article class="bd-article"><link rel="stylesheet" href="../../_static/b.css"><h1 id="one">x</h1><img src="../../_images/a.png">
 <a href="../index.html">i</a></article>"""
 
 
@@ -49,7 +49,12 @@ def test_every_place_keeps_a_name_of_its_own_and_every_link_its_place(built):
     assert {link.removeprefix("#") for link in re.findall(r'href="(#[^"]+)"', page)} <= set(ids)
     assert 'clip-path="url(#book-index--c)"' in page and 'xlink:href="#book-index--c"' in page
     assert 'aria-labelledby="book-index--one book-index--two"' in page
-    assert 'href="_static/a.css"' in page and 'src="_images/a.png"' in page and "<script" not in page
+    assert (
+        'href="_static/a.css"' in page
+        and 'rel="stylesheet" href="_static/b.css"' in page
+        and 'src="_images/a.png"' in page
+        and "<script" not in page
+    )
 
 
 def test_a_page_without_an_article_is_named(built):
