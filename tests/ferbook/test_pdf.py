@@ -19,7 +19,8 @@ INDEX = """<html><head><title>Dice — A book</title><link rel="stylesheet" href
 <a href="#one">here</a><a href="https://example.org">out</a><a href="throws/throws.csv">numbers</a>
 <svg aria-labelledby="one two"><clipPath id="c"/><g clip-path="url(#c)"/><use xlink:href="#c"/></svg>
 </article></body></html>"""
-OTHER = """<article class="bd-article"><link rel="stylesheet" href="../../_static/b.css"><h1 id="one">x</h1><img src="../../_images/a.png">
+OTHER = """<article class="bd-article">
+<link rel="stylesheet" href="../../_static/b.css"><h1 id="one">x</h1><img src="../../_images/a.png">
 <a href="../index.html">i</a></article>"""
 
 
