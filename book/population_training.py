@@ -67,7 +67,8 @@ def train_network(member: Member, device: torch.device) -> dict:
     seed_everything(seed)
     model = build_network(population.network, len(classes), faces.size[0], **population.options)
     last = population.recipe.epochs
-    checkpoints = population.checkpoints if seed < population.checkpointed else ()
+    place = seed - population.first_seed
+    checkpoints = population.checkpoints if place < population.checkpointed else ()
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
@@ -105,7 +106,7 @@ def train_network(member: Member, device: torch.device) -> dict:
         _keep_answers(folder, "test.npy", "tested.csv", test, answers, classes)
         if population.fresh:
             _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
-        if population.weights is None or seed < population.weights:
+        if population.weights is None or place < population.weights:
             save_weights(model, folder / "weights", about, compact=True)
         for epoch in checkpoints:
             convolutions = {n: value for n, value in training.checkpoints[epoch].items() if value.ndim == 4}

@@ -112,10 +112,12 @@ class Population(Kept, Taught):
 
     ``checkpoints``: epochs after which the convolutions of the first ``checkpointed`` networks are kept too.
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
-    curves and answers. ``fresh``: people drawn anew, whose pictures' answers are kept too.
+    curves and answers. ``first_seed``: that of the first network. ``fresh``: people drawn anew, whose
+    pictures' answers are kept too.
     """
 
     networks: int = Field(ge=1, le=100)
+    first_seed: int = Field(0, ge=0)
     checkpoints: tuple[int, ...] = ()
     checkpointed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
@@ -129,7 +131,7 @@ class Population(Kept, Taught):
     @property
     def members(self) -> list["Member"]:
         """All networks that are asked for, kept or not."""
-        return [Member(self, seed) for seed in range(self.networks)]
+        return [Member(self, self.first_seed + place) for place in range(self.networks)]
 
 
 @dataclass(frozen=True)

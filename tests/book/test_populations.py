@@ -114,6 +114,15 @@ def test_without_weights_curves_and_answers_are_kept():
         second.network()
 
 
+def test_networks_of_later_seeds_are_others_and_of_the_first_of_them_as_much_is_kept():
+    later = changed(first_seed=100, weights=1)
+    (early, _), (first, second) = trained(), trained(later)
+    assert [first.seed, second.seed] == [100, 101] and first.folder.name == "100"
+    assert first.has_weights and (first.folder / "epoch-001.safetensors").is_file()
+    assert not second.has_weights and not (second.folder / "epoch-001.safetensors").is_file()
+    assert not torch.equal(early.network().conv1.weight, first.network().conv1.weight)
+
+
 def wait_in_training(started):
     """Take part, and never come to an end of the first network."""
 
