@@ -32,8 +32,8 @@ _AS_PUBLISHED = {
 }
 """Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
-_BESIDE = ("with_biases", "without_dropout", "without_augmentation", "published_96")
-"""Populations that differ from the published one in one thing each."""
+_BESIDE = ("with_biases", "without_dropout", "without_augmentation", "without_both", "published_96")
+"""Populations that differ from the published one in one thing, or in dropout and augmentation."""
 
 
 class TrainingParameters(RecipeParameters, NetworkParameters):

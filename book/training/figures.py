@@ -26,6 +26,7 @@ CONDITIONS = {
     "with_biases": "with biases",
     "without_dropout": "without dropout (D)",
     "without_augmentation": "without augmentation (A)",
+    "without_both": "without both",
     HOG: "linear on HOG",
 }
 """How readers know who is tested."""

@@ -24,7 +24,6 @@ from fer_lib.stats.contrasts import (
     POINTS,
     TrainingScores,
     contrast,
-    difference,
     mean_score,
     minus,
     score_trainings,
@@ -233,14 +232,19 @@ def _unlucky(scored: TrainingScores) -> np.ndarray:
 
 
 TRAINING_GAINS = {
-    "ahead_of_majority": ("over the commonest class", OWN, MAJORITY),
-    "ahead_of_hog": ("over linear HOG", OWN, HOG),
-    "ahead_of_biased": ("leaving out biases", OWN, "with_biases"),
-    "dropout_gain": ("dropout (D)", OWN, "without_dropout"),
-    "augmentation_gain": ("augmentation (A)", OWN, "without_augmentation"),
-    "resolution_gain": ("96 pixels over 48", "published_96", OWN),
+    "ahead_of_majority": ("over the commonest class", {OWN: 1, MAJORITY: -1}),
+    "ahead_of_hog": ("over linear HOG", {OWN: 1, HOG: -1}),
+    "ahead_of_biased": ("leaving out biases", {OWN: 1, "with_biases": -1}),
+    "dropout_gain": ("dropout (D)", {OWN: 1, "without_dropout": -1}),
+    "augmentation_gain": ("augmentation (A)", {OWN: 1, "without_augmentation": -1}),
+    "both_gain": ("D and A together", {OWN: 1, "without_both": -1}),
+    "interaction": (
+        "D beside A, over D alone",
+        {OWN: 1, "without_dropout": -1, "without_augmentation": -1, "without_both": 1},
+    ),
+    "resolution_gain": ("96 pixels over 48", {"published_96": 1, OWN: -1}),
 }
-"""Metric -> what is asked, and the two whose accuracies are compared: the first minus the second."""
+"""Metric -> what is asked, and the weight of each condition's mean accuracy: 1 minus -1 is a difference."""
 
 
 def luck_of_training(scored: TrainingScores) -> list[Luck]:
@@ -264,13 +268,13 @@ def reference_gains(run: FaceSession) -> dict[str, Estimate]:
 
 
 def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
-    """Each difference of ``TRAINING_GAINS`` whose sides were both tested, in points, paired by picture."""
+    """Each of ``TRAINING_GAINS`` whose conditions were all tested, in points, paired by picture."""
     conditions, estimates = scored.table["condition"], {}
-    for name, (_, first, second) in TRAINING_GAINS.items():
-        sides = [conditions.eq(side) for side in (first, second)]
-        if all(side.any() for side in sides):
+    for name, (_, sides) in TRAINING_GAINS.items():
+        if set(sides) <= set(conditions):
+            weights = sum(sign * scored.weights(conditions.eq(side)) for side, sign in sides.items())
             settings = {"without_seed": _unlucky(scored), "tolerance": RERUN_TOLERANCE}
-            estimates[name] = difference(scored, *sides, **settings)
+            estimates[name] = contrast(scored, weights, unit="", **settings)
     return estimates
 
 
@@ -279,7 +283,7 @@ def drawn_anew(run: FaceSession) -> FaceSet | None:
     return run.beside(run.params.faces).labelled() if len(run.params.face_requests) > 1 else None
 
 
-GAINS_OF_MANY = ("dropout_gain", "augmentation_gain")
+GAINS_OF_MANY = ("dropout_gain", "augmentation_gain", "both_gain", "interaction")
 """Those of ``TRAINING_GAINS`` that are asked of more people, where these were asked."""
 
 
@@ -313,9 +317,9 @@ def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
     counts = scored.table["condition"].value_counts()
     estimates = {}
     for name in ("dropout", "augmentation"):
-        _, *sides = TRAINING_GAINS[f"{name}_gain"]
+        sides = TRAINING_GAINS[f"{name}_gain"][1]
         if set(sides) <= set(counts.index):
-            estimates[f"{name}_networks"] = Estimate(counts[sides].min(), unit="count")
+            estimates[f"{name}_networks"] = Estimate(counts[[*sides]].min(), unit="count")
     return estimates
 
 

@@ -42,7 +42,7 @@ MISCOUNTED = (
 """A count that cannot be, beside estimates that are right."""
 
 MUTATIONS = (
-    Mutation("training", "fer_lib.stats.contrasts.difference", NUDGED, "luck-of-training"),
+    Mutation("training", "book.training.study.comparisons", GAINED, "luck-of-training"),
     Mutation(
         "structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, "paired-assert"
     ),

@@ -185,3 +185,14 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     # (36 + 32) and (30 + 20) of 80 are right.
     assert set(gains) == {"dropout_gain"} and gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
     assert study.variant_gains(run, own, None, CLASSES, draws=200, seed=0) == {}
+
+
+def test_the_interaction_is_what_each_gains_beside_the_other_over_what_it_gains_alone():
+    right = {study.OWN: 4, "without_dropout": 3, "without_augmentation": 1, "without_both": 1}
+    answers = {name: np.eye(2)[(np.arange(4) >= count).astype(int)] for name, count in right.items()}
+    table = pd.DataFrame({"condition": [*answers], "seed": 0})
+    scored = score_trainings(
+        table, np.stack([*answers.values()]), np.zeros(4, int), np.arange(4), ["condition"], draws=20
+    )
+    gains = {name: each.value for name, each in study.comparisons(scored).items()}
+    assert gains == {"dropout_gain": 25, "augmentation_gain": 75, "both_gain": 75, "interaction": 25}
