@@ -239,7 +239,7 @@ def key_numbers(
         if name in reference or name in here
     ]
     rows += [
-        (each.main.claim.claim, *(badge(judgement.verdict) for judgement in (each.reference, each.own)))
+        (each.main.claim.short, *(badge(judgement.verdict) for judgement in (each.reference, each.own)))
         for each in verdicts
         if each.reference and each.main.deciding.question.chapter == chapter.name
     ]
