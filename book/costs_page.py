@@ -30,7 +30,7 @@ CURVES = {
 
 LINEAR, MEMORY_GOAL = 1.05, 2048
 """Goals of ``benchmarks/cost.py``: what a curve's interval contains or ends below, and megabytes."""
-PICTURES_OF_MANY = 10_000_000
+_MANY = 10_000_000
 
 
 def costs_table() -> pd.DataFrame:
@@ -119,14 +119,14 @@ def _goals(table: pd.DataFrame) -> str:
 def _many(table: pd.DataFrame) -> str:
     """What ten million pictures would take, by the largest sizes that were measured."""
     each = table[table["against"].eq("published")]
-    hours = (each["seconds"] / each["size"]).median() * PICTURES_OF_MANY / 3600
+    hours = (each["seconds"] / each["size"]).median() * _MANY / 3600
     sizes = table[table["what"].eq("responses")].groupby("size")["megabytes"].median().iloc[[0, -1]]
-    gigabytes = np.diff(sizes).item() / np.diff(sizes.index).item() * PICTURES_OF_MANY / 1024
+    gigabytes = np.diff(sizes).item() / np.diff(sizes.index).item() * _MANY / 1024
     return (
         "**Ten million pictures** of 48 pixels would take the published network "
         f"{number_text(hours, decimals=0)} hours of one core for its answers. They are "
-        f"{PICTURES_OF_MANY * 48 * 48 / 1e9:.0f} GB in a file of bytes, which is mapped and not read at once. Memory "
-        f"breaks first: the responses of 256 filters and their places, {PICTURES_OF_MANY * 256 * 8 / 1e9:.0f} GB, are "
+        f"{_MANY * 48 * 48 / 1e9:.0f} GB in a file of bytes, which is mapped and not read at once. Memory "
+        f"breaks first: the responses of 256 filters and their places, {_MANY * 256 * 8 / 1e9:.0f} GB, are "
         "held whole. With the table of people and what is mapped, a process would peak at "
         f"{number_text(gigabytes, decimals=0)} GB by the slope measured here. For such a study, ask a sample "
         "of the people: all intervals are over people, and shrink with the root of their number. Or ask the "
