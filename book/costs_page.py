@@ -74,7 +74,7 @@ def costs_figure(table: pd.DataFrame) -> Drawn:
     for axes, ((what, against), name) in zip(grid.flat, CURVES.items(), strict=False):
         rows = table[table["what"].eq(what) & table["against"].eq(against)]
         middle = rows.groupby("size", as_index=False)[["seconds", "megabytes"]].median()
-        axes.set(xscale="log", yscale="log", title=name.partition(",")[0], xlabel=against, ylabel="")
+        axes.set(xscale="log", yscale="log", title=name.partition(",")[0])
         straight = middle["seconds"].iloc[-1] / middle["size"].iloc[-1]
         axes.plot(middle["size"], straight * middle["size"], color=INK, linestyle=":", linewidth=1)
         sns.lineplot(middle, x="size", y="seconds", color=BLUE, marker="o", ax=axes)
