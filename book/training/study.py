@@ -17,6 +17,7 @@ from book.populations import Member
 from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
+from fer_lib.faces.request import FaceRequest
 from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
@@ -96,7 +97,8 @@ def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Teste
     """
     p = run.params
     if p.population:
-        return of_population(run.members(p.population), run.population(p.population), faces, protocol)
+        members, networks = run.members(p.population), run.population(p.population)
+        return of_population(members, networks, faces, protocol, p.face_request)
     looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
     crossed = cross_validate(
         faces,
@@ -140,24 +142,26 @@ def of_folds(crossed: CrossValidation, lesson: Lesson, device: torch.device | st
 
 
 def of_population(
-    members: Sequence[Member], networks: Sequence[TrainedNetwork], faces: FaceSet, protocol: Protocol
+    members: Sequence[Member],
+    networks: Sequence[TrainedNetwork],
+    faces: FaceSet,
+    protocol: Protocol,
+    request: FaceRequest,
 ) -> Tested:
-    """The networks of a population, all tested by the first fold of ``faces``; ``networks``: those of them
-    whose weights are kept.
+    """The networks of a population, all tested by the first fold of ``faces``, those that were asked for by
+    ``request``; ``networks``: those of them whose weights are kept.
 
     Raises ParameterError where there is none, or they learned from other faces.
     """
     if not members:
         raise ParameterError("no network of the population is kept; `ferbook populations train` trains them")
+    population = members[0].population
+    if population.faces != request:
+        raise ParameterError(
+            f"population {population.name!r} learned from the faces {population.faces}, and the chapter asks "
+            f"for {request}; give the same, or no population"
+        )
     fold = fold_faces(faces, protocol, 0)
-    labels = fold.split("test").labels(protocol.classes)
-    for member in members:
-        if not np.array_equal(member.tested()["label"], labels):
-            population_faces = str(member.population.faces)
-            raise ParameterError(
-                f"population {member.population.name!r} learned from the faces {population_faces}, and the "
-                "chapter asks for others; give the same, or no population"
-            )
     answers = tuple((fold, member.answers().astype(np.float32)) for member in members)
     return Tested(
         folds=(fold,),
@@ -257,8 +261,12 @@ def luck_of_training(scored: TrainingScores) -> list[Luck]:
 
 
 def networks_beside(run: FaceSession) -> list[Member]:
-    """The networks of the populations that are set beside the page's own."""
-    return [member for name in run.params.populations[1:] for member in run.members(name)]
+    """The networks of the populations that are set beside the page's own: those that learned from the same
+    people, of whatever size their pictures were.
+    """
+    own = replace(run.params.face_request, size=0)
+    members = [member for name in run.params.populations[1:] for member in run.members(name)]
+    return [member for member in members if replace(member.population.faces, size=0) == own]
 
 
 def reference_gains(run: FaceSession) -> dict[str, Estimate]:

@@ -1,5 +1,6 @@
 """What trained networks showed, against values worked out by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from book.training import study
 from book.training.study import hardest_pictures
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
+from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.evaluate import evaluate
 from fer_lib.train.recipe import TrainingRecipe
@@ -120,7 +122,7 @@ def test_pictures_of_one_person_are_no_independent_observations():
 
 
 class Elsewhere:
-    """A network that was tested by other pictures."""
+    """A network that learned from other pictures."""
 
     population = Population(
         name="far",
@@ -132,16 +134,28 @@ class Elsewhere:
         core_minutes=1,
     )
 
-    def tested(self):
-        return pd.DataFrame({"label": [0, 1, 1]})
-
 
 def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
-    with pytest.raises(ParameterError, match="'far' learned from the faces lab 0 96"):
-        study.of_population([Elsewhere()], [], people, protocol_of(people))
+    for other in (FaceRequest("lab", size=48), FaceRequest("lab", size=96, face_seed=2)):
+        with pytest.raises(
+            ParameterError, match=f"'far' learned from the faces lab 0 96 0, .* asks for {other}"
+        ):
+            study.of_population([Elsewhere()], [], people, protocol_of(people), other)
     with pytest.raises(ParameterError, match="no network of the population is kept"):
-        study.of_population([], [], people, protocol_of(people))
+        study.of_population([], [], people, protocol_of(people), other)
+
+
+def test_variants_that_learned_from_other_people_are_not_set_beside(monkeypatch):
+    own = FaceRequest("lab", 600, 48)
+    kept = {"same": own, "larger": replace(own, size=96), "others": replace(own, face_seed=2)}
+    members = {
+        name: [SimpleNamespace(population=SimpleNamespace(name=name, faces=faces))]
+        for name, faces in kept.items()
+    }
+    params = SimpleNamespace(face_request=own, populations=("page", *kept))
+    run = SimpleNamespace(params=params, members=members.get)
+    assert [each.population.name for each in study.networks_beside(run)] == ["same", "larger"]
 
 
 def test_of_networks_with_and_without_it_the_fewer_are_counted():
@@ -164,7 +178,7 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
         return np.eye(2)[(np.arange(people) >= right).astype(int)]
 
     def member(name, seed, right, fresh):
-        population = SimpleNamespace(name=name, fresh="people" if fresh else None)
+        population = SimpleNamespace(name=name, faces=FaceRequest("lab"), fresh="people" if fresh else None)
         known = {
             "answers": lambda: answers(right),
             "fresh_answers": lambda: answers(fresh) if fresh else None,
@@ -175,7 +189,8 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
         "without_dropout": [member("without_dropout", k, 30, 20) for k in range(2)],
         "without_augmentation": [member("without_augmentation", 0, 30, 0)],
     }
-    params = SimpleNamespace(populations=("published", *kept), face_requests=("own", "people"))
+    requests = {"face_request": FaceRequest("lab"), "face_requests": ("own", "people")}
+    params = SimpleNamespace(populations=("published", *kept), **requests)
     run = SimpleNamespace(params=params, members=kept.get, device="cpu")
     own = SimpleNamespace(
         seeds=(0, 1), models=("a", "b"), answers=((None, answers(36)),) * 2, pictures=tested
