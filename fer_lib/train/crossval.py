@@ -12,6 +12,7 @@ from fer_lib.faces.folds import Protocol, fold_faces
 from fer_lib.faces.leakage import exact_copies
 from fer_lib.nets.build import build_network
 from fer_lib.train.curve import Training
+from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import TestTime, predict
@@ -69,7 +70,7 @@ def cross_validate(
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
     same ``seed``. The epoch is chosen on the fold's validation split. ``precision`` and ``checkpoints`` as of
     ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel for pixel, one
-    of the validation or test split.
+    of the validation or test split. What the steps kept of memory goes back to the system.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
@@ -78,24 +79,27 @@ def cross_validate(
     fold_sets = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
     results: list[FoldResult] = []
     networks: list[nn.Module] = []
-    for number, fold in enumerate(fold_sets):
-        if without_copies:
-            fold = training_without_copies(fold)
-        seed_everything(seed)
-        model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
-        networks.append(model)
-        training = train(
-            fold,
-            model,
-            protocol.classes,
-            recipe,
-            device=device,
-            seed=seed,
-            precision=precision,
-            checkpoints=checkpoints,
-        )
-        probabilities = predict(model, fold.split("test"), test_time=test_time, device=device)
-        results.append(FoldResult(number, fold, training, probabilities))
+    try:
+        for number, fold in enumerate(fold_sets):
+            if without_copies:
+                fold = training_without_copies(fold)
+            seed_everything(seed)
+            model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
+            networks.append(model)
+            training = train(
+                fold,
+                model,
+                protocol.classes,
+                recipe,
+                device=device,
+                seed=seed,
+                precision=precision,
+                checkpoints=checkpoints,
+            )
+            probabilities = predict(model, fold.split("test"), test_time=test_time, device=device)
+            results.append(FoldResult(number, fold, training, probabilities))
+    finally:
+        keep_freed_memory(False)
     return CrossValidation(protocol, tuple(results), networks[0])
 
 

@@ -1,6 +1,9 @@
 """Networks trained fold by fold, on tiny pictures."""
 
+import ctypes
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,6 +48,21 @@ def test_every_fold_has_its_own_people_network_and_answers(people, crossed):
 def test_the_network_that_is_kept_is_the_first_folds(crossed):
     first = crossed.folds[0]
     assert np.array_equal(predict(crossed.model, first.faces.split("test")), first.probabilities)
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library: it keeps nothing")
+def test_what_training_kept_of_memory_is_given_back(people):
+    cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=1, precision="fp32")
+    before = resident()
+    blocks = [np.full(64 * 2**20, 1, np.uint8) for _ in range(4)]
+    assert resident() - before > 200 * 2**20
+    del blocks
+    assert resident() - before < 50 * 2**20
 
 
 def test_equal_seeds_give_equal_answers_and_other_seeds_others(people, crossed):
