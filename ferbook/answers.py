@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from ferbook import paths
-from ferbook.beside import standing_beside
+from ferbook.beside import REFERENCE, standing_beside
 from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
+from ferbook.confirmation import ClaimReply, read_confirmation
 from ferbook.errors import DataError, nearest_name
 from ferbook.explorer import claims_data
 from ferbook.marks import on_page
@@ -30,6 +31,7 @@ _BADGES = {
     **{"does not hold": "danger", "no": "danger", "no difference": "info"},
     **{"not settled": "muted", "open": "muted", "not asked": "light"},
     **dict.fromkeys(("cannot be asked with this many", "too few", "cannot be asked here"), "light"),
+    **{"confirmed": "success", "not confirmed": "danger"},
 }
 
 _IN_PICTURE = {
@@ -44,21 +46,34 @@ BY_REFERENCE, BY_RUN = "the reference", "your run"
 
 @dataclass(frozen=True)
 class Verdicts:
-    """A claim of a paper, judged by the run, and by the reference where that stands beside it."""
+    """A claim of a paper, judged by the run, and by the reference where that stands beside it. ``reply``: of
+    the run that confirms, where the reference was asked the same.
+    """
 
     paper: Paper
     own: Judged
     reference: Judged | None = None
+    reply: ClaimReply | None = None
 
     @property
     def main(self) -> Judged:
         """The reference's where there is one."""
         return self.reference or self.own
 
+    @property
+    def confirmed(self) -> str:
+        """``confirmed`` or ``not confirmed``; empty where the run that confirms did not ask it."""
+        if not self.reply:
+            return ""
+        return "confirmed" if self.reply.confirms(self.main) else "not confirmed"
+
     def to_json(self) -> dict[str, object]:
-        """Plain values: the run's judgement, and the reference's verdict with why."""
+        """Plain values: the run's judgement, the reference's verdict with why, and whether that is
+        confirmed.
+        """
         reference = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
-        return {"paper": self.paper.paper, **self.own.to_json(), "reference": reference}
+        own = {"paper": self.paper.paper, **self.own.to_json()}
+        return own | {"reference": reference, "confirmed": self.confirmed}
 
     @property
     def apart(self) -> bool:
@@ -97,18 +112,19 @@ def answers_of(run: Run) -> Answers:
     Raises DataError for a damaged ``claims.yaml`` and for a question that is not as it was frozen,
     RunStoreError where there is no such run, or for a damaged result of it.
     """
+    claims, confirmation = read_claims(paths.claims_file()), read_confirmation(paths.confirmation_file())
     if paths.questions_log().is_file():
-        require_logged(
-            read_claims(paths.claims_file()), read_log(paths.questions_log()), paths.questions_log()
-        )
+        require_logged(claims, read_log(paths.questions_log()), paths.questions_log())
     own = evidence_by(run)
     standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
     reference = {name: Evidence.by(standing[name]) if name in standing else Evidence() for name in chapters()}
-    verdicts = [
-        Verdicts(paper, mine, theirs if judged_chapters(mine) <= standing.keys() else None)
-        for (paper, ours), (_, others) in zip(judged_claims(own), judged_claims(reference), strict=True)
-        for mine, theirs in zip(ours, others, strict=True)
-    ]
+    verdicts = []
+    for (paper, ours), (_, others) in zip(judged_claims(own), judged_claims(reference), strict=True):
+        for mine, theirs in zip(ours, others, strict=True):
+            stands = judged_chapters(mine) <= standing.keys()
+            by_reference = stands or run.name == REFERENCE
+            reply = confirmation.reply(mine.claim, claims) if confirmation and by_reference else None
+            verdicts.append(Verdicts(paper, mine, theirs if stands else None, reply))
     return Answers(
         tuple(verdicts),
         {name: reference[name] if name in standing else own[name] for name in chapters()},
@@ -201,6 +217,16 @@ def counts_text(every: Sequence[Verdicts]) -> str:
     claims = f"Of {len(every)} claims" if len(every) > 1 else "Of one claim"
     text = f"{', '.join(phrases[:-1])} and {phrases[-1]}" if phrases[1:] else "".join(phrases)
     return f"{claims} {text}."
+
+
+def _confirmed_text(every: Sequence[Verdicts]) -> str:
+    """One more sentence: how many claims the run that confirms was asked, and how many it confirms."""
+    replies = [each for each in every if each.reply]
+    if not replies:
+        return ""
+    count = sum(each.confirmed == "confirmed" for each in replies)
+    about, are = read_claims(paths.claims_file()).confirmation.about, "is" if count == 1 else "are"
+    return f" {len(replies)} were asked once more, of {about}: **{count}** of them {are} confirmed."
 
 
 def _scaled(answer: Answered, size: float) -> dict[str, float]:
@@ -302,6 +328,14 @@ def _planted(control: Control | None) -> tuple[str, ...]:
     return (f"*Planted*, to see that it can be asked: {control.plants}. It {outcome}.", "")
 
 
+def _asked_once_more(reply: ClaimReply | None) -> tuple[str, ...]:
+    """A paragraph: what the run that confirms answered."""
+    if not reply:
+        return ()
+    replies = "; ".join(f"{each.answer}: {each.details}" for each in reply.replies)
+    return ("", f"*Asked once more* ([how](questions.md)): {reply.verdict}. {replies}.")
+
+
 def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
     """A claim as a card: its verdict, what was found, the figure, and below a fold how it was asked."""
     judgement, claim = each.main, each.main.claim
@@ -310,6 +344,7 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
     beside = [
         *([f"{suite().again[1].capitalize()}: {badge(there.answer)}"] if there else []),
         *([f"Survives the count of all questions: {survives}"] if survives else []),
+        *([f"Asked once more: {badge(each.confirmed)}"] if each.confirmed else []),
         *filter(None, [figure_link(judgement, pages)]),
     ]
     own = []
@@ -328,6 +363,7 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
         *(_question(one, results, "first of all: ") for one in judgement.required.values()),
         *(_question(one, results, one.role) for one in judgement.answers),
         *(_question(one, results, f"{suite().again[1]}: ") for one in judgement.again.values()),
+        *_asked_once_more(each.reply),
         *(":::", "::::", ""),
     ]
 
@@ -341,7 +377,7 @@ def answers_text(answers: Answers, folder: Path) -> str:
         return ""
     picture = store_figure(folder, "claims", claims_picture(every))
     picture = on_page(picture, (folder / "figures" / "claims.svg").read_bytes())
-    lines = [counts_text(every), "", picture, ""]
+    lines = [f"{counts_text(every)}{_confirmed_text(every)}", "", picture, ""]
     papers = {each.paper.paper: each.paper for each in every}
     for paper in papers.values():
         lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]

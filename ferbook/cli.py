@@ -387,9 +387,22 @@ def claims(
         if each.own.survives is not None:
             survives = "survives" if each.own.survives else "does not survive"
             console.print(f"    It {survives} Holm's correction for all questions.")
+        if each.confirmed:
+            console.print(f"    Asked once more: {each.confirmed} ({each.reply.verdict}).")
         for one in (*each.own.required.values(), *each.own.answers):
             finds = f" (finds {one.finds})" if one.finds else ""
             console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.details}{finds}")
+
+
+@command
+def confirm() -> None:
+    """Write what the planned run answers to the claims into confirmation.json, once."""
+    from ferbook.confirmation import write_confirmation
+
+    file = paths.confirmation_file()
+    for name, reply in write_confirmation(file).claims.items():
+        console.print(f"{name}: {reply.verdict}")
+    console.print(f"{file}: to be committed as it is")
 
 
 @command

@@ -21,45 +21,8 @@ from ferbook.claims import PaperClaim, Question, read_claims
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.questions import claim_digest
-from ferbook.request import Request
-from ferbook.run import write_record
-from ferbook.store import open_run, write_json
+from ferbook.store import open_run
 from ferbook.verdicts import Evidence, ask, judge
-
-GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
-AHEAD = tuple(
-    f"ahead_of_{rival}"
-    for rival in (
-        *("cnn", "pixel_difference", "feature_difference"),
-        *("untrained_generator", "shuffled_neutrals"),
-    )
-)
-
-
-@pytest.fixture
-def finish_derl(tmp_path, monkeypatch):
-    """Make a run of which only ``derl`` has finished, ahead of its rivals by so many points."""
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-
-    def finish(name, ahead, freedom=None, metrics=(), **given):
-        run = open_run(name)
-        asked = Request("smoke", {f"derl.{key}": value for key, value in given.items()})
-        staged = tmp_path / "staged"
-        told = {"value": ahead, "low": ahead - 1, "high": ahead + 1, "unit": "", "how": "95 % bootstrap"}
-        told["freedom"] = freedom
-        passed = told | {"value": 3, "low": 2, "high": 4}
-        every = dict.fromkeys(AHEAD, told) | dict.fromkeys(GATE, passed)
-        write_json(staged / "metrics.json", every | dict(metrics))
-        write_json(staged / "record.json", {"figures": {"ablation": {}}, "seconds": 1.0})
-        run.folder.mkdir(parents=True)
-        run.result("derl").commit(
-            staged, {"parameters": asked.of_chapter(chapters()["derl"]).model_dump(), "upstream": {}}
-        )
-        models = {each: asked.of_chapter(chapter) for each, chapter in chapters().items()}
-        write_record(run, asked, models)
-        return run
-
-    return finish
 
 
 @pytest.fixture
