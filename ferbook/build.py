@@ -61,6 +61,8 @@ KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
 """The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
 SAME_NETWORKS = "Your run asked the networks of the reference, so its numbers are these."
 """Said where a run's key metrics are the reference's, to the last digit."""
+SETTLED = ("holds", "holds against a weak control", "does not hold")
+"""Verdicts that say something of the claim."""
 WHOSE = (
     "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
 )
@@ -223,7 +225,8 @@ def key_numbers(
     chapter: Chapter, own: ChapterResult, beside: Beside, verdicts: Sequence[Verdicts] = ()
 ) -> str:
     """The chapter's key metrics by the reference and by the run, as a table of MyST, and those of the
-    ``verdicts`` that it decides; where the reference may not stand there, why. Empty where there is none.
+    ``verdicts`` that it decides and the run settles, and below it the names of the others; where the
+    reference may not stand there, why. Empty where there is none.
     """
     if beside.result is None:
         return f"The numbers of this page stand alone: {beside.why}." if beside.there else ""
@@ -238,15 +241,20 @@ def key_numbers(
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
+    decided = [
+        each for each in verdicts if each.reference and each.main.deciding.question.chapter == chapter.name
+    ]
     rows += [
         (each.main.claim.short, *(badge(judgement.verdict) for judgement in (each.reference, each.own)))
-        for each in verdicts
-        if each.reference and each.main.deciding.question.chapter == chapter.name
+        for each in decided
+        if same or each.own.verdict in SETTLED
     ]
+    unsettled = "; ".join(each.main.claim.short for each in decided if each.own.verdict not in SETTLED)
     heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
     width = 2 if same else 3
     table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
-    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
+    sentence = f" Your run does not settle: {unsettled}." if unsettled and not same else ""
+    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}{sentence}"
 
 
 def stage(run: Run, folder: Path) -> None:

@@ -78,6 +78,13 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
     ).splitlines()
     verdict = "| A die beats two coins | {bdg-success}`holds` | {bdg-success}`holds` |"
     assert told == [*table.splitlines()[:3], verdict, "", WHOSE]
+    near = make("c", 60, 1.05, throws=60)
+    told = key_numbers(chapters()["means"], near.result("means"), found["means"], answers_of(near).verdicts)
+    assert told.splitlines()[2:] == [
+        "| mean | 3.50 (3.40–3.60) | 1.05 (0.95–1.15) |",
+        "",
+        f"{WHOSE} Your run does not settle: A die beats two coins.",
+    ]
     assert {each.result for each in standing_beside(reference).values()} == {None}, "beside itself"
     run = make("b", 60, 3.5, throws=60)
     table = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])
