@@ -11,7 +11,7 @@ from ferbook import paths
 from ferbook.beside import REFERENCE, standing_beside
 from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
-from ferbook.confirmation import ClaimReply, read_confirmation
+from ferbook.confirmation import ClaimReply, decisive_answers, read_confirmation
 from ferbook.errors import DataError, nearest_name
 from ferbook.explorer import claims_data
 from ferbook.marks import on_page
@@ -328,12 +328,15 @@ def _planted(control: Control | None) -> tuple[str, ...]:
     return (f"*Planted*, to see that it can be asked: {control.plants}. It {outcome}.", "")
 
 
-def _asked_once_more(reply: ClaimReply | None) -> tuple[str, ...]:
-    """A paragraph: what the run that confirms answered."""
-    if not reply:
+def _asked_once_more(each: Verdicts) -> tuple[str, ...]:
+    """A paragraph: what the run that confirms answered, and where the reference has another answer."""
+    if not each.reply:
         return ()
-    replies = "; ".join(f"{each.answer}: {each.details}" for each in reply.replies)
-    return ("", f"*Asked once more* ([how](questions.md)): {reply.verdict}. {replies}.")
+    texts = []
+    for one, before in zip(each.reply.replies, decisive_answers(each.main), strict=True):
+        other = "" if one.answer == before.answer else f" (reference: {before.answer})"
+        texts.append(f"{one.answer}{other}: {one.details}")
+    return ("", f"*Asked once more* ([how](questions.md)): {each.reply.verdict}. {'; '.join(texts)}.")
 
 
 def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
@@ -363,7 +366,7 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
         *(_question(one, results, "first of all: ") for one in judgement.required.values()),
         *(_question(one, results, one.role) for one in judgement.answers),
         *(_question(one, results, f"{suite().again[1]}: ") for one in judgement.again.values()),
-        *_asked_once_more(each.reply),
+        *_asked_once_more(each),
         *(":::", "::::", ""),
     ]
 

@@ -40,7 +40,7 @@ class ClaimReply(Entry):
 
     def confirms(self, judgement: Judged) -> bool:
         """Whether verdict and answers are those of ``judgement``, which is of the same questions."""
-        answers = [each.answer for each in _asked(judgement)]
+        answers = [each.answer for each in decisive_answers(judgement)]
         return self.verdict == judgement.verdict and answers == [each.answer for each in self.replies]
 
 
@@ -93,11 +93,11 @@ def write_confirmation(file: Path) -> Confirmation:
             verdict=each.verdict,
             replies=tuple(
                 Reply(metric=one.question.metric, answer=one.answer, details=one.details)
-                for one in _asked(each)
+                for one in decisive_answers(each)
             ),
         )
         for each in judgements
-        if all(one.answer != "not asked" for one in _asked(each))
+        if all(one.answer != "not asked" for one in decisive_answers(each))
     }
     confirmation = Confirmation(day=date.today(), commit=", ".join(commits), claims=replies)
     content = json.dumps(confirmation.model_dump(mode="json"), indent=1, ensure_ascii=False)
@@ -105,7 +105,7 @@ def write_confirmation(file: Path) -> Confirmation:
     return confirmation
 
 
-def _asked(judgement: Judged) -> list[Answered]:
+def decisive_answers(judgement: Judged) -> list[Answered]:
     """The answers that confirm: those that decide, and those about weak controls."""
     return [each for each in judgement.answers if not each.question.beside]
 

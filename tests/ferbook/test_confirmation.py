@@ -66,8 +66,9 @@ def test_another_answer_does_not_confirm_and_stays(plan, finish_derl, tmp_path):
     file = plan()
     finish_derl("again", -4.0, face_seed=2)
     write_confirmation(file)
-    page = answers_text(answers_of(finish_derl("reference", 2.0)), tmp_path)
+    page = answers_text(answers_of(finish_derl("reference", 2.0)), tmp_path).replace("\u00a0", " ")
     assert "Asked once more: {bdg-danger}`not confirmed`" in page
+    assert "*Asked once more* ([how](questions.md)): does not hold. no (reference: yes): −4.0" in page
     content = file.read_bytes()
     finish_derl("again-2", 4.0, face_seed=2)
     plan(run="again-2")
