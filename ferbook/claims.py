@@ -233,6 +233,14 @@ class ConfirmationPlan(Entry):
     profile: str
     parameters: dict[str, bool | int | float | str]
 
+    @property
+    def command(self) -> str:
+        """What makes the run."""
+        words = [*self.chapters, "--profile", self.profile, "--run", self.run]
+        return " ".join(
+            ["ferbook run", *words, *(f"-p {name}={value}" for name, value in self.parameters.items())]
+        )
+
 
 class Claims(Entry):
     """``claims.yaml``: preconditions and controls by name, papers with their claims, the run that confirms

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ferbook import paths
 from ferbook.book import find_chapter
 from ferbook.claims import Claims, ConfirmationPlan, Entry, PaperClaim, read_claims
-from ferbook.errors import DataError, ParameterError, first_fault
+from ferbook.errors import DataError, ParameterError, RunStoreError, first_fault
 from ferbook.files import write_atomically
 from ferbook.questions import claim_digest
 from ferbook.request import Request
@@ -114,6 +114,8 @@ def _require_planned(run: Run, plan: ConfirmationPlan) -> list[str]:
     """The commits that made the chapters of ``run``. Raises where one was not made as it was planned."""
     request, commits = Request(plan.profile, plan.parameters), {}
     for chapter in map(find_chapter, plan.chapters):
+        if run.result(chapter.name).done() is None:
+            raise RunStoreError(f"run {run.name!r} has no finished {chapter.name}: `{plan.command}` makes it")
         summary = run.result(chapter.name).summary()
         settings = chapter.parameters(**summary["parameters"])
         for name, value in request.of_chapter(chapter):

@@ -92,7 +92,8 @@ def test_a_claim_whose_question_was_changed_since_is_neither(plan, finish_derl):
 
 def test_a_run_that_was_not_made_as_planned_does_not_answer(plan, finish_derl):
     file = plan()
-    with pytest.raises(RunStoreError, match="not finished"):
+    command = "`ferbook run derl --profile smoke --run again -p face_seed=2` makes it"
+    with pytest.raises(RunStoreError, match=f"'again' has no finished derl: {command}"):
         write_confirmation(file)
     finish_derl("again", 4.0, face_seed=3)
     with pytest.raises(ParameterError, match="derl was made with face_seed=3, and face_seed=2 was planned"):
