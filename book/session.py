@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from IPython import get_ipython
 from pydantic import BaseModel
 
 import ferbook.session
@@ -13,7 +14,7 @@ from book.populations import Member, find_population
 from book.suite import outdated, seen
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
-from fer_lib.train.device import device_name, pick_device
+from fer_lib.train.device import device_name, keep_freed_memory, pick_device
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
@@ -35,6 +36,8 @@ class FaceSession(ferbook.session.Session):
         if threads:
             torch.set_num_threads(threads)
         seed_everything(self.params.seed)
+        if shell := get_ipython():
+            shell.events.register("post_run_cell", _give_memory_back)
         self.note(device=device_name(self.device), threads=torch.get_num_threads())
 
     def faces(self) -> FaceSet:
@@ -158,3 +161,8 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
     device and seed all generators. Raises ParameterError.
     """
     return ferbook.session.open_chapter(name, namespace, FaceSession)
+
+
+def _give_memory_back(_: object) -> None:
+    """What a cell's training kept of freed memory for its next step goes back once the cell is done."""
+    keep_freed_memory(False)
