@@ -201,7 +201,7 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
         means.drop(columns=["measure", "population", "network"]),
         measured="",
         axis=_AXES,
-        across=1,
+        across=3,
         singles=rows.loc[rows["network"].ne(""), ["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: how far their projections lie in the regions "
         "of the units that their filters go with, in three measures; each network is a small dot.",
