@@ -124,7 +124,8 @@ CHAPTER = Chapter(
         },
         "reference": {
             "population": "published",
-            "beside": "shuffled,published_96,photographs_zero_bias,photographs_residual,breuer",
+            "beside": "shuffled,shuffled_as_published,published_96,photographs_zero_bias,"
+            "photographs_residual,breuer",
             "larger": 96,
             "strangers": 100,
             "untrained": 20,

@@ -115,10 +115,12 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """The strip of networks: what each network shows beyond chance, by population.
 
-    ``table``: of ``study.strip_table``; ``reference``: that of the reference, whose populations are then
-    drawn, and below them those of this run. Data: the same, with a column ``run``.
+    ``table``: of ``study.strip_table``; ``reference``: that of the reference, of which the populations that
+    this run has, too, are then drawn, and below them this run's. Data: the same, with a column ``run``.
     """
-    parts = {"": table} if reference is None else {"reference": reference, YOURS: table}
+    parts = {"": table}
+    if reference is not None:
+        parts = {"reference": reference[reference["population"].isin(table["population"])], YOURS: table}
     data = pd.concat([part.assign(run=run) for run, part in parts.items()], ignore_index=True)
     single = data.rename(columns={"population": "label", "run": "group"}).replace(
         {"label": POPULATION_LABELS}

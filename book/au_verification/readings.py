@@ -138,7 +138,8 @@ POPULATION_LABELS = {
     "untrained, 96 px": "untrained, 96 pixels",
     "breuer": "Breuer and Kimmel's",
     "untrained, breuer": "untrained, Breuer and K.",
-    "shuffled": "shuffled labels",
+    "shuffled": "shuffled labels by heart",
+    "shuffled_as_published": "shuffled labels",
 }
 """Names of populations for readers, where they are others than the recipe's."""
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from book.deconvolution.layer_view import LayerView, extremum_counts
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.look.layer_view import LayerView, extremum_counts
 from ferbook.text import number_text
 
 TILE = 48

@@ -11,15 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from book.deconvolution.atlas import grey_levels, mean_picture
-from book.deconvolution.layer_view import LayerView, extremum_counts
-from book.deconvolution.study import (
+from book.deconvolution.study import strip_values
+from book.shared_figures import YOURS
+from fer_lib.aus.projections import (
     PHOTOGRAPH_NETWORKS,
     TRAINED_NETWORKS,
     UNTRAINED_NETWORKS,
     NetworkView,
-    strip_values,
 )
-from book.shared_figures import YOURS
+from fer_lib.look.layer_view import LayerView, extremum_counts
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
@@ -182,9 +182,9 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
     """Each network a small dot, by population: how far the projections of its filters lie in the regions of
     their action units; with the mean and its interval over networks and people.
 
-    ``scored`` from ``study.locate``; below the numbers of this figure in the ``reference`` run, where they
-    are given. Data, of this run: ``measure``, ``population``, ``network``, ``value``, and in rows without a
-    network ``low`` and ``high``.
+    ``scored`` from ``aus.projections.locate``; below the numbers of this figure in the ``reference`` run,
+    where they are given. Data, of this run: ``measure``, ``population``, ``network``, ``value``, and in rows
+    without a network ``low`` and ``high``.
     """
     data = in_numbers(strip_values(scored))
     parts = {"": data} if reference is None else {"reference": reference.fillna({"network": ""}), YOURS: data}
@@ -201,7 +201,7 @@ def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> styl
         means.drop(columns=["measure", "population", "network"]),
         measured="",
         axis=_AXES,
-        across=1,
+        across=3,
         singles=rows.loc[rows["network"].ne(""), ["panel", "group", "label", "value"]],
         alt="Dots in panels, a row per population of networks: how far their projections lie in the regions "
         "of the units that their filters go with, in three measures; each network is a small dot.",
@@ -223,15 +223,15 @@ KIND_NAMES = {
     "random": "noise",
     UNTRAINED_NETWORKS: "untrained networks",
 }
-"""The kinds of maps of ``look.localisation.scores`` for readers, and what ``study.beside_untrained`` sets
-beside them."""
+"""The kinds of maps of ``look.localisation.scores`` for readers, and what
+``aus.projections.beside_untrained`` sets beside them."""
 
 
 def localisation_dots(table: pd.DataFrame) -> style.Drawn:
     """How well projections find the regions of action units, above everything that knows nothing of the
     filters.
 
-    ``table`` from ``study.beside_untrained``. Data: its columns as numbers: ``measure``, ``kind``,
+    ``table`` from ``aus.projections.beside_untrained``. Data: its columns as numbers: ``measure``, ``kind``,
     ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``networks``, ``pairs``.
     """
     data = in_numbers(table)
@@ -268,9 +268,9 @@ def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
     """How much of the projections is left as the weights are made random from the layer down, by method,
     above what any two pictures share; and how much is left in a network trained from another seed.
 
-    ``checks`` from ``study.checks_summary``. Data: its rows but for the check ``learned``: ``check``,
-    ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``, ``high``,
-    ``n``, ``off``, ``networks``.
+    ``checks`` from ``aus.projections.checks_summary``. Data: its rows but for the check ``learned``:
+    ``check``, ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``,
+    ``high``, ``n``, ``off``, ``networks``.
     """
     data = in_numbers(checks[checks["check"].ne("learned")]).reset_index(drop=True)
     data = data.rename(columns={"excess_low": "low", "excess_high": "high"})

@@ -94,7 +94,7 @@ def test_of_one_network_the_interval_says_what_it_does_not_cover(examined):
     assert found.n == 1 and "one network" in found.how
     assert "another training is not covered" in au.how_many(alone, {})
     assert "another training" not in au.how_many(examined, {})
-    assert au.how_many(examined, {"shuffled": []}).endswith("None is kept of shuffled labels.")
+    assert au.how_many(examined, {"shuffled": []}).endswith("None is kept of shuffled labels by heart.")
 
 
 def test_the_strip_has_every_network_and_the_mean_of_its_kind(examined):

@@ -17,9 +17,9 @@ from book.deconvolution.atlas import (
     mean_projections,
     sheet_of,
 )
-from book.deconvolution.layer_view import extremum_counts
+from fer_lib.look.layer_view import extremum_counts
 from ferbook.offline import external_requests
-from tests.book.deconvolution.toy_layer import toy_view
+from tests.fer_lib.look.toy_layer import toy_view
 
 
 class Elements(HTMLParser):

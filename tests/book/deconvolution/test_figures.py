@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from book.deconvolution import figures
-from book.deconvolution.study import NetworkView
+from fer_lib.aus.projections import NetworkView
 from ferbook.estimate import Estimate
-from tests.book.deconvolution.toy_layer import toy_view
+from tests.fer_lib.look.toy_layer import toy_view
 
 
 def texts(figure):

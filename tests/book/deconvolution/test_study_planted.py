@@ -13,21 +13,20 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from book.deconvolution.layer_view import LayerView, view_layer
-from book.deconvolution.study import (
+from book.deconvolution.study import localisation_metrics, sanity_metrics
+from fer_lib.aus.interventions import Interventions, interventions
+from fer_lib.aus.projections import (
     TRAINED_NETWORKS,
     UNTRAINED_NETWORKS,
     NetworkView,
     beside_untrained,
     check_projections,
     checks_summary,
-    localisation_metrics,
     locate,
-    sanity_metrics,
 )
-from fer_lib.aus.interventions import Interventions, interventions
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Projections
+from fer_lib.look.layer_view import LayerView, view_layer
 from fer_lib.look.receptive import receptive_field
 from fer_lib.look.regions import region_aus
 from fer_lib.look.responses import Responses

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from book.deconvolution.layer_view import view_layer
 from fer_lib.look.deconvolution import project
+from fer_lib.look.layer_view import view_layer
 from fer_lib.nets.build import build_network
 from ferbook.errors import DataError
-from tests.book.deconvolution.toy_layer import toy_faces, toy_view
+from tests.fer_lib.look.toy_layer import toy_faces, toy_view
 
 
 def test_pairs_stand_filter_after_filter():
