@@ -21,7 +21,7 @@ SHARED = 1_200_000
 """Bytes that all pages load, at most."""
 SMALLEST = 7 * 96 / 72
 """Letters of a figure: 7 pt in pixels of a screen."""
-TALLEST = {WIDE: 10200, NARROW: 12000}
+TALLEST = {WIDE: 10000, NARROW: 12000}
 """Pixels of a page at most, by the screen's width."""
 
 
