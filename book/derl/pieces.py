@@ -30,12 +30,16 @@ from fer_lib.train.weights import load_weights, save_weights
 from ferbook.beside import REFERENCE
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
+from ferbook.store import DONE, write_json
 
 GENERATORS = "generators"
 """Name of the piece of a seed that its folds start from."""
 
 CURVE = "curve-"
 """How the name begins of what a fold tells of fewer people to learn from."""
+
+_KEPT = ("trained", "shuffled")
+"""The generators of a seed that are kept."""
 
 BESIDE = ("device", "publish_faces", "precision", "bootstrap", "population", "seeds", "folds", "seed")
 """Parameters that change no piece."""
@@ -76,7 +80,8 @@ class Pieces(Kept):
 class Piece(Member):
     """One piece, called by its seed and its fold: ``0-generators``, ``0-0``, ``0-1`` …
 
-    The generators of a seed keep their weights in 8 bits each, and all folds start from these. A fold
+    The generators of a seed keep their weights in 8 bits each, and all folds start from these; once all
+    pieces of a seed are there, only those of the first seed stay, which the page asks. A fold
     keeps the trainings and the answers of every condition, and the first one how good the seed's neutral
     faces are; ``0-curve-0`` those of fewer people to learn from.
     """
@@ -87,14 +92,22 @@ class Piece(Member):
     def generators(self, lessons: Lessons) -> StageOne:
         """Those that a fold starts from. Raises DataError where they are not kept."""
         piece = Piece(self.population, f"{self.seed.partition('-')[0]}-{GENERATORS}")
-        if fault := piece.fault():
-            raise DataError(f"{piece.folder} is {fault}; a fold starts from its seed's generators")
+        fault = piece.fault() or ("" if piece.weights() else "without weights")
+        if fault:
+            raise DataError(
+                f"{piece.folder} is {fault}; a fold starts from its seed's generators: remove the folder, "
+                "and it is trained anew"
+            )
         return piece.stage_one(lessons)
+
+    def weights(self) -> list[Path]:
+        """The files that hold the weights of its generators; none where they were given up."""
+        return [file for name in _KEPT for file in sorted(self.folder.glob(f"{name}.*"))]
 
     def stage_one(self, lessons: Lessons) -> StageOne:
         """The generators that the piece keeps."""
         seed = int(self.seed.partition("-")[0])
-        generators = {name: load_weights(self.folder / name) for name in ("trained", "shuffled")}
+        generators = {name: load_weights(self.folder / name) for name in _KEPT}
         generators["untrained"] = untrained_generator(lessons, gan_recipe(self.population.parameters), seed)
         return StageOne(seed, generators, self.curve(), Precision.of(self.done()["precision"]))
 
@@ -130,7 +143,27 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
             else:
                 metrics, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
         record = origin_of(piece, faces, device) | {"precision": precision.to_json()}
-        return seal(folder, record | cost_since(started) | metrics)
+        kept = seal(folder, record | cost_since(started) | metrics)
+    _give_up_weights(piece)
+    return kept
+
+
+def _give_up_weights(piece: Piece) -> None:
+    """Remove the weights that no page asks and no piece starts from any more: those of the seed of ``piece``,
+    where it is not the first and all its pieces are there.
+    """
+    members = {each.seed: each for each in piece.population.members}
+    seed = piece.seed.partition("-")[0]
+    own = [each for name, each in members.items() if name.partition("-")[0] == seed]
+    if next(iter(members)) in (each.seed for each in own) or any(each.fault() for each in own):
+        return
+    generators = members[f"{seed}-{GENERATORS}"]
+    weights, record = generators.weights(), generators.done()
+    gone = {file.name for file in weights}
+    files = {name: digest for name, digest in record["files"].items() if name not in gone}
+    write_json(generators.folder / DONE, record | {"files": files})
+    for file in weights:
+        file.unlink()
 
 
 def recipe_of(p: DerlParameters) -> DerlParameters:
@@ -148,7 +181,7 @@ def _keep_generators(
 ) -> tuple[dict, Precision]:
     stage = learn_stage_one(lessons, gan_recipe(p), shuffled=p.ablation, seed=seed, device=device)
     stage.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
-    for name in ("trained", "shuffled"):
+    for name in _KEPT:
         save_weights(stage.generators[name], folder / name, {"seed": seed}, compact=True)
     return {"epochs": len(stage.curve), "valid_l1": float(stage.curve["valid_l1"].iloc[-1])}, stage.precision
 
@@ -234,13 +267,15 @@ def learn_stage_two(
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Both stages of every seed: ``stages``, what stage two answered in the folds that all have, and for each
-    picture how good the neutral faces are; ``curve``, the same of fewer people to learn from, None where it
-    was not asked for. ``read``: the pieces that were read, by their population; empty
-    where all was trained now. ``about``: which of both, in a sentence.
+    """Both stages of every seed: ``first``, stage one of the first; ``learning``, how each was learned; what
+    stage two answered in the folds that all have, and for each picture how good the neutral faces are;
+    ``curve``, the answers of fewer people to learn from, None where it was not asked for. ``read``: the
+    pieces that were read, by their population; empty where all was trained now. ``about``: which of both, in
+    a sentence.
     """
 
-    stages: Sequence[StageOne]
+    first: StageOne
+    learning: Sequence[pd.DataFrame]
     compared: study.ResidueStudy
     quality: pd.DataFrame
     curve: learning_curve.LearningCurve | None
@@ -284,7 +319,8 @@ def trial_of(
         ]
         curve = learning_curve.curve_of(faces, protocol, parts)
     about = f"Trained on this machine in this run: {_counted(len(seeds), len(folds))}."
-    return Trial(stages, study.joined(studies), pd.concat([q for _, q in outcomes]), curve, {}, about)
+    learning, quality = [stage.curve for stage in stages], pd.concat([q for _, q in outcomes])
+    return Trial(stages[0], learning, study.joined(studies), quality, curve, {}, about)
 
 
 def _read(pieces: Pieces, faces: FaceSet, protocol: Protocol, lessons: Lessons) -> Trial:
@@ -303,12 +339,13 @@ def _read(pieces: Pieces, faces: FaceSet, protocol: Protocol, lessons: Lessons) 
     parts = [(whole[name], *members[own].told()) for name, own in fewer.items() if own in members]
     curve = learning_curve.curve_of(faces, protocol, parts)
     quality = [pd.read_csv(members[f"{seed}-0"].folder / "quality.csv") for seed in seeds]
-    stages = [members[f"{seed}-{GENERATORS}"].stage_one(lessons) for seed in seeds]
+    generators = [members[f"{seed}-{GENERATORS}"] for seed in seeds]
+    first, learning = generators[0].stage_one(lessons), [each.curve() for each in generators]
     counts = _counted(len(seeds), compared.trainings["fold"].nunique())
     of_all = f"{len(members)} of {len(pieces.members)} pieces are kept"
     about = f"Read from the population {pieces.name}: {counts}; {of_all}."
     read = {pieces.name: {"kept": list(of_seeds), "failed": pieces.failed()}}
-    return Trial(stages, compared, pd.concat(quality), curve, read, about)
+    return Trial(first, learning, compared, pd.concat(quality), curve, read, about)
 
 
 def _counted(seeds: int, folds: int) -> str:

@@ -74,23 +74,24 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
     for member in population.members:
         train_member(member, device="cpu")
     assert [member.seed for member in population.kept()] == names
+    # The page asks the first seed's generators; of a later one nothing starts any more.
+    first, later = population.members[0], population.members[5]
+    assert {file.stem for file in first.weights()} == {"trained", "shuffled"} and len(first.weights()) == 4
+    assert later.weights() == [] and later.fault() == ""
     read = trial_of(parameters, faces, protocol, lessons)
     assert read.read == {"derl": {"kept": names, "failed": {}}} and "10 of 10 pieces" in read.about
     now = trial_of(parameters.model_copy(update={"population": ""}), faces, protocol, lessons)
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
-    assert [stage.seed for stage in read.stages] == [stage.seed for stage in now.stages] == [0, 1]
-    for mine, other in zip(read.stages, now.stages, strict=True):
+    assert read.first.seed == now.first.seed == 0 and len(read.learning) == len(now.learning) == 2
+    for mine, other in zip(read.learning, now.learning, strict=True):
         pd.testing.assert_frame_equal(
-            mine.curve.drop(columns="seconds"),
-            other.curve.drop(columns="seconds"),
-            rtol=1e-4,
-            check_dtype=False,
+            mine.drop(columns="seconds"), other.drop(columns="seconds"), rtol=1e-4, check_dtype=False
         )
-        for name in ("trained", "untrained", "shuffled"):
-            for one, another in zip(
-                mine.generators[name].parameters(), other.generators[name].parameters(), strict=True
-            ):
-                assert (one - another).abs().max() <= another.abs().max() / 250, name
+    for name in ("trained", "untrained", "shuffled"):
+        for one, another in zip(
+            read.first.generators[name].parameters(), now.first.generators[name].parameters(), strict=True
+        ):
+            assert (one - another).abs().max() <= another.abs().max() / 250, name
     columns = ["condition", "seed", "fold", "parameters", "frozen"]
     pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])
     np.testing.assert_array_equal(read.compared.rows, now.compared.rows)
@@ -101,6 +102,16 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
         assert set(study.table["condition"]) == {"all_pairs", "pixel_difference", "cnn", "true_difference"}
         np.testing.assert_allclose(study.probabilities, now.curve.studies[share].probabilities, atol=0.05)
     assert set(read.quality["training"]) == {0, 1} and len(read.quality) == len(now.quality)
+
+
+def test_a_fold_without_its_seed_s_weights_says_how_they_come_back(population):
+    for member in population.members:
+        train_member(member, device="cpu")
+    fold = population.members[6]
+    (fold.folder / "trainings.csv").unlink()
+    assert fold.fault() == "damaged"
+    with pytest.raises(DataError, match=r"1-generators is without weights; .*: remove the folder"):
+        train_member(fold, device="cpu", replace=True)
 
 
 def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
