@@ -124,7 +124,7 @@ CHAPTER = Chapter(
         ("paper", "game"): {"epochs": 1000},
         ("paper", "micro"): {"epochs": 840},
         **on_fer2013("smoke", {"epochs": 1}),
-        **on_fer2013("laptop", {"epochs": 4}),
+        **on_fer2013("laptop", {"epochs": 3}),
         **on_fer2013("paper", {"epochs": 70}),
     },
 )

@@ -131,7 +131,7 @@ CHAPTER = Chapter(
         ("paper", "game"): {"beside": "lab,wild"},
         **parameters.on_fer2013("smoke", {"size": 48, "beside": "wild:24"}),
         **parameters.on_fer2013(
-            "laptop", {"epochs": 8, "batch_size": 128, "beside": "wild:500", "most": 0, "network": "residual"}
+            "laptop", {"epochs": 6, "batch_size": 128, "beside": "wild:500", "most": 0, "network": "residual"}
         ),
         **parameters.on_fer2013("reference", {"subjects": 0, "beside": "lab:600,wild:1600,game:80"}),
         **parameters.on_fer2013("paper", {"beside": "wild"}),
