@@ -143,9 +143,9 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
             else:
                 metrics, precision = _keep_fold(p, faces, lessons, stage, int(what), folder, device)
         record = origin_of(piece, faces, device) | {"precision": precision.to_json()}
-        kept = seal(folder, record | cost_since(started) | metrics)
+        summary = seal(folder, record | cost_since(started) | metrics)
     _give_up_weights(piece)
-    return kept
+    return summary
 
 
 def _give_up_weights(piece: Piece) -> None:

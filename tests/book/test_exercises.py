@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 from fer_lib.faces.registry import REGISTRY, named_source
 from ferbook import paths
 from ferbook.beside import REFERENCE
-from ferbook.book import chapters, find_chapter, suite
+from ferbook.book import chapters, find_chapter, suite, with_upstream
 from ferbook.cli import command_line
 from ferbook.errors import FerError
 from ferbook.notebook import code_cells, read_notebook
@@ -54,11 +54,26 @@ def command_fault(text):
         Request(given.get("profile") or suite().profile, asked).check()
         for name in named:
             find_chapter(name)
-        fields = {field for name in named for field in chapters()[name].parameters.model_fields}
-        missing = [name for name in asked if name.rpartition(".")[2] not in fields] if named else []
+        of_chapter = {name: set(each.parameters.model_fields) for name, each in chapters().items()}
+        missing = [name for name in asked if named and not _is_field(name, named, of_chapter)]
     except FerError as fault:
         return f"{text}: {fault}"
-    return f"{text}: the chapter has no {missing[0]}" if missing else ""
+    if missing:
+        return f"{text}: the chapter has no {missing[0]}"
+    # Without its chapter's name a parameter is changed in the chapters upstream, too.
+    reached = [
+        f"{name} of {each.name}"
+        for each in (with_upstream(named) if named else ())
+        for name in asked
+        if each.name not in named and name in set(each.parameters.model_fields) - {"faces"}
+    ]
+    return f"{text}: changes {reached[0]} as well" if reached else ""
+
+
+def _is_field(parameter, named, fields):
+    """Whether a chapter that the ``parameter`` names, or one of those that are ``named``, has it."""
+    chapter, _, name = parameter.rpartition(".")
+    return any(name in fields.get(each, ()) for each in ([chapter] if chapter else named))
 
 
 def names_of(code):
@@ -129,3 +144,10 @@ def test_what_is_not_there_is_told():
     for number, word in enumerate(("nobody", "subject", "nun", "kept", "wilt", "none.py", "fa", "--face")):
         assert word in told[number]
     assert len(told) == 8
+
+
+def test_a_parameter_that_changes_a_chapter_upstream_as_well_is_told():
+    assert command_fault("ferbook run micro_expressions -p epochs=200").endswith(
+        "changes epochs of training as well"
+    )
+    assert not command_fault("ferbook run micro_expressions -p micro_expressions.epochs=200")
