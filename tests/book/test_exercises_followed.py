@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ferbook import paths
 from ferbook.book import chapters
 from ferbook.notebook import read_notebook
 from tests.book.test_exercises import exercises
@@ -99,15 +100,20 @@ def follow(smoke_clone, tmp_path):
             [sys.executable, "-c", EXECUTE, "in.ipynb", "out.ipynb", json.dumps(settings)],
             cwd=folder,
             env=smoke_clone.environment
-            | {"FER_OUTPUT": str(folder), "FER_RUN": str(smoke_clone.root / "runs" / "smoke")},
+            | {
+                "PYTHONPATH": str(paths.root()),  # with the networks that are kept there
+                "FER_OUTPUT": str(folder),
+                "FER_RUN": str(smoke_clone.root / "runs" / "smoke"),
+            },
             capture_output=True,
             text=True,
             check=True,
         )
-        last = nbformat.read(folder / "out.ipynb", as_version=4).cells[len(kept) - len(page.cells) :]
+        cells = nbformat.read(folder / "out.ipynb", as_version=4).cells
+        typed = [cell for cell in cells if cell.cell_type == "code"][-len(added) :] if added else []
         texts = [
             "".join(each.text for each in cell.get("outputs", ()) if each.output_type == "stream")
-            for cell in (last if added else ())
+            for cell in typed
         ]
         return Followed(folder, texts, executed.stdout.strip())
 
@@ -274,7 +280,7 @@ def test_a_training_against_itself_differs_by_nothing_and_unpaired_by_luck(follo
     pair = "first, second = np.eye(len(scores.table))[{}]"
     added = [
         text
-        for rows in ([[0, -1]], [[0, 0]])
+        for rows in ([0, -1], [0, 0])
         for text in (source("structure_and_loss", "paired", (line, f"{line}\n{pair.format(rows)}")), shown)
     ]
     two, same = follow("structure_and_loss", until="paired-assert", added=added).texts[1::2]
