@@ -92,11 +92,12 @@ class Piece(Member):
     def generators(self, lessons: Lessons) -> StageOne:
         """Those that a fold starts from. Raises DataError where they are not kept."""
         piece = Piece(self.population, f"{self.seed.partition('-')[0]}-{GENERATORS}")
-        fault = piece.fault() or ("" if piece.weights() else "without weights")
-        if fault:
+        if fault := piece.fault():
+            raise DataError(f"{piece.folder} is {fault}; a fold starts from its seed's generators")
+        if not piece.weights():
             raise DataError(
-                f"{piece.folder} is {fault}; a fold starts from its seed's generators: remove the folder, "
-                "and it is trained anew"
+                f"{piece.folder} is without weights, which went when its seed was whole; a fold starts from "
+                "its seed's generators: remove the folder, and it is trained anew"
             )
         return piece.stage_one(lessons)
 
@@ -152,12 +153,11 @@ def _give_up_weights(piece: Piece) -> None:
     """Remove the weights that no page asks and no piece starts from any more: those of the seed of ``piece``,
     where it is not the first and all its pieces are there.
     """
-    members = {each.seed: each for each in piece.population.members}
-    seed = piece.seed.partition("-")[0]
-    own = [each for name, each in members.items() if name.partition("-")[0] == seed]
-    if next(iter(members)) in (each.seed for each in own) or any(each.fault() for each in own):
+    seed, population = piece.seed.partition("-")[0], piece.population
+    own = [each for each in population.members if each.seed.partition("-")[0] == seed]
+    if seed == str(population.parameters.seed) or any(each.fault() for each in own):
         return
-    generators = members[f"{seed}-{GENERATORS}"]
+    generators = own[0]
     weights, record = generators.weights(), generators.done()
     gone = {file.name for file in weights}
     files = {name: digest for name, digest in record["files"].items() if name not in gone}

@@ -17,9 +17,12 @@ import pandas as pd
 import pytest
 
 from ferbook import paths
+from ferbook.beside import REFERENCE
 from ferbook.book import chapters
 from ferbook.notebook import read_notebook
+from ferbook.store import open_run
 from tests.book.test_exercises import exercises
+from tests.book.test_pages_assert import EXECUTE
 
 RANGE = r"(-?\d+\.\d) to (-?\d+\.\d) points"
 
@@ -40,16 +43,6 @@ ELSEWHERE = {
 }
 """Chapter and number of each exercise that is not followed here -> why, or where it is."""
 
-EXECUTE = """
-import os, sys
-import papermill
-source, target, parameters = sys.argv[1:]
-try:
-    papermill.execute_notebook(source, target, __import__("json").loads(parameters), progress_bar=False)
-except papermill.PapermillExecutionError as fault:
-    print(fault.ename)
-"""
-
 
 @dataclass(frozen=True)
 class Followed:
@@ -59,12 +52,15 @@ class Followed:
     texts: list[str]
     fault: str
 
+    @property
+    def metrics(self):
+        return json.loads((self.folder / "metrics.json").read_text())
+
     def number(self, name):
-        return json.loads((self.folder / "metrics.json").read_text())[name]["value"]
+        return self.metrics[name]["value"]
 
     def width(self, name):
-        estimate = json.loads((self.folder / "metrics.json").read_text())[name]
-        return estimate["high"] - estimate["low"]
+        return self.metrics[name]["high"] - self.metrics[name]["low"]
 
     def figure(self, name):
         return pd.read_csv(self.folder / "figures" / f"{name}.csv")
@@ -294,8 +290,8 @@ def test_losses_on_features_differ_by_the_size_of_seeds(follow):
         "structure_and_loss", kept=False, structures="vgg,residual", losses="cross_entropy,centre,island"
     )
     differences = own.figure("differences").query("factor == 'loss' and within == 'all'")
-    assert list(differences["name"]) == ["centre", "island"] and (differences["low"] <= 0).all()
-    assert (differences["high"] >= 0).all()
+    assert own.fault == "" and list(differences["name"]) == ["centre", "island"]
+    assert differences["difference"].abs().max() < 10, "points; of seeds three have about 6"
 
 
 @follows("structure_and_loss", 4)
@@ -334,9 +330,13 @@ def test_where_faces_stand_alike_strong_augmentation_slows_learning(follow):
 
 
 @follows("transfer", 1)
-def test_the_way_back_loses_something_else(follow, page):
-    own, other = follow("transfer", faces="wild", beside="lab:24"), page("transfer")
-    assert own.fault == "" and own.number("transfer_drop") != other.number("transfer_drop")
+def test_the_way_back_loses_something_else(follow):
+    own = follow("transfer", faces="wild", beside="lab:24")
+    assert own.fault == "" and {"transfer_drop", "worst_pair_over_half"} <= {*own.metrics}
+    # How much is seen in networks that have learned: those of the reference.
+    pairs = pd.read_csv(open_run(REFERENCE).result("transfer").folder / "figures" / "pairs.csv")
+    lost = -pairs.set_index(["trained_on", "tested_on"])["difference"]
+    assert 0 < lost["wild", "lab"] < lost["lab", "wild"], "the more varied set loses less"
 
 
 @follows("transfer", 2)

@@ -110,7 +110,7 @@ def test_a_fold_without_its_seed_s_weights_says_how_they_come_back(population):
     fold = population.members[6]
     (fold.folder / "trainings.csv").unlink()
     assert fold.fault() == "damaged"
-    with pytest.raises(DataError, match=r"1-generators is without weights; .*: remove the folder"):
+    with pytest.raises(DataError, match=r"1-generators is without weights, .*: remove the folder"):
         train_member(fold, device="cpu", replace=True)
 
 
