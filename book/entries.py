@@ -218,11 +218,11 @@ def keep(name, pickled):
     networks[name] = pickle.loads(pickled.tobytes())
 
 def ask_entry(*given):
-    told = method(*(networks.get(each, each) if isinstance(each, str) else each for each in given))
-    told = told.detach().cpu().numpy() if isinstance(told, torch.Tensor) else told
-    if isinstance(told, np.ndarray) and told.ndim == 3 and told.dtype == np.float64:
-        return told.astype(np.float32)  # half as long
-    return told
+    returned = method(*(networks.get(each, each) if isinstance(each, str) else each for each in given))
+    returned = returned.detach().cpu().numpy() if isinstance(returned, torch.Tensor) else returned
+    if isinstance(returned, np.ndarray) and returned.ndim == 3 and returned.dtype == np.float64:
+        return returned.astype(np.float32)  # half as long
+    return returned
 """
 """What runs in the sandbox beside an entry, whose process it shares: nothing in it is to be trusted."""
 
@@ -251,7 +251,7 @@ class SealedEntry:
                 "named": ", ".join(kind.arguments),
             }
             inside = _INSIDE.format(threads=torch.get_num_threads(), **settings)
-            self._told(self._worker.ask(do="cell", source=inside))
+            self._answer_value(self._worker.ask(do="cell", source=inside))
             source = self.file.read_text(encoding="utf-8")
             if fault := self._asked("read_entry", source, self.file.name):
                 raise DataError(f"{self.file}: {fault}")
@@ -278,13 +278,13 @@ class SealedEntry:
 
     def _asked(self, name: str, *arguments: object) -> object:
         codes = [encode(each) for each in arguments]
-        return self._told(self._worker.ask(do="call", name=name, args=codes, kwargs={}))
+        return self._answer_value(self._worker.ask(do="call", name=name, args=codes, kwargs={}))
 
-    def _told(self, answer: dict) -> object:
+    def _answer_value(self, answer: dict) -> object:
         if not answer:
             raise DataError(f"{self.file}: {self._worker.ended}")
         if "raised" in answer:
-            raise DataError(f"{self.file}: {_raised(str(answer['raised']), str(answer.get('told')))}")
+            raise DataError(f"{self.file}: {_raised(str(answer['raised']), str(answer.get('message')))}")
         if "value" not in answer:
             raise DataError(f"{self.file}: it returned {answer.get('odd', 'what is too long')}")
         try:

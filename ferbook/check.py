@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -183,13 +184,17 @@ def _execute_again(
 
 
 def _quickest(results: Sequence[ChapterResult], within: float) -> set[str]:
-    """The chapters that took least, as many as took ``within`` seconds together; damaged ones aside."""
-    seconds = {
-        result.chapter: result.record().get("seconds", 0.0) for result in results if not result.faults()
-    }
+    """The chapters that took least, as many as took ``within`` seconds together."""
+    seconds = {result.chapter: result.record().get("seconds", 0.0) for result in results}
     order = sorted(seconds, key=seconds.__getitem__)
     totals = accumulate(seconds[name] for name in order)
     return {name for name, total in zip(order, totals, strict=True) if total <= within}
+
+
+def _side_by_side(results: Sequence[ChapterResult]) -> int:
+    """How many of the chapters the processor takes at once, each with the threads that it was made with."""
+    threads = max((result.record().get("threads") or 1 for result in results), default=1)
+    return max(1, (os.cpu_count() or 1) // threads)
 
 
 def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) -> dict[str, object]:
@@ -244,5 +249,9 @@ def check_run(
     selection = names or parameters
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     names = [chapter.name for chapter in chapters]
-    again = set(names) if within is None else _quickest([run.result(name) for name in names], within)
-    return [_check_chapter(chapter, run, chapter.name in again, skip_checked) for chapter in chapters]
+    whole = [result for name in names if not (result := run.result(name)).faults()]
+    again = set(names) if within is None else _quickest(whole, within)
+    with ThreadPoolExecutor(_side_by_side(whole)) as pool:
+        return list(
+            pool.map(lambda each: _check_chapter(each, run, each.name in again, skip_checked), chapters)
+        )

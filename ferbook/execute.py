@@ -104,7 +104,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         os.environ[RUN_VARIABLE] = str(run.folder)
         os.environ[STEPS_VARIABLE] = str(run.steps_file(chapter.name))
         # What libraries say to their authors would stand on the page, with a machine's path.
-        os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning")
         target = staging / f"{chapter.name}.ipynb"
         began, commit = time.monotonic(), git_commit()
         try:

@@ -72,7 +72,7 @@ class _Scale:
         even = all(abs(first + step * (_value(name) - low) - place) < 1 for place, name in self.places)
         return (first - step * low, step) if even else None
 
-    def told(self, place: float, room: float) -> str:
+    def text(self, place: float, room: float) -> str:
         """The number at a place, of the CSV where one lies there, by a step that ``room`` points can show; or
         the nearest name.
         """
@@ -278,18 +278,18 @@ def _interval(panel: _Panel, way: str, place: tuple[float, float]) -> str:
             if level and first - _NEAR <= place[along] <= last + _NEAR:
                 room = right - left if way == "x" else bottom - top
                 low, high = (
-                    panel.scales[way].told(end, room)
+                    panel.scales[way].text(end, room)
                     for end in ((first, last) if way == "x" else (last, first))
                 )
                 return f" ({low.removesuffix(' %')} to {high})"
     return ""
 
 
-def _told(panel: _Panel, place: tuple[float, float], series: str) -> str:
+def _mark_text(panel: _Panel, place: tuple[float, float], series: str) -> str:
     """What a mark says: its row, its series and its value with the interval; or its values on both axes."""
     left, top, right, bottom = panel.frame
     x, y = panel.scales["x"], panel.scales["y"]
-    across, down = x.told(place[0], right - left), y.told(place[1], bottom - top)
+    across, down = x.text(place[0], right - left), y.text(place[1], bottom - top)
     if x.line and y.line:
         subject = ", ".join(filter(None, (panel.title if y.label else "", series)))
         values = f"{x.label or 'across'} {across}; {y.label or panel.title or 'up'} {down}"
@@ -321,7 +321,7 @@ def _attributes(words: str) -> str:
     return f' class="hover" tabindex="-1" role="img" aria-label="{html.escape(words)}"'
 
 
-def told_elements(svg: bytes, csv: str = "") -> dict[int, tuple[str, str]]:
+def element_marks(svg: bytes, csv: str = "") -> dict[int, tuple[str, str]]:
     """Of the drawn elements of a figure, counted in the order of its file: the attributes by which a mark
     says its value and a panel's ground where a number lies, and what comes before a line to tell its own.
     """
@@ -341,14 +341,14 @@ def told_elements(svg: bytes, csv: str = "") -> dict[int, tuple[str, str]]:
         if lines and all(scale.line or scale.places for scale in panel.scales.values()):
             for element, place in _marks(panel):
                 additions[order[element]] = (
-                    _attributes(_told(panel, place, series.get(_look(element), ""))),
+                    _attributes(_mark_text(panel, place, series.get(_look(element), ""))),
                     "",
                 )
             for element, places in _lines(panel):
                 name = series.get(_look(element), "")
                 spots = (
                     f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="3"'
-                    f"{_attributes(_told(panel, place, name))}></circle>"
+                    f"{_attributes(_mark_text(panel, place, name))}></circle>"
                     for place in places
                 )
                 additions[order[element]] = ("", "".join(spots))
@@ -361,7 +361,7 @@ def on_page(markup: str, svg: bytes, csv: str = "") -> str:
     values, and its colours follow the page's. What a chapter has said of its marks by itself stays.
     """
     additions = (
-        told_elements(svg, csv) if len(_TAG.findall(svg.decode())) == len(_TAG.findall(markup)) else {}
+        element_marks(svg, csv) if len(_TAG.findall(svg.decode())) == len(_TAG.findall(markup)) else {}
     )
     places = iter(range(len(_TAG.findall(markup))))
 

@@ -91,11 +91,11 @@ def _definitions(page: str) -> dict[str, str]:
 def _explained(page: str, definitions: Mapping[str, str]) -> str:
     """``page`` with each word's definition at every link to it, which a script shows."""
 
-    def told(match: re.Match) -> str:
+    def definition_mark(match: re.Match) -> str:
         definition = definitions.get(match[2])
         return f'{match[1]} data-told="{definition}"' if definition else match[0]
 
-    return _TERM.sub(told, page)
+    return _TERM.sub(definition_mark, page)
 
 
 def _text(page: str) -> str:

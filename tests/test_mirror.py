@@ -17,6 +17,7 @@ ACROSS = {
     "book/test_recomputed": "numbers of the reference, by numpy alone",
     "book/test_exercises": "what the exercises of all pages quote",
     "book/test_exercises_followed": "what the exercises of all pages say is to be expected",
+    "book/test_exercises_licensed": "what those say that need a set under licence; and that all are followed",
     "book/test_whole_suite": "the two commands in a clone",
     "fer_lib/faces/readers/test_clips_round_trip": "writers and readers of clips together",
     "fer_lib/faces/readers/test_damage": "every layout, damaged",

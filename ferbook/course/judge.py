@@ -102,7 +102,7 @@ class Bench:
         kind = str(answer["raised"])
         if self.silent:
             return kind if kind in _KINDS else "another error"
-        return f"{kind[:100]}: {answer.get('told', '')}"[:LONGEST_MESSAGE]
+        return f"{kind[:100]}: {answer.get('message', '')}"[:LONGEST_MESSAGE]
 
     def give(self, code: str) -> None:
         """Run a cell that all students have alike on this side."""

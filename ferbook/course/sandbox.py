@@ -253,7 +253,7 @@ def choose_isolation(
                 breaches = (
                     process.ask(do="value", name="found").get("value") if "raised" not in answer else None
                 )
-                message = process.ended or f"{answer.get('raised')}: {answer.get('told')}"
+                message = process.ended or f"{answer.get('raised')}: {answer.get('message')}"
         if breaches is None:
             faults.append(f"{name}: {message} {' '.join(process.printed().split())[-300:]}".strip())
         elif breaches != ["list"]:

@@ -139,7 +139,7 @@ def main() -> None:
             else:
                 answer |= _data(names[message["name"]])
         except BaseException as fault:  # whatever a student's code raises is an answer
-            answer |= {"raised": type(fault).__name__, "told": _told(fault)}
+            answer |= {"raised": type(fault).__name__, "message": _message(fault)}
         text = json.dumps(answer)
         answers.write(
             (text if len(text) < LONGEST else json.dumps({"id": message["id"], "long": True})).encode()
@@ -152,10 +152,10 @@ def _data(value: object) -> dict[str, object]:
     try:
         return {"value": encode(value)}
     except TypeError as fault:
-        return {"odd": _told(fault)}
+        return {"odd": _message(fault)}
 
 
-def _told(fault: BaseException) -> str:
+def _message(fault: BaseException) -> str:
     try:
         return str(fault)[:2000]
     except BaseException:

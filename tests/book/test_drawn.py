@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ferbook import paths
-from ferbook.marks import told_elements
+from ferbook.marks import element_marks
 from ferbook.text import MINUS
 
 DRAWN = sorted((paths.root() / "runs/reference").glob("*/figures/*.svg"))
@@ -40,7 +40,7 @@ def name_of(file: Path) -> str:
 
 
 def said(file: Path) -> list[str]:
-    told = told_elements(file.read_bytes(), file.with_suffix(".csv").read_text(encoding="utf-8")).values()
+    told = element_marks(file.read_bytes(), file.with_suffix(".csv").read_text(encoding="utf-8")).values()
     return [
         html.unescape(words) for pair in told for words in re.findall('aria-label="([^"]*)"', "".join(pair))
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ferbook import paths
+from ferbook.beside import REFERENCE
 from ferbook.book import book, chapters, forget, pages_of_toc
 from ferbook.build import check_toc
 from ferbook.figures import key_figure, require_figures
@@ -20,6 +21,7 @@ from ferbook.notebook import (
     require_parameters_cell,
     tags,
 )
+from ferbook.store import open_run
 
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
 """Code cells of a page; lines of a cell, without its imports; characters of a line."""
@@ -272,3 +274,18 @@ def test_no_chapter_reads_the_numbers_of_another_page():
     """A chapter is not made again where only those change (``ferbook.store.ChapterResult.handed_on``)."""
     files = [file for kind in ("*.py", "*.ipynb") for file in (paths.root() / "book").rglob(kind)]
     assert [f for f in files if re.search(r"upstream\([^)]*\)\.(metrics|table|record)", f.read_text())] == []
+
+
+def warnings_on(notebook):
+    """What an executed page shows that libraries meant for their authors, cell by cell."""
+    return [
+        f"{cell.id}: {output.text}"
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+
+
+@every_chapter
+def test_no_warning_stands_on_a_page_of_the_reference(chapter):
+    assert warnings_on(read_notebook(open_run(REFERENCE).result(chapter.name).notebook)) == []

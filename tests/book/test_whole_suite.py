@@ -12,6 +12,7 @@ import yaml
 from ferbook.book import chapters as known_chapters
 from ferbook.notebook import COMPARED_TAG, faults_of_execution
 from ferbook.offline import external_requests
+from tests.book.test_notebooks import warnings_on
 
 pytestmark = pytest.mark.whole_suite
 
@@ -28,7 +29,7 @@ def built(smoke_clone):
 def test_a_chapter_leaves_everything_the_store_promises(smoke_clone, chapter):
     folder = smoke_clone.result("smoke", chapter.name)
     notebook = nbformat.read(folder / f"{chapter.name}.ipynb", as_version=4)
-    assert faults_of_execution(notebook) == []
+    assert faults_of_execution(notebook) == [] and warnings_on(notebook) == []
     stored = (folder / f"{chapter.name}.ipynb").read_text()
     assert str(smoke_clone.root) not in stored and "site-packages" not in stored, "a machine's path is stored"
     metrics = json.loads((folder / "metrics.json").read_text())

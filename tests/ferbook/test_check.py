@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,10 +51,10 @@ def test_missing_and_new_metrics_are_told():
 
 
 def test_the_quickest_are_executed_again_as_many_as_there_is_time_for():
-    def stored(name, seconds, faults=()):
-        return SimpleNamespace(chapter=name, record=lambda: {"seconds": seconds}, faults=lambda: list(faults))
+    def stored(name, seconds):
+        return SimpleNamespace(chapter=name, record=lambda: {"seconds": seconds})
 
-    results = [stored("long", 50), stored("short", 10), stored("mean", 30), stored("torn", 1, ["damaged"])]
+    results = [stored("long", 50), stored("short", 10), stored("mean", 30)]
     for within, names in {
         0: set(),
         39: {"short"},
@@ -190,3 +191,17 @@ def test_a_run_of_some_chapters_is_checked_in_these(finished, monkeypatch):
     finished.write_record({"request": asked, "changed": "now"})
     assert [row["chapter"] for row in check_run(finished, [])] == ["faces", "training"] != everything
     assert [row["chapter"] for row in check_run(finished, ["derl"])] == ["derl"]
+
+
+@pytest.mark.parametrize(("cores", "meet"), [(6, True), (5, False)])
+def test_chapters_are_executed_side_by_side_as_far_as_their_threads_leave_room(
+    finished, monkeypatch, cores, meet
+):
+    both = threading.Barrier(2)
+    monkeypatch.setattr(check, "_check_chapter", lambda *_: {"met": both.wait(timeout=10 if meet else 0.1)})
+    monkeypatch.setattr(check.os, "cpu_count", lambda: cores)  # of three threads each was made
+    if meet:
+        assert {row["met"] for row in check_run(finished, ["faces", "training"])} == {0, 1}
+    else:
+        with pytest.raises(threading.BrokenBarrierError):
+            check_run(finished, ["faces", "training"])

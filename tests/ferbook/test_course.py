@@ -431,8 +431,8 @@ def test_where_a_hidden_input_was_sent_few_kinds_of_errors_are_named():
     names = [name for name, each in vars(builtins).items() if isinstance(each, type)]
     silent, telling = Bench(None, {}), Bench(None, {}, silent=False)
     assert len({silent.said({"raised": name}) for name in [*names, "Bit0", "Bit1"]}) == 7
-    assert silent.said({"raised": "Bit1", "told": "[4 1]"}) == "another error"
-    assert telling.said({"raised": "Bit1", "told": "[4 1]"}) == "Bit1: [4 1]"
+    assert silent.said({"raised": "Bit1", "message": "[4 1]"}) == "another error"
+    assert telling.said({"raised": "Bit1", "message": "[4 1]"}) == "Bit1: [4 1]"
 
 
 def test_a_withheld_module_that_does_not_exist_is_named(copy):
