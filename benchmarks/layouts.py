@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ import pandas as pd
 import torch
 
 from fer_lib.faces.export import export_faces
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import EMOTIONS, SIX, FaceSet
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
 from fer_lib.train.device import device_name
@@ -45,8 +46,7 @@ POOL = 60
 FOLDS = re.compile(r"chapter (\w+): .*-p folds=2")
 """What a chapter says before it runs where a set has too few people to test on: the advice is followed."""
 
-SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-MICRO = ("happiness", "disgust", "surprise", "repression", "other")
+MICRO_CLASSES = ("happiness", "disgust", "surprise", "repression", "other")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ EXTENTS: Mapping[str, Extent] = {
     "ckplus": Extent(123, 593, 18, (*SIX, "contempt")),
     "tfd": Extent(400, 4_178, 1, (*SIX, "neutral"), unlabelled=98_058),
     "jaffe": Extent(10, 213, 1, (*SIX, "neutral")),
-    "casme2": Extent(26, 255, 67, MICRO),
+    "casme2": Extent(26, 255, 67, MICRO_CLASSES),
     "samm": Extent(29, 159, 74, ("anger", "happiness", "surprise", "contempt", "other")),
     "mmi": Extent(31, 208, 60),
     "oulu_casia": Extent(80, 480, 22),
@@ -89,8 +89,8 @@ def published_size(name: str, share: float = 1.0) -> FaceSet:
     count = max(round(extent.sequences * share), extent.people)
     sequence, frame = np.divmod(np.arange(count * extent.frames), extent.frames)
     person, turn = sequence % extent.people, sequence // extent.people
-    shown = np.array(extent.emotions, dtype=object)[turn % len(extent.emotions)]
-    emotion = np.where((frame == 0) & (extent.frames > 1), "neutral", shown)
+    turns = np.array(extent.emotions, dtype=object)[turn % len(extent.emotions)]
+    emotion = np.where((frame == 0) & (extent.frames > 1), "neutral", turns)
     rows = _pictures(pool, person, emotion, frame)
     units = pool.table[list(pool.aus)].iloc[rows].reset_index(drop=True)
     names = pd.Series(person).map("lab-{:03d}".format)
@@ -129,50 +129,61 @@ def _pictures(pool: FaceSet, person: np.ndarray, emotion: np.ndarray, frame: np.
     return rows
 
 
+_WATCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(f"\\n{code} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}")
+"""
+"""Says how a command ended, and the largest resident memory of any of its processes, KiB. A small process of
+its own: what is started by a large one counts as large as that, since it began as its copy.
+"""
+
+
 def ended(words: list[str], environment: Mapping[str, str]) -> tuple[dict[str, object], str]:
     """Run ``ferbook`` with ``words`` in the repository: why it failed where it did, ``seconds``, and
     ``peak_mib`` of the largest of its processes; and what it printed.
     """
-    with tempfile.TemporaryFile("w+") as log:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ferbook.cli", *words],
-            cwd=paths.root(),
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        log.seek(0)
-        text = log.read()
-    code = process.returncode = os.waitstatus_to_exitcode(status)
+    began = time.perf_counter()
+    answer = subprocess.run(
+        [sys.executable, "-S", "-c", _WATCH, sys.executable, "-m", "ferbook.cli", *words],
+        cwd=paths.root(),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    text, _, last = answer.stdout.rstrip().rpartition("\n")
+    code, kibibytes = map(int, last.split())
     reasons = [line for line in text.splitlines() if line.startswith("ferbook: ")]
     facts = {
         "outcome": "done" if code == 0 else " ".join(reasons)[:300] or f"exit {code}",
         "seconds": round(time.perf_counter() - began, 1),
-        "peak_mib": round(usage.ru_maxrss / 2**10),
+        "peak_mib": round(kibibytes / 2**10),
     }
     return facts, text
 
 
-def trial(name: str, share: float) -> list[dict[str, object]]:
-    """The rows of one layout: reading it, and each chapter."""
+def trial(name: str, share: float, cache: Path) -> list[dict[str, object]]:
+    """The rows of one layout: reading it, and each chapter. Rendered faces are kept in ``cache``."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"FER_RUNS": f"{folder}/runs", "FER_CACHE": f"{folder}/cache"}
+        environment = os.environ | {"FER_RUNS": f"{folder}/runs", "FER_CACHE": str(cache)}
         if name in EXTENTS:
             environment["FER_DATA"] = f"{folder}/data"
             export_faces(published_size(name, share), name, Path(folder, "data"))
         reading, text = ended(["data", "describe", name, "--json"], environment)
         rows = [{"chapter": "reading"} | reading]
         for chapter in chapters():
-            asked = ["run", chapter, "--profile", "smoke", "--faces", name, "--run", "layout", "--cores", "1"]
-            facts, _ = ended(asked, environment)
+            command = ["run", chapter, "--faces", name, "--profile", "smoke", "--cores", "1", "--run"]
+            facts, _ = ended([*command, "layout"], environment)
             if advice := FOLDS.search(facts["outcome"]):
-                facts, _ = ended([*asked, "-p", f"{advice[1]}.folds=2"], environment)
+                facts, _ = ended([*command, "folds", "-p", f"{advice[1]}.folds=2"], environment)
                 facts["outcome"] += " with folds=2"
             rows.append({"chapter": chapter} | facts)
-        counts = json.loads(text)["pictures and people by split and emotion"]["pictures"]
-        return [{"layout": name, "pictures": counts["total"]} | row for row in rows]
+    for own in (cache / "faces").glob(f"{name}-*"):
+        shutil.rmtree(own)
+    counts = json.loads(text)["pictures and people by split and emotion"]["pictures"]
+    return [{"layout": name, "pictures": counts["total"]} | row for row in rows]
 
 
 def main() -> None:
@@ -182,15 +193,16 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    for name in args.layouts:
-        device = device_name(torch.device("cpu"))
-        about = {"share": args.share, "device": device, "when": now(), "commit": git_commit()}
-        rows = pd.DataFrame([row | about for row in trial(name, args.share)])
-        print(rows.drop(columns=[*about]).to_string(index=False), flush=True)
-        if args.out:
-            table = pd.read_csv(args.out) if args.out.exists() else rows.iloc[:0]
-            table = pd.concat([table[table["layout"].ne(name)], rows], ignore_index=True)
-            write_atomically(args.out, table.to_csv(index=False))
+    with tempfile.TemporaryDirectory() as cache:
+        for name in args.layouts:
+            device = device_name(torch.device("cpu"))
+            about = {"share": args.share, "device": device, "when": now(), "commit": git_commit()}
+            rows = pd.DataFrame([row | about for row in trial(name, args.share, Path(cache))])
+            print(rows.drop(columns=[*about]).to_string(index=False), flush=True)
+            if args.out:
+                table = pd.read_csv(args.out) if args.out.exists() else rows.iloc[:0]
+                table = pd.concat([table[table["layout"].ne(name)], rows], ignore_index=True)
+                write_atomically(args.out, table.to_csv(index=False))
 
 
 if __name__ == "__main__":

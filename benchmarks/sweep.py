@@ -25,14 +25,14 @@ from contest import machine, options, print_ratio
 from ferbook import paths
 from ferbook.records import read_json
 
-CHAPTER = "structure_and_loss"
+SWEPT = "structure_and_loss"
 
 
-def sweep(runs: int, workers: int) -> tuple[float, float]:
+def sweep_seconds(runs: int, workers: int) -> tuple[float, float]:
     """Seconds that passed, and the sum of the chapters' own."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"FER_RUNS": folder, "OMP_NUM_THREADS": "1", "FER_THREADS": "1"}
-        command = ["sweep", CHAPTER, "--profile", "smoke", "-p", f"seed=0..{runs - 1}", "-p", "kept=false"]
+        command = ["sweep", SWEPT, "--profile", "smoke", "-p", f"seed=0..{runs - 1}", "-p", "kept=false"]
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "ferbook.cli", *command, "--cores", str(workers), "--name", "timed"],
@@ -42,7 +42,7 @@ def sweep(runs: int, workers: int) -> tuple[float, float]:
             check=True,
         )
         passed = time.perf_counter() - began
-        records = [read_json(file) for file in Path(folder).glob(f"**/{CHAPTER}/record.json")]
+        records = [read_json(file) for file in Path(folder).glob(f"**/{SWEPT}/record.json")]
         assert len(records) == runs
         return passed, sum(record["seconds"] for record in records)
 
@@ -54,13 +54,13 @@ def main() -> None:
     rows = []
     for turn in range(args.repeats + 1):
         counts = (1, args.workers) if turn % 2 else (args.workers, 1)
-        seconds = {count: sweep(args.runs, count) for count in counts}
+        seconds = {count: sweep_seconds(args.runs, count) for count in counts}
         alone, own = seconds[1]
         rows.append(
             {"one worker": alone, f"{args.workers} workers": seconds[args.workers][0], "own work": own}
         )
     passed = pd.DataFrame(rows[1:])
-    print(f"{args.runs} runs of {CHAPTER}, {machine('cpu')}")
+    print(f"{args.runs} runs of {SWEPT}, {machine('cpu')}")
     print(passed.median().to_string(float_format="{:.1f} s".format))
     print(
         f"{(passed['one worker'] - passed['own work']).median() / args.runs:.1f} s a run beside its own work"

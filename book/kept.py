@@ -106,7 +106,7 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    found = reference_results()
+    results = reference_results()
     for name, part in KEPT_PARTS.items():
-        content = {"key": part.key(found), "text": part.text(found)}
+        content = {"key": part.key(results), "text": part.text(results)}
         (FOLDER / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from fer_lib.stats.calibration import calibration_error, reliability
 from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, mean_score, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.evaluate import majority_share
+from fer_lib.train.flatness import last_fifth
 from fer_lib.train.study import Study
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
@@ -38,7 +39,8 @@ class Comparison:
 
     ``labels`` and ``groups`` (N,): the true classes, and codes that are equal for pictures that are not
     independent. ``majority``: the share of the tested pictures that show the commonest class of the training
-    split. ``about``: what was tested, for readers.
+    split. ``about``: what was tested, for readers. ``curves``: of each training, as in
+    ``train.curve.Training``, where they are kept.
     """
 
     scores: TrainingScores
@@ -47,6 +49,7 @@ class Comparison:
     groups: np.ndarray
     majority: float
     about: str
+    curves: Sequence[pd.DataFrame] = ()
 
     @property
     def right(self) -> np.ndarray:
@@ -95,9 +98,8 @@ def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Compa
         f"{record['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
         f"{len(pictures):,} tested; {len(members)} networks that are kept"
     )
-    return Comparison(
-        scores, probabilities, labels, groups, float(np.mean(labels == np.argmax(counts))), about
-    )
+    majority, curves = float(np.mean(labels == np.argmax(counts))), [each.curve() for each in members]
+    return Comparison(scores, probabilities, labels, groups, majority, about, curves)
 
 
 def _member_row(member: Member) -> dict[str, object]:
@@ -180,8 +182,8 @@ def difference_table(scores: TrainingScores) -> Table | None:
     """Paired differences of test accuracy: each loss, and each structure, minus the plain one.
 
     Columns: ``factor`` (``loss`` or ``structure``), ``name``, ``reference``, ``within`` (a level of the other
-    factor, or ``all`` for their mean), ``difference``, an estimate in percentage points. None where both
-    factors have one level only.
+    factor, or ``all`` for the mean over those in which both were trained), ``difference``, an estimate in
+    percentage points. None where both factors have one level only.
     """
     table, rows = scores.table, []
     for factor, other in (("loss", "structure"), ("structure", "loss")):
@@ -189,7 +191,7 @@ def difference_table(scores: TrainingScores) -> Table | None:
         for within in (OF_ALL, *(others if len(others) > 1 else ())):
             here = table[other].eq(within) | (within == OF_ALL)
             for name in names[names != plain]:
-                sides = [here & table[factor].eq(level) for level in (name, plain)]
+                sides = [here & side for side in pair_of(scores, factor, name, plain)]
                 if all(side.any() for side in sides):
                     rows.append([factor, name, plain, within, _difference(scores, *sides)])
     differences = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
@@ -197,11 +199,29 @@ def difference_table(scores: TrainingScores) -> Table | None:
     return Table(differences, caption, tolerance=MOVES) if rows else None
 
 
+def pair_of(scores: TrainingScores, factor: str, first: str, second: str) -> tuple[pd.Series, pd.Series]:
+    """Which trainings stand for the levels ``first`` and ``second`` of a ``factor``: those in which the other
+    factor has a level that was trained with both; else one would be compared by what only the other has.
+    """
+    table = scores.table
+    others = [table.loc[table[factor].eq(level), _other(factor)] for level in (first, second)]
+    common = table[_other(factor)].isin(others[0]) & table[_other(factor)].isin(others[1])
+    return tuple(common & table[factor].eq(level) for level in (first, second))
+
+
+def _other(factor: str) -> str:
+    return next(each for each in CONDITION if each != factor)
+
+
 def preferred(scores: TrainingScores, *factors: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The levels of ``factors`` with the highest validation accuracy, mean over the conditions; of equals the
-    first. The levels ``but`` are left out; empty where there are no others.
+    """The levels of ``factors`` with the highest validation accuracy, mean over the conditions that all of
+    them share; of equals the first. The levels ``but`` are left out; empty where there are no others.
     """
     conditions = scores.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean().reset_index()
+    if len(factors) == 1:
+        levels = conditions.groupby(_other(*factors))[factors[0]].transform("nunique")
+        shared = levels.eq(conditions[factors[0]].nunique())
+        conditions = conditions[shared] if shared.any() else conditions
     means = conditions.groupby(list(factors), sort=False)["valid_accuracy"].mean()
     means.index = pd.MultiIndex.from_frame(means.index.to_frame())
     means = means.drop(but, errors="ignore") if but else means
@@ -217,6 +237,8 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers of all but the plain level,
     against that, mean over everything else, in points on the test split; 0, without an interval, where there
     is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
+    Where curves are kept, ``last_fifth``, and ``structure_least_lead`` and ``loss_least_lead``: the smallest
+    lead of the same in validation accuracy after an epoch, from halfway on (points).
     """
     scores, table = comparison.scores, comparison.scores.table
     best = _is(table, CONDITION, preferred(scores, *CONDITION))
@@ -240,7 +262,22 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
             why=f"pooled over all conditions, {scores.freedom} degrees of freedom",
             tolerance=POINTS * RERUN_TOLERANCE,
         ),
+        **(_along_training(comparison) if comparison.curves else {}),
     }
+
+
+def _along_training(comparison: Comparison) -> dict[str, Estimate]:
+    scores = comparison.scores
+    epochs = min(map(len, comparison.curves))
+    accuracies = np.stack([curve["valid_accuracy"].to_numpy()[:epochs] for curve in comparison.curves])
+    metrics = last_fifth(comparison.curves)
+    for factor in CONDITION:
+        (best,), (plain,) = best_and_plain(scores, factor)
+        first, second = (_even(scores, side) for side in pair_of(scores, factor, best, plain))
+        leads = POINTS * (first - second) @ accuracies[:, max(epochs // 2 - 1, 0) :]
+        why = f"the smallest after {len(leads)} epochs, mean over the seeds"
+        metrics[f"{factor}_least_lead"] = Estimate(leads.min(), n=len(leads), why=why, tolerance=15)
+    return metrics
 
 
 def _is(table: pd.DataFrame, factors: Sequence[str], levels: Sequence[str]) -> pd.Series:
@@ -259,7 +296,10 @@ def _gain(scores: TrainingScores, *factors: str) -> Estimate:
     best, plain = best_and_plain(scores, *factors)
     if best == plain:
         return Estimate(0.0, n=scores.pictures, why="there is no other than the plain one", tolerance=15)
-    sides = [_is(scores.table, factors, levels) for levels in (best, plain)]
+    if len(factors) == 1:
+        sides = pair_of(scores, *factors, *best, *plain)
+    else:
+        sides = [_is(scores.table, factors, levels) for levels in (best, plain)]
     return _difference(scores, *sides, tolerance=RERUN_TOLERANCE)
 
 

@@ -29,10 +29,11 @@ from fer_lib.stats.contrasts import (
     minus,
     score_trainings,
 )
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap
+from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.stats.two_way import Luck
 from fer_lib.train.crossval import CrossValidation, cross_validate
 from fer_lib.train.evaluate import Evaluation, FoldProbabilities, score_on
+from fer_lib.train.flatness import last_fifth, network_mean
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
@@ -360,8 +361,8 @@ def metrics_of(
         **{name: replace(metric, n=metric.n // each) for name, metric in pooled.items()},
         "hog_accuracy": of_condition(scored, HOG),
         "majority_accuracy": of_condition(scored, MAJORITY),
-        "train_accuracy": _over_networks(networks.learned, "share"),
-        "valid_accuracy": _over_networks(
+        "train_accuracy": network_mean(networks.learned, "share"),
+        "valid_accuracy": network_mean(
             [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in networks.curves.values()],
             "share",
         ),
@@ -380,26 +381,6 @@ def drawn_by_picture(labels: np.ndarray, answers: np.ndarray, people: np.ndarray
         return Estimate(1.0, why="all draws give the same value")
     share = (narrow.high - narrow.low) / (wide.high - wide.low)
     return Estimate(share, n=len(labels), why="a ratio of two widths", tolerance=0.2)
-
-
-def last_fifth(curves: Sequence[pd.DataFrame]) -> dict[str, Estimate]:
-    """What the last fifth of the epochs still changed, mean over the networks: ``train_loss_fall``, by which
-    share of itself the training loss fell, and ``valid_rise``, by how many points the validation accuracy
-    rose. Near 0 longer training would add little. Of a single epoch all is its own.
-    """
-    falls, rises = [], []
-    for curve in curves:
-        before = curve.iloc[-1 - max(1, len(curve) // 5)] if len(curve) > 1 else None
-        last = curve.iloc[-1]
-        falls.append(1.0 if before is None else 1 - last["train_loss"] / before["train_loss"])
-        rises.append(POINTS * (last["valid_accuracy"] - (0 if before is None else before["valid_accuracy"])))
-    return {"train_loss_fall": _over_networks(falls, "share"), "valid_rise": _over_networks(rises)}
-
-
-def _over_networks(values: Sequence[float], unit: str = "") -> Estimate:
-    """The mean of one value per network, with an interval over the networks."""
-    sums = np.column_stack([values, np.ones(len(values))])
-    return bootstrap(sums, of="networks", n=len(values), unit=unit, tolerance=0.2)
 
 
 CHOSE, HAD_NO_SAY, FRESH = "chose the epoch", "had no say", "drawn anew"

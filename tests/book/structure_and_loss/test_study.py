@@ -1,6 +1,6 @@
 """Tables, metrics and the answer of a study, from trainings whose right answers are known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -270,3 +270,36 @@ def test_figures_cope_without_intervals(faces):
     assert figures.paired_differences(reports.difference_table(alone.scores)).data["low"].isna().all()
     single = asked(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
     assert reports.difference_table(single.scores) is None
+
+
+LOSSES_ON_ONE = {
+    ("vgg", "cross_entropy"): (0.60, 0.62),
+    ("residual", "cross_entropy"): (0.65, 0.65),
+    ("residual", "label_smoothing"): (0.80, 0.80),
+    ("residual", "centre"): (0.40, 0.40),
+}
+"""Losses were compared on the better structure alone."""
+
+
+def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_all_were_trained(faces):
+    comparison = asked(faces, LOSSES_ON_ONE)
+    metrics = reports.comparison_metrics(comparison)
+    assert metrics["structure_gain"].value == pytest.approx(4, abs=0.2), "of cross-entropy alone"
+    assert metrics["loss_gain"].value == pytest.approx(15, abs=0.2), "of the residual network alone"
+    table = reports.difference_table(comparison.scores).data.set_index(["factor", "name", "within"])
+    assert table.loc[("structure", "residual", "all"), "difference"].value == pytest.approx(4, abs=0.2)
+    assert table.loc[("loss", "centre", "all"), "difference"].value == pytest.approx(-25, abs=0.2)
+    assert reports.preferred(comparison.scores, "structure") == ("residual",)
+
+
+def test_a_lead_is_the_smallest_from_halfway_on(faces):
+    def curve(accuracies):
+        return pd.DataFrame({"train_loss": 1.0, "valid_accuracy": accuracies})
+
+    skill = {("vgg", "cross_entropy"): (0.6,), ("residual", "cross_entropy"): (0.7,)}
+    plain, other = curve([0.5, 0.5, 0.5, 0.6]), curve([0.3, 0.53, 0.51, 0.7])
+    comparison = replace(asked(faces, skill, seeds=1), curves=[plain, other])
+    metrics = reports.comparison_metrics(comparison)
+    assert metrics["structure_least_lead"].value == pytest.approx(1), "in the first half it was behind"
+    assert metrics["loss_least_lead"].value == 0 and metrics["valid_rise"].value == pytest.approx(14.5)
+    assert "structure_least_lead" not in reports.comparison_metrics(asked(faces, skill, seeds=1))
