@@ -1,6 +1,6 @@
 """Every official layout at the size that its set was published in: what the chapters take of it.
 
-    python benchmarks/layouts.py [--layouts tfd bp4d] [--share 1.0] [--out book/layouts.csv]
+    python benchmarks/layouts.py [--layouts tfd bp4d] [--share 1.0] [--out layouts.csv]
 
 The licensed sets cannot be had here, so each is written from rendered faces, as ``ferbook data export`` does:
 as many people, sequences and frames as ``EXTENTS`` says, the pictures of ``POOL`` rendered people again and

@@ -306,6 +306,5 @@ SUITE = Suite(
         "<!-- real units -->": "book.kept:kept_real_units",
         "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
         "<!-- costs -->": "book.costs_page:costs_text",
-        "<!-- layouts -->": "book.layouts_page:layouts_text",
     },
 )
