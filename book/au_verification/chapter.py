@@ -125,7 +125,7 @@ CHAPTER = Chapter(
         "reference": {
             "population": "published",
             "beside": "shuffled,shuffled_as_published,published_96,photographs_zero_bias,"
-            "photographs_residual,breuer",
+            "photographs_residual,photographs_shuffled,breuer",
             "larger": 96,
             "strangers": 100,
             "untrained": 20,

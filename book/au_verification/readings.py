@@ -139,7 +139,8 @@ POPULATION_LABELS = {
     "breuer": "Breuer and Kimmel's",
     "untrained, breuer": "untrained, Breuer and K.",
     "shuffled": "shuffled labels by heart",
-    "shuffled_as_published": "shuffled labels",
+    "shuffled as published": "shuffled labels",
+    "photographs shuffled": "photographs, shuffled labels",
 }
 """Names of populations for readers, where they are others than the recipe's."""
 

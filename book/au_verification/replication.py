@@ -17,7 +17,13 @@ from book.au_verification.readings import (
     on_other_heads,
     values_of,
 )
-from book.au_verification.study import metric_prefix, populations_of, reading_settings, rivals_of
+from book.au_verification.study import (
+    metric_prefix,
+    over_shuffled,
+    populations_of,
+    reading_settings,
+    rivals_of,
+)
 from fer_lib.stats.two_way import networks_and_people
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
@@ -42,12 +48,13 @@ _COLUMNS = {
 def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     """``ON_OTHER_HEADS`` and ``OF_VERIFIED`` over networks and people: what ``study.population_metrics``
     calls ``x`` is ``other_heads_x`` here, with the difference to untrained networks of the same structure;
-    and how far κ is ahead of that of random mixtures. Where one has no verified filter no share of them is
-    told; nothing at all where no network was asked about other heads.
+    how far κ is ahead of that of random mixtures; and ``study.over_shuffled``. Where one has no verified
+    filter no share of them is told; nothing at all where no network was asked about other heads.
     """
     estimates = {}
     examinees = [own for own in examined if own.elsewhere is not None]
-    for name, networks in populations_of(examinees).items() if examinees else ():
+    groups = populations_of(examinees) if examinees else {}
+    for name, networks in groups.items():
         begins, rivals = f"other_heads_{metric_prefix(name)}", rivals_of(networks, examinees)
         for metric, reading in (ON_OTHER_HEADS | _NAMED if networks[0].named else ON_OTHER_HEADS).items():
             settings = reading_settings(metric, networks[0].filters)
@@ -60,12 +67,12 @@ def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
             for metric, reading in OF_VERIFIED.items():
                 settings = reading_settings(metric, networks[0].filters)
                 estimates[f"{begins}{metric}"] = networks_and_people(values_of(networks, reading), **settings)
-    if examinees:
-        groups = populations_of(examinees)
+    if groups:
         single, mixed = (values_of(groups[name], ON_OTHER_HEADS["kappa"]) for name in (TRAINED, MIXTURES))
         settings = reading_settings("kappa", examinees[0].filters)
         estimates["other_heads_kappa_over_mixtures"] = networks_and_people(single - mixed, **settings)
-    return estimates
+    over = over_shuffled(groups, ON_OTHER_HEADS["kappa"])
+    return estimates | {f"other_heads_{name}": ahead for name, ahead in over.items()}
 
 
 def other_heads_table(

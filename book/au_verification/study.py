@@ -19,6 +19,7 @@ from book.au_verification.readings import (
     READINGS,
     TRAINED,
     UNTRAINED,
+    Reading,
     agreement_of,
     agreement_share,
     beyond,
@@ -49,6 +50,9 @@ a filter over a threshold.
 
 LARGER = " px"
 """Ends the name of what has the structure of the first network, but for larger pictures."""
+
+SHUFFLED = "shuffled"
+"""Ends the name of what learned the same pictures with shuffled labels."""
 
 UNTRAINED_BESIDE = 5
 """At most so many untrained networks of a structure that stands only beside."""
@@ -219,7 +223,7 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
     ``beyond_untrained``: filters that are stronger within emotions than every untrained one, and
     ``beyond_untrained_over_mixtures``: how many more than among random mixtures of the same filters. Of
     networks of larger pictures, ``…_kappa_over_smaller`` and ``…_distinct_units_over_smaller``: the
-    difference to the trained ones.
+    difference to the trained ones. Beside them, ``over_shuffled``.
     """
     estimates = {}
     agreements = {f"{measure}_agreement_kappa": agreement_of(measure) for measure in ("auroc", "kl")}
@@ -256,6 +260,20 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
         single, mixed = (values_of(groups[name], READINGS[metric]) for name in (TRAINED, MIXTURES))
         settings = reading_settings(metric, examined[0].filters)
         estimates[f"{metric}_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    return estimates | over_shuffled(groups, READINGS["kappa"])
+
+
+def over_shuffled(groups: Mapping[str, Sequence[Examined]], kappa: Reading) -> dict[str, Estimate]:
+    """``<population>_kappa_over_shuffled`` of the populations in ``groups`` (as of ``populations_of``) beside
+    which there is one of that name and ``SHUFFLED``: how far ``kappa`` is ahead of it.
+    """
+    estimates = {}
+    for name, networks in groups.items():
+        if by_heart := groups.get(f"{name} {SHUFFLED}"):
+            settings = reading_settings("kappa", networks[0].filters)
+            estimates[f"{metric_prefix(name)}kappa_over_shuffled"] = networks_and_people(
+                values_of(networks, kappa), values_of(by_heart, kappa), **settings
+            )
     return estimates
 
 

@@ -60,6 +60,17 @@ def test_trained_networks_are_held_against_untrained_ones_of_their_structure(exa
     assert found["cause_reliability"].unit == "share" and found["selective"].unit == "count"
 
 
+def test_networks_are_held_against_those_that_learned_the_same_with_shuffled_labels(examined):
+    assert not [name for name in au.population_metrics(examined) if name.endswith("over_shuffled")]
+    by_heart = [
+        answered(*KNOWS, group="photographs"),
+        answered(*GUESSES, group="photographs shuffled"),
+    ]
+    found = au.population_metrics([*examined, *by_heart])
+    over = {name: each.value for name, each in found.items() if name.endswith("over_shuffled")}
+    assert over == {"photographs_kappa_over_shuffled": 1}
+
+
 def test_trained_networks_and_their_own_mixtures_are_compared_pair_by_pair(examined):
     networks = []
     for seed, verified in enumerate((4, 8)):

@@ -41,10 +41,14 @@ def test_claims_says_whether_networks_that_were_taught_units_are_found_to_answer
             measures = ("auroc", "kl")
             examined.append(examine(network, of, asked, about=(group, "planted", seed), measures=measures)[0])
     found = population_metrics(examined)
-    # Of networks of photographs and of Breuer's the same code asks for this one.
-    found |= {
-        f"{name}_kappa_over_untrained": found["kappa_over_untrained"] for name in ("photographs", "breuer")
-    }
+    # Of networks of photographs and of Breuer's the same code asks for this one; what was not taught here has
+    # shuffled labels, too.
+    others = (
+        "photographs_kappa_over_untrained",
+        "photographs_kappa_over_shuffled",
+        "breuer_kappa_over_untrained",
+    )
+    found |= dict.fromkeys(others, found["kappa_over_untrained"])
     controls = ("units_taught", "units_taught_at_all", "units_taught_singly", "units_taught_named")
     outcomes = [planted_answers(name, au_verification=found) for name in controls]
     assert [answers == {"yes"} for answers, _ in outcomes] == [finds for _, finds in outcomes]
