@@ -3,7 +3,7 @@ estimates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,8 @@ class Comparison:
     ``labels`` and ``groups`` (N,): the true classes, and codes that are equal for pictures that are not
     independent. ``majority``: the share of the tested pictures that show the commonest class of the training
     split. ``about``: what was tested, for readers. ``curves``: of each training, as in
-    ``train.curve.Training``, where they are kept.
+    ``train.curve.Training``, where they are kept; and ``from_halfway``, the scores of the answers after all
+    epochs from halfway on.
     """
 
     scores: TrainingScores
@@ -50,6 +51,7 @@ class Comparison:
     majority: float
     about: str
     curves: Sequence[pd.DataFrame] = ()
+    from_halfway: TrainingScores | None = None
 
     @property
     def right(self) -> np.ndarray:
@@ -98,8 +100,36 @@ def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Compa
         f"{record['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
         f"{len(pictures):,} tested; {len(members)} networks that are kept"
     )
-    majority, curves = float(np.mean(labels == np.argmax(counts))), [each.curve() for each in members]
-    return Comparison(scores, probabilities, labels, groups, majority, about, curves)
+    comparison = Comparison(
+        scores,
+        probabilities,
+        labels,
+        groups,
+        float(np.mean(labels == np.argmax(counts))),
+        about,
+        [each.curve() for each in members],
+    )
+    by_epoch = [each.answers_by_epoch() for each in members if "epochs.npy" in each.done()["files"]]
+    if len(by_epoch) < len(members):
+        return comparison
+    return replace(comparison, from_halfway=scores_from_halfway(by_epoch, scores, labels, groups, seed))
+
+
+def scores_from_halfway(
+    answers: Sequence[np.ndarray], scores: TrainingScores, labels: np.ndarray, groups: np.ndarray, seed: int
+) -> TrainingScores:
+    """The ``scores`` of the same trainings by their ``answers`` (epochs, N) after each epoch, over all epochs
+    from halfway on, those of one picture after the other taken as of one group; ``labels``, ``groups`` (N,)
+    and ``seed`` as of ``scores``.
+    """
+    epochs = min(map(len, answers))
+    late, classes = np.arange(max(epochs // 2, 1) - 1, epochs), labels.max() + 1
+    given = np.stack([np.eye(classes, dtype=np.float32)[own[late].ravel()] for own in answers])
+    clusters, draws = np.tile(groups, len(late)), scores.drawn["accuracy"].shape[1]
+    late_scores = score_trainings(
+        scores.table, given, np.tile(labels, len(late)), clusters, CONDITION, draws=draws, seed=seed
+    )
+    return replace(late_scores, pictures=len(labels))
 
 
 def _member_row(member: Member) -> dict[str, object]:
@@ -237,8 +267,8 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers of all but the plain level,
     against that, mean over everything else, in points on the test split; 0, without an interval, where there
     is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
-    Where curves are kept, ``last_fifth``, and ``structure_least_lead`` and ``loss_least_lead``: the smallest
-    lead of the same in validation accuracy after an epoch, from halfway on (points).
+    Where curves are kept, ``last_fifth``, and ``structure_gain_from_halfway`` and ``loss_gain_from_halfway``:
+    the same gains, mean over all epochs from halfway on.
     """
     scores, table = comparison.scores, comparison.scores.table
     best = _is(table, CONDITION, preferred(scores, *CONDITION))
@@ -246,6 +276,9 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     counts |= {"losses": table["loss"].nunique(), "seeds": table.groupby(CONDITION).size().min()}
     counts |= {"repeated": scores.freedom, "epochs": table["epochs"].max()}
     gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
+    along = last_fifth(comparison.curves) if comparison.curves else {}
+    if late := comparison.from_halfway:
+        along |= {f"{factor}_gain_from_halfway": _gain(late, factor) for factor in CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},
         "majority_accuracy": Estimate(
@@ -262,22 +295,8 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
             why=f"pooled over all conditions, {scores.freedom} degrees of freedom",
             tolerance=POINTS * RERUN_TOLERANCE,
         ),
-        **(_along_training(comparison) if comparison.curves else {}),
+        **along,
     }
-
-
-def _along_training(comparison: Comparison) -> dict[str, Estimate]:
-    scores = comparison.scores
-    epochs = min(map(len, comparison.curves))
-    accuracies = np.stack([curve["valid_accuracy"].to_numpy()[:epochs] for curve in comparison.curves])
-    metrics = last_fifth(comparison.curves)
-    for factor in CONDITION:
-        (best,), (plain,) = best_and_plain(scores, factor)
-        first, second = (_even(scores, side) for side in pair_of(scores, factor, best, plain))
-        leads = POINTS * (first - second) @ accuracies[:, max(epochs // 2 - 1, 0) :]
-        why = f"the smallest after {len(leads)} epochs, mean over the seeds"
-        metrics[f"{factor}_least_lead"] = Estimate(leads.min(), n=len(leads), why=why, tolerance=15)
-    return metrics
 
 
 def _is(table: pd.DataFrame, factors: Sequence[str], levels: Sequence[str]) -> pd.Series:
@@ -300,6 +319,8 @@ def _gain(scores: TrainingScores, *factors: str) -> Estimate:
         sides = pair_of(scores, *factors, *best, *plain)
     else:
         sides = [_is(scores.table, factors, levels) for levels in (best, plain)]
+    if not all(side.any() for side in sides):
+        return Estimate(0.0, n=scores.pictures, why="nothing else was trained with both", tolerance=15)
     return _difference(scores, *sides, tolerance=RERUN_TOLERANCE)
 
 

@@ -148,16 +148,20 @@ class Kept:
     seed: int
     labels: np.ndarray
     folder: str = "here"
+    files: tuple[str, ...] = ("epochs.npy",)
 
     def done(self):
         counts = {"train_counts": [5, 20, 10], "valid_accuracy": 0.5, "classes": list(CLASSES)}
-        return counts | {"faces": "fer2013"}
+        return counts | {"faces": "fer2013", "files": self.files}
 
     def tested(self):
         return pd.DataFrame({"label": self.labels, "group": range(len(self.labels))})
 
     def answers(self):
         return np.eye(3, dtype=np.float16)[np.where(np.arange(30) < 15, self.labels, (self.labels + 1) % 3)]
+
+    def answers_by_epoch(self):
+        return np.tile(self.answers().argmax(axis=1), (3, 1)).astype(np.uint8)
 
     def curve(self):
         return pd.DataFrame({"seconds": [1.0, 3.0, 2.0]})
@@ -192,6 +196,9 @@ def test_kept_networks_need_no_faces():
     costs = reports.cost_table(found.scores).data.iloc[0]
     assert costs["epoch_seconds"] == 2.0 and costs["parameters"] > 1000
     assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
+    assert found.from_halfway.table["accuracy"].tolist() == [0.5] * 4 and found.from_halfway.pictures == 30
+    older = reports.of_members([*members[1:], replace(members[0], files=())], draws=200)
+    assert older.from_halfway is None
     with pytest.raises(DataError, match="there was tested by other pictures than here"):
         reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
     with pytest.raises(DataError, match="no network of these populations is kept"):
@@ -292,14 +299,30 @@ def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_a
     assert reports.preferred(comparison.scores, "structure") == ("residual",)
 
 
-def test_a_lead_is_the_smallest_from_halfway_on(faces):
-    def curve(accuracies):
-        return pd.DataFrame({"train_loss": 1.0, "valid_accuracy": accuracies})
-
+def test_a_gain_is_also_asked_of_all_epochs_from_halfway_on(faces):
     skill = {("vgg", "cross_entropy"): (0.6,), ("residual", "cross_entropy"): (0.7,)}
-    plain, other = curve([0.5, 0.5, 0.5, 0.6]), curve([0.3, 0.53, 0.51, 0.7])
-    comparison = replace(asked(faces, skill, seeds=1), curves=[plain, other])
-    metrics = reports.comparison_metrics(comparison)
-    assert metrics["structure_least_lead"].value == pytest.approx(1), "in the first half it was behind"
-    assert metrics["loss_least_lead"].value == 0 and metrics["valid_rise"].value == pytest.approx(14.5)
-    assert "structure_least_lead" not in reports.comparison_metrics(asked(faces, skill, seeds=1))
+    comparison = asked(faces, skill, seeds=1)
+    plain, other = (
+        np.stack([network(share).argmax(axis=1) for share in shares])
+        for shares in ((0.5, 0.5, 0.5, 0.6), (0.3, 0.52, 0.51, 0.7))
+    )
+    late = reports.scores_from_halfway(
+        [plain, other], comparison.scores, comparison.labels, comparison.groups, seed=0
+    )
+    metrics = reports.comparison_metrics(replace(comparison, from_halfway=late))
+    found = metrics["structure_gain_from_halfway"]
+    assert found.value == pytest.approx((2 + 1 + 10) / 3, abs=0.2), "in the first half it was behind"
+    assert found.low < found.value < found.high and found.n == N
+    assert metrics["loss_gain_from_halfway"].value == 0
+    assert "structure_gain_from_halfway" not in reports.comparison_metrics(comparison)
+    # The same answers after several epochs are no further people.
+    same = [np.tile(each[-1], (4, 1)) for each in (plain, other)]
+    late = reports.scores_from_halfway(same, comparison.scores, comparison.labels, comparison.groups, seed=0)
+    metrics = reports.comparison_metrics(replace(comparison, from_halfway=late))
+    assert metrics["structure_gain_from_halfway"] == metrics["structure_gain"]
+
+
+def test_what_shares_no_loss_is_not_compared(faces):
+    skill = {("vgg", "cross_entropy"): (0.6,), ("residual", "centre"): (0.7,)}
+    found = reports.comparison_metrics(asked(faces, skill, seeds=1))["structure_gain"]
+    assert (found.value, found.low, found.why) == (0, None, "nothing else was trained with both")
