@@ -123,7 +123,7 @@ def _files(folder: Path) -> list[Path]:
 def _recognised(one: Submission, assignments: dict[str, Assignment]) -> None:
     """Fill in which assignment a file is for and what it holds, or why it cannot be judged."""
     try:
-        content = _bundle_content(one.file)
+        content = _file_content(one.file)
     except (OSError, ValueError, subprocess.SubprocessError) as fault:
         reason = str(fault) if type(fault) is ValueError else f"cannot be read ({type(fault).__name__})"
         one.reason = shown(reason)
@@ -138,7 +138,7 @@ def _recognised(one: Submission, assignments: dict[str, Assignment]) -> None:
     one.assignment, one.reason = name, "" if name else "no assignment of this course"
 
 
-def _bundle_content(file: Path) -> dict:
+def _file_content(file: Path) -> dict:
     """What ``recognition`` tells of a file, in a process that may fail alone. Raises ValueError, saying why,
     where it is no notebook.
     """
