@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from book.populations import DIVERGED, FAILED, Member, seal
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.leakage import independent_groups
+from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.faces.registry import open_faces, set_name
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import with_shuffled_labels
@@ -96,9 +96,8 @@ def train_network(member: Member, device: torch.device) -> dict:
         by_epoch.append(predict(model, test, device=device).argmax(1))
     model.load_state_dict(training.checkpoints[best_epoch])
     anew = [open_faces(population.fresh).labelled()] if population.fresh else []
-    answers, by_heart, *of_fresh = (
-        predict(model, split, device=device) for split in (test, training_split, *anew)
-    )
+    by_heart, *of_fresh = (predict(model, split, device=device) for split in (training_split, *anew))
+    answers = predict(model, test, test_time=population.test_time, device=device)
     _clear(member)
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
@@ -120,6 +119,8 @@ def train_network(member: Member, device: torch.device) -> dict:
             "train_counts": class_counts(fold, classes).tolist(),
             "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
             "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(classes))),
+            "test_time": population.test_time,
+            "copies": np.flatnonzero(exact_copies(fold)[fold.table["split"].eq("test")]).tolist(),
             "precision": training.precision.to_json(),
         }
         return seal(folder, summary | cost_since(started))

@@ -113,7 +113,7 @@ class Population(Kept, Taught):
     ``checkpoints``: epochs after which the convolutions of the first ``checkpointed`` networks are kept too.
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
     curves and answers. ``first_seed``: that of the first network. ``fresh``: people drawn anew, whose
-    pictures' answers are kept too.
+    pictures' answers are kept too. ``test_time``: how the test split is answered, as of ``predict``.
     """
 
     networks: int = Field(ge=1, le=100)
@@ -122,6 +122,7 @@ class Population(Kept, Taught):
     checkpointed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
     fresh: FaceRequest | None = None
+    test_time: Literal["none", "flip", "ten_crop"] = "none"
 
     @property
     def taught(self) -> Taught:
@@ -253,6 +254,18 @@ class Member:
             return np.array(np.load(self.folder / name, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError) as fault:
             raise DataError(f"{self.folder / name}: no array of answers ({fault})") from fault
+
+    def learned_before(self) -> "np.ndarray":
+        """bool (N,): the pictures of the test split that equal, pixel for pixel, one of the training split.
+        Raises DataError where it is not kept which, as of networks that were trained before this was asked.
+        """
+        import numpy as np
+
+        record, before = self.done(), np.zeros(len(self.tested()), bool)
+        if "copies" not in record:
+            raise DataError(f"{self.folder}: it is not kept which pictures it had learned")
+        before[record["copies"]] = True
+        return before
 
     def tested(self) -> "pd.DataFrame":
         """What statistics need of the test split, so that they need no faces: one row per picture with its

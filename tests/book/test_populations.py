@@ -17,6 +17,7 @@ from book.population_training import train_member
 from book.populations import FAILED, Population
 from book.session import open_chapter
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ChapterError, DataError, FerError, ParameterError
@@ -209,6 +210,25 @@ def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):
     assert len((member.folder / "fresh.csv").read_text().splitlines()) == len(answers) + 1
     (without, _) = trained(changed(name="plain"))
     assert not (without.folder / "fresh.npy").exists()
+
+
+def test_pictures_that_had_been_learned_are_known_and_answers_may_be_of_mirrored_ones_too(faces, monkeypatch):
+    set_ = FaceSet("lab", faces.pixels.copy(), faces.table.assign(dataset="lab")).labelled()
+    split = fold_faces(set_, protocol_of(set_), 0).table["split"]
+    tested, learned = (np.flatnonzero(split.eq(name)) for name in ("test", "train"))
+    set_.pixels[tested[1]] = set_.pixels[learned[0]]
+    monkeypatch.setattr(population_training, "open_faces", lambda *_, **__: set_)
+    (plain, _), (flipped, _) = trained(), trained(changed(name="flipped", test_time="flip"))
+    before = flipped.learned_before()
+    assert before[1] and len(before) == len(tested)
+    known = predict(flipped.network(), set_.select(tested), test_time="flip")
+    assert np.allclose(flipped.answers(), known, atol=0.02)
+    assert not np.allclose(plain.answers(), known, atol=0.02)
+    record = json.loads((plain.folder / DONE).read_text())
+    del record["copies"]
+    (plain.folder / DONE).write_text(json.dumps(record))
+    with pytest.raises(DataError, match="it is not kept which pictures it had learned"):
+        plain.learned_before()
 
 
 def test_no_answers_after_each_epoch_are_said_to_be_absent():

@@ -1,0 +1,153 @@
+"""How accurately one network names FER2013's expressions after so many minutes of training: the populations
+that are trained for that, drawn and as a table.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib import ticker
+
+from book.populations import Member, find_population
+from fer_lib.stats.contrasts import mean_score, score_trainings
+from ferbook import paths
+from ferbook.claims import read_claims
+from ferbook.estimate import Estimate
+from ferbook.page.figure import unstored_figure
+from ferbook.page.style import BLUE, INK, MUTED, WIDTH, Drawn
+from ferbook.store import ChapterResult
+from ferbook.text import bounds_text, number_text
+
+FRONTIER = {"minute_1": 1, "minutes_4": 4, "minutes_15": 15}
+"""Population -> minutes that a training of it may take on two cores."""
+
+GOAL = 0.68
+"""Mean accuracy after a quarter of an hour, written down before any of it was trained."""
+
+DRAWS = 2000
+
+LABEL_HEIGHT = 0.03
+"""How far apart, in accuracy, the names of others stand at the least."""
+
+
+def frontier_text(results: Mapping[str, ChapterResult]) -> str:
+    """What is kept of ``FRONTIER`` as a page shows it, and what is not there yet."""
+    members = {name: find_population(name).kept() for name in FRONTIER}
+    there = {name: networks for name, networks in members.items() if networks}
+    absent = ", ".join(f"{FRONTIER[name]}" for name in members if name not in there)
+    parts = [_measured(there)] if there else []
+    parts += [f"**Not measured here yet, so not in the table:** {absent} minutes."] if absent else []
+    return "\n\n".join(parts)
+
+
+def frontier_table(members: Mapping[str, Sequence[Member]]) -> pd.DataFrame:
+    """One row per population: ``limit`` (minutes), ``minutes`` that its trainings took on average, ``most``
+    of one, ``networks``, ``epochs``, ``valid`` (mean accuracy on PublicTest, share), and estimates of
+    ``test``, the accuracy on PrivateTest, and of ``without``, that on its pictures that equal none of
+    Training.
+    """
+    rows = []
+    for name, networks in members.items():
+        minutes = np.array([network.curve()["seconds"].sum() / 60 for network in networks])
+        rows.append(
+            {
+                "limit": FRONTIER[name],
+                "minutes": minutes.mean(),
+                "most": minutes.max(),
+                "networks": len(networks),
+                "epochs": networks[0].population.recipe.epochs,
+                "valid": np.mean([network.done()["valid_accuracy"] for network in networks]),
+                "test": _accuracy(networks, np.ones(len(networks[0].tested()), bool)),
+                "without": _accuracy(networks, ~networks[0].learned_before()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _accuracy(networks: Sequence[Member], pictures: np.ndarray) -> Estimate:
+    tested = networks[0].tested()[pictures]
+    answers = np.stack([network.answers()[pictures] for network in networks])
+    table = pd.DataFrame({"population": networks[0].population.name}, index=range(len(networks)))
+    labels, groups = (tested[name].to_numpy() for name in ("label", "group"))
+    scores = score_trainings(table, answers, labels, groups, ["population"], draws=DRAWS)
+    return mean_score(scores, np.ones(len(networks), bool))
+
+
+def _measured(members: Mapping[str, Sequence[Member]]) -> str:
+    table = frontier_table(members)
+    lines = [
+        unstored_figure("frontier", frontier_figure(table)),
+        "",
+        "| at most | took | epochs | networks | PublicTest | PrivateTest | without the copies |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in table.itertuples():
+        took = f"{number_text(row.minutes, decimals=1)} min"
+        shares = " | ".join(bounds_text(estimate) for estimate in (row.test, row.without))
+        lines.append(
+            f"| {row.limit} min | {took} | {row.epochs} | {row.networks} | "
+            f"{number_text(row.valid, 'share')} | {shares} |"
+        )
+    last = table.iloc[-1]
+    if last["limit"] == max(FRONTIER.values()):
+        reached = "reached" if last["test"].value >= GOAL and last["most"] <= last["limit"] else "missed"
+        lines += ["", f"Goal, written before: {number_text(GOAL, 'share')} on average: {reached}."]
+    devices = {
+        (network.done()["device"], network.done()["threads"]) for own in members.values() for network in own
+    }
+    where = "; ".join(f"{device}, {threads} threads" for device, threads in sorted(devices))
+    return "\n".join([*lines, "", f"Trained on {where}."])
+
+
+def frontier_figure(table: pd.DataFrame) -> Drawn:
+    """Accuracy on PrivateTest against minutes of training, and what others report, at their height: none of
+    them says how long it took.
+    """
+    tested = list(table["test"])
+    data = table[["limit", "minutes"]].assign(
+        accuracy=[each.value for each in tested],
+        low=[each.low for each in tested],
+        high=[each.high for each in tested],
+    )
+    figure, axes = plt.subplots(figsize=(WIDTH, 3), layout="constrained")
+    bars = (data["accuracy"] - data["low"], data["high"] - data["accuracy"])
+    axes.errorbar(data["minutes"], data["accuracy"], yerr=bars, color=BLUE, marker="o", linewidth=1.5)
+    height, across = 0.0, ("axes fraction", "data")
+    for name, share in sorted(reported_accuracies().items(), key=lambda pair: pair[1]):
+        axes.axhline(share, color=MUTED, linestyle=":", linewidth=1)
+        height = max(share, height + LABEL_HEIGHT)
+        axes.annotate(
+            name,
+            (1, share),
+            (1.05, height),
+            xycoords=across,
+            textcoords=across,
+            va="center",
+            color=INK,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.7, "relpos": (0, 0.5)},
+        )
+    axes.set(xscale="log", xlabel="minutes of training on two cores", ylabel="accuracy on PrivateTest")
+    axes.xaxis.set_major_locator(ticker.FixedLocator(list(FRONTIER.values())))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    axes.set_xlim(0.7, 22)
+    points = ", ".join(
+        f"{row.minutes:.1f} minutes {number_text(row.accuracy, 'share')}" for row in data.itertuples()
+    )
+    return Drawn(
+        figure,
+        data,
+        alt=f"A line of dots with intervals: accuracy after {points}. Dotted lines: what others report.",
+        caption="Mean of the networks with 95 % intervals over pictures and networks. Dotted lines are what "
+        "others report of single networks, without the time that it took.",
+    )
+
+
+def reported_accuracies() -> dict[str, float]:
+    """Paper -> accuracy of one network on PrivateTest, of those that ``claims.yaml`` has beside structure and
+    loss.
+    """
+    numbers = read_claims(paths.claims_file()).reported["structure_and_loss"].numbers
+    return {each.paper: each.accuracy for each in numbers if each.accuracy}

@@ -1,0 +1,94 @@
+"""The frontier of accuracy over minutes, of networks whose answers are known."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from book import frontier_page
+from book.frontier_page import FRONTIER, frontier_figure, frontier_table, frontier_text
+
+PICTURES, COPIES = 400, 40
+LABELS = np.arange(PICTURES) % 4
+
+
+@dataclass(frozen=True)
+class Network:
+    """It names the copies, and so many other pictures, rightly."""
+
+    name: str
+    seconds: float
+    others: int
+
+    @property
+    def population(self):
+        return SimpleNamespace(name=self.name, recipe=SimpleNamespace(epochs=2))
+
+    def curve(self):
+        return pd.DataFrame({"seconds": [self.seconds / 2] * 2})
+
+    def done(self):
+        return {"valid_accuracy": 0.5, "device": "CPU (toy, 2 cores)", "threads": 2}
+
+    def tested(self):
+        return pd.DataFrame({"label": LABELS, "group": range(PICTURES)})
+
+    def learned_before(self):
+        return np.arange(PICTURES) < COPIES
+
+    def answers(self):
+        right = np.arange(PICTURES) < COPIES + self.others
+        return np.eye(4, dtype=np.float16)[np.where(right, LABELS, (LABELS + 1) % 4)]
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Says which networks are kept."""
+
+    def keep(networks):
+        monkeypatch.setattr(
+            frontier_page,
+            "find_population",
+            lambda name: SimpleNamespace(kept=lambda: networks.get(name, [])),
+        )
+
+    return keep
+
+
+def test_accuracy_is_told_with_and_without_the_pictures_that_had_been_learned():
+    table = frontier_table({"minutes_4": [Network("minutes_4", 240, 180), Network("minutes_4", 210, 216)]})
+    (row,) = table.itertuples()
+    assert (row.limit, row.minutes, row.most, row.networks) == (4, 3.75, 4, 2)
+    assert row.test.value == pytest.approx((220 + 256) / 2 / 400)
+    assert row.without.value == pytest.approx((180 + 216) / 2 / 360) and row.without.n == 360
+    assert row.test.low < row.test.value < row.test.high and "seeds" in row.test.how
+
+
+@pytest.mark.parametrize(
+    ("seconds", "others", "word"), [(880, 240, "reached"), (910, 240, "missed"), (880, 200, "missed")]
+)
+def test_the_goal_is_of_accuracy_and_of_time(kept, seconds, others, word):
+    kept({name: [Network(name, seconds, others)] * 2 for name in FRONTIER})
+    text = frontier_text({})
+    assert f"68.0 % on average: {word}." in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Trained on CPU (toy, 2 cores), 2 threads." in text and "Not measured" not in text
+
+
+def test_what_is_not_there_is_said(kept):
+    kept({"minute_1": [Network("minute_1", 50, 100)] * 2})
+    assert "**Not measured here yet, so not in the table:** 4, 15 minutes." in frontier_text({})
+    kept({})
+    assert frontier_text({}) == "**Not measured here yet, so not in the table:** 1, 4, 15 minutes."
+
+
+def test_the_figure_holds_the_dots_and_what_others_report():
+    table = frontier_table({name: [Network(name, 60 * FRONTIER[name], 200)] * 3 for name in FRONTIER})
+    drawn = frontier_figure(table)
+    assert drawn.data["minutes"].tolist() == [1, 4, 15] and drawn.data["accuracy"].eq(0.6).all()
+    (axes,) = drawn.figure.axes
+    others = frontier_page.reported_accuracies()
+    assert {text.get_text(): text.xy[1] for text in axes.texts} == others and len(others) >= 5
+    heights = sorted(text.xyann[1] for text in axes.texts)
+    assert np.diff(heights).min() >= frontier_page.LABEL_HEIGHT - 1e-9, "no name lies over another"
