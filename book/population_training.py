@@ -93,11 +93,16 @@ def train_network(member: Member, device: torch.device) -> dict:
     by_epoch = []
     for weights in training.checkpoints.values():
         model.load_state_dict(weights)
-        by_epoch.append(predict(model, test, device=device).argmax(1))
+        # In the precision of the training: in float32 so many answers take a third of its time. A context
+        # each, since it remembers the weights that it has seen.
+        with training.precision.autocast(device):
+            by_epoch.append(predict(model, test, device=device).argmax(1))
     model.load_state_dict(training.checkpoints[best_epoch])
-    anew = [open_faces(population.fresh).labelled()] if population.fresh else []
-    by_heart, *of_fresh = (predict(model, split, device=device) for split in (training_split, *anew))
+    with training.precision.autocast(device):
+        by_heart = predict(model, training_split, device=device)
     answers = predict(model, test, test_time=population.test_time, device=device)
+    anew = [open_faces(population.fresh).labelled()] if population.fresh else []
+    of_fresh = [predict(model, people, device=device) for people in anew]
     _clear(member)
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
