@@ -25,7 +25,7 @@ FRONTIER = {"minute_1": 1, "minutes_4": 4, "minutes_15": 15}
 GOAL = 0.68
 """Mean accuracy after a quarter of an hour, written down before any of it was trained."""
 
-DRAWS = 2000
+_DRAWS = 2000
 
 LABEL_HEIGHT = 0.03
 """How far apart, in accuracy, the names of others stand at the least."""
@@ -66,11 +66,11 @@ def frontier_table(members: Mapping[str, Sequence[Member]]) -> pd.DataFrame:
 
 
 def _accuracy(networks: Sequence[Member], pictures: np.ndarray) -> Estimate:
-    tested = networks[0].tested()[pictures]
+    table = networks[0].tested()[pictures]
     answers = np.stack([network.answers()[pictures] for network in networks])
-    table = pd.DataFrame({"population": networks[0].population.name}, index=range(len(networks)))
-    labels, groups = (tested[name].to_numpy() for name in ("label", "group"))
-    scores = score_trainings(table, answers, labels, groups, ["population"], draws=DRAWS)
+    rows = pd.DataFrame({"population": networks[0].population.name}, index=range(len(networks)))
+    labels, groups = (table[name].to_numpy() for name in ("label", "group"))
+    scores = score_trainings(rows, answers, labels, groups, ["population"], draws=_DRAWS)
     return mean_score(scores, np.ones(len(networks), bool))
 
 
@@ -104,11 +104,11 @@ def frontier_figure(table: pd.DataFrame) -> Drawn:
     """Accuracy on PrivateTest against minutes of training, and what others report, at their height: none of
     them says how long it took.
     """
-    tested = list(table["test"])
+    estimates = list(table["test"])
     data = table[["limit", "minutes"]].assign(
-        accuracy=[each.value for each in tested],
-        low=[each.low for each in tested],
-        high=[each.high for each in tested],
+        accuracy=[each.value for each in estimates],
+        low=[each.low for each in estimates],
+        high=[each.high for each in estimates],
     )
     figure, axes = plt.subplots(figsize=(WIDTH, 3), layout="constrained")
     bars = (data["accuracy"] - data["low"], data["high"] - data["accuracy"])

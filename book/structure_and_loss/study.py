@@ -124,10 +124,10 @@ def scores_from_halfway(
     """
     epochs = min(map(len, answers))
     late, classes = np.arange(max(epochs // 2, 1) - 1, epochs), labels.max() + 1
-    given = np.stack([np.eye(classes, dtype=np.float32)[own[late].ravel()] for own in answers])
+    one_hot = np.stack([np.eye(classes, dtype=np.float32)[own[late].ravel()] for own in answers])
     clusters, draws = np.tile(groups, len(late)), scores.drawn["accuracy"].shape[1]
     late_scores = score_trainings(
-        scores.table, given, np.tile(labels, len(late)), clusters, CONDITION, draws=draws, seed=seed
+        scores.table, one_hot, np.tile(labels, len(late)), clusters, CONDITION, draws=draws, seed=seed
     )
     return replace(late_scores, pictures=len(labels))
 
