@@ -56,6 +56,7 @@ KEPT_PARTS = {
     "label_baselines": Part("book.evaluation", "label_baselines_page", table="labels.csv"),
     "detectors": Part("book.detector_page", "tried_page", table="detectors.csv"),
     "real_units": Part("book.real_units", "evidence_page", table="real_units.csv"),
+    "frontier": Part("book.frontier_page", "frontier_text", table="../populations.yaml"),
 }
 
 
@@ -101,6 +102,7 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
     kept_label_baselines,
     kept_detectors,
     kept_real_units,
+    kept_frontier,
 ) = (partial(kept_text, name) for name in KEPT_PARTS)
 
 

@@ -306,6 +306,6 @@ SUITE = Suite(
         "<!-- real units -->": "book.kept:kept_real_units",
         "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
         "<!-- costs -->": "book.costs_page:costs_text",
-        "<!-- frontier -->": "book.frontier_page:frontier_text",
+        "<!-- frontier -->": "book.kept:kept_frontier",
     },
 )
