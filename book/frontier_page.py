@@ -79,11 +79,11 @@ def _measured(members: Mapping[str, Sequence[Member]]) -> str:
     lines = [
         unstored_figure("frontier", frontier_figure(table)),
         "",
-        "| at most | took | epochs | networks | PublicTest | PrivateTest | without the copies |",
+        "| limit | took | epochs | networks | PublicTest | PrivateTest | without the copies |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in table.itertuples():
-        took = f"{number_text(row.minutes, decimals=1)} min"
+        took = f"{number_text(row.minutes, decimals=2)} min"
         shares = " | ".join(bounds_text(estimate) for estimate in (row.test, row.without))
         lines.append(
             f"| {row.limit} min | {took} | {row.epochs} | {row.networks} | "
@@ -141,7 +141,7 @@ def frontier_figure(table: pd.DataFrame) -> Drawn:
         data,
         alt=f"A line of dots with intervals: accuracy after {points}. Dotted lines: what others report.",
         caption="Mean of the networks with 95 % intervals over pictures and networks. Dotted lines are what "
-        "others report of single networks, without the time that it took.",
+        "others report, without the time that it took.",
     )
 
 

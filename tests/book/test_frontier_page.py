@@ -9,6 +9,7 @@ import pytest
 
 from book import frontier_page
 from book.frontier_page import FRONTIER, frontier_figure, frontier_table, frontier_text
+from book.kept import is_kept, kept_text
 
 PICTURES, COPIES = 400, 40
 LABELS = np.arange(PICTURES) % 4
@@ -81,6 +82,13 @@ def test_what_is_not_there_is_said(kept):
     assert "**Not measured here yet, so not in the table:** 4, 15 minutes." in frontier_text({})
     kept({})
     assert frontier_text({}) == "**Not measured here yet, so not in the table:** 1, 4, 15 minutes."
+
+
+def test_the_page_is_of_the_networks_that_are_kept():
+    assert is_kept("frontier", {})
+    rows = [line for line in frontier_text({}).splitlines() if line.startswith("|")]
+    page = kept_text("frontier", {}).splitlines()
+    assert len(rows) > 2 and [line for line in page if line.startswith("|")] == rows, "`python -m book.kept`"
 
 
 def test_the_figure_holds_the_dots_and_what_others_report():
