@@ -143,3 +143,32 @@ def test_an_old_python_is_refused_with_a_clear_message(tmp_path):
     assert answer.returncode != 0
     assert "Python 3.11 or newer is needed" in answer.stdout and "Python 3.9.1" in answer.stdout
     assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "uv", "installers"),
+    [
+        ("global.cert='/etc/ssl/cert.pem'", "exit 0", ["uv"]),
+        ("global.extra-index-url='file:///wheels'", "exit 0", ["uv"]),
+        (":env:.index-url='https://index.example/simple'", "exit 0", ["pip"]),
+        ("", "exit 2", ["uv", "pip"]),
+    ],
+)
+def test_uv_makes_the_environment_unless_pip_knows_an_index_or_uv_fails(tmp_path, settings, uv, installers):
+    """With a Python that writes down what it is asked to install."""
+    log, python, home = tmp_path / "log", tmp_path / "python3", tmp_path / "venv"
+    note = f"""case "$*" in *chapters*) echo $(basename "$0") >> {log} ;; esac"""
+    tools = {
+        "pip": f'echo "{settings}"',
+        "uv": f"{note}; {uv}",
+        "python": note.replace('basename "$0"', "echo pip"),
+    }
+    made = "".join(f"cat > $3/bin/{name} <<'EOF'\n#!/bin/sh\n{body}\nEOF\n" for name, body in tools.items())
+    python.write_text(
+        f"#!/bin/sh\ncase $2 in venv) ;; *) exit 0 ;; esac\nmkdir -p $3/bin\n{made}chmod +x $3/bin/*\n"
+    )
+    python.chmod(0o755)
+    command = ["make", f"PYTHON={python}", f"VENV={home}", "env"]
+    subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=True)
+    assert log.read_text().split() == installers
+    assert [file.name.partition("-")[0] for file in home.glob(".*")] == [".ready"]
