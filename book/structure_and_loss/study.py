@@ -60,9 +60,13 @@ class Comparison:
 
     def of_loss(self, loss: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Probabilities, labels and groups of all answers of the trainings with ``loss``, one after the
-        other.
+        other, of those structures that were trained with every loss, where there are any: else a loss would
+        speak for a structure that another was never tried on.
         """
-        own = self.probabilities[self.scores.table["loss"].eq(loss)]
+        table = self.scores.table
+        losses = table.groupby("structure")["loss"].transform("nunique")
+        everywhere = losses.eq(table["loss"].nunique())
+        own = self.probabilities[table["loss"].eq(loss) & (everywhere | ~everywhere.any())]
         return np.concatenate(own), np.tile(self.labels, len(own)), np.tile(self.groups, len(own))
 
 
@@ -212,18 +216,20 @@ def difference_table(scores: TrainingScores) -> Table | None:
     """Paired differences of test accuracy: each loss, and each structure, minus the plain one.
 
     Columns: ``factor`` (``loss`` or ``structure``), ``name``, ``reference``, ``within`` (a level of the other
-    factor, or ``all`` for the mean over those in which both were trained), ``difference``, an estimate in
-    percentage points. None where both factors have one level only.
+    factor, where both were trained with several, or ``all`` for the mean over those), ``difference``, an
+    estimate in percentage points. None where there is nothing to compare.
     """
     table, rows = scores.table, []
     for factor, other in (("loss", "structure"), ("structure", "loss")):
-        names, others, plain = table[factor].unique(), table[other].unique(), plain_level(scores, factor)
-        for within in (OF_ALL, *(others if len(others) > 1 else ())):
+        names, plain = table[factor].unique(), plain_level(scores, factor)
+        pairs = {name: pair_of(scores, factor, name, plain) for name in names[names != plain]}
+        for within in (OF_ALL, *table[other].unique()):
             here = table[other].eq(within) | (within == OF_ALL)
-            for name in names[names != plain]:
-                sides = [here & side for side in pair_of(scores, factor, name, plain)]
-                if all(side.any() for side in sides):
-                    rows.append([factor, name, plain, within, _difference(scores, *sides)])
+            for name, sides in pairs.items():
+                several = within == OF_ALL or table.loc[sides[0], other].nunique() > 1
+                if several and (here & sides[0]).any():
+                    difference = _difference(scores, *(here & side for side in sides))
+                    rows.append([factor, name, plain, within, difference])
     differences = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
     caption = "Differences of accuracy on the test split (points), with 95 % intervals"
     return Table(differences, caption, tolerance=MOVES) if rows else None

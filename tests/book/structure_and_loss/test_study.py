@@ -296,7 +296,12 @@ def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_a
     table = reports.difference_table(comparison.scores).data.set_index(["factor", "name", "within"])
     assert table.loc[("structure", "residual", "all"), "difference"].value == pytest.approx(4, abs=0.2)
     assert table.loc[("loss", "centre", "all"), "difference"].value == pytest.approx(-25, abs=0.2)
+    assert len(table) == 3, "of one level no difference is said twice"
     assert reports.preferred(comparison.scores, "structure") == ("residual",)
+    errors = reports.confidence_by_loss(comparison)[1]
+    assert errors["cross_entropy"].value == pytest.approx(1 - 0.65, abs=0.002), (
+        "of the residual network alone"
+    )
 
 
 def test_a_gain_is_also_asked_of_all_epochs_from_halfway_on(faces):
