@@ -119,6 +119,8 @@ def curve_of(
     """Of the ``pieces``, each the study of one fold and seed of all people with what ``learn_curve`` gave
     there; None where there is none.
     """
+    subjects = named_alone(faces.labelled().table["subject"])
+    everybody = [len(np.unique(subjects[fold.train])) for fold in protocol.folds]
     by_share: dict[str, list[ResidueStudy]] = {}
     people: dict[str, list[int]] = {}
     for whole, trainings, answers in pieces:
@@ -131,7 +133,9 @@ def curve_of(
                 table = pd.concat([whole.trainings[mask], table], ignore_index=True)
                 probabilities = np.concatenate([whole.probabilities[mask], probabilities])
             by_share.setdefault(name, []).append(one_fold(faces, protocol, fold, table, probabilities))
-            people.setdefault(name, []).extend(trainings.loc[own, "people"].iloc[:1])
+            # Of all people nothing is trained here where some are never seen at rest: no oracle is possible.
+            learned = everybody[fold] if name == _ALL else trainings.loc[own, "people"].iloc[0]
+            people.setdefault(name, []).append(learned)
     studies = {name: joined(own) for name, own in by_share.items()}
     return LearningCurve(studies, {name: np.mean(own) for name, own in people.items()}) if studies else None
 
