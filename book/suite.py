@@ -307,5 +307,6 @@ SUITE = Suite(
         "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
         "<!-- costs -->": "book.costs_page:costs_text",
         "<!-- frontier -->": "book.kept:kept_frontier",
+        "<!-- layouts -->": "book.layouts_page:layouts_text",
     },
 )

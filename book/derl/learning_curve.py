@@ -134,8 +134,8 @@ def curve_of(
                 probabilities = np.concatenate([whole.probabilities[mask], probabilities])
             by_share.setdefault(name, []).append(one_fold(faces, protocol, fold, table, probabilities))
             # Of all people nothing is trained here where some are never seen at rest: no oracle is possible.
-            learned = everybody[fold] if name == _ALL else trainings.loc[own, "people"].iloc[0]
-            people.setdefault(name, []).append(learned)
+            count = everybody[fold] if name == _ALL else trainings.loc[own, "people"].iloc[0]
+            people.setdefault(name, []).append(count)
     studies = {name: joined(own) for name, own in by_share.items()}
     return LearningCurve(studies, {name: np.mean(own) for name, own in people.items()}) if studies else None
 
