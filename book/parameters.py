@@ -4,7 +4,7 @@ face set.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
@@ -136,6 +136,9 @@ EVERY_CHAPTER: Profiles = {
 class ChapterParameters(Parameters):
     """What every chapter takes: which faces, which seed, which device."""
 
+    needs_emotions: ClassVar[bool] = False
+    """Whether its networks are taught emotions, so that it cannot be about a set that never has any."""
+
     faces: FaceField = "lab"
     subjects: SubjectsField = 0
     size: SizeField = 48
@@ -224,6 +227,7 @@ class BesideParameters(NetworkParameters):
 class RecipeParameters(ChapterParameters):
     """What a chapter that trains classifiers takes: the fields of ``train.recipe.TrainingRecipe``."""
 
+    needs_emotions: ClassVar[bool] = True
     epochs: EpochsField = 60
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")
     lr: RateField = 0.03

@@ -5,7 +5,8 @@ Read by every command, so heavy modules are imported inside the functions.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,24 +86,43 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
 
 def prepare(models: list[ChapterParameters]) -> None:
     """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the
-    run before anything executes, and chapters that run side by side do not all make the same set.
+    run before anything executes, and chapters that run side by side do not all make the same set. What a
+    layout never has is said before a picture is read.
     """
     from fer_lib.faces.registry import open_faces, source_status
 
+    _require_of_all(models, _require_emotions)
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}
-    unfit = {}
-    for model in models:
-        try:
-            model.require(opened[model.face_request])
-            _require_people(model, opened[model.face_request])
-        except (DataError, ParameterError) as fault:
-            unfit[type(model).__module__.split(".")[1]] = fault
-    if unfit:
-        faults = "; ".join(f"chapter {name}: {fault}" for name, fault in unfit.items())
-        raise DataError(f"{faults}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")
+    _require_of_all(models, lambda model: _require_fit(model, opened[model.face_request]))
     for request in {request for model in models for request in model.face_requests[1:]}:
         if source_status(request.name)["found"]:
             open_faces(request)
+
+
+def _require_of_all(models: list[ChapterParameters], require: Callable[[ChapterParameters], None]) -> None:
+    """Raise one DataError with all that ``require`` says of the ``models``."""
+    faults = []
+    for model in models:
+        try:
+            require(model)
+        except (DataError, ParameterError) as fault:
+            faults.append(f"chapter {type(model).__module__.split('.')[1]}: {fault}")
+    if faults:
+        every = "; ".join(faults)
+        raise DataError(f"{every}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")
+
+
+def _require_emotions(model: ChapterParameters) -> None:
+    from fer_lib.faces.registry import named_source
+
+    reader = named_source(model.faces).module
+    if model.needs_emotions and reader and getattr(import_module(reader), "NO_EMOTIONS", False):
+        raise DataError(f"face set {model.faces!r} has no emotions, which its networks would be taught")
+
+
+def _require_fit(model: ChapterParameters, faces: "FaceSet") -> None:
+    model.require(faces)
+    _require_people(model, faces)
 
 
 def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:

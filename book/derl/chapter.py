@@ -1,6 +1,6 @@
 """Chapter ``derl``: what it takes, and what the profiles change."""
 
-from typing import TYPE_CHECKING, Annotated, Self, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class DerlParameters(parameters.NetworkParameters):
     """Chapter ``derl``: a generator that takes expressions off faces, and what its layers tell of them."""
 
+    needs_emotions: ClassVar[bool] = True
     population: str = Field(
         "",
         description="read the trainings from this population of populations.yaml, which `ferbook populations "

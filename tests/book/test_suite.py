@@ -113,6 +113,17 @@ def test_one_person_to_test_on_is_said_before_anything_executes(tmp_path, monkey
     book_suite.prepare(list(parameters(["training"], faces="jaffe", size=48, folds=2).values()))
 
 
+def test_what_a_layout_never_has_is_said_before_a_picture_is_read(tmp_path, monkeypatch):
+    # Nothing of these sets is here: reading them would be another error.
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    asked = parameters(["structure_and_loss", "derl", "faces"], faces="bp4dplus")
+    with pytest.raises(DataError) as fault:
+        book_suite.prepare(list(asked.values()))
+    for chapter in ("structure_and_loss", "derl"):
+        assert f"chapter {chapter}: face set 'bp4dplus' has no emotions" in str(fault.value)
+    assert "chapter faces" not in str(fault.value)
+
+
 def finished(folder, populations, layer="relu3"):
     about = {"filter": 44, "au": "AU12", "association": 0.5, "moved_by": "AU25"}
     told = Detectors(layer=layer, filters=[about])

@@ -26,6 +26,9 @@ from fer_lib.faces.readers.spontaneous import PERSON, folder_tasks, read_spontan
 PUBLISHED = {"subjects": 41, "sequences": 328}
 """41 people (F001 to F023, M001 to M018) and eight tasks each are certain."""
 
+NO_EMOTIONS = True
+"""The layout has the codes of action units alone."""
+
 _TREE = re.compile(r"Sequences.*|2D\+3D|BP4D-training", re.IGNORECASE)
 
 

@@ -30,6 +30,9 @@ from ferbook.errors import DataError
 PUBLISHED = {"subjects": 140}
 """Certain; the number of coded sequences, four tasks of each person, is not."""
 
+NO_EMOTIONS = True
+"""The layout has the codes of action units alone."""
+
 OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 40))
 """The columns of an occurrence file after the frame; others, AU25 and AU26 for instance, are not coded."""
 
