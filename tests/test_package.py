@@ -94,6 +94,15 @@ def test_make_help_lists_the_commands():
     }
 
 
+def test_make_bench_runs_what_ends_with_ratios():
+    steps = subprocess.run(
+        ["make", "-n", "bench"], cwd=paths.root(), capture_output=True, text=True, check=True
+    ).stdout
+    files = [file for file in (paths.root() / "benchmarks").glob("*.py") if file.stem != "contest"]
+    ending = {file.stem for file in files if "print_ratio(" in file.read_text(encoding="utf-8")}
+    assert set(re.findall(r"benchmarks/(\w+)\.py", steps)) == ending
+
+
 def test_the_reference_can_be_read_before_the_chapters_are_run():
     """As a fresh checkout has no pages, and a later call has them."""
     told = subprocess.run(
