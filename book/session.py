@@ -20,8 +20,8 @@ from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
+from ferbook.environment import STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.errors import ChapterError
-from ferbook.execute import STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.records import read_json
 from ferbook.store import ChapterResult
 

@@ -18,10 +18,17 @@ from nbformat import NotebookNode
 from pydantic import ValidationError
 
 from ferbook.book import Chapter, suite, with_upstream
-from ferbook.environment import bare_jupyter, child_environment, printed_by_failure
+from ferbook.environment import (
+    OUTPUT_VARIABLE,
+    RUN_VARIABLE,
+    STORED_VARIABLE,
+    THREADS_VARIABLE,
+    bare_jupyter,
+    child_environment,
+    printed_by_failure,
+)
 from ferbook.errors import FerError, RunStoreError, first_fault
 from ferbook.estimate import Estimate
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE, THREADS_VARIABLE
 from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,

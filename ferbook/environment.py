@@ -12,6 +12,14 @@ from ferbook import paths
 from ferbook.book import suite
 from ferbook.owner import end_with_parent
 
+OUTPUT_VARIABLE = "FER_OUTPUT"
+RUN_VARIABLE = "FER_RUN"
+STORED_VARIABLE = "FER_STORED"
+THREADS_VARIABLE = "FER_THREADS"
+"""What a kernel is told: where its chapter's result goes, of which run it is, the record of an earlier result
+that is checked, and how many threads it may take.
+"""
+
 
 def git_commit() -> str:
     """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside a git

@@ -16,7 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from ferbook import paths
 from ferbook.book import Chapter
-from ferbook.environment import bare_jupyter, git_commit
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, bare_jupyter, git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
@@ -26,10 +26,6 @@ from ferbook.state import reasons_against
 from ferbook.steps import STEPS_VARIABLE
 from ferbook.store import Run, write_json
 
-OUTPUT_VARIABLE = "FER_OUTPUT"
-RUN_VARIABLE = "FER_RUN"
-STORED_VARIABLE = "FER_STORED"
-THREADS_VARIABLE = "FER_THREADS"
 KERNEL_STARTS = 3
 """How often a kernel is started before giving up: parallel kernels can race for ports."""
 

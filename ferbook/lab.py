@@ -11,9 +11,8 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.book import Chapter
-from ferbook.environment import child_environment
+from ferbook.environment import RUN_VARIABLE, child_environment
 from ferbook.errors import MissingError
-from ferbook.execute import RUN_VARIABLE
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, parameters_source, read_notebook
 from ferbook.request import stored_request

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 from IPython.display import HTML
@@ -16,15 +16,16 @@ from pydantic import BaseModel
 from ferbook import paths
 from ferbook.beside import reference_beside
 from ferbook.book import Chapter, find_chapter
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.files import write_atomically
-from ferbook.page.figure import csv_of, figure_html, store_figure
-from ferbook.page.style import Drawn
-from ferbook.page.tables import Table
+from ferbook.page.tables import Table, csv_of
 from ferbook.parameters import parse_value
 from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_json
+
+if TYPE_CHECKING:
+    from ferbook.page.style import Drawn
 
 _SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
@@ -114,7 +115,7 @@ class Session:
     def figure(
         self,
         name: str,
-        draw: Drawn | Callable[..., Drawn | None] | None,
+        draw: "Drawn | Callable[..., Drawn | None] | None",
         *arguments: object,
         needs: str = "",
         **options: object,
@@ -127,6 +128,9 @@ class Session:
         alt text, caption or numbers, and for one that is left out without a reason; FigureError for text that
         is too small to be read.
         """
+        # Here: a chapter that draws nothing waits for no plotting library.
+        from ferbook.page.figure import figure_html, store_figure
+
         plot = _result_of(draw, arguments, options)
         if plot is None:
             return HTML(figure_html(name, "", self._left_out(f"figure {name!r}", needs)))

@@ -20,8 +20,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, DataError, FerError, ParameterError
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.store import DONE
 from synthetic_faces.versions import versioned
 

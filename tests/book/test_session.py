@@ -16,8 +16,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.precision import Precision
 from fer_lib.train.weights import read_record, save_weights
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
 from ferbook.errors import ChapterError
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
 from ferbook.store import ChapterResult, write_json
 from synthetic_faces.versions import versioned
 

@@ -9,8 +9,8 @@ from ferbook.answers import answers_of
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
 from ferbook.build import SAME_NETWORKS, WHOSE, key_numbers, stage
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.estimate import Estimate
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.inputs import chapter_inputs
 from ferbook.notebook import read_notebook
 from ferbook.request import Request

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
-from ferbook.execute import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.page.style import Drawn
 from ferbook.page.tables import Table
 from ferbook.session import open_chapter
