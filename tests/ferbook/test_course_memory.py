@@ -66,8 +66,8 @@ def test_what_the_kernel_charges_to_all_processes_together_ends_them(monkeypatch
     group.remove()
     assert not group.folder.exists()
     monkeypatch.setattr(sandbox, "_MEMORY", 256 * 2**20)
-    monkeypatch.setattr(sandbox, "WATCH", 60)  # nobody else looks
-    with Worker(TRUST, Box(), 60) as worker:
+    monkeypatch.setattr(sandbox, "WATCH", 5)  # nobody else looks meanwhile
+    with Worker(TRUST, Box(), 3) as worker:
         folder = worker._group.folder
         worker.ask(do="cell", source=CHILD)
         assert not worker.ended
