@@ -3,6 +3,7 @@
 import shutil
 from contextlib import ExitStack
 from functools import singledispatch
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -46,14 +47,15 @@ def train_member(member: Member, *, device: str = "auto", replace: bool = False)
         fault = member.fault()
         if fault and fault != "missing" and not replace:
             raise DataError(f"{member.folder} is {fault}; --replace trains it anew")
+        import_module(member.trainer)
         return train_network(member, pick_device(device)) if fault else member.done()
 
 
 @singledispatch
 def train_network(member: Member, device: torch.device) -> dict:
     """Train ``member`` and keep it; what its ``done`` says. A chapter with members of another kind registers
-    how these are trained. Raises Diverged, of which a
-    record is kept, and as ``train``.
+    how these are trained, in the module that they name as ``trainer``. Raises Diverged, of which a record is
+    kept, and as ``train``.
     """
     started = perf_counter(), process_time()
     population, seed = member.population, member.seed

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -137,7 +137,11 @@ class Population(Kept, Taught):
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a population, known by its ``seed``."""
+    """One network of a population, known by its ``seed``. ``trainer``: the module that trains it, by what it
+    registers with ``population_training.train_network``.
+    """
+
+    trainer: ClassVar[str] = "book.population_training"
 
     population: Population
     seed: int

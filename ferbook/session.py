@@ -20,7 +20,7 @@ from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
-from ferbook.page.tables import Table, csv_of
+from ferbook.page.tables import Table
 from ferbook.parameters import parse_value
 from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_json
 
@@ -128,7 +128,7 @@ class Session:
         alt text, caption or numbers, and for one that is left out without a reason; FigureError for text that
         is too small to be read.
         """
-        # Here: a chapter that draws nothing waits for no plotting library.
+        # Here, as in `table`: a chapter that only opens waits for no plotting library.
         from ferbook.page.figure import figure_html, store_figure
 
         plot = _result_of(draw, arguments, options)
@@ -157,6 +157,8 @@ class Session:
         """Store the numbers of the table ``make(*arguments, **options)`` as ``tables/<name>.csv``; returns it
         for display. Else as ``figure``.
         """
+        from ferbook.page.figure import csv_of
+
         content = _result_of(make, arguments, options)
         if content is None:
             return self.say(self._left_out(f"table {name!r}", needs))

@@ -12,7 +12,6 @@ from PIL import Image
 
 from ferbook.marks import on_page
 from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError
-from ferbook.page.tables import csv_of
 
 LARGEST_PNG = 100_000
 """Bytes: runs are committed."""
@@ -60,6 +59,11 @@ def png_of(figure: Figure) -> bytes:
         if small.tell() <= LARGEST_PNG:
             break
     return small.getvalue()
+
+
+def csv_of(numbers: pd.DataFrame) -> str:
+    """The numbers that a figure or a table shows, as CSV."""
+    return numbers.to_csv(index=False, float_format="%.9g")
 
 
 def store_figure(folder: Path, name: str, plot: Drawn) -> str:

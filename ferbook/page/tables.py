@@ -22,11 +22,6 @@ _BOUNDS = re.compile(r"([−+\d][^ ]*) (\([^()]*\))")
 _DASH = re.compile(r"(?<![\w.–])-(?=[\d.])")
 
 
-def csv_of(numbers: pd.DataFrame) -> str:
-    """The numbers that a figure or a table shows, as CSV."""
-    return numbers.to_csv(index=False, float_format="%.9g")
-
-
 @dataclass(frozen=True)
 class Table:
     """Numbers that a page shows as a table, and ``ferbook check`` compares.

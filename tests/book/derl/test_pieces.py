@@ -1,134 +1,30 @@
-"""The trial in pieces: whole or not there, read as it was trained, and known by its recipe."""
+"""The pieces of the trial, as every command sees them."""
 
-from types import SimpleNamespace
-
-import numpy as np
-import pandas as pd
-import pytest
+import subprocess
+import sys
 
 from book.derl import pieces
 from book.derl.chapter import DerlParameters
-from book.derl.pairs import Lessons
-from book.derl.pieces import Pieces, trial_of
-from book.population_training import train_member
-from book.populations import find_population
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Fold, Protocol
-from ferbook.errors import DataError
+from ferbook import paths
 
-CLASSES = ("neutral", "happiness")
-TINY = {"size": 16, "gan_epochs": 1, "epochs": 1, "views": 1, "folds": 2, "seeds": 2, "precision": "fp32"}
+ASK = """
+import sys
+from book.populations import populations
+assert all(population.key() for population in populations().values())
+print(*sorted({"pandas", "torch"} & sys.modules.keys()))
+"""
 
 
-@pytest.fixture
-def parameters() -> DerlParameters:
-    return DerlParameters(population="derl", ablation=True, **TINY)
+def test_seeds_folds_and_drawing_make_no_other_recipe():
+    asked = DerlParameters(population="derl", ablation=True, folds=2, seeds=2)
+    more = asked.model_copy(update={"seeds": 5, "folds": 0, "bootstrap": 500, "device": "cpu"})
+    assert pieces.recipe_of(more) == pieces.recipe_of(asked)
+    assert pieces.recipe_of(asked.model_copy(update={"skips": False})) != pieces.recipe_of(asked)
 
 
-@pytest.fixture
-def faces() -> FaceSet:
-    """Twelve people, once at rest and once happy, which is bright."""
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(
-        [
-            {"subject": f"p{k:02d}", "sequence": f"{k}", "frame": frame, "emotion": emotion}
-            for k in range(12)
-            for frame, emotion in enumerate(CLASSES)
-        ]
-    ).assign(dataset="lab", split="train")
-    pixels = rng.integers(0, 100, (24, 16, 16), dtype=np.uint8)
-    pixels[1::2, :8] += 100
-    return FaceSet("lab", pixels, table)
-
-
-@pytest.fixture
-def protocol() -> Protocol:
-    rows = np.arange(24)
-    return Protocol(
-        "", "", CLASSES, (Fold(rows[8:], rows[4:8], rows[:4]), Fold(rows[:16], rows[16:20], rows[20:])), ""
+def test_what_is_kept_is_asked_without_a_heavy_library():
+    """Every command asks it: pieces, too, are light to import."""
+    answer = subprocess.run(
+        [sys.executable, "-c", ASK], cwd=paths.root(), capture_output=True, text=True, check=True
     )
-
-
-@pytest.fixture
-def lessons(faces) -> Lessons:
-    truth = np.repeat(faces.pixels[::2], 2, axis=0)
-    pairs = faces.pixels, truth
-    return Lessons(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
-
-
-@pytest.fixture
-def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> Pieces:
-    monkeypatch.setenv("FER_RUNS", str(tmp_path))
-    monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: parameters))
-    monkeypatch.setattr(pieces, "open_faces", lambda *_, **__: faces)
-    monkeypatch.setattr(pieces, "protocol_of", lambda _: protocol)
-    monkeypatch.setattr(pieces, "draw_lessons", lambda *_: lessons)
-    return find_population("derl")
-
-
-def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protocol, lessons):
-    names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1, "curve-0", "curve-1")]
-    assert [member.seed for member in population.members] == names and not population.kept()
-    with pytest.raises(DataError, match="a fold starts from its seed's generators"):
-        train_member(population.members[1], device="cpu")
-    for member in population.members:
-        train_member(member, device="cpu")
-    assert [member.seed for member in population.kept()] == names
-    # The page asks the first seed's generators; of a later one nothing starts any more.
-    first, later = population.members[0], population.members[5]
-    assert {file.stem for file in first.weights()} == {"trained", "shuffled"} and len(first.weights()) == 4
-    assert later.weights() == [] and later.fault() == ""
-    read = trial_of(parameters, faces, protocol, lessons)
-    assert read.read == {"derl": {"kept": names, "failed": {}}} and "10 of 10 pieces" in read.about
-    now = trial_of(parameters.model_copy(update={"population": ""}), faces, protocol, lessons)
-    assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
-    assert read.first.seed == now.first.seed == 0 and len(read.learning) == len(now.learning) == 2
-    for mine, other in zip(read.learning, now.learning, strict=True):
-        pd.testing.assert_frame_equal(
-            mine.drop(columns="seconds"), other.drop(columns="seconds"), rtol=1e-4, check_dtype=False
-        )
-    for name in ("trained", "untrained", "shuffled"):
-        for one, another in zip(
-            read.first.generators[name].parameters(), now.first.generators[name].parameters(), strict=True
-        ):
-            assert (one - another).abs().max() <= another.abs().max() / 250, name
-    columns = ["condition", "seed", "fold", "parameters", "frozen"]
-    pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])
-    np.testing.assert_array_equal(read.compared.rows, now.compared.rows)
-    np.testing.assert_allclose(read.compared.probabilities, now.compared.probabilities, atol=0.05)
-    assert set(read.curve.studies) == set(now.curve.studies) == {"few", "some", "all"}
-    assert read.curve.people == now.curve.people == {"few": 1.0, "some": 2.0, "all": 8.0}
-    for share, study in read.curve.studies.items():
-        assert set(study.table["condition"]) == {"all_pairs", "pixel_difference", "cnn", "true_difference"}
-        np.testing.assert_allclose(study.probabilities, now.curve.studies[share].probabilities, atol=0.05)
-    assert set(read.quality["training"]) == {0, 1} and len(read.quality) == len(now.quality)
-    # A fold that is damaged later, without the weights of its seed, says how they come back.
-    fold = population.members[6]
-    (fold.folder / "trainings.csv").unlink()
-    assert fold.fault() == "damaged"
-    with pytest.raises(DataError, match=r"1-generators is without weights, .*: remove the folder"):
-        train_member(fold, device="cpu", replace=True)
-
-
-def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
-    population, parameters, faces, protocol, lessons, monkeypatch
-):
-    with pytest.raises(
-        DataError, match="no seed of the population is whole; `ferbook populations train derl`"
-    ):
-        trial_of(parameters, faces, protocol, lessons)
-    for member in population.members[:2]:
-        train_member(member, device="cpu")
-    read = trial_of(parameters, faces, protocol, lessons)
-    assert "1 training of the generator, each tested in 1 fold; 2 of 10" in read.about
-    other = parameters.model_copy(update={"l1": 10.0})
-    live = trial_of(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons)
-    assert live.read == {}, "the population is of another recipe"
-    monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: other))
-    assert [member.fault() for member in population.members[:3]] == ["of another recipe"] * 2 + ["missing"]
-
-
-def test_seeds_folds_and_drawing_make_no_other_recipe(parameters):
-    more = parameters.model_copy(update={"seeds": 5, "folds": 0, "bootstrap": 500, "device": "cpu"})
-    assert pieces.recipe_of(more) == pieces.recipe_of(parameters)
-    assert pieces.recipe_of(parameters.model_copy(update={"skips": False})) != pieces.recipe_of(parameters)
+    assert answer.stdout.split() == []
