@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from PIL import Image
