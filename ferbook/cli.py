@@ -424,12 +424,7 @@ def build(
     index, is_new = build_book(target, force=force)
     finished = {result.chapter for result in target.results()}
     beside = standing_beside(target)
-    try:
-        states = run_states(target)
-    except ModuleNotFoundError as fault:  # where a book is only read
-        console.print(f"note: whether chapters are up to date is not known: {fault.name} is not installed")
-        states = []
-    for state in states:
+    for state in run_states(target):
         if state.chapter in finished and not state.up_to_date:
             console.print(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
