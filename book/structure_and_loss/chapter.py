@@ -34,8 +34,13 @@ _AT_LENGTH = {
 }
 """Every structure, five seeds."""
 
-KEPT = tuple(map("_".join, product(("vgg", "residual"), ("cross_entropy", "label_smoothing", "centre"))))
-"""Populations on all of FER2013's Training."""
+KEPT = ("vgg_cross_entropy_40", "residual_cross_entropy_40", "vgg_label_smoothing_40", "vgg_centre_40")
+"""Populations on all of FER2013's Training: both structures by one loss, and the other losses on the
+structure that validation prefers.
+"""
+
+RATES = tuple(map("_".join, product(("rate_vgg", "rate_residual"), ("0.01", "0.03", "0.1"))))
+"""Those by which the rate of each structure was chosen, a network each."""
 
 ONE_RECIPE = "published"
 """The population whose networks differ in nothing but their seed."""
@@ -76,13 +81,18 @@ class StructureAndLossParameters(parameters.RecipeParameters):
 
     @property
     def photographs(self) -> tuple[str, ...]:
-        """The kept networks of FER2013 to be read: a population for each structure with each loss."""
+        """The kept networks of FER2013 to be read: a population for each pair of structure and loss."""
         return KEPT if self.kept and self.faces == "lab" else ()
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """Where those are read, the networks by which their rates were chosen."""
+        return RATES if self.photographs else ()
 
     @property
     def populations(self) -> tuple[str, ...]:
         """Those, and the networks of chapter ``training`` that differ in nothing but their seed."""
-        return (*self.photographs, ONE_RECIPE)
+        return (*self.photographs, *self.rates, ONE_RECIPE)
 
 
 CHAPTER = Chapter(

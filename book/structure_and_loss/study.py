@@ -41,7 +41,8 @@ class Comparison:
     independent. ``majority``: the share of the tested pictures that show the commonest class of the training
     split. ``about``: what was tested, for readers. ``curves``: of each training, as in
     ``train.curve.Training``, where they are kept; and ``from_halfway``, the scores of the answers after all
-    epochs from halfway on.
+    epochs from halfway on; and ``without_copies``, those without the tested pictures that equal one of the
+    training split, pixel for pixel, where it is kept which.
     """
 
     scores: TrainingScores
@@ -52,6 +53,7 @@ class Comparison:
     about: str
     curves: Sequence[pd.DataFrame] = ()
     from_halfway: TrainingScores | None = None
+    without_copies: TrainingScores | None = None
 
     @property
     def right(self) -> np.ndarray:
@@ -113,6 +115,12 @@ def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Compa
         about,
         [each.curve() for each in members],
     )
+    knows = next((each for each in members if "copies" in each.done()), None)
+    if knows:  # all were tested by the same pictures, and learned the same
+        own = ~knows.learned_before()
+        answers = (probabilities[:, own], labels[own], groups[own])
+        fewer = score_trainings(table, *answers, CONDITION, draws=draws, seed=seed)
+        comparison = replace(comparison, without_copies=fewer)
     by_epoch = [each.answers_by_epoch() for each in members if "epochs.npy" in each.done()["files"]]
     if len(by_epoch) < len(members):
         return comparison
@@ -206,6 +214,22 @@ def cost_table(scores: TrainingScores) -> Table:
     return Table(table.assign(accuracy=means), caption, formats, MOVES | {"epoch_seconds": 1e6})
 
 
+def rate_table(members: Sequence[Member]) -> Table:
+    """One row per structure of the ``members`` by which its learning rate was chosen: their ``epochs``, the
+    validation accuracy (share) with each rate, and the ``chosen`` one, the best; of two alike the smaller.
+    """
+    rows = {}
+    for member in sorted(members, key=lambda each: each.population.recipe.lr):
+        name, recipe = member.population.network, member.population.recipe
+        rows.setdefault(name, {"epochs": recipe.epochs})[recipe.lr] = member.done()["valid_accuracy"]
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("structure")
+    rates = table.columns[1:]
+    table["chosen"] = table[rates].idxmax(axis=1)
+    table.columns = table.columns.map(str)
+    caption = "Validation accuracy by learning rate, a network each; the best rate was taken"
+    return Table(table, caption, dict.fromkeys(map(str, rates), "share") | {"chosen": "{:g}".format})
+
+
 def plain_level(scores: TrainingScores, factor: str) -> str:
     """The level of ``factor`` that the others are compared with: cross-entropy, or the first."""
     names = scores.table[factor].unique()
@@ -274,7 +298,8 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     against that, mean over everything else, in points on the test split; 0, without an interval, where there
     is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
     Where curves are kept, ``last_fifth``, and ``structure_gain_from_halfway`` and ``loss_gain_from_halfway``:
-    the same gains, mean over all epochs from halfway on.
+    the same gains, mean over all epochs from halfway on; where it is kept which tested pictures had been
+    learned, ``structure_gain_without_copies`` and ``loss_gain_without_copies``: without these.
     """
     scores, table = comparison.scores, comparison.scores.table
     best = _is(table, CONDITION, preferred(scores, *CONDITION))
@@ -283,8 +308,10 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     counts |= {"repeated": scores.freedom, "epochs": table["epochs"].max()}
     gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
     along = last_fifth(comparison.curves) if comparison.curves else {}
-    if late := comparison.from_halfway:
-        along |= {f"{factor}_gain_from_halfway": _gain(late, factor) for factor in CONDITION}
+    beside = {"from_halfway": comparison.from_halfway, "without_copies": comparison.without_copies}
+    for name, others in beside.items():
+        if others:
+            along |= {f"{factor}_gain_{name}": _gain(others, factor) for factor in CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},
         "majority_accuracy": Estimate(

@@ -80,7 +80,8 @@ def test_every_claim_is_asked_and_answered_on_its_page(smoke_clone, built):
         *(f"training.{name}" for name in ("ahead_of_biased", "dropout_gain", "augmentation_gain")),
         *(f"au_verification.{name}_kappa_over_untrained" for name in ("photographs", "breuer")),
         "au_verification.photographs_kappa_over_shuffled",
-        *(f"structure_and_loss.{name}_gain_from_halfway" for name in ("structure", "loss")),
+        *(f"structure_and_loss.{factor}_gain_from_halfway" for factor in ("structure", "loss")),
+        *(f"structure_and_loss.{factor}_gain_without_copies" for factor in ("structure", "loss")),
         *(
             f"micro_expressions.order_gain_{name}"
             for name in ("difference", "in_turn", "in_turn_courses", "timed_courses")

@@ -1,6 +1,7 @@
 """Tables, metrics and the answer of a study, from trainings whose right answers are known."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from book.populations import Population
 from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
-from book.structure_and_loss.chapter import CHAPTER, KEPT, ONE_RECIPE
+from book.structure_and_loss.chapter import CHAPTER, KEPT, ONE_RECIPE, RATES
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import TrainingRecipe
@@ -149,10 +150,14 @@ class Kept:
     labels: np.ndarray
     folder: str = "here"
     files: tuple[str, ...] = ("epochs.npy",)
+    copies: dict[str, list[int]] = field(default_factory=dict)
 
     def done(self):
         counts = {"train_counts": [5, 20, 10], "valid_accuracy": 0.5, "classes": list(CLASSES)}
-        return counts | {"faces": "fer2013", "files": self.files}
+        return counts | {"faces": "fer2013", "files": self.files} | self.copies
+
+    def learned_before(self):
+        return np.isin(np.arange(30), self.copies["copies"])
 
     def tested(self):
         return pd.DataFrame({"label": self.labels, "group": range(len(self.labels))})
@@ -198,15 +203,40 @@ def test_kept_networks_need_no_faces():
     assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
     assert found.from_halfway.table["accuracy"].tolist() == [0.5] * 4 and found.from_halfway.pictures == 30
     older = reports.of_members([*members[1:], replace(members[0], files=())], draws=200)
-    assert older.from_halfway is None
+    assert older.from_halfway is None and older.without_copies is None
     with pytest.raises(DataError, match="there was tested by other pictures than here"):
         reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
     with pytest.raises(DataError, match="no network of these populations is kept"):
         reports.of_members([], draws=200)
 
 
+def test_what_was_learned_before_is_left_out_where_one_network_says_which():
+    focal, plain = populations("focal", "cross_entropy")
+    labels = np.arange(30) % 3
+    told = Kept(plain, 0, labels, copies={"copies": [0, 1, 2, 3, 29]})
+    found = reports.of_members([Kept(focal, 0, labels), told], draws=200)
+    assert found.without_copies.pictures == 25
+    assert found.without_copies.table["accuracy"].tolist() == [pytest.approx(11 / 25)] * 2, (
+        "of the right half four are left out, of the wrong one a single one"
+    )
+    metrics = reports.comparison_metrics(replace(found, curves=()))
+    assert metrics["loss_gain_without_copies"].value == 0 and metrics["loss_gain_without_copies"].n == 25
+
+
+def test_each_structure_takes_the_rate_with_the_best_validation_accuracy():
+    def searched(rate, share):
+        recipe = TrainingRecipe(lr=rate, epochs=10)
+        return SimpleNamespace(
+            population=SimpleNamespace(network="vgg", recipe=recipe), done=lambda: {"valid_accuracy": share}
+        )
+
+    table = reports.rate_table([searched(0.1, 0.5), searched(0.01, 0.4), searched(0.03, 0.5)]).data
+    assert table.loc["vgg"].to_dict() == {"epochs": 10, "0.01": 0.4, "0.03": 0.5, "0.1": 0.5, "chosen": 0.03}
+
+
 def test_kept_networks_are_read_on_the_default_faces_only():
-    assert {*KEPT, ONE_RECIPE} <= set(named_populations())
+    assert {*KEPT, *RATES, ONE_RECIPE} <= set(named_populations())
+    assert CHAPTER.resolve("reference", {}).rates == RATES
     assert CHAPTER.resolve("reference", {}).photographs == KEPT == CHAPTER.resolve("laptop", {}).photographs
     for given in ({"faces": "wild"}, {"kept": False}):
         assert CHAPTER.resolve("reference", given).populations == (ONE_RECIPE,)
