@@ -34,7 +34,7 @@ _AT_LENGTH = {
 }
 """Every structure, five seeds."""
 
-KEPT = ("vgg_cross_entropy_40", "residual_cross_entropy_40", "vgg_label_smoothing_40", "vgg_centre_40")
+KEPT = ("vgg_cross_entropy_40", "vgg_label_smoothing_40", "vgg_centre_40", "residual_cross_entropy_40")
 """Populations on all of FER2013's Training: both structures by one loss, and the other losses on the
 structure that validation prefers.
 """
