@@ -223,7 +223,8 @@ def _marks(panel: _Panel) -> Iterator[tuple[tree.Element, tuple[float, float]]]:
     """The marks of a panel, each with the place that it stands for."""
     ground = _ground(panel.group)
     for group in panel.group:
-        own = list(group.iter(f"{_SVG}path"))
+        # A path with a name is the shape of a mark, defined once.
+        own = [path for path in group.iter(f"{_SVG}path") if not path.get("id")]
         if _kind(group) == "PathCollection":
             yield from (
                 (path, _middle(path))

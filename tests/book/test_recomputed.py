@@ -71,7 +71,8 @@ def trainings_apart(other):
     answers = {name: right(f"{name}_40") for name in ("vgg_cross_entropy", *OTHERS)}
     plain, groups = answers["vgg_cross_entropy"]
     found, error = jackknife(answers[other][0].mean(0) - plain.mean(0), groups)
-    spread = np.mean([own.mean(1).var(ddof=1) for own, _ in answers.values()])
+    shares = [own.mean(1) for own, _ in answers.values()]
+    spread = sum(len(own) * own.var() for own in shares) / sum(len(own) - 1 for own in shares)
     return found, np.hypot(error, np.sqrt(spread * (1 / len(plain) + 1 / len(answers[other][0]))))
 
 

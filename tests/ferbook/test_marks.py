@@ -54,6 +54,12 @@ def test_a_dot_says_its_row_its_series_its_value_and_its_interval(shown):
     assert 'role="group" aria-label="Dots.' in markup
 
 
+def test_a_dot_that_stands_alone_is_one_mark(shown):
+    rows = pd.DataFrame({"label": ["with"], "value": [0.5], "low": [0.25], "high": [0.625]})
+    markup = shown(forest(rows, measured="accuracy", alt="A dot.", caption="A dot."))
+    assert said(markup) == ["with: 50.0 % (25.0 to 62.5 %); accuracy"]
+
+
 def test_panels_side_by_side_share_the_names_of_rows(shown):
     rows = pd.DataFrame(
         {"label": ["a", "b"] * 2, "panel": ["one", "one", "two", "two"], "value": [1, 2, -3, 4]}
