@@ -5,22 +5,43 @@ document.addEventListener("DOMContentLoaded", () => {
   const { node, svgNode, fromAddress, inAddress } = globalThis.suite;
   const KEY = "predictions";
   const START = "#guesses?";
-  let guesses = {};
   let keeps = true;
-  try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    if (kept && typeof kept === "object" && !Array.isArray(kept)) guesses = kept;
-    localStorage.setItem(KEY, JSON.stringify(guesses));
-  } catch {
-    keeps = false; // storage is off, full or holds something else
-  }
-  const keep = () => {
+  const read = () => {
+    let text = "{}";
+    try {
+      text = localStorage.getItem(KEY) ?? text;
+    } catch {
+      keeps = false; // storage is off
+    }
+    try {
+      const kept = JSON.parse(text);
+      if (kept && typeof kept === "object" && !Array.isArray(kept)) return kept;
+    } catch {
+      // something else's text: no guess
+    }
+    return {};
+  };
+  let guesses = read();
+  // Another open page may have kept guesses since: only the changes (undefined: forgotten) replace what is kept.
+  const keep = (changes) => {
+    guesses = { ...(keeps ? read() : guesses), ...changes };
     try {
       localStorage.setItem(KEY, JSON.stringify(guesses));
     } catch {
-      keeps = false;
+      keeps = false; // full
     }
   };
+  const redraws = [];
+  const refresh = () => {
+    guesses = read();
+    for (const redraw of redraws) redraw();
+  };
+  addEventListener("storage", ({ key }) => {
+    if (key === KEY || key === null) refresh();
+  });
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted && keeps) refresh();
+  });
   const number = (asked, value) => {
     const digits = Math.max(0, -Math.floor(Math.log10(asked.step) + 1e-9));
     return `${Number(value).toFixed(digits).replace("-", "−")}${asked.unit === "%" ? "\u00a0%" : ""}`;
@@ -98,8 +119,7 @@ document.addEventListener("DOMContentLoaded", () => {
         for (const word of ["right", "partly right", "wrong"]) {
           const pick = node("input", { type: "radio", name, checked: guess.judged === word });
           pick.addEventListener("change", () => {
-            guesses[asked.id] = { ...guess, judged: word };
-            keep();
+            keep({ [asked.id]: { ...guess, judged: word } });
           });
           line.append(node("label", {}, pick, ` ${word} `));
         }
@@ -111,8 +131,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       const again = node("button", { type: "button", textContent: "Guess again" });
       again.addEventListener("click", () => {
-        delete guesses[asked.id];
-        keep();
+        keep({ [asked.id]: undefined });
         redraw(asked.id);
       });
       line.append(again);
@@ -152,8 +171,7 @@ document.addEventListener("DOMContentLoaded", () => {
         missing.textContent = " Nothing is guessed yet.";
         return;
       }
-      guesses[asked.id] = value;
-      keep();
+      keep({ [asked.id]: value });
       redraw(asked.id);
     });
     box.append(button, missing);
@@ -163,9 +181,12 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const place of document.querySelectorAll(".prediction")) {
     const every = JSON.parse(place.textContent);
     const question = place.previousElementSibling;
-    const form = node("form", { className: "guesses", hidden: !every.some((asked) => guessOf(asked) !== undefined) });
+    const made = () => every.map(guessOf);
+    const form = node("form", { className: "guesses", hidden: made().every((guess) => guess === undefined) });
     form.addEventListener("submit", (event) => event.preventDefault());
+    let drawn;
     const draw = (changed) => {
+      drawn = JSON.stringify(made());
       const end = node("p", {}, node("a", { href: `${root}book/predictions.html${keeps ? "" : handed()}`, textContent: "How well you predict so far" }));
       form.replaceChildren(...every.map((asked) => control(asked, draw)), end);
       if (!keeps) end.append(": this browser keeps no guesses beyond the page.");
@@ -180,6 +201,13 @@ document.addEventListener("DOMContentLoaded", () => {
     question.append(" ", button);
     place.replaceChildren(form);
     draw();
+    // A guess that another page kept is shown; a form in which nothing changed keeps what is being written in it.
+    redraws.push(() => {
+      if (drawn === JSON.stringify(made())) return;
+      form.hidden &&= made().every((guess) => guess === undefined);
+      button.setAttribute("aria-expanded", String(!form.hidden));
+      draw();
+    });
   }
 
   const page = document.querySelector(".predictions");
@@ -188,8 +216,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const given = fromAddress(START);
   if (given) {
     try {
-      guesses = { ...guesses, ...JSON.parse(given.get("all")) };
-      keep();
+      keep(JSON.parse(given.get("all")));
     } catch {
       page.before(node("p", { textContent: "The address holds guesses that cannot be read." }));
     }
@@ -230,12 +257,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const scroll = node("div", { className: "pst-scrollable-table-container", hidden: !made.length }, table);
     const forget = node("button", { type: "button", textContent: "Forget all guesses", hidden: !made.length });
     forget.addEventListener("click", () => {
-      guesses = {};
-      keep();
+      keep(Object.fromEntries(Object.keys(guesses).map((id) => [id, undefined])));
       inAddress(START, {});
       count();
     });
     page.replaceChildren(node("p", {}, node("output", {}, node("b", { textContent: lines.join(" ") }))), forget, scroll);
   };
   count();
+  redraws.push(count);
 });

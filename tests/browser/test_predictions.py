@@ -46,6 +46,7 @@ def test_a_guess_is_kept_and_shown_beside_what_was_found(context, site):
     assert f"You said {guess:.2f}; found here: " in said and "off by" in said
     assert tab.evaluate("document.activeElement.textContent") == "Guess again"
     tab.reload()
+    tab.locator(".guesses").first.get_by_text("You said").wait_for()  # what is kept may arrive after the page
     assert tab.locator(".guesses").first.inner_text() == said, "kept"
     tab.get_by_role("button", name="Guess again").press("Enter")
     assert tab.locator("#figure-luck .guess").count() == 0
@@ -85,6 +86,21 @@ def test_what_was_guessed_on_pages_is_counted_on_one(context, site):
     assert tab.locator(".predictions tbody tr").count() == 2
     tab.get_by_role("button", name="Forget all guesses").press("Enter")
     assert tab.locator(".predictions output").inner_text().startswith("You made 0 of ") and faults == []
+
+
+def test_two_pages_that_are_open_lose_no_guess_of_each_other(context, site):
+    counted, _ = opened_in(context, site, COUNTED)
+    tab, faults = opened_in(context, site, PAGE)
+    other, _ = opened_in(context, site, PAGE)
+    other.locator(".guess-button").nth(1).press("Enter")
+    other.get_by_label("higher").press("Space")
+    guess_luck(tab)
+    other.locator(".guesses").first.get_by_text("You said").wait_for()
+    assert other.get_by_label("higher").is_checked(), "what is being answered stays"
+    other.locator(".guesses").nth(1).get_by_role("button", name="Keep this guess").press("Enter")
+    tab.locator(".guesses").nth(1).get_by_text("You said").wait_for()
+    counted.get_by_text("You made 2 of ").wait_for()
+    assert len(json.loads(tab.evaluate("localStorage.getItem('predictions')"))) == 2 and faults == []
 
 
 def test_where_nothing_can_be_kept_the_address_hands_the_guesses_on(context, site):
