@@ -46,7 +46,7 @@ book: $(READY) ## run every chapter on the embedded faces, build the book, check
 	@echo "Open the book: file://$(CURDIR)/$(PAGES)  Its numbers are the reference's until your own run stands beside."
 	$(BIN)/ferbook run --profile laptop --update
 	$(BIN)/ferbook build --run laptop
-	$(BIN)/ferbook check --run laptop --within 60 --skip-checked
+	$(BIN)/ferbook check --run laptop --within 30 --skip-checked
 	@echo "Your run stands in the book: file://$(CURDIR)/$(PAGES)"
 
 read: $(READ)/.ready-$(PINS) ## only read: a small environment without torch, and the pages of the run that comes along

@@ -80,6 +80,7 @@ def test_what_was_guessed_on_pages_is_counted_on_one(context, site):
     tab.locator(".guesses").nth(1).get_by_role("button", name="Keep this guess").press("Enter")
     verdict = "right" if "That is right" in tab.locator(".guesses").nth(1).inner_text() else "wrong"
     tab.goto(f"{site.as_uri()}/{COUNTED}")
+    tab.get_by_text("You made 2 of ").wait_for()
     told = tab.locator(".predictions output").inner_text()
     assert told.startswith("You made 2 of ") and f"Of 1 choices {int(verdict == 'right')} " in told
     assert "by luck it would be 0.5" in told and "Your number was off by" in told
