@@ -13,7 +13,7 @@ BIOME := npm_config_fetch_retries=0 npm_config_fetch_timeout=20000 $(NPX) --yes 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env book read test test-all lint lint-scripts bench clean
+.PHONY: help env book first-pages own-chapters own-pages own-check read test test-all lint lint-scripts bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,13 +41,26 @@ $(READY): EXTRAS := [chapters,dev,course]
 
 PAGES := _build/html/index.html
 book: $(READY) ## run every chapter on the embedded faces, build the book, check what is quick to check
-	@# Once: what the committed run shows can be read while the chapters are executed here.
-	[ -f $(PAGES) ] || $(BIN)/ferbook build --run reference
-	@echo "Open the book: file://$(CURDIR)/$(PAGES)  Its numbers are the reference's until your own run stands beside."
-	$(BIN)/ferbook run --profile laptop --update
-	$(BIN)/ferbook build --run laptop
-	$(BIN)/ferbook check --run laptop --within 30 --skip-checked
+	@$(MAKE) --no-print-directory -j 2 first-pages own-chapters
+	@$(MAKE) --no-print-directory -j 2 own-pages own-check
 	@echo "Your run stands in the book: file://$(CURDIR)/$(PAGES)"
+
+# Pages are built on one core, so beside something else, and without a word: progress bars are drawn meanwhile.
+first-pages: LOG := _build/first-pages.log
+first-pages:
+	@# Once: what the committed run shows can be read while the chapters are executed here.
+	@mkdir -p _build; [ -f $(PAGES) ] || printf 'In half a minute: '
+	@echo "Open the book: file://$(CURDIR)/$(PAGES)  Its numbers are the reference's until your own run stands beside."
+	@[ -f $(PAGES) ] || $(BIN)/ferbook build --run reference > $(LOG) 2>&1 || { cat $(LOG); exit 1; }
+
+own-chapters:
+	$(BIN)/ferbook run --profile laptop --update
+
+own-pages:
+	$(BIN)/ferbook build --run laptop
+
+own-check:
+	$(BIN)/ferbook check --run laptop --within 30 --skip-checked
 
 read: $(READ)/.ready-$(PINS) ## only read: a small environment without torch, and the pages of the run that comes along
 	$(READ)/bin/ferbook build --run reference

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -103,16 +104,43 @@ def test_make_bench_runs_what_ends_with_ratios():
     assert set(re.findall(r"benchmarks/(\w+)\.py", steps)) == ending
 
 
-def test_the_reference_can_be_read_before_the_chapters_are_run():
-    """As a fresh checkout has no pages, and a later call has them."""
-    told = subprocess.run(
-        ["make", "-n", "book"], cwd=paths.root(), capture_output=True, text=True, check=True
-    ).stdout
-    pages = "[ -f _build/html/index.html ] || .venv/bin/ferbook build --run reference"
-    places = [
-        told.index(each) for each in (pages, "Open the book", "ferbook run", "ferbook build --run laptop")
-    ]
-    assert places == sorted(places)
+@pytest.fixture
+def make_book(tmp_path):
+    """``make book`` where ``ferbook`` only notes what it is asked, and fails in what is named: its exit
+    status, what it prints and the notes.
+    """
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(paths.root() / name, tmp_path)
+    command = tmp_path / ".venv" / "bin" / "ferbook"
+    command.parent.mkdir(parents=True)
+    asked = tmp_path / "asked"
+    variables = subprocess.run(["make", "-pn"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / re.search(r"(?m)^READY := (.+)$", variables.stdout)[1]).touch()
+
+    def call(fails="nothing"):
+        command.write_text(
+            f'#!/bin/sh\necho "$*" >> {asked}\ncase "$*" in "{fails}"*) echo "a fault of $1"; exit 1;; esac\n'
+        )
+        command.chmod(0o755)
+        answer = subprocess.run(["make", "book"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return answer.returncode, answer.stdout, asked.read_text().splitlines()
+
+    return call
+
+
+def test_the_reference_can_be_read_while_the_chapters_are_run(make_book):
+    status, told, asked = make_book()
+    assert status == 0 and told.index("Open the book: file://") < told.index(
+        "Your run stands in the book: file://"
+    )
+    assert sorted(asked[:2]) == ["build --run reference", "run --profile laptop --update"]
+    assert sorted(each.split()[0] for each in asked[2:]) == ["build", "check"]
+
+
+@pytest.mark.parametrize("fails", ["build --run reference", "run", "build --run laptop", "check"])
+def test_what_fails_in_making_the_book_is_told_and_fails(make_book, fails):
+    status, told, _ = make_book(fails)
+    assert status != 0 and f"a fault of {fails.split()[0]}" in told and "Your run stands" not in told
 
 
 def test_reading_takes_nothing_that_computes():
