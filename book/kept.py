@@ -107,6 +107,10 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
 
 
 if __name__ == "__main__":
+    from book.several_people import PEOPLE_FILE, answers_of_people
+
+    people = answers_of_people(open_run(REFERENCE)).model_dump_json()
+    PEOPLE_FILE.write_text(people + "\n", encoding="utf-8")
     FOLDER.mkdir(exist_ok=True)
     results = reference_results()
     for name, part in KEPT_PARTS.items():

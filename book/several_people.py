@@ -2,7 +2,7 @@
 whose claim failed, and filters of an untrained network answer to each of them.
 
 The first of the people is the switchboard's, the others show one unit at a time. ``several_people.json``
-keeps them, so that a book is built without rendering anybody; ``python -m book.several_people`` makes it.
+keeps them, so that a book is built without rendering anybody; ``python -m book.kept`` makes it.
 """
 
 import base64
@@ -172,8 +172,3 @@ def _sheet(pictures: "np.ndarray") -> str:
     sink = io.BytesIO()
     Image.fromarray(mosaic(pictures, SHEET_COLUMNS, gap=0)).save(sink, "webp", quality=75, method=6)
     return base64.b64encode(sink.getvalue()).decode()
-
-
-if __name__ == "__main__":
-    answers = answers_of_people(open_run(REFERENCE))
-    PEOPLE_FILE.write_text(answers.model_dump_json() + "\n", encoding="utf-8")
