@@ -10,7 +10,11 @@ READ := .venv-read
 # The linter of the pages' scripts; npm fetches it once. Where it is not at hand that is said, and nothing fails.
 NPX ?= npx
 BIOME := npm_config_fetch_retries=0 npm_config_fetch_timeout=20000 $(NPX) --yes --prefer-offline @biomejs/biome@2.6.8
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+# What an environment of containers often asks for: modules that are compiled anew at each import, which makes an
+# import of what a chapter needs take 10 s of a core in place of 4.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help env book first-pages own-chapters own-pages own-check read test test-all lint lint-scripts bench clean
@@ -76,7 +80,8 @@ lint-scripts:
 	elif ! $(BIOME) --version >/dev/null 2>&1; then echo "not tested: the scripts of the pages: npm cannot fetch their linter here"; \
 	else $(BIOME) lint --error-on-warnings book/_static; fi
 
-# Two workers of one thread each: networks this small gain little from a second thread.
+# Workers of one thread each: networks this small gain little from a second thread. Three on two cores, since a worker
+# often waits: for a kernel, a browser, a limit of time.
 test: lint ## formatter, linter, and every test that is not slow
 	$(PYTEST) $(GUARDS) -m "not slow and not browser and not cluster"
 

@@ -374,13 +374,15 @@ def find_chapter(name: str) -> Chapter:
     return contents.chapters[name]
 
 
-def followers(name: str) -> list[str]:
-    """The chapters that cannot begin before the chapter called ``name`` has finished, in running order."""
-    waiting = {name}
-    for chapter in chapters().values():  # each after those it depends on
-        if waiting & set(chapter.upstream):
-            waiting.add(chapter.name)
-    return [other for other in chapters() if other in waiting - {name}]
+def longest_chain(name: str) -> int:
+    """Minutes of the longest chain of chapters, each of which waits for the one before, that begins with the
+    chapter called ``name``, by their ``resources``: where cores are few, what to start first.
+    """
+    minutes: dict[str, int] = {}
+    for chapter in reversed(chapters().values()):  # each before those it depends on
+        waiting = [minutes[other.name] for other in chapters().values() if chapter.name in other.upstream]
+        minutes[chapter.name] = chapter.resources.minutes + max(waiting, default=0)
+    return minutes[name]
 
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from ferbook.book import Chapter, followers, suite, with_upstream
+from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, RunStoreError
 from ferbook.files import is_leftover
@@ -149,7 +149,7 @@ def run_chapters(
             {name: chapter.resources for name, chapter in stale.items()},
             cores=cores or os.cpu_count() or 1,
             threads=threads,
-            priorities={name: len(followers(name)) for name in stale},
+            priorities={name: longest_chain(name) for name in stale},
         )
         try:
             watch(run, chapter_states, process)

@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from ferbook import paths
-from ferbook.book import Chapter, followers, suite, with_upstream
+from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.errors import RunStoreError
 from ferbook.files import plain_values, read_yaml, write_atomically
 from ferbook.inputs import chapter_inputs, code_inputs
@@ -238,7 +238,7 @@ def run_sweep(
             cores=cores or os.cpu_count() or 1,
             executor=executor,
             go_on=True,
-            priorities={chapter.name: len(followers(chapter.name)) for chapter in closure},
+            priorities={chapter.name: longest_chain(chapter.name) for chapter in closure},
         )
         try:
             watch(sweep.board, jobs, process)

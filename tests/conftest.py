@@ -32,6 +32,8 @@ from tests.ferbook.defects import defect_table
 CLASSES = ("neutral", "happiness")
 GUARDS = {"isolation", "browser", "cluster"}
 """Markers of tests whose need every Linux can install: that they were skipped is no success."""
+SHARED = "FERBOOK_TESTS_SHARE"
+"""Variable of the environment: a folder for what calls of pytest on one commit make once, as .ci/run does."""
 CANNOT_BE_HAD = "root"
 """What stands in the reason where no package would help."""
 
@@ -121,11 +123,13 @@ def striped_faces() -> FaceSet:
 
 @contextmanager
 def shared_folder(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
-    """A folder of all processes that test, held by one of them while it fills it."""
+    """A folder of all processes that test, held by one of them while it fills it; of several calls of pytest,
+    too, where ``SHARED`` names a place for it.
+    """
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    folder = folder / name
+    folder = Path(os.environ.get(SHARED, folder)) / name
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

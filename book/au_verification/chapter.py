@@ -95,7 +95,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
-    resources=Resources(minutes=60),
+    resources=Resources(minutes=70),
     key_metrics=("kappa", "verified_gain"),
     learn=(
         "which filters detect an action unit, how sure that is over networks and people, what an untrained "

@@ -91,7 +91,7 @@ CHAPTER = Chapter(
     title="What the filters look at",
     parameters=DeconvolutionParameters,
     upstream=("training",),
-    resources=Resources(minutes=20),
+    resources=Resources(minutes=50),
     key_metrics=("concentration_over_untrained", "pointing_over_untrained"),
     learn=(
         "what drives each filter of a trained network and where on the face it lies, in an atlas of "
@@ -99,7 +99,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"strangers": 24, "other_heads": 12, "located_filters": 12, "checked_filters": 16},
+        "smoke": {"strangers": 12, "other_heads": 10, "located_filters": 12, "checked_filters": 16},
         "reference": {
             "population": "published",
             "photographs": "photographs_zero_bias",

@@ -97,7 +97,7 @@ class FacesParameters(ChapterParameters):
 CHAPTER = Chapter(
     title="The faces",
     parameters=FacesParameters,
-    resources=Resources(minutes=40),
+    resources=Resources(minutes=30),
     key_metrics=("overlap", "leak", "information_most", "expressions_own", "expressions_other"),
     learn=(
         "what the pictures are, what one action unit does to a face, how far labels and split can be "

@@ -92,7 +92,7 @@ CHAPTER = Chapter(
     title="Micro-expressions over time",
     parameters=MicroExpressionsParameters,
     upstream=("training",),
-    resources=Resources(minutes=70),
+    resources=Resources(minutes=200),
     key_metrics=("uf1", "majority_uf1"),
     learn=(
         "whether a network that learned ordinary expressions reads micro-expressions, whether an LSTM "

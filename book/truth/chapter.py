@@ -45,7 +45,7 @@ CHAPTER = Chapter(
     parameters=TruthParameters,
     upstream=("training",),
     after=("au_verification",),
-    resources=Resources(minutes=30),
+    resources=Resources(minutes=50),
     key_metrics=("believed", "rules_believed", "distributed"),
     learn=(
         "which methods of attribution, and which names of filters, tell the truth where it is known, whether "

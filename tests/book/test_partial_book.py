@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.whole_suite
+pytestmark = [pytest.mark.whole_suite, pytest.mark.slow]
 
 
 def test_a_run_of_one_chapter_makes_a_book_whose_other_pages_say_how_to_add_theirs(toy_clone):

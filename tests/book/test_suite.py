@@ -16,6 +16,7 @@ from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.request import Request
+from ferbook.store import open_run
 
 
 def parameters(names, **overrides):
@@ -79,6 +80,12 @@ def test_what_runs_declares_or_makes_pictures_concerns_no_chapter(code):
     assert not [file for file in reached if file.startswith(left_out)], (
         "the fingerprints of the faces have them"
     )
+
+
+def test_a_cluster_gives_each_chapter_at_least_twice_what_the_reference_took():
+    given = {name: 60 * chapter.resources.minutes for name, chapter in chapters().items()}
+    took = {name: open_run("reference").result(name).record()["seconds"] for name in given}
+    assert {name: given[name] for name in given if given[name] < 2 * took[name]} == {}
 
 
 def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):

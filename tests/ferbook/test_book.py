@@ -5,7 +5,16 @@ mend.
 import pytest
 
 from ferbook import paths
-from ferbook.book import book, chapters, find_chapter, followers, forget, named_place, suite, with_upstream
+from ferbook.book import (
+    book,
+    chapters,
+    find_chapter,
+    forget,
+    longest_chain,
+    named_place,
+    suite,
+    with_upstream,
+)
 from ferbook.errors import BookError, ParameterError
 
 CHAPTER = """
@@ -31,7 +40,7 @@ def test_chapters_stand_in_the_order_of_the_contents_after_those_they_depend_on(
     toc.write_text("\n".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
     forget()
     assert list(chapters()) == ["throws", "means"]
-    assert followers("throws") == ["means"] and followers("means") == []
+    assert longest_chain("throws") == 120 and longest_chain("means") == 60, "an hour each"
     assert [chapter.name for chapter in with_upstream(["means"])] == ["throws", "means"]
 
 

@@ -33,7 +33,6 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     assert "ferbook run means --profile smoke" in means and "95 % interval" in means.replace("\u00a0", " ")
     assert " holds " in page(copy, "answers") and "between which bounds" in page(copy, "index")
     assert "book is up to date with" in ferbook("build", "--run", "a")
-    assert ferbook("check", "--run", "a").count("executed again, agrees") == 2
     again = listed("check", "--run", "a", "--keep", "b")["chapters"]
     assert [row["chapter"] for row in again] == ["throws", "means"]
     assert all(row["metrics"] == row["exact"] == 1 and not row["faults"] + row["other"] for row in again)
@@ -44,17 +43,14 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     }
 
     assert "2 chapter(s) finished" in ferbook("run", "--profile", "reference")
+    written = ferbook("new", "gaps")
+    assert f"written: {copy / 'book' / 'gaps'}" in written
+    assert "1 chapter(s) finished" in ferbook("run", "gaps", "--run", "a")
     assert "book built from run 'a'" in ferbook("build", "--run", "a")
     assert "Key numbers Reference Your run mean" in page(copy, "means/means")
     assert "Beside it run reference" in page(copy, "means/means")
     assert "Your run: holds" in page(copy, "answers")
-
-    written = ferbook("new", "gaps")
-    assert f"written: {copy / 'book' / 'gaps'}" in written
-    assert "1 chapter(s) finished" in ferbook("run", "gaps", "--run", "a")
-    assert "book built" in ferbook("build", "--run", "a")
-    gaps = page(copy, "gaps/gaps")
-    assert "Figure 3.1 shows 10 cases" in gaps
+    assert "Figure 3.1 shows 10 cases" in page(copy, "gaps/gaps")
 
 
 def test_a_new_chapter_passes_every_check_and_stands_behind_the_others(copy):
