@@ -36,6 +36,7 @@ CONTESTS = {
     "transfer.features": ("features", "a bare forward pass"),
     "gan.bare": ("generator", "a bare loop"),
     "faces.two_processes": ("rendering, two processes", "one process"),
+    "sweep.workers": ("a sweep, two workers", "one worker"),
 }
 """``benchmark.ratio`` -> what is done, and by whom else."""
 
