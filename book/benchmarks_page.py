@@ -56,12 +56,13 @@ def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
 
 def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
     slower = rows[rows["value"] < 1]
-    loads = f"{rows['load'].min():.0f} to {rows['load'].max():.0f}"
+    loads = " to ".join(dict.fromkeys(f"{load:.0f}" for load in (rows["load"].min(), rows["load"].max())))
+    verdict = f"{len(slower)} of {len(rows)} are slower than their rival" if len(slower) else "None is slower"
     lines = [
         f"## {device}",
         "",
-        f"{len(slower)} of {len(rows)} are slower than their rival. Other programs worked on this machine "
-        f"meanwhile: {loads} wanted a core at once.",
+        f"{verdict}. Meanwhile {loads} programs wanted a core of this machine at once, those measured among "
+        "them.",
         "",
         unstored_figure(f"ratios-{number}", ratios_figure(rows, device)),
         "",
@@ -83,6 +84,8 @@ def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
 def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
     """A dot with its spread for each ratio of ``rows``, on an axis of factors."""
     labels = [" / ".join(CONTESTS[name]) for name in rows.index]
+    bounds = min(0.4, 0.8 * rows["low"].min()), 1.5 * rows["high"].max()
+    decades = bounds[1] > 10 * bounds[0]
     plot = forest(
         rows.reset_index(drop=True)[["value", "low", "high"]].assign(
             label=labels, main=rows["value"].lt(1).array
@@ -91,12 +94,13 @@ def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
         axis=Axis(unit="", null=1.0, null_name="as fast"),
         alt=f"Dots with lines: how many times as fast ours is as each rival, on {device}.",
         caption="The dot is the median of the turns, the line reaches from the smallest to the largest. Left "
-        "of the dashed line, in red, ours is slower. Each step of the axis is a factor of ten.",
+        "of the dashed line, in red, ours is slower."
+        + (" Each step of the axis is a factor of ten." if decades else ""),
     )
     (axes,) = plot.figure.axes
     axes.set_xscale("log")
-    axes.set_xlim(min(0.4, 0.8 * rows["low"].min()), 1.5 * rows["high"].max())
-    axes.xaxis.set_major_locator(ticker.LogLocator(numticks=6))
+    axes.set_xlim(*bounds)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1,) if decades else (1, 2, 5), numticks=6))
     axes.xaxis.set_major_formatter(lambda factor, _: f"{factor:g}")
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     return plot
