@@ -11,7 +11,7 @@ from ferbook.course.sandbox import TRUST
 from ferbook.course.source import assignments
 from tests.ferbook.mutants import mutants, survivors
 
-QUICK = ("facs", "convolution")
+QUICK = ("facs",)
 ALIKE = yaml.safe_load((Path(__file__).parent / "alike_mutants.yaml").read_text(encoding="utf-8"))
 """By assignment, mutants that earn the points, and why that is no hole of a check."""
 

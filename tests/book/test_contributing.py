@@ -113,6 +113,7 @@ def edit(file, old, new):
     file.write_text(text.replace(old, new))
 
 
+@pytest.mark.slow
 def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touched):
     clone.ferbook("new", "toychapter")
     new = touched()
@@ -143,6 +144,7 @@ def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touch
     assert "executed again, agrees" in clone.ferbook("check", "toychapter", "--run", "toy")
 
 
+@pytest.mark.slow
 def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     file = clone.root / "claims.yaml"
     entry = yaml.safe_dump([CLAIM], sort_keys=False)
@@ -164,6 +166,7 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     assert "HOLDS: A toy claim." in verdicts
 
 
+@pytest.mark.slow
 def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
     (clone.root / "fer_lib/faces/readers/toyset.py").write_text(READER)
     with (clone.root / "fer_lib/faces/sources.toml").open("a") as sources:
@@ -181,6 +184,7 @@ def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
     assert "toyset" in str(clone.ferbook_json("params", "faces"))
 
 
+@pytest.mark.slow
 def test_a_network_is_a_file_and_two_lines(clone, touched):
     (clone.root / "fer_lib/nets/toynet.py").write_text(NETWORK)
     build = clone.root / "fer_lib/nets/build.py"

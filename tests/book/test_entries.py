@@ -142,6 +142,7 @@ def isolation():
         pytest.skip(f"no isolation works here: {fault}")
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_sealed_method_gives_what_it_gives_here_and_its_faults_are_named(isolation, tmp_path, given):
@@ -182,6 +183,7 @@ def label(responses, presence):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_a_sealed_rule_finds_nothing_that_knows_the_truth(isolation, tmp_path):
     secret = tmp_path / "truth.npz"

@@ -153,6 +153,7 @@ def test_a_network_that_differs_from_its_digest_is_not_asked(run):
         networks_of(run, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_filters_are_ranked_placed_among_validation_pictures_and_joined_with_their_verdicts(
     run, photo, known
 ):

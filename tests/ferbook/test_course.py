@@ -501,6 +501,7 @@ FEW = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.isolation
 def test_a_few_are_graded_as_they_should_be_and_results_are_kept(course, dice, isolation, tmp_path):
     every = make_class(tmp_path / "class", course, dice, partial(variant_of, secret=read_secret(course)))

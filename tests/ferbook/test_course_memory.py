@@ -58,6 +58,7 @@ def test_a_group_is_made_below_the_own_one_where_memory_can_be_limited(
     assert group.exceeded()
 
 
+@pytest.mark.slow
 @pytest.mark.defect("C4")
 def test_what_the_kernel_charges_to_all_processes_together_ends_them(monkeypatch):
     """A child takes 80 MiB and its parent 180: less than the limit each, and more together."""

@@ -18,6 +18,7 @@ def page(copy, name):
     return " ".join(re.sub("<[^>]+>", " ", text).split())
 
 
+@pytest.mark.slow
 def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     ferbook, listed = clone.ferbook, clone.ferbook_json
     assert "2 chapter(s) finished" in ferbook("run", "--profile", "smoke", "--run", "a")

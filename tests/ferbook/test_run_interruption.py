@@ -33,6 +33,7 @@ def gone(pid):
     return True
 
 
+@pytest.mark.slow
 def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert "never ran" in toy_clone.ferbook("run", "means", "--run", "a")
     first = finished(toy_clone, "means")

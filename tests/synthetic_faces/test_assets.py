@@ -149,6 +149,7 @@ def own_cache(tmp_path):
     assets.load_assets.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_head_is_kept_and_a_damaged_copy_is_made_anew(own_cache, head, caplog, monkeypatch):
     assets.load_assets(own_cache)
     (file,) = (own_cache / "assets").iterdir()
@@ -179,6 +180,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(own_cache, monkeypatch):
     assert list((own_cache / "assets").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_another_anny_is_another_head(own_cache, monkeypatch):
     assets.load_assets(own_cache)
     assets.load_assets.cache_clear()

@@ -53,6 +53,7 @@ def test_every_unit_is_built_from_shapes_that_there_are_and_in_halves_where_it_h
     assert all(unit.sided for unit, sided in zip(read.units.values(), SIDED, strict=True) if sided)
 
 
+@pytest.mark.slow
 def test_people_of_heads_are_rendered_with_masks_and_landmarks_and_lab_has_none_of_them(toy, face_cache):
     recipe = Recipe("heads", 3, 32)
     made = produce(recipe, workers=1, cache=face_cache, head=toy)

@@ -67,6 +67,7 @@ def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> P
     return find_population("derl")
 
 
+@pytest.mark.slow
 def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protocol, lessons):
     names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1, "curve-0", "curve-1")]
     assert [member.seed for member in population.members] == names and not population.kept()
@@ -111,6 +112,7 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
         train_member(fold, device="cpu", replace=True)
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
     population, parameters, faces, protocol, lessons, monkeypatch
 ):

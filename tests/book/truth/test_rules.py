@@ -77,6 +77,7 @@ def test_with_a_family_held_out_neither_its_labels_nor_its_truth_are_asked():
     np.testing.assert_array_equal(part.effects, whole.effects[4:])
 
 
+@pytest.mark.slow
 def test_a_family_that_says_otherwise_is_seen():
     # Of four worse people and four others neither has the cause for sure: without one it is plain.
     answers = rules.label_answers(rules.judged_labels(trials(worse_family=FAMILIES[0]), RULES))

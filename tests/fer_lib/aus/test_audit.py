@@ -72,6 +72,7 @@ def test_a_faultless_detector_is_called_so():
     assert audit.faults == ()
 
 
+@pytest.mark.slow
 def test_few_false_alarms_over_a_hundred_faultless_detectors():
     assert sum(bool(alarms(audited(detector(seed)))) for seed in range(100)) <= 5
 
