@@ -154,6 +154,7 @@ CHAPTER = Chapter(
             "seeds": 5,
             "bootstrap": 10_000,
         },
+        **parameters.on_fer2013("smoke", {"most": 6000}),
         **parameters.on_fer2013("laptop", {"most": 6000}),
     },
 )
