@@ -53,7 +53,7 @@ class Taught(BaseModel):
 
     faces: FaceRequest
     network: Network
-    options: dict[str, bool | int | float | tuple[int, ...]] = {}
+    options: dict[str, bool | int | float | tuple[int, ...] | str] = {}
     recipe: TrainingRecipe
     labels: Literal["own", "shuffled"] = "own"
 

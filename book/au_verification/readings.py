@@ -139,7 +139,6 @@ POPULATION_LABELS = {
     "breuer": "Breuer and Kimmel's",
     "untrained, breuer": "untrained, Breuer and K.",
     "shuffled": "shuffled labels by heart",
-    "shuffled as published": "shuffled labels",
     "photographs shuffled": "photographs, shuffled labels",
 }
 """Names of populations for readers, where they are others than the recipe's."""

@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from fer_lib.nets.breuer import BreuerKimmelCNN
 from fer_lib.nets.classifier import Classifier
@@ -29,8 +28,8 @@ def build_network(
     """The network called ``name``, for square pictures of ``size`` pixels and ``n_classes`` emotions.
 
     ``dropout=None`` takes the network's own. ``options`` are those of its constructor:
-    ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``generator`` of
-    all.
+    ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``stem`` of the
+    VGG, ``generator`` of all.
 
     Raises ParameterError, naming the network, for an unknown name and for a size or value that it does not
     take.
@@ -52,6 +51,8 @@ def forward_macs(model: nn.Module, size: int) -> int:
     normalisation, ReLU and pooling are not counted. Raises ParameterError where the network does not
     take that size.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # not at the top: it takes Triton with it
+
     with evaluating(model), FlopCounterMode(display=False) as operations:
         model(torch.zeros(1, 1, size, size, device=next(model.parameters()).device))
     return operations.get_total_flops() // 2

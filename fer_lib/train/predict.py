@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torchvision.transforms.functional import five_crop
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
@@ -40,6 +39,8 @@ def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]
 
 
 def _corners_and_centre(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
+    from torchvision.transforms.functional import five_crop  # not at the top: a third of a chapter's imports
+
     size = pictures.shape[2:]
     for window in five_crop(pictures, [round(CROP * side) for side in size]):
         yield F.interpolate(window, size, mode="bilinear", align_corners=False)
