@@ -24,7 +24,7 @@ def layouts_text(results: Mapping[str, ChapterResult]) -> str:
     """``LAYOUTS`` as a page shows it: a table, which chapters a set cannot be put to, and whether the goals
     were reached.
     """
-    table = pd.read_csv(LAYOUTS)
+    table = pd.read_csv(LAYOUTS).sort_values("pictures", kind="stable")
     lines = [
         "| set | pictures | reading | chapters that ended | the slowest | the largest process |",
         "|---|---|---|---|---|---|",
@@ -45,8 +45,9 @@ def layouts_text(results: Mapping[str, ChapterResult]) -> str:
     others = [f"`{each.name}`" for each in SOURCES if each.reader and each.name not in measured]
     if others:
         lines += [f"Not measured yet: {', '.join(others)}.", ""]
-    devices = " and ".join(table["device"].unique())
-    lines.append(f"Measured on {devices}, one core, {min(table['when'])[:10]} to {max(table['when'])[:10]}.")
+    devices = " and ".join(sorted(table["device"].unique()))
+    days = " to ".join(dict.fromkeys(when[:10] for when in (min(table["when"]), max(table["when"]))))
+    lines.append(f"Measured on {devices}, one core, {days}.")
     return "\n".join(lines)
 
 
@@ -63,12 +64,17 @@ def _goals(table: pd.DataFrame) -> str:
 
 
 def _refusals(table: pd.DataFrame) -> list[str]:
-    """A line for each reason why a chapter did not begin, and of which sets it was given."""
+    """A line for each reason why chapters did not begin, with the sets and the chapters that it was given
+    for.
+    """
     refused = table[~table["outcome"].str.startswith(OUTCOME_DONE)]
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, tuple[dict, dict]] = {}
     for row in refused.itertuples():
-        # Of a set that lacks what a chapter upstream needs, that chapter is named.
-        reason = row.outcome.removeprefix("ferbook: ").partition(". Name other chapters")[0]
-        reasons.setdefault(reason, []).append(f"`{row.chapter}`")
-    lines = [f"- {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+        lack = row.outcome.partition(f"face set {row.layout!r} ")[2].partition(". Name other chapters")[0]
+        sets, chapters = reasons.setdefault(f"it {lack}" if lack else row.outcome, ({}, {}))
+        sets[f"`{row.layout}`"] = chapters[f"`{row.chapter}`"] = None
+    lines = [
+        f"- of {' and '.join(sets)}: {reason} ({', '.join(chapters)})."
+        for reason, (sets, chapters) in reasons.items()
+    ]
     return ["What a set lacks is said before a chapter runs:", "", *lines] if lines else []

@@ -28,9 +28,9 @@ def test_every_set_has_a_row_and_what_misses_or_refuses_is_named(tmp_path, monke
     assert "| `one` | 1,234 | 4 s | 2 of 2 | `derl`, 90 s | `derl`, 2,100 MiB |" in text
     assert "| `two` | 20 | 1 s | 1 of 2 | `faces`, 9 s | `faces`, 1,000 MiB |" in text
     assert "reached in 5 of 6 measurements, and missed by `one` in `derl`." in text
-    assert "- `truth`: chapter training: face set 'two' has 1 person to test on.\n" in text
+    assert "- of `two`: it has 1 person to test on (`truth`).\n" in text
     assert "Not measured yet: " in text and "`ckplus`" in text
-    assert "Measured on some CPU, one core, 2026-11-25 to 2026-11-25." in text
+    assert "Measured on some CPU, one core, 2026-11-25." in text
 
 
 def test_each_chapter_that_was_measured_came_to_its_end_or_said_before_what_is_lacking():
