@@ -23,7 +23,7 @@ Network = Literal["zero_bias", "breuer", "zhu", "vgg", "residual"]
 Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", "votes"]
 """The losses that ``train.losses.build_loss`` builds by name."""
 
-Optimiser = Literal["sgd", "adamw"]
+Optimiser = Literal["sgd", "adamw", "muon"]
 """What makes a step of a gradient, see ``train.recipe``."""
 
 Schedule = Literal["constant", "onecycle", "cosine"]

@@ -44,7 +44,7 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     epochs: EpochsField = 8
     lr: RateField = 1e-3
     weight_decay: float = Field(0.05, ge=0, le=1, description="weight decay; AdamW's shrinks the weights")
-    optimiser: Optimiser = Field("adamw", description="sgd with momentum, as published, or adamw")
+    optimiser: Optimiser = Field("adamw", description="sgd with momentum, as published, adamw, or muon")
     warmup: float = Field(0.15, gt=0, lt=1, description="one-cycle: share of the steps before the peak rate")
     network: Network = Field("zero_bias", description="the network")
     gain: float = Field(

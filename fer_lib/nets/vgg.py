@@ -1,15 +1,11 @@
 """The VGG with batch normalisation that Khaireddin and Chen (2021, arXiv 2105.03588) trained on FER2013."""
 
 from itertools import pairwise
-from typing import Literal, get_args
 
 import torch
 from torch import nn
 
 from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_relu
-from ferbook.errors import require_name
-
-Stem = Literal["full", "half"]
 
 
 class VGG(Classifier):
@@ -21,14 +17,11 @@ class VGG(Classifier):
     neurons behind the maps instead, 25 million further parameters on 2×2 values per map. ``size`` only says
     what the network is meant for, 40 pixels by its authors.
 
-    ``stem``: ``full`` as published; with ``half`` the first convolution has 5×5 filters two pixels apart, and
-    its stage no maximum. All further maps are as large, a step of training takes three quarters of the time.
-
     ``dropout`` acts on the input of ``output``. The initialisation is that of He et al. 2015.
 
     Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, ``dropout``,
     ``output``; a stage holds ``conv1``, ``norm1``, ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``.
-    Raises ParameterError as ``Classifier`` says, and for another ``stem``.
+    Raises ParameterError as ``Classifier`` says.
     """
 
     any_size = True
@@ -41,14 +34,12 @@ class VGG(Classifier):
         *,
         dropout: float = 0.2,
         widths: tuple[int, int, int, int] = (64, 128, 256, 512),
-        stem: Stem = "full",
         generator: torch.Generator | None = None,
     ) -> None:
-        require_name("stem", stem, get_args(Stem))
-        super().__init__(n_classes, size, dropout, widths=list(widths), stem=stem)
+        super().__init__(n_classes, size, dropout, widths=list(widths))
         self.standardise = PictureStandardisation()
         for number, (before, width) in enumerate(pairwise((1, *widths)), start=1):
-            self.add_module(f"stage{number}", _stage(before, width, half=number == 1 and stem == "half"))
+            self.add_module(f"stage{number}", _stage(before, width))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
@@ -56,16 +47,12 @@ class VGG(Classifier):
         initialise_for_relu(self, generator)
 
 
-def _stage(before: int, width: int, half: bool) -> nn.Sequential:
+def _stage(before: int, width: int) -> nn.Sequential:
     stage = nn.Sequential()
     for number, filters in ((1, before), (2, width)):
-        side, step = (5, 2) if half and number == 1 else (3, 1)
         # No bias: the batch normalisation behind it has one.
-        stage.add_module(
-            f"conv{number}", nn.Conv2d(filters, width, side, step, padding=side // 2, bias=False)
-        )
+        stage.add_module(f"conv{number}", nn.Conv2d(filters, width, 3, padding=1, bias=False))
         stage.add_module(f"norm{number}", nn.BatchNorm2d(width))
         stage.add_module(f"relu{number}", nn.ReLU())
-    if not half:
-        stage.add_module("pool", nn.MaxPool2d(2))
+    stage.add_module("pool", nn.MaxPool2d(2))
     return stage

@@ -28,6 +28,7 @@ from fer_lib.train.callbacks import Averaging, Epochs, Growth, growing_side
 from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import keep_freed_memory
 from fer_lib.train.losses import build_loss
+from fer_lib.train.muon import Muon
 from fer_lib.train.objective import Objective, rate_of
 from fer_lib.train.precision import Precision, PrecisionName, choose_precision, leave_autocast
 from fer_lib.train.recipe import TrainingRecipe
@@ -158,8 +159,12 @@ def face_learner(
     _check_fit(model, size, recipe, len(classes), loaders.device)
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
     objective = Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights))
-    sgd = partial(torch.optim.SGD, momentum=MOMENTUM, nesterov=recipe.nesterov)
-    optimiser = torch.optim.AdamW if recipe.optimiser == "adamw" else sgd
+    momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
+    optimiser = {
+        "sgd": partial(torch.optim.SGD, **momentum),
+        "muon": partial(Muon, **momentum),
+        "adamw": torch.optim.AdamW,
+    }[recipe.optimiser]
     callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
     return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
 

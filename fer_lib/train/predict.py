@@ -39,7 +39,7 @@ def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]
 
 
 def _corners_and_centre(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
-    from torchvision.transforms.functional import five_crop  # not at the top: a third of a chapter's imports
+    from torchvision.transforms.functional import five_crop  # not at the top: slow to import
 
     size = pictures.shape[2:]
     for window in five_crop(pictures, [round(CROP * side) for side in size]):

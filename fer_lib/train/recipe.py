@@ -21,7 +21,8 @@ class TrainingRecipe:
 
     ``epochs`` passes in batches of ``batch_size``. ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's,
     and ``weight_decay`` added to the gradient; or ``adamw`` with torch's moments, whose decay shrinks the
-    weights themselves (Loshchilov and Hutter 2019, arXiv 1711.05101). ``lr`` is the peak rate of
+    weights themselves (Loshchilov and Hutter 2019, arXiv 1711.05101); or ``muon``, which is ``sgd`` with
+    other steps of the filters (``train.muon``). ``lr`` is the peak rate of
     ``schedule``, which a one-cycle reaches after the share ``warmup`` of all steps. Gradients longer than
     ``clip`` are shortened to it (0: never). ``loss`` by its name in ``train.losses``, each class weighed by
     the inverse of its number of training pictures with ``class_weights``. ``augment`` by its name in
