@@ -33,6 +33,7 @@ def test_each_defect_has_a_test_and_each_mark_is_one_of_them():
     assert {number for mark in marks for number in re.findall(r'"(\w+)"', mark)} == DEFECTS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.defect("D6")
 def test_the_table_counts_cases_and_what_was_skipped_for_want_of_a_browser_fails(tmp_path):
     (tmp_path / "test_sample.py").write_text(SAMPLE)

@@ -53,6 +53,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_method_in_a_file_gives_what_it_gives_here_and_its_faults_are_named(tmp_path, given, capfd):
     (tmp_path / "mine.py").write_text(METHOD)

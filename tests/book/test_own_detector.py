@@ -19,6 +19,7 @@ def test_filters_are_chosen_by_the_largest_auroc_of_any_unit():
     assert own_detector.ranked_by_auroc(responses, shown[:, :1], 3).tolist() == [1, 0, 2]
 
 
+@pytest.mark.slow
 def test_the_page_gets_responses_labels_and_the_strongest_faces():
     model = untrained_network(ZeroBiasCNN(8, 48), seed=1)
     faces = switchboard_faces(48)

@@ -400,6 +400,7 @@ for _ in range(200):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.defect("C5")
 @pytest.mark.isolation
 @pytest.mark.parametrize("orphans", [False, True])

@@ -67,6 +67,7 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert "exists" not in toy_clone.ferbook("run", "means", "--run", "a", "--replace")
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_shown_and_marks_nothing_done(toy_clone):
     toy_clone.write_chapter("means", "x = 1", "raise ValueError('planted fault')")
     told = toy_clone.ferbook("run", "means", "--run", "a", expect=1)
@@ -103,6 +104,7 @@ def test_a_kernel_that_dies_is_a_failure(toy_clone):
     assert not done(toy_clone, "means")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["interrupt the group", "kill -9"])
 def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how):
     toy_clone.write_chapter("means", gate.cell)
