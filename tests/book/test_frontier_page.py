@@ -15,6 +15,10 @@ PICTURES, COPIES = 400, 40
 LABELS = np.arange(PICTURES) % 4
 
 
+def recipe_of(name: str) -> SimpleNamespace:
+    return SimpleNamespace(epochs=2, optimiser="muon" if "muon" in name else "sgd")
+
+
 @dataclass(frozen=True)
 class Network:
     """It names the copies, and so many other pictures, rightly."""
@@ -22,16 +26,17 @@ class Network:
     name: str
     seconds: float
     others: int
+    valid: float = 0.5
 
     @property
     def population(self):
-        return SimpleNamespace(name=self.name, recipe=SimpleNamespace(epochs=2))
+        return SimpleNamespace(name=self.name, recipe=recipe_of(self.name))
 
     def curve(self):
         return pd.DataFrame({"seconds": [self.seconds / 2] * 2})
 
     def done(self):
-        return {"valid_accuracy": 0.5, "device": "CPU (toy, 2 cores)", "threads": 2}
+        return {"valid_accuracy": self.valid, "device": "CPU (toy, 2 cores)", "threads": 2}
 
     def tested(self):
         return pd.DataFrame({"label": LABELS, "group": range(PICTURES)})
@@ -52,7 +57,7 @@ def kept(monkeypatch):
         monkeypatch.setattr(
             frontier_page,
             "find_population",
-            lambda name: SimpleNamespace(kept=lambda: networks.get(name, [])),
+            lambda name: SimpleNamespace(kept=lambda: networks.get(name, []), recipe=recipe_of(name)),
         )
 
     return keep
@@ -77,11 +82,19 @@ def test_the_goal_is_of_accuracy_and_of_time(kept, seconds, others, word):
     assert "Trained on CPU (toy, 2 cores), 2 threads." in text and "Not measured" not in text
 
 
+@pytest.mark.parametrize(("valid", "word"), [(0.6, "reached"), (0.4, "missed")])
+def test_of_two_ways_to_teach_as_long_the_goal_is_of_what_publictest_prefers(kept, valid, word):
+    plain, other = Network("minutes_15", 880, 200), Network("muon_light", 880, 240, valid)
+    kept({"minutes_15": [plain] * 2, "muon_light": [other] * 2})
+    assert f": {word}." in frontier_text({})
+
+
 def test_what_is_not_there_is_said(kept):
     kept({"minute_1": [Network("minute_1", 50, 100)] * 2})
-    assert "**Not measured here yet, so not in the table:** 4, 15 minutes." in frontier_text({})
+    absent = "**Not measured here yet, so not in the table:**"
+    assert f"{absent} 4 (SGD), 15 (SGD), 15 (Muon) minutes." in frontier_text({})
     kept({})
-    assert frontier_text({}) == "**Not measured here yet, so not in the table:** 1, 4, 15 minutes."
+    assert frontier_text({}) == f"{absent} 1 (SGD), 4 (SGD), 15 (SGD), 15 (Muon) minutes."
 
 
 def test_the_page_is_of_the_networks_that_are_kept():
@@ -94,7 +107,7 @@ def test_the_page_is_of_the_networks_that_are_kept():
 def test_the_figure_holds_the_dots_and_what_others_report():
     table = frontier_table({name: [Network(name, 60 * FRONTIER[name], 200)] * 3 for name in FRONTIER})
     drawn = frontier_figure(table)
-    assert drawn.data["minutes"].tolist() == [1, 4, 15] and drawn.data["accuracy"].eq(0.6).all()
+    assert drawn.data["minutes"].tolist() == [1, 4, 15, 15] and drawn.data["accuracy"].eq(0.6).all()
     (axes,) = drawn.figure.axes
     others = frontier_page.reported_accuracies()
     assert {text.get_text(): text.xy[1] for text in axes.texts} == others and len(others) >= 5
