@@ -28,7 +28,7 @@ GOAL = 0.68
 OPTIMISERS = {"sgd": "SGD", "muon": "Muon"}
 """As readers see them."""
 
-LOOKS = {"sgd": (BLUE, "o"), "muon": (VERMILION, "s")}
+_LOOKS = {"sgd": (BLUE, "o"), "muon": (VERMILION, "s")}
 """Colour and marker of each."""
 
 _DRAWS = 2000
@@ -124,7 +124,7 @@ def frontier_figure(table: pd.DataFrame) -> Drawn:
     )
     figure, axes = plt.subplots(figsize=(WIDTH, 3), layout="constrained")
     for name, own in data.groupby("optimiser", sort=False):
-        bars, (colour, marker) = (own["accuracy"] - own["low"], own["high"] - own["accuracy"]), LOOKS[name]
+        bars, (colour, marker) = (own["accuracy"] - own["low"], own["high"] - own["accuracy"]), _LOOKS[name]
         look = {"color": colour, "marker": marker, "linewidth": 1.5, "label": OPTIMISERS[name]}
         axes.errorbar(own["minutes"], own["accuracy"], yerr=bars, **look)
     axes.legend(loc="lower right")
