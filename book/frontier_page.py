@@ -143,7 +143,7 @@ def frontier_figure(table: pd.DataFrame) -> Drawn:
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.7, "relpos": (0, 0.5)},
         )
     axes.set(xscale="log", xlabel="minutes of training on two cores", ylabel="accuracy on PrivateTest")
-    axes.xaxis.set_major_locator(ticker.FixedLocator(list(FRONTIER.values())))
+    axes.xaxis.set_major_locator(ticker.FixedLocator(sorted(set(FRONTIER.values()))))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
