@@ -21,9 +21,13 @@ that is checked, and how many threads it may take.
 """
 
 
+COMMIT_VARIABLE = "FER_COMMIT"
+"""Which commit it is, where the folder ``.git`` did not travel along."""
+
+
 def git_commit() -> str:
-    """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside a git
-    checkout.
+    """The checkout's commit, marked ``-dirty`` where files differ from it; outside a git checkout what
+    ``COMMIT_VARIABLE`` says, or ``unknown``.
     """
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
@@ -31,7 +35,7 @@ def git_commit() -> str:
             command, cwd=paths.root(), stderr=subprocess.DEVNULL, text=True
         ).strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get(COMMIT_VARIABLE, "unknown")
 
 
 def committed_file(commit: str, file: Path) -> bytes | None:

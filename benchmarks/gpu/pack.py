@@ -3,10 +3,10 @@
     python benchmarks/gpu/pack.py light [--fer2013]
     python benchmarks/gpu/pack.py whole
 
-`light` takes the folder `runs/` out of the working tree (git keeps it) and, with `--fer2013`, puts the
-pictures of the user's copy of FER2013 into the folder `.gpu`, which git ignores. It refuses, and leaves
-everything as it was, where what would travel is larger than `MOST_PACKED`. `whole` brings `runs/` back and
-removes `.gpu`.
+`light` takes the folder `runs/` out of the working tree (git keeps it), and puts into the folder `.gpu`,
+which git ignores, which commit this is and, with `--fer2013`, the pictures of the user's copy of FER2013. It
+refuses, and leaves everything as it was, where what would travel is larger than `MOST_PACKED`. `whole` brings
+`runs/` back and removes `.gpu`.
 """
 
 import argparse
@@ -30,6 +30,9 @@ from ferbook.files import whole_folder
 MOST_PACKED = 64 * 2**20
 GPU_LOAD = paths.root() / ".gpu"
 """What travels beside the checkout's own files."""
+
+COMMIT_FILE = "commit"
+"""In the load: which commit it is, since the folder `.git` may stay behind."""
 
 STAYING = "/runs/"
 """What stays: committed runs, of which the populations alone are 85 MB; nothing there reads them."""
@@ -68,8 +71,11 @@ def lighten(root: Path, faces: FaceSet | None = None) -> int:
         raise FerError(f"{changes[0].split(maxsplit=1)[1]} is not committed; commit or remove it first")
     try:
         _git(root, "sparse-checkout", "set", "--no-cone", "/*", f"!{STAYING}")
+        load = root / GPU_LOAD.name
         if faces is not None:
-            pack_fer2013(faces, root / GPU_LOAD.name)
+            pack_fer2013(faces, load)
+        load.mkdir(exist_ok=True)
+        (load / COMMIT_FILE).write_text(_git(root, "rev-parse", "--short=12", "HEAD").strip())
         every = travel_sizes(root)
         if (total := sum(every.values())) > MOST_PACKED:
             largest = sorted(every, key=every.get, reverse=True)[:5]
