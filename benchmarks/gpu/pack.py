@@ -3,10 +3,10 @@
     python benchmarks/gpu/pack.py light [--fer2013]
     python benchmarks/gpu/pack.py whole
 
-`light` takes the folder `runs/` out of the working tree (git keeps it), and puts into the folder `.gpu`,
-which git ignores, which commit this is and, with `--fer2013`, the pictures of the user's copy of FER2013. It
-refuses, and leaves everything as it was, where what would travel is larger than `MOST_PACKED`. `whole` brings
-`runs/` back and removes `.gpu`.
+`light` takes `runs/` and the kept pages out of the working tree (git keeps them), and puts into the folder
+`.gpu`, which git ignores, which commit this is and, with `--fer2013`, the pictures of the user's copy of
+FER2013. It refuses, and leaves everything as it was, where what would travel is larger than `MOST_PACKED`.
+`whole` brings all of it back and removes `.gpu`.
 """
 
 import argparse
@@ -34,8 +34,10 @@ GPU_LOAD = paths.root() / ".gpu"
 COMMIT_FILE = "commit"
 """In the load: which commit it is, since the folder `.git` may stay behind."""
 
-STAYING = "/runs/"
-"""What stays: committed runs, of which the populations alone are 85 MB; nothing there reads them."""
+STAYING = ("/runs/", "/book/_kept/")
+"""What stays, since nothing there reads it: committed runs, of which the populations alone are 85 MB, and
+pages that were made before.
+"""
 
 ABREAST = 190
 """Faces side by side in a mosaic: WebP takes sides of 16,383 pixels at most."""
@@ -59,18 +61,18 @@ def travel_sizes(root: Path) -> dict[str, int]:
 
 
 def lighten(root: Path, faces: FaceSet | None = None) -> int:
-    """Take ``STAYING`` out of the working tree, and put ``faces`` of FER2013 into the load; the bytes that
-    would travel now. Raises FerError, with everything as before, where something there is not committed,
-    where the working tree is sparse already, and where it is too much.
+    """Take what is ``STAYING`` out of the working tree, and put the commit and ``faces`` of FER2013 into the
+    load; the bytes that would travel now. Raises FerError, with everything as before, where something there
+    is not committed, where the working tree is sparse already, and where it is too much.
     """
     if _git(root, "config", "--default", "false", "--get", "core.sparseCheckout").strip() == "true":
         raise FerError(
             "the working tree is sparse already; `python benchmarks/gpu/pack.py whole` makes it whole"
         )
-    if changes := _git(root, "status", "--porcelain", "--", f".{STAYING}").splitlines():
+    if changes := _git(root, "status", "--porcelain", "--", *(f".{place}" for place in STAYING)).splitlines():
         raise FerError(f"{changes[0].split(maxsplit=1)[1]} is not committed; commit or remove it first")
     try:
-        _git(root, "sparse-checkout", "set", "--no-cone", "/*", f"!{STAYING}")
+        _git(root, "sparse-checkout", "set", "--no-cone", "/*", *(f"!{place}" for place in STAYING))
         load = root / GPU_LOAD.name
         if faces is not None:
             pack_fer2013(faces, load)

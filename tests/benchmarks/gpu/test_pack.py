@@ -24,9 +24,14 @@ def pack(monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout with a program of 10 bytes and a run of 1,000."""
+    """A checkout with a program of 10 bytes, a run of 1,000 and a kept page."""
     place = tmp_path / "a checkout"
-    for name, size in (("program.py", 10), ("runs/reference/weights", 1000), ("book/runs/page.md", 20)):
+    for name, size in (
+        ("program.py", 10),
+        ("runs/reference/weights", 1000),
+        ("book/_kept/a.json", 50),
+        ("book/runs/page.md", 20),
+    ):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text("x" * size)
     identity = ["-c", "user.name=n", "-c", "user.email=e"]
@@ -45,8 +50,11 @@ def files(place):
 
 def test_a_light_checkout_has_no_runs_and_is_whole_again(pack, checkout):
     before = files(checkout)
-    assert pack.lighten(checkout) == 30
-    assert set(files(checkout)) == {"program.py", "book/runs/page.md"}
+    head = subprocess.check_output(["git", "-C", str(checkout), "rev-parse", "HEAD"], text=True)
+    assert pack.lighten(checkout) == 30 + 12
+    light = files(checkout)
+    assert head.startswith(light.pop(".gpu/commit"))
+    assert set(light) == {"program.py", "book/runs/page.md"}
     with pytest.raises(FerError, match=r"sparse already; .*whole"):
         pack.lighten(checkout)
     pack.restore(checkout)
@@ -56,7 +64,7 @@ def test_a_light_checkout_has_no_runs_and_is_whole_again(pack, checkout):
 
 def test_too_much_is_refused_by_name_and_undone(pack, checkout, monkeypatch):
     before = files(checkout)
-    monkeypatch.setattr(pack, "MOST_PACKED", 29)
+    monkeypatch.setattr(pack, "MOST_PACKED", 41)
     with pytest.raises(FerError, match=r"MiB would travel, .*largest: book/runs/page.md .*program.py"):
         pack.lighten(checkout)
     assert files(checkout) == before
