@@ -25,6 +25,19 @@ FRONTIER = {"minute_1": 1, "minutes_4": 4, "minutes_15": 15, "muon_light": 15}
 GOAL = 0.68
 """Mean accuracy after a quarter of an hour, written down before any of it was trained."""
 
+GPU_FRONTIER = {
+    "gpu_plain": "plain stack",
+    "gpu_mixed": "plain stack, mixed pictures",
+    "gpu_wide": "wider stack, mixed pictures",
+    "gpu_residual": "residual network, mixed pictures",
+    "gpu_sgd": "plain stack, mixed pictures, by SGD",
+    "gpu_seconds": "residual network, mixed pictures, in 80 s",
+}
+"""Population trained on a GPU -> what it is. All but the last were trained side by side on one card."""
+
+GPU_GOAL = 0.74
+"""Mean accuracy of the last of ``GPU_FRONTIER``, written down before any of them was trained."""
+
 OPTIMISERS = {"sgd": "SGD", "muon": "Muon"}
 """As readers see them."""
 
@@ -52,17 +65,17 @@ def _taught_by(name: str) -> str:
 
 
 def frontier_table(members: Mapping[str, Sequence[Member]]) -> pd.DataFrame:
-    """One row per population: ``limit`` (minutes), ``optimiser``, ``minutes`` that its trainings took on
-    average, ``most`` of one, ``networks``, ``epochs``, ``valid`` (mean accuracy on PublicTest, share), and
-    estimates of ``test``, the accuracy on PrivateTest, and of ``without``, that on its pictures that equal
-    none of Training.
+    """One row per population: ``limit`` (minutes; 0 where none was set), ``optimiser``, ``minutes`` that its
+    trainings took on average, ``most`` of one, ``networks``, ``epochs``, ``valid`` (mean accuracy on
+    PublicTest, share), and estimates of ``test``, the accuracy on PrivateTest, and of ``without``, that on
+    its pictures that equal none of Training.
     """
     rows = []
     for name, networks in members.items():
         minutes = np.array([network.curve()["seconds"].sum() / 60 for network in networks])
         rows.append(
             {
-                "limit": FRONTIER[name],
+                "limit": FRONTIER.get(name, 0),
                 "optimiser": networks[0].population.recipe.optimiser,
                 "minutes": minutes.mean(),
                 "most": minutes.max(),
@@ -76,13 +89,16 @@ def frontier_table(members: Mapping[str, Sequence[Member]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _accuracy(networks: Sequence[Member], pictures: np.ndarray) -> Estimate:
+def _accuracy(networks: Sequence[Member], pictures: np.ndarray, together: bool = False) -> Estimate:
+    """That of the ``networks`` on these ``pictures``, on average, or of the mean of their answers."""
     table = networks[0].tested()[pictures]
     answers = np.stack([network.answers()[pictures] for network in networks])
-    rows = pd.DataFrame({"population": networks[0].population.name}, index=range(len(networks)))
+    if together:
+        answers = answers.astype(np.float64).mean(axis=0, keepdims=True)
+    rows = pd.DataFrame({"population": networks[0].population.name}, index=range(len(answers)))
     labels, groups = (table[name].to_numpy() for name in ("label", "group"))
     scores = score_trainings(rows, answers, labels, groups, ["population"], draws=_DRAWS)
-    return mean_score(scores, np.ones(len(networks), bool))
+    return mean_score(scores, np.ones(len(answers), bool))
 
 
 def _measured(members: Mapping[str, Sequence[Member]]) -> str:
@@ -105,11 +121,42 @@ def _measured(members: Mapping[str, Sequence[Member]]) -> str:
         best = longest.loc[longest["valid"].idxmax()]  # by what chooses, not by what is asked
         reached = "reached" if best["test"].value >= GOAL and best["most"] <= best["limit"] else "missed"
         lines += ["", f"Goal, written before: {number_text(GOAL, 'share')} on average: {reached}."]
+    return "\n".join([*lines, "", _trained_on(members)])
+
+
+def _trained_on(members: Mapping[str, Sequence[Member]]) -> str:
     devices = {
         (network.done()["device"], network.done()["threads"]) for own in members.values() for network in own
     }
-    where = "; ".join(f"{device}, {threads} threads" for device, threads in sorted(devices))
-    return "\n".join([*lines, "", f"Trained on {where}."])
+    return f"Trained on {'; '.join(f'{device}, {threads} threads' for device, threads in sorted(devices))}."
+
+
+def gpu_text(results: Mapping[str, ChapterResult]) -> str:
+    """What is kept of ``GPU_FRONTIER`` as a page shows it, and what is not there."""
+    members = {name: find_population(name).kept() for name in GPU_FRONTIER}
+    there = {name: networks for name, networks in members.items() if networks}
+    absent = ", ".join(GPU_FRONTIER[name] for name in members if name not in there)
+    lines = [
+        "| network | took | epochs | networks | PublicTest | PrivateTest | without the copies |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in zip(there, frontier_table(there).itertuples(), strict=True):
+        shares = " | ".join(bounds_text(estimate) for estimate in (row.test, row.without))
+        lines.append(
+            f"| {GPU_FRONTIER[name]} | {number_text(60 * row.minutes, decimals=0)} s | {row.epochs} | "
+            f"{row.networks} | {number_text(row.valid, 'share')} | {shares} |"
+        )
+    *_, networks = members.values()
+    if networks:
+        every, new = np.ones(len(networks[0].tested()), bool), ~networks[0].learned_before()
+        shares = " | ".join(bounds_text(_accuracy(networks, pictures, True)) for pictures in (every, new))
+        lines.append(f"| the mean of the {len(networks)} answers above | | | | | {shares} |")
+        accuracy = _accuracy(networks, every).value
+        reached = "reached" if accuracy >= GPU_GOAL else "missed"
+        lines += ["", f"Goal, written before: {number_text(GPU_GOAL, 'share')} on average: {reached}."]
+    parts = ["\n".join([*lines, "", _trained_on(there)])] if there else []
+    parts += [f"**Not measured here yet, so not in the table:** {absent}."] if absent else []
+    return "\n\n".join(parts)
 
 
 def frontier_figure(table: pd.DataFrame) -> Drawn:

@@ -57,6 +57,7 @@ KEPT_PARTS = {
     "detectors": Part("book.detector_page", "tried_page", table="detectors.csv"),
     "real_units": Part("book.real_units", "evidence_page", table="real_units.csv"),
     "frontier": Part("book.frontier_page", "frontier_text", table="../populations.yaml"),
+    "gpu": Part("book.frontier_page", "gpu_text", table="../populations.yaml"),
 }
 
 
@@ -103,6 +104,7 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
     kept_detectors,
     kept_real_units,
     kept_frontier,
+    kept_gpu,
 ) = (partial(kept_text, name) for name in KEPT_PARTS)
 
 

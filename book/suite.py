@@ -327,6 +327,7 @@ SUITE = Suite(
         "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
         "<!-- costs -->": "book.costs_page:costs_text",
         "<!-- frontier -->": "book.kept:kept_frontier",
+        "<!-- gpu -->": "book.kept:kept_gpu",
         "<!-- layouts -->": "book.layouts_page:layouts_text",
     },
 )

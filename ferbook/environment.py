@@ -22,20 +22,22 @@ that is checked, and how many threads it may take.
 
 
 COMMIT_VARIABLE = "FER_COMMIT"
-"""Which commit it is, where the folder ``.git`` did not travel along."""
+"""Which commit it is, where the files were taken to another machine and git cannot know."""
 
 
 def git_commit() -> str:
-    """The checkout's commit, marked ``-dirty`` where files differ from it; outside a git checkout what
-    ``COMMIT_VARIABLE`` says, or ``unknown``.
+    """The checkout's commit, marked ``-dirty`` where files differ from it, or what ``COMMIT_VARIABLE`` says;
+    ``unknown`` outside a git checkout.
     """
+    if commit := os.environ.get(COMMIT_VARIABLE):
+        return commit
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         return subprocess.check_output(
             command, cwd=paths.root(), stderr=subprocess.DEVNULL, text=True
         ).strip()
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get(COMMIT_VARIABLE, "unknown")
+        return "unknown"
 
 
 def committed_file(commit: str, file: Path) -> bytes | None:

@@ -71,13 +71,14 @@ def lighten(root: Path, faces: FaceSet | None = None) -> int:
         )
     if changes := _git(root, "status", "--porcelain", "--", *(f".{place}" for place in STAYING)).splitlines():
         raise FerError(f"{changes[0].split(maxsplit=1)[1]} is not committed; commit or remove it first")
+    commit = _git(root, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*").strip()
     try:
         _git(root, "sparse-checkout", "set", "--no-cone", "/*", *(f"!{place}" for place in STAYING))
         load = root / GPU_LOAD.name
         if faces is not None:
             pack_fer2013(faces, load)
         load.mkdir(exist_ok=True)
-        (load / COMMIT_FILE).write_text(_git(root, "rev-parse", "--short=12", "HEAD").strip())
+        (load / COMMIT_FILE).write_text(commit)
         every = travel_sizes(root)
         if (total := sum(every.values())) > MOST_PACKED:
             largest = sorted(every, key=every.get, reverse=True)[:5]

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from book import frontier_page
-from book.frontier_page import FRONTIER, frontier_figure, frontier_table, frontier_text
+from book.frontier_page import (
+    FRONTIER,
+    GPU_FRONTIER,
+    frontier_figure,
+    frontier_table,
+    frontier_text,
+    gpu_text,
+)
 from book.kept import is_kept, kept_text
 
 PICTURES, COPIES = 400, 40
@@ -97,10 +104,25 @@ def test_what_is_not_there_is_said(kept):
     assert frontier_text({}) == f"{absent} 1 (SGD), 4 (SGD), 15 (SGD), 15 (Muon) minutes."
 
 
-def test_the_page_is_of_the_networks_that_are_kept():
-    assert is_kept("frontier", {})
-    rows = [line for line in frontier_text({}).splitlines() if line.startswith("|")]
-    page = kept_text("frontier", {}).splitlines()
+@pytest.mark.parametrize(("others", "word"), [(256, "reached"), (255, "missed")])
+def test_on_a_gpu_the_answers_of_all_networks_are_a_row_of_their_own(kept, others, word):
+    *trials, last = GPU_FRONTIER
+    kept({name: [Network(name, 100, 200)] for name in trials[1:]} | {last: [Network(last, 80, others)] * 5})
+    text = gpu_text({}).replace("\N{NO-BREAK SPACE}", " ")
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert [row[1] for row in rows[2:-1]] == [GPU_FRONTIER[name] for name in (*trials[1:], last)]
+    assert rows[-2][2] == "80 s" and rows[-1][1] == "the mean of the 5 answers above"
+    alike = {row[6].partition(" (")[0] for row in rows[-2:]}
+    assert len(alike) == 1, "the mean of five that answer alike"
+    assert f"74.0 % on average: {word}." in text
+    assert f"**Not measured here yet, so not in the table:** {GPU_FRONTIER[trials[0]]}." in text
+
+
+@pytest.mark.parametrize(("part", "text_of"), [("frontier", frontier_text), ("gpu", gpu_text)])
+def test_the_page_is_of_the_networks_that_are_kept(part, text_of):
+    assert is_kept(part, {})
+    rows = [line for line in text_of({}).splitlines() if line.startswith("|")]
+    page = kept_text(part, {}).splitlines()
     assert len(rows) > 2 and [line for line in page if line.startswith("|")] == rows, "`python -m book.kept`"
 
 

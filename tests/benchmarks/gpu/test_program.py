@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 
-from ferbook.errors import ParameterError
+from ferbook.environment import COMMIT_VARIABLE, git_commit
+from ferbook.errors import FerError, ParameterError
 
 GPU = Path(__file__).resolve().parents[3] / "benchmarks" / "gpu"
 CUDA = torch.device("cuda")
@@ -128,3 +130,47 @@ def test_what_was_found_on_another_device_does_not_count(program, steps, monkeyp
     program.run_part(steps.task, "x", 60)
     monkeypatch.setattr(program, "device_name", lambda _: "A card")
     assert program.run_part(steps.task, "x", 60) == [] and len(steps.begun) == 6
+
+
+def test_what_is_fast_is_chosen_at_equal_time(program, monkeypatch, tmp_path):
+    """A recipe that takes four times as long an epoch is trained for a quarter of the epochs."""
+    task = program.GpuTask(tmp_path, torch.device("cpu"), False)
+    works = program.photograph_steps(task)
+    slow, fast, *others = program.CANDIDATES
+    with pytest.raises(FerError, match=f"pace {slow} has to be done first"):
+        works[f"candidate {slow}"]()
+    asked = []
+
+    def learned(fold, model, classes, recipe, **_):
+        asked.append(recipe.epochs)
+        return SimpleNamespace(valid_accuracy=recipe.epochs / 100)
+
+    for name in ("open_faces", "protocol_of", "fold_faces", "build_network"):
+        monkeypatch.setattr(program, name, lambda *_, **__: MagicMock())
+    monkeypatch.setattr(program, "train", learned)
+    monkeypatch.setattr(program, "SEED_SECONDS", 80)
+    monkeypatch.setattr(program, "CANDIDATE_SECONDS", 20)
+    for name, each in ((slow, 2.0), (fast, 0.5)):
+        task.keep("b", f"pace {name}", {"figures": {"seconds_per_epoch": each}}, 1)
+        task.keep("b", f"candidate {name}", {"figures": works[f"candidate {name}"]()}, 1)
+    assert asked == [10, 40]
+    task.keep("b", f"candidate {others[0]}", {"fault": "Diverged: at once"}, 1)
+    assert works["choice"]()["population"] == fast
+    task.keep("b", "choice", {"figures": works["choice"]()}, 1)
+    monkeypatch.setattr(program, "kept_network", lambda _, population, seed: (population, seed))
+    population, seed = works["seed 3"]()
+    assert (population.name, population.recipe.epochs, seed) == (program.GPU_POPULATION, 160, 3)
+
+
+def test_a_child_finds_the_packages_that_came_along(program, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    task = program.GpuTask(tmp_path, torch.device("cpu"), True)
+    printed = program.printed_by(task, "-c", "import sys; print(*sys.path, sep='\\n')").splitlines()
+    assert printed.index(str(program.paths.root())) < printed.index(str(tmp_path))
+
+
+def test_the_commit_that_was_packed_is_told_where_git_cannot_know(monkeypatch):
+    monkeypatch.setenv(COMMIT_VARIABLE, "0123456789ab")
+    assert git_commit() == "0123456789ab"
+    monkeypatch.delenv(COMMIT_VARIABLE)
+    assert git_commit() != "0123456789ab"
