@@ -42,6 +42,15 @@ structure that validation prefers.
 RATES = tuple(map("_".join, product(("rate_vgg", "rate_residual"), ("0.01", "0.03", "0.1"))))
 """Those by which the rate of each structure was chosen, a network each."""
 
+LADDER = (
+    "ladder_whole",
+    *map(
+        "ladder_without_{}".format,
+        ("muon", "growth", "smoothing", "augmentation", "dropout", "schedule"),
+    ),
+)
+"""Populations of the recipe of fifteen minutes, shortened: the whole of it, and without one part each."""
+
 ONE_RECIPE = "published"
 """The population whose networks differ in nothing but their seed."""
 
@@ -90,9 +99,14 @@ class StructureAndLossParameters(parameters.RecipeParameters):
         return RATES if self.photographs else ()
 
     @property
+    def ladder(self) -> tuple[str, ...]:
+        """Where those are read, the networks that say what each part of a recipe is worth."""
+        return LADDER if self.photographs else ()
+
+    @property
     def populations(self) -> tuple[str, ...]:
         """Those, and the networks of chapter ``training`` that differ in nothing but their seed."""
-        return (*self.photographs, *self.rates, ONE_RECIPE)
+        return (*self.photographs, *self.rates, *self.ladder, ONE_RECIPE)
 
 
 CHAPTER = Chapter(

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from book.structure_and_loss.study import MOVES, OF_ALL, condition_table
+from book.structure_and_loss.study import MIRROR_IMAGES, MOVES, OF_ALL, condition_table
 from fer_lib.stats.contrasts import TrainingScores
 from fer_lib.train.losses import SMOOTHING, CrossEntropy, FocalLoss
 from ferbook.estimate import Estimate
@@ -178,4 +178,39 @@ def paired_differences(table: Table) -> Drawn:
         f"{clear} of {len(data)} intervals leave out zero.",
         tolerance=dict.fromkeys(("difference", "low", "high"), MOVES["difference"]),
         data=data,
+    )
+
+
+LADDER_PARTS = {
+    "muon": "Muon for SGD",
+    "growth": "pictures that grow",
+    "smoothing": "label smoothing",
+    "augmentation": "changes at random",
+    "dropout": "dropout",
+    "schedule": "a rate that rises and falls",
+    MIRROR_IMAGES: "mirror images at the test",
+}
+"""The parts of ``study.ladder_table`` as a reader calls them."""
+
+
+def ladder(table: Table) -> Drawn:
+    """What each part of a recipe adds, from ``study.ladder_table``, in its order. Data: the table's columns,
+    ``part`` as its place.
+    """
+    data = table.stored().rename(columns={"worth_low": "low", "worth_high": "high"})
+    data = data.astype({"low": float, "high": float})
+    rows = data.assign(label=data["part"].map(LADDER_PARTS), value=data["worth"])
+    rows["note"] = [f"{value:+.1f}" for value in rows["value"]]
+    clear = rows[rows["low"].gt(0) | rows["high"].lt(0)]
+    phrases = [f"{row.label} {row.note}" for row in rows.itertuples()]
+    parts = f": {listing(list(clear['label']))}" if len(clear) else ""
+    return forest(
+        rows,
+        measured="points that the part adds",
+        axis=Axis("points", null=0),
+        alt=f"Dots with intervals beside a line at zero: {listing(phrases)} points.",
+        caption="Accuracy of the whole recipe minus accuracy without the part (points), paired picture by "
+        f"picture, with 95 % intervals. Of {len(rows)} intervals {len(clear)} leave out zero{parts}.",
+        tolerance=dict.fromkeys(("worth", "low", "high"), MOVES["worth"]),
+        data=data.assign(part=range(len(data))),
     )

@@ -14,7 +14,14 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.calibration import calibration_error, reliability
-from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, mean_score, score_trainings
+from fer_lib.stats.contrasts import (
+    POINTS,
+    TrainingScores,
+    contrast,
+    difference,
+    mean_score,
+    score_trainings,
+)
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.evaluate import majority_share
 from fer_lib.train.flatness import last_fifth
@@ -28,7 +35,10 @@ CONDITION = ["structure", "loss"]
 OF_ALL = "all"
 """In the column ``within`` of ``differences``: the mean over all levels of the other factor."""
 
-MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference": 15}
+MIRROR_IMAGES = "mirrored"
+"""In the column ``part`` of ``ladder_table``: that each tested picture is asked with its mirror image."""
+
+MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference": 15, "worth": 15}
 """By how much a rerun may move what the tables and figures hold."""
 
 
@@ -228,6 +238,40 @@ def rate_table(members: Sequence[Member]) -> Table:
     table.columns = table.columns.map(str)
     caption = "Validation accuracy by learning rate, a network each; the best rate was taken"
     return Table(table, caption, dict.fromkeys(map(str, rates), "share") | {"chosen": "{:g}".format})
+
+
+def ladder_table(members: Sequence[Member], *, draws: int, seed: int = 0) -> Table:
+    """What each part of a recipe is worth, by networks that were trained without it.
+
+    ``members``: first those of the whole recipe, then those without a part, whose population's name ends with
+    it. One row per ``part``: how many ``networks``, estimates of their ``accuracy`` on the test split and of
+    what the part is ``worth``, the whole recipe's accuracy minus that, in points, paired picture by picture.
+    At last ``MIRROR_IMAGES``: the same networks of the whole recipe, asked after their last epoch without
+    mirror images; its interval covers the pictures alone.
+    """
+    names = [member.population.name for member in members]
+    whole = [member for member in members if member.population.name == names[0]]
+    labels, groups = (members[0].tested()[name].to_numpy() for name in ("label", "group"))
+    one_hot = np.eye(len(members[0].done()["classes"]), dtype=np.float32)
+    bare = [one_hot[member.answers_by_epoch()[-1]] for member in whole]
+
+    def scores_of(parts: Sequence[str], answers: Sequence[np.ndarray]) -> TrainingScores:
+        table = pd.DataFrame({"part": parts})
+        return score_trainings(table, np.stack(answers), labels, groups, ["part"], draws=draws, seed=seed)
+
+    probabilities = [member.answers().astype(np.float32) for member in members]
+    as_asked = scores_of(
+        [names[0]] * len(whole) + [MIRROR_IMAGES] * len(whole), probabilities[: len(whole)] + bare
+    )
+    rows = []
+    for name in (*dict.fromkeys(names[len(whole) :]), MIRROR_IMAGES):
+        scores = as_asked if name == MIRROR_IMAGES else scores_of(names, probabilities)
+        all_of_it, without = (scores.table["part"].eq(part) for part in (names[0], name))
+        worth = difference(scores, all_of_it, without, same_networks=name == MIRROR_IMAGES)
+        rows.append([name.rpartition("_")[2], without.sum(), mean_score(scores, without), worth])
+    table = pd.DataFrame(rows, columns=["part", "networks", "accuracy", "worth"])
+    caption = "What each part of a recipe is worth: accuracy on test without it, and what it adds (points)"
+    return Table(table, caption, tolerance=MOVES | {"networks": 0})
 
 
 def plain_level(scores: TrainingScores, factor: str) -> str:

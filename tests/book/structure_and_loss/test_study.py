@@ -11,7 +11,7 @@ from book.populations import Population
 from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
-from book.structure_and_loss.chapter import CHAPTER, KEPT, ONE_RECIPE, RATES
+from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER, ONE_RECIPE, RATES
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import TrainingRecipe
@@ -234,9 +234,66 @@ def test_each_structure_takes_the_rate_with_the_best_validation_accuracy():
     assert table.loc["vgg"].to_dict() == {"epochs": 10, "0.01": 0.4, "0.03": 0.5, "0.1": 0.5, "chosen": 0.03}
 
 
+@dataclass(frozen=True)
+class Step:
+    """A network of a ladder: so many of 600 pictures are named rightly, and fewer without mirror images."""
+
+    name: str
+    right: int
+    mirror: int = 0
+
+    @property
+    def population(self):
+        return SimpleNamespace(name=self.name)
+
+    def done(self):
+        return {"classes": list(CLASSES)}
+
+    def tested(self):
+        return pd.DataFrame({"label": np.arange(2 * N) % 3, "group": np.arange(2 * N)})
+
+    def named(self, right):
+        labels = np.arange(2 * N) % 3
+        return np.where(np.arange(2 * N) < right, labels, (labels + 1) % 3)
+
+    def answers(self):
+        return np.eye(3, dtype=np.float16)[self.named(self.right)]
+
+    def answers_by_epoch(self):
+        return np.stack([self.named(0), self.named(self.right - self.mirror)]).astype(np.uint8)
+
+
+def test_a_part_is_worth_what_is_lost_without_it():
+    steps = [
+        *(Step("ladder_whole", 420 + step, mirror=12) for step in (0, 6)),
+        *(Step("ladder_without_muon", 360 + step) for step in (0, 6)),
+        Step("ladder_without_dropout", 423),
+    ]
+    table = reports.ladder_table(steps, draws=400)
+    rows = table.data.set_index("part")
+    assert rows["networks"].to_dict() == {"muon": 2, "dropout": 1, reports.MIRROR_IMAGES: 2}
+    worth = rows["worth"]
+    assert [round(worth[part].value, 6) for part in rows.index] == [10, 0, 2]
+    assert worth["muon"].low > 5 and worth["dropout"].low < 0 < worth["dropout"].high
+    assert (
+        "pooled, 2 degrees of freedom" in worth["muon"].how
+        and "seeds are not" in worth[reports.MIRROR_IMAGES].how
+    )
+    assert rows["accuracy"]["muon"].value == pytest.approx(0.605)
+    drawn = figures.ladder(table)
+    assert drawn.data["worth"].tolist() == pytest.approx([10, 0, 2])
+    assert "Of 3 intervals 2 leave out zero: Muon for SGD and mirror images" in drawn.caption
+
+
+def test_every_part_of_the_ladder_has_a_name():
+    parts = [name.removeprefix(f"{LADDER[0].removesuffix('whole')}without_") for name in LADDER[1:]]
+    assert list(figures.LADDER_PARTS) == [*parts, reports.MIRROR_IMAGES]
+
+
 def test_kept_networks_are_read_on_the_default_faces_only():
-    assert {*KEPT, *RATES, ONE_RECIPE} <= set(named_populations())
+    assert {*KEPT, *RATES, *LADDER, ONE_RECIPE} <= set(named_populations())
     assert CHAPTER.resolve("reference", {}).rates == RATES
+    assert CHAPTER.resolve("reference", {}).ladder == LADDER
     assert CHAPTER.resolve("reference", {}).photographs == KEPT == CHAPTER.resolve("laptop", {}).photographs
     for given in ({"faces": "wild"}, {"kept": False}):
         assert CHAPTER.resolve("reference", given).populations == (ONE_RECIPE,)
