@@ -125,10 +125,11 @@ def _measured(members: Mapping[str, Sequence[Member]]) -> str:
 
 
 def _trained_on(members: Mapping[str, Sequence[Member]]) -> str:
+    records = [network.done() for own in members.values() for network in own]
     devices = {
-        (network.done()["device"], network.done()["threads"]) for own in members.values() for network in own
+        each["device"] + f", {each['threads']} threads" * each["device"].startswith("CPU") for each in records
     }
-    return f"Trained on {'; '.join(f'{device}, {threads} threads' for device, threads in sorted(devices))}."
+    return f"Trained on {'; '.join(sorted(devices))}."
 
 
 def gpu_text(results: Mapping[str, ChapterResult]) -> str:

@@ -47,7 +47,7 @@ from ferbook.owner import now
 from ferbook.store import open_run, write_json
 from pack import COMMIT_FILE, GPU_LOAD, unpack_fer2013
 
-CANDIDATES = ("gpu_plain", "gpu_mixed", "gpu_wide", "gpu_residual", "gpu_sgd")
+CANDIDATES = ("gpu_plain", "gpu_mixed", "gpu_sgd", "gpu_large", "gpu_large_sgd")
 """Populations whose recipes part b tries, but for the number of epochs."""
 
 CANDIDATE_SECONDS = 25
@@ -56,7 +56,7 @@ cannot feed, as in November 2026.
 """
 
 GPU_POPULATION = "gpu_seconds"
-"""What the networks are kept as that part b is about."""
+"""What the networks are kept as that part b is about; those of an earlier round are replaced."""
 
 SEED_SECONDS = 80
 """What the training of one network of part b may take: 90 are allowed, and a pace changes."""
