@@ -26,6 +26,7 @@ from ferbook.page.style import (
     percent,
 )
 from ferbook.page.tables import Table
+from ferbook.text import MINUS
 
 LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (ORANGE, ":", "^"), (INK, "-.", "D"), (SKY, "-", "v"))
 """Colour, dashes and marker of each loss: the difference stays in grey print."""
@@ -200,7 +201,7 @@ def ladder(table: Table) -> Drawn:
     data = table.stored().rename(columns={"worth_low": "low", "worth_high": "high"})
     data = data.astype({"low": float, "high": float})
     rows = data.assign(label=data["part"].map(LADDER_PARTS), value=data["worth"])
-    rows["note"] = [f"{value:+.1f}" for value in rows["value"]]
+    rows["note"] = [f"{value:+.1f}".replace("-", MINUS) for value in rows["value"]]
     clear = rows[rows["low"].gt(0) | rows["high"].lt(0)]
     phrases = [f"{row.label} {row.note}" for row in rows.itertuples()]
     parts = f": {listing(list(clear['label']))}" if len(clear) else ""
