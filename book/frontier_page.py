@@ -19,7 +19,7 @@ from ferbook.page.style import BLUE, INK, MUTED, VERMILION, WIDTH, Drawn
 from ferbook.store import ChapterResult
 from ferbook.text import bounds_text, number_text
 
-FRONTIER = {"minute_1": 1, "minutes_4": 4, "minutes_15": 15, "muon_light": 15}
+FRONTIER = {"minute_1": 1, "minutes_4": 4, "minutes_15": 15, "muon_light": 15, "muon_full_size": 15}
 """Population -> minutes that a training of it may take on two cores."""
 
 GOAL = 0.68
