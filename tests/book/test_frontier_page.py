@@ -83,7 +83,7 @@ def test_accuracy_is_told_with_and_without_the_pictures_that_had_been_learned():
     ("seconds", "others", "word"), [(880, 240, "reached"), (910, 240, "missed"), (880, 200, "missed")]
 )
 def test_the_goal_is_of_accuracy_and_of_time(kept, seconds, others, word):
-    kept({name: [Network(name, seconds, others)] * 2 for name in FRONTIER})
+    kept({name: [Network(name, seconds, others)] * 3 for name in FRONTIER})
     text = frontier_text({})
     assert f"68.0 % on average: {word}." in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Trained on CPU (toy, 2 cores), 2 threads." in text and "Not measured" not in text
@@ -92,8 +92,13 @@ def test_the_goal_is_of_accuracy_and_of_time(kept, seconds, others, word):
 @pytest.mark.parametrize(("valid", "word"), [(0.6, "reached"), (0.4, "missed")])
 def test_of_two_ways_to_teach_as_long_the_goal_is_of_what_publictest_prefers(kept, valid, word):
     plain, other = Network("minutes_15", 880, 200), Network("muon_light", 880, 240, valid)
-    kept({"minutes_15": [plain] * 2, "muon_light": [other] * 2})
+    kept({"minutes_15": [plain] * 3, "muon_light": [other] * 3})
     assert f": {word}." in frontier_text({})
+
+
+def test_the_goal_is_of_three_networks(kept):
+    kept({"minutes_15": [Network("minutes_15", 880, 240)] * 2})
+    assert "on average: open, with 2 of 3 networks." in frontier_text({})
 
 
 def test_what_is_not_there_is_said(kept):
