@@ -148,9 +148,10 @@ def gpu_text(results: Mapping[str, ChapterResult]) -> str:
     ]
     for name, row in zip(there, frontier_table(there).itertuples(), strict=True):
         shares = " | ".join(bounds_text(estimate) for estimate in (row.test, row.without))
+        took = f"{number_text(60 * row.minutes, decimals=0)}\N{NO-BREAK SPACE}s"
         lines.append(
-            f"| {GPU_FRONTIER[name]} | {number_text(60 * row.minutes, decimals=0)} s | {row.epochs} | "
-            f"{row.networks} | {number_text(row.valid, 'share')} | {shares} |"
+            f"| {GPU_FRONTIER[name]} | {took} | {row.epochs} | {row.networks} | "
+            f"{number_text(row.valid, 'share')} | {shares} |"
         )
     *_, networks = members.values()
     if networks:
