@@ -51,8 +51,8 @@ CANDIDATES = ("gpu_plain", "gpu_mixed", "gpu_sgd", "gpu_large", "gpu_large_sgd")
 """Populations whose recipes part b tries, but for the number of epochs."""
 
 CANDIDATE_SECONDS = 25
-"""What the training of each of them may take: at equal epochs one is chosen that the processor beside the GPU
-cannot feed, as in November 2026.
+"""What the training of each of them may take: at equal epochs, as in November 2026, one may be chosen that
+takes several times as long.
 """
 
 GPU_POPULATION = "gpu_seconds"
