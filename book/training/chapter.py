@@ -36,6 +36,10 @@ _BESIDE = ("with_biases", "without_dropout", "without_augmentation", "without_bo
 """Populations that differ from the published one in one thing, or in dropout and augmentation."""
 
 
+_STAGES: dict[Network, int] = {"vgg": 4, "residual": 3}
+"""Of the networks whose width can be chosen."""
+
+
 class TrainingParameters(RecipeParameters, NetworkParameters):
     """Chapter ``training``: a network by its protocol, the zero-bias CNN of Khorrami et al. (2015) by
     default.
@@ -56,6 +60,14 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     )
     bias: bool = Field(
         False, description="zero_bias: biases in the convolutions; the paper's network has none"
+    )
+    width: int = Field(
+        0,
+        ge=0,
+        le=256,
+        multiple_of=4,
+        description="vgg, residual: filters of the first stage, twice as many in each one behind; 0: the "
+        "network's own",
     )
     loss: Loss = Field("cross_entropy", description="the loss function")
     folds: FoldsField = 1
@@ -81,6 +93,8 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         options: dict[str, object] = {"dropout": self.dropout}
         if self.network == "zero_bias":
             options |= {"bias": self.bias, "gain": self.gain or None}
+        if self.width and self.network in _STAGES:
+            options["widths"] = tuple(self.width << stage for stage in range(_STAGES[self.network]))
         return options
 
     def require(self, faces: "FaceSet") -> None:

@@ -34,6 +34,7 @@ class Network:
     seconds: float
     others: int
     valid: float = 0.5
+    threads: int = 2
 
     @property
     def population(self):
@@ -43,7 +44,7 @@ class Network:
         return pd.DataFrame({"seconds": [self.seconds / 2] * 2})
 
     def done(self):
-        return {"valid_accuracy": self.valid, "device": "CPU (toy, 2 cores)", "threads": 2}
+        return {"valid_accuracy": self.valid, "device": "CPU (toy, 2 cores)", "threads": self.threads}
 
     def tested(self):
         return pd.DataFrame({"label": LABELS, "group": range(PICTURES)})
@@ -99,6 +100,16 @@ def test_of_two_ways_to_teach_as_long_the_goal_is_of_what_publictest_prefers(kep
 def test_the_goal_is_of_three_networks(kept):
     kept({"minutes_15": [Network("minutes_15", 880, 240)] * 2})
     assert "on average: open, with 2 of 3 networks." in frontier_text({})
+
+
+def test_a_training_with_one_thread_counts_for_accuracy_and_not_for_time(kept):
+    slow = Network("minutes_15", 2700, 216, threads=1)
+    kept({"minutes_15": [Network("minutes_15", 880, 250)] * 2 + [slow]})
+    text = frontier_text({})
+    assert "| 2 | 3, 2 timed |" in text and "| 14.67 min |" in text
+    assert "on average: reached; the time is that of 2 of the 3 networks." in text
+    kept({"minutes_15": [slow] * 3})
+    assert "| not timed |" in frontier_text({}) and "on average: missed" in frontier_text({})
 
 
 def test_what_is_not_there_is_said(kept):

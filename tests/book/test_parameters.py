@@ -8,13 +8,13 @@ from book.au_verification.chapter import AuVerificationParameters
 from book.derl.chapter import DerlParameters
 from book.micro_expressions.chapter import MicroExpressionsParameters
 from book.parameters import face_sets
+from book.populations import find_population
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import Method
 from fer_lib.names import FaceSource
 from fer_lib.nets.build import build_network
-from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import chapters, suite
@@ -118,9 +118,22 @@ def test_the_speedrun_is_a_request_that_can_be_trained():
     request = Request("laptop", read_overrides(paths.root() / "params" / "fer2013_speedrun.yaml"))
     request.check()
     chosen = request.of_chapter(chapters()["training"])
-    assert (chosen.faces, chosen.network, chosen.optimiser) == ("fer2013", "residual", "sgd")
-    assert TrainingRecipe.of(chosen).augment in AUGMENTATIONS
-    assert build_network(chosen.network, 7, chosen.size, **chosen.network_options).dropout.p == chosen.dropout
+    assert (chosen.faces, chosen.network, chosen.optimiser) == ("fer2013", "vgg", "muon")
+    recorded = find_population("muon_full_size")
+    assert (TrainingRecipe.of(chosen), chosen.size) == (recorded.recipe, recorded.faces.size)
+    network = build_network(chosen.network, 7, chosen.size, **chosen.network_options)
+    assert network.arguments == build_network("vgg", 7, 40, **recorded.options).arguments
+    assert network.dropout.p == chosen.dropout
+
+
+def test_only_networks_of_doubling_stages_are_told_of_a_width():
+    assert "widths" not in training(width="8").network_options | training(network="vgg").network_options
+    for network, widths in {"vgg": (8, 16, 32, 64), "residual": (8, 16, 32)}.items():
+        options = training(network=network, width="8").network_options
+        assert options["widths"] == widths
+        assert build_network(network, 7, 48, **options).arguments["widths"] == list(widths)
+    with pytest.raises(ParameterError, match="width"):
+        training(width="6")
 
 
 def test_only_the_zero_bias_network_is_told_of_biases_and_gain():
