@@ -145,7 +145,9 @@ def _measured(members: Mapping[str, Sequence[Member]]) -> str:
 def _trained_on(members: Mapping[str, Sequence[Member]]) -> str:
     records = [network.done() for own in members.values() for network in own]
     devices = {
-        each["device"] + f", {each['threads']} threads" * each["device"].startswith("CPU") for each in records
+        each["device"]
+        + f", {each['threads']} thread{'s' * (each['threads'] > 1)}" * each["device"].startswith("CPU")
+        for each in records
     }
     return f"Trained on {'; '.join(sorted(devices))}."
 
