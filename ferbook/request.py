@@ -3,13 +3,14 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferbook.book import Chapter, chapters, find_chapter, suite
 from ferbook.errors import ParameterError, nearest_name
 from ferbook.files import read_yaml
-from ferbook.parameters import Parameters
+from ferbook.parameters import Parameters, parse_value
 
 LONGEST_NAME = 50
 """Characters of a run's derived name before the rest of it becomes a digest."""
@@ -120,17 +121,29 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
 def stored_request(record: Mapping[str, object]) -> Request:
     """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
 
-    Fields that every chapter has, such as the seed, hold for chapters that the run does not have yet.
-    Fields that models have lost since are left out.
+    Fields that every chapter has, such as the seed, hold for chapters that the run does not have yet, where
+    these allow the value. Fields that models have lost since are left out.
     """
     profile, by_chapter = record["request"]["profile"], record["request"]["parameters"]
     overrides: dict[str, object] = {}
+    others = [chapter for chapter in chapters().values() if chapter.name not in by_chapter]
     models = [set(chapter.parameters.model_fields) for chapter in chapters().values()]
     for name in sorted(set.intersection(*models)) if models else ():
         values = [parameters[name] for parameters in by_chapter.values() if name in parameters]
         if values and all(value == values[0] for value in values):
-            overrides[name] = values[0]
+            allowing = [chapter.name for chapter in others if _allows(chapter, name, values[0])]
+            if len(allowing) == len(others):
+                overrides[name] = values[0]
+            else:
+                overrides |= {f"{chapter}.{name}": values[0] for chapter in allowing}
     for chapter, parameters in by_chapter.items():
         fields = chapters()[chapter].parameters.model_fields if chapter in chapters() else {}
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
     return Request(profile, overrides)
+
+
+def _allows(chapter: Chapter, name: str, value: object) -> bool:
+    with suppress(ParameterError):
+        parse_value(chapter.name, chapter.parameters, name, value)
+        return True
+    return False

@@ -19,7 +19,7 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
-from ferbook.request import Request, read_overrides
+from ferbook.request import Request, read_overrides, stored_request
 from synthetic_faces.errors import SettingError
 from synthetic_faces.versions import versioned
 
@@ -124,6 +124,16 @@ def test_the_speedrun_is_a_request_that_can_be_trained():
     network = build_network(chosen.network, 7, chosen.size, **chosen.network_options)
     assert network.arguments == build_network("vgg", 7, 40, **recorded.options).arguments
     assert network.dropout.p == chosen.dropout
+
+
+def test_of_a_stored_run_a_size_holds_for_the_other_chapters_that_allow_it():
+    own = training(size="40", seed="3").model_dump()
+    again = stored_request({"request": {"profile": "laptop", "parameters": {"training": own}}})
+    again.check()
+    taken = {name: again.of_chapter(chapter) for name, chapter in chapters().items()}
+    assert (taken["training"].size, taken["transfer"].size) == (40, 40)
+    assert taken["derl"].size == resolve("derl").size, "its own, since it takes multiples of 16"
+    assert {each.seed for each in taken.values()} == {3}
 
 
 def test_only_networks_of_doubling_stages_are_told_of_a_width():
