@@ -49,8 +49,8 @@ def test_more_networks_than_are_kept_are_refused():
 
 
 def test_heads_are_asked_beside_untrained_ones_and_other_heads():
-    rendered = open_faces(FaceRequest("lab", subjects=24, size=24))
-    asked = open_faces(FaceRequest("lab", subjects=12, size=24, face_seed=1))
+    rendered = open_faces(FaceRequest("lab", subjects=40, size=24))
+    asked = open_faces(FaceRequest("lab", subjects=20, size=24, face_seed=1))
     generator = torch.Generator().manual_seed(0)
     network = build_network("zero_bias", 8, 24, gain=1.0, generator=generator).eval()
     evidence = {each.unit: each for each in evidence_of(asked, [network], rendered, draws=40, seed=5)}
