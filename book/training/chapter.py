@@ -37,7 +37,7 @@ _BESIDE = ("with_biases", "without_dropout", "without_augmentation", "without_bo
 
 
 _STAGES: dict[Network, int] = {"vgg": 4, "residual": 3}
-"""Of the networks whose width can be chosen."""
+"""How many stages there are in each network whose width can be chosen."""
 
 
 class TrainingParameters(RecipeParameters, NetworkParameters):
