@@ -362,4 +362,7 @@ def test_with_more_units_intervals_become_narrower(follow, page):
         each.figure("scores").eval("width = high - low").groupby("panel")["width"].median()
         for each in (follow("truth", map_units=8), page("truth"))
     ]
-    assert (widths[0] < widths[1]).all()
+    # The panel of sanity is drawn where a map of random weights is not dark, which of few units may be none.
+    panels = widths[1].index
+    assert {"correctness", "right unit"} <= set(panels) <= set(widths[0].index)
+    assert (widths[0][panels] < widths[1]).all()
