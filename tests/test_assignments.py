@@ -23,7 +23,7 @@ def named(assignment):
 
 
 @pytest.mark.defect("C6")
-@pytest.mark.parametrize("assignment", map(named, assignments()))
+@pytest.mark.parametrize("assignment", [named(each) for each in assignments()])
 def test_the_instructor_earns_all_the_release_nothing_and_wrong_solutions_fail(assignment):
     assert check_assignment(assignment, TRUST) == []
     assert sum(assignment.points.values()) == 20
