@@ -705,7 +705,7 @@ def real_units(
     as_json: AsJson = False,
 ) -> None:
     """Say which action units heads that were fitted on rendered faces tell on a set of real pictures: by its
-    FACS codes (ckplus, disfa, bp4d …) or, where voters named emotions, by their votes (ferplus).
+    FACS codes (ckplus, bp4d, samm …) or, where voters named emotions, by their votes (ferplus).
     """
     from book.real_units import MEASURED, evidence_table, units_on
     from ferbook.files import write_atomically

@@ -94,7 +94,7 @@ def shown_units(faces: FaceSet) -> tuple[Presence, dict[str, str]]:
     if "vote_happiness" not in faces.table:
         raise DataError(
             f"{faces.name}: no picture has action units or the votes of FER+; give a set with either, as "
-            "ckplus, disfa or ferplus"
+            "ckplus, bp4d or ferplus"
         )
     emotions = faces.table["emotion"].to_numpy(dtype=object).astype(str)
     labels = np.stack([emotions == emotion for emotion in VOTED.values()], axis=1)

@@ -47,13 +47,14 @@ BY_REFERENCE, BY_RUN = "the reference", "your run"
 @dataclass(frozen=True)
 class Verdicts:
     """A claim of a paper, judged by the run, and by the reference where that stands beside it. ``reply``: of
-    the run that confirms, where the reference was asked the same.
+    the run that confirms, where the reference answers; ``changed``: it is to an earlier question of the claim.
     """
 
     paper: Paper
     own: Judged
     reference: Judged | None = None
     reply: ClaimReply | None = None
+    changed: bool = False
 
     @property
     def main(self) -> Judged:
@@ -62,8 +63,8 @@ class Verdicts:
 
     @property
     def confirmed(self) -> str:
-        """``confirmed`` or ``not confirmed``; empty where the run that confirms did not ask it."""
-        if not self.reply:
+        """``confirmed`` or ``not confirmed``; empty where the run that confirms did not ask this question."""
+        if not self.reply or self.changed:
             return ""
         return "confirmed" if self.reply.confirms(self.main) else "not confirmed"
 
@@ -123,8 +124,9 @@ def answers_of(run: Run) -> Answers:
         for mine, theirs in zip(ours, others, strict=True):
             stands = judged_chapters(mine) <= standing.keys()
             by_reference = stands or run.name == REFERENCE
-            reply = confirmation.reply(mine.claim, claims) if confirmation and by_reference else None
-            verdicts.append(Verdicts(paper, mine, theirs if stands else None, reply))
+            reply = confirmation.claims.get(mine.claim.short) if confirmation and by_reference else None
+            changed = bool(reply) and reply.digest != claim_digest(mine.claim, claims.preconditions)
+            verdicts.append(Verdicts(paper, mine, theirs if stands else None, reply, changed))
     return Answers(
         tuple(verdicts),
         {name: reference[name] if name in standing else own[name] for name in chapters()},
@@ -220,13 +222,19 @@ def counts_text(every: Sequence[Verdicts]) -> str:
 
 
 def _confirmed_text(every: Sequence[Verdicts]) -> str:
-    """One more sentence: how many claims the run that confirms was asked, and how many it confirms."""
+    """How many claims the run that confirms was asked, how many it confirms, and which were asked by a
+    question that is another now.
+    """
     replies = [each for each in every if each.reply]
     if not replies:
         return ""
     count = sum(each.confirmed == "confirmed" for each in replies)
     about, are = read_claims(paths.claims_file()).confirmation.about, "is" if count == 1 else "are"
-    return f" {len(replies)} were asked once more, of {about}: **{count}** of them {are} confirmed."
+    text = f" {len(replies)} were asked once more, of {about}: **{count}** of them {are} confirmed."
+    if changed := [each for each in replies if each.changed]:
+        told = "; ".join(f"*{each.main.claim.short}*: {each.reply.verdict}" for each in changed)
+        text += f" Asked by a question that was changed afterwards, so that nothing is confirmed: {told}."
+    return text
 
 
 def _scaled(answer: Answered, size: float) -> dict[str, float]:
@@ -332,6 +340,10 @@ def _asked_once_more(each: Verdicts) -> tuple[str, ...]:
     """A paragraph: what the run that confirms answered, and where the reference has another answer."""
     if not each.reply:
         return ()
+    if each.changed:
+        answers = "; ".join(f"{one.answer}: {one.details}" for one in each.reply.replies)
+        earlier = f"by an earlier question: {each.reply.verdict}. {answers}."
+        return ("", f"*Asked once more* ([how](questions.md)), {earlier}")
     texts = []
     for one, before in zip(each.reply.replies, decisive_answers(each.main), strict=True):
         other = "" if one.answer == before.answer else f" (reference: {before.answer})"
@@ -348,6 +360,7 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
         *([f"{suite().again[1].capitalize()}: {badge(there.answer)}"] if there else []),
         *([f"Survives the count of all questions: {survives}"] if survives else []),
         *([f"Asked once more: {badge(each.confirmed)}"] if each.confirmed else []),
+        *([f"Asked once more, by an earlier question: {badge(each.reply.verdict)}"] if each.changed else []),
         *filter(None, [figure_link(judgement, pages)]),
     ]
     own = []

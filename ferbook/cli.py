@@ -389,6 +389,8 @@ def claims(
             console.print(f"    It {survives} Holm's correction for all questions.")
         if each.confirmed:
             console.print(f"    Asked once more: {each.confirmed} ({each.reply.verdict}).")
+        elif each.changed:
+            console.print(f"    Asked once more, by an earlier question: {each.reply.verdict}.")
         for one in (*each.own.required.values(), *each.own.answers):
             finds = f" (finds {one.finds})" if one.finds else ""
             console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.details}{finds}")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ferbook import paths
 from ferbook.book import find_chapter
-from ferbook.claims import Claims, ConfirmationPlan, Entry, PaperClaim, read_claims
+from ferbook.claims import ConfirmationPlan, Entry, read_claims
 from ferbook.errors import DataError, ParameterError, RunStoreError, first_fault
 from ferbook.files import write_atomically
 from ferbook.questions import claim_digest
@@ -31,7 +31,7 @@ class Reply(Entry):
 
 class ClaimReply(Entry):
     """The ``verdict`` on a claim, and the replies to its questions, those beside it left out; ``digest``: of
-    what decided it.
+    what decided it. Where that was changed since, it is a reply to an earlier question.
     """
 
     digest: str
@@ -39,7 +39,7 @@ class ClaimReply(Entry):
     replies: tuple[Reply, ...]
 
     def confirms(self, judgement: Judged) -> bool:
-        """Whether verdict and answers are those of ``judgement``, which is of the same questions."""
+        """Whether verdict and answers are those of ``judgement``, which must be of the same questions."""
         answers = [each.answer for each in decisive_answers(judgement)]
         return self.verdict == judgement.verdict and answers == [each.answer for each in self.replies]
 
@@ -52,14 +52,6 @@ class Confirmation(Entry):
     day: date
     commit: str
     claims: dict[str, ClaimReply]
-
-    def reply(self, claim: PaperClaim, claims: Claims) -> ClaimReply | None:
-        """What was replied to ``claim``; None where it was not asked, or by another question than it has
-        now.
-        """
-        reply = self.claims.get(claim.short)
-        same = reply and reply.digest == claim_digest(claim, claims.preconditions)
-        return reply if same else None
 
 
 def read_confirmation(file: Path) -> Confirmation | None:

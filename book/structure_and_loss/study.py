@@ -169,6 +169,7 @@ def _member_row(member: Member) -> dict[str, object]:
         "parameters": parameter_count(model),
         "macs": forward_macs(model, size),
         "epoch_seconds": float(curve["seconds"].median()),
+        "device": record["device"],
     }
 
 
@@ -212,10 +213,16 @@ def condition_table(scores: TrainingScores) -> Table:
 
 def cost_table(scores: TrainingScores) -> Table:
     """One row per ``structure``: ``parameters``; ``macs``, multiply-adds of one picture; ``epoch_seconds``,
-    the median over its trainings; an estimate of its mean ``accuracy`` over all losses and seeds.
+    the median over its trainings on a ``device`` that trained every structure, where devices are told; an
+    estimate of its mean ``accuracy`` over all losses and seeds.
     """
     costs = {"parameters": "first", "macs": "first", "epoch_seconds": "median"}
-    table = scores.table.groupby("structure", sort=False).agg(costs).reset_index()
+    trainings = scores.table
+    if "device" in trainings:
+        trained = trainings.groupby("device")["structure"].transform("nunique")
+        alike = trained.eq(trainings["structure"].nunique())
+        trainings = trainings.assign(epoch_seconds=trainings["epoch_seconds"].where(alike))
+    table = trainings.groupby("structure", sort=False).agg(costs).reset_index()
     means = [
         contrast(scores, _even(scores, scores.table["structure"].eq(name))) for name in table["structure"]
     ]

@@ -77,17 +77,22 @@ def test_another_answer_does_not_confirm_and_stays(plan, finish_derl, tmp_path):
     assert file.read_bytes() == content
 
 
-def test_a_claim_whose_question_was_changed_since_is_neither(plan, finish_derl):
+def test_of_a_question_that_was_changed_since_the_reply_stays_and_confirms_nothing(
+    plan, finish_derl, tmp_path
+):
     file = plan()
-    finish_derl("again", 4.0, face_seed=2)
+    finish_derl("again", -4.0, face_seed=2)
     write_confirmation(file)
     content = json.loads(file.read_text("utf-8"))
     content["claims"][RESIDUE]["digest"] = "0" * 12
     file.write_text(json.dumps(content), "utf-8")
-    found = {
-        each.main.claim.short: each.confirmed for each in answers_of(finish_derl("reference", 4.0)).verdicts
-    }
-    assert found[RESIDUE] == "" and sum(map(bool, found.values())) == 3
+    answers = answers_of(finish_derl("reference", 4.0))
+    confirmed = {each.main.claim.short: each.confirmed for each in answers.verdicts}
+    assert confirmed[RESIDUE] == "" and sum(map(bool, confirmed.values())) == 3
+    page = answers_text(answers, tmp_path).replace("\u00a0", " ")
+    assert f"so that nothing is confirmed: *{RESIDUE}*: does not hold." in page
+    assert "Asked once more, by an earlier question: {bdg-danger}`does not hold`" in page
+    assert ", by an earlier question: does not hold. no: −4.0 (95 % interval −5.0 to −3.0)" in page
 
 
 def test_a_run_that_was_not_made_as_planned_does_not_answer(plan, finish_derl):

@@ -6,9 +6,11 @@ import pytest
 import yaml
 
 from ferbook import paths
+from ferbook.answers import answers_of
 from ferbook.claims import Claims, Question, read_claims
 from ferbook.errors import DataError
-from ferbook.questions import claim_digest, fill_log, log_text, read_log, require_logged
+from ferbook.questions import TO_COMPUTE, claim_digest, fill_log, log_text, read_log, require_logged
+from ferbook.store import open_run
 
 CLAIM = {
     "claim": "A die is fair.",
@@ -49,6 +51,18 @@ def question(**changes):
 
 def test_the_committed_log_holds_what_the_committed_claims_ask():
     require_logged(read_claims(paths.claims_file()), read_log(paths.questions_log()), paths.questions_log())
+
+
+def test_each_entry_goes_on_from_the_one_before_and_the_last_has_what_the_reference_answers():
+    last = {}
+    for change in read_log(paths.questions_log()):
+        for name, decision in change.claims.items():
+            if name in last and last[name].digest:
+                assert decision.before in (last[name].after, TO_COMPUTE), (change.day, name)
+            last[name] = decision
+    logged = {name: each.after for name, each in last.items() if each.after not in ("gone", TO_COMPUTE)}
+    verdicts = {each.own.claim.short: each.own.verdict for each in answers_of(open_run("reference")).verdicts}
+    assert logged.items() <= verdicts.items()
 
 
 @pytest.mark.parametrize(

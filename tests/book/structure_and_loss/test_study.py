@@ -151,10 +151,11 @@ class Kept:
     folder: str = "here"
     files: tuple[str, ...] = ("epochs.npy",)
     copies: dict[str, list[int]] = field(default_factory=dict)
+    device: str = "CPU"
 
     def done(self):
         counts = {"train_counts": [5, 20, 10], "valid_accuracy": 0.5, "classes": list(CLASSES)}
-        return counts | {"faces": "fer2013", "files": self.files} | self.copies
+        return counts | {"faces": "fer2013", "files": self.files, "device": self.device} | self.copies
 
     def learned_before(self):
         return np.isin(np.arange(30), self.copies["copies"])
@@ -208,6 +209,17 @@ def test_kept_networks_need_no_faces():
         reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
     with pytest.raises(DataError, match="no network of these populations is kept"):
         reports.of_members([], draws=200)
+
+
+def test_seconds_are_those_of_devices_that_trained_every_structure():
+    labels, (plain,) = np.arange(30) % 3, populations("cross_entropy")
+    other = plain.model_copy(update={"network": "vgg"})
+    members = [Kept(plain, 0, labels), Kept(other, 0, labels), Kept(other, 1, labels, device="slow")]
+    members[2].curve = lambda: pd.DataFrame({"seconds": [90.0]})
+    seconds = reports.cost_table(reports.of_members(members, draws=200).scores).data["epoch_seconds"]
+    assert seconds.tolist() == [2.0, 2.0]
+    apart = reports.of_members([members[0], members[2]], draws=200)
+    assert reports.cost_table(apart.scores).data["epoch_seconds"].isna().all()
 
 
 def test_what_was_learned_before_is_left_out_where_one_network_says_which():
