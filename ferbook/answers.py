@@ -47,7 +47,7 @@ BY_REFERENCE, BY_RUN = "the reference", "your run"
 @dataclass(frozen=True)
 class Verdicts:
     """A claim of a paper, judged by the run, and by the reference where that stands beside it. ``reply``: of
-    the run that confirms, where the reference answers; ``changed``: it is to an earlier question of the claim.
+    the run that confirms, where the reference answers; ``changed``: it is to an earlier question.
     """
 
     paper: Paper
