@@ -407,8 +407,13 @@ def explain_picture(
 
     from book.explain import asked_run, explain
     from book.explain_page import explanation_page
+    from ferbook.errors import DataError
     from ferbook.files import write_atomically
 
+    try:
+        str(picture).encode()
+    except UnicodeEncodeError as fault:
+        raise DataError(f"the name {os.fsencode(picture)!r} is not UTF-8; rename it") from fault
     use_data_dir(data_dir)
     run = asked_run(run_name)
     with warnings.catch_warnings():
@@ -492,13 +497,16 @@ def populations_train(
 
     Several calls side by side share the work. One that fails is named, and the others are trained.
     """
+    from book.populations import asked_members
     from ferbook.errors import FerError
 
     use_data_dir(data_dir)
     if executor:
         from book.population_jobs import train_by_jobs
 
-        failures = train_by_jobs(names, n, device=device, threads=threads, replace=replace, executor=executor)
+        failures = train_by_jobs(
+            asked_members(names, n, only), device=device, threads=threads, replace=replace, executor=executor
+        )
         for label, fault in failures.items():
             errors.print(f"ferbook: {label}: {fault}")
         if failures:
@@ -507,14 +515,11 @@ def populations_train(
     import torch
 
     from book.population_training import train_member
-    from book.populations import find_population
 
     if threads:
         torch.set_num_threads(threads)
-    selection = [find_population(name) for name in names]
     failed = False
-    members = [m for population in selection for m in population.members[: n or None]]
-    for member in [m for m in members if only in (None, str(m.seed))]:
+    for member in asked_members(names, n, only):
         label = f"{member.population.name} {member.seed}"
         try:
             record = train_member(member, device=device, replace=replace)

@@ -2,6 +2,7 @@
 of them, as ``fer_lib.aus.audit`` judges it.
 """
 
+import csv
 import io
 import itertools
 import re
@@ -35,7 +36,7 @@ OPENFACE_3 = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU25", "AU26")
 COLUMN = re.compile(r"au[_ ]?0*(\d+)(?:[_ ](r|c|intensity|left|right))?", re.IGNORECASE)
 """py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``)."""
 
-MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of ([\d.]+))?")
+MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of (\d+(?:\.\d+)?))?")
 """What a mapping says of a column: ``AU12``, ``AU12 left``, ``AU12 of 5``, where 5 is its full strength."""
 
 SURE = ("facescore", "confidence", "success")
@@ -103,18 +104,41 @@ def read_table(file: Path) -> pd.DataFrame:
         text = raw.decode("utf-8-sig")
         first = text.partition("\n")[0]
         separator = max(",;\t", key=first.count)
-        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+        # A separator at the end of each row makes no further column, and the first column no index.
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            index_col=False,
+            usecols=range(_column_count(file, text, separator)),
+        )
     except OSError as fault:
         raise DataError(f"{file}: cannot be read ({fault.strerror})") from fault
     except UnicodeDecodeError as fault:
         raise DataError(f"{file}: not UTF-8 at byte {fault.start}; save it as CSV in UTF-8") from fault
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as fault:
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, csv.Error) as fault:
         reason = "it is empty" if not text.strip() else f"not a CSV ({' '.join(str(fault).split())})"
         raise DataError(f"{file}: {reason}; expected a row per picture and a column per unit") from fault
     table.columns = table.columns.str.strip()
     if not len(table):
         raise DataError(f"{file}: no rows below the names of the columns")
     return table.apply(lambda column: column.str.strip())
+
+
+def _column_count(file: Path, text: str, separator: str) -> int:
+    """How many columns a CSV has. Raises DataError where two have one name, or a row has more cells."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    heading = [name.strip() for name in next(rows, [])]
+    if twice := next((name for name in heading if name and heading.count(name) > 1), ""):
+        raise DataError(f"{file}: two columns are called {twice!r}; leave one of them")
+    for row in rows:
+        if any(row[len(heading) :]):
+            raise DataError(
+                f"{file}, line {rows.line_num}: {len(row)} cells, and {len(heading)} columns; expected one "
+                "for each"
+            )
+    return len(heading)
 
 
 def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
@@ -133,6 +157,8 @@ def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
         table = read_table(file)
         if not {"column", "means"} <= set(table.columns):
             raise DataError(f"{file}: expected the columns column and means")
+        if twice := next(iter(table["column"][table["column"].duplicated()]), ""):
+            raise DataError(f"{file}: the column {twice!r} stands there twice; leave one of them")
         meanings = dict(zip(table["column"], table["means"], strict=True))
     else:
         meanings = read_yaml(file, DataError)
@@ -143,7 +169,8 @@ def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
             raise DataError(
                 f"{file}: no column {column!r} among the detections{nearest_name(str(column), columns)}"
             )
-        if means != "file" and not ((fits := MEANT.fullmatch(str(means))) and fits[1] in AUS):
+        fits = MEANT.fullmatch(str(means))
+        if means != "file" and not (fits and fits[1] in AUS and float(fits[3] or 1)):
             raise DataError(f"{file}: {column} means {means!r}; expected file, AU12, AU12 left or AU12 of 5")
     return {str(column): str(means) for column, means in meanings.items()}
 

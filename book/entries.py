@@ -6,6 +6,7 @@ it is given.
 """
 
 import hashlib
+import importlib.machinery
 import importlib.util
 import inspect
 import json
@@ -165,7 +166,9 @@ def read_method(file: str, kind: EntryKind = MAP_ENTRY) -> Callable[..., np.ndar
     """The function of a Python file that ``kind`` asks for. Raises DataError where there is none of these
     arguments, and whatever the file raises.
     """
-    spec = importlib.util.spec_from_file_location("entry", file)
+    spec = importlib.util.spec_from_file_location(
+        "entry", file, loader=importlib.machinery.SourceFileLoader("entry", file)
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     method = getattr(module, kind.function, None)
@@ -176,6 +179,14 @@ def read_method(file: str, kind: EntryKind = MAP_ENTRY) -> Callable[..., np.ndar
     except TypeError as fault:
         raise DataError(f"its `{kind.function}` does not take ({', '.join(kind.arguments)})") from fault
     return method
+
+
+def read_source(file: Path) -> str:
+    """The text of a Python file. Raises DataError for one that is not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        raise DataError(f"{file}: not UTF-8 at byte {fault.start}; save it in UTF-8") from fault
 
 
 def _reason(fault: BaseException, file: str) -> str:
@@ -252,8 +263,7 @@ class SealedEntry:
             }
             inside = _INSIDE.format(threads=torch.get_num_threads(), **settings)
             self._answer_value(self._worker.ask(do="cell", source=inside))
-            source = self.file.read_text(encoding="utf-8")
-            if fault := self._asked("read_entry", source, self.file.name):
+            if fault := self._asked("read_entry", read_source(self.file), self.file.name):
                 raise DataError(f"{self.file}: {fault}")
         except BaseException:
             self.__exit__()

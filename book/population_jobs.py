@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from book.populations import find_population
+from book.populations import Member
 from ferbook.beside import REFERENCE
 from ferbook.book import Resources
 from ferbook.owner import held
@@ -16,18 +16,16 @@ CORES = 2
 
 
 def train_by_jobs(
-    names: Sequence[str], n: int, *, device: str, threads: int, replace: bool, executor: str
+    members: Sequence[Member], *, device: str, threads: int, replace: bool, executor: str
 ) -> dict[str, str]:
-    """Train what is missing of the first ``n`` networks (0: all) of the populations ``names`` by
-    ``executor``; network -> why it is not there, of those that failed. A network's minutes are thrice its
-    ``core_minutes``.
+    """Train what is missing of ``members`` by ``executor``; network -> why it is not
+    there, of those that failed. A network's minutes are thrice its ``core_minutes``.
 
     Raises ParameterError and MissingError before anything is trained, RunStoreError where another process
     does the same.
     """
     board = open_run(REFERENCE).work / "populations"
-    selection = {name: find_population(name) for name in names}
-    members = [m for population in selection.values() for m in population.members[: n or None] if m.fault()]
+    members = [member for member in members if member.fault()]
     words = ("--device", device, "--threads", str(threads or CORES), *(["--replace"] * replace))
     jobs = [
         QueueJob(
@@ -39,12 +37,12 @@ def train_by_jobs(
         for name, seed in ((m.population.name, str(m.seed)) for m in members)
     ]
     resources = {
-        name: Resources(
+        member.population.name: Resources(
             threads or CORES,
             gpus=int(device == "cuda"),
-            minutes=10 * math.ceil(0.3 * population.core_minutes),
+            minutes=10 * math.ceil(0.3 * member.population.core_minutes),
         )
-        for name, population in selection.items()
+        for member in members
     }
     if not jobs:
         return {}

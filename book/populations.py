@@ -10,6 +10,7 @@ Light to import: every command asks what is kept. What trains, ``population_trai
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -133,6 +134,21 @@ class Population(Kept, Taught):
     def members(self) -> list["Member"]:
         """All networks that are asked for, kept or not."""
         return [Member(self, self.first_seed + place) for place in range(self.networks)]
+
+
+def asked_members(names: Sequence[str], n: int = 0, only: str | None = None) -> list["Member"]:
+    """The first ``n`` networks (0: all) of the populations ``names``; of each the one with the seed ``only``,
+    where one is named. Raises ParameterError for a population that is not there, and for a seed that is not.
+    """
+    members = []
+    for population in map(find_population, names):
+        seeds = [str(each.seed) for each in population.members]
+        if only not in (None, *seeds):
+            raise ParameterError(
+                f"population {population.name} has no network {only}; it has {', '.join(seeds)}"
+            )
+        members += [m for m in population.members[: n or None] if only in (None, str(m.seed))]
+    return members
 
 
 @dataclass(frozen=True)

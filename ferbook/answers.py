@@ -232,8 +232,10 @@ def _confirmed_text(every: Sequence[Verdicts]) -> str:
     about, are = read_claims(paths.claims_file()).confirmation.about, "is" if count == 1 else "are"
     text = f" {len(replies)} were asked once more, of {about}: **{count}** of them {are} confirmed."
     if changed := [each for each in replies if each.changed]:
-        told = "; ".join(f"*{each.main.claim.short}*: {each.reply.verdict}" for each in changed)
-        text += f" Asked by a question that was changed afterwards, so that nothing is confirmed: {told}."
+        replies_text = "; ".join(f"*{each.main.claim.short}*: {each.reply.verdict}" for each in changed)
+        text += (
+            f" Asked by a question that was changed afterwards, so that nothing is confirmed: {replies_text}."
+        )
     return text
 
 

@@ -6,6 +6,7 @@ Heavy modules are imported inside the commands, so that listing and help answer 
 import inspect
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -238,6 +239,8 @@ def sweep(
     own = new_sweep(chapter, profile, overrides, name, None if yes else MOST_RUNS)
     if dry_run:
         now = places(own, own.points)
+        for place in now:
+            suite().check(place.parameters)
         work = jobs_of(own, now, homes_of(own, now))
         fresh = sum(not place.fault for place in now)
         console.print(f"sweep {own.name!r}: {len(now)} runs, {fresh} up to date; to be executed:")
@@ -265,9 +268,10 @@ def sweep(
         console.print(f"figure and table: {whole.folder / 'figures' / 'outcome.svg'}, .png and .csv")
     for run_name, fault in (absent | failures).items():
         errors.print(f"ferbook: run {run_name!r} is left out: {fault}")
-    if failures:
+    missing = (absent | failures).keys() & {point.request.default_run_name for point in own.points}
+    if missing:
         errors.print(
-            f"ferbook: {len(failures)} of {len(own.points)} runs are missing; the same command goes on"
+            f"ferbook: {len(missing)} of {len(own.points)} runs are missing; the same command goes on"
         )
         raise typer.Exit(1)
 
@@ -570,7 +574,7 @@ def verify(
     from ferbook.archive import BELIEVED, Findings, run_at, unpack_run, verify_run
     from ferbook.errors import RunStoreError
     from ferbook.files import whole_folder
-    from ferbook.signature import fault_of_signature, signature_file
+    from ferbook.signature import RUN_SIGNATURE, fault_of_signature, signature_file
     from ferbook.store import Run, open_run
 
     def verified_run(run: Run) -> Findings:
@@ -597,6 +601,8 @@ def verify(
             verification = verified_run(Run(keep, place))
             if verification.faults:
                 raise RunStoreError(f"{what} is not kept: {'; '.join(verification.faults)}")
+            if key:  # it is the run's as well as the zip's
+                shutil.copyfile(signature_file(what), place / RUN_SIGNATURE)
     if as_json:
         print_json(verification.to_json())
     else:

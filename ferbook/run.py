@@ -122,12 +122,18 @@ def run_chapters(
         require_parameters_cell(chapter)
     suite().check(parameters)
     with exclusive(run, wait):
+        new = not run.exists()
         open_for(run, request, chapters, parameters, update=update, replace=replace)
-        make_current(run)
         chapter_states = states(run, chapters, parameters)
+        try:
+            suite().prepare([parameters[state.chapter] for state in chapter_states if not state.up_to_date])
+        except BaseException:
+            if new:  # what was refused is no run
+                run.record_file.unlink()
+            raise
+        make_current(run)
         if all(state.up_to_date for state in chapter_states):
             return run, chapter_states
-        suite().prepare([parameters[state.chapter] for state in chapter_states if not state.up_to_date])
         since = now()
         stale = {
             state.chapter: chapter

@@ -23,10 +23,13 @@ _PUBLIC_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[\w@.-]+ [A-Za-z0-9+/]+
 _LARGEST = 2**14
 """Bytes of a public key or a signature."""
 
+RUN_SIGNATURE = "run.sig"
+"""Where the signature of a run lies in its folder."""
+
 
 def signature_file(what: str) -> Path:
     """Where the signature of a run, or of the run in a zip, lies: in its folder, or beside it."""
-    return Path(f"{what}.sig") if Path(what).is_file() else open_run(what).folder / "run.sig"
+    return Path(f"{what}.sig") if Path(what).is_file() else open_run(what).folder / RUN_SIGNATURE
 
 
 def signed_text(run: Run) -> bytes:

@@ -160,7 +160,8 @@ def _place(request: Request, closure: list[Chapter], codes: Mapping[str, dict[st
 
 def homes_of(sweep: Sweep, selection: Sequence[SweepPlace]) -> list[dict[str, str]]:
     """For each of ``selection``, chapter -> the run whose result it shows: its own, or one that has it, or
-    will have it first, from the same inputs.
+    will have it first, from the same inputs. The swept chapter is made in each run, but where another has it
+    and the own has nothing of it.
     """
     donors = list(selection)
     if open_run(sweep.base.default_run_name).exists():
@@ -170,13 +171,20 @@ def homes_of(sweep: Sweep, selection: Sequence[SweepPlace]) -> list[dict[str, st
         for name, key in place.keys.items():
             if not place.reasons[name]:
                 first.setdefault(key, place.run.name)
-    return [
-        {
-            name: first.setdefault(key, place.run.name) if place.reasons[name] else place.run.name
+    swept, homes = sweep.chapter.name, []
+    for place in selection:
+        own, key = place.run.name, place.keys[swept]
+        home = first.get(key, own) if all(place.reasons.values()) else own
+        if home != own:
+            homes.append(dict.fromkeys(place.keys, home))
+            continue
+        upstream = {
+            name: first.setdefault(key, own) if place.reasons[name] else own
             for name, key in place.keys.items()
+            if name != swept
         }
-        for place in selection
-    ]
+        homes.append(upstream | {swept: own})
+    return homes
 
 
 def jobs_of(
@@ -221,6 +229,11 @@ def run_sweep(
             open_for(place.run, place.request, closure, place.parameters)
         sweep.with_earlier().write_record()
         homes = homes_of(sweep, selection)
+        for place, home in zip(selection, homes, strict=True):
+            if home[sweep.chapter.name] != place.run.name:
+                for chapter in closure:
+                    place.run.result(chapter.name).take(open_run(home[chapter.name]).result(chapter.name))
+                write_record(place.run, place.request, place.parameters)
         work = jobs_of(sweep, selection, homes)
         if not work:
             return {}

@@ -219,8 +219,8 @@ def cost_table(scores: TrainingScores) -> Table:
     costs = {"parameters": "first", "macs": "first", "epoch_seconds": "median"}
     trainings = scores.table
     if "device" in trainings:
-        trained = trainings.groupby("device")["structure"].transform("nunique")
-        alike = trained.eq(trainings["structure"].nunique())
+        structures = trainings.groupby("device")["structure"].transform("nunique")
+        alike = structures.eq(trainings["structure"].nunique())
         trainings = trainings.assign(epoch_seconds=trainings["epoch_seconds"].where(alike))
     table = trainings.groupby("structure", sort=False).agg(costs).reset_index()
     means = [

@@ -241,17 +241,25 @@ def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
     write_atomically(place / "data.npz", (bundle / "variant-0" / "data.npz").read_bytes())
 
 
+def csv_rows(file: Path, what: str, error: type[Exception]) -> list[tuple[int, list[str]]]:
+    """Each row of a CSV file with the number of its last line; parted by commas, semicolons or tabs. Raises
+    ``error``, saying that it is no ``what``, for one that is not UTF-8, or has a quote that does not end.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        head = text.partition("\n")[0]
+        table = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
+        return [(table.line_num, row) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise error(f"{file}: cannot be read as {what} ({fault}); save it as CSV in UTF-8") from fault
+
+
 def read_students(file: Path) -> list[str]:
     """The students' names: the column ``student`` of a CSV file, the first one where no heading says so;
     parted by commas, semicolons or tabs. Raises ParameterError, naming each, for names that no folder of work
     that is handed in can have, or that come twice.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        head = text.partition("\n")[0]
-        table = list(csv.reader(io.StringIO(text), delimiter=max(",;\t", key=head.count), strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise ParameterError(f"{file}: cannot be read as a list of students ({fault})") from fault
+    table = [row for _, row in csv_rows(file, "a list of students", ParameterError)]
     heading = [each.strip().lower() for each in table[0]] if table else []
     column, first = (heading.index("student"), 1) if "student" in heading else (0, 0)
     names = [row[column].strip() for row in table[first:] if len(row) > column and row[column].strip()]

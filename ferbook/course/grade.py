@@ -8,13 +8,13 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from ferbook.course import feedback, judge, memory, recognition, sandbox, syscalls, worker
-from ferbook.course.build import limit_of, packages, read_secret, variant_of
+from ferbook.course.build import csv_rows, limit_of, packages, read_secret, variant_of
 from ferbook.course.judge import Case, Judgement
 from ferbook.course.recognition import as_text
 from ferbook.course.sandbox import TRUST, choose_isolation
@@ -26,6 +26,9 @@ from ferbook.errors import DataError
 from ferbook.files import write_atomically
 
 _ENGINE = (judge, memory, recognition, sandbox, syscalls, worker)
+BY_HAND = ("student", "assignment", "question", "answer", "of", "points", "comment")
+"""The columns of ``by_hand.csv``."""
+
 SPARE = 600
 """Seconds that a judge may take beside the student's code."""
 
@@ -43,16 +46,18 @@ def grade(
     the notebook, the assignment and the variant are the same.
 
     Raises MissingError where student's code cannot be isolated and they are not trusted; DataError where
-    an assignment is not built, or nothing is handed in.
+    an assignment is not built, nothing is handed in, or ``by_hand.csv`` is wrong: then nothing is judged.
     """
     catalogue = assignments(names)
     bundles = {each.name: course / "judge" / each.name for each in catalogue}
     if absent := [name for name, place in bundles.items() if not (place / "bundle.json").is_file()]:
         raise DataError(
-            f"{course}: not built: {', '.join(absent)}; `ferbook course build {' '.join(absent)}`"
+            f"{course}: not built: {', '.join(absent)}; "
+            f"`ferbook course build {' '.join(absent)} --course {course}`"
         )
     secret = read_secret(course)
     submissions = find_submissions(folder, catalogue)
+    by_hand = _graded_by_hand(out / "by_hand.csv")
     isolation = TRUST if trust else choose_isolation([course, folder, *(each.folder for each in catalogue)])
     tell(f"isolation: {isolation}")
     todo = [each for each in submissions if not each.reason]
@@ -61,7 +66,9 @@ def grade(
         for number, each in enumerate(pool.map(work, todo), 1):
             points = sum(check.points for check in each.verdict.checks) if each.verdict else 0
             tell(f"{number}/{len(todo)} {each.student} {each.assignment}: {points:g} {each.reason}".rstrip())
-    _report(submissions, out, isolation, {each.name: each for each in catalogue})
+    _add_answers(by_hand, submissions)
+    write_atomically(out / "by_hand.csv", _csv(list(by_hand.values()), BY_HAND))
+    _report(submissions, by_hand, out, isolation, {each.name: each for each in catalogue})
     return submissions
 
 
@@ -119,9 +126,12 @@ def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, 
 
 
 def _report(
-    submissions: list[Submission], out: Path, isolation: str, catalogue: dict[str, Assignment]
+    submissions: list[Submission],
+    by_hand: dict[tuple[str, str, str], dict],
+    out: Path,
+    isolation: str,
+    catalogue: dict[str, Assignment],
 ) -> None:
-    by_hand = _graded_by_hand(out / "by_hand.csv", submissions)
     rows, students = [], defaultdict(list)
     for each in submissions:
         students[each.student].append(each)
@@ -150,41 +160,70 @@ def _report(
     write_atomically(out / "by_hand.html", feedback.to_grade(submissions, catalogue))
 
 
-def _graded_by_hand(file: Path, submissions: list[Submission]) -> dict[tuple[str, str, str], dict]:
-    """The points that a person gave in ``by_hand.csv``, by student, assignment and question; answers that
-    are new, or others than were graded, are added to it without points. Raises DataError, naming the row, for
-    points that are none.
+def _graded_by_hand(file: Path) -> dict[tuple[str, str, str], dict]:
+    """The points that a person gave in ``by_hand.csv``, by student, assignment and question; none where it is
+    not there. Raises DataError, naming the line, for a row that is not one, or comes twice.
     """
-    fields = ["student", "assignment", "question", "answer", "of", "points", "comment"]
+    if not file.is_file():
+        return {}
+    (_, heading), *table = csv_rows(file, "points that were given", DataError) or [(1, [])]
+    if absent := [name for name in BY_HAND if name not in heading]:
+        raise DataError(
+            f"{file}, line 1: expected the columns {', '.join(BY_HAND)}; without {', '.join(absent)}"
+        )
     rows = {}
-    if file.is_file():
-        for number, row in enumerate(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))), 2):
-            try:
-                if row["points"] and not 0 <= float(row["points"]) <= float(row["of"]):
+    for line, cells in table:
+        if not any(cells):
+            continue
+        if len(cells) != len(heading):
+            raise DataError(
+                f"{file}, line {line}: {len(cells)} cells, and {len(heading)} columns; put a comment with "
+                "commas in quotes"
+            )
+        entries = dict(zip(heading, map(_bare, cells), strict=True))
+        row = {name: entries[name].strip() if name != "comment" else entries[name] for name in BY_HAND}
+        try:
+            if row["points"]:
+                if not 0 <= float(row["points"]) <= float(row["of"]):
                     raise ValueError
-                rows[row["student"], row["assignment"], row["question"]] = {
-                    name: row[name] for name in fields
-                }
-            except (KeyError, TypeError, ValueError) as fault:
-                form = f"points from 0 to {row.get('of')}, or none" if "points" in row else ", ".join(fields)
-                raise DataError(f"{file}, line {number}: expected {form}") from fault
+                row["points"] = f"{float(row['points']):g}"
+        except ValueError as fault:
+            raise DataError(f"{file}, line {line}: expected points from 0 to {row['of']}, or none") from fault
+        place = (row["student"], row["assignment"], row["question"])
+        if place in rows:
+            raise DataError(f"{file}, line {line}: {' '.join(place)} stands above as well; leave one of them")
+        rows[place] = row
+    return rows
+
+
+def _add_answers(by_hand: dict[tuple[str, str, str], dict], submissions: list[Submission]) -> None:
+    """Add to ``by_hand``, without points, what nobody graded yet: answers that are new, or others than were
+    graded.
+    """
     for each in submissions:
         for one in each.verdict.written if each.verdict else ():
             place = (each.student, each.assignment, one.question)
             answer = hashlib.sha256(one.answer.encode()).hexdigest()[:12]
-            row = rows.get(place, {})
+            row = by_hand.get(place, {})
             if row.get("answer") != answer:
                 before = (
                     f"An earlier answer got {row['points']}. {row['comment']}" if row.get("points") else ""
                 )
-                rows[place] = dict(
-                    zip(fields, (*place, answer, f"{one.most:g}", "", before.strip()), strict=True)
+                by_hand[place] = dict(
+                    zip(BY_HAND, (*place, answer, f"{one.most:g}", "", before.strip()), strict=True)
                 )
-    write_atomically(file, _csv(list(rows.values()), fields))
-    return rows
 
 
-def _csv(rows: list[dict], fields: list[str] | None = None) -> str:
+_FORMULA = "=+-@\t\r"
+"""What a spreadsheet takes for the begin of a formula."""
+
+
+def _bare(text: str) -> str:
+    """A cell as it was before ``_csv`` led it by an apostrophe."""
+    return text[1:] if text[:1] == "'" and text[1:2] in tuple(_FORMULA) else text
+
+
+def _csv(rows: list[dict], fields: Sequence[str] = ()) -> str:
     """Rows as CSV. Text that a spreadsheet would take for a formula is led by an apostrophe."""
     stream = io.StringIO()
     table = csv.DictWriter(stream, fields or list(rows[0]))
@@ -192,7 +231,7 @@ def _csv(rows: list[dict], fields: list[str] | None = None) -> str:
     for row in rows:
         table.writerow(
             {
-                name: f"'{text}" if str(text)[:1] in "=+-@\t\r" and text != "" else text
+                name: f"'{text}" if str(text)[:1] in _FORMULA and text != "" else text
                 for name, text in row.items()
             }
         )

@@ -201,9 +201,39 @@ def test_files_that_are_no_tables(tmp_path, truth, raw, told):
         read_truth(tmp_path)
 
 
+def test_a_separator_at_the_end_of_each_row_shifts_nothing(tmp_path, table, truth):
+    whole, _ = read(tmp_path, table, truth)
+    file = tmp_path / "detections.csv"
+    heading, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([heading, *(f"{row}," for row in rows)]))
+    outputs, notes = read_detections(file, truth)
+    assert [each.name for each in outputs] == [each.name for each in whole] and notes == []
+    assert all(np.array_equal(own.found, other.found) for own, other in zip(outputs, whole, strict=True))
+    file.write_text("\n".join([heading, rows[0], f"{rows[1]},0.5"]))
+    with pytest.raises(DataError, match=r"detections\.csv, line 3: 8 cells, and 7 columns"):
+        read_detections(file, truth)
+
+
+@pytest.mark.parametrize("twice", ["AU12, AU12", "AU12,AU12"])
+def test_two_columns_of_one_name_are_refused(tmp_path, truth, twice):
+    file = tmp_path / "d.csv"
+    file.write_text(f"file,{twice}\n00001.png,0.1,0.2\n")
+    with pytest.raises(DataError, match="two columns are called 'AU12'"):
+        read_detections(file, truth)
+
+
+def test_a_mapping_that_names_a_column_twice_is_refused(tmp_path, table, truth):
+    (tmp_path / "m.csv").write_text("column,means\nAU12,AU12\nAU12,AU4\n")
+    with pytest.raises(DataError, match="the column 'AU12' stands there twice"):
+        read(tmp_path, table, truth, str(tmp_path / "m.csv"))
+
+
 @pytest.mark.parametrize(
     ("mapping", "told"),
     [
+        ("AU12: AU12 of 1.2.3", "AU12 means 'AU12 of 1.2.3'"),
+        ("AU12: AU12 of .", "AU12 means 'AU12 of .'"),
+        ("AU12: AU12 of 0", "AU12 means 'AU12 of 0'"),
         ("smile: AU12", "no column 'smile'"),
         ("AU12: AU99", "AU12 means 'AU99'"),
         ("- AU12", "expected lines such as"),

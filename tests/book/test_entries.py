@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from book.entries import LABEL_ENTRY, MAP_ENTRY, WITHHELD, EntryProcess, SealedEntry, read_method
+from book.entries import LABEL_ENTRY, MAP_ENTRY, WITHHELD, EntryProcess, SealedEntry, read_method, read_source
 from fer_lib.aus.labels import LABELLERS
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.nets.build import build_network
@@ -87,6 +87,15 @@ def test_a_file_without_the_function_is_refused(kind, source, told, tmp_path):
     (tmp_path / "mine.py").write_text(source)
     with pytest.raises(DataError, match=told):
         read_method(str(tmp_path / "mine.py"), kind)
+
+
+def test_a_file_may_have_any_ending_and_is_in_utf_8(tmp_path):
+    file = tmp_path / "rule.txt"
+    file.write_text("def label(responses, presence): pass")
+    assert callable(read_method(str(file), LABEL_ENTRY))
+    file.write_bytes(b"# tr\xe8s bien\ndef label(responses, presence): pass")
+    with pytest.raises(DataError, match=r"rule\.txt: not UTF-8 at byte 4"):
+        read_source(file)
 
 
 def test_an_absent_file_is_named(tmp_path):

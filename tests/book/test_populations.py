@@ -201,6 +201,14 @@ def test_what_is_kept_and_what_is_missing_is_listed(capsys):
     assert "tiny: 1 of 2 (1 missing)" in capsys.readouterr().out
 
 
+def test_a_seed_that_is_not_asked_for_is_named(monkeypatch):
+    monkeypatch.setattr(populations, "find_population", lambda name: TINY)
+    assert [each.seed for each in populations.asked_members(["tiny"], only="1")] == [1]
+    assert len(populations.asked_members(["tiny"], 1)) == 1
+    with pytest.raises(ParameterError, match="population tiny has no network 99; it has 0, 1"):
+        populations.asked_members(["tiny"], only="99")
+
+
 def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):
     (member, _) = trained(changed(fresh={"name": "lab", "size": 16, "face_seed": 1}))
     answers = np.load(member.folder / "fresh.npy")

@@ -574,6 +574,43 @@ def test_points_given_by_hand_stand_in_the_feedback(course, dice, tmp_path):
         grade(tmp_path / "class", course, out, trust=True, **QUIET)
 
 
+def test_a_table_of_points_that_is_wrong_is_named_before_anything_is_judged_and_stays(
+    course, dice, tmp_path, monkeypatch
+):
+    for student in ("ada", "boris"):
+        hand_in(course, dice, tmp_path / "class", student)
+    out = tmp_path / "out"
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    file = out / "by_hand.csv"
+    new = file.read_text()
+    heading, ada, boris = new.splitlines()
+    monkeypatch.setattr("ferbook.course.grade._judged", lambda *_, **__: pytest.fail("judged"))
+    for wrong, message in (
+        (new.replace(",2,,", ',2,1,"oops', 1).encode(), "cannot be read as points that were given"),
+        (new.replace(",2,,", ",2,1,tr\xe8s bien", 1).encode("latin-1"), "save it as CSV in UTF-8"),
+        (new.replace(",2,,", ",2,1,well, but late", 1).encode(), "line 2: 8 cells, and 7 columns"),
+        ("\n".join((heading, ada, boris, ada)).encode(), "line 4: ada dice .* stands above as well"),
+        (new.replace("points", "mark").encode(), "line 1: expected the columns .*; without points"),
+    ):
+        file.write_bytes(wrong)
+        with pytest.raises(DataError, match=rf"by_hand\.csv.*{message}"):
+            grade(tmp_path / "class", course, out, trust=True, **QUIET)
+        assert file.read_bytes() == wrong
+
+
+def test_points_and_comments_are_read_as_they_were_meant_each_time(course, dice, tmp_path):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    out = tmp_path / "out"
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    file = out / "by_hand.csv"
+    file.write_text(file.read_text().replace(",2,,", ",2,+1.50,- good", 1).replace(",", ";"))
+    for _ in range(3):
+        grade(tmp_path / "class", course, out, trust=True, **QUIET)
+        assert rows_of(out)["ada"]["by_hand"] == "1.5" and ",2,1.5,'- good" in file.read_text()
+        page = (out / "feedback" / "ada.html").read_text()
+        assert "- good" in page and "&#39;- good" not in page and "&#x27;- good" not in page
+
+
 def test_a_check_that_was_not_visible_tells_neither_code_nor_inputs(course, dice, tmp_path):
     spying = "seen = []\ndef counts(throws):\n    seen.append(str(throws))\n"
     spying += (
@@ -614,7 +651,7 @@ def test_nothing_handed_in_or_not_built_is_named(course, dice, tmp_path):
     (tmp_path / "class" / "ada").mkdir(parents=True)
     with pytest.raises(DataError, match="no student's folder with a notebook"):
         grade(tmp_path / "class", course, tmp_path / "out", **QUIET)
-    with pytest.raises(DataError, match="not built: dice; `ferbook course build dice`"):
+    with pytest.raises(DataError, match=r"not built: dice; `ferbook course build dice --course .*course`"):
         grade(tmp_path / "class", tmp_path / "course", tmp_path / "out", **QUIET)
 
 

@@ -92,6 +92,23 @@ def test_a_run_that_is_up_to_date_is_the_current_one_and_a_refused_one_is_not(ru
     assert current_run() == run
 
 
+def test_what_is_refused_while_it_is_prepared_is_no_run_and_not_the_current_one(run, stored, monkeypatch):
+    stored(seed=0)
+    ferbook_run.make_current(run)
+
+    def prepare(_):
+        raise DataError("too few people")
+
+    monkeypatch.setattr(ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), prepare=prepare))
+    for name in ("b", "a"):
+        with pytest.raises(DataError, match="too few people"):
+            ferbook_run.run_chapters(
+                Request("laptop", {"seed": 5}), ["throws"], name, update=True, watch=None
+            )
+        assert current_run() == run
+    assert not open_run("b").exists() and open_run("a").exists()
+
+
 @pytest.mark.parametrize(
     ("log", "told"),
     [

@@ -83,6 +83,20 @@ def test_what_is_no_key_and_no_signature_is_named(run, key, tmp_path):
 
 
 @needs_ssh
+def test_a_run_that_is_kept_keeps_the_signature_that_was_checked(run, key, tmp_path, monkeypatch):
+    private, public = key("mine")
+    zipped = tmp_path / "a.zip"
+    archive_run(run, zipped)
+    with run_at(str(zipped)) as unpacked:
+        sign_run(unpacked, private, signature_file(str(zipped)))
+    for words in (str(zipped), "--keep", "theirs"), ("theirs",):
+        monkeypatch.setattr("sys.argv", ["ferbook", "verify", *words, "--key", str(public)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code == 0
+
+
+@needs_ssh
 def test_what_is_wrong_with_a_damaged_run_is_told_beside_its_missing_signature(run, key, monkeypatch, capsys):
     _, public = key("mine")
     (run.result("throws").folder / "metrics.json").write_text("{}")

@@ -114,6 +114,19 @@ def test_what_the_run_without_it_has_is_taken_too(work):
     assert sorted(done) == [("means", "smoke-draws-100"), ("means", "smoke-draws-200")]
 
 
+def test_a_point_that_the_run_without_it_is_already_is_taken_whole(work):
+    done, _ = work
+    ran({"seed": "0..1"})
+    open_run("smoke-seed-0").folder.rename(open_run("smoke").folder)
+    text = open_run("smoke").record_file.read_text()
+    open_run("smoke").record_file.write_text(text.replace("run: smoke-seed-0", "run: smoke"))
+    del done[:]
+    sweep, faults = ran({"seed": "0..2"})
+    assert faults == {} and sorted(done) == [("means", "smoke-seed-2"), ("throws", "smoke-seed-2")]
+    assert not any(place.fault for place in places(sweep, sweep.points)) and not keep_outcome(sweep)[1]
+    assert set(open_run("smoke-seed-0").record()["chapters"]) == {"means", "throws"}
+
+
 def test_a_sweep_of_that_name_with_another_request_is_refused(work):
     ran({"seed": "0..1"}, "throws", "mine")
     with pytest.raises(RunStoreError, match="'mine' exists with another fixed; choose another --name"):
