@@ -122,12 +122,11 @@ def _request(
 ):
     """What the options ask for; None where none of them is given: then a run's own request holds."""
     from ferbook.book import suite
-    from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides
+    from ferbook.request import Request, line_overrides
 
     if profile is None and not assignments and file is None and not options:
         return None
-    line = parse_assignments(assignments or []) | (options or {})
-    overrides = merge_overrides(read_overrides(file) if file else {}, line)
+    overrides = line_overrides(assignments or [], file, options or {})
     return Request(suite().profile if profile is None else profile, overrides)
 
 
@@ -229,12 +228,11 @@ def sweep(
     from ferbook.book import suite
     from ferbook.points import MOST_RUNS
     from ferbook.progress import watch_jobs
-    from ferbook.request import merge_overrides, parse_assignments, read_overrides
+    from ferbook.request import line_overrides
     from ferbook.sweep import homes_of, jobs_of, new_sweep, places, run_sweep
     from ferbook.text import bounds_text
 
-    line = parse_assignments(param or []) | (overrides or {})
-    overrides = merge_overrides(read_overrides(file) if file else {}, line)
+    overrides = line_overrides(param or [], file, overrides or {})
     profile = suite().profile if profile is None else profile
     own = new_sweep(chapter, profile, overrides, name, None if yes else MOST_RUNS)
     if dry_run:

@@ -85,6 +85,18 @@ def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
     return overrides
 
 
+def line_overrides(
+    assignments: list[str], file: Path | None, options: Mapping[str, object]
+) -> dict[str, object]:
+    """Overrides of a command line: ``name=value`` texts and the book's own ``options`` over those of a
+    ``file``. Raises ParameterError for a parameter that has a value by both of the former.
+    """
+    line = parse_assignments(assignments)
+    if twice := next((name for name in options if name in line), ""):
+        raise ParameterError(f"{twice} is given twice: by -p, and by an option of its own")
+    return merge_overrides(read_overrides(file) if file else {}, line | options)
+
+
 def read_overrides(file: Path) -> dict[str, object]:
     """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises
     ParameterError.

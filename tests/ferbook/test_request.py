@@ -7,7 +7,14 @@ import pytest
 from ferbook import book as ferbook_book
 from ferbook.book import chapters
 from ferbook.errors import ParameterError
-from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides, stored_request
+from ferbook.request import (
+    Request,
+    line_overrides,
+    merge_overrides,
+    parse_assignments,
+    read_overrides,
+    stored_request,
+)
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -81,6 +88,14 @@ def test_values_may_contain_an_equals_sign_but_names_come_once():
         parse_assignments(["a=1", "a =2"])
     with pytest.raises(ParameterError, match="expected NAME=VALUE"):
         parse_assignments(["epochs"])
+
+
+def test_an_option_of_the_book_and_p_do_not_give_one_parameter_twice(tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text("faces: lab\nlr: 1\n")
+    assert line_overrides(["lr=2"], file, {"faces": "wild"}) == {"faces": "wild", "lr": "2"}
+    with pytest.raises(ParameterError, match="faces is given twice: by -p, and by an option of its own"):
+        line_overrides(["faces=lab"], None, {"faces": "wild"})
 
 
 @pytest.mark.parametrize(
