@@ -18,8 +18,8 @@ CORES = 2
 def train_by_jobs(
     members: Sequence[Member], *, device: str, threads: int, replace: bool, executor: str
 ) -> dict[str, str]:
-    """Train what is missing of ``members`` by ``executor``; network -> why it is not
-    there, of those that failed. A network's minutes are thrice its ``core_minutes``.
+    """Train what is missing of ``members`` by ``executor``; network -> why it is not there, of those that
+    failed. A network's minutes are thrice its ``core_minutes``.
 
     Raises ParameterError and MissingError before anything is trained, RunStoreError where another process
     does the same.

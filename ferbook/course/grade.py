@@ -57,7 +57,7 @@ def grade(
         )
     secret = read_secret(course)
     submissions = find_submissions(folder, catalogue)
-    by_hand = _graded_by_hand(out / "by_hand.csv")
+    _graded_by_hand(out / "by_hand.csv")  # raises before anything is judged
     isolation = TRUST if trust else choose_isolation([course, folder, *(each.folder for each in catalogue)])
     tell(f"isolation: {isolation}")
     todo = [each for each in submissions if not each.reason]
@@ -66,6 +66,7 @@ def grade(
         for number, each in enumerate(pool.map(work, todo), 1):
             points = sum(check.points for check in each.verdict.checks) if each.verdict else 0
             tell(f"{number}/{len(todo)} {each.student} {each.assignment}: {points:g} {each.reason}".rstrip())
+    by_hand = _graded_by_hand(out / "by_hand.csv")  # whoever graded meanwhile loses nothing
     _add_answers(by_hand, submissions)
     write_atomically(out / "by_hand.csv", _csv(list(by_hand.values()), BY_HAND))
     _report(submissions, by_hand, out, isolation, {each.name: each for each in catalogue})

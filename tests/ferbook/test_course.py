@@ -598,6 +598,21 @@ def test_a_table_of_points_that_is_wrong_is_named_before_anything_is_judged_and_
         assert file.read_bytes() == wrong
 
 
+def test_points_that_are_given_while_others_are_judged_are_kept(course, dice, tmp_path, monkeypatch):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    out = tmp_path / "out"
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    file, judged = out / "by_hand.csv", grading._judged
+
+    def meanwhile(submission, **about):
+        file.write_text(file.read_text().replace(",2,,", ",2,2,good"))
+        return judged(submission, **about)
+
+    monkeypatch.setattr(grading, "_judged", meanwhile)
+    grade(tmp_path / "class", course, out, trust=True, **QUIET)
+    assert rows_of(out)["ada"]["by_hand"] == "2" and ",2,2,good" in file.read_text()
+
+
 def test_points_and_comments_are_read_as_they_were_meant_each_time(course, dice, tmp_path):
     hand_in(course, dice, tmp_path / "class", "ada")
     out = tmp_path / "out"
