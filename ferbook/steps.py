@@ -21,25 +21,26 @@ INTERVAL = 0.5
 MINUTE = 60.0
 """Seconds between two lines where there is no terminal."""
 
-Advance = Callable[[float], object]
+Advance = Callable[..., object]
 
 
 @contextmanager
 def steps(what: str, total: float) -> Iterator[Advance]:
     """Work of ``total`` steps, called ``what`` ("epochs", "pictures"). The work calls what it is given with
-    the number of steps that it did since the last call.
+    the number of steps that it did since the last call, and with the share of all work that they are, where
+    not every step takes as long.
     """
     with _reader() as (pause, tell):
-        began, place = monotonic(), 0.0
+        began, place, done = monotonic(), 0.0, 0.0
         due = began + pause
 
-        def advance(count: float = 1) -> None:
-            nonlocal place, due
-            place, now = place + count, monotonic()
-            if now >= due and place:
+        def advance(count: float = 1, share: float | None = None) -> None:
+            nonlocal place, done, due
+            place, done, now = place + count, done + (count / total if share is None else share), monotonic()
+            if now >= due and done:
                 due = now + pause
-                left = (now - began) * max(0.0, total / place - 1)
-                tell(steps_text(what, place, total, left), place / total)
+                left = (now - began) * max(0.0, 1 / done - 1)
+                tell(steps_text(what, place, total, left), done)
 
         yield advance
 

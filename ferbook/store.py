@@ -135,7 +135,8 @@ class ChapterResult:
     def require_whole(self) -> None:
         """Raise RunStoreError, naming the file at fault, unless the chapter is finished and whole."""
         if faults := self.faults():
-            raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter}` makes it again")
+            name = self.folder.parent.name
+            raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter} --run {name}` makes it again")
 
     def checksum(self) -> str:
         """SHA-256 (hex) over the checksums of the finished chapter's files."""

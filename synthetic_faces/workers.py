@@ -29,7 +29,7 @@ from synthetic_faces.ict_facekit import load_head
 GPU_WORKERS = 4
 """Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
 
-PICTURES_AT_LEAST = 100
+PICTURES_AT_LEAST = 400
 """For fewer pictures a further process takes longer to start than it saves."""
 
 

@@ -36,6 +36,17 @@ def test_the_file_says_how_far_the_work_is_until_it_ends(clock, tmp_path, monkey
     assert not file.exists()
 
 
+def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_all_work(
+    clock, tmp_path, monkeypatch
+):
+    file = tmp_path / "training.steps"
+    monkeypatch.setenv(STEPS_VARIABLE, str(file))
+    with steps("epochs", 4) as advance:
+        clock.append(110.0)
+        advance(2, 0.2)  # of growing pictures: half the epochs, a fifth of the work
+        assert file.read_text() == "epochs 2 of 4, about 40 s left"
+
+
 def test_work_that_fails_leaves_nothing(clock, tmp_path, monkeypatch):
     file = tmp_path / "x.steps"
     monkeypatch.setenv(STEPS_VARIABLE, str(file))
