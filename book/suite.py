@@ -176,8 +176,11 @@ def over_seeds(metrics: list["Estimate"]) -> "Estimate":
 
 
 def seen(record: Mapping) -> list[str]:
-    """The face sets that a chapter opened, by its record: synthetic ones with their version, as ``lab/2``."""
-    return [faces["name"] for faces in [record.get("data"), *record.get("beside", [])] if faces]
+    """The face sets that a chapter opened, by its record, each once: synthetic ones with their version, as
+    ``lab/2``.
+    """
+    every = [faces["name"] for faces in [record.get("data"), *record.get("beside", [])] if faces]
+    return list(dict.fromkeys(every))
 
 
 def outdated(record: Mapping) -> str:
