@@ -11,10 +11,9 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
 
 from synthetic_faces.assets import (
     EYE,
@@ -31,6 +30,9 @@ from synthetic_faces.assets import (
 from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.landmarks import LANDMARK_VERTICES, landmark_vertices
+
+if TYPE_CHECKING:
+    from scipy.interpolate import RBFInterpolator
 
 HEAD_FORMAT = 1
 """Raise it when what this file computes changes: the cached copies are then made anew."""
@@ -288,8 +290,11 @@ def _extremes(skin: np.ndarray, marks: np.ndarray) -> np.ndarray:
     return head[[head[:, 2].argmax(), head[:, 1].argmax(), head[:, 0].argmin(), head[:, 0].argmax()]]
 
 
-def _warp(source: np.ndarray, target: np.ndarray) -> RBFInterpolator:
+def _warp(source: np.ndarray, target: np.ndarray) -> "RBFInterpolator":
     """The thin-plate spline in space that takes ``source`` to ``target``, point by point (Bookstein 1989)."""
+    # Imported here, as below: every process that renders anny's head would wait for it.
+    from scipy.interpolate import RBFInterpolator
+
     # Lips' corners lie twice in both lists on some heads: one of each will do.
     _, first = np.unique(source.round(6), axis=0, return_index=True)
     return RBFInterpolator(source[first], target[first], kernel="linear", degree=1)
@@ -304,6 +309,8 @@ def _boxed(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _nearest(points: np.ndarray, others: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The mean of ``values`` at the three nearest of ``others``, the nearer the more."""
+    from scipy.spatial import cKDTree
+
     away, which = cKDTree(others).query(points, 3)
     weights = 1 / np.maximum(away, 1e-6)
     return ((weights / weights.sum(axis=1, keepdims=True))[..., None] * values[which]).sum(axis=1)

@@ -106,6 +106,7 @@ def test_the_book_reads_offline(built):
     assert external_requests(built) == []
 
 
+@pytest.mark.slow
 def test_a_second_build_changes_nothing(smoke_clone, built):
     assert "book is up to date" in smoke_clone.ferbook("build", "--run", "smoke")
 
@@ -186,7 +187,7 @@ def change_figure(folder):
     ("spoil", "told"),
     [
         (strip_outputs, ["execution count None"]),
-        (change_compared_cell, ["FAILED"]),
+        pytest.param(change_compared_cell, ["FAILED"], marks=pytest.mark.slow),
         (change_metric_and_figure, ["metric trainings, value", "numbers differ"]),
     ],
 )
@@ -223,6 +224,7 @@ def test_a_copied_run_is_still_up_to_date(smoke_clone, tmp_path):
     assert "up to date: faces, training" in told
 
 
+@pytest.mark.slow
 def test_a_warning_of_the_book_is_an_error(smoke_clone, built):
     page = smoke_clone.root / "book" / "rerun.md"
     before = page.read_text()
