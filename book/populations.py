@@ -138,16 +138,19 @@ class Population(Kept, Taught):
 
 def asked_members(names: Sequence[str], n: int = 0, only: str | None = None) -> list["Member"]:
     """The first ``n`` networks (0: all) of the populations ``names``; of each the one with the seed ``only``,
-    where one is named. Raises ParameterError for a population that is not there, and for a seed that is not.
+    where one is named. Raises ParameterError for a population that is not there, and for a seed that is not
+    among them.
     """
     members = []
     for population in map(find_population, names):
-        seeds = [str(each.seed) for each in population.members]
+        own = population.members[: n or None]
+        seeds = [str(each.seed) for each in own]
         if only not in (None, *seeds):
+            first = f" among its first {n}" if n else ""
             raise ParameterError(
-                f"population {population.name} has no network {only}; it has {', '.join(seeds)}"
+                f"population {population.name} has no network {only}{first}; it has {', '.join(seeds)}"
             )
-        members += [m for m in population.members[: n or None] if only in (None, str(m.seed))]
+        members += [each for each in own if only in (None, str(each.seed))]
     return members
 
 

@@ -32,16 +32,16 @@ def steps(what: str, total: float) -> Iterator[Advance]:
     not every step takes as long.
     """
     with _reader() as (pause, tell):
-        began, place, done = monotonic(), 0.0, 0.0
+        began, place, part = monotonic(), 0.0, 0.0
         due = began + pause
 
         def advance(count: float = 1, share: float | None = None) -> None:
-            nonlocal place, done, due
-            place, done, now = place + count, done + (count / total if share is None else share), monotonic()
-            if now >= due and done:
+            nonlocal place, part, due
+            place, part, now = place + count, part + (count / total if share is None else share), monotonic()
+            if now >= due and part:
                 due = now + pause
-                left = (now - began) * max(0.0, 1 / done - 1)
-                tell(steps_text(what, place, total, left), done)
+                left = (now - began) * max(0.0, 1 / part - 1)
+                tell(steps_text(what, place, total, left), part)
 
         yield advance
 
@@ -56,7 +56,7 @@ def steps_text(what: str, place: float, total: float, left: float) -> str:
 @contextmanager
 def _reader() -> Iterator[tuple[float, Callable[[str, float], object]]]:
     """Seconds between two times at which is told how far the work is, and how: by a text, and the share that
-    is done.
+    is part.
     """
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if place := os.environ.get(STEPS_VARIABLE):
