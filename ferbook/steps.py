@@ -56,7 +56,7 @@ def steps_text(what: str, place: float, total: float, left: float) -> str:
 @contextmanager
 def _reader() -> Iterator[tuple[float, Callable[[str, float], object]]]:
     """Seconds between two times at which is told how far the work is, and how: by a text, and the share that
-    is part.
+    is done.
     """
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if place := os.environ.get(STEPS_VARIABLE):
