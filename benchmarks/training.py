@@ -12,6 +12,8 @@ batch size and optimiser, and validated on an eighth as many. The contestants ta
 - ours: ``face_learner`` and ``fit``, in the precision that is chosen;
 - bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU
   compiled, too;
+- other format: ours in float32 where bfloat16 is chosen, else in bfloat16, both channels_last; by
+  ``chosen_precision`` the rule that chooses is judged;
 - ours bf16 channels_last, ours fp32 contiguous: what the ratio ``bf16_channels_last`` compares;
 - stock fastai: ``ImageDataLoaders.from_df`` on PNG files with fastai's own augmentation and its default
   number of workers, in float32, which is all that fastai offers on a CPU, with memory handled as glibc does
@@ -64,6 +66,10 @@ ONE_EPOCH = TrainingRecipe(epochs=1, batch_size=64, lr=0.001, schedule="constant
 AUGMENTATION = AUGMENTATIONS[ONE_EPOCH.augment]
 BF16_CHANNELS_LAST = Precision("bf16", channels_last=True)
 FP32_CONTIGUOUS = Precision("fp32", channels_last=False)
+OTHER_FORMAT = {"fp32": BF16_CHANNELS_LAST} | dict.fromkeys(
+    ("bf16", "fp16"), Precision("fp32", channels_last=True)
+)
+"""By the number format that is chosen, what it is held against."""
 WORKERS = 2
 LOADED = 20
 """Passes of the loaders in one turn: a pass of ours takes milliseconds."""
@@ -225,6 +231,7 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
         contestants = {
             "ours": our_training(faces, automatic, device),
             "bare": plain_training(faces, automatic, device),
+            "other format": our_training(faces, OTHER_FORMAT[automatic.name], device),
             "ours fp32 contiguous": our_training(faces, FP32_CONTIGUOUS, device),
             "ours bf16 channels_last": our_training(faces, BF16_CHANNELS_LAST, device),
             "stock fastai": stock(faces, Path(folder), None, device),
@@ -237,6 +244,7 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
     for other in ("bare", "bare compiled", "stock fastai", "fastai without workers"):
         if other in seconds:
             print_ratio(other.replace(" ", "_"), seconds, "ours", other)
+    print_ratio("chosen_precision", seconds, "ours", "other format")
     print_ratio("bf16_channels_last", seconds, "ours bf16 channels_last", "ours fp32 contiguous")
 
 

@@ -28,6 +28,7 @@ CONTESTS = {
     "training.fastai_without_workers": ("training", "fastai, no workers"),
     "training.bare": ("training", "a bare loop"),
     "training.bare_compiled": ("training", "a bare loop, compiled"),
+    "training.chosen_precision": ("number format that is chosen", "the other"),
     "training.bf16_channels_last": ("bf16, channels last", "float32"),
     "training.torchvision_workers": ("batches", "torchvision, 2 workers"),
     "training.torchvision_without_workers": ("batches", "torchvision"),
