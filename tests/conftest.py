@@ -138,11 +138,16 @@ def shared_folder(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def face_cache(tmp_path_factory) -> Path:
-    """A folder with the head and the compiled kernels of the synthetic faces, made once for all processes
-    that test.
+    """A folder with the head and the compiled kernels of the synthetic faces, for all processes that test:
+    those of the checkout's cache, since to compile them takes ten seconds.
     """
     with shared_folder(tmp_path_factory, "face-cache") as folder:
-        Renderer(load_assets(folder), 16, cache=folder)
+        if not (folder / "warp").exists():
+            cache = fer_lib_paths.cache_dir()
+            Renderer(load_assets(cache), 16, cache=cache)
+            for name in ("assets", "warp"):
+                # Without what another process is compiling.
+                shutil.copytree(cache / name, folder / name, ignore=shutil.ignore_patterns("*_p*_t*"))
     return folder
 
 
