@@ -79,16 +79,28 @@ class Growth(Callback):
         self.start, self.end = start, end
 
     def before_epoch(self) -> None:
-        self.dls.train.side = growing_side(self.epoch, self.n_epoch, self.start, self.end)
+        self.dls.train.side = self.side(self.epoch, self.n_epoch)
+
+    def side(self, epoch: int, epochs: int) -> int:
+        """As ``growing_side`` says for these pictures."""
+        return growing_side(epoch, epochs, self.start, self.end)
 
 
 class Epochs(Callback):
-    """Tells ``advance`` (of ``ferbook.steps``) batch by batch which part of an epoch is done."""
+    """Tells ``advance`` (of ``ferbook.steps``) batch by batch which part of an epoch is done, and which share
+    of the training: where pictures grow, an epoch takes the longer the more pixels they have.
+    """
 
     def __init__(self, advance: Advance) -> None:
         super().__init__()
         self.advance = advance
 
+    def before_fit(self) -> None:
+        growth = next((each for each in self.learn.cbs if isinstance(each, Growth)), None)
+        sides = [growth.side(epoch, self.n_epoch) if growth else 1 for epoch in range(self.n_epoch)]
+        pixels = sum(side**2 for side in sides)
+        self.shares = [side**2 / pixels for side in sides]
+
     def after_batch(self) -> None:
         if self.training:
-            self.advance(1 / self.n_iter)
+            self.advance(1 / self.n_iter, self.shares[self.epoch] / self.n_iter)

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError
@@ -135,9 +135,10 @@ def require_file(path: Path, folder: Path, place: str = "") -> Path:
     require_inside(path, folder)
     if not path.is_file():
         beside = path.parent.iterdir() if path.parent.is_dir() else ()
-        alike = [entry.name for entry in beside if entry.name.casefold() == path.name.casefold()]
-        hint = f"; there is {alike[0]!r}: mind the letter case" if alike else ""
-        raise DataError(f"{place or path}: {path.name!r} not found in {path.parent}{hint}")
+        names = [e.name for e in beside if e.name != path.name and e.name.casefold() == path.name.casefold()]
+        hint = f"; there is {names[0]!r}: mind the letter case" if names else ""
+        what = "is a folder, not a file," if path.is_dir() else "not found"
+        raise DataError(f"{place or path}: {path.name!r} {what} in {path.parent}{hint}")
     return path
 
 
@@ -201,7 +202,9 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
         most = f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
         raise DataError(f"{path}: not a readable picture ({most}; make a smaller copy)") from fault
     except DAMAGE as fault:
-        raise DataError(f"{path}: not a readable picture ({fault})") from fault
+        # Pillow names its own object where it finds no picture.
+        what = "of no known format" if isinstance(fault, UnidentifiedImageError) else fault
+        raise DataError(f"{path}: not a readable picture ({what})") from fault
 
 
 def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) -> Window:

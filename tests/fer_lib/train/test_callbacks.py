@@ -1,11 +1,13 @@
 """The average of the weights is what is validated and kept; pictures that grow."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from fer_lib.nets.residual import ResidualNet
-from fer_lib.train.callbacks import Averaging, Growth, growing_side
+from fer_lib.train.callbacks import Averaging, Epochs, Growth, growing_side
 from fer_lib.train.learner import face_learner, fit
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
@@ -70,3 +72,18 @@ def test_sides_by_hand():
 def test_refuses_what_does_not_grow(start, end):
     with pytest.raises(ParameterError, match=f"start_size {start}.*multiple of 8.*{end}"):
         Growth(start, end)
+
+
+@pytest.mark.parametrize(("others", "first"), [((), 1 / 6), ((Growth(8, 16),), 64 / 960)])
+def test_of_pictures_that_grow_an_epoch_counts_by_its_pixels(others, first):
+    told = []
+    epochs = Epochs(lambda *counts: told.append(counts))
+    epochs.learn = SimpleNamespace(cbs=others, n_epoch=6, n_iter=4, training=True)
+    epochs.before_fit()
+    for epoch in range(6):
+        epochs.learn.epoch = epoch
+        for _ in range(4):
+            epochs.after_batch()
+    counts, shares = np.array(told).T
+    assert counts.sum() == pytest.approx(6) and shares.sum() == pytest.approx(1)
+    assert shares[:4].sum() == pytest.approx(first)

@@ -12,13 +12,16 @@ from ferbook.errors import ParameterError
 @pytest.mark.parametrize(
     ("able", "name"),
     [
+        ({"avx512_f": True, "avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bf16"),
         ({"avx512_f": True, "avx512_bf16": True}, "bf16"),
+        ({"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"}, "fp32"),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, "bf16"),
         ({"amx_bf16": True}, "bf16"),
         ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "fp32"),
         ({"neon": True}, "fp32"),
     ],
 )
-def test_a_cpu_trains_in_bfloat16_where_it_computes_in_it(monkeypatch, able, name):
+def test_a_cpu_trains_in_bfloat16_where_that_is_faster(monkeypatch, able, name):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert choose_precision() == Precision(name, channels_last=True)
     for request in ("fp32", "bf16"):

@@ -412,7 +412,7 @@ def png(size=(48, 48), mode="L") -> bytes:
     ("name", "content", "message"),
     [
         ("bad.png", b"", "not a readable picture"),
-        ("bad.png", b"not a picture at all", "not a readable picture"),
+        ("bad.png", b"not a picture at all", "not a readable picture (of no known format)"),
         ("bad.png", png()[:60], "not a readable picture"),
         ("bad.png", png()[:20], "not a readable picture"),
         ("bad.png", png((48, 47)), "48 × 47 pixels; expected 48 × 48"),
