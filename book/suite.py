@@ -98,8 +98,9 @@ def prepare(models: list[ChapterParameters]) -> None:
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}
     _require_of_all(models, lambda model: _require_fit(model, opened[model.face_request]))
     others = {request for model in models for request in model.face_requests[1:]} - set(opened)
+    others = [request for request in others if source_status(request.name)["found"]]
     for request in others:
-        if request.name not in DOMAINS and source_status(request.name)["found"]:
+        if request.name not in DOMAINS:
             open_faces(request)
     # Most are so small that one process renders each.
     with ThreadPoolExecutor(usable_cores()) as pool:

@@ -102,7 +102,7 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     assert str(file) in str(fault.value)
 
 
-def test_rendered_sets_beside_the_chapters_own_are_made_side_by_side_and_once(monkeypatch):
+def test_rendered_sets_beside_the_chapters_own_are_made_side_by_side_and_once(tmp_path, monkeypatch):
     lock, now, most, opened = Lock(), [], [], []
 
     def open_faces(request):
@@ -115,11 +115,13 @@ def test_rendered_sets_beside_the_chapters_own_are_made_side_by_side_and_once(mo
             now.remove(request)
         return []
 
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
     monkeypatch.setattr("fer_lib.faces.registry.open_faces", open_faces)
     monkeypatch.setattr("synthetic_faces.workers.usable_cores", lambda: 2)
     monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
     models = list(parameters(["faces", "training", "transfer"]).values())
     book_suite.prepare(models)
+    assert "heads" not in {request.name for request in opened}, "its head model is not at hand"
     own = {model.face_request for model in models}
     assert set(opened[: len(own)]) == own and most[: len(own)] == [1] * len(own)
     assert max(most) == 2 and len(opened) == len(set(opened)) > len(own) + 2
