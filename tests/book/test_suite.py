@@ -119,7 +119,7 @@ def test_rendered_sets_beside_the_chapters_own_are_made_side_by_side_and_once(tm
     monkeypatch.setattr("fer_lib.faces.registry.open_faces", open_faces)
     monkeypatch.setattr("synthetic_faces.workers.usable_cores", lambda: 2)
     monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
-    models = list(parameters(["faces", "training", "transfer"]).values())
+    models = list(parameters(["faces", "deconvolution", "transfer"]).values())
     book_suite.prepare(models)
     assert "heads" not in {request.name for request in opened}, "its head model is not at hand"
     own = {model.face_request for model in models}
