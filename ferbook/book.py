@@ -57,6 +57,8 @@ class Chapter:
     resources: Resources = Resources()
     """What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine
     the chapters share the cores."""
+    seconds: Mapping[str, int] = field(default_factory=dict)
+    """By profile, what it took on one core while another chapter had the other."""
     name: str = ""
     folder: Path = Path()
 
@@ -374,15 +376,17 @@ def find_chapter(name: str) -> Chapter:
     return contents.chapters[name]
 
 
-def longest_chain(name: str) -> int:
-    """Minutes of the longest chain of chapters, each of which waits for the one before, that begins with the
-    chapter called ``name``, by their ``resources``: where cores are few, what to start first.
+def longest_chain(name: str, profile: str) -> int:
+    """Seconds of the longest chain of chapters, each of which waits for the one before, that begins with the
+    chapter called ``name``, by what they take in ``profile``, or else by their ``resources``: where cores are
+    few, what to start first.
     """
-    minutes: dict[str, int] = {}
+    chains: dict[str, int] = {}
     for chapter in reversed(chapters().values()):  # each before those it depends on
-        waiting = [minutes[other.name] for other in chapters().values() if chapter.name in other.upstream]
-        minutes[chapter.name] = chapter.resources.minutes + max(waiting, default=0)
-    return minutes[name]
+        waiting = [chains[other.name] for other in chapters().values() if chapter.name in other.upstream]
+        own = chapter.seconds.get(profile, 60 * chapter.resources.minutes)
+        chains[chapter.name] = own + max(waiting, default=0)
+    return chains[name]
 
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:

@@ -155,7 +155,7 @@ def run_chapters(
             {name: chapter.resources for name, chapter in stale.items()},
             cores=cores or os.cpu_count() or 1,
             threads=threads,
-            priorities={name: longest_chain(name) for name in stale},
+            priorities={name: longest_chain(name, request.profile) for name in stale},
         )
         try:
             watch(run, chapter_states, process)

@@ -251,7 +251,7 @@ def run_sweep(
             cores=cores or os.cpu_count() or 1,
             executor=executor,
             go_on=True,
-            priorities={chapter.name: longest_chain(chapter.name) for chapter in closure},
+            priorities={each.name: longest_chain(each.name, sweep.base.profile) for each in closure},
         )
         try:
             watch(sweep.board, jobs, process)

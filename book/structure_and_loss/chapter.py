@@ -114,6 +114,7 @@ CHAPTER = Chapter(
     parameters=StructureAndLossParameters,
     after=("training",),
     resources=Resources(minutes=10),
+    seconds={"laptop": 65},
     key_metrics=("test_accuracy", "structure_gain", "loss_gain"),
     learn=(
         "whether a better structure and a better loss raise accuracy above a plain stack with "
