@@ -6,7 +6,6 @@ Read by every command, so heavy modules are imported inside the functions.
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,22 +90,13 @@ def prepare(models: list[ChapterParameters]) -> None:
     layout never has is said before a picture is read.
     """
     from fer_lib.faces.registry import open_faces, source_status
-    from synthetic_faces.domains import DOMAINS
-    from synthetic_faces.workers import usable_cores
 
     _require_of_all(models, _require_emotions)
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}
     _require_of_all(models, lambda model: _require_fit(model, opened[model.face_request]))
-    others = {request for model in models for request in model.face_requests[1:]} - set(opened)
-    others = [request for request in others if source_status(request.name)["found"]]
-    for request in others:
-        if request.name not in DOMAINS:
+    for request in {request for model in models for request in model.face_requests[1:]}:
+        if source_status(request.name)["found"]:
             open_faces(request)
-    # Most are so small that one process renders each.
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        rendered = (request for request in others if request.name in DOMAINS)
-        for _ in pool.map(lambda request: len(open_faces(request)), rendered):
-            pass
 
 
 def _require_of_all(models: list[ChapterParameters], require: Callable[[ChapterParameters], None]) -> None:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 
 from rich.console import Console
@@ -70,37 +69,6 @@ def _reader() -> Iterator[tuple[float, Callable[[str, float], object]]]:
     elif not console.is_terminal:
         yield MINUTE, lambda text, _: console.print(text)
     else:
-        with _BARS.bar(console) as update:
-            yield INTERVAL, update
-
-
-class _Bars:
-    """The bars on a terminal of all works that go on side by side, in threads too: it can show one block of
-    them.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._works = Lock(), 0
-        self._block: Progress | None = None
-
-    @contextmanager
-    def bar(self, console: Console) -> Iterator[Callable[[str, float], object]]:
-        """A bar for one work; it is gone when the work ends."""
-        with self._lock:
-            if not self._works:
-                columns = BarColumn(), TextColumn("{task.description}")
-                self._block = Progress(*columns, console=console, transient=True)
-                self._block.start()
-            self._works += 1
-            block, task = self._block, self._block.add_task("", total=1)
-        try:
-            yield lambda text, share: block.update(task, description=text, completed=share)
-        finally:
-            with self._lock:
-                block.remove_task(task)
-                self._works -= 1
-                if not self._works:
-                    block.stop()
-
-
-_BARS = _Bars()
+        with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
+            task = bar.add_task("", total=1)
+            yield INTERVAL, lambda text, share: bar.update(task, description=text, completed=share)

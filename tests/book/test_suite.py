@@ -2,8 +2,6 @@
 
 import json
 import re
-from threading import Lock
-from time import sleep
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,31 +98,6 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"fer2013\.csv.*line 2") as fault:
         book_suite.prepare(list(asked.values()))
     assert str(file) in str(fault.value)
-
-
-def test_rendered_sets_beside_the_chapters_own_are_made_side_by_side_and_once(tmp_path, monkeypatch):
-    lock, now, most, opened = Lock(), [], [], []
-
-    def open_faces(request):
-        with lock:
-            now.append(request)
-            most.append(len(now))
-            opened.append(request)
-        sleep(0.1)
-        with lock:
-            now.remove(request)
-        return []
-
-    monkeypatch.setenv("FER_DATA", str(tmp_path))
-    monkeypatch.setattr("fer_lib.faces.registry.open_faces", open_faces)
-    monkeypatch.setattr("synthetic_faces.workers.usable_cores", lambda: 2)
-    monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
-    models = list(parameters(["faces", "deconvolution", "transfer"]).values())
-    book_suite.prepare(models)
-    assert "heads" not in {request.name for request in opened}, "its head model is not at hand"
-    own = {model.face_request for model in models}
-    assert set(opened[: len(own)]) == own and most[: len(own)] == [1] * len(own)
-    assert max(most) == 2 and len(opened) == len(set(opened)) > len(own) + 2
 
 
 def test_one_person_to_test_on_is_said_before_anything_executes(tmp_path, monkeypatch):

@@ -1,9 +1,6 @@
 """How far a long piece of work has come: in a file, in lines, and never in a notebook."""
 
-import io
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -81,37 +78,6 @@ def test_a_notebook_opened_by_hand_keeps_nothing_of_it(clock, monkeypatch, capsy
         clock.append(1000.0)
         advance(1)
     assert capsys.readouterr() == ("", "")
-
-
-class Terminal(io.StringIO):
-    """Takes what is written, and says that somebody looks at it."""
-
-    def isatty(self):
-        return True
-
-
-def test_on_a_terminal_works_side_by_side_have_a_bar_each(clock, monkeypatch):
-    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    gate = threading.Barrier(2, timeout=60)
-
-    def work(name):
-        with steps(name, 2) as advance:
-            gate.wait()  # both have begun
-            clock.append(clock[-1] + 10)
-            advance(1)
-            gate.wait()  # and none has ended
-            module._BARS._block.refresh()
-            gate.wait()
-
-    with ThreadPoolExecutor() as pool:
-        assert list(pool.map(work, ["lab", "wild"])) == [None, None]
-    told = sys.stderr.getvalue()
-    assert "lab 1 of 2" in told and "wild 1 of 2" in told
-    with steps("epochs", 2):
-        assert len(module._BARS._block.tasks) == 1, "the block of the works before is over"
 
 
 def test_a_work_of_nothing_and_one_of_more_than_was_said_are_told_too():
