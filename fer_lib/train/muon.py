@@ -1,10 +1,13 @@
 """The optimiser Muon for convolutional networks."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
+from fer_lib.train.precision import computes_in_bf16
 from ferbook.errors import ParameterError
 
 RATE_SHARE = 0.2
@@ -14,15 +17,26 @@ DECAY = 0.02
 """Weight decay of an orthogonal step, which multiplies weights by 1 - rate · decay. No other was tried."""
 
 
+class OwnFormat(TorchFunctionMode):
+    """A context in which ``Tensor.bfloat16`` gives a copy in the tensor's own format."""
+
+    def __torch_function__(
+        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        """Computes ``func`` as ever, that one method apart."""
+        return args[0].clone() if func is torch.Tensor.bfloat16 else func(*args, **(kwargs or {}))
+
+
 class Muon(torch.optim.SGD):
     """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for filters, SGD for the rest.
 
     The step of a convolution with more than one input map, as a matrix (out, in · height · width), has all
     its singular values brought near 1, so that directions in which the gradient is weak are learned as well.
     ``torch.optim.Muon`` makes it, with the momentum of SGD, ``RATE_SHARE`` of its rate and the decay
-    ``DECAY``. All other weights (the first convolution of grey pictures, normalisations, dense layers) take
-    the step of ``torch.optim.SGD``, whose arguments these are. Rate and momentum are those of the first
-    parameter group.
+    ``DECAY``. It computes in bfloat16; on a CPU that is slower in bfloat16 here in float32, since where
+    bfloat16 is emulated a step would take longer than all other work of the training. All other weights (the
+    first convolution of grey pictures, normalisations, dense layers) take the step of ``torch.optim.SGD``,
+    whose arguments these are. Rate and momentum are those of the first parameter group.
 
     Raises ParameterError where no convolution has more than one input map.
     """
@@ -50,7 +64,9 @@ class Muon(torch.optim.SGD):
         for filters, matrix in moving:
             matrix.copy_(filters.flatten(1))
             matrix.grad, filters.grad = filters.grad.flatten(1), None
-        self._orthogonal.step()
+        slower = self._matrices[0][0].device.type == "cpu" and not computes_in_bf16()
+        with OwnFormat() if slower else nullcontext():
+            self._orthogonal.step()
         for filters, matrix in moving:
             filters.copy_(matrix.view(filters.shape))
             matrix.grad = None

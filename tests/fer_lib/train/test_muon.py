@@ -50,6 +50,17 @@ def test_the_steps_of_filters_between_maps_go_equally_far_in_every_direction(net
             assert far.min() > 0.6 and far.max() < 1.3
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_bfloat16_is_computed_in_only_where_it_is_quick(network, monkeypatch, quick):
+    monkeypatch.setattr("fer_lib.train.muon.computes_in_bf16", lambda: quick)
+    steps = stepped(network, Muon)
+    monkeypatch.setattr("fer_lib.train.muon.computes_in_bf16", lambda: False)
+    exact = stepped(network.double(), Muon)
+    for name in filter(is_filter, steps):
+        error = (steps[name] - exact[name]).norm() / exact[name].norm()
+        assert (1e-3 < error < 0.2) if quick else error < 1e-4
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_all_other_weights_take_the_steps_of_sgd(network, nesterov):
     options = {"nesterov": nesterov, "weight_decay": 0.01}
