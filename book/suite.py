@@ -5,6 +5,7 @@ Read by every command, so heavy modules are imported inside the functions.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -87,15 +88,17 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
 def prepare(models: list[ChapterParameters]) -> None:
     """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the
     run before anything executes, and chapters that run side by side do not all make the same set. What a
-    layout never has is said before a picture is read.
+    layout never has is said before a picture is read. A rendered set that one chapter alone takes beside its
+    own is left to it: most are small, so one core makes them while the other chapters have the rest.
     """
-    from fer_lib.faces.registry import open_faces, source_status
+    from fer_lib.faces.registry import named_source, open_faces, source_status
 
     _require_of_all(models, _require_emotions)
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}
     _require_of_all(models, lambda model: _require_fit(model, opened[model.face_request]))
-    for request in {request for model in models for request in model.face_requests[1:]}:
-        if source_status(request.name)["found"]:
+    takers = Counter(request for model in models for request in model.face_requests[1:])
+    for request, number in takers.items():
+        if source_status(request.name)["found"] and (number > 1 or named_source(request.name).reader):
             open_faces(request)
 
 

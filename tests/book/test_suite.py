@@ -100,6 +100,23 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     assert str(file) in str(fault.value)
 
 
+def test_sets_that_several_chapters_take_are_made_once_and_before_them(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    monkeypatch.setattr("fer_lib.faces.registry.open_faces", opened.append)
+    monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
+    faces, transfer, other = (
+        parameters([name], **given)[name]
+        for name, given in (("faces", {}), ("transfer", {}), ("transfer", {"seed": 1}))
+    )
+    book_suite.prepare([faces, transfer])
+    assert set(opened) == {faces.face_request, transfer.face_request}, "each makes its further sets itself"
+    opened.clear()
+    book_suite.prepare([faces, transfer, other])
+    assert set(opened) - {faces.face_request} == set(transfer.face_requests)
+    assert len(opened) == len(set(opened))
+
+
 def test_one_person_to_test_on_is_said_before_anything_executes(tmp_path, monkeypatch):
     rng, folder = np.random.default_rng(0), tmp_path / "jaffe"
     folder.mkdir()
