@@ -115,9 +115,19 @@ def initialise_for_relu(
         if isinstance(layer, nn.Conv2d | nn.Linear):
             fan_in = math.prod(layer.weight.shape[1:])
             spread = OUTPUT_SPREAD if layer is model.output else math.sqrt(gain / fan_in)
-            layer.weight.normal_(0, spread, generator=generator)
+            draw_normal(layer.weight, spread, generator)
             if layer.bias is not None:
                 layer.bias.zero_()
+
+
+def draw_normal(weight: torch.Tensor, spread: float, generator: torch.Generator | None) -> None:
+    """Fill ``weight`` with normal numbers of mean 0 and standard deviation ``spread``.
+
+    Not on the device ``meta``, on which a network is built for its shapes alone: torch would import a
+    compiler there, which takes two seconds.
+    """
+    if not weight.is_meta:
+        weight.normal_(0, spread, generator=generator)
 
 
 FLOOR = 0.05

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from fer_lib.nets.classifier import OUTPUT_SPREAD, initialise_for_relu
+from fer_lib.nets.classifier import OUTPUT_SPREAD, draw_normal, initialise_for_relu
 from ferbook.errors import ParameterError
 
 WIDTHS = (32, 64, 128, 256)
@@ -206,7 +206,8 @@ class ResidueClassifier(nn.Module):
         self.output = nn.Linear(len(channels) * LOCAL_FEATURES, n_classes)
         for local in self.locals.values():
             initialise_for_relu(local, generator)
-        nn.init.normal_(self.output.weight, std=OUTPUT_SPREAD, generator=generator)
+        with torch.no_grad():
+            draw_normal(self.output.weight, OUTPUT_SPREAD, generator)
         nn.init.zeros_(self.output.bias)
 
     def forward(self, residues: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -249,6 +250,6 @@ def _block(convolution: nn.Module, width: int, relu: nn.Module | None = None) ->
 def _initialise(model: nn.Module, generator: torch.Generator | None) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            layer.weight.normal_(0, GAN_SPREAD, generator=generator)
+            draw_normal(layer.weight, GAN_SPREAD, generator)
             if layer.bias is not None:
                 layer.bias.zero_()

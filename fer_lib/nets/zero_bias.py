@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.nets.classifier import Classifier, add_blocks
+from fer_lib.nets.classifier import Classifier, add_blocks, draw_normal
 
 ZERO_BIAS_FILTERS = (64, 128, 256)
 DENSE_NEURONS = 300
@@ -79,6 +79,6 @@ class ZeroBiasCNN(Classifier):
         k = 0.2 + torch.rand((), generator=generator, device="cpu").item() if gain is None else gain
         for layer in (self.conv1, self.conv2, self.conv3, self.dense, self.output):
             fan_in = math.prod(layer.weight.shape[1:])
-            layer.weight.normal_(0, k / math.sqrt(fan_in), generator=generator)
+            draw_normal(layer.weight, k / math.sqrt(fan_in), generator)
             if layer.bias is not None:
                 layer.bias.fill_(1.0 if layer is self.dense else 0.0)

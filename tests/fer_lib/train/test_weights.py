@@ -1,6 +1,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -238,3 +240,11 @@ def test_refuses_to_write_what_could_not_be_read(model, tmp_path):
     with pytest.raises(DataError, match=r"dense\.bias"):
         save_weights(model, tmp_path / "w", {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_imports_no_compiler(saved):
+    code = (
+        "import sys; from pathlib import Path; from fer_lib.train.weights import load_weights; "
+        "load_weights(Path(sys.argv[1])); sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(saved)], check=True)
