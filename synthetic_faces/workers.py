@@ -3,9 +3,10 @@
 The workers are plain subprocesses that run this module. Unlike ``multiprocessing`` they never import
 the caller's ``__main__``, so faces can be made from a notebook, from pytest and from a script without
 a guard. They read what is wanted of a person, answer with the arrays of it, and end when their input ends: a
-caller that dies leaves none behind.
+caller that dies leaves none behind. One that has done its work waits a while for the caller's next set.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -15,11 +16,11 @@ import queue
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -31,6 +32,9 @@ GPU_WORKERS = 4
 
 PICTURES_AT_LEAST = 400
 """For fewer pictures a further process takes longer to start than it saves."""
+
+WAIT = 30.0
+"""Seconds that a worker stays for a next set: a start takes one, and while it waits it holds some 300 MB."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +76,25 @@ def render_people(
         waiting.put((job, start))
         start += job.number
 
-    def feed(worker: subprocess.Popen, log: IO[bytes]) -> None:
+    def feed(worker: _Worker) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 job, first = waiting.get_nowait()
-                with contextlib.suppress(BrokenPipeError):
-                    worker.stdin.write(json.dumps(job.request).encode() + b"\n")
-                    worker.stdin.flush()
-                for array in arrays.values():
-                    part = array[first : first + job.number]
-                    answer = worker.stdout.read(part.nbytes)
-                    if len(answer) != part.nbytes:
-                        raise _ended(worker, log, f"at person {job.request['person'] + 1}")
-                    part[:] = np.frombuffer(answer, part.dtype).reshape(part.shape)
+                parts = [array[first : first + job.number] for array in arrays.values()]
+                worker.fill(parts, {"task": task, "size": size, "request": job.request})
                 advance(job.number)
 
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(workers or usable_cores()))
-        feeds = []
+        feeds: list[Future] = []
+        finished = False
 
         def start_one() -> str:
-            log = stack.enter_context(tempfile.TemporaryFile())
-            worker = _start(task, size, cache, head, log)
+            worker = _IDLE.worker(size, cache, head)
             # Unwound before the pool is: a thread that waits for a killed worker ends.
-            stack.callback(_end, worker)
-            device = worker.stdout.readline().decode().strip()
-            if not device:
-                raise _ended(worker, log, "as it started")
-            feeds.append(pool.submit(feed, worker, log))
-            return device
+            stack.callback(lambda: _IDLE.keep(worker) if finished else worker.end())
+            feeds.append(pool.submit(feed, worker))
+            return worker.device
 
         # The first one compiles the kernel, which the others then find, and says where it runs.
         device = start_one()
@@ -110,6 +104,7 @@ def render_people(
             start_one()
         for future in as_completed(feeds):
             future.result()
+        finished = True
 
 
 def usable_cores() -> int:
@@ -117,41 +112,118 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start(task: str, size: int, cache: Path | None, head: Path | None, log: IO[bytes]) -> subprocess.Popen:
-    setting = {"task": task, "size": size, "cache": cache and str(cache), "head": head and str(head)}
-    home = str(Path(__file__).resolve().parent.parent)
-    search = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-    # One thread each: there is a worker per core.
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return subprocess.Popen(
-        # -P: a file in the working directory must not shadow a module.
-        [sys.executable, "-P", "-c", f"from {__name__} import work; work()", json.dumps(setting)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env={**os.environ, **threads, "PYTHONPATH": search},
-        # Ctrl-C reaches this process alone, which then ends the workers.
-        process_group=0 if os.name == "posix" else None,
-    )
+def _place(cache: Path | None, head: Path | None) -> tuple:
+    """What workers must have in common to take one another's work."""
+    return sys.executable, os.environ.get("PYTHONPATH"), cache, head
 
 
-def _end(worker: subprocess.Popen) -> None:
-    worker.kill()
-    worker.wait()
-    for pipe in (worker.stdout, worker.stdin):
+class _Worker:
+    """A process that does ``work`` with the head in the folder ``head``. ``device`` is where it renders.
+    Raises RenderError with its last words where it dies, then and later.
+    """
+
+    def __init__(self, size: int, cache: Path | None, head: Path | None) -> None:
+        self.place = _place(cache, head)
+        setting = {"size": size, "cache": cache and str(cache), "head": head and str(head)}
+        home = str(Path(__file__).resolve().parent.parent)
+        search = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+        # One thread each: there is a worker per core.
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115, open as long as the process
+        self.process = subprocess.Popen(
+            # -P: a file in the working directory must not shadow a module.
+            [sys.executable, "-P", "-c", f"from {__name__} import work; work()", json.dumps(setting)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, **threads, "PYTHONPATH": search},
+            # Ctrl-C reaches this process alone, which then ends the workers.
+            process_group=0 if os.name == "posix" else None,
+        )
+        try:
+            self.device = self.process.stdout.readline().decode().strip()
+            if not self.device:
+                raise self._fault("as it started")
+        except BaseException:
+            self.end()
+            raise
+
+    def fill(self, parts: Iterable[np.ndarray], job: Mapping[str, object]) -> None:
+        """Have it do the ``job``, and put what it answers into ``parts``."""
         with contextlib.suppress(BrokenPipeError):
-            pipe.close()
+            self.process.stdin.write(json.dumps(job).encode() + b"\n")
+            self.process.stdin.flush()
+        for part in parts:
+            answer = self.process.stdout.read(part.nbytes)
+            if len(answer) != part.nbytes:
+                raise self._fault(f"at person {job['request']['person'] + 1}")
+            part[:] = np.frombuffer(answer, part.dtype).reshape(part.shape)
+
+    def _fault(self, when: str) -> RenderError:
+        self.process.wait()
+        self._log.seek(0)
+        last = self._log.read().decode(errors="replace").strip().splitlines()[-1:]
+        return RenderError(
+            f"the process that renders synthetic faces ended with status {self.process.returncode} {when}: "
+            f"{''.join(last) or 'no message'}"
+        )
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdout, self.process.stdin):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self._log.close()
 
 
-def _ended(worker: subprocess.Popen, log: IO[bytes], when: str) -> RenderError:
-    """What to raise where a worker answered too little: its status and its last words."""
-    worker.wait()
-    log.seek(0)
-    last = log.read().decode(errors="replace").strip().splitlines()[-1:]
-    return RenderError(
-        f"the process that renders synthetic faces ended with status {worker.returncode} {when}: "
-        f"{''.join(last) or 'no message'}"
-    )
+class _Idle:
+    """The workers that wait for this process's next set, each for ``WAIT`` seconds and none on a GPU, whose
+    memory a training may need.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timers: dict[_Worker, threading.Timer] = {}
+
+    def worker(self, size: int, cache: Path | None, head: Path | None) -> _Worker:
+        """One that waits and has this head, or a new one."""
+        with self._lock:
+            for worker in self._timers:
+                if worker.place == _place(cache, head) and worker.process.poll() is None:
+                    self._timers.pop(worker).cancel()
+                    return worker
+        return _Worker(size, cache, head)
+
+    def keep(self, worker: _Worker) -> None:
+        if worker.device != "cpu":
+            return worker.end()
+        timer = threading.Timer(WAIT, self._end, [worker])
+        timer.daemon = True
+        with self._lock:
+            self._timers[worker] = timer
+        timer.start()
+
+    def _end(self, worker: _Worker) -> None:
+        with self._lock:
+            waits = self._timers.pop(worker, None)
+        if waits:
+            worker.end()
+
+    def end(self) -> None:
+        """End all that wait."""
+        for worker in list(self._timers):
+            self._end(worker)
+
+    def forget(self) -> None:
+        """They are another process's, of which this one is a copy."""
+        self.__init__()
+
+
+_IDLE = _Idle()
+atexit.register(_IDLE.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_IDLE.forget)
 
 
 def work() -> None:
@@ -165,15 +237,19 @@ def work() -> None:
     from synthetic_faces.render import Renderer
 
     setting = json.loads(sys.argv[1])
-    module, _, name = setting["task"].partition(":")
-    task = getattr(importlib.import_module(module), name)
     cache, head = (Path(setting[name]) if setting[name] else None for name in ("cache", "head"))
-    renderer = Renderer(load_head(head, cache), setting["size"], cache=cache)
+    assets = load_head(head, cache)
+    renderer = Renderer(assets, setting["size"], cache=cache)
     # All that lives by now lives to the end: not to be searched for garbage again and again.
     gc.freeze()
     answers.write(renderer.device.encode() + b"\n")
     answers.flush()
     for line in sys.stdin:
-        for rows in zip(*task(renderer, **json.loads(line)), strict=True):
+        job = json.loads(line)
+        module, _, name = job["task"].partition(":")
+        task = getattr(importlib.import_module(module), name)
+        if renderer.size != job["size"]:
+            renderer = Renderer(assets, job["size"], cache=cache)
+        for rows in zip(*task(renderer, **job["request"]), strict=True):
             answers.write(np.stack(rows).tobytes())
         answers.flush()
