@@ -6,6 +6,7 @@ browser makes of a text; here stands what figures and tables of a book consist o
 
 import re
 import xml.etree.ElementTree as tree
+from functools import lru_cache
 
 from bleach.css_sanitizer import CSSSanitizer
 from bleach.sanitizer import Cleaner
@@ -62,6 +63,12 @@ class _Styles(frozenset):
         return str(name).startswith("--") or super().__contains__(name)
 
 
+class _Css(CSSSanitizer):
+    """Looks at each style once: a figure says the same few of thousands of lines."""
+
+    sanitize_css = lru_cache(4096)(CSSSanitizer.sanitize_css)
+
+
 def _may_stand(tag: str, name: str, value: str) -> bool:
     if name in ("href", "src", "xlink:href"):
         inline_svg = tag == "img" and re.fullmatch(r"data:image/svg\+xml;base64,[\w+/=]*", value)
@@ -74,7 +81,7 @@ _cleaner = Cleaner(
     attributes=_may_stand,
     protocols={"data", "http"},  # which ``_may_stand`` has looked at: without http, no file beside the page
     strip=True,
-    css_sanitizer=CSSSanitizer(_Styles(_STYLES), ()),
+    css_sanitizer=_Css(_Styles(_STYLES), ()),
 )
 
 
