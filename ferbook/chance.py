@@ -21,13 +21,16 @@ POWER = 0.8
 
 def chance_alone(estimate: Estimate, bound: float) -> float | None:
     """p, two-sided, of an estimate so far from ``bound`` or farther if the truth were there: it is below
-    1 − level just where the interval does not reach the bound. None where nothing is known of the tails.
+    1 − level just where the interval does not reach the bound. None where nothing is known of the tails; of
+    an interval without length 1 at its value and 0 elsewhere.
     """
     if estimate.freedom is None:
         return None
     end = estimate.low if bound < estimate.value else estimate.high
     # An interval may be widened to hold its value, and then has no length on that side.
     length = abs(estimate.value - end) or estimate.high - estimate.low
+    if not length:
+        return 1.0 if bound == estimate.value else 0.0
     reach = _quantile(estimate.freedom, (1 + estimate.level) / 2)
     return _beyond(estimate.freedom, reach * abs(estimate.value - bound) / length)
 

@@ -53,7 +53,7 @@ _RULES = _words("aspect-ratio background-image background-position background-si
 _ABOUT = ("rdf-syntax-ns#", "/dc/elements/1.1/", "creativecommons.org/ns#")
 """Namespaces of what a picture says of itself."""
 _SHEET = re.compile(r"\s*<style>([^<]*)</style>")
-_RULE = re.compile(r"(?:[\w .,:-]+\{[\w .,:;%()*/+-]*\}\s*)*")
+_RULE = re.compile(r"(?:[\w.,:-][\w .,:-]*\{[\w .,:;%()*/+-]*\}\s*)*")
 
 
 class _Styles(frozenset):

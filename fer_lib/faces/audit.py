@@ -6,7 +6,7 @@ and judged by the correlation of what is left of both.
 """
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import permutations, product
 
 import cv2
 import numpy as np
@@ -47,13 +47,14 @@ def audit(faces: FaceSet) -> pd.DataFrame:
 
     ``first`` and ``second``: rows of the table, ``second`` in the later split (test after valid after train);
     ``kind`` one of ``COPY_KINDS``; ``alike`` the correlation; ``splits`` and ``labels``: whether they differ.
-    Every picture comes with the one that is most like it of each other side, not with all of a group.
+    Every picture comes with the one that is most like it of each other split, and of its own under another
+    name, not with all of a group; of equal ones with the first of each label.
     """
     side = _sides(faces)
     groups = copy_groups(faces)
     thumbnails = np.stack([cv2.resize(p, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for p in faces.pixels])
     copies: dict[tuple[int, int], tuple[float, str]] = {}
-    for first, second in _exact(groups, side):
+    for first, second in _exact(groups, side, pd.factorize(faces.table["emotion"])[0]):
         copies[first, second] = (1.0, "exact")
     plain = _flat(thumbnails)
     for first, second, mirrored, window in _candidates(thumbnails, side):
@@ -81,13 +82,15 @@ def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (split != splits) | ((who != people) & (who >= 0) & (people >= 0))
 
 
-def _exact(groups: np.ndarray, side: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Each picture with the first of its equals that it is apart from."""
-    for rows in pd.Series(np.arange(len(groups))).groupby(groups).agg(list):
+def _exact(groups: np.ndarray, side: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Each picture with the first of its equals that it is apart from, of each split and label."""
+    kinds = labels * len(SPLITS) + side[:, 0]
+    for rows in pd.Series(np.arange(len(groups))).groupby(groups).agg(np.array):
         apart = _apart(side[rows], side[rows])
-        for k in np.flatnonzero(apart.any(axis=1)):
-            other = int(apart[k].argmax())
-            yield min(rows[k], rows[other]), max(rows[k], rows[other])
+        for row, equals in zip(rows, apart, strict=True):
+            others = rows[equals]
+            for other in others[np.unique(kinds[others], return_index=True)[1]]:
+                yield int(min(row, other)), int(max(row, other))
 
 
 def _flat(pictures: np.ndarray) -> np.ndarray:
@@ -122,8 +125,9 @@ def _candidates(thumbnails: np.ndarray, side: np.ndarray) -> Iterator[tuple[int,
     descriptors = numbers(descriptions)
     has_people = side[:, 1].max() >= 0
     splits = [side[:, 0] == split for split in np.unique(side[:, 0])]
-    # Where nobody is named, two pictures of one split are no pair, and most pairs need not be compared.
-    sides = [(np.flatnonzero(own), np.flatnonzero(has_people | ~own)) for own in splits]
+    # Where nobody is named, two pictures of one split are no pair.
+    pairs = product(splits, repeat=2) if has_people else permutations(splits, 2)
+    sides = [(np.flatnonzero(own), np.flatnonzero(other)) for own, other in pairs]
     steps = [(0.0, 0.0, 1.0), *((x, y, s) for s in _SHARES for x, y in product((0, 0.5, 1), repeat=2))]
     for mirrored, (across, down, share) in product((False, True), steps):
         if mirrored and share < 1:
@@ -133,7 +137,7 @@ def _candidates(thumbnails: np.ndarray, side: np.ndarray) -> Iterator[tuple[int,
         queries = numbers(_described(views))
         for mine, theirs in sides:
             step, others = max(1, _BLOCK // max(1, len(theirs))), descriptors[theirs].T
-            for start in range(0, len(mine) if len(theirs) else 0, step):
+            for start in range(0, len(mine), step):
                 rows = mine[start : start + step]
                 cosines = queries[rows] @ others
                 if has_people:

@@ -34,18 +34,18 @@ def _drawn(faces: FaceSet, emotion: str, columns: int, rng: np.random.Generator)
     table = faces.table[faces.table["emotion"].eq(emotion)]
     if "apex" in table:
         table = table.assign(away=(table["frame"] - table["apex"]).abs()).sort_values("away", ascending=False)
-    table = table.groupby("sequence").tail(1)
+    table = table.groupby(["subject", "sequence"]).tail(1)
     table = table.iloc[rng.permutation(len(table))]
     again = table["subject"].duplicated() & table["subject"].ne("")
     return table.index.to_numpy()[np.argsort(again.to_numpy(), kind="stable")][:columns]
 
 
 def _clips(faces: FaceSet, columns: int, rng: np.random.Generator) -> list[np.ndarray]:
-    frames = faces.table.groupby("sequence")["frame"].nunique()
-    moving = frames.index[frames > 1].to_numpy()
+    sequences = faces.table.groupby(["subject", "sequence"])
+    moving = [clip for _, clip in sequences if clip["frame"].nunique() > 1]
     clips = []
-    for sequence in rng.permutation(moving)[:3]:
-        clip = faces.table[faces.table["sequence"].eq(sequence)].sort_values("frame").index.to_numpy()
+    for number in rng.permutation(len(moving))[:3]:
+        clip = moving[number].sort_values("frame").index.to_numpy()
         places = np.unique(np.linspace(0, len(clip) - 1, columns).round().astype(int))
         clips.append(clip[places])
     return clips

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
+
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, is_litter, read_grey
@@ -62,7 +64,12 @@ def _count(faces: FaceSet, what: str) -> int:
     if what == "subjects":
         return table.loc[table["subject"].ne(""), "subject"].nunique()
     if what == "labelled sequences":
-        return table.loc[~table["emotion"].isin((UNLABELLED, "neutral")), "sequence"].nunique()
+        return _sequences(table[~table["emotion"].isin((UNLABELLED, "neutral"))])
     kind, _, label = what.partition(" of ")
     part = table[table["emotion"].eq(label)] if label else table
-    return len(part) if kind == "pictures" else part["sequence"].nunique()
+    return len(part) if kind == "pictures" else _sequences(part)
+
+
+def _sequences(table: pd.DataFrame) -> int:
+    """How many there are: people's sequences may have the same names."""
+    return len(table[["subject", "sequence"]].drop_duplicates())

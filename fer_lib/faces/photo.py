@@ -102,11 +102,13 @@ def find_faces(picture: np.ndarray) -> list[Window]:
     view = cv2.copyMakeBorder(view, room, room, room, room, cv2.BORDER_REPLICATE)
     for least in _SMALLEST:
         candidates = face_windows(view, least * SEARCHED_AT)
-        if candidates:
+        windows = [
+            Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in candidates
+        ]
+        # In the repeated edge, nothing but stripes, there is no face.
+        windows = [w for w in windows if 0 < w.left + w.side / 2 < width and 0 < w.top + w.side / 2 < height]
+        if windows:
             break
-    windows = [Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in candidates]
-    # In the repeated edge, nothing but stripes, there is no face.
-    windows = [w for w in windows if 0 < w.left + w.side / 2 < width and 0 < w.top + w.side / 2 < height]
     return sorted(windows, key=lambda window: (-window.side, window.left, window.top))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import t
 
-from fer_lib.stats.resampling import CONFIDENCE
+from fer_lib.stats.resampling import CONFIDENCE, SAME
 from fer_lib.stats.two_way import networks_luck
 from ferbook.estimate import Estimate
 
@@ -17,7 +17,7 @@ def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
     values, unit = np.array([metric.value for metric in metrics]), metrics[0].unit
     about = {"n": len(values), "unit": unit, "level": CONFIDENCE}
     lucks, mean = networks_luck(values), float(values.mean())
-    if not lucks or lucks[0].error == 0:
+    if not lucks or lucks[0].error < SAME:
         return Estimate(mean, why="one seed" if not lucks else "every seed gives the same value", **about)
     reach = lucks[0].error * t.ppf((1 + CONFIDENCE) / 2, lucks[0].freedom)
     low, high = mean - reach, mean + reach

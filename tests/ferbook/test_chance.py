@@ -30,6 +30,7 @@ def test_p_passes_five_in_a_hundred_at_either_end_of_a_lopsided_interval():
 
 def test_an_interval_that_ends_at_its_value_has_a_p_all_the_same():
     assert 0 < chance_alone(Estimate(1, 1, 2, freedom=6), 0.5) < 1
+    assert [chance_alone(Estimate(1, 1, 1, freedom=6), bound) for bound in (1, 0.5)] == [1, 0]
 
 
 def test_of_unknown_tails_nothing_is_said():

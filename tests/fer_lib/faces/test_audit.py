@@ -118,6 +118,24 @@ def test_points_are_the_share_of_test_pictures_that_are_remembered_with_their_la
     assert points_at_most(faces, pairs) == 50  # two of four; the third was learned as anger
 
 
+def test_the_order_of_the_pictures_does_not_matter():
+    """The test picture equals one of each other split; the one that training has goes by the same label."""
+    pixels, rows = textures(10), np.arange(10)
+    pixels[1] = pixels[2] = pixels[3] = pixels[0]
+    split, emotion = (
+        ["valid", "train", "test", *["train"] * 7],
+        ["fear", "anger", "anger", "fear", *["happiness"] * 6],
+    )
+    faces = a_set(pixels, split, emotion=emotion)
+    for order in (rows, rows[::-1], np.roll(rows, 3)):
+        some = faces.select(order)
+        assert points_at_most(some, audit(some)) == 100
+    near = pixels.copy()
+    near[0], near[1], near[3] = (PLANT["re-encoded"](pixels[2], np.random.default_rng(n)) for n in (5, 6, 7))
+    splits = {tuple(sorted(np.array(split)[[*pair]])) for pair in found(audit(a_set(near, split)))}
+    assert splits == {("test", "valid"), ("test", "train"), ("train", "valid")}
+
+
 @pytest.mark.slow
 def test_thirty_leaks_of_each_kind_are_named_and_none_is_invented():
     faces, truth = planted(textures(400), 30)

@@ -39,6 +39,13 @@ def test_of_a_sequence_the_last_picture_and_then_the_whole_of_it():
     assert (neutral, fear, clip) == ([10], [30], [10, 20, 30])
 
 
+def test_people_may_call_their_sequences_alike():
+    faces = a_set([(who, "1", frame, "fear") for who in "abc" for frame in (1, 2)])
+    fear, *clips = greys(contact_sheet(faces, columns=3))
+    assert sorted(fear) == [20, 40, 60]
+    assert sorted(clips) == [[10, 20], [30, 40], [50, 60]]
+
+
 def test_of_a_clip_the_picture_nearest_to_the_apex():
     faces = a_set([("a", "1", frame, "fear") for frame in (1, 5, 9)])
     faces = FaceSet("toy", faces.pixels, faces.table.assign(apex=4))

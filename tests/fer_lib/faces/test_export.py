@@ -82,6 +82,9 @@ def test_a_sequence_is_left_out_with_the_neutral_picture_that_it_starts_from(fac
     kept = leave_out(FaceSet("wild", faces.pixels, table), ["fear"])
     assert kept.table["sequence"].tolist() == ["b", "b"]
     np.testing.assert_array_equal(kept.pixels, faces.pixels[2:4])
+    numbered = table.assign(subject=list("xxxyyy"), sequence=list("112122"))
+    rest = leave_out(FaceSet("wild", faces.pixels, numbered), ["fear"]).table
+    assert rest[["subject", "sequence"]].values.tolist() == [["x", "2"], ["y", "1"]]
     assert len(leave_out(faces, [])) == len(faces)
     with pytest.raises(ParameterError, match="no emotion 'joy'"):
         leave_out(faces, ["joy"])

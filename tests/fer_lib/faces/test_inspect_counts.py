@@ -9,7 +9,7 @@ from fer_lib.faces.inspect import published_table
 
 def test_each_kind_of_count():
     rows = [("S1", "a", "neutral"), ("S1", "a", "anger"), ("S1", "a", "anger")]
-    rows += [("S1", "b", ""), ("S2", "c", "neutral"), ("", "d", "fear")]
+    rows += [("S1", "b", ""), ("S2", "a", "neutral"), ("", "d", "fear")]
     table = pd.DataFrame(rows, columns=["subject", "sequence", "emotion"])
     table = table.assign(dataset="toy", frame=range(6), split="train")
     faces = FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_lib.faces import photo
 from fer_lib.faces.photo import FRAMINGS, Framing, crop_face, find_faces, frame_as, look_closer, read_photo
 from fer_lib.faces.readers.pictures import Window, cut_out
 from fer_lib.faces.sources import SOURCES
@@ -71,6 +72,14 @@ def test_of_several_faces_the_largest_comes_first(rendered_faces):
     assert len(found) == 2 and found[0].side > found[1].side
     crop, window, count = crop_face(picture, 48, "lab")
     assert count == 2 and crop.shape == (48, 48) and overlap(window, 350, 40, 240) > 0.8
+
+
+def test_smaller_faces_are_looked_for_where_the_first_search_finds_the_repeated_edge_alone(monkeypatch):
+    side = {0.25: Window(0, 0, 20), 0.1: Window(300, 300, 40)}
+    monkeypatch.setattr(
+        photo, "face_windows", lambda view, least: [side[round(least / photo.SEARCHED_AT, 2)]]
+    )
+    assert len(find_faces(np.zeros((400, 400), np.uint8))) == 1
 
 
 def test_where_there_is_no_face_there_is_none():

@@ -21,5 +21,6 @@ def test_the_interval_is_students_by_hand():
 
 def test_a_share_ends_at_one_and_equal_values_have_no_interval():
     assert mean_over_seeds(metrics(0.9, 1.0, 0.95, unit="share")).high == 1.0
-    assert mean_over_seeds(metrics(0.5, 0.5)).why == "every seed gives the same value"
+    for values in ([0.5] * 2, [0.1] * 3, [0.7] * 6):
+        assert mean_over_seeds(metrics(*values)).why == "every seed gives the same value"
     assert mean_over_seeds(metrics(0.5)).why == "one seed"
