@@ -176,23 +176,32 @@ def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
 
 
 def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
-    """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out."""
-    meanings: dict[str, tuple[str, str]] = {}
+    """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out.
+
+    Beside a column of 0 to 5 (``AU12_r``) those that only say whether there is something are not taken.
+    """
+    outputs: dict[str, tuple[str, bool]] = {}
+    blinks = []
     for column in columns:
         if not (fits := COLUMN.fullmatch(column)):
             continue
         unit, ending = f"AU{int(fits[1])}", (fits[2] or "").lower()
         if unit == "AU45":
-            notes.append(f"{column}: a blink is read as AU43, closed eyes")
+            blinks.append(column)
             unit = "AU43"
         if unit not in AUS:
             notes.append(f"{column}: the faces show no {unit}; left out")
             continue
         side = f" {ending}" if ending in ("left", "right") else ""
-        strong = ending in ("r", "intensity")
-        if strong or unit + side not in meanings:
-            meanings[unit + side] = column, f"{unit}{side}{' of 5' * strong}"
-    return dict(meanings.values())
+        outputs[column] = unit + side, ending in ("r", "intensity")
+    strong = {output for output, of_five in outputs.values() if of_five}
+    meanings = {
+        column: f"{output}{' of 5' * of_five}"
+        for column, (output, of_five) in outputs.items()
+        if of_five or output not in strong
+    }
+    notes += [f"{column}: a blink is read as AU43, closed eyes" for column in blinks if column in meanings]
+    return meanings
 
 
 def read_detections(

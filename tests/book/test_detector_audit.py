@@ -222,6 +222,33 @@ def test_two_columns_of_one_name_are_refused(tmp_path, truth, twice):
         read_detections(file, truth)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "unit"),
+    [
+        ("AU12", "AU012", "AU12"),
+        ("AU12_c", "au_12", "AU12"),
+        ("AU12_r", "au_12_intensity", "AU12"),
+        ("AU43", "AU45", "AU43"),
+        ("AU12_left", "au_12_left", "AU12 left"),
+    ],
+)
+def test_two_columns_of_one_unit_are_refused_in_either_order(tmp_path, table, truth, first, second, unit):
+    own = table[["input"]].assign(**{first: 0.5, second: 0.25})
+    for columns in ([first, second], [second, first]):
+        with pytest.raises(DataError, match=f"two columns mean {unit}; give one of them"):
+            read(tmp_path, own[["input", *columns]], truth)
+
+
+def test_a_column_of_0_to_5_stands_for_the_unit_in_either_order(tmp_path, table, truth):
+    own = table[["input"]].assign(AU45_c=1, AU45_r=5 * table["AU12"])
+    for columns in (["AU45_c", "AU45_r"], ["AU45_r", "AU45_c"]):
+        outputs, notes = read(tmp_path, own[["input", *columns]], truth)
+        np.testing.assert_allclose(outputs[0].found, table["AU12"])
+        assert [each.name for each in outputs] == ["AU43"] and notes == [
+            "AU45_r: a blink is read as AU43, closed eyes"
+        ]
+
+
 def test_a_mapping_that_names_a_column_twice_is_refused(tmp_path, table, truth):
     (tmp_path / "m.csv").write_text("column,means\nAU12,AU12\nAU12,AU4\n")
     with pytest.raises(DataError, match="the column 'AU12' stands there twice"):
