@@ -224,11 +224,10 @@ def read_detections(
         )
     rows = _one_row_each(_placed(file, table, truth, file_columns, notes), list(meanings), notes)
     places = rows.pop("place")
+    if success := next((name for name in rows if name.lower() == "success"), ""):
+        rows.loc[_numbers(rows[success]).eq(0), list(meanings)] = ""
     values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
-    if "success" in {name.lower() for name in rows}:
-        success = next(name for name in rows if name.lower() == "success")
-        values[_numbers(rows[success]).eq(0)] = np.nan
-    elif bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
+    if bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
     without = len(truth) - len(set(places[values.notna().any(axis=1)]))
     if without:

@@ -146,6 +146,17 @@ def test_odd_rows_are_told_and_the_rest_stands(tmp_path, table, truth):
     )
 
 
+def test_values_that_are_no_numbers_are_counted_where_a_face_was_found(tmp_path, table, truth):
+    odd = table.astype(object).assign(success=1)
+    odd.loc[5, "success"], odd.loc[5, "AU12"], odd.loc[6, "AU01"] = 0, "nan", "much"
+    outputs, notes = read(tmp_path, odd, truth)
+    assert notes == [
+        "1 values are no finite numbers; each counts as no answer",
+        f"1 of {len(truth):,} pictures have no answer: no face was found there",
+    ]
+    assert all(np.isnan(each.found[5]) for each in outputs)
+
+
 def test_a_comma_may_stand_for_the_point(tmp_path, table, truth):
     file = tmp_path / "detections.csv"
     table.to_csv(file, index=False, sep=";", decimal=",")
