@@ -42,6 +42,9 @@ MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of (\d+(?:\.\d+)?))?")
 SURE = ("facescore", "confidence", "success")
 """Columns by which one of several faces is taken."""
 
+SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
+"""What a column ``success`` may say of a row: 0 or false, where no face was found."""
+
 LARGEST = 2**28
 """Bytes of a table of detections."""
 
@@ -127,12 +130,20 @@ def read_table(file: Path) -> pd.DataFrame:
 
 
 def _column_count(file: Path, text: str, separator: str) -> int:
-    """How many columns a CSV has. Raises DataError where two have one name, or a row has more cells."""
+    """How many columns a CSV has. Raises DataError where two have one name, a row has more cells, or a column
+    ``success`` says anything but ``SUCCESS``.
+    """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     heading = [name.strip() for name in next(rows, [])]
     if twice := next((name for name in heading if name and heading.count(name) > 1), ""):
         raise DataError(f"{file}: two columns are called {twice!r}; leave one of them")
+    success = [place for place, name in enumerate(heading) if name.lower() == "success"]
     for row in rows:
+        for text in (row[place].strip() for place in success if place < len(row)):
+            if not SUCCESS.fullmatch(text):
+                raise DataError(
+                    f"{file}, line {rows.line_num}: success is {text[:40]!r}; expected 1 or 0, true or false"
+                )
         if any(row[len(heading) :]):
             raise DataError(
                 f"{file}, line {rows.line_num}: {len(row)} cells, and {len(heading)} columns; expected one "
@@ -252,7 +263,8 @@ def read_detections(
 
 
 def _numbers(texts: pd.Series) -> pd.Series:
-    """Texts as numbers, with a point or a comma; NaN where they are none."""
+    """Texts as numbers, with a point or a comma, or 1 and 0 for true and false; NaN where they are none."""
+    texts = texts.str.lower().replace({"true": "1", "false": "0"})
     return pd.to_numeric(texts.str.replace(",", "."), errors="coerce")
 
 

@@ -157,6 +157,21 @@ def test_values_that_are_no_numbers_are_counted_where_a_face_was_found(tmp_path,
     assert all(np.isnan(each.found[5]) for each in outputs)
 
 
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "false"), ("1.0", "0.0"), ("1", "0")])
+def test_success_is_a_truth_value_in_figures_or_words(tmp_path, table, truth, words):
+    own = pd.concat([table.assign(success=words[0]), table.iloc[[7]].assign(AU12=1, success=words[1])])
+    own.iloc[5, own.columns.get_loc("success")] = words[1]
+    outputs, notes = read(tmp_path, own.iloc[::-1], truth)
+    smile = next(each for each in outputs if each.name == "AU12").found
+    assert np.isnan(smile[5]) and smile[7] == pytest.approx(table["AU12"][7])
+    assert "the one with the highest success is taken" in notes[0]
+
+
+def test_a_success_that_is_none_is_named_with_its_line(tmp_path, table, truth):
+    with pytest.raises(DataError, match=r"detections\.csv, line 4: success is 'yes'; expected 1 or 0, true"):
+        read(tmp_path, table.assign(Success=["1", "", "yes"] + ["0"] * (len(table) - 3)), truth)
+
+
 def test_a_comma_may_stand_for_the_point(tmp_path, table, truth):
     file = tmp_path / "detections.csv"
     table.to_csv(file, index=False, sep=";", decimal=",")
