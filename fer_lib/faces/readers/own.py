@@ -194,7 +194,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
             raise DataError(f"{place}: {column} has more than {_LONGEST} characters")
     if not fields["path"]:
         raise DataError(f"{place}: no path of a picture")
-    picture = require_file(folder / fields["path"], folder, place)
+    picture = require_file(folder / fields["path"], folder, place).resolve().relative_to(folder.resolve())
     emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
     frame = fields.get("frame") or "0"
     if not re.fullmatch(r"[0-9]{1,9}", frame):
@@ -210,7 +210,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
         row["split"] = choice("split", {split: split for split in SPLITS}, "")
         row["split_rule"] = f"as {CSV} says"
     row |= {unit: _intensity(place, unit, text) for unit, text in fields.items() if _UNIT.fullmatch(unit)}
-    return _Line(place, picture, choice("cropped", _CROPPED, ""), row)
+    return _Line(place, folder / picture, choice("cropped", _CROPPED, ""), row)
 
 
 def _intensity(place: str, unit: str, text: str) -> float:

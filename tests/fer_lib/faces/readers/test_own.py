@@ -121,6 +121,13 @@ def test_a_frame_is_a_whole_number(folder, frame):
         read(folder, [f"{ROWS[0]},{frame}"], HEADER + ",frame")
 
 
+def test_a_picture_is_the_same_by_another_path(folder):
+    (folder / "x").mkdir()
+    with pytest.raises(DataError, match=r"line 4: a second picture, after line 2"):
+        read(folder, [*ROWS[:2], ROWS[0].replace("p0", "x/../p0")])
+    assert read(folder, [ROWS[0].replace("p0", "x/../p0"), *ROWS[1:]]).left_out == {}
+
+
 def test_two_pictures_of_one_frame_are_refused(folder):
     with pytest.raises(DataError, match=r"line 3: a second picture of frame 0 of its sequence, after line 2"):
         read(folder, [f"{row},s" for row in ROWS], HEADER + ",sequence")
