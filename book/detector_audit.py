@@ -42,6 +42,9 @@ MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of (\d+(?:\.\d+)?))?")
 SURE = ("facescore", "confidence", "success")
 """Columns by which one of several faces is taken."""
 
+SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
+"""What a column ``success`` may say of a row: 0 or false, where no face was found."""
+
 LARGEST = 2**28
 """Bytes of a table of detections."""
 
@@ -127,12 +130,20 @@ def read_table(file: Path) -> pd.DataFrame:
 
 
 def _column_count(file: Path, text: str, separator: str) -> int:
-    """How many columns a CSV has. Raises DataError where two have one name, or a row has more cells."""
+    """How many columns a CSV has. Raises DataError where two have one name, a row has more cells, or a column
+    ``success`` says anything but ``SUCCESS``.
+    """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     heading = [name.strip() for name in next(rows, [])]
     if twice := next((name for name in heading if name and heading.count(name) > 1), ""):
         raise DataError(f"{file}: two columns are called {twice!r}; leave one of them")
+    success = [place for place, name in enumerate(heading) if name.lower() == "success"]
     for row in rows:
+        for text in (row[place].strip() for place in success if place < len(row)):
+            if not SUCCESS.fullmatch(text):
+                raise DataError(
+                    f"{file}, line {rows.line_num}: success is {text[:40]!r}; expected 1 or 0, true or false"
+                )
         if any(row[len(heading) :]):
             raise DataError(
                 f"{file}, line {rows.line_num}: {len(row)} cells, and {len(heading)} columns; expected one "
@@ -176,23 +187,32 @@ def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
 
 
 def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
-    """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out."""
-    meanings: dict[str, tuple[str, str]] = {}
+    """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out.
+
+    Beside a column of 0 to 5 (``AU12_r``) those that only say whether there is something are not taken.
+    """
+    outputs: dict[str, tuple[str, bool]] = {}
+    blinks = []
     for column in columns:
         if not (fits := COLUMN.fullmatch(column)):
             continue
         unit, ending = f"AU{int(fits[1])}", (fits[2] or "").lower()
         if unit == "AU45":
-            notes.append(f"{column}: a blink is read as AU43, closed eyes")
+            blinks.append(column)
             unit = "AU43"
         if unit not in AUS:
             notes.append(f"{column}: the faces show no {unit}; left out")
             continue
         side = f" {ending}" if ending in ("left", "right") else ""
-        strong = ending in ("r", "intensity")
-        if strong or unit + side not in meanings:
-            meanings[unit + side] = column, f"{unit}{side}{' of 5' * strong}"
-    return dict(meanings.values())
+        outputs[column] = unit + side, ending in ("r", "intensity")
+    strong = {output for output, of_five in outputs.values() if of_five}
+    meanings = {
+        column: f"{output}{' of 5' * of_five}"
+        for column, (output, of_five) in outputs.items()
+        if of_five or output not in strong
+    }
+    notes += [f"{column}: a blink is read as AU43, closed eyes" for column in blinks if column in meanings]
+    return meanings
 
 
 def read_detections(
@@ -215,11 +235,10 @@ def read_detections(
         )
     rows = _one_row_each(_placed(file, table, truth, file_columns, notes), list(meanings), notes)
     places = rows.pop("place")
+    if success := next((name for name in rows if name.lower() == "success"), ""):
+        rows.loc[_numbers(rows[success]).eq(0), list(meanings)] = ""
     values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
-    if "success" in {name.lower() for name in rows}:
-        success = next(name for name in rows if name.lower() == "success")
-        values[_numbers(rows[success]).eq(0)] = np.nan
-    elif bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
+    if bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
     without = len(truth) - len(set(places[values.notna().any(axis=1)]))
     if without:
@@ -244,7 +263,8 @@ def read_detections(
 
 
 def _numbers(texts: pd.Series) -> pd.Series:
-    """Texts as numbers, with a point or a comma; NaN where they are none."""
+    """Texts as numbers, with a point or a comma, or 1 and 0 for true and false; NaN where they are none."""
+    texts = texts.str.lower().replace({"true": "1", "false": "0"})
     return pd.to_numeric(texts.str.replace(",", "."), errors="coerce")
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def _made_here(name: object) -> object:
-    """``lab`` of ``lab/2``, if this checkout makes that version."""
-    return unversioned(name) if isinstance(name, str) and "/" in name else name
+    """``lab`` of ``lab/2``, if this checkout makes that version; a list of names is no name."""
+    return unversioned(name) if isinstance(name, str) and "/" in name and "," not in name else name
 
 
 @dataclass(frozen=True)

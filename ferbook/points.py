@@ -45,13 +45,15 @@ def _taker(name: str, closure: list[Chapter]) -> Chapter | None:
     return next(takers, None)
 
 
-def sweep_values(name: str, text: str, closure: list[Chapter]) -> list[object] | range:
+def sweep_values(
+    name: str, text: str, closure: list[Chapter], most: int | None = None
+) -> list[object] | range:
     """The values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure``, or of
     one that it depends on.
 
     ``0..19`` is a range of whole numbers, both ends in it; commas part values and ranges, semicolons those of
     a parameter that is a list itself. Raises ParameterError for no value, a range that is empty or of what is
-    no whole number, and for a value that is not allowed.
+    no whole number, in a list one of more than ``most``, and for a value that is not allowed.
     """
     chapter = _taker(name, closure)
     if chapter is None:
@@ -87,9 +89,14 @@ def sweep_values(name: str, text: str, closure: list[Chapter]) -> list[object] |
             raise ParameterError(f"{name} = {part!r} is empty: {high} is below {low}")
         for end in (low, high):
             _own(chapter, name, end)
+        numbers = range(low, high + 1)
         if len(parts) == 1:
-            return range(low, high + 1)  # however many: they are counted before they are listed
-        values |= dict.fromkeys(range(low, high + 1))
+            return numbers  # however many: they are counted before they are listed
+        if most is not None and len(numbers) > most:
+            raise ParameterError(
+                f"{name} = {part!r}: {len(numbers):,} runs are more than {most}; --yes makes them all"
+            )
+        values |= dict.fromkeys(numbers)
     return list(values)
 
 
@@ -103,7 +110,7 @@ def points_of(
     """
     Request(profile, choices).check_names()
     values = {
-        name: sweep_values(name, text, closure)
+        name: sweep_values(name, text, closure, most)
         for name, text in choices.items()
         if isinstance(text, str) and (_taker(name, closure) or _SIGNS.search(text))
     }

@@ -17,11 +17,9 @@ def require_between(settings: object, **limits: tuple[float, float]) -> None:
         value = getattr(settings, name)
         if isinstance(value, tuple):
             if not least <= value[0] <= value[1] <= most:
-                raise SettingError(
-                    f"{name} is {value}; it must be a pair {least:.3g} <= low <= high <= {most:.3g}"
-                )
+                raise SettingError(f"{name} is {value}; it must be a pair {least} <= low <= high <= {most}")
         elif not least <= value <= most:
-            raise SettingError(f"{name} is {value}; it must lie between {least:.3g} and {most:.3g}")
+            raise SettingError(f"{name} is {value}; it must lie between {least} and {most}")
 
 
 class AssetError(Exception):

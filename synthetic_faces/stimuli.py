@@ -73,10 +73,11 @@ def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
     (several are separated by a blank), ``dose``, ``side`` (both, left, right: the subject's), ``emotion``,
     and ``AU1_left`` … the intensities in [0, 1].
 
-    Raises SettingError for fewer than ``FEWEST_PEOPLE`` or more than 1,000 people, or a seed below 0.
+    Raises SettingError for fewer than ``FEWEST_PEOPLE`` or more than 1,000 people, or a seed outside
+    [0, 2**31).
     """
     request = SimpleNamespace(people=people, seed=seed)
-    require_between(request, people=(FEWEST_PEOPLE, 1000), seed=(0, 2**31))
+    require_between(request, people=(FEWEST_PEOPLE, 1000), seed=(0, 2**31 - 1))
     rows = []
     for person in range(people):
         rows += [{"person": person, "part": "rest"}] * REST_PICTURES

@@ -146,6 +146,32 @@ def test_odd_rows_are_told_and_the_rest_stands(tmp_path, table, truth):
     )
 
 
+def test_values_that_are_no_numbers_are_counted_where_a_face_was_found(tmp_path, table, truth):
+    odd = table.astype(object).assign(success=1)
+    odd.loc[5, "success"], odd.loc[5, "AU12"], odd.loc[6, "AU01"] = 0, "nan", "much"
+    outputs, notes = read(tmp_path, odd, truth)
+    assert notes == [
+        "1 values are no finite numbers; each counts as no answer",
+        f"1 of {len(truth):,} pictures have no answer: no face was found there",
+    ]
+    assert all(np.isnan(each.found[5]) for each in outputs)
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "false"), ("1.0", "0.0"), ("1", "0")])
+def test_success_is_a_truth_value_in_figures_or_words(tmp_path, table, truth, words):
+    own = pd.concat([table.assign(success=words[0]), table.iloc[[7]].assign(AU12=1, success=words[1])])
+    own.iloc[5, own.columns.get_loc("success")] = words[1]
+    outputs, notes = read(tmp_path, own.iloc[::-1], truth)
+    smile = next(each for each in outputs if each.name == "AU12").found
+    assert np.isnan(smile[5]) and smile[7] == pytest.approx(table["AU12"][7])
+    assert "the one with the highest success is taken" in notes[0]
+
+
+def test_a_success_that_is_none_is_named_with_its_line(tmp_path, table, truth):
+    with pytest.raises(DataError, match=r"detections\.csv, line 4: success is 'yes'; expected 1 or 0, true"):
+        read(tmp_path, table.assign(Success=["1", "", "yes"] + ["0"] * (len(table) - 3)), truth)
+
+
 def test_a_comma_may_stand_for_the_point(tmp_path, table, truth):
     file = tmp_path / "detections.csv"
     table.to_csv(file, index=False, sep=";", decimal=",")
@@ -220,6 +246,33 @@ def test_two_columns_of_one_name_are_refused(tmp_path, truth, twice):
     file.write_text(f"file,{twice}\n00001.png,0.1,0.2\n")
     with pytest.raises(DataError, match="two columns are called 'AU12'"):
         read_detections(file, truth)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "unit"),
+    [
+        ("AU12", "AU012", "AU12"),
+        ("AU12_c", "au_12", "AU12"),
+        ("AU12_r", "au_12_intensity", "AU12"),
+        ("AU43", "AU45", "AU43"),
+        ("AU12_left", "au_12_left", "AU12 left"),
+    ],
+)
+def test_two_columns_of_one_unit_are_refused_in_either_order(tmp_path, table, truth, first, second, unit):
+    own = table[["input"]].assign(**{first: 0.5, second: 0.25})
+    for columns in ([first, second], [second, first]):
+        with pytest.raises(DataError, match=f"two columns mean {unit}; give one of them"):
+            read(tmp_path, own[["input", *columns]], truth)
+
+
+def test_a_column_of_0_to_5_stands_for_the_unit_in_either_order(tmp_path, table, truth):
+    own = table[["input"]].assign(AU45_c=1, AU45_r=5 * table["AU12"])
+    for columns in (["AU45_c", "AU45_r"], ["AU45_r", "AU45_c"]):
+        outputs, notes = read(tmp_path, own[["input", *columns]], truth)
+        np.testing.assert_allclose(outputs[0].found, table["AU12"])
+        assert [each.name for each in outputs] == ["AU43"] and notes == [
+            "AU45_r: a blink is read as AU43, closed eyes"
+        ]
 
 
 def test_a_mapping_that_names_a_column_twice_is_refused(tmp_path, table, truth):

@@ -19,6 +19,7 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
+from ferbook.points import sweep_values
 from ferbook.request import Request, read_overrides, stored_request
 from synthetic_faces.errors import SettingError
 from synthetic_faces.versions import versioned
@@ -82,6 +83,16 @@ def test_faces_may_be_asked_for_in_the_version_that_is_made_here():
             SettingError, match=f"{wrong} is not made here: this checkout makes {versioned('lab')}"
         ):
             training(faces=wrong)
+
+
+def test_a_sweep_may_list_faces_in_the_versions_that_are_made_here():
+    lab, wild = map(versioned, ("lab", "wild"))
+    closure = [chapters()["training"]]
+    for text in (f"{lab},{wild}", f"{lab},wild", f"lab,{wild}"):
+        assert sweep_values("faces", text, closure) == ["lab", "wild"]
+    for text in ("lab/77", "lab/77,wild", "wild,lab/77"):
+        with pytest.raises(SettingError, match=r"^lab/77 is not made here"):
+            sweep_values("faces", text, closure)
 
 
 def test_an_unknown_name_is_told_with_the_nearest_one():

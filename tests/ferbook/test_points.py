@@ -78,6 +78,8 @@ def test_every_combination_is_a_request_and_the_rest_holds_for_all(closure):
         ({"sed": "0..3"}, r"no chapter has a parameter 'sed' \(did you mean 'seed'\?\)"),
         ({"seed": "0..9999"}, "10,000 runs are more than 100; --yes makes them all"),
         ({"seed": "0..2000000000"}, "2,000,000,001 runs are more than 100"),
+        ({"seed": "5,0..2000000000"}, "seed = '0..2000000000': 2,000,000,001 runs are more than 100; --yes"),
+        ({"seed": "0..99,50..100"}, "^101 runs are more than 100"),
     ],
 )
 def test_what_is_no_sweep_is_refused(closure, given, told):

@@ -42,9 +42,17 @@ def test_names_tell_nothing():
     assert not stimuli_table(8, seed=4)["unit"].equals(table["unit"])
 
 
-@pytest.mark.parametrize("wrong", [{"people": 5}, {"people": 1001}, {"people": 6, "seed": -1}])
-def test_what_cannot_be_made_is_refused(wrong):
-    with pytest.raises(SettingError, match="must lie between"):
+@pytest.mark.parametrize(
+    ("wrong", "limits"),
+    [
+        ({"people": 5}, "6 and 1000"),
+        ({"people": 1001}, "6 and 1000"),
+        ({"people": 6, "seed": -1}, "0 and 2147483647"),
+        ({"people": 6, "seed": 2**31}, "0 and 2147483647"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(wrong, limits):
+    with pytest.raises(SettingError, match=f"must lie between {limits}$"):
         stimuli_table(**wrong)
 
 

@@ -10,6 +10,7 @@ that shows one: a window found anew in each would tremble, and pass for motion.
 """
 
 import csv
+import io
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
-from fer_lib.faces.readers.lines import SPELLINGS, read_fields
+from fer_lib.faces.readers.lines import SPELLINGS
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
@@ -33,6 +34,7 @@ from fer_lib.faces.readers.pictures import (
 from fer_lib.faces.readers.sequences import write_picture
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
+from ferbook.files import open_regular
 
 CSV = "faces.csv"
 PUBLISHED: dict[str, int] = {}
@@ -126,12 +128,12 @@ def _clip_frame(lines: list[_Line]) -> tuple[Window, tuple[int, ...]] | None:
 def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     """The lines of ``faces.csv``, and whether it divides the pictures itself."""
     path = require_file(folder / CSV, folder)
-    header, *rows = read_fields(path) or [[]]
+    (_, header), *rows = _read_records(path) or [(1, [])]
     columns = [name.strip() for name in header]
     _require_columns(path, columns)
     places: dict[object, str] = {}
     lines = []
-    for number, fields in enumerate(rows, start=2):
+    for number, fields in rows:
         place = f"{path}, line {number}"
         if not any(field.strip() for field in fields):
             continue
@@ -149,6 +151,20 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     if not lines:
         raise DataError(f"{path}, line 2: no pictures after the header")
     return lines, "split" in columns
+
+
+def _read_records(path: Path) -> list[tuple[int, list[str]]]:
+    """The fields of each record, with the number of its last line: a text in quotes may go over several.
+    ``lines.read_fields``, for published sets, counts records: they have no such texts.
+    """
+    try:
+        with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+            records = csv.reader(text)
+            return [(records.line_num, fields) for fields in records]
+    except (OSError, UnicodeDecodeError) as fault:
+        raise DataError(f"{path}: cannot be read ({fault})") from fault
+    except csv.Error as fault:
+        raise DataError(f"{path}, line {records.line_num}: not readable as csv ({fault})") from fault
 
 
 def _require_columns(path: Path, columns: list[str]) -> None:
@@ -178,7 +194,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
             raise DataError(f"{place}: {column} has more than {_LONGEST} characters")
     if not fields["path"]:
         raise DataError(f"{place}: no path of a picture")
-    picture = require_file(folder / fields["path"], folder, place)
+    picture = require_file(folder / fields["path"], folder, place).resolve().relative_to(folder.resolve())
     emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
     frame = fields.get("frame") or "0"
     if not re.fullmatch(r"[0-9]{1,9}", frame):
@@ -194,7 +210,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
         row["split"] = choice("split", {split: split for split in SPLITS}, "")
         row["split_rule"] = f"as {CSV} says"
     row |= {unit: _intensity(place, unit, text) for unit, text in fields.items() if _UNIT.fullmatch(unit)}
-    return _Line(place, picture, choice("cropped", _CROPPED, ""), row)
+    return _Line(place, folder / picture, choice("cropped", _CROPPED, ""), row)
 
 
 def _intensity(place: str, unit: str, text: str) -> float:

@@ -93,6 +93,21 @@ def test_what_is_wrong_is_named_with_its_line(folder, change, told):
         read(folder, rows, header)
 
 
+def test_a_text_in_quotes_may_go_over_several_lines(folder):
+    rows = ['p0.png,"A\nB",,yes', "p1.png,C\u2028D,,yes", "p2.png,E,angst,yes"]
+    with pytest.raises(DataError, match=r"faces\.csv, line 5: emotion 'angst'"):
+        read(folder, rows)
+    faces = read(folder, [row.replace("angst", "fear") for row in rows])
+    assert list(faces.table["subject"]) == ["mine-A\nB", "mine-C\u2028D", "mine-E"]
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b'path\n"' + b"x" * 200_000])
+def test_a_table_that_is_none_is_named(folder, raw):
+    (folder / "faces.csv").write_bytes(raw)
+    with pytest.raises(DataError, match=r"faces\.csv(: cannot be read|, line 2: not readable as csv)"):
+        read_own(folder, 16)
+
+
 @pytest.mark.parametrize("value", ["1.2", "-0.1", "nan", "inf", "1e400", "x", "9" * 5000, "٣"])
 def test_an_intensity_is_a_number_from_0_to_1(folder, value):
     rows = [f"{row},{value if k == 4 else 1}" for k, row in enumerate(ROWS)]
@@ -104,6 +119,13 @@ def test_an_intensity_is_a_number_from_0_to_1(folder, value):
 def test_a_frame_is_a_whole_number(folder, frame):
     with pytest.raises(DataError, match=r"line 2: frame"):
         read(folder, [f"{ROWS[0]},{frame}"], HEADER + ",frame")
+
+
+def test_a_picture_is_the_same_by_another_path(folder):
+    (folder / "x").mkdir()
+    with pytest.raises(DataError, match=r"line 4: a second picture, after line 2"):
+        read(folder, [*ROWS[:2], ROWS[0].replace("p0", "x/../p0")])
+    assert read(folder, [ROWS[0].replace("p0", "x/../p0"), *ROWS[1:]]).left_out == {}
 
 
 def test_two_pictures_of_one_frame_are_refused(folder):
