@@ -124,17 +124,19 @@ def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
         names.add(name.lower())
 
 
-def verify_run(run: Run) -> Findings:
-    """What holds of ``run``: its form, its digests, whose code it names, its parameters and its versions.
-    Nothing of it is executed.
+def verify_run(run: Run, archive: bool = False) -> Findings:
+    """What holds of ``run``: its form, its digests, whose code it names, its parameters and its versions; of
+    one from an ``archive`` also that nothing came with it. Nothing of it is executed.
     """
     findings = Findings()
     try:
-        record = run.record()
-        require_sound(run)
+        record, names = run.record(), archived_names(run)
     except FerError as fault:
         findings.faults.append(str(fault))
         return findings
+    content = {file.relative_to(run.folder).as_posix() for file in run.folder.rglob("*") if file.is_file()}
+    if archive and (odd := sorted(content.difference(names))):
+        findings.faults.append(f"files that are none of the run's: {_first(odd)}; remove them from the zip")
     results = run.results()
     files = sum(len(result.done()["files"]) for result in results)
     findings.holds.append(f"form and digests: {len(results)} chapters, {files} files, made from each other")
@@ -172,10 +174,13 @@ def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings)
     if not code:
         findings.unknown.append(f"{chapter.name}: whose code it ran: it names no files")
     elif odd:
-        some = ", ".join(odd[:3]) + " …" * (len(odd) > 3)
-        findings.unknown.append(f"{chapter.name}: files as commit {commit} does not have them: {some}")
+        findings.unknown.append(f"{chapter.name}: files as commit {commit} does not have them: {_first(odd)}")
     else:
         findings.holds.append(f"{chapter.name}: says that it ran the code of commit {commit}")
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:3]) + " …" * (len(names) > 3)
 
 
 def _digest(commit: str, name: str) -> str:

@@ -5,12 +5,12 @@ import zipfile
 
 import pytest
 
-from ferbook import archive
+from ferbook import archive, cli
 from ferbook.archive import archive_run, unpack_run, verify_run
 from ferbook.book import chapters
 from ferbook.errors import RunStoreError
 from ferbook.inputs import code_inputs
-from ferbook.store import Run
+from ferbook.store import Run, open_run
 
 
 @pytest.fixture
@@ -89,3 +89,24 @@ def test_a_changed_file_and_a_foreign_cell_are_faults_and_other_code_is_not_know
     notebook.write_text(notebook.read_text().replace("throws", "thrown"))
     (fault,) = verify_run(run).faults
     assert "throws.ipynb: differs from its checksum" in fault
+
+
+def test_what_was_added_to_a_zip_is_a_fault_and_not_kept_and_beside_a_run_of_ones_own_it_is_none(
+    run, tmp_path, monkeypatch, capsys
+):
+    names = "derl/derl.ipynb", "populations/emotion/1/DONE.json", "throws.failed/failure.json"
+    file = tmp_path / "a.zip"
+    archive_run(run, file)
+    with zipfile.ZipFile(file, "a") as made:
+        for name in names:
+            made.writestr(name, "{}")
+            (run.folder / name).parent.mkdir(parents=True)
+            (run.folder / name).write_text("{}")
+    for words, code in (("a",), 0), ((str(file),), 1), ((str(file), "--keep", "theirs"), 2):
+        monkeypatch.setattr("sys.argv", ["ferbook", "verify", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        told = capsys.readouterr()
+        assert end.value.code == code
+        assert (", ".join(names) in " ".join(f"{told.out} {told.err}".split())) is (code > 0)
+    assert not open_run("theirs").folder.exists()
