@@ -1,5 +1,6 @@
 """A run as one file, to be handed on, and what holds of a run from elsewhere, which is never executed."""
 
+import errno
 import hashlib
 import io
 import re
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
@@ -92,7 +93,8 @@ def unpack_run(file: Path, folder: Path) -> None:
     """Write what a run's zip holds below the empty ``folder``.
 
     Raises RunStoreError, before anything is written, for a zip with a link, with a path that no run has, with
-    two files of one name, or of more than ``MOST_ENTRIES`` or ``LARGEST_ARCHIVE``; and for a damaged one.
+    two files of one name, packed in a way that no run is, or of more than ``MOST_ENTRIES`` or
+    ``LARGEST_ARCHIVE``; and for a damaged one.
     """
     try:
         with open_regular(file) as content, zipfile.ZipFile(content) as archive:
@@ -103,7 +105,9 @@ def unpack_run(file: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, target.open("xb") as plain:
                     shutil.copyfileobj(source, plain)  # never more than the entry's size, which was looked at
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as fault:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno != errno.EINVAL:
+            raise  # a full disk; a place before the file's begin, which a damaged zip may name, is EINVAL
         raise RunStoreError(f"{file}: no zip that can be read ({fault})") from fault
 
 
@@ -113,6 +117,7 @@ def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
     if (size := sum(entry.file_size for entry in entries)) > LARGEST_ARCHIVE:
         yield f"{size:,} bytes unpacked, more than {LARGEST_ARCHIVE:,}"
     names: set[str] = set()
+    folders = {str(place) for entry in entries for place in PurePath(entry.filename.lower()).parents}
     for entry in entries:
         name = entry.filename
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -121,6 +126,10 @@ def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name!r:.80} is no path within a run"
         if name.lower() in names:
             yield f"{name!r:.80} is there twice"
+        if name.lower() in folders:
+            yield f"{name!r:.80} is a file and a folder"
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            yield f"{name!r:.80} is packed in another way than `ferbook archive` does"
         names.add(name.lower())
 
 

@@ -47,6 +47,8 @@ def test_what_is_archived_is_what_is_unpacked(run, tmp_path):
         ("throws/", stat.S_IFDIR, "a link, or no plain file"),
         ("throws", stat.S_IFLNK, "a link, or no plain file"),
         ("RUN.YAML", stat.S_IFREG, "is there twice"),
+        ("run.yaml/x", stat.S_IFREG, "'run.yaml' is a file and a folder"),
+        ("Throws", stat.S_IFREG, "'Throws' is a file and a folder"),
     ],
 )
 def test_a_zip_with_other_paths_is_not_unpacked(run, tmp_path, name, mode, told):
@@ -78,6 +80,33 @@ def test_a_zip_cut_short_is_told(run, tmp_path, cut):
     file = tmp_path / "a.zip"
     archive_run(run, file)
     file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(RunStoreError, match="no zip that can be read"):
+        unpack_run(file, tmp_path / "place")
+
+
+def test_a_zip_that_is_packed_in_another_way_is_not_unpacked(run, tmp_path):
+    file = tmp_path / "a.zip"
+    for way in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(file, "w", way) as made:
+            made.writestr("run.yaml", "x" * 100)
+        with pytest.raises(RunStoreError, match=r"'run\.yaml' is packed in another way"):
+            unpack_run(file, tmp_path / "place")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {7: 0x08, 30: 0xFF},  # a name that says it is UTF-8, and is not
+        {-4: 0x01},  # a directory that begins before the file does
+    ],
+)
+def test_a_zip_with_wrong_bytes_is_told(run, tmp_path, changes):
+    file = tmp_path / "a.zip"
+    archive_run(run, file)
+    content = bytearray(file.read_bytes())
+    for place, byte in changes.items():
+        content[place] = byte
+    file.write_bytes(content)
     with pytest.raises(RunStoreError, match="no zip that can be read"):
         unpack_run(file, tmp_path / "place")
 
