@@ -660,6 +660,23 @@ def test_a_table_runs_nothing_in_a_spreadsheet(course, dice, tmp_path):
     assert "'=cmd|' ipynb" in rows_of(tmp_path / "out")
 
 
+def test_a_notebook_for_an_assignment_that_is_not_to_be_graded_is_no_other_ones(course, copy, tmp_path):
+    (dice,) = assignments()
+    shutil.copytree(dice.folder, dice.folder.with_name("coins"))
+    (dice.folder.with_name("coins") / "dice.ipynb").rename(dice.folder.with_name("coins") / "coins.ipynb")
+    file = copy / "assignments" / "course.yaml"
+    file.write_text(file.read_text() + "  coins: What coins tell\n")
+    for student in ("ada", "alan"):
+        hand_in(course, dice, tmp_path / "class", student)
+    handed = tmp_path / "class" / "ada" / "dice.ipynb"
+    handed.write_text(handed.read_text().replace('"assignment": "dice"', '"assignment": "coins"'))
+    grades = grade(tmp_path / "class", course, tmp_path / "out", ["dice"], trust=True, **QUIET)
+    assert [(each.student, each.assignment) for each in grades] == [("alan", "dice")]
+    shutil.rmtree(tmp_path / "class" / "alan")
+    with pytest.raises(DataError, match="no student's folder with a notebook for dice in it"):
+        grade(tmp_path / "class", course, tmp_path / "out", ["dice"], trust=True, **QUIET)
+
+
 def test_nothing_handed_in_or_not_built_is_named(course, dice, tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         grade(tmp_path / "absent", course, tmp_path / "out", **QUIET)
