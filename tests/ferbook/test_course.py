@@ -263,6 +263,20 @@ def test_an_instructor_notebook_that_fails_its_own_checks_is_refused(copy):
         check_assignment(broken, TRUST)
 
 
+def test_a_build_that_fails_leaves_the_last_good_one_and_the_next_takes_its_place(course, copy, tmp_path):
+    place = tmp_path / "course"
+    shutil.copytree(course, place)
+    before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    edited(copy, "minlength=7)[1:]", "minlength=7)[:6]")
+    with pytest.raises(BookError, match="its own checks fail"):
+        build_course(None, place, [])
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
+    dice = edited(copy, "minlength=7)[:6]", "minlength=7)[1:] + 0")
+    build_course(None, place, [])
+    assert json.loads((place / "judge" / "dice" / "bundle.json").read_text())["digest"] == dice.digest()
+    assert {file for file in place.rglob("*") if file.is_file()} == before.keys()
+
+
 def test_isolation_that_shows_too_much_is_refused(monkeypatch):
     seeing = [sandbox.sys.executable, "-P", sandbox.worker.__file__]
     monkeypatch.setattr(sandbox, "ISOLATIONS", {"seeing": lambda box: seeing})
