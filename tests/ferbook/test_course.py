@@ -627,6 +627,33 @@ def test_points_that_are_given_while_others_are_judged_are_kept(course, dice, tm
     assert rows_of(out)["ada"]["by_hand"] == "2" and ",2,2,good" in file.read_text()
 
 
+def test_points_are_of_what_the_question_has_today_and_more_are_named_and_stay(course, dice, tmp_path):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    place, out = tmp_path / "course", tmp_path / "out"
+    shutil.copytree(course, place)
+    file, bundle = out / "by_hand.csv", place / "judge" / "dice"
+    notebook = nbformat.read(bundle / "instructor.ipynb", as_version=4)
+    answer = next(cell for cell in notebook.cells if is_written(cell)).metadata.nbgrader
+
+    def graded_of(most):
+        answer.points = most
+        nbformat.write(notebook, bundle / "instructor.ipynb")
+        facts = json.loads((bundle / "bundle.json").read_text())
+        facts["points"][answer.grade_id] = most
+        (bundle / "bundle.json").write_text(json.dumps(facts))
+        grade(tmp_path / "class", place, out, trust=True, **QUIET)
+
+    graded_of(2)
+    graded_of(5)
+    assert ",5,," in file.read_text()
+    file.write_text(file.read_text().replace(",5,,", ",5,4,good"))
+    graded_of(6)
+    assert ",6,4,good" in file.read_text()
+    with pytest.raises(DataError, match=r"by_hand.csv, line 2: expected points from 0 to 3"):
+        graded_of(3)
+    assert ",6,4,good" in file.read_text()
+
+
 def test_points_and_comments_are_read_as_they_were_meant_each_time(course, dice, tmp_path):
     hand_in(course, dice, tmp_path / "class", "ada")
     out = tmp_path / "out"
