@@ -1,5 +1,6 @@
 """A run as one file, to be handed on, and what holds of a run from elsewhere, which is never executed."""
 
+import errno
 import hashlib
 import io
 import re
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
@@ -92,7 +93,8 @@ def unpack_run(file: Path, folder: Path) -> None:
     """Write what a run's zip holds below the empty ``folder``.
 
     Raises RunStoreError, before anything is written, for a zip with a link, with a path that no run has, with
-    two files of one name, or of more than ``MOST_ENTRIES`` or ``LARGEST_ARCHIVE``; and for a damaged one.
+    two files of one name, packed in a way that no run is, or of more than ``MOST_ENTRIES`` or
+    ``LARGEST_ARCHIVE``; and for a damaged one.
     """
     try:
         with open_regular(file) as content, zipfile.ZipFile(content) as archive:
@@ -103,7 +105,9 @@ def unpack_run(file: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, target.open("xb") as plain:
                     shutil.copyfileobj(source, plain)  # never more than the entry's size, which was looked at
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as fault:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno != errno.EINVAL:
+            raise  # a full disk; a place before the file's begin, which a damaged zip may name, is EINVAL
         raise RunStoreError(f"{file}: no zip that can be read ({fault})") from fault
 
 
@@ -113,6 +117,7 @@ def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
     if (size := sum(entry.file_size for entry in entries)) > LARGEST_ARCHIVE:
         yield f"{size:,} bytes unpacked, more than {LARGEST_ARCHIVE:,}"
     names: set[str] = set()
+    folders = {str(place) for entry in entries for place in PurePath(entry.filename.lower()).parents}
     for entry in entries:
         name = entry.filename
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -121,20 +126,26 @@ def _faults_of_entries(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
             yield f"{name!r:.80} is no path within a run"
         if name.lower() in names:
             yield f"{name!r:.80} is there twice"
+        if name.lower() in folders:
+            yield f"{name!r:.80} is a file and a folder"
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            yield f"{name!r:.80} is packed in another way than `ferbook archive` does"
         names.add(name.lower())
 
 
-def verify_run(run: Run) -> Findings:
-    """What holds of ``run``: its form, its digests, whose code it names, its parameters and its versions.
-    Nothing of it is executed.
+def verify_run(run: Run, archive: bool = False) -> Findings:
+    """What holds of ``run``: its form, its digests, whose code it names, its parameters and its versions; of
+    one from an ``archive`` also that nothing came with it. Nothing of it is executed.
     """
     findings = Findings()
     try:
-        record = run.record()
-        require_sound(run)
+        record, names = run.record(), archived_names(run)
     except FerError as fault:
         findings.faults.append(str(fault))
         return findings
+    content = {file.relative_to(run.folder).as_posix() for file in run.folder.rglob("*") if file.is_file()}
+    if archive and (odd := sorted(content.difference(names))):
+        findings.faults.append(f"files that are none of the run's: {_first(odd)}; remove them from the zip")
     results = run.results()
     files = sum(len(result.done()["files"]) for result in results)
     findings.holds.append(f"form and digests: {len(results)} chapters, {files} files, made from each other")
@@ -172,10 +183,13 @@ def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings)
     if not code:
         findings.unknown.append(f"{chapter.name}: whose code it ran: it names no files")
     elif odd:
-        some = ", ".join(odd[:3]) + " …" * (len(odd) > 3)
-        findings.unknown.append(f"{chapter.name}: files as commit {commit} does not have them: {some}")
+        findings.unknown.append(f"{chapter.name}: files as commit {commit} does not have them: {_first(odd)}")
     else:
         findings.holds.append(f"{chapter.name}: says that it ran the code of commit {commit}")
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:3]) + " …" * (len(names) > 3)
 
 
 def _digest(commit: str, name: str) -> str:

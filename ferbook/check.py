@@ -95,7 +95,7 @@ def compare_shown(result: ChapterResult, again: Path) -> list[str]:
         for name, about in entries.items():
             if name in present:
                 before, after = (folder / kind / f"{name}.csv" for folder in (result.folder, again))
-                faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about["tolerance"])
+                faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about.get("tolerance"))
             else:
                 faults.append(f"{kind[:-1]} {name}: missing when executed again")
     return faults

@@ -576,7 +576,7 @@ def verify(
     from ferbook.store import Run, open_run
 
     def verified_run(run: Run) -> Findings:
-        findings = verify_run(run)
+        findings = verify_run(run, archive=Path(what).is_file())
         if key:
             try:
                 fault = fault_of_signature(run, key, signature_file(what))

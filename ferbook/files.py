@@ -170,16 +170,22 @@ def _parsed(text: str) -> object:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder`` to write into; at the end of the block it takes that name, in one step.
+def whole_folder(folder: Path, replace: bool = False) -> Iterator[Path]:
+    """A new folder beside ``folder`` to write into; at the end of the block it takes that name, in one step;
+    with ``replace`` also where there is an earlier one, which is moved aside just before and then removed.
 
     Parent folders are made. Where the block raises, or the folder cannot be made or moved, nothing is left
-    behind; OSError says why.
+    behind, and an earlier one stays; OSError says why.
     """
-    partial = _partial(folder)
+    partial, earlier = _partial(folder), _partial(folder)
     try:
         partial.mkdir(parents=True)
         yield partial
+        if replace and folder.exists():
+            folder.rename(earlier)
         partial.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if earlier.exists() and not folder.exists():
+            earlier.rename(folder)
+        for rest in (partial, earlier):
+            shutil.rmtree(rest, ignore_errors=True)

@@ -95,8 +95,8 @@ def foreign_parameters(notebook: NotebookNode, parameters: Mapping[str, object])
 def _assigns(source: str, parameters: Mapping[str, object]) -> bool:
     try:
         return assigned_values(source).items() <= parameters.items()
-    except (ChapterError, SyntaxError, ValueError, TypeError):
-        return False
+    except (ChapterError, SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return False  # the last two: nested more deeply than Python parses
 
 
 def parameters_source(parameters: Mapping[str, object]) -> str:

@@ -68,21 +68,27 @@ def sign_run(run: Run, key: Path, file: Path) -> None:
     write_atomically(file, answer.stdout)
 
 
+def _content(file: Path, mend: str) -> bytes:
+    try:
+        return read_plain(file, _LARGEST)
+    except OSError as fault:
+        raise RunStoreError(f"{file}: cannot be read ({fault.strerror}); {mend}") from fault
+
+
 def fault_of_signature(run: Run, key: Path, file: Path) -> str:
     """Why the signature in ``file`` is not one of ``run`` by the private part of the public ``key``; empty
     where it is.
 
     Raises RunStoreError where there is no public key or no signature, MissingError without ssh-keygen.
     """
-    match = _PUBLIC_KEY.match(read_plain(key, _LARGEST).decode(errors="replace"))
+    match = _PUBLIC_KEY.match(_content(key, "name a public key of OpenSSH").decode(errors="replace"))
     if not match:
         raise RunStoreError(f"{key}: no public key of OpenSSH; expected a line such as ssh-ed25519 AAAA…")
-    if not file.is_file():
-        raise RunStoreError(f"{file}: not there; `ferbook sign` writes it")
+    content = _content(file, "`ferbook sign` writes it")
     with TemporaryDirectory(prefix="ferbook-key.") as place:
         signers, signature = Path(place) / "signers", Path(place) / "signature"
         signers.write_text(f"{NAMESPACE} {match[0]}\n")
-        signature.write_bytes(read_plain(file, _LARGEST))
+        signature.write_bytes(content)
         words = ("-f", signers, "-I", NAMESPACE, "-n", NAMESPACE, "-s", signature)
         answer = _ssh_keygen("-Y", "verify", *words, text=signed_text(run))
     return f"{file}: not this run signed by {key} ({_reason(answer)})" if answer.returncode else ""

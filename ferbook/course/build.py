@@ -10,7 +10,6 @@ import io
 import json
 import os
 import secrets
-import shutil
 import statistics
 import zipfile
 from collections import Counter
@@ -200,11 +199,11 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
         if _up_to_date(bundle, assignment):
             lines.append(f"{assignment.name}: up to date")
             continue
-        for place in (bundle, course / "release" / assignment.name):
-            shutil.rmtree(place, ignore_errors=True)
-        with whole_folder(bundle) as folder:
+        # The bundle takes its place last: it says what is up to date.
+        release = course / "release" / assignment.name
+        with whole_folder(bundle, replace=True) as folder, whole_folder(release, replace=True) as handout:
             make_bundle(assignment, folder, range(MOST_VARIANTS))
-            _release(assignment, folder, course)
+            _release(assignment, folder, handout, course)
         facts = json.loads((bundle / "bundle.json").read_text())
         lines.append(
             f"{assignment.name}: {sum(facts['points'].values()):g} points, {MOST_VARIANTS} variants, "
@@ -223,14 +222,15 @@ def _up_to_date(bundle: Path, assignment: Assignment) -> bool:
         return False
 
 
-def _release(assignment: Assignment, bundle: Path, course: Path) -> None:
-    """Write an assignment's notebook and data for students, a zip a variant; and nbgrader's source."""
+def _release(assignment: Assignment, bundle: Path, handout: Path, course: Path) -> None:
+    """Write an assignment's notebook and data for students, a zip a variant, into the folder ``handout``; and
+    nbgrader's source.
+    """
     name = assignment.name
     for variant in range(MOST_VARIANTS):
         data = (bundle / f"variant-{variant}" / "data.npz").read_bytes()
         text = nbformat.writes(released(for_variant(assignment.notebook, name, variant))) + "\n"
-        target = course / "release" / name / f"{name}-variant-{variant}.zip"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = handout / f"{name}-variant-{variant}.zip"
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for file, content in ((f"{name}.ipynb", text.encode()), ("data.npz", data)):
                 archive.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)

@@ -57,7 +57,8 @@ def grade(
         )
     secret = read_secret(course)
     submissions = find_submissions(folder, catalogue)
-    _graded_by_hand(out / "by_hand.csv")  # raises before anything is judged
+    points_by_hand = partial(_graded_by_hand, out / "by_hand.csv", _points_of(bundles))
+    points_by_hand()  # raises before anything is judged
     isolation = TRUST if trust else choose_isolation([course, folder, *(each.folder for each in catalogue)])
     tell(f"isolation: {isolation}")
     todo = [each for each in submissions if not each.reason]
@@ -66,7 +67,7 @@ def grade(
         for number, each in enumerate(pool.map(work, todo), 1):
             points = sum(check.points for check in each.verdict.checks) if each.verdict else 0
             tell(f"{number}/{len(todo)} {each.student} {each.assignment}: {points:g} {each.reason}".rstrip())
-    by_hand = _graded_by_hand(out / "by_hand.csv")  # whoever graded meanwhile loses nothing
+    by_hand = points_by_hand()  # whoever graded meanwhile loses nothing
     _add_answers(by_hand, submissions)
     write_atomically(out / "by_hand.csv", _csv(list(by_hand.values()), BY_HAND))
     _report(submissions, by_hand, out, isolation, {each.name: each for each in catalogue})
@@ -161,9 +162,16 @@ def _report(
     write_atomically(out / "by_hand.html", feedback.to_grade(submissions, catalogue))
 
 
-def _graded_by_hand(file: Path) -> dict[tuple[str, str, str], dict]:
+def _points_of(bundles: dict[str, Path]) -> dict[tuple[str, str], float]:
+    """The points of each check and each answer in words, by assignment and ``grade_id``."""
+    facts = {name: json.loads((place / "bundle.json").read_text()) for name, place in bundles.items()}
+    return {(name, each): most for name, about in facts.items() for each, most in about["points"].items()}
+
+
+def _graded_by_hand(file: Path, points: dict[tuple[str, str], float]) -> dict[tuple[str, str, str], dict]:
     """The points that a person gave in ``by_hand.csv``, by student, assignment and question; none where it is
-    not there. Raises DataError, naming the line, for a row that is not one, or comes twice.
+    not there. ``of`` is what ``points`` has for assignment and question today. Raises DataError, naming the
+    line, for a row that is not one, has more than that, or comes twice.
     """
     if not file.is_file():
         return {}
@@ -183,13 +191,18 @@ def _graded_by_hand(file: Path) -> dict[tuple[str, str, str], dict]:
             )
         entries = dict(zip(heading, map(_bare, cells), strict=True))
         row = {name: entries[name].strip() if name != "comment" else entries[name] for name in BY_HAND}
+        most = points.get((row["assignment"], row["question"]))
+        if most is not None:
+            row["of"] = f"{most:g}"
         try:
             if row["points"]:
                 if not 0 <= float(row["points"]) <= float(row["of"]):
                     raise ValueError
                 row["points"] = f"{float(row['points']):g}"
         except ValueError as fault:
-            raise DataError(f"{file}, line {line}: expected points from 0 to {row['of']}, or none") from fault
+            raise DataError(
+                f"{file}, line {line}: expected points from 0 to {row['of']}, which the question has, or none"
+            ) from fault
         place = (row["student"], row["assignment"], row["question"])
         if place in rows:
             raise DataError(f"{file}, line {line}: {' '.join(place)} stands above as well; leave one of them")

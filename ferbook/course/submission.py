@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from ferbook.course import recognition
+from ferbook.course import recognition, source
 from ferbook.course.judge import Judgement
 from ferbook.course.source import Assignment, name_of
 from ferbook.environment import child_environment
@@ -59,18 +59,21 @@ def is_student(name: str) -> bool:
 
 
 def find_submissions(folder: Path, assignments: list[Assignment]) -> list[Submission]:
-    """What lies in the students' folders, one each, as ``<student>/<assignment>.ipynb`` or deeper.
+    """What lies in the students' folders, one each, as ``<student>/<assignment>.ipynb`` or deeper; without
+    what is for another assignment of the course than these.
 
     Raises DataError where there is no such folder, or it holds no student's.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one folder per student in it")
-    of_entry = partial(_of_entry, assignments={each.name: each for each in assignments})
+    of_entry = partial(_of_entry, assignments={each.name: each for each in source.assignments()})
+    names = [each.name for each in assignments]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         entries = sorted(folder.iterdir(), key=os.fsencode)
-        submissions = [one for several in pool.map(of_entry, entries) for one in several]
+        every = [one for several in pool.map(of_entry, entries) for one in several]
+    submissions = [each for each in every if each.assignment in ("", *names)]
     if not any(each.file for each in submissions):
-        raise DataError(f"{folder}: no student's folder with a notebook in it")
+        raise DataError(f"{folder}: no student's folder with a notebook for {', '.join(names)} in it")
     return submissions
 
 

@@ -5,12 +5,12 @@ import zipfile
 
 import pytest
 
-from ferbook import archive
+from ferbook import archive, cli
 from ferbook.archive import archive_run, unpack_run, verify_run
 from ferbook.book import chapters
 from ferbook.errors import RunStoreError
 from ferbook.inputs import code_inputs
-from ferbook.store import Run
+from ferbook.store import Run, open_run
 
 
 @pytest.fixture
@@ -47,6 +47,8 @@ def test_what_is_archived_is_what_is_unpacked(run, tmp_path):
         ("throws/", stat.S_IFDIR, "a link, or no plain file"),
         ("throws", stat.S_IFLNK, "a link, or no plain file"),
         ("RUN.YAML", stat.S_IFREG, "is there twice"),
+        ("run.yaml/x", stat.S_IFREG, "'run.yaml' is a file and a folder"),
+        ("Throws", stat.S_IFREG, "'Throws' is a file and a folder"),
     ],
 )
 def test_a_zip_with_other_paths_is_not_unpacked(run, tmp_path, name, mode, told):
@@ -82,6 +84,33 @@ def test_a_zip_cut_short_is_told(run, tmp_path, cut):
         unpack_run(file, tmp_path / "place")
 
 
+def test_a_zip_that_is_packed_in_another_way_is_not_unpacked(run, tmp_path):
+    file = tmp_path / "a.zip"
+    for way in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(file, "w", way) as made:
+            made.writestr("run.yaml", "x" * 100)
+        with pytest.raises(RunStoreError, match=r"'run\.yaml' is packed in another way"):
+            unpack_run(file, tmp_path / "place")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {7: 0x08, 30: 0xFF},  # a name that says it is UTF-8, and is not
+        {-4: 0x01},  # a directory that begins before the file does
+    ],
+)
+def test_a_zip_with_wrong_bytes_is_told(run, tmp_path, changes):
+    file = tmp_path / "a.zip"
+    archive_run(run, file)
+    content = bytearray(file.read_bytes())
+    for place, byte in changes.items():
+        content[place] = byte
+    file.write_bytes(content)
+    with pytest.raises(RunStoreError, match="no zip that can be read"):
+        unpack_run(file, tmp_path / "place")
+
+
 def test_a_changed_file_and_a_foreign_cell_are_faults_and_other_code_is_not_known(run, finish):
     finish(run, "throws", {"code": {"book/throws/study.py": "0" * 64}})
     assert verify_run(run).unknown == ["throws: files as commit abc does not have them: book/throws/study.py"]
@@ -89,3 +118,24 @@ def test_a_changed_file_and_a_foreign_cell_are_faults_and_other_code_is_not_know
     notebook.write_text(notebook.read_text().replace("throws", "thrown"))
     (fault,) = verify_run(run).faults
     assert "throws.ipynb: differs from its checksum" in fault
+
+
+def test_what_was_added_to_a_zip_is_a_fault_and_not_kept_and_beside_a_run_of_ones_own_it_is_none(
+    run, tmp_path, monkeypatch, capsys
+):
+    names = "derl/derl.ipynb", "populations/emotion/1/DONE.json", "throws.failed/failure.json"
+    file = tmp_path / "a.zip"
+    archive_run(run, file)
+    with zipfile.ZipFile(file, "a") as made:
+        for name in names:
+            made.writestr(name, "{}")
+            (run.folder / name).parent.mkdir(parents=True)
+            (run.folder / name).write_text("{}")
+    for words, code in (("a",), 0), ((str(file),), 1), ((str(file), "--keep", "theirs"), 2):
+        monkeypatch.setattr("sys.argv", ["ferbook", "verify", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        told = capsys.readouterr()
+        assert end.value.code == code
+        assert (", ".join(names) in " ".join(f"{told.out} {told.err}".split())) is (code > 0)
+    assert not open_run("theirs").folder.exists()

@@ -118,6 +118,15 @@ def test_what_is_shown_only_when_executed_again_is_told(tmp_path):
     assert compare_shown(result, tmp_path / "again") == ["table t: new when executed again"]
 
 
+def test_a_table_whose_record_names_no_tolerance_may_have_any_numbers(tmp_path):
+    result = ChapterResult("c", tmp_path)
+    (tmp_path / "record.json").write_text('{"tables": {"t": {}}}')
+    for folder, number in ((tmp_path, 1), (tmp_path / "again", 2)):
+        (folder / "tables").mkdir(parents=True)
+        (folder / "tables" / "t.csv").write_text(f"a\n{number}\n")
+    assert compare_shown(result, tmp_path / "again") == []
+
+
 def test_an_empty_text_equals_itself_and_nothing_else(shown, tmp_path):
     table = {"emotion": ["neutral", "anger"], "facs": ["", "4+5"]}
     assert shown(table, table, 0.0) == []

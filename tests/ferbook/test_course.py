@@ -263,6 +263,20 @@ def test_an_instructor_notebook_that_fails_its_own_checks_is_refused(copy):
         check_assignment(broken, TRUST)
 
 
+def test_a_build_that_fails_leaves_the_last_good_one_and_the_next_takes_its_place(course, copy, tmp_path):
+    place = tmp_path / "course"
+    shutil.copytree(course, place)
+    before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    edited(copy, "minlength=7)[1:]", "minlength=7)[:6]")
+    with pytest.raises(BookError, match="its own checks fail"):
+        build_course(None, place, [])
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
+    dice = edited(copy, "minlength=7)[:6]", "minlength=7)[1:] + 0")
+    build_course(None, place, [])
+    assert json.loads((place / "judge" / "dice" / "bundle.json").read_text())["digest"] == dice.digest()
+    assert {file for file in place.rglob("*") if file.is_file()} == before.keys()
+
+
 def test_isolation_that_shows_too_much_is_refused(monkeypatch):
     seeing = [sandbox.sys.executable, "-P", sandbox.worker.__file__]
     monkeypatch.setattr(sandbox, "ISOLATIONS", {"seeing": lambda box: seeing})
@@ -613,6 +627,33 @@ def test_points_that_are_given_while_others_are_judged_are_kept(course, dice, tm
     assert rows_of(out)["ada"]["by_hand"] == "2" and ",2,2,good" in file.read_text()
 
 
+def test_points_are_of_what_the_question_has_today_and_more_are_named_and_stay(course, dice, tmp_path):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    place, out = tmp_path / "course", tmp_path / "out"
+    shutil.copytree(course, place)
+    file, bundle = out / "by_hand.csv", place / "judge" / "dice"
+    notebook = nbformat.read(bundle / "instructor.ipynb", as_version=4)
+    answer = next(cell for cell in notebook.cells if is_written(cell)).metadata.nbgrader
+
+    def graded_of(most):
+        answer.points = most
+        nbformat.write(notebook, bundle / "instructor.ipynb")
+        facts = json.loads((bundle / "bundle.json").read_text())
+        facts["points"][answer.grade_id] = most
+        (bundle / "bundle.json").write_text(json.dumps(facts))
+        grade(tmp_path / "class", place, out, trust=True, **QUIET)
+
+    graded_of(2)
+    graded_of(5)
+    assert ",5,," in file.read_text()
+    file.write_text(file.read_text().replace(",5,,", ",5,4,good"))
+    graded_of(6)
+    assert ",6,4,good" in file.read_text()
+    with pytest.raises(DataError, match=r"by_hand.csv, line 2: expected points from 0 to 3"):
+        graded_of(3)
+    assert ",6,4,good" in file.read_text()
+
+
 def test_points_and_comments_are_read_as_they_were_meant_each_time(course, dice, tmp_path):
     hand_in(course, dice, tmp_path / "class", "ada")
     out = tmp_path / "out"
@@ -658,6 +699,23 @@ def test_a_table_runs_nothing_in_a_spreadsheet(course, dice, tmp_path):
     (tmp_path / "class" / "=cmd|' ipynb").mkdir()
     grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
     assert "'=cmd|' ipynb" in rows_of(tmp_path / "out")
+
+
+def test_a_notebook_for_an_assignment_that_is_not_to_be_graded_is_no_other_ones(course, copy, tmp_path):
+    (dice,) = assignments()
+    shutil.copytree(dice.folder, dice.folder.with_name("coins"))
+    (dice.folder.with_name("coins") / "dice.ipynb").rename(dice.folder.with_name("coins") / "coins.ipynb")
+    file = copy / "assignments" / "course.yaml"
+    file.write_text(file.read_text() + "  coins: What coins tell\n")
+    for student in ("ada", "alan"):
+        hand_in(course, dice, tmp_path / "class", student)
+    handed = tmp_path / "class" / "ada" / "dice.ipynb"
+    handed.write_text(handed.read_text().replace('"assignment": "dice"', '"assignment": "coins"'))
+    grades = grade(tmp_path / "class", course, tmp_path / "out", ["dice"], trust=True, **QUIET)
+    assert [(each.student, each.assignment) for each in grades] == [("alan", "dice")]
+    shutil.rmtree(tmp_path / "class" / "alan")
+    with pytest.raises(DataError, match="no student's folder with a notebook for dice in it"):
+        grade(tmp_path / "class", course, tmp_path / "out", ["dice"], trust=True, **QUIET)
 
 
 def test_nothing_handed_in_or_not_built_is_named(course, dice, tmp_path):

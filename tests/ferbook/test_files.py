@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -55,6 +56,25 @@ def test_a_folder_that_is_there_meanwhile_is_kept(tmp_path):
         (tmp_path / "set").mkdir()
         (tmp_path / "set" / "theirs").touch()
     assert [file.name for file in tmp_path.rglob("*")] == ["set", "theirs"]
+
+
+@pytest.mark.parametrize("fault", [None, "block", "rename"])
+def test_a_folder_takes_the_place_of_an_earlier_one_that_stays_where_it_fails(tmp_path, fault, monkeypatch):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").touch()
+    rename = type(tmp_path).rename
+
+    def move(path, target):
+        if fault == "rename" and (path / "new").exists():
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", move)
+    with suppress(OSError), whole_folder(tmp_path / "set", replace=True) as partial:
+        (partial / "new").touch()
+        if fault == "block":
+            raise OSError(28, "No space left on device")
+    assert [file.name for file in tmp_path.rglob("*")] == ["set", "old" if fault else "new"]
 
 
 def test_what_a_killed_write_leaves_is_known_by_its_name(tmp_path, monkeypatch):

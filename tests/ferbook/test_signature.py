@@ -72,6 +72,10 @@ def test_what_is_no_key_and_no_signature_is_named(run, key, tmp_path):
     private, public = key("mine")
     with pytest.raises(RunStoreError, match="`ferbook sign` writes it"):
         fault_of_signature(run, public, tmp_path / "absent.sig")
+    with pytest.raises(
+        RunStoreError, match=r"absent\.pub: cannot be read \(No such file .*; name a public key"
+    ):
+        fault_of_signature(run, tmp_path / "absent.pub", tmp_path / "absent.sig")
     for odd in (private, run.record_file):
         with pytest.raises(RunStoreError, match="no public key of OpenSSH"):
             fault_of_signature(run, odd, tmp_path / "absent.sig")
@@ -105,7 +109,7 @@ def test_what_is_wrong_with_a_damaged_run_is_told_beside_its_missing_signature(r
         cli.main()
     told = " ".join(capsys.readouterr().out.split())
     assert end.value.code == 1 and "differs from its checksum" in told
-    assert "not there; `ferbook sign` writes it" in told
+    assert "`ferbook sign` writes it" in told
 
 
 def test_where_ssh_keygen_is_missing_it_is_said(run, tmp_path, monkeypatch):
