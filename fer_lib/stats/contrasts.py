@@ -276,8 +276,8 @@ def least_of(estimates: Sequence[Estimate], *, of: str) -> Estimate:
     ]
     how = f"the least of {len(estimates)} {of}, each with its 95 % interval; the upper end for all of them"
     low, freedom = min(each.low for each in estimates), min(freedoms)
-    known = {"freedom": freedom} if np.isfinite(freedom) else {}
-    return Estimate(value, low, max(min(highs), value), how=how, **known, **about)
+    about["freedom"] = freedom if np.isfinite(freedom) else None
+    return Estimate(value, low, max(min(highs), value), how=how, **about)
 
 
 def how_many_at_or_below(
