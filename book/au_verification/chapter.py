@@ -96,7 +96,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("deconvolution",),
     resources=Resources(minutes=70),
-    seconds={"laptop": 64},
+    seconds={"laptop": 61},
     key_metrics=("kappa", "verified_gain"),
     learn=(
         "which filters detect an action unit, how sure that is over networks and people, what an untrained "

@@ -92,7 +92,7 @@ CHAPTER = Chapter(
     parameters=DeconvolutionParameters,
     upstream=("training",),
     resources=Resources(minutes=50),
-    seconds={"laptop": 46},
+    seconds={"laptop": 43},
     key_metrics=("concentration_over_untrained", "pointing_over_untrained"),
     learn=(
         "what drives each filter of a trained network and where on the face it lies, in an atlas of "

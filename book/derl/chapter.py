@@ -116,7 +116,7 @@ CHAPTER = Chapter(
     parameters=DerlParameters,
     after=("training", "au_verification"),
     resources=Resources(minutes=20, memory=24),
-    seconds={"laptop": 101},
+    seconds={"laptop": 106},
     key_metrics=("accuracy", "cnn_accuracy"),
     learn=(
         "whether what a generator takes off a face, to make it neutral, tells the expression better "

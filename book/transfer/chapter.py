@@ -80,7 +80,7 @@ CHAPTER = Chapter(
     parameters=TransferParameters,
     after=("training", "au_verification"),
     resources=Resources(minutes=20),
-    seconds={"laptop": 50},
+    seconds={"laptop": 62},
     key_metrics=("pairs", "pairs_above_majority"),
     learn=(
         "between which sets of faces what a network learned carries over, whether it is less sure where it "

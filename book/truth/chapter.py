@@ -46,7 +46,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("au_verification",),
     resources=Resources(minutes=50),
-    seconds={"laptop": 67},
+    seconds={"laptop": 59},
     key_metrics=("believed", "rules_believed", "distributed"),
     learn=(
         "which methods of attribution, and which names of filters, tell the truth where it is known, whether "
