@@ -81,7 +81,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     # The commonest class has no luck of its own.
     fixed = {"without_seed": [own > 0 for own in null], "tolerance": RERUN_TOLERANCE}
     means = {
-        name: contrast_of_sets(scores, weights, unit=unit, **fixed)
+        name: contrast_of_sets(scores, weights, unit=unit, condition=["trained_on"], **fixed)
         for name, (weights, unit) in contrasts.items()
     }
     return Drops(pd.DataFrame(cells), tuple(halves), means, _spread(scores))

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from torch import nn
 
+from fer_lib.aus.measures import coded_together
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.controls import receptive_fields
@@ -56,17 +57,19 @@ def units_of_filters(maxima: np.ndarray, truth: Presence) -> np.ndarray:
     pictures show.
 
     The largest 2 · AUROC − 1 within emotions: pictures with and without the unit are compared only where they
-    show the same emotion, and all such pairs of pictures count alike. No map is looked at. Units that fewer
-    than ``aus.presence.FEWEST_SUBJECTS`` people show are left out.
+    show the same emotion, and all such pairs of pictures count alike; a picture for which a unit was not
+    coded says nothing of it. No map is looked at. Units that fewer than ``aus.presence.FEWEST_SUBJECTS``
+    people show are left out.
     """
     truth = truth.scored()
     wins, pairs = np.zeros((maxima.shape[1], len(truth.aus))), np.zeros(len(truth.aus))
     for emotion in np.unique(truth.emotions):
         own = truth.emotions == emotion
-        ranks, labels = rankdata(maxima[own], axis=0), truth.present[own] == 1
-        count = labels.sum(axis=0)
-        wins += ranks.T @ labels - count * (count + 1) / 2
-        pairs += count * (own.sum() - count)
+        for units, rows in coded_together(truth.present[own]):
+            ranks, labels = rankdata(maxima[own][rows], axis=0), truth.present[own][np.ix_(rows, units)] == 1
+            count = labels.sum(axis=0)
+            wins[:, units] += ranks.T @ labels - count * (count + 1) / 2
+            pairs[units] += count * (len(rows) - count)
     strength = np.divide(2 * wins, pairs, out=np.full(wins.shape, -np.inf), where=pairs > 0)
     return np.array(truth.aus, dtype=object)[strength.argmax(axis=1)]
 

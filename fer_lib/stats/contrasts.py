@@ -137,11 +137,11 @@ def contrast(
     its value: percentiles of a small split's macro F1 can miss it.
     """
     lucky = np.zeros(len(weights)) if same_networks else _lucky(weights, without_seed)
+    covers, lucks = "; the seeds are not covered", []
     if scores.freedom and lucky.any():
         covers = f" and of the seeds (pooled, {scores.freedom} degrees of freedom)"
-    else:
-        covers = "; the seeds are not covered"
-    return _mean_contrast((scores,), (weights,), (lucky,), measure, unit, tolerance, "clusters", covers)
+        lucks = [Luck(scores.spread[measure] * np.sqrt((lucky**2).sum()), scores.freedom)]
+    return _mean_contrast((scores,), (weights,), lucks, measure, unit, tolerance, "clusters", covers)
 
 
 def contrast_of_sets(
@@ -149,18 +149,47 @@ def contrast_of_sets(
     weights: Sequence[np.ndarray],
     measure: str = "accuracy",
     *,
+    condition: Sequence[str],
     unit: Unit = "share",
     without_seed: Sequence[np.ndarray],
     tolerance: float = 0.0,
 ) -> Estimate:
     """The mean over sets of pictures with other people of what ``contrast`` gives of each; ``n``: all their
     pictures.
+
+    The same trainings, in the same order, are scored on each set; ``condition`` as of ``score_trainings``. A
+    network that is good by luck is so on every set, so luck is measured in what each network adds to the
+    mean: its standard deviation within a condition, pooled over all of them. Raises ValueError where the sets
+    were asked of other trainings.
     """
-    lucky = [_lucky(own, fixed) for own, fixed in zip(weights, without_seed, strict=True)]
-    negation = "" if all(each.freedom for each in scores) else "not "
+    columns = list(condition)
+    if any(not each.table[columns].equals(scores[0].table[columns]) for each in scores):
+        raise ValueError("the sets were not asked of the same trainings in the same order")
+    lucks = _networks_luck(scores, weights, without_seed, measure, columns)
+    negation = "" if lucks else "not "
     covers = f", each set by itself; the luck of the networks is {negation}covered"
     people = "people in the smallest set"
-    return _mean_contrast(scores, weights, lucky, measure, unit, tolerance, people, covers)
+    return _mean_contrast(scores, weights, lucks, measure, unit, tolerance, people, covers)
+
+
+def _networks_luck(
+    scores: Sequence[TrainingScores],
+    weights: Sequence[np.ndarray],
+    without_seed: Sequence[np.ndarray],
+    measure: str,
+    condition: list[str],
+) -> list[Luck]:
+    lucky = [_lucky(own, fixed) for own, fixed in zip(weights, without_seed, strict=True)]
+    parts = [own * each.table[measure] for own, each in zip(lucky, scores, strict=True)]
+    added = scores[0].table[condition].assign(part=np.mean(parts, axis=0))[np.any(lucky, axis=0)]
+    groups = added.groupby(condition, sort=False)["part"]
+    freedom = len(added) - groups.ngroups
+    if not freedom:
+        return []
+    # As if a network were alone in its condition: conditions may have different numbers of networks.
+    networks = groups.transform("size")
+    within = ((networks * (added["part"] - groups.transform("mean"))) ** 2).sum()
+    return [Luck(float(np.sqrt(within / freedom * (1 / networks**2).sum())), freedom)]
 
 
 def _lucky(weights: np.ndarray, without_seed: np.ndarray | None) -> np.ndarray:
@@ -170,7 +199,7 @@ def _lucky(weights: np.ndarray, without_seed: np.ndarray | None) -> np.ndarray:
 def _mean_contrast(
     scores: Sequence[TrainingScores],
     weights: Sequence[np.ndarray],
-    lucky: Sequence[np.ndarray],
+    lucks: Sequence[Luck],
     measure: str,
     unit: Unit,
     tolerance: float,
@@ -183,11 +212,7 @@ def _mean_contrast(
         scale * float(np.mean([own @ each.table[measure].to_numpy() for each, own in pairs])),
         scale * np.mean([own @ each.drawn[measure] for each, own in pairs], axis=0),
         min(each.clusters for each in scores),
-        [
-            Luck(scale * each.spread[measure] * np.sqrt((own**2).sum()) / len(scores), each.freedom)
-            for each, own in zip(scores, lucky, strict=True)
-            if each.freedom and own.any()
-        ],
+        [Luck(scale * each.error, each.freedom) for each in lucks],
         limits=(0, 1) if unit == "share" else (-np.inf, np.inf),
         of=of,
         besides=covers,
@@ -244,14 +269,15 @@ def least_of(estimates: Sequence[Estimate], *, of: str) -> Estimate:
     if any(each.low is None for each in estimates):
         return Estimate(value, why=f"some of the {of} have none", **about)
     tail = (1 - CONFIDENCE) / 2
+    freedoms = [each.freedom or np.inf for each in estimates]
     highs = [
-        each.value
-        + (each.high - each.value) * t.isf(tail / len(estimates), each.freedom) / t.isf(tail, each.freedom)
-        for each in estimates
+        each.value + (each.high - each.value) * t.isf(tail / len(estimates), own) / t.isf(tail, own)
+        for each, own in zip(estimates, freedoms, strict=True)
     ]
     how = f"the least of {len(estimates)} {of}, each with its 95 % interval; the upper end for all of them"
-    low, freedom = min(each.low for each in estimates), min(each.freedom for each in estimates)
-    return Estimate(value, low, max(min(highs), value), how=how, freedom=freedom, **about)
+    low, freedom = min(each.low for each in estimates), min(freedoms)
+    about["freedom"] = freedom if np.isfinite(freedom) else None
+    return Estimate(value, low, max(min(highs), value), how=how, **about)
 
 
 def how_many_at_or_below(

@@ -114,6 +114,16 @@ def test_a_filter_s_unit_is_the_one_it_goes_with_within_emotions():
     assert units_of_filters(maxima, unknown).tolist() == ["AU12"], "the emotion alone would make it that"
 
 
+def test_a_picture_says_nothing_of_a_unit_that_was_not_coded():
+    generator, people = np.random.default_rng(0), np.arange(90)
+    first, second = (generator.random((2, 90)) < 0.5).astype(float)
+    maxima = (first + 0.3 * generator.random(90))[:, None]
+    maxima[30:] = 5 * second[30:, None]
+    first[30:] = np.nan  # the other unit alone moves it there: taken for absent it would hide the first
+    shown = Presence(("AU1", "AU2"), np.stack([first, second], 1), people, people, np.full(90, "joy"))
+    assert units_of_filters(maxima, shown).tolist() == ["AU1"]
+
+
 def test_maps_are_held_to_the_region_of_the_unit_that_responses_name(networks, scored):
     own = scored[scored["kind"].eq("ours")]
     assert set(own["network"]) == {each.name for each in networks} and set(scored["au"]) <= {"AU1", "AU12"}

@@ -3,10 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.contrasts import contrast, difference, least_of, minus, score_trainings
+from fer_lib.stats.contrasts import (
+    SCORE_MEASURES,
+    TrainingScores,
+    contrast,
+    contrast_of_sets,
+    difference,
+    least_of,
+    minus,
+    score_trainings,
+)
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.estimate import Estimate
 
@@ -134,3 +143,45 @@ def test_the_least_of_several_lies_above_a_bound_only_where_all_do():
     assert least.high == pytest.approx(3 + wider)
     assert least_of(pair[1:], of="pairs").high == pytest.approx(4)
     assert "some of the pairs" in least_of([*pair, Estimate(1, why="one person")], of="pairs").why
+    share = Estimate(0.2, 0.1, 0.4)  # no Student's t behind it, as in Wilson's interval
+    wider = norm.isf(0.0125) / norm.isf(0.025)
+    assert least_of([share, share], of="pairs").high == pytest.approx(0.2 + 0.2 * wider)
+
+
+def sets_of(luck: np.ndarray, counts: list[int], people: np.random.Generator) -> list[TrainingScores]:
+    """Networks of as many conditions as ``counts`` has numbers, scored on as many sets: .5, and ``luck``
+    (sets, networks).
+    """
+    table = pd.DataFrame({"learned": np.repeat(np.arange(len(counts)), counts)})
+    scores = []
+    for own in luck:
+        scored = table.assign(**dict.fromkeys(SCORE_MEASURES, 0.5 + own))
+        drawn = dict.fromkeys(SCORE_MEASURES, 0.5 + own[:, None] + people.normal(0, 0.002, (len(own), 500)))
+        scores.append(TrainingScores(scored, drawn, {}, 0, 400, 400))
+    return scores
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_the_luck_of_a_network_that_it_has_on_every_set_is_covered(common):
+    generator, counts, simulations = np.random.default_rng(1), [3, 3, 4, 5], 300
+    learned, covered = np.repeat(np.arange(4), counts), 0
+    for _ in range(simulations):
+        luck = generator.normal(0, 0.03, (4, 15))
+        scores = sets_of(luck[[0] * 4] if common else luck, counts, generator)
+        others = [scores[0].weights(learned != number) for number in range(4)]
+        one = contrast_of_sets(scores, others, condition=["learned"], without_seed=[np.zeros(15, bool)] * 4)
+        covered += one.low <= 0.5 <= one.high
+    assert covered / simulations == pytest.approx(0.95, abs=3 * np.sqrt(0.05 * 0.95 / simulations))
+
+
+def test_what_is_common_to_all_sets_cancels_in_a_difference_of_sets():
+    generator, counts = np.random.default_rng(2), [3, 3]
+    luck, learned = generator.normal(0, 0.03, 6), np.repeat([0, 1], 3)
+    scores = sets_of(np.stack([luck, luck]), counts, generator)
+    apart = [scores[0].weights(learned == number) - scores[0].weights(learned != number) for number in (0, 1)]
+    fixed = {"condition": ["learned"], "without_seed": [np.zeros(6, bool)] * 2, "unit": ""}
+    assert contrast_of_sets(scores, apart, **fixed).high < 1, "people alone are left"
+    mean = [scores[0].weights(learned == number) for number in (0, 1)]
+    assert contrast_of_sets(scores, mean, **fixed).high > 51
+    with pytest.raises(ValueError, match="same trainings"):
+        contrast_of_sets([scores[0], sets_of(luck[None], [2, 4], generator)[0]], mean, **fixed)

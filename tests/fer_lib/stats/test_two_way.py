@@ -194,7 +194,9 @@ def toy_estimates():
         "score": mean_score(one, first),
         "difference": difference(one, first, second),
         "gap": contrast(minus(one, other, ["condition"]), np.array([1, 0, -1, 0]), unit=""),
-        "sets": contrast_of_sets([one, other], [first / 2] * 2, without_seed=[second] * 2),
+        "sets": contrast_of_sets(
+            [one, other], [first / 2] * 2, condition=["condition"], without_seed=[second] * 2
+        ),
         "left out": networks_and_people(left_out),
         "over others": networks_and_people(left_out, left_out[:3] + 1),
         "drawn": networks_and_draws(generator.normal(size=(3, 1001)), 30),
