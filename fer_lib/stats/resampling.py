@@ -97,8 +97,8 @@ def bounds(
     truth: 2 · value − percentile, cut at 0.
 
     Draws that are not numbers (a class that no drawn person shows) are left out. NaN where there is no
-    interval: with fewer than two clusters, no draw that is a number, or where every draw gives the same
-    value: 20 right answers out of 20 would claim certainty.
+    interval: with fewer than two clusters, no draw that is a number, where every draw gives the same value
+    (20 right answers out of 20 would claim certainty), or where the cut leaves nothing but 0.
     """
     shape = np.shape(draws)[1:]
     clusters = np.broadcast_to(clusters, shape).ravel()
@@ -118,6 +118,8 @@ def bounds(
         low, high = np.maximum(2 * value - high, 0), np.maximum(2 * value - low, 0)
     if value is not None:
         low, high = np.minimum(low, value), np.maximum(high, value)
+    if reflected:
+        low, high = np.where(high > 0, (low, high), np.nan)
     return low, high
 
 
@@ -149,6 +151,8 @@ def interval(
     count = int(np.isfinite(draws).sum())
     if np.isnan(low):
         same = f"all draws of the {clusters} {of} give the same value"
+        if reflected and count and np.nanmax(draws) - np.nanmin(draws) >= SAME:
+            same = f"reflected, every draw of the {clusters} {of} lies at or below 0"
         return Estimate(value, why=same if count else "it is undefined in every draw", **about)
     kind = "reflected expanded percentile" if reflected else "expanded percentile"
     how = how or f"{100 * CONFIDENCE:g} % {kind} bootstrap, {count} draws of {clusters} {of}{besides}"

@@ -27,6 +27,7 @@ from fer_lib.train.batches import face_loaders
 from fer_lib.train.callbacks import Averaging, Epochs, Growth, growing_side
 from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import keep_freed_memory
+from fer_lib.train.graphs import Graphs
 from fer_lib.train.losses import build_loss
 from fer_lib.train.muon import Muon
 from fer_lib.train.objective import Objective, rate_of
@@ -166,6 +167,8 @@ def face_learner(
         "adamw": torch.optim.AdamW,
     }[recipe.optimiser]
     callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
+    if loaders.device.type == "cuda":
+        callbacks.append(Graphs())
     return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
 
 
@@ -267,8 +270,10 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
         leave_autocast(learner.cbs, learner.dls.device)
-        learner.objective.close()
         learner.model, learner.opt = model, None
+        for callback in learner.cbs:
+            if isinstance(callback, Objective | Graphs):
+                callback.close()
         # Contiguous weights, so that the network in memory and the one read back from a file
         # add up in the same order and predict the same digits.
         model.to(memory_format=torch.contiguous_format).eval().zero_grad()

@@ -48,10 +48,13 @@ class Precision:
         """Plain values, as they stand in a run's record."""
         return asdict(self)
 
-    def autocast(self, device: torch.device | str) -> torch.autocast:
-        """A context in which a network that trained in this format is asked in it, on ``device``."""
+    def autocast(self, device: torch.device | str, *, cache: bool = True) -> torch.autocast:
+        """A context in which a network that trained in this format is asked in it, on ``device``; with
+        ``cache`` weights are cast once in it.
+        """
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        return torch.autocast(torch.device(device).type, kinds.get(self.name), enabled=self.name in kinds)
+        kind = torch.device(device).type
+        return torch.autocast(kind, kinds.get(self.name), enabled=self.name in kinds, cache_enabled=cache)
 
     def callbacks(self, device: torch.device | str) -> list[Callback]:
         """The fastai callbacks that put this choice into effect on ``device``."""

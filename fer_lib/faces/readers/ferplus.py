@@ -24,7 +24,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
 from fer_lib.faces.readers.fer2013 import CODES, SIDE, read_csv, resized, usage_of, write_csv
-from fer_lib.faces.readers.lines import read_fields, require_labels
+from fer_lib.faces.readers.lines import read_records, require_labels
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table, write_votes
 from ferbook.errors import DataError
@@ -130,7 +130,7 @@ def _read_folders(folder: Path, size: int) -> FaceSet:
 def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
     """(name, ten votes) of each line of a label.csv."""
     labels = []
-    for number, fields in enumerate(read_fields(path), start=1):
+    for number, fields in read_records(path):
         place = f"{path}, line {number}"
         if len(fields) == 2 + _VOTERS and _BOX.fullmatch(fields[1].strip()):
             del fields[1]

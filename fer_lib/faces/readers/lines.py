@@ -1,6 +1,7 @@
-"""Text beside pictures: the lines and fields of its files, and the words that data sets have for emotions."""
+"""Text beside pictures: the lines and records of its files, and the words that data sets have for emotions."""
 
 import csv
+import io
 from collections.abc import Collection
 from pathlib import Path
 
@@ -50,15 +51,18 @@ def read_lines(path: Path) -> list[str]:
         raise DataError(f"{path}: cannot be read ({fault})") from fault
 
 
-def read_fields(path: Path) -> list[list[str]]:
-    """The fields of each line of a UTF-8 csv file. Raises DataError, naming the line, where it cannot be
-    read.
+def read_records(path: Path) -> list[tuple[int, list[str]]]:
+    """The fields of each record of a UTF-8 csv file, with the number of its last line: a text in quotes may
+    go over several. Raises DataError, naming the line, where it cannot be read.
     """
-    lines = csv.reader(read_lines(path))
     try:
-        return list(lines)
+        with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+            records = csv.reader(text)
+            return [(records.line_num, fields) for fields in records]
+    except (OSError, UnicodeDecodeError) as fault:
+        raise DataError(f"{path}: cannot be read ({fault})") from fault
     except csv.Error as fault:
-        raise DataError(f"{path}, line {lines.line_num}: not readable as csv ({fault})") from fault
+        raise DataError(f"{path}, line {records.line_num}: not readable as csv ({fault})") from fault
 
 
 def require_header(path: Path, header: str, reference: str) -> None:

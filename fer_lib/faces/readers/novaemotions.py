@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, read_fields, require_labels
+from fer_lib.faces.readers.lines import SPELLINGS, read_records, require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, pictures_below, require_inside
 from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, write_picture
 from fer_lib.faces.readers.votes import parse_count, whole_votes
@@ -51,13 +51,14 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
 
 
 def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
-    lines = read_fields(path)
-    votes = _vote_columns(path, lines[0] if lines else [])
-    names = [name.strip().lower() for name in lines[0]]
+    records = read_records(path)
+    header = records[0][1] if records else []
+    votes = _vote_columns(path, header)
+    names = [name.strip().lower() for name in header]
     pictures = pictures_below(folder, folder)
     line_numbers: dict[Path, int] = {}
     clips: list[Clip] = []
-    for number, fields in enumerate(lines[1:], start=2):
+    for number, fields in records[1:]:
         place = f"{path}, line {number}"
         if len(fields) != len(names):
             raise DataError(f"{place}: {len(fields)} fields; expected {len(names)} ({','.join(names)})")

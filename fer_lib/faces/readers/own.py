@@ -9,8 +9,6 @@ A face is looked for in each picture as ``ferbook predict`` looks for it, in a s
 that shows one: a window found anew in each would tremble, and pass for motion.
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +20,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
-from fer_lib.faces.readers.lines import SPELLINGS
+from fer_lib.faces.readers.lines import SPELLINGS, read_records
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
@@ -34,7 +32,6 @@ from fer_lib.faces.readers.pictures import (
 from fer_lib.faces.readers.sequences import write_picture
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
-from ferbook.files import open_regular
 
 CSV = "faces.csv"
 PUBLISHED: dict[str, int] = {}
@@ -128,7 +125,7 @@ def _clip_frame(lines: list[_Line]) -> tuple[Window, tuple[int, ...]] | None:
 def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     """The lines of ``faces.csv``, and whether it divides the pictures itself."""
     path = require_file(folder / CSV, folder)
-    (_, header), *rows = _read_records(path) or [(1, [])]
+    (_, header), *rows = read_records(path) or [(1, [])]
     columns = [name.strip() for name in header]
     _require_columns(path, columns)
     places: dict[object, str] = {}
@@ -151,20 +148,6 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     if not lines:
         raise DataError(f"{path}, line 2: no pictures after the header")
     return lines, "split" in columns
-
-
-def _read_records(path: Path) -> list[tuple[int, list[str]]]:
-    """The fields of each record, with the number of its last line: a text in quotes may go over several.
-    ``lines.read_fields``, for published sets, counts records: they have no such texts.
-    """
-    try:
-        with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-            records = csv.reader(text)
-            return [(records.line_num, fields) for fields in records]
-    except (OSError, UnicodeDecodeError) as fault:
-        raise DataError(f"{path}: cannot be read ({fault})") from fault
-    except csv.Error as fault:
-        raise DataError(f"{path}, line {records.line_num}: not readable as csv ({fault})") from fault
 
 
 def _require_columns(path: Path, columns: list[str]) -> None:
@@ -229,6 +212,6 @@ def write_own(faces: FaceSet, folder: Path) -> None:
     table = faces.table[[*_NEEDED[1:], *_OPTIONAL[:-1], *units]].assign(cropped="yes")
     table["subject"] = table["subject"].str.removeprefix(f"{faces.name}-")
     table.insert(0, "path", [f"pictures/{row:07d}.png" for row in range(len(faces))])
-    table.to_csv(folder / CSV, index=False, quoting=csv.QUOTE_MINIMAL)
+    table.to_csv(folder / CSV, index=False)
     for path, row in zip(table["path"], range(len(faces)), strict=True):
         write_picture(folder / path, faces.gather(np.array([row]))[0])

@@ -94,7 +94,9 @@ def require_inside(path: Path, folder: Path) -> Path:
         )
         raise DataError(f"{place}: leads nowhere ({getattr(fault, 'strerror', fault)})") from fault
     if not target.is_relative_to(folder.resolve()):
-        raise DataError(f"{path}: a link that leaves {folder}; put the file itself there")
+        within = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+        what = "a link" if within else "a path"
+        raise DataError(f"{path}: {what} that leaves {folder}; put the file itself there")
     if path != folder and is_link:
         raise DataError(f"{path}: a link to {target}, which would count twice; put the file itself there")
     if target.exists() and not (target.is_file() or target.is_dir()):

@@ -135,3 +135,11 @@ def test_no_interval_without_a_reason():
     assert same.low is None and same.why == "all draws of the 5 clusters give the same value"
     absent = bootstrap(np.ones((5, 1)), lambda totals: totals[:, 0] * np.nan, 0.5, draws=10)
     assert absent.low is None and "undefined" in absent.why
+
+
+def test_a_distance_whose_every_reflected_draw_is_cut_has_no_interval():
+    drawn = np.random.default_rng(1).uniform(1, 2, size=2000)
+    assert np.isnan(bounds(drawn, 30, 0.0, reflected=True)).all()
+    alone = interval(0.0, drawn, 30, reflected=True)
+    assert alone.low is None and alone.why == "reflected, every draw of the 30 people lies at or below 0"
+    assert bounds(drawn, 30, 0.4, reflected=True) == (0.0, 0.4)

@@ -1,11 +1,11 @@
-"""Whether a layout has a label for each picture of a set."""
+"""Records of csv files, and whether a layout has a label for each picture of a set."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, require_labels
+from fer_lib.faces.readers.lines import SPELLINGS, read_records, require_labels
 from ferbook.errors import DataError
 
 
@@ -15,6 +15,18 @@ def faces(emotions) -> FaceSet:
         {"dataset": "t", "subject": "a", "sequence": "s", "emotion": emotions, "split": "train"}
     )
     return FaceSet("t", np.zeros((n, 8, 8), np.uint8), table.assign(frame=range(n)))
+
+
+def test_a_record_may_go_over_several_lines_and_has_the_number_of_its_last(tmp_path):
+    file = tmp_path / "votes.csv"
+    file.write_bytes('\ufeffa,b\r\n"two\nlines",1\n\u2028x,2\n'.encode())
+    assert read_records(file) == [(1, ["a", "b"]), (3, ["two\nlines", "1"]), (4, ["\u2028x", "2"])]
+    file.write_bytes(b"a,b\nc,\xff\n")
+    with pytest.raises(DataError, match=r"votes\.csv: cannot be read"):
+        read_records(file)
+    file.write_text("a,b\n" + "c" * 200_000)
+    with pytest.raises(DataError, match=r"votes\.csv, line 2: not readable as csv"):
+        read_records(file)
 
 
 def test_a_label_that_the_layout_lacks_is_named():

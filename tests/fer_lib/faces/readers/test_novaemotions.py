@@ -118,9 +118,9 @@ def test_damaged_pictures_and_paths_that_leave_the_folder(tmp_path, folder):
     with pytest.raises(DataError, match=r"a/1\.png: not a readable picture"):
         read_novaemotions(write(folder, rows, pictures=1), SIZE)
     Image.new("L", (SIZE, SIZE)).save(tmp_path / "outside.png")
-    with pytest.raises(DataError, match=r"outside\.png: a link that leaves"):
+    with pytest.raises(DataError, match=r"outside\.png: a path that leaves"):
         read_novaemotions(write(folder, [*ROWS, "../outside.png,p1,9,0,0"]), SIZE)
-    with pytest.raises(DataError, match=r"outside\.png: a link that leaves"):
+    with pytest.raises(DataError, match=r"outside\.png: a path that leaves"):
         read_novaemotions(write(folder, [*ROWS, f"{tmp_path}/outside.png,p1,9,0,0"]), SIZE)
     (folder / "4.png").symlink_to(tmp_path / "outside.png")
     with pytest.raises(DataError, match=r"4\.png: a link that leaves"):
