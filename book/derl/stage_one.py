@@ -179,7 +179,7 @@ def train_generator(
     if learner.gan_curve.divergence is not None:
         raise ParameterError(_divergence(learner.gan_curve, recipe))
     if recipe.ema:
-        generator.load_state_dict(learner.averaging.averaged.module.state_dict())
+        generator.load_state_dict(learner.averaging.averaged.state_dict())
     for network in (generator, discriminator):
         # Contiguous, so that the network in memory and the one read back from a file add up in the same
         # order.

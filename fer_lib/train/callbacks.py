@@ -4,11 +4,12 @@ Training pictures that are small at first and grow: early epochs cost less. And 
 """
 
 import math
+from copy import deepcopy
 
 import torch
 from fastai.callback.core import Callback
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ferbook.errors import ParameterError
 from ferbook.steps import Advance
@@ -32,21 +33,25 @@ class Averaging(Callback):
 
     def before_fit(self) -> None:
         self.trained: nn.Module = self.learn.model
+        self.averaged = deepcopy(self.trained)
         self.updates = 0
-        self.averaged = AveragedModel(self.trained, multi_avg_fn=self._average, use_buffers=True)
+        # Looked up once: in each step it would take longer than the averaging.
+        pairs = zip(self._tensors(self.averaged), self._tensors(self.trained), strict=True)
+        self.tensors = [(average, value) for average, value in pairs if value.is_floating_point()]
 
-    def _average(self, averages: list[torch.Tensor], values: list[torch.Tensor], _: torch.Tensor) -> None:
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        get_ema_multi_avg_fn(decay)(averages, values, self.updates)
+    @staticmethod
+    def _tensors(model: nn.Module) -> list[torch.Tensor]:
+        return [tensor.detach() for tensor in (*model.parameters(), *model.buffers())]
 
     def after_batch(self) -> None:
         if self.training:
-            self.averaged.update_parameters(self.trained)
+            decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.updates else 0.0
+            averages, values = (list(tensors) for tensors in zip(*self.tensors, strict=True))
+            get_ema_multi_avg_fn(decay)(averages, values, self.updates)
             self.updates += 1
 
     def before_validate(self) -> None:
-        self.learn.model = self.averaged.module
-        self.learn.model.eval()
+        self.learn.model = self.averaged.eval()
 
     def after_epoch(self) -> None:
         self.learn.model = self.trained

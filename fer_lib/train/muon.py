@@ -36,7 +36,9 @@ class Muon(torch.optim.SGD):
     ``DECAY``. It computes in bfloat16; on a CPU that is slower in bfloat16 here in float32, since where
     bfloat16 is emulated a step would take longer than all other work of the training. All other weights (the
     first convolution of grey pictures, normalisations, dense layers) take the step of ``torch.optim.SGD``,
-    whose arguments these are. Rate and momentum are those of the first parameter group.
+    whose arguments these are. Rate and momentum are those of the first parameter group. On a GPU the
+    orthogonal steps are recorded once and played from then on, since Python orders their hundreds of
+    operations more slowly than they are done.
 
     Raises ParameterError where no convolution has more than one input map.
     """
@@ -49,25 +51,50 @@ class Muon(torch.optim.SGD):
             raise ParameterError(
                 "muon acts on convolutions between maps, and this network has none; take sgd"
             )
-        # Copies, since weights that lie channels last are no matrix in memory.
-        self._matrices = [(each, nn.Parameter(each.detach().flatten(1).clone())) for each in filters]
-        self._orthogonal = torch.optim.Muon([each for _, each in self._matrices], weight_decay=DECAY)
+        # The step of each as a matrix: weights that lie channels last are none in memory.
+        self._steps = [(each, nn.Parameter(torch.zeros_like(each.flatten(1)))) for each in filters]
+        self._orthogonal = torch.optim.Muon([each for _, each in self._steps], lr=1.0, weight_decay=0.0)
+        self.device = filters[0].device
+        self._recorded: tuple[object, ...] = ()
+        self._recording: torch.cuda.CUDAGraph | None = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """A step of all weights, as of any optimiser of torch; the gradients of the filters are used up."""
         first = self.param_groups[0]
-        self._orthogonal.param_groups[0].update(
-            lr=RATE_SHARE * first["lr"], momentum=first["momentum"], nesterov=first["nesterov"]
-        )
-        moving = [(filters, matrix) for filters, matrix in self._matrices if filters.grad is not None]
+        settings = {"momentum": first["momentum"], "nesterov": first["nesterov"]}
+        self._orthogonal.param_groups[0].update(settings)
+        for filters, matrix in self._steps:
+            if filters.grad is None:
+                matrix.grad = None
+                continue
+            matrix.grad = torch.empty_like(matrix) if matrix.grad is None else matrix.grad
+            matrix.grad.copy_(filters.grad.flatten(1))
+            filters.grad = None
+        moving = [(filters, matrix) for filters, matrix in self._steps if matrix.grad is not None]
+        self._take_steps((*settings.values(), *(matrix.grad.data_ptr() for _, matrix in moving)))
+        rate = RATE_SHARE * first["lr"]
         for filters, matrix in moving:
-            matrix.copy_(filters.flatten(1))
-            matrix.grad, filters.grad = filters.grad.flatten(1), None
-        slower = self._matrices[0][0].device.type == "cpu" and not computes_in_bf16()
-        with OwnFormat() if slower else nullcontext():
-            self._orthogonal.step()
-        for filters, matrix in moving:
-            filters.copy_(matrix.view(filters.shape))
-            matrix.grad = None
+            filters.mul_(1 - rate * DECAY).add_(matrix.view(filters.shape), alpha=rate)
         return super().step(closure)
+
+    def _take_steps(self, settings: tuple[object, ...]) -> None:
+        """Put the orthogonal steps at a rate of 1 into the matrices; what was recorded with other
+        ``settings`` is not played.
+        """
+        if self.device.type == "cuda" and settings == self._recorded:
+            if self._recording is None:
+                self._recording = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self._recording):
+                    self._compute_steps()
+            self._recording.replay()
+        else:
+            self._recorded, self._recording = settings, None
+            slower = self.device.type == "cpu" and not computes_in_bf16()
+            with OwnFormat() if slower else nullcontext():
+                self._compute_steps()
+
+    def _compute_steps(self) -> None:
+        for _, matrix in self._steps:
+            matrix.zero_()
+        self._orthogonal.step()

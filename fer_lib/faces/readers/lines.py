@@ -1,4 +1,4 @@
-"""Text beside pictures: the lines and records of its files, and the words that data sets have for emotions."""
+"""Text beside pictures: lines and records of its files, and the words that data sets have for emotions."""
 
 import csv
 import io

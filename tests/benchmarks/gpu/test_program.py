@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
+import pandas as pd
 import pytest
 import torch
 
@@ -139,19 +140,22 @@ def test_what_is_fast_is_chosen_at_equal_time(program, monkeypatch, tmp_path):
     slow, fast, *others = program.CANDIDATES
     with pytest.raises(FerError, match=f"pace {slow} has to be done first"):
         works[f"candidate {slow}"]()
-    asked = []
+    asked, curve = [], [0.9, 0.1, 0.7, 0.3, 0.9, 0.5, 1.2, 0.8]
 
     def learned(fold, model, classes, recipe, **_):
         asked.append(recipe.epochs)
-        return SimpleNamespace(valid_accuracy=recipe.epochs / 100)
+        return SimpleNamespace(valid_accuracy=recipe.epochs / 100, curve=pd.DataFrame({"seconds": curve}))
 
     for name in ("open_faces", "protocol_of", "fold_faces", "build_network"):
         monkeypatch.setattr(program, name, lambda *_, **__: MagicMock())
     monkeypatch.setattr(program, "train", learned)
     monkeypatch.setattr(program, "SEED_SECONDS", 80)
     monkeypatch.setattr(program, "CANDIDATE_SECONDS", 20)
+    assert works[f"pace {slow}"]()["seconds_per_epoch"] == pytest.approx((0.1 + 0.3 + 0.5 + 0.8) / 4)
+    asked.clear()
     for name, each in ((slow, 2.0), (fast, 0.5)):
-        task.keep("b", f"pace {name}", {"figures": {"seconds_per_epoch": each}}, 1)
+        measured = {"seconds_per_epoch": each, "seconds_besides": 0.0}
+        task.keep("b", f"pace {name}", {"figures": measured}, 1)
         task.keep("b", f"candidate {name}", {"figures": works[f"candidate {name}"]()}, 1)
     assert asked == [10, 40]
     task.keep("b", f"candidate {others[0]}", {"fault": "Diverged: at once"}, 1)

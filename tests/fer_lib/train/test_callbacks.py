@@ -26,7 +26,7 @@ class Witness(Averaging):
             self.states.append(copied(self.trained))
 
     def after_validate(self):
-        self.validated.append((self.learn.model is self.averaged.module, copied(self.learn.model)))
+        self.validated.append((self.learn.model is self.averaged, copied(self.learn.model)))
 
 
 def copied(model):
