@@ -1,9 +1,10 @@
 """What a machine with a GPU is asked, in four parts that end in time and go on where they were.
 
     python benchmarks/gpu/program.py [--parts a b c d] [--device cuda] [--results gpu_results] [--minutes 8]
-    [--toy]
+    [--chapters training transfer] [--toy]
 
-a: all chapters at `smoke`, on the processor and on the GPU of the same machine, and whether they agree;
+a: all chapters at `smoke`, or those that are named, on the processor and on the GPU of the same machine, and
+   whether they agree;
 b: FER2013: the recipes of the populations `CANDIDATES`, each trained alone for `CANDIDATE_SECONDS`; then the
    one that PublicTest prefers for `SEED_SECONDS`, 5 seeds;
 c: the networks of the population `published_96`, ten of them;
@@ -83,11 +84,14 @@ class PartOver(Exception):
 
 @dataclass(frozen=True)
 class GpuTask:
-    """Where everything is asked for, on which ``device``, with the recipe of ``toy`` inputs or not."""
+    """Where everything is asked for, on which ``device``, with the recipe of ``toy`` inputs or not, and the
+    ``chapters`` of part a, none for all.
+    """
 
     results: Path
     device: torch.device
     toy: bool
+    chapters: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -160,11 +164,10 @@ def printed_by(task: GpuTask, *words: str, **variables: str) -> str:
 
 def smoke_steps(task: GpuTask) -> dict[str, Work]:
     """Part a."""
-    chapters = ["faces"] if task.toy else []
     names = {"processor": ("cpu", "gpu-cpu"), "device": (task.device.type, "gpu-device")}
 
     def run(kind: str, name: str) -> dict:
-        arguments = [*chapters, "--profile", "smoke", "--run", name, "-p", f"device={kind}"]
+        arguments = [*task.chapters, "--profile", "smoke", "--run", name, "-p", f"device={kind}"]
         printed_by(task, "-m", "ferbook.cli", "run", *arguments, "-p", "precision=fp32")
         seconds = {result.chapter: result.record()["seconds"] for result in open_run(name).results()}
         return {"run": name, "seconds": seconds}
@@ -356,12 +359,14 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--results", type=Path, default=Path("gpu_results"))
     parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--chapters", nargs="+", default=[])
     parser.add_argument("--toy", action="store_true")
     args = parser.parse_args()
     device = torch.device(args.device)
     try:
         require_gpu(device)
-        task = GpuTask(args.results.resolve(), device, args.toy)
+        chapters = args.chapters or ["faces"] * args.toy
+        task = GpuTask(args.results.resolve(), device, args.toy, tuple(chapters))
         task.results.mkdir(parents=True, exist_ok=True)
         os.environ["FER_RUNS"] = str(task.results / "runs")
         if (GPU_LOAD / COMMIT_FILE).is_file():
