@@ -139,10 +139,10 @@ def _column_count(file: Path, text: str, separator: str) -> int:
         raise DataError(f"{file}: two columns are called {twice!r}; leave one of them")
     success = [place for place, name in enumerate(heading) if name.lower() == "success"]
     for row in rows:
-        for text in (row[place].strip() for place in success if place < len(row)):
-            if not SUCCESS.fullmatch(text):
+        for entry in (row[place].strip() for place in success if place < len(row)):
+            if not SUCCESS.fullmatch(entry):
                 raise DataError(
-                    f"{file}, line {rows.line_num}: success is {text[:40]!r}; expected 1 or 0, true or false"
+                    f"{file}, line {rows.line_num}: success is {entry[:40]!r}; expected 1 or 0, true or false"
                 )
         if any(row[len(heading) :]):
             raise DataError(

@@ -10,6 +10,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -60,7 +61,8 @@ def is_student(name: str) -> bool:
 
 def find_submissions(folder: Path, assignments: list[Assignment]) -> list[Submission]:
     """What lies in the students' folders, one each, as ``<student>/<assignment>.ipynb`` or deeper; without
-    what is for another assignment of the course than these.
+    what is for another assignment of the course than these: a student of whom there is no more has a
+    submission without a file.
 
     Raises DataError where there is no such folder, or it holds no student's.
     """
@@ -71,7 +73,10 @@ def find_submissions(folder: Path, assignments: list[Assignment]) -> list[Submis
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         entries = sorted(folder.iterdir(), key=os.fsencode)
         every = [one for several in pool.map(of_entry, entries) for one in several]
-    submissions = [each for each in every if each.assignment in ("", *names)]
+    submissions = []
+    for student, several in groupby(every, key=lambda each: each.student):
+        own = [each for each in several if each.assignment in ("", *names)]
+        submissions += own or [Submission(student, reason=f"nothing handed in for {', '.join(names)}")]
     if not any(each.file for each in submissions):
         raise DataError(f"{folder}: no student's folder with a notebook for {', '.join(names)} in it")
     return submissions
