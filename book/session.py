@@ -1,6 +1,7 @@
 """An open chapter of this book: the engine's session with face sets, networks and the device they run on."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,18 @@ from ferbook.records import read_json
 from ferbook.store import ChapterResult
 
 
+GPU_WARNINGS = "Attempting to run cuBLAS, but there was no current CUDA context"
+"""What torch says of the first backward pass on a GPU, after which everything is as it should be."""
+
+
+def hush_gpu_training() -> None:
+    """Keep from the page what torch says of trainings on a GPU that are as they should be: the gradients of a
+    recorded pass come from a stream of their own (``train.graphs``).
+    """
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+    warnings.filterwarnings("ignore", GPU_WARNINGS)
+
+
 class FaceSession(ferbook.session.Session):
     """An open chapter about faces. No number is computed here: a result does not go stale with this file."""
 
@@ -36,6 +49,8 @@ class FaceSession(ferbook.session.Session):
         if threads:
             torch.set_num_threads(threads)
         seed_everything(self.params.seed)
+        if self.device.type == "cuda":
+            hush_gpu_training()
         if shell := get_ipython():
             shell.events.register("post_run_cell", _give_memory_back)
         self.note(device=device_name(self.device), threads=torch.get_num_threads())

@@ -1,6 +1,7 @@
 """An open chapter of this book: its device, its faces and the network it looks at."""
 
 import json
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from IPython.core.events import EventManager, available_events
 from book import session
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.faces.chapter import FacesParameters
-from book.session import open_chapter
+from book.session import hush_gpu_training, open_chapter
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
@@ -128,3 +129,14 @@ def test_a_check_trains_in_the_stored_format(tmp_path, monkeypatch):
     stored.write_text(json.dumps({"precision": {"name": "bf16", "channels_last": True, "timings": {}}}))
     monkeypatch.setenv(STORED_VARIABLE, str(stored))
     assert run.precision == Precision("bf16", channels_last=True)
+
+
+def test_of_what_torch_says_on_a_gpu_only_the_harmless_is_kept_from_the_page():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        hush_gpu_training()
+        warnings.warn(
+            "Attempting to run cuBLAS, but there was no current CUDA context! Attempting to set", stacklevel=1
+        )
+        warnings.warn("the GPU is hot", stacklevel=1)
+    assert [str(each.message) for each in told] == ["the GPU is hot"]
