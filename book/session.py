@@ -26,7 +26,6 @@ from ferbook.errors import ChapterError
 from ferbook.records import read_json
 from ferbook.store import ChapterResult
 
-
 GPU_WARNINGS = "Attempting to run cuBLAS, but there was no current CUDA context"
 """What torch says of the first backward pass on a GPU, after which everything is as it should be."""
 
