@@ -19,3 +19,13 @@ def test_what_a_page_cites_is_listed_once_with_its_link(copy):
 def test_a_work_that_is_not_listed_is_named(copy):
     with pytest.raises(BookError, match=r"references.bib: .*absent2000"):
         references_text(["absent2000"])
+
+
+def test_a_list_that_cannot_be_read_is_named(copy):
+    works = copy / "book" / "references.bib"
+    works.write_text(works.read_text() + "@misc{a, title={T\n")
+    with pytest.raises(BookError, match=r"references\.bib: syntax error"):
+        references_text(["pearson1900"])
+    works.unlink()
+    with pytest.raises(BookError, match=r"references\.bib: .*No such file"):
+        references_text(["pearson1900"])
