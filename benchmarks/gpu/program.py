@@ -50,7 +50,7 @@ from ferbook.owner import now
 from ferbook.store import open_run, write_json
 from pack import COMMIT_FILE, GPU_LOAD, unpack_fer2013
 
-CANDIDATES = ("gpu_large", "gpu_largest", "gpu_large_wide", "gpu_large_residual", "gpu_large_sgd")
+CANDIDATES = ("gpu_large_sgd", "gpu_rate_0.1", "gpu_rate_0.05", "gpu_rate_residual", "gpu_rate_muon")
 """Populations whose recipes part b tries, but for the number of epochs."""
 
 CANDIDATE_SECONDS = 30
