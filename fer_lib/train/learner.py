@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets.build import NETWORKS
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import face_loaders
@@ -167,8 +168,8 @@ def face_learner(
         "adamw": torch.optim.AdamW,
     }[recipe.optimiser]
     callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
-    if loaders.device.type == "cuda":
-        callbacks.append(Graphs())
+    if loaders.device.type == "cuda" and type(model) in NETWORKS.values():
+        callbacks.append(Graphs())  # of any other network nobody knows whether it can be recorded
     return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
 
 

@@ -8,7 +8,8 @@ import torch
 from fer_lib.faces.faceset import EMOTIONS
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
-from fer_lib.nets.build import build_network
+from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.train.batches import Batches
 from fer_lib.train.graphs import Graphs
 from fer_lib.train.learner import Diverged, face_learner, fit
 from fer_lib.train.recipe import TrainingRecipe
@@ -108,3 +109,25 @@ def test_an_interrupted_training_leaves_the_network_as_it_computes_ever(
     with pytest.raises(KeyboardInterrupt):
         fit(learner, RECIPE)
     assert "forward" not in learner.model.__dict__
+
+
+def test_on_a_gpu_the_networks_of_the_suite_are_recorded_and_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device is named only: nothing is computed."""
+
+    class Own(NETWORKS["vgg"]):
+        pass
+
+    def callbacks_of(network: type) -> list[str]:
+        model = network(len(EMOTIONS), 24, dropout=0.2, widths=(8, 8, 8, 8))
+        monkeypatch.setattr(model, "to", lambda *_, **__: model)
+        learner = face_learner(faces, model, EMOTIONS, RECIPE, device="cuda")
+        return [type(each).__name__ for each in learner.cbs]
+
+    faces = open_faces(FaceRequest("lab", 6, 24)).labelled()
+    monkeypatch.setattr(Batches, "to", lambda batches, device: setattr(batches, "device", device))
+    monkeypatch.setattr("fer_lib.train.learner._check_fit", lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert "Graphs" in callbacks_of(NETWORKS["vgg"])
+    assert "Graphs" not in callbacks_of(Own)
