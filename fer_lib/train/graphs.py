@@ -17,7 +17,7 @@ class Graphs(Callback):
     a validation, and a loss that looks into the network are computed as without it.
     """
 
-    order = MixUp.order + 5  # the batch is as the network will take it, and in autocast
+    order = MixUp.order + 5  # the batch is as the network will take it
 
     def __init__(self) -> None:
         super().__init__()
