@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ferbook.environment import (
 )
 from ferbook.errors import FerError, RunStoreError, first_fault
 from ferbook.estimate import Estimate
+from ferbook.inputs import code_inputs
 from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,
@@ -212,7 +214,9 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
     if faults := result.faults() or faults_of_notebook(result.notebook):
         return row("failed: the stored result cannot be trusted", faults)
     memo = run.work / "checked" / f"{chapter.name}.json"
+    packages = {name: version(name) for name in suite().packages}
     key = {"result": result.checksum(), "finished": result.done()["finished"]}
+    key |= {"now": code_inputs(chapter), "packages": packages}
     earlier: dict = {}
     with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
         earlier = read_json(memo)
@@ -234,6 +238,7 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
         return row("failed: it cannot be executed again here", [text])
     faults, exact = _execute_again(chapter, result, run, parameters)
     if faults:
+        memo.unlink(missing_ok=True)
         return row("failed: executed again, it differs", faults, executed=True)
     write_json(memo, {"key": key, "when": now()})
     figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))

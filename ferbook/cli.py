@@ -219,6 +219,9 @@ def sweep(
         typer.Option(help="slurm, or the folder of a profile of Snakemake; this machine if not said."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="However many runs it takes.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Make runs again that have other parameters by now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a chapter with each combination of values, and show what the runs found side by side.
@@ -229,7 +232,8 @@ def sweep(
     from ferbook.points import MOST_RUNS
     from ferbook.progress import watch_jobs
     from ferbook.request import line_overrides
-    from ferbook.sweep import homes_of, jobs_of, new_sweep, places, run_sweep
+    from ferbook.run import require_same
+    from ferbook.sweep import ADVICE, homes_of, jobs_of, new_sweep, places, run_sweep
     from ferbook.text import bounds_text
 
     overrides = line_overrides(param or [], file, overrides or {})
@@ -239,6 +243,8 @@ def sweep(
         now = places(own, own.points)
         for place in now:
             suite().check(place.parameters)
+            if not update:
+                require_same(place.run, place.parameters, ADVICE)
         work = jobs_of(own, now, homes_of(own, now))
         fresh = sum(not place.fault for place in now)
         console.print(f"sweep {own.name!r}: {len(now)} runs, {fresh} up to date; to be executed:")
@@ -246,7 +252,7 @@ def sweep(
             console.print(f"  {each.name}: {sum(one is each for _, one in work)} times")
         return
     try:
-        failures = run_sweep(own, cores=cores, executor=executor, watch=watch_jobs)
+        failures = run_sweep(own, cores=cores, executor=executor, update=update, watch=watch_jobs)
     except KeyboardInterrupt:
         errors.print("ferbook: stopped; the same command goes on where it was")
         raise typer.Exit(130) from None

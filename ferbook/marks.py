@@ -7,8 +7,9 @@ import math
 import re
 import xml.etree.ElementTree as tree
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from ferbook.text import MINUS
@@ -58,26 +59,49 @@ class _Scale:
     label: str = ""
     numbers: tuple[float, ...] = ()
 
-    @property
+    @cached_property
+    def measures(self) -> bool:
+        """Whether numbers stand on it, not names."""
+        return all(_NUMBER.fullmatch(name) for _, name in self.places)
+
+    @cached_property
     def line(self) -> tuple[float, float] | None:
-        """Place of 0, and points for each unit; None where names stand, or the steps are not even."""
-        if len(self.places) < 2 or not all(_NUMBER.fullmatch(name) for _, name in self.places):
+        """Place of 0, and points for each unit; None where names stand, or the steps are not even. Two
+        numbers are even in any case: where one is ten times the other, the axis is taken for logarithmic.
+        """
+        values = [_value(name) for _, name in self.places] if self.measures else []
+        if len(values) == 2 and min(values) > 0 and max(values) >= 10 * min(values):
             return None
-        (first, low), (last, high) = (
-            (place, _value(name)) for place, name in (self.places[0], self.places[-1])
-        )
-        if low == high:
+        return self._even(values)
+
+    @cached_property
+    def decades(self) -> tuple[float, float] | None:
+        """Place of 1, and points for each power of ten; None where the axis is not logarithmic."""
+        values = [_value(name) for _, name in self.places] if self.measures and self.line is None else []
+        return self._even([math.log10(value) for value in values]) if min(values, default=0) > 0 else None
+
+    def _even(self, values: Sequence[float]) -> tuple[float, float] | None:
+        if len(values) < 2 or values[0] == values[-1]:
             return None
-        step = (last - first) / (high - low)
-        even = all(abs(first + step * (_value(name) - low) - place) < 1 for place, name in self.places)
+        first, low = self.places[0][0], values[0]
+        step = (self.places[-1][0] - first) / (values[-1] - low)
+        places = zip(self.places, values, strict=True)
+        even = all(abs(first + step * (value - low) - place) < 1 for (place, _), value in places)
         return (first - step * low, step) if even else None
 
     def text(self, place: float, room: float) -> str:
-        """The number at a place, of the CSV where one lies there, by a step that ``room`` points can show; or
-        the nearest name.
+        """The number at a place, of the CSV where one lies there, by a step that ``room`` points can show, or
+        of three digits on a logarithmic axis; or the nearest name; nothing where too few numbers stand.
         """
+        if self.decades:
+            zero, step = self.decades
+            value = 10 ** ((place - zero) / step)
+            positive = [number for number in self.numbers if number > 0]
+            near = min(positive, key=lambda number: abs(math.log10(number / value)), default=value)
+            value = near if abs(math.log10(near / value) * step) < _SNAP else value
+            return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f}"
         if self.line is None:
-            return min(self.places, key=lambda each: abs(each[0] - place))[1]
+            return "" if self.measures else min(self.places, key=lambda each: abs(each[0] - place))[1]
         zero, step = self.line
         digits = max(0, math.floor(3 - math.log10(abs(room / step))))
         value, unit = (place - zero) / step, " %" if self.places[0][1].endswith("%") else ""
@@ -291,14 +315,18 @@ def _mark_text(panel: _Panel, place: tuple[float, float], series: str) -> str:
     left, top, right, bottom = panel.frame
     x, y = panel.scales["x"], panel.scales["y"]
     across, down = x.text(place[0], right - left), y.text(place[1], bottom - top)
-    if x.line and y.line:
+    if x.measures and y.measures and across and down:
         subject = ", ".join(filter(None, (panel.title if y.label else "", series)))
         values = f"{x.label or 'across'} {across}; {y.label or panel.title or 'up'} {down}"
         return f"{subject}: {values}{_interval(panel, 'y', place)}" if subject else values
-    way, row, value, label = ("x", down, across, x.label) if x.line else ("y", across, down, y.label)
+    way, row, value, label = (
+        ("x", down, across, x.label) if x.measures and across else ("y", across, down, y.label)
+    )
     measured = ", ".join(dict.fromkeys(filter(None, (panel.title, label))))
+    subject = ", ".join(filter(None, (row, series)))
     return (
-        f"{', '.join(filter(None, (row, series)))}: {value}{_interval(panel, way, place)}"
+        f"{subject}: " * bool(subject)
+        + f"{value}{_interval(panel, way, place)}"
         + f"; {measured}" * bool(measured)
     )
 
@@ -339,7 +367,8 @@ def element_marks(svg: bytes, csv: str = "") -> dict[int, tuple[str, str]]:
         lines = {way: scale.line for way, scale in panel.scales.items() if scale.line}
         where = (f' data-{way}="{zero:.3f} {step:.6g}"' for way, (zero, step) in lines.items())
         additions[order[_ground(panel.group)[0]]] = ("".join(where), "")
-        if lines and all(scale.line or scale.places for scale in panel.scales.values()):
+        scales = panel.scales.values()
+        if any(scale.line or scale.decades for scale in scales) and all(scale.places for scale in scales):
             for element, place in _marks(panel):
                 additions[order[element]] = (
                     _attributes(_mark_text(panel, place, series.get(_look(element), ""))),

@@ -64,6 +64,7 @@ def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
     """
     runs, means = len({row["run"] for row in rows} - {""}), any(row["mean_of"] for row in rows)
     many = means and runs > NAMED_ROWS
+    averaged = {(row["metric"], _label(row["values"], False)) for row in rows if row["mean_of"]}
     lines, singles = [], []
     for row in rows:
         setting, seed, mean_of = _label(row["values"], False), _label(row["values"], True), row["mean_of"]
@@ -74,7 +75,8 @@ def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
             dot |= {"group": setting, "label": f"mean of {mean_of} seeds" if mean_of else seed}
         else:
             dot["label"] = ", ".join(filter(None, (setting, seed)))
-        (singles if many and not mean_of else lines).append(dot)
+        below_mean = many and not mean_of and (row["metric"], setting) in averaged
+        (singles if below_mean else lines).append(dot)
     dots = pd.DataFrame(lines).drop(columns="value", errors="ignore")
     if "group" in dots:
         dots = dots.sort_values(["panel", "group"], kind="stable", key=lambda column: pd.factorize(column)[0])

@@ -110,17 +110,18 @@ def print_book(folder: Path) -> Path:
     log = paths.build_folder() / "pdf.log"
     try:
         source.write_text(one_page(folder), encoding="utf-8")
-        target.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as profile:
+            printed = Path(profile) / "book.pdf"
             command = [
                 *(chromium(), "--headless=new", "--disable-gpu", f"--user-data-dir={profile}"),
                 *(["--no-sandbox"] if os.geteuid() == 0 else []),  # which it refuses to root
                 *("--no-pdf-header-footer", "--generate-pdf-document-outline"),
-                *(f"--print-to-pdf={target}", source.as_uri()),
+                *(f"--print-to-pdf={printed}", source.as_uri()),
             ]
             printed_by_failure(command, log, os.environ)
+            if not printed.is_file():
+                raise ChapterError(f"Chromium printed nothing; log: {log}")
+            shutil.move(printed, target)
     finally:
         source.unlink(missing_ok=True)
-    if not target.is_file():
-        raise ChapterError(f"Chromium printed nothing; log: {log}")
     return target

@@ -1,7 +1,7 @@
 """What a sweep varies: ranges and lists of values, and each combination of them as a request."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -122,4 +122,13 @@ def points_of(
         raise ParameterError(f"{count:,} runs are more than {most}; --yes makes them all")
     fixed = {name: values.get(name, [text])[0] for name, text in choices.items() if name not in varied}
     combinations = (dict(zip(varied, some, strict=True)) for some in product(*varied.values()))
-    return Request(profile, fixed), [Point(own, Request(profile, fixed | own)) for own in combinations]
+    return Request(profile, fixed), [point_of(profile, [*choices], fixed, own) for own in combinations]
+
+
+def point_of(
+    profile: str, names: Sequence[str], fixed: Mapping[str, object], own: Mapping[str, object]
+) -> Point:
+    """The run with its ``own`` values beside the ``fixed`` ones, in the order of ``names``: of two that
+    concern one parameter the later wins.
+    """
+    return Point(own, Request(profile, {name: own[name] if name in own else fixed[name] for name in names}))

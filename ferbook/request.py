@@ -63,14 +63,29 @@ class Request:
         Other parameters make another run, so trying a value never touches the runs one has.
         """
         first = suite().named_by
-        words = [str(self.overrides[name]) for name in first if name in self.overrides]
+        values = {name: _plain(value) for name, value in sorted(self.overrides.items())}
+        words = [values[name] for name in first if name in values]
         words.append(self.profile)
-        words += [f"{name}-{value}" for name, value in sorted(self.overrides.items()) if name not in first]
+        words += [f"{name}-{value}" for name, value in values.items() if name not in first]
         name = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-")
         if len(name) > LONGEST_NAME:
-            digest = hashlib.sha256(repr(sorted(self.overrides.items())).encode()).hexdigest()
+            digest = hashlib.sha256(repr([*values.items()]).encode()).hexdigest()
             name = f"{name[:LONGEST_NAME]}-{digest[:8]}"
         return name
+
+
+def _plain(value: object) -> str:
+    """A value as names of runs have it, the same for a text of the command line and what it means there."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_plain, value))
+    text = str(value)
+    if text.casefold() in ("true", "false"):
+        return text.casefold()
+    with suppress(ValueError):
+        return text if "_" in text else str(int(text))
+    with suppress(ValueError):
+        return str(float(text)).removesuffix(".0")
+    return text
 
 
 def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:

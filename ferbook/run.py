@@ -190,6 +190,15 @@ def require_run(run: Run) -> None:
         )
 
 
+def require_same(run: Run, parameters: Mapping[str, Parameters], advice: str) -> None:
+    """Raise RunStoreError, ending in ``advice``, where ``run`` has results by other parameters."""
+    if not run.exists():
+        return
+    changes = differences(run.record()["request"]["parameters"], parameters)
+    if changes and run.results():
+        raise RunStoreError(f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
+
+
 def open_for(
     run: Run,
     request: Request,
@@ -207,15 +216,10 @@ def open_for(
             file.unlink()
     if replace:
         _empty(run)
-    elif run.exists() and not update:
+    elif not update:
         # Not before the run is ours: while we waited, its holder may have given it other parameters.
-        changes = differences(run.record()["request"]["parameters"], parameters)
-        if changes and run.results():
-            raise RunStoreError(
-                f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); "
-                "--update runs again what these change, --replace starts the run anew, --run NAME makes "
-                "another"
-            )
+        advice = "--update runs again what these change, --replace starts the run anew, --run NAME makes"
+        require_same(run, parameters, f"{advice} another")
     for chapter in chapters:
         run.result(chapter.name).recover()
     write_record(run, request, parameters)

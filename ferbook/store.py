@@ -224,6 +224,7 @@ class ChapterResult:
         """
         other.require_whole()
         if self.done() == other.done() and not self.faults():
+            shutil.rmtree(self.failed_folder, ignore_errors=True)  # of a later attempt, by other code
             return
         copy = self.folder.with_name(f".{self.chapter}.copy")
         remove(copy)
@@ -353,11 +354,13 @@ def all_runs() -> list[Run]:
     return [Run(f.parent.name, f.parent) for f in records if f.is_file() and _NAME.fullmatch(f.parent.name)]
 
 
-def exclusive(run: Run, wait: bool = False) -> AbstractContextManager[None]:
-    """Hold the run for this process. Raises RunStoreError naming the holder where another living process has
-    it and ``wait`` is false.
+def exclusive(
+    run: Run, wait: bool = False, advice: str = "wait for it, pass --wait, or choose another --run NAME"
+) -> AbstractContextManager[None]:
+    """Hold the run for this process. Raises RunStoreError naming the holder, with ``advice``, where another
+    living process has it and ``wait`` is false.
     """
-    busy = f"run {run.name!r} is in use by {{}}; wait for it, pass --wait, or choose another --run NAME"
+    busy = f"run {run.name!r} is in use by {{}}; {advice}"
     return held(run.work / "lock", None if wait else busy)
 
 

@@ -25,14 +25,17 @@ from ferbook.inputs import chapter_inputs, code_inputs
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import held, now
 from ferbook.parameters import Parameters
-from ferbook.points import Point, points_of
+from ferbook.points import Point, point_of, points_of
 from ferbook.request import Request
-from ferbook.run import chapter_failure, chapter_job, open_for, require_run, write_record
+from ferbook.run import chapter_failure, chapter_job, open_for, require_run, require_same, write_record
 from ferbook.schedule import QueueJob, cluster_messages, profile_of, start_jobs, stop_jobs
 from ferbook.state import states
 from ferbook.store import SWEEPS, Run, exclusive, open_run
 
 SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ADVICE = "--update makes it again as it is asked for now, another value of what varies leaves it alone"
+"""What to do about a run of a sweep that has other parameters."""
+
 FILES_BESIDE = 200
 """Files that this process has open beside the locks of the runs."""
 
@@ -76,21 +79,22 @@ class Sweep:
         file = self.folder / "sweep.yaml"
         if not file.exists():
             return self
-        content, own = plain_values(read_yaml(file, RunStoreError)), self._content(self.points)
+        own = self._content(self.points)
         try:
+            content = plain_values(read_yaml(file, RunStoreError))
             differs = [name for name in ("chapter", "profile", "fixed") if content[name] != own[name]]
             differs += ["what varies"] * any(
                 each.keys() != own["points"][0].keys() for each in content["points"]
             )
             earlier = [each for each in content["points"] if each not in own["points"]]
-        except (AttributeError, KeyError, TypeError) as fault:
+        except (AttributeError, KeyError, TypeError, ValueError) as fault:
             raise RunStoreError(f"{file}: not the record of a sweep; remove it") from fault
         if differs:
             raise RunStoreError(
                 f"the sweep {self.name!r} exists with another {', '.join(differs)}; choose another --name"
             )
-        fixed = self.base.overrides
-        points = [Point(values, Request(self.base.profile, fixed | values)) for values in earlier]
+        profile, fixed, names = self.base.profile, self.base.overrides, [*self.points[0].request.overrides]
+        points = [point_of(profile, names, fixed, values) for values in earlier]
         return Sweep(self.name, self.chapter, self.base, (*self.points, *points))
 
     def write_record(self) -> None:
@@ -204,9 +208,11 @@ def run_sweep(
     *,
     cores: int | None = None,
     executor: str | None = None,
+    update: bool = False,
     watch: Callable[[Path, Sequence[QueueJob], subprocess.Popen], None],
 ) -> dict[str, str]:
-    """Bring the runs of ``sweep`` up to date; run -> why it is not, of those that failed.
+    """Bring the runs of ``sweep`` up to date; run -> why it is not, of those that failed. Those that have
+    other parameters than is asked for, since a default was changed, are refused but with ``update``.
 
     Raises ParameterError, BookError, RunStoreError, MissingError, and what the book's own check refuses,
     before anything executes.
@@ -225,9 +231,14 @@ def run_sweep(
             suite().check(place.parameters)
         _allow_files(len(selection) + FILES_BESIDE)
         for place in selection:
-            stack.enter_context(exclusive(place.run))
-            open_for(place.run, place.request, closure, place.parameters)
-        sweep.with_earlier().write_record()
+            stack.enter_context(exclusive(place.run, advice="wait for it, and call again"))
+        new = [place.run for place in selection if not place.run.exists()]
+        whole = sweep.with_earlier()
+        for place in selection:
+            if not update:
+                require_same(place.run, place.parameters, ADVICE)
+        for place in selection:
+            open_for(place.run, place.request, closure, place.parameters, update=True)
         homes = homes_of(sweep, selection)
         for place, home in zip(selection, homes, strict=True):
             if home[sweep.chapter.name] != place.run.name:
@@ -235,13 +246,19 @@ def run_sweep(
                     place.run.result(chapter.name).take(open_run(home[chapter.name]).result(chapter.name))
                 write_record(place.run, place.request, place.parameters)
         work = jobs_of(sweep, selection, homes)
+        try:
+            suite().prepare([place.parameters[chapter.name] for place, chapter in work])
+        except BaseException:
+            for run in new:  # what was refused is no run
+                run.record_file.unlink(missing_ok=True)
+            raise
+        whole.write_record()
         if not work:
             return {}
-        suite().prepare([place.parameters[chapter.name] for place, chapter in work])
-        new, by_run = {(chapter.name, place.run.name) for place, chapter in work}, {}
+        making, by_run = {(chapter.name, place.run.name) for place, chapter in work}, {}
         for place, home in zip(selection, homes, strict=True):
             by_run[place.run.name] = home
-        jobs = [_job(place, chapter, by_run[place.run.name], new) for place, chapter in work]
+        jobs = [_job(place, chapter, by_run[place.run.name], making) for place, chapter in work]
         since = now()
         (sweep.board / "snakemake.log").unlink(missing_ok=True)
         process = start_jobs(
@@ -262,27 +279,32 @@ def run_sweep(
         finally:
             for place in selection:
                 write_record(place.run, place.request, place.parameters)
-        return _faults(sweep, {place.run.name for place, _ in work}, since)
+        return _faults(sweep, work, since)
 
 
-def _job(place: SweepPlace, chapter: Chapter, home: Mapping[str, str], new: set[tuple[str, str]]) -> QueueJob:
+def _job(
+    place: SweepPlace, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]
+) -> QueueJob:
     before = [other.name for other in with_upstream(chapter.upstream)] if chapter.upstream else []
     shared = {name: home[name] for name in before if home[name] != place.run.name}
-    needs = {name: home[name] for name in chapter.upstream if (name, home[name]) in new}
+    needs = {name: home[name] for name in chapter.upstream if (name, home[name]) in making}
     return chapter_job(place.run, chapter, place.inputs[chapter.name] | {"shared": shared}, needs)
 
 
-def _faults(sweep: Sweep, names: set[str], since: str) -> dict[str, str]:
-    """Run -> why it is not up to date, of those in ``names`` that are not."""
+def _faults(sweep: Sweep, work: Sequence[tuple[SweepPlace, Chapter]], since: str) -> dict[str, str]:
+    """Run -> why it is not up to date, of those with something to execute in ``work`` that are not."""
+    executed: dict[str, list[Chapter]] = {}
+    for place, chapter in work:
+        executed.setdefault(place.run.name, []).append(chapter)
     messages = cluster_messages((sweep.board / "snakemake.log").read_text(encoding="utf-8", errors="replace"))
     faults = {}
     for place in places(sweep, sweep.points):
         name, board = place.run.name, sweep.board
-        if place.fault and name in names:
+        if place.fault and name in executed:
             own = [
                 messages[chapter.name, name] for chapter in sweep.closure if (chapter.name, name) in messages
             ]
-            fault = chapter_failure(board, place.run, sweep.closure, since)
+            fault = chapter_failure(board, place.run, executed[name], since)
             faults[name] = "; ".join([str(fault)] * bool(fault) + own) or f"not made ({place.fault})"
     return faults
 

@@ -31,7 +31,7 @@ from ferbook.course.sandbox import TRUST
 from ferbook.course.source import HIDDEN, MOST_VARIANTS, Assignment, is_check
 from ferbook.course.submission import is_student
 from ferbook.course.worker import decode
-from ferbook.errors import BookError, FerError, MissingError, ParameterError
+from ferbook.errors import BookError, DataError, FerError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
 from ferbook.owner import end_with_parent
 
@@ -44,10 +44,17 @@ def course_folder(place: Path | None) -> Path:
     return (place or paths.root() / "_course").resolve()
 
 
-def read_secret(course: Path) -> bytes:
-    """The course's secret, which decides who has which variant; made where there is none yet."""
+def read_secret(course: Path, made: bool = False) -> bytes:
+    """The course's secret, which decides who has which variant; made where there is none yet. Raises
+    DataError where it is ``made`` and not there: another would give everybody another variant.
+    """
     file = course / "secret"
     if not file.is_file():
+        if made:
+            raise DataError(
+                f"{file}: not found, and {course / 'judge'} was built with it; put it back, or remove "
+                f"{course} and hand out anew: with another secret students have other variants"
+            )
         course.mkdir(parents=True, exist_ok=True)
         course.chmod(0o700)
         write_atomically(file, secrets.token_hex(32) + "\n")
@@ -192,7 +199,7 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
     """Build the assignments of those names, all where none is named, into the folder ``course``; what is
     up to date stays. Returns a line for each.
     """
-    secret = read_secret(course)
+    secret = read_secret(course, made=(course / "judge").is_dir())
     lines = []
     for assignment in source.assignments(names):
         bundle = course / "judge" / assignment.name

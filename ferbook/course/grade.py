@@ -55,7 +55,7 @@ def grade(
             f"{course}: not built: {', '.join(absent)}; "
             f"`ferbook course build {' '.join(absent)} --course {course}`"
         )
-    secret = read_secret(course)
+    secret = read_secret(course, made=True)
     submissions = find_submissions(folder, catalogue)
     points_by_hand = partial(_graded_by_hand, out / "by_hand.csv", _points_of(bundles))
     points_by_hand()  # raises before anything is judged
@@ -69,7 +69,8 @@ def grade(
             tell(f"{number}/{len(todo)} {each.student} {each.assignment}: {points:g} {each.reason}".rstrip())
     by_hand = points_by_hand()  # whoever graded meanwhile loses nothing
     _add_answers(by_hand, submissions)
-    write_atomically(out / "by_hand.csv", _csv(list(by_hand.values()), BY_HAND))
+    columns = dict.fromkeys((*BY_HAND, *(name for row in by_hand.values() for name in row)))
+    write_atomically(out / "by_hand.csv", _csv(list(by_hand.values()), [*columns]))
     _report(submissions, by_hand, out, isolation, {each.name: each for each in catalogue})
     return submissions
 
@@ -81,7 +82,9 @@ def _judged(
     try:
         _judge(submission, bundles[submission.assignment], secret, isolation, out)
     except Exception as fault:  # whatever one submission raises is its row
-        last = (getattr(fault, "stderr", None) or str(fault)).strip().splitlines()[-1:] or [""]
+        told = getattr(fault, "stderr", None) or str(fault)
+        told = told.decode(errors="replace") if isinstance(told, bytes) else told  # of one that ran too long
+        last = told.strip().splitlines()[-1:] or [""]
         submission.reason = f"the judge failed ({type(fault).__name__}): {shown(as_text(last[0][:300]))}"
     return submission
 
@@ -190,7 +193,8 @@ def _graded_by_hand(file: Path, points: dict[tuple[str, str], float]) -> dict[tu
                 "commas in quotes"
             )
         entries = dict(zip(heading, map(_bare, cells), strict=True))
-        row = {name: entries[name].strip() if name != "comment" else entries[name] for name in BY_HAND}
+        bare = {*BY_HAND} - {"comment"}  # other columns are the teacher's own
+        row = {name: entry.strip() if name in bare else entry for name, entry in entries.items()}
         most = points.get((row["assignment"], row["question"]))
         if most is not None:
             row["of"] = f"{most:g}"

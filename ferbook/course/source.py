@@ -122,8 +122,9 @@ class Assignment:
         if not checks:
             raise BookError(f"{self.file}: no cell is marked as a check that points are given for")
         for cell in checks:
-            if not HIDDEN.search(cell.source + "\n"):
-                raise BookError(f"{self.file}: check {name_of(cell)} has no hidden tests")
+            if (count := len(HIDDEN.findall(cell.source + "\n"))) != 1:
+                blocks = f"{count} blocks of hidden tests; put them into one" if count else "no hidden tests"
+                raise BookError(f"{self.file}: check {name_of(cell)} has {blocks}")
         for cell in filter(is_solution, notebook.cells):
             if not SOLUTION.search(cell.source + "\n"):
                 raise BookError(f"{self.file}: solution {name_of(cell)} has no ### BEGIN SOLUTION")

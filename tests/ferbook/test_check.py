@@ -184,6 +184,21 @@ def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, con
     assert row["faults"] == ["it differs"]
 
 
+def test_a_pass_holds_while_code_and_packages_stay_and_until_one_fails(finished, monkeypatch):
+    outcomes = iter([([], 3), (["it differs"], 0), ([], 3), ([], 3)])
+    monkeypatch.setattr(check, "_execute_again", lambda *_: next(outcomes))
+
+    def executed(**changes):
+        (row,) = check_run(finished, ["faces"], **changes)
+        return row["executed"]
+
+    assert executed() and not executed(skip_checked=True)
+    assert executed(), "it fails now"
+    assert executed(skip_checked=True), "and what passed before is no pass"
+    monkeypatch.setattr(check, "version", lambda name: "0.0")
+    assert executed(skip_checked=True)
+
+
 def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):
     write_json(tmp_path / "again" / "record.json", {"figures": {}, "seconds": 1.0})
     (tmp_path / "again" / "faces.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import socket
 import sys
 import tempfile
@@ -476,6 +477,42 @@ def test_what_grading_one_submission_raises_is_its_row(course, dice, tmp_path, m
     assert rows["alan"]["points"] == "6" and (tmp_path / "out" / "feedback" / "ada.html").exists()
 
 
+def test_a_judge_that_runs_too_long_and_says_something_is_its_row(course, dice, tmp_path, monkeypatch):
+    for student in ("ada", "alan"):
+        hand_in(course, dice, tmp_path / "class", student)
+    run, turns = subprocess.run, itertools.count()
+
+    def judge(command, **options):
+        if "ferbook.course.judge" in command and not next(turns):
+            raise subprocess.TimeoutExpired(command, 1, stderr=b"a warning\nof \xff numpy\n")
+        return run(command, **options)
+
+    monkeypatch.setattr(grading.subprocess, "run", judge)
+    grade(tmp_path / "class", course, tmp_path / "out", cores=1, trust=True, **QUIET)
+    rows = rows_of(tmp_path / "out")
+    assert rows["ada"]["reason"].startswith("the judge failed (TimeoutExpired): of ")
+    assert rows["alan"]["points"] == "6"
+
+
+def test_without_its_secret_a_course_is_neither_graded_nor_built(course, dice, tmp_path):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    place = tmp_path / "course"
+    shutil.copytree(course, place)
+    (place / "secret").unlink()
+    with pytest.raises(DataError, match=r"secret: not found, and .*judge was built with it; put it back"):
+        grade(tmp_path / "class", place, tmp_path / "out", trust=True, **QUIET)
+    with pytest.raises(DataError, match="secret: not found"):
+        build_course(["dice"], place, ["ada"])
+    assert not (place / "secret").exists()
+
+
+def test_a_check_with_two_blocks_of_hidden_tests_is_refused(copy):
+    more = "### END HIDDEN TESTS\\n### BEGIN HIDDEN TESTS\\nassert False\\n### END HIDDEN TESTS"
+    twice = edited(copy, "### END HIDDEN TESTS", more)
+    with pytest.raises(BookError, match="2 blocks of hidden tests; put them into one"):
+        twice.notebook.cells.clear()
+
+
 @pytest.mark.defect("C4")
 @pytest.mark.isolation
 @pytest.mark.parametrize(
@@ -649,9 +686,13 @@ def test_points_are_of_what_the_question_has_today_and_more_are_named_and_stay(c
     file.write_text(file.read_text().replace(",5,,", ",5,4,good"))
     graded_of(6)
     assert ",6,4,good" in file.read_text()
+    own = file.read_text().replace("comment", "comment,mine").replace("good", "good,+ see me")
+    file.write_text(own)
+    graded_of(7)
+    assert ",7,4,good,'+ see me" in file.read_text(), "a column of the teacher's own stays"
     with pytest.raises(DataError, match=r"by_hand.csv, line 2: expected points from 0 to 3"):
         graded_of(3)
-    assert ",6,4,good" in file.read_text()
+    assert ",7,4,good" in file.read_text()
 
 
 def test_points_and_comments_are_read_as_they_were_meant_each_time(course, dice, tmp_path):

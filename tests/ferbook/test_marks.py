@@ -115,13 +115,28 @@ def test_a_cell_says_what_is_written_into_it(shown):
     assert re.search(r"<text[^>]*fill: #ffffff[^>]*>100<", markup), "it lies on a dark cell"
 
 
-def test_a_logarithmic_axis_tells_no_numbers(shown):
+@pytest.mark.parametrize("ticks", [[1, 10, 1000], [1, 1000]])
+def test_a_logarithmic_axis_tells_numbers_between_its_own(shown, ticks):
     _, axes = plt.subplots()
-    axes.plot([1, 2, 3], [1, 10, 1000], "o")
+    axes.plot([1, 2, 3], [1, 25, 0.2], "o")
     axes.set_yscale("log")
-    axes.set_yticks([1, 10, 1000], ["1", "10", "1,000"])
+    axes.set(xlabel="epoch", ylabel="seconds", ylim=(0.1, 2000))
+    axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_yticks([], minor=True)
     words = said(shown(plotted(axes)))
-    assert [text.split(": ")[0] for text in words] == ["1", "10", "1,000"], "its labels are names"
+    assert [text.split("; ")[1] for text in words] == ["seconds 1.00", "seconds 25.0", "seconds 0.200"]
+
+
+def test_an_axis_with_one_number_tells_none(shown):
+    _, axes = plt.subplots()
+    axes.plot([1, 2, 3], [1, 25, 100], "o")
+    axes.set_yscale("log")
+    axes.set(xlabel="epoch", ylabel="seconds")
+    axes.set_yticks([1000], ["1,000"])
+    axes.set_yticks([], minor=True)
+    assert [text.split("; ") for text in said(shown(plotted(axes)))] == [
+        ["1.00", "epoch"], ["2.00", "epoch"], ["3.00", "epoch"]
+    ]  # fmt: skip
 
 
 def test_inks_follow_the_page_and_a_panel_says_where_its_numbers_lie(shown):

@@ -76,8 +76,11 @@ def test_where_nothing_is_printed_no_page_is_left_behind(built, monkeypatch, tmp
     failing = tmp_path / "fails"
     failing.write_text("#!/bin/sh\nexit 1\n")
     failing.chmod(0o755)
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build" / "book.pdf").write_text("the earlier one")
     for browser, fault in (("", BookError), (str(failing), ChapterError)):
         monkeypatch.setattr(pdf.shutil, "which", lambda name, found=browser: found)
         with pytest.raises(fault):
             print_book(built)
         assert not list(built.glob(".print*"))
+        assert (tmp_path / "_build" / "book.pdf").read_text() == "the earlier one"

@@ -35,7 +35,11 @@ def test_a_plain_name_reaches_every_chapter_that_has_it_and_a_dotted_one_only_it
         ("laptop", {}, "laptop"),
         ("smoke", {"sides": "8"}, "8-smoke"),
         ("laptop", {"draws": "500"}, "laptop-draws-500"),
-        ("laptop", {"means.draws": "1e3", "seed": 1}, "laptop-means.draws-1e3-seed-1"),
+        ("laptop", {"means.draws": "1e3", "seed": 1}, "laptop-means.draws-1000-seed-1"),
+        ("laptop", {"draws": "5e-1", "wide": "True"}, "laptop-draws-0.5-wide-true"),
+        ("laptop", {"draws": 0.5, "wide": True}, "laptop-draws-0.5-wide-true"),
+        ("laptop", {"draws": [1, 2]}, "laptop-draws-1-2"),
+        ("laptop", {"draws": "1_000"}, "laptop-draws-1-000"),
     ],
 )
 def test_a_run_is_named_after_what_was_asked(monkeypatch, profile, overrides, name):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -142,3 +143,78 @@ def test_asking_what_would_be_done_writes_nothing(work, copy):
     now = places(sweep, sweep.points)
     assert [chapter.name for _, chapter in jobs_of(sweep, now, homes_of(sweep, now))].count("throws") == 1
     assert not (copy / "runs").exists()
+
+
+def test_a_value_for_one_chapter_wins_over_the_one_that_varies_for_all(work):
+    sweep = new_sweep("means", "smoke", {"seed": "0..1", "throws.seed": "7"})
+    run_sweep(sweep, watch=lambda *_: None)
+    longer = new_sweep("means", "smoke", {"seed": "2..3", "throws.seed": "7"}).with_earlier()
+    for each in (sweep, longer):
+        for point in each.points:
+            seeds = [point.request.of_chapter(find_chapter(name)).seed for name in ("throws", "means")]
+            assert seeds == [7, point.values["seed"]]
+    assert len(longer.points) == 4
+
+
+def test_runs_that_have_other_parameters_by_now_are_named_and_made_again_where_asked(work):
+    sweep, _ = ran({"seed": "0..1"}, "throws")
+    record = open_run("smoke-seed-1").record()
+    record["request"]["parameters"]["throws"]["sides"] = 8
+    open_run("smoke-seed-1").write_record(record)
+    with pytest.raises(RunStoreError, match=r"'smoke-seed-1' exists with other parameters .*--update makes"):
+        run_sweep(sweep, watch=lambda *_: None)
+    assert run_sweep(sweep, update=True, watch=lambda *_: None) == {}
+    assert open_run("smoke-seed-1").record()["request"]["parameters"]["throws"]["sides"] == 6
+
+
+def test_what_is_refused_leaves_neither_runs_nor_a_record(work, copy, monkeypatch):
+    ran({"seed": "0..1"}, "throws", "mine")
+    before = (copy / "runs" / "sweeps" / "mine" / "sweep.yaml").read_text()
+
+    def refuse(_):
+        raise RunStoreError("no room")
+
+    monkeypatch.setattr(ferbook_sweep, "suite", lambda: SimpleNamespace(check=lambda _: None, prepare=refuse))
+    with pytest.raises(RunStoreError, match="no room"):
+        ran({"seed": "0..3"}, "throws", "mine")
+    assert [open_run(f"smoke-seed-{n}").exists() for n in range(4)] == [True, True, False, False]
+    assert (copy / "runs" / "sweeps" / "mine" / "sweep.yaml").read_text() == before
+
+
+def test_a_chapter_that_was_never_started_is_not_blamed_for_an_old_log(work):
+    _, broken = work
+    ran({"seed": "0..1"}, "throws")
+    log = open_run("smoke-seed-1").log_file("throws")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    finished_file(new_sweep("means", "smoke", {"seed": "0..1"}).board, "throws", "smoke-seed-1").unlink(
+        missing_ok=True
+    )
+    broken.add("smoke-seed-1")
+    assert ran({"seed": "0..1"})[1] == {"smoke-seed-1": "not made (means: never ran)"}
+
+
+def test_a_record_that_is_damaged_is_named(work):
+    sweep, _ = ran({"seed": "0..1"}, "throws")
+    (sweep.folder / "sweep.yaml").write_text("a: &a [*a]\n")
+    with pytest.raises(RunStoreError, match=r"sweep\.yaml: "):
+        sweep.with_earlier()
+
+
+def test_where_a_setting_has_one_run_of_very_many_the_figure_shows_it(work):
+    _, broken = work
+    broken |= {f"smoke-draws-200-seed-{n}" for n in range(1, 34)}
+    sweep, faults = ran({"seed": "0..33", "draws": "100,200"})
+    rows, absent = keep_outcome(sweep)
+    assert len(faults) == 33 and len(absent) == 33
+    assert (sweep.folder / "figures" / "outcome.svg").exists()
+    assert sum(row["mean_of"] == 34 for row in rows) == 1
+
+
+def test_taking_a_result_that_is_there_takes_back_a_later_failure(work):
+    ran({"seed": "0..1"}, "throws")
+    own, other = (open_run(f"smoke-seed-{n}").result("throws") for n in range(2))
+    own.take(other)
+    own.failed_folder.mkdir()
+    own.take(other)
+    assert not own.failed_folder.exists()
