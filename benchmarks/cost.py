@@ -145,7 +145,7 @@ def main() -> None:
     if args.out:
         table = pd.concat(parts).assign(**about, load=f"{os.getloadavg()[0]:.1f}")
         if args.out.exists():
-            earlier = pd.read_csv(args.out)
+            earlier = pd.read_csv(args.out, keep_default_na=False, na_values=[""])  # `null` is a name
             table = pd.concat([earlier[~earlier["what"].isin(args.what)], table])
         write_atomically(args.out, table.to_csv(index=False, float_format="%.5g"))
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from fer_lib.faces.frames import CLIP_FRAMES
+from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
 from ferbook.request import parse_assignments
 
@@ -51,7 +52,7 @@ def tell_left_out(counts: Mapping[str, int]) -> None:
 def use_data_dir(folder: Path | None) -> None:
     """Let ``--data-dir``, where it is given, stand in the place of FER_DATA."""
     if folder is not None:
-        os.environ["FER_DATA"] = str(folder.expanduser().resolve())
+        os.environ["FER_DATA"] = str(paths.absolute(folder))
 
 
 @data_app.command("list")
@@ -248,7 +249,7 @@ def data_audit(
     from fer_lib.faces.request import FaceRequest
 
     use_data_dir(data_dir)
-    folder = Path(name).expanduser()
+    folder = paths.absolute(name) if name.startswith("~") else Path(name)
     here = (folder / "faces.csv").is_file()
     faces = read_own(folder.resolve(), 96) if here else open_faces(FaceRequest(name))
     pairs, table = audit(faces), faces.table
@@ -498,7 +499,6 @@ def populations_train(
     Several calls side by side share the work. One that fails is named, and the others are trained.
     """
     from book.populations import asked_members
-    from ferbook.errors import FerError
 
     use_data_dir(data_dir)
     if executor:
@@ -523,7 +523,10 @@ def populations_train(
         label = f"{member.population.name} {member.seed}"
         try:
             record = train_member(member, device=device, replace=replace)
-        except FerError as fault:
+        except Exception as fault:
+            # What the machine refuses (memory, room on the disk) is one network's, too.
+            if not (hasattr(fault, "exit_code") or isinstance(fault, OSError | torch.OutOfMemoryError)):
+                raise
             failed = True
             errors.print(f"ferbook: {label}: {fault}")
             continue

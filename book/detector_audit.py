@@ -284,8 +284,17 @@ def _placed(
         frames = _numbers(table["frame"])
         if frames.nunique() > 1:
             order = truth["file"].argsort().to_numpy()
-            places = (frames - min(frames.min(), 1)).map(dict(enumerate(order)))
-            notes.append("no column names the pictures; `frame` is taken as their order by name")
+            first = min(frames.min(), 1)
+            if first == 1 and frames.max() < len(truth):
+                raise DataError(
+                    f"{file}: no column names the pictures, and `frame` goes from {frames.min():g} to "
+                    f"{frames.max():g}: {len(truth):,} pictures may be counted from 0 or from 1; add a "
+                    f"column with names such as {truth['file'].min()}"
+                )
+            places = (frames - first).map(dict(enumerate(order)))
+            notes.append(
+                f"no column names the pictures; `frame`, counted from {first:g}, is taken as their order"
+            )
     if not places.notna().any():
         raise DataError(f"{file}: no column names the pictures; expected names such as {truth['file'].min()}")
     if strange := int(places.isna().sum()):

@@ -123,6 +123,13 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
                 f"kept any more; `ferbook populations train {population}` makes it"
             )
         return [member.trained_network(device) for member in members], detectors
+    if verified in finished:
+        asked = verified.done()["inputs"].get("upstream", {}).get("training")
+        if asked != training.handed_on():
+            raise RunStoreError(
+                f"chapter 'au_verification' of run {run.name!r} asked a network that has been trained anew "
+                f"since; `ferbook run au_verification --run {run.name}` asks the one that is there"
+            )
     model = load_weights(training.folder / "weights").to(device)
     return [TrainedNetwork("this run's", model, training.artefact("lesson", Lesson))], detectors
 

@@ -69,7 +69,7 @@ def _with_options(function: Callable) -> Callable:
         for name, option in additions.items():
             value = values.pop(name)
             if option.variable and value is not None:
-                os.environ[option.variable] = str(Path(value).expanduser().resolve())
+                os.environ[option.variable] = str(paths.absolute(value))
             elif option.sets and value not in (None, False):
                 overrides[option.sets] = value if option.value is None else option.value
         function(**values, **({"overrides": overrides} if "overrides" in signature.parameters else {}))

@@ -96,6 +96,6 @@ def child_environment(**more: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(place for place in search if place)),
         paths.ROOT_VARIABLE: str(paths.root()),
         paths.RUNS_VARIABLE: str(paths.runs_dir()),
-        **{name: str(Path(place).expanduser().resolve()) for name, place in places.items()},
+        **{name: str(paths.absolute(place)) for name, place in places.items()},
         **more,
     }

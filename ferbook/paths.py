@@ -8,6 +8,8 @@ unless ``FERBOOK_ROOT`` names it; where neither leads to one, it is the checkout
 import os
 from pathlib import Path
 
+from ferbook.errors import ParameterError
+
 ENGINE = Path(__file__).resolve().parent
 WORKFLOW = ENGINE / "workflow"  # Snakemake imports from its folder, so no module lies there
 SNAKEFILE = WORKFLOW / "Snakefile"
@@ -15,10 +17,18 @@ ROOT_VARIABLE = "FERBOOK_ROOT"
 RUNS_VARIABLE = "FER_RUNS"
 
 
+def absolute(path: Path | str) -> Path:
+    """The absolute path that a user means; ``~`` is a home. Raises ParameterError where there is none."""
+    try:
+        return Path(path).expanduser().resolve()
+    except RuntimeError as fault:
+        raise ParameterError(f"{path}: there is no such user here, or a circle of links") from fault
+
+
 def from_environment(variable: str, default: Path) -> Path:
     """The absolute path that the environment variable holds, or else ``default``."""
     value = os.environ.get(variable)
-    return Path(value).expanduser().resolve() if value else default
+    return absolute(value) if value else default
 
 
 def root() -> Path:

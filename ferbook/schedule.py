@@ -70,7 +70,7 @@ def profile_of(executor: str) -> Path:
 
     Raises ParameterError where it is neither, MissingError where what it needs is not installed.
     """
-    folder = Path(executor).expanduser().resolve()
+    folder = paths.absolute(executor)
     if not (folder / "config.yaml").is_file():
         names = sorted(file.parent.name for file in paths.WORKFLOW.glob("*/config.yaml"))
         if executor not in names:

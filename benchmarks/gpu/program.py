@@ -3,6 +3,8 @@
     python benchmarks/gpu/program.py [--parts a b c d] [--device cuda] [--results gpu_results] [--minutes 8]
     [--chapters training transfer] [--toy]
 
+With `--toy` the results lie in `gpu_results_toy` where nothing else is said.
+
 a: all chapters at `smoke`, or those that are named, on the processor and on the GPU of the same machine, and
    whether they agree;
 b: FER2013: the recipes of the populations `CANDIDATES`, each trained alone for `CANDIDATE_SECONDS`; then the
@@ -78,8 +80,8 @@ LEAST_MEMORY = 8 * 2**30
 """Bytes: so much the trainings at batches of 128 and 96 pixels take, with room."""
 
 
-class PartOver(Exception):
-    """The minutes of a part are over."""
+class PartOver(BaseException):
+    """The minutes of a part are over: no library is to take it for a fault of its own."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +103,23 @@ class GpuTask:
         """What the steps found so far."""
         return json.loads(self.file.read_text())["rows"] if self.file.exists() else []
 
+    def _about(self, part: str, step: str) -> dict[str, object]:
+        """By what a row is known."""
+        about = {"part": part, "step": step, "device": device_name(self.device), "toy": self.toy}
+        return about | ({"chapters": [*self.chapters]} if part == "a" else {})
+
     def keep(self, part: str, step: str, outcome: Mapping[str, object], seconds: float) -> None:
-        """Put what ``step`` found into the file, in the place of an earlier row."""
-        rows = [row for row in self.rows() if (row["part"], row["step"]) != (part, step)]
-        about = {"device": device_name(self.device), "toy": self.toy, "commit": git_commit(), "when": now()}
-        about |= {"torch": torch.__version__, "seconds": round(seconds, 1)}
-        write_json(self.file, {"rows": [*rows, {"part": part, "step": step, **outcome, **about}]})
+        """Put what ``step`` found into the file, in the place of an earlier row about the same."""
+        about = self._about(part, step)
+        rows = [row for row in self.rows() if not about.items() <= row.items()]
+        made = {"commit": git_commit(), "when": now(), "torch": torch.__version__}
+        made |= {"seconds": round(seconds, 1)}
+        write_json(self.file, {"rows": [*rows, {**about, **outcome, **made}]})
 
     def is_there(self, part: str, step: str) -> bool:
-        """Whether ``step`` was done on this device."""
-        mine = {"part": part, "step": step, "device": device_name(self.device), "toy": self.toy}
-        return any("figures" in row and mine.items() <= row.items() for row in self.rows())
+        """Whether ``step`` was done on this device, of part a for these chapters."""
+        about = self._about(part, step)
+        return any("figures" in row and about.items() <= row.items() for row in self.rows())
 
 
 Work = Callable[[], dict]
@@ -340,8 +348,9 @@ def run_part(task: GpuTask, part: str, seconds: float) -> list[str]:
                 try:
                     outcome = {"figures": work()}
                     left.remove(step)
-                except (FerError, OSError, torch.OutOfMemoryError) as fault:
-                    outcome = {"fault": f"{type(fault).__name__}: {str(fault).splitlines()[0]}"}
+                except Exception as fault:  # whatever a step raises is its row
+                    first = str(fault).splitlines()[:1] or [""]
+                    outcome = {"fault": f"{type(fault).__name__}: {first[0]}"}
                     failures.append(f"{step}: {outcome['fault']}")
                 took = time.perf_counter() - start
                 task.keep(part, step, outcome, took)
@@ -357,7 +366,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=list(PROGRAM), default=list(PROGRAM))
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--results", type=Path, default=Path("gpu_results"))
+    parser.add_argument("--results", type=Path)
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--chapters", nargs="+", default=[])
     parser.add_argument("--toy", action="store_true")
@@ -366,7 +375,8 @@ def main() -> int:
     try:
         require_gpu(device)
         chapters = args.chapters or ["faces"] * args.toy
-        task = GpuTask(args.results.resolve(), device, args.toy, tuple(chapters))
+        results = args.results or Path("gpu_results_toy" if args.toy else "gpu_results")
+        task = GpuTask(results.resolve(), device, args.toy, tuple(chapters))
         task.results.mkdir(parents=True, exist_ok=True)
         os.environ["FER_RUNS"] = str(task.results / "runs")
         if (GPU_LOAD / COMMIT_FILE).is_file():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces.faceset import LABELS, FaceSet
-from fer_lib.faces.registry import EXPORT_NOTE, require_layout, set_name, write_layout
+from fer_lib.faces.registry import EXPORT_NOTE, REGISTRY, require_layout, set_name, write_layout
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import whole_folder
 
@@ -39,6 +39,8 @@ def export_folder(layout: str, data_dir: Path) -> Path:
     Raises ParameterError for an unknown layout, DataError where the folder exists already.
     """
     require_layout(layout)
+    if layout not in REGISTRY:
+        raise ParameterError(f"{layout!r} is a set of yours; its layout is called own")
     folder = data_dir / layout
     if folder.exists() or folder.is_symlink():
         raise DataError(f"{folder}: exists already; name another folder, or move it away")

@@ -100,6 +100,21 @@ def test_openface_2(tmp_path, table, truth):
     assert any("`frame`" in note for note in notes) and any("4 of " in note for note in notes)
 
 
+@pytest.mark.parametrize(("first", "kept", "counted"), [(1, slice(4, None), 1), (0, slice(0, -3), 0)])
+def test_frames_are_counted_from_0_or_from_1(tmp_path, table, truth, first, kept, counted):
+    own = table.drop(columns="input").assign(frame=np.arange(len(truth)) + first)
+    outputs, notes = read(tmp_path, own.iloc[kept], truth)
+    np.testing.assert_allclose(outputs[3].found[kept], table["AU12"].iloc[kept])
+    assert any(f"`frame`, counted from {counted}, is taken" in note for note in notes)
+
+
+@pytest.mark.parametrize(("first", "kept"), [(0, slice(1, None)), (1, slice(0, -1))])
+def test_frames_that_may_be_counted_from_either_are_refused(tmp_path, table, truth, first, kept):
+    own = table.drop(columns="input").assign(frame=np.arange(len(truth)) + first)
+    with pytest.raises(DataError, match=r"may be counted from 0 or from 1; add a column with names such as"):
+        read(tmp_path, own.iloc[kept], truth)
+
+
 def test_libreface_and_openface_3(tmp_path, table, truth):
     own = pd.DataFrame(
         {"au_12_intensity": 5 * table["AU12"], "au_12": table["AU12"] > 0.3, "input": table["input"]}

@@ -91,7 +91,10 @@ def finish(run, chapter, population="", faces=None, **files):
         (staged / "artefacts" / f"{name}.json").write_text(content.model_dump_json())
     if chapter == "training":
         save_weights(network(0), staged / "weights", {"classes": list(EMOTIONS)})
-    run.result(chapter).commit(staged, {"parameters": {"population": population}})
+    inputs = {"parameters": {"population": population}}
+    if chapter == "au_verification" and run.result("training").done():
+        inputs["upstream"] = {"training": run.result("training").handed_on()}
+    run.result(chapter).commit(staged, inputs)
 
 
 @pytest.fixture
@@ -128,6 +131,12 @@ def test_a_run_without_a_network_and_one_of_other_faces_are_refused():
     finish(made, "training", lesson=LESSON, faces="lab/1")
     with pytest.raises(RunStoreError, match="chapter 'training' of run 'a' saw the faces lab/1"):
         networks_of(made, "cpu")
+
+
+def test_detectors_of_a_network_that_was_trained_anew_since_are_not_the_new_ones(run):
+    finish(run, "training", lesson=LESSON.model_copy(update={"seed": 1}))
+    with pytest.raises(RunStoreError, match="trained anew since; `ferbook run au_verification --run a`"):
+        networks_of(run, torch.device("cpu"))
 
 
 def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):

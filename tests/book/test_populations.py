@@ -9,9 +9,10 @@ import signal
 import numpy as np
 import pytest
 import torch
+import typer
 
 from book import population_training, populations, suite
-from book.commands import populations_list
+from book.commands import populations_list, populations_train
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.population_training import train_member
 from book.populations import FAILED, Population
@@ -23,6 +24,7 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, DataError, FerError, ParameterError
 from ferbook.store import DONE
+from synthetic_faces.errors import RenderError
 from synthetic_faces.versions import versioned
 
 TINY = Population(
@@ -189,6 +191,23 @@ def test_a_training_that_diverges_is_counted_and_named(monkeypatch):
     with pytest.raises(DataError, match=r"failed: training diverged.*--replace"):
         train_member(wild.members[0], device="cpu")
     assert TINY.members[0].fault() == "of another recipe" and not TINY.failed()
+
+
+@pytest.mark.parametrize(
+    "fault", [RenderError("a worker ended"), OSError(28, "No space left"), torch.OutOfMemoryError("no room")]
+)
+def test_one_network_that_fails_is_named_and_the_others_are_trained(monkeypatch, capsys, fault):
+    def train(member, **_):
+        if member.seed == 0:
+            raise fault
+        return {"seed": member.seed, "seconds": 1}
+
+    monkeypatch.setattr(populations, "find_population", lambda name: TINY)
+    monkeypatch.setattr(population_training, "train_member", train)
+    with pytest.raises(typer.Exit):
+        populations_train(["tiny"])
+    out, err = capsys.readouterr()
+    assert "tiny 1: 1 s" in out and f"tiny 0: {fault}" in " ".join(err.split())
 
 
 def test_what_is_kept_and_what_is_missing_is_listed(capsys):

@@ -7,8 +7,8 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import socket
+import subprocess
 import sys
 import tempfile
 import time

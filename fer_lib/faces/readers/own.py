@@ -197,8 +197,12 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
 
 
 def _intensity(place: str, unit: str, text: str) -> float:
-    if re.fullmatch(r"(0|0?\.\d{1,20}|0\.|1|1\.0{0,20})?", text):
-        return float(text or "nan")
+    if not text:
+        return float("nan")
+    if re.fullmatch(r"(\d\.?\d{0,20}|\.\d{1,20})(e[+-]?\d{1,3})?", text, re.ASCII | re.IGNORECASE):
+        intensity = float(text)
+        if intensity <= 1:
+            return intensity
     raise DataError(f"{place}: {unit} {text[:20]!r}; expected an intensity from 0 to 1, or nothing")
 
 

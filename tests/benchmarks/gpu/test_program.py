@@ -1,5 +1,7 @@
 """The program for a GPU: why one cannot be used, what an interruption leaves, and all on a processor."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -131,6 +133,39 @@ def test_what_was_found_on_another_device_does_not_count(program, steps, monkeyp
     program.run_part(steps.task, "x", 60)
     monkeypatch.setattr(program, "device_name", lambda _: "A card")
     assert program.run_part(steps.task, "x", 60) == [] and len(steps.begun) == 6
+
+
+def test_a_trial_on_tiny_inputs_leaves_the_rows_of_a_gpu(program, steps, monkeypatch):
+    real = replace(steps.task, toy=False)
+    steps.works["one"] = lambda: {"accuracy": 0.74}
+    program.run_part(real, "x", 60)
+    steps.works["one"] = lambda: {"accuracy": 0.1}
+    program.run_part(steps.task, "x", 60)
+    rows = [row for row in real.rows() if row["step"] == "one"]
+    assert [(row["toy"], row["figures"]["accuracy"]) for row in rows] == [(False, 0.74), (True, 0.1)]
+
+
+def test_part_a_of_other_chapters_is_not_there(program, steps):
+    task = replace(steps.task, chapters=("training",))
+    task.keep("a", "agreement", {"figures": {}}, 1)
+    assert task.is_there("a", "agreement")
+    assert not steps.task.is_there("a", "agreement")
+
+
+def test_whatever_a_step_raises_is_its_row_but_the_end_of_the_time(program, steps):
+    def broken():
+        raise RuntimeError("")
+
+    def deaf():
+        while True:
+            try:
+                time.sleep(60)
+            except Exception:
+                continue
+
+    steps.works |= {"one": broken, "two": deaf}
+    assert program.run_part(steps.task, "x", 0.2) == ["one", "two", "three"]
+    assert steps.task.rows()[0]["fault"] == "RuntimeError: "
 
 
 def test_what_is_fast_is_chosen_at_equal_time(program, monkeypatch, tmp_path):

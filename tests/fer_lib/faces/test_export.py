@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces import registry
-from fer_lib.faces.export import export_faces, leave_out
+from fer_lib.faces.export import export_faces, export_folder, leave_out
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import fer2013
 from ferbook.errors import DataError, ParameterError
@@ -88,3 +88,11 @@ def test_a_sequence_is_left_out_with_the_neutral_picture_that_it_starts_from(fac
     assert len(leave_out(faces, [])) == len(faces)
     with pytest.raises(ParameterError, match="no emotion 'joy'"):
         leave_out(faces, ["joy"])
+
+
+def test_a_set_of_ones_own_is_no_layout(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "faces.csv").write_text("path,subject,emotion\n")
+    with pytest.raises(ParameterError, match="'mine' is a set of yours; its layout is called own"):
+        export_folder("mine", tmp_path / "data")

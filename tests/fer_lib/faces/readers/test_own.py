@@ -6,7 +6,7 @@ from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
-from fer_lib.faces.readers.own import read_own, write_own
+from fer_lib.faces.readers.own import _intensity, read_own, write_own
 from ferbook.errors import DataError
 
 ROWS = [f"p{k}.png,{'ABCD'[k // 3]},{('happy', 'Anger', '')[k % 3]},yes" for k in range(12)]
@@ -196,3 +196,10 @@ def test_what_was_read_is_written_again(folder, tmp_path):
     columns = ["subject", "frame", "emotion", "split", "sequence"]
     assert back.table[columns].equals(faces.table[columns])
     np.testing.assert_array_equal(back.pixels, faces.pixels)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3e-05", 3e-5), ("5E-05", 5e-5), ("1e0", 1.0), (".5", 0.5), ("0.", 0.0)]
+)
+def test_an_intensity_may_be_written_as_programs_do(text, value):
+    assert _intensity("faces.csv, line 2", "AU12", text) == value
