@@ -124,8 +124,8 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
             )
         return [member.trained_network(device) for member in members], detectors
     if verified in finished:
-        asked = verified.done()["inputs"].get("upstream", {}).get("training")
-        if asked != training.handed_on():
+        origin = verified.done()["inputs"].get("upstream", {}).get("training")
+        if origin != training.handed_on():
             raise RunStoreError(
                 f"chapter 'au_verification' of run {run.name!r} asked a network that has been trained anew "
                 f"since; `ferbook run au_verification --run {run.name}` asks the one that is there"

@@ -4,18 +4,22 @@ Two environment variables move them: ``FER_DATA`` (the user's copies of real dat
 (generated and parsed face sets).
 """
 
+import os
 from pathlib import Path
-
-from ferbook.paths import from_environment
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def _place(variable: str, default: str) -> Path:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().resolve() if value else _CHECKOUT / default
+
+
 def data_dir() -> Path:
     """Folder that holds one folder per real data set, in its official layout."""
-    return from_environment("FER_DATA", _CHECKOUT / "data")
+    return _place("FER_DATA", "data")
 
 
 def cache_dir() -> Path:
     """Folder of generated and parsed face sets; deleting it loses time only."""
-    return from_environment("FER_CACHE", _CHECKOUT / ".cache")
+    return _place("FER_CACHE", ".cache")

@@ -112,9 +112,9 @@ class GpuTask:
         """Put what ``step`` found into the file, in the place of an earlier row about the same."""
         about = self._about(part, step)
         rows = [row for row in self.rows() if not about.items() <= row.items()]
-        made = {"commit": git_commit(), "when": now(), "torch": torch.__version__}
-        made |= {"seconds": round(seconds, 1)}
-        write_json(self.file, {"rows": [*rows, {**about, **outcome, **made}]})
+        provenance = {"commit": git_commit(), "when": now(), "torch": torch.__version__}
+        provenance |= {"seconds": round(seconds, 1)}
+        write_json(self.file, {"rows": [*rows, {**about, **outcome, **provenance}]})
 
     def is_there(self, part: str, step: str) -> bool:
         """Whether ``step`` was done on this device, of part a for these chapters."""

@@ -44,13 +44,13 @@ def course_folder(place: Path | None) -> Path:
     return (place or paths.root() / "_course").resolve()
 
 
-def read_secret(course: Path, made: bool = False) -> bytes:
+def read_secret(course: Path, new: bool = True) -> bytes:
     """The course's secret, which decides who has which variant; made where there is none yet. Raises
-    DataError where it is ``made`` and not there: another would give everybody another variant.
+    DataError where it is not there and must not be ``new``: another would give everybody another variant.
     """
     file = course / "secret"
     if not file.is_file():
-        if made:
+        if not new:
             raise DataError(
                 f"{file}: not found, and {course / 'judge'} was built with it; put it back, or remove "
                 f"{course} and hand out anew: with another secret students have other variants"
@@ -199,7 +199,7 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
     """Build the assignments of those names, all where none is named, into the folder ``course``; what is
     up to date stays. Returns a line for each.
     """
-    secret = read_secret(course, made=(course / "judge").is_dir())
+    secret = read_secret(course, new=not (course / "judge").is_dir())
     lines = []
     for assignment in source.assignments(names):
         bundle = course / "judge" / assignment.name

@@ -55,7 +55,7 @@ def grade(
             f"{course}: not built: {', '.join(absent)}; "
             f"`ferbook course build {' '.join(absent)} --course {course}`"
         )
-    secret = read_secret(course, made=True)
+    secret = read_secret(course, new=False)
     submissions = find_submissions(folder, catalogue)
     points_by_hand = partial(_graded_by_hand, out / "by_hand.csv", _points_of(bundles))
     points_by_hand()  # raises before anything is judged
@@ -82,9 +82,11 @@ def _judged(
     try:
         _judge(submission, bundles[submission.assignment], secret, isolation, out)
     except Exception as fault:  # whatever one submission raises is its row
-        told = getattr(fault, "stderr", None) or str(fault)
-        told = told.decode(errors="replace") if isinstance(told, bytes) else told  # of one that ran too long
-        last = told.strip().splitlines()[-1:] or [""]
+        words = getattr(fault, "stderr", None) or str(fault)
+        words = (
+            words.decode(errors="replace") if isinstance(words, bytes) else words
+        )  # of one that ran too long
+        last = words.strip().splitlines()[-1:] or [""]
         submission.reason = f"the judge failed ({type(fault).__name__}): {shown(as_text(last[0][:300]))}"
     return submission
 
