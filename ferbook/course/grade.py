@@ -83,9 +83,8 @@ def _judged(
         _judge(submission, bundles[submission.assignment], secret, isolation, out)
     except Exception as fault:  # whatever one submission raises is its row
         words = getattr(fault, "stderr", None) or str(fault)
-        words = (
-            words.decode(errors="replace") if isinstance(words, bytes) else words
-        )  # of one that ran too long
+        # Bytes, of a judge that ran too long.
+        words = words.decode(errors="replace") if isinstance(words, bytes) else words
         last = words.strip().splitlines()[-1:] or [""]
         submission.reason = f"the judge failed ({type(fault).__name__}): {shown(as_text(last[0][:300]))}"
     return submission
