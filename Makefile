@@ -82,7 +82,7 @@ lint-scripts:
 
 # Workers of one thread each: networks this small gain little from a second thread. Three on two cores, since a worker
 # often waits: for a kernel, a browser, a limit of time.
-test: lint ## formatter, linter, and every test that is not slow
+test: lint ## formatter, linter, and the tests that need neither minutes, a browser nor a cluster
 	$(PYTEST) $(GUARDS) -m "not slow and not browser and not cluster"
 
 test-all: lint ## every test, the slow ones too
