@@ -20,6 +20,9 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layer_view import LayerView, extremum_counts
 from ferbook.text import number_text
 
+FEWEST_IN_MEAN = 5
+"""People of a real set whose mean face is shown: that of fewer is nearly somebody's."""
+GREY = 128
 TILE = 48
 """Largest side of a picture on a sheet, in pixels; larger pictures are averaged down."""
 
@@ -113,8 +116,8 @@ def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
     Filters stand in the order of ``view.ranking``, the strongest first. An opened one shows its top pictures
     with the receptive field framed, their projections, the mean projection, where its extrema lie on the
     mean face, a histogram of its responses, and numbers. Without ``show_faces`` single pictures and what was
-    projected from single pictures are left out. At most ``MOST_BYTES`` bytes where the lowest quality allows
-    it.
+    projected from single pictures are left out, and the mean face of fewer than ``FEWEST_IN_MEAN`` people.
+    At most ``MOST_BYTES`` bytes where the lowest quality allows it.
     """
     counts = extremum_counts(view.responses)
     for quality in QUALITIES:
@@ -126,10 +129,15 @@ def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
 
 def _sheets(view: LayerView, counts: np.ndarray, show_faces: bool, quality: int) -> dict[str, Sheet]:
     """The sheets by the class of the elements that show their tiles."""
+    subjects = view.faces.table["subject"]
+    people = subjects[subjects.ne("")].nunique() + subjects.eq("").sum()
+    average = mean_picture(view.faces)
+    if not show_faces and people < FEWEST_IN_MEAN:
+        average = np.full_like(average, GREY)
     sheets = {
         "mean": sheet_of(_small(grey_levels(mean_projections(view))), quality),
         "heat": sheet_of(_heat_tiles(counts), 100),
-        "average": sheet_of(_small(mean_picture(view.faces)[None]), 80),
+        "average": sheet_of(_small(average[None]), 80),
     }
     if show_faces:
         sheets["face"] = sheet_of(_small(view.faces.gather(np.unique(view.rows))), quality)

@@ -300,14 +300,19 @@ def variant_gains(
     run: FaceSession, networks: Tested, anew: FaceSet | None, classes: tuple[str, ...], **draws
 ) -> dict[str, Estimate]:
     """``GAINS_OF_MANY`` over the tested people and those drawn ``anew``, who are many more: each whose other
-    side answered them too when it was trained. Without them a point can hardly be told from none.
+    side answered them too when it was trained, and of these networks ``networks_compared``. Without them a
+    point can hardly be told from none.
     """
     if anew is None:
         return {}
     members = [m for m in networks_beside(run) if m.population.fresh == run.params.face_requests[1]]
     answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in members}
     answers = {who: np.concatenate(both) for who, both in answers.items() if both[1] is not None}
-    faces = FaceSet.concat(anew.name, [networks.pictures, anew])
+    # Both sets call their people S001 and so on; these are others.
+    table = anew.table.assign(
+        subject="new-" + anew.table["subject"], sequence="new-" + anew.table["sequence"]
+    )
+    faces = FaceSet.concat(anew.name, [networks.pictures, FaceSet(anew.name, anew.pixels, table)])
     own = zip(networks.seeds, networks.models, (answer for _, answer in networks.answers), strict=False)
     answers |= {
         (OWN, seed): np.concatenate([answer, predict(model, anew, device=run.device)])
@@ -316,7 +321,7 @@ def variant_gains(
     table = pd.DataFrame(answers.keys(), columns=["condition", "seed"])
     scored = score_on(faces, classes, table, np.stack([*answers.values()]), ["condition"], **draws)
     gains = comparisons(scored)
-    return {name: gains[name] for name in GAINS_OF_MANY if name in gains}
+    return {name: gains[name] for name in GAINS_OF_MANY if name in gains} | networks_compared(scored)
 
 
 def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from book.transfer.study import TransferStudy
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.stats.contrasts import POINTS
+from fer_lib.stats.contrasts import POINTS, least_of
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
@@ -111,5 +111,5 @@ def factor_metrics(by_network: Mapping[str, pd.DataFrame]) -> dict[str, Estimate
     return {
         "factor_base_accuracy": table.loc[table["direction"].eq("none"), "accuracy"].item(),
         "factor_all_drop": kinds["all"][0],
-        "factor_worst_drop": min(kinds["add"], key=lambda apart: apart.value),
+        "factor_worst_drop": least_of(kinds["add"], of="factors"),
     }

@@ -37,7 +37,7 @@ class ScoreQuestion:
 MAP_QUESTIONS = (
     ScoreQuestion(
         "correctness",
-        "the parts with more of the map cost more of the answer where they are taken from the twin, more so "
+        "parts with more of the map change the answer more where they are taken from the twin, more so "
         "than in any map that knows nothing of the network",
     ),
     ScoreQuestion(

@@ -140,9 +140,13 @@ class Contrasts:
 
     @cached_property
     def draws(self) -> np.ndarray:
-        """(D, C, K): the means in each resample of people; who has none counts as the mean."""
-        table = np.where(np.isfinite(self.table), self.table, self.mean)
-        return resampled_sums(table, PEOPLE_DRAWS, 0) / len(table)
+        """(D, C, K): the means in each resample of people, of those in it who have one; that of all where
+        nobody has.
+        """
+        there = np.isfinite(self.table)
+        number = resampled_sums(there, PEOPLE_DRAWS, 0)
+        total = resampled_sums(np.where(there, self.table, 0), PEOPLE_DRAWS, 0)
+        return np.where(number > 0, total / np.maximum(number, 1), self.mean)
 
     @cached_property
     def intervals(self) -> tuple[np.ndarray, np.ndarray]:

@@ -326,7 +326,7 @@ def _likeness(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
 
 
 def _agreement(energy: np.ndarray, falls: np.ndarray) -> float:
-    """Rank correlation of the energy in each part of a map with how far the answer falls without that part;
+    """Rank correlation of the energy in each part of a map with how far the answer changes without that part;
     0 of a map that is alike everywhere, NaN where too few parts differ.
     """
     mean = np.full(falls.shape, np.nan)

@@ -105,8 +105,8 @@ def cascading_randomisation(
     network. The layers above ``layer`` have no say in its maps, so the cascade begins at the layer's own
     convolution and ends at the first, when nothing learned is left. Weights are drawn from a normal
     distribution with the mean square of the trained ones, biases become 0, and batch normalisation becomes a
-    new one that has seen these pictures. ``draws`` networks are drawn: at one ``seed`` the same for every
-    method.
+    new one that has seen these pictures, at each step. ``draws`` networks are drawn: at one ``seed`` the same
+    for every method.
 
     Compared are the same neurons at the **same place**: a maximum that is looked for anew lies elsewhere, and
     the maps would then differ whatever the method. A neuron that is off in a drawn network says nothing.
@@ -127,10 +127,12 @@ def cascading_randomisation(
     generator = torch.Generator().manual_seed(seed)
     for _ in range(draws):
         random = copy.deepcopy(model)
-        for step, (convolution, normalisation) in enumerate(convolutions, start=1):
+        for step, (convolution, _) in enumerate(convolutions, start=1):
             _randomise(random, convolution, generator)
-            if normalisation:
-                _renormalise(random, convolution, normalisation, pictures)
+            # From below: what a new one gives, those above it have not seen.
+            for above, normalisation in reversed(convolutions[:step]):
+                if normalisation:
+                    _renormalise(random, above, normalisation, pictures)
             maps = project(random, layer, pictures, index, filters, **at)
             about = {"method": method, "step": step, "layer": convolution}
             tables.append(similarities(reference, maps, index, subjects).assign(**about))

@@ -157,7 +157,7 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     table = pd.DataFrame({"dataset": "hand", "subject": [f"p{k}" for k in range(people)], "sequence": "s"})
     table = table.assign(frame=0, emotion="anger", split="test")
     tested = FaceSet("hand", np.zeros((people, 4, 4), np.uint8), table)
-    anew = FaceSet("hand", tested.pixels, table.assign(subject=[f"q{k}" for k in range(people)]))
+    anew = FaceSet("hand", tested.pixels, table)
 
     def answers(right):
         return np.eye(2)[(np.arange(people) >= right).astype(int)]
@@ -183,7 +183,10 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     monkeypatch.setattr(study, "predict", lambda model, faces, device: answers(32))
     gains = study.variant_gains(run, own, anew, CLASSES, draws=200, seed=0)
     # (36 + 32) and (30 + 20) of 80 are right.
-    assert set(gains) == {"dropout_gain"} and gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
+    assert set(gains) == {"dropout_gain", "dropout_networks"}
+    assert gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
+    assert gains["dropout_networks"].value == 2, "those without augmentation never answered these people"
+    assert "80 clusters" in gains["dropout_gain"].how, "p0 drawn anew is another person"
     assert study.variant_gains(run, own, None, CLASSES, draws=200, seed=0) == {}
 
 

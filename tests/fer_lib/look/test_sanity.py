@@ -118,7 +118,8 @@ def test_a_cascade_through_batch_normalisation_is_what_a_plain_loop_finds(faces)
             norm.reset_parameters()
             norm.momentum = 1.0  # a pass in training mode then leaves the statistics of these pictures alone
             model.eval()
-            norm.train()
+            for drawn in names[: names.index(name) + 1]:
+                model.get_submodule(drawn.replace("conv", "norm")).train()
             model(torch.tensor(faces.pixels[:6, None]) / 255)
             model.eval()
     drawn = project(model, layer, faces.pixels, rows, filters, positions=trained.positions, method="gradient")
