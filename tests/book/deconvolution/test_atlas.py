@@ -3,9 +3,12 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -125,6 +128,22 @@ def test_without_faces_no_single_picture_is_in_the_fragment(text):
     assert "projection{background-image" not in without and 'class="pairs"' not in without
     assert without.count("data:image") == 3, "mean projections, heat maps, the mean face"
     assert len(Elements(without).of("details")) == 4
+
+
+@pytest.mark.parametrize(
+    ("subjects", "hidden"),
+    [([f"p{k % 5}" for k in range(9)], False), (["p0"] * 8 + ["p1"], True), ([""] * 9, False)],
+)
+def test_the_mean_face_of_fewer_than_five_people_is_not_shown(monkeypatch, subjects, hidden):
+    view, tiles = toy_view(), []
+    table = pd.DataFrame({"subject": subjects})
+    monkeypatch.setattr(
+        atlas, "sheet_of", lambda shown, quality: tiles.append(shown) or SimpleNamespace(style=str)
+    )
+    monkeypatch.setattr(atlas, "mean_picture", lambda faces: np.arange(16, dtype=np.uint8).reshape(4, 4))
+    faces = SimpleNamespace(table=table)
+    atlas._sheets(replace(view, faces=faces), extremum_counts(view.responses), False, 70)
+    assert bool(np.ptp(tiles[2]) == 0) is hidden
 
 
 def test_the_fragment_asks_nobody_for_anything_and_runs_no_script(text, tmp_path):
