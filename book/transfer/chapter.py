@@ -79,7 +79,7 @@ CHAPTER = Chapter(
     title="Transfer across faces and tasks",
     parameters=TransferParameters,
     after=("training", "au_verification"),
-    resources=Resources(minutes=20),
+    resources=Resources(minutes=30),
     seconds={"laptop": 62},
     key_metrics=("pairs", "pairs_above_majority"),
     learn=(
