@@ -249,8 +249,9 @@ def run_sweep(
         try:
             suite().prepare([place.parameters[chapter.name] for place, chapter in work])
         except BaseException:
-            for run in new:  # what was refused is no run
-                run.record_file.unlink(missing_ok=True)
+            for run in new:
+                if not run.results():  # what was refused is no run; one that took a result is
+                    run.record_file.unlink(missing_ok=True)
             raise
         whole.write_record()
         if not work:

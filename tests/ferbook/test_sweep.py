@@ -181,6 +181,24 @@ def test_what_is_refused_leaves_neither_runs_nor_a_record(work, copy, monkeypatc
     assert (copy / "runs" / "sweeps" / "mine" / "sweep.yaml").read_text() == before
 
 
+def test_a_run_that_took_a_result_before_something_was_refused_goes_on(work, monkeypatch):
+    ran({"seed": "0..1"})
+    open_run("smoke-seed-0").folder.rename(open_run("smoke").folder)
+    text = open_run("smoke").record_file.read_text()
+    open_run("smoke").record_file.write_text(text.replace("run: smoke-seed-0", "run: smoke"))
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            ferbook_sweep, "suite", lambda: SimpleNamespace(check=lambda _: None, prepare=interrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            ran({"seed": "0..2"})
+    assert ran({"seed": "0..2"})[1] == {}
+
+
 def test_a_chapter_that_was_never_started_is_not_blamed_for_an_old_log(work):
     _, broken = work
     ran({"seed": "0..1"}, "throws")
