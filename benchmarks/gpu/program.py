@@ -3,8 +3,6 @@
     python benchmarks/gpu/program.py [--parts a b c d] [--device cuda] [--results gpu_results] [--minutes 8]
     [--chapters training transfer] [--toy]
 
-With `--toy` the results lie in `gpu_results_toy` where nothing else is said.
-
 a: all chapters at `smoke`, or those that are named, on the processor and on the GPU of the same machine, and
    whether they agree;
 b: FER2013: the recipes of the populations `CANDIDATES`, each trained alone for `CANDIDATE_SECONDS`; then the
@@ -16,7 +14,7 @@ Each part is a row of steps. What a step found is written before the next one be
 folder of results; a call does what is not there yet, so one that was killed is called again. A part ends
 after so many minutes, wherever it is. A step that fails is told with its reason, the others go on, and the
 next call tries it again. The exit code is 0 where everything is there, 3 where something is left. `--toy`
-asks the same on tiny inputs, for a processor.
+asks the same on tiny inputs, for a processor, and keeps it in `gpu_results_toy` where nothing else is said.
 """
 
 import argparse
