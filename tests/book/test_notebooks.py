@@ -25,6 +25,8 @@ from ferbook.store import open_run
 
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
 """Code cells of a page; lines of a cell, without its imports; characters of a line."""
+MOST_COLUMNS_OF_A_LISTING = 94
+"""Characters of a line of commands on a page of text: a screen of 1,280 pixels shows 96 of them."""
 MOST_FIGURES, MOST_TABLES = 9, 5
 MOST_FOLDS, MOST_SEEN_LINES = 5, 16
 """Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports."""
@@ -289,3 +291,21 @@ def warnings_on(notebook):
 @every_chapter
 def test_no_warning_stands_on_a_page_of_the_reference(chapter):
     assert warnings_on(read_notebook(open_run(REFERENCE).result(chapter.name).notebook)) == []
+
+
+def long_lines(page: str) -> list[str]:
+    """Lines between fences of a page of text that a wide screen would cut off."""
+    listings = re.findall(r"^```\w+\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    return [
+        line for part in listings for line in part.splitlines() if len(line) > MOST_COLUMNS_OF_A_LISTING
+    ]
+
+
+@pytest.mark.parametrize("page", [page.name for page in sorted(paths.pages().glob("*.md"))])
+def test_commands_of_a_page_fit_on_a_wide_screen(page):
+    assert long_lines((paths.pages() / page).read_text(encoding="utf-8")) == []
+
+
+def test_a_command_that_a_screen_cuts_off_is_found():
+    fits, cut = "x" * MOST_COLUMNS_OF_A_LISTING, "y" * (MOST_COLUMNS_OF_A_LISTING + 1)
+    assert long_lines(f"a\n\n```bash\n{fits}\n{cut}\n```\n\n{cut}\n") == [cut]
