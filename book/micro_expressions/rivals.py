@@ -175,14 +175,15 @@ def _hard(answers: np.ndarray, classes: int) -> np.ndarray:
     return probabilities
 
 
-def baseline_answers(sequences: np.ndarray, task: ClipTask) -> dict[str, ClipAnswers]:
+def baseline_answers(sequences: np.ndarray, task: ClipTask, networks: int) -> dict[str, ClipAnswers]:
     """Answers of everything without an LSTM, by name, clip by clip from who never saw its person.
 
     ``spotted_features``, ``middle_features``, ``apex_features``, ``mean_features``: linear machines on what
     the LSTM of each seed and fold reads, ``sequences`` (S · folds, C, T, F), at one frame (``apex.PLACES``)
-    or in the mean over all; ``optical_flow``, from the onset to the apex that pixels spot, and ``lbp_top``,
-    the same on these descriptions, the latter only where every clip is long enough for patterns over time;
-    ``majority``. Raises as ``linear_answers``.
+    or in the mean over all, once for each of the ``networks`` that gave the features: where seeds share one,
+    their machines are the same; ``optical_flow``, from the onset to the apex that pixels spot, and
+    ``lbp_top``, the same on these descriptions, the latter only where every clip is long enough for patterns
+    over time; ``majority``. Raises as ``linear_answers``.
     """
     clips = task.clips
     vectors = {
@@ -192,7 +193,7 @@ def baseline_answers(sequences: np.ndarray, task: ClipTask) -> dict[str, ClipAns
     answers = {}
     for name, own in vectors.items():
         by_seed = own.reshape(len(task.seeds), len(task.folds), *own.shape[1:])
-        each = [linear_answers(by_fold, task) for by_fold in by_seed]
+        each = [linear_answers(by_fold, task) for by_fold in by_seed[:networks]]
         together = np.concatenate([machines.probabilities for machines in each])
         answers[f"{name}_features"] = ClipAnswers(each[0].table, together)
     answers["optical_flow"] = linear_answers(flow_features(clips, farthest(pixels_of(clips), clips)), task)

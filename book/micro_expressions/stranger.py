@@ -14,6 +14,7 @@ from fer_lib.faces.registry import open_faces
 from fer_lib.faces.shared import Shared, shared
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
+from fer_lib.train.controls import untrained_network
 from fer_lib.train.features import clip_features
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.lesson import TrainedNetwork
@@ -40,6 +41,13 @@ class Strangers:
         device = next(model.parameters()).device
         with self.precision.autocast(device):
             return clip_features(model.to(memory_format=torch.channels_last), clips)
+
+    def untrained_features(self, clips: Clips, seed: int) -> list[np.ndarray]:
+        """``features`` of an untrained network in the place of each of ``models``, drawn from ``seed`` on."""
+        return [
+            self.features(untrained_network(model, seed + k).to(next(model.parameters()).device), clips)
+            for k, model in enumerate(self.models)
+        ]
 
 
 def strangers_to(

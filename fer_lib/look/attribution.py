@@ -290,4 +290,6 @@ def _optional(module: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as fault:
-        raise MissingError(f"{module} is not installed ({fault}); pip install 'fer-lib[truth]'") from fault
+        raise MissingError(
+            f"{module} is not installed ({fault}); the extra 'truth' of this project brings it"
+        ) from fault

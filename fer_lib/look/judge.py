@@ -23,7 +23,7 @@ from torch import nn
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.attribution import Explainer, answers_at
 from fer_lib.look.controls import receptive_fields
-from fer_lib.look.layers import last_conv
+from fer_lib.look.layers import last_conv, standardiser, taken_by
 from fer_lib.look.localisation import scores
 from fer_lib.look.placement import energy_share
 from fer_lib.look.receptive import receptive_field
@@ -50,6 +50,9 @@ FEWEST_PARTS = 4
 
 STANDARDISED = 2
 """Pixels beyond a neuron's field that its standardised picture depends on, see ``nets.zero_bias``."""
+
+ROUNDING = 1e-3
+"""By how much standardised pictures differ that are alike."""
 
 
 @dataclass(frozen=True)
@@ -157,15 +160,23 @@ class MapTrial:
     @cached_property
     def disturbed(self) -> np.ndarray:
         """uint8 (P, H, W): the faces, changed where nothing depends on it: outside of what the neuron sees
-        stands somebody else, and inside each grey level is off by at most one.
+        stands somebody else, and inside each grey level is off by at most one. Where the network standardises
+        whole pictures everything depends on all of it, so nobody else stands there.
         """
         field, rng = receptive_field(self.network, self.layer), np.random.default_rng(0)
         corners = field.start + self.positions * field.stride - STANDARDISED
         fields = receptive_fields(corners, field.size + 2 * STANDARDISED, self.twins.on.size)
-        faces = self.twins.on.pixels
+        own, faces = self.twins.on.pixels[self.rows], self.twins.on.pixels
         others = faces[(self.rows + len(faces) // 2) % len(faces)]
-        noisy = faces[self.rows] + rng.integers(-1, 2, fields.shape)
-        return np.where(fields, noisy.clip(0, 255), others).astype(np.uint8)
+        noisy = (own + rng.integers(-1, 2, fields.shape)).clip(0, 255)
+        inside = (self._standardised(each)[self.fields] for each in (own, np.where(fields, own, others)))
+        alike = np.allclose(*inside, atol=ROUNDING)
+        return (np.where(fields, noisy, others) if alike else noisy).astype(np.uint8)
+
+    def _standardised(self, pictures: np.ndarray) -> np.ndarray:
+        """``pictures`` uint8 (P, H, W) as the first layer sees them, float (P, H, W)."""
+        with torch.no_grad():
+            return standardiser(self.network)(taken_by(self.network, pictures))[:, 0].float().cpu().numpy()
 
     @cached_property
     def parts(self) -> np.ndarray:

@@ -296,9 +296,7 @@ def test_no_warning_stands_on_a_page_of_the_reference(chapter):
 def long_lines(page: str) -> list[str]:
     """Lines between fences of a page of text that a wide screen would cut off."""
     listings = re.findall(r"^```\w+\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-    return [
-        line for part in listings for line in part.splitlines() if len(line) > MOST_COLUMNS_OF_A_LISTING
-    ]
+    return [line for part in listings for line in part.splitlines() if len(line) > MOST_COLUMNS_OF_A_LISTING]
 
 
 @pytest.mark.parametrize("page", [page.name for page in sorted(paths.pages().glob("*.md"))])

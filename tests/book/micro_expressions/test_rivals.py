@@ -295,7 +295,7 @@ def test_baselines_answer_by_what_they_are_named_for():
     features, folds = features_for(clips), folds_of_five(clips)
     task = ClipTask(clips, ("disgust", "other"), folds)
     sequences = np.stack([features - features[:, :1]] * len(folds))
-    found = baseline_answers(sequences, task)
+    found = baseline_answers(sequences, task, 1)
     one_frame = {"spotted_features", "middle_features", "apex_features"}
     assert set(found) == one_frame | {"mean_features", "optical_flow", "lbp_top", "majority"}
     moved = features[np.arange(len(clips)), clips.apex_at] - features[:, 0]
@@ -312,8 +312,18 @@ def test_clips_too_short_for_patterns_over_time_leave_them_out():
     clips = clips_of_length(frames=2)
     features, folds = features_for(clips), folds_of_five(clips)
     sequences = np.stack([features - features[:, :1]] * len(folds))
-    found = baseline_answers(sequences, ClipTask(clips, ("disgust", "other"), folds))
+    found = baseline_answers(sequences, ClipTask(clips, ("disgust", "other"), folds), 1)
     assert "lbp_top" not in found and {"optical_flow", "majority"} <= set(found)
+
+
+def test_seeds_that_share_a_network_make_no_machine_of_their_own():
+    clips = clips_of_length()
+    features, folds = features_for(clips), folds_of_five(clips)
+    task = ClipTask(clips, ("disgust", "other"), folds, seeds=(0, 1, 2))
+    sequences = [way * (features - features[:, :1]) for way in (1, -1, 1) for _ in folds]
+    found = baseline_answers(np.stack(sequences), task, 2)
+    assert len(found["spotted_features"].probabilities) == len(found["mean_features"].probabilities) == 2
+    assert len(found["optical_flow"].probabilities) == 1
 
 
 def test_each_fold_may_have_features_of_its_own():

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from book.micro_expressions import stranger
 from book.micro_expressions.stranger import strangers_to
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
+from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
@@ -47,6 +49,13 @@ def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
     assert found.models == (kept, kept) and not kept.training
     assert "2 networks have learned from 24 pictures of learned" in found.introduction
     assert found.shared.nothing, "one tenth tested, one to select"
+
+
+def test_an_untrained_network_stands_beside_each_of_them(kept, monkeypatch):
+    monkeypatch.setattr(stranger, "clip_features", lambda model, clips: model.output.weight.detach().clone())
+    first, second = asked_about(faces_of("clips", pixels_from=1), kept).untrained_features(None, 4)
+    assert torch.equal(first, untrained_network(kept, 4).output.weight)
+    assert torch.equal(second, untrained_network(kept, 5).output.weight) and not torch.equal(first, second)
 
 
 def test_another_network_is_taught_where_the_kept_ones_have_met_the_people(kept):

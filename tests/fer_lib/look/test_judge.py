@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -135,6 +137,15 @@ def test_a_disturbed_face_is_somebody_else_s_but_where_the_neuron_looks(trials):
     disturbed, on = trial.disturbed, trial.twins.on.pixels[trial.rows]
     inside = np.abs(disturbed.astype(int) - on)[trial.fields]
     assert inside.max() == 1 and (disturbed != on)[~trial.fields].any() == (~trial.fields).any()
+
+
+def test_nobody_else_is_put_where_a_network_standardises_whole_pictures(trials):
+    trial = trials[0]
+    residual = build_network("residual", 3, SIDE, widths=(4, 8), depths=(1, 1)).eval()
+    whole = replace(trial, network=residual, layer="conv1")
+    field = whole.fields.any(axis=0)
+    assert not field.all(), "it does not look everywhere"
+    assert np.abs(whole.disturbed.astype(int) - trial.twins.on.pixels[trial.rows]).max() == 1
 
 
 BAD = {
