@@ -41,7 +41,7 @@ def repeat_run(
     # Sums in another order differ in their last digits, which training makes larger.
     for threads, group in groupby(selection, lambda name: results[name].record().get("threads", 1)):
         cores = max(threads, os.cpu_count() or 1)
-        run_chapters(request, list(group), copy, cores=cores, threads=threads, watch=watch)
+        run_chapters(request, list(group), copy, cores=cores, threads=threads, current=False, watch=watch)
     again = open_run(copy)
     return [_row(results[name], again.result(name)) for name in selection]
 

@@ -101,15 +101,16 @@ def run_chapters(
     update: bool = False,
     replace: bool = False,
     wait: bool = False,
+    current: bool = True,
     watch: Callable[[Run, list[ChapterState], subprocess.Popen], None],
 ) -> tuple[Run, list[ChapterState]]:
     """Bring the named chapters, and what they depend on, up to date in a run.
 
     Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``threads`` of
-    each chapter: as ``threads_of_each`` where not given. ``watch`` is called once Snakemake works, shows
-    progress, and returns when it has ended. Returns the run and the states found before. Raises
-    ParameterError, BookError, RunStoreError, and what the book's own check refuses, before anything executes;
-    ChapterError where a chapter fails.
+    each chapter: as ``threads_of_each`` where not given. ``current``: commands that name no run take this one
+    from now on. ``watch`` is called once Snakemake works, shows progress, and returns when it has ended.
+    Returns the run and the states found before. Raises ParameterError, BookError, RunStoreError, and what the
+    book's own check refuses, before anything executes; ChapterError where a chapter fails.
     """
     run = open_run((request or Request()).default_run_name if run_name is None else run_name)
     if request is None:
@@ -122,16 +123,22 @@ def run_chapters(
         require_parameters_cell(chapter)
     suite().check(parameters)
     with exclusive(run, wait):
-        new = not run.exists()
-        open_for(run, request, chapters, parameters, update=update, replace=replace)
+        # Not before the run is ours: while we waited, its holder may have given it other parameters.
+        if not (update or replace):
+            advice = "--update runs again what these change, --replace starts the run anew, --run NAME makes"
+            require_same(run, parameters, f"{advice} another")
+        mend(run, chapters)
         chapter_states = states(run, chapters, parameters)
-        try:
-            suite().prepare([parameters[state.chapter] for state in chapter_states if not state.up_to_date])
-        except BaseException:
-            if new:  # what was refused is no run
-                run.record_file.unlink()
-            raise
-        make_current(run)
+        # What is refused now makes no run, and changes none.
+        suite().prepare(
+            [parameters[state.chapter] for state in chapter_states if replace or not state.up_to_date]
+        )
+        if replace:
+            _empty(run)
+            chapter_states = states(run, chapters, parameters)
+        write_record(run, request, parameters)
+        if current:
+            make_current(run)
         if all(state.up_to_date for state in chapter_states):
             return run, chapter_states
         since = now()
@@ -199,30 +206,13 @@ def require_same(run: Run, parameters: Mapping[str, Parameters], advice: str) ->
         raise RunStoreError(f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
 
 
-def open_for(
-    run: Run,
-    request: Request,
-    chapters: list[Chapter],
-    parameters: Mapping[str, Parameters],
-    *,
-    update: bool = False,
-    replace: bool = False,
-) -> None:
-    """Make ``run``, which is held, ready for ``chapters`` with ``parameters``. Raises RunStoreError where it
-    has others, unless it is to ``update`` or to ``replace`` them.
-    """
+def mend(run: Run, chapters: list[Chapter]) -> None:
+    """Bring ``run``, which is held, and its ``chapters`` to where no command was interrupted."""
     for file in run.folder.iterdir():
         if is_leftover(file, run.record_file):
             file.unlink()
-    if replace:
-        _empty(run)
-    elif not update:
-        # Not before the run is ours: while we waited, its holder may have given it other parameters.
-        advice = "--update runs again what these change, --replace starts the run anew, --run NAME makes"
-        require_same(run, parameters, f"{advice} another")
     for chapter in chapters:
         run.result(chapter.name).recover()
-    write_record(run, request, parameters)
 
 
 def _kept(run: Run) -> list[Path]:

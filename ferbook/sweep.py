@@ -27,7 +27,7 @@ from ferbook.owner import held, now
 from ferbook.parameters import Parameters
 from ferbook.points import Point, point_of, points_of
 from ferbook.request import Request
-from ferbook.run import chapter_failure, chapter_job, open_for, require_run, require_same, write_record
+from ferbook.run import chapter_failure, chapter_job, mend, require_run, require_same, write_record
 from ferbook.schedule import QueueJob, cluster_messages, profile_of, start_jobs, stop_jobs
 from ferbook.state import states
 from ferbook.store import SWEEPS, Run, exclusive, open_run
@@ -232,27 +232,22 @@ def run_sweep(
         _allow_files(len(selection) + FILES_BESIDE)
         for place in selection:
             stack.enter_context(exclusive(place.run, advice="wait for it, and call again"))
-        new = [place.run for place in selection if not place.run.exists()]
         whole = sweep.with_earlier()
         for place in selection:
             if not update:
                 require_same(place.run, place.parameters, ADVICE)
         for place in selection:
-            open_for(place.run, place.request, closure, place.parameters, update=True)
+            mend(place.run, closure)
         homes = homes_of(sweep, selection)
+        work = jobs_of(sweep, selection, homes)
+        # What is refused now makes no run, and changes none.
+        suite().prepare([place.parameters[chapter.name] for place, chapter in work])
         for place, home in zip(selection, homes, strict=True):
+            write_record(place.run, place.request, place.parameters)
             if home[sweep.chapter.name] != place.run.name:
                 for chapter in closure:
                     place.run.result(chapter.name).take(open_run(home[chapter.name]).result(chapter.name))
                 write_record(place.run, place.request, place.parameters)
-        work = jobs_of(sweep, selection, homes)
-        try:
-            suite().prepare([place.parameters[chapter.name] for place, chapter in work])
-        except BaseException:
-            for run in new:
-                if not run.results():  # what was refused is no run; one that took a result is
-                    run.record_file.unlink(missing_ok=True)
-            raise
         whole.write_record()
         if not work:
             return {}

@@ -87,6 +87,8 @@ def test_a_run_that_is_up_to_date_is_the_current_one_and_a_refused_one_is_not(ru
     for each in (run, other, run):
         assert ferbook_run.run_chapters(None, ["throws"], each.name, watch=None)[1] == fresh
         assert current_run() == each
+    ferbook_run.run_chapters(None, ["throws"], "b", current=False, watch=None)
+    assert current_run() == run
     with pytest.raises(RunStoreError, match="exists with other parameters"):
         ferbook_run.run_chapters(Request("laptop", {"seed": 5}), ["throws"], "b", watch=None)
     assert current_run() == run
@@ -100,13 +102,14 @@ def test_what_is_refused_while_it_is_prepared_is_no_run_and_not_the_current_one(
         raise DataError("too few people")
 
     monkeypatch.setattr(ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), prepare=prepare))
-    for name in ("b", "a"):
+    before = run.record_file.read_bytes(), run.results()
+    for name, how in (("b", "update"), ("a", "update"), ("a", "replace")):
         with pytest.raises(DataError, match="too few people"):
             ferbook_run.run_chapters(
-                Request("laptop", {"seed": 5}), ["throws"], name, update=True, watch=None
+                Request("laptop", {"seed": 5}), ["throws"], name, **{how: True}, watch=None
             )
         assert current_run() == run
-    assert not open_run("b").exists() and open_run("a").exists()
+    assert not open_run("b").exists() and (run.record_file.read_bytes(), run.results()) == before
 
 
 @pytest.mark.parametrize(
