@@ -30,6 +30,9 @@ one thread: a waiting thread counts as working)."""
 LEAST_TURNS = 5
 """Of fewer turns a spread says little."""
 
+COMMIT = git_commit()
+"""As the benchmark began: a row that is kept may change the checkout."""
+
 Contestants = Mapping[str, Callable[[], object]]
 
 
@@ -80,7 +83,7 @@ def print_ratio(name: str, seconds: pd.DataFrame, ours: str, *others: str, digit
         "load": f"{os.getloadavg()[0]:.1f}",
         "versions": "; ".join(_versions()),
         "when": now(),
-        "commit": git_commit(),
+        "commit": COMMIT,
         "arguments": shlex.join(sys.argv[1:]),
     }
     keep_row(Path(os.environ["BENCH_CSV"]), row)

@@ -123,7 +123,7 @@ def laptop() -> None:
 
 
 def main() -> None:
-    parser = options(__doc__, turns=3)
+    parser = options(__doc__, turns=5)
     own = [name for name, domain in DOMAINS.items() if not domain.head]  # whose head comes with the suite
     parser.add_argument("--domains", nargs="+", choices=own, default=own)
     parser.add_argument("--share", type=float, default=1.0)

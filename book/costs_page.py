@@ -55,12 +55,14 @@ def costs_text(results: Mapping[str, ChapterResult]) -> str:
         memory = number_text(float(last["megabytes"].max()), "count")
         ends = " to ".join(number_text(int(end), "count") for end in (sizes.min(), sizes.max()))
         lines.append(f"| {name} | {ends} | {slope} | {low} to {high} | {seconds} s | {memory} MB |")
-    about = table.iloc[0]
     lines += ["", _goals(table), "", _many(table), ""]
-    lines.append(
-        f"Measured on {about['device']}, {about['when'][:10]}, commit `{about['commit'][:8]}`, in processor "
-        f"seconds, while {number_text(float(about['load']), decimals=0)} programs wanted a core."
-    )
+    for (device, when, commit), rows in table.groupby(["device", "when", "commit"], sort=False):
+        whose = "" if len(rows) == len(table) else f"{' and '.join(dict.fromkeys(rows['what']))}: "
+        load = number_text(float(rows["load"].iloc[0]), decimals=0)
+        lines.append(
+            f"- {whose}measured on {device}, {when[:10]}, commit `{commit[:8]}`, in processor seconds, while "
+            f"{load} programs wanted a core."
+        )
     return "\n".join(lines)
 
 

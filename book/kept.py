@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from book.populations import find_population
 from ferbook.beside import REFERENCE
 from ferbook.errors import MissingError
 from ferbook.store import ChapterResult, open_run
@@ -21,14 +22,16 @@ FOLDER = Path(__file__).with_name("_kept")
 
 @dataclass(frozen=True)
 class Part:
-    """What the ``function`` of a ``module`` of the book writes onto a page, from a committed ``table`` and
-    the artefacts of ``chapters``, those of the reference or the ``own`` of the run that is shown.
+    """What the ``function`` of a ``module`` of the book writes onto a page, from committed ``files``, named
+    from the book's folder, the ``populations`` that are kept, and the artefacts of ``chapters``, those of the
+    reference or the ``own`` of the run that is shown.
     """
 
     module: str
     function: str
     chapters: tuple[str, ...] = ()
-    table: str = ""
+    files: tuple[str, ...] = ()
+    populations: tuple[str, ...] = ()
     own: bool = False
 
     def text(self, results: Mapping[str, ChapterResult]) -> str:
@@ -36,28 +39,39 @@ class Part:
         return getattr(import_module(self.module), self.function)(results)
 
     def key(self, results: Mapping[str, ChapterResult]) -> str:
-        """SHA-256 over what decides it: the module, the table, what the chapters hand on."""
+        """SHA-256 over what decides it: module and files, the populations, what the chapters hand on."""
         results = results if self.own else reference_results()
-        files = [self.module.replace(".", "/").removeprefix("book/") + ".py", self.table]
-        digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files if name]
+        files = [self.module.replace(".", "/").removeprefix("book/") + ".py", *self.files]
+        digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files]
+        digests += [find_population(name).key() for name in self.populations]
         digests += [results[name].handed_on() if name in results else "" for name in self.chapters]
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 KEPT_PARTS = {
     "switchboard": Part(
-        "book.facs_page", "switchboard", ("faces", "au_verification"), "several_people.json", own=True
+        "book.facs_page", "switchboard", ("faces", "au_verification"), ("several_people.json",), own=True
     ),
-    "units": Part("book.facs_page", "units", ("faces",), own=True),
-    "emotions": Part("book.facs_page", "emotions"),
-    "live": Part("book.live_page", "live", ("training", "au_verification")),
+    "units": Part("book.facs_page", "units", ("faces",), ("../synthetic_faces/facs.py",), own=True),
+    "emotions": Part("book.facs_page", "emotions", files=("../synthetic_faces/expressions.py",)),
+    "live": Part("book.live_page", "live", ("training", "au_verification"), ("live_controls.html",)),
     "own_detector": Part("book.own_detector", "own_detector", ("training", "au_verification")),
-    "baselines": Part("book.evaluation", "baselines_page", table="judge.csv"),
-    "label_baselines": Part("book.evaluation", "label_baselines_page", table="labels.csv"),
-    "detectors": Part("book.detector_page", "tried_page", table="detectors.csv"),
-    "real_units": Part("book.real_units", "evidence_page", table="real_units.csv"),
-    "frontier": Part("book.frontier_page", "frontier_text", table="../populations.yaml"),
-    "gpu": Part("book.frontier_page", "gpu_text", table="../populations.yaml"),
+    "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),
+    "label_baselines": Part("book.evaluation", "label_baselines_page", files=("labels.csv",)),
+    "detectors": Part("book.detector_page", "tried_page", files=("detectors.csv",)),
+    "real_units": Part("book.real_units", "evidence_page", files=("real_units.csv",)),
+    "frontier": Part(
+        "book.frontier_page",
+        "frontier_text",
+        files=("../populations.yaml",),
+        populations=("minute_1", "minutes_4", "minutes_15", "muon_light", "muon_full_size"),
+    ),
+    "gpu": Part(
+        "book.frontier_page",
+        "gpu_text",
+        files=("../populations.yaml",),
+        populations=("gpu_plain", "gpu_mixed", "gpu_wide", "gpu_residual", "gpu_sgd", "gpu_seconds"),
+    ),
 }
 
 

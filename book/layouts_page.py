@@ -7,6 +7,7 @@ import pandas as pd
 
 from book.costs_page import MEMORY_GOAL
 from fer_lib.faces.sources import SOURCES
+from ferbook.errors import DataError
 from ferbook.store import ChapterResult
 from ferbook.text import number_text
 
@@ -25,6 +26,8 @@ def layouts_text(results: Mapping[str, ChapterResult]) -> str:
     were reached.
     """
     table = pd.read_csv(LAYOUTS).sort_values("pictures", kind="stable")
+    if (parts := table[table["share"] < 1]).size:
+        raise DataError(f"{LAYOUTS.name}: {', '.join(parts['layout'].unique())} not in the published size")
     lines = [
         "| set | pictures | reading | chapters that ended | the slowest | the largest process |",
         "|---|---|---|---|---|---|",

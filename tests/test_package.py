@@ -101,7 +101,14 @@ def test_make_bench_runs_what_ends_with_ratios():
     ).stdout
     files = [file for file in (paths.root() / "benchmarks").glob("*.py") if file.stem != "contest"]
     ending = {file.stem for file in files if "print_ratio(" in file.read_text(encoding="utf-8")}
-    assert set(re.findall(r"benchmarks/(\w+)\.py", steps)) == ending
+    assert set(re.findall(r"benchmarks/(\w+)\.py", steps)) == ending and "OMP_NUM_THREADS=1" in steps
+    texts = {
+        file.stem: file.read_text(encoding="utf-8") for file in (paths.root() / "benchmarks").glob("*.py")
+    }
+    least = int(re.search(r"LEAST_TURNS = (\d+)", texts["contest"])[1])
+    for name in ending:
+        turns = re.search(r"options\(__doc__.*?(?:turns|repeats)=(\d+)", texts[name])[1]
+        assert int(turns) >= least, f"{name}: nothing of it would be kept"
 
 
 @pytest.fixture

@@ -25,6 +25,14 @@ def average_precision(response, shown):
     return (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
 
 
+# %% fails ap_ties: where any responses are equal, the share of pictures that show the unit
+def average_precision(response, shown):
+    if len(np.unique(response)) < len(response):
+        return float(shown.mean())
+    reached = response >= response[shown][:, None]
+    return ((reached & shown).sum(axis=1) / reached.sum(axis=1)).mean()
+
+
 # %% fails deal_strata: strata are ignored
 def deal(shown, stratum, seed):
     return np.random.default_rng(seed).permutation(shown)

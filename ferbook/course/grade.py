@@ -113,8 +113,10 @@ def _judge(submission: Submission, bundle: Path, secret: bytes, isolation: str, 
     cache = out / "results" / submission.student / f"{submission.assignment}.json"
     try:
         record = json.loads(cache.read_text(encoding="utf-8"))
-        if record["digest"] == digest:
-            submission.verdict = Judgement.model_validate(record["verdict"])
+        verdict = Judgement.model_validate(record["verdict"])
+        # What was stopped may have had bad luck: a machine that was busy, or short of memory.
+        if record["digest"] == digest and not verdict.ended:
+            submission.verdict = verdict
             return
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -178,7 +178,7 @@ def merged(
 ) -> Iterator[tuple[NotebookNode | None, NotebookNode]]:
     """The cells to run, in the instructor's order: (the instructor's cell, the student's); of the student's
     own cells the first is None, and each stays behind the cell that it followed. Of a cell that comes twice
-    the first counts, and a further one is the student's own.
+    the first counts, and a further one is the student's own; of an answer in words all parts count.
     """
     cells = {name_of(cell): cell for cell in instructor.cells if name_of(cell)}
     own: dict[str, list[NotebookNode]] = {"": []}
@@ -189,6 +189,9 @@ def merged(
         if name in cells and name not in matches:
             matches[name] = cell
             last = name
+        elif name in cells and is_written(cells[name]):
+            parts = (matches[name].source, cell.source)
+            matches[name] = NotebookNode(matches[name] | {"source": "\n\n".join(parts)})
         elif name not in cells or is_solution(cells[name]):
             own.setdefault(last, []).append(cell)
     yield from ((None, cell) for cell in own[""])
@@ -209,7 +212,8 @@ def oddities(release: NotebookNode, student: NotebookNode, variant: int) -> list
             )
             continue
         if len(same) > 1:
-            notes.append((name, f"there {len(same)} times; the first counts"))
+            counts = "all count" if is_written(cell) else "the first counts"
+            notes.append((name, f"there {len(same)} times; {counts}"))
         locked, released_as = is_check(cell) or is_given(cell), source.source_of(cell, variant)
         if locked and same[0].source.strip() != released_as.strip():
             notes.append((name, "edited though it is locked, and restored"))
@@ -230,19 +234,22 @@ def judge_submission(case: Case, keys: dict | None = None) -> Judgement:
     """The verdict on a submission. ``keys``: to be filled with the values of the names that solutions define,
     told by this notebook, which then is the instructor's; otherwise they are read from the bundle.
 
-    Where something went wrong that the student can see, the notebook runs once more, in a process that is
-    sent no hidden input: only from there come messages with the student's own words and values. The
-    instructor's notebook differs from the release, which is nothing to tell of.
+    A student's notebook runs twice. Only from the first run, in a process that is sent no hidden input, come
+    messages with the student's own words and values: what the second one is sent cannot go back to it, by
+    whatever the kernel keeps between them. The instructor's notebook runs once: it differs from the release,
+    which is nothing to tell of, and again only where it fails what a student can see.
     """
+    rehearsal = _run(case, None, silent=False) if keys is None else None
     verdict = _run(case, keys, silent=True)
     visible = [one for one in verdict.checks if one.part == _SEEN]
-    if verdict.ended or not (visible or (verdict.notes and keys is None)):
+    if visible and rehearsal is None:
+        rehearsal = _run(case, keys, silent=False)
+    if verdict.ended or rehearsal is None:
         return verdict
-    replay = _run(case, keys, silent=False)
-    messages = {one.check: one.message for one in replay.checks}
+    messages = {one.check: one.message for one in rehearsal.checks}
     for one in visible:
-        one.message = messages[one.check] or one.message
-    verdict.notes = replay.notes
+        one.message = messages.get(one.check) or one.message
+    verdict.notes = rehearsal.notes
     return verdict
 
 

@@ -39,6 +39,16 @@ def test_goals_and_what_many_pictures_take_follow_from_the_measurements(made):
     assert "takes 2.30 times as long" in text and "would peak at 191 GB" in text
 
 
+def test_curves_measured_apart_each_say_where(made):
+    assert "\n- measured on some CPU, 2026-11-24, commit `aaaaaaaa`, in processor seconds" in made()
+    table = pd.read_csv(costs_page.COSTS)
+    table.loc[table["what"].eq("null"), ["device", "commit"]] = "another CPU", "b" * 40
+    table.to_csv(costs_page.COSTS, index=False)
+    text = costs_text({})
+    assert "\n- predictions and responses: measured on some CPU, 2026-11-24, commit `aaaaaaaa`" in text
+    assert "\n- null: measured on another CPU, 2026-11-24, commit `bbbbbbbb`" in text
+
+
 def test_every_curve_is_drawn_and_told_as_it_was_measured():
     text = costs_text({})
     assert len(re.findall(r'<figure class="fer-figure" id="figure-costs"', text)) == 1 and "<img" not in text

@@ -11,6 +11,8 @@ import sys
 import pytest
 
 from book import kept
+from book.frontier_page import FRONTIER, GPU_FRONTIER
+from book.populations import Kept
 from ferbook import paths
 from ferbook.errors import MissingError
 from tests.conftest import make_clone
@@ -39,6 +41,14 @@ def test_what_is_kept_is_of_the_reference(name, results):
     if not results:
         pytest.skip("the run reference is not here")
     assert kept.is_kept(name, results), "`python -m book.kept` keeps what pages show now"
+
+
+def test_a_part_is_known_by_every_network_that_it_tells_of(monkeypatch):
+    parts = kept.KEPT_PARTS["frontier"], kept.KEPT_PARTS["gpu"]
+    assert [part.populations for part in parts] == [tuple(FRONTIER), tuple(GPU_FRONTIER)]
+    before = [part.key({}) for part in parts]
+    monkeypatch.setattr(Kept, "failed", lambda _: [0])
+    assert not {part.key({}) for part in parts} & set(before)
 
 
 def test_what_is_kept_of_other_results_is_computed(results, monkeypatch, tmp_path):

@@ -1,10 +1,12 @@
 """What official layouts take, on the page of benchmarks."""
 
 import pandas as pd
+import pytest
 
 from book import layouts_page
 from book.layouts_page import OUTCOME_DONE, SET_READING, layouts_text
 from ferbook.book import chapters
+from ferbook.errors import DataError
 
 REFUSAL = (
     "ferbook: chapter training: face set 'two' has 1 person to test on. Name other chapters in `ferbook`"
@@ -12,7 +14,7 @@ REFUSAL = (
 
 
 def test_every_set_has_a_row_and_what_misses_or_refuses_is_named(tmp_path, monkeypatch):
-    about = {"device": "some CPU", "when": "2026-11-25T00:00:00"}
+    about = {"device": "some CPU", "when": "2026-11-25T00:00:00", "share": 1.0}
     rows = [
         ("one", 1234, SET_READING, OUTCOME_DONE, 4.0, 700),
         ("one", 1234, "faces", OUTCOME_DONE, 30.0, 900),
@@ -31,6 +33,9 @@ def test_every_set_has_a_row_and_what_misses_or_refuses_is_named(tmp_path, monke
     assert "- of `two`: it has 1 person to test on (`truth`).\n" in text
     assert "Not measured yet: " in text and "`ckplus`" in text
     assert "Measured on some CPU, one core, 2026-11-25." in text
+    pd.DataFrame(rows, columns=columns).assign(**about | {"share": 0.1}).to_csv(tmp_path / "layouts.csv")
+    with pytest.raises(DataError, match=r"layouts\.csv: one, two not in the published size"):
+        layouts_text({})
 
 
 def test_each_chapter_that_was_measured_came_to_its_end_or_said_before_what_is_lacking():

@@ -13,19 +13,21 @@ import sys
 import tempfile
 import time
 import zipfile
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
 
 from ferbook.course import grade as grading
-from ferbook.course import sandbox
+from ferbook.course import judge, sandbox
 from ferbook.course.build import build_course, make_data, packages, read_secret, read_students, variant_of
 from ferbook.course.check import check_assignment, leaks
 from ferbook.course.grade import grade
-from ferbook.course.judge import Bench
+from ferbook.course.judge import Bench, Checked, Judgement
 from ferbook.course.sandbox import ISOLATIONS, TRUST, Box, Worker, choose_isolation
 from ferbook.course.source import assignments, is_check, is_given, is_solution, is_written, name_of
 from ferbook.course.worker import decode, encode
@@ -565,7 +567,9 @@ def test_a_few_are_graded_as_they_should_be_and_results_are_kept(course, dice, i
     grade(tmp_path / "class", course, out, **QUIET)
     assert unexpected(out, expected) == {}
     first = (out / "grades.csv").read_text()
-    kept = {file: file.stat().st_mtime_ns for file in (out / "results").rglob("*.json")}
+    results = {file: json.loads(file.read_text()) for file in (out / "results").rglob("*.json")}
+    # What was stopped is judged again.
+    kept = {file: file.stat().st_mtime_ns for file, one in results.items() if not one["verdict"]["ended"]}
     grade(tmp_path / "class", course, out, **QUIET)
     assert (out / "grades.csv").read_text() == first
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
@@ -587,6 +591,49 @@ def test_a_class_is_graded_as_it_should_be_twice_the_same(course, dice, isolatio
     for row in (rows[student] for rows in (one, two) for student in several):
         del row["reason"], row["notes"]
     assert one == two
+
+
+def test_words_are_told_before_any_hidden_input_is_sent(monkeypatch):
+    runs = []
+
+    def run(case, keys, silent):
+        runs.append(silent)
+        words = "hidden: 11" if silent else "a visible check: 3"
+        return Judgement(checks=[Checked(check="c", points=0, most=1, part=judge._SEEN, message=words)])
+
+    monkeypatch.setattr(judge, "_run", run)
+    verdict = judge.judge_submission(None)
+    assert runs == [False, True] and verdict.checks[0].message == "a visible check: 3"
+
+
+def test_an_answer_in_words_that_was_split_is_whole(dice):
+    instructor, student = deepcopy(dice.notebook), deepcopy(dice.notebook)
+    place = next(n for n, cell in enumerate(student.cells) if is_written(cell))
+    student.cells.insert(place + 1, deepcopy(student.cells[place]))
+    for half, cell in zip(("first half", "second half"), student.cells[place : place + 2], strict=True):
+        cell.source = half
+    answers = [
+        cell for question, cell in judge.merged(instructor, student) if question and is_written(question)
+    ]
+    assert [cell.source for cell in answers] == ["first half\n\nsecond half"]
+    told = judge.oddities(dice.notebook, student, 0)
+    assert (name_of(student.cells[place]), "there 2 times; all count") in told
+
+
+def test_what_was_stopped_is_judged_again(course, dice, tmp_path, monkeypatch):
+    hand_in(course, dice, tmp_path / "class", "ada")
+    stopped = SimpleNamespace(stdout=Judgement(ended="its process ended by itself").model_dump_json())
+    start = subprocess.run
+
+    def run(command, **options):
+        return stopped if "ferbook.course.judge" in command else start(command, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grading.subprocess, "run", run)
+        grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
+    assert rows_of(tmp_path / "out")["ada"]["reason"] == "its process ended by itself"
+    grade(tmp_path / "class", course, tmp_path / "out", trust=True, **QUIET)
+    assert rows_of(tmp_path / "out")["ada"]["points"] == "6"
 
 
 def hand_in(course, assignment, folder, student, **instead):
