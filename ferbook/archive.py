@@ -62,7 +62,8 @@ def archived_names(run: Run) -> list[str]:
 
 def archive_run(run: Run, file: Path) -> int:
     """Write the record of ``run`` and the files of its finished chapters to a zip, the same each time; the
-    number of files. Raises RunStoreError for a damaged run, and where ``file`` is there already.
+    number of files. Raises RunStoreError for a damaged run, for one that would not be unpacked, and where
+    ``file`` is there already.
     """
     if file.exists():
         raise RunStoreError(f"{file} is there already; give another name, or remove it")
@@ -72,6 +73,8 @@ def archive_run(run: Run, file: Path) -> int:
             entry = zipfile.ZipInfo(name)
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, (run.folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+        if fault := next(_faults_of_entries(archive.infolist()), ""):
+            raise RunStoreError(f"run {run.name!r}: {fault}; no command would unpack it")
     write_atomically(file, content.getvalue())
     return len(names)
 
@@ -82,6 +85,8 @@ def run_at(what: str) -> Iterator[Run]:
     RunStoreError for a name that is none, and for a zip that is not unpacked.
     """
     if not Path(what).is_file():
+        if Path(what).suffix == ".zip" or len(Path(what).parts) > 1:
+            raise RunStoreError(f"{what}: there is no such file")
         yield open_run(what)
         return
     with TemporaryDirectory(prefix="ferbook-verify.") as place:
@@ -158,7 +163,10 @@ def verify_run(run: Run, archive: bool = False) -> Findings:
         for name in here
         if there.get(name, here[name]) != here[name]
     ]
-    findings.holds.append(f"versions: {', '.join(differing) or 'as here'}")
+    if absent := [name for name in here if name not in there]:
+        findings.unknown.append(f"versions: of {_first(absent)} it names none")
+    if differing or not absent:
+        findings.holds.append(f"versions: {', '.join(differing) or 'as here'}")
     return findings
 
 
@@ -179,9 +187,13 @@ def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings)
     if all(inputs.get(part) == now for part, now in current.items()):
         findings.holds.append(f"{chapter.name}: says that it ran this checkout's code")
         return
-    odd = [name for name, digest in code.items() if _digest(commit.removesuffix("-dirty"), name) != digest]
-    if not code:
-        findings.unknown.append(f"{chapter.name}: whose code it ran: it names no files")
+    named = commit.removesuffix("-dirty")
+    odd = [name for name, digest in code.items() if _digest(named, name) != digest]
+    # One true file must not stand for all. What another commit does not have its chapter could not name.
+    unnamed = [name for name in current["code"] if name not in code and _digest(named, name)]
+    if not code or unnamed:
+        what = f"does not name {_first(unnamed)}" if code else "names no files"
+        findings.unknown.append(f"{chapter.name}: whose code it ran: it {what}")
     elif odd:
         findings.unknown.append(f"{chapter.name}: files as commit {commit} does not have them: {_first(odd)}")
     else:
@@ -192,6 +204,6 @@ def _first(names: list[str]) -> str:
     return ", ".join(names[:3]) + " …" * (len(names) > 3)
 
 
-def _digest(commit: str, name: str) -> str:
+def _digest(commit: str, name: str) -> str | None:
     content = committed_file(commit, paths.root() / name)
-    return "" if content is None else hashlib.sha256(content).hexdigest()
+    return None if content is None else hashlib.sha256(content).hexdigest()

@@ -556,8 +556,8 @@ def sign(
     from ferbook.archive import run_at
     from ferbook.signature import sign_run, signature_file
 
-    file = signature_file(what)
     with run_at(what) as looked_at:
+        file = signature_file(what)
         sign_run(looked_at, key, file)
     console.print(f"signed: {file}; hand it on with the run, and {key}.pub by another way")
 

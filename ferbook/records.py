@@ -27,7 +27,7 @@ class MadeFrom(Record):
     """What a chapter's result was made from."""
 
     notebook: str = ""
-    code: dict[str, str] = {}
+    code: dict[str, _Digest] = {}
     parameters: dict[str, bool | int | float | str] = {}
     packages: dict[str, str] = {}
     data: dict[str, str] = {}

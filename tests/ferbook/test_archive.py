@@ -27,7 +27,8 @@ def test_what_is_archived_is_what_is_unpacked(run, tmp_path):
     assert first.read_bytes() == second.read_bytes()
     unpack_run(first, tmp_path / "there")
     told = verify_run(Run("there", tmp_path / "there"))
-    assert told.faults == told.unknown == []
+    assert told.faults == []
+    assert told.unknown == ["versions: of numpy, pandas, torch … it names none"]
     assert told.holds[:2] == [
         "form and digests: 1 chapters, 3 files, made from each other",
         "throws: says that it ran this checkout's code",
@@ -75,6 +76,19 @@ def test_a_zip_of_too_much_is_refused_by_what_it_says_of_itself(run, tmp_path, m
         unpack_run(file, tmp_path / "place")
 
 
+def test_a_run_that_would_not_be_unpacked_is_not_archived(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_ENTRIES", 4)
+    with pytest.raises(RunStoreError, match="5 files, more than 4; no command would unpack it"):
+        archive_run(run, tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()
+
+
+@pytest.mark.parametrize("what", ["absent.zip", "there/absent"])
+def test_a_zip_that_is_not_there_is_called_no_run(what):
+    with pytest.raises(RunStoreError, match=f"{what}: there is no such file"), archive.run_at(what):
+        pass
+
+
 @pytest.mark.parametrize("cut", [0, 10, 200])
 def test_a_zip_cut_short_is_told(run, tmp_path, cut):
     file = tmp_path / "a.zip"
@@ -111,9 +125,13 @@ def test_a_zip_with_wrong_bytes_is_told(run, tmp_path, changes):
         unpack_run(file, tmp_path / "place")
 
 
-def test_a_changed_file_and_a_foreign_cell_are_faults_and_other_code_is_not_known(run, finish):
+def test_a_changed_file_and_a_foreign_cell_are_faults_and_other_code_is_not_known(run, finish, monkeypatch):
     finish(run, "throws", {"code": {"book/throws/study.py": "0" * 64}})
     assert verify_run(run).unknown == ["throws: files as commit abc does not have them: book/throws/study.py"]
+    monkeypatch.setattr(archive, "_digest", lambda commit, name: "0" * 64)  # a commit that has all of it
+    finish(run, "throws", {"code": {"LICENSE": "0" * 64}})
+    (told,) = verify_run(run).unknown
+    assert told.startswith("throws: whose code it ran: it does not name book/throws/")
     notebook = run.result("throws").notebook
     notebook.write_text(notebook.read_text().replace("throws", "thrown"))
     (fault,) = verify_run(run).faults
