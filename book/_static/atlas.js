@@ -92,7 +92,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const here = shown.findIndex((tile) => tile.summary === event.target);
     const ends = { Home: -here, End: shown.length - 1 - here };
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, ...ends };
-    if (!(event.key in steps)) return;
+    if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     shown[Math.max(0, Math.min(shown.length - 1, here + steps[event.key]))].summary.focus();
   });
@@ -102,7 +102,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (asked) {
       bar.reset();
       for (const [name, value] of asked) {
-        if (bar.elements[name]) bar.elements[name].value = value;
+        const control = [...bar.elements].find((each) => each.name === name);
+        if (!control) continue;
+        control.value = value;
+        if (control.selectedIndex < 0) control.selectedIndex = 0; // no such choice
       }
       apply();
       bar.scrollIntoView();

@@ -45,7 +45,7 @@ document.addEventListener("DOMContentLoaded", () => {
       element.addEventListener("blur", hide);
       element.addEventListener("keydown", (event) => {
         const next = elements[place + steps[event.key]];
-        if (!next) return;
+        if (!next || event.altKey || event.ctrlKey || event.metaKey) return;
         event.preventDefault();
         element.setAttribute("tabindex", "-1");
         next.setAttribute("tabindex", "0");

@@ -349,6 +349,15 @@
     let chosen = data.filter;
     let own = null;
     let due = 0;
+    const video = find("video");
+    const camera = find("[data-do=camera]");
+
+    function stopCamera() {
+      for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+      video.srcObject = null;
+      video.hidden = true;
+      camera.textContent = "Camera";
+    }
 
     function render(on) {
       const place = number.get(on.map(({ au, letter }) => au + letter).join("+"));
@@ -360,6 +369,7 @@
       });
       find(".framing").hidden = true;
       own = null;
+      stopCamera();
       say("");
       ask();
     }
@@ -507,6 +517,9 @@
     face.addEventListener("pointermove", stroke);
     /* Moves a cross by the arrow keys; says whether the key was one. */
     function moved(event, at, step, canvas) {
+      if (event.altKey || event.ctrlKey || event.metaKey) {
+        return false;
+      }
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (by) {
         at.x = Math.min(Math.max(at.x + step * by[0], 0), canvas.width - 1);
@@ -536,7 +549,6 @@
 
     /* One's own picture. */
     const canvas = find(".framing canvas");
-    const video = find("video");
 
     function show() {
       const context = canvas.getContext("2d");
@@ -592,6 +604,7 @@
       if (!file) {
         return;
       }
+      stopCamera();
       try {
         const image = await createImageBitmap(file, { imageOrientation: "from-image" });
         take(image, image.width, image.height);
@@ -601,23 +614,23 @@
       }
     }
     const input = find("input[type=file]");
-    input.addEventListener("change", () => read(input.files[0]));
+    input.addEventListener("change", () => {
+      read(input.files[0]);
+      input.value = ""; // the same file can be chosen again
+    });
     board.addEventListener("dragover", (event) => event.preventDefault());
     board.addEventListener("drop", (event) => {
       event.preventDefault();
       read(event.dataTransfer.files[0]);
     });
-    const camera = find("[data-do=camera]");
     camera.hidden = !navigator.mediaDevices?.getUserMedia;
     camera.addEventListener("click", async () => {
       if (video.srcObject) {
         take(video, video.videoWidth, video.videoHeight);
-        for (const track of video.srcObject.getTracks()) track.stop();
-        video.srcObject = null;
-        video.hidden = true;
-        camera.textContent = "Camera";
+        stopCamera();
         return;
       }
+      camera.disabled = true; // until the reader has allowed it or not
       try {
         video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
         await video.play();
@@ -625,8 +638,10 @@
         canvas.hidden = true;
         camera.textContent = "Take this picture";
       } catch {
+        stopCamera();
         say("The browser gives this page no camera; a picture file does as well.");
       }
+      camera.disabled = false;
     });
 
     /* For the console of the browser. */

@@ -187,7 +187,14 @@ document.addEventListener("DOMContentLoaded", () => {
     let drawn;
     const draw = (changed) => {
       drawn = JSON.stringify(made());
-      const end = node("p", {}, node("a", { href: `${root}book/predictions.html${keeps ? "" : handed()}`, textContent: "How well you predict so far" }));
+      const all = node("a", { href: `${root}book/predictions.html`, textContent: "How well you predict so far" });
+      // Whatever was guessed on this page since is handed on, too.
+      const handOn = () => {
+        all.href = `${root}book/predictions.html${keeps ? "" : handed()}`;
+      };
+      for (const event of ["pointerdown", "focus", "click"]) all.addEventListener(event, handOn);
+      handOn();
+      const end = node("p", {}, all);
       form.replaceChildren(...every.map((asked) => control(asked, draw)), end);
       if (!keeps) end.append(": this browser keeps no guesses beyond the page.");
       if (changed) form.children[every.findIndex((asked) => asked.id === changed)].querySelector("input, textarea, button").focus();
@@ -216,7 +223,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const given = fromAddress(START);
   if (given) {
     try {
-      keep(JSON.parse(given.get("all")));
+      const all = JSON.parse(given.get("all"));
+      // What was kept here is the reader's own; the address may be anybody's.
+      const ids = every.map(({ id }) => id).filter((id) => id in all && !(id in guesses));
+      keep(Object.fromEntries(ids.map((id) => [id, all[id]])));
+      if (keeps) inAddress(START, {});
     } catch {
       page.before(node("p", { textContent: "The address holds guesses that cannot be read." }));
     }

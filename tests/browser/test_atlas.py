@@ -64,6 +64,17 @@ def test_filters_are_found_by_the_words_of_their_unit_and_what_is_chosen_stands_
     assert numbers(atlas) == []
 
 
+def test_an_address_that_asks_for_what_there_is_not_shows_the_first_choice(opened):
+    plain, _ = opened(f"{PAGE}#atlas?find=")
+    every = numbers(plain)
+    tab, seen = opened(f"{PAGE}#atlas?sort=foo&share=7&item=1&verdict=x")
+    assert numbers(tab) == every and seen.faults == []
+    tab.get_by_label("Find").fill("no such word")
+    assert numbers(tab) == [] and seen.faults == []
+    for each in (plain, tab):
+        each.close()
+
+
 def test_without_a_script_each_tile_has_its_verdict(atlas, chromium, site):
     told = """tiles => Object.fromEntries(tiles.map((tile) =>
       [tile.id, getComputedStyle(tile.querySelector("summary"), "::after").content]))"""

@@ -1,6 +1,7 @@
 """Guesses: kept in the browser, shown beside what was found and drawn into the figure, counted on a page."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
@@ -114,6 +115,18 @@ def test_where_nothing_can_be_kept_the_address_hands_the_guesses_on(context, sit
     tab.locator(".guesses").first.get_by_role("link", name="How well you predict so far").press("Enter")
     tab.wait_for_selector(".predictions tbody tr")
     assert tab.locator(".predictions output").inner_text().startswith("You made 1 of ")
+
+
+def test_an_address_takes_no_guess_away_that_is_kept(context, site):
+    tab, faults = opened_in(context, site, PAGE)
+    guess = guess_luck(tab)
+    handed = json.dumps({LUCK: "of somebody else", "au_verification.luck": 99, "x": 1})
+    kept = json.loads(tab.evaluate("localStorage.getItem('predictions')"))
+    tab.goto(f"{site.as_uri()}/{COUNTED}#guesses?{urlencode({'all': handed})}")
+    tab.get_by_text("You made ").wait_for()
+    after = json.loads(tab.evaluate("localStorage.getItem('predictions')"))
+    assert {**after, **kept} == after and "x" not in after and guess in after.values()
+    assert tab.evaluate("location.hash") == "" and faults == []
 
 
 @pytest.mark.parametrize("kept", ["no JSON", "[1]", json.dumps({LUCK: "much"})])
