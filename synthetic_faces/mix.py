@@ -3,8 +3,11 @@ other domain takes it.
 
 A network that was trained on one synthetic domain fails on another for many reasons at once. Here the reasons
 come apart. Every picture is drawn twice, as the domain ``base`` draws it and as ``other`` does, from the same
-random numbers; a **condition** says, for each factor, which of the two the picture has. What no factor names
-(the seed of scene and sensor, the gloss of the skin) comes from ``base`` throughout.
+seed; a **condition** says, for each factor, which of the two the picture has. What no factor names (the seed
+of scene and sensor, the gloss of the skin) comes from ``base`` throughout. So two conditions differ in their
+factor and in nothing else. What ``other`` draws is not ``base``'s draw on another scale: a scene or an
+occluder that one of them alone has takes random numbers, so that in three of five pictures the light, for
+one, is another draw.
 """
 
 from collections.abc import Iterable, Iterator
@@ -153,7 +156,7 @@ def render_conditions(
     ``conditions``: uint8 (conditions, people · emotions, ``size``, ``size``), and the intensities of their
     AUs, float64 (conditions, people · emotions, ``len(AUS)``).
 
-    The same place under two conditions is the same person, emotion and random numbers. The persons are number
+    The same place under two conditions is the same person, emotion and seed. The persons are number
     ``people.MIXED`` and following of ``base``.
     """
     kinds, emotions = conditions(base, other), shared_emotions(base, other)

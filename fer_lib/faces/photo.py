@@ -79,12 +79,16 @@ def _orientation(path: Path) -> int:
     is not legible.
     """
     with Image.open(path) as image:
-        if image.format == "TIFF":
-            return 1  # Pillow turned it while loading
-        try:
-            return image.getexif().get(_ORIENTATION, 1)
-        except DAMAGE:
-            return 1
+        return 1 if image.format == "TIFF" else _exif_orientation(image)  # Pillow turned it while loading
+
+
+def _exif_orientation(image: Image.Image) -> int:
+    """The EXIF orientation of ``image``; 1, upright, where the tag is not there, or not legible."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except DAMAGE:
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def find_faces(picture: np.ndarray) -> list[Window]:
@@ -177,10 +181,10 @@ def changes(path: Path) -> list[str]:
     """What ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
     with Image.open(path) as image:
         mode, pictures = image.mode, getattr(image, "n_frames", 1)
-        turned = image.format == "TIFF" and image.getexif().get(_ORIENTATION, 1) > 1
+        turned = _exif_orientation(image) > 1  # Pillow turned a TIFF while loading
     notes = {
         f"the first of {pictures:,} pictures in the file": pictures > 1,
-        "turned upright, as its EXIF data say": turned or _orientation(path) > 1,
+        "turned upright, as its EXIF data say": turned,
         "brought from 16 bits to 8": mode.startswith("I;16"),
         "transparency left out": mode in ("LA", "PA", "RGBA"),
         "inks (CMYK) made grey": mode == "CMYK",

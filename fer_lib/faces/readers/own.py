@@ -1,9 +1,10 @@
 """One's own pictures: a table ``faces.csv`` and the pictures that it lists, in a folder named as one likes.
 
 ``path``, ``subject`` and ``emotion`` are its columns, and as many of the others as there is something to say
-in: ``sequence`` and ``frame`` for pictures that follow each other, ``split`` (train, valid, test),
-``cropped`` (yes: the picture is the crop of a face already, and is taken whole), and ``AU1``, ``AU2`` …, the
-intensity from 0 to 1 of an action unit, empty where it was not coded. Paths are relative to the table.
+in: ``sequence`` and ``frame`` for pictures that follow each other, ``split`` (train, valid, test; each person
+in one), ``cropped`` (yes: the picture is the crop of a face already, and is taken whole), and ``AU1``,
+``AU2`` …, the intensity from 0 to 1 of an action unit, empty where it was not coded. Paths are relative to
+the table.
 
 A face is looked for in each picture as ``ferbook predict`` looks for it, in a sequence in the first picture
 that shows one: a window found anew in each would tremble, and pass for motion.
@@ -105,7 +106,9 @@ def read_own(folder: Path, size: int) -> FaceSet:
     left_out = {f"pictures in which no face was found ({names})": len(faceless), _UNLISTED: unlisted}
     table = pd.DataFrame([line.row for line in lines])[has_face].reset_index(drop=True)
     if not splits:
-        table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
+        # A sequence of nobody known shows one person.
+        people = table["subject"].where(table["subject"].ne(""), "\0" + table["sequence"])
+        table["split"] = split_people(people.to_numpy(), table["emotion"].to_numpy())
         table["split_rule"] = "people, divided by the suite"
     left_out = {reason: count for reason, count in left_out.items() if count}
     return FaceSet(folder.name, pixels, table, left_out=left_out)
@@ -129,6 +132,7 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     columns = [name.strip() for name in header]
     _require_columns(path, columns)
     places: dict[object, str] = {}
+    sides: dict[object, tuple[str, object]] = {}
     lines = []
     for number, fields in rows:
         place = f"{path}, line {number}"
@@ -144,6 +148,14 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
             if key in places:
                 raise DataError(f"{place}: a second {what}, after {places[key]}; expected each once")
             places[key] = place.rpartition(", ")[2]
+        if split := line.row.get("split"):
+            person = line.row["subject"] or line.clip
+            before, other = sides.setdefault(person, (places[line.path], split))
+            if split != other:
+                raise DataError(
+                    f"{place}: split {split}, but the same person is in {other} ({before}); nobody may be "
+                    "learned from and tested on. Without a column split people are divided"
+                )
         lines.append(line)
     if not lines:
         raise DataError(f"{path}, line 2: no pictures after the header")

@@ -131,6 +131,9 @@ def gather_clips(
     if not present.all():
         missing = {frames[row][0] if framing == "clip" else row for row in np.flatnonzero(~present)}
         counts[NO_FACE[framing]] += len(missing)
+        if framing == "clip":  # as a whole: without its first frame it has no neutral face
+            stays = np.array([number not in missing for number, _ in frames])
+            pixels, present = pixels[stays[present]], present & stays
     if not present.any():
         reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
         raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")

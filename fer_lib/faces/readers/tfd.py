@@ -74,6 +74,8 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
         "{} (unlabelled), but labs_ex gives it an emotion; expected 1, 2 or 3",
     )
     _require(path, "labs_id", people, people >= NOBODY, "{}; expected the number of a person, or -1")
+    if images.dtype != np.uint8 and images.max(initial=0) <= 1:
+        raise DataError(f"{path}: images: grey levels from 0 to 1; expected 0 to 255")
     pixels, _ = gather_pictures(
         len(rows), size, lambda row: whole(_picture(path, images, int(rows[row])), size)
     )

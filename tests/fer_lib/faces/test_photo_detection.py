@@ -3,6 +3,7 @@ refused.
 """
 
 import re
+import struct
 
 import cv2
 import numpy as np
@@ -124,6 +125,11 @@ def test_a_picture_whose_exif_is_damaged_is_taken_as_it_is_stored(tmp_path):
     picture = np.arange(6, dtype=np.uint8).reshape(2, 3)
     Image.fromarray(picture).save(tmp_path / "a.png", exif=b"Exif\0\0garbage")
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), picture)
+    # The tag for the orientation as a text, where a number belongs.
+    text = b"Exif\0\0II*\0" + struct.pack("<IHHHI4sI", 8, 1, 0x0112, 2, 2, b"6\0\0\0", 0)
+    Image.fromarray(picture).save(tmp_path / "a.jpg", exif=text)
+    assert read_photo(tmp_path / "a.jpg").shape == picture.shape
+    assert photo.changes(tmp_path / "a.jpg") == []
 
 
 def test_files_that_are_no_pictures_are_refused_by_name(tmp_path):

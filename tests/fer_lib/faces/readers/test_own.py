@@ -41,7 +41,7 @@ def test_crops_people_and_emotions_by_hand(folder):
 def test_a_split_sequences_and_units_are_taken_as_they_are(folder):
     header = "subject,split,path,sequence,frame,emotion,AU4,AU12,cropped"
     rows = [
-        f"A,{('train', 'valid', 'test')[k % 3]},p{k}.png,s{k // 6},{k},sad,{k / 11:.3f},,YES"
+        f"{'ABC'[k % 3]},{('train', 'valid', 'test')[k % 3]},p{k}.png,s{k // 6},{k},sad,{k / 11:.3f},,YES"
         for k in range(12)
     ]
     faces = read(folder, rows, header)
@@ -51,6 +51,21 @@ def test_a_split_sequences_and_units_are_taken_as_they_are(folder):
     np.testing.assert_allclose(faces.table["AU4"], np.round(np.arange(12) / 11, 3))
     assert faces.table["AU12"].isna().all() and faces.aus == ("AU4", "AU12")
     assert set(faces.table["split_rule"]) == {"as faces.csv says"}
+
+
+@pytest.mark.parametrize("who", ["A", ""])
+def test_a_person_or_a_sequence_of_nobody_known_is_in_one_split(folder, who):
+    rows = [f"p{k}.png,{who},anger,s,{k},{('train', 'train', 'test')[k % 3]}" for k in range(3)]
+    told = r"line 4: split test, but the same person is in train \(line 2\); nobody may be learned from and"
+    with pytest.raises(DataError, match=told):
+        read(folder, rows, "path,subject,emotion,sequence,frame,split")
+
+
+def test_pictures_of_a_sequence_of_nobody_known_are_divided_as_one_person(folder):
+    rows = [f"p{k}.png,,{('anger', 'happiness')[k % 2]},s{k // 3},{k},yes" for k in range(12)]
+    faces = read(folder, rows, "path,subject,emotion,sequence,frame,cropped")
+    assert set(faces.table["split"]) == {"train", "valid", "test"}
+    assert (faces.table.groupby("sequence")["split"].nunique() == 1).all()
 
 
 def test_the_protocol_is_the_split_of_the_set(folder):
@@ -68,6 +83,7 @@ def test_the_protocol_is_the_split_of_the_set(folder):
             r"line 5: 'P3\.png' not found in .*; there is 'p3\.png': mind the letter case",
         ),
         (("p3.png", "gone.png"), r"line 5: 'gone\.png' not found"),
+        (("p3.png", "p3\0.png"), "leads nowhere .*null"),
         (("p3.png", "."), r"line 5: '[^']+' is a folder, not a file, in [^;]+$"),
         (("p3.png", ""), "line 5: no path of a picture"),
         (("p3.png", "../p3.png"), r"a path that leaves"),

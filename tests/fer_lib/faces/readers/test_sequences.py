@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fer_lib.faces.faceset import LANDMARKS
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.sequences import (
     Clip,
@@ -163,6 +165,15 @@ def test_what_shows_no_face_is_left_out_and_counted(detector):
         gather_clips("x", [clip_of(n, blank, blank) for n in "ab"], 20, "clip", {"odd folders": 1})
     with pytest.raises(DataError, match=r"x: no picture is left \(no sequences found\)"):
         gather_clips("x", [], 20, "clip", {})
+
+
+def test_a_clip_that_lacks_one_picture_is_left_out_whole(detector):
+    blank, face = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
+    marks = np.stack([np.linspace(15, 35, LANDMARKS), np.linspace(15, 35, LANDMARKS)], axis=1)
+    bare = replace(clip_of("d", blank, blank, blank), landmarks=[None, marks, marks])
+    whole = gather_clips("x", [clip_of(n, face, face) for n in "abc"] + [bare], 20, "clip", {})
+    assert whole.left_out == {"clips in which no face was found": 1}
+    assert set(whole.table["subject"]) == {"a", "b", "c"} and len(whole) == 6
 
 
 def test_pictures_of_the_wanted_size_are_taken_as_they_are(monkeypatch):

@@ -92,6 +92,7 @@ def with_value(key, where, value):
             "folds, row 4: 4; expected 0 unlabelled, 1 train, 2 validation, 3 test",
         ),
         (with_value("folds", (4, 2), 0), "folds, row 4: 0 (unlabelled), but labs_ex gives it an emotion"),
+        ({"images": arrays()["images"] / 255}, "images: grey levels from 0 to 1; expected 0 to 255"),
         (with_value("images", (4, 2, 2), 256), "images, row 4: a pixel outside 0 to 255"),
         (with_value("images", (4, 2, 2), np.nan), "images, row 4: a pixel outside 0 to 255"),
         ({"folds": None}, "no array 'folds'; expected images, labs_ex, labs_id, folds"),
