@@ -37,8 +37,9 @@ $(READY): EXTRAS := [chapters,dev,course]
 	@# uv takes a third of pip's time. It does not read pip's settings: where they name an index, or uv fails, pip installs.
 	@# Not compiled: most of the modules are never imported, and those that are compile themselves.
 	{ ! $*/bin/pip config list | grep -q 'index-url=.*http' && $(PIP) install -c constraints.txt uv && \
-	  $*/bin/uv pip install --quiet --python $*/bin/python --cache-dir $*/.uv -c constraints.txt -e '.$(EXTRAS)'; } || \
-	  $(PIP) install --no-compile -c constraints.txt -e '.$(EXTRAS)'
+	  $*/bin/uv pip install --quiet --python $*/bin/python --cache-dir $*/.uv -c constraints.txt -e '.$(EXTRAS)'; } || { \
+	  [ -z "$$UV_TORCH_BACKEND" ] || echo "UV_TORCH_BACKEND does not count here: pip installs, and takes its index's torch."; \
+	  $(PIP) install --no-compile -c constraints.txt -e '.$(EXTRAS)'; }
 	@rm -rf $*/.uv
 	@rm -f $*/.ready-*
 	@touch $@
@@ -54,7 +55,8 @@ first-pages: LOG := _build/first-pages.log
 first-pages:
 	@# Once: what the committed run shows can be read while the chapters are executed here.
 	@mkdir -p _build; [ -f $(PAGES) ] || printf 'In half a minute: '
-	@echo "Open the book: file://$(CURDIR)/$(PAGES)  Its numbers are the reference's until your own run stands beside."
+	@run=$$(sed -n 's/.*"run": *"\([^"]*\)".*/\1/p' $(dir $(PAGES)).build.json 2>/dev/null); \
+	  echo "Open the book: file://$(CURDIR)/$(PAGES)  Its numbers are of the run $${run:-reference} until your own stands there."
 	@[ -f $(PAGES) ] || $(BIN)/ferbook build --run reference > $(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 own-chapters:
@@ -77,6 +79,7 @@ lint: $(READY) lint-scripts ## formatter and linters
 
 lint-scripts:
 	@if ! command -v $(NPX) >/dev/null; then echo "not tested: the scripts of the pages: Node.js, which has npx, is not here"; \
+	  [ -z "$(GUARDS)" ]; \
 	elif ! $(BIOME) --version >/dev/null 2>&1; then echo "not tested: the scripts of the pages: npm cannot fetch their linter here"; \
 	else $(BIOME) lint --error-on-warnings book/_static; fi
 

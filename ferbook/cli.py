@@ -233,6 +233,7 @@ def sweep(
     from ferbook.progress import watch_jobs
     from ferbook.request import line_overrides
     from ferbook.run import require_same
+    from ferbook.schedule import profile_of
     from ferbook.sweep import ADVICE, homes_of, jobs_of, new_sweep, places, run_sweep
     from ferbook.text import bounds_text
 
@@ -240,6 +241,8 @@ def sweep(
     profile = suite().profile if profile is None else profile
     own = new_sweep(chapter, profile, overrides, name, None if yes else MOST_RUNS)
     if dry_run:
+        if executor:
+            profile_of(executor)
         now = places(own, own.points)
         for place in now:
             suite().check(place.parameters)
@@ -247,9 +250,13 @@ def sweep(
                 require_same(place.run, place.parameters, ADVICE)
         work = jobs_of(own, now, homes_of(own, now))
         fresh = sum(not place.fault for place in now)
+        times = {each.name: sum(one is each for _, one in work) for each in own.closure}
+        if as_json:
+            print_json({"sweep": own.name, "runs": len(now), "up_to_date": fresh, "to_execute": times})
+            return
         console.print(f"sweep {own.name!r}: {len(now)} runs, {fresh} up to date; to be executed:")
-        for each in own.closure:
-            console.print(f"  {each.name}: {sum(one is each for _, one in work)} times")
+        for each, often in times.items():
+            console.print(f"  {each}: {often} times")
         return
     try:
         failures = run_sweep(own, cores=cores, executor=executor, update=update, watch=watch_jobs)
@@ -376,7 +383,10 @@ def claims(
 ) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of, log_verdicts
+    from ferbook.errors import ParameterError
 
+    if log and as_json:
+        raise ParameterError("--log writes text for questions.log.yaml, --json tells the verdicts; give one")
     target = chosen_run(run_name)
     verdicts = answers_of(target).verdicts
     if log:
@@ -492,7 +502,10 @@ def check(
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
+    from ferbook.errors import ParameterError
 
+    if keep is not None and (within is not None or skip_checked):
+        raise ParameterError("--keep makes whole chapters again, however long; name those that you mean")
     target = chosen_run(run_name)
     if keep is not None:
         _repeat(target, chapters or [], keep, as_json)

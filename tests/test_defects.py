@@ -22,7 +22,12 @@ def test_sample(case):
 @pytest.mark.browser
 @pytest.mark.defect("D6")
 def test_page():
-    pytest.skip("no browser")
+    pytest.skip("no browser below /root/here")
+
+@pytest.mark.cluster
+@pytest.mark.defect("D6")
+def test_cluster():
+    pytest.skip("only root can")
 """
 
 
@@ -56,4 +61,10 @@ def test_the_table_counts_cases_and_what_was_skipped_for_want_of_a_browser_fails
     table = ended.stdout.partition("\nC1  ")[2]
     assert "\n    test_sample.py::test_sample: 2 passed\nC2  " in table, ended.stdout + ended.stderr
     assert "test_page: 1 skipped" in table.partition("\nD6  ")[2]
-    assert "not tested: 1 test: no browser" in table and ended.returncode == 1
+    assert "not tested: 1 test: no browser below /root/here" in table and ended.returncode == 1
+    there = (tmp_path / "test_sample.py").read_text().replace("no browser below /root/here", "only root can")
+    (tmp_path / "test_sample.py").write_text(there)
+    again = subprocess.run(
+        [*command, tmp_path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search}
+    )
+    assert "not tested: 2 tests: only root can" in again.stdout and again.returncode == 0

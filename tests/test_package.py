@@ -140,6 +140,7 @@ def test_the_reference_can_be_read_while_the_chapters_are_run(make_book):
     assert status == 0 and told.index("Open the book: file://") < told.index(
         "Your run stands in the book: file://"
     )
+    assert "Its numbers are of the run reference until" in told
     assert sorted(asked[:2]) == ["build --run reference", "run --profile laptop --update"]
     assert sorted(each.split()[0] for each in asked[2:]) == ["build", "check"]
 
@@ -175,6 +176,9 @@ def test_scripts_are_linted_where_that_can_be(tmp_path, npx, told, passes):
     command = ["make", f"NPX={file}", "lint-scripts"]
     answer = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False)
     assert told in answer.stdout and (answer.returncode == 0) is passes
+    guarded = [*command, "GUARDS=--guards"]  # where Node.js could be installed
+    answer = subprocess.run(guarded, cwd=paths.root(), capture_output=True, text=True, check=False)
+    assert (answer.returncode == 0) is (passes and npx is not None)
     assert ("not tested" in answer.stdout) is told.endswith("here")
 
 

@@ -136,6 +136,10 @@ def test_the_name_in_a_table_is_never_broken(capsys):
         (["status", "-p", "draws=0"], "means.draws = '0' is not allowed"),
         (["check", "--within", "-1"], "--within"),
         (["run", "--cores", "0"], "--cores"),
+        (["check", "--keep", "b", "--within", "3"], "--keep makes whole chapters again"),
+        (["check", "--keep", "b", "--skip-checked"], "--keep makes whole chapters again"),
+        (["claims", "--log", "--json"], "give one"),
+        (["sweep", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -149,6 +153,9 @@ def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys)
     assert json.loads(ferbook(monkeypatch, capsys, "runs", "--json")[1]) == []
     rows = json.loads(ferbook(monkeypatch, capsys, "params", "throws", "--json")[1])["throws"]
     assert set(suite().profiles) <= set(rows[0])
+    words = "sweep", "means", "-p", "seed=0,1", "--dry-run", "--json"
+    asked = json.loads(ferbook(monkeypatch, capsys, *words)[1])
+    assert (asked["runs"], asked["up_to_date"]) == (2, 0) and asked["to_execute"]["means"] == 2
     for words in (["status", "--json"], ["check", "--json"], ["compare", "a", "b", "--json"]):
         code, out, err = ferbook(monkeypatch, capsys, *words)
         assert (code, out) == (2, "") and err.startswith("ferbook: there is no run")

@@ -54,6 +54,7 @@ def table(processor):
     }
 
 
+@pytest.mark.system_package
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_each_number_is_the_kernels_and_no_other_call_is_allowed(processor):
     kernels, ours = table(processor), allowed_calls(processor)

@@ -14,6 +14,7 @@ from ferbook.inputs import code_inputs
 from ferbook.signature import fault_of_signature, sign_run, signature_file, signed_text
 from ferbook.store import DONE, file_checksums, write_json
 
+pytestmark = pytest.mark.system_package
 needs_ssh = pytest.mark.skipif(
     shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed: signatures are not tested"
 )

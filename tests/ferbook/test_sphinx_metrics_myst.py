@@ -20,6 +20,7 @@ STAYING = {"container"}
 
 
 @pytest.mark.slow
+@pytest.mark.system_package
 def test_the_staged_pages_parse(tmp_path):
     if not shutil.which("npx"):
         pytest.skip("the pages under the MyST tool: Node.js, which has npx, is not here")
