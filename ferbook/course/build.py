@@ -203,11 +203,11 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
     lines = []
     for assignment in source.assignments(names):
         bundle = course / "judge" / assignment.name
-        if _up_to_date(bundle, assignment):
+        release = course / "release" / assignment.name
+        if release.is_dir() and _up_to_date(bundle, assignment):
             lines.append(f"{assignment.name}: up to date")
             continue
         # The bundle takes its place last: it says what is up to date.
-        release = course / "release" / assignment.name
         with whole_folder(bundle, replace=True) as folder, whole_folder(release, replace=True) as handout:
             make_bundle(assignment, folder, range(MOST_VARIANTS))
             _release(assignment, folder, handout, course)

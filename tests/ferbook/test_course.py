@@ -181,6 +181,9 @@ def test_what_is_up_to_date_stays_and_students_get_their_variants(course, exampl
     secret = read_secret(course)
     told = [f"{name},{variant_of(name, secret)}" for name in ("ada", "alan")]
     assert (course / "variants.csv").read_text().splitlines() == ["student,variant", *told]
+    shutil.rmtree(course / "release" / "dice")
+    assert build_course(["dice"], course, read_students(names)) != ["dice: up to date"]
+    assert (course / "release" / "dice" / "dice-variant-0.zip").exists()
 
 
 @pytest.mark.defect("C9")
