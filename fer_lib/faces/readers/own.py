@@ -187,7 +187,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
     for column in ("subject", "sequence"):
         if len(fields.get(column, "")) > _LONGEST:
             raise DataError(f"{place}: {column} has more than {_LONGEST} characters")
-    if not fields["path"]:
+    if not fields["path"] or "\0" in fields["path"]:
         raise DataError(f"{place}: no path of a picture")
     picture = require_file(folder / fields["path"], folder, place).resolve().relative_to(folder.resolve())
     emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS

@@ -88,7 +88,7 @@ def require_inside(path: Path, folder: Path) -> Path:
     """
     try:
         target, is_link = path.resolve(), path.is_symlink()
-    except (OSError, RuntimeError, ValueError) as fault:  # a circle of links, in Python below 3.13; a NUL
+    except (OSError, RuntimeError) as fault:  # RuntimeError: a circle of links, in Python below 3.13
         place = (
             str(path) if len(path.name) < 256 else f"{path.parent}: a name of {len(path.name):,} characters"
         )
