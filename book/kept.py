@@ -12,10 +12,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from book.populations import find_population
 from ferbook.beside import REFERENCE
 from ferbook.errors import MissingError
-from ferbook.store import ChapterResult, open_run
+from ferbook.store import DONE, ChapterResult, open_run
 
 FOLDER = Path(__file__).with_name("_kept")
 
@@ -39,13 +38,19 @@ class Part:
         return getattr(import_module(self.module), self.function)(results)
 
     def key(self, results: Mapping[str, ChapterResult]) -> str:
-        """SHA-256 over what decides it: module and files, the populations, what the chapters hand on."""
+        """SHA-256 over what decides it: module and files, and what the chapters hand on."""
         results = results if self.own else reference_results()
         files = [self.module.replace(".", "/").removeprefix("book/") + ".py", *self.files]
         digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files]
-        digests += [find_population(name).key() for name in self.populations]
         digests += [results[name].handed_on() if name in results else "" for name in self.chapters]
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+    def networks(self) -> str:
+        """SHA-256 over the records of the ``populations``; empty where none of their networks is here."""
+        folder = open_run(REFERENCE).folder / "populations"
+        records = [file for name in self.populations for file in sorted((folder / name).glob(f"*/{DONE}"))]
+        content = b"".join(file.read_bytes() for file in records)
+        return hashlib.sha256(content).hexdigest() if content else ""
 
 
 KEPT_PARTS = {
@@ -81,9 +86,11 @@ def reference_results() -> dict[str, ChapterResult]:
 
 
 def is_kept(name: str, results: Mapping[str, ChapterResult]) -> bool:
-    """Whether ``FOLDER`` has the part ``name`` of these results."""
-    file = FOLDER / f"{name}.json"
-    return file.is_file() and _read(file)["key"] == KEPT_PARTS[name].key(results)
+    """Whether ``FOLDER`` has the part ``name`` of these results, and of the networks that are here."""
+    file, part = FOLDER / f"{name}.json", KEPT_PARTS[name]
+    if not file.is_file() or (content := _read(file))["key"] != part.key(results):
+        return False
+    return part.networks() in ("", content["networks"])
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -130,5 +137,5 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     results = reference_results()
     for name, part in KEPT_PARTS.items():
-        content = {"key": part.key(results), "text": part.text(results)}
+        content = {"key": part.key(results), "networks": part.networks(), "text": part.text(results)}
         (FOLDER / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")

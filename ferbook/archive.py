@@ -187,10 +187,10 @@ def _verify_chapter(chapter: Chapter, result: ChapterResult, findings: Findings)
     if all(inputs.get(part) == now for part, now in current.items()):
         findings.holds.append(f"{chapter.name}: says that it ran this checkout's code")
         return
-    named = commit.removesuffix("-dirty")
-    odd = [name for name, digest in code.items() if _digest(named, name) != digest]
+    clean = commit.removesuffix("-dirty")
+    odd = [name for name, digest in code.items() if _digest(clean, name) != digest]
     # One true file must not stand for all. What another commit does not have its chapter could not name.
-    unnamed = [name for name in current["code"] if name not in code and _digest(named, name)]
+    unnamed = [name for name in current["code"] if name not in code and _digest(clean, name)]
     if not code or unnamed:
         what = f"does not name {_first(unnamed)}" if code else "names no files"
         findings.unknown.append(f"{chapter.name}: whose code it ran: it {what}")

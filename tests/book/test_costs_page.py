@@ -41,7 +41,7 @@ def test_goals_and_what_many_pictures_take_follow_from_the_measurements(made):
 
 def test_curves_measured_apart_each_say_where(made):
     assert "\n- measured on some CPU, 2026-11-24, commit `aaaaaaaa`, in processor seconds" in made()
-    table = pd.read_csv(costs_page.COSTS)
+    table = pd.read_csv(costs_page.COSTS, keep_default_na=False)
     table.loc[table["what"].eq("null"), ["device", "commit"]] = "another CPU", "b" * 40
     table.to_csv(costs_page.COSTS, index=False)
     text = costs_text({})

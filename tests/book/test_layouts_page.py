@@ -34,7 +34,7 @@ def test_every_set_has_a_row_and_what_misses_or_refuses_is_named(tmp_path, monke
     assert "Not measured yet: " in text and "`ckplus`" in text
     assert "Measured on some CPU, one core, 2026-11-25." in text
     pd.DataFrame(rows, columns=columns).assign(**about | {"share": 0.1}).to_csv(tmp_path / "layouts.csv")
-    with pytest.raises(DataError, match=r"layouts\.csv: one, two not in the published size"):
+    with pytest.raises(DataError, match=r"layouts\.csv: two, one not in the published size"):
         layouts_text({})
 
 
