@@ -62,8 +62,8 @@ def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
     lines = [
         f"## {device}",
         "",
-        f"{verdict}. Meanwhile {loads} programs wanted a core of this machine at once, those measured among "
-        "them.",
+        f"{verdict}. Meanwhile {loads} program{'s' * (loads != '1')} wanted a core of this machine at once, "
+        "those measured among them.",
         "",
         unstored_figure(f"ratios-{number}", ratios_figure(rows, device)),
         "",
