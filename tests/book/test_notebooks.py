@@ -25,8 +25,8 @@ from ferbook.store import open_run
 
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
 """Code cells of a page; lines of a cell, without its imports; characters of a line."""
-MOST_COLUMNS_OF_A_LISTING = 94
-"""Characters of a line of commands on a page of text: a screen of 1,280 pixels shows 96 of them."""
+MOST_COLUMNS_OF_A_LISTING = 83
+"""Characters of a line of commands on a page of text: a screen of 1,280 pixels shows so many."""
 MOST_FIGURES, MOST_TABLES = 9, 5
 MOST_FOLDS, MOST_SEEN_LINES = 5, 16
 """Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports."""
@@ -295,7 +295,7 @@ def test_no_warning_stands_on_a_page_of_the_reference(chapter):
 
 def long_lines(page: str) -> list[str]:
     """Lines between fences of a page of text that a wide screen would cut off."""
-    listings = re.findall(r"^```\w+\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    listings = re.findall(r"^```(?:bash|python|yaml)\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     return [line for part in listings for line in part.splitlines() if len(line) > MOST_COLUMNS_OF_A_LISTING]
 
 
