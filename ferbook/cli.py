@@ -505,7 +505,10 @@ def check(
     from ferbook.errors import ParameterError
 
     if keep is not None and (within is not None or skip_checked):
-        raise ParameterError("--keep makes whole chapters again, however long; name those that you mean")
+        raise ParameterError(
+            "--within and --skip-checked choose what is checked in place; --keep makes a run again: give it "
+            "the names of chapters instead"
+        )
     target = chosen_run(run_name)
     if keep is not None:
         _repeat(target, chapters or [], keep, as_json)
