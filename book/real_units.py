@@ -149,7 +149,10 @@ def evidence_of(
         own, untrained = (aurocs[kind][:, place] for kind in ("trained", "untrained"))
         differences = (own, own - untrained, own - aurocs["trained"][:, others].mean(axis=1))
         people = len(np.unique(units.subjects))
-        estimates = [networks_and_draws(each, people, n=len(units)) for each in differences]
+        estimates = [
+            networks_and_draws(each, people, n=len(units), limits=limits)
+            for each, limits in zip(differences, ((0, 1), (-1, 1), (-1, 1)), strict=True)
+        ]
         evidence.append(UnitEvidence(unit, known_by[unit], int(np.nansum(labels)), *estimates))
     return evidence
 

@@ -17,6 +17,7 @@ from fer_lib.aus.association import statistic
 from fer_lib.aus.decision import claimed_units
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions, matched_doses
 from fer_lib.aus.nulls import Null, permutation_null
+from fer_lib.aus.permutations import BlockKind
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
 from fer_lib.faces.faceset import FaceSet
@@ -70,6 +71,11 @@ class Questions:
     def aus(self) -> tuple[str, ...]:
         """The units in question."""
         return self.shown.aus
+
+    @property
+    def blocks(self) -> BlockKind:
+        """What changes places as a whole: units run in real people, in rendered ones in sequences only."""
+        return "sequence" if self.faces.name in DOMAINS else "subject"
 
     @cached_property
     def full(self) -> Interventions:
@@ -195,13 +201,11 @@ def examine(
             for faces in (queries.faces, queries.equal.faces, queries.full.faces)
         )
     maxima, labels, names = responses.maxima, queries.shown, np.array([*queries.aus, ""])
-    # Units run in real people, whose labels therefore change places as a whole.
-    blocks = "sequence" if queries.faces.name in DOMAINS else "subject"
     settings = {
         "permutations": queries.permutations,
         "seed": queries.seed,
         "device": device,
-        "blocks": blocks,
+        "blocks": queries.blocks,
     }
     overall = permutation_null(maxima, labels, queries.measure, **settings)
     masks = all_but_one(labels.subjects, groups)

@@ -15,7 +15,7 @@ from fer_lib.aus.association import statistic
 from fer_lib.aus.decision import Rule, claimed_units
 from fer_lib.aus.measures import MEASURES
 from fer_lib.aus.nulls import permutation_null
-from fer_lib.aus.permutations import blocks_of
+from fer_lib.aus.permutations import BlockKind, blocks_of
 from fer_lib.aus.presence import Presence
 from fer_lib.names import AssociationMeasure
 from ferbook.estimate import Estimate
@@ -52,13 +52,15 @@ def score_rules(
     repeats: int = 10,
     permutations: int = 199,
     seed: int = 0,
+    blocks: BlockKind = "sequence",
 ) -> pd.DataFrame:
     """How well every measure and rule finds planted detectors, over numbers of subjects and signal-to-noise
     ratios.
 
     Each repeat draws ``subjects`` people of ``presence`` (0: all), gives ``filters`` channels null responses
     and makes the first ``detectors`` of them detectors of units drawn at random among those that are not too
-    few in all of ``presence``. All measures and rules judge the same data. A rule *claims* for a filter at
+    few in all of ``presence``. All measures and rules judge the same data, whose labels change places by
+    ``blocks``. A rule *claims* for a filter at
     most one unit, see ``decision.claimed_units``.
 
     One row per measure, rule, number of subjects and ratio: ``measure``, ``rule``, ``subjects``, ``snr``,
@@ -82,7 +84,8 @@ def score_rules(
             noise = null_responses(sample, filters, seed=own_seed)
             maxima = plant(noise, sample, unit_of, snr, own_seed)
             for measure in measures:
-                null = permutation_null(maxima, sample, measure, permutations=permutations, seed=own_seed)
+                settings = {"permutations": permutations, "seed": own_seed, "blocks": blocks}
+                null = permutation_null(maxima, sample, measure, **settings)
                 for rule in rules:
                     claims = claimed_units(null, rule, FAMILY_ERROR)
                     counts = (claims == truth).sum(), (claims >= 0).sum()
@@ -105,20 +108,22 @@ def decoys(
     """Signals (N,) that are no detector's, or another one's, each with the units that may rightly be claimed
     for it: what a rule should not fall for.
 
-    ``emotion only``: 1 on the pictures of one emotion. ``co-occurring unit``: 1 where the one of two units is
-    shown that go together most, so that the other would be wrong. ``brightness``: of the whole picture,
-    ``brightness`` (N,), in standard deviations. ``open mouth``: 1 where any of ``OPEN_MOUTH`` is shown, which
-    may be claimed.
+    ``emotion only``, where emotions are labelled: 1 on the pictures of one. ``co-occurring unit``, where two
+    are coded: 1 where the one of two units is shown that go together most, so that the other would be wrong.
+    ``brightness``: of the whole picture, ``brightness`` (N,), in standard deviations. ``open mouth``: 1 where
+    any of ``OPEN_MOUTH`` is shown, which may be claimed.
     """
     labels = np.nan_to_num(presence.scored().present)
     aus = presence.scored().aus
-    together = np.triu(np.nan_to_num(np.corrcoef(labels.T)), 1)
+    together = np.triu(np.atleast_2d(np.nan_to_num(np.corrcoef(labels.T))), 1)
     one = int(generator.choice(np.unravel_index(together.argmax(), together.shape)))
-    emotion = generator.choice([each for each in np.unique(presence.emotions) if each not in ("", "neutral")])
+    signals = {}
+    if emotions := [each for each in np.unique(presence.emotions) if each not in ("", "neutral")]:
+        signals["emotion only"] = (presence.emotions == generator.choice(emotions), ())
+    if len(aus) > 1:
+        signals["co-occurring unit"] = (labels[:, one], (aus[one],))
     mouth = [aus.index(au) for au in OPEN_MOUTH if au in aus]
-    return {
-        "emotion only": (presence.emotions == emotion, ()),
-        "co-occurring unit": (labels[:, one], (aus[one],)),
+    return signals | {
         "brightness": ((brightness - brightness.mean()) / brightness.std(), ()),
         "open mouth": (labels[:, mouth].any(axis=1), OPEN_MOUTH),
     }
@@ -135,6 +140,7 @@ def decoy_table(
     repeats: int = 10,
     permutations: int = 199,
     seed: int = 0,
+    blocks: BlockKind = "sequence",
 ) -> Table:
     """How often a rule falls for ``decoys``, over all pictures and within emotions: of ``repeats`` data sets
     with ``channels`` of each kind among ``filters``, the share claimed for a unit that is not there.
@@ -152,7 +158,7 @@ def decoy_table(
         for kind, (signal, _) in kinds.items():
             noise = maxima[:, own[kind]]
             maxima[:, own[kind]] = noise + snr * noise.std(axis=0) * np.asarray(signal, float)[:, None]
-        settings = {"permutations": permutations, "seed": own_seed}
+        settings = {"permutations": permutations, "seed": own_seed, "blocks": blocks}
         for where, within in (("overall", None), ("within emotions", presence.emotions)):
             null = permutation_null(maxima, presence, measure, within=within, **settings)
             for rule in ("max_statistic", "argmax"):

@@ -201,7 +201,7 @@ def reading_settings(metric: str, filters: int) -> dict[str, object]:
     if "share" in metric or metric in ("cause_reliability", *OF_VERIFIED):
         return {"unit": "share", "tolerance": KAPPA_TOLERANCE, "limits": (0, 1)}
     few = metric in ("distinct_units", "strongest_verified")
-    return {"unit": "count", "tolerance": 3 if few else _COUNT_TOLERANCE * filters}
+    return {"unit": "count", "tolerance": 3 if few else _COUNT_TOLERANCE * filters, "limits": (0, filters)}
 
 
 def metric_prefix(population: str) -> str:

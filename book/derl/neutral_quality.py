@@ -226,6 +226,7 @@ def _mean(
         besides=f"; trainings: {len(both)}",
         n=counts.sum(),
         unit=unit,
+        limits=(0, 1) if unit == "share" else (-np.inf, np.inf),
         tolerance=2.0 if measure == "psnr" else 0.15,
     )
 

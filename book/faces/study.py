@@ -166,9 +166,7 @@ def _mean_over_people(
     values: np.ndarray, subject: pd.Series, draws: int, seed: int, unit: Unit = ""
 ) -> Estimate:
     """The mean of ``values`` and its interval; a picture of nobody known counts as a person of its own."""
-    alone = pd.Series(np.arange(len(subject)).astype(str), index=subject.index)
-    people = subject.where(subject.ne(""), alone).to_numpy()
-    sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(people).sum().to_numpy()
+    sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(named_alone(subject)).sum().to_numpy()
     return bootstrap(sums, value=float(np.mean(values)), draws=draws, seed=seed, n=len(values), unit=unit)
 
 

@@ -85,7 +85,7 @@ def strangers_to(
     fold = fold_faces(labelled, protocol, 0)
     seed_everything(lesson.seed)
     other = build_network(lesson.network, len(protocol.classes), faces.size[0], **lesson.options)
-    train(
+    training = train(
         fold,
         other,
         protocol.classes,
@@ -94,9 +94,14 @@ def strangers_to(
         device=device,
         seed=lesson.seed,
     )
+    if overlap.subjects:
+        lesson_of = f"the people of these clips ({len(overlap.subjects)} of them)"
+    else:
+        lesson_of = (
+            f"pictures of these clips ({overlap.copies:,} copies)" if overlap.copies else "these clips"
+        )
     introduction = (
-        f"The network asked for learned from the people of these clips ({len(overlap.subjects)} of them), so "
-        f"it is not asked about them. Another one, taught the same way on {len(fold.split('train')):,} "
-        f"pictures of {labelled.name}, takes its place."
+        f"The network asked for learned from {lesson_of}, so it is not asked about them. Another one, taught "
+        f"the same way on {len(fold.split('train')):,} pictures of {labelled.name}, takes its place."
     )
-    return Strangers((other.eval(),), lesson.precision, introduction, overlap)
+    return Strangers((other.eval(),), training.precision, introduction, overlap)

@@ -46,7 +46,7 @@ def clip_contest_metrics(contest: Contest) -> dict[str, Estimate]:
     """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in
     ``CLIP_RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
     ``majority_accuracy`` and ``accuracy_ahead_of_majority``. ``seed_spread``: standard deviation of the UF1
-    between two trainings of one contender, in points."""
+    between two trainings of one contender, in points, where any was trained twice."""
     metrics = {short: contest.score(contest.names[0], measure) for measure, short in CLIP_MEASURES.items()}
     for name in contest.names[1:]:
         metrics[f"{SLUGS[name]}_uf1"] = contest.score(name)
@@ -55,10 +55,10 @@ def clip_contest_metrics(contest: Contest) -> dict[str, Estimate]:
     if majority in contest.names:
         metrics["majority_accuracy"] = contest.score(majority, "accuracy")
         metrics["accuracy_ahead_of_majority"] = contest.ahead(majority, "accuracy")
-    freedom = f"pooled over the contenders, {contest.scored.freedom} degrees of freedom"
-    metrics["seed_spread"] = Estimate(
-        100 * contest.scored.spread["macro_f1"], why=freedom, tolerance=100 * RERUN_TOLERANCE
-    )
+    if contest.scored.freedom:
+        spread = 100 * contest.scored.spread["macro_f1"]
+        why = f"pooled over the contenders, {contest.scored.freedom} degrees of freedom"
+        metrics["seed_spread"] = Estimate(spread, why=why, tolerance=100 * RERUN_TOLERANCE)
     return metrics
 
 

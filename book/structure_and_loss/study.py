@@ -376,7 +376,9 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
         **{name: _gain(scores, *factors) for name, factors in gains.items()},
         "seed_spread": Estimate(
             POINTS * scores.spread["accuracy"],
-            why=f"pooled over all conditions, {scores.freedom} degrees of freedom",
+            why=f"pooled over all conditions, {scores.freedom} degrees of freedom"
+            if scores.freedom
+            else "not known: no condition was trained twice",
             tolerance=POINTS * RERUN_TOLERANCE,
         ),
         **along,

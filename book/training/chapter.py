@@ -116,8 +116,11 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
 
     @property
     def populations(self) -> tuple[str, ...]:
-        """The population that the chapter is about, and those that differ from it in one thing each."""
-        return (self.population, *_BESIDE) if self.population else ()
+        """The population that the chapter is about; beside the published one, those that differ from it in
+        one thing each.
+        """
+        beside = _BESIDE if self.population == "published" else ()
+        return (self.population, *beside) if self.population else ()
 
 
 CHAPTER = Chapter(

@@ -183,18 +183,21 @@ def auroc_gain(unit_reads: UnitReads, first: str, second: str) -> Estimate:
     """
     own, other = unit_reads.macro(first), unit_reads.macro(second)
     gaps = own - (other if len(own) == len(other) else other.mean(axis=0))
-    return _over_networks(gaps, unit_reads)
+    return _over_networks(gaps, unit_reads, (-1, 1))
 
 
 def mean_auroc(unit_reads: UnitReads, inputs: str) -> Estimate:
     """The mean AUROC over the units of heads that read ``inputs``; with its interval as of ``auroc_gain``."""
-    return _over_networks(unit_reads.macro(inputs), unit_reads)
+    return _over_networks(unit_reads.macro(inputs), unit_reads, (0, 1))
 
 
-def _over_networks(values: np.ndarray, unit_reads: UnitReads) -> Estimate:
-    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for both lucks."""
+def _over_networks(values: np.ndarray, unit_reads: UnitReads, limits: tuple[float, float]) -> Estimate:
+    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for both lucks within
+    ``limits``.
+    """
     people = len(np.unique(unit_reads.test.subjects))
-    return networks_and_draws(values, people, n=len(unit_reads.test), tolerance=2 * RERUN_TOLERANCE)
+    about = {"n": len(unit_reads.test), "tolerance": 2 * RERUN_TOLERANCE, "limits": limits}
+    return networks_and_draws(values, people, **about)
 
 
 ADDED = {

@@ -37,7 +37,8 @@ class TransferParameters(parameters.RecipeParameters):
         600,
         ge=0,
         le=1_000_000,
-        description="training pictures taken from each face set, so that sets count alike; 0 takes all",
+        description="training pictures taken from each face set, so that sets count alike; 0 takes all, as "
+        "do the networks of a population",
     )
     most_tested: int = Field(
         0, ge=0, le=1_000_000, description="test pictures of each face set, at most; 0 takes all"
@@ -103,7 +104,7 @@ CHAPTER = Chapter(
             "subjects": 600,
             "seeds": 3,
             "beside": "wild:1600,game:80,fer2013",
-            "most": 1200,
+            "most": 0,
             "most_tested": 600,
             "by_layer": True,
         },

@@ -148,7 +148,8 @@ class LabelTrial:
     @cached_property
     def planted(self) -> tuple[np.ndarray, np.ndarray]:
         """Responses float64 (N, 4A): A detectors, then their decoys of emotion, companion and lamp. Labels
-        float32 (N, 3A): as they are, with half missing, and with as many wrong ones beside.
+        float32 (N, 3A): as they are, with half missing, and with as many wrong ones beside, on at most half
+        of the pictures without the unit.
         """
         rng, present = np.random.default_rng((self.seed, len(self.shown))), self.shown.present == 1
         lit = np.where(present, *(rng.random(present.shape) < share for share in (LAMP, 1 - LAMP)))
@@ -167,7 +168,8 @@ class LabelTrial:
         for unit, own in enumerate(present.T):
             there, absent = np.flatnonzero(own), np.flatnonzero(~own)
             missing[rng.permutation(there)[: len(there) // 2], unit] = False
-            extra[rng.permutation(absent)[: len(there)], unit] = True
+            # Of a frequent unit fewer, or none would be left without it, which every detector scores 0 by.
+            extra[rng.permutation(absent)[: min(len(there), len(absent) // 2)], unit] = True
         responses = signals + PLANTED_NOISE * rng.standard_normal(signals.shape)
         return responses.clip(0), np.hstack([present, missing, extra]).astype(np.float32)
 

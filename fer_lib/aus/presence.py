@@ -8,6 +8,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
+from synthetic_faces.versions import VERSIONS
 
 FEWEST_SUBJECTS = 8
 """An AU is scored only where at least so many subjects show it, and as many are seen without it."""
@@ -149,10 +150,13 @@ def named_alone(names: pd.Series) -> np.ndarray:
 
 def whose_units(run_faces: FaceSet, faces: FaceSet) -> str:
     """Whose pictures and action units the chapter is about, in a sentence; ``run_faces`` is the run's set."""
+    if not faces.aus:
+        return f"Nobody coded action units in {run_faces.name}, so none are asked about."
     if faces is run_faces:
         return f"Pictures and action units are those of {faces.name}."
+    rendered = "rendered faces" if faces.table["dataset"].isin(VERSIONS).all() else "faces"
     return (
         f"Nobody coded action units in {run_faces.name}. The network that learned from it is asked about the "
-        f"rendered faces of {faces.name}, whose units are known: what follows is about its filters, and not "
+        f"{rendered} of {faces.name}, whose units are known: what follows is about its filters, and not "
         "about pictures like those that it learned from."
     )

@@ -107,7 +107,8 @@ def clips_of(faces: FaceSet) -> Clips:
         & (frame.size() > 1),
         "all pictures between its onset and its offset": (onset <= frame.min()) & (frame.max() <= offset),
         "a picture of its apex": np.bincount(whose, at_apex) > 0,
-        "a number of frames per second above 0": fps > 0,
+        "whole frame numbers": (clips[[*_SPAN]] % 1 == 0).all(axis=1).to_numpy(bool),
+        "a number of frames per second above 0": (fps > 0) & np.isfinite(fps),
     }
     for rule, fits in good.items():
         if not np.all(fits):

@@ -256,7 +256,8 @@ class FaceSet:
         """The pictures of all ``sets`` one after the other, as the set ``name``.
 
         A column that a set lacks is missing (NaN) in its rows. Landmarks and masks are kept where all
-        sets have them, masks of the same AUs. Raises DataError for no set or for different sizes.
+        sets have them, masks of the same AUs. Raises DataError for no set, for different sizes, and where
+        some sets have votes and others none.
         """
         if not sets or len({faces.size for faces in sets}) > 1:
             sizes = ", ".join(f"{f.name} {f.size[0]} × {f.size[1]}" for f in sets) or "none"
@@ -265,8 +266,9 @@ class FaceSet:
         if "masks" in kinds and len({faces.mask_aus for faces in sets}) > 1:
             kinds.remove("masks")
         left_out = Counter()
-        for faces in sets:
-            left_out.update(faces.left_out)
+        # Parts of one set tell the same: what its reader left out counts once.
+        for _, exclusions in {(faces.name, tuple(faces.left_out.items())) for faces in sets}:
+            left_out.update(dict(exclusions))
         return FaceSet(
             name,
             table=pd.concat([faces.table for faces in sets], ignore_index=True),

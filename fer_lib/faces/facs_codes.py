@@ -22,6 +22,9 @@ LETTERS = "ABCDE"
 _SIDES = ("L", "R")
 """The subject's own left and right half of the face."""
 
+EITHER = "L or R"
+"""The side of a code that acts on one half of the face, which one is not known."""
+
 NOT_CODED = "?"
 """What stands in a cell whose AUs are not known, and beside a code that the coder was not sure of."""
 
@@ -37,9 +40,9 @@ _COLUMN = re.compile(r"AU([0-9]+)")
 
 @dataclass(frozen=True)
 class Code:
-    """One action unit as coded: ``au`` 1 … 99; ``side`` ``L``, ``R``, or empty for both halves of the face;
-    ``level`` 1 … 5 for A … E, None where only presence was coded; ``uncertain`` where a ``?`` stands beside
-    it.
+    """One action unit as coded: ``au`` 1 … 99; ``side`` ``L``, ``R``, ``EITHER``, or empty for both halves
+    of the face; ``level`` 1 … 5 for A … E, None where only presence was coded; ``uncertain`` where a ``?``
+    stands beside it.
     """
 
     au: int
@@ -48,6 +51,8 @@ class Code:
     uncertain: bool = False
 
     def __str__(self) -> str:
+        if self.side == EITHER:
+            return " or ".join(str(replace(self, side=side)) for side in _SIDES)
         letter = LETTERS[self.level - 1] if self.level else ""
         return f"{self.side}{self.au}{letter}{NOT_CODED if self.uncertain else ''}"
 
@@ -61,8 +66,8 @@ def parse_codes(text: str, place: str = "FACS codes") -> Codes:
 
     ``4+L10``, ``1C+2B+R12``, ``4 + 7``, ``AU4``, ``4,7`` and ``10L`` are read, in either case. An empty text
     and ``0`` mean that no AU is shown: an empty tuple. ``?`` alone means not coded: None; ``12?`` and ``?12``
-    are a code that is ``uncertain``. Of ``R12 or R15`` each is uncertain, but ``L14 or R14`` is a certain 14.
-    An AU may stand there once, or once for each side.
+    are a code that is ``uncertain``. Of ``R12 or R15`` each is uncertain, but ``L14 or R14`` is a certain 14
+    on one side, and ``4B or 4C`` at least a 4B. An AU may stand there once, or once for each side.
 
     Raises DataError that begins with ``place`` and names the code at fault.
     """
@@ -75,7 +80,7 @@ def parse_codes(text: str, place: str = "FACS codes") -> Codes:
     for part in _SEPARATOR.split(text):
         for code in _alternatives([_parse_code(token, text, place) for token in _OR.split(part)]):
             for other in codes:
-                if other.au == code.au and (not (other.side and code.side) or other.side == code.side):
+                if other.au == code.au and {other.side, code.side} != set(_SIDES):
                     raise DataError(
                         f"{place}: AU{code.au} stands twice in {text[:80]!r}; expected it once, or once for "
                         "each side"
@@ -101,15 +106,16 @@ def _parse_code(token: str, text: str, place: str) -> Code:
 
 
 def _alternatives(codes: list[Code]) -> list[Code]:
-    """What is known where one of ``codes`` is meant: all uncertain, or, of one AU, what they agree on."""
+    """What is known where one of ``codes`` is meant: all uncertain, or of one AU that it is there, at the
+    lowest level.
+    """
     if len(codes) == 1:
         return codes
     if len({code.au for code in codes}) > 1:
         return [replace(code, uncertain=True) for code in codes]
-    sides, levels = {code.side for code in codes}, {code.level for code in codes}
-    side = sides.pop() if len(sides) == 1 else ""
-    level = levels.pop() if len(levels) == 1 else None
-    return [Code(codes[0].au, side, level, any(code.uncertain for code in codes))]
+    sides, levels = {code.side for code in codes}, {code.level for code in codes} - {None}
+    side = sides.pop() if len(sides) == 1 else EITHER
+    return [Code(codes[0].au, side, min(levels, default=None), any(code.uncertain for code in codes))]
 
 
 def format_codes(codes: Codes) -> str:
@@ -124,26 +130,31 @@ def au_columns(rows: Sequence[Codes], unscored: float = 1.0, halves: bool = True
     ``facs``.
 
     ``AU<n>`` is the stronger half, and with ``halves`` ``AU<n>_left`` and ``AU<n>_right`` are the subject's
-    own two halves; a code without a side is both. There is a column for every AU that occurs, in numeric
-    order. 0 is not shown; NaN not coded, or uncertain; ``unscored`` is the intensity
-    of a code without a letter.
+    own two halves; a code without a side is both, and of one on either side no half is known. There is a
+    column for every AU that occurs, in numeric order. 0 is not shown; NaN not coded, or uncertain;
+    ``unscored`` is the intensity of a code without a letter.
     """
     present = sorted({code.au for codes in rows for code in codes or ()})
     place = {au: k for k, au in enumerate(present)}
     values = np.zeros((len(rows), len(place), len(_SIDES)))
+    stronger = np.zeros((len(rows), len(place)))
     for row, codes in enumerate(rows):
         if codes is None:
-            values[row] = np.nan
+            values[row] = stronger[row] = np.nan
             continue
         for code in codes:
             intensity = code.level / len(LETTERS) if code.level else unscored
+            if code.uncertain:
+                intensity = np.nan
+            at = row, place[code.au]
+            # maximum keeps NaN: with one half uncertain the stronger one is not known.
+            stronger[at] = np.maximum(stronger[at], intensity)
             for k, side in enumerate(_SIDES):
-                if code.side in ("", side):
-                    values[row, place[code.au], k] = np.nan if code.uncertain else intensity
+                if code.side in ("", side, EITHER):
+                    values[*at, k] = np.nan if code.side == EITHER else intensity
     columns: dict[str, object] = {}
     for au, k in place.items():
-        # max keeps NaN: with one half uncertain the stronger one is not known.
-        columns[f"AU{au}"] = values[:, k].max(axis=1)
+        columns[f"AU{au}"] = stronger[:, k]
         if halves:
             columns |= {f"AU{au}_left": values[:, k, 0], f"AU{au}_right": values[:, k, 1]}
     columns["facs"] = pd.Series([format_codes(codes) for codes in rows], dtype="str")

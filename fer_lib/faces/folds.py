@@ -1,7 +1,7 @@
 """The published protocols: which pictures are learned from, selected on and tested on, fold by fold.
 
 A protocol is chosen by the data set. Validation pictures are never test pictures of the same fold, and where
-a set says who is shown, nobody is on two sides of a fold.
+a protocol divides people, nobody is on two sides of a fold; of the others ``leak_table`` says it.
 """
 
 from collections.abc import Callable

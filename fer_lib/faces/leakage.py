@@ -5,6 +5,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from pandas.api.typing import NAType
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from fer_lib.faces.faceset import SPLITS, FaceSet
 
@@ -34,21 +36,30 @@ def independent_groups(faces: FaceSet) -> np.ndarray:
     """int64 (N,): pictures that are not independent of each other share a code, for intervals that resample
     groups.
 
-    A group is a subject; where a picture does not say who is on it, the group of its exact copies.
+    A group is a subject; of pictures that do not say who is on them, those that exact copies and the frames
+    of one sequence tie together.
     """
-    subject = faces.table["subject"].to_numpy()
-    copies = copy_groups(faces)
-    names = [(who, 0) if who else ("", int(group)) for who, group in zip(subject, copies, strict=True)]
-    return pd.factorize(pd.Series(names))[0].astype(np.int64)
+    table, row = faces.table, pd.Series(np.arange(len(faces)))
+    unknown = table["subject"] == ""
+    ties = (
+        row.groupby(table["subject"]).transform("first").where(~unknown, row),
+        row.groupby([unknown, copy_groups(faces)]).transform("first").where(unknown, row),
+        row.groupby([unknown, table["dataset"], table["sequence"]])
+        .transform("first")
+        .where(unknown & (table["sequence"] != ""), row),
+    )
+    pairs = np.tile(row, len(ties)), np.concatenate(ties)
+    graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (len(row), len(row)))
+    return pd.factorize(connected_components(graph, directed=False)[1])[0].astype(np.int64)
 
 
 def people_in_both(first: np.ndarray, second: np.ndarray) -> int | NAType:
-    """How many of the subjects ``first`` are also among ``second``; missing (``<NA>``) where one that is not
-    empty names nobody, since nobody can tell then.
+    """How many of the subjects ``first`` are also among ``second``, at least; missing (``<NA>``) where none
+    is known to be, but one of two sides that are not empty has a picture of nobody known.
     """
-    people = [set(subjects) - {""} for subjects in (first, second)]
-    unknown = any(len(side) and not names for side, names in zip((first, second), people, strict=True))
-    return pd.NA if unknown else len(people[0] & people[1])
+    people = [set(subjects) for subjects in (first, second)]
+    both = (people[0] & people[1]) - {""}
+    return pd.NA if not both and all(people) and "" in people[0] | people[1] else len(both)
 
 
 def leakage_table(faces: FaceSet) -> pd.DataFrame:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
+from synthetic_faces.versions import VERSIONS
 
 _TFD = "TFD was gathered from other sets, {} among them (Susskind, Anderson & Hinton 2010, UTML TR 2010-001)"
 
@@ -30,7 +32,8 @@ numbers its people anew and cuts its pictures out afresh.
 class Shared:
     """What two sets share.
 
-    ``subjects``: names of people in both, sorted. ``copies``: pictures of the second set that equal one of
+    ``subjects``: names of people in both, sorted; rendered people of another ``face_seed`` bear the same
+    names and count. ``copies``: pictures of the second set that equal one of
     the first, byte for byte; None where their sizes differ, so that it cannot be told. ``known``: what is
     published about the two data sets (``OVERLAPS``), or empty.
     """
@@ -88,14 +91,21 @@ def without_shared(train: FaceSet, test: FaceSet) -> tuple[FaceSet, dict[str, in
     one of ``train``, byte for byte (which needs sets of one size). What is only known of the data sets
     (``OVERLAPS``) cannot be told picture by picture: see ``require_apart``.
     """
-    people = test.table["subject"].isin(_people(train)).to_numpy()
+    people = _names(test).isin(_people(train)).to_numpy()
     copies = _copied(train, test) if train.size == test.size else np.zeros(len(test), bool)
     counts = {"people": int(people.sum()), "copies": int((copies & ~people).sum())}
     return test.select(~(people | copies)), counts
 
 
 def _people(faces: FaceSet) -> set[str]:
-    return set(faces.table["subject"]) - {""}
+    return set(_names(faces)) - {""}
+
+
+def _names(faces: FaceSet) -> pd.Series:
+    """The subject of each picture; a rendered person has one name in sets of any number of people."""
+    names = faces.table["subject"]
+    rendered = faces.table["dataset"].isin(VERSIONS)
+    return names.mask(rendered, names.str.replace(r"-S0+(?=\d+$)", "-S", regex=True))
 
 
 def _copied(first: FaceSet, second: FaceSet) -> np.ndarray:

@@ -20,7 +20,7 @@ from fer_lib.look.layers import PICTURE, Call, maps_of, standardiser, taken_by, 
 from fer_lib.look.receptive import ReceptiveField, fields_below
 from fer_lib.look.windows import cut, neurons
 from fer_lib.nets.evaluating import evaluating
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError, ParameterError, require_name
 
 Method = Literal["deconv", "guided", "gradient"]
 
@@ -130,11 +130,12 @@ def project(
     ``positions`` no picture passes whole, but the first to check. Computed from the modules' weights where
     ``model`` lies, in its own type. The network is left as it was.
 
-    Raises ParameterError for an unknown layer, filter, row or position, for a module or function on
+    Raises ParameterError for an unknown method, layer, filter, row or position, for a module or function on
     the way that there is no rule for, naming it, and where the modules on the way do not account for the
     layer's values; DataError where there is no pair, or an activation is not a finite number,
     naming the picture.
     """
+    require_name("method", method, RELU_RULES)
     if not len(rows):
         raise DataError("no pair of a picture and a filter to project")
     rows = _indices("rows", rows, (len(rows),), len(pictures))

@@ -215,7 +215,7 @@ def _blocks(size: tuple[int, int]) -> Iterator[tuple[int, int, tuple[slice, slic
 def map_trial(name: str, network: nn.Module, twins: Twins, *, seed: int = 0) -> MapTrial:
     """The neurons of the last convolution that ``network`` is asked about: of each unit the filter whose
     maximal response it raises most, by the spread over faces without it, in the other half of the people.
-    Faces where the unit does not raise it are left out.
+    Faces where the unit does not raise it, or that nobody of the other half shows, are left out.
 
     Raises DataError where none is left.
     """
@@ -223,12 +223,13 @@ def map_trial(name: str, network: nn.Module, twins: Twins, *, seed: int = 0) -> 
     on, off = (maximal_responses(network, faces, layer) for faces in (twins.on, twins.off))
     spread = off.maxima.std(axis=0)
     gain = (on.maxima - off.maxima) / np.where(spread > 0, spread, np.inf)
-    filters = np.zeros(len(twins.aus), np.int64)
+    filters = np.full(len(twins.aus), -1)
     for half in (twins.halves, ~twins.halves):
         for au in np.unique(twins.aus):
             own = twins.aus == au
-            filters[own & half] = gain[own & ~half].mean(axis=0).argmax() if (own & ~half).any() else 0
-    rows = np.flatnonzero(gain[np.arange(len(filters)), filters] > 0)
+            if (own & ~half).any():
+                filters[own & half] = gain[own & ~half].mean(axis=0).argmax()
+    rows = np.flatnonzero((filters >= 0) & (gain[np.arange(len(filters)), filters] > 0))
     if not len(rows):
         raise DataError(f"{name}: no unit raises the answer of the filter that it is known by")
     filters = filters[rows]

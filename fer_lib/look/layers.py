@@ -87,8 +87,10 @@ def standardiser(model: nn.Module) -> nn.Module:
 
 def taken_by(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
     """``pictures`` (M, H, W), uint8 or floats in [0, 1], as ``model`` takes them: (M, 1, H, W) in [0, 1], in
-    its type of numbers and on its device.
+    its type of numbers and on its device. Raises ParameterError for other whole numbers.
     """
+    if pictures.dtype != np.uint8 and not np.issubdtype(pictures.dtype, np.floating):
+        raise ParameterError(f"pictures of {pictures.dtype}: give uint8, or floats from 0 to 1")
     weight = next(model.parameters(), torch.zeros(()))
     grey = torch.as_tensor(pictures, device=weight.device)[:, None]
     return grey.to(weight.dtype) / (255 if pictures.dtype == np.uint8 else 1)

@@ -157,7 +157,7 @@ def similarities_across_networks(
     as in ``cascading_randomisation``) is compared with one of ``other`` at the same place of the same
     picture: of the filters that are on there, the one whose maximal responses correlate best with those of
     the neuron's filter. ``maxima``: those of both networks, (N, K), to the same N pictures, which need not be
-    ``faces``. A pair is NaN where no filter is on.
+    ``faces``. A pair is NaN where no filter is on whose responses vary.
 
     The rows of ``similarities`` with ``method``. Raises what ``project`` raises, and ParameterError where the
     two networks' maps do not fit together.
@@ -174,9 +174,9 @@ def similarities_across_networks(
     alike = correlations(maxima[0][:, filters], maxima[1])
     off = maps[index, :, ours.positions[:, 0], ours.positions[:, 1]] <= 0
     alike[off | np.isnan(alike)] = -np.inf
-    # Where all are off the first stands in: its map is zero, and it is not compared.
     partners = alike.argmax(axis=1)
     theirs = project(other, layer, pictures, index, partners, positions=ours.positions, method=method)
+    theirs.maps[np.isinf(alike.max(axis=1))] = 0  # of no partner, so that it is not compared
     return similarities(ours, theirs, index, known_subjects(faces, rows)).assign(method=method)
 
 

@@ -28,8 +28,8 @@ def build_network(
     """The network called ``name``, for square pictures of ``size`` pixels and ``n_classes`` emotions.
 
     ``dropout=None`` takes the network's own. ``options`` are those of its constructor:
-    ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``stem`` of the
-    VGG, ``generator`` of all.
+    ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``depths`` of the
+    residual net, ``generator`` of all.
 
     Raises ParameterError, naming the network, for an unknown name and for a size or value that it does not
     take.
@@ -39,7 +39,7 @@ def build_network(
         options["dropout"] = dropout
     try:
         return NETWORKS[name](n_classes, size, **options)
-    except ParameterError as fault:
+    except (ParameterError, TypeError, ValueError, IndexError) as fault:
         raise ParameterError(f"network {name!r}: {fault}") from fault
 
 

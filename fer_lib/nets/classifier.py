@@ -25,7 +25,8 @@ class Classifier(nn.Module):
     it was built for; the others take squares of ``size`` pixels only. ``smallest`` is the smallest side in
     pixels.
 
-    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, and when it is shown
+    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, where ``dropout`` is no
+    share, and when it is shown
     pictures of a size that it does not take.
     """
 
@@ -38,6 +39,8 @@ class Classifier(nn.Module):
         super().__init__()
         if not self._fits(size):
             raise ParameterError(f"size {size}: give a multiple of 8, at least {self.smallest}")
+        if not 0 <= dropout <= 1:
+            raise ParameterError(f"dropout {dropout}: give a share from 0 to 1")
         self.arguments = {"n_classes": n_classes, "size": size, "dropout": dropout, **further}
 
     @classmethod

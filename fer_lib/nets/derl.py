@@ -145,7 +145,7 @@ class Discriminator(nn.Module):
         self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
         _initialise(self, generator)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # where the search for the largest singular value begins
+            torch.default_generator.manual_seed(0)  # where the search for the largest singular value begins
             for layer in (*(stage.conv for stage in self.layers), self.output):
                 spectral_norm(layer)
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from fer_lib.names import Pooling
+from ferbook.errors import ParameterError
 
 GATES = 4
 """Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
@@ -186,6 +187,8 @@ class SeededDropout(nn.Module):
 
     def __init__(self, share: float, seeds: Sequence[int]) -> None:
         super().__init__()
+        if not 0 <= share < 1:
+            raise ParameterError(f"dropout {share}: give a share from 0 to below 1")
         self.share = share
         distinct = list(dict.fromkeys(seeds))
         self.register_buffer("mask_of", torch.tensor([distinct.index(seed) for seed in seeds]), False)

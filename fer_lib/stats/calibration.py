@@ -20,6 +20,11 @@ def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         raise DataError(
             f"probabilities {probabilities.shape} and {len(labels)} labels: give (N, classes) and N, N > 0"
         )
+    count = probabilities.shape[1]
+    if not ((probabilities >= 0) & (probabilities <= 1 + 1e-6)).all():
+        raise DataError("probabilities: some are no numbers from 0 to 1")
+    if not ((labels >= 0) & (labels < count)).all():
+        raise DataError(f"labels: some are none of the {count} classes, 0 to {count - 1}")
     confidence = probabilities.max(axis=1)
     place = np.clip(np.ceil(confidence * CONFIDENCE_BINS).astype(int) - 1, 0, CONFIDENCE_BINS - 1)
     each = np.stack([np.ones(len(labels)), confidence, probabilities.argmax(axis=1) == labels], axis=1)

@@ -77,11 +77,14 @@ def hold_contest(
     ``subjects`` (C,) the people.
 
     The bootstrap draws people, the same for all contenders. The first contender is the one that the page is
-    about. Raises DataError where two have one name.
+    about. Raises DataError where two have one name, and where one that no seed changes was trained twice.
     """
     names = tuple(contender.name for contender in contenders)
     if len(set(names)) < len(names) or not names:
         raise DataError(f"contenders need names of their own, at least one: {', '.join(names) or 'none'}")
+    for contender in contenders:
+        if not contender.seeded and len(contender.probabilities) > 1:
+            raise DataError(f"{contender.name}: no seed changes it, so give its answers once")
     table = pd.DataFrame(
         [
             {"name": contender.name, "kind": contender.kind, "seeded": contender.seeded, "training": number}

@@ -26,6 +26,7 @@ from scipy.stats import t
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
 from fer_lib.stats.resampling import CONFIDENCE, cluster_weights
 from fer_lib.stats.two_way import Luck, two_way_interval
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
 
 SCORE_MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
@@ -74,8 +75,13 @@ def score_trainings(
     true classes ``labels`` (N,).
 
     ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of
-    ``table`` in which trainings of one condition agree; they differ in the seed.
+    ``table`` in which trainings of one condition agree; they differ in the seed. Raises DataError for other
+    than T answers, for one that is no number, and for what ``classification.confusion_sums`` refuses.
     """
+    if len(probabilities) != len(table) or not np.isfinite(probabilities).all():
+        raise DataError(
+            f"answers {probabilities.shape} of {len(table)} trainings: give one of each, all of them numbers"
+        )
     n_classes = probabilities.shape[2]
     sums = [
         confusion_sums(labels, answers.argmax(axis=1), clusters, n_classes).astype(np.float32)
@@ -99,16 +105,20 @@ def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, fl
     """For each measure the standard deviation between trainings of one condition, pooled over all of them,
     and its degrees of freedom.
     """
-    groups = table.groupby(list(condition), sort=False)
+    groups = table.groupby(list(condition), sort=False, dropna=False)
     freedom = len(table) - groups.ngroups
     within = {name: ((table[name] - groups[name].transform("mean")) ** 2).sum() for name in SCORE_MEASURES}
     return {n: float(np.sqrt(total / freedom)) if freedom else 0.0 for n, total in within.items()}, freedom
 
 
 def minus(first: TrainingScores, second: TrainingScores, condition: Sequence[str]) -> TrainingScores:
-    """The scores of the same trainings on ``first``'s pictures minus those on ``second``'s, which show other
-    people and whose people were drawn with another seed; ``condition`` as of ``score_trainings``.
+    """The scores of the same trainings on ``first``'s pictures minus those on ``second``'s: the same ones and
+    draws, or other people, drawn with another seed. ``condition`` as of ``score_trainings``. Raises
+    ValueError where the trainings differ.
     """
+    about = list(first.table.columns.difference([*SCORE_MEASURES]))
+    if not first.table[about].equals(second.table.reindex(columns=about)):
+        raise ValueError("the two sets were scored for different trainings")
     gaps = {name: first.table[name] - second.table[name] for name in SCORE_MEASURES}
     table = first.table.assign(**gaps)
     spread, freedom = _spread(table, condition)

@@ -98,15 +98,21 @@ def student_deviates(freedom: int, draws: int, number: int = 0) -> np.ndarray:
 
 
 def networks_and_draws(
-    values: np.ndarray, people: int, *, n: int | None = None, unit: Unit = "", tolerance: float = 0.0
+    values: np.ndarray,
+    people: int,
+    *,
+    n: int | None = None,
+    unit: Unit = "",
+    tolerance: float = 0.0,
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
     """The mean over networks of ``values`` (R, 1 + D): what each of R networks gives with all people, then in
-    each of D draws of so many ``people``, the same draws for all.
+    each of D draws of so many ``people``, the same draws for all. ``limits`` as of ``two_way_interval``.
     """
     networks = len(values)
     remark = f" and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
     mean, lucks = values.mean(axis=0), networks_luck(values[:, 0])
-    about = {"n": n, "unit": unit, "tolerance": tolerance}
+    about = {"n": n, "unit": unit, "tolerance": tolerance, "limits": limits}
     return two_way_interval(float(mean[0]), mean[1:], people, lucks, besides=remark, **about)
 
 
@@ -114,11 +120,14 @@ def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS, seed: int = 0
     """int64 (N,): the group, from 0, of each picture; ``people`` (N,) are dealt to ``groups`` at random, as
     evenly as can be.
 
-    Raises ParameterError for fewer than two groups, DataError for fewer people than groups.
+    Raises ParameterError for fewer than two groups, DataError for fewer people than groups and for a picture
+    of nobody (None or NaN).
     """
     if groups < 2:
         raise ParameterError(f"groups = {groups}: people are left out in at least 2 groups")
     codes, names = pd.factorize(np.asarray(people))
+    if (codes < 0).any():
+        raise DataError(f"picture {(codes < 0).argmax()} is of nobody: give it a person of its own")
     if len(names) < groups:
         raise DataError(f"{len(names)} people make no {groups} groups: ask for fewer, or add people")
     return np.random.default_rng(seed).permutation(np.arange(len(names)) % groups)[codes]

@@ -94,6 +94,8 @@ class FaceBatches(Batches):
             raise ParameterError(f"batch_size {batch_size}: give at least {2 if shuffle else 1}")
         if shuffle and len(pixels) < 2:
             raise DataError(f"{len(pixels)} picture(s) to train on: at least 2 are needed")
+        if len(labels) != len(pixels):
+            raise DataError(f"{len(labels)} labels of {len(pixels)} pictures: give one of each")
         # A copy: a face set read from a memory map or a cache may not be writable.
         self.pixels, self.labels = torch.tensor(pixels), torch.as_tensor(labels)
         self.augmentation = augmentation

@@ -249,14 +249,15 @@ class ClipCurve(Callback):
     def _score(self, epoch: int) -> None:
         logits = self.model.output(self.states)
         labels = self.dls.train.labels
-        train_loss = self.learn.loss_func.each(logits, labels).double().cpu()
-        valid_loss = self.validated.each(logits, labels).double().cpu()
+        train_loss = self.learn.loss_func.each(logits, labels).cpu().double()
+        valid_loss = self.validated.each(logits, labels).cpu().double()
         if not torch.isfinite(train_loss).all() or not torch.isfinite(valid_loss).all():
             raise ParameterError(
                 f"training diverged in epoch {epoch}: the loss is not a finite number. Give a smaller lr "
                 f"than {self.opt.hypers[-1]['lr']:.3g}"
             )
-        score = mean_recall(logits.argmax(dim=2), labels, self.valid).cpu()
+        # MPS has no float64.
+        score = mean_recall(logits.argmax(dim=2).cpu(), labels.cpu(), self.valid.cpu())
         better = valid_loss < self.best_loss
         self.best_epoch[better], self.best_loss[better] = epoch, valid_loss[better]
         index = better.to(logits.device)

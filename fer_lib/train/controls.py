@@ -24,16 +24,18 @@ def untrained_network(model: Classifier, seed: int) -> Classifier:
 
 
 def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
-    """``faces`` with the emotions of each split dealt out anew among its labelled pictures.
+    """``faces`` with the emotions of each split, and the crowd's votes with them, dealt out anew among its
+    labelled pictures.
 
     Every split keeps its number of pictures per emotion, pictures keep all the rest, action units among it. A
     network that learns from them learns single pictures by heart and nothing about emotions (Zhang et al.
     2017, arXiv 1611.03530).
     """
-    emotions = faces.table["emotion"].to_numpy(dtype=object).copy()
-    labelled = emotions != UNLABELLED
+    table, order = faces.table, np.arange(len(faces))
+    labelled = table["emotion"].ne(UNLABELLED)
     generator = np.random.default_rng(seed)
     for split in SPLITS:
-        rows = np.flatnonzero(labelled & faces.table["split"].eq(split).to_numpy())
-        emotions[rows] = emotions[generator.permutation(rows)]
-    return faces.assign(emotion=emotions)
+        rows = np.flatnonzero(labelled & table["split"].eq(split))
+        order[rows] = generator.permutation(rows)
+    labels = ["emotion", *(column for column in table if column.startswith("vote_"))]
+    return faces.assign(**{column: table[column].to_numpy()[order] for column in labels})

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
+from typing import Protocol, get_args
 
 import pandas as pd
 import torch
@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.names import Optimiser
 from fer_lib.nets.build import NETWORKS
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
@@ -35,7 +36,7 @@ from fer_lib.train.objective import Objective, rate_of
 from fer_lib.train.precision import Precision, PrecisionName, choose_precision, leave_autocast
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
-from ferbook.errors import FerError, ParameterError
+from ferbook.errors import FerError, ParameterError, require_name
 from ferbook.steps import steps
 
 MOMENTUM = 0.9
@@ -118,7 +119,11 @@ def repeatable(
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        # torch.manual_seed would seed every GPU, also those whose state is not put back.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         try:
             yield
         except torch.OutOfMemoryError as fault:
@@ -145,6 +150,11 @@ def face_learner(
     Weight decay acts on all parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The
     precision in use is the learner's attribute ``precision``.
     """
+    require_name("augmentation", recipe.augment, AUGMENTATIONS)
+    require_name("optimiser", recipe.optimiser, get_args(Optimiser))
+    if recipe.epochs < 1 or not all(1 <= epoch <= recipe.epochs for epoch in checkpoints):
+        further = f", and of the epochs {', '.join(map(str, checkpoints))} the weights" if checkpoints else ""
+        raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
     counts = class_counts(faces, classes)
     loaders = face_loaders(
         faces,

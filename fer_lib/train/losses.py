@@ -6,14 +6,14 @@ either int64 (B,) or a distribution over the classes for each picture, float (B,
 (crowd votes, mixed pictures); ``features`` float (B, D): the input of the network's ``output``.
 """
 
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_lib.names import Loss
-from ferbook.errors import ParameterError
+from ferbook.errors import ParameterError, require_name
 
 SMOOTHING = 0.1
 """Share of a label that is spread evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
@@ -168,7 +168,12 @@ def build_loss(
     ``cross_entropy``; ``label_smoothing`` (``SMOOTHING``); ``focal``; ``centre`` and ``island``,
     with centres as wide as the input of ``model.output``; ``votes``: the cross-entropy, to be called with the
     crowd's distribution. ``class_weights`` float (C,), positive.
+
+    Raises ParameterError for an unknown name, and for ``island`` with one class.
     """
+    require_name("loss", name, get_args(Loss))
+    if name == "island" and n_classes < 2:
+        raise ParameterError("loss island: its centres push each other apart, so give two classes or more")
     if name == "focal":
         loss = FocalLoss(n_classes, class_weights=class_weights)
     elif name in ("centre", "island"):

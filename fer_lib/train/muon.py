@@ -31,7 +31,8 @@ class Muon(torch.optim.SGD):
     """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for filters, SGD for the rest.
 
     The step of a convolution with more than one input map, as a matrix (out, in · height · width), has all
-    its singular values brought near 1, so that directions in which the gradient is weak are learned as well.
+    its singular values brought near one another (1, or the root of rows over columns where there are more of
+    these), so that directions in which the gradient is weak are learned as well.
     ``torch.optim.Muon`` makes it, with the momentum of SGD, ``RATE_SHARE`` of its rate and the decay
     ``DECAY``. It computes in bfloat16; on a CPU that is slower in bfloat16 here in float32, since where
     bfloat16 is emulated a step would take longer than all other work of the training. All other weights (the
@@ -60,7 +61,13 @@ class Muon(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """A step of all weights, as of any optimiser of torch; the gradients of the filters are used up."""
+        """A step of all weights, as of any optimiser of torch, ``closure`` included; the gradients of the
+        filters are used up.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         first = self.param_groups[0]
         settings = {"momentum": first["momentum"], "nesterov": first["nesterov"]}
         self._orthogonal.param_groups[0].update(settings)
@@ -76,7 +83,8 @@ class Muon(torch.optim.SGD):
         rate = RATE_SHARE * first["lr"]
         for filters, matrix in moving:
             filters.mul_(1 - rate * DECAY).add_(matrix.view(filters.shape), alpha=rate)
-        return super().step(closure)
+        super().step()
+        return loss
 
     def _take_steps(self, settings: tuple[object, ...]) -> None:
         """Put the orthogonal steps at a rate of 1 into the matrices; what was recorded with other

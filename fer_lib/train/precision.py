@@ -101,17 +101,20 @@ def leave_autocast(callbacks: Iterable[Callback], device: torch.device | str) ->
 def choose_precision(
     choice: PrecisionName | Precision = "auto", device: torch.device | str = "cpu"
 ) -> Precision:
-    """The number and memory format to train in on ``device``; a ``Precision`` is taken as it is.
+    """The number and memory format to train in on ``device``; a ``Precision`` that it offers is taken as it
+    is, in the place of another one stands what ``auto`` gives.
 
     ``auto`` is bfloat16 where that is faster: on a CPU as ``computes_in_bf16`` says, on a CUDA GPU that has
     it (float16 on one that has not); elsewhere float32.
     Channels-last on a CPU and on CUDA. Raises ParameterError for any other name, and for bfloat16 where
     the device has none.
     """
-    if isinstance(choice, Precision):
-        return choice
-    require_name("precision", choice, get_args(PrecisionName))
     kind = torch.device(device).type
+    if isinstance(choice, Precision):
+        if choice.name in {"cuda": ("fp32", "bf16", "fp16"), "cpu": ("fp32", "bf16")}.get(kind, ("fp32",)):
+            return choice
+        choice = "auto"
+    require_name("precision", choice, get_args(PrecisionName))
     if kind not in ("cpu", "cuda"):
         if choice == "bf16":
             raise ParameterError(f"precision bf16 is not offered on the device {kind!r}; give auto or fp32")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.names import Loss
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.train.curve import Training
 from fer_lib.train.learner import seed_everything, train
@@ -17,7 +19,7 @@ from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import parameter_count
-from ferbook.errors import ParameterError
+from ferbook.errors import ParameterError, require_name
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def run_study(
     Raises ParameterError for an unknown name, a size that a network does not take, or ``votes`` without
     votes, before anything is trained.
     """
+    for loss in losses:
+        require_name("loss", loss, get_args(Loss))
     require_votes(faces, losses)
     size = faces.size[0]
     for structure in structures:

@@ -61,7 +61,9 @@ def compacted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What ``compacted`` was given, in single precision; of what it did not make, ``tensors`` themselves."""
+    """What ``compacted`` was given, of two axes or more in single precision; of what it did not make,
+    ``tensors`` themselves.
+    """
     wide = {name: value for name, value in tensors.items() if not name.endswith(_SCALE)}
     for name in wide:
         if (scale := tensors.get(f"{name}{_SCALE}")) is not None:
@@ -88,14 +90,14 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
             f"{path}: no network called {architecture} can be read back; known: {', '.join(ARCHITECTURES)}"
         )
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors = compacted(tensors) if compact else tensors
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise DataError(
-                f"{path}: {name} holds a weight that is not finite; train again with a smaller lr"
+                f"{path}: {name} holds a weight that is not finite{' in half precision' * compact}; train "
+                "again with a smaller lr"
             )
-    content = tensors_to_bytes(
-        compacted(tensors) if compact else tensors, metadata={"architecture": architecture}
-    )
+    content = tensors_to_bytes(tensors, metadata={"architecture": architecture})
     record = {
         **about,
         "architecture": architecture,
@@ -181,7 +183,7 @@ def load_weights(path: Path) -> nn.Module:
         TypeError,
         ValueError,
         AttributeError,
-        KeyError,
+        LookupError,
     ) as fault:
         raise DataError(
             f"{weights_file}: does not hold the weights of {record['architecture']} with the arguments "

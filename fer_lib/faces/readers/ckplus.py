@@ -139,6 +139,10 @@ def _other_form(folder: Path) -> str:
 def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[sequences.Clip]:
     emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
     facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
+    marked: dict[tuple[str, str], Path] = {}
+    if "Landmarks" in trees:
+        tree = _sequence_folders(trees["Landmarks"], folder, left_out)
+        marked = {(subject, number): place for subject, number, place in tree}
     clips: list[sequences.Clip] = []
     keys: set[tuple[str, str]] = set()
     for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
@@ -163,9 +167,9 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
             peaks = [frame != first or not others for frame in numbers]
             landmarks = None
             if "Landmarks" in trees:
-                points = trees["Landmarks"] / subject / number
                 names = [f"{frames[frame].stem}_landmarks.txt" for frame in numbers]
-                landmarks = [_read_landmarks(points / name, folder) for name in names]
+                points = marked.get((subject, number))
+                landmarks = [points and _read_landmarks(points / name, folder) for name in names]
                 left_out[_UNMARKED] += sum(each is None for each in landmarks)
             left_out[_UNCODED] += not codes
             left_out[_GAPS] += max(frames) - min(1, *frames) + 1 - len(frames)

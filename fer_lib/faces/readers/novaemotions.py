@@ -28,7 +28,7 @@ _CSV = "novaemotions.csv"
 PUBLISHED: dict[str, int] = {}
 """No count is certain enough to compare a copy with."""
 
-_TIED = "pictures on which two or more emotions have the most votes"
+_TIED = "pictures without a vote, or on which two or more emotions have the most"
 _UNLISTED = "pictures that novaemotions.csv does not list"
 
 
@@ -103,13 +103,15 @@ def _vote_columns(path: Path, header: list[str]) -> dict[str, str]:
 
 
 def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:
-    """The row's own emotion, or the one with the most votes; empty where several have."""
+    """The row's own emotion, or the one with the most votes; empty where several have, or none has any."""
     if row.get("emotion"):
         if row["emotion"].lower() not in SPELLINGS:
             raise DataError(
                 f"{place}: emotion {row['emotion'][:20]!r}; expected one of {', '.join(EMOTIONS)}"
             )
         return SPELLINGS[row["emotion"].lower()]
+    if not any(counts.values()):
+        return ""
     best = [column for column, votes in counts.items() if votes == max(counts.values())]
     return best[0].removeprefix("vote_") if len(best) == 1 else ""
 

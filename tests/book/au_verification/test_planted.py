@@ -110,6 +110,12 @@ def test_decoys_are_what_they_are_called():
     assert np.array_equal(found["open mouth"][0], shown[:, 7] == 1) and "AU25" in found["open mouth"][1]
 
 
+def test_a_decoy_that_a_coding_cannot_give_is_left_out():
+    presence = presence_of(0.3)
+    found = decoys(presence, np.random.default_rng(1).random(len(presence)), np.random.default_rng(0))
+    assert list(found) == ["brightness", "open mouth"]
+
+
 def test_only_the_null_within_emotions_sees_through_an_emotion():
     presence = simulated_presence(60, seed=3)
     brightness = np.random.default_rng(1).random(len(presence))

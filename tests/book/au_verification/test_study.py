@@ -94,7 +94,7 @@ def test_networks_of_larger_pictures_are_compared_with_the_trained_ones(examined
     assert kappa.value == 0.5 and kappa.low < 0.5 < kappa.high and "2 and 2 networks" in kappa.how
     assert units.value == found["published_96_px_distinct_units"].value - found["distinct_units"].value > 0
     told = au.what_size_changes(found)
-    assert "networks: κ 0.5 (" in told and told.endswith("units with detectors 1 (−12 to 14).")
+    assert "networks: κ 0.5 (" in told and told.endswith("units with detectors 1 (−4 to 4).")
     assert au.what_size_changes(au.population_metrics(examined)) == ""
 
 

@@ -67,6 +67,12 @@ def test_another_network_is_taught_where_the_kept_ones_have_met_the_people(kept)
     assert not (other.output.weight == kept.output.weight).all()
 
 
+def test_copies_of_pictures_of_other_people_are_told_as_copies(kept):
+    clips = faces_of("learned")
+    found = asked_about(clips.assign(subject="other " + clips.table["subject"]), kept)
+    assert "learned from pictures of these clips (30 copies)" in found.introduction
+
+
 def test_pictures_that_were_learned_from_count_as_met_too(kept):
     """The same pictures under other names, as in an export."""
     found = asked_about(faces_of("renamed"), kept)

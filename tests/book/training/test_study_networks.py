@@ -9,6 +9,7 @@ import pytest
 
 from book.populations import Population
 from book.training import study
+from book.training.chapter import TrainingParameters
 from book.training.study import hardest_pictures
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
@@ -199,3 +200,9 @@ def test_the_interaction_is_what_each_gains_beside_the_other_over_what_it_gains_
     )
     gains = {name: each.value for name, each in study.comparisons(scored).items()}
     assert gains == {"dropout_gain": 25, "augmentation_gain": 75, "both_gain": 75, "interaction": 25}
+
+
+def test_only_the_published_population_has_variants_beside_it():
+    published = TrainingParameters(faces="lab", population="published")
+    assert published.populations[0] == "published" and len(published.populations) > 1
+    assert TrainingParameters(faces="lab", population="without_dropout").populations == ("without_dropout",)

@@ -101,6 +101,14 @@ def test_a_rule_that_falls_for_a_decoy_is_found(decoy, name):
     assert planted_scores(trial(), oracle_of(0))[["emotion", "companion", "brightness"]].eq(1).all(axis=None)
 
 
+def test_wrong_labels_beside_leave_pictures_without_a_frequent_unit():
+    labels = shown()
+    often = labels.present.copy()
+    often[:, 0] = np.arange(len(often)) % 10 < 7
+    extra = replace(trial(), shown=replace(labels, present=often)).planted[1][:, 2 * len(AUS)]
+    assert extra.mean() == pytest.approx(0.85)
+
+
 def test_what_is_planted():
     responses, labels = trial().planted
     present, missing, extra = np.split(labels, 3, axis=1)

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.aus.presence import Presence, presence
+from fer_lib.aus.presence import Presence, presence, whose_units
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
 
@@ -74,6 +74,14 @@ def test_only_and_select_keep_what_they_say(coded):
 def test_a_set_without_action_units_is_refused_and_told_which_sets_have_them():
     with pytest.raises(DataError, match=r"'toy' has no action units .*lab, wild, game, micro.*CK\+"):
         presence(face_set())
+
+
+def test_whose_units_is_said_where_there_are_none_too():
+    coded, bare = face_set(AU4=0.5), face_set()
+    assert whose_units(coded, coded) == "Pictures and action units are those of toy."
+    assert "asked about the faces of toy," in whose_units(bare, coded)
+    assert "asked about the rendered faces of toy," in whose_units(bare, coded.assign(dataset="lab"))
+    assert whose_units(bare, bare) == "Nobody coded action units in toy, so none are asked about."
 
 
 def test_facs_rows_that_are_not_numbers_are_named_before_presence_is_asked_for():

@@ -440,7 +440,7 @@ def test_joined_sets_keep_rows_and_columns():
     expected = np.concatenate([second.pixels, first.pixels[[2, 0]], first.pixels])
     np.testing.assert_array_equal(joined.pixels, expected)
     np.testing.assert_array_equal(joined.masks[2:4], first.masks[[2, 0]])
-    assert joined.landmarks is None and joined.left_out == {"a": 2}
+    assert joined.landmarks is None and joined.left_out == {"a": 1}, "of two parts of one set once"
     assert joined.table["AU4"].isna().tolist() == [False] * 2 + [True] * 5
     assert len(joined._rows["pixels"].blocks) == 2  # a block that came twice is kept once
     np.testing.assert_array_equal(joined.gather(np.array([6, 0, 2])), expected[[6, 0, 2]])

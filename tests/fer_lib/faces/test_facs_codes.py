@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces.facs_codes import (
+    EITHER,
     Code,
     au_columns,
     codes_from_columns,
@@ -29,8 +30,10 @@ from ferbook.errors import DataError
         ("12?", (Code(12, uncertain=True),)),
         ("10L+14AR", (Code(10, "L"), Code(14, "R", 1))),
         ("R12 or R15", (Code(12, "R", uncertain=True), Code(15, "R", uncertain=True))),
-        ("4 + L14 OR R14", (Code(4), Code(14))),
-        ("14A or 14B", (Code(14),)),
+        ("4 + L14 OR R14", (Code(4), Code(14, EITHER))),
+        ("14B or 14C", (Code(14, level=2),)),
+        ("14 or 14C", (Code(14, level=3),)),
+        ("L14C or R14B?", (Code(14, EITHER, 2, uncertain=True),)),
         ("L14B or L14B?", (Code(14, "L", 2, uncertain=True),)),
         ("4+?R12A", (Code(4), Code(12, "R", 1, uncertain=True))),
         ("?", None),
@@ -66,6 +69,7 @@ def test_cells(cell, codes):
         ("12+L12", "AU12 stands twice"),
         ("L12+12", "AU12 stands twice"),
         ("L12A+L12B", "AU12 stands twice"),
+        ("L12 or R12 + L12", "AU12 stands twice"),
     ],
 )
 def test_a_bad_code_is_named_with_its_place(cell, token):
@@ -97,6 +101,16 @@ def test_columns_by_hand():
     for column, values in expected.items():
         np.testing.assert_array_equal(table[column], values, err_msg=column)
     assert table["facs"].tolist() == ["4+L10", "1C+R12B+L12D", "", "?", "10?+4A"]
+
+
+def test_a_code_on_either_side_is_there_at_its_level_and_no_half_is_known():
+    rows = [parse_codes(cell) for cell in ("4 + L14B or R14B", "14C", "L14 or R14?")]
+    table = au_columns(rows)
+    np.testing.assert_array_equal(table["AU14"], [0.4, 0.6, np.nan])
+    np.testing.assert_array_equal(table["AU14_left"], [np.nan, 0.6, np.nan])
+    np.testing.assert_array_equal(table["AU14_right"], [np.nan, 0.6, np.nan])
+    assert table["facs"].tolist() == ["4+L14B or R14B", "14C", "L14? or R14?"]
+    assert codes_of(table) == rows
 
 
 def test_unscored_presence_can_have_another_intensity_and_halves_can_be_left_out():

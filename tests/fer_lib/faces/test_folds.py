@@ -314,7 +314,7 @@ def test_a_leak_is_counted():
     protocol = Protocol("", "", ("anger", "fear"), tuple(Fold(*map(np.array, fold)) for fold in folds), "")
     table = leak_table(faces, protocol)
     assert table["tested_copies"].tolist() == [1, 0, 0, 1]
-    assert table["tested_subjects"].fillna(-1).tolist() == [0, 1, -1, 1]
+    assert table["tested_subjects"].fillna(-1).tolist() == [-1, 1, -1, 1]
     assert table["validated_copies"].tolist() == [0, 0, 0, 0]
     assert table["validated_subjects"].fillna(-1).tolist() == [1, 0, 1, -1]
 

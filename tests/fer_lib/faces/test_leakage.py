@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import copy_groups, exact_copies, independent_groups, leakage_table
+from fer_lib.faces.leakage import (
+    copy_groups,
+    exact_copies,
+    independent_groups,
+    leakage_table,
+    people_in_both,
+)
 from fer_lib.faces.readers.fer2013 import read_fer2013
 from fer_lib.paths import data_dir
 
@@ -51,8 +57,8 @@ def test_leakage_table_by_hand(seven):
         ["train", "test"],
         ["valid", "test"],
     ]
-    # Subject a is in train and valid, c in valid and test; the empty subject of row 6 is nobody.
-    assert table["subjects_in_common"].tolist() == [1, 0, 1]
+    # Subject a is in train and valid, c in valid and test; who is shown in row 6 is not known.
+    assert table["subjects_in_common"].astype(object).fillna("?").tolist() == [1, "?", 1]
     # Row 3 copies rows 0 and 1, row 6 copies row 5, row 4 copies row 2.
     assert table["exact_copies"].tolist() == [1, 1, 1]
     # Row 3 (anger) agrees with row 0 but not with row 1 (fear); rows 6 and 4 disagree with their only
@@ -150,6 +156,39 @@ def test_independent_groups_are_people_or_else_copies():
     groups = independent_groups(FaceSet("hand", pixels, table))
     assert groups.dtype == np.int64
     assert groups.tolist() == [0, 1, 0, 2, 1, 3], "a copy of a known person's picture is not that person's"
+
+
+def test_frames_of_nobody_known_are_one_group_with_their_copies():
+    table = pd.DataFrame(
+        {
+            "dataset": ["hand"] * 6 + ["other"],
+            "subject": ["", "", "", "", "A", "", ""],
+            "sequence": ["clip", "clip", "else", "", "clip", "", "else"],
+            "frame": 0,
+            "emotion": "fear",
+            "split": "test",
+        }
+    )
+    pixels = np.stack([np.full((2, 2), grey, np.uint8) for grey in (1, 2, 2, 3, 4, 5, 6)])
+    faces = FaceSet("hand", pixels, table)
+    assert independent_groups(faces).tolist() == [0, 0, 0, 1, 2, 3, 4]
+    assert len(independent_groups(faces.select(np.zeros(0, int)))) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        (["a", "b"], ["b", "c"], 1),
+        (["a"], ["c"], 0),
+        (["a", ""], ["c"], pd.NA),
+        (["a", ""], ["a", ""], 1),
+        ([""], [""], pd.NA),
+        ([""], [], 0),
+    ],
+)
+def test_people_in_both_are_told_where_they_can_be(first, second, count):
+    number = people_in_both(np.array(first, object), np.array(second, object))
+    assert number is count if count is pd.NA else number == count
 
 
 def test_pictures_without_an_emotion_are_counted_too():

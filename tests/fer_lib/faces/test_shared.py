@@ -43,6 +43,16 @@ def test_people_and_copies_are_found_and_left_out():
         require_apart(FIRST, second)
 
 
+def test_a_rendered_person_is_known_in_sets_of_any_number_of_people():
+    few = set_of("few", ["micro-S001", "micro-S026"], [1, 2], dataset="micro")
+    many = set_of("many", ["micro-S0001", "micro-S1000"], [3, 4], dataset="micro")
+    assert shared(few, many).subjects == ("micro-S1",)
+    assert without_shared(few, many)[1] == {"people": 1, "copies": 0}
+    # Two people of one's own may well be called so.
+    own = set_of("own", ["own-S001"], [3]), set_of("own", ["own-S01"], [4])
+    assert shared(*own).nothing
+
+
 def test_one_grey_value_makes_another_picture():
     pixels = FIRST.pixels.copy()
     pixels[:, 3, 3] += 1

@@ -43,7 +43,7 @@ def test_the_votes_decide_and_ties_are_counted(folder):
     assert faces.pixels[:, 0, 0].tolist() == [0, 100, 150]
     assert set(faces.table["split"]) == {"train", "valid", "test"}
     assert faces.left_out == {
-        "pictures on which two or more emotions have the most votes": 1,
+        "pictures without a vote, or on which two or more emotions have the most": 1,
         "pictures that novaemotions.csv does not list": 1,
     }
 
