@@ -134,6 +134,8 @@ def test_a_set_without_clips_says_which_have_them():
         (5, "subject", "", "clip 2 of : expected a subject and a sequence"),
         (5, "sequence", "", "clip  of a: expected a subject and a sequence"),
         (slice(4, 5), "fps", 0.0, "clip 2 of a: expected a number of frames per second above 0"),
+        (slice(4, 5), "fps", np.inf, "clip 2 of a: expected a number of frames per second above 0"),
+        (slice(4, 5), "onset", 4.5, "clip 2 of a: expected whole frame numbers"),
     ],
 )
 def test_what_is_no_clip_is_named(row, column, value, message):

@@ -104,3 +104,11 @@ def test_rotated_channels_are_an_orthogonal_mixture_of_the_layers_own(network, l
     np.testing.assert_allclose(seen["rotated"], naive, atol=1e-5)
     other = rotated_channels(model, layer, filters, seed=6)[0].get_submodule(layer)[1].weight
     assert not torch.equal(other[:, :, 0, 0], weight)
+
+
+def test_votes_are_dealt_out_with_the_emotions():
+    faces = face_set(np.zeros((40, 8, 8)), ["anger", "fear"] * 20, ["train"] * 40)
+    angry = faces.table["emotion"].eq("anger").to_numpy(float)
+    shuffled = with_shuffled_labels(faces.assign(vote_anger=9 * angry, vote_fear=9 - 9 * angry), 1).table
+    assert shuffled["vote_anger"].eq(9).equals(shuffled["emotion"].eq("anger"))
+    assert not shuffled["emotion"].equals(faces.table["emotion"])

@@ -236,6 +236,10 @@ def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):
         other.conv2.weight.copy_(-other.conv2.weight.abs())  # never on
     silent = similarities_across_networks(*arguments, maxima, method="gradient")
     assert silent["similarity"].isna().all()
+    constant = maxima[0], np.ones_like(maxima[1])
+    arguments = (model, zero_bias(1), faces, "relu2", rows, filters)
+    partners = similarities_across_networks(*arguments, constant, method="gradient")
+    assert partners["similarity"].isna().all(), "no filter's responses vary, so none is a partner"
 
 
 def test_refusals(faces):

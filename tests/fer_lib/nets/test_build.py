@@ -29,6 +29,10 @@ def test_classes_size_dropout_and_options_arrive():
             r"no network 'residal' \(did you mean 'residual'\?\); the networks are zero_bias, ",
         ),
         ("breuer", 20, {}, "network 'breuer': size 20: give a multiple of 8"),
+        ("vgg", 48, {"stem": 2}, "network 'vgg': .*unexpected keyword"),
+        ("residual", 48, {"widths": ()}, "network 'residual': "),
+        ("zhu", 48, {"dropout": 1.5}, "network 'zhu': dropout 1.5: give a share from 0 to 1"),
+        ("residual", 48, {"dropout": float("nan")}, "dropout nan"),
         ("residual", 8, {}, "network 'residual': size 8: give a multiple of 8, at least 16"),
     ],
 )

@@ -36,3 +36,11 @@ def test_an_honest_network_errs_little_and_a_boastful_one_much():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(DataError, match=r"probabilities \(4, 2\) and 3 labels"):
         reliability(SAID, np.zeros(3, int))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 3.0, -0.1])
+def test_what_is_no_probability_or_no_class_is_refused(wrong):
+    with pytest.raises(DataError, match="no numbers from 0 to 1"):
+        reliability(np.where(SAID == 0.6, wrong, SAID), np.zeros(4, int))
+    with pytest.raises(DataError, match="none of the 2 classes"):
+        reliability(SAID, np.array([0, 1, 1, 2]))

@@ -75,3 +75,9 @@ def test_people_are_drawn_whole(contest):
     )
     assert alone.score("a").low is None and alone.score("a").why == "fewer than two clusters"
     assert isinstance(contest.scored.table, pd.DataFrame) and contest.scored.clusters == 6
+
+
+def test_what_no_seed_changes_stands_once():
+    twice = Contender("flow", BASELINE, np.stack([wrong_in(0), wrong_in(0)]), seeded=False)
+    with pytest.raises(DataError, match="flow: no seed changes it"):
+        hold_contest([twice], LABELS, PEOPLE)

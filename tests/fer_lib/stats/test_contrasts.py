@@ -17,6 +17,7 @@ from fer_lib.stats.contrasts import (
     score_trainings,
 )
 from fer_lib.stats.resampling import expanded_tail
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
 
@@ -185,3 +186,16 @@ def test_what_is_common_to_all_sets_cancels_in_a_difference_of_sets():
     assert contrast_of_sets(scores, mean, **fixed).high > 51
     with pytest.raises(ValueError, match="same trainings"):
         contrast_of_sets([scores[0], sets_of(luck[None], [2, 4], generator)[0]], mean, **fixed)
+
+
+def test_answers_that_are_not_one_for_each_training_are_refused():
+    table, probabilities, labels = trained(SKILL, pictures=30)
+    about = (labels, np.arange(30), ["structure", "loss"])
+    for wrong in (probabilities[1:], np.where(np.arange(3) == 2, np.nan, probabilities)):
+        with pytest.raises(DataError, match="of 8 trainings: give one of each, all of them numbers"):
+            score_trainings(table, wrong, *about)
+    one, other = (
+        score_trainings(rows, probabilities, *about, draws=10) for rows in (table, table.iloc[::-1])
+    )
+    with pytest.raises(ValueError, match="different trainings"):
+        minus(one, other, ["structure", "loss"])

@@ -230,6 +230,12 @@ def test_a_share_of_networks_and_people_ends_at_its_limits_and_a_difference_of_s
     assert (apart.low, apart.high) == (-1, 1)
 
 
+def test_what_is_drawn_ends_at_its_limits_too():
+    values = np.clip(np.random.default_rng(0).normal(0.95, 0.2, (3, 1001)), 0, 1)
+    free, share = networks_and_draws(values, 12), networks_and_draws(values, 12, limits=(0, 1))
+    assert free.high > 1 == share.high and share.value == free.value
+
+
 def test_groups_of_people_are_even_and_keep_a_person_together():
     people = np.repeat([f"s{i}" for i in range(23)], 3)
     groups = people_groups(people, 5)
@@ -239,6 +245,8 @@ def test_groups_of_people_are_even_and_keep_a_person_together():
         people_groups(people, 24)
     with pytest.raises(ParameterError, match="groups = 1"):
         people_groups(people, 1)
+    with pytest.raises(DataError, match="picture 2 is of nobody"):
+        people_groups(np.array(["a", "b", None], object), 2)
 
 
 def test_what_does_not_fit_is_refused_and_what_never_varies_says_so():

@@ -149,3 +149,8 @@ def test_refuses_what_cannot_be_batched(faces):
         FaceBatches(*numbered(1), 4, shuffle=True)
     with pytest.raises(DataError, match="happiness"):
         face_loaders(faces, ("neutral", "anger"))
+
+
+def test_each_picture_has_a_label():
+    with pytest.raises(DataError, match="5 labels of 4 pictures"):
+        FaceBatches(np.zeros((4, 8, 8), np.uint8), np.zeros(5, int), 2)

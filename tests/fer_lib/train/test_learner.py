@@ -469,11 +469,20 @@ def test_votes_are_the_targets_of_the_loss_of_votes_only(voted, classes, loss, m
     [
         ({"loss": "centre", "mixup": 0.2}, "leave out mixup"),
         ({"batch_size": 1}, "batch_size 1"),
+        ({"augment": "ligth"}, r"no augmentation 'ligth' \(did you mean 'light'\?\)"),
+        ({"optimiser": "adam"}, "no optimiser 'adam'"),
+        ({"loss": "center"}, "no loss 'center'"),
+        ({"epochs": 0}, "epochs = 0; give at least 1"),
     ],
 )
 def test_refuses_what_there_is_not(faces, classes, changes, says):
     with pytest.raises(ParameterError, match=says):
         trained(faces, classes, **changes)
+
+
+def test_weights_after_an_epoch_that_there_is_not_are_refused(faces, classes):
+    with pytest.raises(ParameterError, match="epochs = 2, and of the epochs 1, 5 the weights"):
+        train(faces, ZeroBiasCNN(2, 16), classes, replace(PLAIN, epochs=2), checkpoints=(1, 5))
 
 
 def test_seeding_reaches_all_three_generators():

@@ -277,3 +277,11 @@ def test_every_loss_is_a_number_per_batch_whose_order_does_not_matter(logits, la
 def test_refuses_distributions_where_a_centre_has_to_be_chosen(logits, votes, model, name):
     with pytest.raises(ParameterError, match=r"needs one class per picture.*leave out mixup"):
         called(build_loss(name, model, n_classes=4), logits, votes)
+
+
+def test_a_loss_that_there_is_not_and_an_island_alone_are_refused():
+    model = build_network("zhu", 3, 16)
+    with pytest.raises(ParameterError, match="no loss 'centre_loss'"):
+        build_loss("centre_loss", model, n_classes=3)
+    with pytest.raises(ParameterError, match="two classes or more"):
+        build_loss("island", model, n_classes=1)

@@ -143,3 +143,19 @@ def test_a_recorded_step_is_the_step(network, monkeypatch):
     for recorded, other in zip(three_steps("cuda"), three_steps("cpu"), strict=True):
         assert torch.equal(recorded, other)
     assert [graph.plays for graph in recordings] == [2]
+
+
+def test_a_closure_is_asked_before_the_step(network):
+    expected, weights = stepped(network, Muon), list(network.parameters())
+    before, gradients = [w.detach().clone() for w in weights], [w.grad for w in weights]
+    network.zero_grad()
+
+    def closure():
+        assert torch.is_grad_enabled()
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient.clone(memory_format=torch.preserve_format)
+        return 2.5
+
+    assert Muon(weights, lr=RATE, momentum=0.9).step(closure) == 2.5
+    for own, first, step in zip(weights, before, expected.values(), strict=True):
+        assert torch.allclose(own - first, step)

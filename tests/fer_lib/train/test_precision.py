@@ -45,6 +45,9 @@ def test_a_precision_goes_through_a_record_and_is_taken_as_it_is():
     assert Precision.of(chosen.to_json()) == Precision.of(older) == chosen
     fixed = Precision("fp32", channels_last=False)
     assert choose_precision(fixed) is fixed
+    half = Precision("fp16", channels_last=True)
+    assert choose_precision(half, "cuda") is half and choose_precision(half, "cpu") == choose_precision()
+    assert choose_precision(half, "mps").name == "fp32"
 
 
 def test_bf16_step_is_near_the_fp32_step_but_not_equal():

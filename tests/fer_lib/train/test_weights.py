@@ -170,6 +170,7 @@ def test_refuses_a_pickle_even_with_the_right_checksum(saved):
             {"architecture": "ResidualNet", "arguments": {"n_classes": 2, "depths": [2000] * 3}},
             r"arguments\.depths is .*, more than 4,096",
         ),
+        ({"architecture": "ResidualNet", "arguments": {"n_classes": 2, "widths": []}}, "does not hold"),
         ({"faces": "<script>"}, "faces: holds '<'"),
         ({"seed": 10**400}, "seed: no finite number"),
     ],
@@ -248,3 +249,12 @@ def test_reading_imports_no_compiler(saved):
         "load_weights(Path(sys.argv[1])); sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(saved)], check=True)
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused(model, tmp_path):
+    with torch.no_grad():
+        model.output.bias[0] = 7e4
+    save_weights(model, tmp_path / "whole", {})
+    with pytest.raises(DataError, match=r"output\.bias holds a weight that is not finite in half precision"):
+        save_weights(model, tmp_path / "compact", {}, compact=True)
+    assert not (tmp_path / "compact.json").exists()

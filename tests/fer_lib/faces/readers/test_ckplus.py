@@ -449,3 +449,17 @@ def test_names_that_would_fall_together_are_numbered(tmp_path):
     again = read_ckplus(tmp_path, SIZE)
     assert len(again) == len(faces) and again.table["subject"].nunique() == 3
     assert again.table.groupby("subject")["sequence"].nunique().tolist() == [2, 2, 2]
+
+
+def test_folders_in_lower_case_keep_their_landmarks(tmp_path):
+    copy = Copy(tmp_path)
+    for subject, number in (("S005", "001"), ("S010", "002"), ("S132", "006")):
+        for frame in range(1, 7):
+            text = "\n".join(f"{x} {y}" for x, y in face_points(SIZE))
+            copy.write("landmarks", subject, number, frame, text)
+    whole = read_ckplus(tmp_path, SIZE)
+    assert np.isfinite(whole.landmarks).all()
+    for tree in copy.tops.values():
+        for place in (tmp_path / tree).iterdir():
+            place.rename(place.with_name(place.name.lower()))
+    np.testing.assert_array_equal(read_ckplus(tmp_path, SIZE).landmarks, whole.landmarks)

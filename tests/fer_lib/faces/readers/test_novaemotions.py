@@ -198,3 +198,11 @@ def test_a_field_without_an_end_is_named_by_its_line(tmp_path):
     folder = write(tmp_path / "novaemotions", [ROWS[0], "x" * 200_000])
     with pytest.raises(DataError, match=r"novaemotions\.csv, line 3: not readable as csv \(field larger"):
         read_novaemotions(folder, SIZE)
+
+
+def test_a_picture_without_a_vote_has_no_emotion(folder):
+    Image.new("L", (SIZE, SIZE)).save(folder / "4.png")
+    write(folder, [*ROWS, "4.png,p4,0,0,0"])
+    faces = read_novaemotions(folder, SIZE)
+    assert "4.png" not in faces.table["sequence"].tolist()
+    assert faces.left_out["pictures without a vote, or on which two or more emotions have the most"] == 2
