@@ -6,10 +6,10 @@ Expected: pictures ``F001/T1/0000.jpg`` in ``Sequences(2D+3D)/`` (also ``Sequenc
 column, the frame; the older edition has a column for every number from 0 to 99. Frame numbers have three or
 four digits, by person, and are read as numbers.
 
-Not certain: whether frame n of the codes is picture n (assumed) or n - 1 (``shift=-1``), for both are found
-in published code; and the place of the intensities, which is that of BP4D+. There is no official split; FERA
-2015 trained on people with odd numbers. What is kept, and what codes become, says
-``fer_lib.faces.readers.spontaneous``.
+Not certain: whether frame n of the codes is picture n (assumed) or n - 1 (the user then writes -1 into
+``frame_shift.txt`` beside the folders), for both are found in published code; and the place of the
+intensities, which is that of BP4D+. There is no official split; FERA 2015 trained on people with odd numbers.
+What is kept, and what codes become, says ``fer_lib.faces.readers.spontaneous``.
 """
 
 import re
@@ -32,19 +32,19 @@ NO_EMOTIONS = True
 _TREE = re.compile(r"Sequences.*|2D\+3D|BP4D-training", re.IGNORECASE)
 
 
-def read_bp4d(folder: Path, size: int, shift: int = 0) -> FaceSet:
+def read_bp4d(folder: Path, size: int) -> FaceSet:
     """BP4D from ``folder``: at most 100 coded frames of each person and task, without emotions.
 
-    Subjects are ``bp4d-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift`` what
-    must be added to it to get the picture's. Faces are found by a detector; pictures without one are counted.
-    Raises DataError: see ``read_spontaneous``; and where there is no folder of pictures, or there are two.
+    Subjects are ``bp4d-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes. Faces are found
+    by a detector; pictures without one are counted. Raises DataError: see ``read_spontaneous``; and where
+    there is no folder of pictures, or there are two.
     """
     left_out: Counter[str] = Counter()
     trees = find_folders(folder, _TREE, "folder Sequences(2D+3D)")
     places = [top for tree in trees for top in tops(tree, PERSON, "folders of people (F001)")]
     people = named_folders(places, folder, PERSON, left_out)
     tasks = {person: partial(folder_tasks, place, folder) for person, place in people.items()}
-    return read_spontaneous("bp4d", folder, tasks, size, None, shift, left_out)
+    return read_spontaneous("bp4d", folder, tasks, size, None, left_out)
 
 
 def write_bp4d(faces: FaceSet, folder: Path) -> None:

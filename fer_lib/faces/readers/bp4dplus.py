@@ -6,8 +6,8 @@ AUs in the order of ``OCCURRENCE_AUS``; the header has a mistake and is only com
 ``AUCoding/AU_INT/AU06/F001_T1_AU06.csv`` (frame, intensity; no header). Frame numbers have three or four
 digits, by person, and are read as numbers.
 
-Not certain: whether frame n of the codes is picture n (assumed; else ``shift``), and how many women and men
-there are. There is no official split. What is kept, and what codes become, says
+Not certain: whether frame n of the codes is picture n (assumed; else ``frame_shift.txt``, as of BP4D), and
+how many women and men there are. There is no official split. What is kept, and what codes become, says
 ``fer_lib.faces.readers.spontaneous``.
 """
 
@@ -43,13 +43,12 @@ _TREE = re.compile(r"2D\+3D", re.IGNORECASE)
 _ENTRY = re.compile(r"(?:.*/)?(?P<task>T\d{1,2})/(?P<frame>\d+)", re.IGNORECASE)
 
 
-def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
+def read_bp4dplus(folder: Path, size: int) -> FaceSet:
     """BP4D+ from ``folder``: at most 100 coded frames of each person and task, without emotions.
 
-    Subjects are ``bp4dplus-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes, ``shift``
-    what must be added to it to get the picture's. Faces are found by a detector; pictures without one are
-    counted. Raises DataError: see ``read_spontaneous``; and, naming the archive, for one that cannot be read,
-    or a person's twice.
+    Subjects are ``bp4dplus-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes. Faces are
+    found by a detector; pictures without one are counted. Raises DataError: see ``read_spontaneous``; and,
+    naming the archive, for one that cannot be read, or a person's twice.
     """
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
@@ -66,7 +65,7 @@ def read_bp4dplus(folder: Path, size: int, shift: int = 0) -> FaceSet:
             else partial(_archive_tasks, place, archives)
             for person, place in people.items()
         }
-        return spontaneous.read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, shift, left_out)
+        return spontaneous.read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, left_out)
 
 
 def _people(tree: Path, folder: Path) -> list[Path]:

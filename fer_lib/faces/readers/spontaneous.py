@@ -9,6 +9,8 @@ is empty, the column ``task`` says what the person did.
 Neighbouring frames are almost the same picture: of each task every k-th frame that has codes and a picture is
 kept, where k is the least number that leaves no more than ``FRAMES_PER_TASK``. Pictures are framed one by
 one.
+
+A copy whose pictures are numbered otherwise than its codes says so in ``SHIFT_FILE``.
 """
 
 import re
@@ -22,10 +24,16 @@ import pandas as pd
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import intensity_levels
 from fer_lib.faces.readers import sequences
+from fer_lib.faces.readers.lines import read_lines
 from fer_lib.faces.readers.pictures import add_once, is_litter, list_inside
 from ferbook.errors import DataError
 
 FRAMES_PER_TASK = 100
+SHIFT_FILE = "frame_shift.txt"
+"""The user's own, beside the folders of a copy: the number of a frame's picture less the frame's number in
+the csv files, such as -1; without it 0.
+"""
+
 _UNKNOWN = 9
 _LEVELS = 5
 _INTENSITY_AUS = (6, 10, 12, 14, 17)
@@ -49,18 +57,17 @@ def read_spontaneous(
     people: Mapping[str, Callable[[], Tasks]],
     size: int,
     columns: Sequence[int] | None,
-    shift: int,
     left_out: Counter[str],
 ) -> FaceSet:
     """The coded frames of all ``people`` (id -> their tasks), as the module's docstring says.
 
     ``columns``: the AUs of the occurrence files where their order is fixed; None where the header names them.
-    ``shift``: the number of a frame's picture less the frame's number in the csv files.
 
-    Raises DataError, naming file and row: no codes, a csv that cannot be read, values out of range, a frame
-    twice, codes of a person or a task without pictures, two files for one task. Counted: ``NO_CODES``,
-    ``NO_PICTURE``.
+    Raises DataError, naming file and row: a ``SHIFT_FILE`` without a whole number, no codes, a csv that
+    cannot be read, values out of range, a frame twice, codes of a person or a task without pictures, two
+    files for one task. Counted: ``NO_CODES``, ``NO_PICTURE``.
     """
+    shift = _frame_shift(folder / SHIFT_FILE)
     occurrences = _code_files(sequences.find_folders(folder, _OCCURRENCES), folder)
     if not occurrences:
         raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
@@ -97,6 +104,15 @@ def read_spontaneous(
     faces = sequences.gather_clips(name, clips, size, "picture", left_out)
     uncoded = [au for au in faces.aus if faces.table[au].isna().all()]
     return FaceSet(name, faces.pixels, faces.table.drop(columns=uncoded), left_out=faces.left_out)
+
+
+def _frame_shift(path: Path) -> int:
+    if not path.exists():
+        return 0
+    text = " ".join(read_lines(path)).strip()
+    if not re.fullmatch(r"[+-]?\d{1,4}", text):
+        raise DataError(f"{path}: {text[:20]!r}; expected a whole number, such as -1")
+    return int(text)
 
 
 def folder_tasks(place: Path, root: Path) -> Tasks:

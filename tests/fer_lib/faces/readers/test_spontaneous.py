@@ -12,7 +12,13 @@ from fer_lib.faces.readers import bp4dplus as bp4dplus_reader
 from fer_lib.faces.readers.bp4d import read_bp4d, write_bp4d
 from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus, write_bp4dplus
 from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.readers.spontaneous import FRAMES_PER_TASK, NO_CODES, NO_PICTURE, read_codes
+from fer_lib.faces.readers.spontaneous import (
+    FRAMES_PER_TASK,
+    NO_CODES,
+    NO_PICTURE,
+    SHIFT_FILE,
+    read_codes,
+)
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces
 
@@ -188,9 +194,17 @@ def test_codes_and_pictures_may_be_numbered_one_apart(bp4d):
         path.rename(path.with_name(f"{int(path.stem) + 1:04d}.jpg"))
     back = read_bp4d(bp4d, SIZE)
     assert back.left_out[NO_PICTURE] == 3 * 6 and len(back) == 6  # frame 18 has the picture of frame 17
-    after = read_bp4d(bp4d, SIZE, shift=1)
+    (bp4d / SHIFT_FILE).write_text("1\n")
+    after = read_bp4d(bp4d, SIZE)
     np.testing.assert_array_equal(after.pixels, before.pixels)
     pd.testing.assert_frame_equal(after.table, before.table)
+
+
+@pytest.mark.parametrize("text", ["", "one", "1.5", "1 2"])
+def test_a_shift_that_is_no_whole_number_is_refused(bp4d, text):
+    (bp4d / SHIFT_FILE).write_text(text)
+    with pytest.raises(DataError, match=r"frame_shift\.txt: .*expected a whole number"):
+        read_bp4d(bp4d, SIZE)
 
 
 def test_pictures_without_codes_and_codes_without_pictures_are_counted(bp4d):
