@@ -235,8 +235,7 @@ def read_detections(
         )
     rows = _one_row_each(_placed(file, table, truth, file_columns, notes), list(meanings), notes)
     places = rows.pop("place")
-    if success := next((name for name in rows if name.lower() == "success"), ""):
-        rows.loc[_numbers(rows[success]).eq(0), list(meanings)] = ""
+    rows.loc[_failed(rows), list(meanings)] = ""
     values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
     if bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
@@ -305,8 +304,16 @@ def _placed(
     return rows
 
 
+def _failed(rows: pd.DataFrame) -> pd.Series:
+    """bool: rows whose column ``success``, if there is one, is 0."""
+    success = next((name for name in rows if name.lower() == "success"), "")
+    return _numbers(rows[success]).eq(0) if success else pd.Series(False, rows.index)
+
+
 def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
-    """One row per picture: the same row twice counts once, and of several faces the surest is taken."""
+    """One row per picture: the same row twice counts once, and of several faces the surest is taken, of those
+    that succeeded if any did.
+    """
     once = rows.drop_duplicates(["place", *units])
     if len(once) < len(rows):
         notes.append(f"{len(rows) - len(once):,} rows stand there twice; each counts once")
@@ -315,9 +322,10 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
         how = f"the one with the highest {sure}" if sure else "the first"
         pictures = once["place"][once["place"].duplicated()].nunique()
         notes.append(f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken")
-        if sure:
-            order = _numbers(once[sure]).sort_values(ascending=False, kind="stable")
-            once = once.loc[order.index]
+        surety = _numbers(once[sure]) if sure else pd.Series(0.0, once.index)
+        order = pd.DataFrame({"failed": _failed(once), "surety": surety})
+        order = order.sort_values(["failed", "surety"], ascending=[True, False], kind="stable")
+        once = once.loc[order.index]
         once = once.drop_duplicates("place")
     return once
 

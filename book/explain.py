@@ -23,7 +23,7 @@ from fer_lib.train.predict import predict
 from fer_lib.train.weights import load_weights
 from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError
-from ferbook.store import Run, current_run, open_run
+from ferbook.store import ChapterResult, Run, current_run, open_run
 
 STRONGEST = 8
 """Filters whose projections are shown, those with the largest response, as Khorrami et al. 2015 chose."""
@@ -122,6 +122,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
                 f"run {run.name!r} asks network {seeds[0]} of the population {population!r}, which is not "
                 f"kept any more; `ferbook populations train {population}` makes it"
             )
+        _require_unchanged(finished[0], population)
         return [member.trained_network(device) for member in members], detectors
     if verified in finished:
         origin = verified.done()["inputs"].get("upstream", {}).get("training")
@@ -132,6 +133,19 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
             )
     model = load_weights(training.folder / "weights").to(device)
     return [TrainedNetwork("this run's", model, training.artefact("lesson", Lesson))], detectors
+
+
+def _require_unchanged(result: ChapterResult, population: str) -> None:
+    """Raise RunStoreError unless the networks of ``population`` that ``result`` asked are still the same."""
+    entry, networks = result.record()["populations"][population], find_population(population)
+    run = result.folder.parent.name
+    members = [member for member in networks.kept() if member.seed in entry["kept"]]
+    key = result.done()["inputs"].get("data", {}).get(f"population {population}")
+    if key and key != networks.key_of(members, map(int, entry["failed"])):
+        raise RunStoreError(
+            f"chapter {result.chapter!r} of run {run!r} asked networks of the population {population!r} that "
+            f"have been trained anew since; `ferbook run {result.chapter} --run {run}` asks those"
+        )
 
 
 def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:

@@ -14,8 +14,9 @@ from book.switchboard import (
     switchboard_codes,
 )
 from fer_lib.aus.detectors import Detectors
+from ferbook.beside import REFERENCE
 from ferbook.errors import FerError, RunStoreError
-from ferbook.store import ChapterResult
+from ferbook.store import ChapterResult, open_run
 from synthetic_faces.expressions import VARIANTS
 from synthetic_faces.facs import ACTION_UNITS
 
@@ -102,7 +103,7 @@ def switchboard(results: Results) -> str:
     sheet = f'url("data:image/webp;base64,{pictures.sheet}")'
     style = f".facs-tile{{background-image:{sheet};background-size:{edge}}}"
     responses = (
-        f"<p>Largest answers of filters of <code>{html.escape(layer)}</code> to this face; the tick is the "
+        f"<p>Largest answers of filters of {layer} to this face; the tick is the "
         f"face at rest{', the dots are the other people with the same unit' if people else ''}. <b>✓</b>: of "
         "many people, the unit that moves the filter most. <i>Here</i>: the one that does so in this face"
         f"{', and in brackets in how many of the people it is the named one' if people else ''}.</p>"
@@ -134,23 +135,27 @@ def _tile(pictures: SwitchboardPictures, number: int, alt: str) -> str:
 
 
 def _filters(results: Results) -> tuple[tuple[PeopleFilter, ...], str, SeveralPeople | None]:
-    """The filters to show, the layer that they are of, and what several people need; of a run that has asked
-    what its filters detect, those that it has chosen and one face, where the reference's network is not kept.
+    """The filters to show, what they are of, as HTML, and what several people need: the reference's where its
+    network is kept, else those that the run has chosen, and one face. None of a run that has not asked what
+    its filters detect.
     """
     answers = _artefact(results, "au_verification", SwitchboardResponses)
     if answers is None:
         return (), "", None
+    detectors = _artefact(results, "au_verification", Detectors, "detectors")
     with suppress(FerError):
         people = several_people()
-        return people.filters, answers.layer, people
-    detectors = _artefact(results, "au_verification", Detectors, "detectors")
+        reference = open_run(REFERENCE).result("au_verification")
+        layer = f"<code>{html.escape(reference.artefact('detectors', Detectors).layer)}</code>"
+        own = results["au_verification"] == reference
+        return people.filters, layer if own else f"{layer} of the reference's network", people
     moved_by = {each.filter: each.moved_by for each in detectors.filters} if detectors else {}
     filters = []
     for each in answers.filters:
         kind = ("verified" if each.unit == moved_by.get(each.filter) else "failed") if each.unit else ""
         rows = ([float(f"{value:.3g}") for value in each.responses],)
         filters.append(PeopleFilter(filter=each.filter, unit=each.unit, kind=kind, answers=rows))
-    return tuple(filters), answers.layer, None
+    return tuple(filters), f"<code>{html.escape(answers.layer)}</code>", None
 
 
 def _bars(kind: str, filters: Sequence[PeopleFilter], picture: int) -> str:

@@ -60,7 +60,9 @@ KEPT_PARTS = {
     "units": Part("book.facs_page", "units", ("faces",), ("../synthetic_faces/facs.py",), own=True),
     "emotions": Part("book.facs_page", "emotions", files=("../synthetic_faces/expressions.py",)),
     "live": Part("book.live_page", "live", ("training", "au_verification"), ("live_controls.html",)),
-    "own_detector": Part("book.own_detector", "own_detector", ("training", "au_verification")),
+    "own_detector": Part(
+        "book.own_detector", "own_detector", ("training", "au_verification"), populations=("shuffled",)
+    ),
     "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),
     "label_baselines": Part("book.evaluation", "label_baselines_page", files=("labels.csv",)),
     "detectors": Part("book.detector_page", "tried_page", files=("detectors.csv",)),

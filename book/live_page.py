@@ -117,7 +117,8 @@ def live(results: Mapping[str, ChapterResult]) -> str:
 
     model, classes = network.learned.model, network.learned.lesson.classes
     faces = switchboard_faces(model.arguments["size"])
-    best = next(each for each in network.detectors.filters if each.verified)
+    first, *_ = network.detectors.filters
+    best = next((each for each in network.detectors.filters if each.verified), first)
     verdicts: list[list[str] | None] = [None] * model.conv3.out_channels
     for each in network.detectors.filters:
         verdicts[each.filter] = [each.au, each.moved_by]

@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import singledispatch
 from importlib import import_module
 from pathlib import Path
@@ -68,7 +69,6 @@ def train_network(member: Member, device: torch.device) -> dict:
     lesson_fold = with_shuffled_labels(fold, seed) if shuffled else fold
     seed_everything(seed)
     model = build_network(population.network, len(classes), faces.size[0], **population.options)
-    last = population.recipe.epochs
     place = seed - population.first_seed
     checkpoints = population.checkpoints if place < population.checkpointed else ()
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
@@ -81,7 +81,7 @@ def train_network(member: Member, device: torch.device) -> dict:
             population.recipe,
             device=device,
             seed=seed,
-            checkpoints=range(1, last + 1),
+            checkpoints=range(1, population.recipe.epochs + 1),
         )
     except Diverged as fault:
         failure = {"failed": f"{DIVERGED}{fault}", "finished": now()}
@@ -89,6 +89,7 @@ def train_network(member: Member, device: torch.device) -> dict:
         with whole_folder(member.folder) as folder:
             write_json(folder / FAILED, record | failure)
         raise
+    last = max(training.checkpoints)  # fewer than the recipe's where patience ended it
     # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
     best_epoch = last if shuffled else training.best_epoch
     test, training_split = fold.split("test"), lesson_fold.split("train")
@@ -114,7 +115,7 @@ def train_network(member: Member, device: torch.device) -> dict:
             _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
         if population.weights is None or place < population.weights:
             save_weights(model, folder / "weights", about, compact=True)
-        for epoch in checkpoints:
+        for epoch in (each for each in checkpoints if each <= last):
             convolutions = {n: value for n, value in training.checkpoints[epoch].items() if value.ndim == 4}
             filters = compacted(convolutions)
             save_file(filters, folder / member.checkpoint(epoch).name)
@@ -127,6 +128,7 @@ def train_network(member: Member, device: torch.device) -> dict:
             "valid_accuracy": float(training.curve.set_index("epoch").loc[best_epoch, "valid_accuracy"]),
             "test_accuracy": float(np.mean(answers.argmax(1) == test.labels(classes))),
             "test_time": population.test_time,
+            "fresh": population.fresh and asdict(population.fresh),
             "copies": np.flatnonzero(exact_copies(fold)[fold.table["split"].eq("test")]).tolist(),
             "precision": training.precision.to_json(),
         }

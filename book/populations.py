@@ -10,13 +10,13 @@ Light to import: every command asks what is kept. What trains, ``population_trai
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from fer_lib.faces.registry import set_name
 from fer_lib.faces.request import FaceRequest
@@ -68,6 +68,8 @@ class TrainedMember(Record):
     core_seconds: Annotated[float, Field(ge=0)] = 0.0
     taught: dict
     files: dict[str, str]
+    fresh: dict | None = None
+    test_time: str = ""
     classes: list[str] = Field(default=[])
     train_accuracy: Share = 0.0
     valid_accuracy: Share = 0.0
@@ -104,7 +106,13 @@ class Kept(BaseModel):
 
     def key(self) -> str:
         """Changes with every member that is kept, or that failed."""
-        state = [[(member.seed, member.done()["files"]) for member in self.kept()], sorted(self.failed())]
+        return self.key_of(self.kept(), self.failed())
+
+    def key_of(self, members: "Sequence[Member]", failed: Iterable[int]) -> str:
+        """What ``key`` was when these ``members`` were kept, if they are still the same, and the seeds
+        ``failed`` had failed.
+        """
+        state = [[(member.seed, member.done()["files"]) for member in members], sorted(failed)]
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
@@ -124,6 +132,12 @@ class Population(Kept, Taught):
     weights: int | None = Field(None, ge=0)
     fresh: FaceRequest | None = None
     test_time: Literal["none", "flip", "ten_crop"] = "none"
+
+    @model_validator(mode="after")
+    def _checkpoints_within_the_training(self) -> Self:
+        if not all(1 <= epoch <= self.recipe.epochs for epoch in self.checkpoints):
+            raise ValueError(f"checkpoints must lie between epoch 1 and {self.recipe.epochs}")
+        return self
 
     @property
     def taught(self) -> Taught:
@@ -171,8 +185,8 @@ class Member:
         return self.population.folder / str(self.seed)
 
     def fault(self) -> str:
-        """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, of other faces, or why its
-        training failed; empty where it can.
+        """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, of other faces, why its
+        training failed, or what it answered otherwise than is said now; empty where it can.
         """
         if not (self.folder / DONE).is_file():
             return self._failure() if (self.folder / FAILED).is_file() else "missing"
@@ -187,16 +201,27 @@ class Member:
             return "damaged"
         if settings != self.population.taught:
             return "of another recipe"
+        return self._of_other_faces(record) or self._other_answers(record)
+
+    def _of_other_faces(self, record: Mapping) -> str:
         faces = set_name(self.population.faces.name)
         return "" if record["faces"] == faces else f"of the faces {record['faces']}; {faces} are made here"
+
+    def _other_answers(self, record: Mapping) -> str:
+        """What was asked otherwise than the population says, where the record says how it was asked."""
+        fresh = getattr(self.population, "fresh", None)
+        now = {"test_time": getattr(self.population, "test_time", ""), "fresh": fresh and asdict(fresh)}
+        changes = [name for name, value in now.items() if record.get(name) and record[name] != value]
+        return f"answered by another {changes[0]}" if changes else ""
 
     def _failure(self) -> str:
         try:
             record = read_json(self.folder / FAILED)
             settings = type(self.population.taught).model_validate(record["taught"])
+            other = self._of_other_faces(record)
         except (RunStoreError, ValidationError, KeyError):
             return "damaged"
-        return str(record["failed"]) if settings == self.population.taught else "of another recipe"
+        return other or (str(record["failed"]) if settings == self.population.taught else "of another recipe")
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its lesson."""

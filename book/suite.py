@@ -56,8 +56,8 @@ class FacesNoted(Noted):
 
 
 def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
-    """Refuse face sets that are not here, and a layer that the network of chapter ``training`` will not have,
-    before hours go into training it.
+    """Refuse face sets that are not here, and a layer that the network of a chapter, of its population or of
+    chapter ``training``, does not have, before hours go into training it.
 
     A network's layers have the same names at every size and number of classes.
     """
@@ -70,19 +70,28 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
 
         for name in requests:
             find_population(name)
-    requests = {name: model.layer for name, model in parameters.items() if getattr(model, "layer", "")}
-    training = parameters.get("training")
-    if not requests or training is None:
-        return
+    for chapter, model in parameters.items():
+        if getattr(model, "layer", ""):
+            _require_layer(chapter, model, parameters.get("training"))
+
+
+def _require_layer(chapter: str, model: ChapterParameters, training: ChapterParameters | None) -> None:
     from fer_lib.look.layers import find_layer
     from fer_lib.nets.build import build_network
 
-    network = build_network(training.network, 2, training.size or 96, **training.network_options)
-    for chapter, layer in requests.items():
-        try:
-            find_layer(network, layer)
-        except ParameterError as fault:
-            raise ParameterError(f"{chapter}.layer: {fault}") from fault
+    if getattr(model, "population", ""):
+        from book.populations import find_population
+
+        population = find_population(model.population)
+        network, size, options = population.network, population.faces.size, population.options
+    elif training is not None:
+        network, size, options = training.network, training.size, training.network_options
+    else:
+        return
+    try:
+        find_layer(build_network(network, 2, size or 96, **options), model.layer)
+    except ParameterError as fault:
+        raise ParameterError(f"{chapter}.layer: {fault}") from fault
 
 
 def prepare(models: list[ChapterParameters]) -> None:

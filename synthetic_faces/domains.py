@@ -232,7 +232,8 @@ def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
     """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``, and people of
     ``family``, one of ``FAMILIES``; as it is where neither is said.
 
-    Raises SettingError for any other, and for a timing where there are no sequences in which it could act.
+    Raises SettingError for any other, for a timing where there are no sequences in which it could act, and
+    for a family of people who have another head model.
     """
     for option, value in (("timing", timing), ("family", family)):
         if value and value not in OPTIONS[option]:
@@ -244,6 +245,8 @@ def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
         )
     if timing == "in_turn" and not (domain.course == "clip" and set(domain.counts) <= set(ORDERS)):
         raise SettingError(f"timing is {timing!r}, which {domain.name} cannot have; take micro")
+    if family and domain.head:
+        raise SettingError(f"family is {family!r}, but {domain.name} has the heads of scans; leave it out")
     if timing:
         domain = replace(domain, timing=timing)
     if family:

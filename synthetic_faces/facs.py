@@ -111,7 +111,7 @@ def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: lis
     and of the stronger of both, as ``muscles.Muscles`` has them. Where several AUs move the same action they
     add up, to ``STRONGEST_ACTION`` or ``TO_THE_END``. Raises SettingError for intensities out of range.
     """
-    if intensities.shape != (len(AUS), 2) or intensities.min() < 0 or intensities.max() > 1:
+    if intensities.shape != (len(AUS), 2) or not ((intensities >= 0) & (intensities <= 1)).all():
         raise SettingError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")
     halves = np.concatenate([intensities, intensities.max(axis=1, keepdims=True)], axis=1)
     # Summed term by term, not by BLAS: its rounding depends on the number of threads.

@@ -6,7 +6,7 @@
   const { aus, stages } = JSON.parse(document.getElementById("checkpoints-data").textContent);
   const names = ["", ...aus];
   const seeds = [...new Set(stages.map(({ seed }) => seed))];
-  const options = seeds.map((seed) => [seed, `${seed + 1} of ${seeds.length}`]);
+  const options = seeds.map((seed, place) => [seed, `${place + 1} of ${seeds.length}`]);
   const [label, network] = choice("Network", options, { ariaLabel: "Network" });
   const epoch = node("input", { type: "range", min: 0, step: 1, ariaLabel: "Epoch" });
   const told = node("output");

@@ -43,7 +43,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (persisted && keeps) refresh();
   });
   const number = (asked, value) => {
-    const digits = Math.max(0, -Math.floor(Math.log10(asked.step) + 1e-9));
+    const digits = (String(asked.step).split(".")[1] ?? "").length;
     return `${Number(value).toFixed(digits).replace("-", "−")}${asked.unit === "%" ? "\u00a0%" : ""}`;
   };
   // What was kept may be of another book: a guess counts only where it answers the question that is asked today.

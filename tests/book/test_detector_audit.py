@@ -172,6 +172,14 @@ def test_values_that_are_no_numbers_are_counted_where_a_face_was_found(tmp_path,
     assert all(np.isnan(each.found[5]) for each in outputs)
 
 
+def test_a_face_that_failed_gives_way_to_one_that_did_not_however_sure(tmp_path, table, truth):
+    failed = table.iloc[:5].assign(success=0, confidence=0.9, AU12=1)
+    own = pd.concat([failed, table.assign(success=1, confidence=0.5)])
+    outputs, notes = read(tmp_path, own, truth)
+    smile = next(each for each in outputs if each.name == "AU12").found
+    assert smile[:5] == pytest.approx(table["AU12"][:5]) and not any("no answer" in note for note in notes)
+
+
 @pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "false"), ("1.0", "0.0"), ("1", "0")])
 def test_success_is_a_truth_value_in_figures_or_words(tmp_path, table, truth, words):
     own = pd.concat([table.assign(success=words[0]), table.iloc[[7]].assign(AU12=1, success=words[1])])

@@ -82,16 +82,17 @@ def begun(name):
     return run
 
 
-def finish(run, chapter, population="", faces=None, **files):
+def finish(run, chapter, population="", faces=None, key="", **files):
     staged = run.folder / "staged"
-    told = {"data": {"name": faces or versioned("lab")}, "populations": {population: {"kept": [0, 1, 2]}}}
+    told = {"data": {"name": faces or versioned("lab")}}
+    told |= {"populations": {population: {"kept": [0, 1, 2], "failed": {"3": "failed"}}}}
     write_json(staged / "record.json", told)
     (staged / "artefacts").mkdir()
     for name, content in files.items():
         (staged / "artefacts" / f"{name}.json").write_text(content.model_dump_json())
     if chapter == "training":
         save_weights(network(0), staged / "weights", {"classes": list(EMOTIONS)})
-    inputs = {"parameters": {"population": population}}
+    inputs = {"parameters": {"population": population}, "data": {f"population {population}": key}}
     if chapter == "au_verification" and run.result("training").done():
         inputs["upstream"] = {"training": run.result("training").handed_on()}
     run.result(chapter).commit(staged, inputs)
@@ -151,6 +152,12 @@ def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):
     finish(run, "au_verification", population="published", detectors=FOUND)
     # One is without weights, and one was trained after the run.
     assert networks_of(run, torch.device("cpu")) == ([0, 2], FOUND)
+    population.key_of = lambda own, failed: "".join(map(str, (*(each.seed for each in own), *failed)))
+    finish(run, "au_verification", "published", key="0123", detectors=FOUND)
+    assert networks_of(run, torch.device("cpu")) == ([0, 2], FOUND)
+    finish(run, "au_verification", "published", key="others", detectors=FOUND)
+    with pytest.raises(RunStoreError, match="asked networks of the population 'published' that have been"):
+        networks_of(run, torch.device("cpu"))
     members.pop(0)
     with pytest.raises(RunStoreError, match="asks network 0 of the population 'published', which is not"):
         networks_of(run, torch.device("cpu"))

@@ -109,7 +109,9 @@ def test_a_training_with_one_thread_counts_for_accuracy_and_not_for_time(kept):
     assert "| 2 | 3, 2 timed |" in text and "| 14.67 min |" in text
     assert "on average: reached; the time is that of 2 of the 3 networks." in text
     kept({"minute_1": [Network("minute_1", 50, 100)], "minutes_15": [slow] * 3})
-    assert "| not timed |" in frontier_text({}) and "on average: missed" in frontier_text({})
+    assert "| not timed |" in frontier_text({}) and "on average: missed." in frontier_text({})
+    kept({"minutes_15": [Network("minutes_15", 2700, 250, threads=1)] * 3})
+    assert "on average: open, none of its networks is timed." in frontier_text({})
 
 
 def test_what_is_not_there_is_said(kept):

@@ -5,11 +5,13 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import typer
+from pydantic import ValidationError
 
 from book import population_training, populations, suite
 from book.commands import populations_list, populations_train
@@ -19,6 +21,7 @@ from book.populations import FAILED, Population
 from book.session import open_chapter
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.request import FaceRequest
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
@@ -231,13 +234,35 @@ def test_a_seed_that_is_not_asked_for_is_named(monkeypatch):
 
 
 def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):
-    (member, _) = trained(changed(fresh={"name": "lab", "size": 16, "face_seed": 1}))
+    asks = changed(fresh=FaceRequest("lab", size=16, face_seed=1))
+    (member, _) = trained(asks)
     answers = np.load(member.folder / "fresh.npy")
     known = predict(member.network(), faces.labelled()).astype(np.float16)
     assert np.allclose(answers, known, atol=0.02), "the fixture opens the same stripes for everybody"
     assert len((member.folder / "fresh.csv").read_text().splitlines()) == len(answers) + 1
+    other = asks.model_copy(update={"fresh": FaceRequest("lab", size=16, face_seed=7)})
+    assert {each.fault() for each in other.members} == {"answered by another fresh"}
+    flipped = asks.model_copy(update={"test_time": "flip"})
+    assert {each.fault() for each in flipped.members} == {"answered by another test_time"}
     (without, _) = trained(changed(name="plain"))
     assert not (without.folder / "fresh.npy").exists()
+
+
+def test_a_training_that_patience_ended_is_kept_with_the_checkpoints_that_it_reached(monkeypatch):
+    def early(*arguments, **settings):
+        training = train(*arguments, **settings)
+        return replace(training, checkpoints={e: w for e, w in training.checkpoints.items() if e < 3})
+
+    train = population_training.train
+    monkeypatch.setattr(population_training, "train", early)
+    (member, _) = trained(changed(labels="shuffled", checkpoints=(1, 3)))
+    assert member.done()["best_epoch"] == 2
+    assert [file.name for file in member.folder.glob("epoch-*")] == ["epoch-001.safetensors"]
+
+
+def test_checkpoints_beyond_the_training_are_refused():
+    with pytest.raises(ValidationError, match="between epoch 1 and 3"):
+        Population.model_validate(TINY.model_dump() | {"checkpoints": (4,)})
 
 
 def test_pictures_that_had_been_learned_are_known_and_answers_may_be_of_mirrored_ones_too(faces, monkeypatch):
@@ -300,6 +325,7 @@ def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch)
     shutil.rmtree(TINY.folder / "1")
     (TINY.folder / "1").mkdir()
     failure = {"taught": TINY.taught.model_dump(mode="json"), "failed": "failed: training diverged"}
+    failure |= {"faces": "lab/2"}
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
     learned = run.networks()
     assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.faces == TINY.faces
@@ -307,6 +333,8 @@ def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch)
     assert made["network"] == TINY.network and suite.extent(made) == "1 network"
     (_, told), *_ = suite.provenance_rows(made)
     assert told == "population `tiny`, 1 networks (seeds 0); seed 1 failed: training diverged"
+    (TINY.folder / "1" / FAILED).write_text(json.dumps(failure | {"faces": "lab/1"}))
+    assert TINY.failed() == {}, "on other faces it is trained anew"
     with pytest.raises(ChapterError, match="does not declare the population 'other'; it declares tiny"):
         run.population("other")
 

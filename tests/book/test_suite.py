@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,6 +36,21 @@ def parameters(names, **overrides):
 def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(overrides, told):
     with pytest.raises(ParameterError, match=told):
         book_suite.check_parameters(parameters(["training", "deconvolution", "au_verification"], **overrides))
+
+
+@pytest.mark.parametrize(
+    ("population", "network", "layer", "told"),
+    [
+        ("published", "residual", "relu3", ""),
+        ("photographs_residual", "zero_bias", "relu3", "au_verification.layer: ResidualNet has no layer"),
+        ("published", "zero_bias", "nosuch", "au_verification.layer: ZeroBiasCNN has no layer 'nosuch'"),
+    ],
+)
+def test_the_layer_is_one_of_the_population_that_is_asked(population, network, layer, told):
+    asks = {"au_verification.population": population, "au_verification.layer": layer}
+    chosen = parameters(["training", "au_verification"], **{"training.network": network} | asks)
+    with pytest.raises(ParameterError, match=told) if told else nullcontext():
+        book_suite.check_parameters(chosen)
 
 
 def test_faces_that_are_not_here_are_refused(tmp_path, monkeypatch):

@@ -100,6 +100,8 @@ def test_a_family_that_there_is_not_is_refused_by_name_and_everybody_is_none():
     assert with_options(DOMAINS["wild"]) is DOMAINS["wild"]
     with pytest.raises(SettingError, match="family is 'broad'; it must be one of narrow-faceunits, narrow-m"):
         Recipe.of("wild", family="broad")
+    with pytest.raises(SettingError, match="but heads has the heads of scans; leave it out"):
+        Recipe.of("heads", family="broad-makehuman")
     recipe = Recipe.of("lab", 9, 24, family="broad-makehuman")
     assert recipe.key["family"] == "broad-makehuman"
     rows, everybody = picture_rows(recipe), picture_rows(Recipe.of("lab", 9, 24))

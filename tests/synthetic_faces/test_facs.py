@@ -38,6 +38,12 @@ def test_weights_worked_by_hand():
     np.testing.assert_allclose(action_weights(shown(AU26=(0.2, 0.6)), units, names), (0, 0, 0.27))
 
 
+@pytest.mark.parametrize("wrong", [np.nan, -0.1, 1.1])
+def test_intensities_out_of_range_are_refused(wrong):
+    with pytest.raises(SettingError, match="between 0 and 1"):
+        action_weights(shown(AU12=(wrong, 0.1)), *by_hand())
+
+
 def test_an_action_ends_where_its_target_does_or_a_little_farther():
     units, names = by_hand()
     np.testing.assert_allclose(action_weights(shown(AU26=1, AU27=1), units, names), (0, 0, 1))
