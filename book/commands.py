@@ -515,7 +515,9 @@ def populations_train(
     import torch
 
     from book.population_training import train_member
+    from fer_lib.train.device import pick_device
 
+    pick_device(device)  # a wrong one is told, also where no network is missing
     if threads:
         torch.set_num_threads(threads)
     failed = False

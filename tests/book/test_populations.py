@@ -367,3 +367,10 @@ def test_a_file_that_cannot_be_understood_is_refused(tmp_path, monkeypatch, text
     monkeypatch.setattr(populations.paths, "root", lambda: tmp_path)
     with pytest.raises(FerError, match=told):
         populations.populations()
+
+
+def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(monkeypatch):
+    trained()
+    monkeypatch.setattr(populations, "find_population", lambda name: TINY)
+    with pytest.raises(ParameterError, match="device = 'nosuch' is not available"):
+        populations_train(["tiny"], device="nosuch")
