@@ -19,6 +19,7 @@ from book.au_verification.readings import (
 )
 from book.au_verification.study import (
     metric_prefix,
+    over_mixtures,
     over_shuffled,
     populations_of,
     reading_settings,
@@ -68,9 +69,8 @@ def other_heads_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
                 settings = reading_settings(metric, networks[0].filters)
                 estimates[f"{begins}{metric}"] = networks_and_people(values_of(networks, reading), **settings)
     if groups:
-        single, mixed = (values_of(groups[name], ON_OTHER_HEADS["kappa"]) for name in (TRAINED, MIXTURES))
-        settings = reading_settings("kappa", examinees[0].filters)
-        estimates["other_heads_kappa_over_mixtures"] = networks_and_people(single - mixed, **settings)
+        ahead = over_mixtures(groups, ON_OTHER_HEADS["kappa"], "kappa")
+        estimates["other_heads_kappa_over_mixtures"] = ahead
     over = over_shuffled(groups, ON_OTHER_HEADS["kappa"])
     return estimates | {f"other_heads_{name}": ahead for name, ahead in over.items()}
 

@@ -201,7 +201,19 @@ def reading_settings(metric: str, filters: int) -> dict[str, object]:
     if "share" in metric or metric in ("cause_reliability", *OF_VERIFIED):
         return {"unit": "share", "tolerance": KAPPA_TOLERANCE, "limits": (0, 1)}
     few = metric in ("distinct_units", "strongest_verified")
-    return {"unit": "count", "tolerance": 3 if few else _COUNT_TOLERANCE * filters, "limits": (0, filters)}
+    least = -filters if metric == "verified_gain" else 0  # beyond chance there may be fewer than none
+    tolerance = 3 if few else _COUNT_TOLERANCE * filters
+    return {"unit": "count", "tolerance": tolerance, "limits": (least, filters)}
+
+
+def over_mixtures(groups: Mapping[str, Sequence[Examined]], reading: Reading, metric: str) -> Estimate:
+    """How far trained networks are ahead of random mixtures of their own filters, network by network, in what
+    ``reading`` says of each; ``metric`` as of ``reading_settings``.
+    """
+    single, mixed = (values_of(groups[name], reading) for name in (TRAINED, MIXTURES))
+    settings = reading_settings(metric, groups[TRAINED][0].filters)
+    low, high = settings.get("limits", (-np.inf, np.inf))
+    return networks_and_people(single - mixed, **settings | {"limits": (low - high, high - low)})
 
 
 def metric_prefix(population: str) -> str:
@@ -253,13 +265,9 @@ def population_metrics(examined: Sequence[Examined]) -> dict[str, Estimate]:
                     *both, **reading_settings(metric, networks[0].filters)
                 )
     count = beyond(strongest(rivals_of(examined[:1], examined)))
-    single, mixed = (values_of(groups[name], count) for name in (TRAINED, MIXTURES))
-    settings = reading_settings("beyond_untrained", examined[0].filters)
-    estimates["beyond_untrained_over_mixtures"] = networks_and_people(single - mixed, **settings)
+    estimates["beyond_untrained_over_mixtures"] = over_mixtures(groups, count, "beyond_untrained")
     for metric in PAIRED_WITH_MIXTURES:
-        single, mixed = (values_of(groups[name], READINGS[metric]) for name in (TRAINED, MIXTURES))
-        settings = reading_settings(metric, examined[0].filters)
-        estimates[f"{metric}_over_mixtures"] = networks_and_people(single - mixed, **settings)
+        estimates[f"{metric}_over_mixtures"] = over_mixtures(groups, READINGS[metric], metric)
     return estimates | over_shuffled(groups, READINGS["kappa"])
 
 

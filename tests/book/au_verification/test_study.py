@@ -56,6 +56,8 @@ def test_trained_networks_are_held_against_untrained_ones_of_their_structure(exa
     # The untrained score 4 with AU12 and nothing with others, the mixtures 3 with what their filters claim.
     assert found["beyond_untrained"].value == 3
     assert found["beyond_untrained_over_mixtures"].value == ((3 - 2) + (3 - 0)) / 2
+    assert found["beyond_untrained_over_mixtures"].low < 0, "a difference has no end at 0"
+    assert found["verified_gain"].low < 0 == found["verified"].low, "nor what is more or less than chance"
     assert "untrained_kappa_over_untrained" not in found
     assert found["cause_reliability"].unit == "share" and found["selective"].unit == "count"
 
