@@ -205,7 +205,8 @@ def frontier_figure(table: pd.DataFrame) -> Drawn:
         bars, (colour, marker) = (own["accuracy"] - own["low"], own["high"] - own["accuracy"]), _LOOKS[name]
         look = {"color": colour, "marker": marker, "linewidth": 1.5, "label": OPTIMISERS[name]}
         axes.errorbar(own["minutes"], own["accuracy"], yerr=bars, **look)
-    axes.legend(loc="lower right")
+    if len(data):
+        axes.legend(loc="lower right")
     height, across = 0.0, ("axes fraction", "data")
     for name, share in sorted(reported_accuracies().items(), key=lambda pair: pair[1]):
         axes.axhline(share, color=MUTED, linestyle=":", linewidth=1)
