@@ -289,9 +289,10 @@ def _lines(panel: _Panel) -> Iterator[tuple[tree.Element, list[tuple[float, floa
 
 
 def _interval(panel: _Panel, way: str, place: tuple[float, float]) -> str:
-    """The ends of the line that lies ``way`` over a mark."""
+    """The ends of the line that lies ``way`` over a mark, of several near it the nearest."""
     along, across = (0, 1) if way == "x" else (1, 0)
     left, top, right, bottom = panel.frame
+    lines = []
     for group in (each for each in panel.group if _kind(each) == "LineCollection"):
         for path in group.iter(f"{_SVG}path"):
             ends = _points(path)
@@ -299,15 +300,16 @@ def _interval(panel: _Panel, way: str, place: tuple[float, float]) -> str:
             if len(ends) != 2 or (width and float(width[1]) > _THICK):
                 continue
             first, last = sorted(end[along] for end in ends)
-            level = all(abs(end[across] - place[across]) < _NEAR for end in ends)
-            if level and first - _NEAR <= place[along] <= last + _NEAR:
-                room = right - left if way == "x" else bottom - top
-                low, high = (
-                    panel.scales[way].text(end, room)
-                    for end in ((first, last) if way == "x" else (last, first))
-                )
-                return f" ({low.removesuffix(' %')} to {high})"
-    return ""
+            apart = max(abs(end[across] - place[across]) for end in ends)
+            if apart < _NEAR and first - _NEAR <= place[along] <= last + _NEAR:
+                lines.append((apart, first, last))
+    if not lines:
+        return ""
+    _, first, last = min(lines, key=lambda line: line[0])
+    room = right - left if way == "x" else bottom - top
+    ends = (first, last) if way == "x" else (last, first)
+    low, high = (panel.scales[way].text(end, room) for end in ends)
+    return f" ({low.removesuffix(' %')} to {high})"
 
 
 def _mark_text(panel: _Panel, place: tuple[float, float], series: str) -> str:

@@ -12,7 +12,7 @@ from ferbook.marks import on_page
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
-from ferbook.page.style import BLUE, INK, Drawn, in_percent
+from ferbook.page.style import BLUE, INK, VERMILION, Drawn, in_percent
 
 
 @pytest.fixture
@@ -52,6 +52,18 @@ def test_a_dot_says_its_row_its_series_its_value_and_its_interval(shown):
         "vowels, with, training: 75.0 %; accuracy",
     ]
     assert 'role="group" aria-label="Dots.' in markup
+
+
+def test_of_two_intervals_side_by_side_each_dot_has_its_own(shown):
+    _, axes = plt.subplots()
+    for x, bound, colour, name in ((5, 1, BLUE, "one"), (5.004, 2, VERMILION, "two")):
+        axes.errorbar(
+            [x], [5], yerr=[[bound], [bound]], marker="o", linestyle="none", color=colour, label=name
+        )
+    axes.set(xlim=(0, 10), ylim=(0, 10), xlabel="minutes", ylabel="accuracy")
+    axes.legend()
+    told = said(shown(plotted(axes)))
+    assert [words.split(" (")[1] for words in told] == ["4.00 to 6.00)", "3.00 to 7.00)"]
 
 
 def test_a_dot_that_stands_alone_is_one_mark(shown):
