@@ -45,7 +45,7 @@ $(READY): EXTRAS := [chapters,dev,course]
 	@touch $@
 
 PAGES := _build/html/index.html
-book: $(READY) ## run every chapter on the embedded faces, build the book, check what is quick to check
+book: $(READY) ## run every chapter on the embedded faces, build the book, execute one chapter again
 	@$(MAKE) --no-print-directory -j 2 first-pages own-chapters
 	@$(MAKE) --no-print-directory -j 2 own-pages own-check
 	@echo "Your run stands in the book: file://$(CURDIR)/$(PAGES)"
@@ -66,7 +66,7 @@ own-pages:
 	$(BIN)/ferbook build --run laptop
 
 own-check:
-	$(BIN)/ferbook check --run laptop --within 30 --skip-checked
+	$(BIN)/ferbook check --run laptop --one
 
 read: $(READ)/.ready-$(PINS) ## only read: a small environment without torch, and the pages of the run that comes along
 	$(READ)/bin/ferbook build --run reference

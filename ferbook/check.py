@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
-from itertools import accumulate
 from pathlib import Path
 
 import nbformat
@@ -192,42 +191,45 @@ def _execute_again(
         return faults, exact_metrics(before, after)
 
 
-def _quickest(results: Sequence[ChapterResult], within: float) -> set[str]:
-    """The chapters that took least, as many as took ``within`` seconds together."""
-    seconds = {result.chapter: result.record().get("seconds", 0.0) for result in results}
-    order = sorted(seconds, key=seconds.__getitem__)
-    totals = accumulate(seconds[name] for name in order)
-    return {name for name, total in zip(order, totals, strict=True) if total <= within}
-
-
 def _side_by_side(results: Sequence[ChapterResult]) -> int:
     """How many of the chapters the processor takes at once, each with the threads that it was made with."""
     threads = max((result.record().get("threads") or 1 for result in results), default=1)
     return max(1, (os.cpu_count() or 1) // threads)
 
 
-def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) -> dict[str, object]:
+def _memo(chapter: Chapter, run: Run) -> tuple[Path, dict[str, object]]:
+    """Where it is noted that the chapter's result passed, and what it passed with."""
+    result = run.result(chapter.name)
+    key = {"result": result.checksum(), "finished": result.done()["finished"], "now": code_inputs(chapter)}
+    packages = {name: version(name) for name in suite().packages}
+    return run.work / "checked" / f"{chapter.name}.json", key | {"packages": packages}
+
+
+def _next_of(chapters: Sequence[Chapter], run: Run) -> str:
+    """The chapter whose turn it is: the quickest of those that have not passed as they are, or else the one
+    that passed longest ago; empty where none is whole.
+    """
+    turns = []
+    for chapter in chapters:
+        if not run.result(chapter.name).faults():
+            file, key = _memo(chapter, run)
+            earlier: dict = {}
+            with suppress(RunStoreError):  # no note of a pass, or none that can be read
+                earlier = read_json(file)
+            passed = str(earlier.get("when")) if earlier.get("key") == key else ""
+            turns.append((passed, run.result(chapter.name).record().get("seconds", 0.0), chapter.name))
+    return min(turns, default=("", 0, ""))[-1]
+
+
+def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]:
     def row(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
         return {"chapter": chapter.name, "executed": executed, "faults": list(faults), "state": state}
 
     result = run.result(chapter.name)
     if faults := result.faults() or faults_of_notebook(result.notebook):
         return row("failed: the stored result cannot be trusted", faults)
-    memo = run.work / "checked" / f"{chapter.name}.json"
-    packages = {name: version(name) for name in suite().packages}
-    key = {"result": result.checksum(), "finished": result.done()["finished"]}
-    key |= {"now": code_inputs(chapter), "packages": packages}
-    earlier: dict = {}
-    with suppress(RunStoreError):  # no note of a pass, or none that can be read: check
-        earlier = read_json(memo)
-    if skip_checked and earlier.get("key") == key:
-        return row(f"unchanged since it passed at {earlier.get('when')}")
     if not again:
-        seconds = result.record().get("seconds", 0.0)
-        return row(
-            f"stored result whole; not executed again, which takes {seconds:.0f} s: "
-            f"`ferbook check {chapter.name} --run {run.name}` does it"
-        )
+        return row("stored result whole")
     inputs = result.done()["inputs"].get("parameters", {})
     values = {name: value for name, value in inputs.items() if name in chapter.parameters.model_fields}
     try:
@@ -236,6 +238,7 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
     except (FerError, ValidationError) as fault:
         text = first_fault(fault) if isinstance(fault, ValidationError) else " ".join(str(fault).split())
         return row("failed: it cannot be executed again here", [text])
+    memo, key = _memo(chapter, run)
     faults, exact = _execute_again(chapter, result, run, parameters)
     if faults:
         memo.unlink(missing_ok=True)
@@ -247,23 +250,17 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool, skip_checked: bool) 
     return row(f"executed again, agrees ({extent})", executed=True)
 
 
-def check_run(
-    run: Run, names: list[str], *, within: float | None = None, skip_checked: bool = False
-) -> list[dict[str, object]]:
+def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str, object]]:
     """Check the named chapters of a run (where none is named, all that it was asked for): one row each, with
     ``state`` and ``faults``.
 
-    ``within``: execute again only those that took least, as many as took so many seconds together; the
-    others' stored results are still verified. ``skip_checked``: trust an earlier pass of an unchanged
-    result. Raises RunStoreError where there is no such run.
+    ``one``: execute again only the one whose turn it is, the quickest first and another one each time; the
+    others' stored results are still verified. Raises RunStoreError where there is no such run.
     """
     parameters = run.record().get("request", {}).get("parameters", {})
     selection = names or parameters
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
-    names = [chapter.name for chapter in chapters]
-    whole = [result for name in names if not (result := run.result(name)).faults()]
-    again = set(names) if within is None else _quickest(whole, within)
+    whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
+    again = {_next_of(chapters, run)} if one else {chapter.name for chapter in chapters}
     with ThreadPoolExecutor(_side_by_side(whole)) as pool:
-        return list(
-            pool.map(lambda each: _check_chapter(each, run, each.name in again, skip_checked), chapters)
-        )
+        return list(pool.map(lambda each: _check_chapter(each, run, each.name in again), chapters))

@@ -484,15 +484,9 @@ def open() -> None:
 def check(
     chapters: Chapters = None,
     run_name: RunName = None,
-    within: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="SECONDS", help="Execute again only the quickest chapters, so long in all."
-        ),
-    ] = None,
-    skip_checked: Annotated[
+    one: Annotated[
         bool,
-        typer.Option("--skip-checked", help="Do not execute again what passed before and has not changed."),
+        typer.Option("--one", help="Only the quickest chapter again; another one each time it is called."),
     ] = False,
     keep: Annotated[
         str | None,
@@ -504,24 +498,28 @@ def check(
     from ferbook.check import check_run
     from ferbook.errors import ParameterError
 
-    if keep is not None and (within is not None or skip_checked):
+    if keep is not None and one:
         raise ParameterError(
-            "--within and --skip-checked choose what is checked in place; --keep makes a run again: give it "
-            "the names of chapters instead"
+            "--one chooses what is checked in place; --keep makes a run again: give it the names of chapters "
+            "instead"
         )
     target = chosen_run(run_name)
     if keep is not None:
         _repeat(target, chapters or [], keep, as_json)
         return
-    rows = check_run(target, chapters or [], within=within, skip_checked=skip_checked)
+    rows = check_run(target, chapters or [], one=one)
+    selection = [row for row in rows if row["executed"] or row["faults"]] if one else rows
     if as_json:
         print_json({"run": target.name, "chapters": rows})
     else:
         console.print(f"run {target.name!r}")
-        for row in rows:
+        for row in selection:
             console.print(f"{row['chapter']}: {row['state']}")
             for fault in row["faults"]:
                 console.print(f"  {fault}")
+        if left := len(rows) - len(selection):
+            again = f"`ferbook check --run {target.name}` executes them again, too"
+            console.print(f"the other {left}: stored results whole; {again}")
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)
 
@@ -605,7 +603,7 @@ def verify(
             except RunStoreError as refusal:
                 if not findings.faults:
                     raise
-                fault = str(refusal)  # what else is wrong is told with it
+                fault = str(refusal)  # what else is wrong is selection with it
             (findings.faults if fault else findings.holds).append(fault or f"signature: by {key}")
         return findings
 

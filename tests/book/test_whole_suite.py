@@ -122,9 +122,9 @@ def test_the_check_executes_again_and_agrees(smoke_clone, names):
     for row in rows:
         total, exact = re.search(r"\((\d+) metrics, (\d+) of them to the last digit", row["state"]).groups()
         assert total == exact, row
-    told = smoke_clone.ferbook("check", *names, "--run", "smoke", "--skip-checked")
-    assert told.count("unchanged since it passed") == len(names)
-    assert "not executed again" in smoke_clone.ferbook("check", "--run", "smoke", "--within", "0")
+    told = smoke_clone.ferbook("check", *names, "--run", "smoke", "--one")
+    assert told.count("executed again, agrees") == 1
+    assert f"the other {len(names) - 1}: stored results whole; `ferbook check --run smoke`" in told
 
 
 def spoiled(clone, tmp_path, spoil):

@@ -6,7 +6,6 @@ import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -48,20 +47,6 @@ def test_missing_and_new_metrics_are_told():
         "metric a: missing when executed again",
         "metric b: new when executed again",
     ]
-
-
-def test_the_quickest_are_executed_again_as_many_as_there_is_time_for():
-    def stored(name, seconds):
-        return SimpleNamespace(chapter=name, record=lambda: {"seconds": seconds})
-
-    results = [stored("long", 50), stored("short", 10), stored("mean", 30)]
-    for within, names in {
-        0: set(),
-        39: {"short"},
-        40: {"short", "mean"},
-        90: {"short", "mean", "long"},
-    }.items():
-        assert check._quickest(results, within) == names
 
 
 @pytest.fixture(params=["figures", "tables"])
@@ -174,29 +159,47 @@ def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path,
     assert given["FER_THREADS"] == given["OMP_NUM_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}"])
-def test_a_damaged_note_of_an_earlier_pass_is_no_pass(finished, monkeypatch, content):
-    note = finished.work / "checked" / "faces.json"
-    note.parent.mkdir(parents=True)
-    note.write_text(content)
-    monkeypatch.setattr(check, "_execute_again", lambda *_: (["it differs"], 0))
-    (row,) = check_run(finished, ["faces"], skip_checked=True)
-    assert row["faults"] == ["it differs"]
+@pytest.fixture
+def two_finished(finished, tmp_path, monkeypatch):
+    """The run with a second chapter, which took longer; gives it with a function that checks one chapter and
+    says which, and what each execution finds, at times one second apart.
+    """
+    staged = tmp_path / "staged"
+    write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": 60.0})
+    write_json(staged / "metrics.json", {})
+    (staged / "training.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())
+    finished.result("training").commit(staged, {})
+    found, hours = [], iter(range(10, 24))
+    monkeypatch.setattr(check, "_execute_again", lambda *_: (found.pop() if found else [], 0))
+    monkeypatch.setattr(check, "now", lambda: f"2026-11-28T{next(hours)}:00:00+00:00")
+
+    def turn():
+        rows = check_run(finished, ["faces", "training"], one=True)
+        assert all(row["executed"] or row["state"] == "stored result whole" for row in rows)
+        return [row["chapter"] for row in rows if row["executed"]]
+
+    return finished, turn, found
 
 
-def test_a_pass_holds_while_code_and_packages_stay_and_until_one_fails(finished, monkeypatch):
-    outcomes = iter([([], 3), (["it differs"], 0), ([], 3), ([], 3)])
-    monkeypatch.setattr(check, "_execute_again", lambda *_: next(outcomes))
+def test_one_is_the_quickest_first_and_another_one_each_time(two_finished):
+    _, turn, _ = two_finished
+    assert [turn() for _ in range(4)] == [["faces"], ["training"], ["faces"], ["training"]]
 
-    def executed(**changes):
-        (row,) = check_run(finished, ["faces"], **changes)
-        return row["executed"]
 
-    assert executed() and not executed(skip_checked=True)
-    assert executed(), "it fails now"
-    assert executed(skip_checked=True), "and what passed before is no pass"
+def test_a_pass_holds_while_code_and_packages_stay_and_until_one_fails(two_finished, monkeypatch):
+    _, turn, found = two_finished
+    found.append(["it differs"])
+    assert turn() == turn() == ["faces"], "which has not passed before"
     monkeypatch.setattr(check, "version", lambda name: "0.0")
-    assert executed(skip_checked=True)
+    assert turn() == ["faces"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_a_damaged_note_of_an_earlier_pass_is_no_pass(two_finished, content):
+    run, turn, _ = two_finished
+    turn()
+    (run.work / "checked" / "faces.json").write_text(content)
+    assert turn() == ["faces"]
 
 
 def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):
