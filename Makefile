@@ -69,8 +69,8 @@ own-check:
 	$(BIN)/ferbook check --run laptop --one
 
 read: $(READ)/.ready-$(PINS) ## only read: a small environment without torch, and the pages of the run that comes along
-	$(READ)/bin/ferbook build --run reference
-	@echo "Open the book: file://$(CURDIR)/$(PAGES)"
+	@echo "In half a minute: Open the book: file://$(CURDIR)/$(PAGES)"
+	@$(READ)/bin/ferbook build --run reference
 
 lint: $(READY) lint-scripts ## formatter and linters
 	$(BIN)/ruff format --check .

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -29,7 +28,7 @@ from ferbook.environment import (
 )
 from ferbook.errors import FerError, RunStoreError, first_fault
 from ferbook.estimate import Estimate
-from ferbook.inputs import code_inputs
+from ferbook.inputs import code_inputs, package_versions
 from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,
@@ -201,8 +200,8 @@ def _memo(chapter: Chapter, run: Run) -> tuple[Path, dict[str, object]]:
     """Where it is noted that the chapter's result passed, and what it passed with."""
     result = run.result(chapter.name)
     key = {"result": result.checksum(), "finished": result.done()["finished"], "now": code_inputs(chapter)}
-    packages = {name: version(name) for name in suite().packages}
-    return run.work / "checked" / f"{chapter.name}.json", key | {"packages": packages}
+    key |= {"packages": package_versions()}
+    return run.work / "checked" / f"{chapter.name}.json", key
 
 
 def _next_of(chapters: Sequence[Chapter], run: Run) -> str:

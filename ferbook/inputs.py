@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ferbook import paths
@@ -65,6 +66,17 @@ def code_inputs(chapter: Chapter) -> dict[str, object]:
     }
 
 
+def package_versions() -> dict[str, str]:
+    """The version of each package that numbers depend on, of those that are installed here: the environment
+    of `make read` lacks most.
+    """
+    found = {}
+    for name in suite().packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def chapter_inputs(
     chapter: Chapter, parameters: Parameters, code: Mapping[str, object] | None = None
 ) -> dict[str, object]:
@@ -74,7 +86,7 @@ def chapter_inputs(
     return {
         **(code or code_inputs(chapter)),
         "parameters": parameters.model_dump(),
-        "packages": {name: version(name) for name in suite().packages},
+        "packages": package_versions(),
         "data": dict(suite().data_key(parameters)),
     }
 
@@ -89,6 +101,8 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
         reasons += [
             f"{kind[:-1]} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
             for name in _changed(before, now)
+            # Whether a package that is not installed here has changed is not known.
+            if kind == "parameters" or name in now
         ]
     before, now = previous.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in _changed(before, now) if name in now]

@@ -7,14 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, RunStoreError
 from ferbook.files import is_leftover
-from ferbook.inputs import chapter_inputs
+from ferbook.inputs import chapter_inputs, package_versions
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import now
 from ferbook.parameters import Parameters
@@ -47,7 +46,7 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
     }
     # A command that found nothing to do changes nothing, the time of the last change included.
     if any(earlier.get(name) != value for name, value in content.items()):
-        versions = {name: version(name) for name in suite().packages} | {"python": sys.version.split()[0]}
+        versions = package_versions() | {"python": sys.version.split()[0]}
         times = {"created": earlier.get("created", now()), "changed": now()}
         run.write_record(content | times | {"commit": git_commit(), "versions": versions})
 

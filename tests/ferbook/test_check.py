@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_output
 
-from ferbook import check
+from ferbook import check, inputs
 from ferbook.book import find_chapter
 from ferbook.check import check_run, compare_metrics, compare_shown
 from ferbook.estimate import Estimate
@@ -190,7 +190,7 @@ def test_a_pass_holds_while_code_and_packages_stay_and_until_one_fails(two_finis
     _, turn, found = two_finished
     found.append(["it differs"])
     assert turn() == turn() == ["faces"], "which has not passed before"
-    monkeypatch.setattr(check, "version", lambda name: "0.0")
+    monkeypatch.setattr(inputs, "version", lambda name: "0.0")
     assert turn() == ["faces"]
 
 

@@ -1,12 +1,13 @@
 """Staleness by content: what a chapter depends on, and the reasons why a result is out of date."""
 
 import copy as copies
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
 from ferbook.book import chapters
 from ferbook.errors import ChapterError
-from ferbook.inputs import chapter_inputs, code_files, reasons_out_of_date
+from ferbook.inputs import chapter_inputs, code_files, package_versions, reasons_out_of_date
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -58,6 +59,15 @@ def test_each_change_is_named(path, value, reason):
         place = place[step]
     place[path[-1]] = value
     assert reasons_out_of_date(RECORDED, current) == [reason]
+
+
+def test_a_package_that_is_not_installed_here_is_unknown_and_not_changed(monkeypatch):
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("ferbook.inputs.version", absent)
+    current = copies.deepcopy(RECORDED) | {"packages": package_versions()}
+    assert reasons_out_of_date(RECORDED, current) == []
 
 
 def test_nothing_changed_means_no_reason():
