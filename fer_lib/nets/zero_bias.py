@@ -22,10 +22,27 @@ class LocalMeanRemoval(nn.Module):
     Float (B, 1, H, W) in and out. Outside the picture counts as black, as in the authors' code, so the
     two outermost rows and columns keep a share of their brightness. The division by local contrast
     that the authors describe had no effect in their code and is left out. No parameters.
+
+    Exactly 0 where the 25 pixels are equal. A mean of 25 equal numbers is rounded, and behind it stands
+    nothing but convolutions without biases, so that what is left of a rounding would switch ReLUs on and
+    decide which of several maxima is the largest. Gradients are those of the difference everywhere.
     """
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return 2 * (pictures - F.avg_pool2d(pictures, 5, stride=1, padding=2, count_include_pad=True))
+        apart = 2 * (pictures - F.avg_pool2d(pictures, 5, stride=1, padding=2, count_include_pad=True))
+        return apart - apart.detach().where(_even(F.pad(pictures.detach(), (2, 2, 2, 2))), 0)
+
+
+def _even(pictures: torch.Tensor) -> torch.Tensor:
+    """Whether the 5×5 pixels of ``pictures`` (B, 1, H, W) around each that has so many are equal: bool
+    (B, 1, H − 4, W − 4). Each row of the five is equal in itself, and so is the column in their middle.
+    """
+    alike = pictures[..., 1:] == pictures[..., :-1]
+    rows = alike[..., :-3] & alike[..., 1:-2] & alike[..., 2:-1] & alike[..., 3:]
+    alike = (pictures[..., 1:, :] == pictures[..., :-1, :])[..., 2:-2]
+    middle = alike[..., :-3, :] & alike[..., 1:-2, :] & alike[..., 2:-1, :] & alike[..., 3:, :]
+    upper, lower = rows[..., :-4, :] & rows[..., 1:-3, :], rows[..., 3:-1, :] & rows[..., 4:, :]
+    return upper & rows[..., 2:-2, :] & lower & middle
 
 
 class ZeroBiasCNN(Classifier):

@@ -100,10 +100,29 @@ def test_standardisation_equals_scipys_filter_with_black_around():
     assert np.allclose(found, expected, atol=1e-6)
 
 
-def test_an_even_grey_becomes_zero_inside():
-    found = LocalMeanRemoval()(torch.full((1, 1, 12, 12), 0.7))
-    assert found[..., 2:-2, 2:-2].abs().max() < 1e-6
-    assert found[0, 0, 0, 0].item() == pytest.approx(2 * 0.7 * (1 - 9 / 25))
+@pytest.mark.parametrize("number", [torch.float32, torch.float64, torch.bfloat16])
+def test_every_even_grey_becomes_exactly_zero_inside(number):
+    greys = (torch.arange(256) / 255).to(number)
+    found = LocalMeanRemoval()(greys[:, None, None, None].expand(256, 1, 9, 9))
+    assert (found[..., 2:-2, 2:-2] == 0).all()
+    assert found[178, 0, 0, 0].item() == pytest.approx(2 * greys[178].item() * (1 - 9 / 25), rel=0.01)
+
+
+def test_an_even_ground_around_a_face_is_exactly_zero_and_the_face_is_not():
+    pictures = torch.full((1, 1, 16, 16), 97 / 255)
+    pictures[..., 6:10, 6:10] = torch.rand(4, 4, generator=torch.Generator().manual_seed(0))
+    found = LocalMeanRemoval()(pictures)[0, 0]
+    ground = torch.ones(16, 16, dtype=torch.bool)
+    ground[4:12, 4:12] = ground[:2] = ground[-2:] = False
+    ground[:, :2] = ground[:, -2:] = False
+    assert (found[ground] == 0).all() and (found[6:10, 6:10] != 0).all()
+
+
+def test_an_even_patch_has_the_gradient_of_the_difference():
+    even = torch.full((1, 1, 12, 12), 97 / 255, requires_grad=True)
+    (found,) = torch.autograd.grad(LocalMeanRemoval()(even)[0, 0, 6, 6], even)
+    assert found[0, 0, 6, 6].item() == pytest.approx(2 * 24 / 25)
+    assert found[0, 0, 4, 4].item() == pytest.approx(-2 / 25)
 
 
 def test_dropout_is_on_the_dense_layers_input_and_only_in_training():
