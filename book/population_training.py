@@ -24,6 +24,7 @@ from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.predict import predict
 from fer_lib.train.targets import class_counts
+from fer_lib.train.units import mean_auroc, train_on_units, unit_answers, unit_targets
 from fer_lib.train.weights import compacted, save_weights
 from ferbook.environment import git_commit
 from ferbook.errors import DataError, RunStoreError
@@ -65,6 +66,8 @@ def train_network(member: Member, device: torch.device) -> dict:
     protocol = protocol_of(labelled)
     classes = protocol.classes
     fold = fold_faces(labelled, protocol, 0)
+    if population.labels == "units":
+        return _train_on_units(member, faces, fold, device, started)
     shuffled = population.labels == "shuffled"
     lesson_fold = with_shuffled_labels(fold, seed) if shuffled else fold
     seed_everything(seed)
@@ -84,10 +87,7 @@ def train_network(member: Member, device: torch.device) -> dict:
             checkpoints=range(1, population.recipe.epochs + 1),
         )
     except Diverged as fault:
-        failure = {"failed": f"{DIVERGED}{fault}", "finished": now()}
-        _clear(member)
-        with whole_folder(member.folder) as folder:
-            write_json(folder / FAILED, record | failure)
+        _keep_failure(member, record, fault)
         raise
     last = max(training.checkpoints)  # fewer than the recipe's where patience ended it
     # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
@@ -133,6 +133,50 @@ def train_network(member: Member, device: torch.device) -> dict:
             "precision": training.precision.to_json(),
         }
         return seal(folder, summary | cost_since(started))
+
+
+def _train_on_units(
+    member: Member, faces: FaceSet, fold: FaceSet, device: torch.device, started: tuple[float, float]
+) -> dict:
+    """As ``train_network``, of a network that is taught the action units of the same pictures."""
+    population, seed, units = member.population, member.seed, faces.aus
+    seed_everything(seed)
+    model = build_network(population.network, len(units), faces.size[0], **population.options)
+    about = {"classes": units, "faces": set_name(faces.name), "seed": seed}
+    record = about | {"population": population.name} | origin_of(member, faces, device)
+    try:
+        training = train_on_units(fold, model, units, population.recipe, device=device, seed=seed)
+    except Diverged as fault:
+        _keep_failure(member, record, fault)
+        raise
+    test = fold.split("test")
+    answers = unit_answers(model, test, device=device)
+    _clear(member)
+    with whole_folder(member.folder) as folder:
+        training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
+        np.save(folder / "test.npy", answers.astype(np.float16), allow_pickle=False)
+        table = pd.DataFrame({"group": independent_groups(test)})
+        table.to_csv(folder / "tested.csv", index=False)
+        if population.weights is None or seed - population.first_seed < population.weights:
+            save_weights(model, folder / "weights", about, compact=True)
+        best = training.curve.set_index("epoch").loc[training.best_epoch]
+        summary = record | {
+            "epochs": len(training.curve),
+            "best_epoch": training.best_epoch,
+            "train_loss": float(training.curve["train_loss"].iloc[-1]),
+            "valid_auroc": float(best["valid_auroc"]),
+            "test_auroc": mean_auroc(unit_targets(test, units), answers),
+            "test_time": "none",
+            "fresh": None,
+            "precision": training.precision.to_json(),
+        }
+        return seal(folder, summary | cost_since(started))
+
+
+def _keep_failure(member: Member, record: dict, fault: Diverged) -> None:
+    _clear(member)
+    with whole_folder(member.folder) as folder:
+        write_json(folder / FAILED, record | {"failed": f"{DIVERGED}{fault}", "finished": now()})
 
 
 def origin_of(member: Member, faces: FaceSet, device: torch.device) -> dict[str, object]:

@@ -11,7 +11,7 @@ Light to import: every command asks what is kept. What trains, ``population_trai
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -56,7 +56,7 @@ class Taught(BaseModel):
     network: Network
     options: dict[str, bool | int | float | tuple[int, ...] | str] = {}
     recipe: TrainingRecipe
-    labels: Literal["own", "shuffled"] = "own"
+    labels: Literal["own", "shuffled", "units"] = "own"
 
 
 class TrainedMember(Record):
@@ -74,6 +74,8 @@ class TrainedMember(Record):
     train_accuracy: Share = 0.0
     valid_accuracy: Share = 0.0
     test_accuracy: Share = 0.0
+    valid_auroc: Share = 0.0
+    test_auroc: Share = 0.0
 
 
 class Kept(BaseModel):
@@ -210,8 +212,9 @@ class Member:
     def _other_answers(self, record: Mapping) -> str:
         """What was asked otherwise than the population says, where the record says how it was asked."""
         fresh = getattr(self.population, "fresh", None)
-        now = {"test_time": getattr(self.population, "test_time", ""), "fresh": fresh and asdict(fresh)}
-        changes = [name for name, value in now.items() if record.get(name) and record[name] != value]
+        now = {"test_time": getattr(self.population, "test_time", ""), "fresh": fresh}
+        then = record | {"fresh": record.get("fresh") and FaceRequest(**record["fresh"])}
+        changes = [name for name, value in now.items() if then.get(name) and then[name] != value]
         return f"answered by another {changes[0]}" if changes else ""
 
     def _failure(self) -> str:

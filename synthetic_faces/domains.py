@@ -224,18 +224,18 @@ No face of one could be of another, by its shape or by how its muscles build act
 """
 
 
-OPTIONS = {"timing": TIMINGS, "family": tuple(FAMILIES)}
+OPTIONS = {"timing": TIMINGS, "family": tuple(FAMILIES), "units": ("free",)}
 """Options of a set and what they may be; ``produce.Recipe`` has a field for each."""
 
 
-def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
+def with_options(domain: Domain, timing: str = "", family: str = "", units: str = "") -> Domain:
     """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``, and people of
-    ``family``, one of ``FAMILIES``; as it is where neither is said.
+    ``family``, one of ``FAMILIES``, and with ``units`` that are ``free``; as it is where none is said.
 
     Raises SettingError for any other, for a timing where there are no sequences in which it could act, and
     for a family of people who have another head model.
     """
-    for option, value in (("timing", timing), ("family", family)):
+    for option, value in (("timing", timing), ("family", family), ("units", units)):
         if value and value not in OPTIONS[option]:
             raise SettingError(f"{option} is {value!r}; it must be one of {', '.join(OPTIONS[option])}")
     if timing and domain.course == "still":
@@ -252,6 +252,8 @@ def with_options(domain: Domain, timing: str = "", family: str = "") -> Domain:
     if family:
         first = domain.first_person + FAMILY + len(IN_SETS) * list(FAMILIES).index(family)
         domain = replace(domain, looks=replace(domain.looks, **FAMILIES[family]), first_person=first)
+    if units:
+        domain = replace(domain, spread=replace(domain.spread, free=True))
     return domain
 
 

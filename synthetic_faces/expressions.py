@@ -26,6 +26,9 @@ EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sad
 LABELS = (*EMOTIONS, "repression", "other")
 """What people show: emotions, and what sets of micro-expressions name beside them."""
 
+FREE_SHARE, FREE_INTENSITY = 0.17, (0.25, 1.0)
+"""Of AUs that are shown each by itself: as many of them as an expression has, and clearly."""
+
 FAINT = 0.05
 """What moves less than this share of the full expression does not move: nobody could code it."""
 
@@ -131,7 +134,9 @@ class Spread:
     not call for (a neutral face too); ``one_sided``: chance that an AU of the variant is shown on one half
     only; ``asymmetry``: largest share by which one half of a face is weaker, in three faces of ten.
     ``natural``: the variants are those of pictures on the web, ``expressions_web.NATURAL``, where there are
-    any.
+    any. ``free``: no variant at all; of every expression but the neutral one each AU is shown by itself, with
+    the chance ``FREE_SHARE`` and an intensity drawn evenly from ``FREE_INTENSITY``, so that no AU tells
+    another nor the emotion.
     """
 
     intensity: tuple[float, float] = (0.75, 1.0)
@@ -141,6 +146,7 @@ class Spread:
     one_sided: float = 0.01
     asymmetry: float = 0.3
     natural: bool = False
+    free: bool = False
 
     def __post_init__(self) -> None:
         require_between(self, **{field.name: (0, 1) for field in fields(self)})
@@ -165,6 +171,9 @@ def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> E
     """
     if emotion not in LABELS:
         raise SettingError(f"no emotion {emotion!r}; the emotions are {', '.join(LABELS)}")
+    if spread.free and emotion != EMOTIONS[0]:
+        shown = (rng.random(len(AUS)) < FREE_SHARE) * rng.uniform(*FREE_INTENSITY, len(AUS))
+        return Expression(resolve_alternatives(np.stack([shown, shown], axis=1)), 1.0)
     variants = NATURAL.get(emotion, VARIANTS[emotion]) if spread.natural else VARIANTS[emotion]
     variant = variants[rng.choice(len(variants), p=[v.share for v in variants])]
     strength = float(rng.uniform(*spread.intensity))

@@ -69,7 +69,7 @@ FACTORS: dict[str, Factor] = {
     "intensity": Factor("how strong expressions are", spread=("intensity",)),
     "manner": Factor(
         "which action units make up an expression",
-        spread=("jitter", "drop", "extra", "one_sided", "asymmetry", "natural"),
+        spread=("jitter", "drop", "extra", "one_sided", "asymmetry", "natural", "free"),
     ),
     "looks": Factor(
         "what people look like: age, features, hair, beards, glasses",

@@ -39,7 +39,8 @@ class Recipe:
     default. ``timing`` of sequences: ``by_unit``, as people move, all units ``together``, or the same three
     events ``in_turn``, whose order is the class; without one as the domain has it. ``family`` of the people,
     one of ``domains.FAMILIES``; without one everybody's. ``sample``: ``one`` sequence of each person, to be
-    looked at; without it all.
+    looked at; without it all. ``units``: ``free``, each by itself, whatever the emotion (``Spread.free``);
+    without it as people show the emotion.
 
     The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
     this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
@@ -53,13 +54,14 @@ class Recipe:
     timing: str = ""
     family: str = ""
     sample: str = ""
+    units: str = ""
 
     def __post_init__(self) -> None:
         if self.sample not in ("", "one"):
             raise SettingError(f"sample is {self.sample!r}; it must be 'one', or be left out")
         own = domain_named(self.domain)
         object.__setattr__(self, "domain", unversioned(self.domain))
-        with_options(own, family=self.family)
+        with_options(own, family=self.family, units=self.units)
         if with_options(own, self.timing) == own:
             object.__setattr__(self, "timing", "")
         require_between(self, subjects=(SUBJECTS_AT_LEAST, len(IN_SETS)), size=(16, 512), seed=(0, 2**63 - 1))
@@ -122,7 +124,7 @@ def produce(
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
         frames = [(s.label, s.repeat, draw_course(domain, recipe.seed, s, choose).frames) for s in own]
         request = {"domain": recipe.domain, "seed": recipe.seed, "person": person, "sequences": frames}
-        looks = {"timing": recipe.timing, "family": recipe.family}
+        looks = {"timing": recipe.timing, "family": recipe.family, "units": recipe.units}
         jobs.append(Job(sum(len(numbers) for *_, numbers in frames), request | looks))
     arrays = empty_arrays(sum(job.number for job in jobs), recipe.size)
     task = f"{__name__}:render_sequences"
@@ -150,7 +152,7 @@ def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
     ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
     its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
-    domain = with_options(domain_named(recipe.domain), recipe.timing, recipe.family)
+    domain = with_options(domain_named(recipe.domain), recipe.timing, recipe.family, recipe.units)
     crowd = f"{domain.name}-{recipe.family}" if recipe.family else domain.name
     rows, intensities = [], []
     for sequence in recipe.plan():

@@ -8,7 +8,7 @@ from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.sources import CLIP_SETS
 from ferbook.errors import ParameterError
 
-RECIPE_OPTIONS = ("timing", "family", "sample")
+RECIPE_OPTIONS = ("timing", "family", "sample", "units")
 """The fields that are options of ``synthetic_faces.produce.Recipe``."""
 
 
@@ -20,7 +20,7 @@ class FaceRequest:
     of its people (``subjects``) and the side of a picture in pixels (``size``), with 0 the set's own;
     ``face_seed`` of synthetic people. ``clip_frames``: most pictures of one clip, evenly spaced from onset to
     offset, with 0 all of them. Of a real set only ``size`` and, of clips, ``clip_frames`` count. ``family``,
-    ``sample`` and ``timing``: see ``synthetic_faces.produce.Recipe``.
+    ``sample``, ``timing`` and ``units``: see ``synthetic_faces.produce.Recipe``.
 
     The values are checked where the faces are opened.
     """
@@ -36,6 +36,7 @@ class FaceRequest:
     sample: str = ""
     clip_frames: int = CLIP_FRAMES
     timing: str = ""
+    units: str = ""
 
     def __str__(self) -> str:
         """The values that were chosen, as in ``lab 600 48 0``: what runs call the set."""
@@ -46,7 +47,7 @@ class FaceRequest:
         yield from filter(None, (self.family, self.sample))
         if self.name in CLIP_SETS or self.clip_frames != CLIP_FRAMES:
             yield self.clip_frames
-        yield from filter(None, (self.timing,))
+        yield from filter(None, (self.timing, self.units))
 
     @property
     def options(self) -> dict[str, str]:

@@ -166,21 +166,15 @@ def face_learner(
         targets=_training_targets(faces, classes, recipe),
     )
     size = faces.size
-    options = _options(recipe, size[0])
+    options = learner_options(recipe, size[0])
     model.to(device)
     _check_fit(model, size, recipe, len(classes), loaders.device)
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
     objective = Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights))
-    momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
-    optimiser = {
-        "sgd": partial(torch.optim.SGD, **momentum),
-        "muon": partial(Muon, **momentum),
-        "adamw": torch.optim.AdamW,
-    }[recipe.optimiser]
     callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
     if loaders.device.type == "cuda" and type(model) in NETWORKS.values():
         callbacks.append(Graphs())  # of any other network nobody knows whether it can be recorded
-    return silent_learner(loaders, model, objective.validated, optimiser, callbacks, precision)
+    return silent_learner(loaders, model, objective.validated, optimiser_of(recipe), callbacks, precision)
 
 
 def silent_learner(
@@ -226,7 +220,17 @@ def _training_targets(
     return None
 
 
-def _options(recipe: TrainingRecipe, side: int) -> list[Callback]:
+def optimiser_of(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
+    """What makes a step of ``recipe``: a torch optimiser that lacks the parameters and the rate."""
+    momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
+    return {
+        "sgd": partial(torch.optim.SGD, **momentum),
+        "muon": partial(Muon, **momentum),
+        "adamw": torch.optim.AdamW,
+    }[recipe.optimiser]
+
+
+def learner_options(recipe: TrainingRecipe, side: int) -> list[Callback]:
     """The callbacks of what a recipe may add to a plain training."""
     callbacks = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
     if recipe.clip:

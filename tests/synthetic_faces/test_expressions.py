@@ -7,8 +7,9 @@ from fer_lib.faces.faceset import EMOTIONS, LABELS
 from synthetic_faces import facs
 from synthetic_faces.domains import DOMAINS
 from synthetic_faces.errors import SettingError
-from synthetic_faces.expressions import VARIANTS, Spread, draw_expression
+from synthetic_faces.expressions import FREE_INTENSITY, FREE_SHARE, VARIANTS, Spread, draw_expression
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
+from synthetic_faces.produce import Recipe, picture_rows
 
 CONSTANT = Spread(intensity=(1, 1), jitter=0, drop=0, extra=0, one_sided=0, asymmetry=0)
 THAT_MATTER = [f"AU{n}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 27)]
@@ -149,3 +150,31 @@ def test_bad_arguments_are_refused_by_name():
     ):
         with pytest.raises(SettingError, match=field):
             Spread(**{field: value})
+
+
+def test_free_units_are_shown_each_by_itself_whatever_the_emotion():
+    free = Spread(free=True)
+    happy, angry = (draws(emotion, 3000, free) for emotion in ("happiness", "anger"))
+    np.testing.assert_array_equal(happy, angry)
+    shown = happy.max(axis=2) > 0
+    share, strength = FREE_SHARE, happy.max(axis=2)[shown]
+    # Those that no other excludes, parts or limits.
+    ruled = {au for groups in facs.ALTERNATIVES for group in groups for au in group} | {"AU25", *facs.OPPOSED}
+    alone = [AUS.index(au) for au in AUS if au not in ruled]
+    assert len(alone) >= 8
+    assert np.allclose(shown[:, alone].mean(axis=0), share, atol=4 * (share * (1 - share) / 3000) ** 0.5)
+    between = np.corrcoef(shown[:, alone].T)[np.triu_indices(len(alone), 1)]
+    assert np.abs(between).max() < 4.5 / 3000**0.5
+    assert strength.min() > 0.1 and strength[strength >= FREE_INTENSITY[0]].mean() == pytest.approx(
+        0.625, abs=0.02
+    )
+    np.testing.assert_array_equal(draws("neutral", 20, free), draws("neutral", 20, Spread()))
+
+
+def test_a_set_of_free_units_has_the_people_and_the_emotions_of_the_set():
+    free, own = (picture_rows(Recipe("lab", 12, 32, units=units)) for units in ("free", ""))
+    same = ["subject", "sequence", "frame", "emotion"]
+    assert free[same].equals(own[same]) and not free[list(AUS)].equals(own[list(AUS)])
+    assert Recipe("lab", 12, 32, units="free").key["units"] == "free"
+    with pytest.raises(SettingError, match="units is 'freely'; it must be one of free"):
+        Recipe("lab", 12, 32, units="freely")
