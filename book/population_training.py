@@ -24,7 +24,7 @@ from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.predict import predict
 from fer_lib.train.targets import class_counts
-from fer_lib.train.units import mean_auroc, train_on_units, unit_answers, unit_targets
+from fer_lib.train.units import train_on_units, unit_answers, unit_targets, units_auroc
 from fer_lib.train.weights import compacted, save_weights
 from ferbook.environment import git_commit
 from ferbook.errors import DataError, RunStoreError
@@ -165,7 +165,7 @@ def _train_on_units(
             "best_epoch": training.best_epoch,
             "train_loss": float(training.curve["train_loss"].iloc[-1]),
             "valid_auroc": float(best["valid_auroc"]),
-            "test_auroc": mean_auroc(unit_targets(test, units), answers),
+            "test_auroc": units_auroc(unit_targets(test, units), answers),
             "test_time": "none",
             "fresh": None,
             "precision": training.precision.to_json(),

@@ -174,7 +174,7 @@ def face_learner(
     callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
     if loaders.device.type == "cuda" and type(model) in NETWORKS.values():
         callbacks.append(Graphs())  # of any other network nobody knows whether it can be recorded
-    return silent_learner(loaders, model, objective.validated, optimiser_of(recipe), callbacks, precision)
+    return silent_learner(loaders, model, objective.validated, recipe_optimiser(recipe), callbacks, precision)
 
 
 def silent_learner(
@@ -220,7 +220,7 @@ def _training_targets(
     return None
 
 
-def optimiser_of(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
+def recipe_optimiser(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
     """What makes a step of ``recipe``: a torch optimiser that lacks the parameters and the rate."""
     momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
     return {

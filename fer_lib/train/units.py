@@ -17,7 +17,7 @@ from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import FaceBatches, batches
 from fer_lib.train.curve import ClassScore, Curve, Training
-from fer_lib.train.learner import fit, learner_options, optimiser_of, repeatable, silent_learner
+from fer_lib.train.learner import fit, learner_options, recipe_optimiser, repeatable, silent_learner
 from fer_lib.train.objective import Objective
 from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.recipe import TrainingRecipe
@@ -45,10 +45,10 @@ class UnitScore(ClassScore):
     def value(self) -> float:
         logits = torch.cat(self.logits).cpu().numpy()
         # A training that diverged: its loss says so, and nothing is chosen by this.
-        return mean_auroc(torch.cat(self.shown).cpu().numpy(), logits) if np.isfinite(logits).all() else 0.0
+        return units_auroc(torch.cat(self.shown).cpu().numpy(), logits) if np.isfinite(logits).all() else 0.0
 
 
-def mean_auroc(shown: np.ndarray, answers: np.ndarray) -> float:
+def units_auroc(shown: np.ndarray, answers: np.ndarray) -> float:
     """The mean over units of the AUROC of ``answers`` (N, A) for ``shown`` (N, A), 1 where a picture shows
     the unit. Raises DataError where no unit is shown by some of the pictures and not by others.
     """
@@ -119,7 +119,7 @@ def train_on_units(
         loss = nn.BCEWithLogitsLoss()
         curve = Curve(recipe.patience, score=UnitScore, checkpoints=checkpoints)
         callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
-        learner = silent_learner(loaders, model, loss, optimiser_of(recipe), callbacks, precision)
+        learner = silent_learner(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision)
         return fit(learner, recipe)
 
 

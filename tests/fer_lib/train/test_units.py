@@ -11,7 +11,7 @@ from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import learner
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.units import UnitScore, mean_auroc, train_on_units, unit_answers, unit_targets
+from fer_lib.train.units import UnitScore, train_on_units, unit_answers, unit_targets, units_auroc
 from ferbook.errors import DataError, ParameterError
 
 RECIPE = TrainingRecipe(epochs=6, batch_size=8, lr=0.02, schedule="onecycle", augment="none")
@@ -36,7 +36,7 @@ def test_units_that_can_be_told_are_learned(coded):
     test = coded.split("test")
     answers = unit_answers(model, test)
     assert answers.shape == (len(test), 2) and answers.min() >= 0 and answers.max() <= 1
-    assert mean_auroc(unit_targets(test, UNITS), answers) == 1.0
+    assert units_auroc(unit_targets(test, UNITS), answers) == 1.0
     assert list(training.curve) == ["epoch", "train_loss", "valid_loss", "valid_auroc", "seconds"]
     best = training.curve.set_index("epoch")["valid_auroc"]
     assert best[training.best_epoch] == best.max()
@@ -82,7 +82,7 @@ def test_what_cannot_be_taught_is_named(coded):
     with pytest.raises(DataError, match=r"row 1: AU12 was not coded"):
         unit_targets(coded.assign(AU12=[0.0, np.nan, *[0.0] * (len(coded) - 2)]), UNITS)
     with pytest.raises(DataError, match=r"no unit is shown by some and not by others"):
-        mean_auroc(np.ones((4, 2)), np.ones((4, 2)))
+        units_auroc(np.ones((4, 2)), np.ones((4, 2)))
     for changes in ({"loss": "focal"}, {"class_weights": True}, {"mixup": 0.2}):
         with pytest.raises(ParameterError, match=next(iter(changes))):
             taught(coded, **changes)
