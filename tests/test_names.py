@@ -1,4 +1,4 @@
-"""Names in the house: a public one means one thing, a local one is a noun, no two files import each other."""
+"""Names in the house: a public one means one thing, no two files import each other."""
 
 import ast
 from collections import Counter
@@ -15,12 +15,6 @@ FILES = sorted(
 PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "PUBLISHED", "main", "open_chapter", "setup"}
 """What each file of a kind has under one name, because others look for it there."""
 
-PARTICIPLES = """
-found told asked said given kept known drawn taught learned seen named wanted shown made done judged
-answered called put held counted lost moved meant chosen heard used trained tested
-"""
-"""What has been done to a thing does not say what it is."""
-
 
 def public_names(source: str) -> set[str]:
     """Functions, classes and values that a module defines at its top level, without a leading underscore."""
@@ -35,16 +29,6 @@ def public_names(source: str) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
-def local_names(source: str) -> set[str]:
-    """Variables and parameters of a module's functions, without their leading underscores."""
-    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-    nodes = [
-        part for node in ast.walk(ast.parse(source)) if isinstance(node, functions) for part in ast.walk(node)
-    ]
-    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return {name.lstrip("_") for name in names | {node.arg for node in nodes if isinstance(node, ast.arg)}}
-
-
 def test_public_names_are_those_at_the_top():
     source = "A, _B = 1, 2\nC: int = 3\ndef d(): e = 1\nclass F: g = 1\nI = [h for h in ()]\n"
     assert public_names(source) == {"A", "C", "d", "F", "I"}
@@ -54,23 +38,6 @@ def test_a_public_name_is_in_one_file_only():
     counts = Counter(name for file in FILES for name in public_names(file.read_text(encoding="utf-8")))
     shared = {name for name, count in counts.items() if count > 1} - PROTOCOL
     assert not shared
-
-
-def test_local_names_are_those_in_functions():
-    source = (
-        "a = 1\nclass B:\n    c: int = 2\n    def d(self, e, *f, g=a, **h):\n        _i, j = k(l=m.n)\n"
-        "        return [o for o in j if (p := o)]\nq = lambda r: r.s\n"
-    )
-    assert local_names(source) == {"self", *"efghijopr"}
-
-
-def test_a_name_is_a_noun():
-    names = {
-        f"{file.relative_to(ROOT).as_posix()}: {name}"
-        for file in FILES
-        for name in local_names(file.read_text(encoding="utf-8")) & set(PARTICIPLES.split())
-    }
-    assert not names
 
 
 def test_no_two_files_import_each_other():
