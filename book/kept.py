@@ -1,11 +1,12 @@
 """What pages show that takes networks, rendering or statistics to compute, kept for the run ``reference``, so
 that its book is built at once, and where what computes is not installed.
 
-``python -m book.kept`` makes ``book/_kept`` anew.
+``python -m book.kept [PART …]`` makes ``book/_kept`` anew, or these parts of it.
 """
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -54,15 +55,9 @@ class Part:
 
 
 KEPT_PARTS = {
-    "switchboard": Part(
-        "book.facs_page", "switchboard", ("faces", "au_verification"), ("several_people.json",), own=True
-    ),
     "units": Part("book.facs_page", "units", ("faces",), ("../synthetic_faces/facs.py",), own=True),
     "emotions": Part("book.facs_page", "emotions", files=("../synthetic_faces/expressions.py",)),
     "live": Part("book.live_page", "live", ("training", "au_verification"), ("live_controls.html",)),
-    "own_detector": Part(
-        "book.own_detector", "own_detector", ("training", "au_verification"), populations=("shuffled",)
-    ),
     "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),
     "label_baselines": Part("book.evaluation", "label_baselines_page", files=("labels.csv",)),
     "detectors": Part("book.detector_page", "tried_page", files=("detectors.csv",)),
@@ -117,11 +112,9 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
 
 # One for each part, in their order, for the lines of pages that ``suite`` fills.
 (
-    kept_switchboard,
     kept_units,
     kept_emotions,
     kept_live,
-    kept_own_detector,
     kept_baselines,
     kept_label_baselines,
     kept_detectors,
@@ -132,12 +125,9 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
 
 
 if __name__ == "__main__":
-    from book.several_people import PEOPLE_FILE, answers_of_people
-
-    people = answers_of_people(open_run(REFERENCE)).model_dump_json()
-    PEOPLE_FILE.write_text(people + "\n", encoding="utf-8")
     FOLDER.mkdir(exist_ok=True)
     results = reference_results()
-    for name, part in KEPT_PARTS.items():
+    for name in sys.argv[1:] or KEPT_PARTS:
+        part = KEPT_PARTS[name]
         content = {"key": part.key(results), "networks": part.networks(), "text": part.text(results)}
         (FOLDER / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from book.switchboard import INTENSITIES, PAIRED_UNITS, switchboard_codes, switchboard_faces
+from book.unit_faces import INTENSITIES, PAIRED_UNITS, unit_codes, unit_faces
 from ferbook.beside import REFERENCE
 from ferbook.errors import FerError, RunStoreError
 from ferbook.store import ChapterResult, open_run
@@ -33,7 +33,7 @@ LIVE_CONTROLS = Path(__file__).with_name("live_controls.html")
 """What the reader moves; it stands on the page where scripts run."""
 
 STARTING_FACE = {"AU6": "C", "AU12": "E"}
-"""Units of the face at the start, as on the switchboard; without scripts the only face."""
+"""Units of the face at the start; without scripts the only face."""
 
 COARSE = 8
 """To multiples of this the untrained network's 8-bit weights are rounded: they are drawn by lot, so that 5
@@ -116,7 +116,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
     from fer_lib.train.weights import compacted
 
     model, classes = network.learned.model, network.learned.lesson.classes
-    faces = switchboard_faces(model.arguments["size"])
+    faces = unit_faces(model.arguments["size"])
     first, *_ = network.detectors.filters
     best = next((each for each in network.detectors.filters if each.verified), first)
     verdicts: list[list[str] | None] = [None] * model.conv3.out_channels
@@ -128,7 +128,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         "classes": classes,
         "trained": packed_network(compacted(model.state_dict()), (*_CONVOLUTIONS, "dense", "output")),
         "untrained": packed_network(network.untrained, _CONVOLUTIONS),
-        "codes": ["+".join(f"{au}{letter}" for au, letter in code.items()) for code in switchboard_codes()],
+        "codes": ["+".join(f"{au}{letter}" for au, letter in code.items()) for code in unit_codes()],
         "sheet": picture_data(_sheet(faces.pixels)),
         "columns": _COLUMNS,
         "letters": list(INTENSITIES),
@@ -142,7 +142,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         "side": 2 * HALF_SIDE / EYE_TO_EYE,
         "down": DOWN * EYES_TO_LIPS / EYE_TO_EYE,
     }
-    first = faces.pixels[switchboard_codes().index(STARTING_FACE)]
+    first = faces.pixels[unit_codes().index(STARTING_FACE)]
     controls = "".join(line.strip() + " " for line in LIVE_CONTROLS.read_text(encoding="utf-8").splitlines())
     parts = (
         '<link rel="stylesheet" href="../_static/live.css">',

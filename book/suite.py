@@ -329,11 +329,9 @@ SUITE = Suite(
     provenance=provenance_rows,
     fills={
         "<!-- verdicts -->": "book.suite:verdicts",
-        "<!-- switchboard -->": "book.kept:kept_switchboard",
         "<!-- action units -->": "book.kept:kept_units",
         "<!-- emotions -->": "book.kept:kept_emotions",
         "<!-- live -->": "book.kept:kept_live",
-        "<!-- own detector -->": "book.kept:kept_own_detector",
         "<!-- checkpoints -->": "book.au_verification.checkpoints:checkpoints",
         "<!-- baselines -->": "book.kept:kept_baselines",
         "<!-- label baselines -->": "book.kept:kept_label_baselines",

@@ -25,9 +25,8 @@ globalThis.suite = (() => {
     location.hash.startsWith(start) ? new URLSearchParams(location.hash.slice(start.length)) : null;
 
   // One or two units of a face, each a selection, a range and the letter told beside it. There are pictures of one
-  // unit at five intensities, of two at every other, as of one where `alone` says that there is no second; 0 is
-  // off. `changed` is handed the units that are on.
-  const unitControls = ({ names, letters, paired, first }, units, changed, alone = () => false) => {
+  // unit at five intensities, of two at every other; 0 is off. `changed` is handed the units that are on.
+  const unitControls = ({ names, letters, paired, first }, units, changed) => {
     const NONE = "none";
     const [all, known] = [["", ...letters], Object.keys(names)];
     units.forEach((unit, k) => {
@@ -50,14 +49,13 @@ globalThis.suite = (() => {
     };
     const draw = () => {
       const [one, other] = units;
-      const may = !alone() && paired.includes(one.select.value);
+      const may = paired.includes(one.select.value);
       other.select.disabled = !may;
       for (const option of other.select.options) option.disabled = option.value === one.select.value;
       if (!may || other.select.value === one.select.value) other.select.value = NONE;
       const two = other.select.value !== NONE;
       other.range.disabled = !two;
-      const few = two || alone();
-      for (const unit of units) scale(unit, few ? letters.filter((_, place) => place % 2 === 0) : letters);
+      for (const unit of units) scale(unit, two ? letters.filter((_, place) => place % 2 === 0) : letters);
       if (!two) other.range.value = 0;
       const on = units.filter((unit) => (two || unit === one) && unit.letter);
       for (const unit of units) {

@@ -1,14 +1,9 @@
-"""Single filters of one network: which are shown, what switching units on does to them, and what they answer
-to the pictures of the switchboard.
-"""
+"""Single filters of one network: which are shown, and what switching units on does to them."""
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
-from book.switchboard import ShownFilter, SwitchboardResponses, switchboard_faces
 from fer_lib.aus.interventions import Effects
-from fer_lib.look.responses import maximal_responses
 
 
 def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
@@ -28,19 +23,6 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
     filters["again"] = filters.groupby(["rank", "au"]).cumcount()
     filters = filters.sort_values(["rank", "again"], kind="stable")
     return filters[["filter", "au"]].head(count).reset_index(drop=True)
-
-
-def on_switchboard(
-    model: nn.Module, layer: str, pairs: pd.DataFrame, size: int, seed: int
-) -> SwitchboardResponses:
-    """What the filters of ``pairs`` in ``layer`` answer to the pictures of the switchboard on the page on
-    FACS, of ``size`` pixels and the faces of ``seed``.
-    """
-    maxima = maximal_responses(model, switchboard_faces(size, seed), layer).maxima
-    columns = maxima[:, pairs["filter"]].T.round(4).tolist()
-    triples = zip(pairs["filter"].tolist(), pairs["au"], columns, strict=True)
-    filters = [ShownFilter(filter=k, unit=au, responses=column) for k, au, column in triples]
-    return SwitchboardResponses(layer=layer, filters=filters)
 
 
 def effect_table(effects: Effects, pairs: pd.DataFrame) -> pd.DataFrame:

@@ -10,13 +10,12 @@ import torch
 from PIL import Image
 
 from book import live_page
-from book.switchboard import SwitchboardResponses, switchboard_faces
+from book.unit_faces import unit_faces
 from fer_lib.faces.readers.pictures import LEFT_EYE, LIPS, RIGHT_EYE, cut_out, landmark_window
 from fer_lib.look.deconvolution import project
 from fer_lib.look.responses import maximal_responses
 from fer_lib.train.weights import widened
 from ferbook import paths
-from ferbook.store import open_run
 from synthetic_faces.framing import EYE_TO_EYE, EYES_TO_LIPS
 
 from .conftest import NARROW, WIDE
@@ -44,7 +43,7 @@ def told():
 
 @pytest.fixture(scope="module")
 def faces():
-    return switchboard_faces(48)
+    return unit_faces(48)
 
 
 @pytest.fixture(scope="module")
@@ -147,22 +146,14 @@ def test_the_untrained_network_is_that_of_torch_too(tab, told, faces):
     assert np.abs(projections - below.whole().reshape(20, -1)).max() < CLOSE
 
 
-def test_answers_are_those_that_the_switchboard_has_stored(tab, faces):
-    stored = open_run("reference").result("au_verification").artefact("switchboard", SwitchboardResponses)
-    rows = np.arange(0, len(faces.pixels), 8)
-    _, maxima, _ = asked(tab, faces.pixels[rows], np.zeros(len(rows)))
-    for each in stored.filters:
-        assert np.abs(maxima[:, each.filter] - np.array(each.responses)[rows]).max() < CLOSE
-
-
-def test_what_is_shown_first_is_the_face_of_the_switchboard(tab, faces):
-    code = live_page.switchboard_codes().index(live_page.STARTING_FACE)
+def test_what_is_shown_first_is_the_starting_face(tab, faces):
+    code = live_page.unit_codes().index(live_page.STARTING_FACE)
     assert (shown(tab) == faces.pixels[code]).all()
     assert "Verified for AU" in tab.locator("#live .verdict").inner_text()
 
 
 def test_everything_is_done_by_the_keyboard(tab, faces):
-    codes = live_page.switchboard_codes()
+    codes = live_page.unit_codes()
     tab.get_by_label("Second unit: intensity").focus()
     tab.keyboard.press("Home")
     assert (shown(tab) == faces.pixels[codes.index({"AU6": "C"})]).all()

@@ -1,13 +1,10 @@
 """What is told of units that were switched on, on small constructed inputs."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from book.au_verification import switching
-from book.switchboard import switchboard_codes
 from tests.book.au_verification.toy_effects import effects_of_size
 
 AUS = ("AU1", "AU2", "AU12")
@@ -32,20 +29,6 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert none_verified["filter"].tolist() == [1, 3, 2] and none_verified["filter"].dtype == int
     none_within = switching.showcase(table.assign(within="", score=np.nan, verified=False), 9)
     assert none_within["filter"].tolist() == [0, 3, 4, 1, 2, 5] and none_within["filter"].dtype == int
-
-
-def test_the_filters_on_the_switchboard_answer_to_its_pictures(monkeypatch):
-    maxima = np.arange(3.0 * len(switchboard_codes())).reshape(-1, 3)
-    asked = []
-    monkeypatch.setattr(switching, "switchboard_faces", lambda size, seed: (size, seed))
-    monkeypatch.setattr(
-        switching, "maximal_responses", lambda *given: asked.append(given) or SimpleNamespace(maxima=maxima)
-    )
-    chosen = pd.DataFrame({"filter": [2, 0], "au": ["AU12", "AU1"]})
-    found = switching.on_switchboard(None, "relu3", chosen, 48, 5)
-    assert asked == [(None, (48, 5), "relu3")]
-    assert [(each.filter, each.unit) for each in found.filters] == [(2, "AU12"), (0, "AU1")]
-    assert found.filters[0].responses[:3] == (2, 5, 8)
 
 
 def test_the_effect_table_has_a_row_per_filter_unit_and_level():
