@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from ferbook.book import Chapter, chapters, suite, with_upstream
 from ferbook.errors import RunStoreError
 from ferbook.request import stored_request
-from ferbook.store import ChapterResult, Run, open_run
-
-REFERENCE = "reference"
-"""The name of the run."""
+from ferbook.store import REFERENCE, ChapterResult, Run, open_run
 
 GET = (
     f"`git checkout -- runs/{REFERENCE}` brings it back where the repository has it, `ferbook run --profile "

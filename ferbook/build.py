@@ -21,19 +21,15 @@ from ferbook import paths
 from ferbook.answers import PLACE, Verdicts, answers_of, answers_text, badge, table_row
 from ferbook.beside import REFERENCE, Beside, standing_beside
 from ferbook.book import Chapter, book, chapters, named_place, page_of, pages_of_toc, suite
-from ferbook.environment import child_environment, committed_file, printed_by_failure
+from ferbook.environment import child_environment, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures, require_figures
 from ferbook.inputs import code_inputs
-from ferbook.markup import fault_of_svg, safe_outputs
 from ferbook.notebook import (
     INJECTED_TAG,
-    LARGEST_NOTEBOOK,
     PARAMETERS_TAG,
     code_cells,
-    code_sources,
     figure_cells,
-    foreign_parameters,
     paired_cells,
     read_notebook,
     reading_minutes,
@@ -50,10 +46,10 @@ from ferbook.predictions import (
 )
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.questions import LOG_PLACE, log_text, read_log
-from ferbook.records import read_json, read_vouched
+from ferbook.records import read_json
 from ferbook.references import cited, references_text
 from ferbook.site import finish, home
-from ferbook.store import LARGEST_ARTEFACT, ChapterResult, Run, file_checksums, open_run, write_json
+from ferbook.store import ChapterResult, Run, file_checksums, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
@@ -190,7 +186,6 @@ def _shown_cells(
 
     if past is None:
         return noted("A cell has been added here since the chapter was executed,")
-    past = safe_outputs(past)
     if today is None:
         past.id, past.metadata = f"executed-{place}", NotebookNode()
         return noted("The notebook has no longer the cell below, which was executed", past)
@@ -276,12 +271,8 @@ def stage(run: Run, folder: Path) -> None:
         if result is None:
             notebook = _absent_notebook(chapter, run)
         else:
-            if foreign := foreign_cells(chapter, result):
-                again = f"`ferbook run {name} --run {result.folder.parent.name}` makes it again"
-                raise RunStoreError(
-                    f"{result.notebook}: {', '.join(foreign)}: code neither of this checkout nor of the "
-                    f"commit that the run names; {again}"
-                )
+            if not there:
+                _require_own([result])
             notebook, results[name] = staged_notebook(chapter, result), result
             current = code_inputs(chapter)
             if not _is_of_other_code(result, current):
@@ -346,34 +337,10 @@ def _require_captions(chapter: Chapter, result: ChapterResult) -> None:
             )
 
 
-def foreign_cells(chapter: Chapter, result: ChapterResult) -> list[str]:
-    """The code cells of an executed notebook that stand neither in the checkout's nor in that of the commit
-    that the result names, and cells of parameters that assign others than it was made from. A result that is
-    committed here is the checkout's own.
-    """
-    if committed_file("HEAD", result.notebook) == read_vouched(result.notebook, LARGEST_NOTEBOOK):
-        return []
-    executed, manifest = read_notebook(result.notebook), result.done() or {}
-    sources = set(code_sources(read_notebook(chapter.notebook)))
-    if not sources.issuperset(code_sources(executed)):
-        commit = str(result.record().get("commit", "")).removesuffix("-dirty")
-        if content := committed_file(commit, chapter.notebook):
-            sources |= set(code_sources(nbformat.reads(content.decode(), as_version=4)))
-    foreign = foreign_parameters(executed, manifest.get("inputs", {}).get("parameters", {}))
-    foreign += [cell for cell in code_cells(executed) if cell.source not in sources]
-    return [
-        f"code cell {number} ({cell.get('id')!s:.40})"
-        for number, cell in enumerate((c for c in executed.cells if c.cell_type == "code"), start=1)
-        if any(cell is each for each in foreign)
-    ]
-
-
 def _stage_files(source: Path, folder: Path, page: str) -> None:
-    """The figures' files, which lie beside the built ``page``. Raises RunStoreError for one that acts."""
+    """The figures' files, which lie beside the built ``page``."""
     target = folder / _FILES / Path(page).parent / "figures"
     for file in sorted(file for file in (source / "figures").glob("*.*") if file.suffix in _SHOWN_FILES):
-        if file.suffix == ".svg" and (fault := fault_of_svg(read_vouched(file, LARGEST_ARTEFACT))):
-            raise RunStoreError(f"{file}: {fault}, which no figure here has; run the chapter again")
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
 
@@ -416,6 +383,25 @@ def require_sound(run: Run) -> None:
                 )
 
 
+def adopt(run: Run) -> None:
+    """Take the results of ``run`` for made here, as its user says. Raises RunStoreError for a damaged run."""
+    require_sound(run)
+    for result in run.results():
+        if not result.is_own():
+            result.call_own()
+
+
+def _require_own(results: Sequence[ChapterResult]) -> None:
+    if foreign := [result for result in results if not result.is_own()]:
+        name, chapters_of_it = foreign[0].folder.parent.name, ", ".join(each.chapter for each in foreign)
+        raise RunStoreError(
+            f"run {name!r} comes from elsewhere ({chapters_of_it} was not made here): no page shows what a "
+            f"stranger's run brings along. `ferbook check --run {name}` executes this checkout's code with "
+            "its parameters and compares the numbers; of a run that was made on another machine of yours, "
+            f"`ferbook build --run {name} --mine` says so, once"
+        )
+
+
 def _content_key(folder: Path, foot: str) -> str:
     """SHA-256 over everything staged, over what each page ends with and over the code that renders it."""
     digest = hashlib.sha256(foot.encode())
@@ -436,6 +422,7 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     check_toc()
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_sound(run)
+        _require_own(run.results())
         return _build(run, force)
 
 

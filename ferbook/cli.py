@@ -6,7 +6,6 @@ Heavy modules are imported inside the commands, so that listing and help answer 
 import inspect
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,6 +23,13 @@ if TYPE_CHECKING:
 
 COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
+_PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
+GONE = {
+    "archive": _PACK,
+    "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
+    "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
+}
+"""Commands that there are no longer, those of a group by both words -> where their work is done now."""
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
@@ -429,18 +435,27 @@ def confirm() -> None:
 def build(
     run_name: RunName = None,
     force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="The run is my own, copied from another machine of mine.")
+    ] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it into _build/book.pdf, too.")] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from ferbook.beside import standing_beside
     from ferbook.book import chapters
-    from ferbook.build import build_book
+    from ferbook.build import adopt, build_book
     from ferbook.pdf import chromium, print_book
     from ferbook.state import run_states
 
     if pdf:
         chromium()  # said before a book is built
     target = chosen_run(run_name)
+    if mine:
+        adopt(target)
+        console.print(
+            f"note: run {target.name!r} counts as yours from now on: what it brings along, text, pictures "
+            "and scripts, stands on the pages as it is"
+        )
     index, is_new = build_book(target, force=force)
     finished = {result.chapter for result in target.results()}
     beside = standing_beside(target)
@@ -549,93 +564,6 @@ def _repeat(target: "Run", chapters: list[str], keep: str, as_json: bool) -> Non
 
 
 @command
-def archive(
-    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
-    file: Annotated[Path, typer.Argument(help="The zip to write.")],
-) -> None:
-    """Write a run's record and its finished chapters to one file, to be handed on."""
-    from ferbook.archive import archive_run
-    from ferbook.store import open_run
-
-    count = archive_run(open_run(run_name), file)
-    console.print(f"{count} files of run {run_name!r}: {file}; `ferbook verify` says what holds of it")
-
-
-@command
-def sign(
-    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="A run, or one in a zip.")],
-    key: Annotated[Path, typer.Option("--key", metavar="KEY", help="A private key of OpenSSH.")],
-) -> None:
-    """Vouch for a run by a signature, which `ferbook verify --key` asks for."""
-    from ferbook.archive import run_at
-    from ferbook.signature import sign_run, signature_file
-
-    with run_at(what) as looked_at:
-        file = signature_file(what)
-        sign_run(looked_at, key, file)
-    console.print(f"signed: {file}; hand it on with the run, and {key}.pub by another way")
-
-
-@command
-def verify(
-    what: Annotated[str, typer.Argument(metavar="FILE|RUN", help="A run, or one in a zip.")],
-    keep: Annotated[
-        str | None, typer.Option("--keep", metavar="NAME", help="Keep a zip's run under this name.")
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option("--key", metavar="PUB", help="Ask for a signature by this public key of OpenSSH."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what holds of a run from elsewhere, and what has to be believed. Nothing of it is executed."""
-    from ferbook.archive import BELIEVED, Findings, run_at, unpack_run, verify_run
-    from ferbook.errors import RunStoreError
-    from ferbook.files import whole_folder
-    from ferbook.signature import RUN_SIGNATURE, fault_of_signature, signature_file
-    from ferbook.store import Run, open_run
-
-    def verified_run(run: Run) -> Findings:
-        findings = verify_run(run, archive=Path(what).is_file())
-        if key:
-            try:
-                fault = fault_of_signature(run, key, signature_file(what))
-            except RunStoreError as refusal:
-                if not findings.faults:
-                    raise
-                fault = str(refusal)  # what else is wrong is selection with it
-            (findings.faults if fault else findings.holds).append(fault or f"signature: by {key}")
-        return findings
-
-    if keep is None:
-        with run_at(what) as run:
-            verification = verified_run(run)
-    else:
-        target = open_run(keep)
-        if target.folder.exists():
-            raise RunStoreError(f"there is a run {keep!r} already; choose another name")
-        with whole_folder(target.folder) as place:
-            unpack_run(Path(what), place)
-            verification = verified_run(Run(keep, place))
-            if verification.faults:
-                raise RunStoreError(f"{what} is not kept: {'; '.join(verification.faults)}")
-            if key:  # it is the run's as well as the zip's
-                shutil.copyfile(signature_file(what), place / RUN_SIGNATURE)
-    if as_json:
-        print_json(verification.to_json())
-    else:
-        for fault in verification.faults:
-            console.print(f"fault: {fault}")
-        for line in verification.holds:
-            console.print(f"holds: {line}")
-        for line in verification.unknown:
-            console.print(f"not known here: {line}")
-        console.print(f"to be believed: {BELIEVED}")
-    if verification.faults:
-        raise typer.Exit(1)
-
-
-@command
 def notebook(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
     run_name: RunName = None,
@@ -685,6 +613,10 @@ def main() -> None:
     for place in map(str, homes):
         if place not in sys.path:
             sys.path.insert(0, place)
+    for words in (sys.argv[1:2], sys.argv[1:3]):
+        if gone := GONE.get(name := " ".join(words)):
+            errors.print(f"ferbook: there is no command {name!r} any more: {gone}")
+            sys.exit(2)
     try:
         command_line()()
     except ModuleNotFoundError as fault:

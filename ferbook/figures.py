@@ -133,7 +133,9 @@ class Figures:
                 'href="figures/', f'href="{folder}figures/'
             )
             absence = f'<p class="not-shown">Figure {self.numbers[chapter][figure]}: not in this run.</p>'
-            return f"\n\n{markup or absence}\n\n"
+            # In one line: after an empty one its words would be Markdown, and those of a run are data.
+            line = " ".join((markup or absence).splitlines())
+            return f"\n\n{line}\n\n"
 
         def link(match: re.Match) -> str:
             chapter, figure = full(match[1])
@@ -142,7 +144,8 @@ class Figures:
             words = f"Figure {self.numbers[chapter][figure]}"
             return f'<a href="{other}{anchor}">{words}</a>' if other or anchor else words
 
-        return _ROLE.sub(link, _PLACE.sub(figure_html, text))
+        # In this order: what a caption says is no role.
+        return _PLACE.sub(figure_html, _ROLE.sub(link, text))
 
 
 def _from(page: str, other: str) -> str:

@@ -63,15 +63,8 @@ def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
     cells = [cell for cell in code if PARAMETERS_TAG in tags(cell)]
     if len(cells) != 1 or cells[0] is not code[0]:
         raise ChapterError(f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(cells)} are")
-    return assigned_values(cells[0].source)
-
-
-def assigned_values(source: str) -> dict[str, object]:
-    """The values that ``source`` assigns, by name. Raises ChapterError where it holds anything but plain
-    assignments of literals.
-    """
     values: dict[str, object] = {}
-    for node in ast.parse(source).body:
+    for node in ast.parse(cells[0].source).body:
         try:
             (target,) = node.targets
             values[target.id] = ast.literal_eval(node.value)
@@ -81,22 +74,6 @@ def assigned_values(source: str) -> dict[str, object]:
                 f"{ast.unparse(node)}"
             ) from fault
     return values
-
-
-def foreign_parameters(notebook: NotebookNode, parameters: Mapping[str, object]) -> list[NotebookNode]:
-    """The cells of ``notebook`` that are tagged as papermill's and do other than assign ``parameters``."""
-    return [
-        cell
-        for cell in notebook.cells
-        if cell.cell_type == "code" and INJECTED_TAG in tags(cell) and not _assigns(cell.source, parameters)
-    ]
-
-
-def _assigns(source: str, parameters: Mapping[str, object]) -> bool:
-    try:
-        return assigned_values(source).items() <= parameters.items()
-    except (ChapterError, SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-        return False  # the last two: nested more deeply than Python parses
 
 
 def parameters_source(parameters: Mapping[str, object]) -> str:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.book import chapters, suite
+from ferbook.environment import committed_file, git_commit
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.estimate import Estimate
 from ferbook.files import (
@@ -37,6 +38,10 @@ INTERACTIVE = "interactive"
 """Folder of the run store into which a chapter writes that is opened by hand."""
 SWEEPS = "sweeps"
 """Folder of the run store with one folder a sweep: which runs it has, and what they found."""
+REFERENCE = "reference"
+"""The run that is large enough to answer, and is committed."""
+OWN = ".own"
+"""File of the run store, which git does not track: a line for each result that was made here."""
 NO_FILE = "no plain file"
 LARGEST_ARTEFACT = 2**26
 """Bytes of what one chapter hands to another."""
@@ -143,6 +148,25 @@ class ChapterResult:
         files = self._manifest()["files"]
         return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
+    def call_own(self, manifest: Path | None = None) -> None:
+        """Note that the result, with its ``manifest`` where that is still staged, was made here."""
+        digest = hashlib.sha256((manifest or self.folder / DONE).read_bytes()).hexdigest()
+        with (paths.runs_dir() / OWN).open("a", encoding="utf-8") as file:
+            file.write(f"{digest} {self.folder.parent.name}/{self.chapter}\n")
+
+    def is_own(self) -> bool:
+        """Whether git tracks the result as it is, or it was made here. Any other is data: its numbers are
+        read, and nothing that it brings along is shown.
+
+        Outside a repository the reference counts as what it came with: the code.
+        """
+        file, noted = self.folder / DONE, paths.runs_dir() / OWN
+        manifest = read_vouched(file, LARGEST_RECORD)
+        lines = noted.read_text(encoding="utf-8").split() if noted.is_file() else ()
+        if hashlib.sha256(manifest).hexdigest() in lines or committed_file("HEAD", file) == manifest:
+            return True
+        return self.folder.parent == paths.runs_dir() / REFERENCE and git_commit() == "unknown"
+
     def handed_on(self) -> str:
         """SHA-256 (hex) over what the chapters that follow read: artefacts and weights, but neither the page
         with its numbers, figures and tables, nor when and how fast they were made.
@@ -216,6 +240,7 @@ class ChapterResult:
             "files": file_checksums(staged),
         }
         write_json(staged / DONE, manifest)
+        self.call_own(staged / DONE)
         self._replace(staged)
 
     def take(self, other: "ChapterResult") -> None:

@@ -20,7 +20,6 @@ OTHER_USES = {
     "jupyterlab": "for readers",
     "pytest-xdist": "run by make test",
     "ruff": "run by make lint",
-    "tinycss2": "what bleach reads styles by",
 }
 """Pinned without an import of ours -> why."""
 

@@ -1,12 +1,14 @@
 """The engine's own book, about dice: small, and about nothing that the engine knows."""
 
+import fcntl
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from ferbook import paths
+from ferbook import build, paths
 from ferbook.book import chapters, forget
 from ferbook.course.build import build_course
 from ferbook.request import Request
@@ -97,6 +99,30 @@ def gate(tmp_path):
     path = tmp_path / "gate"
     os.mkfifo(path)
     return Gate(path)
+
+
+@pytest.fixture
+def toy_book(tmp_path, monkeypatch):
+    """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of
+    its own.
+    """
+    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "_build")
+    monkeypatch.setattr(build, "stage", lambda run, folder: (folder / "page.md").write_text("x"))
+    monkeypatch.setattr(build, "pages_of_toc", lambda: ["index"])
+    monkeypatch.setattr(build, "check_toc", lambda: None)
+    builds = []
+
+    def jupyter_book(command, **_):
+        builds.append(command)
+        page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(f"build {len(builds)}")
+        with (paths.build_folder() / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", jupyter_book)
+    return tmp_path / "_build" / "html"
 
 
 @pytest.fixture

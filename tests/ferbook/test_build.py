@@ -3,7 +3,6 @@
 import dataclasses
 import fcntl
 import json
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -237,30 +236,6 @@ def finished(run, finish):
     finish(run, "throws")
     finish(run, "means", {"upstream": {"throws": run.result("throws").handed_on()}})
     return run
-
-
-@pytest.fixture
-def toy_book(tmp_path, monkeypatch):
-    """Jupyter Book replaced by what writes the pages and says which build it is; ``_build`` in a folder of
-    its own.
-    """
-    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path / "_build")
-    monkeypatch.setattr(build, "stage", lambda run, folder: (folder / "page.md").write_text("x"))
-    monkeypatch.setattr(build, "pages_of_toc", lambda: ["index"])
-    monkeypatch.setattr(build, "check_toc", lambda: None)
-    builds = []
-
-    def jupyter_book(command, **_):
-        builds.append(command)
-        page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
-        page.parent.mkdir(parents=True)
-        page.write_text(f"build {len(builds)}")
-        with (paths.build_folder() / ".lock").open() as lock, pytest.raises(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(subprocess, "run", jupyter_book)
-    return tmp_path / "_build" / "html"
 
 
 def test_a_fault_names_the_page_and_the_cell(tmp_path):

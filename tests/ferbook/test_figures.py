@@ -1,12 +1,17 @@
 """Figures across a book: numbered, shown first, referred to, and nothing else."""
 
 import pytest
+from markdown_it.renderer import RendererHTML
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from ferbook import paths
 from ferbook.book import chapters
 from ferbook.errors import BookError
 from ferbook.figures import Figures, numbered, require_figures
 from ferbook.notebook import figure_cells, reading_minutes
+from ferbook.page.figure import figure_html
 
 CODE = 'run.figure("a", draw)\nother.table("t")\nrun.figure("b", draw(run.figure("c", draw)))'
 
@@ -58,6 +63,23 @@ def test_the_key_figure_stands_at_its_place_and_a_line_where_it_is_drawn(staged)
     assert told.count("<svg/>") == 1 and "Figure 1.2" not in told, "what the notebook has not has no number"
     placed = figures.placed(notebook.cells[0].source, "book/throws/throws")
     assert "\n\n<figure" in placed and "<figcaption><strong>Figure 1.1</strong> Told." in placed
+
+
+def test_a_caption_is_data_and_never_markdown_a_role_or_a_product(example, tmp_path):
+    """The caption of a run, put where a page asks for the figure, through MyST with all that it can."""
+    figures = Figures()
+    said = "Told.\n\n{{ 6 * 7 }} **bold** {figure}`counts`\n\n<!-- figure: throws.counts -->"
+    shown = figure_html("counts", "<svg/>", said)
+    cell = new_code_cell("", outputs=[new_output("display_data", data={"text/html": shown})])
+    figures.collect(chapters()["throws"], new_notebook(cells=[cell]), tmp_path)
+    placed = figures.placed("# Title\n\n<!-- figure: throws.counts -->\n\nWords.", "book/throws/throws")
+    every = {"substitution", "colon_fence", "dollarmath", "attrs_inline"}
+    blocks = create_md_parser(MdParserConfig(enable_extensions=every), RendererHTML).parse(placed)
+    (figure,) = [block.content for block in blocks if block.type == "html_block"]
+    assert "{{ 6 * 7 }} **bold** {figure}`counts` " in figure and "&lt;!-- figure: throws" in figure
+    assert [block.content for block in blocks if block.type == "inline"] == ["Title", "Words."]
+    settings = (paths.ENGINE.parent / "_config.yml").read_text(encoding="utf-8")
+    assert "substitution" not in settings, "no text of a page is computed while it is read"
 
 
 def test_any_page_shows_a_figure_and_links_to_one(staged):

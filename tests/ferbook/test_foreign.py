@@ -4,22 +4,23 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import nbformat
 import pytest
 
 from ferbook import paths
 from ferbook.answers import answers_of
-from ferbook.archive import BELIEVED
 from ferbook.book import chapters
-from ferbook.build import build_book, foreign_cells, stage
+from ferbook.build import adopt, build_book
 from ferbook.check import todays_notebook
 from ferbook.compare import compare_runs, run_rows
+from ferbook.environment import COMMIT_VARIABLE
 from ferbook.errors import RunStoreError
 from ferbook.notebook import read_notebook
 from ferbook.records import read_json
 from ferbook.state import run_states
-from ferbook.store import DONE, file_checksums, open_run, write_json
+from ferbook.store import DONE, OWN, file_checksums, open_run, write_json
 
 METRICS = {"throws": {"value": 60, "unit": "count"}}
 
@@ -144,9 +145,53 @@ def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(run
     change(runs, "metrics.json", throws={"value": 61, "unit": "count"})
     (row,) = [row for row in run_rows() if row["run"] == "a"]
     assert row["metrics"]["throws.throws"]["value"] == 61
-    assert "digests guard a run against damage, not against forgery" in BELIEVED
     page = (paths.ENGINE.parent / "book" / "rerun.md").read_text(encoding="utf-8")
     assert "guard a run against damage, not against forgery" in page
+
+
+@pytest.mark.defect("R3")
+def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_their_own(
+    runs, finish, tmp_path, toy_book
+):
+    assert compare_runs("good", "a")["metrics"] and build_book(runs)[1]
+    (paths.runs_dir() / OWN).unlink()
+    told = r"run 'a' comes from elsewhere \(throws was not made here\): .* `ferbook build --run a --mine`"
+    assert compare_runs("good", "a")["metrics"]
+    with pytest.raises(RunStoreError, match=told):
+        build_book(runs)
+    adopt(runs)
+    assert build_book(runs)[1] is False
+    finish(runs, "throws", {"parameters": {"seed": 2}}, METRICS)
+    change(runs, DONE, finished="later")
+    with pytest.raises(RunStoreError, match=told):
+        build_book(runs)
+
+
+def test_a_damaged_run_is_not_called_ones_own(runs):
+    (paths.runs_dir() / OWN).unlink()
+    FORGERIES["metrics changed"][0](runs)
+    with pytest.raises(RunStoreError, match="differs from its checksum"):
+        adopt(runs)
+    assert not (paths.runs_dir() / OWN).exists()
+
+
+def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that_came_with_the_code(
+    copy, finish, monkeypatch
+):
+    monkeypatch.delenv(COMMIT_VARIABLE, raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
+    results = {}
+    for name in ("reference", "theirs"):
+        finish(open_run(name), "throws", {}, METRICS, name=name)
+        results[name] = open_run(name).result("throws")
+    (paths.runs_dir() / OWN).unlink()
+    assert {name: each.is_own() for name, each in results.items()} == {"reference": True, "theirs": False}
+    git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "runs/theirs"], ["commit", "-qm", "Runs"]):
+        subprocess.run([*git, *words], check=True)
+    assert {name: each.is_own() for name, each in results.items()} == {"reference": False, "theirs": True}
+    change(open_run("theirs"), "record.json", device="other")
+    assert not results["theirs"].is_own()
 
 
 @pytest.mark.defect("R5")
@@ -184,16 +229,11 @@ def edit_cell(run, chapter="throws", **changes):
 
 
 @pytest.mark.defect("R1")
-def test_code_that_a_run_brings_along_is_found_and_neither_executed_nor_shown(runs, tmp_path):
+def test_code_that_a_run_brings_along_is_found_and_not_executed(runs):
     cell = edit_cell(runs, source="open('/tmp/harm', 'w')")
-    chapter, result = chapters()["throws"], runs.result("throws")
-    notebook, faults = todays_notebook(chapter, result)
+    notebook, faults = todays_notebook(chapters()["throws"], runs.result("throws"))
     assert faults == [f"cell {cell.id!r}: the code of the run is not that of this checkout"]
     assert not any("harm" in each.source for each in notebook.cells)
-    assert [name.partition("(")[2] for name in foreign_cells(chapter, result)] == [f"{cell.id})"]
-    (tmp_path / "stage").mkdir()
-    with pytest.raises(RunStoreError, match=rf"throws\.ipynb: code cell \d+ \({cell.id}\): code neither"):
-        stage(runs, tmp_path / "stage")
 
 
 def test_outputs_to_compare_with_come_with_their_counts_without_which_nbval_fails(runs):
@@ -207,24 +247,6 @@ def test_outputs_to_compare_with_come_with_their_counts_without_which_nbval_fail
     today, faults = todays_notebook(chapters()["throws"], runs.result("throws"))
     counts = [cell.execution_count for cell in today.cells if cell.cell_type == "code" and cell.outputs]
     assert faults == [] and counts == list(range(1, len(code) + 1))
-
-
-def test_parameters_that_a_page_would_show_are_those_of_the_manifest(runs):
-    file = runs.result("throws").notebook
-    notebook = read_notebook(file)
-    injected = nbformat.v4.new_code_cell("seed = 2", metadata={"tags": ["injected-parameters"]})
-    notebook.cells.insert(2, injected)
-    nbformat.write(notebook, file)
-    sign(runs)
-    asked = chapters()["throws"], runs.result("throws")
-    assert len(foreign_cells(*asked)) == 1
-    assert todays_notebook(*asked)[1] == [
-        f"cell {injected.id!r}: it does more than assign the run's parameters"
-    ]
-    injected.source = "seed = 1"
-    nbformat.write(notebook, file)
-    sign(runs)
-    assert foreign_cells(*asked) == [] and todays_notebook(*asked)[1] == []
 
 
 @pytest.mark.defect("R8")

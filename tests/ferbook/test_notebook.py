@@ -9,7 +9,6 @@ from ferbook.book import chapters
 from ferbook.errors import BookError, ChapterError
 from ferbook.notebook import (
     faults_of_execution,
-    foreign_parameters,
     parameters_cell,
     read_notebook,
     require_parameters_cell,
@@ -66,12 +65,6 @@ def test_an_error_in_a_cell_is_found():
 def test_a_parameters_cell_that_breaks_the_rules_is_found(cells, told):
     with pytest.raises(ChapterError, match=told):
         parameters_cell(new_notebook(cells=[new_markdown_cell("# T"), *cells]))
-
-
-@pytest.mark.parametrize("source", ["x = " + "-" * 50_000 + "1", "x = " + "1+" * 50_000 + "1"])
-def test_a_cell_of_parameters_that_is_nested_too_deeply_is_foreign(source):
-    cell = new_code_cell(source, metadata={"tags": ["injected-parameters"]})
-    assert foreign_parameters(new_notebook(cells=[cell]), {"x": 1}) == [cell]
 
 
 def test_unreadable_notebooks_are_told(tmp_path):
