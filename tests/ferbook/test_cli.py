@@ -51,6 +51,15 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     assert ferbook(monkeypatch, capsys) == (code, "", told)
 
 
+@pytest.mark.parametrize("name", cli.GONE)
+def test_a_command_that_went_says_where_its_work_is_done_now(monkeypatch, capsys, name):
+    code, out, told = ferbook(monkeypatch, capsys, *name.split(), "--json")
+    assert (code, out) == (
+        2,
+        "",
+    ) and told == f"ferbook: there is no command {name!r} any more: {cli.GONE[name]}\n"
+
+
 def finish(monkeypatch, *names):
     results = [ChapterResult(name, Path(name)) for name in names]
     monkeypatch.setattr("ferbook.store.Run.results", lambda run: results)
