@@ -40,7 +40,7 @@ SWEEPS = "sweeps"
 """Folder of the run store with one folder a sweep: which runs it has, and what they found."""
 REFERENCE = "reference"
 """The run that is large enough to answer, and is committed."""
-OWN = ".own"
+MADE_HERE = ".own"
 """File of the run store, which git does not track: a line for each result that was made here."""
 NO_FILE = "no plain file"
 LARGEST_ARTEFACT = 2**26
@@ -151,7 +151,7 @@ class ChapterResult:
     def call_own(self, manifest: Path | None = None) -> None:
         """Note that the result, with its ``manifest`` where that is still staged, was made here."""
         digest = hashlib.sha256((manifest or self.folder / DONE).read_bytes()).hexdigest()
-        with (paths.runs_dir() / OWN).open("a", encoding="utf-8") as file:
+        with (paths.runs_dir() / MADE_HERE).open("a", encoding="utf-8") as file:
             file.write(f"{digest} {self.folder.parent.name}/{self.chapter}\n")
 
     def is_own(self) -> bool:
@@ -160,7 +160,7 @@ class ChapterResult:
 
         Outside a repository the reference counts as what it came with: the code.
         """
-        file, noted = self.folder / DONE, paths.runs_dir() / OWN
+        file, noted = self.folder / DONE, paths.runs_dir() / MADE_HERE
         manifest = read_vouched(file, LARGEST_RECORD)
         lines = noted.read_text(encoding="utf-8").split() if noted.is_file() else ()
         if hashlib.sha256(manifest).hexdigest() in lines or committed_file("HEAD", file) == manifest:

@@ -62,7 +62,7 @@ DEVICES = ("null", "random", "urandom")
 """Not ``zero``: mapped, it is memory that is shared and nobody's file."""
 START = 60
 """Seconds that Python may take to start."""
-GONE = "its process ended by itself"
+_GONE = "its process ended by itself"
 GREEDY = f"it took more than {_MEMORY >> 30} GiB of memory"
 SCRATCH = "/tmp"
 """Where a student's code may write: a folder, so that a Python below the system's can be shown in it."""
@@ -371,15 +371,17 @@ class Worker:
             asking = [process.stdin] if out else []
             readable, ready, _ = select.select([process.stdout, process.stderr], asking, [], WATCH)
             if process.stderr in readable and not self._take(process.stderr, self._printed, OUTPUT):
-                self._end(f"it printed more than {OUTPUT >> 20} MiB" if len(self._printed) > OUTPUT else GONE)
+                self._end(
+                    f"it printed more than {OUTPUT >> 20} MiB" if len(self._printed) > OUTPUT else _GONE
+                )
             if ready:
                 try:
                     out = out[os.write(process.stdin.fileno(), out) :]
                 except OSError:
-                    self._end(GONE)
+                    self._end(_GONE)
             if process.stdout in readable and not self._take(process.stdout, self._buffer, LONGEST):
                 self._end(
-                    f"it answered more than {LONGEST >> 20} MiB" if len(self._buffer) > LONGEST else GONE
+                    f"it answered more than {LONGEST >> 20} MiB" if len(self._buffer) > LONGEST else _GONE
                 )
             if b"\n" in self._buffer:
                 line, _, rest = self._buffer.partition(b"\n")

@@ -20,7 +20,7 @@ from ferbook.errors import RunStoreError
 from ferbook.notebook import read_notebook
 from ferbook.records import read_json
 from ferbook.state import run_states
-from ferbook.store import DONE, OWN, file_checksums, open_run, write_json
+from ferbook.store import DONE, MADE_HERE, file_checksums, open_run, write_json
 
 METRICS = {"throws": {"value": 60, "unit": "count"}}
 
@@ -154,7 +154,7 @@ def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_
     runs, finish, tmp_path, toy_book
 ):
     assert compare_runs("good", "a")["metrics"] and build_book(runs)[1]
-    (paths.runs_dir() / OWN).unlink()
+    (paths.runs_dir() / MADE_HERE).unlink()
     told = r"run 'a' comes from elsewhere \(throws was not made here\): .* `ferbook build --run a --mine`"
     assert compare_runs("good", "a")["metrics"]
     with pytest.raises(RunStoreError, match=told):
@@ -168,11 +168,11 @@ def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_
 
 
 def test_a_damaged_run_is_not_called_ones_own(runs):
-    (paths.runs_dir() / OWN).unlink()
+    (paths.runs_dir() / MADE_HERE).unlink()
     FORGERIES["metrics changed"][0](runs)
     with pytest.raises(RunStoreError, match="differs from its checksum"):
         adopt(runs)
-    assert not (paths.runs_dir() / OWN).exists()
+    assert not (paths.runs_dir() / MADE_HERE).exists()
 
 
 def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that_came_with_the_code(
@@ -184,7 +184,7 @@ def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that
     for name in ("reference", "theirs"):
         finish(open_run(name), "throws", {}, METRICS, name=name)
         results[name] = open_run(name).result("throws")
-    (paths.runs_dir() / OWN).unlink()
+    (paths.runs_dir() / MADE_HERE).unlink()
     assert {name: each.is_own() for name, each in results.items()} == {"reference": True, "theirs": False}
     git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for words in (["init", "-q"], ["add", "runs/theirs"], ["commit", "-qm", "Runs"]):
