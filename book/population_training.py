@@ -96,13 +96,10 @@ def train_network(member: Member, device: torch.device) -> dict:
     by_epoch = []
     for weights in training.checkpoints.values():
         model.load_state_dict(weights)
-        # In the precision of the training: in float32 so many answers take a third of its time. A context
-        # each, since it remembers the weights that it has seen.
-        with training.precision.autocast(device):
-            by_epoch.append(predict(model, test, device=device).argmax(1))
+        # In the precision of the training: in float32 so many answers take a third of its time.
+        by_epoch.append(predict(model, test, device=device, dtype=training.precision.dtype).argmax(1))
     model.load_state_dict(training.checkpoints[best_epoch])
-    with training.precision.autocast(device):
-        by_heart = predict(model, training_split, device=device)
+    by_heart = predict(model, training_split, device=device, dtype=training.precision.dtype)
     answers = predict(model, test, test_time=population.test_time, device=device)
     anew = [open_faces(population.fresh).labelled()] if population.fresh else []
     of_fresh = [predict(model, people, device=device) for people in anew]

@@ -193,13 +193,12 @@ def examine(
     ``measures``: those by which filters are also named as in the papers. ``groups`` 0: of all people only.
     Raises what ``look.responses.maximal_responses`` and ``aus.nulls.permutation_null`` raise.
     """
-    kind = torch.device(device or "cpu").type
     # Twice as fast where the processor computes in it, and correlated above .9999 with float32.
-    with torch.autocast(kind, torch.bfloat16, enabled=choose_precision("auto", kind).name == "bf16"):
-        responses, equal, full = (
-            maximal_responses(model, faces, layer, device=device)
-            for faces in (queries.faces, queries.equal.faces, queries.full.faces)
-        )
+    bf16 = choose_precision("auto", device or "cpu").name == "bf16"
+    responses, equal, full = (
+        maximal_responses(model, faces, layer, device=device, dtype=torch.bfloat16 if bf16 else None)
+        for faces in (queries.faces, queries.equal.faces, queries.full.faces)
+    )
     maxima, labels, names = responses.maxima, queries.shown, np.array([*queries.aus, ""])
     settings = {
         "permutations": queries.permutations,

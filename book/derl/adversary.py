@@ -59,10 +59,7 @@ class Adversary(Callback):
         self.optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=self.betas, fused=True)
 
     def _judged(self, neutral: torch.Tensor) -> torch.Tensor:
-        # Without the cache of cast weights: within one region it would hide this step's update of the
-        # discriminator from the generator.
-        bf16 = self.precision.name == "bf16"
-        with torch.autocast(self.dls.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
+        with self.precision.autocast(self.dls.device):
             logits = self.discriminator(torch.cat((self.x, neutral), dim=1))
         return logits.float()
 

@@ -38,9 +38,8 @@ class Strangers:
         """float32 (C, T, F): those of every frame of ``clips`` (``train.features.clip_features``), in the
         number format of the networks.
         """
-        device = next(model.parameters()).device
-        with self.precision.autocast(device):
-            return clip_features(model.to(memory_format=torch.channels_last), clips)
+        model = model.to(memory_format=torch.channels_last)
+        return clip_features(model, clips, dtype=self.precision.dtype)
 
     def untrained_features(self, clips: Clips, seed: int) -> list[np.ndarray]:
         """``features`` of an untrained network in the place of each of ``models``, drawn from ``seed`` on."""

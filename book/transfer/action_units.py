@@ -80,18 +80,19 @@ def read_units(
     draws: int,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
 ) -> UnitReads:
     """Fit and test linear heads for the action units of ``faces``, in its splits, on each of ``READS`` and on
     each with the emotion (one of ``classes``) beside.
 
     One untrained network for each of ``networks``, its first weights drawn from ``seed`` on. Strengths are
-    chosen on the validation pictures. Draws are of people, the same for all heads. Raises DataError as
-    ``aus.heads.fit_heads``.
+    chosen on the validation pictures. Networks compute in ``dtype`` (None: the type of their weights). Draws
+    are of people, the same for all heads. Raises DataError as ``aus.heads.fit_heads``.
     """
     units, emotions = presence(faces), _shown_emotions(faces, classes)
     inputs = {
-        BY_FEATURES: [features_of(model, faces) for model in networks],
-        BY_UNTRAINED: [features_of(model, faces) for model in _blank(networks, seed, device)],
+        BY_FEATURES: [features_of(model, faces, dtype=dtype) for model in networks],
+        BY_UNTRAINED: [features_of(model, faces, dtype=dtype) for model in _blank(networks, seed, device)],
         BY_HOG: [hog_responses(faces)],
     }
     reads = {BY_EMOTION: _read([emotions], faces, units, draws)}
@@ -120,6 +121,7 @@ def read_layers(
     draws: int,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
 ) -> UnitReads:
     """As ``read_units``, which ``unit_reads`` comes from, by layer: it has ``BY_EMOTION``, and for each of
     ``layers_of``, called ``layer 1`` and so on, and of ``BY_FEATURES`` the pair of ``layer_reads``.
@@ -128,7 +130,7 @@ def read_layers(
     reads = {BY_EMOTION: unit_reads.reads[BY_EMOTION]}
     both = networks, _blank(networks, seed, device)
     for which, models in enumerate(both):
-        features = [_by_layer(model, faces) for model in models]
+        features = [_by_layer(model, faces, dtype) for model in models]
         for layer in features[0]:
             beside = [_beside(own[layer], emotions) for own in features]
             reads[layer_reads(layer)[which]] = _read(beside, faces, units, draws)
@@ -142,12 +144,13 @@ def layer_reads(layer: str) -> tuple[str, str]:
     return with_emotion(layer), with_emotion(f"{layer}, {BY_UNTRAINED}")
 
 
-def _by_layer(model: nn.Module, faces: FaceSet) -> dict[str, np.ndarray]:
+def _by_layer(model: nn.Module, faces: FaceSet, dtype: torch.dtype | None) -> dict[str, np.ndarray]:
     def strongest(_: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         return adaptive_max_pool2d(output, FIELDS).flatten(1)
 
     layers = {f"layer {k}": find_layer(model, name) for k, name in enumerate(layers_of(model), start=1)}
-    return collected(model, faces, {name: (layer, strongest) for name, layer in layers.items()})
+    readouts = {name: (layer, strongest) for name, layer in layers.items()}
+    return collected(model, faces, readouts, dtype=dtype)
 
 
 def _blank(networks: Sequence[nn.Module], seed: int, device: torch.device | str) -> list[nn.Module]:

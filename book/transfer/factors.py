@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from book.transfer.study import TransferStudy
@@ -25,7 +24,7 @@ def factor_drops(
     *,
     draws: int = 2000,
     seed: int = 0,
-    device: torch.device | str = "cpu",
+    **asking: object,
 ) -> pd.DataFrame:
     """One row per condition of ``faces``, as ``factor_faces.factor_faces`` makes them: what ``models``
     name rightly.
@@ -35,8 +34,8 @@ def factor_drops(
     all, to the one with none; of a condition with a factor less to the one with all. Its interval is over
     draws of people, who are the same in both conditions. The luck of the seeds is not covered.
 
-    The models answer with any of ``classes``. Pictures of another emotion are left out. Raises DataError
-    where fewer than two of ``classes`` are shown.
+    The models answer with any of ``classes``; ``asking`` are arguments of ``train.predict.predict``. Pictures
+    of another emotion are left out. Raises DataError where fewer than two of ``classes`` are shown.
     """
     paired = faces.select(faces.table["emotion"].isin(classes).to_numpy())
     if len(paired.classes) < 2:
@@ -46,9 +45,7 @@ def factor_drops(
         )
     kinds = paired.table[["condition", "factor", "direction"]].drop_duplicates(ignore_index=True)
     labels = paired.labels(classes)
-    right = np.mean(
-        [predict(model, paired, device=device).argmax(axis=1) == labels for model in models], axis=0
-    )
+    right = np.mean([predict(model, paired, **asking).argmax(axis=1) == labels for model in models], axis=0)
     by_picture = right.reshape(len(kinds), -1).T
     subjects = paired.table["subject"].to_numpy()[: len(by_picture)]
     # What each person adds: rightly named pictures under each condition, and pictures.
@@ -78,15 +75,12 @@ def every_drop(
     faces: FaceSet,
     *,
     first: str = "lab",
-    draws: int = 2000,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
+    **how: object,
 ) -> dict[str, pd.DataFrame]:
     """By what networks of ``study`` learned from, ``first`` before the others where it is among them:
-    ``factor_drops`` of these networks on ``faces``, with ``draws``, ``seed`` and ``device`` as there.
+    ``factor_drops`` of these networks on ``faces``, the rest as there.
     """
     names = sorted(study.sets.faces, key=lambda name: name != first)
-    how = {"draws": draws, "seed": seed, "device": device}
     return {name: factor_drops(study.of(name), study.sets.classes, faces, **how) for name in names}
 
 

@@ -264,12 +264,11 @@ def tested(
     number format ``precision``.
     """
     numbered = {(name, k): model for name, own in networks.items() for k, model in enumerate(own)}
-    with precision.autocast(device):
-        answers = {
-            (*key, target): predict(model, test, device=device)
-            for key, model in numbered.items()
-            for target, test in sets.tests.items()
-        }
+    answers = {
+        (*key, target): predict(model, test, device=device, dtype=precision.dtype)
+        for key, model in numbered.items()
+        for target, test in sets.tests.items()
+    }
     return TransferStudy(sets, numbered, answers)
 
 

@@ -11,6 +11,7 @@ from fer_lib.aus.measures import Sample, coded_together, scorer
 from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from fer_lib.names import AssociationMeasure
+from fer_lib.nets.evaluating import own_autocast
 from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
 
@@ -164,9 +165,9 @@ def permutation_null(
     at_once = max(1, MOST_VALUES // ((1 + permutations) * len(units)))
     for start in range(0, len(alive), at_once):
         filters = alive[start : start + at_once]
-        values = permuted_values(
-            maxima[:, filters], presence.present[:, units], measure, scheme, permutations, seed, device
-        )
+        shown = presence.present[:, units]
+        with own_autocast(device.type):  # within a caller's region whole numbers would lose digits
+            values = permuted_values(maxima[:, filters], shown, measure, scheme, permutations, seed, device)
         at = np.ix_(filters, units)
         centre, skewness = standardise_(values)
         excess[at] = observed[at] - centre.T.cpu().numpy()

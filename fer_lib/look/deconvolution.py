@@ -172,12 +172,10 @@ def _project_chunk(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
     unique, which = np.unique(rows, return_inverse=True)
-    with evaluating(model):
-        inputs = standardiser(model)(taken_by(model, pictures[unique]))
-    places, which, own = (torch.as_tensor(a, device=inputs.device) for a in (positions, which, filters))
-    windows = cut(inputs, which, fields[PICTURE], places)
-    with torch.enable_grad():
-        windows.requires_grad_()
+    with evaluating(model), torch.enable_grad():
+        inputs = standardiser(model)(taken_by(model, pictures[unique])).detach()
+        places, which, own = (torch.as_tensor(a, device=inputs.device) for a in (positions, which, filters))
+        windows = cut(inputs, which, fields[PICTURE], places).requires_grad_()
         every = neurons(way, fields, windows, places, RELU_RULES[method])
         responses = every.gather(1, own[:, None])[:, 0]
         wrong = ~torch.isfinite(responses)

@@ -96,9 +96,11 @@ def taken_by(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
     return grey.to(weight.dtype) / (255 if pictures.dtype == np.uint8 else 1)
 
 
-def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor:
+def maps_of(
+    model: nn.Module, name: str, pictures: torch.Tensor, dtype: torch.dtype | None = None
+) -> torch.Tensor:
     """What the module ``name`` puts out, (B, K, h, w), while ``pictures`` (B, 1, H, W) of the network's type
-    and device pass; in evaluation mode.
+    and device pass; in evaluation mode, computed in ``dtype`` (None: the type of the weights).
 
     The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works
     several times: what it put out first.
@@ -109,7 +111,7 @@ def maps_of(model: nn.Module, name: str, pictures: torch.Tensor) -> torch.Tensor
 
     hook = model.get_submodule(name).register_forward_hook(leave)
     try:
-        with evaluating(model):
+        with evaluating(model, dtype):
             model(pictures)
     except _Enough as enough:
         return enough.args[0]

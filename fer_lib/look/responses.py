@@ -41,13 +41,14 @@ def maximal_responses(
     *,
     device: torch.device | str | None = None,
     batch_size: int = 32,
+    dtype: torch.dtype | None = None,
 ) -> Responses:
     """The largest value and its place of every feature map of ``layer``, by its dotted name, for every
     picture of ``faces``.
 
     Only (N, K) values are kept, and nothing behind the layer is computed. The network is asked in evaluation
-    mode, on ``device`` (None: where it is) and in its own precision; afterwards its mode, place and hooks are
-    as they were, also after an exception.
+    mode, on ``device`` (None: where it is), and computes in ``dtype`` (None: the type of its weights);
+    afterwards its mode, place and hooks are as they were, also after an exception.
 
     Raises ParameterError for an unknown layer (listing all), or one that works more than once per pass;
     DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
@@ -60,7 +61,7 @@ def maximal_responses(
     model.to(device or home)
     try:
         for pictures in batches(faces.pixels, batch_size, device=device or home):
-            maps = maps_of(model, layer, pictures.to(weight.dtype))
+            maps = maps_of(model, layer, pictures.to(weight.dtype), dtype)
             values, indices = maps.flatten(2).max(dim=2)
             if not end:
                 maxima = np.empty((len(faces), maps.shape[1]), np.float32)

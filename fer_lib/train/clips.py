@@ -24,7 +24,7 @@ from fer_lib.train.callbacks import Epochs
 from fer_lib.train.features import scaling
 from fer_lib.train.learner import silent_learner
 from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import Precision
+from fer_lib.train.precision import Precision, closed_autocast
 from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
 
@@ -118,7 +118,7 @@ def train_clips(
         Precision("fp32", channels_last=False),
     )
     try:
-        with steps("epochs", recipe.epochs) as advance:
+        with closed_autocast((), device), steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
         curve.close()

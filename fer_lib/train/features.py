@@ -24,12 +24,14 @@ def collected(
     readouts: Mapping[str, tuple[nn.Module, Readout]],
     *,
     batch_size: int = 256,
+    dtype: torch.dtype | None = None,
 ) -> dict[str, np.ndarray]:
     """By name float32 (N, F): what was read at a module of ``model`` while each picture of ``faces``
     passed, in evaluation mode, where the model is.
 
     ``readouts``: by name the module, and what to read there, a function of what it is given and what it
-    makes. Raises DataError where there is no picture. The model's mode and hooks stay as they were.
+    makes. ``dtype``: what is computed in; None: the type of the weights. Raises DataError where there is no
+    picture. The model's mode and hooks stay as they were.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture")
@@ -40,7 +42,7 @@ def collected(
             reading(inputs[0], output).float().cpu().numpy()
         )
 
-    with ExitStack() as hooks, evaluating(model):
+    with ExitStack() as hooks, evaluating(model, dtype):
         for name, (module, reading) in readouts.items():
             hooks.callback(module.register_forward_hook(keep(name, reading)).remove)
         for pictures in batches(faces.pixels, batch_size, device=model.output.weight.device):
@@ -48,21 +50,23 @@ def collected(
     return {name: np.concatenate(parts) for name, parts in outputs.items()}
 
 
-def features_of(model: Classifier, faces: FaceSet, *, batch_size: int = 256) -> np.ndarray:
+def features_of(
+    model: Classifier, faces: FaceSet, *, batch_size: int = 256, dtype: torch.dtype | None = None
+) -> np.ndarray:
     """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``; otherwise as
     ``collected``.
     """
     readouts = {"features": (model.output, lambda inputs, _: inputs)}
-    return collected(model, faces, readouts, batch_size=batch_size)["features"]
+    return collected(model, faces, readouts, batch_size=batch_size, dtype=dtype)["features"]
 
 
-def clip_features(model: Classifier, clips: Clips) -> np.ndarray:
+def clip_features(model: Classifier, clips: Clips, *, dtype: torch.dtype | None = None) -> np.ndarray:
     """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's
-    end.
+    end; computed in ``dtype`` as by ``collected``.
     """
     inside = clips.rows >= 0
     rows, places = np.unique(clips.rows[inside], return_inverse=True)
-    own = features_of(model, clips.faces.select(rows))
+    own = features_of(model, clips.faces.select(rows), dtype=dtype)
     features = np.zeros((*clips.rows.shape, own.shape[1]), np.float32)
     features[inside] = own[places]
     return features

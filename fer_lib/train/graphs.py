@@ -35,8 +35,7 @@ class Graphs(Callback):
         self.graphed = None
         gc.collect()  # a recording holds itself
         buffers = [buffer.clone() for buffer in self.model.buffers()]
-        # A format cast once and kept would lie outside of the recording.
-        with self.learn.precision.autocast(self.x.device, cache=False):
+        with self.learn.precision.autocast(self.x.device):
             torch.cuda.make_graphed_callables(self.model, (self.x.detach().clone(),))
         self.graphed, self.shape = self.model.__dict__.pop("forward"), self.x.shape
         for buffer, value in zip(self.model.buffers(), buffers, strict=True):

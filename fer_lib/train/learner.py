@@ -33,7 +33,7 @@ from fer_lib.train.graphs import Graphs
 from fer_lib.train.losses import build_loss
 from fer_lib.train.muon import Muon
 from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import Precision, PrecisionName, choose_precision, leave_autocast
+from fer_lib.train.precision import Precision, PrecisionName, choose_precision, closed_autocast
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
 from ferbook.errors import FerError, ParameterError, require_name
@@ -281,10 +281,9 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
     """
     model, curve = learner.model, learner.curve
     try:
-        with steps("epochs", recipe.epochs) as advance:
+        with closed_autocast(learner.cbs, learner.dls.device), steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
-        leave_autocast(learner.cbs, learner.dls.device)
         learner.model, learner.opt = model, None
         for callback in learner.cbs:
             if isinstance(callback, Objective | Graphs):

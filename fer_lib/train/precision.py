@@ -1,6 +1,7 @@
 """Which number format and memory format a network trains in, by a rule about the processor."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
 from fastai.torch_core import to_float
 
+from fer_lib.nets.evaluating import own_autocast
 from ferbook.errors import ParameterError, require_name
 
 PrecisionName = Literal["auto", "fp32", "bf16"]
@@ -48,13 +50,14 @@ class Precision:
         """Plain values, as they stand in a run's record."""
         return asdict(self)
 
-    def autocast(self, device: torch.device | str, *, cache: bool = True) -> torch.autocast:
-        """A context in which a network that trained in this format is asked in it, on ``device``; with
-        ``cache`` weights are cast once in it.
-        """
-        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        kind = torch.device(device).type
-        return torch.autocast(kind, kinds.get(self.name), enabled=self.name in kinds, cache_enabled=cache)
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """The type that products are computed in; None where it is that of the weights."""
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.name)
+
+    def autocast(self, device: torch.device | str) -> torch.autocast:
+        """A context in which a network that trained in this format is asked in it, on ``device``."""
+        return own_autocast(torch.device(device).type, self.dtype)
 
     def callbacks(self, device: torch.device | str) -> list[Callback]:
         """The fastai callbacks that put this choice into effect on ``device``."""
@@ -86,16 +89,23 @@ class CPUAutocast(Callback):
         self.autocast.__exit__(None, None, None)
 
 
-def leave_autocast(callbacks: Iterable[Callback], device: torch.device | str) -> None:
-    """Close an autocast region that an interrupted batch left open.
+@contextmanager
+def closed_autocast(callbacks: Iterable[Callback], device: torch.device | str) -> Iterator[None]:
+    """A training inside opens autocast regions by its ``callbacks`` alone: a caller's does not reach in, and
+    is as it was afterwards, and one that an interrupted batch left open is closed.
 
     fastai has no event for an interruption, and an open region would go on changing every
     later computation of the process.
     """
     kind = torch.device(device).type
-    for callback in callbacks:
-        if isinstance(callback, CPUAutocast | MixedPrecision) and torch.is_autocast_enabled(kind):
-            callback.autocast.__exit__(None, None, None)
+    with own_autocast(kind):
+        try:
+            yield
+        finally:
+            for callback in callbacks:
+                # Inside an own region that computes in float32, one that is open is the callback's.
+                if isinstance(callback, CPUAutocast | MixedPrecision) and torch.is_autocast_enabled(kind):
+                    callback.autocast.__exit__(None, None, None)
 
 
 def choose_precision(

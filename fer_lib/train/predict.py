@@ -53,18 +53,19 @@ def predict(
     test_time: TestTime = "none",
     batch_size: int = 256,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
 ) -> np.ndarray:
     """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to
     one.
 
-    With ``test_time`` the mean of the probabilities over a picture's ``views``. In float32 and in evaluation
-    mode whatever the network was trained in; the network's own mode is restored. Raises DataError where there
-    is no picture.
+    With ``test_time`` the mean of the probabilities over a picture's ``views``. In evaluation mode and in the
+    type of the weights, float32, whatever the network was trained in, or with ``dtype`` in that one; the
+    network's own mode is restored. Raises DataError where there is no picture.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture to predict")
     answers = []
-    with evaluating(model.to(device)):
+    with evaluating(model.to(device), dtype):
         for pictures in batches(faces.pixels, batch_size, device=device):
             shares = [model(view).float().softmax(dim=1) for view in views(pictures, test_time)]
             answers.append(torch.stack(shares).mean(dim=0))
