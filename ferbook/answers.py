@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,6 @@ from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
 from ferbook.confirmation import ClaimReply, decisive_answers, read_confirmation
 from ferbook.errors import DataError, nearest_name
 from ferbook.explorer import claims_data
-from ferbook.marks import on_page
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
@@ -317,7 +316,7 @@ def claims_picture(every: Sequence[Verdicts]) -> Drawn:
     )
     for axes in picture.figure.axes:
         axes.set_xticks([])
-    return picture
+    return replace(picture, hover=())  # each row's numbers are in a scale of its own
 
 
 def _question(each: Answered, results: ByChapter, before: str) -> str:
@@ -394,7 +393,6 @@ def answers_text(answers: Answers, folder: Path) -> str:
     if not every:
         return ""
     picture = store_figure(folder, "claims", claims_picture(every))
-    picture = on_page(picture, (folder / "figures" / "claims.svg").read_bytes())
     lines = [f"{counts_text(every)}{_confirmed_text(every)}", "", picture, ""]
     papers = {each.paper.paper: each.paper for each in every}
     for paper in papers.values():

@@ -283,7 +283,7 @@ def stage(run: Run, folder: Path) -> None:
             lacking = beside.result is None and run.name != REFERENCE
             _stage_metrics(beside.result or own, current, folder / "metrics" / REFERENCE, lacking=lacking)
             _stage_files(result.folder, folder, page_of(chapter))
-        figures.collect(chapter, notebook, (result or own).folder / "figures")
+        figures.collect(chapter, notebook)
         notebooks[name] = notebook
         reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
         numbers = key_numbers(chapter, own, beside, answers.verdicts if answers else ())

@@ -16,10 +16,8 @@ from nbformat import NotebookNode
 from ferbook import paths
 from ferbook.book import Chapter, chapters, page_of, pages_of_toc
 from ferbook.errors import BookError, nearest_name
-from ferbook.marks import on_page
 from ferbook.notebook import figure_cells, read_notebook
-from ferbook.records import read_vouched
-from ferbook.store import LARGEST_ARTEFACT
+from ferbook.page.figure import in_theme
 
 _KEY = re.compile(r"<!-- key figure: (\w+) -->")
 _PLACE = re.compile(r"<!-- (?:key )?figure: ([\w.]+) -->")
@@ -93,9 +91,9 @@ class Figures:
     )
     shown: dict[str, str] = field(default_factory=dict)
 
-    def collect(self, chapter: Chapter, notebook: NotebookNode, folder: Path) -> None:
-        """Number the figures among the outputs of a staged ``notebook``, whose files are in ``folder``; in
-        place of the key figure, which stands above, a line says so.
+    def collect(self, chapter: Chapter, notebook: NotebookNode) -> None:
+        """Number the figures among the outputs of a staged ``notebook``; in place of the key figure, which
+        stands above, a line says so.
         """
         key = key_figure(notebook)
 
@@ -103,12 +101,10 @@ class Figures:
             number = self.numbers[chapter.name].get(match[1])
             if number is None:  # drawn by code that the notebook no longer has
                 return match[0]
-            word, file = f"<figcaption><strong>Figure {number}</strong> ", folder / f"{match[1]}.svg"
-            markup = match[0]
-            if file.is_file():
-                svg, csv = (read_vouched(file.with_suffix(end), LARGEST_ARTEFACT) for end in (".svg", ".csv"))
-                markup = on_page(markup, svg, csv.decode())
-            self.shown[f"{chapter.name}.{match[1]}"] = markup.replace("<figcaption>", word, 1)
+            word = f"<figcaption><strong>Figure {number}</strong> "
+            # Runs of before 28 November 2026 hold figures in the colours of paper.
+            markup = in_theme(match[0]).replace("<figcaption>", word, 1)
+            self.shown[f"{chapter.name}.{match[1]}"] = markup
             if match[1] != key:
                 return self.shown[f"{chapter.name}.{match[1]}"]
             up = f'<a href="#figure-{key}">Figure {number}</a>'

@@ -3,6 +3,7 @@ populations of networks show beyond chance, and what switching units on and filt
 """
 
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,14 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
     axes.yaxis.set_major_locator(MaxNLocator(4))
     text = f"{len(with_it)} pictures with {unit} (filled) and {len(without)} without (outline)"
     data = {"left": edges[:-1], "right": edges[1:], "with_it": counts[0], "without": counts[1]}
+    hover = [
+        style.Mark(
+            axes, ends, share, f"{name} {ends[0]:.3g} to {ends[1]:.3g}: {style.percent(share)} {which}"
+        )
+        for which, shares in ((f"with {unit}", present), (f"without {unit}", absent))
+        for ends, share in zip(pairwise(edges), shares, strict=True)
+        if share
+    ]
     return style.Drawn(
         figure,
         pd.DataFrame(data),
@@ -64,6 +73,7 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
         # Another filter may be the first when the chapter is executed again.
         tolerance=dict.fromkeys(("left", "right"), float(edges[-1]))
         | dict.fromkeys(("with_it", "without"), len(without)),
+        hover=hover,
     )
 
 
@@ -78,17 +88,18 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     edges = np.arange(np.floor(everything.min() / BIN) * BIN, 1 + BIN, BIN).round(6)
     figure, panels = plt.subplots(2, 1, figsize=(style.WIDTH, 2.9), sharex=True)
     histograms = {name: np.histogram(values, edges)[0] for name, values in (luck | {"filters": best}).items()}
-    bars, hover = {name: float(np.quantile(values, 1 - FAMILY_ERROR)) for name, values in luck.items()}, {}
+    bars, hover = {name: float(np.quantile(values, 1 - FAMILY_ERROR)) for name, values in luck.items()}, []
     looks = zip(histograms, (style.MUTED, style.SKY, style.ORANGE), (0, 0, 1), strict=True)
-    for series, (name, colour, panel) in enumerate(looks):
-        patches = panels[panel].bar(
-            edges[:-1], histograms[name], 0.9 * BIN, align="edge", color=colour, label=name
-        )
-        for number, (patch, count) in enumerate(zip(patches, histograms[name], strict=True)):
-            if count:
-                gid = f"luck-{series}-{number}"
-                patch.set(gid=gid, alpha=1 if panel else 0.75)
-                hover[gid] = f"{name}: {count} from {edges[number]:.2f} to {edges[number + 1]:.2f}"
+    for name, colour, panel in looks:
+        look = {"color": colour, "alpha": 1 if panel else 0.75, "label": name}
+        panels[panel].bar(edges[:-1], histograms[name], 0.9 * BIN, align="edge", **look)
+        hover += [
+            style.Mark(
+                panels[panel], ends, (0, count), f"{name}: {count} from {ends[0]:.2f} to {ends[1]:.2f}"
+            )
+            for ends, count in zip(pairwise(edges), histograms[name], strict=True)
+            if count
+        ]
         for axes in panels if not panel else ():
             axes.axvline(bars[name], color=colour, linestyle="--", linewidth=1.6)
     for axes, what in zip(panels, ("shuffles", "filters"), strict=True):
@@ -277,28 +288,24 @@ def dose_response(effects: Effects, pairs: pd.DataFrame) -> style.Drawn:
     """
     data = effect_table(effects, pairs)
     figure, panels = _small_panels(len(pairs))
-    phrases, hover, first = [], {}, 0
+    phrases, hover, first = [], [], 0
     for axes, (number, part) in zip(panels, data.groupby("filter", sort=False), strict=True):
         full = part[part["level"].eq(part["level"].max())].set_index("au")["effect"]
         for au, curve in part.groupby("au", sort=False):
             level, effect, low, high = ([0, *curve[name]] for name in ("level", "effect", "low", "high"))
-            name = f"effect-{number}-{au}"
             if not curve["claimed"].any():
                 axes.plot(level, effect, color=style.RULE, linewidth=0.9, zorder=1)
                 if au == full.idxmax():
-                    axes.plot(level[-1:], effect[-1:], "s", color=style.MUTED, markersize=4, gid=name)
-                    hover[name] = f"filter {number}, {au}: {effect[-1]:+.1f} sd, the largest of the others"
+                    axes.plot(level[-1:], effect[-1:], "s", color=style.MUTED, markersize=4)
+                    words = f"filter {number}, {au}: {effect[-1]:+.1f} sd, the largest of the others"
+                    hover.append(style.Mark(axes, level[-1], effect[-1], words))
                 continue
             axes.fill_between(level, low, high, color=style.VERMILION, alpha=0.25, linewidth=0)
             axes.plot(level, effect, color=style.VERMILION)
-            for step in range(1, len(level)):
-                axes.plot(
-                    level[step], effect[step], "o", color=style.VERMILION, markersize=5, gid=f"{name}-{step}"
-                )
-                hover[f"{name}-{step}"] = (
-                    f"filter {number}, {au} at {level[step]:g}: {effect[step]:+.1f} sd "
-                    f"({low[step]:+.1f} to {high[step]:+.1f})"
-                )
+            axes.plot(level[1:], effect[1:], "o", color=style.VERMILION, markersize=5)
+            for x, y, *ends in list(zip(level, effect, low, high, strict=True))[1:]:
+                words = f"filter {number}, {au} at {x:g}: {y:+.1f} sd ({ends[0]:+.1f} to {ends[1]:+.1f})"
+                hover.append(style.Mark(axes, x, y, words))
             axes.set_title(f"{number}, {au}", fontsize=style.SMALLEST)
             first += au == full.idxmax()
             phrases.append(f"filter {number} and {au} {effect[-1]:+.1f} ({low[-1]:+.1f} to {high[-1]:+.1f})")

@@ -3,16 +3,31 @@
 import html
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ferbook.marks import on_page
-from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError
+from ferbook.page.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    SKY,
+    SMALLEST,
+    VERMILION,
+    WIDTH,
+    Drawn,
+    FigureError,
+    Mark,
+)
 
 LARGEST_PNG = 100_000
 """Bytes: runs are committed."""
@@ -20,13 +35,35 @@ LARGEST_PNG = 100_000
 _FONTS = "'DejaVu Sans', Verdana, sans-serif"
 """Of equal width first: where DejaVu is absent, Verdana, from whose measures it was made."""
 
+_INKS = {
+    "#ffffff": "ground",
+    INK: "ink",
+    MUTED.lower(): "muted",
+    RULE.lower(): "rule",
+    BLUE: "blue",
+    VERMILION: "vermilion",
+    ORANGE: "orange",
+    SKY: "sky",
+}
+"""What ``suite.css`` calls the colours of ``ferbook.page.style``, each of which its themes choose; others are
+of cells and pictures.
+"""
+_COLOUR = re.compile(r"<text[^>]*#ffffff[^>]*>|\b(fill|stroke): (#[0-9a-f]{6})")
+"""Text on a dark cell keeps its colour."""
+_SWATCH = r"<path[^>]*fill: #(?!ffffff)[^>]*>"
+"""In a figure without axes, what explains the colours of a picture."""
+
+_POINT = 6
+"""Points that a mark is wide at least."""
+_MOST_POINTS = 24
+"""Of a line without marks, the places that tell their value; a quarter of it where there are many lines."""
+
 
 def svg_of(name: str, plot: Drawn) -> str:
-    """The figure ``name`` as SVG, the same each time it is drawn; elements that tell something on hover can
-    be reached by keyboard.
+    """The figure ``name`` as SVG, the same each time it is drawn.
 
-    Raises FigureError for a figure that is wider than ``WIDTH``, for text of less than ``SMALLEST`` points,
-    and for a hover text without its element.
+    Raises FigureError for a figure that is wider than ``WIDTH`` and for text of less than ``SMALLEST``
+    points.
     """
     if plot.figure.get_figwidth() > WIDTH:
         raise FigureError(f"figure {name!r} is {plot.figure.get_figwidth():g} inches wide, more than {WIDTH}")
@@ -40,13 +77,75 @@ def svg_of(name: str, plot: Drawn) -> str:
         raise FigureError(
             f"figure {name!r}: text below {SMALLEST} points cannot be read on a telephone: {words}"
         )
-    for gid, text in plot.hover.items():
-        mark, words = f'id="{gid}"', html.escape(text)
-        if mark not in svg:
-            raise FigureError(f"figure {name!r}: no element has the gid {gid!r} of a hover text")
-        attributes = f'{mark} class="hover" tabindex="0" role="img" aria-label="{words}"'
-        svg = re.sub(f"{re.escape(mark)}>", lambda _, to=f"{attributes}><title>{words}</title>": to, svg)
     return svg
+
+
+def line_marks(figure: Figure) -> Iterator[Mark]:
+    """The points of the lines in ``figure``, or of lines without points some places on them, and the values
+    there, as the axes write them.
+    """
+    for axes in (each for each in figure.axes if each.axison):
+        lines = [each for each in axes.lines if each.get_transform() == axes.transData]
+        bare = [each for each in lines if each.get_marker() in ("None", "", None)]
+        most = _MOST_POINTS if len(bare) <= 4 else _MOST_POINTS // 4
+        for line in lines:
+            name = "" if line.get_label().startswith("_") else f"{line.get_label()}: "
+            places = np.column_stack(
+                [np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)]
+            )
+            for x, y in places[:: -(-len(places) // most) if line in bare else 1]:
+                values = (
+                    f"{_name(axes, 'x')} {_value(axes.xaxis, x)}; {_name(axes, 'y')} {_value(axes.yaxis, y)}"
+                )
+                yield Mark(axes, x, y, f"{name}{values}")
+
+
+def _name(axes: Axes, way: str) -> str:
+    figure = axes.figure
+    words = {
+        "x": [axes.get_xlabel(), figure.get_supxlabel(), "across"],
+        "y": [axes.get_ylabel(), axes.get_title("left"), axes.get_title(), figure.get_supylabel(), "up"],
+    }
+    return next(filter(None, words[way]))
+
+
+def _value(axis: Axis, place: float) -> str:
+    """The value at a ``place`` of ``axis``; where its ticks have names, the nearest one."""
+    if text := axis.get_major_formatter().format_data_short(place).strip():
+        return text
+    names = [label.get_text() for label in axis.get_majorticklabels()]
+    if all(re.fullmatch(r"[\d.,]+", name) for name in names):
+        return f"{place:,.3g}"
+    return names[int(np.abs(axis.get_majorticklocs() - place).argmin())]
+
+
+def _told(figure: Figure, marks: Sequence[Mark]) -> str:
+    """The elements by which ``marks`` are pointed at in the SVG of a ``figure`` that is drawn."""
+    width, height = 72 * figure.get_size_inches()
+    elements = []
+    for mark in marks:
+        ends = np.array([np.broadcast_to(mark.x, 2), np.broadcast_to(mark.y, 2)], float).T
+        places = figure.transFigure.inverted().transform(mark.axes.transData.transform(ends))
+        (left, top), (right, bottom) = np.sort(places * (width, -height) + (0, height), axis=0)
+        if not np.isfinite([left, right, top, bottom]).all():
+            continue
+        wide, high = max(right - left, _POINT), max(bottom - top, _POINT)
+        x, y, words = (left + right - wide) / 2, (top + bottom - high) / 2, html.escape(mark.text)
+        elements.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="none" class="hover" '
+            f'tabindex="-1" role="img" aria-label="{words}"></rect>'
+        )
+    return "".join(elements)
+
+
+def in_theme(picture: str) -> str:
+    """The SVG of a figure in the colours of the page that it stands on."""
+    alone = "<image" in picture and "<use" not in picture
+
+    def colour(match: re.Match) -> str:
+        return f"{match[1]}: var(--figure-{_INKS[match[2]]})" if match[2] in _INKS else match[0]
+
+    return re.sub(f"{_SWATCH}|{_COLOUR.pattern}" if alone else _COLOUR, colour, picture)
 
 
 def png_of(figure: Figure) -> bytes:
@@ -72,22 +171,25 @@ def store_figure(folder: Path, name: str, plot: Drawn) -> str:
     returns what ``figure_html`` makes of it. Raises FigureError as ``svg_of``.
     """
     svg = svg_of(name, plot)
+    page = _inlined(name, svg, plot, links=True)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
     (folder / "figures" / f"{name}.png").write_bytes(png_of(plot.figure))
     (folder / "figures" / f"{name}.csv").write_text(csv_of(plot.data), encoding="utf-8")
-    return _inlined(name, svg, plot, links=True)
+    pyplot.close(plot.figure)
+    return page
 
 
 def unstored_figure(name: str, plot: Drawn) -> str:
     """A figure that no run keeps, as a page shows it; closes it. Raises FigureError as ``svg_of``."""
-    svg = svg_of(name, plot)
-    return on_page(_inlined(name, svg, plot), svg.encode(), csv_of(plot.data))
+    page = _inlined(name, svg_of(name, plot), plot)
+    pyplot.close(plot.figure)
+    return page
 
 
 def _inlined(name: str, svg: str, plot: Drawn, links: bool = False) -> str:
-    pyplot.close(plot.figure)
-    return figure_html(name, _inline(svg, name, plot.alt, plot.hover), plot.caption, links)
+    marks = _told(plot.figure, list(plot.hover or line_marks(plot.figure)))
+    return figure_html(name, _inline(svg, name, plot.alt, marks), plot.caption, links)
 
 
 def figure_html(name: str, picture: str, caption: str, links: bool = False) -> str:
@@ -102,16 +204,18 @@ def figure_html(name: str, picture: str, caption: str, links: bool = False) -> s
     )
 
 
-def _inline(svg: str, name: str, alt: str, hover: Mapping[str, str]) -> str:
-    """The element ``<svg>`` for a page: its ids are its own, its style rules stay within it."""
+def _inline(svg: str, name: str, alt: str, marks: str) -> str:
+    """The element ``<svg>`` for a page: its ids are its own, its style rules stay within it, its colours are
+    the page's; ``marks`` lie above all.
+    """
     svg = re.sub(
         r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S
     )
-    svg = re.sub(r"base64,\s+", "base64,", svg)
-    ids = {*re.findall(r'(?:url\(|href=")#([^")]+)', svg), *hover}
+    svg = in_theme(re.sub(r"base64,\s+", "base64,", svg)).replace("</svg>", f"{marks}</svg>")
+    ids = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda own: f' id="{name}--{own[1]}"' if own[1] in ids else "", svg)
     svg = re.sub(r'(url\(|href=")#', rf"\1#{name}--", svg)
-    kind = "group" if hover else "img"
+    kind = "group" if marks else "img"
     box = re.search(r'viewBox="[^"]+"', svg)[0]
     tag = f'<svg {box} role="{kind}" aria-label="{html.escape(alt)}">'
     svg = re.sub(r"<svg[^>]*>", lambda _: tag, svg, count=1)

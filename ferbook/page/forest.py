@@ -132,8 +132,16 @@ def forest(
         for name, look in looks.items()
         if name and table["series"].eq(name).any()
     }
+    hover = []
     for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
-        _draw(axes, part, spots[name], looks, None if singles is None else _of_panel(singles, name))
+        places = _draw(axes, part, spots[name], looks, None if singles is None else _of_panel(singles, name))
+        own = axis.get(name, Axis())
+        panel = ", ".join(dict.fromkeys(filter(None, (name, own.label or measured))))
+        hover += [
+            style.Mark(axes, row.value, place, _row_text(row, own.unit, ": ") + f"; {panel}" * bool(panel))
+            for row, place in zip(part.itertuples(), places, strict=True)
+            if pd.notna(row.value)
+        ]
     for place, (axes, name) in enumerate(zip(grid.flat, panels, strict=False)):
         own, breadth = axis.get(name, Axis()), place % grid.shape[1]
         if own.null is not None:
@@ -157,7 +165,7 @@ def forest(
         figure.legend(handles.values(), handles, **places)
     numbers = rows if data is None else in_numbers(data).reset_index(drop=True)
     alt = f"{alt} {_values_text(panels, axis)}" if listing else alt
-    return style.Drawn(figure, numbers, alt, caption, tolerance)
+    return style.Drawn(figure, numbers, alt, caption, tolerance, hover)
 
 
 def _panels(
@@ -206,7 +214,8 @@ def _draw(
     spots: Mapping[tuple[str, str], float],
     looks: Mapping[str, _Look],
     singles: pd.DataFrame | None,
-) -> None:
+) -> pd.Series:
+    """Draw the rows ``part`` of a panel; where each stands on the axis."""
     apart = 0.68 / len(looks)
     shift = part["series"].map(list(looks).index) - (len(looks) - 1) / 2
     place = [spots[key] for key in zip(part["group"], part["label"], strict=True)] + apart * shift
@@ -236,6 +245,7 @@ def _draw(
     for note, spot in zip(part["note"], place, strict=True):
         if note:
             axes.text(1.03, spot, note, va="center", transform=axes.get_yaxis_transform())
+    return place
 
 
 def _dress(
@@ -293,9 +303,9 @@ def _values_text(panels: Mapping[str, pd.DataFrame], axis: Mapping[str, Axis]) -
     return f"{'; '.join(parts)}.{marks}"
 
 
-def _row_text(row: tuple, unit: str) -> str:
+def _row_text(row: tuple, unit: str, after_name: str = " ") -> str:
     name = ", ".join(part for part in (row.group, row.label, row.series) if part)
-    value = f"{name} {_value_text(row.value, unit)}"
+    value = f"{name}{after_name}{_value_text(row.value, unit)}"
     if pd.isna(row.low) or pd.isna(row.high):
         return value
     return (

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError, require_columns
+from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError, Mark, require_columns
 
 CELL = 0.27
 """Inches that a cell is high."""
@@ -53,7 +53,8 @@ def heat(
     bar = {"label": measured, "orientation": "horizontal", "shrink": 0.6, "aspect": 40}
     looks = {"cmap": "Blues", "linewidths": 0.8, "cbar_kws": bar, "annot_kws": {"fontsize": SMALLEST}}
     sns.heatmap(100 * values, vmin=0, vmax=100, annot=texts, fmt="", ax=axes, **looks)
-    axes.set_yticklabels([(row_names or {}).get(name, name) for name in values.index], rotation=0)
+    names = [(row_names or {}).get(name, name) for name in values.index]
+    axes.set_yticklabels(names, rotation=0)
     # Seaborn leaves the text of a missing value out.
     for row, column in zip(*values.isna().to_numpy().nonzero(), strict=True):
         axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=SMALLEST)
@@ -62,4 +63,10 @@ def heat(
     if sum(len(str(name)) for name in order["columns"]) > 45:
         axes.tick_params(axis="x", rotation=40)
         plt.setp(axes.get_xticklabels(), ha="right", rotation_mode="anchor")
-    return Drawn(figure, cells.drop(columns="text").reset_index(drop=True), alt, caption, tolerance)
+    marks = [
+        Mark(axes, (column, column + 1), (row, row + 1), f"{names[row]}, {name}: {text}")
+        for row, of_row in enumerate(texts.fillna("").to_numpy())
+        for column, (name, text) in enumerate(zip(texts.columns, of_row, strict=True))
+        if text
+    ]
+    return Drawn(figure, cells.drop(columns="text").reset_index(drop=True), alt, caption, tolerance, marks)

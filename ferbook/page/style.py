@@ -6,8 +6,8 @@ only when a figure is saved: the same figure gives the same bytes of SVG (``save
 None})``).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib
 
@@ -15,6 +15,7 @@ matplotlib.use("agg", force=False)
 
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis as MatplotlibAxis
 from matplotlib.figure import Figure
 
@@ -23,13 +24,26 @@ from ferbook.text import NO_BREAK, number_text
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A place of a figure, and the ``text`` that a page tells where it is pointed at or reached by keyboard.
+
+    ``x`` and ``y``: in the numbers of ``axes``; of a bar or a cell both ends.
+    """
+
+    axes: Axes
+    x: float | tuple[float, float]
+    y: float | tuple[float, float]
+    text: str
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A figure with the numbers it shows, ready for a CSV, and what a page needs of it.
 
     ``alt`` says what one sees, ``caption`` in a sentence or two what one sees and concludes: true whatever
     the data are. ``tolerance``: by how much a number of ``data`` may differ when the chapter is executed
-    again, all alike or by column; a column that is not named may not move at all. ``hover``: the gid of an
-    element (``artist.set_gid``) -> what the page tells when it is pointed at or reached by keyboard.
+    again, all alike or by column; a column that is not named may not move at all. ``hover``: what its marks
+    tell; where none is given, the points of its lines tell their values.
     """
 
     figure: Figure
@@ -37,7 +51,7 @@ class Drawn:
     alt: str
     caption: str
     tolerance: float | Mapping[str, float] = 1e-6
-    hover: Mapping[str, str] = field(default_factory=dict)
+    hover: Sequence[Mark] = ()
 
 
 WIDTH = 5.0

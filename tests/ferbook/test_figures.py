@@ -48,11 +48,11 @@ def drawn(*names):
 
 
 @pytest.fixture
-def staged(example, tmp_path):
+def staged(example):
     """The figures of the example: ``throws`` has drawn its one, and one that is no longer there."""
     figures = Figures()
     notebook = new_notebook(cells=[new_markdown_cell("<!-- key figure: counts -->"), drawn("counts", "gone")])
-    figures.collect(chapters()["throws"], notebook, tmp_path)
+    figures.collect(chapters()["throws"], notebook)
     return figures, notebook
 
 

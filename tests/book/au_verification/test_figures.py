@@ -93,20 +93,25 @@ def test_two_histograms_hold_every_picture():
     drawn = DRAWINGS["one_filter"]()
     assert drawn.data[["with_it", "without"]].sum().tolist() == [3, 4]
     assert "62.5 % of all pairs" in drawn.caption and "3 pictures with AU12" in drawn.caption
+    shares = [mark.text.partition(": ")[2] for mark in drawn.hover]
+    assert sum(float(text.partition(" %")[0]) for text in shares if "without" in text) == pytest.approx(
+        100, abs=0.2
+    )
 
 
 def test_a_bar_stands_where_one_shuffle_in_twenty_passes_and_every_bar_tells_its_number():
     drawn = DRAWINGS["by_luck"]()
     assert drawn.data[["anywhere", "within", "filters"]].sum().tolist() == [21, 21, 4]
     assert "passes 0.79 (anywhere; 75.0 % of the filters do not) and 0.89 (within; 75.0 %" in drawn.caption
-    told = [text for text in drawn.hover.values() if text.startswith("filters")]
+    told = [mark.text for mark in drawn.hover if mark.text.startswith("filters")]
     assert len(told) == 4 and "filters: 1 from 0.90 to 0.92" in told
 
 
 def test_a_point_of_a_dose_tells_filter_unit_and_effect():
     drawn = DRAWINGS["dose_response"]()
-    assert drawn.hover["effect-2-AU12-2"] == "filter 2, AU12 at 1: +12.0 sd (+11.9 to +12.1)"
-    assert drawn.hover["effect-1-AU4"].endswith("AU4: +2.0 sd, the largest of the others")
+    told = [mark.text for mark in drawn.hover]
+    assert "filter 2, AU12 at 1: +12.0 sd (+11.9 to +12.1)" in told
+    assert "filter 1, AU4: +2.0 sd, the largest of the others" in told
     assert "in 1 of 2 filters" in drawn.caption
 
 

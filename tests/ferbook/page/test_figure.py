@@ -1,6 +1,8 @@
 """A figure's files, and what of it stands on a page."""
 
+import html
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,14 +10,13 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from ferbook.page.figure import LARGEST_PNG, figure_html, store_figure
-from ferbook.page.style import Drawn, FigureError
+from ferbook.page.figure import LARGEST_PNG, figure_html, in_theme, store_figure
+from ferbook.page.style import BLUE, INK, Drawn, FigureError, Mark, in_percent
 
 
 def dot(**change):
     figure, axes = plt.subplots(figsize=(5, 2))
-    (point,) = axes.plot([1, 2], [1, 2], "o")
-    point.set_gid("point")
+    axes.plot([1, 2], [1, 2], "o")
     axes.set_title("a < b")
     given = {"figure": figure, "data": pd.DataFrame({"y": [1, 2]}), "alt": 'Two "dots".', "caption": "A < b."}
     return Drawn(**given | change)
@@ -44,15 +45,78 @@ def test_two_figures_of_a_page_share_no_id(tmp_path):
     assert set(re.findall(r'(?:url\(|xlink:href=")#([^")]+)', one)) <= ids[0], "what is referred to is there"
 
 
-def test_an_element_that_tells_something_is_reached_by_keyboard(tmp_path):
-    page = store_figure(tmp_path, "dots", dot(hover={"point": "1 & 2"}))
-    assert (
-        '<g id="dots--point" class="hover" tabindex="0" role="img" aria-label="1 &amp; 2">'
-        "<title>1 &amp; 2</title>" in page
-    )
+def test_a_mark_tells_its_text_where_it_stands(tmp_path):
+    drawn = dot()
+    axes = drawn.figure.axes[0]
+    marks = [Mark(axes, 1, 1, "1 & 2"), Mark(axes, (1, 2), (1, 2), "all"), Mark(axes, 1, np.nan, "nowhere")]
+    page = store_figure(tmp_path, "dots", replace(drawn, hover=marks))
     assert 'role="group" aria-label="Two' in page, "an image has no parts"
-    with pytest.raises(FigureError, match="'dots': no element has the gid 'absent'"):
-        store_figure(tmp_path, "dots", dot(hover={"absent": "nothing"}))
+    point, whole = re.findall(
+        r'<rect x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"[^>]*hover', page
+    )
+    assert said(page) == ["1 & 2", "all"]
+    x, y, width, height = map(float, whole)
+    places = [(float(a), float(b)) for a, b in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', page)]
+    assert [(x, y + height), (x + width, y)] == [pytest.approx(each, abs=0.2) for each in places[-2:]]
+    assert (float(point[0]) + 3, float(point[1]) + 3) == pytest.approx(places[-2], abs=0.2)
+
+
+def said(page):
+    return [html.unescape(words) for words in re.findall(r'class="hover"[^>]*aria-label="([^"]*)"', page)]
+
+
+def page_of(axes, folder):
+    return store_figure(folder, "drawn", Drawn(axes.figure, pd.DataFrame({"x": [1]}), "Alt.", "Caption."))
+
+
+def test_points_tell_both_their_values_and_a_line_without_points_some_of_them(tmp_path):
+    _, axes = plt.subplots()
+    axes.plot([0, 5, 10], [0.1, 0.25, 0.2], "o-", color=BLUE, label="marked")
+    axes.plot(np.linspace(0, 10, 400), 0.2 + 0.1 * np.sin(np.linspace(0, 9, 400)), color=INK, label="bare")
+    axes.axhline(0.15)
+    axes.set(xlabel="epoch", ylabel="loss")
+    in_percent(axes.yaxis)
+    words = said(page_of(axes, tmp_path))
+    assert [re.sub(r"(\.\d)0+;", r"\1;", text) for text in words[:3]] == [
+        f"marked: epoch {x}; loss {y} %" for x, y in (("0.0", "10"), ("5.0", "25"), ("10.0", "20"))
+    ]
+    bare = words[3:]
+    assert 12 <= len(bare) <= 24 and all(text.startswith("bare: epoch") for text in bare)
+
+
+def test_an_axis_of_names_tells_the_nearest_and_one_of_numbers_its_numbers(tmp_path):
+    _, (left, right) = plt.subplots(1, 2)
+    for axes in (left, right):
+        axes.plot([0, 0.9], [1, 25], "o")
+        axes.set_yscale("log")
+        axes.set_yticks([1, 1000], ["1", "1,000"])
+        axes.set_yticks([], minor=True)
+        axes.set_xticks([0, 1], ["before", "after"])
+    right.set_axis_off()
+    left.set(xlabel="dose", title="seconds")
+    assert said(page_of(left, tmp_path)) == ["dose before; seconds 1", "dose after; seconds 25"]
+
+
+def test_inks_follow_the_page(tmp_path):
+    _, axes = plt.subplots()
+    axes.plot([0, 10], [0, 1], "o", color=BLUE)
+    axes.text(5, 0.5, "dark", color="white")
+    page = page_of(axes, tmp_path)
+    assert "var(--figure-ink)" in page and "var(--figure-blue)" in page and "var(--figure-ground)" in page
+    assert not re.search("#(?:222222|0173b2)", page)
+    assert re.search(r"<text[^>]*#ffffff[^>]*>dark<", page), "it lies on a dark cell"
+    assert "var(" not in (tmp_path / "figures" / "drawn.svg").read_text(encoding="utf-8")
+    assert in_theme(page) == page
+
+
+def test_colours_that_a_legend_explains_of_a_picture_stay(tmp_path):
+    figure, axes = plt.subplots()
+    axes.imshow(np.zeros((4, 4, 3), np.uint8))
+    axes.axis("off")
+    figure.legend([plt.Rectangle((0, 0), 1, 1, color=INK)], ["changed"])
+    page = page_of(axes, tmp_path)
+    assert re.search(r"<path[^>]*#222222", page) and "fill: var(--figure-ink)" in page
+    assert 'role="img"' in page and said(page) == []
 
 
 def test_text_that_a_telephone_cannot_show_is_refused(tmp_path):

@@ -46,6 +46,18 @@ def test_a_dot_and_an_interval_for_each_row():
     assert list(drawn.data.columns) == ["label", "value", "low", "high", "main"]
 
 
+def test_a_dot_tells_its_row_its_series_its_value_and_its_interval():
+    given = rows(series=["test", "training"], group=["vowels", "vowels"], panel=["one", "two"])
+    axis = {"one": Axis(), "two": Axis("points", label="gain")}
+    drawn = forest(given, measured="accuracy", axis=axis, alt="Dots.", caption="Dots.")
+    assert [(mark.x, mark.text) for mark in drawn.hover] == [
+        (0.5, "vowels, a, test: 50.0 % (25.0 to 62.5); one, accuracy"),
+        (0.75, "vowels, b, training: +0.8; two, gain"),
+    ]
+    for mark, panel in zip(drawn.hover, drawn.figure.axes, strict=True):
+        assert mark.axes is panel and (mark.x, mark.y) in dots(panel)
+
+
 def test_a_column_of_estimates_is_drawn_and_stored_as_its_numbers():
     estimates = [Estimate(0.5, 0.25, 0.625, how="by hand"), Estimate(0.75, why="one person"), None]
     given = pd.DataFrame({"label": ["a", "b", "c"], "estimate": estimates, "gain": [None, *estimates[:2]]})

@@ -37,6 +37,10 @@ def test_cells_stand_in_the_order_given_with_their_texts_and_shades():
     assert mesh.get_clim() == (0, 100)
     assert np.ma.filled(mesh.get_array(), -1).ravel().tolist() == pytest.approx([10, 90, -1, 50])
     assert made.data.equals(CELLS.drop(columns="text"))
+    told = {(mark.x, mark.y): mark.text for mark in made.hover}
+    assert told == {
+        ((0, 1), (0, 1)): "x (7), z: 10", ((1, 2), (0, 1)): "x (7), a: 90", ((1, 2), (1, 2)): "b, a: 50"
+    }  # fmt: skip
 
 
 def test_a_cell_that_occurs_twice_is_refused():
