@@ -1,0 +1,94 @@
+"""Exactly one answer, the one that the rules say, on every interval of a grid."""
+
+from itertools import combinations_with_replacement, product
+
+import numpy as np
+import pytest
+
+from ferbook.errors import ParameterError
+from ferbook.estimate import Estimate
+from ferbook.rule import degree_answer, difference_answer
+
+GRID = np.linspace(-1.5, 1.5, 61)
+"""Bounds of .05, .1, .5 and 1 among them."""
+
+
+def estimate(low, high):
+    return Estimate((low + high) / 2, low, high, how="a grid")
+
+
+def intervals():
+    return combinations_with_replacement(GRID.round(10).tolist(), 2)
+
+
+def fits_of_degree(low, high):
+    """Which of the lines of ``ruler.yaml`` fit an interval, each by itself; the room is there."""
+    lines = [("no", high < 0.1), ("yes", low > 0.5), ("in part", low > 0)]
+    return [name for name, fits in lines if fits] or ["open"]
+
+
+def test_a_degree_has_the_answer_of_the_first_line_that_fits():
+    room = estimate(0.2, 0.3)
+    for low, high in intervals():
+        assert degree_answer(estimate(low, high), room, 0.05) == fits_of_degree(low, high)[0]
+
+
+def test_the_room_is_asked_first_and_a_degree_that_may_be_anything_is_open():
+    degree = estimate(0.6, 0.7)
+    for low, high in intervals():
+        none = low <= 0 and high < 0.3
+        assert (degree_answer(degree, estimate(low, high), 0.3) == "no room") is none
+    anything = Estimate(0.6, why="the room is too uncertain to divide by")
+    assert degree_answer(anything, estimate(0.01, 0.4), 0.3) == "open"
+    assert degree_answer(anything, estimate(-0.1, 0.2), 0.3) == "no room"
+
+
+def oracle(low, high, polarity, s):
+    """The lines as they are written, by a second hand: a dictionary of sets of conditions."""
+    inside = low > -s and high < s
+    lines = {
+        "more": [("no", inside), ("no", high < 0), ("yes", low > 0)],
+        "as_good": [("yes", inside), ("no", low > s or high < -s)],
+        "not_worse": [("yes", low > -s), ("no", high < -s)],
+        "more_than": [("yes", low > s), ("no", high < s)],
+    }[polarity]
+    return next((name for name, fits in lines if fits), "open")
+
+
+@pytest.mark.parametrize("polarity", ["more", "as_good", "not_worse", "more_than"])
+def test_a_difference_has_the_answer_of_the_first_line_that_fits(polarity):
+    replies = set()
+    for (low, high), s in product(intervals(), (0.05, 0.5)):
+        reply = difference_answer(estimate(low, high), polarity, s)
+        assert reply == oracle(low, high, polarity, s)
+        replies.add(reply)
+    assert replies == {"yes", "no", "open"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "polarity", "s", "reply"),
+    [
+        # The numbers of the reference at 504c92aa, in points.
+        (11.8, 19.8, "more", 2, "yes"),
+        (-1.8, 1.3, "as_good", 2, "yes"),
+        (-0.9, 0.8, "more", 1, "no"),
+        (1.4, 3.7, "more", 1, "yes"),
+        (0.47, 1.46, "more_than", 0.65, "open"),
+        (-2.3, -0.05, "more", 1, "no"),
+        (-0.5, 1.5, "more", 1, "open"),
+        (0.5, 0.9, "more", 1, "no"),
+    ],
+)
+def test_answers_by_hand(low, high, polarity, s, reply):
+    assert difference_answer(estimate(low, high), polarity, s) == reply
+
+
+def test_what_cannot_answer_is_refused():
+    with pytest.raises(ParameterError, match="what matters is 0"):
+        difference_answer(estimate(0, 1), "more", 0)
+    with pytest.raises(ParameterError, match="polarity"):
+        difference_answer(estimate(0, 1), "less", 1)
+    with pytest.raises(ParameterError, match="a difference without an interval answers nothing: one person"):
+        difference_answer(Estimate(1.0, why="one person"), "more", 1)
+    with pytest.raises(ParameterError, match="a room without an interval"):
+        degree_answer(estimate(0, 1), Estimate(1.0, why="one network"), 1)
