@@ -54,7 +54,7 @@ def largest(scores: torch.Tensor) -> torch.Tensor:
 
 
 def step_down(scores: torch.Tensor) -> torch.Tensor:
-    order = scores[0].argsort()
+    order = scores[0].argsort(kind="stable")
     maxima = scores[1:, order].cummax(1).values
     p = (1 + (maxima >= scores[0, order] - TIE).sum(0)) / len(scores)
     calls = torch.empty(len(p), dtype=torch.bool)

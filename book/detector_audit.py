@@ -282,7 +282,7 @@ def _placed(
     if not places.notna().any() and not file_columns and "frame" in table:
         frames = _numbers(table["frame"])
         if frames.nunique() > 1:
-            order = truth["file"].argsort().to_numpy()
+            order = truth["file"].argsort(kind="stable").to_numpy()
             first = min(frames.min(), 1)
             if first == 1 and frames.max() < len(truth):
                 raise DataError(

@@ -132,7 +132,9 @@ def _row(audit: Audit, k: int) -> dict[str, object]:
 def _raised(audit: Audit, au: str) -> str:
     """The outputs that a unit without one raises certainly and much."""
     certain, effects = audit.contrasts.certain("effect", au) > 0, audit.effects[AUS.index(au)]
-    raised = [k for k in np.argsort(-effects) if certain[k] and effects[k] >= LARGE * audit.reach[k]]
+    raised = [
+        k for k in np.argsort(-effects, kind="stable") if certain[k] and effects[k] >= LARGE * audit.reach[k]
+    ]
     return ", ".join(f"{audit.outputs[k].name} by {effects[k]:.2f}" for k in raised)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from ferbook.errors import ParameterError, require_name
 from ferbook.estimate import Estimate
 
-Reply = Literal["yes", "in part", "no", "open", "no room"]
+RuleAnswer = Literal["yes", "in part", "no", "open", "no room"]
 """``in part`` and ``no room`` are of degrees only."""
 
 Polarity = Literal["more", "as_good", "not_worse", "more_than"]
@@ -16,7 +16,7 @@ TRACE, MOST = 0.1, 0.5
 """A degree below the first is a trace at most; one above the second is most of the way."""
 
 
-def degree_answer(degree: Estimate, room: Estimate, matters: float) -> Reply:
+def degree_answer(degree: Estimate, room: Estimate, matters: float) -> RuleAnswer:
     """The answer of a ``degree`` between floor and ceiling, which are ``room`` apart, in raw units, where
     less than ``matters`` is none.
     """
@@ -33,7 +33,7 @@ def degree_answer(degree: Estimate, room: Estimate, matters: float) -> Reply:
     return "in part" if degree.low > 0 else "open"
 
 
-def difference_answer(difference: Estimate, polarity: Polarity, matters: float) -> Reply:
+def difference_answer(difference: Estimate, polarity: Polarity, matters: float) -> RuleAnswer:
     """The answer of a ``difference``, where one within ±``matters`` makes none."""
     _require(matters)
     require_name("polarity", polarity, get_args(Polarity))

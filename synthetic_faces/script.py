@@ -91,7 +91,7 @@ def render_script(
     arrays = empty_arrays(len(script.people), size)
     task = f"{__name__}:render_takes"
     render_people(task, jobs, arrays, size=size, workers=workers, cache=cache, head=head, advance=advance)
-    place = np.argsort(np.concatenate(order))
+    place = np.argsort(np.concatenate(order), kind="stable")
     return {name: array[place] for name, array in arrays.items()}
 
 

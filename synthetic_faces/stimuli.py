@@ -101,7 +101,7 @@ def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
     columns = [f"{au}_{side.lower()}" for au in AUS for side in SIDES]
     table[columns] = intensities.reshape(len(table), -1)
     order = np.random.default_rng((Stream.PAIR, seed, people)).permutation(len(table))
-    table.insert(0, "file", [f"{place + 1:05d}.png" for place in np.argsort(order)])
+    table.insert(0, "file", [f"{place + 1:05d}.png" for place in np.argsort(order, kind="stable")])
     return table.iloc[order].reset_index(drop=True)
 
 
@@ -140,7 +140,7 @@ def render_stimuli(
     arrays = {"pixels": pixels}
     task = f"{__name__}:render_audited"
     render_people(task, jobs, arrays, size=size, workers=workers, cache=cache, advance=advance)
-    return pixels[np.argsort(np.concatenate(order))]
+    return pixels[np.argsort(np.concatenate(order), kind="stable")]
 
 
 def render_audited(

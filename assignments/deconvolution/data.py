@@ -29,7 +29,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     answers = maps_of(network, LAYER, taken_by(network, on.pixels[None]))[0].detach().numpy()
     awake = (answers[:, INNER, INNER] > 0).sum(axis=0)
     place = np.add(np.unravel_index(awake.argmax(), awake.shape), INNER.start)  # most filters answer here
-    strongest = np.argsort(-answers[:, *place])[:FILTERS]
+    strongest = np.argsort(-answers[:, *place], kind="stable")[:FILTERS]
     arrays = {"face": on.pixels, "region": off.mask(unit) | on.mask(unit), "unit": np.array(unit)}
     for method in ("deconv", "gradient", "guided"):
         asked = {"positions": np.tile(place, (FILTERS, 1)), "method": method}

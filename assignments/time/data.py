@@ -30,7 +30,10 @@ def make(variant: int) -> dict[str, np.ndarray]:
 
 def _shown(mm, apex, spread, how, rng):
     places = np.indices(mm.shape[:2])[1]
-    others = {"shuffled": rng.random(places.shape).argsort(axis=1), "apex": 0 * places + apex[:, None]}
+    others = {
+        "shuffled": rng.random(places.shape).argsort(axis=1, kind="stable"),
+        "apex": 0 * places + apex[:, None],
+    }
     return np.take_along_axis((mm - mm[:, :1]) / spread, others.get(how, places)[..., None], axis=1)
 
 

@@ -259,7 +259,7 @@ def training_course(table: pd.DataFrame) -> style.Drawn:
         axes.set_ylim(bottom=min(0, table[column].min()))
         axes.yaxis.set_major_locator(MaxNLocator(3))
     style.in_percent(panels[0].yaxis)
-    ends = table.sort_values("epoch").groupby("seed")
+    ends = table.sort_values("epoch", kind="stable").groupby("seed")
     for seed, part in ends:
         steps = [f"{row.verified_gain:.0f} after epoch {row.epoch}" for row in part.itertuples()]
         phrases.append(f"network {seed} {style.listing(steps)}")

@@ -137,7 +137,7 @@ def information_table(faces: FaceSet, seed: int = 0) -> Table:
     names = {"n": "pictures", "present": "acts in", "share": "adjusted information"}
     information = mutual_information(faces.table, faces.aus, seed=seed).rename(columns=names)
     return Table(
-        information.sort_values("adjusted information", ascending=False)[
+        information.sort_values("adjusted information", ascending=False, kind="stable")[
             ["adjusted information", "p", "acts in", "pictures"]
         ],
         "What the emotion tells about each action unit",

@@ -108,7 +108,12 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     small = list(largest.index[largest.lt(SMALL_CHANGE)]) if largest.ge(SMALL_CHANGE).any() else []
     changes = pd.concat([every.assign(direction="add"), single[~single["factor"].isin(small)]])
     alone = single[single["direction"].eq("add")]
-    order = ["", *alone[alone["network"].eq(data["network"].iloc[0])].sort_values("difference")["factor"]]
+    order = [
+        "",
+        *alone[alone["network"].eq(data["network"].iloc[0])].sort_values("difference", kind="stable")[
+            "factor"
+        ],
+    ]
     worst, whole, left_out = {}, [], ""
     if small:
         left_out = f" Not drawn, as they change no network by {SMALL_CHANGE} points: {listing(small)}."

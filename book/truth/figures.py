@@ -188,7 +188,7 @@ def score_dots(table: pd.DataFrame) -> Drawn:
 
 def _in_order(table: pd.DataFrame) -> list[str]:
     """Methods, those of higher correctness first, then the controls."""
-    means = table.groupby("method")["correctness"].mean().sort_values(ascending=False)
+    means = table.groupby("method")["correctness"].mean().sort_values(ascending=False, kind="stable")
     return sorted(means.index, key=lambda name: name in IGNORANT_MAPS)
 
 
@@ -259,7 +259,7 @@ def units_table(read: pd.DataFrame) -> Table:
 def rule_dots(table: pd.DataFrame) -> Drawn:
     """Scores of every rule about the first population of ``table``, which is from ``rules.judged_labels``."""
     own = table[table["population"].eq(table["population"].iloc[0]) & table["without"].eq(EVERYBODY)]
-    means = own.groupby("method")["precision"].mean().sort_values(ascending=False)
+    means = own.groupby("method")["precision"].mean().sort_values(ascending=False, kind="stable")
     rows = [
         {
             "label": method_name(method),

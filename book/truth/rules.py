@@ -161,7 +161,9 @@ def unit_rates(trials: Sequence[LabelTrial], rule: str) -> pd.DataFrame:
         "precision": np.divide(right, claimed, out=np.full(len(right), np.nan), where=claimed > 0),
         "recall": np.divide(right, caused, out=np.full(len(right), np.nan), where=caused > 0),
     }
-    return pd.DataFrame(rates, index=pd.Index(trials[0].shown.aus, name="unit")).sort_values("frequency")
+    return pd.DataFrame(rates, index=pd.Index(trials[0].shown.aus, name="unit")).sort_values(
+        "frequency", kind="stable"
+    )
 
 
 def rule_metrics(table: pd.DataFrame, answers: pd.DataFrame, learners: Sequence[str]) -> dict[str, Estimate]:

@@ -33,7 +33,9 @@ def contact_sheet(faces: FaceSet, columns: int = 12, seed: int = 0) -> bytes:
 def _drawn(faces: FaceSet, emotion: str, columns: int, rng: np.random.Generator) -> np.ndarray:
     table = faces.table[faces.table["emotion"].eq(emotion)]
     if "apex" in table:
-        table = table.assign(away=(table["frame"] - table["apex"]).abs()).sort_values("away", ascending=False)
+        table = table.assign(away=(table["frame"] - table["apex"]).abs()).sort_values(
+            "away", ascending=False, kind="stable"
+        )
     table = table.groupby(["subject", "sequence"]).tail(1)
     table = table.iloc[rng.permutation(len(table))]
     again = table["subject"].duplicated() & table["subject"].ne("")
@@ -45,7 +47,7 @@ def _clips(faces: FaceSet, columns: int, rng: np.random.Generator) -> list[np.nd
     moving = [clip for _, clip in sequences if clip["frame"].nunique() > 1]
     clips = []
     for number in rng.permutation(len(moving))[:3]:
-        clip = moving[number].sort_values("frame").index.to_numpy()
+        clip = moving[number].sort_values("frame", kind="stable").index.to_numpy()
         places = np.unique(np.linspace(0, len(clip) - 1, columns).round().astype(int))
         clips.append(clip[places])
     return clips

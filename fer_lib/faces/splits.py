@@ -54,7 +54,7 @@ def _folds(people: np.ndarray, emotion: Sequence[str], seed: int) -> np.ndarray:
         raise DataError(f"{len(distinct)} people cannot be divided into three splits; at least 3 are needed")
     if len(distinct) < _FOLDS:
         order = np.random.default_rng(seed).permutation(len(distinct))
-        return np.argsort(order)[groups]
+        return np.argsort(order, kind="stable")[groups]
     labels = np.unique(np.asarray(emotion, dtype=object), return_inverse=True)[1]
     if np.bincount(labels).max() < _FOLDS:
         labels = np.zeros_like(labels)  # too few of each to keep shares alike

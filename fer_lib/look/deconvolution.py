@@ -153,7 +153,7 @@ def project(
         _project_chunk(model, way, fields, pictures, rows[c], filters[c], positions[c], method)
         for c in chunks
     ]
-    back = np.argsort(order)
+    back = np.argsort(order, kind="stable")
     maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
     _check_account(model, layer, pictures, rows, filters, positions, responses)
     field = fields[PICTURE]
