@@ -542,117 +542,50 @@ def populations_train(
         raise typer.Exit(1)
 
 
-evaluate_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Put a method of yours on trial: against the known truth of rendered faces.",
-)
-Small = Annotated[bool, typer.Option("--small", help="Fewer people and networks: minutes on two cores.")]
-TrialSeed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Whose faces are asked about; 0 if not said.")
-]
-Sealed = Annotated[
-    bool,
-    typer.Option(
-        "--sealed",
-        help="In the graders' sandbox, about faces and filters that nobody has seen: of a seed drawn now.",
-    ),
-]
-
-
-@evaluate_app.command("maps")
-def evaluate_maps(
+def evaluate_method(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that defines `explain`.")],
-    seed: TrialSeed = None,
-    small: Small = False,
-    sealed: Sealed = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Whose faces are asked about.")] = 0,
+    small: Annotated[
+        bool, typer.Option("--small", help="Fewer people and networks: minutes on two cores.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the maps of a method, `explain(network, layer, pictures, rows, filters, positions)`, beside the
+    """Put a method of yours on trial: judge its maps against the known truth of rendered faces, beside the
     registered ones.
+
+    The file defines `explain(network, layer, pictures, rows, filters, positions)`.
     """
-    _evaluate("maps", file, seed, small, sealed, as_json)
+    from book import evaluation
+    from fer_lib.look.judge import MAP_SCORES
 
-
-@evaluate_app.command("labels")
-def evaluate_labels(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that defines `label`.")],
-    seed: TrialSeed = None,
-    small: Small = False,
-    sealed: Sealed = False,
-    as_json: AsJson = False,
-) -> None:
-    """Judge a rule that names the action unit of each filter, `label(responses, presence)`, beside the
-    registered ones.
-    """
-    _evaluate("labels", file, seed, small, sealed, as_json)
-
-
-def _evaluate(kind: str, file: Path, seed: int | None, small: bool, sealed: bool, as_json: bool) -> None:
-    import secrets
-
-    from book.entries import EntryProcess, SealedEntry
-    from book.evaluation import TRIAL_KINDS, TRIAL_SIZES, committed_baselines, judged_baselines, judged_method
-
-    contest, size = TRIAL_KINDS[kind], "small" if small else "whole"
-    if seed is None:
-        seed = secrets.randbits(40) if sealed else 0
-    with (SealedEntry if sealed else EntryProcess)(file, kind=contest.entry) as entry:
-        trials = contest.trials(TRIAL_SIZES[size], seed, errors.print, sealed)
-        own = judged_method(file.name, entry, trials, errors.print, kind)
-    others = {} if sealed else committed_baselines(size, seed, kind)
-    others = others or judged_baselines(trials, errors.print, kind)
+    size, method = "small" if small else "whole", evaluation.read_method(file)
+    trials = evaluation.made_trials(evaluation.TRIAL_SIZES[size], seed, errors.print)
+    own = evaluation.judged_method(str(file), method, trials, errors.print)
+    others = evaluation.committed_baselines(size, seed) or evaluation.judged_baselines(trials, errors.print)
     if as_json:
         methods = {file.name: own, **others}
         estimates = {name: {s: e.to_json() for s, e in each.items()} for name, each in methods.items()}
-        print_json({"kind": kind, "seed": seed, "size": size, "sealed": sealed, "methods": estimates})
+        print_json({"seed": seed, "size": size, "methods": estimates})
         return
-    _print_standing(kind, f"{file.name}, seed {seed}", own, others)
-    if "seconds" in own:
-        tell(f"{1000 * own['seconds'].value:.1f} ms a map")
-    tell("95 % intervals over people and networks")
-    if sealed:
-        tell(f"sealed by {entry.isolation}; `--sealed --seed {seed}` asks the same again")
-
-
-def _print_standing(kind: str, title: str, own: dict, others: dict) -> None:
-    """A row per score: the entry's, its rank and the best of the others; then everybody's."""
-    from book.evaluation import TRIAL_KINDS, standing
-
-    scores, rows = TRIAL_KINDS[kind].scores, []
-    for score, about in scores.items():
+    rows = []
+    for score, about in MAP_SCORES.items():
         best = max((name for name in others if score in others[name]), key=lambda n: others[n][score].value)
         text, rank = "–", "–"
         if each := own.get(score):
             interval = "" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]"
             text = f"{each.value:.2f}{interval}"
-            rank = f"{standing(score, each.value, others)} of {len(others) + 1}"
+            rank = f"{evaluation.standing(score, each.value, others)} of {len(others) + 1}"
         rows.append([score, text, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
-    print_table(title, ["score", "yours", "rank", "best other", "says nothing"], rows)
-    for part in TRIAL_KINDS[kind].tables:
+    heads = ["score", "yours", "rank", "best other", "says nothing"]
+    print_table(f"{file.name}, seed {seed}", heads, rows)
+    for part in evaluation.SCORE_TABLES:
         cells = [
             [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in part)]
             for name, each in {"yours": own, **others}.items()
         ]
-        print_table("beside the registered ones", [kind, *(s.replace("_", " ") for s in part)], cells)
-
-
-@evaluate_app.command("baselines")
-def evaluate_baselines(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The CSV file.")],
-    kind: Annotated[Literal["maps", "labels"], typer.Option("--of", help="Which registered ones.")] = "maps",
-    seed: TrialSeed = None,
-    small: Small = False,
-) -> None:
-    """Judge every registered method, and keep what is found as a table."""
-    from book.evaluation import TRIAL_KINDS, TRIAL_SIZES, baseline_table, judged_baselines
-    from ferbook.files import write_atomically
-
-    size = "small" if small else "whole"
-    trials = TRIAL_KINDS[kind].trials(TRIAL_SIZES[size], seed or 0, errors.print)
-    estimates = judged_baselines(trials, errors.print, kind)
-    write_atomically(output, baseline_table(estimates, size, seed or 0).to_csv(index=False))
-    tell(f"{len(estimates)} of {kind}: {output}")
+        print_table("beside the registered ones", ["maps", *(s.replace("_", " ") for s in part)], cells)
+    tell(f"{1000 * own['seconds'].value:.1f} ms a map")
+    tell("95 % intervals over people and networks")
 
 
 def make_stimuli(

@@ -59,7 +59,6 @@ KEPT_PARTS = {
     "emotions": Part("book.facs_page", "emotions", files=("../synthetic_faces/expressions.py",)),
     "live": Part("book.live_page", "live", ("training", "au_verification"), ("live_controls.html",)),
     "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),
-    "label_baselines": Part("book.evaluation", "label_baselines_page", files=("labels.csv",)),
     "detectors": Part("book.detector_page", "tried_page", files=("detectors.csv",)),
     "real_units": Part("book.real_units", "evidence_page", files=("real_units.csv",)),
     "frontier": Part(
@@ -116,7 +115,6 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
     kept_emotions,
     kept_live,
     kept_baselines,
-    kept_label_baselines,
     kept_detectors,
     kept_real_units,
     kept_frontier,

@@ -7,11 +7,11 @@ from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
 MAP_UNITS = ("AU4", "AU12", "AU1", "AU25", "AU9", "AU15", "AU6", "AU2")
-"""The units whose maps are judged, those of which a small run has fewer first; filters are named by all."""
+"""The units whose maps are judged, those of which a small run has fewer first."""
 
 
 class TruthParameters(BesideParameters):
-    """Chapter ``truth``: which maps of a network's filters, and which labels, can be believed."""
+    """Chapter ``truth``: which maps of a network's filters can be believed, and how many make a unit."""
 
     networks: int = Field(3, ge=1, le=50, description="networks of each population that are asked, at most")
     untrained: int = Field(1, ge=1, le=50, description="networks with their first random weights")
@@ -27,13 +27,6 @@ class TruthParameters(BesideParameters):
         description="people of each family whose units are read from the filters' responses",
     )
 
-    labelled: int = Field(
-        4, ge=3, le=500, description="people of each family whose pictures the rules for labels see"
-    )
-    switched: int = Field(
-        2, ge=2, le=500, description="people of each family, 6 in all at least, who say which labels are true"
-    )
-
     @property
     def family_names(self) -> tuple[str, ...]:
         """The families that are asked about."""
@@ -47,23 +40,21 @@ CHAPTER = Chapter(
     after=("au_verification",),
     resources=Resources(minutes=50),
     seconds={"laptop": 59},
-    key_metrics=("believed", "rules_believed", "distributed"),
+    key_metrics=("believed", "distributed"),
     learn=(
-        "which methods of attribution, and which names of filters, tell the truth where it is known, whether "
-        "they do so for every kind of network and of face, and how many filters an action unit is spread over"
+        "which methods of attribution tell the truth where it is known, whether they do so for every kind of "
+        "network and of face, and how many filters an action unit is spread over"
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"networks": 1, "families": 2, "map_units": 2, "readers": 3, "switched": 3},
-        "laptop": {"networks": 1, "families": 3, "map_units": 2, "readers": 3, "labelled": 3},
+        "smoke": {"networks": 1, "families": 2, "map_units": 2, "readers": 3},
+        "laptop": {"networks": 1, "families": 3, "map_units": 2, "readers": 3},
         "reference": {
             "population": "published",
             "beside": "photographs_zero_bias,breuer,shuffled",
             "untrained": 2,
             "map_units": 2,
             "readers": 6,
-            "labelled": 16,
-            "switched": 4,
         },
         "paper": {
             "networks": 10,
@@ -71,8 +62,6 @@ CHAPTER = Chapter(
             "people": 6,
             "map_units": 8,
             "readers": 24,
-            "labelled": 40,
-            "switched": 24,
         },
     },
 )

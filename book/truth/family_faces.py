@@ -16,9 +16,8 @@ from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.rendered import cache_key, entry_kind, head_folder
 from fer_lib.paths import cache_dir
 from synthetic_faces.domains import FAMILIES, SUBJECTS_AT_LEAST, domain_named, require_head, with_options
-from synthetic_faces.expressions import EMOTIONS, draw_expression
 from synthetic_faces.facs import AUS, resolve_alternatives
-from synthetic_faces.people import FAMILY, IN_SETS, Stream, draw_person
+from synthetic_faces.people import FAMILY, IN_SETS, draw_person
 from synthetic_faces.produce import Recipe, empty_arrays
 from synthetic_faces.script import Script, script_rows, take
 from synthetic_faces.sequences import person_number
@@ -66,27 +65,6 @@ def family_interventions(
     faces = _faces(script, recipe, f"families-of-{people}")
     subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
     return Interventions(faces, aus, levels, subjects, takes, valid, at_one)
-
-
-def family_expressions(families: Sequence[str], people: int, **taken: int | str) -> FaceSet:
-    """One picture of each emotion of the domain by each of so many ``people`` of each of ``families``, in
-    other poses and light; none of them is among ``family_interventions``. ``taken`` as there.
-    """
-    recipe = _recipe(**taken)
-    own = domain_named(recipe.domain)
-    emotions = [emotion for emotion in own.emotions if emotion in EMOTIONS]
-    persons = np.repeat(_persons(families, 0, people), len(emotions))
-    takes = np.tile(np.arange(len(emotions)), len(families) * people)
-    intensities = [
-        draw_expression(
-            emotions[number],
-            np.random.default_rng((Stream.CONTEXT, recipe.seed, person_number(own, person), number)),
-            own.spread,
-        ).intensities
-        for person, number in zip(persons, takes, strict=True)
-    ]
-    faces = _faces(Script(persons, takes, np.stack(intensities)), recipe, f"expressions-of-{people}")
-    return faces.assign(emotion=np.array(emotions, dtype=object)[takes])
 
 
 def _recipe(size: int = 48, face_seed: int = 0, domain: str = "lab") -> Recipe:

@@ -9,9 +9,7 @@ import pandas as pd
 
 from book.truth.codes import ALL, BASES, EXPLAINED_TOLERANCE, FEW, FILTERS, explained_share
 from book.truth.maps import EVERYBODY, RANDOM_WEIGHTS, SCORE_TOLERANCE, believed, map_score
-from book.truth.questions import HALF, IGNORANT_MAPS, IGNORANT_RULES, MAP_QUESTIONS, in_all
-from book.truth.rules import RULE_TOLERANCE, rule_score
-from fer_lib.aus.label_judge import LABEL_SCORES
+from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, in_all
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MAP_SCORES, MapTrial
 from ferbook.page.forest import Axis, forest
@@ -30,14 +28,6 @@ METHOD_NAMES = {
     "field_edges": "(edges in the field)",
     "centre": "(centre)",
     "random": "(noise)",
-    "auroc": "Zhu's distance",
-    "kl": "Khorrami's divergence",
-    "auprc": "precision–recall",
-    "iou": "overlap",
-    "smd": "Cohen's d",
-    "ks": "Kolmogorov–Smirnov",
-    "wasserstein": "Wasserstein",
-    "dealt_probe": "(probe, dealt labels)",
 }
 """Those whose name is not what the code calls them; controls stand in brackets."""
 
@@ -111,10 +101,10 @@ def _signed(values: np.ndarray) -> np.ndarray:
     return 127.5 + 127.5 * np.sign(values) * np.sqrt(np.abs(values) / most)
 
 
-def verdict_cells(answers: pd.DataFrame, what: str = "methods") -> Drawn:
-    """Of each method in ``answers`` (from ``maps.map_answers``; of each rule, from ``rules.label_answers``:
-    ``what``) how many questions are answered with yes: about each population, and about the first with each
-    family held out. Data: ``method``, ``asked``, ``share``.
+def verdict_cells(answers: pd.DataFrame) -> Drawn:
+    """Of each method in ``answers`` (from ``maps.map_answers``) how many questions are answered with yes:
+    about each population, and about the first with each family held out. Data: ``method``, ``asked``,
+    ``share``.
     """
     first = answers["population"].iloc[0]
     about = np.where(
@@ -140,12 +130,12 @@ def verdict_cells(answers: pd.DataFrame, what: str = "methods") -> Drawn:
         value="share",
         measured=f"questions answered with yes (% of {count})",
         alt=(
-            f"Heat map of {cells['method'].nunique()} {what} by {len(order)} ways to ask: populations of "
+            f"Heat map of {cells['method'].nunique()} methods by {len(order)} ways to ask: populations of "
             f"networks, and the first of them with a family of faces held out. Of {count} questions the "
             f"whole interval says yes to all, with every family held out, for: {names}."
         ),
         caption=(
-            f"{what.capitalize()} that are believed of {network_name(first)} networks, whichever family is "
+            f"Methods that are believed of {network_name(first)} networks, whichever family is "
             f"held out: {names}. Each number is how many of {count} questions are answered with yes."
         ),
         tolerance={"share": 1.0},
@@ -253,61 +243,6 @@ def units_table(read: pd.DataFrame) -> Table:
         "Explained of each unit in people of another family",
         dict.fromkeys(sizes.values(), "share"),
         tolerance=2 * EXPLAINED_TOLERANCE,
-    )
-
-
-def rule_dots(table: pd.DataFrame) -> Drawn:
-    """Scores of every rule about the first population of ``table``, which is from ``rules.judged_labels``."""
-    own = table[table["population"].eq(table["population"].iloc[0]) & table["without"].eq(EVERYBODY)]
-    means = own.groupby("method")["precision"].mean().sort_values(ascending=False, kind="stable")
-    rows = [
-        {
-            "label": method_name(method),
-            "panel": score,
-            "estimate": rule_score(own, method, score),
-            "minor": method in IGNORANT_RULES,
-            "kind": "control" if method in IGNORANT_RULES else "rule",
-        }
-        for method in sorted(means.index, key=lambda name: name in IGNORANT_RULES)
-        for score in ("precision", "missing", "extra")
-    ]
-    return forest(
-        pd.DataFrame(rows),
-        measured="",
-        axis={
-            "precision": Axis("", HALF, label="share right"),
-            "missing": Axis("", HALF, label="less by them"),
-            "extra": Axis("", HALF, label="less by them"),
-        },
-        alt="Dots with intervals by rule, controls in grey below: names that are right, and two tests.",
-        caption=(
-            "Names that are right; and planted detectors that score less where labels are missing, or wrong "
-            "ones stand beside. Lines are what was asked for. Grey are rules that know nothing."
-        ),
-        tolerance={name: RULE_TOLERANCE for name in ("value", "low", "high")},
-    )
-
-
-def rule_table(table: pd.DataFrame) -> Table:
-    """All of ``LABEL_SCORES`` about the first population, as ``rule_dots``, without intervals."""
-    own = table[table["population"].eq(table["population"].iloc[0]) & table["without"].eq(EVERYBODY)]
-    rows = {
-        method_name(method): {score: rule_score(own, method, score).value for score in LABEL_SCORES}
-        for method in own["method"].unique()
-    }
-    data = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("rule")
-    return Table(
-        data, "Every score of every rule, means over networks and people", tolerance=2 * RULE_TOLERANCE
-    )
-
-
-def rates_table(rates: pd.DataFrame) -> Table:
-    """``rules.unit_rates`` of a rule."""
-    return Table(
-        rates,
-        "Zhu's distance by unit: how often it is shown, and names that are right",
-        dict.fromkeys(rates.columns, "share"),
-        tolerance=2 * RULE_TOLERANCE,
     )
 
 

@@ -15,8 +15,7 @@ from ferbook.estimate import Estimate
 AnswerKind = Literal["yes", "no", "open"]
 
 HALF = 0.5
-"""A code is distributed where its best feature explains less than this share of what all of them explain, and
-names are right where more than this share of them are."""
+"""A code is distributed where its best feature explains less than this share of what all of them explain."""
 
 IGNORANT_MAPS = ("edges", "field", "field_edges", "centre", "random")
 """Maps that know nothing of the network, or only where the neuron looks."""
@@ -24,7 +23,7 @@ IGNORANT_MAPS = ("edges", "field", "field_edges", "centre", "random")
 
 @dataclass(frozen=True)
 class ScoreQuestion:
-    """Whether the ``score`` of a method or a rule lies above ``bound``: by itself, or where ``ahead``, how
+    """Whether the ``score`` of a method lies above ``bound``: by itself, or where ``ahead``, how
     far it lies above the score of the best that knows nothing. ``sentence`` says it.
     """
 
@@ -53,46 +52,6 @@ MAP_QUESTIONS = (
     ),
 )
 """A method is believed of a population where all three are answered with yes."""
-
-IGNORANT_RULES = ("dealt_probe", "random")
-"""Rules that know nothing of what a filter answers to: by labels dealt anew, and by chance."""
-
-
-LABEL_QUESTIONS = (
-    ScoreQuestion(
-        "kappa", "names are the causes of filters more often than those of rules that know nothing"
-    ),
-    ScoreQuestion("precision", "more than half of the names are the causes", ahead=False, bound=HALF),
-    ScoreQuestion(
-        "dose",
-        "filters answer more to more of the unit that they are named by, more so than by rules that know "
-        "nothing",
-    ),
-    *(
-        ScoreQuestion(score, f"detectors score higher than {decoy}", ahead=False, bound=HALF)
-        for score, decoy in {
-            "emotion": "filters of the emotion",
-            "companion": "filters of the unit that is shown with theirs most",
-            "brightness": "filters of a lamp",
-            "missing": "themselves by labels of which half are missing",
-            "extra": "themselves by labels with as many wrong ones beside",
-        }.items()
-    ),
-)
-"""A rule is believed of a population where all of them are answered with yes, over networks and people.
-
-A name's truth is its filter's cause in other people: the unit that raises the answer most, where all change
-the picture alike, over a neutral face and over another expression, in another pose and light. With a family
-held out neither those who are labelled nor those who say what is true are of it. A score that is the same in
-all networks and whoever is left out has no interval; it is answered by its value.
-
-What was known: ``book/labels.csv``, thirteen rules on six people of ``lab`` and five networks of
-``published``. There no rule's precision is above .4, every rule is ahead of chance in kappa and dose, all are
-ahead of the decoys, ``kl`` and ``ks`` not surely of missing labels, and ``auprc`` falls for wrong ones. So
-no more than a guess is left of ``published``; the other networks, the families and the neutral face alone had
-not been asked. How often a cause over the neutral face is the cause over all (kappa of causes), and precision
-and recall by units that are shown often and seldom, are reported and decide nothing.
-"""
 
 CODE_QUESTIONS = {
     "privileged": "the best filter explains more of a unit than the best direction of a random rotation",

@@ -1,29 +1,99 @@
-"""Methods on trial: what they are asked about, the tables beside, and what the command shows."""
+"""Methods on trial: their files, what they are asked about, the tables beside, and what the command shows."""
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from book import entries, evaluation
+from book import evaluation
 from book.evaluation import (
-    TRIAL_KINDS,
     TrialSize,
     baseline_table,
     baselines_page,
     committed_baselines,
-    label_baselines_page,
+    judged_method,
     made_twins,
-    mixed_network,
+    read_method,
     standing,
 )
 from fer_lib.faces.registry import set_name
-from fer_lib.look.layers import maps_of, taken_by
+from fer_lib.look.attribution import EXPLAINERS
+from fer_lib.look.judge import MAP_SCORES, asked
 from fer_lib.nets.build import build_network
 from ferbook import cli
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
+
+AT = np.array([0, 1]), np.array([0, 3]), np.array([[1, 0], [1, 2]])
+METHOD = """
+from fer_lib.look.attribution import EXPLAINERS
+def explain(network, layer, pictures, rows, filters, positions):
+    if layer == "relu3":
+        print("working")
+        return EXPLAINERS["gradient"](network, layer, pictures, rows, filters, positions)
+    if layer == "raises":
+        return pictures[99]
+    if layer == "changes":
+        next(network.parameters()).data += 1
+    if layer == "gpu":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    if layer == "ends":
+        raise SystemExit
+    return pictures[:1]
+"""
+"""Does what the layer is called."""
+
+FAULTS = {
+    "raises": r"it raised IndexError: index 99 is out .* \(line 8\)",
+    "changes": "changed the network",
+    "shape": r"returned uint8 \(1, 16, 16\); expected numbers \(2, 16, 16\)",
+    "gpu": "it needs a GPU, and there is none here",
+    "ends": r"it raised SystemExit: \(line 14\)",
+}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_method_in_a_file_gives_what_it_gives_here_and_its_faults_are_named(tmp_path, capfd):
+    (tmp_path / "mine.py").write_text(METHOD)
+    network = build_network("zero_bias", 3, 16, generator=torch.Generator().manual_seed(1)).eval()
+    given = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8), *AT
+    method = read_method(tmp_path / "mine.py")
+    assert np.array_equal(method(network, "relu3", *given), EXPLAINERS["gradient"](network, "relu3", *given))
+    for layer, told in FAULTS.items():
+        with pytest.raises(DataError, match=told):
+            asked(method, network, layer, *given)
+    assert capfd.readouterr().out == "", "what it prints is no answer of the command's"
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("def explain(network): pass", r"does not take \(network, layer, pictures"),
+        ("explain = 3", "defines no function `explain`"),
+        ("\n1 / 0", r"it raised ZeroDivisionError: division by zero \(line 2\)"),
+        ("def explain(:", "it raised SyntaxError: "),
+        ("# tr\xe8s bien", "not UTF-8 at byte 4; save it in UTF-8"),
+    ],
+)
+def test_a_file_without_the_function_is_refused(source, told, tmp_path):
+    (tmp_path / "mine.py").write_bytes(source.encode("latin-1"))
+    with pytest.raises(DataError, match=rf"mine\.py: .*{told}"):
+        read_method(tmp_path / "mine.py")
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.py: no such file"):
+        read_method(tmp_path / "absent.py")
+
+
+def test_what_the_judge_refuses_is_told_with_the_name(monkeypatch):
+    def refuse(*_):
+        raise DataError("it returned float32 (1,)")
+
+    monkeypatch.setattr(evaluation, "judge_maps", refuse)
+    with pytest.raises(DataError, match=r"^mine\.py: it returned float32"):
+        judged_method("mine.py", None, [], print)
 
 
 def test_twins_differ_in_one_unit():
@@ -46,12 +116,10 @@ FOUND = {
 
 
 def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypatch):
-    kept = {kind: replace(each, file=tmp_path / f"{kind}.csv") for kind, each in TRIAL_KINDS.items()}
-    monkeypatch.setattr(evaluation, "TRIAL_KINDS", kept)
-    for kind in kept:
-        baseline_table(FOUND, "small", 3).to_csv(tmp_path / f"{kind}.csv", index=False)
-        assert committed_baselines("small", 3, kind) == FOUND
-        assert committed_baselines("small", 4, kind) == committed_baselines("whole", 3, kind) == {}
+    monkeypatch.setattr(evaluation, "BASELINES_FILE", tmp_path / "judge.csv")
+    baseline_table(FOUND, "small", 3).to_csv(tmp_path / "judge.csv", index=False)
+    assert committed_baselines("small", 3) == FOUND
+    assert committed_baselines("small", 4) == committed_baselines("whole", 3) == {}
 
 
 def test_ranks_by_hand():
@@ -59,85 +127,32 @@ def test_ranks_by_hand():
     assert standing("seconds", 1, FOUND) == 2
 
 
-@pytest.mark.parametrize(("kind", "page"), [("maps", baselines_page), ("labels", label_baselines_page)])
-def test_the_committed_table_has_every_method_of_the_faces_of_today(kind, page):
-    found, contest = committed_baselines("small", 0, kind), TRIAL_KINDS[kind]
-    assert found.keys() == contest.registered.keys(), f"`ferbook evaluate baselines --of {kind} --small`"
-    assert len(found) >= 12
-    assert all(set(each) - {"seconds"} == set(contest.scores) for each in found.values())
-    assert all(f"| `{name}` |" in page({}) for name in found) and set_name("lab") in page({})
+def test_the_committed_table_has_every_method_of_the_faces_of_today():
+    found, page = committed_baselines("small", 0), baselines_page({})
+    assert found.keys() == EXPLAINERS.keys(), "`python -m book.evaluation`"
+    assert all(set(each) - {"seconds"} == set(MAP_SCORES) for each in found.values())
+    assert all(f"| `{name}` |" in page for name in found) and set_name("lab") in page
+    assert all(found[name]["sanity"].value == 0 for name in ("edges", "centre"))
 
 
-def test_who_knows_nothing_stands_where_it_is_said():
-    maps, labels = (committed_baselines("small", 0, kind) for kind in TRIAL_KINDS)
-    assert all(maps[name]["sanity"].value == 0 for name in ("edges", "centre"))
-    for name in ("random", "dealt_probe"):
-        kappa = labels[name]["kappa"]
-        assert kappa.low < 0.05 and kappa.low <= 0 <= kappa.high, name
-        assert labels["auroc"]["kappa"].low > kappa.value
-
-
-def test_filters_that_nobody_has_seen_are_mixtures_of_two():
-    network = build_network("zero_bias", 3, 16, generator=torch.Generator().manual_seed(1)).eval()
-    mixed = mixed_network(network, 5)
-    given = taken_by(network, np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8))
-    assert torch.equal(maps_of(mixed, "relu2", given), maps_of(network, "relu2", given))
-    own, new = (
-        maps_of(each, "conv3", given).flatten(2).transpose(0, 1).flatten(1) for each in (network, mixed)
-    )
-    shares = torch.linalg.lstsq(network.conv3.weight.flatten(1).T, mixed.conv3.weight.flatten(1).T).solution.T
-    assert torch.allclose(new, shares @ own, atol=1e-3)
-    largest = shares.abs().sort(dim=1).values
-    both = largest[:, -2] > 0.3  # a filter that met itself is only longer
-    assert both.float().mean() > 0.95 and (largest[:, -3] < 0.01).all()
-    assert torch.equal(mixed_network(network, 5).conv3.weight, mixed.conv3.weight)
-    assert not torch.equal(mixed_network(network, 6).conv3.weight, mixed.conv3.weight)
-    assert torch.equal(mixed.conv1.weight, network.conv1.weight)
-
-
-@pytest.mark.parametrize("kind", TRIAL_KINDS)
-def test_the_command_shows_a_row_and_its_ranks(kind, tmp_path, monkeypatch, capsys):
-    scores = TRIAL_KINDS[kind].scores
-    whole = {score: Estimate(0.5, 0.4, 0.6, how="so") for score in scores}
-    others = {"rival": {score: Estimate(0.7, why="once") for score in scores}}
-    if kind == "maps":
-        whole["seconds"] = Estimate(0.002, why="once", unit="seconds")
-    asked = []
-
-    class Stub:
-        isolation = "a box"
-
-        def __init__(self, file, kind):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-    def trials(size, seed, tell, sealed):
-        asked.append((seed, sealed))
-        return []
-
-    monkeypatch.setattr(entries, "EntryProcess", Stub)
-    monkeypatch.setattr(entries, "SealedEntry", Stub)
-    monkeypatch.setattr(evaluation, "TRIAL_KINDS", {kind: replace(TRIAL_KINDS[kind], trials=trials)})
+def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, capsys):
+    whole = {score: Estimate(0.5, 0.4, 0.6, how="so") for score in MAP_SCORES}
+    whole["seconds"] = Estimate(0.002, why="once", unit="seconds")
+    others = {"rival": {score: Estimate(0.7, why="once") for score in MAP_SCORES}}
+    asked_seeds = []
+    (tmp_path / "mine.py").write_text(METHOD)
+    monkeypatch.setattr(evaluation, "made_trials", lambda size, seed, tell: asked_seeds.append(seed) or [])
     monkeypatch.setattr(evaluation, "judged_method", lambda *_: whole)
-    monkeypatch.setattr(evaluation, "judged_baselines", lambda *_: others)
     monkeypatch.setattr(evaluation, "committed_baselines", lambda *_: others)
 
     def shown(*more: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["ferbook", "evaluate", kind, "mine.py", "--small", *more])
+        monkeypatch.setattr(sys, "argv", ["ferbook", "evaluate", str(tmp_path / "mine.py"), "--small", *more])
         with pytest.raises(SystemExit) as end:
             cli.main()
         assert not end.value.code
         return capsys.readouterr().out
 
     out = shown()
-    assert "0.50 [0.40, 0.60]" in out and "2 of 2" in out and "rival 0.70" in out
-    assert ("2.0 ms a map" in out) == (kind == "maps")
-    assert '"low": 0.4' in shown("--json")
-    assert "sealed by a box" in shown("--sealed") and "--sealed" not in shown("--seed", "7")
-    (first, _), _, (secret, sealed), (seven, _) = asked
-    assert (first, seven, sealed) == (0, 7, True) and secret > 1000
+    assert "0.50 [0.40, 0.60]" in out and "2 of 2" in out and "rival 0.70" in out and "2.0 ms a map" in out
+    assert '"low": 0.4' in shown("--seed", "7", "--json")
+    assert asked_seeds == [0, 7]

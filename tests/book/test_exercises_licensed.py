@@ -26,7 +26,7 @@ STRANGERS = 7
 ELSEWHERE = {
     ("derl", 3): "a tendency of long trainings",
     ("micro_expressions", 1): "test_order_planted.py plants the order at a size that shows it",
-    ("truth", 4): "test_entries.py puts a method on trial",
+    ("truth", 4): "test_evaluation.py puts a method on trial",
 }
 """Chapter and number of each exercise that is not followed here -> why, or where it is."""
 

@@ -2,9 +2,8 @@
 
 import pandas as pd
 
-from book.truth import codes, figures, maps, rules
-from fer_lib.aus.label_judge import LABEL_SCORES
-from tests.book.truth.toy_judged import judged, judged_rules
+from book.truth import codes, figures, maps
+from tests.book.truth.toy_judged import judged
 
 
 def test_the_cells_count_what_is_answered_with_yes(well_drawn):
@@ -31,25 +30,6 @@ def test_scores_are_of_the_first_population(well_drawn):
     assert abs(shown["gradient", "correctness"] - own["correctness"].mean()) < 1e-9
     assert drawn.data["label"].iloc[0] == "gradient"
     assert "(edges in the field)" in set(drawn.data["label"])
-
-
-def test_rules_are_drawn_beside_those_that_know_nothing(well_drawn):
-    drawn = well_drawn(lambda: figures.rule_dots(judged_rules()))
-    shown = drawn.data.set_index(["label", "panel"])["value"]
-    assert abs(shown["Khorrami's divergence", "missing"] - 0.3) < 0.02
-    assert set(drawn.data["label"].iloc[-4:]) <= {"(noise)", "(probe, dealt labels)"}
-    table = figures.rule_table(judged_rules()).data
-    assert list(table.columns) == list(LABEL_SCORES) and len(table) == 5
-    rates = pd.DataFrame({"frequency": [0.1], "precision": [0.3], "recall": [0.2]}, index=["AU4"])
-    assert figures.rates_table(rates).data.loc["AU4", "precision"] == 0.3
-
-
-def test_the_cells_of_rules_count_their_own_questions(well_drawn):
-    answers = rules.label_answers(judged_rules())
-    drawn = well_drawn(lambda: figures.verdict_cells(answers, "rules"))
-    share = drawn.data.set_index("method")["share"]
-    assert share["Zhu's distance"] == 1 and share["Khorrami's divergence"] == 7 / 8
-    assert "Rules that are believed of one networks" in drawn.caption
 
 
 def read() -> pd.DataFrame:

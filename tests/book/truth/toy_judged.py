@@ -1,10 +1,9 @@
-"""Tables of judged maps and rules whose scores are known."""
+"""Tables of judged maps whose scores are known."""
 
 import numpy as np
 import pandas as pd
 
 from book.truth.questions import IGNORANT_MAPS
-from fer_lib.aus.label_judge import LABEL_SCORES
 
 FAMILIES = ("narrow-faceunits", "broad-faceunits")
 
@@ -34,29 +33,3 @@ def judged(better: float = 0.3, sane: float = 0.9, worse_family: str = "") -> pd
                         }
                     )
     return pd.DataFrame(rows)
-
-
-_GOOD = dict.fromkeys(LABEL_SCORES, 0.9)
-_NOTHING = {"kappa": 0.0, "precision": 0.1, "dose": 0.0}
-RULE_SCORES = {
-    "auroc": _GOOD,
-    "kl": _GOOD | {"missing": 0.3},
-    "sparse_probe": _GOOD | {"precision": 0.5},
-    "dealt_probe": _NOTHING,
-    "random": _NOTHING | {"kappa": 0.2},
-}
-"""Rule -> score -> value; .5 of all others."""
-
-
-def judged_rules() -> pd.DataFrame:
-    """Three networks of one population, and three groups left out: ``RULE_SCORES`` with a little chance."""
-    rng = np.random.default_rng(0)
-    return pd.DataFrame(
-        [
-            {"network": f"net {net}", "left_out": group, "method": rule, "population": "one", "without": ""}
-            | {name: own.get(name, 0.5) + 0.01 * rng.normal() for name in LABEL_SCORES}
-            for rule, own in RULE_SCORES.items()
-            for net in range(3)
-            for group in range(-1, 3)
-        ]
-    )
