@@ -25,6 +25,9 @@ COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
 _PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
 GONE = {
+    "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
+    "evaluate labels": "chapter au_verification decides what a filter's name is worth",
+    "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
     "archive": _PACK,
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
