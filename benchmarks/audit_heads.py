@@ -1,8 +1,8 @@
-"""The suite's own AU heads as a detector on trial: a CSV for ``ferbook audit``.
+"""The suite's own AU heads as a detector on trial: a CSV for ``ferbook detector audit``.
 
-    ferbook stimuli stimuli
+    ferbook detector stimuli stimuli
     python benchmarks/audit_heads.py stimuli own.csv [--population published] [--network 0]
-    ferbook audit own.csv --stimuli stimuli
+    ferbook detector audit own.csv --stimuli stimuli
 
 Linear heads (``fer_lib.aus.heads``) on the last features of a kept network, fitted and chosen on the training
 and validation people of ``lab`` at the network's size; their probabilities of each unit are the outputs.

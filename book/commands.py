@@ -588,9 +588,16 @@ def evaluate_method(
     tell("95 % intervals over people and networks")
 
 
+detector_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Detectors of action units: faces to try one on, and what it answers to.",
+)
+
+
+@detector_app.command("stimuli")
 def make_stimuli(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
-    purpose: Annotated[Literal["audit"], typer.Option("--for", help="What the faces are for.")] = "audit",
     people: Annotated[int, typer.Option(help="How many people; at least 6.")] = 12,
     seed: Annotated[int, typer.Option(help="Whose faces: another seed, other people.")] = 0,
     size: Annotated[int, typer.Option(min=64, max=1024, help="Side of a picture in pixels.")] = 224,
@@ -600,16 +607,20 @@ def make_stimuli(
     """
     from book.detector_audit import PICTURES, TRUTH_FILE, write_stimuli
 
-    pictures = write_stimuli(out, people, seed, size, errors.print)
-    tell(f"{pictures:,} pictures for an {purpose}: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
-    tell(f"next: let your detector write a CSV, then `ferbook audit FILE --stimuli {out}`")
+    pictures = write_stimuli(out, people, seed, size)
+    tell(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
+    tell(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
 
 
+@detector_app.command("audit")
 def audit_detector(
     detections: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The detector's CSV, a row per picture.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The detector's CSV, a row per picture; or a folder of one per picture."
+        ),
     ],
-    stimuli: Annotated[Path, typer.Option("--stimuli", help="The folder of `ferbook stimuli`.")],
+    stimuli: Annotated[Path, typer.Option("--stimuli", help="The folder of `ferbook detector stimuli`.")],
     columns: Annotated[
         str, typer.Option("--columns", help="A YAML or CSV file: column: unit; or openface3.")
     ] = "",

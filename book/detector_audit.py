@@ -1,12 +1,14 @@
-"""``ferbook stimuli`` and ``ferbook audit``: faces for anybody's detector of action units, and what it made
-of them, as ``fer_lib.aus.audit`` judges it.
+"""``ferbook detector``: faces for anybody's detector of action units, and what it made of them, as
+``fer_lib.aus.audit`` judges it.
 """
 
 import csv
-import io
 import itertools
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from fer_lib.aus.audit import Audit, Output
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError, nearest_name
 from ferbook.files import open_regular, read_yaml, whole_folder
+from ferbook.steps import steps
 from synthetic_faces.assets import CREDIT
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import render_stimuli, stimuli_table
@@ -26,15 +29,27 @@ PICTURES, TABLE, TRUTH_FILE, LICENCE_FILE = "pictures", "faces.csv", "truth.csv"
 
 LICENCE_TEXT = """These people do not exist. The pictures are rendered and free to share: CC0 1.0.
 {credit}
-Made by: ferbook stimuli OUT --people {people} --seed {seed} --size {size}
+Made by: ferbook detector stimuli OUT --people {people} --seed {seed} --size {size}
 Show a detector the folder "pictures" only; truth.csv says what is in them.
 """
 
 OPENFACE_3 = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU25", "AU26")
 """The eight units of DISFA, which OpenFace 3 gives without names."""
 
-COLUMN = re.compile(r"au[_ ]?0*(\d+)(?:[_ ](r|c|intensity|left|right))?", re.IGNORECASE)
-"""py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``)."""
+OPENFACE_3_COLUMN = "action_units"
+"""Where OpenFace 3 writes all eight as one text, ``[[…]]``."""
+
+COLUMN = re.compile(
+    r"(?:(occ|int)_)?(?:au|action unit)[_ ]?0*(\d+)"
+    r"(?:[_ ]?(left|right|l|r)|[_ ](c|intensity|evidence)| - (?!.*(?:left|right)).+)?",
+    re.IGNORECASE,
+)
+"""py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``), PyAFAR
+(``Occ_au_1``, ``Int_au_6``), FaceReader (``Action Unit 01 - Inner Brow Raiser``), iMotions (``AU1
+Evidence``), and sides as people write them (``AU12_L``, ``AU12R``).
+"""
+
+LIKE_UNIT = re.compile(r"(?:(?:occ|int)_)?(?:au|action unit)[_ ]?\d", re.IGNORECASE)
 
 MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of (\d+(?:\.\d+)?))?")
 """What a mapping says of a column: ``AU12``, ``AU12 left``, ``AU12 of 5``, where 5 is its full strength."""
@@ -42,14 +57,47 @@ MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of (\d+(?:\.\d+)?))?")
 SURE = ("facescore", "confidence", "success")
 """Columns by which one of several faces is taken."""
 
+FACE_NUMBERS = ("face", "face_id", "face_idx", "face_index", "person_id")
+"""Columns that number the faces of a picture."""
+
+FRAMES = ("frame", "frame_idx", "frame_index")
+"""Columns that number the pictures, where none names them."""
+
 SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
 """What a column ``success`` may say of a row: 0 or false, where no face was found."""
 
-LARGEST = 2**28
-"""Bytes of a table of detections."""
+NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)?(?:[.,]\d*)?(?:e[-+]?\d+)?|nan|true|false", re.IGNORECASE)
+"""A number, or nothing. ``00012`` is none: so a picture may be called."""
+
+FACS_LETTERS = {"notactive": "0", "a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
+"""Intensities of FACS, of 5."""
+
+SCALES = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per cent")}
+"""Full strength -> what the largest values must exceed for it, and its name."""
+
+SLACK = 1.1
+"""Times the full strength, beyond which a value is none of a scale."""
+
+NEARLY = 0.9
+"""Share of the values of a column that must name stimuli, or it names no pictures."""
+
+LARGEST, PEEK = 2**28, 40
+"""Bytes of a table of detections; lines in which it must have begun."""
 
 
-def write_stimuli(out: Path, people: int, seed: int, size: int, tell: Callable[[str], None]) -> int:
+@dataclass(frozen=True)
+class Heading:
+    """How a table begins: so many lines ``above`` the names of its ``columns``, its ``separator``, and its
+    ``first`` rows.
+    """
+
+    above: int
+    separator: str
+    columns: list[str]
+    first: list[list[str]]
+
+
+def write_stimuli(out: Path, people: int, seed: int, size: int) -> int:
     """Render the stimuli into the folder ``out``, whole or not at all; returns how many there are.
 
     Raises DataError where ``out`` is there and not empty, or cannot be written, SettingError as
@@ -59,11 +107,8 @@ def write_stimuli(out: Path, people: int, seed: int, size: int, tell: Callable[[
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise DataError(f"{out}: it is there already and not empty; name a new folder")
-        tell(f"rendering {len(table):,} pictures of {people} people, {size} × {size} pixels")
-        ready = itertools.accumulate(itertools.repeat(len(table) // people))
-        pixels = render_stimuli(
-            table, size, seed, cache=cache_dir(), advance=lambda _: tell(f"{next(ready):,} rendered")
-        )
+        with steps("pictures", len(table)) as advance:
+            pixels = render_stimuli(table, size, seed, cache=cache_dir(), advance=advance)
         with whole_folder(out) as partial:
             (partial / PICTURES).mkdir()
             for name, picture in zip(table["file"], pixels, strict=True):
@@ -82,12 +127,13 @@ def read_truth(folder: Path) -> pd.DataFrame:
     file = folder / TRUTH_FILE
     if not file.is_file():
         raise DataError(
-            f"{folder}: no stimuli lie there (no {TRUTH_FILE}); `ferbook stimuli {folder}` makes them"
+            f"{folder}: no stimuli lie there (no {TRUTH_FILE}); `ferbook detector stimuli {folder}` makes "
+            "them"
         )
     columns = stimuli_table(6).columns
-    table = read_table(file)
+    table = read_table(file).reset_index(drop=True)
     if list(table.columns) != list(columns) or not len(table):
-        raise DataError(f"{file}: not a table of `ferbook stimuli`; make the folder anew")
+        raise DataError(f"{file}: not a table of `ferbook detector stimuli`; make the folder anew")
     numbers = ["person", "dose", *(name for name in columns if name.startswith("AU"))]
     try:
         return table.assign(**{name: table[name].astype(float) for name in numbers})
@@ -95,61 +141,110 @@ def read_truth(folder: Path) -> pd.DataFrame:
         raise DataError(f"{file}: {fault}; make the folder anew") from fault
 
 
-def read_table(file: Path) -> pd.DataFrame:
-    """A CSV as texts, without blanks around names and values. Raises DataError, naming the file, for what is
-    none.
+def _lines(file: Path) -> Iterator[str]:
+    """The lines of a text in UTF-8, one after the other. Raises DataError, naming the place, for what is
+    none, and for JSON.
     """
+    place = 0
     try:
         with open_regular(file) as stream:
-            raw = stream.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise DataError(f"{file}: larger than {LARGEST:,} bytes; leave out columns that are no units")
-        text = raw.decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        separator = max(",;\t", key=first.count)
-        # A separator at the end of each row makes no further column, and the first column no index.
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,
-            usecols=range(_column_count(file, text, separator)),
-        )
+            if os.fstat(stream.fileno()).st_size > LARGEST:
+                raise DataError(f"{file}: larger than {LARGEST:,} bytes; leave out columns that are no units")
+            for line in stream:
+                text = line.decode("utf-8" if place else "utf-8-sig")
+                if not place and text.lstrip()[:1] in ("{", "["):
+                    raise DataError(
+                        f"{file}: JSON; expected a CSV with a row per picture and a column per unit"
+                    )
+                yield text
+                place += len(line)
     except OSError as fault:
         raise DataError(f"{file}: cannot be read ({fault.strerror})") from fault
     except UnicodeDecodeError as fault:
-        raise DataError(f"{file}: not UTF-8 at byte {fault.start}; save it as CSV in UTF-8") from fault
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, csv.Error) as fault:
-        reason = "it is empty" if not text.strip() else f"not a CSV ({' '.join(str(fault).split())})"
-        raise DataError(f"{file}: {reason}; expected a row per picture and a column per unit") from fault
-    table.columns = table.columns.str.strip()
-    if not len(table):
-        raise DataError(f"{file}: no rows below the names of the columns")
-    return table.apply(lambda column: column.str.strip())
+        byte = place + fault.start
+        raise DataError(f"{file}: not UTF-8 at byte {byte}; save it as CSV in UTF-8") from fault
 
 
-def _column_count(file: Path, text: str, separator: str) -> int:
-    """How many columns a CSV has. Raises DataError where two have one name, a row has more cells, or a column
-    ``success`` says anything but ``SUCCESS``.
+def read_heading(file: Path) -> Heading:
+    """Where a CSV begins: lines that start with ``#``, and those of a name and a value (``Frame rate:``), are
+    passed over. Raises DataError for what is none, and where two columns have one name.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    heading = [name.strip() for name in next(rows, [])]
-    if twice := next((name for name in heading if name and heading.count(name) > 1), ""):
+    lines = list(itertools.islice(_lines(file), PEEK))
+    found = []
+    for separator in ",;\t":
+        try:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+        except csv.Error as fault:
+            raise _no_csv(file, fault) from fault
+        widths = [len(row) for row in rows if any(row)]
+        usual = int(np.median(widths[len(widths) // 2 :])) if widths else 0
+        for above, row in enumerate(rows):
+            if any(row) and not row[0].startswith("#") and not row[0].endswith(":") and 2 * len(row) >= usual:
+                found.append((usual < 2, above, -usual, -len(row), separator, row, rows[above + 1 :]))
+                break
+    if not found:
+        raise _no_csv(file, "it is empty" if not any(map(str.strip, lines)) else "no names of columns")
+    _, above, _, _, separator, columns, first = min(found)
+    while not columns[-1]:
+        columns.pop()
+    if twice := next((name for name, count in Counter(columns).items() if name and count > 1), ""):
         raise DataError(f"{file}: two columns are called {twice!r}; leave one of them")
-    success = [place for place, name in enumerate(heading) if name.lower() == "success"]
-    for row in rows:
-        for entry in (row[place].strip() for place in success if place < len(row)):
-            if not SUCCESS.fullmatch(entry):
+    return Heading(above, separator, columns, first)
+
+
+def _no_csv(file: Path, reason: object) -> DataError:
+    reason = f"not a CSV ({reason})" if isinstance(reason, Exception) else reason
+    return DataError(f"{file}: {reason}; expected a row per picture and a column per unit")
+
+
+def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Columns of a CSV, or all, as texts, without blanks around names and values; the index says in which
+    ``line`` a row ends. Raises DataError, naming the file, for what is none.
+    """
+    heading = read_heading(file)
+    width, names = len(heading.columns), list(columns or heading.columns)
+    places = [heading.columns.index(name) for name in names]
+    rows, lines, cells = [], [], width
+    reader = csv.reader(_lines(file), delimiter=heading.separator, strict=True)
+    try:
+        for row in itertools.islice(reader, heading.above + 1, None):
+            if not any(row):
+                continue
+            if len(row) > width and any(row[width:]):
                 raise DataError(
-                    f"{file}, line {rows.line_num}: success is {entry[:40]!r}; expected 1 or 0, true or false"
+                    f"{file}, line {reader.line_num}: {len(row)} cells, and {width} columns; expected one "
+                    "for each"
                 )
-        if any(row[len(heading) :]):
-            raise DataError(
-                f"{file}, line {rows.line_num}: {len(row)} cells, and {len(heading)} columns; expected one "
-                "for each"
-            )
-    return len(heading)
+            cells = len(row)
+            row += [""] * (width - cells)
+            rows.append([row[place].strip() for place in places])
+            lines.append(f"line {reader.line_num}")
+    except csv.Error as fault:
+        raise _no_csv(file, fault) from fault
+    if not rows:
+        raise DataError(f"{file}: no rows below the names of the columns")
+    if cells < width:
+        raise DataError(
+            f"{file}, {lines[-1]}: {cells} cells, and {width} columns: the last row is not whole; is the "
+            "file still being written?"
+        )
+    return pd.DataFrame(rows, index=lines, columns=names, dtype=object)
+
+
+def read_folder(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The tables of one picture each that lie in ``folder``, one below the other, with the name of each in a
+    column ``""``. Raises DataError where two have other columns.
+    """
+    tables, first = [], None
+    for file in sorted(folder.glob("*.csv")):
+        heading = read_heading(file).columns
+        first = first or (file, heading)
+        if heading != first[1]:
+            raise DataError(f"{file}: other columns than {first[0].name}; expected tables of one detector")
+        table = read_table(file, columns)
+        table.index = f"{file.name}, " + table.index
+        tables.append(table.assign(**{"": file.stem}))
+    return pd.concat(tables)
 
 
 def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
@@ -189,30 +284,41 @@ def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
 def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
     """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out.
 
-    Beside a column of 0 to 5 (``AU12_r``) those that only say whether there is something are not taken.
+    ``AU12_r`` is a side where there is a column of the left, else OpenFace's intensity. Beside an intensity
+    those that only say whether there is something are not taken.
     """
     outputs: dict[str, tuple[str, bool]] = {}
-    blinks = []
-    for column in columns:
-        if not (fits := COLUMN.fullmatch(column)):
-            continue
-        unit, ending = f"AU{int(fits[1])}", (fits[2] or "").lower()
+    forms = {column: fits for column in columns if (fits := COLUMN.fullmatch(column))}
+    sided = any((fits[3] or "").lower() in ("l", "left") for fits in forms.values())
+    blinks, strange = [], [c for c in columns if c not in forms and LIKE_UNIT.match(c)]
+    for column, fits in forms.items():
+        unit, side = f"AU{int(fits[2])}", (fits[3] or "").lower()
         if unit == "AU45":
             blinks.append(column)
             unit = "AU43"
         if unit not in AUS:
             notes.append(f"{column}: the faces show no {unit}; left out")
             continue
-        side = f" {ending}" if ending in ("left", "right") else ""
-        outputs[column] = unit + side, ending in ("r", "intensity")
-    strong = {output for output, of_five in outputs.values() if of_five}
+        side = {"l": " left", "r": " right"}.get(side[:1], "") if sided or len(side) > 1 else ""
+        outputs[column] = unit + side, _intensity(column) and not side
+    strong = {output for output, intensity in outputs.values() if intensity}
     meanings = {
-        column: f"{output}{' of 5' * of_five}"
-        for column, (output, of_five) in outputs.items()
-        if of_five or output not in strong
+        column: output for column, (output, intensity) in outputs.items() if intensity or output not in strong
     }
     notes += [f"{column}: a blink is read as AU43, closed eyes" for column in blinks if column in meanings]
+    if strange:
+        notes.append(
+            f"{_listed(strange)}: named as units are, and not understood; left out; say what they mean with "
+            "--columns"
+        )
     return meanings
+
+
+def _intensity(column: str) -> bool:
+    """Whether a column is called as those that go from 0 to 5."""
+    fits = COLUMN.fullmatch(column)
+    ends = {each.lower() for each in fits.group(1, 3, 4) if each} if fits else set()
+    return bool(ends & {"int", "r", "intensity"})
 
 
 def read_detections(
@@ -220,29 +326,57 @@ def read_detections(
 ) -> tuple[tuple[Output, ...], list[str]]:
     """The outputs of a detector on the pictures of ``truth``, and a line for each thing that is odd.
 
-    ``mapping``: of columns, as of ``read_mapping``; without one they are known by their names. Raises
-    DataError where nothing can be compared.
+    ``file``: a table, or a folder of tables that are named as the pictures. ``mapping``: of columns, as of
+    ``read_mapping``; without one they are known by their names. Raises DataError where nothing can be
+    compared.
     """
-    table, notes = read_table(file), []
-    columns = list(table.columns)
+    notes: list[str] = []
+    tables = sorted(file.glob("*.csv")) if file.is_dir() else [file]
+    if not tables:
+        raise DataError(f"{file}: no CSV lies there; expected one table, or one per picture, named as it")
+    heading = read_heading(tables[0])
+    columns = list(heading.columns)
+    packed = OPENFACE_3_COLUMN in columns and mapping in ("", "openface3")
+    if packed:
+        columns += [f"{OPENFACE_3_COLUMN}_{place}" for place in range(len(OPENFACE_3))]
+        mapping = "openface3"
     meanings = read_mapping(mapping, columns) if mapping else recognised(columns, notes)
-    file_columns = [column for column, means in meanings.items() if means == "file"]
+    sources = [column for column, means in meanings.items() if means == "file"]
     meanings = {column: MEANT.fullmatch(means) for column, means in meanings.items() if means != "file"}
     if not meanings:
         raise DataError(
             f"{file}: no column is known as an action unit (there are {', '.join(columns[:8])} …); "
-            "say what they mean with --columns"
+            f"say what they mean with --columns{'; '.join(['', *notes])}"
         )
-    rows = _one_row_each(_placed(file, table, truth, file_columns, notes), list(meanings), notes)
+    sources = sources or [
+        name
+        for place, name in enumerate(heading.columns)
+        if name not in meanings
+        and name.lower() not in (*SURE, *FACE_NUMBERS, *FRAMES)
+        and not all(NUMBER.fullmatch(row[place]) for row in heading.first if place < len(row))
+    ]
+    special = [name for name in heading.columns if name.lower() in (*SURE, *FACE_NUMBERS, *FRAMES)]
+    needed = [name for name in heading.columns if name in {*meanings, *sources, *special}]
+    needed += [OPENFACE_3_COLUMN] * (packed and OPENFACE_3_COLUMN not in needed)
+    table = read_folder(file, needed) if file.is_dir() else read_table(file, needed)
+    if packed:
+        table = _unpacked(file, table)
+    sources = [""] if file.is_dir() else sources
+    rows = _placed(file, table, truth, sources, notes)
+    rows = _one_row_each(file, rows, list(meanings), notes)
     places = rows.pop("place")
-    rows.loc[_failed(rows), list(meanings)] = ""
+    rows.loc[_failed(file, rows), list(meanings)] = ""
     values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
     if bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
     without = len(truth) - len(set(places[values.notna().any(axis=1)]))
     if without:
-        notes.append(f"{without:,} of {len(truth):,} pictures have no answer: no face was found there")
-    tops = _tops(values, meanings, notes)
+        absent = len(truth) - places.nunique()
+        rowless = f"; {absent:,} of them have no row" if absent else ""
+        notes.append(
+            f"{without:,} of {len(truth):,} pictures have no answer, as where no face was found{rowless}"
+        )
+    tops = _tops(file, values, rows, meanings, notes)
     outputs = []
     for column, fits in meanings.items():
         answers = np.full(len(truth), np.nan)
@@ -261,56 +395,131 @@ def read_detections(
     return tuple(outputs), notes
 
 
+def _unpacked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with a column for each number of OpenFace 3's lists."""
+    lists = [re.findall(r"[^\[\],\s]+", text) for text in table[OPENFACE_3_COLUMN]]
+    for line, each in zip(table.index, lists, strict=True):
+        if len(each) not in (0, len(OPENFACE_3)):
+            raise DataError(
+                f"{file}, {line}: {OPENFACE_3_COLUMN} has {len(each)} numbers; expected {len(OPENFACE_3)}"
+            )
+    wide = pd.DataFrame([each or [""] * len(OPENFACE_3) for each in lists], index=table.index)
+    return table.join(wide.add_prefix(f"{OPENFACE_3_COLUMN}_"))
+
+
 def _numbers(texts: pd.Series) -> pd.Series:
-    """Texts as numbers, with a point or a comma, or 1 and 0 for true and false; NaN where they are none."""
+    """Texts as numbers, with a point or a comma, or 1 and 0 for true and false, or letters of FACS for 0 to
+    5; NaN where they are none.
+    """
     texts = texts.str.lower().replace({"true": "1", "false": "0"})
-    return pd.to_numeric(texts.str.replace(",", "."), errors="coerce")
+    numbers = pd.to_numeric(texts.str.replace(",", "."), errors="coerce")
+    return numbers if numbers.notna().any() else texts.map(FACS_LETTERS).astype(float)
 
 
 def _placed(
-    file: Path, table: pd.DataFrame, truth: pd.DataFrame, file_columns: list[str], notes: list[str]
+    file: Path, table: pd.DataFrame, truth: pd.DataFrame, sources: list[str], notes: list[str]
 ) -> pd.DataFrame:
-    """The rows of known pictures, with the number of each in ``truth`` as ``place``."""
+    """The rows of known pictures, with the number of each in ``truth`` as ``place``: by the columns that name
+    the pictures, of ``sources``, else by a number of frames.
+    """
     numbers = {Path(name).stem: place for place, name in enumerate(truth["file"])}
-    sought = file_columns or table.columns
-    stems = {
-        name: table[name].str.replace("\\", "/").str.rpartition("/")[2].str.rpartition(".") for name in sought
-    }
-    matches = {name: parts[0].where(parts[1].eq("."), parts[2]).map(numbers) for name, parts in stems.items()}
-    column = max(matches, key=lambda name: matches[name].notna().sum())
-    places = matches[column]
-    if not places.notna().any() and not file_columns and "frame" in table:
-        frames = _numbers(table["frame"])
-        if frames.nunique() > 1:
-            order = truth["file"].argsort(kind="stable").to_numpy()
-            first = min(frames.min(), 1)
-            if first == 1 and frames.max() < len(truth):
-                raise DataError(
-                    f"{file}: no column names the pictures, and `frame` goes from {frames.min():g} to "
-                    f"{frames.max():g}: {len(truth):,} pictures may be counted from 0 or from 1; add a "
-                    f"column with names such as {truth['file'].min()}"
-                )
-            places = (frames - first).map(dict(enumerate(order)))
-            notes.append(
-                f"no column names the pictures; `frame`, counted from {first:g}, is taken as their order"
+    example = truth["file"].min()
+    matches = {}
+    for name in sources:
+        parts = table[name].str.replace("\\", "/").str.rpartition("/")[2].str.rpartition(".")
+        matches[name] = parts[0].where(parts[1].eq("."), parts[2]).map(numbers)
+    shares = {name: match.notna().sum() / max(table[name].ne("").sum(), 1) for name, match in matches.items()}
+    column = max(shares, key=shares.__getitem__, default="")
+    frames = next((name for name in table if name.lower() in FRAMES), None)
+    if not shares.get(column):
+        if frames is None:
+            raise DataError(f"{file}: no column names the pictures; expected names such as {example}")
+        places = _by_frames(file, table, frames, truth, notes)
+        return table.assign(place=places)
+    places, strange = matches[column], matches[column].isna() & table[column].ne("")
+    if strange.any():
+        line, value = table.index[strange][0], table[column][strange].iloc[0]
+        if shares[column] < NEARLY:
+            raise DataError(
+                f"{file}, {line}: {column} is {value!r}; {strange.sum():,} of {len(table):,} rows are of no "
+                f"picture of these stimuli; leave them out, or name the column of the pictures with --columns"
             )
-    if not places.notna().any():
-        raise DataError(f"{file}: no column names the pictures; expected names such as {truth['file'].min()}")
-    if strange := int(places.isna().sum()):
-        first = table[column][places.isna()].iloc[0]
-        notes.append(f"{strange:,} rows are of no picture of these stimuli, such as {first!r}; left out")
-    rows = table[places.notna()].copy()
-    rows["place"] = places[places.notna()].astype(int)
+        notes.append(
+            f"{strange.sum():,} rows are of no picture of these stimuli, such as {value!r}; left out"
+        )
+    for other in (name for name, share in shares.items() if share >= NEARLY and name != column):
+        differs = matches[other].notna() & places.notna() & matches[other].ne(places)
+        if differs.any():
+            raise DataError(
+                f"{file}, {table.index[differs][0]}: {column} and {other} name two pictures; leave the one "
+                "that is right"
+            )
+    if nameless := int(table[column].eq("").sum()):
+        notes.append(f"{nameless:,} rows name no picture; left out")
+    rows = table[places.notna()].assign(place=places[places.notna()].astype(int))
+    again = rows["place"].duplicated() & ~rows.duplicated(["place", column])
+    if again.any():
+        raise DataError(
+            f"{file}, {rows.index[again][0]}: {rows[column][again].iloc[0]} stands there under another path "
+            "too; leave the rows of one folder"
+        )
     return rows
 
 
-def _failed(rows: pd.DataFrame) -> pd.Series:
-    """bool: rows whose column ``success``, if there is one, is 0."""
+def _by_frames(
+    file: Path, table: pd.DataFrame, column: str, truth: pd.DataFrame, notes: list[str]
+) -> np.ndarray:
+    """The number of each row's picture, by numbers of frames that can only mean the order of the names."""
+    frames, total, fault = _numbers(table[column]), len(truth), ""
+    faces = [name for name in table if name.lower() in FACE_NUMBERS]
+    first, last = frames.min(), frames.max()
+    origin = min(first, 1)
+    strange, again = ~(frames % 1).eq(0), table.duplicated([column, *faces])
+    beyond = frames > (total - 1 if first == 0 else total)
+    gaps = np.diff(np.unique(frames))
+    if strange.any():
+        fault = f"{table.index[strange][0]}: it is {table[column][strange].iloc[0]!r}"
+    elif first < 0 or beyond.any():
+        off = (frames < 0) | beyond
+        fault = f"{table.index[off][0]}: it is {frames[off].iloc[0]:g}, and there are {total:,} pictures"
+    elif again.any() and frames.nunique() > 1:
+        fault = f"{table.index[again][0]}: {frames[again].iloc[0]:g} stands there again"
+    elif last != (total - 1 if first == 0 else total):
+        fault = f"it goes from {first:g} to {last:g}: {total:,} pictures may be counted from 0 or from 1"
+    elif gaps.min() > 1:
+        fault = f"{table.index[1]}: it goes by {gaps.min():g}"
+    if fault:
+        raise DataError(
+            f"{file}: no column names the pictures, and `{column}` is not their order: {fault}; add a "
+            f"column with names such as {truth['file'].min()}"
+        )
+    notes.append(
+        f"no column names the pictures; `{column}`, counted from {origin:g}, is taken as their order"
+    )
+    if missing := total - frames.nunique():
+        notes.append(f"{missing:,} numbers of `{column}` are not there, as where no face was found")
+    if several := len(frames) - frames.nunique():
+        notes.append(f"{several:,} numbers of `{column}` stand there again, for other faces")
+    return truth["file"].argsort(kind="stable").to_numpy()[(frames - origin).astype(int)]
+
+
+def _failed(file: Path, rows: pd.DataFrame) -> pd.Series:
+    """bool: rows whose column ``success``, if there is one, is 0. Raises DataError for what it may not
+    say.
+    """
     success = next((name for name in rows if name.lower() == "success"), "")
-    return _numbers(rows[success]).eq(0) if success else pd.Series(False, rows.index)
+    if not success:
+        return pd.Series(False, rows.index)
+    wrong = ~rows[success].str.fullmatch(SUCCESS)
+    if wrong.any():
+        raise DataError(
+            f"{file}, {rows.index[wrong][0]}: success is {rows[success][wrong].iloc[0][:40]!r}; expected 1 "
+            "or 0, true or false"
+        )
+    return _numbers(rows[success]).eq(0)
 
 
-def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
+def _one_row_each(file: Path, rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
     """One row per picture: the same row twice counts once, and of several faces the surest is taken, of those
     that succeeded if any did.
     """
@@ -320,10 +529,14 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
     if several := int(once["place"].duplicated(keep=False).sum()):
         sure = next((name for candidate in SURE for name in once if name.lower() == candidate), "")
         how = f"the one with the highest {sure}" if sure else "the first"
-        pictures = once["place"][once["place"].duplicated()].nunique()
-        notes.append(f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken")
+        again = once["place"].duplicated()
+        pictures = once["place"][again].nunique()
+        notes.append(
+            f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken (the first again: "
+            f"{once.index[again][0]})"
+        )
         surety = _numbers(once[sure]) if sure else pd.Series(0.0, once.index)
-        order = pd.DataFrame({"failed": _failed(once), "surety": surety})
+        order = pd.DataFrame({"failed": _failed(file, once), "surety": surety})
         order = order.sort_values(["failed", "surety"], ascending=[True, False], kind="stable")
         once = once.loc[order.index]
         once = once.drop_duplicates("place")
@@ -331,27 +544,94 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
 
 
 def _tops(
-    values: pd.DataFrame, meanings: Mapping[str, re.Match], notes: list[str]
+    file: Path, values: pd.DataFrame, texts: pd.DataFrame, meanings: dict[str, re.Match], notes: list[str]
 ) -> dict[str, tuple[float, bool]]:
-    """What each column says of a unit in full: what the mapping says, else 1, 5 or 100, and where none of
-    these fits all columns its own largest value; and whether it is known.
+    """What each column says of a unit in full, and whether that is known: what the mapping says, else 1, 5 or
+    100, as its values show, beside columns of the same form; else its own largest value.
+
+    Raises DataError where a few values lie far beyond all others, or beyond what the mapping says.
     """
-    unsaid = [column for column, fits in meanings.items() if not fits[3]]
-    largest = values[unsaid].abs().max()
-    most, signed = float(largest.max()) if unsaid else 0.0, bool((values[unsaid] < -0.1).to_numpy().any())
-    scales = () if signed else ((1.0, 0.0), (5.0, 2.0), (100.0, 20.0))
-    top = next((top for top, above in scales if above <= most <= 1.1 * top), None)
-    if top != 1:
-        scale = {5.0: "0 to 5", 100.0: "per cent"}.get(top, "shares of each column's largest")
-        notes.append(f"values go up to {most:.3g}{' and below 0' * signed}; they are read as {scale}")
-    return {
-        column: (float(fits[3] or top or largest[column] or 1), bool(fits[3] or top))
-        for column, fits in meanings.items()
-    }
+    most = {column: _largest(values[column]) for column in values}
+    few = max(3, len(values) // 500)
+    signed = {c: (values[c] < (-0.1 if most[c] <= SLACK else -0.5)).sum() > few for c in values}
+    tops = {column: float(fits[3]) for column, fits in meanings.items() if fits[3]}
+    unsaid, forms = [column for column in meanings if column not in tops], {}
+    for column in unsaid:
+        letters = texts[column].str.lower().isin(FACS_LETTERS).any()
+        intensity = _intensity(column) and not meanings[column][2]
+        form = "letters" if letters else "intensity" if intensity else "shares"
+        forms.setdefault(form, []).append(column)
+    for form, columns in forms.items():
+        own = {column: 0.0 if signed[column] else _scale(most[column]) for column in columns}
+        counts = Counter(own.values())
+        shared = max((top for top, count in counts.items() if count >= max(2, len(own) / 4)), default=1.0)
+        highest = max(most[column] for column in columns)
+        if form == "letters" or (form == "intensity" and SLACK < highest <= SLACK * 5):
+            shared = 5.0
+        elif form == "intensity" and highest <= SLACK:
+            if right := next((column for column in columns if column.endswith("R")), ""):
+                raise DataError(
+                    f"{file}: {right} goes to {highest:.3g}: the right side, or OpenFace's intensity in "
+                    "other letters? Say `AU12 right` or `AU12` with --columns"
+                )
+            notes.append(f"{_listed(columns)}: no value above 1; read as 0 to 1, not as 0 to 5")
+        for column in columns:
+            inherits = most[column] <= SLACK * shared and not signed[column]
+            tops[column] = max(own[column], shared) if inherits else own[column]
+    for column, top in tops.items():
+        wild = values[column].abs() > (SLACK * top or 10 * most[column] or np.inf)
+        if not signed[column]:
+            wild |= values[column] < -0.5 * (top or most[column])
+        if wild.any():
+            raise DataError(
+                f"{file}, {values.index[wild][0]}: {column} is {values[column][wild].iloc[0]:g} "
+                f"({wild.sum():,} such values), and {f'of {top:g}' if top else 'nearly all are'} at most "
+                f"{top or most[column]:.3g}; leave what is no answer empty, or say with --columns of how much"
+            )
+    readings: dict[str, list[str]] = {}
+    for form, columns in forms.items():
+        for column in columns:
+            reading = SCALES[tops[column]][1] if tops[column] else "shares of each column's largest"
+            if signed[column]:
+                reading += ", since they go below 0, as log odds (evidence) do"
+            elif form == "letters":
+                reading = "the letters of FACS, of 5: 0, and A to E"
+            elif form == "intensity" and tops[column] == 5:
+                continue
+            readings.setdefault(reading, []).append(column)
+    for reading, columns in readings.items():
+        if reading != SCALES[1.0][1] or len(readings) > 1:
+            low, high = values[columns].min().min(), values[columns].max().max()
+            who = "values" if len(readings) == 1 else f"{_listed(columns)}: values"
+            notes.append(f"{who} go from {low:.3g} to {high:.3g}; they are read as {reading}")
+    largest = values.abs().max()
+    return {column: (top or largest[column] or 1.0, bool(top)) for column, top in tops.items()}
+
+
+def _listed(columns: list[str]) -> str:
+    """Some names of columns, and how many more there are."""
+    return ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
+
+
+def _scale(most: float) -> float:
+    """The full strength of a scale, by the largest of its values; 0 where none fits."""
+    return next((top for top, (above, _) in SCALES.items() if above <= most <= SLACK * top), 0.0)
+
+
+def _largest(values: pd.Series) -> float:
+    """The largest distance from 0, but for a few values, and for one that is written for no answer (999)."""
+    sizes = np.sort(values.abs().dropna().to_numpy())[::-1]
+    most = sizes[min(max(3, len(values) // 500), len(sizes) - 1)] if len(sizes) else 0.0
+    others = sizes[sizes < sizes[0]] if len(sizes) else sizes
+    if len(others) and sizes[0] > SLACK and 0 < others[0] < sizes[0] / 10:
+        most = min(most, others[0])
+    return float(most)
 
 
 def audited(folder: Path, detections: Path, columns: str = "") -> tuple[Audit, list[str]]:
-    """The audit of a table of ``detections`` on the stimuli in ``folder``, and what is odd about it."""
+    """The audit of a table of ``detections``, or of a folder of them, on the stimuli in ``folder``, and what
+    is odd about it.
+    """
     truth = read_truth(folder)
     outputs, notes = read_detections(detections, truth, columns)
     return Audit(truth, outputs), notes

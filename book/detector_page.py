@@ -1,4 +1,4 @@
-"""The page of ``ferbook audit``: one HTML file that needs no other, and no script."""
+"""The page of ``ferbook detector audit``: one HTML file that needs no other, and no script."""
 
 import base64
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from synthetic_faces.stimuli import CHANGES, DOSES, TOGETHER
 AUDIT_TEMPLATE = Path(__file__).with_name("detector_audit.html")
 
 TRIED = Path(__file__).with_name("detectors.csv")
-"""What ``ferbook audit --json`` found of some detectors, committed."""
+"""What ``ferbook detector audit --json`` found of some detectors, committed."""
 
 FAULTS = {
     "bias": "{about} raises most outputs, also those that have nothing to do with it{smile}",

@@ -29,7 +29,9 @@ GONE = {
     "evaluate labels": "chapter au_verification decides what a filter's name is worth",
     "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
     "archive": _PACK,
+    "audit": "`ferbook detector audit` says what a detector of action units answers to",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
+    "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
 }
 """Commands that there are no longer, those of a group by both words -> where their work is done now."""

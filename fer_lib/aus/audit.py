@@ -16,7 +16,8 @@ All is measured within a person, against the mean of that person's pictures at r
 
 The verdict on an output, the first that holds:
 
-1. *says one value*: it is the same on all pictures.
+1. *says one value*: it is the same on all pictures. *Silent*: its scale is known, and no effect reaches
+   ``SILENT_BELOW`` of it. A silent output joins no fault of the detector as a whole.
 2. *answers to another*: a unit that is not alike raises it, and certainly more than its own does.
 3. *reversed*: its own unit certainly lowers it, by at least ``LARGE`` of its reach.
 4. *deaf*: its own unit does not certainly raise it, and by less than ``FAINT_EFFECT`` standard deviations of
@@ -37,7 +38,7 @@ Faults of the detector as a whole:
 * *loses*: in a condition the outputs that answer to their unit lose at least ``LARGE`` of their effects, on
   average, with the whole interval over people below 0. *Rises at rest*, *falls at rest*: a condition
   certainly moves an output of a face at rest, by at least ``LARGE`` of its reach.
-* *hears nothing*: every output is deaf, uncertain or says one value.
+* *hears nothing*: every output is silent, deaf, uncertain or says one value.
 """
 
 from collections.abc import Sequence
@@ -53,8 +54,8 @@ from ferbook.estimate import Estimate
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import CHANGED_UNITS, CHANGES, DOSES
 
-LARGE, FAINT_EFFECT, EARLY, MANY = 0.25, 0.5, 0.75, 0.1
-"""What the rules above call large, faint, early and many."""
+LARGE, FAINT_EFFECT, EARLY, MANY, SILENT_BELOW = 0.25, 0.5, 0.75, 0.1, 0.01
+"""What the rules above call large, faint, early, many and silent."""
 
 MIDDLE, HIGH = DOSES[1:3], DOSES[3:]
 
@@ -264,6 +265,11 @@ class Audit:
         return np.abs(np.nan_to_num(self.effects)).max(axis=0)
 
     @cached_property
+    def silent(self) -> np.ndarray:
+        """bool (K,): outputs of a known scale that nothing moves."""
+        return np.array([each.scaled for each in self.outputs]) & (self.reach < SILENT_BELOW)
+
+    @cached_property
     def verdicts(self) -> tuple[Finding, ...]:
         """One of each output."""
         return tuple(self._verdict(k) for k in range(len(self.outputs)))
@@ -272,6 +278,8 @@ class Audit:
         output, own = self.outputs[k], AUS.index(self.outputs[k].unit)
         if output.levels < 2:
             return Finding(output.name, "says one value")
+        if self.silent[k]:
+            return Finding(output.name, "silent")
         effect, certain = self.effects[own, k], self.contrasts.certain("effect", output.unit)[k]
         if rival := self._rival(k):
             return Finding(output.name, "answers to another", rival)
@@ -323,14 +331,18 @@ class Audit:
             findings.append(Finding("", "no face", f"{self.faceless:.0%}"))
         if self.repeated > MANY and any(each.levels > 2 for each in self.outputs):
             findings.append(Finding("", "same answer", f"{self.repeated:.0%}"))
-        if {each.word for each in self.verdicts} <= {"deaf", "uncertain", "says one value"}:
+        if {each.word for each in self.verdicts} <= {"deaf", "uncertain", "says one value", "silent"}:
             findings.append(Finding("", "hears nothing"))
         return tuple(findings)
 
     def _biases(self) -> list[Finding]:
         findings = []
         for a, au in enumerate(AUS):
-            others = [k for k, o in enumerate(self.outputs) if au not in (o.unit, *GO_ALONG.get(o.unit, ()))]
+            others = [
+                k
+                for k, o in enumerate(self.outputs)
+                if au not in (o.unit, *GO_ALONG.get(o.unit, ())) and not self.silent[k]
+            ]
             certain = self.contrasts.certain("effect", au) > 0
             rises = [k for k in others if certain[k] and self.effects[a, k] >= LARGE * self.reach[k]]
             if len(rises) >= max(3, len(others) / 2):
@@ -350,7 +362,7 @@ class Audit:
                 findings.append(Finding("", "loses", condition))
             shift, certain = (each("rest", condition) for each in (self.contrasts.of, self.contrasts.certain))
             for sign, word in ((1, "rises at rest"), (-1, "falls at rest")):
-                large = (certain == sign) & (np.abs(shift) >= LARGE * self.reach)
+                large = (certain == sign) & (np.abs(shift) >= LARGE * self.reach) & ~self.silent
                 if large.any():
                     names = [o.name for o, there in zip(self.outputs, large, strict=True) if there]
                     findings.append(Finding(", ".join(names), word, condition))

@@ -1,4 +1,4 @@
-"""``ferbook stimuli`` and ``ferbook audit``: the folder, tables of known tools and odd ones, and the page."""
+"""``ferbook detector``: the folder, tables of known tools and odd ones, and the page."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def stimuli(tmp_path_factory):
             "render_stimuli",
             lambda table, size, *_, **__: np.zeros((len(table), size, size), np.uint8),
         )
-        write_stimuli(folder, 6, 0, 8, lambda text: None)
+        write_stimuli(folder, 6, 0, 8)
     return folder
 
 
@@ -68,7 +68,7 @@ def test_a_folder_is_whole_or_not_there(tmp_path, monkeypatch):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine").write_text("x")
     with pytest.raises(DataError, match="not empty"):
-        write_stimuli(tmp_path / "full", 6, 0, 8, lambda text: None)
+        write_stimuli(tmp_path / "full", 6, 0, 8)
     assert (tmp_path / "full/mine").read_text() == "x"
 
     def few(table, size, *_, **__):
@@ -76,7 +76,7 @@ def test_a_folder_is_whole_or_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(detector_audit, "render_stimuli", few)
     with pytest.raises(ValueError, match="zip"):
-        write_stimuli(tmp_path / "new", 6, 0, 8, lambda text: None)
+        write_stimuli(tmp_path / "new", 6, 0, 8)
     assert [each.name for each in tmp_path.iterdir()] == ["full"]
 
 
@@ -100,7 +100,7 @@ def test_openface_2(tmp_path, table, truth):
     assert any("`frame`" in note for note in notes) and any("4 of " in note for note in notes)
 
 
-@pytest.mark.parametrize(("first", "kept", "counted"), [(1, slice(4, None), 1), (0, slice(0, -3), 0)])
+@pytest.mark.parametrize(("first", "kept", "counted"), [(1, slice(4, None), 1), (0, slice(0, None), 0)])
 def test_frames_are_counted_from_0_or_from_1(tmp_path, table, truth, first, kept, counted):
     own = table.drop(columns="input").assign(frame=np.arange(len(truth)) + first)
     outputs, notes = read(tmp_path, own.iloc[kept], truth)
@@ -167,7 +167,7 @@ def test_values_that_are_no_numbers_are_counted_where_a_face_was_found(tmp_path,
     outputs, notes = read(tmp_path, odd, truth)
     assert notes == [
         "1 values are no finite numbers; each counts as no answer",
-        f"1 of {len(truth):,} pictures have no answer: no face was found there",
+        f"1 of {len(truth):,} pictures have no answer, as where no face was found",
     ]
     assert all(np.isnan(each.found[5]) for each in outputs)
 
@@ -237,7 +237,7 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path, table, truth, ch
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"), [(b"", "it is empty"), (b"AU01\n\xff\xfe", "not UTF-8"), (b'a,b\n"x', "not a CSV")]
+    ("raw", "told"), [(b"", "it is empty"), (b"AU01\n\xff\xfe", "not UTF-8"), (b'file,AU12\n"x', "not a CSV")]
 )
 def test_files_that_are_no_tables(tmp_path, truth, raw, told):
     file = tmp_path / "d.csv"
@@ -322,6 +322,231 @@ def test_a_mapping_that_fits_nothing(tmp_path, table, truth, mapping, told):
         read(tmp_path, table, truth, str(tmp_path / "m.yaml"))
 
 
+def openface(own, truth, first=1):
+    """``own`` as OpenFace writes it: 0 to 5, and numbers of frames in place of names."""
+    wide = own.drop(columns="input").mul(5).add_suffix("_r")
+    return wide.assign(frame=np.arange(len(truth)) + first, confidence=0.98, success=1)
+
+
+def doubled(own, truth, first=1):
+    """A frame twice in the middle, and all behind it with the next number."""
+    found = openface(own, truth)
+    found = found.iloc[np.sort([*range(len(found)), len(found) // 2])]
+    return found.assign(frame=np.arange(len(found)) + first)
+
+
+def with_cell(own, column, value, row=55):
+    found = own.astype(object)
+    found.loc[row, column] = value
+    return found
+
+
+def with_sides(own, left, right):
+    """Each unit twice: whole on the right, half on the left."""
+    units = own.drop(columns="input")
+    return units.add_suffix(right).join(units.div(2).add_suffix(left)).join(own["input"])
+
+
+def below_lines(own, lines, separator="\t"):
+    return "\n".join(lines) + "\n" + own.to_csv(index=False, sep=separator)
+
+
+def listed(own, count=8):
+    """OpenFace 3: AU12 is the sixth of the eight of a list in one cell."""
+    cells = [f"[[{', '.join(['0.1'] * 5 + [str(each)] + ['0.1'] * (count - 6))}]]" for each in own["AU12"]]
+    return pd.DataFrame({"image_path": own["input"], "action_units": cells, "frame_index": 0})
+
+
+def lettered(own):
+    letters = np.array(["NotActive", *"ABCDE"])
+    units = own.drop(columns="input")
+    names = {au: f"Action Unit {au[2:]} - Some Name" for au in units}
+    return units.apply(lambda each: letters[np.round(each * 5).astype(int)]).rename(columns=names)
+
+
+WRONG = "AU12 is not compared"
+CASES = {
+    "a frame twice": (doubled, r"line 1628: it is 1627, and there are 1,626 pictures; add a column", None),
+    "a frame twice, from 0": (lambda own, truth: doubled(own, truth, 0), "line 1628: it is 1626, and", None),
+    "fewer frames": (
+        lambda own, truth: openface(own, truth, 0)[:-3],
+        "goes from 0 to 1622: 1,626 pictures may be counted from 0 or from 1; add a column with names such",
+        None,
+    ),
+    "each number twice": (
+        lambda own, truth: openface(own, truth).assign(frame=np.arange(len(truth)) // 2 * 2 + 1),
+        "line 3: 1 stands there again; add a column",
+        None,
+    ),
+    "a number that is none": (
+        lambda own, truth: with_cell(openface(own, truth), "frame", "7.5"),
+        r"`frame` is not their order: line 57: it is '7\.5'",
+        None,
+    ),
+    "gaps of LibreFace": (
+        lambda own, truth: openface(own, truth, 0).drop(index=range(5, 9)).rename(columns={"frame": "Frame"}),
+        "4 numbers of `Frame` are not there, as where no face was found",
+        1,
+    ),
+    "two faces of a frame": (
+        lambda own, truth: pd.concat(
+            [
+                openface(own, truth, 0).assign(face_id=0),
+                openface(own, truth, 0)[:2].assign(face_id=1, confidence=0.1),
+            ]
+        ).assign(frame=[*range(len(truth)), 0, 1]),
+        "2 numbers of `frame` stand there again, for other faces",
+        1,
+    ),
+    "capital R is a side": (lambda own, truth: with_sides(own, "_L", "_R"), "", 1),
+    "sides without a line": (lambda own, truth: with_sides(own, "L", "R"), "", 1),
+    "capital R alone": (
+        lambda own, truth: own.rename(
+            columns=lambda name: name.replace("AU", "AU") + "_R" * (name != "input")
+        ),
+        r"AU01_R goes to .*: the right side, or OpenFace's intensity .* with --columns",
+        None,
+    ),
+    "shares called r": (
+        lambda own, truth: openface(own, truth).filter(like="_r").div(5).assign(file=truth["file"]),
+        "no value above 1; read as 0 to 1, not as 0 to 5",
+        1,
+    ),
+    "columns like units": (
+        lambda own, truth: own.assign(AU12_occ=1, AU15_prob=0.5),
+        "AU12_occ, AU15_prob: named as units are, and not understood; left out; say what they mean",
+        1,
+    ),
+    "a 999": (
+        lambda own, truth: with_cell(own, "AU12", 999),
+        r"line 57: AU12 is 999 \(1 such values\), and of 1 at most 1; leave what is no answer empty",
+        None,
+    ),
+    "a -1": (lambda own, truth: with_cell(own, "AU12", -1), r"line 57: AU12 is -1 \(1 such", None),
+    "999 for every second face": (
+        lambda own, truth: own.assign(AU12=own["AU12"].where(own.index % 2 == 0, 999)),
+        "line 3: AU12 is 999 .813 such values",
+        None,
+    ),
+    "one column in per cent": (
+        lambda own, truth: own.assign(AU12=100 * own["AU12"]),
+        "AU12: values go from .* to .*; they are read as per cent",
+        1,
+    ),
+    "log odds": (
+        lambda own, truth: (
+            own.drop(columns="input").sub(0.5).mul(8).add_suffix(" Evidence").assign(file=truth["file"])
+        ),
+        "shares of each column's largest, since they go below 0, as log odds",
+        WRONG,
+    ),
+    "FaceReader's lines and letters": (
+        lambda own, truth: below_lines(
+            lettered(own).assign(Picture=truth["file"]),
+            ["Video analysis detailed log", "Face Model:\tGeneral", "Frame rate:\t25", ""],
+        ),
+        "read as the letters of FACS, of 5: 0, and A to E",
+        0.1,
+    ),
+    "iMotions' lines": (
+        lambda own, truth: below_lines(own, ["#INFO", "#Study name,x", "#DATA,"], ","),
+        "",
+        1,
+    ),
+    "a list in one cell": (lambda own, truth: listed(own), "", 1),
+    "a list of seven": (
+        lambda own, truth: listed(own, 7),
+        "line 2: action_units has 7 numbers; expected 8",
+        None,
+    ),
+    "JSON": (
+        lambda own, truth: own.to_json(),
+        "JSON; expected a CSV with a row per picture and a column",
+        None,
+    ),
+    "two columns of names": (
+        lambda own, truth: own.assign(path=[*truth["file"][:9], *truth["file"][10:], truth["file"][9]]),
+        "line 11: input and path name two pictures; leave the one that is right",
+        None,
+    ),
+    "other pictures": (
+        lambda own, truth: with_cell(
+            own.assign(input=own["input"].where(own.index < 500, "x.png")), "AU12", 0
+        ),
+        "line 502: input is 'x.png'; 1,126 of 1,626 rows are of no picture of these stimuli; leave them out",
+        None,
+    ),
+    "a picture twice": (
+        lambda own, truth: pd.concat([own, own[3:4].assign(AU12=0.5)]),
+        r"1 pictures have several faces \(2 rows\); the first is taken \(the first again: line 1628\)",
+        1,
+    ),
+    "a picture from two folders": (
+        lambda own, truth: pd.concat([own, own[3:4].assign(input="old/" + truth["file"][3])]),
+        "line 1628: old/.* stands there under another path too; leave the rows of one folder",
+        None,
+    ),
+    "a unit twice": (
+        lambda own, truth: own.assign(au_12=own["AU12"] / 2),
+        "two columns mean AU12; give one of them",
+        None,
+    ),
+    "still being written": (
+        lambda own, truth: own.to_csv(index=False)[:-60],
+        r"line 1627: \d cells, and 7 columns: the last row is not whole; is the file still being written",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_tables_as_tools_and_people_write_them(tmp_path, table, truth, case):
+    build, told, tolerance = CASES[case]
+    found, file = build(table, truth), tmp_path / "d.csv"
+    file.write_text(found if isinstance(found, str) else found.to_csv(index=False))
+    if tolerance is None:
+        with pytest.raises(DataError, match=told) as refused:
+            read_detections(file, truth)
+        assert "\n" not in str(refused.value) and str(file) in str(refused.value)
+        return
+    outputs, notes = read_detections(file, truth)
+    assert re.search(told, "\n".join(notes)) and (told or not notes)
+    if tolerance is not WRONG:
+        smile = next(each.found for each in outputs if each.name in ("AU12", "AU12 right"))
+        there = np.isfinite(smile)
+        np.testing.assert_allclose(smile[there], table["AU12"][there], atol=0.1 if tolerance < 1 else 1e-9)
+        assert there.sum() >= len(truth) - 4
+
+
+def test_a_folder_of_one_table_per_picture(tmp_path, table, truth):
+    folder = tmp_path / "openface"
+    folder.mkdir()
+    wide = openface(table, truth).drop(columns="frame").assign(face=0)
+    for place in range(len(truth) - 2):
+        name = truth["file"][place].replace(".png", ".csv")
+        wide[place : place + 1].to_csv(folder / name, index=False)
+    outputs, notes = read_detections(folder, truth)
+    smile = next(each.found for each in outputs if each.name == "AU12")
+    np.testing.assert_allclose(smile[:-2], table["AU12"][:-2])
+    assert np.isnan(smile[-2:]).all() and len(notes) == 1 and "2 of them have no row" in notes[0]
+    (folder / "99999.csv").write_text("AU12_r\n0.5\n")
+    with pytest.raises(
+        DataError, match=r"99999\.csv: other columns than .*; expected tables of one detector"
+    ):
+        read_detections(folder, truth)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="no CSV lies there; expected one table, or one per picture"):
+        read_detections(tmp_path / "none", truth)
+
+
+def test_numbers_of_frames_are_no_names_of_pictures_however_many(tmp_path):
+    truth = stimuli_table(37)
+    own = answers(truth).mul(5).rename(columns={au: f"AU{int(au[2:]):02d}_r" for au in UNITS})
+    outputs, notes = read(tmp_path, own.assign(frame=np.arange(len(truth)) + 1), truth)
+    assert len(truth) == 10_027 and "`frame`, counted from 1" in notes[0]
+    np.testing.assert_allclose(outputs[3].found[truth["file"].argsort()], own["AU12_r"] / 5)
+
+
 def test_half_of_the_pictures_without_a_face(tmp_path, table, stimuli):
     table.iloc[::2].to_csv(tmp_path / "d.csv", index=False)
     audit, _ = audited(stimuli, tmp_path / "d.csv")
@@ -354,13 +579,13 @@ def test_the_commands(tmp_path, table, stimuli, monkeypatch, capsys):
             main()
         return ended.value.code, *capsys.readouterr()
 
-    code, out, err = called("audit", tmp_path / "d.csv", "--stimuli", stimuli)
+    code, out, err = called("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli)
     assert code in (0, None) and "AU12: answers to its unit" in out and (tmp_path / "d-audit.html").is_file()
-    code, out, _ = called("audit", tmp_path / "d.csv", "--stimuli", stimuli, "--json")
+    code, out, _ = called("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli, "--json")
     assert json.loads(out)["outputs"]["AU12"]["verdict"] == "answers to its unit"
-    code, _, err = called("audit", tmp_path / "no.csv", "--stimuli", stimuli)
+    code, _, err = called("detector", "audit", tmp_path / "no.csv", "--stimuli", stimuli)
     assert code == 2 and err.strip().count("\n") == 0 and "no.csv" in err
-    code, _, err = called("stimuli", stimuli)
+    code, _, err = called("detector", "stimuli", stimuli)
     assert code == 2 and "not empty" in err and (stimuli / TRUTH_FILE).is_file()
 
 

@@ -77,6 +77,23 @@ def test_few_false_alarms_over_a_hundred_faultless_detectors():
     assert sum(bool(alarms(audited(detector(seed)))) for seed in range(100)) <= 5
 
 
+def test_an_output_of_a_known_scale_that_nothing_moves_is_silent_and_joins_no_fault():
+    outputs = detector()
+    random = np.random.default_rng(3)
+    bent = (
+        1e-4 * shown("AU12") + 1e-3 * (TRUTH["condition"] == "dark skin") + 1e-6 * random.random(len(TRUTH))
+    )
+    for k in range(3, 10):
+        outputs[k] = replace(outputs[k], found=np.asarray(bent))
+    audit = audited(outputs)
+    assert [words(audit)[each.name] for each in outputs[3:10]] == ["silent"] * 7 and audit.faults == ()
+    unscaled = audited([replace(each, scaled=False) for each in outputs])
+    assert words(unscaled)[outputs[3].name] == "answers to another"
+    assert {each.word for each in unscaled.faults} == {"rises at rest"}
+    alone = audited(outputs[3:10])
+    assert {each.word for each in alone.faults} == {"hears nothing"}
+
+
 def test_effects_are_those_that_were_planted():
     outputs = [Output("AU12", "", 0.1 + 0.5 * shown("AU12"))]
     audit = audited(outputs)
