@@ -37,13 +37,6 @@ from ferbook.notebook import (
 )
 from ferbook.offline import external_requests
 from ferbook.owner import held
-from ferbook.predictions import (
-    PREDICTIONS_PLACE,
-    prediction_data,
-    predictions_page,
-    read_guesses,
-    with_predictions,
-)
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.questions import LOG_PLACE, log_text, read_log
 from ferbook.records import read_json
@@ -291,13 +284,10 @@ def stage(run: Run, folder: Path) -> None:
             cell.source = filled(cell.source, page_of(chapter))
             cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)
     fills = {line: named_place(f"the line {line!r}", place)(results) for line, place in suite().fills.items()}
-    predictions = [data for guess in read_guesses() if (data := prediction_data(guess, results))]
-    fills[PREDICTIONS_PLACE] = predictions_page(predictions)
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
-            text = with_predictions(cell.source, f"{name}.{cell.id}", predictions)
-            cell.source = figures.placed(_with(fills, text), page)
+            cell.source = figures.placed(_with(fills, cell.source), page)
         nbformat.write(notebook, folder / f"{page}.ipynb")
     for page in pages_of_toc():
         file = folder / f"{page}.md"

@@ -30,6 +30,7 @@ GONE = {
     "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
     "archive": _PACK,
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
+    "open": "the last line of `ferbook build` says which file to open",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
     "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
@@ -443,17 +444,13 @@ def build(
     mine: Annotated[
         bool, typer.Option("--mine", help="The run is my own, copied from another machine of mine.")
     ] = False,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Print it into _build/book.pdf, too.")] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from ferbook.beside import standing_beside
     from ferbook.book import chapters
     from ferbook.build import adopt, build_book
-    from ferbook.pdf import chromium, print_book
     from ferbook.state import run_states
 
-    if pdf:
-        chromium()  # said before a book is built
     target = chosen_run(run_name)
     if mine:
         adopt(target)
@@ -482,22 +479,6 @@ def build(
         console.print(f"note: no reference stands beside {alone}: {why}")
     state = "built from" if is_new else "is up to date with"
     console.print(f"book {state} run {target.name!r}: open {index}")
-    if pdf:
-        console.print(f"printed: {print_book(index.parent)}")
-
-
-@command
-def open() -> None:
-    """Open the built book in the browser; where there is none, print its address."""
-    import webbrowser
-
-    from ferbook.errors import BookError
-
-    index = paths.build_folder() / "html" / "index.html"
-    if not index.is_file():
-        raise BookError("no book is built here; `ferbook build` builds it from a run")
-    if not webbrowser.open(index.as_uri()):
-        console.print(index.as_uri())
 
 
 @command

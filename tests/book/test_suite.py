@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import nullcontext
+from itertools import takewhile
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from ferbook import paths
 from ferbook.book import chapters, named_place
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
-from ferbook.notebook import code_sources, read_notebook
+from ferbook.notebook import code_sources, read_notebook, tags
 from ferbook.request import Request
 from ferbook.store import open_run
 
@@ -190,6 +191,22 @@ def test_verdicts_stand_in_the_atlas_where_both_pages_are_about_one_network(tmp_
     ):
         assert book_suite.verdicts({"deconvolution": drawn, "au_verification": other}) == ""
     assert book_suite.verdicts({"deconvolution": drawn}) == ""
+
+
+def test_every_question_to_predict_has_a_closed_answer_below_it():
+    """In a dropdown behind the question, or as the output of a cell before the next text, which is folded."""
+    for chapter in chapters().values():
+        cells = read_notebook(chapter.notebook).cells
+        for place, cell in enumerate(cells):
+            paragraphs = cell.source.split("\n\n") if cell.cell_type == "markdown" else ()
+            asks = next(
+                (n for n, each in enumerate(paragraphs) if re.search(r"\*Predict(?!, then)", each)), None
+            )
+            if asks is None:
+                continue
+            answered = "".join(paragraphs[asks + 1 : asks + 2]).startswith(":::{dropdown} Answer\n")
+            following = takewhile(lambda each: each.cell_type == "code", cells[place + 1 :])
+            assert answered or any("hide-output" in tags(each) for each in following), cell.id
 
 
 def test_every_line_that_the_book_fills_has_its_function_and_stands_on_a_page():

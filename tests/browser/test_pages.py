@@ -7,16 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from ferbook import paths
-from ferbook.pdf import print_book
-
 from .conftest import NARROW, PAGES, WIDE
 
 pytestmark = pytest.mark.browser
 
 every_page = pytest.mark.parametrize("page", PAGES)
-LONGEST = 100
-"""Pages of the book on paper, at most."""
 SHARED = 1_200_000
 """Bytes that all pages load, at most."""
 SMALLEST = 7 * 96 / 72
@@ -208,14 +203,6 @@ def test_a_fold_opens_by_the_keyboard(opened):
     tab.keyboard.press("Enter")
     assert fold.get_attribute("open") is not None
     tab.close()
-
-
-def test_the_book_is_printed_as_one_document_that_names_no_folder(chromium, site, monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "build_folder", lambda: tmp_path)
-    content = print_book(site).read_bytes()
-    assert content.startswith(b"%PDF") and len(PAGES) < len(re.findall(rb"/Type /Page\b", content)) <= LONGEST
-    assert b"file://" not in content
-    assert not list(site.glob(".print*"))
 
 
 def test_formulas_are_set_in_the_font_that_the_book_brings_and_subscripts_stand_below_the_line(opened):

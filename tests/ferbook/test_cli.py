@@ -261,24 +261,3 @@ def test_listings_need_neither_torch_nor_pandas():
     script = f"import sys; from ferbook import cli; cli.command_line(); print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
-
-
-def test_open_shows_the_built_book_or_says_where_it_is(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(cli.paths, "build_folder", lambda: tmp_path)
-    code, out, told = ferbook(monkeypatch, capsys, "open")
-    assert (code, out) == (2, "") and "`ferbook build`" in told
-    (tmp_path / "html").mkdir()
-    (tmp_path / "html" / "index.html").touch()
-    address = (tmp_path / "html" / "index.html").as_uri()
-    asked = []
-    monkeypatch.setattr("webbrowser.open", lambda shown: asked.append(shown) or len(asked) == 1)
-    assert ferbook(monkeypatch, capsys, "open") == (0, "", "")
-    assert ferbook(monkeypatch, capsys, "open") == (0, f"{address}\n", "")
-    assert asked == [address] * 2
-
-
-def test_without_a_browser_that_prints_no_book_is_built(monkeypatch, capsys):
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: pytest.fail("it was built"))
-    code, out, told = ferbook(monkeypatch, capsys, "build", "--pdf")
-    assert (code, out) == (2, "") and told.count("\n") == 1 and "Chromium" in told
