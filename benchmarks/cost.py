@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    context, parts = multiprocessing.get_context("spawn"), []
+    context, curves = multiprocessing.get_context("spawn"), []
     about = {"device": device_name(torch.device("cpu")), "when": now(), "commit": git_commit()}
     with tempfile.TemporaryDirectory() as folder:
         for (what, against), sizes in COST_SIZES.items():
@@ -134,16 +134,20 @@ def main() -> None:
                 theirs.close()
                 seconds, memory = ours.recv()
                 process.join()
-                rows += [(what, against, size, turn, each, memory) for turn, each in enumerate(seconds)]
+                rows += [(size, each, memory) for each in seconds]
                 print(f"{what:12} {size:7,} {against:13} {np.median(seconds):8.2f} s {memory:6.0f} MB")
-            table = pd.DataFrame(rows, columns=["what", "against", "size", "turn", "seconds", "megabytes"])
-            if table["size"].nunique() > 1:
-                slope = exponent(table["size"], table["seconds"])
-                print(f"exponent {what} {against} {{:.3f}} [{{:.3f}}, {{:.3f}}]".format(*slope))
-                table[["exponent", "low", "high"]] = slope
-            parts.append(table)
+            if rows:
+                table = pd.DataFrame(rows, columns=["size", "seconds", "megabytes"])
+                last = table[table["size"].eq(sizes[-1])]
+                curve = {"what": what, "against": against, "smallest": sizes[0], "largest": sizes[-1]}
+                curve |= {"seconds": last["seconds"].median(), "megabytes": last["megabytes"].max()}
+                if len(sizes) > 1:
+                    slope = exponent(table["size"], table["seconds"])
+                    print(f"exponent {what} {against} {{:.3f}} [{{:.3f}}, {{:.3f}}]".format(*slope))
+                    curve |= dict(zip(("exponent", "exponent_low", "exponent_high"), slope, strict=True))
+                curves.append(curve)
     if args.out:
-        table = pd.concat(parts).assign(**about, load=f"{os.getloadavg()[0]:.1f}")
+        table = pd.DataFrame(curves).assign(**about, load=f"{os.getloadavg()[0]:.1f}")
         if args.out.exists():
             earlier = pd.read_csv(args.out, keep_default_na=False, na_values=[""])  # `null` is a name
             table = pd.concat([earlier[~earlier["what"].isin(args.what)], table])

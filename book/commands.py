@@ -646,36 +646,3 @@ def audit_detector(
     if not as_json:
         for line in verdict_lines(audit):
             tell(line)
-
-
-def real_units(
-    name: SetName,
-    population: Annotated[
-        str, typer.Option("--population", help="Whose features the heads read.")
-    ] = "published",
-    networks: Annotated[int, typer.Option(min=1, help="So many networks of it.")] = 3,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A CSV with a row per unit.")] = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say which action units heads that were fitted on rendered faces tell on a set of real pictures: by its
-    FACS codes (ckplus, bp4d, samm …) or, where voters named emotions, by their votes (ferplus).
-    """
-    from book.real_units import MEASURED, evidence_table, units_on
-    from ferbook.files import write_atomically
-    from ferbook.text import bounds_text
-
-    use_data_dir(data_dir)
-    evidence = units_on(name, population, networks, errors.print)
-    if output:
-        write_atomically(output, evidence_table(evidence).to_csv(index=False, float_format="%.4f"))
-    if as_json:
-        print_json([each.to_row() for each in evidence])
-        return
-    for each in evidence:
-        says = "carries over" if each.carries_over else "not shown"
-        numbers = [bounds_text(getattr(each, measure), decimals=2) for measure in MEASURED]
-        tell(
-            f"{each.unit} ({each.shown_by}, {each.shown:,} pictures): {says}; AUROC {numbers[0]}, "
-            f"over untrained {numbers[1]}, over other heads {numbers[2]}"
-        )

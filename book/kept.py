@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ferbook.beside import REFERENCE
 from ferbook.errors import MissingError
-from ferbook.store import DONE, ChapterResult, open_run
+from ferbook.store import ChapterResult, open_run
 
 FOLDER = Path(__file__).with_name("_kept")
 
@@ -23,15 +23,14 @@ FOLDER = Path(__file__).with_name("_kept")
 @dataclass(frozen=True)
 class Part:
     """What the ``function`` of a ``module`` of the book writes onto a page, from committed ``files``, named
-    from the book's folder, the ``populations`` that are kept, and the artefacts of ``chapters``, those of the
-    reference or the ``own`` of the run that is shown.
+    from the book's folder, and the artefacts of ``chapters``, those of the reference or the ``own`` of the
+    run that is shown.
     """
 
     module: str
     function: str
     chapters: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    populations: tuple[str, ...] = ()
     own: bool = False
 
     def text(self, results: Mapping[str, ChapterResult]) -> str:
@@ -46,13 +45,6 @@ class Part:
         digests += [results[name].handed_on() if name in results else "" for name in self.chapters]
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
-    def networks(self) -> str:
-        """SHA-256 over the records of the ``populations``; empty where none of their networks is here."""
-        folder = open_run(REFERENCE).folder / "populations"
-        records = [file for name in self.populations for file in sorted((folder / name).glob(f"*/{DONE}"))]
-        content = b"".join(file.read_bytes() for file in records)
-        return hashlib.sha256(content).hexdigest() if content else ""
-
 
 KEPT_PARTS = {
     "units": Part("book.facs_page", "units", ("faces",), ("../synthetic_faces/facs.py",), own=True),
@@ -60,19 +52,6 @@ KEPT_PARTS = {
     "live": Part("book.live_page", "live", ("training", "au_verification"), ("live_controls.html",)),
     "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),
     "detectors": Part("book.detector_page", "tried_page", files=("detectors.csv",)),
-    "real_units": Part("book.real_units", "evidence_page", files=("real_units.csv",)),
-    "frontier": Part(
-        "book.frontier_page",
-        "frontier_text",
-        files=("../populations.yaml",),
-        populations=("minute_1", "minutes_4", "minutes_15", "muon_light", "muon_full_size"),
-    ),
-    "gpu": Part(
-        "book.frontier_page",
-        "gpu_text",
-        files=("../populations.yaml",),
-        populations=("gpu_plain", "gpu_mixed", "gpu_wide", "gpu_residual", "gpu_sgd", "gpu_seconds"),
-    ),
 }
 
 
@@ -82,11 +61,9 @@ def reference_results() -> dict[str, ChapterResult]:
 
 
 def is_kept(name: str, results: Mapping[str, ChapterResult]) -> bool:
-    """Whether ``FOLDER`` has the part ``name`` of these results, and of the networks that are here."""
-    file, part = FOLDER / f"{name}.json", KEPT_PARTS[name]
-    if not file.is_file() or (content := _read(file))["key"] != part.key(results):
-        return False
-    return part.networks() in ("", content["networks"])
+    """Whether ``FOLDER`` has the part ``name`` of these results."""
+    file = FOLDER / f"{name}.json"
+    return file.is_file() and _read(file)["key"] == KEPT_PARTS[name].key(results)
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -116,9 +93,6 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
     kept_live,
     kept_baselines,
     kept_detectors,
-    kept_real_units,
-    kept_frontier,
-    kept_gpu,
 ) = (partial(kept_text, name) for name in KEPT_PARTS)
 
 
@@ -127,5 +101,5 @@ if __name__ == "__main__":
     results = reference_results()
     for name in sys.argv[1:] or KEPT_PARTS:
         part = KEPT_PARTS[name]
-        content = {"key": part.key(results), "networks": part.networks(), "text": part.text(results)}
+        content = {"key": part.key(results), "text": part.text(results)}
         (FOLDER / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")

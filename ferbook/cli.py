@@ -25,6 +25,7 @@ COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
 _PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
 GONE = {
+    "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
     "evaluate labels": "chapter au_verification decides what a filter's name is worth",
     "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",

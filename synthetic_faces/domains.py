@@ -86,7 +86,7 @@ WILD = Domain(
     # The class shares of FER2013's 35,887 pictures, of 8,000.
     counts=dict(neutral=1382, anger=1104, disgust=122, fear=1141, happiness=2004, sadness=1355, surprise=892),
     first_person=1_000_000,
-    # People, crop, light and expressions of FER2013 as far as they could be had: benchmarks/real_gap.py.
+    # People, crop, light and expressions of FER2013 as far as they could be had.
     looks=Looks(
         age=(2 / 3, 1.0),
         children=0.22,

@@ -11,10 +11,8 @@ import sys
 import pytest
 
 from book import kept
-from book.frontier_page import FRONTIER, GPU_FRONTIER
 from ferbook import paths
 from ferbook.errors import MissingError
-from ferbook.store import Run
 from tests.conftest import make_clone
 
 COMPUTING = (
@@ -43,25 +41,13 @@ def test_what_is_kept_is_of_the_reference(name, results):
     assert kept.is_kept(name, results), "`python -m book.kept` keeps what pages show now"
 
 
-def test_a_part_is_known_by_every_network_that_it_tells_of(results, monkeypatch, tmp_path):
-    parts = kept.KEPT_PARTS["frontier"], kept.KEPT_PARTS["gpu"]
-    assert [part.populations for part in parts] == [tuple(FRONTIER), tuple(GPU_FRONTIER)]
-    monkeypatch.setattr(kept, "open_run", lambda _: Run("reference", tmp_path))
-    monkeypatch.setattr(kept, "reference_results", lambda: results)
-    assert kept.is_kept("frontier", results), "none is here: the reference's stand on the page"
-    one = tmp_path / "populations" / "muon_full_size" / "3" / "DONE.json"
-    one.parent.mkdir(parents=True)
-    one.write_text("{}")
-    assert not kept.is_kept("frontier", results) and kept.is_kept("gpu", results)
-
-
 def test_what_is_kept_of_other_results_is_computed(results, monkeypatch, tmp_path):
     monkeypatch.setattr(kept, "FOLDER", tmp_path)
-    (tmp_path / "emotions.json").write_text(json.dumps({"key": "another", "networks": "", "text": "old"}))
+    (tmp_path / "emotions.json").write_text(json.dumps({"key": "another", "text": "old"}))
     monkeypatch.setattr(kept.Part, "text", lambda self, results: f"computed by {self.function}")
     monkeypatch.setattr(kept.Part, "key", lambda self, results: "this")
     assert kept.kept_emotions(results) == "computed by emotions"
-    (tmp_path / "emotions.json").write_text(json.dumps({"key": "this", "networks": "", "text": "kept"}))
+    (tmp_path / "emotions.json").write_text(json.dumps({"key": "this", "text": "kept"}))
     assert kept.kept_emotions(results) == "kept"
 
 
