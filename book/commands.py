@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ from fer_lib.faces.frames import CLIP_FRAMES
 from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
 from ferbook.request import parse_assignments
+
+if TYPE_CHECKING:
+    from fer_lib.faces.faceset import FaceSet
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
@@ -68,8 +71,6 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         return
     for row in rows:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
-        if row["exported_from"]:
-            state += f", not official: {row['exported_from']} in its layout"
         tell(f"{row['version']}: {state}", style="bold")
         for version, (sets, size) in row["also_kept"].items():
             tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
@@ -88,8 +89,18 @@ def data_make(
     seed: FaceSeed = 0,
     clip_frames: ClipFrames = CLIP_FRAMES,
     option: Options = None,
+    layout: Annotated[
+        Literal["own"] | None,
+        typer.Option(
+            "--as", help="Write it to FOLDER as pictures of one's own, too: faces.csv and PNG files."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="With --as own: the set's folder, not there yet.")
+    ] = None,
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
+    from fer_lib.faces.readers.own import require_own_folder, save_own
     from fer_lib.faces.registry import REGISTRY, named_source, open_faces, set_name
     from fer_lib.faces.request import FaceRequest
     from ferbook.errors import ParameterError
@@ -97,6 +108,12 @@ def data_make(
     synthetic = [each for each, source in REGISTRY.items() if not source.reader]
     if named_source(name).reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
+    if (layout is None) != (folder is None):
+        raise ParameterError(
+            "--as own and a FOLDER belong together: ferbook data make lab --as own sets/mine"
+        )
+    if folder:
+        require_own_folder(folder)
     request = FaceRequest(name, subjects, size, seed, clip_frames=clip_frames)
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     people = faces.table["subject"].nunique()
@@ -104,36 +121,11 @@ def data_make(
         f"{set_name(faces.name)}: {len(faces):,} pictures of {people:,} people, "
         f"{faces.size[0]} × {faces.size[1]} pixels, checksum {faces.checksum[:16]}"
     )
-
-
-@data_app.command("sheet")
-def data_sheet(
-    name: SetName,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The PNG file; NAME.png where not given.")
-    ] = None,
-    columns: Annotated[int, typer.Option(min=1, max=60, help="Pictures per emotion.")] = 12,
-    subjects: Subjects = 0,
-    size: Size = 0,
-    seed: FaceSeed = 0,
-    option: Options = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Write a contact sheet: some pictures of each emotion, and some sequences."""
-    from fer_lib.faces.contact_sheet import contact_sheet
-    from fer_lib.faces.registry import named_source, open_faces
-    from fer_lib.faces.request import FaceRequest
-    from ferbook.files import write_atomically
-
-    use_data_dir(data_dir)
-    request = FaceRequest(name, subjects, size, seed)
-    faces = open_faces(request.with_options(parse_assignments(option or [])))
-    file = output or Path(f"{faces.name}.png")
-    write_atomically(file, contact_sheet(faces, columns, seed))
-    tell(f"contact sheet of {name}: {file}")
-    source = named_source(faces.name)
-    if not source.shareable:
-        tell(f"note: it shows people under licence ({source.licence})")
+    if folder:
+        save_own(faces, folder)
+        tell(
+            f"written to {folder}; read it with: --faces {folder.name} --data-dir {folder.absolute().parent}"
+        )
 
 
 @data_app.command("describe")
@@ -145,11 +137,16 @@ def data_describe(
     option: Options = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="A PNG file: write some pictures of each emotion to it.")
+    ] = None,
 ) -> None:
     """Count a set's pictures by emotion, split, person and action unit."""
-    from fer_lib.faces.describe import au_table, people_table, split_table
-    from fer_lib.faces.registry import open_faces, set_name
+    from fer_lib.faces.contact_sheet import contact_sheet
+    from fer_lib.faces.describe import au_table, gaps, people_table, split_table
+    from fer_lib.faces.registry import named_source, open_faces, set_name
     from fer_lib.faces.request import FaceRequest
+    from ferbook.files import write_atomically
 
     use_data_dir(data_dir)
     request = FaceRequest(name, subjects, size, seed)
@@ -170,7 +167,15 @@ def data_describe(
             rows = [[row, *map(_cell, values)] for row, values in zip(table.index, table.values, strict=True)]
             print_table(title, ["", *table.columns], rows)
             console.print()
+    for gap in gaps(faces):
+        tell(f"note: {gap}")
     tell_left_out(faces.left_out)
+    if sheet:
+        write_atomically(sheet, contact_sheet(faces, seed=seed))
+        tell(f"contact sheet: {sheet}")
+        source = named_source(faces.name)
+        if not source.shareable:
+            tell(f"note: it shows people under licence ({source.licence})")
 
 
 def _cell(value: object) -> str:
@@ -182,7 +187,15 @@ def _cell(value: object) -> str:
 
 
 @data_app.command("check")
-def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def data_check(
+    name: SetName,
+    size: Size = 0,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Look for copies across splits and people, also changed ones.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Read a real set anew, open every picture of the copy, and compare what is there with what was
     published.
     """
@@ -198,18 +211,26 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
         report = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}
+        report |= _copies(faces) if copies else {}
         print_json({"name": name, **status, **report})
     else:
         report = f"; all {opened:,} picture files can be opened" if opened else ""
         tell(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
-        if status["exported_from"]:
-            tell(f"note: not the official pictures but {status['exported_from']}, exported in its layout")
         if equal:
             tell(f"note: {equal:,} pictures equal one before them, pixel for pixel")
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
         tell_left_out(faces.left_out)
+        if copies:
+            found = _copies(faces)
+            pairs = [[*pair.values()] for pair in found["pairs"]]
+            tell(
+                f"{len(pairs):,} pairs show one picture in two splits or under two names; who remembers "
+                f"pictures gains at most {found['points at most']:.1f} points of test accuracy by them"
+            )
+            if pairs:
+                print_table("the first 20", ["one", "the other", "kind", "alike"], pairs[:20])
         if not rows:
             report = "no count of the publication is certain enough to compare with"
         elif differs:
@@ -221,96 +242,22 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         raise typer.Exit(1)
 
 
-@data_app.command("seal")
-def data_seal(name: SetName, data_dir: DataDir = None) -> None:
-    """Keep the digests of a real set's files: from now on a copy that differs from today's is refused."""
-    from fer_lib.faces.registry import seal_copy
+def _copies(faces: "FaceSet") -> dict[str, object]:
+    """What ``faces.audit`` finds, in words that can be printed."""
+    from fer_lib.faces.audit import audit, points_at_most
 
-    use_data_dir(data_dir)
-    file, count = seal_copy(name)
-    tell(f"{name}: {count:,} files sealed in {file}; delete it to lift the seal")
-
-
-@data_app.command("audit")
-def data_audit(
-    name: Annotated[str, typer.Argument(metavar="FOLDER|NAME", help="A face set, or a folder of yours.")],
-    most: Annotated[
-        int, typer.Option("--shown", min=0, help="Pairs that are listed; the JSON has all.")
-    ] = 20,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Look for one picture on both sides of a split, or under two people's names: as it is, mirrored,
-    cropped, encoded anew, or lightly changed.
-    """
-    from fer_lib.faces.audit import COPY_KINDS, audit, points_at_most
-    from fer_lib.faces.readers.own import read_own
-    from fer_lib.faces.registry import open_faces
-    from fer_lib.faces.request import FaceRequest
-
-    use_data_dir(data_dir)
-    folder = paths.absolute(name) if name.startswith("~") else Path(name)
-    here = (folder / "faces.csv").is_file()
-    faces = read_own(folder.resolve(), 96) if here else open_faces(FaceRequest(name))
-    pairs, table = audit(faces), faces.table
-    points = points_at_most(faces, pairs)
-    counts = [
-        [kind, of_kind["splits"].sum(), (~of_kind["splits"]).sum(), of_kind["labels"].sum()]
-        for kind in COPY_KINDS
-        for of_kind in [pairs[pairs["kind"] == kind]]
-    ]
-    place = (table["split"] + ", " + table["sequence"]).to_numpy()
-    rows = [
-        [place[pair.first], place[pair.second], pair.kind, round(pair.alike, 3)]
+    pairs = audit(faces)
+    place = (faces.table["split"] + ", " + faces.table["sequence"]).to_numpy()
+    named = [
+        {
+            "first": place[pair.first],
+            "second": place[pair.second],
+            "kind": pair.kind,
+            "alike": round(pair.alike, 3),
+        }
         for pair in pairs.itertuples()
     ]
-    if as_json:
-        columns = ("first", "second", "kind", "alike")
-        entries = [dict(zip(columns, row, strict=True)) for row in rows]
-        print_json({"name": faces.name, "pictures": len(faces), "points_at_most": points, "pairs": entries})
-        return
-    tell(f"{faces.name}: {len(faces):,} pictures, {len(rows):,} pairs that show one picture")
-    if rows:
-        print_table("pairs", ["", "two splits", "two people", "two labels"], counts)
-        print_table("of them", ["one", "the other", "kind", "alike"], rows[:most])
-    tell(f"who remembers pictures gains at most {points:.1f} points of test accuracy by them")
-
-
-@data_app.command("export")
-def data_export(
-    name: SetName,
-    folder: Annotated[Path, typer.Argument(help="A folder of data sets; LAYOUT is made below it.")],
-    layout: Annotated[
-        str, typer.Option("--as", metavar="LAYOUT", help="The real set whose official layout is written.")
-    ],
-    without: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--without", metavar="EMOTION", help="Leave out what the layout has no name for; repeatable."
-        ),
-    ] = None,
-    subjects: Subjects = 0,
-    size: Size = 0,
-    seed: FaceSeed = 0,
-    clip_frames: ClipFrames = CLIP_FRAMES,
-    data_dir: DataDir = None,
-) -> None:
-    """Write a set out in the official layout of a real one, to run its reader and its protocols."""
-    from fer_lib.faces.export import export_faces, export_folder, leave_out
-    from fer_lib.faces.registry import REGISTRY, open_faces
-    from fer_lib.faces.request import FaceRequest
-
-    use_data_dir(data_dir)
-    export_folder(layout, folder)
-    faces = open_faces(FaceRequest(name, subjects, size, seed, clip_frames=clip_frames))
-    faces = leave_out(faces, without or [])
-    written = export_faces(faces, layout, folder)
-    tell(f"{len(faces):,} pictures of {name} written as {layout}: {written}")
-    side = faces.size[0]
-    # Of another size than asked for, a face is looked for in them, which they show from edge to edge.
-    usual = REGISTRY[layout].sizes or side == REGISTRY[layout].size
-    size_hint = "" if usual else f", and -p size={side} or --size {side}"
-    tell(f"read them with: --faces {layout} --data-dir {folder}{size_hint}")
+    return {"points at most": points_at_most(faces, pairs), "pairs": named}
 
 
 def predict_command(

@@ -165,9 +165,7 @@ class FaceSession(ferbook.session.Session):
 
 
 def _about(faces: FaceSet, source: str) -> dict[str, object]:
-    exported, name = source_status(source)["exported_from"], set_name(source)
-    name += f" (pictures of {exported}, exported in its layout)" if exported else ""
-    return {"name": name, "pictures": len(faces), "checksum": faces.checksum}
+    return {"name": set_name(source), "pictures": len(faces), "checksum": faces.checksum}
 
 
 def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:

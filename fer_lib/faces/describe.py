@@ -71,3 +71,24 @@ def people_table(faces: FaceSet) -> pd.DataFrame:
         if len(part)
     }
     return pd.DataFrame(counts).rename_axis("")
+
+
+def gaps(faces: FaceSet) -> list[str]:
+    """What is empty though a training needs it, a sentence each: a split without a picture, a class that one
+    split lacks.
+    """
+    table = faces.table[faces.table["emotion"].ne(UNLABELLED)]
+    lacks = {
+        "train": "no network can learn",
+        "valid": "no epoch can be chosen",
+        "test": "no accuracy can be told",
+    }
+    sentences = []
+    for split, why in lacks.items():
+        shown = set(table.loc[table["split"].eq(split), "emotion"])
+        absent = [emotion for emotion in faces.classes if emotion not in shown]
+        if not shown:
+            sentences.append(f"split {split} has no picture with an emotion: {why}")
+        elif absent:
+            sentences.append(f"split {split} has no picture of {', '.join(absent)}: {why} of it")
+    return sentences

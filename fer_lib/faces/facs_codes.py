@@ -161,13 +161,13 @@ def au_columns(rows: Sequence[Codes], unscored: float = 1.0, halves: bool = True
     return pd.DataFrame(columns)
 
 
-def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]:
+def codes_from_columns(table: pd.DataFrame) -> list[Codes]:
     """The inverse of ``au_columns``: one element per row of ``table``, from its columns ``AU<n>``.
 
-    Every AU with an intensity i above 0 is written, with the letter of level ceil(5 i) (``letters=False``:
-    presence only). Halves of different level are written one by one (``L12B+R12D``, ``L10``), where ``table``
-    has both ``AU<n>_left`` and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN,
-    or of a table without such columns, None.
+    Every AU with an intensity i above 0 is written, with the letter of level ceil(5 i). Halves of
+    different level are written one by one (``L12B+R12D``, ``L10``), where ``table`` has both ``AU<n>_left``
+    and ``AU<n>_right``. NaN becomes an uncertain code, and a row of nothing but NaN, or of a table without
+    such columns, None.
     """
     numbers_present = sorted(int(m[1]) for c in table.columns if (m := _COLUMN.fullmatch(c)))
     rows: list[list[Code]] = [[] for _ in range(len(table))]
@@ -184,7 +184,7 @@ def codes_from_columns(table: pd.DataFrame, letters: bool = True) -> list[Codes]
         levels = intensity_levels(halves)
         for row in np.flatnonzero(((levels > 0) | unknown).any(axis=1)):
             left, right = (
-                Code(au, "", level if letters and level else None, uncertain) if level or uncertain else None
+                Code(au, "", level or None, uncertain) if level or uncertain else None
                 for level, uncertain in zip(levels[row].tolist(), unknown[row].tolist(), strict=True)
             )
             if left == right:
@@ -203,34 +203,3 @@ def intensity_levels(intensities: np.ndarray) -> np.ndarray:
     # Less a little, or 0.6 kept as float32 would be level 4.
     levels = np.clip(np.ceil(values * len(LETTERS) - 1e-6), 1, len(LETTERS))
     return np.where(values > 0, levels, 0).astype(int)
-
-
-def codes_of(table: pd.DataFrame, letters: bool = True) -> list[Codes]:
-    """The codes to write for each row of ``table``: its own ``facs`` where it has any, else
-    ``codes_from_columns``.
-
-    A set's own text knows more than its numbers: which codes were scored, and in which order they were
-    written. ``letters=False`` leaves intensities out, for sheets that code presence only. Raises DataError
-    for bad ``facs``.
-    """
-    codes = codes_from_columns(table, letters)
-    if "facs" not in table.columns:
-        return codes
-    own = [
-        derived if pd.isna(text) else parse_codes(text, f"row {row}, facs")
-        for row, (text, derived) in enumerate(zip(table["facs"], codes, strict=True))
-    ]
-    return own if letters else [presence_only(codes) for codes in own]
-
-
-def presence_only(codes: Codes) -> Codes:
-    """``codes`` without intensities; an AU on both sides becomes one code without a side: L12B+R12D is 12."""
-    if codes is None:
-        return None
-    by_au: dict[int, list[Code]] = {}
-    for code in codes:
-        by_au.setdefault(code.au, []).append(code)
-    return tuple(
-        Code(au, own[0].side if len(own) == 1 else "", None, all(code.uncertain for code in own))
-        for au, own in by_au.items()
-    )

@@ -33,14 +33,6 @@ REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
 """Every face set by the name that the chapters' parameter ``faces`` takes."""
 
 
-EXPORT_NOTE = ".exported.json"
-"""Lies in a folder that ``faces.export`` wrote: its pictures are not the official ones."""
-
-
-SEAL = ".sealed.json"
-"""Lies in the folder of a set that ``seal_copy`` has sealed."""
-
-
 def open_faces(request: FaceRequest) -> "FaceSet":
     """The faces of ``request``, from the cache if their content key is known there.
 
@@ -55,7 +47,6 @@ def open_faces(request: FaceRequest) -> "FaceSet":
         return rendered_faces(request)
 
     folder, files = _copy(source)
-    _require_sealed(source, folder, files)  # of what the cache holds, too
     clips = _clip_options(source, request)
     key = {"code": code_hash(source.module), "size": size}
     key |= {"files": len(files), "content": _content_hash(source, folder, files)} | clips
@@ -85,15 +76,8 @@ def published_counts(name: str) -> dict[str, int]:
     return importlib.import_module(named_source(name).module).PUBLISHED
 
 
-def write_layout(name: str, faces: "FaceSet", folder: Path) -> None:
-    """Write ``faces`` in the official layout of the real set ``name`` to ``folder``, which is there and
-    empty.
-    """
-    _function(REGISTRY[name].writer)(faces, folder)
-
-
 def require_layout(name: str) -> None:
-    """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie and can be written."""
+    """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie."""
     layouts = [source.name for source in REGISTRY.values() if source.reader]
     if name not in (*layouts, *own_sets()):
         raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(layouts)}")
@@ -102,7 +86,6 @@ def require_layout(name: str) -> None:
 def _read(
     source: Source, size: int, options: dict[str, int], folder: Path, files: "list[FileState]"
 ) -> "FaceSet":
-    _require_sealed(source, folder, files)
     try:
         faces = _function(source.reader)(folder, size, **options)
     except DataError as fault:
@@ -182,18 +165,15 @@ def source_status(name: str) -> dict:
     """Whether ``name`` can be opened here, and where it was looked for.
 
     ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, ``missing`` (the first
-    missing thing, or None), ``exported_from`` (the set that ``faces.export`` wrote there in this layout, or
-    None).
+    missing thing, or None).
     """
     source = named_source(name)
-    status = {"state": "found", "found": True, "place": "generated", "missing": None, "exported_from": None}
+    status = {"state": "found", "found": True, "place": "generated", "missing": None}
     if source.layouts:
         folder, missing = _place(source)
         status |= {"place": str(folder), "missing": missing}
         if status["missing"]:
             status |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            status["exported_from"] = json.loads((folder / EXPORT_NOTE).read_text())["exported_from"]
     return status
 
 
@@ -331,8 +311,6 @@ def _files(source: Source, folder: Path) -> list[FileState]:
                     local = name.removeprefix(root)
                     if not stat.S_ISREG(s.st_mode):  # opening a pipe would wait for ever
                         raise DataError(f"{source.name}: {name} is no regular file; take it away")
-                    if local == SEAL:
-                        continue
                     states[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
     return sorted(states.values())
 
@@ -369,7 +347,8 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
             if not whole and name.lower().endswith(_PICTURES):
                 digest.update(json.dumps([name, size, mtime]).encode())
                 continue
-            content = _digest(folder, name)
+            with open_regular(folder / name) as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(json.dumps([name, content]).encode())
     except OSError as fault:
         raise DataError(f"{source.name}: {fault.filename} cannot be read ({fault.strerror})") from fault
@@ -378,49 +357,6 @@ def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
         with suppress(OSError):  # a cache that cannot be written costs time only
             write_atomically(memo, json.dumps({"states": states, "content": digest.hexdigest()}))
     return digest.hexdigest()
-
-
-def _digest(folder: Path, name: str) -> str:
-    with open_regular(folder / name) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def seal_copy(name: str) -> tuple[Path, int]:
-    """Write the digests of all files of the real set ``name`` beside them, for a copy that is known to be
-    good today: from now on it is refused where any of them differs. Returns the file and their number.
-
-    Raises ParameterError for a synthetic set, DataError where the copy is not whole, OSError where nothing
-    can be written.
-    """
-    require_layout(name)
-    source = named_source(name)
-    folder, files = _copy(source)
-    digests = {file: _digest(folder, file) for file, *_ in files}
-    seal = {"content": _content_hash(source, folder, files), "files": digests}
-    write_atomically(folder / SEAL, json.dumps(seal, indent=1) + "\n")
-    return folder / SEAL, len(files)
-
-
-def _require_sealed(source: Source, folder: Path, files: list[FileState]) -> None:
-    """Raise DataError that names the first file which is not as it was when the set was sealed, if it was."""
-    file = folder / SEAL
-    if not (file.exists() or file.is_symlink()):
-        return
-    mend = "put the sealed copy back, or delete the seal and check the set"
-    try:
-        with open_regular(file) as stream:
-            seal = json.loads(stream.read())
-        digests = dict(seal["files"])
-        if seal["content"] == _content_hash(source, folder, files):
-            return
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise DataError(f"{file}: not a readable seal ({fault}); {mend}") from fault
-    there = {name for name, *_ in files}
-    for name in sorted(there | digests.keys()):
-        if name not in there or name not in digests:
-            raise DataError(f"{folder / name}: {'new' if name in there else 'gone'} since the seal; {mend}")
-        if _digest(folder, name) != digests[name]:
-            raise DataError(f"{folder / name}: changed since the seal; {mend}")
 
 
 def _require_unchanged(source: Source, folder: Path, files: list[FileState]) -> None:

@@ -15,12 +15,12 @@ class Source:
     """One face set that chapters can name.
 
     ``layouts`` lists the files or folders (glob patterns) of each accepted layout, ``optional`` what is read
-    as well if it is there; ``folders`` are the places below ``FER_DATA`` (default: the name). ``reader`` and
-    ``writer`` are ``module:function``: from folder and size to FaceSet, and from FaceSet to folder. ``sizes``
-    are the sides in pixels that the set comes in, of which it is reduced to any smaller one, empty where its
-    pictures are cropped and scaled to any; ``size`` is what 0 stands for. ``shareable`` says whether pictures
-    may appear in a published page. Generated sets have no layouts and no reader. ``clips``: the set has clips
-    with onset, apex and offset, and its reader takes ``clip_frames``.
+    as well if it is there; ``folders`` are the places below ``FER_DATA`` (default: the name). ``reader`` is
+    ``module:function``, from folder and size to FaceSet. ``sizes`` are the sides in pixels that the set comes
+    in, of which it is reduced to any smaller one, empty where its pictures are cropped and scaled to any;
+    ``size`` is what 0 stands for. ``shareable`` says whether pictures may appear in a published page.
+    Generated sets have no layouts and no reader. ``clips``: the set has clips with onset, apex and offset,
+    and its reader takes ``clip_frames``.
     """
 
     name: str
@@ -36,7 +36,6 @@ class Source:
     layouts: tuple[tuple[str, ...], ...] = ()
     optional: tuple[str, ...] = ()
     reader: str = ""
-    writer: str = ""
     clips: bool = False
 
     @property
@@ -63,7 +62,7 @@ def _sources() -> Iterator[Source]:
         yield Source(name, **like | facts)
     for name, facts in real.items():
         module = f"fer_lib.faces.readers.{name}"
-        yield Source(name, reader=f"{module}:read_{name}", writer=f"{module}:write_{name}", **facts)
+        yield Source(name, reader=f"{module}:read_{name}", **facts)
 
 
 def _tuples(value: object) -> object:

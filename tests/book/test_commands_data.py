@@ -1,4 +1,4 @@
-"""``ferbook data``: make, sheet, describe, export and check, on a toy set that takes the place of the
+"""``ferbook data``: make, describe and check, on a toy set that takes the place of the
 faces.
 """
 
@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from fer_lib.faces import registry
-from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
 from ferbook import cli, console
 from synthetic_faces.versions import VERSIONS, versioned
+from tests.fer_lib.faces.readers.writers.every import export_faces
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def asked(monkeypatch) -> list[FaceRequest]:
 
     def open_faces(request):
         calls.append(request)
-        return real(request) if registry.REGISTRY[request.name].reader else toy(request.name)
+        return real(request) if registry.named_source(request.name).reader else toy(request.name)
 
     monkeypatch.setattr(registry, "open_faces", open_faces)
     monkeypatch.setattr(console.console, "width", 100)
@@ -67,13 +67,37 @@ def test_make_takes_people_size_and_seed(asked, monkeypatch, capsys):
     assert asked == [FaceRequest("wild", 9, 96, 4)]
 
 
-@pytest.mark.parametrize("words", [["make", "micro"], ["export", "micro", "--as", "fer2013"]])
-def test_clips_are_made_and_exported_at_full_rate_where_that_is_asked(
-    asked, monkeypatch, capsys, tmp_path, words
-):
-    folder = [tmp_path / "sets"] if words[0] == "export" else []
-    code, _, _ = ferbook(monkeypatch, capsys, *words, *folder, "--clip-frames", 0)
+def test_clips_are_made_at_full_rate_where_that_is_asked(asked, monkeypatch, capsys):
+    code, _, _ = ferbook(monkeypatch, capsys, "make", "micro", "--clip-frames", 0)
     assert code == 0 and [given.clip_frames for given in asked] == [0]
+
+
+def test_rendered_faces_are_written_as_pictures_of_ones_own(asked, monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "sets" / "mine"
+    code, out, _ = ferbook(monkeypatch, capsys, "make", "lab", "--as", "own", folder)
+    assert code == 0 and f"--faces mine --data-dir {tmp_path / 'sets'}" in out
+    asked.clear()
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "mine", "--data-dir", tmp_path / "sets")
+    assert code == 0 and "6 pictures of it are used" in out and asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--as", "own", "there"], "there: exists already"),
+        (["--as", "own", "Mine"], "no set can be called 'Mine'"),
+        (["--as", "own", "lab"], "is no other set's"),
+        (["--as", "own"], "--as own and a FOLDER belong together"),
+        (["mine"], "--as own and a FOLDER belong together"),
+        (["--as", "ckplus", "mine"], "'ckplus' is not"),
+    ],
+)
+def test_where_they_cannot_be_written_nothing_is_made(asked, monkeypatch, capsys, tmp_path, words, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", *words)
+    assert code == 2 and told in err and asked == []
+    assert [*tmp_path.iterdir()] == [tmp_path / "there"]
 
 
 def test_a_number_of_frames_for_a_set_without_clips_is_refused(monkeypatch, capsys):
@@ -89,9 +113,9 @@ def test_only_synthetic_sets_are_made(monkeypatch, capsys, name, told):
 
 def test_a_sheet_is_a_picture_file(asked, monkeypatch, capsys, tmp_path):
     file = tmp_path / "deep" / "sheet.png"
-    code, out, _ = ferbook(monkeypatch, capsys, "sheet", "lab", "-o", file, "--columns", 3)
+    code, out, _ = ferbook(monkeypatch, capsys, "describe", "lab", "--sheet", file)
     assert code == 0 and str(file) in out and "licence" not in out
-    assert Image.open(file).size == (90 + 3 * 98, 2 * 98)
+    assert Image.open(file).size == (90 + 12 * 98, 2 * 98)
 
 
 def test_describe_counts_emotions_people_and_units(asked, monkeypatch, capsys):
@@ -126,26 +150,34 @@ def test_sets_are_listed_with_their_version_and_what_is_kept_of_others(monkeypat
     assert out.count("options: timing=by_unit|together|in_turn; family=narrow-") == len(VERSIONS)
 
 
-def test_what_is_exported_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):
-    code, out, _ = ferbook(monkeypatch, capsys, "export", "wild", "--as", "fer2013", tmp_path / "sets")
-    assert code == 0 and f"--faces fer2013 --data-dir {tmp_path / 'sets'}" in out
+def test_a_copy_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):
+    export_faces(toy("wild"), "fer2013", tmp_path / "sets")
     place = ("--data-dir", tmp_path / "sets")
     _, out, _ = ferbook(monkeypatch, capsys, "list", *place)
-    assert (
-        f"fer2013: found ({tmp_path / 'sets' / 'fer2013'}), not official: {versioned('wild')} in its layout"
-        in out
-    )
+    assert f"fer2013: found ({tmp_path / 'sets' / 'fer2013'})" in out
     assert "ckplus: not found: folder" in out
     code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place)
+    assert code == 1 and "counts differ from the publication" in out and "pairs" not in out
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--copies")
+    assert code == 1 and "0 pairs show one picture" in out
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--copies", "--json")
+    found = json.loads(out)
     assert (
-        code == 1
-        and "not the official pictures but wild" in out
-        and "counts differ from the publication" in out
+        code == 1 and found["pairs"] == [] and found["counts"][0]["found"] < found["counts"][0]["published"]
     )
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--json")
-    assert code == 1 and json.loads(out)["counts"][0]["found"] < json.loads(out)["counts"][0]["published"]
-    _, out, _ = ferbook(monkeypatch, capsys, "sheet", "fer2013", "-o", tmp_path / "a.png", *place)
-    assert "it shows people under licence" in out
+    _, out, _ = ferbook(monkeypatch, capsys, "describe", "fer2013", "--sheet", tmp_path / "a.png", *place)
+    assert "it shows people under licence" in out and (tmp_path / "a.png").is_file()
+
+
+def test_what_a_training_needs_and_is_not_there_is_said(asked, monkeypatch, capsys):
+    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+    assert "note:" not in out
+    monkeypatch.setattr(registry, "open_faces", lambda _: toy("lab").select([0, 2, 3, 4]))
+    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+    assert "note: split train has no picture of fear: no network can learn of it" in out
+    monkeypatch.setattr(registry, "open_faces", lambda _: toy("lab").select([0, 1]))
+    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+    assert "note: split test has no picture with an emotion: no accuracy can be told" in out
 
 
 def test_a_set_begun_is_incomplete_with_the_first_missing_thing(monkeypatch, capsys, tmp_path):
@@ -161,26 +193,6 @@ def test_a_set_begun_is_incomplete_with_the_first_missing_thing(monkeypatch, cap
 def test_only_real_sets_are_checked(monkeypatch, capsys, name):
     code, _, err = ferbook(monkeypatch, capsys, "check", name)
     assert code == 2 and name in err and "fer2013, ferplus" in err
-
-
-@pytest.mark.parametrize(
-    ("layout", "told"),
-    [("lab", "no official layout"), ("ckpluss", "the layouts are fer2013"), ("fer2013", "exists already")],
-)
-def test_an_export_that_cannot_be_is_refused_before_faces_are_made(
-    asked, monkeypatch, capsys, tmp_path, layout, told
-):
-    (tmp_path / "fer2013").mkdir()
-    code, _, err = ferbook(monkeypatch, capsys, "export", "wild", tmp_path, "--as", layout)
-    assert code == 2 and told in err
-    assert asked == []
-
-
-def test_an_export_says_at_which_size_it_is_read_as_it_is(asked, monkeypatch, capsys, tmp_path):
-    _, out, _ = ferbook(monkeypatch, capsys, "export", "wild", tmp_path, "--as", "jaffe")
-    assert "-p size=48 or --size 48" in out
-    code, _, _ = ferbook(monkeypatch, capsys, "describe", "jaffe", "--size", 48, "--data-dir", tmp_path)
-    assert code == 0
 
 
 @pytest.mark.parametrize("size", [513, 10**9])
@@ -216,21 +228,11 @@ def one_s_own(data_dir, copies: int) -> None:
     (data_dir / "mine" / "faces.csv").write_text("\n".join(rows) + "\n")
 
 
-@pytest.mark.parametrize("by_folder", [True, False])
-def test_an_audit_lists_copies_and_the_points_that_they_buy(monkeypatch, capsys, tmp_path, by_folder):
+def test_copies_are_listed_with_the_points_that_they_buy(monkeypatch, capsys, tmp_path):
     one_s_own(tmp_path, 1)
-    place = [tmp_path / "mine"] if by_folder else ["mine", "--data-dir", tmp_path]
-    code, out, _ = ferbook(monkeypatch, capsys, "audit", *place)
-    assert code == 0 and "6 pictures, 1 pairs" in out and "at most 50.0 points" in out
-    _, out, _ = ferbook(monkeypatch, capsys, "audit", *place, "--json")
+    words = ("check", "mine", "--copies", "--data-dir", tmp_path)
+    code, out, _ = ferbook(monkeypatch, capsys, *words)
+    assert code == 0 and "1 pairs show one picture" in out and "at most 50.0 points" in out
+    _, out, _ = ferbook(monkeypatch, capsys, *words, "--json")
     (pair,) = json.loads(out)["pairs"]
     assert pair == {"first": "train, 0.png", "second": "test, 4.png", "kind": "exact", "alike": 1.0}
-
-
-def test_a_sealed_set_says_how_the_seal_is_lifted_and_refuses_what_changed(monkeypatch, capsys, tmp_path):
-    one_s_own(tmp_path, 0)
-    code, out, _ = ferbook(monkeypatch, capsys, "seal", "mine", "--data-dir", tmp_path)
-    assert code == 0 and "7 files sealed" in out and ".sealed.json; delete it" in out
-    (tmp_path / "mine" / "3.png").unlink()
-    code, _, err = ferbook(monkeypatch, capsys, "describe", "mine", "--data-dir", tmp_path)
-    assert code == 2 and "3.png: gone since the seal" in err

@@ -17,11 +17,9 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.sequences import find_folders, named_folders, tops, write_picture
-from fer_lib.faces.readers.spontaneous import PERSON, folder_tasks, read_spontaneous, write_spontaneous
+from fer_lib.faces.readers.sequences import find_folders, named_folders, tops
+from fer_lib.faces.readers.spontaneous import PERSON, folder_tasks, read_spontaneous
 
 PUBLISHED = {"subjects": 41, "sequences": 328}
 """41 people (F001 to F023, M001 to M018) and eight tasks each are certain."""
@@ -45,18 +43,3 @@ def read_bp4d(folder: Path, size: int) -> FaceSet:
     people = named_folders(places, folder, PERSON, left_out)
     tasks = {person: partial(folder_tasks, place, folder) for person, place in people.items()}
     return read_spontaneous("bp4d", folder, tasks, size, None, left_out)
-
-
-def write_bp4d(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``Sequences(2D+3D)/F001/T1/0000.jpg`` and ``AUCoding/``.
-
-    Frames keep their numbers; emotions are not written, since the layout has none; JPEG changes grey values
-    slightly. How people and tasks are named, and what becomes of AUs: see ``write_spontaneous``, which also
-    says what is refused.
-    """
-    pictures = folder / "Sequences(2D+3D)"
-
-    def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
-        write_picture(pictures / person / task / f"{frame:04d}.jpg", pixels)
-
-    write_spontaneous("bp4d", faces, folder / "AUCoding", "0", range(1, 100), write)

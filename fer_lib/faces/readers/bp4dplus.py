@@ -24,7 +24,7 @@ import numpy as np
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import spontaneous
 from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, add_once, list_inside, read_grey
-from fer_lib.faces.readers.sequences import OTHER_FOLDERS, Frame, encoded, find_folders
+from fer_lib.faces.readers.sequences import OTHER_FOLDERS, Frame, find_folders
 from ferbook.errors import DataError
 
 PUBLISHED = {"subjects": 140}
@@ -108,21 +108,3 @@ def _read_entry(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
     except DAMAGE as fault:
         raise DataError(f"{path}, {name}: cannot be read from the archive ({fault})") from fault
     return read_grey(path / name, io.BytesIO(content))
-
-
-def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``2D+3D/F001.zip`` … and ``AUCoding/``.
-
-    Frames keep their numbers; neither emotions are written nor AUs outside ``OCCURRENCE_AUS``, since the
-    layout has no place for them; JPEG changes grey values slightly. How people and tasks are named, and what
-    becomes of AUs: see ``write_spontaneous``, which also says what is refused.
-    """
-    pictures = folder / "2D+3D"
-    pictures.mkdir(parents=True)
-
-    def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
-        with zipfile.ZipFile(pictures / f"{person}.zip", "a") as archive:
-            # One date for all: equal sets give equal archives.
-            archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), encoded(pixels, ".jpg"))
-
-    spontaneous.write_spontaneous("bp4dplus", faces, folder / "AUCoding", "frame", OCCURRENCE_AUS, write)

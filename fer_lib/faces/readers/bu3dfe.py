@@ -13,7 +13,6 @@ from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers import sequences
-from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside
 from ferbook.errors import DataError
 
@@ -75,28 +74,3 @@ def _row(path: Path, person: str) -> dict[str, object]:
     if ancestry not in _ANCESTRIES:
         raise DataError(f"{path}: ancestry {ancestry}; expected {', '.join(_ANCESTRIES)}")
     return {"frame": 0, "emotion": emotion, "level": level, "ancestry": ancestry}
-
-
-def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``F0001/F0001_AN01WH_F2D.bmp`` …, without loss.
-
-    The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH, unless the set is
-    BU-3DFE itself. A person's pictures of one emotion get the levels 01, 02 … in the order of sequence and
-    frame, neutral ones 00, 01 …: sets with more than the release's four (and one) go on counting, up to 99.
-    AUs are not written. Raises DataError for an emotion without a code, more than 99 pictures, or a picture
-    without a subject.
-    """
-    table = faces.table
-    require_labels(faces, _EMOTIONS, "BU-3DFE")
-    clips = sequences.named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
-    own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in clips)
-    counts: Counter[tuple[str, str]] = Counter()
-    for person, subject, sequence, rows in clips:
-        for row, pixels in zip(rows, faces.gather(rows), strict=True):
-            emotion = table["emotion"].iloc[row]
-            counts[subject, emotion] += 1
-            level = counts[subject, emotion] - (emotion == "neutral")
-            if level > 99:
-                raise DataError(f"face set {faces.name!r}: more than 99 pictures of {emotion} by {subject}")
-            model = sequence if own else f"{person}_{_EMOTIONS[emotion]}{level:02d}{_ANCESTRIES[0]}"
-            sequences.write_picture(folder / person / f"{model}{_KIND}.bmp", pixels)

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
-from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
+from fer_lib.faces.readers.posed import PosedLayout, read_posed
 from fer_lib.faces.readers.sequences import first_and_middle, tops
 
 _EMOTIONS = dict(zip(SIX, ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise"), strict=True))
@@ -44,13 +44,3 @@ def read_bu4dfe(folder: Path, size: int) -> FaceSet:
     return read_posed(
         _LAYOUT, folder, tops(folder, _LAYOUT.subject_folder, "folders of people (F001)"), "clip", size
     )
-
-
-def write_bu4dfe(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``BU_4DFE/F001/Fear/000.jpg`` ….
-
-    The k-th of the sorted subjects becomes ``F00k``, whoever that is; JPEG changes grey values slightly; AUs
-    are not written. Of a sequence of more than four pictures the reader keeps four. Raises DataError for
-    sequences that the layout cannot hold: see ``write_posed``.
-    """
-    write_posed(_LAYOUT, faces, folder / "BU_4DFE")

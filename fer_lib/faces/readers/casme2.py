@@ -20,8 +20,7 @@ from pathlib import Path
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
-from fer_lib.faces.readers.micro import SUBJECT, MicroLayout, Pictures, read_micro, write_micro
-from fer_lib.faces.readers.sheets import write_sheet
+from fer_lib.faces.readers.micro import MicroLayout, Pictures, read_micro
 from ferbook.errors import DataError
 
 PUBLISHED = {
@@ -80,15 +79,3 @@ def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> Face
         f"{folder}: no pictures; expected the folder {' or '.join(tree for tree, _, _ in _TREES)} of CASME "
         "II there"
     )
-
-
-def write_casme2(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``Cropped/`` and the coding sheet.
-
-    Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come
-    from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
-    not. Raises DataError for what the layout cannot hold: see ``write_micro``.
-    """
-    clips = write_micro(_LAYOUT, faces, folder / "Cropped")
-    rows = [clip | {SUBJECT: int(str(clip[SUBJECT]).removeprefix("sub"))} for clip in clips]
-    write_sheet(folder / _SHEET, "Sheet1", _HEADER, rows)

@@ -11,7 +11,6 @@ otherwise ``test`` stays whole and a validation split is taken from ``train``. T
 
 import hashlib
 import re
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +19,9 @@ import pandas as pd
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.lines import SPELLINGS, counts_of, require_header, require_labels
+from fer_lib.faces.readers.lines import SPELLINGS, counts_of, require_header
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
-from fer_lib.faces.readers.votes import read_votes, write_votes
+from fer_lib.faces.readers.votes import read_votes
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
@@ -250,37 +249,3 @@ def _faceset(
         }
     )
     return FaceSet("fer2013", pixels, table)
-
-
-def write_fer2013(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``fer2013.csv``, and its votes, if any, as
-    ``fer2013new.csv``.
-
-    Row i is picture i; pictures of another size than 48 × 48 are resampled. The layout keeps emotion,
-    split and votes; who is shown, sequences, frames and action units are lost. ``Image name`` is
-    ``fer`` and the seven-digit row. Raises DataError for an emotion that FER2013 has no code for, and where
-    one of the three splits has no picture, since ``read_fer2013`` would not take the file for a whole one.
-    """
-    require_labels(faces, CODES, "FER2013")
-    write_csv(faces, folder / "fer2013.csv", [CODES.index(e) for e in faces.table["emotion"]])
-    if any(column.startswith("vote_") for column in faces.table):
-        write_votes(faces, folder / "fer2013new.csv", usage_of(faces))
-
-
-def write_csv(faces: FaceSet, path: Path, codes: Sequence[int]) -> None:
-    """Write the pictures of ``faces`` to ``path`` in the form of fer2013.csv, with the label ``codes``
-    (N,).
-    """
-    missing = set(USAGE.values()) - set(faces.table["split"])
-    if missing:
-        raise DataError(
-            f"face set {faces.name!r}: no picture in the split {min(missing)}; fer2013.csv must hold train, "
-            "valid and test"
-        )
-    pixels = resized(faces, SIDE).pixels
-    number = [str(value) for value in range(256)]
-    with path.open("w", encoding="ascii", newline="\n") as file:
-        file.write(HEADER + "\n")
-        for picture, code, usage in zip(pixels, codes, usage_of(faces), strict=True):
-            values = " ".join(map(number.__getitem__, picture.tobytes()))
-            file.write(f"{code},{values},{usage}\n")

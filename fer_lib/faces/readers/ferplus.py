@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
-from fer_lib.faces.readers.fer2013 import CODES, SIDE, read_csv, resized, usage_of, write_csv
-from fer_lib.faces.readers.lines import read_records, require_labels
+from fer_lib.faces.readers.fer2013 import SIDE, read_csv, resized, usage_of
+from fer_lib.faces.readers.lines import read_records
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
-from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table, write_votes
+from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table
 from ferbook.errors import DataError
 
 _FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
@@ -142,22 +142,3 @@ def _read_labels(path: Path) -> list[tuple[str, list[int]]]:
     if not labels:
         raise DataError(f"{path}, line 1: empty; expected a picture's name and ten votes in each line")
     return labels
-
-
-def write_ferplus(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``fer2013.csv`` and ``fer2013new.csv``.
-
-    As ``write_fer2013``; contempt is allowed. Where ``faces`` has no votes, all ten go to its emotion; where
-    it has, the label that is read back is that of the majority rule, not the emotion. The label in
-    fer2013.csv is ``fer2013_emotion``, or else the emotion, neutral for contempt, which has no code there;
-    ``read_ferplus`` takes no label from it.
-    """
-    require_labels(faces, EMOTIONS, "FER+")
-    if not any(column.startswith("vote_") for column in faces.table):
-        emotion = faces.table["emotion"]
-        votes = {f"vote_{name}": np.where(emotion == name, _VOTERS, 0) for name in EMOTIONS}
-        faces = FaceSet(faces.name, faces.pixels, faces.table.assign(**votes))
-    labels = faces.table.get("fer2013_emotion", faces.table["emotion"])
-    codes = [CODES.index(label if label in CODES else "neutral") for label in labels]
-    write_csv(faces, folder / "fer2013.csv", codes)
-    write_votes(faces, folder / "fer2013new.csv", usage_of(faces))

@@ -14,11 +14,8 @@ The published pictures, 256 × 256, show head and shoulders: they are framed by 
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers import sequences
-from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
 from ferbook.errors import DataError
 
@@ -61,38 +58,3 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
         row = {"frame": 0, "emotion": JAFFE_CODES[code]}
         clips[name] = sequences.Clip(f"jaffe-{match[1].upper()}", name, [sequences.picture_file(path)], [row])
     return sequences.gather_clips("jaffe", list(clips.values()), size, "picture", {})
-
-
-def write_jaffe(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as JAFFE: 8-bit tiff files, so that no pixel changes.
-
-    A set read from JAFFE keeps its file names. Else people of JAFFE keep their letters where all are of it;
-    otherwise the k-th of the sorted subjects becomes ``AA``, ``AB`` …. Takes count the pictures of a person
-    and expression, running numbers all pictures, both from 1, in the table's order. Sequences, frames and
-    action units are lost. Raises DataError for a picture without a subject, more than 676 subjects, or an
-    emotion that JAFFE does not have.
-    """
-    require_labels(faces, tuple(JAFFE_CODES.values()), "JAFFE")
-    table = faces.table
-    sequences.require_subjects(faces)
-    for name, picture in zip(_file_names(table), faces.pixels, strict=True):
-        sequences.write_picture(folder / f"{name}.tiff", picture)
-
-
-def _file_names(table: pd.DataFrame) -> list[str]:
-    codes = {emotion: code for code, emotion in JAFFE_CODES.items()}
-    rows = [*zip(table["subject"], table["emotion"], table["sequence"], strict=True)]
-    own = [_NAME.fullmatch(name) for _, _, name in rows]
-    official = all(
-        match and (f"jaffe-{match[1]}", match[2]) == (subject, codes[emotion])
-        for match, (subject, emotion, _) in zip(own, rows, strict=True)
-    )
-    if official and table["sequence"].is_unique:
-        return table["sequence"].tolist()
-    pairs = [a + b for a in _LETTERS for b in _LETTERS]
-    ids = sequences.official_ids(table["subject"], "jaffe-", _PERSON, lambda k: pairs[k - 1], len(pairs))
-    takes = table.groupby(["subject", "emotion"]).cumcount() + 1
-    return [
-        f"{ids[subject]}.{codes[emotion]}{take}.{row + 1}"
-        for row, ((subject, emotion, _), take) in enumerate(zip(rows, takes, strict=True))
-    ]

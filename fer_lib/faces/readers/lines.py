@@ -2,12 +2,9 @@
 
 import csv
 import io
-from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-
-from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
+from fer_lib.faces.faceset import EMOTIONS
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
@@ -26,20 +23,6 @@ SPELLINGS = {emotion: emotion for emotion in EMOTIONS} | {
 def counts_of(what: str, **counts: int) -> dict[str, int]:
     """``{"sequences of anger": 45}`` for ``counts_of("sequences", anger=45)``: published counts by label."""
     return {f"{what} of {label}": count for label, count in counts.items()}
-
-
-def require_labels(faces: FaceSet, choices: Collection[str], layout: str, unlabelled: bool = False) -> None:
-    """Raise DataError, naming the row, unless every emotion is among ``choices`` (or empty, with
-    ``unlabelled``).
-    """
-    emotion = faces.table["emotion"]
-    wrong = np.flatnonzero(~emotion.isin([*choices, UNLABELLED] if unlabelled else [*choices]))
-    if len(wrong):
-        raise DataError(
-            f"face set {faces.name!r}, row {wrong[0]}: the layout of {layout} has no label for "
-            f"{emotion[wrong[0]] or 'an unlabelled picture'!r}; select the pictures of {', '.join(choices)} "
-            "first"
-        )
 
 
 def read_lines(path: Path) -> list[str]:

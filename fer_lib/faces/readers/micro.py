@@ -19,11 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.facs_codes import codes_of, format_codes, parse_codes
+from fer_lib.faces.facs_codes import parse_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import list_inside
@@ -195,54 +192,3 @@ def _span(row: SheetRow, numbers: Sequence[int]) -> tuple[int, int, int, str]:
     if nearest != apex:
         notes.append(f"apex {original}{fault}, taken as {nearest}")
     return onset, nearest, offset, "; ".join(notes)
-
-
-def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[str, object]]:
-    """Write the sequences of ``faces`` as clips to the folder ``place``; returned are the cells of the coding
-    sheet by ``_COLUMNS``, a row each.
-
-    A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th
-    of the sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say.
-    Onset, apex and offset are the table's columns; without them the first and the last frame, and of the
-    frames the one with the most action (or the middle one, where no AU is coded). Action units are those of
-    the apex.
-
-    Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a
-    picture without a subject.
-    """
-    clips = sequences.named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
-    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in clips)
-    counts: Counter[str] = Counter()
-    cells: list[dict[str, object]] = []
-    for person, _, sequence, rows in clips:
-        counts[person] += 1
-        clip = layout.own_clip.fullmatch(sequence)[1] if own else layout.clip_id(person, counts[person])
-        emotion = sequences.shown_emotion(faces, rows, layout.emotions)
-        part = faces.table.iloc[rows].reset_index(drop=True)
-        frames = part["frame"].to_numpy()
-        apex = _number(part, "apex", _most_active(part))
-        at = int(np.argmin(np.abs(frames - apex)))
-        aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), layout.letters)[0])
-        onset, offset = _number(part, "onset", frames[0]), _number(part, "offset", frames[-1])
-        for frame, pixels in sequences.frames_of(faces, rows):
-            sequences.write_picture(
-                place / person / clip / layout.picture.format(subject=person, frame=frame), pixels
-            )
-        cells.append(
-            {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
-            # One AU alone is a number, as Excel makes it, and none an empty cell.
-            | {_AUS: int(aus) if aus.isdigit() else aus or None, EMOTION: layout.emotions[emotion]}
-        )
-    return cells
-
-
-def _number(part: pd.DataFrame, column: str, otherwise: int) -> int:
-    value = part[column].iloc[0] if column in part.columns else np.nan
-    return int(otherwise if pd.isna(value) else value)
-
-
-def _most_active(part: pd.DataFrame) -> int:
-    units = [column for column in part.columns if re.fullmatch(r"AU[0-9]+", column)]
-    action = part[units].sum(axis=1).to_numpy()
-    at = int(action.argmax()) if units and action.max() > 0 else len(part) // 2
-    return int(part["frame"].iloc[at])

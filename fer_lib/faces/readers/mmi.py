@@ -27,16 +27,14 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from fer_lib.faces.faceset import SIX, FaceSet
-from fer_lib.faces.facs_codes import Code, Codes, codes_from_columns
+from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import cut_out, list_inside
 from ferbook.errors import DataError
@@ -274,86 +272,3 @@ def _decode(path: Path) -> tuple[float, dict[int, np.ndarray]]:
                 f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or damaged"
             )
     return float(video.get(cv2.CAP_PROP_FPS)), pictures
-
-
-def write_mmi(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``Sessions/<n>/`` with XML files and a lossless video (FFV1)
-    each.
-
-    The k-th sequence, sorted by subject and sequence, becomes session k; the k-th of the sorted subjects has
-    the id k, unless all come from MMI. A video has no gaps: frames are numbered 1, 2, 3 … in their order. AUs
-    are written as present or not, frame by frame. Of a sequence of more than four pictures the reader keeps
-    four.
-
-    Raises DataError for a sequence that is not a neutral picture and then three or more of one of the six
-    emotions, for one in which some AUs are coded and others not, which these files cannot say, and for
-    pictures with an odd side.
-    """
-    if any(side % 2 for side in faces.size):
-        # The encoder would drop a row and a column without a word.
-        raise DataError(
-            f"face set {faces.name!r}: pictures of {faces.size[1]} × {faces.size[0]}; a video needs even "
-            "sides"
-        )
-    clips = sequences.named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
-    for number, (identity, subject, sequence, rows) in enumerate(clips, start=1):
-        place = folder / "Sessions" / str(number)
-        place.mkdir(parents=True)
-        sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
-        emotion = sequences.emotion_after_rest(faces, rows, _EMOTIONS)
-        coding = _coding(faces, rows, f"{subject}, {sequence}")
-        _write_video(place / f"{sid}.avi", faces.gather(rows))
-        session = ElementTree.Element("session", sessionId=str(number))
-        ElementTree.SubElement(session, "subject", id=identity)
-        ElementTree.SubElement(session, "track", type="Video", filename=f"{sid}.avi", view="0")
-        if coding is not None:
-            ElementTree.SubElement(session, "annotation", filename=f"{sid}-oao_aucs.xml")
-            _write_xml(place / f"{sid}-oao_aucs.xml", coding)
-        _write_xml(place / "session.xml", session)
-        tags = ElementTree.Element("session")
-        ElementTree.SubElement(tags, "Metatag", Name="Emotion", Value=_EMOTIONS[emotion])
-        _write_xml(place / f"{sid}.xml", tags)
-
-
-def _coding(faces: FaceSet, rows: np.ndarray, place: str) -> ElementTree.Element | None:
-    """The AU coding of one sequence, a marker wherever an AU comes or goes; None where no AU is coded."""
-    table: pd.DataFrame = faces.table.iloc[rows]
-    codes = codes_from_columns(table, letters=False)
-    if all(frame is None for frame in codes):
-        return None
-    if any(frame is None or any(code.uncertain for code in frame) for frame in codes):
-        raise DataError(
-            f"face set {faces.name!r}: {place}: some AUs are not coded; this layout codes all or none"
-        )
-    root = ElementTree.Element("ActionUnits")
-    for au in sorted({code.au for frame in codes for code in frame}):
-        unit = ElementTree.SubElement(root, "ActionUnit", Number=str(au))
-        before = None
-        for position, frame in enumerate(codes, start=1):
-            present = any(code.au == au for code in frame)
-            if present != before:
-                kind = APEX_MARKER if present else NEUTRAL_MARKER
-                ElementTree.SubElement(unit, "Marker", Frame=str(position), Type=str(kind))
-            before = present
-    return root
-
-
-def _write_xml(path: Path, root: ElementTree.Element) -> None:
-    ElementTree.indent(root)
-    ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-
-
-def _write_video(path: Path, pictures: np.ndarray) -> None:
-    height, width = pictures.shape[1:]
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), _FPS, (width, height), isColor=False)
-    try:
-        if not video.isOpened():
-            raise DataError(f"{path}: no video can be written there; is the disk full?")
-        for picture in pictures:
-            video.write(picture)
-    finally:
-        video.release()
-    with suppress(DataError):  # on a full disk OpenCV says nothing
-        if list(_read_video(path)[1]) == sequences.first_and_middle(len(pictures)):
-            return
-    raise DataError(f"{path}: the video could not be written whole; is the disk full?")

@@ -11,16 +11,13 @@ In the csv form the emotion is the column ``emotion``, or else the one with the 
 two or more share the first place are left out and counted.
 """
 
-import csv
 from pathlib import Path
 
-import pandas as pd
-
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, read_records, require_labels
+from fer_lib.faces.readers.lines import SPELLINGS, read_records
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, pictures_below, require_inside
-from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file, write_picture
-from fer_lib.faces.readers.votes import parse_count, whole_votes
+from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file
+from fer_lib.faces.readers.votes import parse_count
 from ferbook.errors import DataError
 
 _CSV = "novaemotions.csv"
@@ -134,30 +131,3 @@ def _list_folders(folder: Path) -> list[Clip]:
             "both there"
         )
     return clips
-
-
-def write_novaemotions(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``novaemotions.csv`` and png pictures
-    ``pictures/0000000.png`` ….
-
-    The csv has a column ``emotion``; the vote columns are those of ``faces``, or one vote for the emotion.
-    Names of subjects are kept less the prefix ``novaemotions-``, and the reader puts it before them. Frames
-    and action units are lost. Raises DataError for an emotion that is not one of ``EMOTIONS``, and for votes
-    that are not whole numbers.
-    """
-    require_labels(faces, EMOTIONS, "NovaEmotions")
-    table = faces.table
-    columns = [f"vote_{emotion}" for emotion in EMOTIONS]
-    if set(columns) & set(table):
-        votes = table[[column for column in columns if column in table]]
-    else:
-        votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
-    vote_counts = whole_votes(faces, votes, 999_999)
-    with (folder / _CSV).open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
-        for row, counts in enumerate(vote_counts):
-            path = f"pictures/{row:07d}.png"
-            write_picture(folder / path, faces.pixels[row])
-            subject = table["subject"][row].removeprefix("novaemotions-")
-            lines.writerow([path, subject, table["emotion"][row], *counts])

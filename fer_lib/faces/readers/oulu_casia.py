@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
-from fer_lib.faces.readers.posed import PosedLayout, read_posed, write_posed
+from fer_lib.faces.readers.posed import PosedLayout, read_posed
 from fer_lib.faces.readers.sequences import find_folders, tops
 from ferbook.errors import DataError
 
@@ -55,13 +55,3 @@ def read_oulu_casia(folder: Path, size: int) -> FaceSet:
             people = tops(folders[0] / _LIGHT, _LAYOUT.subject_folder, "folders of people (P001)")
             return read_posed(_LAYOUT, folder, people, framing, size)
     raise DataError(f"{folder}: no folder VL or VL_Acropped there, nor in up to 3 folders below")
-
-
-def write_oulu_casia(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``B_OriginalImg/OriginalImg/VL/Strong``.
-
-    The k-th of the sorted subjects becomes ``P00k``; JPEG changes grey values slightly; AUs are not written,
-    since the layout has none. Raises DataError for sequences that the layout cannot hold: see
-    ``write_posed``.
-    """
-    write_posed(_LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / _LIGHT)

@@ -10,6 +10,7 @@ A face is looked for in each picture as ``ferbook predict`` looks for it, in a s
 that shows one: a window found anew in each would tremble, and pass for motion.
 """
 
+import io
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
@@ -30,9 +32,10 @@ from fer_lib.faces.readers.pictures import (
     require_file,
     whole,
 )
-from fer_lib.faces.readers.sequences import write_picture
+from fer_lib.faces.sources import may_be_own
 from fer_lib.faces.splits import split_people
-from ferbook.errors import DataError
+from ferbook.errors import DataError, ParameterError
+from ferbook.files import whole_folder
 
 CSV = "faces.csv"
 PUBLISHED: dict[str, int] = {}
@@ -218,6 +221,29 @@ def _intensity(place: str, unit: str, text: str) -> float:
     raise DataError(f"{place}: {unit} {text[:20]!r}; expected an intensity from 0 to 1, or nothing")
 
 
+def require_own_folder(folder: Path) -> None:
+    """Raise DataError where ``folder`` exists, ParameterError where no set can be called so."""
+    if folder.exists() or folder.is_symlink():
+        raise DataError(f"{folder}: exists already; name another folder, or move it away")
+    if folder.name != "own" and not may_be_own(folder.name):
+        raise ParameterError(
+            f"{folder}: no set can be called {folder.name!r}; its name has small letters, digits and _, and "
+            "is no other set's"
+        )
+
+
+def save_own(faces: FaceSet, folder: Path) -> None:
+    """``write_own`` to the new ``folder``: whole, or not at all. Raises DataError where that cannot be."""
+    require_own_folder(folder)
+    try:
+        with whole_folder(folder) as partial:
+            write_own(faces, partial)
+    except OSError as fault:
+        raise DataError(
+            f"{folder}: the faces could not be written ({fault}); make room or choose another folder"
+        ) from fault
+
+
 def write_own(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``faces.csv`` and png pictures ``pictures/0000000.png`` …,
     which are crops.
@@ -231,3 +257,22 @@ def write_own(faces: FaceSet, folder: Path) -> None:
     table.to_csv(folder / CSV, index=False)
     for path, row in zip(table["path"], range(len(faces)), strict=True):
         write_picture(folder / path, faces.gather(np.array([row]))[0])
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 (H, W) ``pixels`` to ``path``, whose folder is made. JPEG at quality 100: values change by
+    1 or 2.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(pixels, path.suffix))
+
+
+def encoded(pixels: np.ndarray, suffix: str) -> bytes:
+    """The content of a picture file with the ending ``suffix`` that shows uint8 (H, W) ``pixels``.
+
+    In memory first: on a full disk Pillow leaves a file that is cut short, and says nothing.
+    """
+    file = io.BytesIO()
+    options = {"quality": 100} if suffix in (".jpg", ".jpeg") else {}
+    Image.fromarray(pixels).save(file, Image.registered_extensions()[suffix], **options)
+    return file.getvalue()

@@ -19,8 +19,7 @@ from fer_lib.faces import faceset
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.frames import CLIP_FRAMES
 from fer_lib.faces.readers.lines import counts_of
-from fer_lib.faces.readers.micro import CLIP, OFFSET, ONSET, MicroLayout, Pictures, read_micro, write_micro
-from fer_lib.faces.readers.sheets import write_sheet
+from fer_lib.faces.readers.micro import MicroLayout, Pictures, read_micro
 
 PUBLISHED = {
     "subjects": 29,
@@ -70,22 +69,3 @@ def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSe
     """
     pictures = Pictures(folder, re.compile(r"\d+_(?P<frame>\d+)"), "006_05562.jpg", "clip")
     return read_micro(_LAYOUT, folder, pictures, size, clip_frames)
-
-
-def write_samm(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as folders of subjects and the coding sheet, with its notes on
-    top.
-
-    Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless
-    they come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with
-    the letter of their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot
-    hold: see ``write_micro``.
-    """
-    rows = [
-        clip
-        | {"Inducement Code": int(str(clip[CLIP]).split("_")[1]), "Micro": "Micro - 1/2"}
-        | {"Duration": clip[OFFSET] - clip[ONSET] + 1}
-        for clip in write_micro(_LAYOUT, faces, folder)
-    ]
-    notes = [f"Note {k}" for k in range(1, NOTE_ROWS + 1)]
-    write_sheet(folder / _SHEET, _WORKSHEET, SAMM_HEADER, rows, notes)

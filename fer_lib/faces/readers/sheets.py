@@ -1,9 +1,8 @@
 """Coding sheets: the tables in .xlsx files that say what a clip shows, read by column name and row by row."""
 
-import io
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -142,27 +141,3 @@ def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_]+", "", name).casefold()
-
-
-def write_sheet(
-    path: Path,
-    title: str,
-    header: Sequence[str | None],
-    rows: Iterable[Mapping[str, object]],
-    notes: Sequence[str] = (),
-) -> None:
-    """Write ``rows`` under ``header``, and above it a row for each of ``notes``, as the worksheet ``title``
-    of a new workbook at ``path``.
-
-    Cells are put into the header's order by name as in ``read_sheet``; empty where there is none.
-    """
-    book = openpyxl.Workbook()
-    book.active.title = title
-    for cells in (*([note] for note in notes), header):
-        book.active.append(cells)
-    for row in rows:
-        values = {_plain(column): value for column, value in row.items()}
-        book.active.append([values.get(_plain(column or "")) for column in header])
-    file = io.BytesIO()  # on a full disk openpyxl's own file object complains once more as it is thrown away
-    book.save(file)
-    path.write_bytes(file.getvalue())

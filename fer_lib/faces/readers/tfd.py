@@ -18,12 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat, savemat
+from scipy.io import loadmat
 
 from fer_lib.faces.faceset import SIX, UNLABELLED, FaceSet
-from fer_lib.faces.readers.lines import require_labels
 from fer_lib.faces.readers.pictures import gather_pictures, require_inside, whole
-from fer_lib.faces.readers.sequences import official_ids
 from ferbook.errors import DataError
 
 TFD_CODES = (*SIX, "neutral")
@@ -159,30 +157,3 @@ def _picture(path: Path, images: np.ndarray, row: int) -> np.ndarray:
             raise DataError(f"{path}: images, row {row}: a pixel outside 0 to 255")
         picture = rounded.astype(np.uint8)
     return np.ascontiguousarray(picture)
-
-
-def write_tfd(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` to the empty ``folder`` as ``TFD_48x48.mat``, or as ``TFD_96x96.mat`` if larger than 48
-    pixels.
-
-    Pictures of another size are resampled. The folds are ``fold1`` … ``fold5`` where the table has them,
-    otherwise ``split`` five times. Numbers of people are kept where all names have the form ``tfd-<number>``;
-    otherwise the k-th of the sorted names, from 1, becomes k. A picture without a subject is nobody's, one
-    without an emotion unlabelled. Sequences, frames and action units are lost. Raises DataError for an
-    emotion that TFD does not have.
-    """
-    require_labels(faces, TFD_CODES, "TFD", unlabelled=True)
-    side = 48 if max(faces.size) <= 48 else 96
-    pixels, _ = gather_pictures(len(faces), side, lambda row: whole(faces.gather(np.array([row]))[0], side))
-    table = faces.table
-    ids = official_ids((who for who in table["subject"] if who), "tfd-", _ID, str)
-    labelled = (table["emotion"] != UNLABELLED).to_numpy()
-    columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, _FOLDS + 1)]
-    folds = np.array([[_FOLD_SPLITS.index(split) for split in column] for column in columns]).T
-    arrays = {
-        "images": pixels,
-        "labs_ex": [[TFD_CODES.index(e) + 1 if e else NO_LABEL] for e in table["emotion"]],
-        "labs_id": [[int(ids[who]) if who else NOBODY] for who in table["subject"]],
-        "folds": np.where(labelled[:, None], folds, 0).astype(np.uint8),
-    }
-    savemat(folder / _FILES[side][0], arrays, do_compression=True)

@@ -18,6 +18,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
 from synthetic_faces.people import PAIRED, STRANGERS
 from tests.fer_lib.faces.readers.made_by_hand import micro_faces, pictures, posed_faces
+from tests.fer_lib.faces.readers.writers.every import write_layout
 
 SIZE = 24
 
@@ -94,7 +95,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_export_read_back_gives_the_pairs_of_its_layout(layout, tmp_path):
     reader = importlib.import_module(f"fer_lib.faces.readers.{layout}")
-    getattr(reader, f"write_{layout}")(posed_faces(), tmp_path)
+    write_layout(layout, posed_faces(), tmp_path)
     faces = getattr(reader, f"read_{layout}")(tmp_path, SIZE)
     found, table = neutral_pairs(faces), faces.table
     assert len(found.inputs) == len(faces) == 24 and found.left_out == {}

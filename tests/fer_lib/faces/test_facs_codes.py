@@ -9,12 +9,11 @@ from fer_lib.faces.facs_codes import (
     Code,
     au_columns,
     codes_from_columns,
-    codes_of,
     format_codes,
     parse_codes,
-    presence_only,
 )
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.writers.facs_codes import codes_of, presence_only
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_every_intensity_above_zero_is_written_with_its_letter(intensity, letter
     for kind in (np.float64, np.float32):
         table = pd.DataFrame({"AU4": np.array([intensity], kind)})
         assert format_codes(codes_from_columns(table)[0]) == f"4{letter}"
-        assert format_codes(codes_from_columns(table, letters=False)[0]) == "4"
+        assert format_codes(codes_of(table, letters=False)[0]) == "4"
 
 
 def test_codes_from_columns_by_hand():
@@ -156,7 +155,7 @@ def test_codes_from_columns_by_hand():
         "?",
         "4A+10?+12C",
     ]
-    assert [format_codes(c) for c in codes_from_columns(table, letters=False)] == [
+    assert [format_codes(c) for c in codes_of(table, letters=False)] == [
         "10+L12",
         "12",
         "?",

@@ -10,11 +10,14 @@ import pytest
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces, leak_table, protocol_of
-from fer_lib.faces.readers.ckplus import read_ckplus, write_ckplus
-from fer_lib.faces.readers.tfd import read_tfd, write_tfd
+from fer_lib.faces.readers.ckplus import read_ckplus
+from fer_lib.faces.readers.tfd import read_tfd
 from fer_lib.faces.registry import REGISTRY
 from fer_lib.faces.rows import Rows
 from ferbook.errors import DataError, ParameterError
+from tests.fer_lib.faces.readers.writers.ckplus import write_ckplus
+from tests.fer_lib.faces.readers.writers.every import write_layout
+from tests.fer_lib.faces.readers.writers.tfd import write_tfd
 
 EIGHT_CLASSES = (132, 156, 160, 140, 120, 148, 116, 116, 132, 88)
 SIX_CLASSES = (96, 111, 114, 99, 84, 105, 81, 84, 93, 60)
@@ -125,7 +128,7 @@ def test_a_person_keeps_the_fold_whichever_classes_are_told_apart(ckplus):
             assert {order.index(who) % 10 for who in subject[fold.valid]} == {(number + 1) % 10}
 
 
-LAYOUTS = tuple(name for name, source in REGISTRY.items() if source.writer and not name.startswith("bp4d"))
+LAYOUTS = tuple(name for name, source in REGISTRY.items() if source.reader and not name.startswith("bp4d"))
 FOLDS = {
     "own": 1,
     "fer2013": 1,
@@ -156,7 +159,7 @@ def in_layout(name: str, folder) -> FaceSet:
             f"fold{k + 1}": np.array(["test", "valid", *["train"] * 3])[(person + k) % 5] for k in range(5)
         }
         faces = FaceSet("lab", faces.pixels, faces.table.assign(**turned))
-    function(source.writer)(faces, folder)
+    write_layout(name, faces, folder)
     return function(source.reader)(folder, size)
 
 

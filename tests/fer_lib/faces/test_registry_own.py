@@ -8,7 +8,6 @@ from PIL import Image
 
 from fer_lib.faces import registry
 from fer_lib.faces.registry import (
-    SEAL,
     fingerprint,
     list_sources,
     named_source,
@@ -16,7 +15,6 @@ from fer_lib.faces.registry import (
     own_sets,
     read_anew,
     require_source,
-    seal_copy,
     source_status,
 )
 from fer_lib.faces.request import FaceRequest
@@ -67,43 +65,6 @@ def test_a_change_of_a_picture_changes_the_key(data):
     key = fingerprint(MINE)
     Image.fromarray(np.full((16, 16), 77, np.uint8)).save(data / "mine" / "3.png")
     assert fingerprint(MINE) != key
-
-
-@pytest.mark.defect("D5")
-def test_a_sealed_set_is_read_until_a_file_differs(data):
-    before = open_faces(MINE)
-    key = fingerprint(MINE)
-    file, count = seal_copy("mine")
-    assert (file, count) == (data / "mine" / SEAL, 7)
-    assert open_faces(MINE).checksum == before.checksum and fingerprint(MINE) == key
-    kept = (data / "mine" / "3.png").read_bytes()
-    for damage, told in (
-        (
-            lambda picture: picture.write_bytes(kept.replace(b"IDAT", b"IDAX")),
-            r"3\.png: changed since the seal",
-        ),
-        (lambda picture: picture.unlink(), r"3\.png: gone since the seal"),
-        (lambda picture: picture.with_name("4a.png").write_bytes(kept), r"4a\.png: new since the seal"),
-    ):
-        (data / "mine" / "3.png").write_bytes(kept)
-        damage(data / "mine" / "3.png")
-        for read in (open_faces, read_anew):
-            with pytest.raises(DataError, match=told):
-                read(MINE)
-    (data / "mine" / "4a.png").unlink()
-    assert open_faces(MINE).checksum == before.checksum
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": 3, "content": ""}', "[" * 99999])
-def test_a_damaged_seal_is_named(data, content):
-    (data / "mine" / SEAL).write_text(content)
-    with pytest.raises(DataError, match=r"\.sealed\.json: not a readable seal"):
-        open_faces(MINE)
-
-
-def test_only_a_copy_is_sealed(data):
-    with pytest.raises(ParameterError, match="'lab' has no official layout"):
-        seal_copy("lab")
 
 
 @pytest.mark.defect("D1")

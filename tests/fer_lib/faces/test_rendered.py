@@ -15,7 +15,7 @@ from book.faces.study import mutual_information
 from fer_lib.faces import rendered
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
-from fer_lib.faces.facs_codes import codes_of, format_codes
+from fer_lib.faces.facs_codes import format_codes
 from fer_lib.faces.registry import fingerprint
 from fer_lib.faces.rendered import (
     cache_key,
@@ -35,6 +35,7 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 from synthetic_faces.script import Script
 from synthetic_faces.versions import VERSIONS, versioned
+from tests.fer_lib.faces.readers.writers.facs_codes import codes_of
 
 TINY = {"domain": "lab", "subjects": 3, "size": 24, "seed": 0}
 

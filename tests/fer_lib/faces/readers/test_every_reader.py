@@ -4,7 +4,6 @@ same ways.
 
 import importlib
 import os
-import resource
 import shutil
 from pathlib import Path
 
@@ -13,13 +12,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import LABELS, FaceSet
 from fer_lib.faces.readers.pictures import SUFFIXES
 from fer_lib.faces.registry import REGISTRY
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.writers.every import write_layout
 
-SOURCES = {name: source for name, source in REGISTRY.items() if source.reader and source.writer}
+SOURCES = {name: source for name, source in REGISTRY.items() if source.reader}
 SHOWN = ("disgust", "happiness")
 """Emotions that every layout with emotions can hold."""
 
@@ -72,9 +71,7 @@ def face_set(size: int) -> FaceSet:
 
 
 def exported(name: str, folder: Path, faces: FaceSet | None = None) -> Path:
-    folder.mkdir(parents=True)
-    function(SOURCES[name].writer)(face_set(size_of(name)) if faces is None else faces, folder)
-    return folder
+    return write_layout(name, face_set(size_of(name)) if faces is None else faces, folder)
 
 
 @pytest.fixture(scope="module", params=SOURCES)
@@ -102,7 +99,7 @@ def files_of(folder: Path) -> list[Path]:
     return pictures or sorted(files, key=lambda path: -path.stat().st_size)
 
 
-def test_every_real_set_has_a_reader_and_a_writer():
+def test_every_real_set_has_a_reader():
     assert len(SOURCES) == 15
     assert {name for name, source in REGISTRY.items() if source.layouts} == {*SOURCES, "heads"}
 
@@ -163,7 +160,6 @@ def test_what_file_managers_leave_is_passed_over(name, pristine, copy):
     for place in [copy, *(path for path in copy.rglob("*") if path.is_dir())]:
         (place / ".DS_Store").write_bytes(b"x")
         (place / "Thumbs.db").write_bytes(b"x")
-    (copy / ".exported.json").write_text("{}")
     (copy / "__MACOSX").mkdir()
     assert read(name, copy).checksum == read(name, pristine).checksum
 
@@ -260,53 +256,3 @@ def test_published_counts_name_what_can_be_counted(name):
         kind, _, emotion = key.partition(" of ")
         assert key in COUNTS or (kind in ("pictures", "sequences") and emotion in LABELS), key
         assert isinstance(count, int) and count > 0
-
-
-def test_no_layout_takes_an_emotion_that_it_has_no_name_for_in_silence(name, tmp_path):
-    """Written and read back, every emotion is there again, or the writer says which it cannot hold."""
-    given = face_set(size_of(name))
-    for emotion in LABELS:
-        faces = FaceSet("lab", given.pixels, given.table.assign(emotion=emotion))
-        folder = tmp_path / emotion
-        folder.mkdir()
-        try:
-            function(SOURCES[name].writer)(faces, folder)
-        except DataError as refusal:
-            assert emotion in str(refusal) or "neutral" in emotion
-            continue
-        assert set(read(name, folder).table["emotion"]) - {"neutral"} <= {emotion, ""}
-
-
-@pytest.mark.parametrize(
-    ("name", "people", "most"),
-    [("ckplus", 1000, "999"), ("jaffe", 677, "676"), ("bu4dfe", 1000, "999"), ("bp4d", 1000, "999")],
-)
-def test_more_people_than_a_layout_can_name_are_refused(name, people, most, tmp_path):
-    shown = face_set(8).select(np.arange(4))
-    table = pd.concat([shown.table] * people, ignore_index=True)
-    table["subject"] = [f"lab-{row // 4:04d}" for row in range(len(table))]
-    faces = FaceSet("lab", np.zeros((len(table), 8, 8), np.uint8), table)
-    with pytest.raises(DataError, match=rf"{people:,} to number, 'lab-0000' to .* room for {most}; "):
-        exported(name, tmp_path / name, faces)
-
-
-@pytest.mark.parametrize("name", ["ckplus", "samm", "mmi", "oulu_casia", "bu3dfe", "bu4dfe", "bp4dplus"])
-def test_a_frame_number_below_0_is_refused(name, tmp_path):
-    faces = face_set(size_of(name))
-    table = faces.table.assign(frame=faces.table["frame"].where(faces.table.index != 2, -7))
-    with pytest.raises(DataError, match="row 2: a frame number below 0"):
-        exported(name, tmp_path / name, FaceSet("lab", faces.pixels, table))
-
-
-def test_a_full_disk_is_a_data_error_and_leaves_nothing(name, tmp_path):
-    """A file-size limit makes the kernel refuse a write half-way, as a full disk does."""
-    given = face_set(size_of(name))
-    noise = np.random.default_rng(0).integers(0, 256, given.pixels.shape, dtype=np.uint8)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))
-    try:
-        with pytest.raises(DataError, match=r"make room|is the disk full"):
-            export_faces(FaceSet("lab", noise, given.table), name, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list(tmp_path.iterdir()) == []

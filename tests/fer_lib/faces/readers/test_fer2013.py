@@ -11,10 +11,11 @@ from PIL import Image
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.fer2013 import PUBLISHED, read_fer2013, write_fer2013
+from fer_lib.faces.readers.fer2013 import PUBLISHED, read_fer2013
 from fer_lib.faces.readers.votes import FERPLUS_HEADER
 from fer_lib.paths import data_dir
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.writers.fer2013 import write_fer2013
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 NAMES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
@@ -504,23 +505,6 @@ def test_pictures_of_another_size_are_resampled_both_ways(tmp_path):
     assert not (tmp_path / "fer2013new.csv").exists()
     assert read_fer2013(tmp_path).pixels.tolist() == bright[:, ::2, ::2].tolist()
     assert read_fer2013(tmp_path, 64).pixels.tolist() == bright[:, :64, :64].tolist()
-
-
-@pytest.mark.parametrize(
-    ("faces", "message"),
-    [
-        (
-            face_set(pictures(9), (*NAMES, "contempt")),
-            r"row 7: the layout of FER2013 has no label for 'contempt'",
-        ),
-        (face_set(pictures(2)), "no picture in the split test"),
-        (face_set(pictures(9), votes={"vote_fear": np.full(9, 0.5)}), "row 0: vote_fear is 0.5"),
-        (face_set(pictures(9), votes={"vote_nf": np.arange(9) * 500}), "row 2: vote_nf is 1000"),
-    ],
-)
-def test_what_the_layout_cannot_hold_is_refused(tmp_path, faces, message):
-    with pytest.raises(DataError, match=message):
-        write_fer2013(faces, tmp_path)
 
 
 def test_the_real_fer2013_has_its_published_counts():

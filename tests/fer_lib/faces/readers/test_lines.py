@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, read_records, require_labels
+from fer_lib.faces.readers.lines import SPELLINGS, read_records
 from ferbook.errors import DataError
 
 
@@ -27,17 +27,6 @@ def test_a_record_may_go_over_several_lines_and_has_the_number_of_its_last(tmp_p
     file.write_text("a,b\n" + "c" * 200_000)
     with pytest.raises(DataError, match=r"votes\.csv, line 2: not readable as csv"):
         read_records(file)
-
-
-def test_a_label_that_the_layout_lacks_is_named():
-    require_labels(faces(["anger", "fear"]), ("fear", "anger"), "X")
-    require_labels(faces(["anger", ""]), ("anger",), "X", unlabelled=True)
-    with pytest.raises(
-        DataError, match=r"row 1: the layout of X has no label for 'contempt'; select the pictures of anger"
-    ):
-        require_labels(faces(["anger", "contempt"]), ("anger",), "X")
-    with pytest.raises(DataError, match="row 0: the layout of X has no label for 'an unlabelled picture'"):
-        require_labels(faces([""]), ("anger",), "X")
 
 
 def test_every_spelling_means_one_of_the_emotions():

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.mmi import read_mmi, write_mmi
+from fer_lib.faces.readers.mmi import read_mmi
 from fer_lib.faces.readers.pictures import Window
 from ferbook.errors import DataError
-from tests.fer_lib.faces.readers.made_by_hand import by_sequence, micro_faces, pictures, posed_faces
+from tests.fer_lib.faces.readers.made_by_hand import by_sequence, posed_faces
+from tests.fer_lib.faces.readers.writers.mmi import write_mmi
 
 SIZE = 24
 
@@ -265,24 +265,3 @@ def test_links_out_of_the_folder_are_refused(mmi, first, tmp_path, inside):
     place.symlink_to(tmp_path / "outside")
     with pytest.raises(DataError, match="a link that leaves"):
         read_mmi(mmi, SIZE)
-
-
-@pytest.mark.parametrize(
-    ("faces", "message"),
-    [
-        (posed_faces(("anger", "contempt")), "is contempt; this layout has a name only for anger"),
-        (micro_faces(("happiness",)), "a neutral picture and then at least three"),
-        (
-            posed_faces(AU9=[np.nan, 0.0, 0.0, 0.0] * 6),
-            "some AUs are not coded; this layout codes all or none",
-        ),
-        (posed_faces(subject=""), "no subject"),
-        (
-            FaceSet("lab", pictures(24, 25), posed_faces().table),
-            "pictures of 25 × 25; a video needs even sides",
-        ),
-    ],
-)
-def test_what_the_layout_cannot_hold_is_refused(tmp_path, faces, message):
-    with pytest.raises(DataError, match=message):
-        write_mmi(faces, tmp_path)

@@ -1,13 +1,16 @@
 """One's own pictures: what ``faces.csv`` may say, and what is wrong with it is named with its line."""
 
+import resource
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
-from fer_lib.faces.readers.own import _intensity, read_own, write_own
+from fer_lib.faces.readers.own import _intensity, read_own, save_own, write_own
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.test_every_reader import face_set
 
 ROWS = [f"p{k}.png,{'ABCD'[k // 3]},{('happy', 'Anger', '')[k % 3]},yes" for k in range(12)]
 HEADER = "path,subject,emotion,cropped"
@@ -219,3 +222,21 @@ def test_what_was_read_is_written_again(folder, tmp_path):
 )
 def test_an_intensity_may_be_written_as_programs_do(text, value):
     assert _intensity("faces.csv, line 2", "AU12", text) == value
+
+
+def test_rendered_faces_are_written_whole_or_not_at_all(tmp_path):
+    """A file-size limit makes the kernel refuse a write half-way, as a full disk does."""
+    given = face_set(32)
+    noise = np.random.default_rng(0).integers(0, 256, given.pixels.shape, dtype=np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))
+    try:
+        with pytest.raises(DataError, match="make room"):
+            save_own(FaceSet("lab", noise, given.table), tmp_path / "mine")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    save_own(given, tmp_path / "mine")
+    assert read_own(tmp_path / "mine", 32).table["split"].tolist() == given.table["split"].tolist()
+    with pytest.raises(DataError, match="mine: exists already"):
+        save_own(given, tmp_path / "mine")

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.faces.export import export_faces
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.pictures import cut_out, find_face, landmark_window
 from synthetic_faces import facs
@@ -17,6 +16,7 @@ from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 from tests.fer_lib.faces.readers.test_every_reader import SOURCES, face_set, function
+from tests.fer_lib.faces.readers.writers.every import export_faces
 
 FRAMED = [name for name, source in SOURCES.items() if not source.sizes and name not in ("casme2", "own")]
 """Framed by landmarks or a detector; casme2 and own are written as crops."""

@@ -6,27 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from fer_lib.faces.faceset import LANDMARKS
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.sequences import (
     Clip,
     Frame,
-    emotion_after_rest,
     face_window,
     first_and_middle,
     gather_clips,
     named_folders,
-    named_sequences,
     numbered_pictures,
-    official_ids,
-    shown_emotion,
     tops,
-    write_picture,
 )
 from ferbook.errors import DataError
-from tests.fer_lib.faces.readers.made_by_hand import micro_faces, pictures, posed_faces
+from tests.fer_lib.faces.readers.made_by_hand import pictures
 
 
 @pytest.mark.parametrize(
@@ -90,19 +84,6 @@ def test_two_folders_with_one_id_are_refused_and_others_counted(tmp_path):
     (tmp_path / "sub1").mkdir()
     with pytest.raises(DataError, match=r"sub1: a second folder of sub01, beside .*sub01; keep one"):
         find()
-
-
-def test_ids_are_kept_or_numbered_in_sorted_order():
-    names = ("casme2-", re.compile(r"sub\d+"), "sub{:02d}".format)
-    assert official_ids(["casme2-sub07", "casme2-sub02", "casme2-sub07"], *names) == {
-        "casme2-sub07": "sub07",
-        "casme2-sub02": "sub02",
-    }
-    assert official_ids(["micro-b", "micro-a", "casme2-sub07"], *names) == {
-        "casme2-sub07": "sub01",
-        "micro-a": "sub02",
-        "micro-b": "sub03",
-    }
 
 
 def found_by_its_brightness(picture: np.ndarray) -> Window | None:
@@ -216,51 +197,3 @@ def test_each_person_is_in_one_split(detector):
     )
     assert faces.table.groupby("subject")["split"].nunique().max() == 1
     assert set(faces.table["split"]) == {"train", "valid", "test"}
-
-
-def named(faces):
-    return named_sequences(faces, "lab", re.compile(r"\d+"), str)
-
-
-def test_sequences_come_sorted_with_frames_in_order():
-    faces = posed_faces().select(np.random.default_rng(0).permutation(24))
-    found = [(subject, sequence) for _, subject, sequence, _ in named(faces)]
-    assert found == [(f"lab-{p:04d}", f"{k:03d}") for p in range(3) for k in range(2)]
-    for *_, rows in named(faces):
-        assert faces.table["frame"].iloc[rows].tolist() == [0, 17, 18, 119]
-    with pytest.raises(DataError, match="no pictures to write"):
-        named(faces.select(np.zeros(24, bool)))
-    table = faces.table.assign(frame=0)
-    with pytest.raises(DataError, match="two pictures of one frame in lab-0000, 000"):
-        named(type(faces)("lab", faces.pixels, table))
-    table = faces.table.assign(subject=["", *faces.table["subject"][1:]])
-    with pytest.raises(DataError, match="row 0: no subject"):
-        named(type(faces)("lab", faces.pixels, table))
-
-
-def test_the_emotion_of_a_sequence():
-    faces = posed_faces()
-    names = {"anger": "AN", "happiness": "HA"}
-    assert shown_emotion(faces, np.arange(4), names) == "anger"
-    assert emotion_after_rest(faces, np.arange(4, 8), names) == "happiness"
-    with pytest.raises(DataError, match="lab-0000, 000 shows anger, happiness; expected one emotion"):
-        shown_emotion(faces, np.arange(8), names)
-    with pytest.raises(DataError, match="shows nothing but neutral"):
-        shown_emotion(faces, np.arange(1), names)
-    with pytest.raises(DataError, match="is happiness; this layout has a name only for anger"):
-        shown_emotion(faces, np.arange(4, 8), {"anger": "AN"})
-    for rows in (np.arange(1, 4), np.arange(3), np.array([1, 0, 2, 3])):
-        with pytest.raises(DataError, match="a neutral picture and then at least three"):
-            emotion_after_rest(faces, rows, names)
-    unlabelled = micro_faces()
-    table = unlabelled.table.assign(emotion="")
-    with pytest.raises(DataError, match="is not labelled"):
-        shown_emotion(type(faces)("m", unlabelled.pixels, table), np.arange(5), names)
-
-
-@pytest.mark.parametrize(("suffix", "most"), [(".png", 0), (".bmp", 0), (".jpg", 2), (".jpeg", 2)])
-def test_pictures_are_written_as_well_as_their_format_can(tmp_path, suffix, most):
-    (picture,) = pictures(1, 24, seed=3)
-    write_picture(tmp_path / "a" / "b" / f"x{suffix}", picture)
-    read = np.asarray(Image.open(tmp_path / "a" / "b" / f"x{suffix}"))
-    assert np.abs(read.astype(int) - picture).max() <= most

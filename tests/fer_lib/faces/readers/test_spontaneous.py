@@ -9,8 +9,8 @@ from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import bp4dplus as bp4dplus_reader
-from fer_lib.faces.readers.bp4d import read_bp4d, write_bp4d
-from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus, write_bp4dplus
+from fer_lib.faces.readers.bp4d import read_bp4d
+from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.spontaneous import (
     FRAMES_PER_TASK,
@@ -21,6 +21,8 @@ from fer_lib.faces.readers.spontaneous import (
 )
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces
+from tests.fer_lib.faces.readers.writers.bp4d import write_bp4d
+from tests.fer_lib.faces.readers.writers.bp4dplus import write_bp4dplus
 
 SIZE = 24
 PICTURES = "Sequences(2D+3D)"
@@ -410,10 +412,3 @@ def test_what_the_layouts_cannot_hold_is_refused(tmp_path, write):
         write(posed_faces(task="T1"), tmp_path / "b")
     with pytest.raises(DataError, match="no subject"):
         write(posed_faces(subject=""), tmp_path / "c")
-
-
-def test_more_tasks_than_two_digits_number_are_refused(tmp_path):
-    faces = posed_faces(people=1, emotions=("anger",), frames=range(100))
-    alone = FaceSet("lab", faces.pixels, faces.table.assign(sequence=[f"{k:03d}" for k in range(100)]))
-    with pytest.raises(DataError, match="lab-0000 has 100 sequences; this layout numbers 99"):
-        written(tmp_path / "bp4d", alone, write_bp4d)

@@ -8,8 +8,9 @@ import pytest
 from scipy.io import savemat
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.tfd import TFD_CODES, read_tfd, write_tfd
+from fer_lib.faces.readers.tfd import TFD_CODES, read_tfd
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.writers.tfd import write_tfd
 
 N = 12
 

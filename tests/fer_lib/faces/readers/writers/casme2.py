@@ -1,0 +1,21 @@
+"""Writes what ``fer_lib.faces.readers.casme2`` reads."""
+
+from pathlib import Path
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.readers.casme2 import _HEADER, _LAYOUT, _SHEET
+from fer_lib.faces.readers.micro import SUBJECT
+from tests.fer_lib.faces.readers.writers.micro import write_micro
+from tests.fer_lib.faces.readers.writers.sheets import write_sheet
+
+
+def write_casme2(faces: FaceSet, folder: Path) -> None:
+    """Write ``faces`` to the empty ``folder`` as ``Cropped/`` and the coding sheet.
+
+    Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come
+    from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
+    not. Raises DataError for what the layout cannot hold: see ``write_micro``.
+    """
+    clips = write_micro(_LAYOUT, faces, folder / "Cropped")
+    rows = [clip | {SUBJECT: int(str(clip[SUBJECT]).removeprefix("sub"))} for clip in clips]
+    write_sheet(folder / _SHEET, "Sheet1", _HEADER, rows)

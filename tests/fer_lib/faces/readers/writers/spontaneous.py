@@ -1,0 +1,79 @@
+"""Writes what ``fer_lib.faces.readers.spontaneous`` reads."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.facs_codes import intensity_levels
+from fer_lib.faces.readers.spontaneous import _INTENSITY_AUS, _TASK, _UNKNOWN, PERSON
+from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences
+
+
+def write_spontaneous(
+    name: str,
+    faces: FaceSet,
+    coding: Path,
+    first_cell: str,
+    aus: Sequence[int],
+    write: Callable[[str, str, int, np.ndarray], None],
+) -> None:
+    """Write the codes of ``faces`` to the folder ``coding`` and hand each picture to ``write(person, task,
+    frame, pixels)``.
+
+    The k-th of the sorted subjects becomes ``F00k`` (unless all are of the set ``name``), the k-th of a
+    person's sorted sequences ``Tk`` (unless the table says the ``task``). The header of the occurrence files
+    is ``first_cell``, above the frames, and ``aus``; AUs that have no column are not written. Present is
+    every intensity above 0; for ``_INTENSITY_AUS`` levels are written as well.
+
+    Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more
+    than 999 people or 99 sequences of one.
+    """
+    if not faces.aus:
+        raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")
+    counts: Counter[str] = Counter()
+    pairs: set[tuple[str, str]] = set()
+    levels = _levels(faces.table, aus)
+    for person, subject, sequence, rows in named_sequences(faces, name, PERSON, "F{:03d}".format, 999):
+        counts[subject] += 1
+        own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
+        task = own if _TASK.fullmatch(str(own)) else f"T{counts[subject]}"
+        if not _TASK.fullmatch(task):
+            raise DataError(
+                f"face set {faces.name!r}: {subject} has {counts[subject]} sequences; this layout numbers 99"
+            )
+        if (person, task) in pairs:
+            raise DataError(
+                f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"
+            )
+        pairs.add((person, task))
+        for frame, pixels in frames_of(faces, rows):
+            write(person, task, frame, pixels)
+        codes = levels[rows]
+        present = np.where(np.isnan(codes), _UNKNOWN, codes > 0).astype(int)
+        frames = faces.table["frame"].iloc[rows]
+        table = np.column_stack([frames, present]).tolist()
+        _write_csv(coding / "AU_OCC" / f"{person}_{task}.csv", [[first_cell, *aus], *table])
+        for au in _INTENSITY_AUS:
+            level = np.nan_to_num(codes[:, list(aus).index(au)], nan=_UNKNOWN).astype(int)
+            table = np.column_stack([frames, level]).tolist()
+            _write_csv(coding / "AU_INT" / f"AU{au:02d}" / f"{person}_{task}_AU{au:02d}.csv", table)
+
+
+def _levels(table: pd.DataFrame, aus: Sequence[int]) -> np.ndarray:
+    """(N, len(aus)): levels 0 … 5 of the stronger half; NaN where not coded or without a column."""
+    levels = np.full((len(table), len(aus)), np.nan)
+    for k, au in enumerate(aus):
+        if f"AU{au}" in table.columns:
+            intensity = table[f"AU{au}"].to_numpy(float, na_value=np.nan)
+            levels[:, k] = np.where(np.isnan(intensity), np.nan, intensity_levels(intensity))
+    return levels
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
