@@ -30,7 +30,7 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("line", DIRECT + EXTRAS["notebook"] + EXTRAS["attacks"] + CONSTRAINTS)
+@pytest.mark.parametrize("line", DIRECT + EXTRAS["notebook"] + CONSTRAINTS)
 def test_every_requirement_is_an_exact_pin_without_a_host(line):
     assert PIN.fullmatch(line), line
 

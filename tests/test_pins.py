@@ -13,7 +13,6 @@ OTHER_USES = {
     "axe-playwright-python": "brings the script axe, which the browser tests load",
     "ipykernel": "the kernel that notebooks are executed by",
     "jupyter-book": "run as a command by the build",
-    "otter-grader": "graded with, in an environment of its own, by other_graders.py",
     "nbval": "run as pytest's plugin by the check",
     "snakemake": "run as a command",
     "snakemake-executor-plugin-slurm": "loaded by Snakemake for --executor slurm",

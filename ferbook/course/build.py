@@ -1,5 +1,5 @@
-"""A course from its instructor notebooks: what students are given, what the judge holds, and what a course
-that runs nbgrader takes.
+"""A course from its instructor notebooks: what students are given, what grading holds, and what a course that
+runs nbgrader takes.
 """
 
 import copy
@@ -25,18 +25,16 @@ from nbformat import NotebookNode
 from ferbook import paths
 from ferbook.beside import REFERENCE
 from ferbook.course import source
-from ferbook.course.judge import Case, judge_submission
-from ferbook.course.recognition import OUR_METADATA
-from ferbook.course.sandbox import TRUST
-from ferbook.course.source import HIDDEN, MOST_VARIANTS, Assignment, is_check
-from ferbook.course.submission import is_student
-from ferbook.course.worker import decode
+from ferbook.course.marking import Judgement, beside, mark
+from ferbook.course.source import MOST_VARIANTS, Assignment
+from ferbook.course.submission import is_student, one_form
 from ferbook.errors import BookError, DataError, FerError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
 from ferbook.owner import end_with_parent
+from ferbook.steps import Advance, steps
 
-SLOWEST, LEAST, SHARE = 60, 10, 3
-"""A submission's seconds: three times the instructor's, from 10 to 60."""
+SLOWEST, LEAST, SHARE = 120, 30, 3
+"""A cell's seconds by the clock: three times what the instructor's whole notebook takes, from 30 to 120."""
 
 
 def course_folder(place: Path | None) -> Path:
@@ -67,23 +65,12 @@ def variant_of(student: str, secret: bytes) -> int:
     return int.from_bytes(hmac.digest(secret, student.encode(), "sha256")) % MOST_VARIANTS
 
 
-def packages() -> tuple[Path, ...]:
-    """The folders of the packages that students' code may import. Raises BookError for one, or a withheld
-    module, that does not exist.
-    """
-    course = source.course()
-    specs = {name: importlib.util.find_spec(name) for name in (*course.packages, *course.withheld)}
-    if absent := [name for name, spec in specs.items() if spec is None]:
-        raise BookError(f"assignments/course.yaml: there is no package or module {', '.join(absent)}")
-    return tuple(Path(next(iter(specs[name].submodule_search_locations))) for name in course.packages)
-
-
 def released(notebook: NotebookNode) -> NotebookNode:
     """The notebook as students get it: cleared by nbgrader's preprocessors, in the order in which nbgrader
     itself applies them. Raises MissingError where nbgrader is not installed.
     """
     try:
-        from nbgrader import preprocessors as steps
+        from nbgrader import preprocessors
     except ImportError as fault:
         raise MissingError(
             "nbgrader is not installed: `python -m pip install -c constraints.txt -e '.[course]'`"
@@ -92,70 +79,43 @@ def released(notebook: NotebookNode) -> NotebookNode:
     order += "ClearMarkScheme ComputeChecksums CheckCellMetadata"
     notebook, resources = copy.deepcopy(notebook), {}
     for name in order.split():
-        step = getattr(steps, name)()
+        step = getattr(preprocessors, name)()
         if name == "ClearSolutions":
             step.code_stub = {"python": "raise NotImplementedError()"}
         notebook, resources = step.preprocess(notebook, resources)
     return notebook
 
 
-def with_keys(notebook: NotebookNode, keys: dict[str, object]) -> NotebookNode:
-    """The instructor notebook for a course that runs nbgrader, where no judge tells a hidden check the keys:
-    they are written into it.
-    """
-    notebook = copy.deepcopy(notebook)
-    values = {name: _literal(decode(code)) for name, code in keys.items()}
-    for cell in filter(is_check, notebook.cells):
-        secret = HIDDEN.search(cell.source + "\n").group(1)
-        if "key." in secret:
-            arguments = ", ".join(
-                f"{name}={text}" for name, text in values.items() if f"key.{name}" in secret
-            )
-            line = f"import types\nimport numpy as np\nkey = types.SimpleNamespace({arguments})\n"
-            cell.source = cell.source.replace(secret, line + secret)
-    return notebook
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        return f"np.array({value.tolist()!r}, dtype={value.dtype.str!r})"
-    return repr(value.item() if isinstance(value, np.generic) else value)
-
-
-def for_variant(notebook: NotebookNode, name: str, variant: int) -> NotebookNode:
-    """The notebook with a variant's parameter, saying which it is."""
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        cell.source = source.source_of(cell, variant)
-    notebook.metadata[OUR_METADATA] = {"assignment": name, "variant": variant}
-    return notebook
-
-
 def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
-    """The arrays of a variant, by the assignment's ``data.py``. Raises BookError where what that reads, such
-    as the networks of the committed run, is absent or damaged.
+    """The arrays of a variant, by the assignment's ``data.py``, and its number as ``variant``. Raises
+    BookError where what that reads, such as the networks of the committed run, is absent or damaged.
     """
     spec = importlib.util.spec_from_file_location("data", assignment.folder / "data.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     try:
-        return module.make(variant)
+        return {"variant": np.array(variant)} | module.make(variant)
     except FerError as fault:
         runs = paths.runs_dir()
         remedy = "" if (runs / REFERENCE).is_dir() else f"; {runs} holds no run {REFERENCE}: unset FER_RUNS"
         raise BookError(f"data of {assignment.name}, variant {variant}: {fault}{remedy}") from fault
 
 
-def make_bundle(assignment: Assignment, folder: Path, variants: range) -> None:
-    """What the judge holds of an assignment: the instructor notebook, its release, and of each variant the
-    data and the key, from a run of the instructor notebook.
+def make_bundle(
+    assignment: Assignment, folder: Path, variants: range, advance: Advance = lambda: None
+) -> None:
+    """What grading holds of an assignment: the instructor notebook, and of each variant the data and the
+    key, from a run of the instructor notebook.
     """
     nbformat.write(assignment.notebook, folder / "instructor.ipynb")
-    nbformat.write(released(assignment.notebook), folder / "release.ipynb")
-    make = partial(_make_variant, assignment, folder)
+    make = partial(make_variant, assignment, folder)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _begin) as pool:
         # The first one alone: what it renders, the others read from the cache.
-        seconds = [pool.submit(make, variants[0]).result(), *pool.map(make, variants[1:])]
+        seconds = [pool.submit(make, variants[0]).result()]
+        advance()
+        for each in pool.map(make, variants[1:]):
+            seconds.append(each)
+            advance()
     facts = {
         "digest": assignment.digest(),
         "seconds": statistics.median(seconds),
@@ -169,30 +129,37 @@ def _begin() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # each core has a variant of its own
 
 
-def _make_variant(assignment: Assignment, folder: Path, variant: int) -> float:
+def make_variant(assignment: Assignment, folder: Path, variant: int) -> float:
     """Write data and key of a variant; the seconds that the instructor notebook took."""
     place = folder / f"variant-{variant}"
     place.mkdir()
     np.savez_compressed(place / "data.npz", allow_pickle=False, **make_data(assignment, variant))
-    keys: dict[str, object] = {}
-    case = Case(
-        bundle=folder,
-        notebook=nbformat.writes(assignment.notebook),
-        variant=variant,
-        isolation=TRUST,
-        seconds=10 * SLOWEST,
-        packages=packages(),
-    )
-    verdict = judge_submission(case, keys)
-    if failures := [f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most]:
-        raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {'; '.join(failures)}")
-    (place / "key.json").write_text(json.dumps(keys))
+    files = {"data.npz": place / "data.npz"}
+    notebook, keys = assignment.notebook, assignment.keys
+    verdict, key = mark(notebook, notebook, files, SHARE * SLOWEST, False, keys)
+    if told := failures(verdict):
+        raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {told}")
+    (place / "key.npz").write_bytes(key)
     return verdict.seconds
 
 
+def failures(verdict: Judgement) -> str:
+    """The checks that did not earn all their points, each with its message."""
+    return "; ".join(f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most)
+
+
 def limit_of(bundle: Path) -> float:
-    """Seconds that a submission may take."""
+    """Seconds that a cell of a submission may take."""
     return min(SLOWEST, max(LEAST, SHARE * json.loads((bundle / "bundle.json").read_text())["seconds"]))
+
+
+def is_built(bundle: Path, assignment: Assignment | None = None) -> bool:
+    """Whether it lies there, and where ``assignment`` is given, was built from it as it is now."""
+    try:
+        digest = json.loads((bundle / "bundle.json").read_text())["digest"]
+        return beside(bundle, 0)["key.npz"].is_file() and (not assignment or digest == assignment.digest())
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def build_course(names: list[str] | None, course: Path, students: list[str]) -> list[str]:
@@ -200,52 +167,44 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
     up to date stays. Returns a line for each.
     """
     secret = read_secret(course, new=not (course / "judge").is_dir())
-    lines = []
-    for assignment in source.assignments(names):
-        bundle = course / "judge" / assignment.name
-        release = course / "release" / assignment.name
-        if release.is_dir() and _up_to_date(bundle, assignment):
-            lines.append(f"{assignment.name}: up to date")
-            continue
-        # The bundle takes its place last: it says what is up to date.
-        with whole_folder(bundle, replace=True) as folder, whole_folder(release, replace=True) as handout:
-            make_bundle(assignment, folder, range(MOST_VARIANTS))
-            _release(assignment, folder, handout, course)
-        facts = json.loads((bundle / "bundle.json").read_text())
-        lines.append(
-            f"{assignment.name}: {sum(facts['points'].values()):g} points, {MOST_VARIANTS} variants, "
-            f"{facts['seconds']:.1f} s for the instructor notebook"
-        )
+    chosen = source.assignments(names)
+    stale = [
+        each
+        for each in chosen
+        if not (course / "release" / each.name).is_dir() or not is_built(course / "judge" / each.name, each)
+    ]
+    lines = [f"{each.name}: up to date" for each in chosen if each not in stale]
+    with steps("variants", MOST_VARIANTS * len(stale) or 1) as advance:
+        for assignment in stale:
+            bundle = course / "judge" / assignment.name
+            release = course / "release" / assignment.name
+            # The bundle takes its place last: it says what is up to date.
+            with whole_folder(bundle, replace=True) as folder, whole_folder(release, replace=True) as handout:
+                make_bundle(assignment, folder, range(MOST_VARIANTS), advance)
+                _release(assignment, folder, handout)
+                place = course / "nbgrader" / "source" / assignment.name / f"{assignment.name}.ipynb"
+                write_atomically(place, nbformat.writes(assignment.notebook) + "\n")
+            facts = json.loads((bundle / "bundle.json").read_text())
+            lines.append(
+                f"{assignment.name}: {sum(facts['points'].values()):g} points, {MOST_VARIANTS} variants, "
+                f"{facts['seconds']:.1f} s for the instructor notebook"
+            )
     if students:
         rows = [f"{student},{variant_of(student, secret)}" for student in students]
         write_atomically(course / "variants.csv", "\n".join(["student,variant", *rows]) + "\n")
     return lines
 
 
-def _up_to_date(bundle: Path, assignment: Assignment) -> bool:
-    try:
-        return json.loads((bundle / "bundle.json").read_text())["digest"] == assignment.digest()
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _release(assignment: Assignment, bundle: Path, handout: Path, course: Path) -> None:
-    """Write an assignment's notebook and data for students, a zip a variant, into the folder ``handout``; and
-    nbgrader's source.
-    """
+def _release(assignment: Assignment, bundle: Path, handout: Path) -> None:
+    """Write an assignment's notebook and data for students, a zip a variant, into the folder ``handout``."""
     name = assignment.name
+    text = nbformat.writes(released(assignment.notebook)) + "\n"
     for variant in range(MOST_VARIANTS):
-        data = (bundle / f"variant-{variant}" / "data.npz").read_bytes()
-        text = nbformat.writes(released(for_variant(assignment.notebook, name, variant))) + "\n"
+        data = beside(bundle, variant)["data.npz"].read_bytes()
         target = handout / f"{name}-variant-{variant}.zip"
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for file, content in ((f"{name}.ipynb", text.encode()), ("data.npz", data)):
                 archive.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)
-    keys = json.loads((bundle / "variant-0" / "key.json").read_text())
-    place = course / "nbgrader" / "source" / name
-    text = nbformat.writes(for_variant(with_keys(assignment.notebook, keys), name, 0)) + "\n"
-    write_atomically(place / f"{name}.ipynb", text)
-    write_atomically(place / "data.npz", (bundle / "variant-0" / "data.npz").read_bytes())
 
 
 def csv_rows(file: Path, what: str, error: type[Exception]) -> list[tuple[int, list[str]]]:
@@ -269,7 +228,8 @@ def read_students(file: Path) -> list[str]:
     table = [row for _, row in csv_rows(file, "a list of students", ParameterError)]
     heading = [each.strip().lower() for each in table[0]] if table else []
     column, first = (heading.index("student"), 1) if "student" in heading else (0, 0)
-    names = [row[column].strip() for row in table[first:] if len(row) > column and row[column].strip()]
+    names = [one_form(row[column].strip()) for row in table[first:] if len(row) > column]
+    names = [name for name in names if name]
     odd = [f"{name!a} cannot name a folder" for name in names if not is_student(name)]
     odd += [f"{name} comes twice" for name, count in Counter(names).items() if count > 1]
     if odd or not names:

@@ -29,7 +29,7 @@ def build_handouts(
         typer.Option(help="A list of students: who gets which variant is written to variants.csv."),
     ] = None,
 ) -> None:
-    """Make what students are given, without solutions and hidden checks, and what the judge holds."""
+    """Make what students are given, without solutions and hidden checks, and what grading holds."""
     from ferbook.course.build import build_course, course_folder, read_students
 
     place = course_folder(course)
@@ -45,16 +45,20 @@ def check_course(
 ) -> None:
     """Try each assignment: the instructor notebook earns all, the released one nothing, a wrong one less."""
     from ferbook.course.check import check_assignment
-    from ferbook.course.sandbox import TRUST
     from ferbook.course.source import assignments
+    from ferbook.steps import steps
 
-    amiss = 0
-    for assignment in assignments(names):
-        faults = check_assignment(assignment, TRUST, variants)
-        console.print(f"{assignment.name}: {'as it should be' if not faults else f'{len(faults)} faults'}")
-        for fault in faults:
-            console.print(f"  {fault}", markup=False)
-        amiss += bool(faults)
+    amiss, chosen = 0, assignments(names)
+    with steps("assignments", len(chosen)) as advance:
+        for assignment in chosen:
+            faults = check_assignment(assignment, variants)
+            console.print(
+                f"{assignment.name}: {'as it should be' if not faults else f'{len(faults)} faults'}"
+            )
+            for fault in faults:
+                console.print(f"  {fault}", markup=False)
+            amiss += bool(faults)
+            advance()
     raise typer.Exit(int(bool(amiss)))
 
 
@@ -66,17 +70,20 @@ def grade_class(
     assignment: Annotated[
         list[str] | None, typer.Option(help="Grade only this assignment; may be given several times.")
     ] = None,
-    cores: Annotated[int | None, typer.Option(min=1, help="Submissions judged side by side.")] = None,
-    trust_students: Annotated[
-        bool, typer.Option("--trust-students", help="Grade without isolation; every report says so.")
+    cores: Annotated[int | None, typer.Option(min=1, help="Submissions graded side by side.")] = None,
+    without_box: Annotated[
+        bool,
+        typer.Option(
+            "--without-box", help="Run students' code with your rights and network; every report says so."
+        ),
     ] = False,
 ) -> None:
-    """Judge what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
+    """Grade what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
     from ferbook.course.build import course_folder
     from ferbook.course.grade import grade
 
     grades = grade(
-        submissions, course_folder(course), out.resolve(), assignment, cores, trust_students, console.print
+        submissions, course_folder(course), out.resolve(), assignment, cores, not without_box, console.print
     )
-    unjudged = [each for each in grades if each.verdict is None]
-    console.print(f"{len(grades) - len(unjudged)} judged, {len(unjudged)} not; see {out / 'grades.csv'}")
+    others = [each for each in grades if each.verdict is None]
+    console.print(f"{len(grades) - len(others)} graded, {len(others)} not; see {out / 'grades.csv'}")

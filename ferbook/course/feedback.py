@@ -10,10 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ferbook.course.source import Assignment
-from ferbook.course.submission import Submission
+from ferbook.course.submission import Submission, key_of
 
-ByHand = Mapping[tuple[str, str, str], Mapping[str, str]]
-"""Student, assignment and question -> the row of ``by_hand.csv``."""
+ByHand = Mapping[str, Mapping[str, str]]
+"""The rows of ``by_hand.csv``, by their keys."""
+LONGEST = 20_000
+"""Characters of an answer in words that are shown."""
 
 
 def page(
@@ -42,10 +44,10 @@ def _part(each: Submission, assignments: Mapping[str, Assignment], by_hand: ByHa
     if each.verdict is None:
         return part
     questions = [one.question for one in each.verdict.written]
-    hand = {question: by_hand.get((each.student, each.assignment, question), {}) for question in questions}
+    hand = {question: by_hand.get(key_of(each, question), {}) for question in questions}
     points = [float(one.get("points") or 0) for one in hand.values()]
     return part | {
-        "points": sum(one.points for one in each.verdict.checks) + sum(points),
+        "points": each.verdict.points + sum(points),
         "most": sum(assignment.points.values()),
         "waiting": sum(not one.get("points") for one in hand.values()),
         "tasks": assignment.tasks,
@@ -54,7 +56,7 @@ def _part(each: Submission, assignments: Mapping[str, Assignment], by_hand: ByHa
     }
 
 
-def to_grade(submissions: Sequence[Submission], assignments: Mapping[str, Assignment]) -> str:
+def to_grade(submissions: Sequence[Submission], assignments: Mapping[str, Assignment], trusted: bool) -> str:
     """All answers in words, by question, under its rubric; the points go into ``by_hand.csv``."""
     answers: dict[tuple[str, str], dict] = {}
     for each in submissions:
@@ -63,8 +65,9 @@ def to_grade(submissions: Sequence[Submission], assignments: Mapping[str, Assign
             title = f"{assignment.title}: {assignment.tasks[one.question]}, {one.most:g} points"
             question = {"title": title, "rubric": one.rubric, "given": []}
             place = answers.setdefault((each.assignment, one.question), question)
-            place["given"].append((each.student, one.answer))
-    return _written(title="Answers in words", answers=list(answers.values()), parts=(), trusted=False)
+            cut = f" … ({len(one.answer)} characters)" if len(one.answer) > LONGEST else ""
+            place["given"].append((each.student, one.answer[:LONGEST] + cut))
+    return _written(title="Answers in words", answers=list(answers.values()), parts=(), trusted=trusted)
 
 
 def _written(**places: object) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ferbook import paths
 from ferbook.errors import BookError, ChapterError, require_name
 from ferbook.files import read_yaml
-from ferbook.notebook import PARAMETERS_TAG, read_notebook, tags
+from ferbook.notebook import read_notebook
 
 MOST_VARIANTS = 8
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.M | re.S)
@@ -23,17 +23,17 @@ SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION", re.M |
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 
 
+KEY = re.compile(r'\bkey\["(\w+)"\]')
+"""How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``."""
+
+
 class CourseFile(BaseModel):
-    """``assignments/course.yaml``. ``packages``: our own packages that a student's code may import;
-    ``withheld``: modules of them that it may not, for a check takes its answer from there.
-    """
+    """``assignments/course.yaml``: the course's title, and its assignments with theirs, in order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     assignments: Annotated[dict[str, str], Field(min_length=1)]
-    packages: tuple[str, ...] = ()
-    withheld: tuple[str, ...] = ()
 
 
 def grading(cell: NotebookNode) -> dict:
@@ -68,21 +68,31 @@ def is_given(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(grading(cell).get("locked")) and not is_check(cell)
 
 
-def source_of(cell: NotebookNode, variant: int) -> str:
-    """The cell's source; of the parameters' cell, that of a variant."""
-    return f"variant = {variant}" if PARAMETERS_TAG in tags(cell) else cell.source
+def is_open(cell: NotebookNode) -> bool:
+    """Whether the student fills it, in code or in words."""
+    return is_solution(cell) or is_written(cell)
 
 
-def defined(source: str) -> dict[str, bool]:
-    """The names that a solution cell defines at its top level, and whether each is a function."""
-    names: dict[str, bool] = {}
+def visible(cell: NotebookNode) -> str:
+    """A cell's source without its hidden tests."""
+    return HIDDEN.sub("", cell.source + "\n").strip()
+
+
+def hidden(cell: NotebookNode) -> str:
+    """The hidden tests of a check."""
+    return HIDDEN.search(cell.source + "\n").group(1)
+
+
+def defined(source: str) -> set[str]:
+    """The names that code defines at its top level."""
+    names: set[str] = set()
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef):
-            names[node.name] = True
+            names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             every = [each for target in targets for each in ast.walk(target)]
-            names |= {each.id: False for each in every if isinstance(each, ast.Name)}
+            names |= {each.id for each in every if isinstance(each, ast.Name)}
     return names
 
 
@@ -131,10 +141,10 @@ class Assignment:
         return notebook
 
     @cached_property
-    def names(self) -> dict[str, bool]:
-        """The names that solutions define, and whether each is a function."""
-        solutions = [defined(cell.source) for cell in self.notebook.cells if is_solution(cell)]
-        return {name: function for each in solutions for name, function in each.items()}
+    def keys(self) -> list[str]:
+        """The names whose instructor's values hidden tests ask for."""
+        checks = [cell for cell in self.notebook.cells if is_check(cell)]
+        return sorted({name for cell in checks for name in KEY.findall(hidden(cell))})
 
     @cached_property
     def points(self) -> dict[str, int]:

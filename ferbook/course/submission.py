@@ -1,41 +1,43 @@
 """What a class handed in: a student's notebook for an assignment, and how it is recognised."""
 
+import hashlib
 import json
 import os
 import re
 import stat
-import subprocess
-import sys
+import unicodedata
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
-from ferbook.course import recognition, source
-from ferbook.course.judge import Judgement
+from ferbook.course import source
+from ferbook.course.marking import Judgement, names_by_place
 from ferbook.course.source import Assignment, name_of
-from ferbook.environment import child_environment
 from ferbook.errors import DataError
 
-_LARGEST, _MOST, _WAIT = 20 * 2**20, 50, 600
-"""Bytes of a notebook, files of a student, and seconds by the clock that one may take to be recognised."""
+_LARGEST, _MOST, _CELLS, _TEXT, _NAME = 20 * 2**20, 50, 2000, 2**20, 200
+"""Bytes of all that a student hands in, and its files; cells of a notebook, characters in them; bytes of a
+name.
+"""
 _STUDENT = re.compile(r"\w[\w.@+-]{0,99}")
-_LONGEST_NAME = 200
-"""Bytes of a student's name: files are named after it, and of 255 that a name may have some are ours."""
-
+_LITTER = re.compile(r"\._.*|\.DS_Store|__MACOSX|Thumbs\.db|desktop\.ini|\.ipynb_checkpoints|(data|key)\.npz")
+"""What systems and notebooks leave behind, and the data that were handed out: nobody's work."""
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of a text."""
+METADATA_GONE = (
+    "its metadata are gone, so that no cell can be told from another: copy the answers into a new copy of "
+    "what was handed out, save that in Jupyter, and hand it in"
+)
 
 
 @dataclass
 class Submission:
-    """A student's notebook for an assignment; ``reason``: why it is not judged; ``notes``: what is odd.
-
-    ``notebook``, ``said``: its cells as JSON, and which assignment and variant it claims (``recognition``).
+    """A student's notebook for an assignment; ``reason``: why it is not judged; ``notes``: what is odd;
+    ``alike``: whose work it equals, for the teacher alone.
     """
 
     student: str
@@ -43,9 +45,19 @@ class Submission:
     file: Path | None = None
     reason: str = ""
     notes: list[tuple[str, str]] = field(default_factory=list)
+    alike: list[str] = field(default_factory=list)
     verdict: Judgement | None = None
-    notebook: str = ""
-    said: dict[str, str] = field(default_factory=dict)
+    notebook: NotebookNode | None = None
+
+
+def digest(*parts: str) -> str:
+    """128 bits of SHA-256 (hex) behind a letter, lest a spreadsheet read a number."""
+    return "k" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def key_of(each: Submission, question: str) -> str:
+    """Whose row of ``by_hand.csv`` an answer in words has."""
+    return digest(each.student, each.assignment, question)
 
 
 def shown(name: str | Path) -> str:
@@ -54,122 +66,179 @@ def shown(name: str | Path) -> str:
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def one_form(name: str) -> str:
+    """A name in the one form in which names are compared: Unicode's NFC."""
+    return unicodedata.normalize("NFC", name)
+
+
 def is_student(name: str) -> bool:
     """Whether a student's folder and reports can be named so."""
-    return bool(_STUDENT.fullmatch(name)) and len(name.encode()) <= _LONGEST_NAME
+    return bool(_STUDENT.fullmatch(name)) and len(name.encode()) <= _NAME
 
 
-def find_submissions(folder: Path, assignments: list[Assignment]) -> list[Submission]:
-    """What lies in the students' folders, one each, as ``<student>/<assignment>.ipynb`` or deeper; without
-    what is for another assignment of the course than these: a student of whom there is no more has a
-    submission without a file.
+def find_submissions(
+    folder: Path, assignments: list[Assignment], expected: Collection[str] = ()
+) -> list[Submission]:
+    """What lies in the students' folders, one each, as ``<student>/<assignment>.ipynb`` or deeper, and a
+    submission without a file for each assignment that a student, or one of the ``expected``, did not hand in.
 
-    Raises DataError where there is no such folder, or it holds no student's.
+    Raises DataError where there is no such folder, or it holds nothing to grade.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one folder per student in it")
-    of_entry = partial(_of_entry, assignments={each.name: each for each in source.assignments()})
-    names = [each.name for each in assignments]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        entries = sorted(folder.iterdir(), key=os.fsencode)
-        every = [one for several in pool.map(of_entry, entries) for one in several]
+    names, found = [each.name for each in assignments], defaultdict(list)
+    found |= {student: [] for student in expected}
+    catalogue = {each.name: each for each in source.assignments()}
+    for entry in sorted(folder.iterdir(), key=os.fsencode):
+        student = one_form(shown(entry.name))
+        if not _LITTER.fullmatch(entry.name):
+            found[student].append((entry, _of_entry(student, entry, catalogue)))
     submissions = []
-    for student, several in groupby(every, key=lambda each: each.student):
-        own = [each for each in several if each.assignment in ("", *names)]
-        submissions += own or [Submission(student, reason=f"nothing handed in for {', '.join(names)}")]
-    if not any(each.file for each in submissions):
+    for student, entries in found.items():
+        several = [one for _, own in entries for one in own if one.assignment in ("", *names)]
+        if len(entries) > 1:
+            several = [Submission(student, reason=f"{len(entries)} folders of this name, in other letters")]
+        odd = any(not one.assignment for one in several)  # what that was for is not known
+        missing = [name for name in names if not any(one.assignment == name for one in several)]
+        several += [Submission(student, name, reason="nothing handed in") for name in missing if not odd]
+        if expected and student not in expected:
+            for one in several:
+                one.notes.append(("the student", "is not in variants.csv"))
+        submissions += several
+    if not any(each.file and each.assignment for each in submissions):
         raise DataError(f"{folder}: no student's folder with a notebook for {', '.join(names)} in it")
     return submissions
 
 
-def _of_entry(entry: Path, assignments: dict[str, Assignment]) -> list[Submission]:
+def _of_entry(student: str, entry: Path, assignments: dict[str, Assignment]) -> list[Submission]:
     """What lies under a name in the class's folder."""
-    student = shown(entry.name)
     if entry.is_symlink():
         return [Submission(student, reason="a link, which is not followed")]
     if not entry.is_dir():
         return [Submission(student, reason="lies in no student's folder")]
     if not is_student(student):
         return [Submission(student, reason="this folder's name cannot be a student's")]
-    return _of_student(student, entry, assignments)
-
-
-def _of_student(student: str, folder: Path, assignments: dict[str, Assignment]) -> list[Submission]:
-    files = sorted(_files(folder), key=os.fsencode)
+    files = sorted(_files(entry), key=os.fsencode)
     if len(files) > _MOST:
         return [Submission(student, reason=f"{len(files)} files; a student hands in at most {_MOST}")]
     groups: dict[str, list[Submission]] = defaultdict(list)
-    others = []
+    left = _LARGEST
     for file in files:
         one = Submission(student, file=file)
-        _recognised(one, assignments)
-        (groups[one.assignment] if one.assignment else others).append(one)
+        try:
+            left -= (size := _size(file))
+            if left < 0:
+                raise ValueError(
+                    f"{size / 2**20:.1f} MiB; a student hands in at most {_LARGEST >> 20} in all"
+                )
+            one.notebook = read_cells(_content(file, size))
+            one.assignment, one.reason = _recognised(one, assignments)
+        except (OSError, ValueError, RecursionError, MemoryError) as fault:
+            plain = type(fault) is ValueError
+            one.reason = shown(str(fault) if plain else f"cannot be read ({type(fault).__name__})")
+        groups[one.assignment].append(one)
     for name, several in groups.items():
-        matches = [each for each in several if each.file.name == f"{name}.ipynb"]
+        matches = [each for each in several if one_form(each.file.name) == f"{name}.ipynb"]
         choice = several if len(several) == 1 else matches if len(matches) == 1 else []
-        for each in several:
+        for each in several if name else ():
             if not choice:
-                each.reason = f"{len(several)} files for this assignment"
+                each.reason = each.reason or f"{len(several)} files for this assignment"
             elif each is not choice[0]:
                 each.reason = f"a second file; {shown(choice[0].file.name)} is graded"
             elif each.file.name != f"{name}.ipynb":
                 each.notes.append(("the file", f"renamed to {shown(each.file.name)}"))
-    every = [each for several in groups.values() for each in several] + others
-    return every or [Submission(student, reason="nothing handed in")]
+    return [each for several in groups.values() for each in several]
 
 
 def _files(folder: Path) -> list[Path]:
     """Files that may be notebooks; links are among them, but never followed."""
     files = []
     for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != ".ipynb_checkpoints"]
+        folders[:] = [name for name in folders if not _LITTER.fullmatch(name)]
         links = [name for name in folders if os.path.islink(f"{place}/{name}")]
-        files += [Path(place, name) for name in names + links if name != "data.npz"]
+        files += [Path(place, name) for name in names + links if not _LITTER.fullmatch(name)]
     return files
 
 
-def _recognised(one: Submission, assignments: dict[str, Assignment]) -> None:
-    """Fill in which assignment a file is for and what it holds, or why it cannot be judged."""
-    try:
-        content = _file_content(one.file)
-    except (OSError, ValueError, subprocess.SubprocessError) as fault:
-        reason = str(fault) if type(fault) is ValueError else f"cannot be read ({type(fault).__name__})"
-        one.reason = shown(reason)
-        return
-    one.said, one.notebook = content["said"], json.dumps(content["notebook"])
-    name = one.said.get("assignment")
-    if name not in assignments:
-        cells = {name_of(cell) for cell in nbformat.from_dict(content["notebook"]).cells} - {""}
-        names = {each: len(cells & each.points.keys()) for each in assignments.values()}
-        best = max(names, key=names.get)
-        name = best.name if names[best] else ""
-    one.assignment, one.reason = name, "" if name else "no assignment of this course"
-
-
-def _file_content(file: Path) -> dict:
-    """What ``recognition`` tells of a file, in a process that may fail alone. Raises ValueError, saying why,
-    where it is no notebook.
-    """
+def _size(file: Path) -> int:
+    """Bytes of a file that may be a notebook. Raises ValueError, saying why, for one that cannot."""
     facts = file.lstat()
     if stat.S_ISLNK(facts.st_mode):
         raise ValueError("a link, which is not followed")
     if not stat.S_ISREG(facts.st_mode):
         raise ValueError("not a file")
-    if facts.st_size > _LARGEST:
-        raise ValueError(f"{facts.st_size >> 20} MiB; a notebook has at most {_LARGEST >> 20}")
     if file.suffix != ".ipynb":
         raise ValueError("not a notebook")
     if not facts.st_size:
         raise ValueError("empty")
+    return facts.st_size
+
+
+def _content(file: Path, size: int) -> bytes:
     with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-        content = stream.read(_LARGEST)
-    command = [sys.executable, "-P", "-m", recognition.__name__]  # not what lies in this folder
-    answer = subprocess.run(
-        command, input=content, capture_output=True, timeout=_WAIT, env=child_environment()
-    )
-    if answer.returncode:
-        raise ValueError(f"not a readable notebook (reading it ended with {answer.returncode})")
-    facts = json.loads(answer.stdout)
-    if "reason" in facts:
-        raise ValueError(facts["reason"])
-    return facts
+        return stream.read(size)
+
+
+def read_cells(content: bytes) -> NotebookNode:
+    """A notebook made anew of a file's content: kinds, names and sources of its cells, and nothing else.
+    Raises ValueError, saying why, where it is no notebook of format 4.
+    """
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+    except ValueError as fault:
+        raise ValueError(f"not a readable notebook ({type(fault).__name__})") from fault
+    document = document if isinstance(document, dict) else {}
+    cells, version = document.get("cells"), document.get("nbformat", 4)
+    if version != 4:
+        raise ValueError(f"of notebook format {_text(str(version)[:20])}; 4 is read")
+    if not isinstance(cells, list):
+        raise ValueError("not a readable notebook (no list of cells)")
+    if len(cells) > _CELLS:
+        raise ValueError(f"{len(cells)} cells; a notebook has at most {_CELLS}")
+    made = [_cell(cell, number) for number, cell in enumerate(cells, 1)]
+    if (length := sum(len(cell["source"]) for cell in made)) > _TEXT:
+        raise ValueError(f"{length} characters in its cells; a notebook has at most {_TEXT}")
+    return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": made})
+
+
+def _cell(node: object, number: int) -> dict[str, object]:
+    kind, lines = (node.get(name) if isinstance(node, dict) else None for name in ("cell_type", "source"))
+    lines = [lines] if isinstance(lines, str) else lines
+    whole = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
+    if kind not in ("code", "markdown", "raw") or not whole:
+        raise ValueError(f"not a readable notebook (cell {number} has no kind or no source)")
+    name = _part(_part(node, "metadata"), "nbgrader").get("grade_id")
+    metadata = {"nbgrader": {"grade_id": _text(name[:_NAME])}} if isinstance(name, str) else {}
+    more = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return {"cell_type": kind, "metadata": metadata, "source": _text("".join(lines)), **more}
+
+
+def _part(node: object, name: str) -> dict:
+    """What stands under a name, where it is a dict."""
+    part = node.get(name) if isinstance(node, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _text(text: str) -> str:
+    """Text that can be written as UTF-8: what cannot, such as half a surrogate pair, becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _recognised(one: Submission, assignments: dict[str, Assignment]) -> tuple[str, str]:
+    """Which assignment a notebook is for, and why it cannot be judged: by its cells' names, or where they
+    have none by what is locked in them, which gives the names back, or by the file's name.
+    """
+    cells = {name_of(cell) for cell in one.notebook.cells} - {""}
+    names = {name: len(cells & each.points.keys()) for name, each in assignments.items()}
+    if best := max(names, key=names.get) if any(names.values()) else "":
+        return best, ""
+    lost = {name: names_by_place(each.notebook, one.notebook) for name, each in assignments.items()}
+    best = max(lost, key=lambda name: len(lost[name]))
+    if len(lost[best]) > 1:  # more than what all assignments begin with
+        for number, name in lost[best].items():
+            one.notebook.cells[number].metadata["nbgrader"] = {"grade_id": name}
+        one.notes.append(("the file", "its metadata are gone; its cells are known by what is locked"))
+        return best, ""
+    if (name := one_form(one.file.stem)) in assignments:
+        return name, METADATA_GONE
+    return "", "no assignment of this course"

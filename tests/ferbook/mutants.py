@@ -2,21 +2,15 @@
 
 import ast
 import copy
-import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
-from ferbook.course.judge import Bench, in_folder
-from ferbook.course.sandbox import TRUST, Box, Worker
-from ferbook.course.source import defined, is_check, is_given, is_solution, name_of, source_of
-from ferbook.course.worker import decode
+from ferbook.course.box import run_cells
+from ferbook.course.marking import beside
+from ferbook.course.source import defined, hidden, is_check, is_solution, name_of, visible
 
-LONG = 3600
-"""Seconds of the processor that all mutants may take."""
-ALARM = "import signal; signal.setitimer(signal.ITIMER_PROF, 20)"
-"""Ends a process, lest one of them never ends, after so many seconds of the processor."""
+SECONDS, LONG = 20, 200
+"""Seconds that a cell may take, lest a mutant never ends; and how often so many all together."""
 
 COMPARISONS = {
     ast.Lt: ast.LtE,
@@ -141,42 +135,28 @@ class _Replaced(ast.NodeTransformer):
 
 def survivors(assignment, bundle: Path) -> list[str]:
     """The mutants of an assignment's solutions that pass every check of a name that they define: for each the
-    line that differs from the right one. ``bundle``: what the judge holds, of variant 0.
+    line that differs from the right one. ``bundle``: what grading holds, of variant 0.
     """
-    notebook, variant = assignment.notebook, bundle / "variant-0"
-    told = json.loads((variant / "key.json").read_text())
-    key = SimpleNamespace(**{name: decode(value) for name, value in told.items()})
+    code = [cell for cell in assignment.notebook.cells if cell.cell_type == "code"]
+    cells, tried = [cell.source for cell in code if not is_check(cell)], []
+    for cell in filter(is_solution, code):
+        names = defined(cell.source)
+        checks = [each for each in filter(is_check, code) if names & _used(each.source)]
+        tests = [text for each in checks for text in (visible(each), hidden(each))]
+        for mutant in mutants(cell.source):
+            tried.append((cell, mutant, range(len(cells), len(cells) + 1 + len(tests))))
+            cells += [mutant, *tests]
+        cells.append(cell.source)
+    ran = run_cells(cells, beside(bundle, 0), SECONDS, boxed=False, often=LONG)
+    assert not ran.ended, ran.ended
     found = []
-    with in_folder(variant / "data.npz"), ExitStack() as stack:
-        bench = None
-        for cell in filter(is_solution, notebook.cells):
-            names = set(defined(cell.source))
-            checks = [each for each in notebook.cells if is_check(each) and names & _used(each.source)]
-            for mutant in mutants(cell.source):
-                if bench is None or bench.worker.ended:
-                    stack.close()
-                    bench = _bench(stack, assignment, variant / "data.npz")
-                bench.worker.ask(do="cell", source=ALARM)
-                answer = bench.worker.ask(do="cell", source=mutant)
-                if "raised" not in answer and all(bench.check(each, key).points for each in checks):
-                    right = ast.unparse(ast.parse(cell.source)).splitlines()
-                    lines = [line.strip() for line in mutant.splitlines() if line not in right]
-                    found.append(f"{name_of(cell)}: {' / '.join(lines)}")
-            bench.worker.ask(do="cell", source=cell.source)
+    for cell, mutant, numbers in tried:
+        if all(map(ran.passed, numbers)):
+            right = ast.unparse(ast.parse(cell.source)).splitlines()
+            lines = [line.strip() for line in mutant.splitlines() if line not in right]
+            found.append(f"{name_of(cell)}: {' / '.join(lines)}")
     return found
 
 
 def _used(source: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-
-
-def _bench(stack: ExitStack, assignment, data: Path) -> Bench:
-    """A process in which the right solutions are defined."""
-    worker = stack.enter_context(Worker(TRUST, Box((), (data,)), LONG))
-    bench = Bench(worker, assignment.names)
-    for cell in assignment.notebook.cells:
-        if is_given(cell):
-            bench.give(source_of(cell, 0))
-        if cell.cell_type == "code" and (is_given(cell) or is_solution(cell)):
-            worker.ask(do="cell", source=source_of(cell, 0))
-    return bench

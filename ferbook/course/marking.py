@@ -1,0 +1,190 @@
+"""What a notebook earns: the teacher's locked cells and hidden tests are laid over it, and it runs alone in a
+kernel. A check whose cells end without an error has its points; nothing that they print decides.
+"""
+
+import builtins
+from collections.abc import Iterator
+from pathlib import Path
+
+from nbformat import NotebookNode
+from pydantic import BaseModel
+
+from ferbook.course.box import Ran, run_cells
+from ferbook.course.source import (
+    grading,
+    hidden,
+    is_check,
+    is_open,
+    is_solution,
+    is_written,
+    name_of,
+    visible,
+)
+
+_KINDS = {name for name, each in vars(builtins).items() if isinstance(each, type)}
+
+
+class Checked(BaseModel):
+    """What came of a check. ``part``: of which one failed, what the student saw or what was hidden."""
+
+    check: str
+    points: float
+    most: float
+    part: str = ""
+    message: str = ""
+
+
+class Written(BaseModel):
+    """An answer in words, to be graded by a person; ``rubric`` is the instructor's cell."""
+
+    question: str
+    most: float
+    answer: str
+    rubric: str
+
+
+class Judgement(BaseModel):
+    """What came of a notebook. ``notes``: (cell, what is odd about it); ``ended``: why its kernel did."""
+
+    checks: list[Checked] = []
+    written: list[Written] = []
+    notes: list[tuple[str, str]] = []
+    ended: str = ""
+    seconds: float = 0
+
+    @property
+    def points(self) -> float:
+        """What its checks give."""
+        return sum(one.points for one in self.checks)
+
+
+def names_by_place(instructor: NotebookNode, student: NotebookNode) -> dict[int, str]:
+    """The names that a student's cells had before their metadata were lost, by their numbers: locked ones by
+    what they say, and the next one of its kind behind them for a task or an answer.
+    """
+    cells = [cell for cell in instructor.cells if name_of(cell)]
+    following = dict(zip(map(name_of, cells), [*cells[1:], None], strict=True))
+    locked = {visible(cell): cell for cell in cells if not is_open(cell)}
+    due, names = None, {}
+    for number, cell in enumerate(student.cells):
+        if origin := locked.get(cell.source.strip()):
+            names[number], after = name_of(origin), following[name_of(origin)]
+            due = after if after is not None and is_open(after) else None
+        elif due is not None and cell.cell_type == due.cell_type:
+            names[number], due = name_of(due), None
+    return names
+
+
+def merged(
+    instructor: NotebookNode, student: NotebookNode
+) -> Iterator[tuple[NotebookNode | None, list[NotebookNode]]]:
+    """The cells to run, in the instructor's order: (the instructor's cell, the student's of that name); of
+    the student's own cells the first is None, and each stays behind the cell that it followed.
+    """
+    cells = {name_of(cell): cell for cell in instructor.cells if name_of(cell)}
+    own: dict[str, list[NotebookNode]] = {}
+    same: dict[str, list[NotebookNode]] = {}
+    last = ""
+    for cell in student.cells:
+        if (name := name_of(cell)) in cells:
+            same.setdefault(name, []).append(cell)
+            last = name
+        else:
+            own.setdefault(last, []).append(cell)
+    yield None, own.get("", [])
+    for name, cell in cells.items():
+        yield cell, same.get(name, [])
+        yield None, own.get(name, [])
+
+
+def oddities(instructor: NotebookNode, student: NotebookNode) -> list[tuple[str, str]]:
+    """Cells that were deleted, came twice, or were edited though they are locked."""
+    notes = []
+    for cell, same in merged(instructor, student):
+        if cell is None:
+            continue
+        name, locked = name_of(cell), not is_open(cell)
+        if not same:
+            notes.append((name, "deleted, and restored" if locked else "deleted"))
+        elif len(same) > 1:
+            order = "all run, in their order, before the check: what the last one defines counts"
+            counts = (
+                order if is_solution(cell) else "all count" if is_written(cell) else "the original runs once"
+            )
+            notes.append((name, f"there {len(same)} times; {counts}"))
+        elif locked and cell.cell_type == "code" and same[0].source.strip() != visible(cell):
+            notes.append((name, "edited though it is locked, and restored"))
+        if same and same[0].cell_type != cell.cell_type:
+            notes.append((name, f"made a {same[0].cell_type} cell"))
+    return notes
+
+
+def mark(
+    instructor: NotebookNode,
+    student: NotebookNode,
+    files: dict[str, Path],
+    seconds: float,
+    boxed: bool,
+    keys: list[str] | None = None,
+) -> tuple[Judgement, bytes]:
+    """What the student's notebook earns, beside ``files``, where each cell has ``seconds``. ``keys``: this
+    notebook is the instructor's, and the values of those names are written to ``key.npz`` before each check,
+    whose content is the second result.
+    """
+    verdict = Judgement(notes=oddities(instructor, student))
+    cells: list[tuple[str, str, str]] = []
+    for cell, same in merged(instructor, student):
+        if cell is not None and is_written(cell):
+            answer, most = "\n\n".join(each.source for each in same), grading(cell)["points"]
+            verdict.written.append(
+                Written(question=name_of(cell), most=most, answer=answer, rubric=cell.source)
+            )
+        elif cell is not None and is_check(cell):
+            cells += [("", "", _keeping(keys))] if keys else []
+            cells += [(name_of(cell), "seen", visible(cell)), (name_of(cell), "hidden", hidden(cell))]
+        elif cell is not None and not is_open(cell):
+            cells += [(name_of(cell), "", cell.source)] if cell.cell_type == "code" else []
+        else:
+            mine = [each for each in same if each.cell_type == "code"]
+            cells += [(name_of(each) or "a cell without a task", "", each.source) for each in mine]
+    ran = run_cells([source for *_, source in cells], files, seconds, boxed, "key.npz" if keys else "")
+    most = {name_of(cell): grading(cell)["points"] for cell in instructor.cells if is_check(cell)}
+    for name, points in most.items():
+        numbers = [number for number, (of, part, _) in enumerate(cells) if of == name and part]
+        verdict.checks.append(_checked(name, points, numbers, ran))
+    for number, (kind, _) in ran.faults.items():
+        name, part, _ = cells[number]
+        if not part and kind != "NotImplementedError":
+            verdict.notes.append((name, f"raised {kind if kind in _KINDS else 'an error'}"))
+    verdict.ended, verdict.seconds = ran.ended, ran.seconds
+    return verdict, ran.kept
+
+
+def _keeping(keys: list[str]) -> str:
+    return f"import numpy\nnumpy.savez('key.npz', **{{k: globals()[k] for k in {keys} if k in globals()}})"
+
+
+def _checked(name: str, most: float, numbers: list[int], ran: Ran) -> Checked:
+    """What came of a check, of which the first cell is what students see and the second what they do not."""
+    for number, part in zip(numbers, ("in the notebook", "on new inputs"), strict=True):
+        if ran.passed(number):
+            continue
+        kind, message = ran.faults.get(number, ("", f"not reached: {ran.ended}"))
+        if kind == "AssertionError":
+            message = message or "the result is not right"
+        elif kind == "KeyboardInterrupt":
+            message = f"it {message}"
+        elif kind and part == "on new inputs":  # its words may hold what was hidden
+            message = f"the result cannot be used ({kind if kind in _KINDS else 'an error'})"
+        elif kind:
+            message = f"{kind}: {message}"
+        return Checked(check=name, points=0, most=most, part=part, message=message)
+    return Checked(check=name, points=most, most=most)
+
+
+def beside(bundle: Path, variant: int) -> dict[str, Path]:
+    """What lies beside a notebook of a variant while it is graded: the student's data, and the values that
+    hidden tests ask for.
+    """
+    place = bundle / f"variant-{variant}"
+    return {name: place / name for name in ("data.npz", "key.npz")}
