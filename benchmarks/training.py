@@ -9,7 +9,7 @@ batch size and optimiser, and validated on an eighth as many. The contestants ta
 
 `learners`, with the zero-bias CNN:
 
-- ours: ``face_learner`` and ``fit``, in the precision that is chosen;
+- ours: ``recipe_learner`` and ``fit``, in the precision that is chosen;
 - bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU
   compiled, too;
 - other format: ours in float32 where bfloat16 is chosen, else in bfloat16, both channels_last; by
@@ -58,7 +58,7 @@ from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import face_loaders
 from fer_lib.train.device import keep_freed_memory
-from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
+from fer_lib.train.learner import MOMENTUM, fit, recipe_learner, seed_everything
 from fer_lib.train.precision import Precision, choose_precision
 from fer_lib.train.recipe import TrainingRecipe
 
@@ -90,7 +90,7 @@ def our_training(
     faces: FaceSet, precision: Precision, device: torch.device, name: str = "zero_bias"
 ) -> Callable[[], None]:
     model = seeded_network(faces, name)
-    learner = face_learner(faces, model, EMOTIONS, ONE_EPOCH, precision=precision, device=device, seed=SEED)
+    learner = recipe_learner(faces, model, EMOTIONS, ONE_EPOCH, precision=precision, device=device, seed=SEED)
     return lambda: fit(learner, ONE_EPOCH)
 
 

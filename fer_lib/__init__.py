@@ -1,3 +1,92 @@
-"""Library of the paper suite on facial expression recognition; the book's chapters call it."""
+"""Library of the paper suite on facial expression recognition. It wraps fastai learners: ``face_learner`` and
+``clip_learner`` give a fastai ``Learner`` with all that one does. Each script runs in the suite's folder.
+
+A network that names emotions::
+
+    import fer_lib
+    from fastai.interpret import ClassificationInterpretation
+
+    faces = fer_lib.open_faces(fer_lib.FaceRequest("lab", subjects=16, size=24))
+    network = fer_lib.build_network("zero_bias", n_classes=len(faces.classes), size=24)
+    learner = fer_lib.face_learner(faces, network)
+    rate = learner.lr_find(show_plot=False).valley
+    learner.fit_one_cycle(2, rate)
+    print(learner.validate())
+    shares, labels = learner.get_preds()
+    print(ClassificationInterpretation.from_learner(learner).confusion_matrix())
+
+An LSTM on the features of clips::
+
+    import fer_lib
+    from fastai.interpret import ClassificationInterpretation
+
+    clips = fer_lib.clips_of(fer_lib.open_faces(fer_lib.FaceRequest("micro", subjects=6, size=48)))
+    network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
+    learner = fer_lib.clip_learner(fer_lib.clip_features(network, clips), clips)
+    rate = learner.lr_find(show_plot=False).valley
+    learner.fit_one_cycle(2, rate)
+    print(learner.validate())
+    shares, labels = learner.get_preds()
+    print(ClassificationInterpretation.from_learner(learner).confusion_matrix())
+
+What drives a filter, projected to the pixels by deconvolution::
+
+    import fer_lib
+
+    faces = fer_lib.open_faces(fer_lib.FaceRequest("lab", subjects=16, size=48))
+    network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
+    responses = fer_lib.maximal_responses(network, faces, fer_lib.last_conv(network))
+    strongest = responses.maxima.max(axis=0).argmax()
+    rows = fer_lib.top_pictures(responses, faces.table["subject"])[strongest]
+    filters = [strongest] * len(rows)
+    maps = fer_lib.project(network, responses.layer, faces.pixels, rows, filters).whole()
+    print(maps.shape)
+
+Which action unit it goes with, by its AUROC with an interval over people::
+
+    import fer_lib
+
+    faces = fer_lib.open_faces(fer_lib.FaceRequest("lab", subjects=16, size=48))
+    network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
+    responses = fer_lib.maximal_responses(network, faces, fer_lib.last_conv(network))
+    strongest = responses.maxima.max(axis=0).argmax()
+    found = fer_lib.associate(responses.maxima, fer_lib.presence(faces).scored())
+    unit = found.estimate[strongest].argmax()
+    print(found.aus[unit], found.low[strongest, unit], found.high[strongest, unit])
+"""
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "faces.request": ("FaceRequest",),
+    "faces.registry": ("open_faces",),
+    "faces.clips": ("clips_of",),
+    "nets.build": ("build_network",),
+    "train.recipe": ("TrainingRecipe",),
+    "train.clips": ("ClipRecipe", "clip_learner"),
+    "train.learner": ("face_learner", "seed_everything"),
+    "train.weights": ("load_weights", "save_weights"),
+    "train.predict": ("predict",),
+    "train.features": ("features_of", "clip_features"),
+    "look.layers": ("last_conv",),
+    "look.responses": ("maximal_responses", "top_pictures", "rank_filters"),
+    "look.deconvolution": ("project",),
+    "aus.presence": ("presence",),
+    "aus.association": ("associate",),
+    "aus.nulls": ("permutation_null",),
+    "aus.decision": ("decide",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """What is handed on, read when it is first asked for: torch and fastai take seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

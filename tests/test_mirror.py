@@ -22,6 +22,7 @@ ACROSS = {
     "fer_lib/faces/readers/test_clips_round_trip": "writers and readers of clips together",
     "fer_lib/faces/readers/test_damage": "every layout, damaged",
     "fer_lib/faces/readers/test_every_reader": "what each reader owes",
+    "fer_lib/test_library": "scripts of twelve lines, and what they import",
     "fer_lib/test_misspelt_names": "every name that chooses what is computed",
     "ferbook/test_example": "the example book by its README",
     "ferbook/test_foreign": "every command, of runs from elsewhere",

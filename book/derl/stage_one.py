@@ -25,7 +25,7 @@ from fer_lib.train.callbacks import Averaging, Epochs
 from fer_lib.train.curve import LossWatch
 from fer_lib.train.learner import repeatable, silent_learner
 from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import Precision, PrecisionName, choose_precision, closed_autocast
+from fer_lib.train.precision import Precision, PrecisionName, choose_precision
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.steps import steps
@@ -171,7 +171,7 @@ def train_generator(
     with repeatable(recipe, device, seed, "gan_batch"):
         learner = gan_learner(inputs, targets, recipe, seed=seed, device=device, **further)
         generator, discriminator = learner.model, learner.adversary.discriminator
-        with closed_autocast(learner.cbs, learner.dls.device), steps("epochs", recipe.epochs) as advance:
+        with steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True, cbs=Epochs(advance))
     if learner.gan_curve.divergence is not None:
         raise ParameterError(_divergence(learner.gan_curve, recipe))

@@ -89,6 +89,13 @@ class ClipLSTM(nn.Module):
         return self.output(self.dropout(self.lstm(features, lengths)))
 
 
+class ClipClassifier(ClipLSTM):
+    """One such LSTM by itself: logits (B, ``n_classes``), as losses and fastai take them."""
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return super().forward(features, lengths)[0]
+
+
 class Dense(nn.Module):
     """M linear layers: (M, B, ``inputs``) to (M, B, ``outputs``). Raises what torch raises."""
 

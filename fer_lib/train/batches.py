@@ -6,11 +6,13 @@ and, for training, one vectorised augmentation, all where the network is.
 """
 
 from collections.abc import Iterator
+from copy import copy
 from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
+from fastai.data.transforms import CategoryMap
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
@@ -28,6 +30,7 @@ class Batches:
     """
 
     n_inp = 1
+    vocab: CategoryMap | None = None
     held: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -49,6 +52,12 @@ class Batches:
         for name in self.held:
             setattr(self, name, getattr(self, name).to(self.device))
         return self
+
+    def new(self, shuffle: bool = False, **_: object) -> Self:
+        """The same rows once more, in order, as fastai asks for them to predict."""
+        twin = copy(self)
+        twin.shuffle = shuffle
+        return twin
 
     def __len__(self) -> int:
         whole, rest = divmod(self.n, self.bs)
@@ -102,6 +111,13 @@ class FaceBatches(Batches):
         self.side: int | None = None
         super().__init__(len(pixels), batch_size, device=device, shuffle=shuffle, seed=seed)
 
+    def new(self, shuffle: bool = False, **_: object) -> Self:
+        """As of ``Batches``; pictures that are not shuffled are not augmented, either."""
+        twin = super().new(shuffle)
+        if not shuffle:
+            twin.augmentation = twin.side = None
+        return twin
+
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = self.order().to(self.device)
         for cut in self.cuts():
@@ -140,7 +156,7 @@ def face_loaders(
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
     # Both at once: an emotion that is no class is refused in either.
     labels, valid_labels = train.labels(classes), valid.labels(classes)
-    return DataLoaders(
+    loaders = DataLoaders(
         FaceBatches(
             train.pixels,
             labels if targets is None else targets,
@@ -153,6 +169,9 @@ def face_loaders(
         FaceBatches(valid.pixels, valid_labels, batch_size, device=device),
         device=torch.device(device),
     )
+    for part in loaders.loaders:
+        part.vocab = CategoryMap(list(classes), sort=False)
+    return loaders
 
 
 def batches(

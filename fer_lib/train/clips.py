@@ -14,17 +14,22 @@ import torch
 from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
+from fastai.data.transforms import CategoryMap
+from fastai.learner import Learner
+from fastai.metrics import accuracy
 from torch import nn
 from torch.nn import functional as F
 
+from fer_lib.faces.clips import Clips
 from fer_lib.names import Pooling, Schedule
-from fer_lib.nets.lstm import ClipLSTM
+from fer_lib.nets.lstm import ClipClassifier, ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.callbacks import Epochs
 from fer_lib.train.features import scaling
-from fer_lib.train.learner import silent_learner
+from fer_lib.train.learner import learner_of, silent_learner
+from fer_lib.train.losses import CrossEntropy
 from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import Precision, closed_autocast
+from fer_lib.train.precision import Precision
 from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
 
@@ -118,7 +123,7 @@ def train_clips(
         Precision("fp32", channels_last=False),
     )
     try:
-        with closed_autocast((), device), steps("epochs", recipe.epochs) as advance:
+        with steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
         curve.close()
@@ -157,23 +162,83 @@ def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray) -> np.nd
     return weights[:, labels]
 
 
+def clip_learner(
+    features: np.ndarray,
+    clips: Clips,
+    classes: tuple[str, ...] = (),
+    recipe: ClipRecipe | None = None,
+    *,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Learner:
+    """A fastai ``Learner`` of one LSTM that names the emotions of ``clips``, used as any other: ``lr_find``,
+    ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
+
+    ``features`` float32 (C, T, F) of their frames, as of ``train.features.clip_features``. It learns from the
+    people in the split ``train`` and is validated on those in ``valid``. ``classes``: all that ``clips`` show
+    by default. Of ``recipe`` it has the network, weight decay and rate. Every class weighs the same while
+    training, and in ``valid_loss``. Raises DataError where a split has no clip, and for values that are not
+    finite.
+    """
+    recipe, classes = recipe or ClipRecipe(), classes or clips.faces.classes
+    split, labels = clips.faces.table["split"].to_numpy(str)[clips.rows[:, 0]], clips.labels(classes)
+    train, valid = split == "train", split == "valid"
+    _check(features, train[None], valid[None])
+    features = features[..., : recipe.components]
+    sizes = features.shape[-1], len(classes), recipe.hidden, recipe.dropout, recipe.pooling
+    model = ClipClassifier(*sizes, seeds=(seed,))
+    model.standardise_by(*map(torch.from_numpy, scaling(features, clips.lengths, train)))
+    loaders = DataLoaders(
+        *(
+            ClipBatch(features[rows], clips.lengths[rows], labels[rows], device, batch_size, learns, seed)
+            for rows, learns in ((train, True), (valid, False))
+        ),
+        device=torch.device(device),
+    )
+    for part in loaders.loaders:
+        part.vocab = CategoryMap(list(classes), sort=False)
+    counts = np.bincount(labels[train], minlength=len(classes))
+    weights = np.divide(
+        counts.sum(), (counts > 0).sum() * counts, out=np.zeros(len(counts)), where=counts > 0
+    )
+    loss = CrossEntropy(len(classes), class_weights=torch.from_numpy(weights).float()).to(device)
+    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
+    plain = Precision("fp32", channels_last=False)
+    return learner_of(loaders, model.to(device), loss, torch.optim.AdamW, precision=plain, **further)
+
+
 class ClipBatch(Batches):
-    """All clips as the one batch of an epoch: ``(features, lengths, labels)``."""
+    """Batches ``(features, lengths, labels)`` of clips; without a ``batch_size`` all of them in one."""
 
     n_inp = 2
     # The lengths stay: packing reads them on the CPU.
     held = ("features", "labels")
 
     def __init__(
-        self, features: np.ndarray, lengths: np.ndarray, labels: np.ndarray, device: torch.device | str
+        self,
+        features: np.ndarray,
+        lengths: np.ndarray,
+        labels: np.ndarray,
+        device: torch.device | str,
+        batch_size: int = 0,
+        shuffle: bool = False,
+        seed: int = 0,
     ) -> None:
         self.features, self.lengths, self.labels = (
             torch.from_numpy(np.ascontiguousarray(values)) for values in (features, lengths, labels)
         )
-        super().__init__(len(labels), len(labels), device=device)
+        size = batch_size or len(labels)
+        super().__init__(len(labels), size, device=device, shuffle=shuffle, seed=seed)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        yield self.features, self.lengths, self.labels
+        if self.bs == self.n and not self.shuffle:
+            yield self.features, self.lengths, self.labels  # of networks with features of their own, too
+            return
+        order = self.order()
+        for rows in (order[cut] for cut in self.cuts()):
+            here = rows.to(self.device)
+            yield self.features[here], self.lengths[rows], self.labels[here]
 
 
 class SeparateLosses(nn.Module):

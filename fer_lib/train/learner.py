@@ -14,6 +14,8 @@ from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner, Recorder
+from fastai.losses import CrossEntropyLossFlat
+from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import set_seed
 from fastcore.basics import noop
@@ -97,17 +99,8 @@ def train(
     model then has its last good weights) and where a GPU's memory is too small.
     """
     with repeatable(recipe, device, seed):
-        learner = face_learner(
-            faces,
-            model,
-            classes,
-            recipe,
-            precision=precision,
-            device=device,
-            seed=seed,
-            checkpoints=checkpoints,
-        )
-        return fit(learner, recipe)
+        how = {"precision": precision, "device": device, "seed": seed}
+        return fit(recipe_learner(faces, model, classes, recipe, checkpoints=checkpoints, **how), recipe)
 
 
 @contextmanager
@@ -133,29 +126,49 @@ def repeatable(
             ) from fault
 
 
+class FaceLearner(Learner):
+    """fastai's ``Learner``. No autocast region of the caller's reaches into what it computes, and none of its
+    own stays open where it is interrupted. What it computes in is its attribute ``precision``.
+    """
+
+    def fit(self, *args: object, **options: object) -> None:
+        with closed_autocast(self.cbs, self.dls.device):
+            super().fit(*args, **options)
+
+    def validate(self, *args: object, **options: object) -> list[float]:
+        with closed_autocast(self.cbs, self.dls.device):
+            return super().validate(*args, **options)
+
+    def get_preds(self, *args: object, **options: object) -> tuple:
+        with closed_autocast(self.cbs, self.dls.device):
+            return super().get_preds(*args, **options)
+
+
 def face_learner(
     faces: FaceSet,
     model: nn.Module,
-    classes: tuple[str, ...],
-    recipe: TrainingRecipe,
+    classes: tuple[str, ...] = (),
+    recipe: TrainingRecipe | None = None,
     *,
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
-    checkpoints: Sequence[int] = (),
 ) -> Learner:
-    """The fastai ``Learner`` with which ``train`` trains; its arguments, and what it raises, are those of
-    ``train``.
+    """A fastai ``Learner`` of ``model`` for the splits ``train`` and ``valid`` of ``faces``, used as any
+    other: ``lr_find``, ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
 
-    Weight decay acts on all parameters, as in Khorrami et al.'s code. No progress bar, nothing printed. The
-    precision in use is the learner's attribute ``precision``.
+    ``classes``: all that ``faces`` shows by default. Of ``recipe`` it has batches, augmentation, loss, class
+    weights, optimiser, weight decay and rate; the rest (epochs, schedule, clipping, mixup, growing pictures,
+    averaging, patience) is the caller's, or that of ``train``. Weight decay acts on all parameters, as in
+    Khorrami et al.'s code. ``valid_loss`` is the loss that is minimised, of ``centre`` and ``island`` the
+    cross-entropy. Give callbacks such as ``SaveModelCallback`` to ``fit``, not to the learner: fastai asks
+    those of the learner in ``validate`` and ``get_preds``, too. Raises as ``train``.
     """
+    recipe, classes = recipe or TrainingRecipe(), classes or faces.classes
     require_name("augmentation", recipe.augment, AUGMENTATIONS)
     require_name("optimiser", recipe.optimiser, get_args(Optimiser))
-    if recipe.epochs < 1 or not all(1 <= epoch <= recipe.epochs for epoch in checkpoints):
-        further = f", and of the epochs {', '.join(map(str, checkpoints))} the weights" if checkpoints else ""
-        raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
     counts = class_counts(faces, classes)
+    targets = _training_targets(faces, classes, recipe)
     loaders = face_loaders(
         faces,
         classes,
@@ -163,18 +176,44 @@ def face_learner(
         device=device,
         augmentation=AUGMENTATIONS[recipe.augment],
         seed=seed,
-        targets=_training_targets(faces, classes, recipe),
+        targets=targets,
     )
-    size = faces.size
-    options = learner_options(recipe, size[0])
     model.to(device)
-    _check_fit(model, size, recipe, len(classes), loaders.device)
+    _check_fit(model, faces.size, recipe, len(classes), loaders.device)
     weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
-    objective = Objective(build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights))
-    callbacks = [objective, *options, Curve(recipe.patience, checkpoints=checkpoints)]
-    if loaders.device.type == "cuda" and type(model) in NETWORKS.values():
-        callbacks.append(Graphs())  # of any other network nobody knows whether it can be recorded
-    return silent_learner(loaders, model, objective.validated, recipe_optimiser(recipe), callbacks, precision)
+    loss, callbacks = build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights), []
+    loss.y_int = targets is None
+    if loss.needs_features:
+        callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
+    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
+    return learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision, **further)
+
+
+def recipe_learner(
+    faces: FaceSet,
+    model: nn.Module,
+    classes: tuple[str, ...],
+    recipe: TrainingRecipe,
+    *,
+    checkpoints: Sequence[int] = (),
+    **how: object,
+) -> Learner:
+    """The fastai ``Learner`` with which ``train`` trains: a ``face_learner`` that is silent and follows all
+    of ``recipe``. Arguments, and what it raises, are those of ``train``.
+    """
+    if recipe.epochs < 1 or not all(1 <= epoch <= recipe.epochs for epoch in checkpoints):
+        further = f", and of the epochs {', '.join(map(str, checkpoints))} the weights" if checkpoints else ""
+        raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
+    options = learner_options(recipe, faces.size[0])
+    learner = _silenced(face_learner(faces, model, classes, recipe, **how))
+    minimised = learner.objective.minimised if hasattr(learner, "objective") else learner.loss_func
+    objective = Objective(minimised)
+    learner.remove_cbs([Objective])
+    learner.loss_func = objective.validated
+    learner.add_cbs([objective, *options, Curve(recipe.patience, checkpoints=checkpoints)])
+    if learner.dls.device.type == "cuda" and type(model) in NETWORKS.values():
+        learner.add_cb(Graphs())  # of any other network nobody knows whether it can be recorded
+    return learner
 
 
 def silent_learner(
@@ -185,25 +224,44 @@ def silent_learner(
     callbacks: Sequence[Callback],
     precision: PrecisionName | Precision = "fp32",
 ) -> Learner:
-    """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
-    decay on all parameters; no progress bar, nothing printed.
+    """As ``learner_of``; no progress bar, nothing printed."""
+    return _silenced(learner_of(loaders, model, loss, optimiser, callbacks, precision))
 
-    What it computes in is its attribute ``precision``; what a step on a CPU frees stays for the next one.
+
+def _silenced(learner: Learner) -> Learner:
+    """``learner`` without what prints, and without fastai's Recorder, which reads the loss in every step."""
+    learner.remove_cbs([ProgressCallback, Recorder])
+    learner.logger = noop
+    return learner
+
+
+def learner_of(
+    loaders: DataLoaders,
+    model: nn.Module,
+    loss: Callable[..., torch.Tensor],
+    optimiser: Callable[..., torch.optim.Optimizer],
+    callbacks: Sequence[Callback] = (),
+    precision: PrecisionName | Precision = "fp32",
+    **further: object,
+) -> FaceLearner:
+    """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
+    decay on all parameters; ``further`` arguments as of fastai's.
+
+    What a step on a CPU frees stays for the next one.
     """
     device = loaders.device
     if device.type == "cpu":
         keep_freed_memory()
     choice = choose_precision(precision, device)
-    learner = Learner(
+    learner = FaceLearner(
         loaders,
         model,
         loss_func=loss,
         opt_func=partial(OptimWrapper, opt=optimiser),
         wd_bn_bias=True,
         cbs=[*choice.callbacks(device), *callbacks],
+        **further,
     )
-    learner.remove_cbs([ProgressCallback, Recorder])
-    learner.logger = noop
     learner.precision = choice
     return learner
 
@@ -272,16 +330,16 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
     """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the
     model.
 
-    ``learner`` comes from ``face_learner`` with the same recipe. The optimiser starts afresh with every call.
-    An interruption leaves no file, no open autocast region, no hook and no gradient behind; the model keeps
-    the weights it had by then.
+    ``learner`` comes from ``recipe_learner`` with the same recipe. The optimiser starts afresh with every
+    call. An interruption leaves no file, no open autocast region, no hook and no gradient behind; the model
+    keeps the weights it had by then.
 
     Raises Diverged where training diverges, and names epoch, step and learning rate; the model then has
     the weights of the best epoch before, or those it came with.
     """
     model, curve = learner.model, learner.curve
     try:
-        with closed_autocast(learner.cbs, learner.dls.device), steps("epochs", recipe.epochs) as advance:
+        with steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
     finally:
         learner.model, learner.opt = model, None

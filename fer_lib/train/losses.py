@@ -31,6 +31,12 @@ class CrossEntropy(nn.Module):
 
     needs_features: ClassVar[bool] = False
 
+    reduction: str = "mean"
+    """What fastai sets to ``none`` where it asks for the loss of each picture."""
+
+    y_int: bool = True
+    """Whether the labels are class numbers, whose losses fastai's MixUp mixes, and not the numbers."""
+
     def __init__(
         self, n_classes: int, *, smoothing: float = 0.0, class_weights: Tensor | None = None
     ) -> None:
@@ -43,9 +49,19 @@ class CrossEntropy(nn.Module):
             hard = not labels.is_floating_point()
             targets = (F.one_hot(labels, self.n_classes) if hard else labels).float()
             terms = self._terms(targets, logits.float().log_softmax(dim=1))
+            if self.reduction == "none":
+                return terms.sum(1) if self.class_weights is None else terms @ self.class_weights
             if self.class_weights is None:
                 return terms.sum(1).mean()
             return (terms @ self.class_weights).sum() / (targets @ self.class_weights).sum()
+
+    def activation(self, logits: Tensor) -> Tensor:
+        """Probabilities (B, C), as fastai's ``get_preds`` gives them."""
+        return logits.softmax(dim=-1)
+
+    def decodes(self, probabilities: Tensor) -> Tensor:
+        """The most probable class (B,)."""
+        return probabilities.argmax(dim=-1)
 
     def _terms(self, targets: Tensor, log_p: Tensor) -> Tensor:
         """(B, C): what each class adds to a picture's loss."""

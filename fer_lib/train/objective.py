@@ -47,6 +47,10 @@ class Objective(Callback):
         self.close()
         self.learn.loss_func = self.validated
 
+    def after_fit(self) -> None:
+        """A search for a rate ends within an epoch, before any validation."""
+        self.before_validate()
+
     def close(self) -> None:
         """Take the hook off the network, which fastai has no event for where a training is interrupted."""
         if self.hook is not None:

@@ -31,7 +31,8 @@ LARGEST_ARGUMENT = 4096
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
 
 
-def _file_pair(path: Path) -> tuple[Path, Path]:
+def _file_pair(path: Path | str) -> tuple[Path, Path]:
+    path = Path(path)
     stem = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
     return stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")
 
@@ -144,7 +145,7 @@ def _total(value: object) -> float:
     return max(1.0, value) if isinstance(value, int | float) else 1.0
 
 
-def load_weights(path: Path) -> nn.Module:
+def load_weights(path: Path | str) -> nn.Module:
     """The network that ``save_weights`` wrote, on the CPU and in evaluation mode.
 
     Raises DataError where a file is absent, cut short, changed or another record's, or where the architecture

@@ -52,7 +52,7 @@ def reads(faces, networks, monkeypatch):
     shown = faces.table[["AU4", "AU12"]].to_numpy()
     given = [np.hstack([shown + 0.3 * generator.normal(size=shown.shape)] * 2)]
     given += [generator.normal(size=(len(faces), 4)) for _ in range(3)]
-    monkeypatch.setattr(units, "features_of", lambda *_: given.pop(0))
+    monkeypatch.setattr(units, "features_of", lambda *_, dtype: given.pop(0))
     monkeypatch.setattr(units, "untrained_network", lambda model, seed: model)
     monkeypatch.setattr(units, "hog_responses", lambda _: generator.normal(size=(len(faces), 4)))
     return units.read_units(faces, networks, CLASSES, draws=200)

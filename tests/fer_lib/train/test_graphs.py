@@ -11,7 +11,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import NETWORKS, build_network
 from fer_lib.train.batches import Batches
 from fer_lib.train.graphs import Graphs
-from fer_lib.train.learner import Diverged, face_learner, fit
+from fer_lib.train.learner import Diverged, fit, recipe_learner
 from fer_lib.train.recipe import TrainingRecipe
 
 RECIPE = TrainingRecipe(epochs=2, batch_size=32, lr=0.01, mixup=0.2, start_size=16, averaging=0.9)
@@ -56,7 +56,7 @@ def learner_of(recipe: TrainingRecipe, graphs: bool) -> object:
     faces = open_faces(FaceRequest("lab", 6, 24)).labelled()
     torch.manual_seed(0)
     model = build_network("vgg", len(EMOTIONS), 24, dropout=0.2, widths=(8, 8, 8, 8))
-    learner = face_learner(faces, model, EMOTIONS, recipe, precision="fp32")
+    learner = recipe_learner(faces, model, EMOTIONS, recipe, precision="fp32")
     return learner.add_cb(Graphs()) if graphs else learner
 
 
@@ -122,7 +122,7 @@ def test_on_a_gpu_the_networks_of_the_suite_are_recorded_and_others_are_not(
     def callbacks_of(network: type) -> list[str]:
         model = network(len(EMOTIONS), 24, dropout=0.2, widths=(8, 8, 8, 8))
         monkeypatch.setattr(model, "to", lambda *_, **__: model)
-        learner = face_learner(faces, model, EMOTIONS, RECIPE, device="cuda")
+        learner = recipe_learner(faces, model, EMOTIONS, RECIPE, device="cuda")
         return [type(each).__name__ for each in learner.cbs]
 
     faces = open_faces(FaceRequest("lab", 6, 24)).labelled()

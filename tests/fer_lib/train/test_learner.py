@@ -14,7 +14,7 @@ from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import curve, objective
 from fer_lib.train.batches import face_loaders
-from fer_lib.train.learner import face_learner, fit, seed_everything, train
+from fer_lib.train.learner import fit, recipe_learner, seed_everything, train
 from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
@@ -160,7 +160,7 @@ def test_mixup_mixes_a_picture_and_what_it_shows_by_one_share(faces, classes, lo
 
 def test_rates_are_the_schedules(faces, classes):
     recipe = replace(PLAIN, epochs=8, batch_size=10, lr=0.01, schedule="onecycle")
-    learner = face_learner(faces, ZeroBiasCNN(2, 16), classes, recipe, precision="fp32")
+    learner = recipe_learner(faces, ZeroBiasCNN(2, 16), classes, recipe, precision="fp32")
     fit(learner, recipe)
     rates = learner.curve.lrs
     assert len(rates) == 24 and rates[0] == pytest.approx(0.01 / 25)
@@ -301,7 +301,7 @@ def test_an_interruption_leaves_nothing_behind(faces, classes, precision, valida
 
     model = ZeroBiasCNN(2, 16)
     recipe = replace(PLAIN, loss="centre", averaging=0.9)
-    learner = face_learner(faces, model, classes, recipe, precision=precision)
+    learner = recipe_learner(faces, model, classes, recipe, precision=precision)
     before = [type(c) for c in learner.cbs]
     learner.add_cb(Interrupt())
     with pytest.raises(KeyboardInterrupt):

@@ -14,7 +14,7 @@ from fer_lib.look.responses import maximal_responses
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.clips import ClipRecipe, train_clips
 from fer_lib.train.features import features_of
-from fer_lib.train.learner import face_learner, fit, train
+from fer_lib.train.learner import fit, recipe_learner, train
 from fer_lib.train.precision import Precision, choose_precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
@@ -125,7 +125,7 @@ def test_an_interrupted_training_leaves_the_region_around_it_open_and_counted(st
         def before_batch(self):
             raise KeyboardInterrupt
 
-    learner = face_learner(striped_faces, ZeroBiasCNN(2, 16), classes, TrainingRecipe(), precision="bf16")
+    learner = recipe_learner(striped_faces, ZeroBiasCNN(2, 16), classes, TrainingRecipe(), precision="bf16")
     learner.add_cb(Interrupt())
     with torch.autocast("cpu", torch.bfloat16):
         with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,105 @@
+"""What ``fer_lib`` hands on, and its scripts, as they stand in its docstring and on the page."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fastai.callback.mixup import MixUp
+from fastai.callback.tracker import SaveModelCallback
+from fastai.interpret import ClassificationInterpretation
+
+import fer_lib
+from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.train.learner import face_learner
+from fer_lib.train.predict import predict
+from fer_lib.train.recipe import TrainingRecipe
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = [
+    re.sub(r"^    ", "", block, flags=re.MULTILINE).strip()
+    for block in re.findall(r"::\n\n((?:    .*\n|\n)+)", fer_lib.__doc__)
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=["emotions", "clips", "deconvolution", "units"])
+def test_a_script_of_twelve_lines_runs(script, monkeypatch, tmp_path, capsys):
+    assert sum(bool(line) for line in script.splitlines()) <= 12
+    (tmp_path / "runs").symlink_to(ROOT / "runs")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(compile(script, "script", "exec"), found)
+    assert capsys.readouterr().out
+    if "shares" in found:
+        learner, shares, labels = found["learner"], found["shares"], found["labels"]
+        assert torch.allclose(shares.sum(1), torch.ones(len(shares)), atol=1e-5)
+        assert len(shares) == len(labels) == learner.dls.valid.n
+    if "maps" in found:
+        assert found["maps"].shape == (9, 48, 48) and (found["maps"] != 0).any((1, 2)).all()
+    if "unit" in found:
+        assert found["found"].aus[found["unit"]].startswith("AU")
+
+
+def test_the_page_shows_the_same_scripts():
+    page = (ROOT / "book" / "rerun.md").read_text()
+    assert len(SCRIPTS) == 4
+    for script in SCRIPTS:
+        assert f"```python\n{script}\n```" in page
+
+
+def test_at_most_25_names_are_handed_on_and_none_is_read_before_it_is_asked_for():
+    assert len(fer_lib._HOMES) <= 25
+    for name in fer_lib._HOMES:
+        assert getattr(fer_lib, name) is not None and name in dir(fer_lib)
+    with pytest.raises(AttributeError, match="has no attribute 'trains'"):
+        fer_lib.trains  # noqa: B018
+    code = "import sys, fer_lib; print(*{'torch', 'fastai', 'pandas'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.defect("M6")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"loss": "centre"}, {"loss": "label_smoothing", "class_weights": True}, {"optimiser": "muon"}],
+    ids=str,
+)
+def test_the_learner_does_what_one_of_fastai_does(striped_faces, classes, options, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    model = ZeroBiasCNN(2, 16, generator=torch.Generator().manual_seed(0))
+    recipe = TrainingRecipe(batch_size=8, augment="standard", **options)
+    learner = face_learner(striped_faces, model, classes, recipe, precision="fp32")
+    with learner.no_bar(), learner.no_logging():
+        before = model.conv1.weight.clone()
+        assert 1e-7 < learner.lr_find(show_plot=False, num_it=20).valley < 10
+        assert torch.equal(model.conv1.weight, before), "the search leaves the weights as they were"
+        learner.fit_one_cycle(4, 0.02, cbs=SaveModelCallback(monitor="accuracy"))
+        curve = list(learner.recorder.values)
+        valid = list(learner.validate())
+        assert valid == pytest.approx(list(learner.validate())) and len(curve) == 4
+        shares, labels = learner.get_preds()
+        each = learner.get_preds(with_loss=True)[2]
+        shown = ClassificationInterpretation.from_learner(learner)
+        train_shares, train_labels = learner.get_preds(ds_idx=0)
+    part, own = striped_faces.split("valid"), striped_faces.split("train")
+    assert labels.tolist() == part.labels(classes).tolist()
+    np.testing.assert_allclose(shares, predict(model, part), atol=1e-6)
+    assert valid[1] == pytest.approx((shares.argmax(1) == labels).float().mean().item())
+    assert (shown.confusion_matrix().diagonal().sum() / 16) == pytest.approx(valid[1]) and len(each) == 16
+    assert shown.vocab.items == list(classes)
+    # In the pictures' order, unaugmented.
+    assert train_labels.tolist() == own.labels(classes).tolist()
+    np.testing.assert_allclose(train_shares, predict(model, own), atol=1e-6)
+    assert not model.output._forward_pre_hooks
+
+
+def test_fastais_mixup_mixes_the_losses_of_class_numbers(striped_faces, classes):
+    torch.manual_seed(0)
+    recipe = TrainingRecipe(batch_size=8, augment="none")
+    learner = face_learner(striped_faces, ZeroBiasCNN(2, 16), classes, recipe, precision="fp32")
+    with learner.no_bar(), learner.no_logging():
+        learner.fit_one_cycle(8, 0.02, cbs=MixUp(0.2))
+        assert learner.validate()[1] > 0.9
