@@ -276,18 +276,17 @@ def _cells(audit: Audit, effects: dict[str, np.ndarray], label: str) -> Drawn:
 
 
 def tried_page(results: Mapping[str, ChapterResult]) -> str:
-    """The committed audits, ``TRIED``, as a page shows them: a column per detector, a row per output."""
+    """The committed audits, ``TRIED``, as a page shows them: a column per detector, a row per unit."""
     table = pd.read_csv(TRIED, keep_default_na=False)
-    detectors = list(table["detector"].unique())
-    output_rows = table[table["kind"].eq("output")]
-    outputs = sorted(output_rows["output"].unique(), key=lambda name: (AUS.index(name.split()[0]), name))
-    lines = [f"| output | {' | '.join(detectors)} |", "|---|" + "---|" * len(detectors)]
-    for output in outputs:
-        cells = []
-        for detector in detectors:
-            own = output_rows[output_rows["detector"].eq(detector) & output_rows["output"].eq(output)]
-            cells += [_tried_cell(row) for row in own.itertuples()] or ["–"]
-        lines.append(f"| {output} | {' | '.join(cells)} |")
+    table[["unit", "side"]] = table["output"].str.partition(" ")[[0, 2]]
+    detectors, outputs = list(table["detector"].unique()), table[table["kind"].eq("output")]
+    lines = [f"| unit | {' | '.join(detectors)} |", "|---|" + "---|" * len(detectors)]
+    for unit in (au for au in AUS if outputs["unit"].eq(au).any()):
+        own = outputs[outputs["unit"].eq(unit)]
+        cells = {
+            name: "<br>".join(map(_tried_cell, each.itertuples())) for name, each in own.groupby("detector")
+        }
+        lines.append(f"| {unit} | {' | '.join(cells.get(name, '–') for name in detectors)} |")
     lines += [
         "",
         "In brackets: 95 % intervals over people of what the unit adds, in shares of the full output.",
@@ -298,14 +297,15 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
             fault_text(Finding(row.output, row.word, row.about))
             for row in own[own["kind"].eq("fault")].itertuples()
         ]
-        verdict = (
-            f"What is wrong as a whole: {'; '.join(faults)}." if faults else "Nothing is wrong as a whole."
-        )
-        lines.append(f"- **{detector}** ({own['about_it'].iloc[0]}): {verdict}")
+        deaf = own["unit"][own["word"].isin(["deaf", "silent", "says one value"])].unique()
+        deaf_to = listing(list(deaf)) if len(deaf) else "none"
+        about, wrong = own["about_it"].iloc[0], "; ".join(faults) or "nothing"
+        lines.append(f"- **{detector}** ({about}). Deaf to: {deaf_to}. What is wrong as a whole: {wrong}.")
     return "\n".join(lines)
 
 
 def _tried_cell(row: tuple) -> str:
-    """Verdict and effect of an output."""
+    """Side, verdict and effect of an output."""
     effect = Estimate.bounded(float(row.effect), float(row.low), float(row.high), how="over people")
-    return f"{verdict_text(Finding(row.output, row.word, row.about))}, {bounds_text(effect, decimals=2)}"
+    verdict = verdict_text(Finding(row.output, row.word, row.about))
+    return f"{row.side}{': ' * bool(row.side)}{verdict}, {bounds_text(effect, decimals=2)}"

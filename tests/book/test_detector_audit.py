@@ -592,25 +592,16 @@ def test_the_commands(tmp_path, table, stimuli, monkeypatch, capsys):
 def test_what_was_tried_stands_on_the_page(tmp_path, monkeypatch):
     page = tried_page({})
     assert page.count("| AU12 |") == 1 and "MediaPipe" in page
-    rows = [
-        {
-            "detector": "mine",
-            "about_it": "of today",
-            "kind": "output",
-            "output": "AU12",
-            "word": "answers to another",
-        },
-        {
-            "detector": "mine",
-            "about_it": "of today",
-            "kind": "fault",
-            "output": "",
-            "word": "bias",
-            "about": "AU12",
-        },
-    ]
-    rows[0] |= {"about": "AU4", "effect": 0.5, "low": 0.4, "high": 0.61}
-    pd.DataFrame(rows).to_csv(tmp_path / "tried.csv", index=False)
+    rows = pd.DataFrame(
+        [
+            ["output", "AU12 left", "answers to another", "AU4", 0.5, 0.4, 0.61],
+            ["output", "AU12 right", "silent", "", 0.0, 0.0, 0.0],
+            ["fault", "", "bias", "AU12", None, None, None],
+        ],
+        columns=["kind", "output", "word", "about", "effect", "low", "high"],
+    )
+    rows.assign(detector="mine", about_it="of today").to_csv(tmp_path / "tried.csv", index=False)
     monkeypatch.setattr(detector_page, "TRIED", tmp_path / "tried.csv")
-    assert "| AU12 | answers to AU4, 0.50 (0.40–0.61) |" in tried_page({}).replace("\u202f", "")
-    assert "- **mine** (of today): What is wrong as a whole: AU12 raises most outputs" in tried_page({})
+    page = tried_page({}).replace("\u202f", "")
+    assert "| AU12 | left: answers to AU4, 0.50 (0.40–0.61)<br>right: silent, 0.00" in page
+    assert "- **mine** (of today). Deaf to: AU12. What is wrong as a whole: AU12 raises most outputs" in page
