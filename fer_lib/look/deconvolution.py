@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, Call, maps_of, standardiser, taken_by, way_to
+from fer_lib.look.layers import PICTURE, Call, extrema, maps_of, standardiser, taken_by, way_to
 from fer_lib.look.receptive import ReceptiveField, fields_below
 from fer_lib.look.windows import cut, neurons
 from fer_lib.nets.evaluating import evaluating
@@ -27,7 +27,7 @@ Method = Literal["deconv", "guided", "gradient"]
 WHOLE_PICTURES = 32
 """Pictures that pass through the whole network at a time where the places of the maxima are looked for."""
 
-AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-2}
+AGREEMENT = {torch.float64: 1e-4, torch.float32: 1e-2}
 HALF_AGREEMENT = 0.1
 """How far a response may be from the network's own, as a share of the largest, in these types of numbers and
 in shorter ones. A GPU multiplies float32 with 10 bits of precision unless told otherwise."""
@@ -202,7 +202,7 @@ def _maxima(
         pairs = np.flatnonzero(np.isin(rows, some))
         which = torch.as_tensor(np.searchsorted(some, rows[pairs]), device=maps.device)
         own = maps[which, torch.as_tensor(filters[pairs], device=maps.device)]
-        flat = own.flatten(1).argmax(1).cpu().numpy()
+        flat = extrema(own)[1].cpu().numpy()
         positions[pairs] = np.stack(np.divmod(flat, maps.shape[3]), axis=1)
     return positions
 

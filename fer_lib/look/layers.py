@@ -17,6 +17,11 @@ PICTURE = -1
 """Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands.
 """
 
+TIED = {torch.float64: 1e-6, torch.float32: 1e-6}
+"""Values of a map that differ by less than this share of its largest are equal up to rounding: the same share
+wherever float32 and float64 are to choose alike. In shorter
+numbers so many are that none is told apart."""
+
 TRIED_SIZE = 64
 """Side in pixels of the black picture that shows the layers of a network that does not say for what size it
 was built.
@@ -117,6 +122,16 @@ def maps_of(
         return enough.args[0]
     finally:
         hook.remove()
+
+
+def extrema(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The largest value of each of ``maps`` (…, h, w), and its place among the h·w: of places that are equal
+    up to rounding (``TIED``) the first, so that the order in which a processor adds up does not choose.
+    """
+    flat = maps.flatten(-2)
+    largest = flat.amax(-1, keepdim=True)
+    least = largest - TIED.get(maps.dtype, 0.0) * largest.abs()
+    return largest[..., 0], (flat >= least).byte().max(dim=-1).indices
 
 
 class _Enough(Exception):

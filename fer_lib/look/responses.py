@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.layers import find_layer, maps_of
+from fer_lib.look.layers import extrema, find_layer, maps_of
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError
 
@@ -62,7 +62,7 @@ def maximal_responses(
     try:
         for pictures in batches(faces.pixels, batch_size, device=device or home):
             maps = maps_of(model, layer, pictures.to(weight.dtype), dtype)
-            values, indices = maps.flatten(2).max(dim=2)
+            values, indices = extrema(maps)
             if not end:
                 maxima = np.empty((len(faces), maps.shape[1]), np.float32)
                 places = np.empty(maxima.shape, np.int32)

@@ -9,12 +9,13 @@ inside a map depends on it.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, Call
+from fer_lib.look.layers import PICTURE, TIED, Call
 from fer_lib.look.receptive import ReceptiveField, Sliding, sliding
 from fer_lib.nets.residual import Sum
 
@@ -122,7 +123,7 @@ def _passed(
         case nn.ReLU():
             return relu(maps)
         case nn.MaxPool2d():
-            return F.max_pool2d(maps, slide.kernel, slide.stride, 0, slide.dilation)
+            return _maxima(maps, slide)
         case nn.AvgPool2d() | nn.AdaptiveAvgPool2d():
             means = F.avg_pool2d(maps, slide.kernel, slide.stride)
             if not slide.straddles:
@@ -131,6 +132,25 @@ def _passed(
         case Sum():
             return maps + inputs[1]
     return maps  # dropout in evaluation mode, identity
+
+
+def _maxima(maps: torch.Tensor, slide: Sliding) -> torch.Tensor:
+    """The largest value of each window of ``maps`` (P, K, h, w), whose signal goes back to one place: of
+    values that are equal up to rounding the first by its place in a kernel's square.
+
+    Weights kept in whole numbers and pictures of whole numbers make values that are equal, and the order in
+    which a processor adds up would make one of them the largest, and so decide the map. So each place costs
+    ``TIED`` of the largest value more than the one before, which is less than what rounding costs.
+    """
+    pool = partial(
+        F.max_pool2d, kernel_size=slide.kernel, stride=slide.stride, padding=0, dilation=slide.dilation
+    )
+    if (tied := TIED.get(maps.dtype)) is None:
+        return pool(maps)
+    height, width = (torch.arange(side, device=maps.device) % slide.kernel for side in maps.shape[2:])
+    places = (height[:, None] * slide.kernel + width).to(maps.dtype)
+    largest = maps.detach().amax((1, 2, 3), keepdim=True).clamp(min=0)
+    return pool(maps.addcmul(places.expand_as(maps[:1, :1]), largest, value=-tied))
 
 
 def _product_of_patches(module: nn.Conv2d, slide: Sliding, maps: torch.Tensor) -> torch.Tensor:
