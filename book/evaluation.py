@@ -22,8 +22,7 @@ import pandas as pd
 import torch
 
 from book.populations import find_population
-from fer_lib.aus.interventions import interventions
-from fer_lib.aus.twins import twins_of
+from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS, Explainer
 from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, judge_maps, map_estimates, map_trial

@@ -182,7 +182,7 @@ def data_key(parameters: ChapterParameters) -> dict[str, str]:
 
 def over_seeds(metrics: list["Estimate"]) -> "Estimate":
     """The mean over runs of a sweep that differ in their seed alone."""
-    from fer_lib.stats.seeds import mean_over_seeds
+    from fer_lib.stats.two_way import mean_over_seeds
 
     return mean_over_seeds(metrics)
 

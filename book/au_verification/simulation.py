@@ -16,7 +16,7 @@ from fer_lib.aus.decision import Rule, decide
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.presence import Presence
 from fer_lib.names import AssociationMeasure
-from fer_lib.stats.proportion import proportion
+from fer_lib.stats.classification import proportion
 from ferbook.estimate import Estimate
 
 BETWEEN = 0.5

@@ -23,8 +23,8 @@ from fer_lib.stats.contrasts import (
     score_trainings,
 )
 from fer_lib.stats.resampling import RERUN_TOLERANCE
+from fer_lib.train.curve import last_fifth
 from fer_lib.train.evaluate import majority_share
-from fer_lib.train.flatness import last_fifth
 from fer_lib.train.study import Study
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError

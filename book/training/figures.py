@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from book.training.study import CHOSE, FRESH, HAD_NO_SAY, HOG, OWN, TRAINING_GAINS, of_condition
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import POINTS, TrainingScores
-from fer_lib.train.flatness import last_fifth
+from fer_lib.train.curve import last_fifth
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import grey_table, picture_grid, show

@@ -30,10 +30,10 @@ from fer_lib.stats.contrasts import (
     score_trainings,
 )
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.stats.two_way import Luck
+from fer_lib.stats.two_way import Luck, network_mean
 from fer_lib.train.crossval import CrossValidation, cross_validate
+from fer_lib.train.curve import last_fifth
 from fer_lib.train.evaluate import Evaluation, FoldProbabilities, score_on
-from fer_lib.train.flatness import last_fifth, network_mean
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe

@@ -15,6 +15,7 @@ import numpy as np
 from fer_lib.aus.presence import require_finite
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.rendered import scripted_faces
+from fer_lib.look.judge import Twins
 from fer_lib.stats.resampling import bounds, resampled_sums
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import domain_named
@@ -321,3 +322,15 @@ def sign_flip_p(differences: np.ndarray, *, flips: int = 2000, seed: int = 0) ->
     as_large = len(largest) - np.searchsorted(np.sort(largest), observed - 1e-9)
     p = as_large / len(largest) if exact else (1 + as_large) / (1 + flips)
     return p.reshape(differences.shape[1:])
+
+
+def twins_of(switched: Interventions) -> Twins:
+    """Each base face of ``switched`` with each of its units at the highest level, and without."""
+    off, on = switched.arranged(np.arange(len(switched.faces)))
+    bases, units = switched.valid.shape
+    own = switched.valid.ravel()
+    return Twins(
+        switched.faces.select(on[:, :, -1].ravel()[own]),
+        switched.faces.select(np.repeat(off, units)[own]),
+        np.tile(np.array(switched.aus, dtype=object), bases)[own],
+    )

@@ -1,6 +1,4 @@
-"""What the plain CNNs of blocks have in common: convolution, ReLU and max pooling in one chain, as
-deconvolution takes it.
-"""
+"""The plain CNNs of blocks: convolution, ReLU and max pooling in one chain, as deconvolution takes it."""
 
 from typing import ClassVar
 
@@ -52,3 +50,41 @@ class BlockCNN(Classifier):
         self.dropout2 = nn.Dropout(self.dropped[1] * dropout)
         self.output = nn.Linear(self.dense_neurons, n_classes)
         initialise_for_relu(self, generator, gain=GAIN_BEFORE_MAX_POOLING)
+
+
+class BreuerKimmelCNN(BlockCNN):
+    """The CNN of Breuer and Kimmel (2017, arXiv 1705.01842): three blocks of 5×5 convolution, ReLU and 2×2
+    max pooling, one dense layer of 512 neurons.
+
+    Blocks, filters and dense neurons are those that papers citing this one report. Its input size is not
+    among what we could verify: 48 is FER2013's own, and any multiple of 8 fits. The padding that keeps a
+    map's size, the standardisation of each picture and the initialisation (normal, variance 1/fan-in) are
+    ours.
+
+    ``dropout`` acts on the input of ``output``, and half of it on the maps after the last pooling: 0.5 and
+    0.25, as remembered from the paper, unverified.
+    """
+
+    filters = (64, 128, 256)
+    kernel = 5
+    dense_neurons = 512
+    dropped = (0.5, 1)
+
+
+class ZhuCNN(BlockCNN):
+    """A CNN of the type that Zhu, Fan and Yuan (2019, arXiv 1904.09737) explain: three blocks of 3×3
+    convolution, ReLU and 2×2 max pooling, one dense layer of 256 neurons.
+
+    Only the paper's abstract is at hand. It says that a CNN learns expressions and that the extremum of each
+    feature map is projected to pixels by deconvolution, which convolutions, ReLU and max pooling in one
+    chain allow. **Every figure of this structure is ours** (filters, sizes, dense layer, dropout,
+    standardisation, initialisation: normal, variance 1/fan-in): it stands for the type, a small plain CNN,
+    and not for the paper's network.
+
+    ``dropout`` acts on the dense layer's input.
+    """
+
+    filters = (32, 64, 128)
+    kernel = 3
+    dense_neurons = 256
+    dropped = (1, 0)

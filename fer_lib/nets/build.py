@@ -3,13 +3,12 @@
 import torch
 from torch import nn
 
-from fer_lib.nets.breuer import BreuerKimmelCNN
+from fer_lib.nets.blocks import BreuerKimmelCNN, ZhuCNN
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.vgg import VGG
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.nets.zhu import ZhuCNN
 from ferbook.errors import ParameterError, require_name
 
 NETWORKS: dict[str, type[Classifier]] = {

@@ -4,9 +4,11 @@ independent.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -14,7 +16,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from fer_lib.stats.resampling import bootstrap, mean_of_defined
+from fer_lib.stats.resampling import CONFIDENCE, bootstrap, mean_of_defined
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -148,3 +150,14 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str
     """Counts (classes × classes): rows are the true emotion, columns the predicted one."""
     counts = confusion_matrix(labels, predictions, labels=range(len(classes)))
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
+
+
+def proportion(
+    hits: int, trials: int, method: Literal["exact", "wilson"] = "exact", *, of: str, tolerance: float = 0.0
+) -> Estimate:
+    """In what share of independent ``trials`` something was so, with its binomial interval: exact is that of
+    Clopper and Pearson (1934). ``of`` names the trials, in the plural.
+    """
+    low, high = binomtest(hits, trials).proportion_ci(CONFIDENCE, method=method)
+    how = f"95 % binomial interval ({method}) over {of}"
+    return Estimate(hits / trials, low, high, n=trials, how=how, unit="share", tolerance=tolerance)

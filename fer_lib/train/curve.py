@@ -13,7 +13,10 @@ from fastai.callback.core import Callback, CancelFitException
 from torch import nn
 from torch.nn import functional as F
 
+from fer_lib.stats.contrasts import POINTS
+from fer_lib.stats.two_way import network_mean
 from fer_lib.train.precision import Precision
+from ferbook.estimate import Estimate
 
 LOOKS = {"cuda": 50}
 """Steps between two looks at the loss by kind of device, elsewhere one: looking makes a GPU wait for all it
@@ -204,3 +207,18 @@ class Curve(LossWatch):
 
     def _merit(self, row: dict[str, float]) -> tuple[float, float]:
         return row[self.criterion], -row["valid_loss"]
+
+
+def last_fifth(curves: Sequence[pd.DataFrame]) -> dict[str, Estimate]:
+    """What the last fifth of the epochs still changed, mean over the networks: ``train_loss_fall``, by which
+    share of itself the training loss fell, and ``valid_rise``, by how many points the validation accuracy
+    rose. Near 0 longer training would add little. Of a single epoch all is its own. ``curves``: those of
+    ``train.curve.Training``.
+    """
+    falls, rises = [], []
+    for curve in curves:
+        before = curve.iloc[-1 - max(1, len(curve) // 5)] if len(curve) > 1 else None
+        last = curve.iloc[-1]
+        falls.append(1.0 if before is None else 1 - last["train_loss"] / before["train_loss"])
+        rises.append(POINTS * (last["valid_accuracy"] - (0 if before is None else before["valid_accuracy"])))
+    return {"train_loss_fall": network_mean(falls, "share"), "valid_rise": network_mean(rises)}

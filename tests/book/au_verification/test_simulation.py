@@ -20,7 +20,7 @@ from book.au_verification.simulation import (
 from fer_lib.aus.decision import decide
 from fer_lib.aus.measures import MEASURES, SIGNED
 from fer_lib.aus.nulls import permutation_null
-from fer_lib.stats.proportion import proportion
+from fer_lib.stats.classification import proportion
 
 
 def test_each_effect_varies_with_what_it_belongs_to():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from book.truth.family_faces import FIRST_SWITCHED, family_interventions, family_of
-from fer_lib.aus.twins import twins_of
+from fer_lib.aus.interventions import twins_of
 from synthetic_faces.domains import FAMILIES
 
 

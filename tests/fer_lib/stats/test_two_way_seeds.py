@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_lib.stats.seeds import mean_over_seeds
+from fer_lib.stats.two_way import mean_over_seeds
 from ferbook.estimate import Estimate
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from fer_lib.nets.zhu import ZhuCNN
+from fer_lib.nets.blocks import ZhuCNN
 
 
 def test_parameters_counted_by_hand():

@@ -1,6 +1,6 @@
 import torch
 
-from fer_lib.nets.breuer import BreuerKimmelCNN
+from fer_lib.nets.blocks import BreuerKimmelCNN
 
 
 def test_parameters_counted_by_hand():

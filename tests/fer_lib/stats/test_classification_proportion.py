@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_lib.stats.proportion import proportion
+from fer_lib.stats.classification import proportion
 
 
 def test_exact_interval_by_hand():
