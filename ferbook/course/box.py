@@ -16,29 +16,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat.v4 as v4
 import psutil
-import zmq
 import zmq.asyncio
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from ferbook.errors import MissingError
 
-MEMORY, PROCESSES, FILES = 3 * 2**30, 64, 256 * 2**20
-"""Most that a notebook may take: bytes of a process's data (of all its processes a third more), processes,
-and bytes of files.
-"""
-CELLS_EACH = 3
-"""All cells together may take so many times the seconds of one."""
-_MESSAGE, _WAITING = 4 * 2**20, 64
-"""Bytes of a kernel's message, and how many may wait: what it prints gathers on this side."""
-_WATCH, _START = 0.2, 60
-"""Seconds between two looks at a kernel, and until it has to be there."""
-_NOWHERE = subprocess.DEVNULL
-_BOMB = 4096
-"""Processes and threads of whoever grades: what a fork bomb reaches between two looks."""
+# What a notebook may take: bytes of a process's data (of all its processes a third more), processes, bytes of
+# files; and all its cells together so many times the seconds of one.
+MEMORY, PROCESSES, FILES, CELLS_EACH = 3 * 2**30, 64, 256 * 2**20, 3
+# What gathers on this side: bytes of a kernel's message, and how many wait; threads of whoever grades, as
+# a fork bomb reaches between two looks; seconds between them, and until a kernel has to be there.
+_MESSAGE, _WAITING, _BOMB, _WATCH, _START = 4 * 2**20, 64, 4096, 0.2, 60
 LONGEST_MESSAGE = 600
 REMEDY = "install bubblewrap (`apt install bubblewrap`), or grade students whom you trust with --without-box"
 
@@ -52,9 +44,9 @@ class Ran:
     faults: dict[int, tuple[str, str]] = field(default_factory=dict)
     reached: int = 0
     ended: str = ""
+    began: float = 0
     seconds: float = 0
     kept: bytes = b""
-    began: float = 0
 
     def passed(self, number: int) -> bool:
         """Whether that cell ended without an error."""
@@ -74,29 +66,29 @@ def require_box() -> None:
 
 def _bwrap(place: Path) -> list[str]:
     """The command before the one that is boxed, which sees ``place``, may write there, and works there."""
-    shown = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives"]
     python = {sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))}
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    for name in ("/tmp", "/dev/shm"):
-        command += ["--size", str(FILES), "--tmpfs", name]
-    for name in [*shown, "/etc/fonts", *sorted(python)]:
+    command = (
+        "bwrap --unshare-all --die-with-parent --new-session --cap-drop ALL --proc /proc --dev /dev "
+        f"--size {FILES} --tmpfs /tmp --size {FILES} --tmpfs /dev/shm"
+    ).split()
+    shown = [f"/{name}" for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64")]
+    shown += [f"/etc/{name}" for name in ("ld.so.cache", "alternatives", "fonts")]
+    for name in [*shown, *sorted(python)]:
         command += ["--ro-bind-try", name, name]
-    command += ["--bind", str(place), str(place), "--chdir", str(place), "--clearenv"]
-    command += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    command += ["--bind", str(place), str(place), "--chdir", str(place), "--remount-ro", "/dev"]
+    command += ["--remount-ro", "/", "--clearenv"]
     for name, value in (_environment(place) | {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}).items():
         command += ["--setenv", name, value]
-    limits = [f"--data={MEMORY}", f"--fsize={FILES}", f"--nproc={_BOMB}", "--core=0"]
-    return [*command, "--", "prlimit", *limits, "--"]
+    limits = f"-- prlimit --data={MEMORY} --fsize={FILES} --nproc={_BOMB} --core=0 --"
+    return command + limits.split()
 
 
 def _environment(place: Path) -> dict[str, str]:
-    home = str(place)
-    names = {"HOME": home, "TMPDIR": home, "IPYTHONDIR": f"{home}/.ipython", "MPLCONFIGDIR": f"{home}/.mpl"}
-    names |= {f"JUPYTER_{kind}_DIR": f"{home}/.jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")}
-    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-    quiet = {"PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-    return names | threads | quiet | {"MPLBACKEND": "Agg", "JUPYTER_NO_CONFIG": "1"}
+    names = {"HOME": "", "TMPDIR": "", "IPYTHONDIR": "/.ipython", "MPLCONFIGDIR": "/.mpl"}
+    names |= {f"JUPYTER_{kind}_DIR": "/.jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")}
+    rest = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    rest |= {"PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    return {name: f"{place}{end}" for name, end in names.items()} | rest | {"MPLBACKEND": "Agg"}
 
 
 def run_cells(
@@ -122,40 +114,29 @@ def run_cells(
         spec.write_text(json.dumps(about | {"interrupt_mode": "message", "env": _environment(place)}))
         ran = Ran()
         asyncio.run(_run(sources, place, seconds, often * seconds, ran))
-        ran.seconds = time.monotonic() - ran.began
-        file = place / keep
+        ran.seconds, file = time.monotonic() - ran.began, place / keep
         if keep and file.is_file() and not file.is_symlink() and file.stat().st_size <= FILES:
             ran.kept = file.read_bytes()
         return ran
 
 
+def _nothing(*_: object) -> None:
+    return None
+
+
 class _Silent(NotebookClient):
     """Keeps nothing of what cells print, draw and open."""
 
-    def output(self, *_: object) -> None:
-        return None
-
-    def handle_comm_msg(self, *_: object) -> None:
-        return None
-
-    def _update_display_id(self, *_: object) -> None:
-        return None
+    output = handle_comm_msg = _update_display_id = _nothing
 
 
 async def _run(sources: Sequence[str], place: Path, seconds: float, whole: float, ran: Ran) -> None:
     context = zmq.asyncio.Context()
     for option, value in ((zmq.MAXMSGSIZE, _MESSAGE), (zmq.RCVHWM, _WAITING), (zmq.LINGER, 0)):
         context.setsockopt(option, value)
-    manager = AsyncKernelManager(
-        kernel_name="box",
-        kernel_spec_manager=KernelSpecManager(
-            kernel_dirs=[str(place.parent / "kernels")], ensure_native_kernel=False
-        ),
-        context=context,
-        transport="ipc",
-        ip=str(place / "k"),
-        connection_file=str(place / "connection.json"),
-    )
+    specs = KernelSpecManager(kernel_dirs=[str(place.parent / "kernels")], ensure_native_kernel=False)
+    sockets = {"transport": "ipc", "ip": str(place / "k"), "connection_file": str(place / "connection.json")}
+    manager = AsyncKernelManager(kernel_name="box", kernel_spec_manager=specs, context=context, **sockets)
 
     def executed(cell: object, cell_index: int, execute_reply: dict) -> None:
         said = execute_reply["content"]
@@ -165,21 +146,13 @@ async def _run(sources: Sequence[str], place: Path, seconds: float, whole: float
             ran.faults[cell_index] = (kind[:100] or "stopped", slow or message[:LONGEST_MESSAGE])
         ran.reached = cell_index + 1
 
-    client = _Silent(
-        v4.new_notebook(cells=[v4.new_code_cell(source) for source in sources]),
-        km=manager,
-        timeout=seconds,
-        startup_timeout=_START,
-        allow_errors=True,
-        interrupt_on_timeout=True,
-        store_widget_state=False,
-        shutdown_kernel="immediate",
-        on_notebook_start=lambda notebook: setattr(ran, "began", time.monotonic()),
-        on_cell_executed=executed,
-    )
-    watch = asyncio.create_task(_watch(manager, place, whole, ran))
+    how = {"allow_errors": True, "interrupt_on_timeout": True, "shutdown_kernel": "immediate"}
+    how |= {"timeout": seconds, "startup_timeout": _START, "on_cell_executed": executed}
+    how["on_notebook_start"] = lambda notebook: setattr(ran, "began", time.monotonic())
+    client = _Silent(new_notebook(cells=[*map(new_code_cell, sources)]), km=manager, **how)
+    watch, nowhere = asyncio.create_task(_watch(manager, place, whole, ran)), subprocess.DEVNULL
     try:
-        await client.async_execute(cleanup_kc=True, cwd=str(place), stdout=_NOWHERE, stderr=_NOWHERE)
+        await client.async_execute(cleanup_kc=True, cwd=str(place), stdout=nowhere, stderr=nowhere)
         ran.reached = len(sources)  # an empty last cell is not executed
     except Exception as fault:  # the kernel is gone, or says what no kernel says
         ran.ended = ran.ended or f"its kernel ended by itself ({type(fault).__name__})"
@@ -212,26 +185,20 @@ async def _watch(manager: AsyncKernelManager, place: Path, seconds: float, ran: 
     start = time.monotonic()
     while not ran.ended:
         await asyncio.sleep(_WATCH)
-        tree, memory = _tree(manager), 0
+        tree, memory, size = _tree(manager), 0, 0
         for process in tree:
             with suppress(psutil.Error):
                 memory += process.memory_info().rss
+        for folder, _, names in os.walk(place):
+            for name in names:
+                with suppress(OSError):
+                    size += 512 * os.lstat(os.path.join(folder, name)).st_blocks
         excess = {
             f"it took longer than {seconds:.0f} s": time.monotonic() - (ran.began or start + _START)
             > seconds,
             f"it took more than {MEMORY >> 30} GiB of memory": memory > MEMORY * 4 // 3,
             f"it started more than {PROCESSES} processes": len(tree) > PROCESSES,
-            f"it wrote more than {FILES >> 20} MiB": _size(place) > FILES,
+            f"it wrote more than {FILES >> 20} MiB": size > FILES,
         }
         ran.ended = ran.ended or next((why for why, true in excess.items() if true), "")
     _kill(manager)
-
-
-def _size(place: Path) -> int:
-    """Bytes on the disk of the files below a folder."""
-    size = 0
-    for folder, _, names in os.walk(place):
-        for name in names:
-            with suppress(OSError):
-                size += 512 * os.lstat(os.path.join(folder, name)).st_blocks
-    return size

@@ -24,17 +24,16 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.beside import REFERENCE
-from ferbook.course import source
 from ferbook.course.marking import Judgement, beside, mark
-from ferbook.course.source import MOST_VARIANTS, Assignment
+from ferbook.course.source import MOST_VARIANTS, Assignment, assignments
 from ferbook.course.submission import is_student, one_form
 from ferbook.errors import BookError, DataError, FerError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically
 from ferbook.owner import end_with_parent
 from ferbook.steps import Advance, steps
 
+# A cell's seconds by the clock: three times what the instructor's whole notebook takes, from 30 to 120.
 SLOWEST, LEAST, SHARE = 120, 30, 3
-"""A cell's seconds by the clock: three times what the instructor's whole notebook takes, from 30 to 120."""
 
 
 def course_folder(place: Path | None) -> Path:
@@ -49,10 +48,10 @@ def read_secret(course: Path, new: bool = True) -> bytes:
     file = course / "secret"
     if not file.is_file():
         if not new:
-            raise DataError(
-                f"{file}: not found, and {course / 'judge'} was built with it; put it back, or remove "
-                f"{course} and hand out anew: with another secret students have other variants"
+            remedy = (
+                f"put it back, or remove {course} and hand out anew: with another secret students have other"
             )
+            raise DataError(f"{file}: not found, and {course / 'judge'} was built with it; {remedy} variants")
         course.mkdir(parents=True, exist_ok=True)
         course.chmod(0o700)
         write_atomically(file, secrets.token_hex(32) + "\n")
@@ -72,9 +71,8 @@ def released(notebook: NotebookNode) -> NotebookNode:
     try:
         from nbgrader import preprocessors
     except ImportError as fault:
-        raise MissingError(
-            "nbgrader is not installed: `python -m pip install -c constraints.txt -e '.[course]'`"
-        ) from fault
+        remedy = "`python -m pip install -c constraints.txt -e '.[course]'`"
+        raise MissingError(f"nbgrader is not installed: {remedy}") from fault
     order = "LockCells ClearSolutions ClearOutput CheckCellMetadata ComputeChecksums ClearHiddenTests "
     order += "ClearMarkScheme ComputeChecksums CheckCellMetadata"
     notebook, resources = copy.deepcopy(notebook), {}
@@ -108,20 +106,15 @@ def make_bundle(
     key, from a run of the instructor notebook.
     """
     nbformat.write(assignment.notebook, folder / "instructor.ipynb")
-    make = partial(make_variant, assignment, folder)
+    make, seconds = partial(make_variant, assignment, folder), []
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _begin) as pool:
         # The first one alone: what it renders, the others read from the cache.
-        seconds = [pool.submit(make, variants[0]).result()]
-        advance()
-        for each in pool.map(make, variants[1:]):
-            seconds.append(each)
-            advance()
-    facts = {
-        "digest": assignment.digest(),
-        "seconds": statistics.median(seconds),
-        "points": assignment.points,
-    }
-    (folder / "bundle.json").write_text(json.dumps(facts))
+        for some in (variants[:1], variants[1:]):
+            for each in pool.map(make, some):
+                seconds.append(each)
+                advance()
+    facts = {"digest": assignment.digest(), "points": assignment.points}
+    (folder / "bundle.json").write_text(json.dumps(facts | {"seconds": statistics.median(seconds)}))
 
 
 def _begin() -> None:
@@ -131,15 +124,14 @@ def _begin() -> None:
 
 def make_variant(assignment: Assignment, folder: Path, variant: int) -> float:
     """Write data and key of a variant; the seconds that the instructor notebook took."""
-    place = folder / f"variant-{variant}"
-    place.mkdir()
-    np.savez_compressed(place / "data.npz", allow_pickle=False, **make_data(assignment, variant))
-    files = {"data.npz": place / "data.npz"}
-    notebook, keys = assignment.notebook, assignment.keys
-    verdict, key = mark(notebook, notebook, files, SHARE * SLOWEST, False, keys)
+    files, notebook = beside(folder, variant), assignment.notebook
+    files["data.npz"].parent.mkdir()
+    np.savez_compressed(files["data.npz"], allow_pickle=False, **make_data(assignment, variant))
+    key_file = files.pop("key.npz")
+    verdict, key = mark(notebook, notebook, files, SHARE * SLOWEST, False, assignment.keys)
     if told := failures(verdict):
         raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {told}")
-    (place / "key.npz").write_bytes(key)
+    key_file.write_bytes(key)
     return verdict.seconds
 
 
@@ -167,43 +159,35 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
     up to date stays. Returns a line for each.
     """
     secret = read_secret(course, new=not (course / "judge").is_dir())
-    chosen = source.assignments(names)
-    stale = [
-        each
-        for each in chosen
-        if not (course / "release" / each.name).is_dir() or not is_built(course / "judge" / each.name, each)
-    ]
-    lines = [f"{each.name}: up to date" for each in chosen if each not in stale]
+    chosen = assignments(names)
+    places = {each: (course / "judge" / each.name, course / "release" / each.name) for each in chosen}
+    fresh = {each for each, (bundle, zips) in places.items() if zips.is_dir() and is_built(bundle, each)}
+    stale = [each for each in chosen if each not in fresh]
+    lines = [f"{each.name}: up to date" for each in chosen if each in fresh]
     with steps("variants", MOST_VARIANTS * len(stale) or 1) as advance:
-        for assignment in stale:
-            bundle = course / "judge" / assignment.name
-            release = course / "release" / assignment.name
+        for each in stale:
             # The bundle takes its place last: it says what is up to date.
-            with whole_folder(bundle, replace=True) as folder, whole_folder(release, replace=True) as handout:
-                make_bundle(assignment, folder, range(MOST_VARIANTS), advance)
-                _release(assignment, folder, handout)
-                place = course / "nbgrader" / "source" / assignment.name / f"{assignment.name}.ipynb"
-                write_atomically(place, nbformat.writes(assignment.notebook) + "\n")
-            facts = json.loads((bundle / "bundle.json").read_text())
-            lines.append(
-                f"{assignment.name}: {sum(facts['points'].values()):g} points, {MOST_VARIANTS} variants, "
-                f"{facts['seconds']:.1f} s for the instructor notebook"
-            )
+            bundle, handout = places[each]
+            with whole_folder(bundle, replace=True) as folder, whole_folder(handout, replace=True) as zips:
+                make_bundle(each, folder, range(MOST_VARIANTS), advance)
+                _release(each, folder, zips)
+                place = course / "nbgrader" / "source" / each.name / f"{each.name}.ipynb"
+                write_atomically(place, nbformat.writes(each.notebook) + "\n")
+            points, seconds = sum(each.points.values()), limit_of(bundle)
+            lines.append(f"{each.name}: {points:g} points, {MOST_VARIANTS} variants, {seconds:.0f} s a cell")
     if students:
         rows = [f"{student},{variant_of(student, secret)}" for student in students]
         write_atomically(course / "variants.csv", "\n".join(["student,variant", *rows]) + "\n")
     return lines
 
 
-def _release(assignment: Assignment, bundle: Path, handout: Path) -> None:
-    """Write an assignment's notebook and data for students, a zip a variant, into the folder ``handout``."""
-    name = assignment.name
-    text = nbformat.writes(released(assignment.notebook)) + "\n"
+def _release(assignment: Assignment, bundle: Path, folder: Path) -> None:
+    """Write an assignment's notebook and data for students, a zip a variant."""
+    name, text = assignment.name, nbformat.writes(released(assignment.notebook)) + "\n"
     for variant in range(MOST_VARIANTS):
-        data = beside(bundle, variant)["data.npz"].read_bytes()
-        target = handout / f"{name}-variant-{variant}.zip"
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file, content in ((f"{name}.ipynb", text.encode()), ("data.npz", data)):
+        files = {f"{name}.ipynb": text.encode(), "data.npz": beside(bundle, variant)["data.npz"].read_bytes()}
+        with zipfile.ZipFile(folder / f"{name}-variant-{variant}.zip", "w") as archive:
+            for file, content in files.items():
                 archive.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)
 
 

@@ -24,10 +24,8 @@ from ferbook.course.source import (
     visible,
 )
 
-SECONDS = 300
-"""That a cell may take."""
-_SHORT = 16
-"""A line of fewer characters tells nothing by itself."""
+SECONDS = 300  # that a cell may take
+_SHORT = 16  # a line of fewer characters tells nothing by itself
 
 
 def leaks(notebook: NotebookNode, release: str) -> list[str]:
@@ -57,9 +55,8 @@ def wrong_solutions(assignment: Assignment, bundle: Path) -> list[str]:
     """
     code = [cell for cell in assignment.notebook.cells if cell.cell_type == "code"]
     checks = [cell for cell in code if is_check(cell)]
-    restore = {
-        name: cell.source for cell in code if is_solution(cell) for name in source.defined(cell.source)
-    }
+    solutions = [cell.source for cell in filter(is_solution, code)]
+    restore = {name: each for each in solutions for name in source.defined(each)}
     cells, begins = [("", cell.source) for cell in code if not is_check(cell)], []
     for wrong in assignment.wrong():
         begins.append(len(cells))

@@ -7,27 +7,19 @@ import typer
 
 from ferbook.console import console
 
-app = typer.Typer(
-    help="Assignments: build what is handed out, grade what is handed in.", no_args_is_help=True
-)
+app = typer.Typer(help="Assignments to hand out, and their grading.", no_args_is_help=True)
 
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help="Assignments; all where none is named.")
-]
-Place = Annotated[
-    Path | None,
-    typer.Option("--course", metavar="DIR", help="Where the built course lies; _course if not given."),
-]
+ALL, WHERE = "Assignments; all where none is named.", "Where the built course lies; _course if not given."
+UNBOXED = "Run students' code with your rights and network; every report says so."
+Names = Annotated[list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help=ALL)]
+Place = Annotated[Path | None, typer.Option("--course", metavar="DIR", help=WHERE)]
 
 
 @app.command("build")
 def build_handouts(
     names: Names = None,
     course: Place = None,
-    students: Annotated[
-        Path | None,
-        typer.Option(help="A list of students: who gets which variant is written to variants.csv."),
-    ] = None,
+    students: Annotated[Path | None, typer.Option(help="A list of students; makes variants.csv.")] = None,
 ) -> None:
     """Make what students are given, without solutions and hidden checks, and what grading holds."""
     from ferbook.course.build import build_course, course_folder, read_students
@@ -52,11 +44,8 @@ def check_course(
     with steps("assignments", len(chosen)) as advance:
         for assignment in chosen:
             faults = check_assignment(assignment, variants)
-            console.print(
-                f"{assignment.name}: {'as it should be' if not faults else f'{len(faults)} faults'}"
-            )
-            for fault in faults:
-                console.print(f"  {fault}", markup=False)
+            told = [f"{len(faults)} faults" if faults else "as it should be", *faults]
+            console.print(f"{assignment.name}: " + "\n  ".join(told), markup=False)
             amiss += bool(faults)
             advance()
     raise typer.Exit(int(bool(amiss)))
@@ -67,23 +56,15 @@ def grade_class(
     submissions: Annotated[Path, typer.Argument(help="A folder with one folder per student.")],
     out: Annotated[Path, typer.Option(help="Where grades and feedback are written.")] = Path("grades"),
     course: Place = None,
-    assignment: Annotated[
-        list[str] | None, typer.Option(help="Grade only this assignment; may be given several times.")
-    ] = None,
+    assignment: Annotated[list[str] | None, typer.Option(help="Only this one; may come again.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Submissions graded side by side.")] = None,
-    without_box: Annotated[
-        bool,
-        typer.Option(
-            "--without-box", help="Run students' code with your rights and network; every report says so."
-        ),
-    ] = False,
+    without_box: Annotated[bool, typer.Option("--without-box", help=UNBOXED)] = False,
 ) -> None:
     """Grade what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
     from ferbook.course.build import course_folder
     from ferbook.course.grade import grade
 
-    grades = grade(
-        submissions, course_folder(course), out.resolve(), assignment, cores, not without_box, console.print
-    )
+    place, how = course_folder(course), (assignment, cores, not without_box, console.print)
+    grades = grade(submissions, place, out.resolve(), *how)
     others = [each for each in grades if each.verdict is None]
     console.print(f"{len(grades) - len(others)} graded, {len(others)} not; see {out / 'grades.csv'}")

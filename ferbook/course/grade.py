@@ -10,7 +10,6 @@ import tokenize
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -26,12 +25,11 @@ from ferbook.files import write_atomically
 from ferbook.notebook import read_notebook
 from ferbook.steps import steps
 
+# The columns of ``by_hand.csv``. ``key`` says whose row it is, whatever a spreadsheet made of the names.
 BY_HAND = ("key", "student", "assignment", "question", "answer", "of", "points", "comment")
-"""The columns of ``by_hand.csv``. ``key`` says whose row it is, whatever a spreadsheet made of the names."""
-
 _BLANK = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-_UNTOUCHED = "your answer here"
-"""What nbgrader puts where an answer in words is expected, in small letters."""
+_UNTOUCHED = ("", "your answer here")  # what nbgrader puts where words are expected, in small letters
+_FORMULA = tuple("=+-@\t\r")  # what a spreadsheet takes for the begin of one
 
 
 def grade(
@@ -52,24 +50,32 @@ def grade(
     """
     catalogue = {each.name: each for each in assignments(names)}
     bundles = {name: course / "judge" / name for name in catalogue}
-    if absent := [name for name, place in bundles.items() if not is_built(place)]:
-        raise DataError(
-            f"{course}: not built: {', '.join(absent)}; "
-            f"`ferbook course build {' '.join(absent)} --course {course}`"
-        )
+    if absent := " ".join(name for name, place in bundles.items() if not is_built(place)):
+        command = f"`ferbook course build {absent} --course {course}`"
+        raise DataError(f"{course}: not built: {absent.replace(' ', ', ')}; {command}")
     secret = read_secret(course, new=False)
     if boxed:
         box.require_box()
-    submissions = find_submissions(folder, [*catalogue.values()], _class_list(course))
-    points_by_hand = partial(_graded_by_hand, out / "by_hand.csv", _points_of(bundles))
-    points_by_hand()  # raises before anything is graded
-    todo = []
-    for each in submissions:
-        if not each.reason:
-            each.verdict, keep = _kept(each, bundles[each.assignment], secret, boxed, out)
-            todo += [] if each.verdict else [(each, keep)]
-    _try_models({each.assignment: bundles[each.assignment] for each, _ in todo}, boxed)
-    work = partial(_graded, bundles=bundles, secret=secret, boxed=boxed)
+    listed = course / "variants.csv"
+    rows = csv_rows(listed, "the list of students", DataError)[1:] if listed.is_file() else []
+    submissions = find_submissions(
+        folder, [*catalogue.values()], [one_form(row[0]) for _, row in rows if row]
+    )
+    _graded_by_hand(out / "by_hand.csv", bundles)  # raises before anything is graded
+    todo = [each for each in submissions if not each.reason]
+    for name in {each.assignment: "" for each in todo}:
+        model = read_notebook(bundles[name] / "instructor.ipynb")
+        verdict, _ = mark(model, model, beside(bundles[name], 0), limit_of(bundles[name]), boxed)
+        if told := failures(verdict):
+            raise DataError(f"{name}: nothing is graded, for here the model solution itself fails {told}")
+
+    def work(each: Submission) -> Submission:
+        try:
+            each.verdict = _verdict(each, bundles[each.assignment], secret, boxed, out)
+        except Exception as fault:  # whatever one submission raises is its row, and stops no other
+            each.reason = f"could not be graded ({type(fault).__name__}: {shown(str(fault)[:300])})"
+        return each
+
     with ThreadPoolExecutor(cores or os.cpu_count()) as pool, steps("submissions", len(todo) or 1) as advance:
         try:
             for number, each in enumerate(pool.map(work, todo), 1):
@@ -78,7 +84,7 @@ def grade(
                 advance()
         finally:
             pool.shutdown(cancel_futures=True)
-    by_hand = points_by_hand()  # whoever graded meanwhile loses nothing
+    by_hand = _graded_by_hand(out / "by_hand.csv", bundles)  # whoever graded meanwhile loses nothing
     for line in _strays(by_hand, submissions, catalogue):
         tell(f"{out / 'by_hand.csv'}: {line}")
     _add_answers(by_hand, submissions)
@@ -90,57 +96,20 @@ def grade(
     return submissions
 
 
-def _class_list(course: Path) -> list[str]:
-    """The students who were given a variant; empty where no list was."""
-    file = course / "variants.csv"
-    rows = csv_rows(file, "the list of students", DataError)[1:] if file.is_file() else []
-    return [one_form(row[0]) for _, row in rows if row]
-
-
-def _try_models(bundles: dict[str, Path], boxed: bool) -> None:
-    """Grade the model solutions as students' are graded. Raises DataError where one does not earn all."""
-    for name, bundle in bundles.items():
-        model = read_notebook(bundle / "instructor.ipynb")
-        verdict, _ = mark(model, model, beside(bundle, 0), limit_of(bundle), boxed)
-        if told := failures(verdict):
-            raise DataError(f"{name}: nothing is graded, for here the model solution itself fails {told}")
-
-
-def _kept(
-    each: Submission, bundle: Path, secret: bytes, boxed: bool, out: Path
-) -> tuple[Judgement | None, Callable[[Judgement], None]]:
-    """The result of an earlier call, if it is of the same, and what keeps a new one."""
-    engine = b"".join(Path(module.__file__).read_bytes() for module in (box, marking))
-    about = f"{boxed} {variant_of(each.student, secret)} {nbformat.writes(each.notebook)}".encode()
-    state = hashlib.sha256(b"\0".join((about, (bundle / "bundle.json").read_bytes(), engine))).hexdigest()
-    file = out / "results" / each.student / f"{each.assignment}.json"
-
-    def keep(verdict: Judgement) -> None:
-        write_atomically(file, json.dumps({"digest": state, "verdict": verdict.model_dump()}))
-
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        verdict = Judgement.model_validate(record["verdict"])
-        # What was stopped may have had bad luck: a machine that was busy, or short of memory.
-        return (verdict if record["digest"] == state and not verdict.ended else None), keep
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, keep
-
-
-def _graded(
-    task: tuple[Submission, Callable[[Judgement], None]], bundles: dict[str, Path], secret: bytes, boxed: bool
-) -> Submission:
-    """The submission with its verdict, or with the reason why it has none: it stops no other."""
-    each, keep = task
-    try:
-        bundle = bundles[each.assignment]
-        files = beside(bundle, variant_of(each.student, secret))
-        model = read_notebook(bundle / "instructor.ipynb")
-        each.verdict, _ = mark(model, each.notebook, files, limit_of(bundle), boxed)
-        keep(each.verdict)
-    except Exception as fault:  # whatever one submission raises is its row
-        each.reason = f"could not be graded ({type(fault).__name__}: {shown(str(fault)[:300])})"
-    return each
+def _verdict(each: Submission, bundle: Path, secret: bytes, boxed: bool, out: Path) -> Judgement:
+    """What a submission earns, or earned in an earlier call that graded the same."""
+    parts = [Path(module.__file__).read_bytes() for module in (box, marking)]
+    parts += [(bundle / "bundle.json").read_bytes(), nbformat.writes(each.notebook).encode()]
+    variant = variant_of(each.student, secret)
+    state = hashlib.sha256(b"\0".join([*parts, f"{boxed} {variant}".encode()])).hexdigest()
+    file = out / "results" / each.student / f"{each.assignment}-{state}.json"
+    if file.is_file():
+        return Judgement.model_validate_json(file.read_bytes())
+    model = read_notebook(bundle / "instructor.ipynb")
+    verdict, _ = mark(model, each.notebook, beside(bundle, variant), limit_of(bundle), boxed)
+    if not verdict.ended:  # what was stopped may have had bad luck: a machine that was busy
+        write_atomically(file, verdict.model_dump_json())
+    return verdict
 
 
 def _point_out_equals(submissions: list[Submission], catalogue: dict[str, Assignment]) -> list[str]:
@@ -149,19 +118,19 @@ def _point_out_equals(submissions: list[Submission], catalogue: dict[str, Assign
     """
     groups: dict[tuple[str, str, str], list[Submission]] = defaultdict(list)
     models = set()
-    for each in submissions:
-        if not each.verdict:
-            continue
+    for each in filter(lambda each: each.verdict, submissions):
         model = catalogue[each.assignment].notebook
-        place = each.assignment, "code", _code(each.notebook, model)
-        models |= {place} if place[2] == _code(model, model) else set()
+        code, written = _code(each.notebook, model), each.verdict.written
+        pairs = [[" ".join(text.lower().split()) for text in (one.answer, one.rubric)] for one in written]
+        words = "\n".join(answer for answer, _ in pairs)
+        models |= {(each.assignment, "code", _code(model, model))}
+        models |= (
+            {(each.assignment, "words", words)} if all(answer in all_ for answer, all_ in pairs) else set()
+        )
         if each.verdict.points:
-            groups[place].append(each)
-        answers = [(_words(one.answer), _words(one.rubric)) for one in each.verdict.written]
-        place = each.assignment, "words", "\n".join(answer for answer, _ in answers)
-        models |= {place} if all(answer in rubric for answer, rubric in answers) else set()
-        if any(answer not in ("", _UNTOUCHED) for answer, _ in answers):
-            groups[place].append(each)
+            groups[each.assignment, "code", code].append(each)
+        if any(answer not in _UNTOUCHED for answer, _ in pairs):
+            groups[each.assignment, "words", words].append(each)
     lines = []
     for place, several in groups.items():
         who = [each.student for each in several] + ["the model solution"] * (place in models)
@@ -183,10 +152,6 @@ def _code(notebook: NotebookNode, model: NotebookNode) -> str:
         return code
 
 
-def _words(text: str) -> str:
-    return " ".join(text.lower().split())
-
-
 def _report(
     submissions: list[Submission],
     by_hand: dict[str, dict],
@@ -194,29 +159,22 @@ def _report(
     boxed: bool,
     catalogue: dict[str, Assignment],
 ) -> None:
-    rows, students = [], defaultdict(list)
+    rows, students, pages = [], defaultdict(list), out / "feedback"
     for each in submissions:
         students[each.student].append(each)
         verdict = each.verdict or Judgement()
         hand = [by_hand.get(key_of(each, one.question), {}) for one in verdict.written]
         notes = [f"{cell}: {what}" for cell, what in each.notes + verdict.notes]
-        rows.append(
-            {
-                "student": each.student,
-                "assignment": each.assignment,
-                "file": _plain(each.file.name) if each.file else "",
-                "points": f"{verdict.points:g}" if each.verdict else "",
-                "by_hand": f"{sum(float(one.get('points') or 0) for one in hand):g}" if hand else "",
-                "of": sum(catalogue[each.assignment].points.values()) if each.assignment else "",
-                "not_graded": sum(not one.get("points") for one in hand),
-                "reason": _plain(each.reason or verdict.ended),
-                "notes": _plain(", ".join(notes)),
-                "alike": ", ".join(each.alike),
-                "box": "yes" if boxed else "no: the students are trusted",
-            }
-        )
-    write_atomically(out / "grades.csv", _csv(rows))
-    pages = out / "feedback"
+        row = {"student": each.student, "assignment": each.assignment}
+        row["file"] = _plain(each.file.name) if each.file else ""
+        row["points"] = f"{verdict.points:g}" if each.verdict else ""
+        row["by_hand"] = f"{sum(float(one.get('points') or 0) for one in hand):g}" if hand else ""
+        row["of"] = sum(catalogue[each.assignment].points.values()) if each.assignment else ""
+        row["not_graded"] = sum(not one.get("points") for one in hand)
+        row["reason"], row["notes"] = _plain(each.reason or verdict.ended), _plain(", ".join(notes))
+        row["alike"], row["box"] = ", ".join(each.alike), "yes" if boxed else "no: the students are trusted"
+        rows.append(row)
+    write_atomically(out / "grades.csv", _csv(rows, [*rows[0]]))
     made = {student: theirs for student, theirs in students.items() if any(each.file for each in theirs)}
     for student, theirs in made.items():
         page = feedback.page(student, theirs, catalogue, by_hand, trusted=not boxed)
@@ -239,58 +197,44 @@ def _strays(
     lines = []
     for key, row in by_hand.items():
         parts = [row[column] for column in ("student", "assignment", "question")]
-        other = key == digest(*parts) and row["assignment"] not in catalogue
-        if key not in known and not other:
+        if key not in known and (key != digest(*parts) or row["assignment"] in catalogue):
             given = f"; its {row['points']} points count for nobody" if row["points"] else ""
             lines.append(f"the row of {' '.join(parts)} ({key}) belongs to no answer handed in{given}")
     return lines
 
 
-def _points_of(bundles: dict[str, Path]) -> dict[tuple[str, str], float]:
-    """The points of each check and each answer in words, by assignment and ``grade_id``."""
-    facts = {name: json.loads((place / "bundle.json").read_text()) for name, place in bundles.items()}
-    return {(name, each): most for name, about in facts.items() for each, most in about["points"].items()}
-
-
-def _graded_by_hand(file: Path, points: dict[tuple[str, str], float]) -> dict[str, dict]:
+def _graded_by_hand(file: Path, bundles: dict[str, Path]) -> dict[str, dict]:
     """The points that a person gave in ``by_hand.csv``, by the row's key; none where it is not there. ``of``
-    is what ``points`` has for assignment and question today. Raises DataError, naming the line, for a row
-    that is not one, has more than that, or comes twice.
+    is what the question has today. Raises DataError, naming the line, for a row that is not one, has more
+    than that, or comes twice.
     """
     if not file.is_file():
         return {}
+    facts = {name: json.loads((place / "bundle.json").read_text()) for name, place in bundles.items()}
     (_, heading), *table = csv_rows(file, "points that were given", DataError) or [(1, [])]
     if absent := [name for name in BY_HAND if name not in heading]:
-        raise DataError(
-            f"{file}, line 1: expected the columns {', '.join(BY_HAND)}; without {', '.join(absent)}"
-        )
+        expected = f"expected the columns {', '.join(BY_HAND)}; without {', '.join(absent)}"
+        raise DataError(f"{file}, line 1: {expected}")
     rows = {}
-    for line, cells in table:
-        if not any(cells):
-            continue
+    for line, cells in filter(lambda row: any(row[1]), table):
+        at = f"{file}, line {line}: "
         if len(cells) != len(heading):
-            raise DataError(
-                f"{file}, line {line}: {len(cells)} cells, and {len(heading)} columns; put a comment with "
-                "commas in quotes"
-            )
-        entries = dict(zip(heading, map(_bare, cells), strict=True))
-        bare = {*BY_HAND} - {"comment"}  # other columns are the teacher's own
-        row = {name: entry.strip() if name in bare else entry for name, entry in entries.items()}
-        most = points.get((row["assignment"], row["question"]))
-        if most is not None:
-            row["of"] = f"{most:g}"
+            what = f"{len(cells)} cells, and {len(heading)} columns; put a comment with commas in quotes"
+            raise DataError(at + what)
+        row = dict(zip(heading, map(_bare, cells), strict=True))
+        row |= {name: row[name].strip() for name in BY_HAND[:-1]}  # other columns are the teacher's own
+        most = facts.get(row["assignment"], {}).get("points", {}).get(row["question"])
+        row["of"] = row["of"] if most is None else f"{most:g}"
         try:
-            if row["points"]:
-                if not 0 <= float(row["points"]) <= float(row["of"]):
-                    raise ValueError
-                row["points"] = f"{float(row['points']):g}"
+            row["points"] = f"{float(row['points']):g}" if row["points"] else ""
+            if row["points"] and not 0 <= float(row["points"]) <= float(row["of"]):
+                raise ValueError
         except ValueError as fault:
-            raise DataError(
-                f"{file}, line {line}: expected points from 0 to {row['of']}, which the question has, or none"
-            ) from fault
+            what = f"expected points from 0 to {row['of']}, which the question has, or none"
+            raise DataError(at + what) from fault
         if row["key"] in rows:
-            name = " ".join(row[column] for column in ("student", "assignment", "question"))
-            raise DataError(f"{file}, line {line}: {name} stands above as well; leave one of them")
+            name = f"{row['student']} {row['assignment']} {row['question']}"
+            raise DataError(f"{at}{name} stands above as well; leave one of them")
         rows[row["key"]] = row
     return rows
 
@@ -303,20 +247,15 @@ def _add_answers(by_hand: dict[str, dict], submissions: list[Submission]) -> Non
         for one in each.verdict.written if each.verdict else ():
             key, answer = key_of(each, one.question), digest(one.answer)
             row, names = by_hand.get(key, {}), (key, each.student, each.assignment, one.question, answer)
-            if row.get("answer") == answer:
-                row |= dict(zip(BY_HAND, names, strict=False))
-                continue
             before = f"An earlier answer got {row['points']}. {row['comment']}" if row.get("points") else ""
-            by_hand[key] = dict(zip(BY_HAND, (*names, f"{one.most:g}", "", before.strip()), strict=True))
-
-
-_FORMULA = "=+-@\t\r"
-"""What a spreadsheet takes for the begin of a formula."""
+            fresh = (*names, f"{one.most:g}", "", before.strip())
+            same = row.get("answer") == answer
+            by_hand[key] = row | dict(zip(BY_HAND, names if same else fresh, strict=False))
 
 
 def _bare(text: str) -> str:
     """A cell as it was before ``_csv`` led it by an apostrophe."""
-    return text[1:] if text[:1] == "'" and text[1:2] in tuple(_FORMULA) else text
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text
 
 
 def _plain(text: str) -> str:
@@ -324,16 +263,11 @@ def _plain(text: str) -> str:
     return re.sub(r"[;|\t\r\n]+", ",", shown(text))
 
 
-def _csv(rows: list[dict], fields: Sequence[str] = ()) -> str:
+def _csv(rows: list[dict], fields: Sequence[str]) -> str:
     """Rows as CSV. Text that a spreadsheet would take for a formula is led by an apostrophe."""
-    stream = io.StringIO()
-    table = csv.DictWriter(stream, fields or list(rows[0]))
+    table = csv.DictWriter(stream := io.StringIO(), fields)
     table.writeheader()
     for row in rows:
-        table.writerow(
-            {
-                name: f"'{text}" if str(text)[:1] in _FORMULA and text != "" else text
-                for name, text in row.items()
-            }
-        )
+        led = {name: "'" * str(text).startswith(_FORMULA) + str(text) for name, text in row.items()}
+        table.writerow(led)
     return stream.getvalue()

@@ -22,6 +22,7 @@ from ferbook.course.source import (
 )
 
 _KINDS = {name for name, each in vars(builtins).items() if isinstance(each, type)}
+_ALL_RUN = "all run, in their order, before the check: what the last one defines counts"
 
 
 class Checked(BaseModel):
@@ -82,19 +83,14 @@ def merged(
     the student's own cells the first is None, and each stays behind the cell that it followed.
     """
     cells = {name_of(cell): cell for cell in instructor.cells if name_of(cell)}
-    own: dict[str, list[NotebookNode]] = {}
-    same: dict[str, list[NotebookNode]] = {}
-    last = ""
+    own: dict[str, list[NotebookNode]] = {"": []} | {name: [] for name in cells}
+    same, last = {name: [] for name in cells}, ""
     for cell in student.cells:
-        if (name := name_of(cell)) in cells:
-            same.setdefault(name, []).append(cell)
-            last = name
-        else:
-            own.setdefault(last, []).append(cell)
-    yield None, own.get("", [])
+        last = name_of(cell) if name_of(cell) in cells else last
+        (same if name_of(cell) in cells else own)[last].append(cell)
+    yield None, own[""]
     for name, cell in cells.items():
-        yield cell, same.get(name, [])
-        yield None, own.get(name, [])
+        yield from ((cell, same[name]), (None, own[name]))
 
 
 def oddities(instructor: NotebookNode, student: NotebookNode) -> list[tuple[str, str]]:
@@ -103,19 +99,18 @@ def oddities(instructor: NotebookNode, student: NotebookNode) -> list[tuple[str,
     for cell, same in merged(instructor, student):
         if cell is None:
             continue
-        name, locked = name_of(cell), not is_open(cell)
+        locked = not is_open(cell)
         if not same:
-            notes.append((name, "deleted, and restored" if locked else "deleted"))
+            what = "deleted, and restored" if locked else "deleted"
         elif len(same) > 1:
-            order = "all run, in their order, before the check: what the last one defines counts"
-            counts = (
-                order if is_solution(cell) else "all count" if is_written(cell) else "the original runs once"
-            )
-            notes.append((name, f"there {len(same)} times; {counts}"))
-        elif locked and cell.cell_type == "code" and same[0].source.strip() != visible(cell):
-            notes.append((name, "edited though it is locked, and restored"))
-        if same and same[0].cell_type != cell.cell_type:
-            notes.append((name, f"made a {same[0].cell_type} cell"))
+            counts = "the original runs once" if locked else _ALL_RUN if is_solution(cell) else "all count"
+            what = f"there {len(same)} times; {counts}"
+        elif same[0].cell_type != cell.cell_type:
+            what = f"made a {same[0].cell_type} cell"
+        else:
+            edited = locked and cell.cell_type == "code" and same[0].source.strip() != visible(cell)
+            what = "edited though it is locked, and restored" if edited else ""
+        notes += [(name_of(cell), what)] if what else []
     return notes
 
 
@@ -132,36 +127,32 @@ def mark(
     whose content is the second result.
     """
     verdict = Judgement(notes=oddities(instructor, student))
+    keep = f"import numpy\nnumpy.savez('key.npz', **{{k: globals()[k] for k in {keys} if k in globals()}})"
     cells: list[tuple[str, str, str]] = []
     for cell, same in merged(instructor, student):
-        if cell is not None and is_written(cell):
-            answer, most = "\n\n".join(each.source for each in same), grading(cell)["points"]
-            verdict.written.append(
-                Written(question=name_of(cell), most=most, answer=answer, rubric=cell.source)
-            )
-        elif cell is not None and is_check(cell):
-            cells += [("", "", _keeping(keys))] if keys else []
-            cells += [(name_of(cell), "seen", visible(cell)), (name_of(cell), "hidden", hidden(cell))]
-        elif cell is not None and not is_open(cell):
-            cells += [(name_of(cell), "", cell.source)] if cell.cell_type == "code" else []
-        else:
-            mine = [each for each in same if each.cell_type == "code"]
-            cells += [(name_of(each) or "a cell without a task", "", each.source) for each in mine]
-    ran = run_cells([source for *_, source in cells], files, seconds, boxed, "key.npz" if keys else "")
-    most = {name_of(cell): grading(cell)["points"] for cell in instructor.cells if is_check(cell)}
-    for name, points in most.items():
-        numbers = [number for number, (of, part, _) in enumerate(cells) if of == name and part]
-        verdict.checks.append(_checked(name, points, numbers, ran))
+        name = name_of(cell) if cell is not None else "a cell without a task"
+        if cell is None or is_solution(cell):
+            cells += [(name, "", each.source) for each in same if each.cell_type == "code"]
+        elif is_written(cell):
+            about = {"question": name, "most": grading(cell)["points"], "rubric": cell.source}
+            verdict.written.append(Written(answer="\n\n".join(each.source for each in same), **about))
+        elif is_check(cell):
+            cells += [("", "", keep if keys is not None else "")]
+            cells += [(name, "seen", visible(cell)), (name, "hidden", hidden(cell))]
+        elif cell.cell_type == "code":
+            cells.append((name, "", cell.source))
+    ran = run_cells(
+        [source for *_, source in cells], files, seconds, boxed, "" if keys is None else "key.npz"
+    )
+    for cell in filter(is_check, instructor.cells):
+        numbers = [number for number, (of, part, _) in enumerate(cells) if part and of == name_of(cell)]
+        verdict.checks.append(_checked(name_of(cell), grading(cell)["points"], numbers, ran))
     for number, (kind, _) in ran.faults.items():
-        name, part, _ = cells[number]
-        if not part and kind != "NotImplementedError":
-            verdict.notes.append((name, f"raised {kind if kind in _KINDS else 'an error'}"))
+        if not cells[number][1] and kind != "NotImplementedError":
+            what = f"raised {kind if kind in _KINDS else 'an error'}"
+            verdict.notes.append((cells[number][0], what))
     verdict.ended, verdict.seconds = ran.ended, ran.seconds
     return verdict, ran.kept
-
-
-def _keeping(keys: list[str]) -> str:
-    return f"import numpy\nnumpy.savez('key.npz', **{{k: globals()[k] for k in {keys} if k in globals()}})"
 
 
 def _checked(name: str, most: float, numbers: list[int], ran: Ran) -> Checked:

@@ -7,10 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
 
 from nbformat import NotebookNode
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ferbook import paths
 from ferbook.errors import BookError, ChapterError, require_name
@@ -23,17 +21,8 @@ SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION", re.M |
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 
 
+# How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``.
 KEY = re.compile(r'\bkey\["(\w+)"\]')
-"""How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``."""
-
-
-class CourseFile(BaseModel):
-    """``assignments/course.yaml``: the course's title, and its assignments with theirs, in order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: str
-    assignments: Annotated[dict[str, str], Field(min_length=1)]
 
 
 def grading(cell: NotebookNode) -> dict:
@@ -63,11 +52,6 @@ def is_written(cell: NotebookNode) -> bool:
     return cell.cell_type == "markdown" and bool(grading(cell).get("grade"))
 
 
-def is_given(cell: NotebookNode) -> bool:
-    """Whether it is code that every student has alike: imports, data, helpers."""
-    return cell.cell_type == "code" and bool(grading(cell).get("locked")) and not is_check(cell)
-
-
 def is_open(cell: NotebookNode) -> bool:
     """Whether the student fills it, in code or in words."""
     return is_solution(cell) or is_written(cell)
@@ -85,14 +69,12 @@ def hidden(cell: NotebookNode) -> str:
 
 def defined(source: str) -> set[str]:
     """The names that code defines at its top level."""
-    names: set[str] = set()
+    names = set()
     for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            every = [each for target in targets for each in ast.walk(target)]
-            names |= {each.id for each in every if isinstance(each, ast.Name)}
+        names |= {node.name} if isinstance(node, ast.FunctionDef) else set()
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            every = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
+            names |= {each.id for each in every if isinstance(each.ctx, ast.Store)}
     return names
 
 
@@ -176,28 +158,23 @@ class Assignment:
     def digest(self) -> str:
         """SHA-256 (hex) of the folder's files."""
         files = sorted(file for file in self.folder.iterdir() if file.suffix in (".ipynb", ".py"))
-        return hashlib.sha256(
-            b"\0".join(file.name.encode() + file.read_bytes() for file in files)
-        ).hexdigest()
-
-
-def course() -> CourseFile:
-    """The course of this book. Raises BookError where it has none, or its file is not as it should be."""
-    file = paths.root() / "assignments" / "course.yaml"
-    try:
-        return CourseFile.model_validate(read_yaml(file, BookError))
-    except ValidationError as fault:
-        message = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors())
-        raise BookError(f"{file}: {message}") from fault
+        parts = [file.name.encode() + file.read_bytes() for file in files]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def assignments(names: list[str] | None = None) -> list[Assignment]:
     """The assignments of those names, all where none is named, in the course's order.
 
-    Raises ParameterError with the known names for one that does not exist.
+    Raises ParameterError with the known names for one that does not exist; BookError where the book has no
+    course, or its file is not as it should be.
     """
-    titles = course().assignments
+    file = paths.root() / "assignments" / "course.yaml"
+    about = read_yaml(file, BookError)
+    titles = about.get("assignments") if isinstance(about, dict) else None
+    if not isinstance(titles, dict) or not titles or {*map(type, (*titles, *titles.values()))} != {str}:
+        raise BookError(f"{file}: expected `assignments`: a title for the name of each")
     for name in names or ():
         require_name("assignment", name, titles)
-    folder = paths.root() / "assignments"
-    return [Assignment(name, titles[name], folder / name) for name in titles if not names or name in names]
+    return [
+        Assignment(name, titles[name], file.parent / name) for name in titles if name in (names or titles)
+    ]

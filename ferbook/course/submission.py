@@ -19,15 +19,13 @@ from ferbook.course.marking import Judgement, names_by_place
 from ferbook.course.source import Assignment, name_of
 from ferbook.errors import DataError
 
+# Most bytes and files that a student hands in; cells of a notebook, characters in them; bytes of a name.
 _LARGEST, _MOST, _CELLS, _TEXT, _NAME = 20 * 2**20, 50, 2000, 2**20, 200
-"""Bytes of all that a student hands in, and its files; cells of a notebook, characters in them; bytes of a
-name.
-"""
 _STUDENT = re.compile(r"\w[\w.@+-]{0,99}")
+# What systems and notebooks leave behind, and the data that were handed out: nobody's work.
 _LITTER = re.compile(r"\._.*|\.DS_Store|__MACOSX|Thumbs\.db|desktop\.ini|\.ipynb_checkpoints|(data|key)\.npz")
-"""What systems and notebooks leave behind, and the data that were handed out: nobody's work."""
+# Control characters, and those that turn the direction of a text.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of a text."""
 METADATA_GONE = (
     "its metadata are gone, so that no cell can be told from another: copy the answers into a new copy of "
     "what was handed out, save that in Jupyter, and hand it in"
@@ -36,7 +34,7 @@ METADATA_GONE = (
 
 @dataclass
 class Submission:
-    """A student's notebook for an assignment; ``reason``: why it is not judged; ``notes``: what is odd;
+    """A student's notebook for an assignment; ``reason``: why it is not graded; ``notes``: what is odd;
     ``alike``: whose work it equals, for the teacher alone.
     """
 
@@ -86,24 +84,23 @@ def find_submissions(
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one folder per student in it")
-    names, found = [each.name for each in assignments], defaultdict(list)
-    found |= {student: [] for student in expected}
+    names = [each.name for each in assignments]
     catalogue = {each.name: each for each in source.assignments()}
+    found: dict[str, list[list[Submission]]] = {student: [] for student in expected}
     for entry in sorted(folder.iterdir(), key=os.fsencode):
-        student = one_form(shown(entry.name))
         if not _LITTER.fullmatch(entry.name):
-            found[student].append((entry, _of_entry(student, entry, catalogue)))
+            student = one_form(shown(entry.name))
+            found.setdefault(student, []).append(_of_entry(student, entry, catalogue))
     submissions = []
     for student, entries in found.items():
-        several = [one for _, own in entries for one in own if one.assignment in ("", *names)]
+        several = [one for own in entries for one in own if one.assignment in ("", *names)]
         if len(entries) > 1:
             several = [Submission(student, reason=f"{len(entries)} folders of this name, in other letters")]
-        odd = any(not one.assignment for one in several)  # what that was for is not known
-        missing = [name for name in names if not any(one.assignment == name for one in several)]
-        several += [Submission(student, name, reason="nothing handed in") for name in missing if not odd]
-        if expected and student not in expected:
-            for one in several:
-                one.notes.append(("the student", "is not in variants.csv"))
+        if all(one.assignment for one in several):  # else it is not known what that was for
+            missing = [name for name in names if name not in {one.assignment for one in several}]
+            several += [Submission(student, name, reason="nothing handed in") for name in missing]
+        for one in several if expected and student not in expected else ():
+            one.notes.append(("the student", "is not in variants.csv"))
         submissions += several
     if not any(each.file and each.assignment for each in submissions):
         raise DataError(f"{folder}: no student's folder with a notebook for {', '.join(names)} in it")
@@ -112,15 +109,14 @@ def find_submissions(
 
 def _of_entry(student: str, entry: Path, assignments: dict[str, Assignment]) -> list[Submission]:
     """What lies under a name in the class's folder."""
-    if entry.is_symlink():
-        return [Submission(student, reason="a link, which is not followed")]
-    if not entry.is_dir():
-        return [Submission(student, reason="lies in no student's folder")]
-    if not is_student(student):
-        return [Submission(student, reason="this folder's name cannot be a student's")]
-    files = sorted(_files(entry), key=os.fsencode)
+    reason = "" if is_student(student) else "this folder's name cannot be a student's"
+    reason = reason if entry.is_dir() else "lies in no student's folder"
+    reason = "a link, which is not followed" if entry.is_symlink() else reason
+    files = [] if reason else _files(entry)
     if len(files) > _MOST:
-        return [Submission(student, reason=f"{len(files)} files; a student hands in at most {_MOST}")]
+        reason = f"{len(files)} files; a student hands in at most {_MOST}"
+    if reason:
+        return [Submission(student, reason=reason)]
     groups: dict[str, list[Submission]] = defaultdict(list)
     left = _LARGEST
     for file in files:
@@ -131,7 +127,8 @@ def _of_entry(student: str, entry: Path, assignments: dict[str, Assignment]) -> 
                 raise ValueError(
                     f"{size / 2**20:.1f} MiB; a student hands in at most {_LARGEST >> 20} in all"
                 )
-            one.notebook = read_cells(_content(file, size))
+            with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+                one.notebook = read_cells(stream.read(size))
             one.assignment, one.reason = _recognised(one, assignments)
         except (OSError, ValueError, RecursionError, MemoryError) as fault:
             plain = type(fault) is ValueError
@@ -151,32 +148,27 @@ def _of_entry(student: str, entry: Path, assignments: dict[str, Assignment]) -> 
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files that may be notebooks; links are among them, but never followed."""
+    """Files that may be notebooks, in order; links are among them, but never followed."""
     files = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _LITTER.fullmatch(name)]
         links = [name for name in folders if os.path.islink(f"{place}/{name}")]
         files += [Path(place, name) for name in names + links if not _LITTER.fullmatch(name)]
-    return files
+    return sorted(files, key=os.fsencode)
 
 
 def _size(file: Path) -> int:
     """Bytes of a file that may be a notebook. Raises ValueError, saying why, for one that cannot."""
     facts = file.lstat()
-    if stat.S_ISLNK(facts.st_mode):
-        raise ValueError("a link, which is not followed")
-    if not stat.S_ISREG(facts.st_mode):
-        raise ValueError("not a file")
-    if file.suffix != ".ipynb":
-        raise ValueError("not a notebook")
-    if not facts.st_size:
-        raise ValueError("empty")
+    excuses = {
+        "a link, which is not followed": stat.S_ISLNK(facts.st_mode),
+        "not a file": not stat.S_ISREG(facts.st_mode),
+        "not a notebook": file.suffix != ".ipynb",
+        "empty": not facts.st_size,
+    }
+    if why := next((why for why, true in excuses.items() if true), ""):
+        raise ValueError(why)
     return facts.st_size
-
-
-def _content(file: Path, size: int) -> bytes:
-    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-        return stream.read(size)
 
 
 def read_cells(content: bytes) -> NotebookNode:
@@ -187,11 +179,10 @@ def read_cells(content: bytes) -> NotebookNode:
         document = json.loads(content.decode("utf-8-sig"))
     except ValueError as fault:
         raise ValueError(f"not a readable notebook ({type(fault).__name__})") from fault
-    document = document if isinstance(document, dict) else {}
-    cells, version = document.get("cells"), document.get("nbformat", 4)
+    cells, version = _part(document, "cells", list), _part(document, "nbformat") or 4
     if version != 4:
         raise ValueError(f"of notebook format {_text(str(version)[:20])}; 4 is read")
-    if not isinstance(cells, list):
+    if cells is None:
         raise ValueError("not a readable notebook (no list of cells)")
     if len(cells) > _CELLS:
         raise ValueError(f"{len(cells)} cells; a notebook has at most {_CELLS}")
@@ -202,21 +193,21 @@ def read_cells(content: bytes) -> NotebookNode:
 
 
 def _cell(node: object, number: int) -> dict[str, object]:
-    kind, lines = (node.get(name) if isinstance(node, dict) else None for name in ("cell_type", "source"))
+    kind, lines = _part(node, "cell_type"), _part(node, "source")
     lines = [lines] if isinstance(lines, str) else lines
     whole = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
     if kind not in ("code", "markdown", "raw") or not whole:
         raise ValueError(f"not a readable notebook (cell {number} has no kind or no source)")
-    name = _part(_part(node, "metadata"), "nbgrader").get("grade_id")
-    metadata = {"nbgrader": {"grade_id": _text(name[:_NAME])}} if isinstance(name, str) else {}
+    name = _part(_part(_part(node, "metadata"), "nbgrader"), "grade_id", str)
+    metadata = {"nbgrader": {"grade_id": _text(name[:_NAME])}} if name else {}
     more = {"outputs": [], "execution_count": None} if kind == "code" else {}
     return {"cell_type": kind, "metadata": metadata, "source": _text("".join(lines)), **more}
 
 
-def _part(node: object, name: str) -> dict:
-    """What stands under a name, where it is a dict."""
+def _part(node: object, name: str, kind: type = object) -> object:
+    """What stands under a name, where it is of that kind; else None."""
     part = node.get(name) if isinstance(node, dict) else None
-    return part if isinstance(part, dict) else {}
+    return part if isinstance(part, kind) else None
 
 
 def _text(text: str) -> str:
@@ -228,9 +219,9 @@ def _recognised(one: Submission, assignments: dict[str, Assignment]) -> tuple[st
     """Which assignment a notebook is for, and why it cannot be judged: by its cells' names, or where they
     have none by what is locked in them, which gives the names back, or by the file's name.
     """
-    cells = {name_of(cell) for cell in one.notebook.cells} - {""}
-    names = {name: len(cells & each.points.keys()) for name, each in assignments.items()}
-    if best := max(names, key=names.get) if any(names.values()) else "":
+    cells = {name_of(cell) for cell in one.notebook.cells}
+    best = max(assignments, key=lambda name: len(cells & assignments[name].points.keys()))
+    if cells & assignments[best].points.keys():
         return best, ""
     lost = {name: names_by_place(each.notebook, one.notebook) for name, each in assignments.items()}
     best = max(lost, key=lambda name: len(lost[name]))
@@ -239,6 +230,5 @@ def _recognised(one: Submission, assignments: dict[str, Assignment]) -> tuple[st
             one.notebook.cells[number].metadata["nbgrader"] = {"grade_id": name}
         one.notes.append(("the file", "its metadata are gone; its cells are known by what is locked"))
         return best, ""
-    if (name := one_form(one.file.stem)) in assignments:
-        return name, METADATA_GONE
-    return "", "no assignment of this course"
+    name = one_form(one.file.stem)
+    return (name, METADATA_GONE) if name in assignments else ("", "no assignment of this course")

@@ -4,8 +4,11 @@ kernel; what a kernel and its box do is tested by themselves.
 
 import csv
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import unicodedata
 import zipfile
 from copy import deepcopy
@@ -16,7 +19,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell
 
-from ferbook.course import box, marking
+from ferbook.course import box, feedback, marking
 from ferbook.course import grade as grading
 from ferbook.course.build import build_course, make_data, read_secret, read_students, variant_of
 from ferbook.course.check import check_assignment, leaks
@@ -30,7 +33,7 @@ from ferbook.course.source import (
     is_written,
     name_of,
 )
-from ferbook.course.submission import METADATA_GONE, read_cells
+from ferbook.course.submission import METADATA_GONE, Submission, read_cells
 from ferbook.errors import BookError, DataError, MissingError, ParameterError
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -568,9 +571,52 @@ def test_a_class_of_five_is_graded_whatever_one_of_them_does(course, dice, tmp_p
     with (tmp_path / "out" / "grades.csv").open() as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     points = {student: row["points"] for student, row in rows.items()}
-    assert points == {"right": "6", "wrong": "5", "endless": "4", "hungry": "4", "nothing": ""}
+    assert points == {"right": "6", "wrong": "5", "endless": "4", "hungry": "3", "nothing": ""}
     assert (
         rows["nothing"]["reason"] == "nothing handed in" and "raised MemoryError" in rows["hungry"]["notes"]
     )
     assert "longer than 20 s" in (tmp_path / "out" / "feedback" / "endless.html").read_text()
     assert {row["box"] for row in rows.values()} == {"yes"}
+
+
+@pytest.mark.slow
+def test_a_teachers_own_nbgrader_gives_the_same_points(course, dice, tmp_path, monkeypatch):
+    from nbgrader.api import Gradebook
+
+    place = tmp_path / "nbgrader"
+    shutil.copytree(course / "nbgrader", place)
+    wrong = {"mean": "mean = 1.5", "counts": "def counts(throws):\n    return np.array([2, 0, 0, 1, 0, 0])"}
+    points = {}
+    for student, instead in (("right", {}), ("wrong", wrong)):
+        file = hand_in(place / "submitted" / student, solved(course, dice, **instead), "dice")
+        files = marking.beside(course / "judge" / "dice", 3)
+        student_notebook = read_cells(file.read_bytes())
+        points[student] = mark(dice.notebook, student_notebook, files, 30, boxed=False)[0].points
+        for source in files.values():
+            shutil.copy(source, file.parent)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    for command in (["generate_assignment", "dice"], ["autograde", "dice", "--create"]):
+        subprocess.run(["nbgrader", *command], cwd=place, check=True, capture_output=True, text=True)
+    with Gradebook(f"sqlite:///{place / 'gradebook.db'}") as book:
+        found = {student: book.find_submission("dice", student).score for student in points}
+    assert found == points == {"right": 6, "wrong": points["wrong"]} and points["wrong"] < 6
+
+
+def test_what_a_student_wrote_stands_on_pages_as_text(dice):
+    verdict = Judgement(
+        checks=[Checked(check="counts_check", points=0, most=3, part="`n` < 3", message="got <b>")],
+        written=[Written(question="answer", most=2, answer="so <i>" + "x" * 30_000, rubric="because")],
+        notes=[("mean", "copied & changed")],
+        ended="it took long",
+    )
+    handed = [Submission("ada", "dice", Path("dice.ipynb"), verdict=verdict)]
+    page = feedback.page("ada", handed, {"dice": dice}, {}, trusted=False)
+    assert "<td><code>n</code> &lt; 3: got &lt;b&gt;</td>" in page and "copied &amp; changed" in page
+    assert "0 of 8 points</strong>; one answer in words is still to be graded." in page
+    assert "The notebook was stopped: it took long" in page and "were trusted" not in page
+    page = feedback.page("ada", [Submission("ada", file=Path("a<b>.txt"), reason="empty")], {}, {}, False)
+    assert "Not graded" in page and "<code>a&lt;b&gt;.txt</code>: empty." in page
+    page = feedback.to_grade(handed, {"dice": dice}, trusted=False)
+    assert "<pre>because</pre>" in page and "so &lt;i&gt;" in page and "(30006 characters)" in page
+    assert len(page) < 30_000
