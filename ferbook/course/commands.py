@@ -9,10 +9,10 @@ from ferbook.console import console
 
 app = typer.Typer(help="Assignments to hand out, and their grading.", no_args_is_help=True)
 
-ALL, WHERE = "Assignments; all where none is named.", "Where the built course lies; _course if not given."
-UNBOXED = "Run students' code with your rights and network; every report says so."
-Names = Annotated[list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help=ALL)]
-Place = Annotated[Path | None, typer.Option("--course", metavar="DIR", help=WHERE)]
+_ALL, _WHERE = "Assignments; all where none is named.", "Where the built course lies; _course if not given."
+_UNBOXED = "Run students' code with your rights and network; every report says so."
+Names = Annotated[list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help=_ALL)]
+Place = Annotated[Path | None, typer.Option("--course", metavar="DIR", help=_WHERE)]
 
 
 @app.command("build")
@@ -58,7 +58,7 @@ def grade_class(
     course: Place = None,
     assignment: Annotated[list[str] | None, typer.Option(help="Only this one; may come again.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Submissions graded side by side.")] = None,
-    without_box: Annotated[bool, typer.Option("--without-box", help=UNBOXED)] = False,
+    without_box: Annotated[bool, typer.Option("--without-box", help=_UNBOXED)] = False,
 ) -> None:
     """Grade what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
     from ferbook.course.build import course_folder
