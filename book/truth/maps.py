@@ -122,11 +122,33 @@ def question_estimate(table: pd.DataFrame, method: str, question: ScoreQuestion)
     return map_score(table, method, question.score, IGNORANT_MAPS if question.ahead else ())
 
 
+SAME_SCORE = 1e-3
+"""Scores that differ by less, about every neuron, are those of one method."""
+
+
+def distinct_methods(table: pd.DataFrame) -> list[str]:
+    """The methods of ``table``, in its order, without one of which all deciding scores about the first
+    population are those of an earlier one: through a network without biases gradient × input and integrated
+    gradients are one method (Ancona et al. 2018, arXiv 1711.06104), and count once.
+    """
+    own = table[table["population"].eq(table["population"].iloc[0])]
+    distinct: dict[str, np.ndarray] = {}
+    for name, rows in own.groupby("method", sort=False):
+        scores = rows[[question.score for question in MAP_QUESTIONS]].to_numpy(np.float64)
+        if not any(
+            np.allclose(scores, other, rtol=0, atol=SAME_SCORE, equal_nan=True)
+            for other in distinct.values()
+            if other.shape == scores.shape
+        ):
+            distinct[name] = scores
+    return list(distinct)
+
+
 def map_answers(table: pd.DataFrame) -> pd.DataFrame:
     """What is answered to ``MAP_QUESTIONS``, by ``population``, with each family held out (``without``; empty
     of everybody) and by ``method``: ``score``, ``estimate`` (None where undefined) and ``answer``.
     """
-    methods = [name for name in table["method"].unique() if name not in IGNORANT_MAPS]
+    methods = [name for name in distinct_methods(table) if name not in IGNORANT_MAPS]
     rows = []
     for population, own in table.groupby("population", sort=False):
         for without in (EVERYBODY, *own["family"].unique()):

@@ -1,6 +1,7 @@
 """Which methods are believed, by tables whose scores are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from book.truth import maps
@@ -53,3 +54,15 @@ def test_counts_are_of_the_table():
         "gradient, correctness",
         "gradient, right unit",
     ]
+
+
+def test_two_methods_of_equal_scores_are_one():
+    table = judged()
+    twin = table[table["method"].eq("gradient")].assign(method="gradient_input")
+    both = pd.concat([table, twin], ignore_index=True)
+    assert maps.distinct_methods(both) == maps.distinct_methods(table)
+    answers = maps.map_answers(both)
+    assert maps.map_metrics(both, answers, ["one", "two"])["methods"].value == 3
+    assert maps.map_metrics(both, answers, ["one", "two"])["believed"].value == 1
+    off = twin.assign(correctness=twin["correctness"] + 0.05)
+    assert "gradient_input" in maps.distinct_methods(pd.concat([table, off], ignore_index=True))
