@@ -5,7 +5,7 @@ is read, decoded or copied per picture: a batch is one ``index_select``, one con
 and, for training, one vectorised augmentation, all where the network is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from typing import ClassVar, Self
 
@@ -134,8 +134,20 @@ class FaceBatches(Batches):
 
 
 def face_loaders(
+    faces: FaceSet, classes: tuple[str, ...], batch_size: int = 64, **further: object
+) -> DataLoaders:
+    """``split_loaders`` whose labels are indices into ``classes``, and ``further`` arguments as there. Raises
+    DataError where a split is empty or holds another emotion.
+    """
+    loaders = split_loaders(faces, lambda part: part.labels(classes), batch_size, **further)
+    for part in loaders.loaders:
+        part.vocab = CategoryMap(list(classes), sort=False)
+    return loaders
+
+
+def split_loaders(
     faces: FaceSet,
-    classes: tuple[str, ...],
+    labels_of: Callable[[FaceSet], np.ndarray],
     batch_size: int = 64,
     *,
     targets: np.ndarray | torch.Tensor | None = None,
@@ -144,34 +156,22 @@ def face_loaders(
     seed: int = 0,
 ) -> DataLoaders:
     """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it
-    is).
-
-    Labels are indices into ``classes``; those of the training pictures may be replaced by ``targets``,
-    float32 (n, C) or int64 (n,) in their order. Raises DataError where a split is empty or holds another
-    emotion.
+    is), whose labels ``labels_of`` gives; those of the training pictures may be replaced by ``targets``,
+    float32 (n, C) or int64 (n,) in their order. Raises DataError where a split is empty.
     """
     train, valid = faces.split("train"), faces.split("valid")
     for name, part in (("train", train), ("valid", valid)):
         if not len(part):
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
-    # Both at once: an emotion that is no class is refused in either.
-    labels, valid_labels = train.labels(classes), valid.labels(classes)
-    loaders = DataLoaders(
-        FaceBatches(
-            train.pixels,
-            labels if targets is None else targets,
-            batch_size,
-            device=device,
-            augmentation=augmentation,
-            shuffle=True,
-            seed=seed,
-        ),
+    # Both at once: a label that there is not is refused in either.
+    labels, valid_labels = labels_of(train), labels_of(valid)
+    learned = labels if targets is None else targets
+    how = {"augmentation": augmentation, "shuffle": True, "seed": seed}
+    return DataLoaders(
+        FaceBatches(train.pixels, learned, batch_size, device=device, **how),
         FaceBatches(valid.pixels, valid_labels, batch_size, device=device),
         device=torch.device(device),
     )
-    for part in loaders.loaders:
-        part.vocab = CategoryMap(list(classes), sort=False)
-    return loaders
 
 
 def batches(

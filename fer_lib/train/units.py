@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from fastai.data.core import DataLoaders
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.batches import FaceBatches, batches
+from fer_lib.train.batches import batches, split_loaders
 from fer_lib.train.curve import ClassScore, Curve, Training
 from fer_lib.train.learner import fit, learner_options, recipe_optimiser, repeatable, silent_learner
 from fer_lib.train.objective import Objective
@@ -99,22 +98,9 @@ def train_on_units(
             f"loss = {recipe.loss}, class_weights = {recipe.class_weights}, mixup = {recipe.mixup}: units "
             "are learned by binary cross-entropy; leave these at their defaults"
         )
-    train, valid = faces.split("train"), faces.split("valid")
-    augmentation = AUGMENTATIONS[recipe.augment]
+    how = {"device": device, "augmentation": AUGMENTATIONS[recipe.augment], "seed": seed}
     with repeatable(recipe, device, seed):
-        loaders = DataLoaders(
-            FaceBatches(
-                train.pixels,
-                unit_targets(train, units),
-                recipe.batch_size,
-                device=device,
-                augmentation=augmentation,
-                shuffle=True,
-                seed=seed,
-            ),
-            FaceBatches(valid.pixels, unit_targets(valid, units), recipe.batch_size, device=device),
-            device=torch.device(device),
-        )
+        loaders = split_loaders(faces, lambda part: unit_targets(part, units), recipe.batch_size, **how)
         model.to(device)
         loss = nn.BCEWithLogitsLoss()
         curve = Curve(recipe.patience, score=UnitScore, checkpoints=checkpoints)
