@@ -143,7 +143,7 @@ def data_describe(
 ) -> None:
     """Count a set's pictures by emotion, split, person and action unit."""
     from fer_lib.faces.contact_sheet import contact_sheet
-    from fer_lib.faces.describe import au_table, gaps, people_table, split_table
+    from fer_lib.faces.describe import au_table, notes, people_table, split_table
     from fer_lib.faces.registry import named_source, open_faces, set_name
     from fer_lib.faces.request import FaceRequest
     from ferbook.files import write_atomically
@@ -167,8 +167,8 @@ def data_describe(
             rows = [[row, *map(_cell, values)] for row, values in zip(table.index, table.values, strict=True)]
             print_table(title, ["", *table.columns], rows)
             console.print()
-    for gap in gaps(faces):
-        tell(f"note: {gap}")
+    for note in notes(faces):
+        tell(f"note: {note}")
     tell_left_out(faces.left_out)
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))

@@ -73,9 +73,9 @@ def people_table(faces: FaceSet) -> pd.DataFrame:
     return pd.DataFrame(counts).rename_axis("")
 
 
-def gaps(faces: FaceSet) -> list[str]:
-    """What is empty though a training needs it, a sentence each: a split without a picture, a class that one
-    split lacks.
+def notes(faces: FaceSet) -> list[str]:
+    """What its owner should know, a sentence each: a split without a picture, a class that a split lacks,
+    names of people that differ in letter case only.
     """
     table = faces.table[faces.table["emotion"].ne(UNLABELLED)]
     lacks = {
@@ -91,4 +91,9 @@ def gaps(faces: FaceSet) -> list[str]:
             sentences.append(f"split {split} has no picture with an emotion: {why}")
         elif absent:
             sentences.append(f"split {split} has no picture of {', '.join(absent)}: {why} of it")
+    people = pd.Series(faces.table["subject"].unique())
+    for _, same in people.groupby(people.str.casefold()):
+        if len(same) > 1:
+            names = ", ".join(sorted(same))
+            sentences.append(f"{names} differ in letter case only, and count as {len(same)} people")
     return sentences

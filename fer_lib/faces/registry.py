@@ -190,9 +190,10 @@ def _copy(source: Source) -> "tuple[Path, list[FileState]]":
     """The folder of the user's copy and its files; raises DataError unless it is whole."""
     folder, missing = _place(source)
     if missing:
+        other = source.other_form(folder)
         raise DataError(
-            f"{source.name}: {missing} not found. It was looked for below FER_DATA (or --data-dir); "
-            f"expected there: {source.expected}. How to get it: {source.how_to_get}"
+            f"{source.name}: {missing} not found. {other and f'{other}. '}It was looked for below FER_DATA "
+            f"(or --data-dir); expected there: {source.expected}. How to get it: {source.how_to_get}"
         )
     return folder, _files(source, folder)
 
@@ -246,9 +247,18 @@ def _place(source: Source) -> tuple[Path, str | None]:
     the first thing that is missing there.
     """
     folders = [data_dir() / name for name in source.folders or (source.name,)]
+    if len(below := [copy for folder in folders for copy in _level_below(source, folder)]) == 1:
+        return below[0], None
     places = [(folder, _first_missing(source, folder)) for folder in folders]
     whole = [place for place in places if place[1] is None]
     return next(iter([*whole, *(place for place in places if place[0].is_dir()), *places]))
+
+
+def _level_below(source: Source, folder: Path) -> list[Path]:
+    """The folders in ``folder`` that hold a whole layout, where it holds none itself: archives unpack so."""
+    if not folder.is_dir() or source.name == "own" or not _first_missing(source, folder):
+        return []
+    return [each for each in sorted(folder.iterdir()) if each.is_dir() and not _first_missing(source, each)]
 
 
 def _found(folder: Path, pattern: str) -> list[Path]:

@@ -5,8 +5,8 @@ The facts are in ``sources.toml``; light to import: the command line lists them 
 
 import re
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -20,7 +20,8 @@ class Source:
     in, of which it is reduced to any smaller one, empty where its pictures are cropped and scaled to any;
     ``size`` is what 0 stands for. ``shareable`` says whether pictures may appear in a published page.
     Generated sets have no layouts and no reader. ``clips``: the set has clips with onset, apex and offset,
-    and its reader takes ``clip_frames``.
+    and its reader takes ``clip_frames``. ``others``: files of forms that circulate and are not read -> a
+    sentence that says why.
     """
 
     name: str
@@ -37,6 +38,11 @@ class Source:
     optional: tuple[str, ...] = ()
     reader: str = ""
     clips: bool = False
+    others: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def other_form(self, folder: Path) -> str:
+        """The sentence of the first of ``others`` that lies in ``folder``; empty where none does."""
+        return next((why for name, why in self.others.items() if (folder / name).exists()), "")
 
     @property
     def module(self) -> str:
@@ -70,6 +76,12 @@ def _tuples(value: object) -> object:
 
 
 SOURCES = tuple(_sources())
+
+
+def named(name: str) -> Source:
+    """The face set ``name`` of ``SOURCES``."""
+    return next(source for source in SOURCES if source.name == name)
+
 
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 

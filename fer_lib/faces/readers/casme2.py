@@ -44,7 +44,7 @@ _HEADER = (
 )
 _LAYOUT = MicroLayout(
     name="casme2",
-    sheet="CASME2-coding-*.xlsx",
+    sheet="CASME2-coding*.xlsx",
     worksheet="",
     emotions=_EMOTIONS,
     subject_folder=re.compile(r"sub(\d{1,4})", re.IGNORECASE),
@@ -56,6 +56,8 @@ _LAYOUT = MicroLayout(
 )
 _TREES = (
     ("Cropped", "reg_img", "whole"),
+    ("Cropped-updated", "reg_img", "whole"),
+    ("Cropped_original", "reg_img", "whole"),
     ("CASME2_RAW_selected", "img", "clip"),
     ("CASME2-RAW", "img", "clip"),
 )

@@ -33,6 +33,7 @@ from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.lines import counts_of, read_lines
 from fer_lib.faces.readers.pictures import add_once, list_inside, require_case, require_inside
+from fer_lib.faces.sources import named
 from ferbook.errors import DataError
 
 CKPLUS_CODES = EMOTIONS
@@ -59,11 +60,6 @@ _TREES = {
     "Emotion": ("Emotion", "Emotion_labels"),
     "FACS": ("FACS", "FACS_labels"),
     "Landmarks": ("Landmarks",),
-}
-_OTHER_FORMS = {
-    "ckextended.csv": "it numbers the emotions otherwise (0 anger … 7 contempt), names no subjects, and so "
-    "allows no test on new people",
-    "CK+48": "it lacks neutral frames, FACS codes and most sequences",
 }
 _SUBJECT = re.compile(r"[Ss]\d{3}")
 _SEQUENCE = re.compile(r"\d{3}")
@@ -127,9 +123,8 @@ def _trees(folder: Path) -> dict[str, Path]:
 
 def _other_form(folder: Path) -> str:
     """What to do about a copy without the official trees, which may be one of the forms that circulate."""
-    for name, why in _OTHER_FORMS.items():
-        if (folder / name).exists():
-            return f"{name} is not CK+ as released: {why}. Put the official archives there, unpacked"
+    if other := named("ckplus").other_form(folder):
+        return f"{other}. Put the official archives there, unpacked"
     trees = ", ".join(names[0] for names in _TREES.values())
     return f"Expected the official archives, unpacked: {trees}"
 

@@ -31,6 +31,10 @@ CODES = (*SIX, "neutral")
 """FER2013's label codes 0 to 6 under the names of ``EMOTIONS``; contempt does not occur."""
 
 HEADER = "emotion,pixels,Usage"
+KAGGLE = "icml_face_data.csv"
+"""The same rows as Kaggle's page has them today: the columns in another order, with blanks in the header."""
+
+_KAGGLE_HEADER = "emotion, Usage, pixels"
 USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 RELEASED = 35_887
 """Rows of the released set: 28,709 Training, 3,589 PublicTest, 3,589 PrivateTest."""
@@ -69,11 +73,11 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
     loaded in part.
     """
-    csv, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
+    csv, votes = csv_of(folder), folder / "fer2013new.csv"
     if csv.exists() or csv.is_symlink():
         faces = read_csv(require_inside(csv, folder))
         if votes.exists() or votes.is_symlink():
-            counts = read_votes(require_inside(votes, folder), usage_of(faces))
+            counts = read_votes(require_inside(votes, folder), faces)
             table = pd.concat([faces.table, counts.drop(columns="image")], axis=1)
             faces = FaceSet(faces.name, faces.pixels, table)
         return resized(faces, size)
@@ -88,6 +92,12 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
             "folder. Add fer2013.csv, or move this file away"
         )
     return resized(_read_folders(folder), size)
+
+
+def csv_of(folder: Path) -> Path:
+    """``fer2013.csv`` in ``folder``, or where only that is there Kaggle's own form of it."""
+    official, other = folder / "fer2013.csv", folder / KAGGLE
+    return other if not (official.exists() or official.is_symlink()) and other.exists() else official
 
 
 def usage_of(faces: FaceSet) -> list[str]:
@@ -113,8 +123,13 @@ def read_csv(csv: Path) -> FaceSet:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
             if not header:
                 raise DataError(f"{csv}, line 1: empty; expected the header {HEADER}")
-            require_header(csv, header, HEADER)
+            turned = header == _KAGGLE_HEADER
+            if not turned:
+                require_header(csv, header, HEADER)
             for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=2):
+                if turned:  # emotion,Usage,pixels
+                    label, usage_name, values = (*line.rstrip(b"\r\n").split(b","), b"", b"")[:3]
+                    line = b",".join((label, values, usage_name.strip()))
                 match = _LINE.fullmatch(line)
                 values = np.fromstring(match["pixels"], np.int16, sep=" ") if match else None
                 if match is None or values.max() > 255:

@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
-from fer_lib.faces.readers.fer2013 import SIDE, read_csv, resized, usage_of
+from fer_lib.faces.readers.fer2013 import SIDE, csv_of, read_csv, resized
 from fer_lib.faces.readers.lines import read_records
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
-from fer_lib.faces.readers.votes import VOTE_COLUMNS, parse_votes, read_votes, vote_table
+from fer_lib.faces.readers.votes import VOTE_COLUMNS, majority, parse_votes, read_votes, vote_table
 from ferbook.errors import DataError
 
 _FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
@@ -55,11 +55,11 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
     the label of FER2013. ``left_out`` counts what the majority rule leaves out. Raises DataError, naming file
     and line, for anything absent, damaged or out of range; nothing is loaded in part.
     """
-    pictures, votes = folder / "fer2013.csv", folder / "fer2013new.csv"
+    pictures, votes = csv_of(folder), folder / "fer2013new.csv"
     present = [path for path in (pictures, votes) if path.exists() or path.is_symlink()]
     if len(present) == 2:
         faces = read_csv(require_inside(pictures, folder))
-        counts = read_votes(require_inside(votes, folder), usage_of(faces))
+        counts = read_votes(require_inside(votes, folder), faces)
         table = faces.table.drop(columns="split_rule").rename(columns={"emotion": "fer2013_emotion"})
         table = pd.concat([table, counts], axis=1)
         return resized(_under_majority(faces.pixels, table, {}), size)
@@ -67,18 +67,6 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
         absent = votes if present == [pictures] else pictures
         raise DataError(f"{absent}: not found; FER+ needs both fer2013.csv and fer2013new.csv")
     return _read_folders(folder, size)
-
-
-def majority(votes: np.ndarray) -> np.ndarray:
-    """int64 (N,): the class that wins by FER+'s majority rule, as an index in ``VOTE_COLUMNS``, -1 where none
-    does.
-
-    ``votes`` (N, 10) counts in the order of ``VOTE_COLUMNS``. Single votes are dropped; the winner has more
-    than half of the rest.
-    """
-    votes = np.where(votes > 1, votes, 0)
-    best = votes.argmax(axis=1)
-    return np.where(2 * votes.max(axis=1) > votes.sum(axis=1), best, -1)
 
 
 def _under_majority(pixels: np.ndarray, table: pd.DataFrame, left_out: dict[str, int]) -> FaceSet:

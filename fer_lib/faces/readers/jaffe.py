@@ -3,7 +3,7 @@ expressions.
 
 A folder of pictures is read: ``KA.AN1.39.tiff`` is the person (two letters), the expression (AN DI FE HA NE
 SA SU) with the number of the take, and a running number, which is not dense. Copies that were converted and
-renamed are read too (``….tiff.bmp``, ``….jpg``), and so is a folder ``jaffe`` or ``jaffedbase`` inside. Names
+renamed are read too (``….tiff.bmp``, ``….jpg``), in whichever folders they lie inside. Names
 and the number of pictures are certain; the counts per expression and the list of people are not, so any two
 letters are taken for a person.
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers import sequences
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside
+from fer_lib.faces.readers.pictures import SUFFIXES, pictures_below
 from ferbook.errors import DataError
 
 JAFFE_CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
@@ -37,8 +37,9 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
     pictures (a README) are passed over. Raises DataError, naming the file, for a picture that is damaged,
     named otherwise, or there twice.
     """
-    places = [folder, *(folder / name for name in ("jaffe", "jaffedbase") if (folder / name).is_dir())]
-    paths = [path for place in places for path in list_inside(place, folder, SUFFIXES)]
+    paths = sorted(
+        pictures_below(folder, folder), key=lambda path: (len(path.parts), path.name.casefold(), path)
+    )
     if not paths:
         raise DataError(f"{folder}: no pictures in it; expected files such as KA.AN1.39.tiff")
     clips: dict[str, sequences.Clip] = {}
@@ -46,13 +47,14 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
         stem = path.name
         while Path(stem).suffix.lower() in SUFFIXES:
             stem = Path(stem).stem
-        match = _NAME.fullmatch(stem)
+        copy = re.fullmatch(r"(.*?) ?\(\d+\)", stem)  # a download that was there already
+        match = _NAME.fullmatch(copy[1] if copy else stem)
         code = match[2].upper() if match else ""
         if code not in JAFFE_CODES:
             raise DataError(
                 f"{path}: not named like KA.AN1.39.tiff, with an expression among {', '.join(JAFFE_CODES)}"
             )
-        name = stem.upper()
+        name = match[0].upper()
         if name in clips:
             raise DataError(f"{path}: a second picture named {stem}; keep one")
         row = {"frame": 0, "emotion": JAFFE_CODES[code]}

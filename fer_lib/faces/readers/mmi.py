@@ -38,6 +38,7 @@ from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import cut_out, list_inside
 from ferbook.errors import DataError
+from ferbook.files import open_regular
 
 _EMOTIONS = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
@@ -63,6 +64,7 @@ _UNLABELLED = "emotions of videos that are kept for their AU codes"
 _UNCODED = "AU codes of videos that come with an emotion only"
 _COMPLAINT = "pictures that a decoder found fault with, though it gave some"
 _SHORT = "videos of fewer than four frames"
+_DROPPED = "frames that videos promise and do not hold"
 _AU_NUMBER = "AU codes whose number is not whole"
 _SESSIONS, _SESSION = re.compile("Sessions", re.IGNORECASE), re.compile(r"\d+")
 
@@ -123,7 +125,8 @@ def _read_session(
         return None, [_NO_LABEL]
     if not emotion or markers is None:
         left_out.append(_UNLABELLED if not emotion else _UNCODED)
-    fps, frames, complaint = _read_video(video)
+    fps, frames, dropped, complaint = _read_video(video)
+    left_out += [_DROPPED] * dropped
     if complaint:
         left_out.append(_COMPLAINT)
     if not frames:
@@ -235,7 +238,7 @@ def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
 _stderr = threading.Lock()
 
 
-def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], str]:
+def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], int, str]:
     """As ``_decode``, and what the decoder wrote to stderr: OpenCV has no other way to hand its faults on."""
     with _stderr, tempfile.TemporaryFile() as log:
         stderr = os.dup(2)
@@ -249,26 +252,41 @@ def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], str]:
         return *video, log.read().decode(errors="replace")
 
 
-def _decode(path: Path) -> tuple[float, dict[int, np.ndarray]]:
-    """Frames per second, and by 0-based position the frames that are kept, grey; none of a short video.
+def _decode(path: Path) -> tuple[float, dict[int, np.ndarray], int]:
+    """Frames per second; by 0-based position the frames that are kept, grey, none of a short video; and how
+    many frames the header promises that are not there.
 
-    All frames that the header promises are gone through, to see whether they are there.
+    A recorder that dropped frames counts them all the same: the frames up to the first that is not there are
+    the video. Raises DataError for a file that is shorter than it says of itself: it was cut.
     """
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise DataError(f"{path}: not a readable video")
-    count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    promised, count = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0
+    while count < promised and video.grab():
+        count += 1
+    if count < promised and _is_cut(path):
+        raise DataError(
+            f"{path}: frame {count + 1} of {promised} cannot be read; the video is cut short or damaged"
+        )
     positions = sequences.first_and_middle(count) if count >= _LEAST else []
     pictures: dict[int, np.ndarray] = {}
+    video = cv2.VideoCapture(str(path))
     for position in range(count if positions else 0):
         success = video.grab()
-        if success and position in positions:
+        if position in positions:
             success, picture = video.retrieve()
-            if success:
-                grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
-                pictures[position] = grey
-        if not success:
-            raise DataError(
-                f"{path}: frame {position + 1} of {count} cannot be read; the video is cut short or damaged"
-            )
-    return float(video.get(cv2.CAP_PROP_FPS)), pictures
+            if not success:
+                raise DataError(
+                    f"{path}: frame {position + 1} of {promised} cannot be read; the video is damaged"
+                )
+            grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
+            pictures[position] = grey
+    return float(video.get(cv2.CAP_PROP_FPS)), pictures, promised - count
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether a file of the RIFF family, as AVI is, ends before the size that its header states."""
+    with open_regular(path) as file:
+        head = file.read(8)
+        return head[:4] == b"RIFF" and file.seek(0, os.SEEK_END) < int.from_bytes(head[4:], "little")

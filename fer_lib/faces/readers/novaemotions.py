@@ -14,8 +14,8 @@ two or more share the first place are left out and counted.
 from pathlib import Path
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, read_records
-from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, pictures_below, require_inside
+from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_records
+from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, named_file, pictures_below, require_inside
 from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file
 from fer_lib.faces.readers.votes import parse_count
 from ferbook.errors import DataError
@@ -60,7 +60,7 @@ def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
         if len(fields) != len(names):
             raise DataError(f"{place}: {len(fields)} fields; expected {len(names)} ({','.join(names)})")
         row = dict(zip(names, (field.strip() for field in fields), strict=True))
-        picture = require_inside(folder / row["path"], folder)
+        picture = require_inside(named_file(folder, row["path"]), folder)
         if picture not in pictures:
             raise DataError(f"{place}: no picture {row['path']!r} in {folder}")
         if line_numbers.setdefault(picture, number) != number:
@@ -68,10 +68,10 @@ def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
                 f"{place}: {row['path']!r} stands in line {line_numbers[picture]} already; expected each once"
             )
         counts = {f"vote_{e}": parse_count(column, row[column], place) for column, e in votes.items()}
-        subject = f"novaemotions-{row['subject']}" if row["subject"] else ""
+        subject = f"novaemotions-{person_name(row['subject'])}" if row["subject"] else ""
         emotion = _emotion(place, row, counts)
         if emotion:
-            clips.append(_clip(folder, row["path"], emotion, subject, **counts))
+            clips.append(_clip(folder, picture.relative_to(folder).as_posix(), emotion, subject, **counts))
     if not line_numbers:
         raise DataError(f"{path}, line 2: no pictures after the header")
     if not clips:

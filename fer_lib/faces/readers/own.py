@@ -23,11 +23,12 @@ from PIL import Image
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
-from fer_lib.faces.readers.lines import SPELLINGS, read_records
+from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_records
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
     gather_pictures,
+    named_file,
     pictures_below,
     require_file,
     whole,
@@ -186,13 +187,17 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
             )
         return choices[entry]
 
-    name, subject = folder.name, fields["subject"]
+    name, subject = folder.name, person_name(fields["subject"])
     for column in ("subject", "sequence"):
         if len(fields.get(column, "")) > _LONGEST:
             raise DataError(f"{place}: {column} has more than {_LONGEST} characters")
     if not fields["path"] or "\0" in fields["path"]:
         raise DataError(f"{place}: no path of a picture")
-    picture = require_file(folder / fields["path"], folder, place).resolve().relative_to(folder.resolve())
+    picture = (
+        require_file(named_file(folder, fields["path"]), folder, place)
+        .resolve()
+        .relative_to(folder.resolve())
+    )
     emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
     frame = fields.get("frame") or "0"
     if not re.fullmatch(r"[0-9]{1,9}", frame):
@@ -200,7 +205,7 @@ def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
     row = {
         "dataset": name,
         "subject": f"{name}-{subject}" if subject else "",
-        "sequence": fields.get("sequence") or fields["path"],
+        "sequence": person_name(fields.get("sequence", "")) or fields["path"],
         "frame": int(frame),
         "emotion": choice("emotion", emotions, UNLABELLED),
     }

@@ -9,6 +9,7 @@ import os
 import struct
 import tempfile
 import threading
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import cv2
@@ -142,6 +143,22 @@ def require_file(path: Path, folder: Path, place: str = "") -> Path:
         what = "is a folder, not a file," if path.is_dir() else "not found"
         raise DataError(f"{place or path}: {path.name!r} {what} in {path.parent}{hint}")
     return path
+
+
+def named_file(folder: Path, name: str) -> Path:
+    """The file that a table calls ``name``, a path below ``folder``. Where none is called so to the letter:
+    with backslashes, as Windows writes them, or accents in another Unicode form than on the disk.
+    """
+    path = folder / name
+    if path.exists() or path.is_symlink():
+        return path
+    path = folder
+    for part in PurePosixPath(name.replace("\\", "/")).parts:
+        plain = unicodedata.normalize("NFC", part)
+        beside = sorted(path.iterdir()) if path.is_dir() and not (path / part).exists() else ()
+        same = (each for each in beside if unicodedata.normalize("NFC", each.name) == plain)
+        path = next(same, path / part)
+    return path if path.exists() else folder / name
 
 
 def require_case(folder: Path, names: Collection[str]) -> None:

@@ -15,6 +15,9 @@ from ferbook.errors import DataError
 LAST_ROW = 1_048_576
 """The last row of an Excel sheet."""
 
+_HALF_WIDTH = {0xFF01 + k: chr(0x21 + k) for k in range(94)} | {0x3000: " ", 0x3001: ","}
+"""What Chinese and Japanese keyboards write for ASCII: full-width letters, digits and signs."""
+
 
 @dataclass(frozen=True)
 class SheetRow:
@@ -53,7 +56,7 @@ def cell_text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return str(value).translate(_HALF_WIDTH).strip()
 
 
 def find_sheet(folder: Path, pattern: str) -> Path:
@@ -107,11 +110,17 @@ def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Shee
     rows = [
         SheetRow(f"{path}, row {k}", {column: cells[at] for column, at in positions.items()})
         for k, cells in below
-        if any(cell_text(cells[at]) for at in positions.values())
+        if any(cell_text(cells[at]) for at in positions.values()) and not _is_note(cells)
     ]
     if not rows:
         raise DataError(f"{path}: no rows under the header in row {header_row}")
     return rows
+
+
+def _is_note(cells: Sequence[object]) -> bool:
+    """Whether a row has one cell only, with words in it: what people write below a table."""
+    texts = [text for cell in cells if (text := cell_text(cell))]
+    return len(texts) == 1 and len(texts[0].split()) > 1
 
 
 def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
@@ -125,18 +134,41 @@ def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and extensions that openpyxl does not keep
+            uncalculated = _uncalculated(path, sheet)
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
             page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
             page.reset_dimensions()  # what the sheet says of its own size may be wrong
             for number, cells in enumerate(page.iter_rows(values_only=True), start=1):
                 if number > LAST_ROW:
                     raise DataError(f"{path}: rows beyond {LAST_ROW:,}, the last that a sheet can have")
+                for place, (column, formula) in uncalculated.get(number, {}).items():
+                    if place < len(cells) and cells[place] is None:
+                        raise DataError(
+                            f"{path}, row {number}: column {column} is the formula {formula[:40]!r}, which "
+                            "was never calculated; open the file in a spreadsheet program and save it there"
+                        )
                 if any(cell is not None for cell in cells):
                     rows.append((number, cells))
             book.close()
     except DAMAGE as fault:
         raise DataError(f"{path}: not a readable .xlsx workbook ({fault})") from fault
     return rows
+
+
+def _uncalculated(path: Path, sheet: str) -> dict[int, dict[int, tuple[str, str]]]:
+    """Row number -> place in the row -> column letter and text of its formulas."""
+    book = openpyxl.load_workbook(path, read_only=True)
+    page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
+    page.reset_dimensions()
+    formulas: dict[int, dict[int, tuple[str, str]]] = {}
+    for number, cells in enumerate(page.iter_rows(), start=1):
+        if number > LAST_ROW:
+            break
+        for place, cell in enumerate(cells):
+            if cell.data_type == "f":
+                formulas.setdefault(number, {})[place] = (cell.column_letter, str(cell.value))
+    book.close()
+    return formulas
 
 
 def _plain(name: str) -> str:

@@ -180,7 +180,7 @@ def test_a_last_line_cut_short_is_refused(folder, keep):
         (b"emotion,pixels,Usage\n", "line 2: no pictures after the header"),
         (b"emotion,pixels\n", "line 1: column 'Usage' is missing"),
         (b"pixels,Usage\n", "line 1: column 'emotion' is missing"),
-        (b"emotion, Usage, pixels\n", "line 1: column 'pixels' is missing"),
+        (b"emotion, Usage, pixels\n", "line 2: no pictures after the header"),
         (b"emotion,Usage,pixels\n", "line 1: columns in another order"),
         (b"0,1 2 3,Training\n", "line 1: column 'emotion' is missing"),
         (b"emotion,pixels,Usage\n\n", "line 2: 1 field(s) instead of 3"),

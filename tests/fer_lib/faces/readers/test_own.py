@@ -98,7 +98,7 @@ def test_the_protocol_is_the_split_of_the_set(folder):
         (("path,", "file,"), r"line 1: no column 'path'"),
         (
             ("path,subject,emotion,cropped", "path;subject;emotion;cropped"),
-            r"line 1: no column 'path'.*commas",
+            r"line 2: 1 fields; expected 4",
         ),
         (("cropped\n", "croped\n"), r"line 1: column 'croped' is not known"),
         (("cropped\n", "path\n"), r"line 1: two columns path"),
@@ -117,7 +117,7 @@ def test_a_text_in_quotes_may_go_over_several_lines(folder):
     with pytest.raises(DataError, match=r"faces\.csv, line 5: emotion 'angst'"):
         read(folder, rows)
     faces = read(folder, [row.replace("angst", "fear") for row in rows])
-    assert list(faces.table["subject"]) == ["mine-A\nB", "mine-C\u2028D", "mine-E"]
+    assert list(faces.table["subject"]) == ["mine-A B", "mine-C D", "mine-E"]
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b'path\n"' + b"x" * 200_000])
