@@ -73,7 +73,7 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     Raises DataError, naming file and line, for anything absent, damaged or out of range; nothing is
     loaded in part.
     """
-    csv, votes = csv_of(folder), folder / "fer2013new.csv"
+    csv, votes = fer2013_csv(folder), folder / "fer2013new.csv"
     if csv.exists() or csv.is_symlink():
         faces = read_csv(require_inside(csv, folder))
         if votes.exists() or votes.is_symlink():
@@ -94,7 +94,7 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     return resized(_read_folders(folder), size)
 
 
-def csv_of(folder: Path) -> Path:
+def fer2013_csv(folder: Path) -> Path:
     """``fer2013.csv`` in ``folder``, or where only that is there Kaggle's own form of it."""
     official, other = folder / "fer2013.csv", folder / KAGGLE
     return other if not (official.exists() or official.is_symlink()) and other.exists() else official

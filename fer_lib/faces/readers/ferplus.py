@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
-from fer_lib.faces.readers.fer2013 import SIDE, csv_of, read_csv, resized
+from fer_lib.faces.readers.fer2013 import SIDE, fer2013_csv, read_csv, resized
 from fer_lib.faces.readers.lines import read_records
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
 from fer_lib.faces.readers.votes import VOTE_COLUMNS, majority, parse_votes, read_votes, vote_table
@@ -55,7 +55,7 @@ def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
     the label of FER2013. ``left_out`` counts what the majority rule leaves out. Raises DataError, naming file
     and line, for anything absent, damaged or out of range; nothing is loaded in part.
     """
-    pictures, votes = csv_of(folder), folder / "fer2013new.csv"
+    pictures, votes = fer2013_csv(folder), folder / "fer2013new.csv"
     present = [path for path in (pictures, votes) if path.exists() or path.is_symlink()]
     if len(present) == 2:
         faces = read_csv(require_inside(pictures, folder))

@@ -20,12 +20,12 @@ VOTE_COLUMNS = (
 FERPLUS_HEADER = ",".join(("Usage", "Image name", *VOTE_COLUMNS))
 
 
-FLOOR, AGREEING = 0.5, 50
+SPLIT_FLOOR, AGREEING = 0.5, 50
 """The least share of a split's pictures with a majority in which it is FER2013's label, and from how many
 pictures on it is asked: 67.7, 66.8 and 67.0 % in the released pair, 18 % where rows were shuffled.
 """
 
-RUN, FLOOR_OF_RUN = 100, 0.42
+HUNDRED, FLOOR_OF_HUNDRED = 100, 0.42
 """The same of any hundred such pictures one after the other: 53 % or more in the released pair, at most 32 %
 where the rows are those of the neighbours, since one was taken out and another put in further on.
 """
@@ -37,7 +37,7 @@ def read_votes(path: Path, faces: FaceSet) -> pd.DataFrame:
     Columns: ``vote_<emotion>`` in the order of ``EMOTIONS``, ``vote_unknown``, ``vote_nf`` (not a face),
     int64, and ``image``, the picture's name, empty where FER+ has none; in the released file four names stand
     in two rows, with different pictures. Raises DataError, naming file and line; also where the votes speak
-    of other pictures, as ``FLOOR`` and ``FLOOR_OF_RUN`` tell.
+    of other pictures, as ``SPLIT_FLOOR`` and ``FLOOR_OF_HUNDRED`` tell.
     """
     usage = (
         faces.table["split"].map({"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}).tolist()
@@ -79,12 +79,12 @@ def _require_agreement(path: Path, votes: np.ndarray, table: pd.DataFrame) -> No
     rows = np.flatnonzero((majority(votes) >= 0) & np.isin(named, emotion))
     agrees = named[rows] == emotion[rows]
     parts = [(f"split {name}", np.flatnonzero(table["split"].to_numpy()[rows] == name)) for name in SPLITS]
-    parts = [(place, agrees[part].mean(), FLOOR) for place, part in parts if len(part) >= AGREEING]
-    if len(rows) >= RUN:
-        shares = np.convolve(agrees, np.full(RUN, 1 / RUN), "valid")
+    parts = [(place, agrees[part].mean(), SPLIT_FLOOR) for place, part in parts if len(part) >= AGREEING]
+    if len(rows) >= HUNDRED:
+        shares = np.convolve(agrees, np.full(HUNDRED, 1 / HUNDRED), "valid")
         at = int(shares.argmin())
-        lines = f"lines {rows[at] + 2:,} to {rows[at + RUN - 1] + 2:,}"
-        parts.append((lines, shares[at], FLOOR_OF_RUN))
+        lines = f"lines {rows[at] + 2:,} to {rows[at + HUNDRED - 1] + 2:,}"
+        parts.append((lines, shares[at], FLOOR_OF_HUNDRED))
     for place, share, floor in parts:
         if share < floor:
             raise DataError(
