@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 import os
 import re
 import tokenize
@@ -61,7 +60,7 @@ def grade(
     submissions = find_submissions(
         folder, [*catalogue.values()], [one_form(row[0]) for _, row in rows if row]
     )
-    _graded_by_hand(out / "by_hand.csv", bundles)  # raises before anything is graded
+    _graded_by_hand(out / "by_hand.csv", catalogue)  # raises before anything is graded
     todo = [each for each in submissions if not each.reason]
     for name in {each.assignment: "" for each in todo}:
         model = read_notebook(bundles[name] / "instructor.ipynb")
@@ -84,7 +83,7 @@ def grade(
                 advance()
         finally:
             pool.shutdown(cancel_futures=True)
-    by_hand = _graded_by_hand(out / "by_hand.csv", bundles)  # whoever graded meanwhile loses nothing
+    by_hand = _graded_by_hand(out / "by_hand.csv", catalogue)  # whoever graded meanwhile loses nothing
     for line in _strays(by_hand, submissions, catalogue):
         tell(f"{out / 'by_hand.csv'}: {line}")
     _add_answers(by_hand, submissions)
@@ -203,14 +202,13 @@ def _strays(
     return lines
 
 
-def _graded_by_hand(file: Path, bundles: dict[str, Path]) -> dict[str, dict]:
+def _graded_by_hand(file: Path, catalogue: dict[str, Assignment]) -> dict[str, dict]:
     """The points that a person gave in ``by_hand.csv``, by the row's key; none where it is not there. ``of``
     is what the question has today. Raises DataError, naming the line, for a row that is not one, has more
     than that, or comes twice.
     """
     if not file.is_file():
         return {}
-    facts = {name: json.loads((place / "bundle.json").read_text()) for name, place in bundles.items()}
     (_, heading), *table = csv_rows(file, "points that were given", DataError) or [(1, [])]
     if absent := [name for name in BY_HAND if name not in heading]:
         expected = f"expected the columns {', '.join(BY_HAND)}; without {', '.join(absent)}"
@@ -223,8 +221,8 @@ def _graded_by_hand(file: Path, bundles: dict[str, Path]) -> dict[str, dict]:
             raise DataError(at + what)
         row = dict(zip(heading, map(_bare, cells), strict=True))
         row |= {name: row[name].strip() for name in BY_HAND[:-1]}  # other columns are the teacher's own
-        most = facts.get(row["assignment"], {}).get("points", {}).get(row["question"])
-        row["of"] = row["of"] if most is None else f"{most:g}"
+        known = catalogue[row["assignment"]].points if row["assignment"] in catalogue else {}
+        row["of"] = f"{known.get(row['question'], row['of'])}"
         try:
             row["points"] = f"{float(row['points']):g}" if row["points"] else ""
             if row["points"] and not 0 <= float(row["points"]) <= float(row["of"]):
