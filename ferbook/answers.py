@@ -8,12 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from ferbook import paths
-from ferbook.beside import REFERENCE, standing_beside
+from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
-from ferbook.confirmation import ClaimReply, decisive_answers, read_confirmation
 from ferbook.errors import DataError, nearest_name
-from ferbook.explorer import claims_data
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
@@ -30,7 +28,6 @@ _BADGES = {
     **{"does not hold": "danger", "no": "danger", "no difference": "info"},
     **{"not settled": "muted", "open": "muted", "not asked": "light"},
     **dict.fromkeys(("cannot be asked with this many", "too few", "cannot be asked here"), "light"),
-    **{"confirmed": "success", "not confirmed": "danger"},
 }
 
 _IN_PICTURE = {
@@ -45,35 +42,22 @@ BY_REFERENCE, BY_RUN = "the reference", "your run"
 
 @dataclass(frozen=True)
 class Verdicts:
-    """A claim of a paper, judged by the run, and by the reference where that stands beside it. ``reply``: of
-    the run that confirms, where the reference answers; ``changed``: it is to an earlier question.
-    """
+    """A claim of a paper, judged by the run, and by the reference where that stands beside it."""
 
     paper: Paper
     own: Judged
     reference: Judged | None = None
-    reply: ClaimReply | None = None
-    changed: bool = False
 
     @property
     def main(self) -> Judged:
         """The reference's where there is one."""
         return self.reference or self.own
 
-    @property
-    def confirmed(self) -> str:
-        """``confirmed`` or ``not confirmed``; empty where the run that confirms did not ask this question."""
-        if not self.reply or self.changed:
-            return ""
-        return "confirmed" if self.reply.confirms(self.main) else "not confirmed"
-
     def to_json(self) -> dict[str, object]:
-        """Plain values: the run's judgement, the reference's verdict with why, and whether that is
-        confirmed.
-        """
+        """Plain values: the run's judgement, and the reference's verdict with why."""
         reference = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
         own = {"paper": self.paper.paper, **self.own.to_json()}
-        return own | {"reference": reference, "confirmed": self.confirmed}
+        return own | {"reference": reference}
 
     @property
     def apart(self) -> bool:
@@ -112,7 +96,7 @@ def answers_of(run: Run) -> Answers:
     Raises DataError for a damaged ``claims.yaml`` and for a question that is not as it was frozen,
     RunStoreError where there is no such run, or for a damaged result of it.
     """
-    claims, confirmation = read_claims(paths.claims_file()), read_confirmation(paths.confirmation_file())
+    claims = read_claims(paths.claims_file())
     if paths.questions_log().is_file():
         require_logged(claims, read_log(paths.questions_log()), paths.questions_log())
     own = evidence_by(run)
@@ -122,10 +106,7 @@ def answers_of(run: Run) -> Answers:
     for (paper, ours), (_, others) in zip(judged_claims(own), judged_claims(reference), strict=True):
         for mine, theirs in zip(ours, others, strict=True):
             stands = judged_chapters(mine) <= standing.keys()
-            by_reference = stands or run.name == REFERENCE
-            reply = confirmation.claims.get(mine.claim.short) if confirmation and by_reference else None
-            changed = bool(reply) and reply.digest != claim_digest(mine.claim, claims.preconditions)
-            verdicts.append(Verdicts(paper, mine, theirs if stands else None, reply, changed))
+            verdicts.append(Verdicts(paper, mine, theirs if stands else None))
     return Answers(
         tuple(verdicts),
         {name: reference[name] if name in standing else own[name] for name in chapters()},
@@ -218,24 +199,6 @@ def counts_text(every: Sequence[Verdicts]) -> str:
     claims = f"Of {len(every)} claims" if len(every) > 1 else "Of one claim"
     text = f"{', '.join(phrases[:-1])} and {phrases[-1]}" if phrases[1:] else "".join(phrases)
     return f"{claims} {text}."
-
-
-def _confirmed_text(every: Sequence[Verdicts]) -> str:
-    """How many claims the run that confirms was asked, how many it confirms, and which were asked by a
-    question that is another now.
-    """
-    replies = [each for each in every if each.reply]
-    if not replies:
-        return ""
-    count = sum(each.confirmed == "confirmed" for each in replies)
-    about, are = read_claims(paths.claims_file()).confirmation.about, "is" if count == 1 else "are"
-    text = f" {len(replies)} were asked once more, of {about}: **{count}** of them {are} confirmed."
-    if changed := [each for each in replies if each.changed]:
-        replies_text = "; ".join(f"*{each.main.claim.short}*: {each.reply.verdict}" for each in changed)
-        text += (
-            f" Asked by a question that was changed afterwards, so that nothing is confirmed: {replies_text}."
-        )
-    return text
 
 
 def _scaled(answer: Answered, size: float) -> dict[str, float]:
@@ -337,21 +300,6 @@ def _planted(control: Control | None) -> tuple[str, ...]:
     return (f"*Planted*, to see that it can be asked: {control.plants}. It {outcome}.", "")
 
 
-def _asked_once_more(each: Verdicts) -> tuple[str, ...]:
-    """A paragraph: what the run that confirms answered, and where the reference has another answer."""
-    if not each.reply:
-        return ()
-    if each.changed:
-        answers = "; ".join(f"{one.answer}: {one.details}" for one in each.reply.replies)
-        earlier = f"by an earlier question: {each.reply.verdict}. {answers}."
-        return ("", f"*Asked once more* ([how](questions.md)), {earlier}")
-    texts = []
-    for one, before in zip(each.reply.replies, decisive_answers(each.main), strict=True):
-        other = "" if one.answer == before.answer else f" (reference: {before.answer})"
-        texts.append(f"{one.answer}{other}: {one.details}")
-    return ("", f"*Asked once more* ([how](questions.md)): {each.reply.verdict}. {'; '.join(texts)}.")
-
-
 def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
     """A claim as a card: its verdict, what was found, the figure, and below a fold how it was asked."""
     judgement, claim = each.main, each.main.claim
@@ -360,8 +308,6 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
     beside = [
         *([f"{suite().again[1].capitalize()}: {badge(there.answer)}"] if there else []),
         *([f"Survives the count of all questions: {survives}"] if survives else []),
-        *([f"Asked once more: {badge(each.confirmed)}"] if each.confirmed else []),
-        *([f"Asked once more, by an earlier question: {badge(each.reply.verdict)}"] if each.changed else []),
         *filter(None, [figure_link(judgement, pages)]),
     ]
     own = []
@@ -380,7 +326,6 @@ def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
         *(_question(one, results, "first of all: ") for one in judgement.required.values()),
         *(_question(one, results, one.role) for one in judgement.answers),
         *(_question(one, results, f"{suite().again[1]}: ") for one in judgement.again.values()),
-        *_asked_once_more(each),
         *(":::", "::::", ""),
     ]
 
@@ -393,13 +338,11 @@ def answers_text(answers: Answers, folder: Path) -> str:
     if not every:
         return ""
     picture = store_figure(folder, "claims", claims_picture(every))
-    lines = [f"{counts_text(every)}{_confirmed_text(every)}", "", picture, ""]
+    lines = [counts_text(every), "", picture, ""]
     papers = {each.paper.paper: each.paper for each in every}
     for paper in papers.values():
         lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
         for each in every:
             if each.paper is paper:
                 lines += _claim(each, answers.results, answers.pages)
-    in_order = [each.main for paper in papers.values() for each in every if each.paper is paper]
-    lines += [claims_data(in_order, _BADGES, _COUNTED), ""]
     return "\n".join(lines)

@@ -222,29 +222,9 @@ class Reported(Entry):
         return self
 
 
-class ConfirmationPlan(Entry):
-    """The one run that confirms, written down before it is made: its name, the ``chapters`` that it makes, by
-    which ``profile`` and ``parameters``, and what it is ``about``, in a phrase.
-    """
-
-    run: str
-    about: str
-    chapters: tuple[str, ...] = Field(min_length=1)
-    profile: str
-    parameters: dict[str, bool | int | float | str]
-
-    @property
-    def command(self) -> str:
-        """What makes the run."""
-        words = [*self.chapters, "--profile", self.profile, "--run", self.run]
-        return " ".join(
-            ["ferbook run", *words, *(f"-p {name}={value}" for name, value in self.parameters.items())]
-        )
-
-
 class Claims(Entry):
-    """``claims.yaml``: preconditions and controls by name, papers with their claims, the run that confirms
-    them if one is planned, and by chapter a table of numbers that papers report.
+    """``claims.yaml``: preconditions and controls by name, papers with their claims, and by chapter a
+    table of numbers that papers report.
     """
 
     class Numbers(Entry):
@@ -256,7 +236,6 @@ class Claims(Entry):
     preconditions: dict[str, Question | Fact] = {}
     controls: dict[str, Control] = {}
     papers: tuple[Paper, ...]
-    confirmation: ConfirmationPlan | None = None
     reported: dict[str, Numbers] = {}
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
 _PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
 GONE = {
+    "confirm": "the next reference is made of other people and networks; `ferbook claims` answers by it",
     "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
     "evaluate labels": "chapter au_verification decides what a filter's name is worth",
@@ -422,24 +423,9 @@ def claims(
         if each.own.survives is not None:
             survives = "survives" if each.own.survives else "does not survive"
             console.print(f"    It {survives} Holm's correction for all questions.")
-        if each.confirmed:
-            console.print(f"    Asked once more: {each.confirmed} ({each.reply.verdict}).")
-        elif each.changed:
-            console.print(f"    Asked once more, by an earlier question: {each.reply.verdict}.")
         for one in (*each.own.required.values(), *each.own.answers):
             finds = f" (finds {one.finds})" if one.finds else ""
             console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.details}{finds}")
-
-
-@command
-def confirm() -> None:
-    """Write what the planned run answers to the claims into confirmation.json, once."""
-    from ferbook.confirmation import write_confirmation
-
-    file = paths.confirmation_file()
-    for name, reply in write_confirmation(file).claims.items():
-        console.print(f"{name}: {reply.verdict}")
-    console.print(f"{file}: to be committed as it is")
 
 
 @command

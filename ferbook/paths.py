@@ -64,11 +64,6 @@ def questions_log() -> Path:
     return claims_file().with_name("questions.log.yaml")
 
 
-def confirmation_file() -> Path:
-    """What the one run that confirms has answered; absent until it was made."""
-    return claims_file().with_name("confirmation.json")
-
-
 def build_folder() -> Path:
     """Where the book is built."""
     return root() / "_build"
