@@ -16,9 +16,11 @@ from fer_lib.faces.frames import CLIP_FRAMES
 from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
 from ferbook.request import parse_assignments
+from ferbook.text import number_text
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
+    from ferbook.store import Run
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
@@ -275,37 +277,34 @@ def predict_command(
     ] = "none",
     as_json: AsJson = False,
 ) -> None:
-    """Say which emotion a run's network sees in pictures: the largest face of each.
+    """Say which emotion a network sees in pictures: the largest face of each.
 
-    A picture that cannot be answered is named; the others are answered.
+    A network that learned photographs answers; with --run that of a run, which mostly knows rendered faces. A
+    picture that cannot be answered is named; the others are answered.
     """
+    from book.photographs import photograph_networks
     from fer_lib.train.photos import predict_pictures
-    from ferbook.book import find_chapter
-    from ferbook.errors import RunStoreError
     from synthetic_faces.versions import another
 
-    run = chosen_run(run_name)
-    run.record()
-    folder = run.result(find_chapter(chapter).name).folder
-    if not (folder / "weights.json").exists():
-        raise RunStoreError(
-            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
-            f"{run.name}` makes them, if it is a chapter that trains, as `training` is"
-        )
-    run.result(chapter).require_whole()
+    kept = [] if run_name else photograph_networks()
+    if kept:
+        folder, about = kept[0].folder, {"population": kept[0].population.name, "seed": kept[0].seed}
+        title = f"network {kept[0].seed} of the population {kept[0].population.name!r}"
+    else:
+        run, folder = _trained_chapter(run_name, chapter)
+        about, title = {"run": run.name, "chapter": chapter}, f"run {run.name!r}, chapter {chapter}"
     prediction = predict_pictures(folder, pictures, cropped=cropped, test_time=test_time)
     if version := another(prediction.faces):
         errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)
     answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
-        about = {"run": run.name, "chapter": chapter, "faces": prediction.faces}
-        about |= {"classes": prediction.classes, "test_time": test_time}
+        about |= {"faces": prediction.faces, "classes": prediction.classes, "test_time": test_time}
         rate = round(prediction.pictures_per_second, 2)
         rows = [picture.to_json() for picture in prediction.pictures]
         print_json({**about, "pictures_per_second": rate, "pictures": rows})
     elif answers:
         print_table(
-            f"run {run.name!r}, chapter {chapter}: a network trained on {prediction.faces}",
+            f"{title}: trained on {prediction.faces}",
             ["picture", "emotion", "probabilities from 0.01", "faces"],
             [
                 [
@@ -326,11 +325,31 @@ def predict_command(
             f"{prediction.reading_seconds:.2f} s to read and frame them, "
             f"{prediction.network_seconds:.2f} s to ask the network"
         )
+    if kept and answers and not as_json:
+        share = number_text(kept[0].done()["test_accuracy"], "share")
+        tell(f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly")
     for picture in prediction.pictures:
         if picture.fault:
             errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
     if len(answers) < len(prediction.pictures):
         raise typer.Exit(2)
+
+
+def _trained_chapter(run_name: str | None, chapter: str) -> tuple["Run", Path]:
+    """The run that is asked for, and the folder in which it keeps the network of ``chapter``."""
+    from ferbook.book import find_chapter
+    from ferbook.errors import RunStoreError
+
+    run = chosen_run(run_name)
+    run.record()
+    result = run.result(find_chapter(chapter).name)
+    if not (result.folder / "weights.json").exists():
+        raise RunStoreError(
+            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
+            f"{run.name}` makes them, if it is a chapter that trains, as `training` is"
+        )
+    result.require_whole()
+    return run, result.folder
 
 
 def explain_picture(
@@ -347,14 +366,14 @@ def explain_picture(
     """Write a page about one picture: emotions with calibrated probabilities, the filters that answered and
     to which pixels, and what may be concluded.
 
-    By the networks of the run; where none is named of the current one, or else of the reference.
+    By the networks of the run; where none is named of the current one, or else of the reference. Those know
+    rendered faces, so where no run is named networks that learned photographs answer first.
     """
     import warnings
 
     from PIL import Image
 
-    from book.explain import asked_run, explain
-    from book.explain_page import explanation_page
+    from fer_lib.faces.photo import face_of
     from ferbook.errors import DataError
     from ferbook.files import write_atomically
 
@@ -363,12 +382,18 @@ def explain_picture(
     except UnicodeEncodeError as fault:
         raise DataError(f"the name {os.fsencode(picture)!r} is not UTF-8; rename it") from fault
     use_data_dir(data_dir)
-    run = asked_run(run_name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        face_of(picture, 48, "lab", cropped=cropped)  # a picture without a face is told before heavy imports
+        from book.explain import asked_run, explain
+        from book.explain_page import explanation_page
+        from book.photographs import answer_about_photograph
+
+        run = asked_run(run_name)
         explanation = explain(run, picture, cropped=cropped)
+        photograph = None if run_name else answer_about_photograph(picture, cropped=cropped)
     file = output or Path(f"{picture.stem}-explained.html")
-    write_atomically(file, explanation_page(explanation))
+    write_atomically(file, explanation_page(explanation, photograph))
     tell(f"run {run.name!r}: {file}")
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image, ImageDraw
 
 from book.explain import Explanation
+from book.photographs import PhotographAnswer, worth_on_photographs
 from book.yardstick import USUAL
 from ferbook.text import bounds_text, number_text
 from synthetic_faces.facs import ACTION_UNITS
@@ -33,8 +34,8 @@ UNDECIDED = 0.5
 """Probability below which all other emotions together are likelier than the first."""
 
 
-def explanation_page(explanation: Explanation) -> str:
-    """The whole page, HTML."""
+def explanation_page(explanation: Explanation, photograph: PhotographAnswer | None = None) -> str:
+    """The whole page, HTML; in front what networks of photographs say, where they were asked."""
     templates = Environment(
         loader=FileSystemLoader(PAGE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -48,6 +49,8 @@ def explanation_page(explanation: Explanation) -> str:
         enlarged=np.kron(explanation.crop, np.ones((ENLARGED, ENLARGED), np.uint8)),
         finest=FINEST,
         framed=None if explanation.window is None else _framed(explanation),
+        photograph=photograph,
+        worth=worth_on_photographs(explanation.learned[0].name),
         order=np.argsort(-first, kind="stable"),
         tiles=[
             (answer, heated(explanation.crop, energy), _place(energy))

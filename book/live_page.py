@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from book.photographs import worth_on_photographs
 from book.unit_faces import INTENSITIES, PAIRED_UNITS, unit_codes, unit_faces
 from ferbook.beside import REFERENCE
 from ferbook.errors import FerError, RunStoreError
 from ferbook.store import ChapterResult, open_run
+from ferbook.text import bounds_text
 from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.framing import DOWN, EYE_TO_EYE, EYES_TO_LIPS, HALF_SIDE
 
@@ -143,7 +145,13 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         "down": DOWN * EYES_TO_LIPS / EYE_TO_EYE,
     }
     first = faces.pixels[unit_codes().index(STARTING_FACE)]
+    told = worth_on_photographs(network.learned.name)
+    worth = "Its worth on photographs is not kept."
+    if told:
+        share, pictures, photographs = told
+        worth = f"Of {pictures:,} test photographs ({photographs}) it names {bounds_text(share)} rightly."
     controls = "".join(line.strip() + " " for line in LIVE_CONTROLS.read_text(encoding="utf-8").splitlines())
+    controls = controls.replace("<!-- worth -->", worth)
     parts = (
         '<link rel="stylesheet" href="../_static/live.css">',
         f'<div id="live" class="live">{_still(network, first, best.filter)}</div>',

@@ -23,7 +23,7 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     picture = photos.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
     prediction = photos.Prediction(("fear",), faces, [picture], 1.0, 1.0)
     monkeypatch.setattr(photos, "predict_pictures", lambda *_, **__: prediction)
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png", "--json"])
+    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png", "--run", "old", "--json"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     out, err = capsys.readouterr()

@@ -22,6 +22,7 @@ from book import explain as explaining
 from book import yardstick
 from book.explain import asked_run, explain, networks_of
 from book.explain_page import explanation_page
+from book.photographs import PhotographAnswer
 from book.training.chapter import TrainingParameters
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
@@ -254,7 +255,7 @@ def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(ru
         assert attrs["alt"] and attrs["src"].startswith("data:image/webp;base64,")
         Image.open(io.BytesIO(base64.b64decode(attrs["src"].partition(",")[2]))).verify()
     assert not re.search(r"https?:|<script|<link", page)
-    assert "<code>ferbook explain &#39;&lt;b&gt;&amp;.png&#39; --run a</code>" in page
+    assert "<code>ferbook explain &#39;/" in page and "/&lt;b&gt;&amp;.png&#39; --run a</code>" in page
     assert len(re.findall(r"verified</td>", page)) == 1 and "~ no unit switched on raises it" in page
 
 
@@ -277,6 +278,17 @@ def test_nothing_is_said_to_be_certain_or_impossible(run, photo):
     page = explanation_page(replace(told, probabilities=np.array([[0.9999, 0.0001, 0.0]])))
     assert "with a probability of <strong>more than 99.9\u00a0%" in page
     assert page.count("less than 0.1\u00a0%") == 2
+
+
+def test_what_networks_of_photographs_say_stands_first_with_what_they_are_worth(run, photo):
+    told = explain(run, photo)
+    photograph = PhotographAnswer(EMOTIONS, np.array([0.1, 0.2, 0.7]), 5, 0.612, 3589, "fer2013")
+    page = explanation_page(told, photograph)
+    lead = re.sub(r"<[^>]+>|\s+", " ", page[page.index('class="lead"') :])
+    words = " ".join(lead.split())
+    assert "Taken as a photograph: fear , with a probability of 70.0 %" in words
+    assert "names 61.2 % of 3,589 test photographs of fer2013 rightly" in words
+    assert "Taken as a photograph" not in explanation_page(told)
 
 
 def command(monkeypatch, capsys, *words):

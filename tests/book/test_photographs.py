@@ -1,0 +1,93 @@
+"""A photograph is answered by networks that learned photographs; what others are worth on them is kept."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from book import photographs
+from book.photographs import PhotographAnswer, answer_about_photograph, measured_worth, worth_on_photographs
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets.build import build_network
+from ferbook import cli, paths
+from ferbook.errors import DataError
+
+
+@pytest.fixture
+def face(tmp_path, rendered_faces):
+    path = tmp_path / "one.png"
+    Image.fromarray(rendered_faces[0]).resize((192, 192)).save(path)
+    return path
+
+
+@pytest.fixture
+def kept():
+    if not (members := photographs.photograph_networks()):
+        pytest.skip("the networks of photographs are not here")
+    return members
+
+
+def test_all_networks_of_photographs_answer_with_what_they_are_worth(face, kept):
+    told = answer_about_photograph(face)
+    assert told.networks == len(kept) and told.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert told.emotion in told.classes and told.faces == "fer2013"
+    accuracies = [(each.answers().argmax(axis=1) == each.tested()["label"]).mean() for each in kept]
+    assert told.accuracy == pytest.approx(np.mean(accuracies), abs=2e-3)
+    assert told.pictures == len(kept[0].tested())
+
+
+def test_a_picture_without_a_face_is_told(tmp_path, kept):
+    Image.fromarray(np.zeros((90, 90), np.uint8)).save(tmp_path / "none.png")
+    with pytest.raises(DataError, match="no face found"):
+        answer_about_photograph(tmp_path / "none.png")
+
+
+def test_without_these_networks_nobody_answers(monkeypatch, tmp_path, face):
+    monkeypatch.setattr(paths, "runs_dir", lambda: tmp_path)
+    assert answer_about_photograph(face) is None
+
+
+def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch, tmp_path):
+    emotions = ["fear", "anger", "", "fear", "other"]
+    table = pd.DataFrame({"emotion": emotions, "split": ["test"] * 4 + ["train"], "frame": 0})
+    table = table.assign(dataset="fer2013", subject="", sequence=list("abcde"))
+    faces = FaceSet("fer2013", np.zeros((5, 16, 16), np.uint8), table)
+    monkeypatch.setattr("fer_lib.faces.registry.open_faces", lambda request: faces)
+    always = np.tile([0.9, 0.1], (3, 1))
+    monkeypatch.setattr("fer_lib.train.predict.predict", lambda model, test: always[: len(test)])
+    lesson = SimpleNamespace(classes=("fear", "anger"))
+    network = SimpleNamespace(name="toy 0", lesson=lesson, model=build_network("zhu", 2, 48))
+    row = measured_worth(network)
+    assert (row["pictures"], row["accuracy"]) == (3, pytest.approx(2 / 3)) and row["low"] < 2 / 3 < row[
+        "high"
+    ]
+    monkeypatch.setattr(photographs, "WORTH_FILE", tmp_path / "worth.csv")
+    pd.DataFrame([row]).to_csv(tmp_path / "worth.csv", index=False)
+    share, pictures, name = worth_on_photographs("toy 0")
+    assert (share.value, pictures, name) == (pytest.approx(2 / 3), 3, "fer2013")
+    assert worth_on_photographs("toy 1") is None
+    lesson.classes = ("sadness",)
+    with pytest.raises(DataError, match="no test picture of an emotion that the network names"):
+        measured_worth(network)
+
+
+def test_the_worth_of_the_network_of_the_live_page_is_kept():
+    share, pictures, name = worth_on_photographs("published 0")
+    assert name == "fer2013" and pictures == 3589 and share.low < share.value < share.high
+
+
+def test_predict_without_a_run_asks_the_networks_of_photographs(face, kept, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", str(face)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = " ".join(capsys.readouterr().out.split())
+    assert not end.value.code and "population 'photographs_zero_bias': trained on fer2013" in told
+    assert "3,589 test photographs of fer2013 rightly" in told
+
+
+def test_the_answer_is_the_most_probable_emotion():
+    told = PhotographAnswer(("fear", "anger"), np.array([0.3, 0.7]), 2, 0.6, 10, "fer2013")
+    assert told.emotion == "anger"
