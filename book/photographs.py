@@ -18,7 +18,7 @@ from ferbook.estimate import Estimate
 if TYPE_CHECKING:
     from fer_lib.train.lesson import TrainedNetwork
 
-PHOTOGRAPHS = "photographs_zero_bias"
+PHOTOGRAPH_POPULATION = "photographs_zero_bias"
 """The population that learned people's photographs."""
 
 WORTH_FILE = Path(__file__).with_suffix(".csv")
@@ -47,9 +47,9 @@ class PhotographAnswer:
 
 
 def photograph_networks() -> list[Member]:
-    """The kept networks of ``PHOTOGRAPHS``; none where the population, or its weights, are not here."""
+    """The kept networks of ``PHOTOGRAPH_POPULATION``; none where the population, or its weights, are not here."""
     try:
-        return [member for member in find_population(PHOTOGRAPHS).kept() if member.has_weights]
+        return [member for member in find_population(PHOTOGRAPH_POPULATION).kept() if member.has_weights]
     except FerError:
         return []
 
