@@ -47,7 +47,7 @@ class PhotographAnswer:
 
 
 def photograph_networks() -> list[Member]:
-    """The kept networks of ``PHOTOGRAPH_POPULATION``; none where the population, or its weights, are not here."""
+    """The kept networks that learned photographs; none where their population or weights are not here."""
     try:
         return [member for member in find_population(PHOTOGRAPH_POPULATION).kept() if member.has_weights]
     except FerError:
