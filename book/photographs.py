@@ -112,8 +112,9 @@ def measured_worth(network: "TrainedNetwork", name: str = "fer2013") -> dict[str
 
 
 if __name__ == "__main__":
-    from book.live_page import live_network
+    from book.explain import networks_of
+    from ferbook.beside import REFERENCE
+    from ferbook.store import open_run
 
-    pd.DataFrame([measured_worth(live_network().learned)]).to_csv(
-        WORTH_FILE, index=False, float_format="%.4f"
-    )
+    (first, *_), _ = networks_of(open_run(REFERENCE), "cpu")
+    pd.DataFrame([measured_worth(first)]).to_csv(WORTH_FILE, index=False, float_format="%.4f")
