@@ -144,7 +144,7 @@ def layer_reads(layer: str) -> tuple[str, str]:
     return with_emotion(layer), with_emotion(f"{layer}, {BY_UNTRAINED}")
 
 
-def _by_layer(model: nn.Module, faces: FaceSet, dtype: torch.dtype | None) -> dict[str, np.ndarray]:
+def _by_layer(model: nn.Module, faces: FaceSet, dtype: torch.dtype | None = None) -> dict[str, np.ndarray]:
     def strongest(_: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         return adaptive_max_pool2d(output, FIELDS).flatten(1)
 

@@ -61,7 +61,7 @@ def found() -> tuple[au.Examined, au.Whole, au.Questions]:
     questions = asked()
     generator = np.random.default_rng(0)
 
-    def respond(model, faces, layer, device=None):
+    def respond(model, faces, layer, **_):
         maxima = generator.random((len(faces), 6))
         maxima[:, 5] = 0
         if faces is questions.faces:
@@ -192,7 +192,7 @@ def test_a_network_is_asked_about_other_heads_too(monkeypatch):
     questions = replace(asked(), elsewhere=switched((1.0,), 10))
     generator = np.random.default_rng(0)
 
-    def respond(model, faces, layer, device=None):
+    def respond(model, faces, layer, **_):
         maxima = generator.random((len(faces), 2))
         if faces is not questions.faces:
             moved = maxima.reshape(-1, 4, 2)

@@ -52,7 +52,9 @@ def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
 
 
 def test_an_untrained_network_stands_beside_each_of_them(kept, monkeypatch):
-    monkeypatch.setattr(stranger, "clip_features", lambda model, clips: model.output.weight.detach().clone())
+    monkeypatch.setattr(
+        stranger, "clip_features", lambda model, _, dtype: model.output.weight.detach().clone()
+    )
     first, second = asked_about(faces_of("clips", pixels_from=1), kept).untrained_features(None, 4)
     assert torch.equal(first, untrained_network(kept, 4).output.weight)
     assert torch.equal(second, untrained_network(kept, 5).output.weight) and not torch.equal(first, second)

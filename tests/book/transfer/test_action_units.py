@@ -136,7 +136,7 @@ def test_a_layer_that_holds_a_unit_is_told_from_one_that_does_not(reads, faces, 
     generator = np.random.default_rng(1)
     shown = faces.table[["AU4", "AU12"]].to_numpy()
 
-    def by_layer(model, _):
+    def by_layer(model, _, dtype):
         second = shown if model in networks else np.zeros_like(shown)
         noise = generator.normal(size=(2, *shown.shape))
         return {"layer 1": noise[0], "layer 2": 3 * second + noise[1]}
