@@ -3,7 +3,7 @@ workers gain.
 
     python benchmarks/sweep.py [--repeats 5] [--runs 6] [--workers 2]
 
-Each contestant is ``ferbook sweep structure_and_loss --profile smoke -p seed=0..5`` into an empty folder of
+Each contestant is ``ferbook run structure_and_loss --profile smoke -p seed=0..5`` into an empty folder of
 runs, by one worker and by ``--workers``, of one thread each. Faces are cached by the turn that warms up.
 
 - ``workers``: how many times as fast several workers are as one; goal, written before it was measured: .85 of
@@ -32,10 +32,10 @@ def sweep_seconds(runs: int, workers: int) -> tuple[float, float]:
     """Seconds that passed, and the sum of the chapters' own."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"FER_RUNS": folder, "OMP_NUM_THREADS": "1", "FER_THREADS": "1"}
-        command = ["sweep", SWEPT, "--profile", "smoke", "-p", f"seed=0..{runs - 1}", "-p", "kept=false"]
+        command = ["run", SWEPT, "--profile", "smoke", "-p", f"seed=0..{runs - 1}", "-p", "kept=false"]
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "ferbook.cli", *command, "--cores", str(workers), "--name", "timed"],
+            [sys.executable, "-m", "ferbook.cli", *command, "--cores", str(workers)],
             cwd=paths.root(),
             env=os.environ | places,
             stdout=subprocess.DEVNULL,

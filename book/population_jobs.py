@@ -7,7 +7,7 @@ from book.populations import Member
 from ferbook.beside import REFERENCE
 from ferbook.book import Resources
 from ferbook.owner import held
-from ferbook.progress import watch_jobs
+from ferbook.progress import watch
 from ferbook.schedule import QueueJob, cluster_messages, start_jobs, stop_jobs
 from ferbook.store import open_run
 
@@ -47,16 +47,14 @@ def train_by_jobs(
     if not jobs:
         return {}
     with held(board / "lock", "populations are trained by jobs already, of {}"):
-        log = board / "snakemake.log"
-        log.unlink(missing_ok=True)
         process = start_jobs(board, jobs, resources, cores=1, executor=executor, go_on=True)
         try:
-            watch_jobs(board, jobs, process)
+            watch(board, jobs, process)
             process.wait()
         except BaseException:
             stop_jobs(process, executor)
             raise
-        messages = cluster_messages(log.read_text(encoding="utf-8", errors="replace"))
+        messages = cluster_messages((board / "snakemake.log").read_text(encoding="utf-8", errors="replace"))
     return {
         f"{job.kind} {job.name}": f"{messages.get((job.kind, job.name), fault)}; log: {job.log}"
         for job, member in zip(jobs, members, strict=True)

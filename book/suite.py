@@ -21,7 +21,6 @@ from ferbook.store import ChapterResult
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
-    from ferbook.estimate import Estimate
 
 
 class OpenedFaces(Record):
@@ -180,13 +179,6 @@ def data_key(parameters: ChapterParameters) -> dict[str, str]:
     return key
 
 
-def over_seeds(metrics: list["Estimate"]) -> "Estimate":
-    """The mean over runs of a sweep that differ in their seed alone."""
-    from fer_lib.stats.two_way import mean_over_seeds
-
-    return mean_over_seeds(metrics)
-
-
 def seen(record: Mapping) -> list[str]:
     """The face sets that a chapter opened, by its record, each once: synthetic ones with their version, as
     ``lab/2``.
@@ -289,7 +281,7 @@ SUITE = Suite(
         Option(
             "--faces",
             "Face set; `ferbook data list` shows them.",
-            ("run", "status", "sweep"),
+            ("run", "status"),
             sets="faces",
             metavar="NAME",
         ),
@@ -303,7 +295,7 @@ SUITE = Suite(
         Option(
             "--data-dir",
             "Folder of real data sets; otherwise FER_DATA.",
-            ("run", "status", "check", "sweep"),
+            ("run", "status", "check"),
             variable="FER_DATA",
         ),
     ),
@@ -319,7 +311,6 @@ SUITE = Suite(
     prepare=prepare,
     data_key=data_key,
     record=FacesNoted,
-    over_seeds=over_seeds,
     seen=seen,
     outdated=outdated,
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),

@@ -11,16 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ferbook import paths
 from ferbook.errors import BookError, FerError, nearest_name, require_name
 from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 from ferbook.records import Noted
-
-if TYPE_CHECKING:
-    from ferbook.estimate import Estimate
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
@@ -97,14 +93,6 @@ class Chapter:
         ]
 
 
-def mean_alone(metrics: list["Estimate"]) -> "Estimate":
-    """The mean of ``metrics``, without an interval: the engine has no rule for one."""
-    from ferbook.estimate import Estimate
-
-    value, unit = sum(metric.value for metric in metrics) / len(metrics), metrics[0].unit
-    return Estimate(value, n=len(metrics), why="the book has no rule for an interval over seeds", unit=unit)
-
-
 @dataclass(frozen=True)
 class Option:
     """An option that a book adds to commands: it ``sets`` a parameter of that name, to ``value`` where it is
@@ -151,9 +139,6 @@ class Suite:
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
     record: type[Noted] = Noted
     """What a chapter's record holds: beside the engine's own fields, those of the book."""
-    over_seeds: Callable[[list["Estimate"]], "Estimate"] = mean_alone
-    """Given a metric of runs that differ in nothing but their seed, its mean, with an interval by the book's
-    own rule."""
     seen: Callable[[Mapping[str, object]], list[str]] = lambda record: []
     """Given a chapter's record, which data it read, with their versions."""
     outdated: Callable[[Mapping[str, object]], str] = lambda record: ""

@@ -39,6 +39,8 @@ GONE = {
     "open": "the last line of `ferbook build` says which file to open",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
     "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
+    "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each value, `ferbook compare` shows what "
+    "they found",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
 }
 """Commands that there are no longer, those of a group by both words -> where their work is done now."""
@@ -180,129 +182,91 @@ def run(
     chapters: Chapters = None,
     profile: ProfileName = None,
     run_name: RunName = None,
-    param: Assignments = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--param",
+            metavar="NAME=VALUE",
+            help="A parameter; CHAPTER.NAME=VALUE for one chapter only; seed=0..19 and faces=lab,wild make a "
+            "run for each value.",
+        ),
+    ] = None,
     file: ParametersFile = None,
     overrides: OfTheBook | None = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
+    ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="slurm, or the folder of a profile of Snakemake; this machine if not said."),
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Change an existing run's parameters.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Empty an existing run first.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another process has the run.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="However many runs it takes.")] = False,
 ) -> None:
     """Execute chapters, and what they depend on, where they are out of date.
 
-    An existing run, named without any parameters, is brought up to date as it was asked for.
+    An existing run, named without any parameters, is brought up to date as it was asked for. Several values
+    of a parameter make a run each; what does not depend on it is executed once.
     """
+    from ferbook.compare import pattern_of
+    from ferbook.errors import ChapterError
     from ferbook.progress import watch
-    from ferbook.run import run_chapters
+    from ferbook.request import MOST_RUNS
+    from ferbook.run import make_runs, plan_runs, requests_by_run
+    from ferbook.schedule import profile_of
 
+    request, most = _request(profile, param, file, overrides), None if yes else MOST_RUNS
+    requests = requests_by_run(request, chapters or [], run_name, most)
+    if executor:
+        profile_of(executor)
+    if dry_run:
+        places, work = plan_runs(requests, chapters or [], update=update, replace=replace)
+        for place in places:
+            own = [chapter.name for other, chapter in work if other is place]
+            rest = "" if own or not place.stale else "takes what another run makes"
+            console.print(f"{place.run.name}: {', '.join(own) or rest or 'up to date'}")
+        console.print(f"{len(places)} run(s), {len(work)} chapter(s) to be executed")
+        return
+    first, *others = requests
+    several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
+    console.print(f"run {first!r}{several}")
     try:
-        target, states = run_chapters(
-            _request(profile, param, file, overrides),
+        places, faults = make_runs(
+            requests,
             chapters or [],
-            run_name,
             cores=cores,
+            executor=executor,
             update=update,
             replace=replace,
             wait=wait,
             watch=watch,
         )
     except KeyboardInterrupt:
-        errors.print("ferbook: stopped; the same command goes on where it was")
+        errors.print(
+            "ferbook: stopped. Finished chapters are kept; the same command re-runs the others from their "
+            "start"
+        )
         raise typer.Exit(130) from None
-    fresh = [state.chapter for state in states if state.up_to_date]
+    if faults and not others:
+        raise ChapterError(faults[first])
+    for name, fault in faults.items():
+        errors.print(f"ferbook: run {name!r} is left out: {fault}")
+    if faults:
+        errors.print(f"ferbook: {len(faults)} of {len(places)} runs are missing; the same command goes on")
+        raise typer.Exit(1)
+    if others:
+        shows = f"`ferbook compare {pattern_of([*requests])}` shows what they found"
+        console.print(f"{len(places)} runs are up to date; {shows}")
+        return
+    fresh = [state.chapter for state in places[0].states if state.up_to_date]
     if fresh:
         console.print(f"up to date: {', '.join(fresh)}")
-    console.print(f"run {target.name!r}: {len(states)} chapter(s) finished in {target.folder}")
-
-
-@command
-def sweep(
-    chapter: Annotated[str, typer.Argument(help="The chapter whose key metrics are asked about.")],
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p", "--param", metavar="NAME=VALUES", help="seed=0..19, faces=lab,wild, or one value for all."
-        ),
-    ] = None,
-    profile: ProfileName = None,
-    file: ParametersFile = None,
-    overrides: OfTheBook | None = None,
-    name: Annotated[str | None, typer.Option("--name", help="The sweep's name below runs/sweeps/.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
-    cores: Annotated[int | None, typer.Option(min=1, help="Processor cores of this machine to use.")] = None,
-    executor: Annotated[
-        str | None,
-        typer.Option(help="slurm, or the folder of a profile of Snakemake; this machine if not said."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="However many runs it takes.")] = False,
-    update: Annotated[
-        bool, typer.Option("--update", help="Make runs again that have other parameters by now.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a chapter with each combination of values, and show what the runs found side by side.
-
-    Only what is missing or out of date is executed; a longer range adds runs to the same sweep.
-    """
-    from ferbook.book import suite
-    from ferbook.points import MOST_RUNS
-    from ferbook.progress import watch_jobs
-    from ferbook.request import line_overrides
-    from ferbook.run import require_same
-    from ferbook.schedule import profile_of
-    from ferbook.sweep import ADVICE, homes_of, jobs_of, new_sweep, places, run_sweep
-    from ferbook.text import bounds_text
-
-    overrides = line_overrides(param or [], file, overrides or {})
-    profile = suite().profile if profile is None else profile
-    own = new_sweep(chapter, profile, overrides, name, None if yes else MOST_RUNS)
-    if dry_run:
-        if executor:
-            profile_of(executor)
-        now = places(own, own.points)
-        for place in now:
-            suite().check(place.parameters)
-            if not update:
-                require_same(place.run, place.parameters, ADVICE)
-        work = jobs_of(own, now, homes_of(own, now))
-        fresh = sum(not place.fault for place in now)
-        times = {each.name: sum(one is each for _, one in work) for each in own.closure}
-        if as_json:
-            print_json({"sweep": own.name, "runs": len(now), "up_to_date": fresh, "to_execute": times})
-            return
-        console.print(f"sweep {own.name!r}: {len(now)} runs, {fresh} up to date; to be executed:")
-        for each, often in times.items():
-            console.print(f"  {each}: {often} times")
-        return
-    try:
-        failures = run_sweep(own, cores=cores, executor=executor, update=update, watch=watch_jobs)
-    except KeyboardInterrupt:
-        errors.print("ferbook: stopped; the same command goes on where it was")
-        raise typer.Exit(130) from None
-    from ferbook.outcome import keep_outcome, outcome_table
-
-    whole = own.with_earlier()
-    rows, absent = keep_outcome(whole)
-    if as_json:
-        entries = [row | {"estimate": row["estimate"].to_json()} for row in rows]
-        print_json({"sweep": whole.name, "rows": entries, "absent": absent | failures})
-    elif rows:
-        table = outcome_table(whole, rows)
-        columns = [*whole.points[0].values, "run", "metric"]
-        texts = [bounds_text(row["estimate"]) for row in rows]
-        lines = [[*cells, text] for cells, text in zip(table[columns].values.tolist(), texts, strict=True)]
-        print_table(f"sweep {whole.name!r}", [*columns, "found"], lines)
-        console.print(f"figure and table: {whole.folder / 'figures' / 'outcome.svg'}, .png and .csv")
-    for run_name, fault in (absent | failures).items():
-        errors.print(f"ferbook: run {run_name!r} is left out: {fault}")
-    missing = (absent | failures).keys() & {point.request.default_run_name for point in own.points}
-    if missing:
-        errors.print(
-            f"ferbook: {len(missing)} of {len(own.points)} runs are missing; the same command goes on"
-        )
-        raise typer.Exit(1)
+    target = places[0]
+    console.print(f"run {first!r}: {len(target.states)} chapter(s) finished in {target.run.folder}")
 
 
 @command
@@ -365,20 +329,40 @@ def runs(as_json: AsJson = False) -> None:
 
 @command
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A run.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Runs, or patterns such as 'laptop-seed-*'.")
+    ],
+    chapter: Annotated[
+        str, typer.Option("--chapter", metavar="NAME", help="One chapter; all where none is named.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show how two runs differ in parameters and metrics, with intervals."""
-    from ferbook.compare import compare_runs
+    """Show in which parameters and metrics two runs differ, or draw the key metrics of several.
 
-    comparison = compare_runs(first, second)
+    Of several runs that differ in their seed alone the mean is shown, too.
+    """
+    from ferbook.book import find_chapter
+    from ferbook.compare import compare_runs, runs_named
+    from ferbook.errors import RunStoreError
+
+    if chapter:
+        find_chapter(chapter)
+    runs = runs_named(names)
+    if len(runs) < 2:
+        raise RunStoreError(f"{runs[0].name!r} alone: name two runs, or a pattern that several names fit")
+    if len(runs) > 2:
+        _print_outcome(runs, chapter, as_json)
+        return
+    first, second = (run.name for run in runs)
+    comparison = compare_runs(first, second, chapter)
     if as_json:
         print_json(comparison)
         return
+    equal = comparison["equal"]
     if comparison["parameters"]:
         rows = [list(row.values()) for row in comparison["parameters"]]
-        print_table("parameters that differ", ["parameter", first, second], rows)
+        print_table("", ["parameter", first, second], rows)
+        console.print(f"{equal['parameters']} parameters are equal")
     else:
         console.print("the parameters are equal")
     for row in comparison["data"]:
@@ -387,7 +371,37 @@ def compare(
     console.print()
     columns = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
     rows = [[row[name] for name in columns] for row in comparison["metrics"]]
-    print_table("metrics", ["metric", first, second, "difference", "intervals"], rows)
+    if rows:
+        print_table("", ["metric", first, second, "difference", "intervals"], rows)
+    console.print(f"{equal['metrics']} metrics are equal")
+    for name, alone in zip((first, second), comparison["alone"], strict=True):
+        if alone:
+            console.print(f"only in {name}: {', '.join(alone)}")
+
+
+def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
+    """``ferbook compare`` with more than two runs."""
+    from ferbook.outcome import keep_outcome, outcome_rows, outcome_table
+    from ferbook.text import bounds_text
+
+    rows, notes = outcome_rows(runs, chapter)
+    figure = keep_outcome(rows, paths.build_folder())
+    if as_json:
+        print_json({"rows": [row | {"estimate": row["estimate"].to_json()} for row in rows], "notes": notes})
+        return
+    table = outcome_table(rows)
+    columns = [*table.columns[: list(table.columns).index("metric") + 1]]
+    texts = [
+        bounds_text(row["estimate"]) + (f" ({why})" if (why := row["estimate"].why) else "") for row in rows
+    ]
+    cells = table[columns].astype(str).values.tolist()
+    lines = [[*some, text] for some, text in zip(cells, texts, strict=True)]
+    columns.remove("run")
+    run_first = [[line[len(columns) - 1], *line[: len(columns) - 1], *line[-2:]] for line in lines]
+    print_table("", ["run", *columns, "value"], run_first)
+    for note in notes:
+        console.print(f"note: {note}")
+    console.print(f"figure and table: {figure}, .png and .csv")
 
 
 @command
@@ -521,7 +535,7 @@ def _repeat(target: "Run", chapters: list[str], keep: str, as_json: bool) -> Non
     from ferbook.progress import watch
     from ferbook.repeat import repeat_run
 
-    def wait(run: object, states: object, process: Popen) -> None:
+    def wait(board: object, jobs: object, process: Popen) -> None:
         process.wait()
 
     # Where data are asked for, nothing else is printed.

@@ -1,5 +1,9 @@
 """Runs side by side: their key metrics, and what differs between two."""
 
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
 from ferbook.book import chapters, suite
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate
@@ -57,46 +61,90 @@ def _difference(first: Estimate, second: Estimate) -> dict[str, object]:
     return {"difference": by, "difference_shown": text, "intervals": _intervals(first, second)}
 
 
-def compare_runs(first: str, second: str) -> dict[str, list[dict[str, object]]]:
+def runs_named(names: Sequence[str]) -> list[Run]:
+    """The runs that the ``names`` are of, or that they are patterns for (``laptop-seed-*``), each once and in
+    the order of the numbers in their names. Raises RunStoreError for one that there is not, and for a pattern
+    that fits none.
+    """
+    runs: dict[str, Run] = {}
+    for name in names:
+        found = [run for run in all_runs() if fnmatchcase(run.name, name)]
+        if not found and name != name.translate(_PATTERN):
+            raise RunStoreError(f"no run's name is like {name!r}; there are {', '.join(_all_names())}")
+        for run in sorted(found, key=_by_number) or [open_run(name)]:
+            run.record()
+            runs.setdefault(run.name, run)
+    return [*runs.values()]
+
+
+_PATTERN = str.maketrans("", "", "*?[")
+
+
+def _all_names() -> list[str]:
+    return [run.name for run in sorted(all_runs(), key=_by_number)]
+
+
+def _by_number(run: Run) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", run.name)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+
+
+def pattern_of(names: Sequence[str]) -> str:
+    """A pattern that the ``names`` fit, quoted for a shell: what they share, part by part."""
+    parts = [name.split("-") for name in names]
+    if len({*map(len, parts)}) == 1:
+        shared = [some[0] if len({*some}) == 1 else "*" for some in zip(*parts, strict=True)]
+        return f"'{'-'.join(shared)}'"
+    same = [len({*some}) == 1 for some in zip(*names, strict=False)]
+    return f"'{names[0][: same.index(False) if False in same else len(same)]}*'"
+
+
+_ORDER = ("disjoint", "", "overlap")
+"""Of two intervals: what differs stands first."""
+
+
+def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object]:
     """Parameters that differ, chapters that read other data or other versions of them, and every metric of
-    the chapters that both runs finished, with differences. A chapter that only one of them was asked for is
-    one row of the parameters.
+    the chapters that both runs finished, or of one ``chapter``, that differs, those with disjoint intervals
+    first; ``equal``, how many do not, of parameters and of metrics; ``alone``, chapters and metrics that one
+    of them lacks.
 
     Raises RunStoreError where a run does not exist.
     """
     runs = [open_run(first), open_run(second)]
     records = [run.record() for run in runs]
     requests = [record["request"]["parameters"] for record in records]
-    parameters = []
-    for chapter, entry in chapters().items():
-        there = [chapter in of_run for of_run in requests]
-        if not all(there):
-            a, b = ("asked for" if asked_for else "absent" for asked_for in there)
-            parameters += [{"parameter": chapter, "first": a, "second": b}] * any(there)
+    selection = {chapter: chapters()[chapter]} if chapter else chapters()
+    parameters, equal = [], {"parameters": 0, "metrics": 0}
+    results = [{each.chapter: each for each in run.results() if each.chapter in selection} for run in runs]
+    alone: list[list[str]] = [[], []]
+    for name, entry in selection.items():
+        for lacking, (here, there) in enumerate((results, results[::-1])):
+            if name in here and name not in there:
+                alone[lacking].append(name)
+        if not all(name in of_run for of_run in requests):
             continue
-        for name in entry.parameters.model_fields:
-            a, b = (of_run[chapter].get(name) for of_run in requests)
+        for field in entry.parameters.model_fields:
+            a, b = (of_run[name].get(field) for of_run in requests)
+            equal["parameters"] += a == b
             if a != b:
-                parameters.append({"parameter": f"{chapter}.{name}", "first": a, "second": b})
-    chapter_records = [{result.chapter: result.record() for result in run.results()} for run in runs]
-    data = []
-    for chapter in filter(chapter_records[1].__contains__, chapter_records[0]):
-        a, b = (", ".join(suite().seen(of_run[chapter])) for of_run in chapter_records)
+                parameters.append({"parameter": f"{name}.{field}", "first": a, "second": b})
+    data, metrics = [], []
+    for name in filter(results[1].__contains__, results[0]):
+        pair = [of_run[name] for of_run in results]
+        a, b = (", ".join(suite().seen(result.record())) for result in pair)
         if a != b:
-            data.append({"chapter": chapter, "first": a, "second": b})
-    both = set.intersection(*({result.chapter for result in run.results()} for run in runs))
-    by_run = [
-        {name: metric for name, metric in _metrics(run).items() if name.partition(".")[0] in both}
-        for run in runs
-    ]
-    metrics = []
-    for name in {**by_run[0], **by_run[1]}:
-        row: dict[str, object] = {"metric": name}
-        for side, of_run in zip(("first", "second"), by_run, strict=True):
-            metric = of_run.get(name)
-            row[side] = metric.to_json() if metric else None
-            row[f"{side}_shown"] = bounds_text(metric) if metric else "absent"
-        absent = {"difference": None, "difference_shown": "", "intervals": ""}
-        pair = [of_run[name] for of_run in by_run if name in of_run]
-        metrics.append(row | (_difference(*pair) if len(pair) == 2 else absent))
-    return {"parameters": parameters, "data": data, "metrics": metrics}
+            data.append({"chapter": name, "first": a, "second": b})
+        before, after = (result.metrics() for result in pair)
+        for side, own, other in ((0, before, after), (1, after, before)):
+            alone[side] += [f"{name}.{key}" for key in own if key not in other]
+        for key in filter(after.__contains__, before):
+            ends = [(m.value, m.low, m.high) for m in (before[key], after[key])]
+            equal["metrics"] += ends[0] == ends[1]
+            if ends[0] != ends[1]:
+                row = {"metric": f"{name}.{key}"}
+                for side, metric in (("first", before[key]), ("second", after[key])):
+                    row |= {side: metric.to_json(), f"{side}_shown": bounds_text(metric)}
+                metrics.append(row | _difference(before[key], after[key]))
+    metrics.sort(key=lambda row: _ORDER.index(row["intervals"]))
+    return {"parameters": parameters, "data": data, "metrics": metrics, "equal": equal, "alone": alone}

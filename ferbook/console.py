@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ferbook.terminal import table_that_fits
+from ferbook.terminal import table_lines
 
 if TYPE_CHECKING:
     from ferbook.store import Run
@@ -26,13 +26,11 @@ def print_json(content: object) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    """Print ``rows`` under ``title``, in the width of the terminal (see ``table_that_fits``)."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    table, left_out = table_that_fits(columns, cells, console.width)
-    table.title = title
-    console.print(table, soft_wrap=False)
-    if left_out:
-        console.print(f"left out for want of width: {', '.join(left_out)}")
+    """Print ``rows`` under ``title``, if it has one, in the width of the terminal (see ``table_lines``)."""
+    if title:
+        console.print(title, style="italic")
+    for line in table_lines(columns, [[str(cell) for cell in row] for row in rows], console.width):
+        console.print(line)
 
 
 def chosen_run(name: str | None) -> "Run":

@@ -1,6 +1,6 @@
 """An estimate with its interval: what every number is from its computation to the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Self, get_args
 
@@ -12,6 +12,10 @@ Unit = Literal["share", "count", "seconds", ""]
 
 UNSAID = "the run that stored it does not say why"
 """The ``why`` of an estimate that was stored before it had to have one."""
+
+
+_LEAST_ERROR = 1e-12
+"""Standard error below which values differ by rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +101,24 @@ class Estimate:
         if low is None or high is None or np.isnan(low) or np.isnan(high):
             return cls(value, why=why or "every draw gives the same value", **settings)
         return cls(value, low, high, how=how, **settings)
+
+
+def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
+    """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread: the luck
+    of the seeds alone, that of the people is in the interval of each. A share stays between 0 and 1.
+    """
+    from scipy import stats
+
+    values, unit, level = np.array([metric.value for metric in metrics]), metrics[0].unit, 0.95
+    about, mean, count = {"n": len(values), "unit": unit, "level": level}, float(values.mean()), len(values)
+    if count == 1:
+        return Estimate(mean, why="one seed", **about)
+    error = np.std(values, ddof=1) / np.sqrt(count)
+    if error < _LEAST_ERROR:
+        return Estimate(mean, why="every seed gives the same value", **about)
+    reach = error * stats.t.ppf((1 + level) / 2, count - 1)
+    low, high = mean - reach, mean + reach
+    if unit == "share":
+        low, high = max(low, 0.0), min(high, 1.0)
+    how = f"{100 * level:g} % by Student's t over {count} seeds; the people's luck is not covered"
+    return Estimate(mean, low, high, how=how, freedom=count - 1, **about)

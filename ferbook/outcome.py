@@ -1,49 +1,124 @@
-"""What the runs of a sweep found: one table and one figure, of those runs that today's code made."""
+"""What several runs found: one table and one figure of their key metrics, by the parameters in which they
+differ.
+"""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from ferbook.book import suite
+from ferbook.book import chapters
+from ferbook.errors import RunStoreError
+from ferbook.estimate import Estimate, mean_over_seeds
+from ferbook.inputs import reasons_out_of_date
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import NAMED_ROWS, Axis, forest
 from ferbook.page.style import Drawn
-from ferbook.points import is_seed
-from ferbook.sweep import Sweep, places
+from ferbook.store import ChapterResult, Run
+
+SEED_FIELD = "seed"
+"""The parameter whose values are repetitions, not settings."""
+
+MOST_VARIED = 3
+"""Parameters that a row names; runs that differ in more are called by their names."""
 
 
-def outcome_rows(sweep: Sweep) -> tuple[list[dict[str, object]], dict[str, str]]:
-    """A row for each run and key metric, with the ``values`` of what varies, and for each setting with
-    several seeds a row of their mean, by the rule of the book; and run -> why it is left out, such as that
-    it is not there, or that older code made it.
+def is_seed(name: str) -> bool:
+    """Whether the parameter, perhaps of one chapter only, is a seed."""
+    return name.rpartition(".")[2] == SEED_FIELD
+
+
+def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) -> list[dict[str, object]]:
+    """For each run's parameters by chapter, those in which the runs differ: by their name, or by
+    ``chapter.name`` where chapters differ in it, too. Chapters that not all were asked for are left out.
     """
-    rows, faults, settings = [], {}, {}
-    for point, place in zip(sweep.points, places(sweep, sweep.points), strict=True):
-        if place.fault:
-            faults[place.run.name] = place.fault
-            continue
-        metrics = place.run.result(sweep.chapter.name).metrics()
-        own = {name: value for name, value in point.values.items() if not is_seed(name)}
-        for name in sweep.chapter.key_metrics or metrics:
-            if name in metrics:
-                row = {
-                    "values": point.values,
-                    "run": place.run.name,
-                    "metric": name,
-                    "estimate": metrics[name],
-                }
-                rows.append(row | {"mean_of": 0})
-                settings.setdefault((name, *own.items()), (own, []))[1].append(metrics[name])
-    for (name, *_), (own, metrics) in settings.items():
+    columns: dict[str, dict[tuple, list[str]]] = {}
+    for chapter in [name for name in requests[0] if all(name in request for request in requests)]:
+        for name in requests[0][chapter]:
+            values = tuple(request[chapter].get(name) for request in requests)
+            if len(set(values)) > 1:
+                columns.setdefault(name, {}).setdefault(values, []).append(chapter)
+    rows: list[dict[str, object]] = [{} for _ in requests]
+    for name, ways in columns.items():
+        for values, owners in ways.items():
+            for title in [name] if len(ways) == 1 else [f"{owner}.{name}" for owner in owners]:
+                for row, value in zip(rows, values, strict=True):
+                    row[title] = value
+    return rows
+
+
+def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str, object]], list[str]]:
+    """A row for each run and key metric, of one chapter or of all in which the ``runs`` differ, with the
+    ``values`` of what varies, and for each setting with several seeds a row of their mean; and what is left
+    out and why.
+
+    A mean is of results that the same code made from the same data. Raises RunStoreError where nothing is
+    left.
+    """
+    results, notes = _differing_results(runs, chapter)
+    requests = [run.record()["request"]["parameters"] for run in runs]
+    every = varied_parameters([{name: own[name] for name in own if name in chapters()} for own in requests])
+    if many := len([name for name in every[0] if not is_seed(name)]) > MOST_VARIED:
+        notes.append(f"the runs differ in {len(every[0])} parameters; `ferbook compare A B` shows them")
+    rows: list[dict[str, object]] = []
+    settings: dict[tuple, list[Estimate]] = {}
+    for name, of_runs in results.items():
+        last = sorted(of_runs.values(), key=lambda each: each.done()["finished"])[-1].done()["inputs"]
+        for run, values in zip(runs, every, strict=True):
+            if run.name not in of_runs:
+                continue
+            if other := _other_code(of_runs[run.name].done()["inputs"], last):
+                notes.append(f"{name} in {run.name}: {other}; no mean takes it in")
+            metrics = of_runs[run.name].metrics()
+            setting = tuple((key, value) for key, value in values.items() if not is_seed(key))
+            for key in filter(metrics.__contains__, chapters()[name].key_metrics or metrics):
+                title = key if len(results) == 1 else f"{name}.{key}"
+                rows.append(_row({} if many else values, title, metrics[key], run.name))
+                if not other and len(setting) < len(values):
+                    settings.setdefault((title, setting), []).append(metrics[key])
+    if not rows:
+        raise RunStoreError("; ".join(["no chapter of these runs differs", *notes]))
+    for (title, setting), metrics in settings.items():
         if len(metrics) > 1:
-            mean = {"values": own, "run": "", "metric": name, "estimate": suite().over_seeds(metrics)}
-            rows.append(mean | {"mean_of": len(metrics)})
-    return rows, faults
+            shown = {} if many else dict(setting)
+            rows.append(_row(shown, title, mean_over_seeds(metrics), mean_of=len(metrics)))
+    return rows, notes
 
 
-def outcome_table(sweep: Sweep, rows: Sequence[Mapping]) -> pd.DataFrame:
+def _row(
+    values: Mapping[str, object], metric: str, estimate: Estimate, run: str = "", mean_of: int = 0
+) -> dict[str, object]:
+    return {"values": values, "run": run, "metric": metric, "estimate": estimate, "mean_of": mean_of}
+
+
+def _differing_results(
+    runs: Sequence[Run], chapter: str
+) -> tuple[dict[str, dict[str, ChapterResult]], list[str]]:
+    """By chapter and run what is finished, but of chapters that are one result in all runs, where none is
+    named; and what is left out.
+    """
+    results, notes = {}, []
+    for name in [chapter] if chapter else chapters():
+        there = {run.name: result for run in runs if (result := run.result(name)).done()}
+        first = next((result.done() for result in there.values()), None)
+        if not chapter and len(there) == len(runs) and all(r.done() == first for r in there.values()):
+            notes.append(f"{name}: all runs show one result")
+        elif there:
+            results[name] = there
+            absent = [run.name for run in runs if run.name not in there]
+            notes += [f"{name}: not finished in {', '.join(absent)}"] * bool(absent)
+    return results, notes
+
+
+def _other_code(inputs: Mapping, norm: Mapping) -> str:
+    """In what the result was made otherwise than the one that was finished last, beside its parameters."""
+    alike = {"parameters": {}, "upstream": {}}
+    return "; ".join(reasons_out_of_date({**inputs, **alike}, {**norm, **alike}))
+
+
+def outcome_table(rows: Sequence[Mapping]) -> pd.DataFrame:
     """``rows`` as they are stored: a column for each parameter that varies, empty in a mean over it."""
-    names = sweep.points[0].values
+    names = [*dict.fromkeys(name for row in rows for name in row["values"])]
     table = [
         {name: row["values"].get(name, "") for name in names}
         | {"run": row["run"] or f"mean of {row['mean_of']} seeds", "metric": row["metric"]}
@@ -58,7 +133,7 @@ def _label(values: Mapping[str, object], seeds: bool) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if is_seed(name) is seeds)
 
 
-def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
+def outcome_figure(rows: Sequence[Mapping]) -> Drawn:
     """A dot with its interval for each run, below its setting, and a red one for the mean over seeds; of very
     many runs with seeds only their means, with the runs as pale dots below.
     """
@@ -67,14 +142,15 @@ def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
     averaged = {(row["metric"], _label(row["values"], False)) for row in rows if row["mean_of"]}
     lines, singles = [], []
     for row in rows:
-        setting, seed, mean_of = _label(row["values"], False), _label(row["values"], True), row["mean_of"]
+        setting, mean_of = _label(row["values"], False), row["mean_of"]
+        seed = _label(row["values"], True) or row["run"]
         dot = {"panel": row["metric"], "estimate": row["estimate"], "main": bool(mean_of) and not many}
         if many:
             dot |= {"label": setting or "all seeds", "value": row["estimate"].value}
         elif means:
             dot |= {"group": setting, "label": f"mean of {mean_of} seeds" if mean_of else seed}
         else:
-            dot["label"] = ", ".join(filter(None, (setting, seed)))
+            dot["label"] = ", ".join(filter(None, (setting, _label(row["values"], True)))) or row["run"]
         below_mean = many and not mean_of and (row["metric"], setting) in averaged
         (singles if below_mean else lines).append(dot)
     dots = pd.DataFrame(lines).drop(columns="value", errors="ignore")
@@ -83,20 +159,16 @@ def outcome_figure(sweep: Sweep, rows: Sequence[Mapping]) -> Drawn:
     words = " Red: the mean over seeds." if means and not many else ""
     return forest(
         dots,
-        measured=f"{runs} runs of {sweep.chapter.name}",
+        measured=f"{runs} runs",
         axis={row["metric"]: Axis("share" if row["estimate"].unit == "share" else "") for row in rows},
         singles=pd.DataFrame(singles) if many else None,
         alt=f"Dots with intervals by what varies.{words}",
-        caption=f"What {runs} runs of {sweep.chapter.name} found, each with its own interval.{words}",
-        data=outcome_table(sweep, rows),
+        caption=f"What {runs} runs found, each with its own interval.{words}",
+        data=outcome_table(rows),
     )
 
 
-def keep_outcome(sweep: Sweep) -> tuple[list[dict[str, object]], dict[str, str]]:
-    """Write ``figures/outcome`` of the sweep, with the table as its CSV; returns ``outcome_rows``. Nothing is
-    written where no run is there.
-    """
-    rows, faults = outcome_rows(sweep)
-    if rows:
-        store_figure(sweep.folder, "outcome", outcome_figure(sweep, rows))
-    return rows, faults
+def keep_outcome(rows: Sequence[Mapping], folder: Path) -> Path:
+    """Write ``figures/compared`` below ``folder``, with the table as its CSV; returns the figure's path."""
+    store_figure(folder, "compared", outcome_figure(rows))
+    return folder / "figures" / "compared.svg"

@@ -1,93 +1,137 @@
-"""What the user sees while chapters run: one line each, with cells done, how far the work in a cell is, and
-time.
+"""What the user sees while jobs run: one line with how many are done, how long the rest takes, and what is at
+work now.
 """
 
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+from rich.live import Live
+from rich.text import Text
 
+from ferbook.errors import RunStoreError
 from ferbook.records import read_json
 from ferbook.schedule import QueueJob, finished_file
-from ferbook.state import ChapterState
-from ferbook.steps import INTERVAL, MINUTE
-from ferbook.store import Run
+from ferbook.steps import INTERVAL, MINUTE, time_text
+
+ALMOST = 0.95
+"""Share that a job which takes longer than it should is taken to have done."""
 
 
-def watch(run: Run, states: list[ChapterState], process: subprocess.Popen) -> None:
-    """Show each out-of-date chapter, why it runs, and how far it is, until ``process`` has ended."""
+def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
+    """Say what is to be done, and how far it is until ``process`` has ended: on a terminal in one line that
+    is written anew, elsewhere in a line a minute; and each job that ends.
+    """
     console = Console(highlight=False, markup=False)
-    stale = [state for state in states if not state.up_to_date]
-    for state in stale:
-        console.print(f"{state.chapter}: {'; '.join(state.reasons)}", soft_wrap=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("cells"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[steps]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        for state in stale:
-            progress.add_task(state.chapter, start=False, total=None, steps="", due=MINUTE)
+    clock = _Clock(board, jobs)
+    for line in _plan(jobs):
+        console.print(line, soft_wrap=True)
+    shown = Live(console=console, auto_refresh=False, transient=True)
+    with shown if console.is_terminal else nullcontext():
+        due = MINUTE
         while True:
             ended = process.poll() is not None
-            for task in progress.tasks:
-                _show(run, progress, task)
+            for line in clock.look():
+                console.print(line, soft_wrap=True)
+            if console.is_terminal:
+                shown.update(Text(clock.line(console.width - 1), no_wrap=True), refresh=True)
+            elif clock.passed() >= due and not ended:
+                due = clock.passed() + MINUTE
+                console.print(clock.line(), soft_wrap=True)
             if ended:
                 return
             time.sleep(INTERVAL)
 
 
-def watch_jobs(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
-    """Show how many of ``jobs`` have ended, until ``process`` has: a bar on a terminal, elsewhere a line each
-    tenth of them.
-    """
-    console = Console(highlight=False, markup=False)
-    columns = (TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    files, before = [finished_file(board, job.kind, job.name) for job in jobs], 0
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("jobs", total=len(files))
-        while True:
-            ended = process.poll() is not None
-            count = sum(file.exists() for file in files)
-            progress.update(task, completed=count)
-            if progress.disable and 10 * count // len(files) > 10 * before // len(files):
-                console.print(f"{count} of {len(files)} jobs ended")
-                before = count
-            if ended:
-                return
-            time.sleep(INTERVAL)
+def _plan(jobs: Sequence[QueueJob]) -> list[str]:
+    """Why each chapter of one run runs; of several runs how often each kind of job does."""
+    if len({job.name for job in jobs}) == 1:
+        return [f"{job.kind}: {job.why}" for job in jobs if job.why]
+    often = Counter(job.kind for job in jobs)
+    return [
+        "to be made: "
+        + ", ".join(f"{kind} {f'{count} times' if count > 1 else 'once'}" for kind, count in often.items())
+    ]
 
 
-def _show(run: Run, progress: Progress, task: Task) -> None:
-    """How far the task's chapter is: a bar on a terminal, elsewhere a line at begin and end, and every minute
-    between.
-    """
-    chapter = task.description
-    finished = finished_file(run.work, chapter, run.name).exists()
-    file = run.progress_file(chapter)
-    if task.finished or not file.exists():  # before the kernel works there is none
-        return
-    state = read_json(file)
-    lines = []
-    if not task.started:
-        progress.start_task(task.id)
-        lines.append(f"{chapter}: running, {state['cells']} cells")
-    count = state["cells"] if finished else state["cell"] - 1
-    steps = ""
-    with suppress(OSError):  # no work in this cell that says how far it is
-        steps = run.steps_file(chapter).read_text(encoding="utf-8")
-    progress.update(task.id, completed=count, total=state["cells"], steps=steps)
-    if task.elapsed >= task.fields["due"] and not finished:
-        progress.update(task.id, due=task.elapsed + MINUTE)
-        lines.append(f"{chapter}: cell {state['cell']} of {state['cells']}{steps and f', {steps}'}")
-    if finished:
-        lines.append(f"{chapter}: finished after {task.elapsed:.0f} s")
-    for line in lines if progress.disable else ():
-        progress.console.print(line)
+class _Clock:
+    """Which of the ``jobs`` have begun and ended, and how long the others take."""
+
+    def __init__(self, board: Path, jobs: Sequence[QueueJob]) -> None:
+        self.jobs = {
+            (job.kind if len({each.name for each in jobs}) == 1 else f"{job.kind} {job.name}"): job
+            for job in jobs
+        }
+        self._board, self._start = board, time.monotonic()
+        self._begun: dict[str, float] = {}
+        self._took: dict[str, float] = {}
+
+    def passed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._start
+
+    def look(self) -> list[str]:
+        """Look what has begun and ended since; a line for each job that ended."""
+        lines = []
+        for title, job in self.jobs.items():
+            if title not in self._begun and job.log.exists():
+                self._begun[title] = self.passed()
+            if title not in self._took and finished_file(self._board, job.kind, job.name).exists():
+                self._took[title] = self.passed() - self._begun.setdefault(title, self.passed())
+                lines.append(f"{title}: finished after {self._took[title]:.0f} s")
+        return lines
+
+    def _seconds(self, job: QueueJob) -> float | None:
+        """What the job takes here: as its like took, or as it is said to, by how fast the others were."""
+        like = [took for title, took in self._took.items() if self.jobs[title].kind == job.kind]
+        if like or job.seconds is None:
+            every = like or [*self._took.values()]
+            return sum(every) / len(every) if every else None
+        known = {t: took for t, took in self._took.items() if self.jobs[t].seconds}
+        pace = sum(known.values()) / sum(self.jobs[t].seconds for t in known) if known else 1
+        return job.seconds * pace
+
+    def _left(self) -> float | None:
+        """Seconds until all have ended, if as many go on side by side as now; None where nobody knows."""
+        parts = []
+        for title, job in self.jobs.items():
+            seconds = self._seconds(job)
+            if title in self._took:
+                continue
+            if seconds is None:
+                return None
+            done = self.passed() - self._begun[title] if title in self._begun else 0
+            parts.append(max(seconds - done, (1 - ALMOST) * seconds))
+        at_once = max(1, len(self._begun) - len(self._took))
+        return max(sum(parts) / at_once, max(parts)) if parts else 0
+
+    def line(self, width: int | None = None) -> str:
+        """``3 of 9 done, about 4 min left; training: cell 7 of 23, epochs 2.4 of 12``; of what is at work as
+        much as fits into ``width``.
+        """
+        left = self._left()
+        text = f"{len(self._took)} of {len(self.jobs)} done"
+        if left is not None and len(self._took) < len(self.jobs):
+            text += f", about {time_text(left)} left"
+        for title in self._begun:
+            part = f"; {title}{_details(self.jobs[title])}"
+            if title not in self._took and (width is None or cell_len(text + part) <= width):
+                text += part
+        return text
+
+
+def _details(job: QueueJob) -> str:
+    """In which cell a chapter is, and how far the work there; empty before its kernel works."""
+    if job.progress is None or not job.progress.exists():
+        return ""
+    with suppress(OSError, RunStoreError):
+        state, steps = read_json(job.progress), ""
+        with suppress(OSError):  # no work in this cell that says how far it is
+            steps = job.progress.with_suffix(".steps").read_text(encoding="utf-8")
+        return f": cell {state['cell']} of {state['cells']}{steps and f', {steps}'}"
+    return ""

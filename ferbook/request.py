@@ -5,13 +5,17 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 from pathlib import Path
 
 from ferbook.book import Chapter, chapters, find_chapter, suite
 from ferbook.errors import ParameterError, nearest_name
 from ferbook.files import read_yaml
-from ferbook.parameters import Parameters, parse_value
+from ferbook.parameters import Parameters, parse_value, type_name
 
+MOST_RUNS = 100
+"""Runs of one command that nobody has to confirm."""
 LONGEST_NAME = 50
 """Characters of a run's derived name before the rest of it becomes a digest."""
 
@@ -72,6 +76,91 @@ class Request:
             digest = hashlib.sha256(repr([*values.items()]).encode()).hexdigest()
             name = f"{name[:LONGEST_NAME]}-{digest[:8]}"
         return name
+
+
+_SIGNS = re.compile(r"\.\.|,|;")
+_RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
+
+
+def requests_of(request: Request, closure: list[Chapter], most: int | None = None) -> list[Request]:
+    """``request`` alone, or where texts list several values of a parameter (``parameter_values``) one request
+    for each combination, in order, for the chapters ``closure``.
+
+    Raises ParameterError for more than ``most`` of them.
+    """
+    texts = {
+        name: text
+        for name, text in request.overrides.items()
+        if isinstance(text, str) and _SIGNS.search(text)
+    }
+    if not texts:
+        return [request]
+    request.check_names()
+    values = {name: parameter_values(name, text, closure, most) for name, text in texts.items()}
+    count = prod(map(len, values.values()))
+    if most is not None and count > most:
+        raise ParameterError(f"{count:,} runs are more than {most}; --yes makes them all")
+    combinations = (dict(zip(values, some, strict=True)) for some in product(*values.values()))
+    # In their old places: of two that concern one parameter the later wins.
+    return [Request(request.profile, {**request.overrides, **own}) for own in combinations]
+
+
+def parameter_values(
+    name: str, text: str, closure: list[Chapter], most: int | None = None
+) -> list[object] | range:
+    """The values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure`` that
+    takes it.
+
+    ``0..19`` is a range of whole numbers, both ends in it; commas part values and ranges, semicolons those of
+    a parameter that is a list itself. Raises ParameterError for no value, a range that is empty or of what is
+    no whole number, in a list one of more than ``most``, and for a value that is not allowed.
+    """
+    scope, _, short = name.rpartition(".")
+    takers = [c for c in closure if short in c.parameters.model_fields and scope in ("", c.name)]
+    if not takers:
+        raise ParameterError(f"{name}: no chapter that is to run takes it: all runs would find the same")
+    chapter = takers[-1]
+
+    def own(value: str | int) -> object:
+        return parse_value(chapter.name, chapter.parameters, short, value)
+
+    field = chapter.parameters.model_fields[short]
+    separator = ";" if ";" in text else ","
+    if separator == ",":
+        with suppress(ParameterError):
+            return [own(text)]
+    parts = text.split(separator)
+    values: dict[object, None] = {}
+    for part in map(str.strip, parts):
+        if ".." not in part:
+            if not part:
+                raise ParameterError(
+                    f"{name} = {text!r}: a value is empty; 0..19 is a range, lab,wild are two"
+                )
+            values[own(part)] = None
+            continue
+        if field.annotation is not int:
+            raise ParameterError(
+                f"{name} = {part!r}: a range is of whole numbers, and {name} is of type {type_name(field)}; "
+                "list its values, with commas between"
+            )
+        match = _RANGE.fullmatch(part)
+        if not match:
+            raise ParameterError(f"{name} = {part!r} is no range; 0..19 is one of twenty whole numbers")
+        low, high = map(int, match.groups())
+        if high < low:
+            raise ParameterError(f"{name} = {part!r} is empty: {high} is below {low}")
+        for end in (low, high):
+            own(end)
+        numbers = range(low, high + 1)
+        if len(parts) == 1:
+            return numbers  # however many: they are counted before they are listed
+        if most is not None and len(numbers) > most:
+            raise ParameterError(
+                f"{name} = {part!r}: {len(numbers):,} runs are more than {most}; --yes makes them all"
+            )
+        values |= dict.fromkeys(numbers)
+    return list(values)
 
 
 def _plain(value: object) -> str:

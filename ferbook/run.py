@@ -1,27 +1,41 @@
-"""Running chapters: say what is out of date and why, and let Snakemake schedule the rest."""
+"""Running chapters, in one run or in several that differ in some parameters: say what is out of date and why,
+and let Snakemake schedule the rest.
+
+A chapter that several runs would make from the same is made in one of them, and the others take it.
+"""
 
 import contextlib
+import hashlib
+import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit
-from ferbook.errors import ChapterError, RunStoreError
+from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.files import is_leftover
-from ferbook.inputs import chapter_inputs, package_versions
+from ferbook.inputs import chapter_inputs, code_inputs, package_versions
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import now
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
-from ferbook.request import Request, stored_request
-from ferbook.schedule import QueueJob, finished_file, start_jobs, stop_jobs
+from ferbook.request import Request, requests_of, stored_request
+from ferbook.schedule import QueueJob, cluster_messages, finished_file, profile_of, start_jobs, stop_jobs
 from ferbook.state import ChapterState, differences, states
 from ferbook.store import Run, exclusive, make_current, open_run, write_json
+
+Watch = Callable[[Path, Sequence[QueueJob], subprocess.Popen], None]
+"""Shows how far the jobs of a folder are while Snakemake works, and returns when it has ended."""
+
+FILES_BESIDE = 200
+"""Files that this process has open beside the locks of the runs."""
 
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
@@ -51,21 +65,6 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
         run.write_record(content | times | {"commit": git_commit(), "versions": versions})
 
 
-def chapter_job(
-    run: Run, chapter: Chapter, inputs: Mapping[str, object], homes: Mapping[str, str]
-) -> QueueJob:
-    """The job that executes ``chapter`` in ``run`` with the ``inputs``.
-
-    ``homes``: chapters upstream that are to be made first -> the run in which; what lies in another one is
-    taken from there.
-    """
-    write_json(run.inputs_file(chapter.name), inputs)
-    run.progress_file(chapter.name).unlink(missing_ok=True)
-    run.log_file(chapter.name).unlink(missing_ok=True)
-    words = ("_execute", chapter.name, str(run.folder))
-    return QueueJob(chapter.name, run.name, words, run.log_file(chapter.name), tuple(homes.items()))
-
-
 def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) -> ChapterError | None:
     """What became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; None where
     none of them left a word.
@@ -90,97 +89,311 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
     return None
 
 
+@dataclass(frozen=True)
+class RunPlace:
+    """A run, what is asked of it, and of each chapter what it is made from and whether it is up to date."""
+
+    run: Run
+    request: Request
+    parameters: Mapping[str, Parameters]
+    inputs: Mapping[str, dict[str, object]]
+    states: list[ChapterState]
+
+    @property
+    def stale(self) -> dict[str, str]:
+        """Chapter -> why it is out of date."""
+        return {state.chapter: "; ".join(state.reasons) for state in self.states if not state.up_to_date}
+
+
+def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlace]:
+    """Where the ``chapters`` stand now in each run, by its name what is asked of it."""
+    codes = {chapter.name: code_inputs(chapter) for chapter in chapters}
+    places = []
+    for name, request in requests.items():
+        run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
+        inputs = {c.name: chapter_inputs(c, parameters[c.name], codes[c.name]) for c in chapters}
+        places.append(RunPlace(run, request, parameters, inputs, states(run, [*chapters], parameters, codes)))
+    return places
+
+
+def homes_of(
+    places: Sequence[RunPlace], chapters: Sequence[Chapter], donors: Sequence[RunPlace] = ()
+) -> dict[str, dict[str, str]]:
+    """Run -> chapter -> the run whose result it shows: its own where that is up to date, or else the first of
+    ``places``, and of the ``donors``, that has it from the same inputs, or will have it.
+    """
+    first: dict[str, str] = {}
+    content: dict[tuple[str, str], str] = {}
+    homes: dict[str, dict[str, str]] = {place.run.name: {} for place in places}
+    for chapter in chapters:
+        fresh = [place for place in (*places, *donors) if chapter.name not in place.stale]
+        for place in (*fresh, *(place for place in places if chapter.name in place.stale)):
+            own = place.run.name
+            made_from = [
+                chapter.name,
+                place.inputs[chapter.name],
+                [content[own, name] for name in chapter.upstream],
+            ]
+            key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+            home = own if place in fresh else first.get(key, own)
+            first.setdefault(key, own)
+            # What is there is known by its content: made again elsewhere it may come out otherwise.
+            there = place.run.result(chapter.name).handed_on() if place in fresh else key
+            content[own, chapter.name] = content.get((home, chapter.name), there)
+            homes.setdefault(own, {})[chapter.name] = home
+    return homes
+
+
+def jobs_of(
+    places: Sequence[RunPlace], chapters: Sequence[Chapter], homes: Mapping[str, Mapping[str, str]]
+) -> list[tuple[RunPlace, Chapter]]:
+    """What is to be executed: in which run which chapter."""
+    return [
+        (place, chapter)
+        for place in places
+        for chapter in chapters
+        if chapter.name in place.stale and homes[place.run.name][chapter.name] == place.run.name
+    ]
+
+
+def plan_runs(
+    requests: Mapping[str, Request], names: list[str], *, update: bool = False, replace: bool = False
+) -> tuple[list[RunPlace], list[tuple[RunPlace, Chapter]]]:
+    """Where the runs stand, and what ``make_runs`` would execute; nothing is written. Raises as that does."""
+    chapters = with_upstream(names)
+    _require(requests, chapters)
+    if not (update or replace):
+        _require_same_of_all(requests, chapters)
+    places = places_of(requests, chapters)
+    if replace:
+        places = [_emptied(place) for place in places]
+    return places, jobs_of(places, chapters, homes_of(places, chapters, _donors(places, chapters)))
+
+
+def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
+    """Refuse what cannot be run, before anything is held or written."""
+    for name, request in requests.items():
+        request.check()
+        require_run(open_run(name))
+    for chapter in chapters:
+        require_parameters_cell(chapter)
+    for request in requests.values():
+        suite().check({chapter.name: request.of_chapter(chapter) for chapter in chapters})
+
+
+def _require_same_of_all(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
+    advice = "--update runs again what these change, --replace starts the run anew"
+    advice += ", --run NAME makes another" if len(requests) == 1 else ""
+    for name, request in requests.items():
+        require_same(open_run(name), {each.name: request.of_chapter(each) for each in chapters}, advice)
+
+
+def _emptied(place: RunPlace) -> RunPlace:
+    every = [ChapterState(state.chapter, state.reasons or ("never ran",)) for state in place.states]
+    return RunPlace(place.run, place.request, place.parameters, place.inputs, every)
+
+
+def _donors(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> list[RunPlace]:
+    """The run without what varies, where there are several."""
+    requests = [place.request for place in places]
+    fixed = {
+        name: value
+        for name, value in requests[0].overrides.items()
+        if all(request.overrides.get(name) == value for request in requests)
+    }
+    base = Request(requests[0].profile, fixed)
+    name = base.default_run_name
+    several = len(places) > 1 and name not in {place.run.name for place in places}
+    return places_of({name: base}, chapters) if several and open_run(name).exists() else []
+
+
+def requests_by_run(
+    request: Request | None, names: list[str], run_name: str | None = None, most: int | None = None
+) -> dict[str, Request]:
+    """By the name of each run what is asked of it: without a ``request`` what an existing run was asked for,
+    or the defaults in a new one; several where a parameter has several values (``requests_of``).
+
+    Raises ParameterError as ``Request.check``, and for several with one ``run_name``.
+    """
+    chapters = with_upstream(names)
+    if request is None:
+        run = open_run(Request().default_run_name if run_name is None else run_name)
+        return {run.name: stored_request(run.record()) if run.exists() else Request()}
+    requests = requests_of(request, chapters, most)
+    for each in requests:
+        each.check()
+    if len(requests) > 1 and run_name is not None:
+        raise ParameterError(
+            f"--run names one run, and these are {len(requests)}: each is called after its parameters"
+        )
+    return {each.default_run_name if run_name is None else run_name: each for each in requests}
+
+
 def run_chapters(
-    request: Request | None,
+    request: Request | None, names: list[str], run_name: str | None = None, **settings: object
+) -> tuple[Run, list[ChapterState]]:
+    """``make_runs`` with one run. Without a ``request``, as an existing run was asked for, or with the
+    defaults in a new one. Returns the run and the states found before. Raises ChapterError where a chapter
+    fails.
+    """
+    requests = requests_by_run(request, names, run_name)
+    (place,), faults = make_runs(requests, names, **settings)
+    if faults:
+        raise ChapterError(*faults.values())
+    return place.run, place.states
+
+
+def make_runs(
+    requests: Mapping[str, Request],
     names: list[str],
-    run_name: str | None = None,
     *,
     cores: int | None = None,
     threads: int | None = None,
+    executor: str | None = None,
     update: bool = False,
     replace: bool = False,
     wait: bool = False,
     current: bool = True,
-    watch: Callable[[Run, list[ChapterState], subprocess.Popen], None],
-) -> tuple[Run, list[ChapterState]]:
-    """Bring the named chapters, and what they depend on, up to date in a run.
+    watch: Watch,
+) -> tuple[list[RunPlace], dict[str, str]]:
+    """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
+    it.
 
-    Without a ``request``, as an existing run was asked for, or with the defaults in a new one. ``threads`` of
-    each chapter: as ``threads_of_each`` where not given. ``current``: commands that name no run take this one
-    from now on. ``watch`` is called once Snakemake works, shows progress, and returns when it has ended.
-    Returns the run and the states found before. Raises ParameterError, BookError, RunStoreError, and what the
-    book's own check refuses, before anything executes; ChapterError where a chapter fails.
+    ``threads`` of each chapter: as ``threads_of_each`` where not given. ``current``: commands that name no
+    run take this one from now on, where it is one. ``watch`` is called once Snakemake works. Returns what was
+    found before, and run -> why it is not up to date, of those that failed. Raises ParameterError, BookError,
+    RunStoreError, MissingError, and what the book's own check refuses, before anything executes.
     """
-    run = open_run((request or Request()).default_run_name if run_name is None else run_name)
-    if request is None:
-        request = stored_request(run.record()) if run.exists() else Request()
-    request.check()
-    chapters = with_upstream(names)
-    parameters = {chapter.name: request.of_chapter(chapter) for chapter in chapters}
-    require_run(run)
-    for chapter in chapters:
-        require_parameters_cell(chapter)
-    suite().check(parameters)
-    with exclusive(run, wait):
-        # Not before the run is ours: while we waited, its holder may have given it other parameters.
+    if executor:
+        profile_of(executor)
+    chapters, count = with_upstream(names), len(requests)
+    _require(requests, chapters)
+    _allow_files(count + FILES_BESIDE)
+    with contextlib.ExitStack() as stack:
+        for name in sorted(
+            requests
+        ):  # in one order, so that two commands that wait do not wait for each other
+            stack.enter_context(exclusive(open_run(name), wait))
+        # Not before the runs are ours: while we waited, their holder may have given them other parameters.
         if not (update or replace):
-            advice = "--update runs again what these change, --replace starts the run anew, --run NAME makes"
-            require_same(run, parameters, f"{advice} another")
-        mend(run, chapters)
-        chapter_states = states(run, chapters, parameters)
+            _require_same_of_all(requests, chapters)
+        for name in requests:
+            mend(open_run(name), chapters)
+        places = places_of(requests, chapters)
+        donors = _donors(places, chapters)
+        future = [_emptied(place) for place in places] if replace else places
+        work = jobs_of(future, chapters, homes_of(future, chapters, donors))
         # What is refused now makes no run, and changes none.
-        suite().prepare(
-            [parameters[state.chapter] for state in chapter_states if replace or not state.up_to_date]
-        )
+        suite().prepare([place.parameters[chapter.name] for place, chapter in work])
         if replace:
-            _empty(run)
-            chapter_states = states(run, chapters, parameters)
-        write_record(run, request, parameters)
-        if current:
-            make_current(run)
-        if all(state.up_to_date for state in chapter_states):
-            return run, chapter_states
-        since = now()
-        stale = {
-            state.chapter: chapter
-            for state, chapter in zip(chapter_states, chapters, strict=True)
-            if not state.up_to_date
-        }
-        jobs = [
-            chapter_job(
-                run,
-                chapter,
-                chapter_inputs(chapter, parameters[name]),
-                {other: run.name for other in chapter.upstream if other in stale},
-            )
-            for name, chapter in stale.items()
-        ]
+            for place in places:
+                _empty(place.run)
+            places = places_of(requests, chapters)
+        homes = homes_of(places, chapters, donors)
+        work = jobs_of(places, chapters, homes)
+        making = {(chapter.name, place.run.name) for place, chapter in work}
+        for place in places:
+            write_record(place.run, place.request, place.parameters)
+            if _take(place, homes, lambda name, home: (name, home) not in making):
+                write_record(place.run, place.request, place.parameters)
+        if current and count == 1:
+            make_current(places[0].run)
+        if not work:
+            return places, {}
+        board, since = places[0].run.work, now()
+        jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
+        profile = places[0].request.profile
         process = start_jobs(
-            run.work,
+            board,
             jobs,
-            {name: chapter.resources for name, chapter in stale.items()},
+            {chapter.name: chapter.resources for chapter in chapters},
             cores=cores or os.cpu_count() or 1,
             threads=threads,
-            priorities={name: longest_chain(name, request.profile) for name in stale},
+            executor=executor,
+            go_on=count > 1,
+            priorities={chapter.name: longest_chain(chapter.name, profile) for chapter in chapters},
         )
         try:
-            watch(run, chapter_states, process)
+            watch(board, jobs, process)
             process.wait()
+            for place in places:
+                _take(place, homes, lambda name, home: finished_file(board, name, home).exists())
         except BaseException:
-            stop_jobs(process)
+            stop_jobs(process, executor)
             raise
         finally:
-            write_record(run, request, parameters)
-        log = f"Snakemake's log: {run.work / 'snakemake.log'}"
-        if process.returncode:
-            fault = chapter_failure(run.work, run, list(stale.values()), since)
-            raise ChapterError(f"{fault or 'Snakemake ended with an error'}\n  {log}")
-        # Snakemake's word is not enough: it ends without an error also where it executed nothing.
-        unmade = [state for state in states(run, chapters, parameters) if not state.up_to_date]
-        if unmade:
-            reasons = ", ".join(f"{state.chapter} ({'; '.join(state.reasons)})" for state in unmade)
-            raise ChapterError(f"Snakemake ended without an error, but not up to date: {reasons}\n  {log}")
-    return run, chapter_states
+            for place in places:
+                write_record(place.run, place.request, place.parameters)
+        return places, _faults(board, requests, chapters, work, since, process.returncode)
+
+
+def _take(
+    place: RunPlace, homes: Mapping[str, Mapping[str, str]], is_there: Callable[[str, str], bool]
+) -> list[str]:
+    """Have what other runs have made for ``place`` and ``is_there``: the chapters."""
+    own = place.run.name
+    others = {name: home for name, home in homes[own].items() if home != own and is_there(name, home)}
+    for name, home in others.items():
+        place.run.result(name).take(open_run(home).result(name))
+    return [*others]
+
+
+def _job(
+    place: RunPlace, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]
+) -> QueueJob:
+    """The job that executes ``chapter`` in its run. What another run makes now is taken from there."""
+    run, name = place.run, chapter.name
+    needs = {other: home[other] for other in chapter.upstream if (other, home[other]) in making}
+    shared = {other: where for other, where in needs.items() if where != run.name}
+    write_json(run.inputs_file(name), place.inputs[name] | {"shared": shared})
+    run.progress_file(name).unlink(missing_ok=True)
+    return QueueJob(
+        name,
+        run.name,
+        ("_execute", name, str(run.folder)),
+        run.log_file(name),
+        tuple(needs.items()),
+        why=place.stale[name],
+        seconds=chapter.seconds.get(place.request.profile),
+        progress=run.progress_file(name),
+    )
+
+
+def _faults(
+    board: Path,
+    requests: Mapping[str, Request],
+    chapters: list[Chapter],
+    work: Sequence[tuple[RunPlace, Chapter]],
+    since: str,
+    code: int,
+) -> dict[str, str]:
+    """Run -> why it is not up to date. Snakemake's word is not asked for: it may end without an error where
+    it executed nothing, and with one where all is there.
+    """
+    log = board / "snakemake.log"
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    messages, faults = cluster_messages(text), {}
+    for place in places_of(requests, chapters):
+        name = place.run.name
+        executed = [chapter for other, chapter in work if other.run == place.run]
+        if place.stale:
+            fault = chapter_failure(board, place.run, executed, since)
+            every = [str(fault)] * bool(fault) + [
+                messages[c.name, name] for c in executed if (c.name, name) in messages
+            ]
+            unmade = ", ".join(f"{chapter} ({why})" for chapter, why in place.stale.items())
+            how = "with an error" if code else "without an error"
+            faults[name] = "; ".join(every) or f"Snakemake ended {how}, but not up to date: {unmade}"
+            faults[name] += f"\n  Snakemake's log: {log}" if len(requests) == 1 else ""
+    return faults
+
+
+def _allow_files(count: int) -> None:
+    """Let this process have so many files open, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def require_run(run: Run) -> None:

@@ -38,7 +38,8 @@ _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*"
 class QueueJob:
     """A command of ours that Snakemake runs: ``words`` behind ``ferbook``, what it prints in ``log``.
 
-    ``kind``: what it shares its resources with; ``needs``: (kind, name) of jobs that must have ended before.
+    ``kind``: what it shares its resources with; ``needs``: (kind, name) of jobs that must have ended before;
+    ``why`` it runs; ``seconds`` that it may take; ``progress``: the file that says how far it is.
     """
 
     kind: str
@@ -46,6 +47,9 @@ class QueueJob:
     words: tuple[str, ...]
     log: Path
     needs: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+    seconds: float | None = None
+    progress: Path | None = None
 
 
 def finished_file(board: Path, kind: str, name: str) -> Path:
@@ -117,6 +121,7 @@ def start_jobs(
     for job in jobs:
         finished_file(board, job.kind, job.name).unlink(missing_ok=True)
         job.log.parent.mkdir(parents=True, exist_ok=True)
+        job.log.unlink(missing_ok=True)
         command = shlex.join((sys.executable, "-m", "ferbook.cli", *job.words))
         plan["jobs"].setdefault(job.kind, {})[job.name] = {
             "command": f"{command} > {shlex.quote(str(job.log))} 2>&1",
@@ -144,7 +149,7 @@ def start_jobs(
     ]
     # A job on another machine cannot see whether we are alive; its cluster ends it.
     environment = child_environment(**({} if executor else {OWNER_VARIABLE: owner()}))
-    with (board / "snakemake.log").open("ab") as log:
+    with (board / "snakemake.log").open("wb") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

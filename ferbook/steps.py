@@ -48,8 +48,12 @@ def steps(what: str, total: float) -> Iterator[Advance]:
 def steps_text(what: str, place: float, total: float, left: float) -> str:
     """``epochs 2.4 of 12, about 40 s left``, where it takes ``left`` seconds more."""
     digits = 0 if round(place, 3) % 1 == 0 else 1
-    time = f"{left:.0f} s" if left < 2 * MINUTE else f"{left / MINUTE:.0f} min"
-    return f"{what} {place:,.{digits}f} of {total:,.0f}, about {time} left"
+    return f"{what} {place:,.{digits}f} of {total:,.0f}, about {time_text(left)} left"
+
+
+def time_text(seconds: float) -> str:
+    """``40 s`` or ``7 min``."""
+    return f"{seconds:.0f} s" if seconds < 2 * MINUTE else f"{seconds / MINUTE:.0f} min"
 
 
 @contextmanager

@@ -36,8 +36,6 @@ Content = TypeVar("Content", bound=BaseModel)
 DONE = "DONE.json"
 INTERACTIVE = "interactive"
 """Folder of the run store into which a chapter writes that is opened by hand."""
-SWEEPS = "sweeps"
-"""Folder of the run store with one folder a sweep: which runs it has, and what they found."""
 REFERENCE = "reference"
 """The run that is large enough to answer, and is committed."""
 MADE_HERE = ".own"
@@ -361,9 +359,9 @@ def open_run(name: str) -> Run:
 
     Raises RunStoreError for a name that is not a plain folder name.
     """
-    if name in (INTERACTIVE, SWEEPS):
+    if name == INTERACTIVE:
         raise RunStoreError(
-            f"the name {name!r} is kept for notebooks that are opened by hand, or for sweeps; choose another"
+            f"the name {name!r} is kept for notebooks that are opened by hand; choose another"
         )
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(

@@ -1,56 +1,62 @@
-"""Tables in a terminal's width: nothing is broken inside a word."""
+"""Tables in a terminal's width: nothing is cut, and no column is left out."""
+
+import textwrap
 
 from rich.cells import cell_len
-from rich.table import Table
 
 GAP = 2
-FIRST_SHARE = 0.4
-"""Of the width, that the first column keeps before others are left out."""
-SHORTEST = 12
-"""Characters of a first column that would leave no room for the second."""
 
 
-def shortened(text: str, width: int) -> str:
-    """``text`` in at most ``width`` characters: the middle is left out, and more of the end is kept."""
-    if len(text) <= width:
-        return text
-    start = (width - 1) // 3
-    return f"{text[:start]}…{text[len(text) - (width - 1 - start) :]}"
+def table_lines(columns: list[str], rows: list[list[str]], width: int) -> list[str]:
+    """A table in lines of at most ``width`` characters, as far as its words allow.
 
-
-def table_that_fits(columns: list[str], rows: list[list[str]], width: int) -> tuple[Table, list[str]]:
-    """A table of at most ``width`` characters, and the columns that found no room: the last go first.
-
-    The first column is shortened before another goes; names in it, which other commands take, stay whole
-    where the others' words fit beside them, paths do not. Longer cells go on in further lines.
+    Cells but the first of a row go on in further lines. Where even their words do not fit beside each other
+    the first cell, which other commands take as it is, stands on a line of its own and the others below it.
     """
     parts = [list(column) for column in zip(columns, *rows, strict=True)]
     whole = [max(map(cell_len, cells)) for cells in parts]
-    least = [max(cell_len(word) for cell in cells for word in cell.split(" ")) for cells in parts]
-    least[0] = min(whole[0], int(FIRST_SHARE * width))
-    count = len(columns)
-    while count > 2 and _total(least[:count]) > width:
-        count -= 1
-    if (excess := _total(least[:count]) - width) > 0:
-        least[0] = max(min(SHORTEST, whole[0]), least[0] - excess)
-    if count > 1 and (excess := _total(least[:count]) - width) > 0:
-        least[1] = max(1, least[1] - excess)
-    if not any("/" in cell for cell in parts[0]):
-        least[0] = min(whole[0], least[0] + max(0, width - _total(least[:count])))
-    widths = _shared_out(least[:count], whole[:count], width)
-    table = Table(title_justify="left", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for column, cells in zip(columns[:count], widths, strict=True):
-        table.add_column(_fitted(column, cells), width=cells)
+    words = [max(cell_len(word) for cell in cells for word in cell.split(" ")) for cells in parts]
+    words[0] = whole[0]
+    if _total(words) <= width:
+        return _aligned([columns, *rows], _shared_out(words, whole, width))
+    if len(columns) > 1 and _total(words[1:]) <= width - GAP:
+        widths = _shared_out(words[1:], whole[1:], width - GAP)
+        return [
+            line
+            for first, *others in (columns, *rows)
+            for line in (
+                first,
+                *textwrap.indent("\n".join(_aligned([others], widths)), GAP * " ").split("\n"),
+            )
+        ]
+    lines = []
+    for first, *others in rows:
+        pairs = (f"{column}: {cell}" for column, cell in zip(columns[1:], others, strict=True) if cell)
+        lines += [first, *(f"{GAP * ' '}{pair}" for pair in pairs)]
+    return lines
+
+
+def _aligned(rows: list[list[str]], widths: list[int]) -> list[str]:
+    lines = []
     for row in rows:
-        table.add_row(
-            shortened(row[0], widths[0]),
-            *(_fitted(cell, cells) for cell, cells in zip(row[1:count], widths[1:], strict=True)),
-        )
-    return table, columns[count:]
+        cells = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for number in range(max(map(len, cells))):
+            line = [cell[number] if number < len(cell) else "" for cell in cells]
+            padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+            lines.append((GAP * " ").join(padded).rstrip())
+    return lines
 
 
-def _fitted(cell: str, width: int) -> str:
-    return " ".join(shortened(word, width) for word in cell.split(" "))
+def _wrapped(cell: str, width: int) -> list[str]:
+    """The lines of a cell, broken between words."""
+    lines = [""]
+    for word in cell.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and cell_len(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _total(widths: list[int]) -> int:

@@ -19,8 +19,7 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
-from ferbook.points import sweep_values
-from ferbook.request import Request, read_overrides, stored_request
+from ferbook.request import Request, parameter_values, read_overrides, stored_request
 from synthetic_faces.errors import SettingError
 from synthetic_faces.versions import versioned
 
@@ -89,10 +88,10 @@ def test_a_sweep_may_list_faces_in_the_versions_that_are_made_here():
     lab, wild = map(versioned, ("lab", "wild"))
     closure = [chapters()["training"]]
     for text in (f"{lab},{wild}", f"{lab},wild", f"lab,{wild}"):
-        assert sweep_values("faces", text, closure) == ["lab", "wild"]
+        assert parameter_values("faces", text, closure) == ["lab", "wild"]
     for text in ("lab/77", "lab/77,wild", "wild,lab/77"):
         with pytest.raises(SettingError, match=r"^lab/77 is not made here"):
-            sweep_values("faces", text, closure)
+            parameter_values("faces", text, closure)
 
 
 def test_an_unknown_name_is_told_with_the_nearest_one():

@@ -16,7 +16,7 @@ from ferbook.beside import Beside
 from ferbook.book import chapters, forget, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.state import ChapterState
-from ferbook.store import ChapterResult
+from ferbook.store import ChapterResult, Run
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +146,9 @@ def test_the_name_in_a_table_is_never_broken(capsys):
         (["run", "--cores", "0"], "--cores"),
         (["check", "--keep", "b", "--one"], "--keep makes a run again: give it"),
         (["claims", "--log", "--json"], "give one"),
-        (["sweep", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
+        (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
+        (["run", "means", "-p", "seed=0,1", "--run", "a"], "--run names one run, and these are 2"),
+        (["run", "means", "-p", "seed=0..100"], "101 runs are more than 100; --yes makes them all"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -160,12 +162,24 @@ def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys)
     assert json.loads(ferbook(monkeypatch, capsys, "runs", "--json")[1]) == []
     rows = json.loads(ferbook(monkeypatch, capsys, "params", "throws", "--json")[1])["throws"]
     assert set(suite().profiles) <= set(rows[0])
-    words = "sweep", "means", "-p", "seed=0,1", "--dry-run", "--json"
-    asked = json.loads(ferbook(monkeypatch, capsys, *words)[1])
-    assert (asked["runs"], asked["up_to_date"]) == (2, 0) and asked["to_execute"]["means"] == 2
     for words in (["status", "--json"], ["check", "--json"], ["compare", "a", "b", "--json"]):
         code, out, err = ferbook(monkeypatch, capsys, *words)
         assert (code, out) == (2, "") and err.startswith("ferbook: there is no run")
+
+
+def test_what_would_be_executed_is_said_and_nothing_is_written(monkeypatch, capsys, runs):
+    words = ("run", "means", "--profile", "smoke", "-p", "draws=100,200", "--dry-run")
+    told = "smoke-draws-100: throws, means\nsmoke-draws-200: means\n2 run(s), 3 chapter(s) to be executed\n"
+    assert ferbook(monkeypatch, capsys, *words) == (0, told, "")
+    assert not runs.exists()
+
+
+def test_one_run_has_nothing_to_be_compared_with(monkeypatch, capsys, runs):
+    (runs / "a").mkdir(parents=True)
+    asked = {"profile": "smoke", "parameters": {}}
+    Run("a", runs / "a").write_record({"request": asked, "changed": "now"})
+    code, out, err = ferbook(monkeypatch, capsys, "compare", "a*")
+    assert (code, out) == (2, "") and err.startswith("ferbook: 'a' alone: name two runs, or a pattern")
 
 
 def test_a_terminal_of_few_characters_is_no_failure(monkeypatch):
@@ -215,11 +229,11 @@ def added(copy, tmp_path, monkeypatch):
     forget()
     asked = []
 
-    def run_chapters(request, names, *_, **__):
-        asked.append(request)
+    def make_runs(requests, names, **_):
+        asked.extend(requests.values())
         raise DataError("stopped")
 
-    monkeypatch.setattr("ferbook.run.run_chapters", run_chapters)
+    monkeypatch.setattr("ferbook.run.make_runs", make_runs)
     return asked
 
 
@@ -237,7 +251,7 @@ def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, capsys):
     assert added[-1].overrides == {"sides": "8", "throws": 1000}
     assert os.environ["TABLES"] == str(tmp_path / "t")
     assert ferbook(monkeypatch, capsys, "run")[0] == 2
-    assert added[-1] is None, "nothing was asked for: a run's own request holds"
+    assert added[-1].overrides == {}
     assert "--many" not in ferbook(monkeypatch, capsys, "status", "--help")[1]
 
 

@@ -1,10 +1,13 @@
 """Two runs side by side."""
 
+import shutil
+from fnmatch import fnmatchcase
+
 import pytest
 
 from ferbook import compare
 from ferbook.book import Suite, chapters
-from ferbook.compare import compare_runs, run_rows
+from ferbook.compare import compare_runs, pattern_of, run_rows, runs_named
 from ferbook.errors import RunStoreError
 from ferbook.request import Request
 from ferbook.store import open_run
@@ -34,8 +37,42 @@ def test_parameters_and_metrics_that_differ_are_shown_with_intervals():
     assert accuracy["difference_shown"].replace("\u00a0", " ") == "−20.0 %"
     assert accuracy["first_shown"].replace("\u00a0", " ") == "90.0 % (85.0–95.0)"
     assert accuracy["intervals"] == "disjoint"
-    assert rows["means.only_a"]["second_shown"] == "absent"
-    assert rows["means.only_a"]["difference"] is None
+    assert found["alone"] == [["means.only_a"], ["means.only_b"]]
+    assert found["equal"] == {"parameters": 4, "metrics": 0}
+
+
+def test_what_is_equal_is_counted_and_disjoint_intervals_stand_first(finish):
+    for name, step in (("a", 0), ("b", 0.2)):
+        near = METRIC | {"value": 0.9 + step / 100}
+        far = METRIC | {"value": 0.1 + step, "low": 0.1 + step, "high": 0.1 + step}
+        finish(open_run(name), "means", metrics={"same": METRIC, "near": near, "far": far})
+    found = compare_runs("a", "b")
+    assert [row["metric"] for row in found["metrics"]] == ["means.far", "means.near"]
+    assert found["equal"]["metrics"] == 1
+    assert compare_runs("a", "b", "throws")["metrics"] == []
+
+
+def test_runs_are_named_by_patterns_each_once_and_in_the_order_of_their_numbers(runs):
+    for number in (10, 9):
+        shutil.copytree(open_run("a").folder, open_run(f"a-{number}").folder)
+    assert [run.name for run in runs_named(["b", "a*", "a"])] == ["b", "a", "a-9", "a-10"]
+    with pytest.raises(RunStoreError, match=r"no run's name is like 'c\*'; there are a, a-9, a-10, b"):
+        runs_named(["c*"])
+    with pytest.raises(RunStoreError, match="there is no run 'c'"):
+        runs_named(["a", "c"])
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["laptop-seed-0", "laptop-seed-10"], "'laptop-seed-*'"),
+        (["lab-laptop-seed-0", "wild-laptop-seed-1"], "'*-laptop-seed-*'"),
+        (["laptop-a", "laptop-a-b"], "'laptop-a*'"),
+    ],
+)
+def test_a_pattern_is_what_names_share(names, pattern):
+    assert pattern_of(names) == pattern
+    assert all(fnmatchcase(name, pattern.strip("'")) for name in names)
 
 
 def test_other_versions_of_the_data_are_told(monkeypatch, finish):
@@ -56,15 +93,14 @@ def test_a_chapter_of_one_run_is_one_line(finish):
     run.write_record(record)
     finish(open_run("a"), "throws", metrics={"mean": METRIC})
     found = compare_runs("a", "b")
-    assert {"parameter": "throws", "first": "asked for", "second": "absent"} in found["parameters"]
+    assert found["alone"][0][0] == "throws"
     assert not [row for row in found["parameters"] if row["parameter"].startswith("throws.")]
     assert not [row for row in found["metrics"] if row["metric"].startswith("throws.")]
 
 
-def test_overlapping_intervals_are_told():
+def test_a_run_is_equal_to_itself():
     found = compare_runs("a", "a")
-    assert found["metrics"][0]["intervals"] == "overlap"
-    assert found["metrics"][0]["difference_shown"] == "0"
+    assert found["metrics"] == [] and found["equal"]["metrics"] == 2
 
 
 def test_runs_are_listed_with_their_key_metrics():

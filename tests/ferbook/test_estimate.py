@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferbook.errors import DataError
-from ferbook.estimate import UNSAID, Estimate
+from ferbook.estimate import UNSAID, Estimate, mean_over_seeds
 
 
 def test_an_estimate_holds_plain_numbers():
@@ -58,3 +58,21 @@ def test_a_row_without_bounds_has_a_reason_instead():
     none = Estimate.bounded(1, np.nan, np.nan, how="drawn", n=5)
     assert none == Estimate(1, n=5, why="every draw gives the same value")
     assert Estimate.bounded(1, None, None, how="drawn", why="one person").why == "one person"
+
+
+def seeds(*values, unit=""):
+    return [Estimate(value, value - 1, value + 1, how="x", unit=unit) for value in values]
+
+
+def test_the_interval_over_seeds_is_students_by_hand():
+    mean = mean_over_seeds(seeds(1.0, 2.0, 3.0))
+    assert mean.value == 2.0 and mean.n == 3 and mean.freedom == 2
+    assert mean.high - 2.0 == pytest.approx(4.302653 / 3**0.5)
+    assert mean.high - 2 == pytest.approx(2 - mean.low) and "3 seeds" in mean.how
+
+
+def test_a_share_over_seeds_ends_at_one_and_equal_values_have_no_interval():
+    assert mean_over_seeds(seeds(0.9, 1.0, 0.95, unit="share")).high == 1.0
+    for values in ([0.5] * 2, [0.1] * 3, [0.7] * 6):
+        assert mean_over_seeds(seeds(*values)).why == "every seed gives the same value"
+    assert mean_over_seeds(seeds(0.5)).why == "one seed"

@@ -1,4 +1,4 @@
-"""What a run says of its chapters where there is no terminal."""
+"""What is said of jobs while they run."""
 
 import json
 from types import SimpleNamespace
@@ -6,9 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ferbook import progress
-from ferbook.schedule import finished_file
-from ferbook.state import ChapterState
-from ferbook.store import Run
+from ferbook.schedule import QueueJob, finished_file
 
 
 class Looks:
@@ -25,31 +23,80 @@ class Looks:
 
 
 @pytest.fixture
-def run(tmp_path) -> Run:
-    run = Run("toy", tmp_path / "toy")
-    for file in (run.progress_file("first"), finished_file(run.work, "first", run.name)):
-        file.parent.mkdir(parents=True)
-    return run
+def jobs(tmp_path, monkeypatch):
+    """Makes jobs; each look is a second after the one before, and a line is due at every one."""
+    monkeypatch.setattr(progress, "MINUTE", 0)
+    seconds = iter(range(1000))
+    clock = SimpleNamespace(sleep=lambda _: None, monotonic=lambda: clock.now, now=0)
+
+    def poll(process):
+        clock.now = next(seconds)
+        return Looks.poll(process)
+
+    monkeypatch.setattr(progress, "time", clock)
+    Clocked = type("Clocked", (Looks,), {"poll": poll})
+
+    def jobs(*each):
+        made = [
+            QueueJob(
+                kind, name, (), tmp_path / f"{kind}.{name}.log", (), why, seconds, tmp_path / f"{kind}.json"
+            )
+            for kind, name, why, seconds in each
+        ]
+        return made, lambda *changes: progress.watch(tmp_path, made, Clocked(*changes))
+
+    return jobs
 
 
-def test_a_long_chapter_says_its_cell_and_how_far_the_work_in_it_is(run, monkeypatch, capsys):
-    monkeypatch.setattr(progress, "MINUTE", 0)  # a line at every look
-    monkeypatch.setattr(progress, "time", SimpleNamespace(sleep=lambda seconds: None))
-    cell = {"cell": 2, "cells": 5}
-    process = Looks(
-        lambda: None,
-        lambda: run.progress_file("first").write_text(json.dumps(cell)),
-        lambda: run.steps_file("first").write_text("epochs 2.4 of 12, about 60 s left"),
-        lambda: run.steps_file("first").unlink(),
-        lambda: finished_file(run.work, "first", run.name).touch(),
+def end(tmp_path, job):
+    file = finished_file(tmp_path, job.kind, job.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+
+def test_a_line_says_how_many_are_done_how_long_the_rest_takes_and_what_is_at_work(jobs, tmp_path, capsys):
+    (first, second), watch = jobs(("first", "a", "not there", 2), ("second", "a", "never ran", 6))
+    cell = json.dumps({"cell": 2, "cells": 5})
+    watch(
+        first.log.touch,
+        lambda: first.progress.write_text(cell),
+        lambda: first.progress.with_suffix(".steps").write_text("epochs 2.4 of 12, about 60 s left"),
+        lambda: end(tmp_path, first),
+        second.log.touch,
+        lambda: end(tmp_path, second),
     )
-    state = ChapterState("first", reasons=("not there",))
-    progress.watch(run, [state], process)
     assert capsys.readouterr().out.splitlines() == [
         "first: not there",
-        "first: running, 5 cells",
-        "first: cell 2 of 5",
-        "first: cell 2 of 5, epochs 2.4 of 12, about 60 s left",
-        "first: cell 2 of 5",
-        "first: finished after 0 s",
+        "second: never ran",
+        "0 of 2 done, about 8 s left; first",
+        "0 of 2 done, about 7 s left; first: cell 2 of 5",
+        "0 of 2 done, about 6 s left; first: cell 2 of 5, epochs 2.4 of 12, about 60 s left",
+        "first: finished after 3 s",
+        "1 of 2 done, about 9 s left",
+        "1 of 2 done, about 9 s left; second",
+        "second: finished after 1 s",
+        "2 of 2 done",
     ]
+
+
+def test_of_several_runs_jobs_are_counted_and_what_like_jobs_took_is_believed(jobs, tmp_path, capsys):
+    several, watch = jobs(("one", "a", "", None), ("one", "b", "", None), ("two", "a", "", None))
+    watch(several[0].log.touch, lambda: None, lambda: end(tmp_path, several[0]))
+    assert capsys.readouterr().out.splitlines() == [
+        "to be made: one 2 times, two once",
+        "0 of 3 done; one a",
+        "0 of 3 done; one a",
+        "one a: finished after 2 s",
+        "1 of 3 done, about 4 s left",
+    ]
+
+
+def test_the_line_is_as_long_as_a_terminal_is_wide(jobs, tmp_path):
+    (first, second), _ = jobs(("first", "a", "", 2), ("second", "a", "", 2))
+    for job in (first, second):
+        job.log.touch()
+    first.progress.write_text(json.dumps({"cell": 2, "cells": 5}))
+    clock = progress._Clock(tmp_path, [first, second])
+    assert clock.look() == []
+    assert clock.line(200).endswith("left; first: cell 2 of 5; second")
+    assert clock.line(45).endswith("left; second") and clock.line(10).endswith("left")

@@ -1,18 +1,23 @@
 """Requests: where a value applies, what a run is called, and files of parameters."""
 
 import dataclasses
+from typing import Annotated
 
 import pytest
+from pydantic import AfterValidator
 
 from ferbook import book as ferbook_book
-from ferbook.book import chapters
+from ferbook.book import Chapter, chapters, with_upstream
 from ferbook.errors import ParameterError
+from ferbook.parameters import ListOf, Parameters
 from ferbook.request import (
     Request,
     line_overrides,
     merge_overrides,
+    parameter_values,
     parse_assignments,
     read_overrides,
+    requests_of,
     stored_request,
 )
 
@@ -134,3 +139,92 @@ def test_a_field_or_chapter_that_is_no_more_is_left_out():
     throws = of("throws", Request()).model_dump() | {"forgotten": 1}
     record = {"request": {"profile": "laptop", "parameters": {"throws": throws, "gone": {"x": 1}}}}
     stored_request(record).check()
+
+
+@pytest.fixture
+def closure(example):
+    return with_upstream(["means"])
+
+
+def test_ranges_and_lists_are_values_of_the_parameters_type(closure):
+    assert list(parameter_values("seed", "0..19", closure)) == list(range(20))
+    assert parameter_values("seed", "0..2, 7,5..6", closure) == [0, 1, 2, 7, 5, 6]
+    assert parameter_values("seed", "3", closure) == [3]
+    assert parameter_values("throws.sides", "6,20", closure) == [6, 20]
+
+
+def test_what_is_a_list_itself_is_parted_by_semicolons():
+    class Own(Parameters):
+        losses: Annotated[str, AfterValidator(ListOf(("focal", "votes")))] = "focal"
+
+    closure = [Chapter("x", Own, name="x")]
+    assert parameter_values("losses", "focal,votes", closure) == ["focal,votes"]
+    assert parameter_values("losses", "focal;focal,votes", closure) == ["focal", "focal,votes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("seed", "", "a value is empty"),
+        ("seed", "1,,2", "a value is empty"),
+        ("seed", "5..3", "is empty: 3 is below 5"),
+        ("seed", "0..x", "is no range; 0..19 is one"),
+        ("seed", "..", "is no range"),
+        ("seed", "-1..3", r"means.seed = -1 is not allowed"),
+        ("draws", "100..100001", r"means.draws = 100001 is not allowed"),
+        ("seed", "1,b", r"means.seed = 'b' is not allowed"),
+    ],
+)
+def test_what_is_no_value_is_named(closure, name, text, told):
+    with pytest.raises(ParameterError, match=told):
+        parameter_values(name, text, closure)
+
+
+def test_a_range_over_what_is_no_whole_number_is_refused():
+    class Own(Parameters):
+        word: str = "a"
+        rate: float = 0.1
+
+    closure = [Chapter("x", Own, name="x")]
+    with pytest.raises(ParameterError, match=r"a range is of whole numbers, and rate is of type float"):
+        parameter_values("rate", "1..2", closure)
+
+
+def test_every_combination_is_a_request_and_the_rest_holds_for_all(closure):
+    request = Request("smoke", {"seed": "0..1", "sides": "6,8", "throws": "20"})
+    requests = requests_of(request, closure)
+    assert [(each.overrides["seed"], each.overrides["sides"]) for each in requests] == [
+        (seed, sides) for seed in (0, 1) for sides in (6, 8)
+    ]
+    assert requests[1].default_run_name == "smoke-seed-0-sides-8-throws-20"
+
+
+def test_a_value_for_one_chapter_wins_over_the_one_that_varies_for_all(closure):
+    first, second = requests_of(Request("smoke", {"seed": "0..1", "throws.seed": "7"}), closure)
+    for seed, request in enumerate((first, second)):
+        assert [request.of_chapter(chapter).seed for chapter in closure] == [7, seed]
+
+
+def test_one_value_of_each_is_the_request_itself(closure):
+    request = Request("smoke", {"seed": "3"})
+    assert requests_of(request, closure) == [request]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"sed": "0..3"}, r"no chapter has a parameter 'sed' \(did you mean 'seed'\?\)"),
+        ({"seed": "0..9999"}, "10,000 runs are more than 100; --yes makes them all"),
+        ({"seed": "0..2000000000"}, "2,000,000,001 runs are more than 100"),
+        ({"seed": "5,0..2000000000"}, "seed = '0..2000000000': 2,000,000,001 runs are more than 100; --yes"),
+        ({"seed": "0..99,50..100"}, "^101 runs are more than 100"),
+    ],
+)
+def test_too_many_runs_and_no_parameter_are_refused(closure, given, told):
+    with pytest.raises(ParameterError, match=told):
+        requests_of(Request("smoke", given), closure, 100)
+
+
+def test_what_changes_nothing_cannot_be_varied(example):
+    with pytest.raises(ParameterError, match="draws: no chapter that is to run takes it"):
+        requests_of(Request("smoke", {"draws": "100,200"}), with_upstream(["throws"]), 100)

@@ -1,22 +1,26 @@
-"""Driving a run: who may change it, what emptying leaves, and what a chapter that ended silently is
-told of.
+"""Driving runs: who may change one, what emptying leaves, what a chapter that ended silently is told of, and
+what several share.
 """
 
 import contextlib
 import dataclasses
+import json
 import shutil
 import subprocess
 import uuid
+from pathlib import Path
 
 import pytest
 
 from ferbook import book
 from ferbook import run as ferbook_run
-from ferbook.book import chapters, forget
-from ferbook.errors import BookError, ChapterError, DataError, RunStoreError
+from ferbook.book import chapters, find_chapter, forget
+from ferbook.errors import BookError, ChapterError, DataError, ParameterError, RunStoreError
 from ferbook.request import Request
+from ferbook.run import make_runs, plan_runs, requests_by_run
+from ferbook.schedule import finished_file
 from ferbook.state import ChapterState
-from ferbook.store import current_run, open_run
+from ferbook.store import Run, current_run, open_run, write_json
 
 
 @pytest.fixture
@@ -180,3 +184,207 @@ def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_
     with pytest.raises(DataError, match=r"^throws, means$"):
         ferbook_run.run_chapters(Request("smoke"), ["means"], "a", watch=None)
     assert not run.folder.exists()
+
+
+@pytest.fixture
+def work(copy, tmp_path, monkeypatch):
+    """Jobs are done at once, but those whose run is in ``broken``; gives what was done, and ``broken``."""
+    done, broken = [], set()
+
+    def start(board, jobs, resources, **_):
+        (board / "snakemake.log").write_text("")
+        for job in jobs:
+            files = [finished_file(board, *each) for each in job.needs]
+            if job.name in broken or not all(file.exists() for file in files):
+                continue
+            run, chapter = Run(job.name, Path(job.words[2])), find_chapter(job.kind)
+            inputs = json.loads(run.inputs_file(job.kind).read_text())
+            for name, home in inputs.pop("shared").items():
+                run.result(name).take(open_run(home).result(name))
+            inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
+            staged = tmp_path / "staged"
+            write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}})
+            value = float(inputs["parameters"]["seed"])
+            metric = {"value": value, "low": value - 1, "high": value + 1, "how": "x"}
+            write_json(staged / "metrics.json", {"mean": metric, "throws": metric})
+            run.result(job.kind).commit(staged, inputs)
+            finished_file(board, job.kind, job.name).parent.mkdir(parents=True, exist_ok=True)
+            finished_file(board, job.kind, job.name).touch()
+            done.append((job.kind, job.name))
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr(ferbook_run, "start_jobs", start)
+    return done, broken
+
+
+def ran(given, chapter="means", **settings):
+    requests = requests_by_run(Request("smoke", given), [chapter])
+    return make_runs(requests, [chapter], watch=lambda *_: None, **settings)[1]
+
+
+def stale(given, chapter="means"):
+    """Run -> what would be executed in it."""
+    requests = requests_by_run(Request("smoke", given), [chapter])
+    places, todo = plan_runs(requests, [chapter])
+    return {each.run.name: [c.name for place, c in todo if place is each] for each in places}
+
+
+def renamed(old, new):
+    open_run(old).folder.rename(open_run(new).folder)
+    text = open_run(new).record_file.read_text()
+    open_run(new).record_file.write_text(text.replace(f"run: {old}", f"run: {new}"))
+
+
+def test_what_does_not_depend_on_what_varies_is_made_once_and_taken_by_all(work):
+    done, _ = work
+    assert ran({"draws": "100,200,300"}) == {}
+    assert done.count(("throws", "smoke-draws-100")) == 1 and len(done) == 4
+    assert not any(stale({"draws": "100,200,300"}).values())
+    files = [open_run(f"smoke-draws-{n}").result("throws").folder / "metrics.json" for n in (100, 300)]
+    assert files[0].samefile(files[1])
+
+
+def test_what_nothing_else_needs_is_taken_when_it_was_made(work):
+    done, _ = work
+    requests = {name: Request("smoke") for name in ("a", "b")}
+    assert make_runs(requests, ["throws"], watch=lambda *_: None)[1] == {} and done == [("throws", "a")]
+    assert open_run("b").result("throws").done() == open_run("a").result("throws").done() is not None
+    assert set(open_run("b").record()["chapters"]) == {"throws"}
+
+
+def test_what_depends_on_it_is_made_in_each_run_and_several_are_not_the_current_one(work):
+    assert ran({"seed": "0..2"}) == {}
+    assert sorted(work[0]) == [(kind, f"smoke-seed-{n}") for kind in ("means", "throws") for n in range(3)]
+    with pytest.raises(RunStoreError, match="no run yet"):
+        current_run()
+
+
+def test_a_second_call_has_nothing_to_do_and_a_longer_range_adds_runs(work):
+    done, _ = work
+    ran({"seed": "0..1"}, "throws")
+    del done[:]
+    ran({"seed": "0..1"}, "throws")
+    assert done == []
+    ran({"seed": "0..3"}, "throws")
+    assert sorted(done) == [("throws", "smoke-seed-2"), ("throws", "smoke-seed-3")]
+
+
+def test_a_run_that_fails_is_named_the_others_are_made_and_the_same_call_goes_on(work):
+    done, broken = work
+    broken.add("smoke-seed-1")
+    faults = ran({"seed": "0..2"}, "throws")
+    told = "Snakemake ended without an error, but not up to date: throws (never ran)"
+    assert faults == {"smoke-seed-1": told} and len(done) == 2
+    broken.clear()
+    del done[:]
+    assert ran({"seed": "0..2"}, "throws") == {} and done == [("throws", "smoke-seed-1")]
+
+
+def test_what_snakemake_calls_an_error_is_none_where_all_is_there(work, monkeypatch):
+    start = ferbook_run.start_jobs
+    monkeypatch.setattr(
+        ferbook_run, "start_jobs", lambda *a, **k: start(*a, **k) and subprocess.Popen(["false"])
+    )
+    assert ran({"seed": "0..1"}) == {}
+
+
+def test_what_the_run_without_it_has_is_taken_too(work):
+    done, _ = work
+    ran({"seed": "0..1"}, "throws")
+    renamed("smoke-seed-0", "smoke")
+    del done[:]
+    ran({"draws": "100,200"})
+    assert sorted(done) == [("means", "smoke-draws-100"), ("means", "smoke-draws-200")]
+
+
+def test_a_run_that_the_one_without_it_is_already_is_taken_whole(work):
+    done, _ = work
+    ran({"seed": "0..1"})
+    renamed("smoke-seed-0", "smoke")
+    del done[:]
+    assert ran({"seed": "0..2"}) == {}
+    assert sorted(done) == [("means", "smoke-seed-2"), ("throws", "smoke-seed-2")]
+    assert not any(stale({"seed": "0..2"}).values())
+    assert set(open_run("smoke-seed-0").record()["chapters"]) == {"means", "throws"}
+
+
+def test_what_was_made_of_other_content_is_not_taken(work, finish):
+    """The same inputs came out otherwise: what was made from them there does not fit here."""
+    ran({"draws": "100,200"})
+    first, second = (open_run(f"smoke-draws-{n}") for n in (100, 200))
+    inputs = second.result("throws").done()["inputs"]
+    staged = second.work / "staged"
+    write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}})
+    write_json(staged / "metrics.json", {})
+    write_json(staged / "artefacts" / "other.json", {"other": 1})
+    second.result("throws").commit(staged, inputs)
+    assert stale({"draws": "100,200"}) == {first.name: [], second.name: ["means"]}
+
+
+def test_asking_what_would_be_done_writes_nothing(work, copy):
+    planned = stale({"draws": "100,200"})
+    assert planned == {"smoke-draws-100": ["throws", "means"], "smoke-draws-200": ["means"]}
+    assert not (copy / "runs").exists()
+
+
+def test_a_name_is_of_one_run(work):
+    with pytest.raises(ParameterError, match="--run names one run, and these are 2: each is called after"):
+        requests_by_run(Request("smoke", {"seed": "0..1"}), ["throws"], "mine")
+
+
+def test_runs_that_have_other_parameters_by_now_are_named_and_made_again_where_asked(work):
+    ran({"seed": "0..1"}, "throws")
+    record = open_run("smoke-seed-1").record()
+    record["request"]["parameters"]["throws"]["sides"] = 8
+    open_run("smoke-seed-1").write_record(record)
+    with pytest.raises(
+        RunStoreError, match=r"'smoke-seed-1' exists with other parameters .*starts the run anew$"
+    ):
+        ran({"seed": "0..1"}, "throws")
+    assert ran({"seed": "0..1"}, "throws", update=True) == {}
+    assert open_run("smoke-seed-1").record()["request"]["parameters"]["throws"]["sides"] == 6
+
+
+def test_runs_that_are_emptied_share_what_they_make(work):
+    done, _ = work
+    ran({"draws": "100,200"})
+    del done[:]
+    assert ran({"draws": "100,200"}, replace=True) == {}
+    kinds = ["means", "means", "throws"]
+    assert sorted(kind for kind, _ in done) == kinds
+
+
+def test_what_is_refused_makes_none_of_several_runs(work, monkeypatch):
+    ran({"seed": "0..1"}, "throws")
+
+    def refuse(_):
+        raise DataError("no room")
+
+    monkeypatch.setattr(ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), prepare=refuse))
+    with pytest.raises(DataError, match="no room"):
+        ran({"seed": "0..3"}, "throws")
+    assert [open_run(f"smoke-seed-{n}").exists() for n in range(4)] == [True, True, False, False]
+
+
+def test_runs_that_took_a_result_before_something_stopped_go_on(work, monkeypatch):
+    ran({"seed": "0..1"})
+    renamed("smoke-seed-0", "smoke")
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ferbook_run, "start_jobs", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            ran({"seed": "0..2"})
+    assert open_run("smoke-seed-0").result("means").done() is not None
+    assert ran({"seed": "0..2"}) == {}
+
+
+def test_taking_a_result_that_is_there_takes_back_a_later_failure(work):
+    ran({"seed": "0..1"}, "throws")
+    own, other = (open_run(f"smoke-seed-{n}").result("throws") for n in range(2))
+    own.take(other)
+    own.failed_folder.mkdir()
+    own.take(other)
+    assert not own.failed_folder.exists()

@@ -34,8 +34,11 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
     job = QueueJob("params", "throws", ("params", "throws"), tmp_path / "logs" / "a b.log")
     later = QueueJob("runs", "all", ("runs",), tmp_path / "logs" / "runs.log", (("params", "throws"),))
     resources = {"params": Resources(), "runs": Resources()}
+    job.log.parent.mkdir()
+    job.log.write_text("of an earlier call\n")
     assert start_jobs(tmp_path, [later, job], resources, cores=1).wait() == 0
-    assert "sides of the die" in job.log.read_text() and "no runs yet" in later.log.read_text()
+    assert "sides of the die" in (text := job.log.read_text()) and "earlier" not in text
+    assert "no runs yet" in later.log.read_text()
     times = [finished_file(tmp_path, each.kind, each.name).stat().st_mtime_ns for each in (job, later)]
     assert times == sorted(times)
 
