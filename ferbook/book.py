@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ferbook import paths
-from ferbook.errors import BookError, FerError, nearest_name, require_name
-from ferbook.files import read_yaml
+from ferbook.errors import BookError, FerError, ParameterError, first_fault, nearest_name, require_name
+from ferbook.files import plain_values, read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 from ferbook.records import Noted
 
@@ -76,7 +78,17 @@ class Chapter:
         values = {
             name: parse_value(self.name, model, name, value) for name, value in (overrides or {}).items()
         }
-        return model(**model.of_profile(self.profiles, profile, values) | values)
+        try:
+            resolved = model(**model.of_profile(self.profiles, profile, values) | values)
+        except ValidationError as fault:
+            raise ParameterError(f"{self.name}: {first_fault(fault)}") from fault
+        for name, value in resolved.model_dump().items():
+            try:
+                plain_values(value)
+            except ValueError as fault:  # no record could hold it
+                reason = str(fault).lstrip(": ")
+                raise ParameterError(f"{self.name}.{name} = {value!r} is not allowed: {reason}") from fault
+        return resolved
 
     def parameter_rows(self) -> list[dict[str, object]]:
         """One row per field: name, type, the default in each profile, range and meaning."""

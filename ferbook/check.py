@@ -33,6 +33,7 @@ from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,
     faults_of_execution,
+    is_silenced,
     paired_cells,
     parameters_source,
     read_notebook,
@@ -160,6 +161,8 @@ def _execute_again(
         again.mkdir()
         copy = Path(place) / result.notebook.name
         code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
+        for cell in (cell for cell in code_cells(notebook) if is_silenced(cell.source)):
+            cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
         nbformat.write(notebook, copy)
         record_file = str(result.folder / "record.json")
         environment = child_environment(
@@ -173,7 +176,7 @@ def _execute_again(
         command = [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", place, "-c", os.devnull),
             *("-q", "--no-header", "--tb=short", "--color=no"),
-            *("--nbval-lax", "--nbval-cell-timeout", "7200", str(copy)),
+            *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "7200", str(copy)),
         ]
         log = run.work / "logs" / f"{result.chapter}.check.log"
         output = printed_by_failure(command, log, environment, Path(place))

@@ -12,6 +12,8 @@ import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from ferbook import paths
@@ -19,7 +21,16 @@ from ferbook.book import Chapter
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, bare_jupyter, git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
-from ferbook.notebook import code_cells, faults_of_execution, read_notebook, without_papermill_metadata
+from ferbook.notebook import (
+    COMPARED_TAG,
+    INJECTED_TAG,
+    cell_name,
+    code_cells,
+    faults_of_execution,
+    read_notebook,
+    tags,
+    without_papermill_metadata,
+)
 from ferbook.owner import die_with_owner, end_with_parent, held, now
 from ferbook.records import read_json
 from ferbook.state import reasons_against
@@ -40,6 +51,34 @@ class BoundKernelManager(AsyncKernelManager):
         await super().start_kernel(preexec_fn=end_with_parent, **kwargs)
 
 
+class _Client(PapermillNotebookClient):
+    """Refuses a compared cell that updates or clears what it showed: nbval, which executes it again, keeps
+    every state, and finds a difference in an unchanged chapter.
+    """
+
+    def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> object:
+        """As nbclient does. Raises ChapterError."""
+        if msg["msg_type"] in ("clear_output", "update_display_data") and COMPARED_TAG in tags(cell):
+            raise ChapterError(
+                f"{cell_name(self.nb, cell)} ({cell.get('id')}) updates what it shows, and is tagged "
+                f"{COMPARED_TAG}, so that it would differ whenever it is executed again; take the tag away"
+            )
+        return super().process_message(msg, cell, cell_index)
+
+
+class _Engine(NBClientEngine):
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: object, kernel_name: str, **options: object) -> object:
+        """Execute with ``_Client`` in place of papermill's."""
+        for name in ("input_path", "start_timeout", "execution_timeout"):
+            options.pop(name, None)
+        return _Client(nb_man, kernel_name=kernel_name, startup_timeout=60, timeout=None, **options).execute()
+
+
+_ENGINE = "ferbook"
+papermill_engines.register(_ENGINE, _Engine)
+
+
 def _literal(path: Path) -> str:
     """``path`` so that papermill, which fills parameters into ``{name}`` in paths, takes it as it stands."""
     return str(path).replace("{", "{{").replace("}", "}}")
@@ -47,11 +86,11 @@ def _literal(path: Path) -> str:
 
 def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
     """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
-    total = len(code_cells(read_notebook(source))) + 1
+    total = len(code_cells(read_notebook(source)))
     counts = {"cells": 0}
 
     def note(cell: nbformat.NotebookNode, **_: object) -> None:
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and INJECTED_TAG not in tags(cell):
             counts["cells"] += 1
             write_json(progress, {"cell": counts["cells"], "cells": total})
 
@@ -66,6 +105,10 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
                 request_save_on_cell_execute=True,
                 on_cell_start=note,
                 kernel_manager_class=BoundKernelManager,
+                # Whatever the editor wrote: Colab's notebooks name no language, others a kernel of their own.
+                kernel_name="python3",
+                language="python",
+                engine_name=_ENGINE,
             )
             return
         except (RuntimeError, DeadKernelError):
@@ -106,8 +149,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         try:
             _execute(chapter.notebook, target, inputs["parameters"], run.progress_file(chapter.name))
             notebook = read_notebook(target)
-            faults = faults_of_execution(notebook)
-            if faults:
+            if faults := faults_of_execution(notebook):
                 raise ChapterError("; ".join(faults))
             nbformat.write(without_papermill_metadata(notebook), target)
             record = read_json(staging / "record.json")
@@ -126,8 +168,10 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
     shutil.rmtree(folder, ignore_errors=True)
     where, message = "no cell", f"{type(fault).__name__}: {fault}"
     if isinstance(fault, PapermillExecutionError):
-        # Papermill counts the cell that it injects.
-        where, message = f"code cell {fault.exec_count - 1}", f"{fault.ename}: {fault.evalue}".strip()
+        partial = read_notebook(staging / f"{chapter.name}.ipynb")
+        ended = (c for c in partial.cells if any(o.output_type == "error" for o in c.get("outputs", ())))
+        where = next((cell_name(partial, cell) for cell in ended), where)
+        message = f"{fault.ename}: {fault.evalue}".strip()
     elif isinstance(fault, ChapterError):
         message = str(fault)
     elif isinstance(fault, RuntimeError | DeadKernelError):

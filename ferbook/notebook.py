@@ -2,9 +2,12 @@
 
 import ast
 import copy
+import io
 import math
 import re
+import tokenize
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
@@ -21,12 +24,26 @@ INJECTED_TAG = "injected-parameters"
 COMPARED_TAG = "nbval-check-output"
 LARGEST_NOTEBOOK = 2**26
 """Bytes of a notebook with its outputs."""
+_MOST_CELLS = 2000
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook at ``path``. Raises ChapterError where it is absent or not a notebook."""
+    """The notebook at ``path``, as format 4.5; cells without an id, such as Google Colab writes, have their
+    place for one. Raises ChapterError where it is absent or not a notebook.
+    """
     try:
-        return nbformat.reads(read_plain(path, LARGEST_NOTEBOOK).decode(), as_version=4)
+        notebook = nbformat.reader.reads(read_plain(path, LARGEST_NOTEBOOK).decode())
+        if len(notebook.get("cells", ())) > _MOST_CELLS:
+            raise ValueError(f"{len(notebook.cells):,} cells, more than {_MOST_CELLS:,}")
+        if notebook.nbformat != 4:
+            notebook = nbformat.convert(notebook, 4)
+            for cell in notebook.cells:
+                cell.pop("id", None)  # made at random
+        for place, cell in enumerate(notebook.cells):
+            cell.setdefault("id", f"cell-{place}")
+        notebook.nbformat_minor = max(5, notebook.nbformat_minor)
+        nbformat.validate(notebook)  # here, once: what follows relies on the form
+        return notebook
     except FileNotFoundError as fault:
         raise ChapterError(f"{path}: there is no such notebook") from fault
     except (
@@ -34,7 +51,7 @@ def read_notebook(path: Path) -> NotebookNode:
         nbformat.ValidationError,
     ) as fault:
         # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
         raise ChapterError(f"{path}: not a readable notebook ({reason})") from fault
 
 
@@ -108,8 +125,18 @@ def require_parameters_cell(chapter: Chapter) -> None:
 
 
 def figure_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
-    """The figures that a notebook draws by ``run.figure("name", …)``, in their order, each with its cell."""
-    return {name: cell for cell in code_cells(notebook) for name in _figures_of(cell.source)}
+    """The figures that a notebook draws by ``run.figure("name", …)``, in their order, each with its cell.
+    Raises ChapterError for a cell that is not plain Python.
+    """
+    figures = {}
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        try:
+            figures |= dict.fromkeys(_figures_of(cell.source), cell)
+        except (SyntaxError, ValueError) as fault:  # ValueError: a null byte
+            raise ChapterError(
+                f"code cell {number} ({cell.get('id')}): not plain Python ({getattr(fault, 'msg', fault)})"
+            ) from fault
+    return figures
 
 
 def _figures_of(source: str) -> list[str]:
@@ -128,21 +155,35 @@ def reading_minutes(notebook: NotebookNode) -> int:
     return max(1, math.ceil(words / 200 + len(visible) / 2))
 
 
+def cell_name(notebook: NotebookNode, cell: NotebookNode) -> str:
+    """How messages name a code cell: by its number among those that the author wrote."""
+    numbers = [number for number, each in enumerate(code_cells(notebook), start=1) if each is cell]
+    return f"code cell {numbers[0]}" if numbers else "the cell of the run's parameters"
+
+
+def is_silenced(source: str) -> bool:
+    """Whether a cell ends with a semicolon, so that IPython shows no value of it."""
+    with suppress(SyntaxError, tokenize.TokenError):
+        words = tokenize.generate_tokens(io.StringIO(source).readline)
+        texts = [word.string for word in words if word.type != tokenize.COMMENT and word.string.strip()]
+        return texts[-1:] == [";"]
+    return False
+
+
 def faults_of_execution(notebook: NotebookNode) -> list[str]:
     """What shows that a notebook was not executed from its first to its last cell; empty if it was.
 
     Papermill can write a notebook whose kernel died as completed, so its word is not taken.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    cells = list(enumerate(code, start=1))
     miscounted = [
-        f"code cell {place} has execution count {cell.execution_count}, not {place}"
-        for place, cell in cells
+        f"{cell_name(notebook, cell)} has execution count {cell.execution_count}, not {place}"
+        for place, cell in enumerate(code, start=1)
         if cell.execution_count != place
     ]
     failures = [
-        f"code cell {place} ended with {output.ename}: {output.evalue}"
-        for place, cell in cells
+        f"{cell_name(notebook, cell)} ended with {output.ename}: {output.evalue}"
+        for cell in code
         for output in cell.outputs
         if output.output_type == "error"
     ]

@@ -51,6 +51,23 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     assert ferbook(monkeypatch, capsys) == (code, "", told)
 
 
+@pytest.mark.parametrize("value", ["inf", "nan", "1e200"])
+def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(
+    copy, monkeypatch, capsys, value
+):
+    """A float and a text whose author set no bounds."""
+    file = copy / "book" / "throws" / "chapter.py"
+    text = file.read_text()
+    more = "\n    weight: float = 1.0\n    label: str = 'a'\n    seed:"
+    assert "\n    seed:" in text
+    file.write_text(text.replace("\n    seed:", more, 1))
+    forget()
+    for words, told in ((f"weight={value}", "no finite number"), ("label={a", "holds '{'")):
+        code, _, err = ferbook(monkeypatch, capsys, "run", "throws", "--run", "a", "-p", words)
+        assert code == 2 and f"throws.{words.partition('=')[0]} = " in err and told in err
+        assert err.count("\n") == 1 and not (copy / "runs" / "a").exists()
+
+
 @pytest.mark.parametrize("name", cli.GONE)
 def test_a_command_that_went_says_where_its_work_is_done_now(monkeypatch, capsys, name):
     code, out, told = ferbook(monkeypatch, capsys, *name.split(), "--json")

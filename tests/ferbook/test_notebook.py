@@ -2,13 +2,18 @@
 are none.
 """
 
+import json
+
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from ferbook.book import chapters
 from ferbook.errors import BookError, ChapterError
 from ferbook.notebook import (
+    cell_name,
     faults_of_execution,
+    figure_cells,
+    is_silenced,
     parameters_cell,
     read_notebook,
     require_parameters_cell,
@@ -65,6 +70,73 @@ def test_an_error_in_a_cell_is_found():
 def test_a_parameters_cell_that_breaks_the_rules_is_found(cells, told):
     with pytest.raises(ChapterError, match=told):
         parameters_cell(new_notebook(cells=[new_markdown_cell("# T"), *cells]))
+
+
+@pytest.mark.parametrize(("minor", "ids"), [(0, False), (4, False), (5, False), (5, True)])
+def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_printed(
+    tmp_path, minor, ids, recwarn, caplog
+):
+    """As Google Colab (4.0) and older editors write them."""
+    notebook = new_notebook(cells=[new_markdown_cell("# T", id="title"), new_code_cell("a = 1", id="a")])
+    content = notebook | {"nbformat_minor": minor}
+    for cell in () if ids else content["cells"]:
+        del cell["id"]
+    file = tmp_path / "a.ipynb"
+    file.write_text(json.dumps(content))
+    first, second = read_notebook(file), read_notebook(file)
+    assert [cell.id for cell in first.cells] == (["title", "a"] if ids else ["cell-0", "cell-1"])
+    assert first == second and (first.nbformat, first.nbformat_minor) == (4, 5)
+    assert not recwarn.list and not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("source", "silent"),
+    [
+        ("sorted([2, 1]);", True),
+        ("print(1)\nx ; # said\n", True),
+        ("'a;'", False),
+        ("a = 1  # b;", False),
+        ("", False),
+        ("f(", False),
+    ],
+)
+def test_a_cell_that_ends_with_a_semicolon_shows_no_value(source, silent):
+    assert is_silenced(source) == silent
+
+
+def test_cells_are_counted_as_their_author_does():
+    notebook = executed(1, 2, 3)
+    notebook.cells[1].metadata["tags"] = ["injected-parameters"]
+    notebook.cells.insert(0, new_code_cell(""))
+    notebook.cells[-1].outputs = [new_output("error", ename="ValueError", evalue="bad", traceback=[])]
+    assert faults_of_execution(notebook) == ["code cell 3 ended with ValueError: bad"]
+    assert cell_name(notebook, notebook.cells[2]) == "the cell of the run's parameters"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cells": ["text"]},
+        {"metadata": []},
+        {
+            "cells": [
+                {"cell_type": "code", "source": 1, "metadata": {}, "outputs": [], "execution_count": None}
+            ]
+        },
+        {"cells": [{"cell_type": "markdown", "source": "", "metadata": {"tags": "one"}}]},
+        {"cells": [{"cell_type": "markdown", "source": "", "metadata": {}}] * 2001},
+    ],
+)
+def test_a_notebook_of_another_form_is_refused_once_where_it_is_read(tmp_path, change):
+    (tmp_path / "a.ipynb").write_text(json.dumps(new_notebook() | change))
+    with pytest.raises(ChapterError, match=r"a\.ipynb: not a readable notebook"):
+        read_notebook(tmp_path / "a.ipynb")
+
+
+def test_a_cell_that_is_not_python_is_named():
+    cells = [new_code_cell("a = 1"), new_code_cell("%matplotlib inline", id="magic")]
+    with pytest.raises(ChapterError, match=r"code cell 2 \(magic\): not plain Python"):
+        figure_cells(new_notebook(cells=cells))
 
 
 def test_unreadable_notebooks_are_told(tmp_path):
