@@ -37,11 +37,6 @@ _OWN_NAMES = ("happiness", "disgust", "repression", "surprise", "sadness", "fear
 _EMOTIONS = {**dict(zip(_OWN_NAMES, _OWN_NAMES, strict=True)), "other": "others"}
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
-_SHEET = "CASME2-coding-20140508.xlsx"
-_HEADER = (
-    *("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"),
-    "Estimated Emotion",
-)
 _LAYOUT = MicroLayout(
     name="casme2",
     sheet="CASME2-coding*.xlsx",
@@ -49,10 +44,6 @@ _LAYOUT = MicroLayout(
     emotions=_EMOTIONS,
     subject_folder=re.compile(r"sub(\d{1,4})", re.IGNORECASE),
     subject_id="sub{:02d}".format,
-    own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),
-    clip_id=lambda subject, k: f"EP{(k - 1) // 99 + 1:02d}_{(k - 1) % 99 + 1:02d}",
-    letters=False,
-    picture="reg_img{frame}.jpg",
 )
 _TREES = (
     ("Cropped", "reg_img", "whole"),

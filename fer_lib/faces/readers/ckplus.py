@@ -64,9 +64,6 @@ _TREES = {
 _SUBJECT = re.compile(r"[Ss]\d{3}")
 _SEQUENCE = re.compile(r"\d{3}")
 _LABEL_FRAME = re.compile(r".*_(\d+)_(?:emotion|facs)\.txt", re.IGNORECASE)
-_MOST = 999
-"""Subjects, and sequences of one subject, that three digits can number."""
-
 _UNUSED = "sequences with neither an emotion nor FACS codes"
 _FOREIGN = "folders not named like a subject's (S005) or a sequence's (001)"
 _EMPTY = "sequence folders without a picture"

@@ -100,11 +100,6 @@ def fer2013_csv(folder: Path) -> Path:
     return other if not (official.exists() or official.is_symlink()) and other.exists() else official
 
 
-def usage_of(faces: FaceSet) -> list[str]:
-    """FER2013's names of the splits of all pictures: ``Training``, ``PublicTest``, ``PrivateTest``."""
-    return faces.table["split"].map({split: name for name, split in USAGE.items()}).tolist()
-
-
 def resized(faces: FaceSet, size: int) -> FaceSet:
     """``faces`` with its pictures, which are face crops already, brought to ``size`` × ``size``."""
     if faces.size == (size, size):

@@ -24,9 +24,7 @@ JAFFE_CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutra
 PUBLISHED = {"pictures": 213, "subjects": 10}
 """Lyons et al. 1998."""
 
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
-_PERSON = re.compile(r"[A-Z]{2}")
 
 
 def read_jaffe(folder: Path, size: int) -> FaceSet:

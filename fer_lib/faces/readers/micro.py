@@ -55,14 +55,6 @@ class MicroLayout:
     """Emotion -> the sheet's word for it."""
     subject_folder: re.Pattern
     subject_id: Callable[[int], str]
-    own_clip: re.Pattern
-    """A sequence's name as it is read, with the clip's own as a group."""
-    clip_id: Callable[[str, int], str]
-    """The name of a subject's k-th clip."""
-    letters: bool
-    """Whether the sheet's codes say how strong an action unit is."""
-    picture: str
-    """A picture's name, of ``subject`` and ``frame``."""
 
 
 @dataclass(frozen=True)

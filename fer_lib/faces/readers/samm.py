@@ -36,15 +36,7 @@ _EMOTIONS = {
 }
 """Emotion -> the sheet's word; no other emotion can be written in this layout."""
 
-_SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
 _WORKSHEET = "MICRO_ONLY"
-NOTE_ROWS = 13
-"""Rows of notes above the header of the official sheet."""
-
-SAMM_HEADER = (
-    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration"),
-    *("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
-)  # fmt: skip
 _LAYOUT = MicroLayout(
     name="samm",
     sheet="SAMM*FACS_Codes*.xlsx",
@@ -52,10 +44,6 @@ _LAYOUT = MicroLayout(
     emotions=_EMOTIONS,
     subject_folder=re.compile(r"(\d{3,4})"),
     subject_id="{:03d}".format,
-    own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),
-    clip_id=lambda subject, k: f"{subject}_1_{k}",
-    letters=True,
-    picture="{subject}_{frame:05d}.jpg",
 )
 
 

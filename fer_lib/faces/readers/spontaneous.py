@@ -35,9 +35,6 @@ the csv files, such as -1; without it 0.
 
 _UNKNOWN = 9
 _LEVELS = 5
-_INTENSITY_AUS = (6, 10, 12, 14, 17)
-"""The AUs for which intensities are coded."""
-
 PERSON = re.compile(r"[FM]\d{3}", re.IGNORECASE)
 _TASK = re.compile(r"(T\d{1,2})", re.IGNORECASE)
 NO_CODES = "tasks without AU codes"

@@ -13,7 +13,6 @@ KDEF, POFA and NimStim among them: never learn from one and test on the other wi
 validation pictures of one fold can be training or test pictures of another.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +38,6 @@ PUBLISHED = {"pictures": 4_178}
 """Labelled pictures, as the loaders of several groups count them (the report is not at hand)."""
 
 _UNLABELLED = "pictures without an emotion"
-_ID = re.compile(r"0|[1-9]\d{0,8}")
 
 
 def read_tfd(folder: Path, size: int) -> FaceSet:

@@ -12,11 +12,11 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.casme2 import read_casme2
 from fer_lib.faces.readers.micro import NO_APEX, SINGLE, UNCODED
 from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.readers.samm import NOTE_ROWS, SAMM_HEADER, read_samm
+from fer_lib.faces.readers.samm import read_samm
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, micro_faces, pictures
 from tests.fer_lib.faces.readers.writers.casme2 import write_casme2
-from tests.fer_lib.faces.readers.writers.samm import write_samm
+from tests.fer_lib.faces.readers.writers.samm import NOTE_ROWS, SAMM_HEADER, write_samm
 
 SIZE = 24
 CASME2, SAMM = (write_casme2, read_casme2, "casme2"), (write_samm, read_samm, "samm")

@@ -8,11 +8,14 @@ import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import Codes
-from fer_lib.faces.readers.ckplus import _MOST, _SEQUENCE, _SUBJECT, CKPLUS_CODES
+from fer_lib.faces.readers.ckplus import _SEQUENCE, _SUBJECT, CKPLUS_CODES
 from fer_lib.faces.readers.own import write_picture
 from tests.fer_lib.faces.readers.writers.facs_codes import codes_of
 from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.sequences import named_sequences, official_ids
+
+_MOST = 999
+"""Subjects, and sequences of one subject, that three digits can number."""
 
 
 def write_ckplus(faces: FaceSet, folder: Path) -> None:

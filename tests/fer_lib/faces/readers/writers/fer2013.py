@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.fer2013 import CODES, HEADER, SIDE, USAGE, resized, usage_of
+from fer_lib.faces.readers.fer2013 import CODES, HEADER, SIDE, USAGE, resized
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.votes import write_votes
+
+
+def usage_of(faces: FaceSet) -> list[str]:
+    """FER2013's names of the splits of all pictures: ``Training``, ``PublicTest``, ``PrivateTest``."""
+    return faces.table["split"].map({split: name for name, split in USAGE.items()}).tolist()
 
 
 def write_fer2013(faces: FaceSet, folder: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.fer2013 import CODES, usage_of
+from fer_lib.faces.readers.fer2013 import CODES
 from fer_lib.faces.readers.ferplus import _VOTERS
-from tests.fer_lib.faces.readers.writers.fer2013 import write_csv
+from tests.fer_lib.faces.readers.writers.fer2013 import usage_of, write_csv
 from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.votes import write_votes
 

@@ -1,14 +1,19 @@
 """Writes what ``fer_lib.faces.readers.jaffe`` reads."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.jaffe import _LETTERS, _NAME, _PERSON, JAFFE_CODES
+from fer_lib.faces.readers.jaffe import _NAME, JAFFE_CODES
 from fer_lib.faces.readers.own import write_picture
 from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.sequences import official_ids, require_subjects
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_PERSON = re.compile(r"[A-Z]{2}")
 
 
 def write_jaffe(faces: FaceSet, folder: Path) -> None:

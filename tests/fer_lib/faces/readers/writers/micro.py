@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,15 @@ from tests.fer_lib.faces.readers.writers.facs_codes import codes_of
 from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences, shown_emotion
 
 
-def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[str, object]]:
+def write_micro(
+    layout: MicroLayout,
+    faces: FaceSet,
+    place: Path,
+    own_clip: re.Pattern,
+    clip_id: Callable[[str, int], str],
+    letters: bool,
+    picture: str,
+) -> list[dict[str, object]]:
     """Write the sequences of ``faces`` as clips to the folder ``place``; returned are the cells of the coding
     sheet by ``_COLUMNS``, a row each.
 
@@ -29,21 +38,21 @@ def write_micro(layout: MicroLayout, faces: FaceSet, place: Path) -> list[dict[s
     picture without a subject.
     """
     clips = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
-    own = all(layout.own_clip.fullmatch(sequence) for _, _, sequence, _ in clips)
+    own = all(own_clip.fullmatch(sequence) for _, _, sequence, _ in clips)
     counts: Counter[str] = Counter()
     cells: list[dict[str, object]] = []
     for person, _, sequence, rows in clips:
         counts[person] += 1
-        clip = layout.own_clip.fullmatch(sequence)[1] if own else layout.clip_id(person, counts[person])
+        clip = own_clip.fullmatch(sequence)[1] if own else clip_id(person, counts[person])
         emotion = shown_emotion(faces, rows, layout.emotions)
         part = faces.table.iloc[rows].reset_index(drop=True)
         frames = part["frame"].to_numpy()
         apex = _number(part, "apex", _most_active(part))
         at = int(np.argmin(np.abs(frames - apex)))
-        aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), layout.letters)[0])
+        aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), letters)[0])
         onset, offset = _number(part, "onset", frames[0]), _number(part, "offset", frames[-1])
         for frame, pixels in frames_of(faces, rows):
-            write_picture(place / person / clip / layout.picture.format(subject=person, frame=frame), pixels)
+            write_picture(place / person / clip / picture.format(subject=person, frame=frame), pixels)
         cells.append(
             {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.

@@ -9,9 +9,12 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import intensity_levels
-from fer_lib.faces.readers.spontaneous import _INTENSITY_AUS, _TASK, _UNKNOWN, PERSON
+from fer_lib.faces.readers.spontaneous import _TASK, _UNKNOWN, PERSON
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences
+
+_INTENSITY_AUS = (6, 10, 12, 14, 17)
+"""The AUs for which intensities are coded."""
 
 
 def write_spontaneous(

@@ -1,5 +1,6 @@
 """Writes what ``fer_lib.faces.readers.tfd`` reads."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ from scipy.io import savemat
 
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.readers.pictures import gather_pictures, whole
-from fer_lib.faces.readers.tfd import _FILES, _FOLD_SPLITS, _FOLDS, _ID, NO_LABEL, NOBODY, TFD_CODES
+from fer_lib.faces.readers.tfd import _FILES, _FOLD_SPLITS, _FOLDS, NO_LABEL, NOBODY, TFD_CODES
 from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.sequences import official_ids
+
+_ID = re.compile(r"0|[1-9]\d{0,8}")
 
 
 def write_tfd(faces: FaceSet, folder: Path) -> None:
