@@ -8,7 +8,7 @@ from ferbook.beside import REFERENCE
 from ferbook.book import Resources
 from ferbook.owner import held
 from ferbook.progress import watch
-from ferbook.schedule import QueueJob, cluster_messages, start_jobs, stop_jobs
+from ferbook.schedule import QueueJob, await_end, cluster_messages, start_jobs, stop_jobs
 from ferbook.store import open_run
 
 CORES = 2
@@ -50,7 +50,7 @@ def train_by_jobs(
         process = start_jobs(board, jobs, resources, cores=1, executor=executor, go_on=True)
         try:
             watch(board, jobs, process)
-            process.wait()
+            await_end(process, executor)
         except BaseException:
             stop_jobs(process, executor)
             raise

@@ -19,13 +19,16 @@ from ferbook.records import read_json
 from ferbook.schedule import QueueJob, finished_file
 from ferbook.steps import INTERVAL, MINUTE, time_text
 
+GRACE = 60.0
+"""Seconds that Snakemake has to end when all jobs have: its accounting may wait for ever."""
+
 ALMOST = 0.95
 """Share that a job which takes longer than it should is taken to have done."""
 
 
 def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
-    """Say what is to be done, and how far it is until ``process`` has ended: on a terminal in one line that
-    is written anew, elsewhere in a line a minute; and each job that ends.
+    """Say what is to be done, and how far it is until ``process``, or all jobs, have ended: on a terminal in
+    one line that is written anew, elsewhere in a line a minute; and each job that ends.
     """
     console = Console(highlight=False, markup=False)
     clock = _Clock(board, jobs)
@@ -43,7 +46,7 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> N
             elif clock.passed() >= due and not ended:
                 due = clock.passed() + MINUTE
                 console.print(clock.line(), soft_wrap=True)
-            if ended:
+            if ended or clock.idle() > GRACE:
                 return
             time.sleep(INTERVAL)
 
@@ -74,6 +77,12 @@ class _Clock:
     def passed(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._start
+
+    def idle(self) -> float:
+        """Seconds since the last of all jobs ended; 0 before."""
+        if len(self._took) < len(self.jobs):
+            return 0
+        return self.passed() - max(self._begun[title] + took for title, took in self._took.items())
 
     def look(self) -> list[str]:
         """Look what has begun and ended since; a line for each job that ended."""

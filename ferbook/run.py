@@ -27,7 +27,15 @@ from ferbook.owner import now
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import Request, requests_of, stored_request
-from ferbook.schedule import QueueJob, cluster_messages, finished_file, profile_of, start_jobs, stop_jobs
+from ferbook.schedule import (
+    QueueJob,
+    await_end,
+    cluster_messages,
+    finished_file,
+    profile_of,
+    start_jobs,
+    stop_jobs,
+)
 from ferbook.state import ChapterState, differences, states
 from ferbook.store import Run, exclusive, make_current, open_run, write_json
 
@@ -315,7 +323,7 @@ def make_runs(
         )
         try:
             watch(board, jobs, process)
-            process.wait()
+            await_end(process, executor)
             for place in places:
                 _take(place, homes, lambda name, home: finished_file(board, name, home).exists())
         except BaseException:

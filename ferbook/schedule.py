@@ -174,6 +174,15 @@ def cluster_messages(log: str) -> dict[tuple[str, str], str]:
     return messages
 
 
+def await_end(process: subprocess.Popen, executor: str | None = None) -> None:
+    """Wait until Snakemake, all of whose jobs have ended, has too, and end it where it does not."""
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        stop_jobs(process, executor)
+        process.wait()
+
+
 def stop_jobs(process: subprocess.Popen, executor: str | None = None) -> None:
     """End Snakemake and everything below it, and wait until all are gone; its jobs on a cluster, too."""
     if executor:

@@ -1,4 +1,4 @@
-"""A sweep on a real Slurm: a job is killed, the node is drained and comes back, and nothing is lost or made
+"""Runs on a real Slurm: a job is killed, the node is drained and comes back, and nothing is lost or made
 twice; what the cluster refuses is named.
 """
 
@@ -60,11 +60,11 @@ def node(tmp_path_factory):
 
 @pytest.fixture
 def on_cluster(clone, tmp_path):
-    """Calls `ferbook sweep` with a profile for this cluster."""
+    """Calls `ferbook run` with a profile for this cluster."""
     (tmp_path / "profile").mkdir()
     (tmp_path / "profile" / "config.yaml").write_text(PROFILE)
     (clone.root / "book" / "light.py").write_text(LIGHT)
-    return ("sweep", "throws", "--profile", "smoke", "--executor", str(tmp_path / "profile"))
+    return ("run", "throws", "--profile", "smoke", "--executor", str(tmp_path / "profile"))
 
 
 def allow(clone, minutes):
@@ -110,7 +110,7 @@ def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_clus
 
     told = clone.ferbook(*on_cluster, "-p", "seed=0..11")
     after = states(clone)
-    assert set(after) == set(RUNS) and "mean of 12 seeds" in told
+    assert set(after) == set(RUNS) and "12 runs are up to date" in told
     assert {run: after[run] for run in before} == before, "what was there was not made again"
     assert all(json.loads(state)["inputs"]["parameters"]["seed"] == run for run, state in after.items())
     assert not slurm("squeue", "-h", "-t", "PENDING,RUNNING")

@@ -100,3 +100,10 @@ def test_the_line_is_as_long_as_a_terminal_is_wide(jobs, tmp_path):
     assert clock.look() == []
     assert clock.line(200).endswith("left; first: cell 2 of 5; second")
     assert clock.line(45).endswith("left; second") and clock.line(10).endswith("left")
+
+
+def test_what_does_not_end_though_all_jobs_have_is_not_waited_for(jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "GRACE", 2)
+    (job,), watch = jobs(("first", "a", "", 2))
+    changes = [lambda: end(tmp_path, job)] + [lambda: None] * 3 + [lambda: pytest.fail("it is waited for")]
+    watch(*changes)
