@@ -61,13 +61,19 @@ def use_data_dir(folder: Path | None) -> None:
 
 
 @data_app.command("list")
-def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """List every face set: found, not found or incomplete, what is missing, its licence, how to get it."""
+def data_list(
+    name: Annotated[str, typer.Argument(help="One set: its licence, too, and how to get it.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every face set: found, not found or incomplete, and what is missing; of one set all."""
     from fer_lib.faces.registry import list_sources, named_source
     from synthetic_faces.domains import OPTIONS
 
     use_data_dir(data_dir)
-    rows = list_sources()
+    rows = [row for row in list_sources() if name in ("", row["name"])]
+    if not rows:
+        named_source(name)  # which refuses it with the names that there are
     if as_json:
         print_json(rows)
         return
@@ -76,6 +82,8 @@ def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         tell(f"{row['version']}: {state}", style="bold")
         for version, (sets, size) in row["also_kept"].items():
             tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
+        if not name:
+            continue
         if not named_source(row["name"]).reader:
             options = (f"{each}={'|'.join(choices)}" for each, choices in OPTIONS.items())
             tell(f"  options: {'; '.join(options)}")
@@ -406,12 +414,15 @@ _ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 
 
 @populations_app.command("list")
-def populations_list(as_json: AsJson = False) -> None:
-    """List every population: how many networks are kept, their accuracies, hours and devices."""
-    from book.populations import populations
+def populations_list(
+    name: Annotated[str, typer.Argument(help="One population: its accuracies, hours and devices.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List every population and how many of its networks are kept; of one all."""
+    from book.populations import find_population, populations
 
     rows = []
-    for population in populations().values():
+    for population in [find_population(name)] if name else populations().values():
         records = [member.done() for member in population.kept()]
         faults = [member.fault() for member in population.members]
         hours = sum(record.get("core_seconds", record["seconds"]) for record in records) / 3600
@@ -438,6 +449,8 @@ def populations_list(as_json: AsJson = False) -> None:
     for row in rows:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
         tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
+        if not name:
+            continue
         tell(f"  {row['about']}")
         planned = f"{row['core_hours_planned']:.2f} core-hours planned for all"
         if not row["kept"]:

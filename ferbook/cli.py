@@ -25,6 +25,7 @@ COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
 _PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
 GONE = {
+    "runs": "`ferbook status --all` lists all runs",
     "confirm": "the next reference is made of other people and networks; `ferbook claims` answers by it",
     "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
@@ -276,6 +277,9 @@ def status(
     param: Assignments = None,
     file: ParametersFile = None,
     overrides: OfTheBook | None = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List all runs with their key metrics instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say for each chapter of a run whether it is up to date, or why not.
@@ -283,6 +287,9 @@ def status(
     Against the parameters given, or else against those that the run was made with. Without --run and
     without parameters: the run that `ferbook run` was last called for.
     """
+    if every:
+        _list_runs(as_json)
+        return
     from ferbook.book import book
     from ferbook.state import run_states
 
@@ -304,9 +311,8 @@ def status(
         errors.print(f"note: {fault}")
 
 
-@command
-def runs(as_json: AsJson = False) -> None:
-    """List the runs with their key metrics."""
+def _list_runs(as_json: bool) -> None:
+    """``ferbook status --all``."""
     from ferbook.book import suite
     from ferbook.compare import run_rows
 

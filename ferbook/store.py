@@ -306,8 +306,8 @@ class Run:
         """Content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is damaged."""
         if not self.exists():
             raise RunStoreError(
-                f"there is no run {self.name!r}; `ferbook runs` lists them, `ferbook run --run {self.name}` "
-                "makes it"
+                f"there is no run {self.name!r}; `ferbook status --all` lists them, "
+                f"`ferbook run --run {self.name}` makes it"
             )
         mend = f"`ferbook run --run {self.name} --replace` starts the run anew, or remove {self.folder}"
         content = read_yaml(self.record_file, RunStoreError, f"; {mend}", most=LARGEST_RECORD)

@@ -147,7 +147,12 @@ def test_sets_are_listed_with_their_version_and_what_is_kept_of_others(monkeypat
     _, out, _ = ferbook(monkeypatch, capsys, "list")
     lab, wild = (out.index(f"{versioned(name)}: found (generated)") for name in ("lab", "wild"))
     assert lab < out.index("also kept: lab/1, 1 set(s), 3 MB; not used") < wild
-    assert out.count("options: timing=by_unit|together|in_turn; family=narrow-") == len(VERSIONS)
+    assert "options:" not in out and "licence" not in out, "of all sets only what fits"
+    for name in VERSIONS:
+        _, out, _ = ferbook(monkeypatch, capsys, "list", name)
+        assert "options: timing=by_unit|together|in_turn; family=narrow-" in out
+    code, _, err = ferbook(monkeypatch, capsys, "list", "labb")
+    assert code == 2 and "'labb'" in err
 
 
 def test_a_copy_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):

@@ -176,7 +176,7 @@ def test_an_empty_or_impossible_option_is_refused(monkeypatch, capsys, runs, wor
 
 
 def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys):
-    assert json.loads(ferbook(monkeypatch, capsys, "runs", "--json")[1]) == []
+    assert json.loads(ferbook(monkeypatch, capsys, "status", "--all", "--json")[1]) == []
     rows = json.loads(ferbook(monkeypatch, capsys, "params", "throws", "--json")[1])["throws"]
     assert set(suite().profiles) <= set(rows[0])
     for words in (["status", "--json"], ["check", "--json"], ["compare", "a", "b", "--json"]):
