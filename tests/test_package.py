@@ -159,6 +159,21 @@ def test_reading_takes_nothing_that_computes():
     assert "-c constraints.txt -e '.'" in told and ".venv-read/bin/ferbook build --run reference" in told
 
 
+@pytest.mark.slow
+def test_the_book_can_be_read_in_its_real_small_environment(tmp_path):
+    """The second command of the README, as it is written, in a clean clone of what is committed."""
+    clone = tmp_path / "clone"
+    words = ("git", "clone", "--quiet", "--depth", "1", f"file://{paths.root()}", str(clone))
+    subprocess.run(words, check=True, capture_output=True)
+    told = subprocess.run(["make", "read"], cwd=clone, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    page = clone / "_build" / "html" / "index.html"
+    assert told.stdout.index(f"Open the book: file://{page}") < told.stdout.index("book built from run")
+    assert "package " not in told.stdout, "what is not installed is unknown, not changed"
+    assert page.is_file() and (clone / "_build" / "html" / "book" / "answers.html").is_file()
+    assert not list((clone / ".venv-read").glob("lib/*/site-packages/torch"))
+
+
 @pytest.mark.parametrize(
     ("npx", "told", "passes"),
     [

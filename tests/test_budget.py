@@ -1,0 +1,108 @@
+"""What the house may hold. A door enters when another closes: whoever goes past a number takes something
+out. The numbers only ever fall.
+"""
+
+import ast
+import io
+import subprocess
+import tokenize
+from functools import cache
+from pathlib import Path
+
+import typer.main
+
+from ferbook.cli import command_line
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MOST = {
+    "all": 0,
+    "fer_lib": 0,
+    "ferbook": 0,
+    "book": 0,
+    "synthetic_faces": 0,
+    "benchmarks": 0,
+    "tests": 0,
+    "files": 0,
+    "commands": 0,
+    "floors of ferbook": 0,
+    "lines of scripts and styles": 0,
+}
+
+
+def tracked(*patterns):
+    listed = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def code_lines(text):
+    """Lines that carry a token, without comments and docstrings."""
+    prose = set()
+    for node in ast.walk(ast.parse(text)):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            prose |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    layout = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in layout:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    return len(lines - prose)
+
+
+def floors(package):
+    """The longest chain of imports among the files of ``package``."""
+    modules = {}
+    for name in tracked(f"{package}/*.py"):
+        module = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        imports = set()
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imports |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imports |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        modules[module] = imports
+
+    @cache
+    def floor(module):
+        return 1 + max((floor(each) for each in modules[module] & modules.keys() - {module}), default=0)
+
+    return max(map(floor, modules))
+
+
+def commands(group):
+    children = getattr(group, "commands", {})
+    return sum(commands(child) for child in children.values()) if children else 1
+
+
+def test_lines_are_those_that_carry_code():
+    head = '"""Prose\nover two."""\n\n# a comment\n'
+    text = f'{head}def f(a,\n      b):\n    """Prose."""\n    return """not\nprose"""\n'
+    assert code_lines(text) == 4
+
+
+def test_the_house_holds_no_more_than_it_may():
+    lines = {name: code_lines((ROOT / name).read_text(encoding="utf-8")) for name in tracked("*.py")}
+    rooms = ("fer_lib", "ferbook", "book", "synthetic_faces", "benchmarks", "tests")
+    now = {room: sum(n for name, n in lines.items() if name.startswith(f"{room}/")) for room in rooms}
+    outside = {name: number for name, number in lines.items() if not name.startswith("tests/")}
+    pages = tracked("book/*.js", "book/*.css", "book/*.html")
+    now |= {
+        "all": sum(outside.values()),
+        "files": len(outside),
+        "commands": commands(typer.main.get_command(command_line())),
+        "floors of ferbook": floors("ferbook"),
+        "lines of scripts and styles": sum(
+            len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in pages
+        ),
+    }
+    assert {name: number for name, number in now.items() if number > MOST[name]} == {}
