@@ -135,8 +135,8 @@ class Spread:
     only; ``asymmetry``: largest share by which one half of a face is weaker, in three faces of ten.
     ``natural``: the variants are those of pictures on the web, ``expressions_web.NATURAL``, where there are
     any. ``free``: no variant at all; of every expression but the neutral one each AU is shown by itself, with
-    the chance ``FREE_SHARE`` and an intensity drawn evenly from ``FREE_INTENSITY``, so that no AU tells
-    another nor the emotion.
+    the chance ``FREE_SHARE`` and an intensity drawn evenly from ``FREE_INTENSITY``, at least one, so that no
+    AU tells another nor the emotion.
     """
 
     intensity: tuple[float, float] = (0.75, 1.0)
@@ -172,7 +172,9 @@ def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> E
     if emotion not in LABELS:
         raise SettingError(f"no emotion {emotion!r}; the emotions are {', '.join(LABELS)}")
     if spread.free and emotion != EMOTIONS[0]:
-        shown = (rng.random(len(AUS)) < FREE_SHARE) * rng.uniform(*FREE_INTENSITY, len(AUS))
+        chances, strengths = rng.random(len(AUS)), rng.uniform(*FREE_INTENSITY, len(AUS))
+        # At least one, as of a variant: who shows an expression moves something.
+        shown = strengths * ((chances < FREE_SHARE) | (chances == chances.min()))
         return Expression(resolve_alternatives(np.stack([shown, shown], axis=1)), 1.0)
     variants = NATURAL.get(emotion, VARIANTS[emotion]) if spread.natural else VARIANTS[emotion]
     variant = variants[rng.choice(len(variants), p=[v.share for v in variants])]
