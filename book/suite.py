@@ -328,6 +328,7 @@ SUITE = Suite(
         "<!-- benchmarks -->": "book.benchmarks_page:benchmarks_text",
         "<!-- costs -->": "book.csv_tables:costs",
         "<!-- frontier -->": "book.csv_tables:frontier",
+        "<!-- findings -->": "book.findings_page:findings",
         "<!-- layouts -->": "book.csv_tables:layouts",
     },
 )
