@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from book.findings_page import FINDINGS, PARTS, finding_parts, findings
+from book.findings_page import COMMENT_PARTS, FINDINGS, finding_parts, findings
 
 SCRIPTS = sorted(FINDINGS.glob("*.sh"))
 
@@ -25,7 +25,7 @@ def test_a_finding_says_what_it_found_pins_what_it_runs_and_needs_nothing_of_our
 def test_the_page_has_all_of_them():
     page = findings({})
     assert len(SCRIPTS) >= 8 and page.count("\n## ") + 1 == len(SCRIPTS)
-    assert all(page.count(f"*{part}:*") == len(SCRIPTS) for part in PARTS)
+    assert all(page.count(f"*{part}:*") == len(SCRIPTS) for part in COMMENT_PARTS)
 
 
 def test_a_comment_without_its_parts_is_refused():
