@@ -6,7 +6,7 @@
 #     ferbook detector audit cascades.csv --stimuli stimuli --columns benchmarks/detectors/haarcascades.yaml
 #
 # An environment of its own is made in a temporary folder. OpenCV 4.14 has the cascades in its package, 5 has
-# not. They are its authors' and under its Apache License 2.0, but for the Intel license in the head of each.
+# not. Each carries its licence in its head: that of the smile is a BSD licence, that of the eye Intel's for OpenCV.
 # The smile is the number of windows that its cascade accepts in the lower half of the largest face; an eye is
 # closed where its cascade finds none in its quarter of the face. The person's left is the picture's right.
 set -euo pipefail
