@@ -17,8 +17,15 @@ ALWAYS_THERE = tuple(source.name for source in SOURCES if not source.layouts)
 FaceSource = Literal[*(source.name for source in SOURCES)]
 """Every face set of ``faces.sources``."""
 
-Network = Literal["zero_bias", "breuer", "zhu", "vgg", "residual"]
-"""The networks that ``nets.build.build_network`` builds by name."""
+NETWORKS = {
+    "zero_bias": ("ZeroBiasCNN", "zero_bias"),
+    "breuer": ("BreuerKimmelCNN", "blocks"),
+    "zhu": ("ZhuCNN", "blocks"),
+    "vgg": ("VGG", "vgg"),
+    "residual": ("ResidualNet", "residual"),
+}
+"""The networks that ``nets.build.build_network`` builds by name: the class, and its module of ``nets``."""
+Network = Literal[*NETWORKS]
 
 Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", "votes"]
 """The losses that ``train.losses.build_loss`` builds by name."""

@@ -133,7 +133,8 @@ class Suite:
     packages: tuple[str, ...] = ()
     """Distributions whose version a number may depend on."""
     code: tuple[str, ...] = ("book",)
-    """Packages beside ``book`` whose modules make a chapter out of date that reaches them by its imports."""
+    """Packages and modules beside ``book``: what of them a chapter's kernel executes, or opens of the files
+    beside them, makes it out of date when it changes."""
     not_code: tuple[str, ...] = ()
     """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
     kept: tuple[str, ...] = ()

@@ -267,14 +267,13 @@ def stage(run: Run, folder: Path) -> None:
             if not there:
                 _require_own([result])
             notebook, results[name] = staged_notebook(chapter, result), result
-            current = code_inputs(chapter)
-            if not _is_of_other_code(result, current):
+            if not _is_of_other_code(chapter, result):
                 _require_captions(chapter, result)
             origin = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
             _append_end(notebook, origin)
-            _stage_metrics(result, current, folder / "metrics")
+            _stage_metrics(chapter, result, folder / "metrics")
             lacking = beside.result is None and run.name != REFERENCE
-            _stage_metrics(beside.result or own, current, folder / "metrics" / REFERENCE, lacking=lacking)
+            _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE, lacking=lacking)
             _stage_files(result.folder, folder, page_of(chapter))
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
@@ -335,22 +334,20 @@ def _stage_files(source: Path, folder: Path, page: str) -> None:
         shutil.copy(file, target)
 
 
-def _stage_metrics(
-    result: ChapterResult, current: Mapping[str, object], folder: Path, *, lacking: bool = False
-) -> None:
+def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path, *, lacking: bool = False) -> None:
     """The metrics that pages may quote. Of a result of other code, and of a run that stands ``lacking`` the
     reference in its place, today's prose may quote some that it has not.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(result.folder / "metrics.json", folder / f"{result.chapter}.json")
-    if lacking or _is_of_other_code(result, current):
+    if lacking or _is_of_other_code(chapter, result):
         (folder / f"{result.chapter}{OTHER_CODE}").touch()
 
 
-def _is_of_other_code(result: ChapterResult, current: Mapping[str, object]) -> bool:
-    """Whether other code than the ``current`` made the result."""
+def _is_of_other_code(chapter: Chapter, result: ChapterResult) -> bool:
+    """Whether other code than today's made the result."""
     inputs = result.done()["inputs"]
-    return any(inputs.get(part) != now for part, now in current.items())
+    return any(inputs.get(part) != now for part, now in code_inputs(chapter, inputs).items())
 
 
 def require_sound(run: Run) -> None:

@@ -197,8 +197,9 @@ def _side_by_side(results: Sequence[ChapterResult]) -> int:
 def _memo(chapter: Chapter, run: Run) -> tuple[Path, dict[str, object]]:
     """Where it is noted that the chapter's result passed, and what it passed with."""
     result = run.result(chapter.name)
-    key = {"result": result.checksum(), "finished": result.done()["finished"], "now": code_inputs(chapter)}
-    key |= {"packages": package_versions()}
+    done = result.done()
+    key = {"result": result.checksum(), "finished": done["finished"], "packages": package_versions()}
+    key |= {"now": code_inputs(chapter, done["inputs"])}
     return run.work / "checked" / f"{chapter.name}.json", key
 
 

@@ -21,6 +21,7 @@ from ferbook.book import Chapter
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, bare_jupyter, git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
+from ferbook.inputs import cells_digest, code_files, homes
 from ferbook.notebook import (
     COMPARED_TAG,
     INJECTED_TAG,
@@ -31,6 +32,7 @@ from ferbook.notebook import (
     tags,
     without_papermill_metadata,
 )
+from ferbook.opened import noted_files
 from ferbook.owner import die_with_owner, end_with_parent, held, now
 from ferbook.records import read_json
 from ferbook.state import reasons_against
@@ -139,6 +141,11 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
             return  # what it reads of a chapter upstream came out as before
         staging.mkdir(parents=True)
         os.environ |= bare_jupyter(Path(bare))
+        source, opened = place / chapter.notebook.name, place / "opened"
+        shutil.copyfile(chapter.notebook, source)
+        startup = Path(bare) / "IPYTHONDIR" / "profile_default" / "startup" / "files.py"
+        notes = f"note_files({str(opened)!r}, {[str(home) for home in homes()]!r})"
+        write_atomically(startup, f"from ferbook.opened import note_files\n{notes}\ndel note_files\n")
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
         os.environ[STEPS_VARIABLE] = str(run.steps_file(chapter.name))
@@ -147,7 +154,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         target = staging / f"{chapter.name}.ipynb"
         began, commit = time.monotonic(), git_commit()
         try:
-            _execute(chapter.notebook, target, inputs["parameters"], run.progress_file(chapter.name))
+            _execute(source, target, inputs["parameters"], run.progress_file(chapter.name))
             notebook = read_notebook(target)
             if faults := faults_of_execution(notebook):
                 raise ChapterError("; ".join(faults))
@@ -155,6 +162,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
             record = read_json(staging / "record.json")
             record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
             write_json(staging / "record.json", record)
+            inputs |= {"notebook": cells_digest(source), "code": code_files(noted_files(opened))}
             result.commit(staging, inputs)
         except Exception as fault:
             raise _failed(chapter, run, staging, fault) from fault

@@ -4,13 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ferbook import paths
 from ferbook.book import Chapter, suite
-from ferbook.errors import ChapterError
-from ferbook.imports import imported_modules, reached_files
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.parameters import Parameters
 
@@ -22,48 +21,60 @@ def _within(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def _counts(file: Path) -> bool:
-    """Whether a module can make a result out of date. What a chapter declares does not: its parameters are
+def _counts(place: str) -> bool:
+    """Whether a file can make a result out of date. What a chapter declares does not: its parameters are
     compared by value."""
-    name = ".".join(Path(_place(file)).with_suffix("").parts).removesuffix(".__init__")
+    name = ".".join(Path(place).with_suffix("").parts).removesuffix(".__init__")
     if not _within(name, ("book", *suite().code, *ENGINE_CODE)):
         return False
     declares = name.startswith("book.") and name.split(".")[2:3] == ["chapter"]
     return not declares and not _within(name, suite().not_code)
 
 
-def code_files(sources: list[str], notebook: str = "notebook") -> dict[str, str]:
-    """Relative path -> SHA-256 of every file of ours that the code cells ``sources`` reach by imports.
+def homes() -> list[Path]:
+    """The folders whose files a result may depend on."""
+    packages = {module.partition(".")[0] for module in ("book", *suite().code)}
+    places = (place / name for place in (paths.root(), paths.ENGINE.parent) for name in sorted(packages))
+    return [*(place for place in dict.fromkeys(places) if place.is_dir()), paths.ENGINE]
 
-    Raises ChapterError, naming the cell of ``notebook``, for one that is not plain Python.
+
+def code_files(noted: Mapping[Path, str]) -> dict[str, str]:
+    """Relative path -> SHA-256 of those of the ``noted`` files that can make a result out of date."""
+    roots = [root.resolve() for root in (paths.root(), paths.ENGINE.parent)]
+    digests = {}
+    for file, digest in noted.items():
+        root = next((root for root in roots if file.is_relative_to(root)), None)
+        if root and _counts(place := file.relative_to(root).as_posix()):
+            digests[place] = digest
+    return digests
+
+
+def code_inputs(chapter: Chapter, before: Mapping[str, object]) -> dict[str, object]:
+    """What is there now of the chapter's cells, never prose, and of the files that a result was made from
+    ``before``: modules, and data that these opened.
     """
-    modules: set[str] = set()
-    for number, source in enumerate(sources, start=1):
-        try:
-            modules |= imported_modules(source)
-        except (SyntaxError, ValueError) as fault:  # ValueError: a null byte
-            line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
-            raise ChapterError(
-                f"{notebook}, code cell {number}{line}: not plain Python ({getattr(fault, 'msg', fault)})"
-            ) from fault
     return {
-        _place(file): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in reached_files(modules, _counts)
+        "notebook": cells_digest(chapter.notebook),
+        "code": {place: _digest_at(place) for place in before.get("code", {})},
     }
 
 
-def _place(file: Path) -> str:
-    root = paths.root()
-    return file.relative_to(root if file.is_relative_to(root) else paths.ENGINE.parent).as_posix()
+def cells_digest(notebook: Path) -> str:
+    """SHA-256 (hex) over the code cells of a notebook."""
+    return hashlib.sha256(json.dumps(code_sources(read_notebook(notebook))).encode()).hexdigest()
 
 
-def code_inputs(chapter: Chapter) -> dict[str, object]:
-    """What the chapter's result depends on of its cells and of the modules that they reach: never prose."""
-    sources = code_sources(read_notebook(chapter.notebook))
-    return {
-        "notebook": hashlib.sha256(json.dumps(sources).encode()).hexdigest(),
-        "code": code_files(sources, chapter.notebook.name),
-    }
+def _digest_at(place: str) -> str:
+    for root in (paths.root(), paths.ENGINE.parent):
+        with suppress(OSError):
+            about = (root / place).stat()
+            return _digest(root / place, about.st_mtime_ns, about.st_size)
+    return "absent"
+
+
+@cache
+def _digest(file: Path, mtime: int, size: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def package_versions() -> dict[str, str]:
@@ -77,14 +88,12 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def chapter_inputs(
-    chapter: Chapter, parameters: Parameters, code: Mapping[str, object] | None = None
-) -> dict[str, object]:
-    """Everything the chapter's result depends on but its upstream chapters, as plain JSON values. ``code``:
-    what ``code_inputs`` gave, where many ask.
+def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
+    """Everything the chapter's result depends on but its upstream chapters and the files that its kernel
+    opens, which are known when it ends; as plain JSON values.
     """
     return {
-        **(code or code_inputs(chapter)),
+        "notebook": cells_digest(chapter.notebook),
         "parameters": parameters.model_dump(),
         "packages": package_versions(),
         "data": dict(suite().data_key(parameters)),
@@ -106,7 +115,7 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
         ]
     before, now = previous.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in _changed(before, now) if name in now]
-    if changes := _changed(previous.get("code", {}), current["code"]):
+    if changes := _changed(previous.get("code", {}), current.get("code", {})):
         names = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
         reasons.append(f"code changed ({names})")
     # Data that were not asked for before are told by the parameters that ask for them.

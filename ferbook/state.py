@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from ferbook.beside import reference_beside
 from ferbook.book import Chapter, chapters
 from ferbook.errors import RunStoreError
-from ferbook.inputs import chapter_inputs, reasons_out_of_date
+from ferbook.inputs import chapter_inputs, code_inputs, reasons_out_of_date
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import Request, stored_request
@@ -36,15 +35,12 @@ def states(
     run: Run,
     selection: list[Chapter],
     parameters: Mapping[str, Parameters],
-    codes: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> list[ChapterState]:
-    """For each chapter, up to date or why not, judged by content and never by time stamps. ``codes``: by
-    chapter what ``code_inputs`` gave, where many runs are asked.
-    """
+    """For each chapter, up to date or why not, judged by content and never by time stamps."""
     chapter_states: list[ChapterState] = []
     for chapter in selection:
         result = run.result(chapter.name)
-        current = chapter_inputs(chapter, parameters[chapter.name], codes.get(chapter.name))
+        current = chapter_inputs(chapter, parameters[chapter.name])
         upstream = [run.result(name) for name in chapter.upstream]
         current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
         reasons = reasons_against(run, chapter, current)
@@ -77,7 +73,8 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
         return ["not finished" if begun else "never ran"]
     if faults := result.faults():
         return [f"stored result damaged: {faults[0]}"]
-    reasons = reasons_out_of_date(manifest["inputs"], current)
+    before = manifest["inputs"]
+    reasons = reasons_out_of_date(before, {**current, "code": code_inputs(chapter, before)["code"]})
     record = result.record()
     if "reference" in record:
         beside = reference_beside(run, chapter, current["parameters"]).result

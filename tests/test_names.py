@@ -4,8 +4,6 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-from ferbook.imports import imported_modules
-
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(
     file
@@ -27,6 +25,17 @@ def public_names(source: str) -> set[str]:
             parts = [part for target in targets for part in ast.walk(target)]
             names |= {part.id for part in parts if isinstance(part, ast.Name)}
     return {name for name in names if not name.startswith("_")}
+
+
+def imported_modules(source: str) -> set[str]:
+    """Names of the modules that a module imports; those of a ``from`` may be names inside a module, too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def test_public_names_are_those_at_the_top():

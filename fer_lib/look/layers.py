@@ -260,7 +260,7 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
                 raise ParameterError(
                     f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what "
                     f"{maker!r} made, which is a function and no module; how to go back through it is known "
-                    "of modules only: use nn.ReLU, nn.MaxPool2d, nets.residual.Sum, …"
+                    "of modules only: use nn.ReLU, nn.MaxPool2d, nets.classifier.Sum, …"
                 )
         numbers |= set(call.inputs) - {PICTURE}
     return dict(sorted(way.items()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from fer_lib.look.layers import PICTURE, Call, example_picture, way_to
-from fer_lib.nets.residual import Sum
+from fer_lib.nets.classifier import Sum
 from ferbook.errors import ParameterError
 
 POINTWISE = (nn.BatchNorm2d, nn.ReLU, nn.Identity, nn.Dropout, nn.Dropout2d, Sum)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from fer_lib.look.layers import PICTURE, TIED, Call
 from fer_lib.look.receptive import ReceptiveField, Sliding, sliding
-from fer_lib.nets.residual import Sum
+from fer_lib.nets.classifier import Sum
 
 ReLURule = Callable[[torch.Tensor], torch.Tensor]
 

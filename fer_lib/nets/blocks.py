@@ -65,6 +65,7 @@ class BreuerKimmelCNN(BlockCNN):
     0.25, as remembered from the paper, unverified.
     """
 
+    peak_share = 0.3
     filters = (64, 128, 256)
     kernel = 5
     dense_neurons = 512
@@ -84,6 +85,7 @@ class ZhuCNN(BlockCNN):
     ``dropout`` acts on the dense layer's input.
     """
 
+    peak_share = 0.5
     filters = (32, 64, 128)
     kernel = 3
     dense_neurons = 256

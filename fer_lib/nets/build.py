@@ -1,24 +1,23 @@
 """The networks by name, and what one picture costs them."""
 
+from importlib import import_module
+
 import torch
 from torch import nn
 
-from fer_lib.nets.blocks import BreuerKimmelCNN, ZhuCNN
+from fer_lib.names import NETWORKS
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.evaluating import evaluating
-from fer_lib.nets.residual import ResidualNet
-from fer_lib.nets.vgg import VGG
-from fer_lib.nets.zero_bias import ZeroBiasCNN
 from ferbook.errors import ParameterError, require_name
 
-NETWORKS: dict[str, type[Classifier]] = {
-    "zero_bias": ZeroBiasCNN,
-    "breuer": BreuerKimmelCNN,
-    "zhu": ZhuCNN,
-    "vgg": VGG,
-    "residual": ResidualNet,
-}
-"""The names of ``names.Network`` and the networks that they mean."""
+
+def network_class(name: str) -> type[Classifier]:
+    """The network called ``name``. Imported when it is asked for: a chapter depends on the networks that it
+    uses, not on all. Raises ParameterError for an unknown name.
+    """
+    require_name("network", name, NETWORKS)
+    own, module = NETWORKS[name]
+    return getattr(import_module(f"fer_lib.nets.{module}"), own)
 
 
 def build_network(
@@ -33,11 +32,11 @@ def build_network(
     Raises ParameterError, naming the network, for an unknown name and for a size or value that it does not
     take.
     """
-    require_name("network", name, NETWORKS)
+    network = network_class(name)
     if dropout is not None:
         options["dropout"] = dropout
     try:
-        return NETWORKS[name](n_classes, size, **options)
+        return network(n_classes, size, **options)
     except (ParameterError, TypeError, ValueError, IndexError) as fault:
         raise ParameterError(f"network {name!r}: {fault}") from fault
 

@@ -7,14 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from fer_lib.nets.classifier import Classifier, PictureStandardisation, initialise_for_relu
-
-
-class Sum(nn.Module):
-    """The sum of two tensors of one shape, as a module, so that hooks see both addends and the sum."""
-
-    def forward(self, branch: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
-        return branch + shortcut
+from fer_lib.nets.classifier import Classifier, PictureStandardisation, Sum, initialise_for_relu
 
 
 class ResidualBlock(nn.Module):

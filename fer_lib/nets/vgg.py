@@ -26,6 +26,7 @@ class VGG(Classifier):
 
     any_size = True
     smallest = 16
+    peak_share = 0.1
 
     def __init__(
         self,

@@ -70,6 +70,8 @@ class ZeroBiasCNN(Classifier):
     Raises ParameterError as ``Classifier`` says.
     """
 
+    peak_share = 0.3
+
     def __init__(
         self,
         n_classes: int,

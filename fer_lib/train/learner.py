@@ -23,8 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.names import Optimiser
-from fer_lib.nets.build import NETWORKS
+from fer_lib.names import NETWORKS, Optimiser
 from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.augment import AUGMENTATIONS
 from fer_lib.train.batches import face_loaders
@@ -211,7 +210,7 @@ def recipe_learner(
     learner.remove_cbs([Objective])
     learner.loss_func = objective.validated
     learner.add_cbs([objective, *options, Curve(recipe.patience, checkpoints=checkpoints)])
-    if learner.dls.device.type == "cuda" and type(model) in NETWORKS.values():
+    if learner.dls.device.type == "cuda" and type(model).__name__ in dict(NETWORKS.values()):
         learner.add_cb(Graphs())  # of any other network nobody knows whether it can be recorded
     return learner
 

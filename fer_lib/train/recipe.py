@@ -4,15 +4,6 @@ from dataclasses import dataclass, fields, replace
 
 from fer_lib.names import Loss, Network, Optimiser, Schedule
 
-PEAK_SHARES: dict[Network, float] = {"residual": 1.0, "zhu": 0.5, "vgg": 0.1, "zero_bias": 0.3, "breuer": 0.3}
-"""The peak rate that suits a network, as a share of the residual net's. One rate for all would compare rates,
-not networks.
-
-Those of ``residual``, ``zhu`` and ``vgg`` were chosen on the validation pictures of ``wild`` at 32 pixels in
-12 epochs, from seeds that no chapter uses by default; ``zero_bias`` and ``breuer`` take, of a rate of 0.1,
-what the chapter ``training`` trains with. At 0.1 the zero-bias CNN hardly learns.
-"""
-
 
 @dataclass(frozen=True)
 class TrainingRecipe:
@@ -61,10 +52,12 @@ class TrainingRecipe:
         )
 
     def for_network(self, network: Network) -> "TrainingRecipe":
-        """This recipe as it suits ``network``: the peak rate brought down by ``PEAK_SHARES``, and pictures
+        """This recipe as it suits ``network``: the peak rate brought down to its ``peak_share``, and pictures
         that grow only where it takes them.
         """
-        from fer_lib.nets.build import NETWORKS  # not at the top: the command line reads recipes
+        from fer_lib.nets.build import network_class  # not at the top: the command line reads recipes
 
-        start_size = self.start_size if NETWORKS[network].any_size else 0
-        return replace(self, lr=self.lr * PEAK_SHARES[network], start_size=start_size)
+        suits = network_class(network)
+        return replace(
+            self, lr=self.lr * suits.peak_share, start_size=self.start_size if suits.any_size else 0
+        )

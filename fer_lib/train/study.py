@@ -66,9 +66,9 @@ def run_study(
     """Train each of ``structures`` with each of ``losses`` from each of ``seeds`` by ``recipe``, whose own
     loss does not count.
 
-    The recipe's rate is the residual net's; the other structures take their share of it
-    (``train.recipe.PEAK_SHARES``). A seed fixes the first weights of a structure, the order of the pictures
-    and their augmentation: two losses of one structure start from the same network. The epoch is chosen on
+    The recipe's rate is the residual net's; the other structures take their ``peak_share`` of it. A seed
+    fixes the first weights of a structure, the order of the pictures and their augmentation: two losses of
+    one structure start from the same network. The epoch is chosen on
     the validation split; the test split is predicted once per training, and nothing is chosen by it.
 
     Raises ParameterError for an unknown name, a size that a network does not take, or ``votes`` without

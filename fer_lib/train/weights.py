@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -10,15 +11,16 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
-from fer_lib.nets.build import NETWORKS
-from fer_lib.nets.derl import Discriminator, Generator, ResidueClassifier
+from fer_lib.names import NETWORKS
 from ferbook.errors import DataError, FerError
 from ferbook.files import parse_json, read_plain, write_atomically
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (*NETWORKS.values(), Generator, Discriminator, ResidueClassifier)
-}
-"""The networks that can be read back. Each keeps its constructor's arguments in ``arguments``."""
+ARCHITECTURES = dict(NETWORKS.values()) | dict.fromkeys(
+    ("Generator", "Discriminator", "ResidueClassifier"), "derl"
+)
+"""The networks that can be read back -> their module of ``nets``. Each keeps its constructor's arguments in
+``arguments``.
+"""
 
 _SCALE = ".int8_scale"
 
@@ -29,6 +31,11 @@ LARGEST_ARGUMENT = 4096
 """Of an architecture: the number, or the sum of the numbers, up to which it is built."""
 
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
+
+
+def _architecture(name: str) -> type[nn.Module] | None:
+    module = ARCHITECTURES.get(name)
+    return getattr(import_module(f"fer_lib.nets.{module}"), name) if module else None
 
 
 def _file_pair(path: Path | str) -> tuple[Path, Path]:
@@ -86,7 +93,7 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
     is not JSON, or where a weight is not finite.
     """
     architecture = type(model).__name__
-    if ARCHITECTURES.get(architecture) is not type(model):
+    if _architecture(architecture) is not type(model):
         raise DataError(
             f"{path}: no network called {architecture} can be read back; known: {', '.join(ARCHITECTURES)}"
         )
@@ -153,7 +160,7 @@ def load_weights(path: Path | str) -> nn.Module:
     """
     record = read_record(path)
     weights_file, record_file = _file_pair(path)
-    architecture = ARCHITECTURES.get(str(record["architecture"]))
+    architecture = _architecture(str(record["architecture"]))
     if architecture is None:
         raise DataError(
             f"{record_file}: unknown architecture {record['architecture']!r}; known: "

@@ -16,7 +16,7 @@ from ferbook import paths
 from ferbook.book import chapters, named_place
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
-from ferbook.notebook import code_sources, read_notebook, tags
+from ferbook.notebook import read_notebook, tags
 from ferbook.request import Request
 from ferbook.store import open_run
 
@@ -60,43 +60,21 @@ def test_faces_that_are_not_here_are_refused(tmp_path, monkeypatch):
         book_suite.check_parameters(parameters(["faces"], faces="fer2013"))
 
 
-@pytest.fixture(scope="module")
-def code():
-    """Chapter -> the files that its result depends on."""
-    return {
-        name: set(code_files(code_sources(read_notebook(chapter.notebook)), name))
-        for name, chapter in chapters().items()
-    }
-
-
-def concerned(code, file):
-    return {name for name, files in code.items() if file in files}
-
-
-def test_a_changed_file_concerns_the_chapters_that_reach_it_and_no_other(code):
-    assert concerned(code, "book/derl/figures.py") == {"derl"}
-    using = concerned(code, "fer_lib/stats/contest.py")
-    assert {"derl", "micro_expressions"} <= using < set(chapters())
-    assert concerned(code, "ferbook/page/style.py") == set(chapters()), "a figure looks other"
-    assert concerned(code, "fer_lib/__init__.py") == set(chapters()), (
-        "importing a module runs its package's code"
-    )
-
-
-def test_what_runs_declares_or_makes_pictures_concerns_no_chapter(code):
-    for file in (
-        "book/derl/chapter.py",
-        "book/session.py",
-        "book/suite.py",
-        "ferbook/run.py",
-        "ferbook/build.py",
-    ):
-        assert not concerned(code, file), file
-    reached = set().union(*code.values())
-    left_out = ("synthetic_faces/", "fer_lib/faces/readers/", "fer_lib/paths.py")
-    assert not [file for file in reached if file.startswith(left_out)], (
-        "the fingerprints of the faces have them"
-    )
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        *((file, True) for file in ("book/derl/figures.py", "book/derl/tried.csv", "fer_lib/__init__.py")),
+        *((file, True) for file in ("fer_lib/faces/sources.toml", "synthetic_faces/facs.toml")),
+        *((file, True) for file in ("fer_lib/nets/vgg.py", "ferbook/page/style.py")),
+        *((file, False) for file in ("book/derl/chapter.py", "book/session.py", "book/suite.py")),
+        *((file, False) for file in ("ferbook/run.py", "ferbook/build.py", "fer_lib/names.py")),
+        # The fingerprints of the faces have them.
+        *((file, False) for file in ("synthetic_faces/render.py", "fer_lib/faces/readers/ckplus.py")),
+    ],
+)
+def test_what_computes_concerns_a_chapter_that_opens_it_and_what_runs_or_declares_it_none(file, counts):
+    assert (paths.root() / file).is_file()
+    assert list(code_files({paths.root() / file: "d"})) == [file] * counts
 
 
 def test_a_cluster_gives_each_chapter_at_least_twice_what_the_reference_took():

@@ -5,9 +5,9 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
+from ferbook import paths
 from ferbook.book import chapters
-from ferbook.errors import ChapterError
-from ferbook.inputs import chapter_inputs, code_files, package_versions, reasons_out_of_date
+from ferbook.inputs import chapter_inputs, code_files, code_inputs, package_versions, reasons_out_of_date
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -16,16 +16,24 @@ def inputs(name):
     return chapter_inputs(chapters()[name], chapters()[name].resolve())
 
 
-def test_a_chapter_depends_on_the_code_that_it_reaches_and_not_on_the_engine_or_its_declaration():
-    throws, means = inputs("throws")["code"], inputs("means")["code"]
-    assert {"book/throws/study.py", "book/throws/figures.py", "ferbook/page/style.py"} <= throws.keys()
-    assert "ferbook/estimate.py" in means
-    for file in ("book/throws/study.py", "book/throws/chapter.py", "ferbook/session.py", "ferbook/store.py"):
-        assert file not in means
-    reached = code_files(
-        ["from book.throws.chapter import ThrowsParameters", "import ferbook.session, ferbook.text"]
+def test_a_chapter_depends_on_its_code_and_the_files_it_opens_and_not_on_the_engine_or_its_declaration():
+    own = ("book/throws/study.py", "book/throws/weights.csv")
+    engine = ("ferbook/page/style.py", "ferbook/estimate.py", "ferbook/session.py", "ferbook/store.py")
+    noted = [paths.root() / place for place in (*own, "book/throws/chapter.py", "claims.yaml")]
+    noted += [paths.ENGINE.parent / place for place in engine]
+    assert code_files(dict.fromkeys(noted, "d")) == dict.fromkeys((*own, *engine[:2]), "d")
+
+
+def test_what_the_files_hold_now_is_told_of_those_that_a_result_was_made_from(copy):
+    study = copy / "book" / "throws" / "study.py"
+    before = {"code": {"book/throws/study.py": "", "book/throws/gone.csv": ""}}
+    first = code_inputs(chapters()["throws"], before)["code"]
+    assert first["book/throws/gone.csv"] == "absent" and len(first["book/throws/study.py"]) == 64
+    study.write_text("x = 1\n")
+    assert (
+        code_inputs(chapters()["throws"], before)["code"]["book/throws/study.py"]
+        != first["book/throws/study.py"]
     )
-    assert set(reached) == {"ferbook/text.py", "ferbook/estimate.py"}, "no errors, session, declaration"
 
 
 RECORDED = {
@@ -87,12 +95,3 @@ def test_prose_does_not_count_but_code_does(copy):
     assert inputs("throws") == before
     file.write_text(file.read_text().replace("print(sum(", "print(1 + sum("))
     assert inputs("throws")["notebook"] != before["notebook"]
-    (copy / "book" / "throws" / "study.py").write_text("x = 1\n")
-    after = inputs("throws")["code"]
-    assert [name for name in after if after[name] != before["code"].get(name)] == ["book/throws/study.py"]
-
-
-@pytest.mark.parametrize("source", ["%matplotlib inline", "x = = 1", "x = '\0'"])
-def test_a_cell_that_is_not_python_is_named(source):
-    with pytest.raises(ChapterError, match=r"training\.ipynb, code cell 2.*: not plain Python"):
-        code_files(["import ferbook.paths", source], "training.ipynb")

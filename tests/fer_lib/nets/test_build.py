@@ -1,16 +1,19 @@
-from typing import get_args
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from fer_lib.names import Network
-from fer_lib.nets.build import NETWORKS, build_network, forward_macs
+from fer_lib.names import NETWORKS
+from fer_lib.nets.build import build_network, forward_macs, network_class
 from ferbook.errors import ParameterError
 
 
-def test_the_names_are_those_of_the_parameters():
-    assert tuple(NETWORKS) == get_args(Network)
+def test_a_network_is_imported_when_it_is_asked_for():
+    asked = "import sys, fer_lib.nets.build as b, fer_lib.train.weights; b.network_class('zhu')"
+    told = "print(*sorted({'zhu', 'vgg', 'residual', 'derl'} & {m.split('.')[-1] for m in sys.modules}))"
+    assert subprocess.check_output([sys.executable, "-c", f"{asked}; {told}"], text=True).split() == ["zhu"]
 
 
 def test_classes_size_dropout_and_options_arrive():
@@ -51,7 +54,7 @@ def test_every_size_of_the_parameters_is_taken_or_refused_when_the_network_is_bu
         try:
             model = build_network(name, 3, size, **options)
         except ParameterError:
-            assert size < NETWORKS[name].smallest
+            assert size < network_class(name).smallest
             continue
         assert model(torch.rand(2, 1, size, size)).shape == (2, 3)
 

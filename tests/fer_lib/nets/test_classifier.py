@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.names import NETWORKS
+from fer_lib.nets.build import build_network, network_class
 from fer_lib.nets.classifier import FLOOR, PictureStandardisation
 from ferbook.errors import ParameterError
 
@@ -95,7 +96,7 @@ def test_the_last_layer_is_output_and_its_input_are_the_features(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_arguments_build_the_same_network_again(name):
     model = small(name, dropout=0.25)
-    again = NETWORKS[name](**model.arguments)
+    again = network_class(name)(**model.arguments)
     assert again.arguments == model.arguments
     again.load_state_dict(model.state_dict())
     pictures = noise(name, 2)
@@ -162,7 +163,7 @@ def test_networks_with_a_dense_layer_refuse_another_size(name):
 )
 def test_refuses_impossible_networks(name, arguments, says):
     with pytest.raises(ParameterError, match=says):
-        NETWORKS[name](**arguments)
+        network_class(name)(**arguments)
 
 
 def test_equals_numpys_mean_and_deviation_of_each_picture():

@@ -8,7 +8,7 @@ import torch
 from fer_lib.faces.faceset import EMOTIONS
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
-from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.nets.build import build_network, network_class
 from fer_lib.train.batches import Batches
 from fer_lib.train.graphs import Graphs
 from fer_lib.train.learner import Diverged, fit, recipe_learner
@@ -116,7 +116,7 @@ def test_on_a_gpu_the_networks_of_the_suite_are_recorded_and_others_are_not(
 ) -> None:
     """The device is named only: nothing is computed."""
 
-    class Own(NETWORKS["vgg"]):
+    class Own(network_class("vgg")):
         pass
 
     def callbacks_of(network: type) -> list[str]:
@@ -129,5 +129,5 @@ def test_on_a_gpu_the_networks_of_the_suite_are_recorded_and_others_are_not(
     monkeypatch.setattr(Batches, "to", lambda batches, device: setattr(batches, "device", device))
     monkeypatch.setattr("fer_lib.train.learner._check_fit", lambda *_: None)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
-    assert "Graphs" in callbacks_of(NETWORKS["vgg"])
+    assert "Graphs" in callbacks_of(network_class("vgg"))
     assert "Graphs" not in callbacks_of(Own)

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.names import NETWORKS
+from fer_lib.nets.build import build_network, network_class
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import weights
 from fer_lib.train.learner import train
@@ -61,7 +62,7 @@ def test_a_trained_network_predicts_the_same_digits_from_its_file(name, faces, c
     model = build_network(name, 2, 16, generator=generator, **SMALL.get(name, {}))
     train(faces, model, classes, TrainingRecipe(epochs=1, batch_size=15), precision="bf16")
     again = load_weights(save_weights(model, tmp_path / "w", {}))
-    assert type(again) is NETWORKS[name] and again.arguments == model.arguments
+    assert type(again) is network_class(name) and again.arguments == model.arguments
     assert np.array_equal(predict(model, faces), predict(again, faces))
 
 
@@ -214,12 +215,12 @@ def test_no_memory_is_taken_before_file_and_record_agree(saved, monkeypatch):
     edit(saved, architecture="VGG", arguments=arguments)
     built = []
 
-    class Watched(NETWORKS["vgg"]):
+    class Watched(network_class("vgg")):
         def __init__(self, *given, **options):
             super().__init__(*given, **options)
             built.extend(parameter.device.type for parameter in self.parameters())
 
-    monkeypatch.setitem(weights.ARCHITECTURES, "VGG", Watched)
+    monkeypatch.setattr("fer_lib.nets.vgg.VGG", Watched)
     with pytest.raises(DataError, match="does not hold the weights of VGG"):
         load_weights(saved)
     assert set(built) == {"meta"}

@@ -1,0 +1,89 @@
+"""What a kernel notes of the files that it executes and opens, and that a result is held against it."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ferbook.errors import ChapterError
+from ferbook.opened import noted_files
+from ferbook.run import run_chapters
+from ferbook.state import run_states
+from ferbook.store import open_run
+
+SCRIPT = """
+import os, sys
+import pytest
+
+from ferbook.errors import ChapterError
+from ferbook.opened import note_files
+note_files(sys.argv[1], [sys.argv[2]])
+sys.path.insert(0, sys.argv[2])
+import one
+from pathlib import Path
+Path(sys.argv[2], "a.csv").read_text()
+open(Path(sys.argv[2], "new.csv"), "w").close()
+one.__file__ and open(one.__file__).read()
+if not (child := os.fork()):
+    import two
+    os._exit(0)
+os.waitpid(child, 0)
+os.open(Path(sys.argv[2], "b.csv"), os.O_RDONLY)
+"""
+
+
+def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_process(tmp_path):
+    home, log = tmp_path / "home", tmp_path / "log"
+    home.mkdir()
+    for name in ("one.py", "two.py", "three.py", "a.csv", "b.csv", "c.csv"):
+        (home / name).write_text(f"# {name}\n")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    words = [sys.executable, str(tmp_path / "script.py"), str(log), str(home)]
+    for _ in range(2):  # the second time from the compiled files
+        log.unlink(missing_ok=True)
+        subprocess.run(words, check=True, env=os.environ)
+        noted = {file.name: digest for file, digest in noted_files(log).items()}
+        assert noted == {
+            name: hashlib.sha256(f"# {name}\n".encode()).hexdigest()
+            for name in ("a.csv", "b.csv", "one.py", "two.py")
+        }
+
+
+def test_a_file_that_was_read_in_two_states_has_a_digest_that_no_file_has(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("aa /x y.csv\nbb /x y.csv\naa /z.csv\naa /z.csv\n")
+    noted = {str(file): digest for file, digest in noted_files(log).items()}
+    assert noted["/z.csv"] == "aa" and noted["/x y.csv"] not in ("aa", "bb")
+
+
+def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_lies_there_at_the_end(clone):
+    """Code that is changed during a run and put back; data beside a module, changed afterwards."""
+    folder = clone.root / "book" / "throws"
+    (folder / "weights.csv").write_text("1\n")
+    (folder / "extra.py").write_text("KIND = 'before'\n")
+    (folder / "untouched.csv").write_text("1\n")
+    clone.write_chapter(
+        "throws",
+        "from pathlib import Path\n"
+        f"folder = Path({str(folder)!r})\n"
+        "(folder / 'extra.py').write_text('KIND = \"during the run\"\\n')\n"
+        "from book.throws import extra\n"
+        "(folder / 'extra.py').write_text(\"KIND = 'before'\\n\")\n"
+        "(folder / 'weights.csv').read_text()\n"
+        "assert extra.KIND == 'during the run'",
+    )
+    run = open_run("a")
+    with pytest.raises(
+        ChapterError, match=r"not up to date: throws \(code changed \(book/throws/extra.py\)\)"
+    ):
+        run_chapters(None, ["throws"], "a", watch=lambda run, states, process: process.wait())
+    reasons = run_states(run)[0].reasons
+    assert reasons == ("code changed (book/throws/extra.py)",)
+    (folder / "extra.py").write_text('KIND = "during the run"\n')
+    assert run_states(run)[0].reasons == ()
+    (folder / "untouched.csv").write_text("2\n")
+    assert run_states(run)[0].reasons == ()
+    (folder / "weights.csv").write_text("100\n")
+    assert run_states(run)[0].reasons == ("code changed (book/throws/weights.csv)",)
