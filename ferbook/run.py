@@ -21,7 +21,7 @@ from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.files import is_leftover
-from ferbook.inputs import chapter_inputs, code_inputs, package_versions
+from ferbook.inputs import chapter_inputs, package_versions
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import now
 from ferbook.parameters import Parameters
@@ -115,12 +115,11 @@ class RunPlace:
 
 def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlace]:
     """Where the ``chapters`` stand now in each run, by its name what is asked of it."""
-    codes = {chapter.name: code_inputs(chapter) for chapter in chapters}
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
-        inputs = {c.name: chapter_inputs(c, parameters[c.name], codes[c.name]) for c in chapters}
-        places.append(RunPlace(run, request, parameters, inputs, states(run, [*chapters], parameters, codes)))
+        inputs = {c.name: chapter_inputs(c, parameters[c.name]) for c in chapters}
+        places.append(RunPlace(run, request, parameters, inputs, states(run, [*chapters], parameters)))
     return places
 
 
