@@ -82,7 +82,7 @@ def _cell(row: Mapping[str, object], column: str, unit: str) -> str:
     if low is None or pd.isna(low):
         return bounds_text(Estimate(value, why="a count", unit=unit))
     return bounds_text(
-        Estimate(value, low, high, how="measured once", unit=unit), decimals=None if unit else 2
+        Estimate.bounded(value, low, high, how="measured once", unit=unit), decimals=None if unit else 2
     )
 
 

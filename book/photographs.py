@@ -87,7 +87,7 @@ def worth_on_photographs(network: str) -> tuple[Estimate, int, str] | None:
     if network not in table.index:
         return None
     row = table.loc[network]
-    share = Estimate(row["accuracy"], row["low"], row["high"], how="pictures", unit="share")
+    share = Estimate.bounded(row["accuracy"], row["low"], row["high"], how="pictures", unit="share")
     return share, int(row["pictures"]), row["faces"]
 
 
@@ -97,7 +97,7 @@ def measured_worth(network: "TrainedNetwork", name: str = "fer2013") -> dict[str
     """
     from fer_lib.faces.registry import open_faces
     from fer_lib.faces.request import FaceRequest
-    from fer_lib.stats.proportion import proportion
+    from fer_lib.stats.classification import proportion
     from fer_lib.train.predict import predict
 
     classes, size = network.lesson.classes, network.model.arguments["size"]

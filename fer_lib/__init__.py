@@ -20,7 +20,8 @@ An LSTM on the features of clips::
     import fer_lib
     from fastai.interpret import ClassificationInterpretation
 
-    clips = fer_lib.clips_of(fer_lib.open_faces(fer_lib.FaceRequest("micro", subjects=6, size=48)))
+    faces = fer_lib.open_faces(fer_lib.FaceRequest("micro", subjects=6, size=48))
+    clips = fer_lib.clips_of(faces)
     network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
     learner = fer_lib.clip_learner(fer_lib.clip_features(network, clips), clips)
     rate = learner.lr_find(show_plot=False).valley
@@ -39,8 +40,8 @@ What drives a filter, projected to the pixels by deconvolution::
     strongest = responses.maxima.max(axis=0).argmax()
     rows = fer_lib.top_pictures(responses, faces.table["subject"])[strongest]
     filters = [strongest] * len(rows)
-    maps = fer_lib.project(network, responses.layer, faces.pixels, rows, filters).whole()
-    print(maps.shape)
+    shown = fer_lib.project(network, responses.layer, faces.pixels, rows, filters)
+    print(shown.maps.shape)
 
 Which action unit it goes with, by its AUROC with an interval over people::
 

@@ -59,7 +59,7 @@ def test_the_table_counts_cases_and_what_was_skipped_for_want_of_a_browser_fails
         [*command, tmp_path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search}
     )
     table = ended.stdout.partition("\nC1  ")[2]
-    assert "\n    test_sample.py::test_sample: 2 passed\nC2  " in table, ended.stdout + ended.stderr
+    assert "\n    test_sample.py::test_sample: 2 passed\nC6  " in table, ended.stdout + ended.stderr
     assert "test_page: 1 skipped" in table.partition("\nD6  ")[2]
     assert "not tested: 1 test: no browser below /root/here" in table and ended.returncode == 1
     there = (tmp_path / "test_sample.py").read_text().replace("no browser below /root/here", "only root can")

@@ -24,8 +24,14 @@ DEFECTS = {
     "D4": "16-bit pictures with the values of 8 are black; a link to another picture is taken",
     "D5": "fer2013: exchanged lines of the votes are not told, even where the copy is sealed",
     "D6": "tests that were skipped for want of a browser pass as tested",
+    "M1": "an even ground is not exactly 0 behind the first layer of a network without biases",
+    "M2": "a training in bf16 inside a caller's autocast region spoils every later one",
+    "M3": "which of several equal values a projection follows is decided by the last bit",
+    "M4": "two methods whose scores are all equal are counted as two",
+    "M5": "the order of equal values depends on the processor",
+    "M6": "a learner cannot do what fastai's learners do",
 }
-"""Number -> what happened (C: the course, R: runs from elsewhere, D: data and guards)."""
+"""Number -> what happened (C: the course, R: runs from elsewhere, D: data and guards, M: numbers)."""
 
 OUTCOMES = ("passed", "failed", "error", "skipped")
 

@@ -65,13 +65,13 @@ def test_the_key_figure_stands_at_its_place_and_a_line_where_it_is_drawn(staged)
     assert "\n\n<figure" in placed and "<figcaption><strong>Figure 1.1</strong> Told." in placed
 
 
-def test_a_caption_is_data_and_never_markdown_a_role_or_a_product(example, tmp_path):
+def test_a_caption_is_data_and_never_markdown_a_role_or_a_product(example):
     """The caption of a run, put where a page asks for the figure, through MyST with all that it can."""
     figures = Figures()
     said = "Told.\n\n{{ 6 * 7 }} **bold** {figure}`counts`\n\n<!-- figure: throws.counts -->"
     shown = figure_html("counts", "<svg/>", said)
     cell = new_code_cell("", outputs=[new_output("display_data", data={"text/html": shown})])
-    figures.collect(chapters()["throws"], new_notebook(cells=[cell]), tmp_path)
+    figures.collect(chapters()["throws"], new_notebook(cells=[cell]))
     placed = figures.placed("# Title\n\n<!-- figure: throws.counts -->\n\nWords.", "book/throws/throws")
     every = {"substitution", "colon_fence", "dollarmath", "attrs_inline"}
     blocks = create_md_parser(MdParserConfig(enable_extensions=every), RendererHTML).parse(placed)

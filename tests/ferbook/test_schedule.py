@@ -32,7 +32,9 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
     job = QueueJob("params", "throws", ("params", "throws"), tmp_path / "logs" / "a b.log")
-    later = QueueJob("runs", "all", ("runs",), tmp_path / "logs" / "runs.log", (("params", "throws"),))
+    later = QueueJob(
+        "runs", "all", ("status", "--all"), tmp_path / "logs" / "runs.log", (("params", "throws"),)
+    )
     resources = {"params": Resources(), "runs": Resources()}
     job.log.parent.mkdir()
     job.log.write_text("of an earlier call\n")

@@ -70,7 +70,7 @@ def test_a_figure_is_stored_with_its_numbers_and_words(output):
         "caption": "What rises.",
         "tolerance": {"y": 0.5},
     }
-    assert 'role="img" aria-label="A line that rises from 1 to 2."' in shown
+    assert 'role="group" aria-label="A line that rises from 1 to 2."' in shown, "its dots tell their values"
     assert "<figcaption>What rises.<" in shown and '<a href="figures/line.csv">CSV</a>' in shown
 
 

@@ -56,6 +56,7 @@ def test_counts_are_of_the_table():
     ]
 
 
+@pytest.mark.defect("M4")
 def test_two_methods_of_equal_scores_are_one():
     table = judged()
     twin = table[table["method"].eq("gradient")].assign(method="gradient_input")

@@ -296,6 +296,7 @@ def test_sums_over_one_map_twice():
     assert project(model, "sum", np.full((1, 1, 1), 2.0), [0], [0]).maps.item() == 72
 
 
+@pytest.mark.defect("M3")
 def test_equal_values_are_told_apart_by_their_place_and_not_by_the_last_bit():
     """Weights of 8 bits, and pictures whose pixels come in squares of four: many values are equal."""
     model = network("breuer")
