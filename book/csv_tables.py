@@ -35,11 +35,9 @@ TABLES = {
         "pictures": ("pictures", "count"),
         "reading_seconds": ("reading", "seconds"),
         "chapters": ("chapters", "count"),
-        "ended": ("that ended", "count"),
         "slowest": ("the slowest", ""),
         "slowest_seconds": ("its time", "seconds"),
-        "largest": ("the largest", ""),
-        "peak_mib": ("its MiB", "count"),
+        "peak_mib": ("MiB", "count"),
     },
     "real_units": {
         "unit": ("unit", ""),

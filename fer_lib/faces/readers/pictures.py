@@ -136,11 +136,11 @@ def require_file(path: Path, folder: Path, place: str = "") -> Path:
     for anything else; it names a file that is called so in another letter case.
     """
     require_inside(path, folder)
-    if not path.is_file():
+    if not os.path.isfile(path):
         beside = path.parent.iterdir() if path.parent.is_dir() else ()
         names = [e.name for e in beside if e.name != path.name and e.name.casefold() == path.name.casefold()]
         hint = f"; there is {names[0]!r}: mind the letter case" if names else ""
-        what = "is a folder, not a file," if path.is_dir() else "not found"
+        what = "is a folder, not a file," if os.path.isdir(path) else "not found"
         raise DataError(f"{place or path}: {path.name!r} {what} in {path.parent}{hint}")
     return path
 
@@ -150,15 +150,15 @@ def named_file(folder: Path, name: str) -> Path:
     with backslashes, as Windows writes them, or accents in another Unicode form than on the disk.
     """
     path = folder / name
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):  # False, too, of a name that is longer than the disk allows
         return path
     path = folder
     for part in PurePosixPath(name.replace("\\", "/")).parts:
         plain = unicodedata.normalize("NFC", part)
-        beside = sorted(path.iterdir()) if path.is_dir() and not (path / part).exists() else ()
+        beside = sorted(path.iterdir()) if path.is_dir() and not os.path.lexists(path / part) else ()
         same = (each for each in beside if unicodedata.normalize("NFC", each.name) == plain)
         path = next(same, path / part)
-    return path if path.exists() else folder / name
+    return path if os.path.lexists(path) else folder / name
 
 
 def require_case(folder: Path, names: Collection[str]) -> None:
