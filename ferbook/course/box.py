@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,11 +114,22 @@ def run_cells(
         about = {"argv": [*command, "-f", "{connection_file}"], "display_name": "box", "language": "python"}
         spec.write_text(json.dumps(about | {"interrupt_mode": "message", "env": _environment(place)}))
         ran = Ran()
-        asyncio.run(_run(sources, place, seconds, often * seconds, ran))
+        _ended(_run(sources, place, seconds, often * seconds, ran))
         ran.seconds, file = time.monotonic() - ran.began, place / keep
         if keep and file.is_file() and not file.is_symlink() and file.stat().st_size <= FILES:
             ran.kept = file.read_bytes()
         return ran
+
+
+def _ended(work: Coroutine[object, object, None]) -> None:
+    """Wait for that, also where a loop is running already, as in a notebook or beside a driven browser."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+    else:
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(asyncio.run, work).result()
 
 
 def _nothing(*_: object) -> None:

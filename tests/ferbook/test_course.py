@@ -2,6 +2,7 @@
 kernel; what a kernel and its box do is tested by themselves.
 """
 
+import asyncio
 import csv
 import json
 import os
@@ -256,6 +257,14 @@ def test_a_box_has_no_files_no_network_little_memory_and_goes_on_after_a_loop(tm
     assert kinds[1] in ("ConnectionRefusedError", "OSError") and kinds[3] == "MemoryError"
     assert kinds[2] == "KeyboardInterrupt" and ran.faults[2][1] == "took longer than 10 s"
     assert kinds[4] == "OSError" and [ran.passed(n) for n in (0, 5)] == [True, True] and ran.kept
+
+
+def test_cells_run_where_a_loop_is_running_as_in_a_notebook():
+    async def from_a_notebook():
+        return box.run_cells(["1", "1 / 0"], {}, 20, boxed=False)
+
+    ran = asyncio.run(from_a_notebook())
+    assert (ran.reached, ran.passed(0), ran.faults[1][0]) == (2, True, "ZeroDivisionError")
 
 
 def test_a_kernel_that_ends_or_takes_too_long_in_all_says_so(monkeypatch):
