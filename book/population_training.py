@@ -11,7 +11,6 @@ from time import perf_counter, process_time
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from book.populations import DIVERGED, FAILED, Member, seal
 from fer_lib.faces.faceset import FaceSet
@@ -25,7 +24,7 @@ from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.predict import predict
 from fer_lib.train.targets import class_counts
 from fer_lib.train.units import train_on_units, unit_answers, unit_targets, units_auroc
-from fer_lib.train.weights import compacted, save_weights
+from fer_lib.train.weights import save_weights
 from ferbook.environment import git_commit
 from ferbook.errors import DataError, RunStoreError
 from ferbook.files import is_leftover, whole_folder
@@ -73,7 +72,6 @@ def train_network(member: Member, device: torch.device) -> dict:
     seed_everything(seed)
     model = build_network(population.network, len(classes), faces.size[0], **population.options)
     place = seed - population.first_seed
-    checkpoints = population.checkpoints if place < population.checkpointed else ()
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
@@ -112,10 +110,6 @@ def train_network(member: Member, device: torch.device) -> dict:
             _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
         if population.weights is None or place < population.weights:
             save_weights(model, folder / "weights", about, compact=True)
-        for epoch in (each for each in checkpoints if each <= last):
-            convolutions = {n: value for n, value in training.checkpoints[epoch].items() if value.ndim == 4}
-            filters = compacted(convolutions)
-            save_file(filters, folder / member.checkpoint(epoch).name)
         summary = record | {
             "epochs": len(training.curve),
             "best_epoch": best_epoch,

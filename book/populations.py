@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_lib.faces.registry import set_name
 from fer_lib.faces.request import FaceRequest
@@ -121,7 +121,6 @@ class Kept(BaseModel):
 class Population(Kept, Taught):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
-    ``checkpoints``: epochs after which the convolutions of the first ``checkpointed`` networks are kept too.
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
     curves and answers. ``first_seed``: that of the first network. ``fresh``: people drawn anew, whose
     pictures' answers are kept too. ``test_time``: how the test split is answered, as of ``predict``.
@@ -129,17 +128,9 @@ class Population(Kept, Taught):
 
     networks: int = Field(ge=1, le=100)
     first_seed: int = Field(0, ge=0)
-    checkpoints: tuple[int, ...] = ()
-    checkpointed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
     fresh: FaceRequest | None = None
     test_time: Literal["none", "flip", "ten_crop"] = "none"
-
-    @model_validator(mode="after")
-    def _checkpoints_within_the_training(self) -> Self:
-        if not all(1 <= epoch <= self.recipe.epochs for epoch in self.checkpoints):
-            raise ValueError(f"checkpoints must lie between epoch 1 and {self.recipe.epochs}")
-        return self
 
     @property
     def taught(self) -> Taught:
@@ -248,25 +239,13 @@ class Member:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""
         return read_json(self.folder / DONE, TrainedMember)
 
-    def network(self, epoch: int = 0) -> "Classifier":
-        """The network with the weights of the epoch that validation chose, in evaluation mode on the CPU; its
-        convolutions, of which checkpoints are kept, as they were after ``epoch``. Raises DataError where
-        either is not kept.
+    def network(self) -> "Classifier":
+        """The network with the weights of the epoch that validation chose, in evaluation mode on the CPU.
+        Raises DataError where they are not kept.
         """
-        from safetensors.torch import load_file
+        from fer_lib.train.weights import load_weights
 
-        from fer_lib.train.weights import load_weights, widened
-
-        model, file = load_weights(self.folder / "weights"), self.checkpoint(epoch)
-        if epoch and not file.is_file():
-            raise DataError(f"{file}: no such checkpoint is kept")
-        if epoch:
-            model.load_state_dict(widened(load_file(file)), strict=False)
-        return model
-
-    def checkpoint(self, epoch: int) -> Path:
-        """Where the convolutions after ``epoch`` lie, if they are kept."""
-        return self.folder / f"epoch-{epoch:03d}.safetensors"
+        return load_weights(self.folder / "weights")
 
     @property
     def has_weights(self) -> bool:

@@ -322,7 +322,6 @@ SUITE = Suite(
         "<!-- action units -->": "book.kept:kept_units",
         "<!-- emotions -->": "book.kept:kept_emotions",
         "<!-- live -->": "book.kept:kept_live",
-        "<!-- checkpoints -->": "book.au_verification.checkpoints:checkpoints",
         "<!-- baselines -->": "book.kept:kept_baselines",
         "<!-- detectors -->": "book.kept:kept_detectors",
         "<!-- real units -->": "book.csv_tables:real_units",

@@ -235,50 +235,6 @@ def _trained_beside_untrained(
     )
 
 
-ALONG = {
-    "accuracy": "accuracy, validation",
-    "verified_gain": "verified beyond chance",
-    "distinct_units": "units with a verified filter",
-}
-"""Column of ``study.along_training`` -> heading of its panel."""
-
-
-def training_course(table: pd.DataFrame) -> style.Drawn:
-    """When detectors appear: what some networks show after so many epochs, beside how well they name
-    emotions.
-
-    ``table``: of ``study.along_training``. Data: the same.
-    """
-    figure, panels = plt.subplots(len(ALONG), 1, figsize=(style.WIDTH, 4.0), sharex=True)
-    looks = ((style.BLUE, "o-"), (style.VERMILION, "s--"), (style.ORANGE, "^-."))
-    phrases = []
-    for axes, (column, title) in zip(panels, ALONG.items(), strict=True):
-        for (seed, part), (colour, look) in zip(table.groupby("seed"), looks, strict=False):
-            axes.plot(part["epoch"], part[column], look, color=colour, markersize=4, label=f"network {seed}")
-        axes.set_title(title, fontsize=style.SMALLEST)
-        axes.set_ylim(bottom=min(0, table[column].min()))
-        axes.yaxis.set_major_locator(MaxNLocator(3))
-    style.in_percent(panels[0].yaxis)
-    ends = table.sort_values("epoch", kind="stable").groupby("seed")
-    for seed, part in ends:
-        steps = [f"{row.verified_gain:.0f} after epoch {row.epoch}" for row in part.itertuples()]
-        phrases.append(f"network {seed} {style.listing(steps)}")
-    panels[-1].set_xlabel("epochs of training")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-    first, last = (each[["accuracy", "verified_gain"]].mean() for each in (ends.first(), ends.last()))
-    alt = (
-        f"Lines of {len(phrases)} networks along their training, in panels: accuracy, verified filters "
-        f"beyond chance, units that have one. Verified filters beyond chance: {'; '.join(phrases)}."
-    )
-    caption = (
-        "From the first checkpoint to the epoch that was kept, mean accuracy "
-        f"goes from {style.percent(first['accuracy'])} to {style.percent(last['accuracy'])}, verified "
-        f"filters beyond chance from {first['verified_gain']:.1f} to {last['verified_gain']:.1f}."
-    )
-    moves = dict.fromkeys(table.columns, _COUNT_TOLERANCE) | {"accuracy": 1e-6, "seed": 0, "epoch": 0}
-    return style.Drawn(figure, table, alt, caption.replace("-", "−"), tolerance=moves)
-
-
 def dose_response(effects: Effects, pairs: pd.DataFrame) -> style.Drawn:
     """Effect by intensity: for each filter of ``pairs``, at most six, its claimed unit as a line with its
     interval, the other units as thin grey lines.

@@ -27,7 +27,6 @@ from book.au_verification.readings import (
     strongest,
     values_of,
 )
-from book.populations import find_population
 from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.handmade import rotated_channels
@@ -153,28 +152,6 @@ def examine_all(
                 examine(network, at, own_questions, about=about, measures=measures, device=device)[0]
             )
     return answers, whole
-
-
-def along_training(
-    name: str, queries: Questions, layer: str = "", device: torch.device | None = None
-) -> pd.DataFrame | None:
-    """What the networks of the population ``name`` show at each checkpoint, and at the epoch that was kept: a
-    row per network (its ``seed``) and ``epoch`` with ``accuracy`` on validation pictures and the
-    ``READINGS``. None where no name is given, or no checkpoint kept.
-    """
-    if not name:
-        return None
-    population, rows = find_population(name), []
-    for member in population.kept()[: population.checkpointed]:
-        accuracies = member.curve().set_index("epoch")["valid_accuracy"]
-        last = member.done()["best_epoch"]
-        for epoch in (*(each for each in population.checkpoints if each < last), last):
-            model = member.network(0 if epoch == last else epoch)
-            at, about = layer or last_conv(model), (TRAINED, population.network, member.seed)
-            own, _ = examine(model, at, queries, about=about, groups=0, device=device)
-            readings = {name: reading(own)[0] for name, reading in READINGS.items()}
-            rows.append({"seed": member.seed, "epoch": epoch, "accuracy": accuracies[epoch]} | readings)
-    return pd.DataFrame(rows) if rows else None
 
 
 def populations_of(examined: Sequence[Examined]) -> dict[str, list[Examined]]:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import typer
-from pydantic import ValidationError
 
 from book import population_training, populations, suite
 from book.commands import populations_list, populations_train
@@ -39,8 +38,6 @@ TINY = Population(
     recipe=TrainingRecipe(epochs=3, batch_size=8, lr=0.01, augment="none"),
     networks=2,
     core_minutes=0.1,
-    checkpoints=(1,),
-    checkpointed=1,
 )
 
 
@@ -78,19 +75,8 @@ def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
     same = np.mean(by_epoch[chosen - 1] == answers.argmax(1))
     assert same > 0.9, "the epoch that was kept answers as it did, but for ties in bfloat16"
     assert (by_epoch[0] != by_epoch[2]).any()
-    assert (first.folder / "epoch-001.safetensors").is_file()
-    then, now = first.network(1), first.network()
-    assert not torch.equal(then.conv3.weight, now.conv3.weight) and torch.equal(
-        then.dense.weight, now.dense.weight
-    )
-    with pytest.raises(DataError, match=r"epoch-007.safetensors: no such checkpoint"):
-        first.network(7)
-    assert not (second.folder / "epoch-001.safetensors").is_file(), (
-        "checkpoints are of the first network only"
-    )
     model = first.network()
     assert not model.training
-    assert not torch.equal(model.conv1.weight, first.network(1).conv1.weight)
     assert not torch.equal(model.conv1.weight, second.network().conv1.weight)
 
 
@@ -123,8 +109,7 @@ def test_networks_of_later_seeds_are_others_and_of_the_first_of_them_as_much_is_
     later = changed(first_seed=100, weights=1)
     (early, _), (first, second) = trained(), trained(later)
     assert [first.seed, second.seed] == [100, 101] and first.folder.name == "100"
-    assert first.has_weights and (first.folder / "epoch-001.safetensors").is_file()
-    assert not second.has_weights and not (second.folder / "epoch-001.safetensors").is_file()
+    assert first.has_weights and not second.has_weights
     assert not torch.equal(early.network().conv1.weight, first.network().conv1.weight)
 
 
@@ -248,21 +233,16 @@ def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):
     assert not (without.folder / "fresh.npy").exists()
 
 
-def test_a_training_that_patience_ended_is_kept_with_the_checkpoints_that_it_reached(monkeypatch):
+def test_a_training_that_patience_ended_is_kept_with_the_epochs_that_it_reached(monkeypatch):
     def early(*arguments, **settings):
         training = train(*arguments, **settings)
         return replace(training, checkpoints={e: w for e, w in training.checkpoints.items() if e < 3})
 
     train = population_training.train
     monkeypatch.setattr(population_training, "train", early)
-    (member, _) = trained(changed(labels="shuffled", checkpoints=(1, 3)))
+    (member, _) = trained(changed(labels="shuffled"))
     assert member.done()["best_epoch"] == 2
-    assert [file.name for file in member.folder.glob("epoch-*")] == ["epoch-001.safetensors"]
-
-
-def test_checkpoints_beyond_the_training_are_refused():
-    with pytest.raises(ValidationError, match="between epoch 1 and 3"):
-        Population.model_validate(TINY.model_dump() | {"checkpoints": (4,)})
+    assert len(member.answers_by_epoch()) == 2
 
 
 def test_pictures_that_had_been_learned_are_known_and_answers_may_be_of_mirrored_ones_too(faces, monkeypatch):
@@ -307,7 +287,6 @@ def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeyp
     done = train_member(member, device="cpu")
     learned, _ = seen[0]
     assert done["best_epoch"] == 4
-    assert [file.name for file in sorted(member.folder.glob("epoch-*"))] == ["epoch-001.safetensors"]
     right = predict(member.network(), learned).argmax(1) == learned.labels(tuple(done["classes"]))
     assert right.mean() == pytest.approx(done["train_accuracy"], abs=0.02)
 
@@ -347,7 +326,6 @@ def test_every_population_of_the_book_can_be_built(monkeypatch):
     assert len(found) > 10
     for population in found:
         build_network(population.network, 7, population.faces.size, **population.options)
-        assert max(population.checkpoints, default=0) < population.recipe.epochs
 
 
 @pytest.mark.parametrize(

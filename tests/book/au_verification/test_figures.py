@@ -30,11 +30,6 @@ def pairs(name: str, values: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[name, "series", "value", "low", "high"])
 
 
-def steps() -> pd.DataFrame:
-    rows = [(seed, epoch, epoch / 10, 3.0 * epoch, seed) for seed in (0, 1) for epoch in (1, 5, 9)]
-    return pd.DataFrame(rows, columns=["seed", "epoch", "accuracy", "verified_gain", "distinct_units"])
-
-
 EFFECTS = effects_of_size([[0, 0, 0], [0.5, 2, -0.3], [-3, 0.1, 12]], AUS)
 CHOSEN = pd.DataFrame({"filter": [2, 1], "au": ["AU12", "AU1"]})
 
@@ -66,7 +61,6 @@ DRAWINGS = {
     "by_luck": lambda: figures.by_luck(LUCK, BEST),
     "networks": lambda: figures.networks(strip()),
     "by_unit": lambda: figures.by_unit(pairs("au", AUS)),
-    "along_training": lambda: figures.training_course(steps()),
     "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
     "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
     "silencing": lambda: figures.silencing(losses()),
@@ -144,11 +138,6 @@ def test_of_many_units_those_with_most_are_drawn_and_all_are_stored():
     drawn = figures.by_unit(table)
     names = [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()]
     assert names == [f"AU{n}" for n in range(5, 13)] and len(drawn.data) == 24
-
-
-def test_training_is_told_epoch_by_epoch():
-    drawn = DRAWINGS["along_training"]()
-    assert "network 1 3 after epoch 1, 15 after epoch 5 and 27 after epoch 9" in drawn.alt
 
 
 def test_silencing_shows_the_units_own_heads():

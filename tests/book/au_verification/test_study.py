@@ -183,33 +183,6 @@ def test_networks_of_larger_pictures_are_asked_with_larger_pictures():
     }
 
 
-def test_checkpoints_are_asked_up_to_the_epoch_that_was_kept(monkeypatch):
-    def member(seed):
-        curve = pd.DataFrame({"epoch": range(1, 6), "valid_accuracy": np.linspace(0.1, 0.5, 5)})
-        return SimpleNamespace(
-            seed=seed, curve=lambda: curve, done=lambda: {"best_epoch": 4}, network=lambda epoch: epoch
-        )
-
-    def examine(model, layer, questions, *, about, groups, device):
-        assert groups == 0
-        # The network that was kept, 0, knows; earlier ones guess.
-        return answered(*(KNOWS if model == 0 else GUESSES), groups=0), None
-
-    monkeypatch.setattr(au, "examine", examine)
-    population = SimpleNamespace(
-        kept=lambda: [member(0), member(1), member(2)],
-        checkpointed=2,
-        checkpoints=(1, 3, 5),
-        network="zero_bias",
-    )
-    monkeypatch.setattr(au, "find_population", {"published": population}.get)
-    table = au.along_training("published", None, layer="relu3")
-    assert table["seed"].tolist() == [0, 0, 0, 1, 1, 1] and table["epoch"].tolist() == [1, 3, 4] * 2
-    assert table["verified_gain"].tolist() == [0.0, 0.0, 2.0] * 2
-    assert table["accuracy"].tolist() == pytest.approx([0.1, 0.3, 0.4] * 2)
-    assert au.along_training("", None) is None
-
-
 def faces(name: str, aus: bool) -> FaceSet:
     table = pd.DataFrame({"subject": ["a", "b"], "frame": 0, "emotion": "neutral", "split": "test"})
     table = table.assign(dataset=name, sequence="", **({"AU1": [0.0, 1.0]} if aus else {}))
