@@ -178,6 +178,11 @@ class ChapterParameters(Parameters):
         """
         return (self.face_request,)
 
+    @property
+    def not_asked(self) -> str:
+        """What a run with these parameters leaves out, and why, said before it starts; empty if nothing."""
+        return ""
+
     def require(self, faces: "FaceSet") -> None:
         """Raise DataError or ParameterError where the chapter cannot be about ``faces``: asked before
         anything is executed.

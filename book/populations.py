@@ -161,6 +161,22 @@ def asked_members(names: Sequence[str], n: int = 0, only: str | None = None) -> 
     return members
 
 
+def require_matched(names: Sequence[str], but: Sequence[str]) -> None:
+    """Raise DataError, naming population and field, where one of the populations ``names`` differs from the
+    first in what decides its weights, other than in the fields ``but`` of ``Taught``: networks of another
+    recipe, or of other people, are no control of it.
+    """
+    first, *others = map(find_population, names)
+    for other in others:
+        for field in Taught.model_fields.keys() - {*but}:
+            own, wanted = getattr(other, field), getattr(first, field)
+            if own != wanted:
+                raise DataError(
+                    f"population {other.name!r} has {field} {own}, and {first.name!r} {wanted}: compared are "
+                    f"networks that differ in {' and '.join(but)} only"
+                )
+
+
 @dataclass(frozen=True)
 class Member:
     """One network of a population, known by its ``seed``. ``trainer``: the module that trains it, by what it

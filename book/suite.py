@@ -15,6 +15,7 @@ from pydantic import Field
 
 from book.parameters import ChapterParameters, RecipeParameters
 from ferbook.book import Option, Suite
+from ferbook.console import errors
 from ferbook.errors import DataError, ParameterError
 from ferbook.records import Noted, Record
 from ferbook.store import ChapterResult
@@ -102,12 +103,20 @@ def prepare(models: list[ChapterParameters]) -> None:
     from fer_lib.faces.registry import named_source, open_faces, source_status
 
     _require_of_all(models, _require_emotions)
+    for words in dict.fromkeys(
+        f"{_chapter_of(model)}: {model.not_asked}" for model in models if model.not_asked
+    ):
+        errors.print(f"not answered by {words}")
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}
     _require_of_all(models, lambda model: _require_fit(model, opened[model.face_request]))
     takers = Counter(request for model in models for request in model.face_requests[1:])
     for request, number in takers.items():
         if source_status(request.name)["found"] and (number > 1 or named_source(request.name).reader):
             open_faces(request)
+
+
+def _chapter_of(model: ChapterParameters) -> str:
+    return type(model).__module__.split(".")[1]
 
 
 def _require_of_all(models: list[ChapterParameters], require: Callable[[ChapterParameters], None]) -> None:
@@ -117,7 +126,7 @@ def _require_of_all(models: list[ChapterParameters], require: Callable[[ChapterP
         try:
             require(model)
         except (DataError, ParameterError) as fault:
-            faults.append(f"chapter {type(model).__module__.split('.')[1]}: {fault}")
+            faults.append(f"chapter {_chapter_of(model)}: {fault}")
     if faults:
         every = "; ".join(faults)
         raise DataError(f"{every}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from book.training.study import CHOSE, FRESH, HAD_NO_SAY, HOG, OWN, TRAINING_GAINS, of_condition
+from book.training.study import HOG, OWN, TRAINING_GAINS, of_condition
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import POINTS, TrainingScores
 from fer_lib.train.curve import last_fifth
@@ -23,71 +23,64 @@ BOUNDS = (("mean", "value"), ("low", "low"), ("high", "high"))
 
 CONDITIONS = {
     OWN: "this page's networks",
-    "published_96": "at 96 pixels",
-    "with_biases": "with biases",
-    "without_dropout": "without dropout (D)",
-    "without_augmentation": "without augmentation (A)",
-    "without_both": "without both",
+    "emotions_with_biases": "with biases",
+    "emotions_without_dropout": "without dropout (D)",
+    "emotions_without_augmentation": "without augmentation (A)",
     HOG: "linear on HOG",
 }
 """How readers know who is tested."""
-
+ON_ALL = {OWN: "kept networks, all people", HOG: "linear on HOG, all people"}
+"""Those of ``own_people.kept_scores``."""
 
 TESTED, LEARNED = "test people", "training people"
 
 
-def tested_networks(scored: TrainingScores, null: float) -> Drawn:
+def tested_networks(scored: TrainingScores, null: float, kept: TrainingScores | None = None) -> Drawn:
     """Accuracy on the tested pictures of each condition, mean over its networks with the interval, and beside
     it that on the pictures that it learned from; small dots are single networks.
 
-    ``scored``: as ``training.study.score`` makes it; ``null``: a share, always the commonest class. Data: one
-    row per network with its ``condition`` (place in ``CONDITIONS``), ``seed``, ``accuracy``, ``learned`` and,
-    of its condition, ``mean``, ``low``, ``high``.
+    ``scored``: as ``training.study.score_tested`` makes it; ``null``: a share, always the commonest class;
+    ``kept``: as ``own_people.kept_scores`` makes it. Data: one row per network with its ``condition``
+    (place in ``CONDITIONS``, then in ``ON_ALL``), ``seed``, ``accuracy``, ``learned`` and, of its condition,
+    ``mean``, ``low``, ``high``.
     """
-    conditions = {
-        name: label for name, label in CONDITIONS.items() if scored.table["condition"].eq(name).any()
-    }
-    table = scored.table[scored.table["condition"].isin(conditions)]
-    counts = table["condition"].value_counts()
-    labels = {
-        name: f"{label} ({counts[name]})" if name != HOG else label for name, label in conditions.items()
-    }
-    means = {name: of_condition(scored, name) for name in conditions}
-    training_accuracy = table.groupby("condition")["learned"].mean()
-    dots = pd.DataFrame(
-        {
-            "label": labels[name],
-            "value": mean.value,
-            "low": mean.low,
-            "high": mean.high,
-            "main": name == OWN,
-            "kind": name == HOG,
-            "series": TESTED,
-            "note": percent(mean.value),
-        }
-        for name, mean in means.items()
-    )
-    own = dots.assign(
-        series=LEARNED, value=[training_accuracy[name] for name in conditions], main=False, note=""
-    )
+    parts = [_conditions(scored, CONDITIONS, 0)]
+    parts += [_conditions(kept, ON_ALL, len(CONDITIONS))] if kept else []
+    data = pd.concat(parts, ignore_index=True)
+    counts = data.groupby("condition")["seed"].transform("size")
+    data["label"] = data["label"] + np.where(data["hog"], "", " (" + counts.map(str) + ")")
+    means = data.drop_duplicates("condition").rename(columns={"mean": "value"})
+    main = means["condition"].eq(means["condition"].max() - 1 if kept else 0)
+    dots = means.assign(main=main, kind=means["hog"], series=TESTED, note=means["value"].map(percent))
+    learned = data.groupby("condition")["learned"].mean()
+    own = dots.assign(series=LEARNED, value=dots["condition"].map(learned), main=False, note="")
     rows = pd.concat([dots, own.assign(low=np.nan, high=np.nan).dropna(subset="value")])
-    data = table[["seed", "accuracy", "learned"]].assign(
-        condition=table["condition"].map(list(CONDITIONS).index),
-        **{end: table["condition"].map({k: getattr(v, at) for k, v in means.items()}) for end, at in BOUNDS},
-    )
-    network, rival = means[OWN], means[HOG]
+    said = [f"{label} {percent(value)}" for label, value in zip(means["label"], means["value"], strict=True)]
     return forest(
-        rows.astype({"low": float, "high": float}),
+        rows.drop(columns=["seed", "accuracy", "learned", "condition", "hog"]),
         measured="accuracy",
         axis=Axis(limits=(None, 1.01)),
-        singles=pd.DataFrame({"label": table["condition"].map(labels), "value": table["accuracy"]}),
+        singles=data[["label", "accuracy"]].rename(columns={"accuracy": "value"}),
         alt="Dots with intervals: accuracy by kind of network, in brackets how many networks.",
-        caption=f"Of pictures of unknown people the networks of this page name {percent(network.value)}, a "
-        f"linear classifier on HOG {percent(rival.value)}, and {percent(null)} are of the commonest class. "
-        "Intervals (95 %) cover people and, of several networks, those too; small dots are single networks.",
+        caption=f"Pictures of unknown people named rightly: {listing(said)}; always the commonest class "
+        f"{percent(null)}. Intervals (95 %) cover people and, of several networks, those too; small dots are "
+        "single networks.",
         tolerance=dict.fromkeys(("accuracy", "learned", "mean", "low", "high"), 0.15),
-        data=data.astype({"low": float, "high": float}),
+        data=data.drop(columns=["label", "hog"]),
     )
+
+
+def _conditions(scored: TrainingScores, names: Mapping[str, str], before: int) -> pd.DataFrame:
+    """The networks of ``scored`` whose condition is among ``names``, with the mean of each condition."""
+    table = scored.table[scored.table["condition"].isin(names)]
+    conditions = table["condition"]
+    means = {name: of_condition(scored, name) for name in conditions.unique()}
+    ends = {end: conditions.map({k: getattr(v, at) for k, v in means.items()}) for end, at in BOUNDS}
+    about = {"condition": before + conditions.map(list(names).index), "label": conditions.map(names)}
+    rows = table.reindex(columns=["seed", "accuracy", "learned"]).assign(
+        hog=conditions.eq(HOG), **about, **ends
+    )
+    return rows.astype({"learned": float, "low": float, "high": float})
 
 
 def gains(estimates: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
@@ -136,64 +129,37 @@ def _signed(points: float) -> str:
 PAPERS_GAP = 1.3
 """Points between the two versions of Khorrami et al. (2015), 96.4 and 95.1 % on CK+ with eight classes."""
 
-SAME_PEOPLE, OTHER_PEOPLE = "the same people,\nwho chose or did not", "people who chose,\nand others"
 
+def choice_of_epoch(choices: pd.DataFrame, mean: Estimate | None) -> Drawn | None:
+    """What choosing the epoch on the tested people adds, in points beside the paper's; small dots are single
+    networks.
 
-def choice_of_epoch(
-    choices: pd.DataFrame, by_people: Mapping[str, TrainingScores], estimates: Mapping[str, Estimate]
-) -> Drawn:
-    """What choosing the epoch adds, in points with intervals beside the paper's: asked of the same people,
-    and of people who chose it beside others; small dots are single networks.
-
-    ``choices``, and ``epoch_choice`` in ``estimates``: as ``training.study.epoch_choice`` makes them;
-    ``optimism`` and ``by_people``: as ``optimism`` and ``ask_people``. Data: ``asked`` (0 for the same
-    people, 1 for others), ``network``, ``points``, ``mean``, ``low``, ``high``.
+    ``choices`` and ``mean``: as ``training.study.epoch_choice`` makes them. Data: ``network``, ``points``,
+    ``mean``, ``low``, ``high``.
     """
-    choosers, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
-    singles = {
-        SAME_PEOPLE: POINTS * (choices["by_tested"] - choices["by_validation"]),
-        OTHER_PEOPLE: POINTS * (choosers.table["accuracy"] - fresh.table["accuracy"]),
-    }
-    metrics = {SAME_PEOPLE: "epoch_choice", OTHER_PEOPLE: "optimism"}
-    means = {label: estimates[name] for label, name in metrics.items() if name in estimates}
-    rows = pd.DataFrame(
-        {"label": label, "main": label == SAME_PEOPLE, "note": _signed(mean.value)}
-        | {end: getattr(mean, end) for end in ENDS}
-        for label, mean in means.items()
+    if mean is None:
+        return None
+    points = POINTS * (choices["by_tested"] - choices["by_validation"])
+    label, ends = f"{len(points)} networks" if len(points) > 1 else "this network", [mean.low, mean.high]
+    row = {"label": label, "main": True, "note": _signed(mean.value)}
+    between = "" if mean.low is None else f" ({_signed(mean.low)} to {_signed(mean.high)})"
+    rows = pd.DataFrame([row | {end: getattr(mean, end) for end in ENDS}]).astype(
+        {"low": float, "high": float}
     )
-    data = pd.concat(
-        pd.DataFrame({"asked": list(singles).index(label), "network": range(len(own)), "points": own}).assign(
-            **{end: getattr(means[label], at) for end, at in BOUNDS}
-        )
-        for label, own in singles.items()
-        if label in means
-    )
-    dots = [pd.DataFrame({"label": label, "value": singles[label]}) for label in means]
-    phrases = [
-        f"{what} {_signed(means[label].value)}"
-        + (
-            f" ({_signed(means[label].low)} to {_signed(means[label].high)})"
-            if means[label].low is not None
-            else ""
-        )
-        for label, what in (
-            (SAME_PEOPLE, "by the same people"),
-            (OTHER_PEOPLE, "by different people"),
-        )
-        if label in means
-    ]
+    data = pd.DataFrame({"network": range(len(points)), "points": points, "mean": mean.value})
+    data[["low", "high"]] = np.array([np.nan if end is None else end for end in ends])
     return forest(
-        rows.astype({"low": float, "high": float}),
+        rows,
         measured="what choosing the epoch adds to the accuracy (points)",
         axis=Axis("points", null=PAPERS_GAP),
         noted="points",
-        singles=pd.concat(dots),
-        alt="Dots with intervals beside a line at the paper's 1.3 points: what choosing the epoch adds.",
-        caption=f"Choosing the epoch on the tested people adds, in points of accuracy: {listing(phrases)}. "
-        f"The dashed line is what the two versions of the paper are apart, {PAPERS_GAP} points. Small dots "
-        "are single networks.",
+        singles=pd.DataFrame({"label": label, "value": points}),
+        alt="A dot with its interval beside a line at the paper's 1.3 points: what choosing the epoch adds.",
+        caption=f"Choosing the epoch on the tested people adds {_signed(mean.value)}{between} points of "
+        f"accuracy. The dashed line is what the two versions of the paper are apart, {PAPERS_GAP} points. "
+        "Small dots are single networks.",
         tolerance=dict.fromkeys(("points", "mean", "low", "high"), 15),
-        data=data.astype({"low": float, "high": float}),
+        data=data,
     )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from book.populations import Member
+from book.populations import Member, require_matched
 from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
@@ -182,7 +182,7 @@ def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str,
     """
     answers = {HOG: [], MAJORITY: []}
     for faces in folds:
-        answers[HOG].append(_linear_on_hog(faces, classes))
+        answers[HOG].append(classifier_on_hog(faces, classes).predict(hog_responses(faces.split("test"))))
         commonest = np.bincount(faces.split("train").labels(classes)).argmax()
         answers[MAJORITY].append(np.full(len(faces.split("test")), commonest))
     return {name: np.eye(len(classes))[np.concatenate(parts)] for name, parts in answers.items()}
@@ -192,18 +192,17 @@ HOG_STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 """Of the linear classifier's inverse regularisation, from which the validation split chooses."""
 
 
-def _linear_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
-    """The class (N,) that a linear classifier names for each tested picture."""
-    responses = {name: hog_responses(faces.split(name)) for name in ("train", "valid", "test")}
-    labels = {name: faces.split(name).labels(classes) for name in ("train", "valid")}
+def classifier_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> Pipeline:
+    """A linear classifier that reads histograms of oriented gradients, of the training split of ``faces``."""
+    responses = {name: hog_responses(faces.split(name)) for name in ("train", "valid")}
+    labels = {name: faces.split(name).labels(classes) for name in responses}
     models = [
         make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200)).fit(
             responses["train"], labels["train"]
         )
         for strength in HOG_STRENGTHS
     ]
-    best = max(models, key=lambda model: model.score(responses["valid"], labels["valid"]))
-    return best.predict(responses["test"])
+    return max(models, key=lambda model: model.score(responses["valid"], labels["valid"]))
 
 
 def score_tested(
@@ -239,35 +238,30 @@ def _unlucky(scored: TrainingScores) -> np.ndarray:
 TRAINING_GAINS = {
     "ahead_of_majority": ("over the commonest class", {OWN: 1, MAJORITY: -1}),
     "ahead_of_hog": ("over linear HOG", {OWN: 1, HOG: -1}),
-    "ahead_of_biased": ("leaving out biases", {OWN: 1, "with_biases": -1}),
-    "dropout_gain": ("dropout (D)", {OWN: 1, "without_dropout": -1}),
-    "augmentation_gain": ("augmentation (A)", {OWN: 1, "without_augmentation": -1}),
-    "both_gain": ("D and A together", {OWN: 1, "without_both": -1}),
-    "interaction": (
-        "D beside A, over D alone",
-        {OWN: 1, "without_dropout": -1, "without_augmentation": -1, "without_both": 1},
-    ),
-    "resolution_gain": ("96 pixels over 48", {"published_96": 1, OWN: -1}),
+    "ahead_of_biased": ("leaving out biases", {OWN: 1, "emotions_with_biases": -1}),
+    "dropout_gain": ("dropout (D)", {OWN: 1, "emotions_without_dropout": -1}),
+    "augmentation_gain": ("augmentation (A)", {OWN: 1, "emotions_without_augmentation": -1}),
 }
 """Metric -> what is asked, and the weight of each condition's mean accuracy: 1 minus -1 is a difference."""
 
 
-def luck_of_training(scored: TrainingScores) -> list[Luck]:
-    """The luck of the page's own networks in the mean of their accuracies, in points; none where no condition
-    was trained twice.
+def training_variance(scored: TrainingScores) -> list[Luck]:
+    """What seeds leave uncertain of the mean accuracy of the page's own networks, in points; none where no
+    condition was trained twice.
     """
     own = scored.table["condition"].eq(OWN).sum()
     error = POINTS * scored.spread["accuracy"] / np.sqrt(own)
     return [Luck(error, scored.freedom)] if scored.freedom else []
 
 
-def networks_beside(run: FaceSession) -> list[Member]:
-    """The networks of the populations that are set beside the page's own: those that learned from the same
-    people, of whatever size their pictures were.
+def variant_members(run: FaceSession) -> list[Member]:
+    """The networks of the populations that differ from the page's own in their structure or augmentation.
+    Raises DataError, naming the population, where one learned from other people.
     """
-    own = replace(run.params.face_request, size=0)
-    members = [member for name in run.params.populations[1:] for member in run.members(name)]
-    return [member for member in members if replace(member.population.faces, size=0) == own]
+    names = run.params.populations if run.params.population else ()
+    if names:
+        require_matched(names, but=("options", "recipe"))
+    return [member for name in names[1:] for member in run.members(name)]
 
 
 def reference_gains(run: FaceSession) -> dict[str, Estimate]:
@@ -287,25 +281,21 @@ def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     return estimates
 
 
-def drawn_anew(run: FaceSession) -> FaceSet | None:
-    """The pictures of the people drawn anew, beyond all splits; None where the page asks for none."""
-    return run.beside(run.params.faces).labelled() if len(run.params.face_requests) > 1 else None
-
-
-GAINS_OF_MANY = ("dropout_gain", "augmentation_gain", "both_gain", "interaction")
+GAINS_OF_MANY = ("dropout_gain", "augmentation_gain")
 """Those of ``TRAINING_GAINS`` that are asked of more people, where these were asked."""
 
 
 def variant_gains(
-    run: FaceSession, networks: Tested, anew: FaceSet | None, classes: tuple[str, ...], **draws
+    run: FaceSession, networks: Tested, beside: Sequence[Member], classes: tuple[str, ...], **draws: int
 ) -> dict[str, Estimate]:
-    """``GAINS_OF_MANY`` over the tested people and those drawn ``anew``, who are many more: each whose other
-    side answered them too when it was trained, and of these networks ``networks_compared``. Without them a
-    point can hardly be told from none.
+    """``GAINS_OF_MANY`` over the tested people and those drawn anew, who are many more: each whose other
+    side, of ``beside``, answered them too when it was trained, and of these networks ``networks_compared``.
+    Without them a point can hardly be told from none.
     """
-    if anew is None:
+    if len(run.params.face_requests) < 2:
         return {}
-    members = [m for m in networks_beside(run) if m.population.fresh == run.params.face_requests[1]]
+    anew = run.beside(run.params.faces).labelled()
+    members = [m for m in beside if m.population.fresh == run.params.face_requests[1]]
     answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in members}
     answers = {who: np.concatenate(both) for who, both in answers.items() if both[1] is not None}
     # Both sets call their people S001 and so on; these are others.
@@ -388,52 +378,6 @@ def drawn_by_picture(labels: np.ndarray, answers: np.ndarray, people: np.ndarray
     return Estimate(share, n=len(labels), why="a ratio of two widths", tolerance=0.2)
 
 
-CHOSE, HAD_NO_SAY, FRESH = "chose the epoch", "had no say", "drawn anew"
-"""Who is asked about: people of the validation split, of the test split, and people whom no network has
-seen."""
-
-
-def ask_people(
-    networks: Tested,
-    fold: FaceSet,
-    anew: FaceSet | None,
-    classes: tuple[str, ...],
-    *,
-    device: torch.device | str = "cpu",
-    draws: int,
-    seed: int,
-) -> dict[str, TrainingScores]:
-    """The networks whose weights are kept, one row each, on the people who chose the epoch, on those who had
-    no say, both of ``fold``, and where there are some on those drawn ``anew``; these have nobody in common.
-    """
-    people = {CHOSE: fold.split("valid"), HAD_NO_SAY: fold.split("test")}
-    people |= {} if anew is None else {FRESH: anew}
-    table, scores = pd.DataFrame({"condition": OWN, "seed": range(len(networks.models))}), {}
-    for number, (name, faces) in enumerate(people.items()):
-        answers = np.stack([predict(model, faces, device=device) for model in networks.models])
-        settings = {"draws": draws, "seed": seed + number}
-        scores[name] = score_on(faces, classes, table, answers, ["condition"], **settings)
-    return scores
-
-
-def optimism(by_people: Mapping[str, TrainingScores]) -> dict[str, Estimate]:
-    """``optimism``: by how many points the accuracy on the people who chose the epoch lies above that on
-    people who had no say in anything, of the same networks; ``shown_accuracy`` and ``fresh_accuracy``: the
-    two. The people are those drawn anew where there are some, else those of the test split.
-    """
-    choosers, fresh = by_people[CHOSE], by_people.get(FRESH, by_people[HAD_NO_SAY])
-    return {
-        "shown_accuracy": of_condition(choosers, OWN),
-        "fresh_accuracy": of_condition(fresh, OWN),
-        "optimism": _gap(minus(choosers, fresh, ["condition"])),
-    }
-
-
-def _gap(gap: TrainingScores) -> Estimate:
-    weights = gap.weights(np.full(len(gap.table), True))
-    return contrast(gap, weights, unit="", tolerance=RERUN_TOLERANCE)
-
-
 @dataclass(frozen=True)
 class EpochAnswers:
     """What a network named after each epoch: ``named`` (epochs, N), indices of classes of the tested
@@ -445,12 +389,13 @@ class EpochAnswers:
 
 
 def answers_by_epoch(run: FaceSession, networks: Tested) -> list[EpochAnswers]:
-    """Of each network that is set beside a population and whose answers after each epoch are kept; of a
-    training on this page that of its first fold.
+    """Of each network of the page's population whose answers after each epoch are kept; of a training on this
+    page that of its first fold.
     """
     if not run.params.population:
         return [EpochAnswers(networks.candidates.argmax(2), networks.answers[0][1].argmax(1))]
-    members = [member for member in networks_beside(run) if "epochs.npy" in member.done()["files"]]
+    members = run.members(run.params.population)
+    members = [member for member in members if "epochs.npy" in member.done()["files"]]
     return [EpochAnswers(m.answers_by_epoch(), m.answers().argmax(1)) for m in members]
 
 
@@ -476,7 +421,9 @@ def epoch_choice(
         score_trainings(table, certain[answer], labels, clusters, ["condition"], **draws)
         for answer in answers.values()
     ]
-    choice = replace(_gap(minus(*scored, ["condition"])), n=len(labels))
+    gap = minus(*scored, ["condition"])
+    choice = contrast(gap, gap.weights(np.full(len(gap.table), True)), unit="", tolerance=RERUN_TOLERANCE)
+    choice = replace(choice, n=len(labels))
     shares = {name: each.table["accuracy"] for name, each in zip(answers, scored, strict=True)}
     return pd.DataFrame(shares), {"epoch_choice": choice} | count
 

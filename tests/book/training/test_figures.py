@@ -21,7 +21,7 @@ def toy_curves() -> dict[str, tuple[pd.DataFrame, int]]:
     return {"seed 0": (toy_curve(), 3), "seed 1": (toy_curve(), 4)}
 
 
-def toy_scored(conditions=(study.OWN, study.OWN, "with_biases", study.HOG)):
+def toy_scored(conditions=(study.OWN, study.OWN, "emotions_with_biases", study.HOG)):
     labels = np.arange(40) % 3
     right = np.random.default_rng(0).random((len(conditions), 40)) < 0.7
     said = np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
@@ -30,12 +30,12 @@ def toy_scored(conditions=(study.OWN, study.OWN, "with_biases", study.HOG)):
     return score_trainings(table, said, labels, np.arange(40) // 2, ["condition"], draws=200)
 
 
-def toy_people():
-    return {name: toy_scored((study.OWN,) * 2) for name in (study.CHOSE, study.HAD_NO_SAY, study.FRESH)}
+def toy_kept():
+    return toy_scored((study.OWN, study.OWN, study.HOG))
 
 
 CHOICES = pd.DataFrame({"by_tested": [0.8, 0.75], "by_validation": [0.79, 0.75]})
-CHOICE = {"epoch_choice": Estimate(0.5, 0.2, 0.9), "optimism": Estimate(4.0, -3.0, 11.0)}
+CHOICE = Estimate(0.5, 0.2, 0.9)
 GAINS = {"ahead_of_hog": Estimate(12.5, 8.0, 17.0), "dropout_gain": Estimate(-1.0, -3.0, 1.0)}
 
 
@@ -67,8 +67,10 @@ def toy_faces() -> FaceSet:
 DRAWINGS = {
     "tested_networks": lambda: figures.tested_networks(toy_scored(), 0.3),
     "differences": lambda: figures.gains(GAINS, {}),
-    "differences_beside": lambda: figures.gains(GAINS, {"resolution_gain": Estimate(2.0, 1.0, 3.0)}),
-    "choice_of_epoch": lambda: figures.choice_of_epoch(CHOICES, toy_people(), CHOICE),
+    "differences_beside": lambda: figures.gains(GAINS, {"augmentation_gain": Estimate(2.0, 1.0, 3.0)}),
+    "kept_networks": lambda: figures.tested_networks(toy_scored(), 0.3, toy_kept()),
+    "choice_of_epoch": lambda: figures.choice_of_epoch(CHOICES, CHOICE),
+    "choice_of_one": lambda: figures.choice_of_epoch(CHOICES[:1], Estimate(0.5, why="one training")),
     "hardest_grid": lambda: figures.hardest_grid(toy_faces(), toy_hardest(), CLASSES),
     "learning_curves": lambda: figures.learning_curves(toy_curves(), 0.25),
     "one_epoch": lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25),
@@ -97,6 +99,7 @@ def test_every_network_has_its_curve_and_its_chosen_epoch():
 def test_single_networks_are_strokes_below_the_mean_of_their_kind():
     drawn = figures.tested_networks(scored := toy_scored(), 0.3)
     assert drawn.data["accuracy"].tolist() == scored.table["accuracy"].tolist()
+    assert "linear on HOG (" not in drawn.caption
     own = drawn.data[drawn.data["condition"].eq(0)]
     assert own["mean"].tolist() == pytest.approx([own["accuracy"].mean()] * 2)
     assert (
@@ -126,16 +129,18 @@ def test_the_reference_stands_beside_and_decides_the_caption():
     assert "HOG +12.5; dropout (D) +2.0. Only" in drawn.caption
 
 
-def test_both_ways_to_ask_what_choosing_adds_are_told_with_their_intervals():
-    drawn = figures.choice_of_epoch(CHOICES, toy_people(), CHOICE)
-    assert "by the same people +0.5 (+0.2 to +0.9) and by different people +4.0 (−3.0" in drawn.caption
-    assert drawn.data["points"].tolist()[:2] == pytest.approx([1.0, 0.0])
-    assert drawn.data["asked"].tolist() == [0, 0, 1, 1]
+def test_what_choosing_adds_is_told_with_its_interval():
+    drawn = figures.choice_of_epoch(CHOICES, CHOICE)
+    assert "adds +0.5 (+0.2 to +0.9) points" in drawn.caption
+    assert drawn.data["points"].tolist() == pytest.approx([1.0, 0.0])
+    assert figures.choice_of_epoch(CHOICES[:0], None) is None, "no answers after each epoch are kept"
 
 
-def test_where_no_answers_after_each_epoch_are_kept_only_other_people_are_drawn():
-    drawn = figures.choice_of_epoch(CHOICES[:0], toy_people(), {"optimism": CHOICE["optimism"]})
-    assert drawn.data["asked"].tolist() == [1, 1] and "same people" not in drawn.caption
+def test_kept_networks_stand_below_the_own_one_and_are_the_ones_that_answer():
+    drawn = figures.tested_networks(toy_scored(), 0.3, toy_kept())
+    kept = drawn.data[drawn.data["condition"].ge(len(figures.CONDITIONS))]
+    assert len(kept) == 3 and kept["condition"].nunique() == 2
+    assert "kept networks, all people (2)" in drawn.alt and "linear on HOG, all people" in drawn.caption
 
 
 def test_the_hardest_pictures_are_named_by_number_in_the_data():

@@ -1,6 +1,5 @@
 """What trained networks showed, against values worked out by hand."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +16,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.evaluate import evaluate
 from fer_lib.train.recipe import TrainingRecipe
-from ferbook.errors import ParameterError
+from ferbook.errors import DataError, ParameterError
 
 CLASSES = ("anger", "fear")
 FACES = FaceSet(
@@ -79,24 +78,6 @@ def test_what_is_no_network_learns_from_the_training_split(striped_faces, classe
     assert set(said[study.MAJORITY].argmax(1)) == {0}, "neutral and happiness are equally common: the first"
 
 
-def scored(right, seed):
-    """Networks that name so many of 100 people, a picture each, rightly."""
-    labels = np.zeros(100, int)
-    said = np.stack([np.eye(2)[(np.arange(100) >= count).astype(int)] for count in right])
-    table = pd.DataFrame({"condition": study.OWN, "seed": range(len(right))})
-    return score_trainings(table, said, labels, np.arange(100), ["condition"], draws=2000, seed=seed)
-
-
-def test_optimism_is_what_those_who_chose_are_known_better():
-    people = {study.CHOSE: scored([90, 92], 0), study.HAD_NO_SAY: scored([85, 87], 1)}
-    found = study.optimism(people)
-    assert found["optimism"].value == pytest.approx(5) and "seeds" in found["optimism"].how
-    # sqrt(.91 * .09 / 100 + .86 * .14 / 100) = .045: about nine points to either side.
-    assert 7 < (found["optimism"].high - found["optimism"].low) / 2 < 12
-    anew = study.optimism(people | {study.FRESH: scored([80, 80], 2)})
-    assert anew["optimism"].value == pytest.approx(11) and anew["fresh_accuracy"].value == 0.8
-
-
 def test_pictures_of_one_person_are_no_independent_observations():
     people = np.arange(400) // 10
     said, labels = (people % 2), np.zeros(400, int)
@@ -132,20 +113,28 @@ def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
         study.of_population([], [], people, protocol_of(people), other)
 
 
-def test_variants_that_learned_from_other_people_are_not_set_beside(monkeypatch):
-    own = FaceRequest("lab", 600, 48)
-    kept = {"same": own, "larger": replace(own, size=96), "others": replace(own, face_seed=2)}
-    members = {
-        name: [SimpleNamespace(population=SimpleNamespace(name=name, faces=faces))]
-        for name, faces in kept.items()
-    }
-    params = SimpleNamespace(face_request=own, populations=("page", *kept))
-    run = SimpleNamespace(params=params, members=members.get)
-    assert [each.population.name for each in study.networks_beside(run)] == ["same", "larger"]
+def test_variants_that_learned_from_other_people_are_refused(monkeypatch):
+    def population(name, **faces):
+        faces = {"name": "lab", "subjects": 600, "size": 48, "face_seed": 10} | faces
+        fields = {"about": "", "network": "zhu", "recipe": TrainingRecipe(), "networks": 1, "core_minutes": 1}
+        return Population(name=name, faces=faces, **fields)
+
+    kept = {"emotions": population("emotions"), "others": population("others", subjects=500)}
+    monkeypatch.setattr("book.populations.find_population", kept.get)
+    run = SimpleNamespace(params=SimpleNamespace(population="emotions", populations=tuple(kept)))
+    with pytest.raises(DataError, match="'others' has faces lab 500 48 10, and 'emotions' lab 600 48 10"):
+        study.variant_members(run)
+    kept["others"] = population("others")
+    run.members = {"others": ["a member"]}.get
+    assert study.variant_members(run) == ["a member"]
+    alone = SimpleNamespace(params=SimpleNamespace(population="", populations=("emotions",)))
+    assert study.variant_members(alone) == []
 
 
 def test_of_networks_with_and_without_it_the_fewer_are_counted():
-    table = pd.DataFrame({"condition": [study.OWN] * 3 + ["without_dropout"] * 2, "seed": [0, 1, 2, 0, 1]})
+    table = pd.DataFrame(
+        {"condition": [study.OWN] * 3 + ["emotions_without_dropout"] * 2, "seed": [0, 1, 2, 0, 1]}
+    )
     scored = score_trainings(
         table, np.stack([ANSWERS] * 5), np.array([0, 1, 0, 0]), np.arange(4), ["condition"], draws=20
     )
@@ -171,38 +160,28 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
         }
         return SimpleNamespace(population=population, seed=seed, **known)
 
-    kept = {
-        "without_dropout": [member("without_dropout", k, 30, 20) for k in range(2)],
-        "without_augmentation": [member("without_augmentation", 0, 30, 0)],
-    }
+    without = "emotions_without_{}".format
+    beside = [member(without("dropout"), k, 30, 20) for k in range(2)]
+    beside.append(member(without("augmentation"), 0, 30, 0))
     requests = {"face_request": FaceRequest("lab"), "face_requests": ("own", "people")}
-    params = SimpleNamespace(populations=("published", *kept), **requests)
-    run = SimpleNamespace(params=params, members=kept.get, device="cpu")
+    run = SimpleNamespace(params=SimpleNamespace(faces="lab", **requests), device="cpu")
+    run.beside = {"lab": SimpleNamespace(labelled=lambda: anew)}.get
     own = SimpleNamespace(
         seeds=(0, 1), models=("a", "b"), answers=((None, answers(36)),) * 2, pictures=tested
     )
     monkeypatch.setattr(study, "predict", lambda model, faces, device: answers(32))
-    gains = study.variant_gains(run, own, anew, CLASSES, draws=200, seed=0)
+    gains = study.variant_gains(run, own, beside, CLASSES, draws=200, seed=0)
     # (36 + 32) and (30 + 20) of 80 are right.
     assert set(gains) == {"dropout_gain", "dropout_networks"}
     assert gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
     assert gains["dropout_networks"].value == 2, "those without augmentation never answered these people"
     assert "80 clusters" in gains["dropout_gain"].how, "p0 drawn anew is another person"
-    assert study.variant_gains(run, own, None, CLASSES, draws=200, seed=0) == {}
+    run.params.face_requests = ("own",)
+    assert study.variant_gains(run, own, beside, CLASSES, draws=200, seed=0) == {}
 
 
-def test_the_interaction_is_what_each_gains_beside_the_other_over_what_it_gains_alone():
-    right = {study.OWN: 4, "without_dropout": 3, "without_augmentation": 1, "without_both": 1}
-    answers = {name: np.eye(2)[(np.arange(4) >= count).astype(int)] for name, count in right.items()}
-    table = pd.DataFrame({"condition": [*answers], "seed": 0})
-    scored = score_trainings(
-        table, np.stack([*answers.values()]), np.zeros(4, int), np.arange(4), ["condition"], draws=20
-    )
-    gains = {name: each.value for name, each in study.comparisons(scored).items()}
-    assert gains == {"dropout_gain": 25, "augmentation_gain": 75, "both_gain": 75, "interaction": 25}
-
-
-def test_only_the_published_population_has_variants_beside_it():
-    published = TrainingParameters(faces="lab", population="published")
-    assert published.populations[0] == "published" and len(published.populations) > 1
-    assert TrainingParameters(faces="lab", population="without_dropout").populations == ("without_dropout",)
+def test_only_the_population_of_the_claims_has_variants_beside_it():
+    emotions = TrainingParameters(faces="lab", population="emotions")
+    assert emotions.populations[0] == "emotions" and len(emotions.populations) == 4
+    alone = TrainingParameters(faces="lab", population="emotions_without_dropout")
+    assert alone.populations == ("emotions_without_dropout",)

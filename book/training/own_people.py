@@ -1,0 +1,85 @@
+"""What a run of one's own finds of the first claim: kept networks of the reference, on people that the reader
+makes, beside the network that is trained there.
+
+These people are in none of the networks' splits, so all of them are asked. A linear classifier on histograms
+of oriented gradients is asked beside, of the pictures that the networks learned from; it lies in
+``HOG_WEIGHTS``, which ``python -m book.training.own_people`` makes.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from book.session import FaceSession
+from book.training.chapter import EMOTIONS_FACES, TAUGHT_EMOTIONS
+from book.training.study import HOG, OWN, classifier_on_hog, comparisons
+from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.registry import open_faces
+from fer_lib.look.handmade import hog_responses
+from fer_lib.stats.contrasts import TrainingScores
+from fer_lib.train.evaluate import score_on
+from fer_lib.train.predict import predict
+from ferbook.estimate import Estimate
+from ferbook.files import write_atomically
+
+HOG_WEIGHTS = Path(__file__).with_name("hog_of_emotions.csv")
+"""A column for each class: first the bias, then a weight for each channel of ``hog_responses``."""
+
+
+def kept_scores(run: FaceSession, faces: FaceSet, **draws: int) -> TrainingScores | None:
+    """Kept networks, called ``OWN``, as many as the parameters ask for, and ``HOG``, on all labelled pictures
+    of ``faces``; None where they cannot be asked, or none is kept.
+    """
+    networks = (
+        run.population(TAUGHT_EMOTIONS)[: run.params.kept_networks]
+        if TAUGHT_EMOTIONS in run.params.populations
+        else []
+    )
+    if run.params.population or not networks:
+        return None
+    run.note(network=networks[0].lesson.network)
+    classes, weights = networks[0].lesson.classes, pd.read_csv(HOG_WEIGHTS)
+    linear = weights[[*classes]].to_numpy()
+    by_hog = np.eye(len(classes))[(linear[0] + hog_responses(faces) @ linear[1:]).argmax(axis=1)]
+    answers = [*(predict(each.model, faces, device=run.device) for each in networks), by_hog]
+    seeds = [each.lesson.seed for each in networks]
+    table = pd.DataFrame({"condition": [OWN] * len(networks) + [HOG], "seed": [*seeds, 0]})
+    return score_on(faces, classes, table, np.stack(answers), ["condition"], **draws)
+
+
+def kept_metrics(kept: TrainingScores | None, own: dict[str, Estimate]) -> dict[str, Estimate]:
+    """What answers the first claim, of ``kept_scores``: ``ahead_of_hog`` in points, and ``networks``; then
+    ``own_ahead_of_hog`` is that of the page's ``own`` network. Empty where none was asked.
+    """
+    if kept is None:
+        return {}
+    count = kept.table["condition"].eq(OWN).sum()
+    return {
+        "ahead_of_hog": comparisons(kept)["ahead_of_hog"],
+        "own_ahead_of_hog": own["ahead_of_hog"],
+        "networks": Estimate(count, unit="count"),
+    }
+
+
+def linear_weights(classifier: Pipeline) -> np.ndarray:
+    """(1 + channels, classes): bias and weights of what ``study.classifier_on_hog`` fits, its scaling in
+    them, of three classes or more.
+    """
+    scale, linear = (step for _, step in classifier.steps)
+    slopes = linear.coef_ / scale.scale_
+    return np.vstack([linear.intercept_ - slopes @ scale.mean_, slopes.T])
+
+
+def hog_weights() -> pd.DataFrame:
+    """What ``HOG_WEIGHTS`` holds, learned anew from the pictures of the kept networks."""
+    faces = open_faces(EMOTIONS_FACES).labelled()
+    protocol = protocol_of(faces)
+    classifier = classifier_on_hog(fold_faces(faces, protocol, 0), protocol.classes)
+    return pd.DataFrame(linear_weights(classifier), columns=[*protocol.classes])
+
+
+if __name__ == "__main__":
+    write_atomically(HOG_WEIGHTS, hog_weights().to_csv(index=False, float_format="%.5g"))
