@@ -607,7 +607,7 @@ def audit_detector(
     ],
     stimuli: Annotated[Path, typer.Option("--stimuli", help="The folder of `ferbook detector stimuli`.")],
     columns: Annotated[
-        str, typer.Option("--columns", help="A YAML or CSV file: column: unit; or openface3.")
+        str, typer.Option("--columns", help="A YAML file with lines such as `smile: AU12`.")
     ] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The page; FILE-audit.html otherwise.")
@@ -616,10 +616,12 @@ def audit_detector(
 ) -> None:
     """Say what a detector of action units answers to, and write it as a page."""
     from book.detector_audit import audited
+
+    audit, notes = audited(stimuli, detections, columns)
+    # Not before: it fits into the memory that the table's cells took.
     from book.detector_page import audit_json, audit_page, verdict_lines
     from ferbook.files import write_atomically
 
-    audit, notes = audited(stimuli, detections, columns)
     for note in notes:
         errors.print(f"ferbook: {note}")
     if as_json:

@@ -33,11 +33,11 @@ Made by: ferbook detector stimuli OUT --people {people} --seed {seed} --size {si
 Show a detector the folder "pictures" only; truth.csv says what is in them.
 """
 
-OPENFACE_3 = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU25", "AU26")
-"""The eight units of DISFA, which OpenFace 3 gives without names."""
-
 OPENFACE_3_COLUMN = "action_units"
-"""Where OpenFace 3 writes all eight as one text, ``[[…]]``."""
+"""Where OpenFace 3 writes eight numbers as one text, ``[[…]]``."""
+
+OPENFACE_3 = [f"AU{number} - {OPENFACE_3_COLUMN}" for number in (1, 2, 4, 6, 9, 12, 25, 26)]
+"""What the eight are called here: the units of DISFA, which OpenFace 3 does not name."""
 
 COLUMN = re.compile(
     r"(?:(occ|int)_)?(?:au|action unit)[_ ]?0*(\d+)"
@@ -62,6 +62,8 @@ FACE_NUMBERS = ("face", "face_id", "face_idx", "face_index", "person_id")
 
 FRAMES = ("frame", "frame_idx", "frame_index")
 """Columns that number the pictures, where none names them."""
+
+SPECIAL = (*SURE, *FACE_NUMBERS, *FRAMES)
 
 SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
 """What a column ``success`` may say of a row: 0 or false, where no face was found."""
@@ -153,9 +155,7 @@ def _lines(file: Path) -> Iterator[str]:
             for line in stream:
                 text = line.decode("utf-8" if place else "utf-8-sig")
                 if not place and text.lstrip()[:1] in ("{", "["):
-                    raise DataError(
-                        f"{file}: JSON; expected a CSV with a row per picture and a column per unit"
-                    )
+                    raise _no_csv(file, "JSON")
                 yield text
                 place += len(line)
     except OSError as fault:
@@ -187,14 +187,21 @@ def read_heading(file: Path) -> Heading:
     _, above, _, _, separator, columns, first = min(found)
     while not columns[-1]:
         columns.pop()
-    if twice := next((name for name, count in Counter(columns).items() if name and count > 1), ""):
+    if twice := _first_twice(columns):
         raise DataError(f"{file}: two columns are called {twice!r}; leave one of them")
     return Heading(above, separator, columns, first)
 
 
 def _no_csv(file: Path, reason: object) -> DataError:
     reason = f"not a CSV ({reason})" if isinstance(reason, Exception) else reason
-    return DataError(f"{file}: {reason}; expected a row per picture and a column per unit")
+    return DataError(f"{file}: {reason}; expected a CSV with a row per picture and a column per unit")
+
+
+def _refuse(file: Path, wrong: pd.Series, why: str, values: pd.Series | None = None) -> None:
+    """Raise DataError where rows are ``wrong``: it names the first, and says ``why``, with its value."""
+    if wrong.any():
+        value = "" if values is None else values[wrong].iloc[0]
+        raise DataError(f"{file}, {wrong.index[wrong][0]}: {why.format(value)}")
 
 
 def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -231,43 +238,29 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame(rows, index=lines, columns=names, dtype=object)
 
 
-def read_folder(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """The tables of one picture each that lie in ``folder``, one below the other, with the name of each in a
-    column ``""``. Raises DataError where two have other columns.
+def read_folder(files: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:
+    """Tables of one picture each, one below the other, with the name of each in a column ``""``. Raises
+    DataError where two have other columns.
     """
-    tables, first = [], None
-    for file in sorted(folder.glob("*.csv")):
-        heading = read_heading(file).columns
-        first = first or (file, heading)
-        if heading != first[1]:
-            raise DataError(f"{file}: other columns than {first[0].name}; expected tables of one detector")
-        table = read_table(file, columns)
-        table.index = f"{file.name}, " + table.index
-        tables.append(table.assign(**{"": file.stem}))
+    tables, first = [], read_heading(files[0]).columns
+    with steps("tables", len(files)) as advance:
+        for file in files:
+            if read_heading(file).columns != first:
+                raise DataError(
+                    f"{file}: other columns than {files[0].name}; expected tables of one detector"
+                )
+            table = read_table(file, columns)
+            table.index = f"{file.name}, " + table.index
+            tables.append(table.assign(**{"": file.stem}))
+            advance()
     return pd.concat(tables)
 
 
-def read_mapping(mapping: str, columns: list[str]) -> dict[str, str]:
-    """Column -> what it means, as ``MEANT`` reads it, or ``file``: of a YAML file, of a CSV with the columns
-    ``column`` and ``means``, or of ``openface3``. Raises DataError for a column that is not there and a
-    meaning that is none.
+def read_mapping(file: Path, columns: list[str]) -> dict[str, str]:
+    """Column -> what it means, as ``MEANT`` reads it, or ``file``: of a YAML file. Raises DataError for a
+    column that is not there and a meaning that is none.
     """
-    file = Path(mapping)
-    if mapping == "openface3":
-        numbered = [name for name in columns if re.fullmatch(r"(?:\w*?[_ ])?[0-7]", name)]
-        if len(numbered) != len(OPENFACE_3):
-            raise DataError(f"openface3: {len(numbered)} columns end in _0 to _7; expected {len(OPENFACE_3)}")
-        numbered.sort(key=lambda name: name[-1])
-        return dict(zip(numbered, OPENFACE_3, strict=True))
-    if file.suffix.lower() == ".csv":
-        table = read_table(file)
-        if not {"column", "means"} <= set(table.columns):
-            raise DataError(f"{file}: expected the columns column and means")
-        if twice := next(iter(table["column"][table["column"].duplicated()]), ""):
-            raise DataError(f"{file}: the column {twice!r} stands there twice; leave one of them")
-        meanings = dict(zip(table["column"], table["means"], strict=True))
-    else:
-        meanings = read_yaml(file, DataError)
+    meanings = read_yaml(file, DataError)
     if not isinstance(meanings, dict) or not meanings:
         raise DataError(f"{file}: expected lines such as `mouth_smile: AU12`")
     for column, means in meanings.items():
@@ -326,8 +319,8 @@ def read_detections(
 ) -> tuple[tuple[Output, ...], list[str]]:
     """The outputs of a detector on the pictures of ``truth``, and a line for each thing that is odd.
 
-    ``file``: a table, or a folder of tables that are named as the pictures. ``mapping``: of columns, as of
-    ``read_mapping``; without one they are known by their names. Raises DataError where nothing can be
+    ``file``: a table, or a folder of tables that are named as the pictures. ``mapping``: a file for
+    ``read_mapping``; without one columns are known by their names. Raises DataError where nothing can be
     compared.
     """
     notes: list[str] = []
@@ -335,42 +328,34 @@ def read_detections(
     if not tables:
         raise DataError(f"{file}: no CSV lies there; expected one table, or one per picture, named as it")
     heading = read_heading(tables[0])
-    columns = list(heading.columns)
-    packed = OPENFACE_3_COLUMN in columns and mapping in ("", "openface3")
-    if packed:
-        columns += [f"{OPENFACE_3_COLUMN}_{place}" for place in range(len(OPENFACE_3))]
-        mapping = "openface3"
-    meanings = read_mapping(mapping, columns) if mapping else recognised(columns, notes)
-    sources = [column for column, means in meanings.items() if means == "file"]
-    meanings = {column: MEANT.fullmatch(means) for column, means in meanings.items() if means != "file"}
+    columns = heading.columns + OPENFACE_3 * (OPENFACE_3_COLUMN in heading.columns)
+    said = read_mapping(Path(mapping), columns) if mapping else recognised(columns, notes)
+    meanings = {column: MEANT.fullmatch(means) for column, means in said.items() if means != "file"}
     if not meanings:
         raise DataError(
             f"{file}: no column is known as an action unit (there are {', '.join(columns[:8])} …); "
             f"say what they mean with --columns{'; '.join(['', *notes])}"
         )
-    sources = sources or [
+    sources = [column for column in said if column not in meanings] or [
         name
         for place, name in enumerate(heading.columns)
         if name not in meanings
-        and name.lower() not in (*SURE, *FACE_NUMBERS, *FRAMES)
+        and name.lower() not in SPECIAL
         and not all(NUMBER.fullmatch(row[place]) for row in heading.first if place < len(row))
     ]
-    special = [name for name in heading.columns if name.lower() in (*SURE, *FACE_NUMBERS, *FRAMES)]
-    needed = [name for name in heading.columns if name in {*meanings, *sources, *special}]
-    needed += [OPENFACE_3_COLUMN] * (packed and OPENFACE_3_COLUMN not in needed)
-    table = read_folder(file, needed) if file.is_dir() else read_table(file, needed)
-    if packed:
+    known = {*meanings, *sources, OPENFACE_3_COLUMN}
+    needed = [name for name in heading.columns if name in known or name.lower() in SPECIAL]
+    table = read_folder(tables, needed) if file.is_dir() else read_table(file, needed)
+    if OPENFACE_3_COLUMN in table:
         table = _unpacked(file, table)
-    sources = [""] if file.is_dir() else sources
-    rows = _placed(file, table, truth, sources, notes)
+    rows = _placed(file, table, truth, [""] if file.is_dir() else sources, notes)
     rows = _one_row_each(file, rows, list(meanings), notes)
     places = rows.pop("place")
     rows.loc[_failed(file, rows), list(meanings)] = ""
     values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
     if bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
-    without = len(truth) - len(set(places[values.notna().any(axis=1)]))
-    if without:
+    if without := len(truth) - len(set(places[values.notna().any(axis=1)])):
         absent = len(truth) - places.nunique()
         rowless = f"; {absent:,} of them have no row" if absent else ""
         notes.append(
@@ -382,29 +367,28 @@ def read_detections(
         answers = np.full(len(truth), np.nan)
         answers[places] = values[column] / tops[column][0]
         if np.isfinite(answers).any():
-            top, scaled = tops[column]
-            outputs.append(Output(fits[1], fits[2] or "", answers, top, scaled))
+            outputs.append(Output(fits[1], fits[2] or "", answers, *tops[column]))
         else:
             notes.append(f"{column}: no number in any row; left out")
-    twice = pd.Series([each.name for each in outputs], dtype=str)
-    if twice.duplicated().any():
-        raise DataError(f"{file}: two columns mean {twice[twice.duplicated()].iloc[0]}; give one of them")
     if not outputs:
         raise DataError(f"{file}: no number in any column of a unit")
-    outputs.sort(key=lambda each: (AUS.index(each.unit), each.side))
-    return tuple(outputs), notes
+    if twice := _first_twice([each.name for each in outputs]):
+        raise DataError(f"{file}: two columns mean {twice}; give one of them")
+    return tuple(sorted(outputs, key=lambda each: (AUS.index(each.unit), each.side))), notes
+
+
+def _first_twice(names: list[str]) -> str:
+    return next((name for name, count in Counter(names).items() if name and count > 1), "")
 
 
 def _unpacked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with a column for each number of OpenFace 3's lists."""
-    lists = [re.findall(r"[^\[\],\s]+", text) for text in table[OPENFACE_3_COLUMN]]
-    for line, each in zip(table.index, lists, strict=True):
-        if len(each) not in (0, len(OPENFACE_3)):
-            raise DataError(
-                f"{file}, {line}: {OPENFACE_3_COLUMN} has {len(each)} numbers; expected {len(OPENFACE_3)}"
-            )
-    wide = pd.DataFrame([each or [""] * len(OPENFACE_3) for each in lists], index=table.index)
-    return table.join(wide.add_prefix(f"{OPENFACE_3_COLUMN}_"))
+    lists = table[OPENFACE_3_COLUMN].str.findall(r"[^\[\],\s]+")
+    counts, count = lists.map(len), len(OPENFACE_3)
+    wrong = ~counts.isin((0, count))
+    _refuse(file, wrong, f"{OPENFACE_3_COLUMN} has {{}} numbers; expected {count}", counts)
+    rows = [each or [""] * count for each in lists]
+    return table.join(pd.DataFrame(rows, index=table.index, columns=OPENFACE_3))
 
 
 def _numbers(texts: pd.Series) -> pd.Series:
@@ -423,68 +407,59 @@ def _placed(
     the pictures, of ``sources``, else by a number of frames.
     """
     numbers = {Path(name).stem: place for place, name in enumerate(truth["file"])}
-    example = truth["file"].min()
-    matches = {}
-    for name in sources:
-        parts = table[name].str.replace("\\", "/").str.rpartition("/")[2].str.rpartition(".")
-        matches[name] = parts[0].where(parts[1].eq("."), parts[2]).map(numbers)
+    path_and_suffix = r".*[/\\]|\.[^./\\]*$"
+    matches = {
+        name: table[name].str.replace(path_and_suffix, "", regex=True).map(numbers) for name in sources
+    }
     shares = {name: match.notna().sum() / max(table[name].ne("").sum(), 1) for name, match in matches.items()}
     column = max(shares, key=shares.__getitem__, default="")
-    frames = next((name for name in table if name.lower() in FRAMES), None)
     if not shares.get(column):
-        if frames is None:
-            raise DataError(f"{file}: no column names the pictures; expected names such as {example}")
-        places = _by_frames(file, table, frames, truth, notes)
-        return table.assign(place=places)
-    places, strange = matches[column], matches[column].isna() & table[column].ne("")
+        return table.assign(place=_by_frames(file, table, truth, notes))
+    places, named = matches[column], table[column].ne("")
+    strange = places.isna() & named
+    if shares[column] < NEARLY:
+        why = (
+            f"{column} is {{!r}}; {strange.sum():,} of {len(table):,} rows are of no picture of these "
+            "stimuli; leave them out, or name the column of the pictures with --columns"
+        )
+        _refuse(file, strange, why, table[column])
     if strange.any():
-        line, value = table.index[strange][0], table[column][strange].iloc[0]
-        if shares[column] < NEARLY:
-            raise DataError(
-                f"{file}, {line}: {column} is {value!r}; {strange.sum():,} of {len(table):,} rows are of no "
-                f"picture of these stimuli; leave them out, or name the column of the pictures with --columns"
-            )
+        example = table[column][strange].iloc[0]
         notes.append(
-            f"{strange.sum():,} rows are of no picture of these stimuli, such as {value!r}; left out"
+            f"{strange.sum():,} rows are of no picture of these stimuli, such as {example!r}; left out"
         )
     for other in (name for name, share in shares.items() if share >= NEARLY and name != column):
         differs = matches[other].notna() & places.notna() & matches[other].ne(places)
-        if differs.any():
-            raise DataError(
-                f"{file}, {table.index[differs][0]}: {column} and {other} name two pictures; leave the one "
-                "that is right"
-            )
-    if nameless := int(table[column].eq("").sum()):
+        _refuse(file, differs, f"{column} and {other} name two pictures; leave the one that is right")
+    if nameless := int((~named).sum()):
         notes.append(f"{nameless:,} rows name no picture; left out")
     rows = table[places.notna()].assign(place=places[places.notna()].astype(int))
     again = rows["place"].duplicated() & ~rows.duplicated(["place", column])
-    if again.any():
-        raise DataError(
-            f"{file}, {rows.index[again][0]}: {rows[column][again].iloc[0]} stands there under another path "
-            "too; leave the rows of one folder"
-        )
+    why = "{} stands there under another path too; leave the rows of one folder"
+    _refuse(file, again, why, rows[column])
     return rows
 
 
-def _by_frames(
-    file: Path, table: pd.DataFrame, column: str, truth: pd.DataFrame, notes: list[str]
-) -> np.ndarray:
+def _by_frames(file: Path, table: pd.DataFrame, truth: pd.DataFrame, notes: list[str]) -> np.ndarray:
     """The number of each row's picture, by numbers of frames that can only mean the order of the names."""
+    column = next((name for name in table if name.lower() in FRAMES), None)
+    if column is None:
+        example = truth["file"].min()
+        raise DataError(f"{file}: no column names the pictures; expected names such as {example}")
     frames, total, fault = _numbers(table[column]), len(truth), ""
     faces = [name for name in table if name.lower() in FACE_NUMBERS]
     first, last = frames.min(), frames.max()
-    origin = min(first, 1)
+    origin, end = min(first, 1), total - 1 if first == 0 else total
     strange, again = ~(frames % 1).eq(0), table.duplicated([column, *faces])
-    beyond = frames > (total - 1 if first == 0 else total)
+    off = (frames < 0) | (frames > end)
     gaps = np.diff(np.unique(frames))
     if strange.any():
         fault = f"{table.index[strange][0]}: it is {table[column][strange].iloc[0]!r}"
-    elif first < 0 or beyond.any():
-        off = (frames < 0) | beyond
+    elif off.any():
         fault = f"{table.index[off][0]}: it is {frames[off].iloc[0]:g}, and there are {total:,} pictures"
-    elif again.any() and frames.nunique() > 1:
+    elif again.any() and len(gaps):
         fault = f"{table.index[again][0]}: {frames[again].iloc[0]:g} stands there again"
-    elif last != (total - 1 if first == 0 else total):
+    elif last != end:
         fault = f"it goes from {first:g} to {last:g}: {total:,} pictures may be counted from 0 or from 1"
     elif gaps.min() > 1:
         fault = f"{table.index[1]}: it goes by {gaps.min():g}"
@@ -496,9 +471,10 @@ def _by_frames(
     notes.append(
         f"no column names the pictures; `{column}`, counted from {origin:g}, is taken as their order"
     )
-    if missing := total - frames.nunique():
+    count = frames.nunique()
+    if missing := total - count:
         notes.append(f"{missing:,} numbers of `{column}` are not there, as where no face was found")
-    if several := len(frames) - frames.nunique():
+    if several := len(frames) - count:
         notes.append(f"{several:,} numbers of `{column}` stand there again, for other faces")
     return truth["file"].argsort(kind="stable").to_numpy()[(frames - origin).astype(int)]
 
@@ -507,16 +483,10 @@ def _failed(file: Path, rows: pd.DataFrame) -> pd.Series:
     """bool: rows whose column ``success``, if there is one, is 0. Raises DataError for what it may not
     say.
     """
-    success = next((name for name in rows if name.lower() == "success"), "")
-    if not success:
-        return pd.Series(False, rows.index)
-    wrong = ~rows[success].str.fullmatch(SUCCESS)
-    if wrong.any():
-        raise DataError(
-            f"{file}, {rows.index[wrong][0]}: success is {rows[success][wrong].iloc[0][:40]!r}; expected 1 "
-            "or 0, true or false"
-        )
-    return _numbers(rows[success]).eq(0)
+    success = next((rows[name] for name in rows if name.lower() == "success"), pd.Series("1", rows.index))
+    wrong = ~success.str.fullmatch(SUCCESS)
+    _refuse(file, wrong, "success is {!r}; expected 1 or 0, true or false", success.str[:40])
+    return _numbers(success).eq(0)
 
 
 def _one_row_each(file: Path, rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
@@ -526,21 +496,18 @@ def _one_row_each(file: Path, rows: pd.DataFrame, units: list[str], notes: list[
     once = rows.drop_duplicates(["place", *units])
     if len(once) < len(rows):
         notes.append(f"{len(rows) - len(once):,} rows stand there twice; each counts once")
-    if several := int(once["place"].duplicated(keep=False).sum()):
-        sure = next((name for candidate in SURE for name in once if name.lower() == candidate), "")
-        how = f"the one with the highest {sure}" if sure else "the first"
-        again = once["place"].duplicated()
-        pictures = once["place"][again].nunique()
-        notes.append(
-            f"{pictures:,} pictures have several faces ({several:,} rows); {how} is taken (the first again: "
-            f"{once.index[again][0]})"
-        )
-        surety = _numbers(once[sure]) if sure else pd.Series(0.0, once.index)
-        order = pd.DataFrame({"failed": _failed(file, once), "surety": surety})
-        order = order.sort_values(["failed", "surety"], ascending=[True, False], kind="stable")
-        once = once.loc[order.index]
-        once = once.drop_duplicates("place")
-    return once
+    again = once["place"].duplicated()
+    if not again.any():
+        return once
+    sure = next((name for candidate in SURE for name in once if name.lower() == candidate), "")
+    how = f"the one with the highest {sure}" if sure else "the first"
+    notes.append(
+        f"{once['place'][again].nunique():,} pictures have several faces "
+        f"({once['place'].duplicated(keep=False).sum():,} rows); {how} is taken (the first again: "
+        f"{once.index[again][0]})"
+    )
+    order = np.lexsort((-_numbers(once[sure]) if sure else again, _failed(file, once)))
+    return once.iloc[order].drop_duplicates("place")
 
 
 def _tops(
@@ -555,12 +522,12 @@ def _tops(
     few = max(3, len(values) // 500)
     signed = {c: (values[c] < (-0.1 if most[c] <= SLACK else -0.5)).sum() > few for c in values}
     tops = {column: float(fits[3]) for column, fits in meanings.items() if fits[3]}
-    unsaid, forms = [column for column in meanings if column not in tops], {}
-    for column in unsaid:
+    forms: dict[str, list[str]] = {}
+    for column in (column for column in meanings if column not in tops):
         letters = texts[column].str.lower().isin(FACS_LETTERS).any()
         intensity = _intensity(column) and not meanings[column][2]
-        form = "letters" if letters else "intensity" if intensity else "shares"
-        forms.setdefault(form, []).append(column)
+        forms.setdefault("letters" if letters else "intensity" if intensity else "shares", []).append(column)
+    readings: dict[str, list[str]] = {}
     for form, columns in forms.items():
         own = {column: 0.0 if signed[column] else _scale(most[column]) for column in columns}
         counts = Counter(own.values())
@@ -577,28 +544,24 @@ def _tops(
             notes.append(f"{_listed(columns)}: no value above 1; read as 0 to 1, not as 0 to 5")
         for column in columns:
             inherits = most[column] <= SLACK * shared and not signed[column]
-            tops[column] = max(own[column], shared) if inherits else own[column]
-    for column, top in tops.items():
-        wild = values[column].abs() > (SLACK * top or 10 * most[column] or np.inf)
-        if not signed[column]:
-            wild |= values[column] < -0.5 * (top or most[column])
-        if wild.any():
-            raise DataError(
-                f"{file}, {values.index[wild][0]}: {column} is {values[column][wild].iloc[0]:g} "
-                f"({wild.sum():,} such values), and {f'of {top:g}' if top else 'nearly all are'} at most "
-                f"{top or most[column]:.3g}; leave what is no answer empty, or say with --columns of how much"
-            )
-    readings: dict[str, list[str]] = {}
-    for form, columns in forms.items():
-        for column in columns:
-            reading = SCALES[tops[column]][1] if tops[column] else "shares of each column's largest"
+            top = tops[column] = max(own[column], shared) if inherits else own[column]
+            reading = SCALES[top][1] if top else "shares of each column's largest"
             if signed[column]:
                 reading += ", since they go below 0, as log odds (evidence) do"
             elif form == "letters":
                 reading = "the letters of FACS, of 5: 0, and A to E"
-            elif form == "intensity" and tops[column] == 5:
-                continue
-            readings.setdefault(reading, []).append(column)
+            if (form, top) != ("intensity", 5):
+                readings.setdefault(reading, []).append(column)
+    for column, top in tops.items():
+        wild = values[column].abs() > (SLACK * top or 10 * most[column] or np.inf)
+        if not signed[column]:
+            wild |= values[column] < -0.5 * (top or most[column])
+        others = f"of {top:g}" if top else "nearly all are"
+        why = (
+            f"{column} is {{:g}} ({wild.sum():,} such values), and {others} at most "
+            f"{top or most[column]:.3g}; leave what is no answer empty, or say with --columns of how much"
+        )
+        _refuse(file, wild, why, values[column])
     for reading, columns in readings.items():
         if reading != SCALES[1.0][1] or len(readings) > 1:
             low, high = values[columns].min().min(), values[columns].max().max()

@@ -1,7 +1,7 @@
 """The page of ``ferbook detector audit``: one HTML file that needs no other, and no script."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jinja2
@@ -18,6 +18,7 @@ from ferbook.page.figure import svg_of
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
 from ferbook.page.style import BLUE, MUTED, WIDTH, Drawn, listing
+from ferbook.steps import steps
 from ferbook.store import ChapterResult, open_run
 from ferbook.text import bounds_text, number_text
 from synthetic_faces.expressions import EMOTIONS
@@ -86,9 +87,15 @@ def audit_page(audit: Audit, notes: list[str], name: str) -> str:
     """The whole page, HTML."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     truth, outputs = audit.truth, audit.outputs
-    units = {each.unit for each in outputs}
-    unheard = [au for au in AUS if au not in units]
-    page = environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
+    unheard = [au for au in AUS if au not in {each.unit for each in outputs}]
+    figures = []
+    with steps("figures", 4) as advance:
+        for title, about, figure in _figures(audit):
+            data = base64.b64encode(svg_of(title, figure).encode()).decode()
+            figures.append({"title": title, "about": about, "data": data, "figure": figure})
+            advance()
+    plt.close("all")
+    return environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
         name=name,
         outputs=len(outputs),
         pictures=f"{len(truth):,}",
@@ -98,7 +105,7 @@ def audit_page(audit: Audit, notes: list[str], name: str) -> str:
         notes=notes,
         rows=[_row(audit, k) for k in range(len(outputs))],
         unheard=listing([f"{au} ({ACTION_UNITS[au].name})" for au in unheard]) if unheard else "",
-        figures=[_figure(*each) for each in _figures(audit)],
+        figures=figures,
         sides=[
             {"output": each.name, "less": bounds_text(effect_of(audit, k, ("side", each.unit)), decimals=2)}
             for k, each in enumerate(outputs)
@@ -107,8 +114,6 @@ def audit_page(audit: Audit, notes: list[str], name: str) -> str:
         mistaken=[{"unit": au, "raises": raised} for au in unheard if (raised := _raised(audit, au))],
         carries=_carries(),
     )
-    plt.close("all")
-    return page
 
 
 def _row(audit: Audit, k: int) -> dict[str, object]:
@@ -156,32 +161,21 @@ def _carries() -> str:
     )
 
 
-def _figure(title: str, about: str, figure: Drawn) -> dict[str, str]:
-    data = base64.b64encode(svg_of(title, figure).encode()).decode()
-    return {"title": title, "about": about, "data": data, "alt": figure.alt, "caption": figure.caption}
-
-
-def _figures(audit: Audit) -> list[tuple[str, str, Drawn]]:
+def _figures(audit: Audit) -> Iterator[tuple[str, str, Drawn]]:
     """Title, what it is about, and the figure."""
-    figures = [
-        (
-            "Dose and response",
-            "Each output against the dose of its own unit. A straight rise is best. A curve that is flat "
-            "from the start is deaf, one that is flat at the end saturates.",
-            _doses(audit),
-        ),
-        (
-            "Which unit raises which output",
-            "Each column is an output, each row a unit that was shown alone. The cell of a unit's own output "
-            "should be the darkest, and the rest white. 100 is the largest effect on that output.",
-            _cells(audit, {au: audit.effects[a] for a, au in enumerate(AUS)}, "unit shown alone"),
-        ),
-        (
-            "Several units at once",
-            "What the outputs rise by when several units are shown together, and in whole expressions.",
-            _cells(audit, _together(audit), "shown together"),
-        ),
-    ]
+    about = (
+        "Each output against the dose of its own unit. A straight rise is best. A curve that is flat "
+        "from the start is deaf, one that is flat at the end saturates."
+    )
+    yield "Dose and response", about, _doses(audit)
+    about = (
+        "Each column is an output, each row a unit that was shown alone. The cell of a unit's own output "
+        "should be the darkest, and the rest white. 100 is the largest effect on that output."
+    )
+    alone = _cells(audit, dict(zip(AUS, audit.effects, strict=True)), "unit shown alone")
+    yield "Which unit raises which output", about, alone
+    about = "What the outputs rise by when several units are shown together, and in whole expressions."
+    yield "Several units at once", about, _cells(audit, _together(audit), "shown together")
     losses = {condition: audit.lost(condition) for condition in CHANGES}
     rows = [
         {"label": condition, "group": CHANGES[condition][0], "estimate": each}
@@ -197,8 +191,7 @@ def _figures(audit: Audit) -> list[tuple[str, str, Drawn]]:
             caption="The outputs that answer to their unit, averaged; 95 % intervals over people.",
         )
         about = "The same units and people again, with one thing changed. Left of the line, answers are lost."
-        figures.append(("Pose, skin, age and light", about, chart))
-    return figures
+        yield "Pose, skin, age and light", about, chart
 
 
 def _doses(audit: Audit) -> Drawn:

@@ -114,50 +114,46 @@ class Output:
 
 @dataclass(frozen=True)
 class Contrasts:
-    """Differences within people, float64 (P, K) for each of the K outputs, NaN where a person has none; by
-    what they are of.
+    """Differences within people: ``table``, float64 (P, C, K) for each of the K outputs, NaN where a person
+    has none, and ``keys``, what the C are of.
     """
 
-    values: dict[tuple[str, ...], np.ndarray]
-
-    @cached_property
-    def keys(self) -> list[tuple[str, ...]]:
-        """What they are of, in order."""
-        return list(self.values)
-
-    @cached_property
-    def table(self) -> np.ndarray:
-        """(P, C, K)."""
-        return np.stack(list(self.values.values()), axis=1)
+    keys: list[tuple[str, ...]]
+    table: np.ndarray
 
     @cached_property
     def mean(self) -> np.ndarray:
         """(C, K) over people."""
         return mean_of_defined(self.table, axis=0)
 
+    @cached_property
+    def number(self) -> np.ndarray:
+        """(C, K): how many people have one."""
+        return np.isfinite(self.table).sum(axis=0)
+
     def of(self, *key: str) -> np.ndarray:
         """(K,): the means of one contrast."""
         return self.mean[self.keys.index(key)]
 
-    @cached_property
-    def draws(self) -> np.ndarray:
-        """(D, C, K): the means in each resample of people, of those in it who have one; that of all where
-        nobody has.
+    def draws(self, k: int) -> np.ndarray:
+        """(D, C): the means of output ``k`` in each resample of people, of those in it who have one; that of
+        all where nobody has. Of all outputs at once they would fill hundreds of megabytes.
         """
-        there = np.isfinite(self.table)
+        there = np.isfinite(self.table[:, :, k])
         number = resampled_sums(there, PEOPLE_DRAWS, 0)
-        total = resampled_sums(np.where(there, self.table, 0), PEOPLE_DRAWS, 0)
-        return np.where(number > 0, total / np.maximum(number, 1), self.mean)
+        total = resampled_sums(np.where(there, self.table[:, :, k], 0), PEOPLE_DRAWS, 0)
+        return np.where(number > 0, total / np.maximum(number, 1), self.mean[:, k])
 
     @cached_property
-    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
-        """(C, K) each: 95 % intervals over people, each by itself."""
-        return bounds(self.draws, np.isfinite(self.table).sum(axis=0), self.mean)
+    def intervals(self) -> np.ndarray:
+        """(2, C, K): 95 % intervals over people, each by itself."""
+        columns = range(self.table.shape[2])
+        return np.stack([bounds(self.draws(k), self.number[:, k], self.mean[:, k]) for k in columns], axis=2)
 
     @cached_property
     def simultaneous(self) -> tuple[np.ndarray, np.ndarray]:
         """(C, K) each: lower and upper ends that hold of all contrasts together; NaN where there are none."""
-        number = np.isfinite(self.table).sum(axis=0)
+        number = self.number
         spread = mean_of_defined((self.table - self.mean) ** 2, axis=0)
         # At least that of the kind: a single one of few people may be small by chance.
         kinds = np.array([key[0] for key in self.keys])
@@ -165,8 +161,12 @@ class Contrasts:
             spread[kinds == kind] = spread[kinds == kind].clip(mean_of_defined(spread[kinds == kind], axis=0))
         error = np.sqrt(np.divide(spread, number - 1, out=np.full(spread.shape, np.nan), where=number > 1))
         there = error > 0
-        farthest = np.abs(self.draws - self.mean)[:, there] / error[there]
-        reach = bounds(farthest.max(axis=1), len(self.table))[1] if there.any() else np.nan
+        farthest = np.zeros(PEOPLE_DRAWS)
+        for k in np.flatnonzero(there.any(axis=0)):
+            own = there[:, k]
+            distance = np.abs(self.draws(k)[:, own] - self.mean[own, k]) / error[own, k]
+            farthest = np.maximum(farthest, distance.max(axis=1))
+        reach = bounds(farthest, len(self.table))[1] if there.any() else np.nan
         reach = np.where(there, reach * error, np.where(number > 1, 0, np.nan))
         return self.mean - reach, self.mean + reach
 
@@ -216,7 +216,7 @@ def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
         for au in CHANGED_UNITS:
             with_au = rise(kind, condition, au, 1.0)
             values["change", condition, au] = with_au - still - doses[au, 1.0]
-    return Contrasts(values)
+    return Contrasts(list(values), np.stack(list(values.values()), axis=1))
 
 
 def _means(truth: pd.DataFrame, scores: np.ndarray) -> dict[tuple, np.ndarray]:
@@ -224,13 +224,12 @@ def _means(truth: pd.DataFrame, scores: np.ndarray) -> dict[tuple, np.ndarray]:
     in which a face was found.
     """
     columns = ["part", "condition", "unit", "dose", "side"]
-    codes, names = pd.factorize(pd.MultiIndex.from_frame(truth[columns]))
-    people, persons = pd.factorize(truth["person"])
-    totals = np.zeros((2, len(persons), len(names), scores.shape[1]))
-    np.add.at(totals[0], (people, codes), np.nan_to_num(scores))
-    np.add.at(totals[1], (people, codes), np.isfinite(scores))
-    means = np.divide(*totals, out=np.full(totals[0].shape, np.nan), where=totals[1] > 0)
-    return {name: means[:, place] for place, name in enumerate(names)}
+    means = pd.DataFrame(scores).groupby([truth[column] for column in (*columns, "person")]).mean()
+    people = truth["person"].unique()
+    return {
+        name: each.droplevel(columns).reindex(people).to_numpy()
+        for name, each in means.groupby(level=columns)
+    }
 
 
 @dataclass(frozen=True)
@@ -372,9 +371,10 @@ class Audit:
         """What the outputs that answer to their unit lose of their effects in ``condition``, on average, as a
         share; None where none of them was shown in it.
         """
+        changes = self.contrasts
         shares = [
-            self.contrasts.values["change", condition, output.unit][:, k]
-            / self.effects[AUS.index(output.unit), k]
+            changes.table[:, changes.keys.index(("change", condition, output.unit)), k]
+            / changes.of("effect", output.unit)[k]
             for k, (output, verdict) in enumerate(zip(self.outputs, self.verdicts, strict=True))
             if output.unit in CHANGED_UNITS and verdict.word in ("answers to its unit", "saturated")
         ]
