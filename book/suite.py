@@ -18,7 +18,7 @@ from ferbook.book import Option, Suite
 from ferbook.console import errors
 from ferbook.errors import DataError, ParameterError
 from ferbook.records import Noted, Record
-from ferbook.store import ChapterResult
+from ferbook.store import REFERENCE, ChapterResult, open_run
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -273,6 +273,32 @@ def _network_of(result: ChapterResult) -> tuple[Path, str]:
     return result.folder.parent, next(iter(result.record().get("populations", {})), "")
 
 
+NEW_SEEDS = 200
+"""From this seed on are the networks that the frozen questions ask of."""
+
+
+def interim(results: Mapping[str, ChapterResult]) -> str:
+    """A sentence that stands above the answers as long as the reference is older than the questions; empty
+    where there is none, and once it is younger.
+    """
+    from book.populations import populations
+    from ferbook import paths
+    from ferbook.claims import read_claims
+
+    claims, reference = read_claims(paths.claims_file()), open_run(REFERENCE)
+    asked = set().union(*map(claims.chapters_of, claims.every))
+    made = [manifest for name in asked if (manifest := reference.result(name).done())]
+    if not any(claims.is_former(manifest["finished"]) for manifest in made):
+        return ""
+    new = [each for each in populations().values() if getattr(each, "first_seed", 0) >= NEW_SEEDS]
+    trained, all_of_them = sum(len(each.kept()) for each in new), sum(each.networks for each in new)
+    return (
+        "**The reference here is the former one**: made before these questions were frozen, of people who "
+        "had been asked before, so none of its answers is confirmatory, and no degree is measured yet. Of "
+        f"the new networks, on people nobody has asked, {trained} of {all_of_them} are trained."
+    )
+
+
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
     named_by=("faces",),
@@ -328,6 +354,7 @@ SUITE = Suite(
     provenance=provenance_rows,
     fills={
         "<!-- verdicts -->": "book.suite:verdicts",
+        "<!-- interim -->": "book.suite:interim",
         "<!-- action units -->": "book.kept:kept_units",
         "<!-- emotions -->": "book.kept:kept_emotions",
         "<!-- live -->": "book.kept:kept_live",

@@ -1,348 +1,388 @@
-"""The page of answers: how many claims hold, all in one picture, and paper by paper a card for each."""
+"""The one engine of answers: what a run's numbers say of each claim of ``claims.yaml``, by ``rule``."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-
-import pandas as pd
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from ferbook import paths
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
-from ferbook.claims import CERTAINTIES, Control, Paper, read_claims
+from ferbook.chance import chance_alone, holm, same_again, smallest_effect
+from ferbook.claims import Claims, Gate, Paper, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
-from ferbook.notebook import code_sources, read_notebook
-from ferbook.page.figure import store_figure
-from ferbook.page.forest import Axis, forest
-from ferbook.page.style import Drawn
-from ferbook.questions import claim_digest, fill_log, read_log, require_logged
-from ferbook.store import Run
-from ferbook.verdicts import Answered, ByChapter, Evidence, Judged, Verdict, evidence_by, judged_claims
+from ferbook.estimate import Estimate
+from ferbook.rule import MOST, TRACE, RuleAnswer, degree_answer, difference_answer
+from ferbook.store import REFERENCE, ChapterResult, Run
+from ferbook.text import bounds_text, interval_text, metric_text
 
-PLACE = "<!-- claims -->"
-"""The line of a page in whose place ``answers_text`` is put."""
-
-_BADGES = {
-    **{"holds": "success", "yes": "success", "holds against a weak control": "warning"},
-    **{"does not hold": "danger", "no": "danger", "no difference": "info"},
-    **{"not settled": "muted", "open": "muted", "not asked": "light"},
-    **dict.fromkeys(("cannot be asked with this many", "too few", "cannot be asked here"), "light"),
-}
-
-_IN_PICTURE = {
-    "holds against a weak control": "weak control",
-    "cannot be asked with this many": "too few",
-    "cannot be asked here": "not found planted",
-}
-"""Verdicts that are too long for the picture of all claims."""
-
-BY_REFERENCE, BY_RUN = "the reference", "your run"
+SIGNIFICANCE = 0.05
+"""An answer stands when all claims are counted where its corrected p is below this."""
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """A claim of a paper, judged by the run, and by the reference where that stands beside it."""
+class Evidence:
+    """What the result of a chapter tells those who ask: its metrics, its parameters with what it noted, and
+    the names of its figures; nothing where there is no result.
+    """
 
-    paper: Paper
-    own: Judged
-    reference: Judged | None = None
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    figures: frozenset[str] = frozenset()
+
+    @classmethod
+    def by(cls, result: ChapterResult) -> Self:
+        """What a finished chapter tells. Raises RunStoreError where it is damaged."""
+        summary, figures = result.summary(), result.record().get("figures", {})
+        return cls(result.metrics(), summary["parameters"] | summary, frozenset(figures))
+
+
+ByChapter = Mapping[str, Evidence]
+"""Every chapter of the book -> what it tells."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Whether a ``gate`` is passed: ``yes``, ``no``, ``open`` where its interval holds the bound, or ``not
+    measured``; with what was ``found`` and ``asked`` for, as text.
+    """
+
+    gate: Gate
+    reply: Literal["yes", "no", "open", "not measured"]
+    found: str = ""
+    asked: str = ""
 
     @property
-    def main(self) -> Judged:
+    def sentence(self) -> str:
+        """The question with its reply, what was found and what was asked for."""
+        found = f": {self.found}; asked: {self.asked}" if self.found else " in this run"
+        return f"{self.gate.asks} {self.reply.capitalize()}{found}."
+
+
+@dataclass(frozen=True)
+class ClaimAnswer:
+    """The answer to a claim. ``estimate``: the degree, or the difference, that decides; of a degree its
+    ``measure`` and ``room``, in raw units; ``elsewhere``: the same estimate elsewhere (``Suite.again``); each
+    None where the run has none. ``missing``: what an open answer lacks.
+
+    ``chance``: p of the answer that was given, and ``corrected`` for all claims that the run measured, by
+    Holm's rule; ``again``: the chance of the same answer in an equal run; ``finds``: the smallest effect that
+    is found with a probability of .8. Each None where there is no answer, or nothing is known of tails.
+    """
+
+    claim: PaperClaim
+    word: RuleAnswer
+    gates: tuple[Passed, ...] = ()
+    estimate: Estimate | None = None
+    measure: Estimate | None = None
+    room: Estimate | None = None
+    elsewhere: Estimate | None = None
+    missing: str = ""
+    chance: float | None = None
+    corrected: float | None = None
+    again: float | None = None
+    finds: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The answer, as it is shown: what lies above 0 and may be most of the way is *in part or more*."""
+        more = self.word == "in part" and self.estimate.high > MOST
+        return f"{self.word} or more" if more else self.word
+
+    @property
+    def number(self) -> str:
+        """What decides, with its interval, short enough for a cell."""
+        return self._with_unit(bounds_text(self.estimate)) if self.estimate else "not measured"
+
+    @property
+    def sentence(self) -> str:
+        """One sentence with the number in it."""
+        if self.estimate is None:
+            return f"{self.missing[0].upper()}{self.missing[1:]}."
+        words = _degree_words(self) if self.claim.form == "degree" else _difference_words(self)
+        return f"{words}; open, since {self.missing}." if self.missing else f"{words}."
+
+    @property
+    def matters(self) -> str:
+        """The smallest difference, or room, that matters, with its unit."""
+        text = self._with_unit(f"{self.claim.matters:g}")
+        return text.removesuffix("s") if self.claim.matters == 1 else text
+
+    @property
+    def found_size(self) -> str:
+        """The smallest effect that is found four times in five, as text; empty where that is not known."""
+        return "" if self.finds is None else self._with_unit(metric_text(Estimate(self.finds, why="a size")))
+
+    def _with_unit(self, text: str) -> str:
+        return f"{text} {self.claim.unit}".strip().replace("-", "−")
+
+    @property
+    def exact(self) -> str:
+        """What decides, with its interval at its level."""
+        return self._with_unit(interval_text(self.estimate))
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: the claim, its answer, and what it rests on."""
+        numbers = ("estimate", "measure", "room", "elsewhere")
+        return self.claim.model_dump(exclude={"gates"}) | {
+            "answer": self.word,
+            "sentence": self.sentence,
+            **{name: getattr(self, name) and getattr(self, name).to_json() for name in numbers},
+            **{name: getattr(self, name) for name in ("missing", "chance", "corrected", "again", "finds")},
+            "gates": {
+                name: {"reply": each.reply, "found": each.found, "asked": each.asked}
+                for name, each in zip(self.claim.gates, self.gates, strict=True)
+            },
+        }
+
+
+def _degree_words(answer: ClaimAnswer) -> str:
+    room = answer.room and bounds_text(answer.room)
+    if answer.word == "no room":
+        return f"The two ends lie {room} apart, which is less than {answer.matters}"
+    if answer.estimate.low is None:
+        return f"The two ends lie {room} apart, too little to say how far the way is"
+    way = f"{answer.exact} of the way from 0, {answer.claim.floor}, to 1, {answer.claim.ceiling}"
+    starts = {"yes": "Most of it: ", "in part": f"{answer.label.capitalize()}: ", "no": "A trace at most: "}
+    return starts.get(answer.word, "") + way
+
+
+def _difference_words(answer: ClaimAnswer) -> str:
+    s, number = answer.matters, answer.exact
+    low, high = answer.estimate.low, answer.estimate.high
+    plain = f"{number}, where a difference of {s} matters"
+    if low is None or answer.word == "open":
+        return plain
+    if answer.claim.polarity == "more_than":
+        return f"{'More' if answer.word == 'yes' else 'Less'} than {s}: {number}"
+    if -answer.claim.matters < low and high < answer.claim.matters:
+        return f"Equal within {s}, the smallest difference that matters: {number}"
+    if answer.claim.polarity == "more" and answer.word == "no":
+        return f"It is the other way round: {number}"
+    return plain
+
+
+def _found(address: str, results: ByChapter) -> tuple[Evidence, str]:
+    """What the chapter of ``chapter.name`` tells, and that name in it.
+
+    Raises DataError for a chapter that there is not: that can only be a slip of the pen.
+    """
+    chapter, _, inner = address.partition(".")
+    if chapter not in results:
+        raise DataError(f"{address}: no chapter {chapter!r}{nearest_name(chapter, results)}")
+    return results[chapter], inner
+
+
+def metric_of(address: str, results: ByChapter) -> Estimate | None:
+    """The metric ``chapter.metric``; None where the chapter has no such number. Raises DataError for a
+    chapter that there is not.
+    """
+    evidence, name = _found(address, results)
+    return evidence.metrics.get(name)
+
+
+def passed(gate: Gate, results: ByChapter, own: bool = False) -> Passed:
+    """Ask a gate of what chapters tell; in a run of one's ``own`` by its own bound, where it has one."""
+    if gate.noted:
+        evidence, name = _found(gate.noted, results)
+        if name not in evidence.facts:
+            return Passed(gate, "not measured")
+        reply = "yes" if evidence.facts[name] == gate.equals else "no"
+        return Passed(gate, reply, str(evidence.facts[name]), str(gate.equals))
+    estimate = metric_of(gate.metric, results)
+    if estimate is None:
+        return Passed(gate, "not measured")
+    side, bound = next(
+        (side, getattr(gate, side))
+        for side in ("above", "below", "not_above")
+        if getattr(gate, side) is not None
+    )
+    bound = gate.own if own and gate.own is not None else bound
+    low, high = estimate.low, estimate.high
+    if low is None:
+        low = high = estimate.value
+    yes = {"above": low > bound, "below": high < bound, "not_above": low <= bound}[side]
+    no = {"above": high <= bound, "below": low >= bound, "not_above": low > bound}[side]
+    text = metric_text(Estimate(bound, unit=estimate.unit, why="a bound")).replace("-", "−")
+    reply = "yes" if yes else "no" if no else "open"
+    return Passed(gate, reply, bounds_text(estimate), f"{side.replace('_', ' ')} {text}")
+
+
+def answer_claim(
+    claim: PaperClaim, gates: Mapping[str, Gate], results: ByChapter, own: bool = False
+) -> ClaimAnswer:
+    """The answer to ``claim`` by what chapters tell; of a run of one's ``own`` by the gates' own bounds.
+
+    Open, with what is missing, where a number is not there or has no interval, a gate is not passed, a
+    ceiling is none, or the rules say so.
+    """
+    asked = tuple(passed(gates[name], results, own) for name in claim.gates)
+    estimate, measure = (metric_of(name, results) for name in (claim.decided_by, claim.measure))
+    room = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
+    chapter, point, name = claim.decided_by.partition(".")
+    elsewhere = metric_of(f"{chapter}{point}{suite().again[0]}{name}", results) if suite().again[0] else None
+    answer = ClaimAnswer(claim, "open", asked, estimate, measure, room, elsewhere)
+    if missing := _missing(answer, results):
+        return replace(answer, missing=missing, finds=estimate and smallest_effect(estimate))
+
+    def by_rule(found: Estimate) -> RuleAnswer:
+        if claim.form == "degree":
+            return degree_answer(found, room, claim.matters)
+        return difference_answer(found, claim.polarity, claim.matters)
+
+    word = by_rule(estimate)
+    if estimate.low is None:
+        return replace(answer, word=word, missing=estimate.why if word == "open" else "")
+    answer = replace(answer, word=word, finds=smallest_effect(estimate))
+    if word == "no room":
+        return answer
+    answer = replace(answer, chance=_chance(claim, word, estimate), again=same_again(estimate, by_rule))
+    if word != "open":
+        return answer
+    size = f": four of five such runs find {answer.found_size} or more" * bool(answer.found_size)
+    return replace(answer, missing=f"the interval is too wide for an answer{size}")
+
+
+def _missing(answer: ClaimAnswer, results: ByChapter) -> str:
+    """Why the rules are not asked; empty where they are."""
+    claim, estimate = answer.claim, answer.estimate
+    if estimate is None or (claim.form == "degree" and answer.room is None):
+        if results[claim.chapter] == Evidence():
+            return f"not measured: the run has no finished chapter {claim.chapter}"
+        ends = "no degree between these two ends" if claim.form == "degree" else "no such difference"
+        return f"not measured in this run: it has {ends}"
+    if unpassed := [each for each in answer.gates if each.reply != "yes"]:
+        return f"this comes first: {unpassed[0].sentence}".removesuffix(".")
+    decides = answer.room if claim.form == "degree" else estimate
+    if decides.low is None:
+        return f"it has no interval: {decides.why}"
+    if claim.form == "degree" and answer.room.value <= 0 and answer.room.high >= claim.matters:
+        return "its ceiling lies below its floor, so it is none"
+    if claim.form == "degree" and (estimate.low or 0) > 1:
+        return "its ceiling is none: the whole degree lies above 1"
+    return ""
+
+
+def _chance(claim: PaperClaim, word: RuleAnswer, estimate: Estimate) -> float | None:
+    """p of the answer that was given, against the bound that it is beyond; of none that is within two, the
+    nearer one's.
+    """
+    s = claim.matters
+    if word in ("open", "no room"):
+        return None
+    if claim.form == "degree":
+        bounds = [{"yes": MOST, "in part": 0.0, "no": TRACE}[word]]
+    elif claim.polarity == "more_than":
+        bounds = [s]
+    elif claim.polarity == "not_worse":
+        bounds = [-s]
+    elif -s < estimate.low and estimate.high < s:
+        bounds = [-s, s]
+    elif claim.polarity == "as_good":
+        bounds = [s if estimate.value > 0 else -s]
+    else:
+        bounds = [0.0]
+    chances = [chance_alone(estimate, bound) for bound in bounds]
+    return None if None in chances else max(chances)
+
+
+def answer_all(claims: Claims, results: ByChapter, own: bool = False) -> list[ClaimAnswer]:
+    """The answer to each claim, with p corrected by Holm's rule for all that were measured: one that is open
+    counts as 1.
+    """
+    answers = [answer_claim(claim, claims.gates, results, own) for claim in claims.every]
+    measured = [each for each in answers if each.estimate is not None]
+    corrected = holm([1.0 if each.chance is None else each.chance for each in measured])
+    by_short = {each.claim.short: p for each, p in zip(measured, corrected, strict=True)}
+    return [
+        each if each.chance is None else replace(each, corrected=by_short[each.claim.short])
+        for each in answers
+    ]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A claim of a paper, answered by the run, and by the reference where that stands beside it. ``former``:
+    the reference's chapters are older than the questions, so that it confirms nothing.
+    """
+
+    paper: Paper
+    own: ClaimAnswer
+    reference: ClaimAnswer | None = None
+    former: bool = False
+
+    @property
+    def main(self) -> ClaimAnswer:
         """The reference's where there is one."""
         return self.reference or self.own
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values: the run's judgement, and the reference's verdict with why."""
-        reference = self.reference and {"verdict": self.reference.verdict, "why": self.reference.why}
-        own = {"paper": self.paper.paper, **self.own.to_json()}
-        return own | {"reference": reference}
-
     @property
     def apart(self) -> bool:
-        """Whether the run has numbers of its own beside the reference's: it may have asked the same networks,
-        and then every number is the same.
+        """Whether the run has a number of its own beside the reference's: it may have asked the same
+        networks, and then every number is the same.
         """
-        if self.reference is None:
-            return False
-        estimates = [[one.estimate for one in judgement.answers] for judgement in (self.own, self.reference)]
-        return self.own.verdict != "not asked" and estimates[0] != estimates[1]
+        return bool(self.reference and self.own.estimate) and self.own.estimate != self.reference.estimate
 
-    def dots(self) -> Iterator[tuple[str, Verdict, Answered]]:
-        """By whom, with which verdict, and the answer to the question that decided, where a number was
-        found.
-        """
-        place = self.main.answers.index(self.main.deciding)
-        own = None if self.reference and not self.apart else self.own
-        for name, judgement in ((BY_REFERENCE, self.reference), (BY_RUN, own)):
-            if judgement and judgement.answers[place].estimate:
-                yield name, judgement.verdict, judgement.answers[place]
+    @property
+    def disagree(self) -> bool:
+        """Whether run and reference answer, and answer differently."""
+        words = [self.own.word, self.main.word]
+        return self.apart and "open" not in words and words[0] != words[1]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: the run's answer, and the reference's."""
+        reference = self.reference and {"answer": self.reference.word, "sentence": self.reference.sentence}
+        own = {"paper": self.paper.paper, **self.own.to_json()}
+        return own | {"reference": reference, "former": self.former}
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The verdicts on every claim, what those of the page rest on, and what the chapters' pages show."""
+    """The answers to every claim of ``claims``, what those of the page rest on (``results``; by the run
+    alone, ``own``), and what the chapters' pages show.
+    """
 
-    verdicts: tuple[Verdicts, ...]
+    claims: Claims
+    every: tuple[Answered, ...]
     results: ByChapter
+    own: ByChapter
     pages: ByChapter
+
+    @property
+    def former(self) -> bool:
+        """Whether an answer is of a reference that is older than the questions."""
+        return any(each.former for each in self.every)
 
 
 def answers_of(run: Run) -> Answers:
-    """Judge every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks
+    """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks
     stand beside the run's.
 
-    Raises DataError for a damaged ``claims.yaml`` and for a question that is not as it was frozen,
-    RunStoreError where there is no such run, or for a damaged result of it.
+    Raises DataError for a damaged ``claims.yaml`` and for a claim that is not as it was frozen, RunStoreError
+    where there is no such run, or for a damaged result of it.
     """
     claims = read_claims(paths.claims_file())
-    if paths.questions_log().is_file():
-        require_logged(claims, read_log(paths.questions_log()), paths.questions_log())
-    own = evidence_by(run)
+    require_logged(claims, paths.claims_file())
+    run.record()
+    ours = {result.chapter: result for result in run.results()}
     standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
-    reference = {name: Evidence.by(standing[name]) if name in standing else Evidence() for name in chapters()}
-    verdicts = []
-    for (paper, ours), (_, others) in zip(judged_claims(own), judged_claims(reference), strict=True):
-        for mine, theirs in zip(ours, others, strict=True):
-            stands = judged_chapters(mine) <= standing.keys()
-            verdicts.append(Verdicts(paper, mine, theirs if stands else None))
+    own, reference = (
+        {name: Evidence.by(of[name]) if name in of else Evidence() for name in chapters()}
+        for of in (ours, standing)
+    )
+    papers = [paper for paper in claims.papers for _ in paper.claims]
+    is_reference, every = run.name == REFERENCE, []
+    for paper, mine, theirs in zip(
+        papers, answer_all(claims, own, not is_reference), answer_all(claims, reference), strict=True
+    ):
+        asked = claims.chapters_of(mine.claim)
+        stands = asked <= standing.keys()
+        of = standing if stands else ours if is_reference else {}
+        former = any(claims.is_former(of[name].done()["finished"]) for name in asked & of.keys())
+        every.append(Answered(paper, mine, theirs if stands else None, former))
     return Answers(
-        tuple(verdicts),
+        claims,
+        tuple(every),
         {name: reference[name] if name in standing else own[name] for name in chapters()},
+        own,
         {name: reference[name] if own[name] == Evidence() else own[name] for name in chapters()},
     )
-
-
-def log_verdicts(verdicts: Sequence[Verdicts]) -> str:
-    """Put the run's ``verdicts`` into the log of questions, where they are to be computed, and say which, and
-    which are not.
-    """
-    claims, file = read_claims(paths.claims_file()), paths.questions_log()
-    preconditions = claims.preconditions
-    by_claim = {
-        (each.own.claim.short, claim_digest(each.own.claim, preconditions)): each.own.verdict
-        for each in verdicts
-        if all(one.answer != "not asked" for one in (*each.own.own, *each.own.required.values()))
-    }
-    entries, missing = fill_log(file, by_claim)
-    lines = [f"{file.name}: {len(entries)} put in", *(f"  {name}: {verdict}" for name, verdict in entries)]
-    if missing:
-        lines += [
-            f"still to be computed, since this run does not ask it, or asks otherwise: {', '.join(missing)}"
-        ]
-    return "\n".join(lines)
-
-
-def judged_chapters(judgement: Judged) -> set[str]:
-    """The chapters that a claim and its preconditions ask."""
-    return {each.question.chapter for each in (*judgement.answers, *judgement.required.values())}
-
-
-def _cell(text: str) -> str:
-    """``text`` in a table of Markdown, where a bar would end the cell."""
-    return text.replace("|", "\\|")
-
-
-def badge(text: str) -> str:
-    """An answer or a verdict as a coloured label."""
-    return f"{{bdg-{_BADGES[text]}}}`{text}`"
-
-
-def table_row(cells: Sequence[str]) -> str:
-    """A row of a table of MyST."""
-    return f"| {' | '.join(map(_cell, cells))} |"
-
-
-def figure_link(judgement: Judged, results: ByChapter) -> str:
-    """A link to the figure to look at, on its chapter's page; empty where the claim names none, and where the
-    chapter left it out.
-
-    Raises DataError for one that the chapter never draws.
-    """
-    chapter, _, name = judgement.figure.partition(".")
-    if not chapter:
-        return ""
-    if chapter not in results:
-        raise DataError(f"{judgement.figure}: no chapter {chapter!r}{nearest_name(chapter, results)}")
-    figures = results[chapter].figures
-    if name in figures:
-        return f'<a href="{chapter}/{chapter}.html#figure-{name}">the figure that decides</a>'
-    if any(f'"{name}"' in source for source in code_sources(read_notebook(chapters()[chapter].notebook))):
-        return ""
-    raise DataError(
-        f"claims.yaml, {judgement.claim.short!r}: chapter {chapter!r} draws no figure {name!r}"
-        f"{nearest_name(name, figures)}"
-    )
-
-
-_COUNTED = (
-    ("holds", "holds", "hold"),
-    ("holds against a weak control", "holds against a weak control only", "hold against a weak control only"),
-    ("does not hold", "does not hold", "do not hold"),
-    ("not settled", "is not settled", "are not settled"),
-    ("cannot be asked with this many", "cannot be asked with so few", "cannot be asked with so few"),
-    ("cannot be asked here", "cannot be asked here", "cannot be asked here"),
-    ("not asked", "was not asked", "were not asked"),
-)
-"""Each verdict, as it is said of one claim and of several."""
-
-
-def counts_text(every: Sequence[Verdicts]) -> str:
-    """One sentence: of how many claims which verdict was reached, and by whom."""
-    counts = Counter(each.main.verdict for each in every)
-    phrases = [
-        f"**{counts[verdict]}** {one if counts[verdict] == 1 else several}"
-        for verdict, one, several in _COUNTED
-        if counts[verdict]
-    ]
-    claims = f"Of {len(every)} claims" if len(every) > 1 else "Of one claim"
-    text = f"{', '.join(phrases[:-1])} and {phrases[-1]}" if phrases[1:] else "".join(phrases)
-    return f"{claims} {text}."
-
-
-def _scaled(answer: Answered, size: float) -> dict[str, float]:
-    """The answer's estimate as seen from its bound, in parts of ``size``; what speaks for the claim is
-    positive.
-    """
-    sign = -1 if answer.question.side == "below" else 1
-    ends = [answer.estimate.low, answer.estimate.high]
-    if None in ends or answer.question.counts:
-        ends = [float("nan")] * 2
-    low, value, high = (
-        sign * (end - answer.limit) / size for end in (ends[0], answer.estimate.value, ends[1])
-    )
-    band = (answer.question.margin or float("nan")) / size
-    low, high = (low, high) if sign > 0 else (high, low)
-    return {"value": value, "low": low, "high": high, "wide_low": -band, "wide_high": band}
-
-
-def _size(answer: Answered) -> float:
-    """The largest distance from the bound that is to be drawn."""
-    estimate, margin = answer.estimate, answer.question.margin or 0.0
-    ends = [end for end in (estimate.low, estimate.value, estimate.high) if end is not None]
-    return max(margin, *(abs(end - answer.limit) for end in ends))
-
-
-def claims_picture(every: Sequence[Verdicts]) -> Drawn:
-    """Each claim's deciding estimate with its interval against its bound, of the reference and of the run:
-    every row in its own scale, what speaks for the claim to the right.
-
-    Data: one row per dot, ``claim``, ``run``, ``metric``, ``value``, ``low``, ``high``, ``asked``,
-    ``verdict``.
-    """
-    rows, data = [], []
-    first = BY_REFERENCE if any(each.reference for each in every) else BY_RUN
-    for each in every:
-        dots = list(each.dots())
-        row = {"group": each.paper.name, "label": each.main.claim.short}
-        verdict = each.main.verdict
-        size = max([_size(answer) for *_, answer in dots], default=1.0) or 1.0
-        # A claim of which nothing was measured has its line all the same.
-        empty = dict.fromkeys(("value", "low", "high", "wide_low", "wide_high"), float("nan"))
-        ends_by_run = [(name, _scaled(answer, size)) for name, _, answer in dots] or [(first, empty)]
-        rows += [
-            row | {"series": name, "note": "" if number else _IN_PICTURE.get(verdict, verdict)} | ends
-            for number, (name, ends) in enumerate(ends_by_run)
-        ]
-        for name, word, answer in dots:
-            data.append(
-                {
-                    "claim": each.main.claim.short,
-                    "run": name,
-                    "metric": answer.question.metric,
-                    **{end: getattr(answer.estimate, end) for end in ("value", "low", "high")},
-                    "asked": answer.asked,
-                    "verdict": word,
-                }
-            )
-    table = pd.DataFrame(rows)
-    if table["series"].nunique() == 1:
-        table["series"] = ""
-    counts = pd.Series([each.main.verdict for each in every]).value_counts()
-    counts_text = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    picture = forest(
-        table,
-        measured="against the claim  ←  the bound  →  for the claim",
-        axis=Axis("", null=0.0, limits=(-1.12, 1.12)),
-        noted="verdict",
-        listing=False,
-        alt=f"Dots with intervals on either side of a dashed line, one row for each of {len(every)} claims: "
-        f"{counts_text}. The table below gives the numbers.",
-        caption="Each claim's deciding number, seen from the bound that it was asked to pass; every row in a "
-        "scale of its own. A pale bar: differences too small to count. Weak control: it holds against such a "
-        "one, and the strong one decides otherwise. Too few: it cannot be asked with this many. Not found "
-        "planted: nor would it be found where it is known to be there.",
-        data=pd.DataFrame(
-            data, columns=["claim", "run", "metric", "value", "low", "high", "asked", "verdict"]
-        ),
-    )
-    for axes in picture.figure.axes:
-        axes.set_xticks([])
-    return replace(picture, hover=())  # each row's numbers are in a scale of its own
-
-
-def _question(each: Answered, results: ByChapter, before: str) -> str:
-    question = each.question
-    where = f"[{chapters()[question.chapter].title}]({question.chapter}/{question.chapter}.ipynb)"
-    facts = results[question.chapter].facts
-    if names := [f"`{facts[name]}`" for name in suite().named_by if name in facts]:
-        where += f", on {', '.join(names)}"
-    before = f"*{before.strip().capitalize()}* " if before else ""
-    return table_row([badge(each.answer), f"{before}{question.asks}", each.details, each.finds or "–", where])
-
-
-def _planted(control: Control | None) -> tuple[str, ...]:
-    """A paragraph: what was planted, and whether it was found."""
-    if not control:
-        return ()
-    outcome = {True: "is found", False: "is **not** found", None: "was not looked for yet"}[control.finds]
-    return (f"*Planted*, to see that it can be asked: {control.plants}. It {outcome}.", "")
-
-
-def _claim(each: Verdicts, results: ByChapter, pages: ByChapter) -> list[str]:
-    """A claim as a card: its verdict, what was found, the figure, and below a fold how it was asked."""
-    judgement, claim = each.main, each.main.claim
-    sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
-    there, survives = judgement.replicated, {True: "yes", False: "no"}.get(judgement.survives)
-    beside = [
-        *([f"{suite().again[1].capitalize()}: {badge(there.answer)}"] if there else []),
-        *([f"Survives the count of all questions: {survives}"] if survives else []),
-        *filter(None, [figure_link(judgement, pages)]),
-    ]
-    own = []
-    if each.apart:
-        own = [f"*Your run:* {badge(each.own.verdict)} {each.own.finding}", ""]
-    elif each.reference and each.own.verdict != "not asked":
-        own = ["*Your run* asked the same networks, so its answer is this one.", ""]
-    return [
-        "::::{container} claim",
-        *(f"{badge(judgement.verdict)} **{claim.claim}**", ""),
-        *(judgement.finding, "", *own, " · ".join(beside), ""),
-        ":::{dropdown} How it was asked",
-        *(f"Reported: {claim.reported or 'no number'}. {sure}.", ""),
-        *_planted(judgement.control),
-        *("| Answer | Asked here | Measured | Finds | Where |", "|---|---|---|---|---|"),
-        *(_question(one, results, "first of all: ") for one in judgement.required.values()),
-        *(_question(one, results, one.role) for one in judgement.answers),
-        *(_question(one, results, f"{suite().again[1]}: ") for one in judgement.again.values()),
-        *(":::", "::::", ""),
-    ]
-
-
-def answers_text(answers: Answers, folder: Path) -> str:
-    """The claims as MyST Markdown: how many hold, a picture, whose files go below ``folder``, then paper by
-    paper a card for each claim, with its questions, numbers and answers.
-    """
-    every = answers.verdicts
-    if not every:
-        return ""
-    picture = store_figure(folder, "claims", claims_picture(every))
-    lines = [counts_text(every), "", picture, ""]
-    papers = {each.paper.paper: each.paper for each in every}
-    for paper in papers.values():
-        lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
-        for each in every:
-            if each.paper is paper:
-                lines += _claim(each, answers.results, answers.pages)
-    return "\n".join(lines)

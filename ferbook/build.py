@@ -18,7 +18,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.answers import PLACE, Verdicts, answers_of, answers_text, badge, table_row
+from ferbook.answers import Answered, answers_of
+from ferbook.answers_page import badge, table_row, with_answers
 from ferbook.beside import REFERENCE, Beside, standing_beside
 from ferbook.book import Chapter, book, chapters, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import child_environment, printed_by_failure
@@ -38,7 +39,6 @@ from ferbook.notebook import (
 from ferbook.offline import external_requests
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
-from ferbook.questions import LOG_PLACE, log_text, read_log
 from ferbook.records import read_json
 from ferbook.references import cited, references_text
 from ferbook.site import finish, home
@@ -50,8 +50,6 @@ KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
 """The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
 SAME_NETWORKS = "Your run asked the networks of the reference, so its numbers are these."
 """Said where a run's key metrics are the reference's, to the last digit."""
-SETTLED = ("holds", "holds against a weak control", "does not hold")
-"""Verdicts that say something of the claim."""
 WHOSE = (
     "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
 )
@@ -210,10 +208,10 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
 
 
 def key_numbers(
-    chapter: Chapter, own: ChapterResult, beside: Beside, verdicts: Sequence[Verdicts] = ()
+    chapter: Chapter, own: ChapterResult, beside: Beside, answered: Sequence[Answered] = ()
 ) -> str:
-    """The chapter's key metrics by the reference and by the run, as a table of MyST, and those of the
-    ``verdicts`` that it decides and the run settles, and below it the names of the others; where the
+    """The chapter's key metrics by the reference and by the run, as a table of MyST, and of the claims
+    ``answered`` those that it measures, and below it the names of those that are open in the run; where the
     reference may not stand there, why. Empty where there is none.
     """
     if beside.result is None:
@@ -229,19 +227,17 @@ def key_numbers(
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
-    decided = [
-        each for each in verdicts if each.reference and each.main.deciding.question.chapter == chapter.name
-    ]
+    measured = [each for each in answered if each.reference and each.main.claim.chapter == chapter.name]
     rows += [
-        (each.main.claim.short, *(badge(judgement.verdict) for judgement in (each.reference, each.own)))
-        for each in decided
-        if same or each.own.verdict in SETTLED
+        (each.main.claim.short, *(badge(one.label) for one in (each.reference, each.own)))
+        for each in measured
+        if same or each.own.word != "open"
     ]
-    unsettled = "; ".join(each.main.claim.short for each in decided if each.own.verdict not in SETTLED)
+    unsettled = "; ".join(each.main.claim.short for each in measured if each.own.word == "open")
     heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
     width = 2 if same else 3
     table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
-    sentence = f" Your run does not settle: {unsettled}." if unsettled and not same else ""
+    sentence = f" Open in your run: {unsettled}." if unsettled and not same else ""
     return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}{sentence}"
 
 
@@ -278,7 +274,7 @@ def stage(run: Run, folder: Path) -> None:
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
         reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
-        numbers = key_numbers(chapter, own, beside, answers.verdicts if answers else ())
+        numbers = key_numbers(chapter, own, beside, answers.every if answers else ())
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, page_of(chapter))
             cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)
@@ -286,18 +282,15 @@ def stage(run: Run, folder: Path) -> None:
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
-            cell.source = figures.placed(_with(fills, cell.source), page)
+            text = with_answers(_with(fills, cell.source), answers, folder / _FILES / Path(page).parent)
+            cell.source = figures.placed(text, page)
         nbformat.write(notebook, folder / f"{page}.ipynb")
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
             text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
             text = figures.placed(text, page)
-            if PLACE in text:
-                beside_it = folder / _FILES / Path(page).parent
-                text = text.replace(PLACE, answers_text(answers, beside_it) if answers else "")
-            if LOG_PLACE in text:
-                text = text.replace(LOG_PLACE, log_text(read_log(paths.questions_log())))
+            text = with_answers(text, answers, folder / _FILES / Path(page).parent)
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 

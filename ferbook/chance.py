@@ -6,7 +6,8 @@ its tails: a book is read without SciPy.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from statistics import NormalDist
 
@@ -17,6 +18,9 @@ from ferbook.estimate import Estimate
 
 POWER = 0.8
 """With this probability the smallest effect is found."""
+
+EQUAL_RUNS = 200
+"""Runs, by their places in a normal distribution, of which the share is counted that answer alike."""
 
 
 def chance_alone(estimate: Estimate, bound: float) -> float | None:
@@ -43,6 +47,22 @@ def smallest_effect(estimate: Estimate) -> float | None:
         return None
     reach, more = (_quantile(estimate.freedom, share) for share in ((1 + estimate.level) / 2, POWER))
     return (1 + more / reach) * (estimate.high - estimate.low) / 2
+
+
+def same_again(estimate: Estimate, answer: Callable[[Estimate], str]) -> float:
+    """The chance that a run as large, of other people and networks, gives the ``answer`` of this one, were
+    the truth what this one found: sampling alone moves its interval, whose length stays.
+    """
+    reach = NormalDist().inv_cdf((1 + estimate.level) / 2)
+    if estimate.freedom is not None:
+        reach = _quantile(estimate.freedom, (1 + estimate.level) / 2)
+    error, first = (estimate.high - estimate.low) / 2 / reach, answer(estimate)
+    same = 0
+    for run in range(EQUAL_RUNS):
+        by = error * NormalDist().inv_cdf((run + 0.5) / EQUAL_RUNS)
+        moved = {name: getattr(estimate, name) + by for name in ("value", "low", "high")}
+        same += answer(replace(estimate, **moved)) == first
+    return same / EQUAL_RUNS
 
 
 def _beyond(freedom: float, t: float) -> float:

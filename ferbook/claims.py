@@ -1,21 +1,26 @@
-"""What papers claim and report, as it stands in ``claims.yaml``, and the questions that test it.
+"""What papers claim and report, as it stands in ``claims.yaml``: what decides each claim, frozen, and a log.
 
-No question is answered by hand, and none by a number without its interval, but for counts of things that were
-tested one by one: ``verdicts`` asks them.
+Whoever sees a number can still choose the question that it answers best. So the log holds, claim by claim, a
+digest of what decides it; what is no longer as it was logged is refused. How a metric is computed is not part
+of it: that is in the history of the code.
 """
 
-from itertools import combinations
-from math import inf
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ferbook import paths
 from ferbook.errors import DataError, first_fault, nearest_name
 from ferbook.files import read_yaml
 from ferbook.page.tables import Table
+from ferbook.rule import Polarity
 from ferbook.text import PERCENT
 
 Certainty = Literal["V", "S", "R", "N"]
@@ -27,6 +32,9 @@ CERTAINTIES: dict[Certainty, str] = {
     "N": "not found",
 }
 
+DIGEST_LENGTH = 12
+"""Hexadecimal digits of a digest."""
+
 
 class Entry(BaseModel):
     """A part of ``claims.yaml``."""
@@ -34,162 +42,99 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _require_address(text: str, what: str) -> None:
-    if text.count(".") != 1:
-        raise ValueError(f"{text!r} is not of the form chapter.{what}")
+def _chapter(address: str, what: str) -> str:
+    """The chapter of ``chapter.what``."""
+    chapter, point, name = address.partition(".")
+    if not (chapter and point and name) or "." in name:
+        raise ValueError(f"{address!r} is not of the form chapter.{what}")
+    return chapter
 
 
-class Question(Entry):
-    """A question that a metric answers: its whole interval lies ``above``, or ``below``, a number, or within
-    ``margin`` ``about`` one.
-
-    ``margin`` beside ``above`` or ``below``: an interval wholly within so much of the bound shows that there
-    is no difference worth the name, which is an answer of its own. ``counts``: the metric is a count, or
-    another value that stands without an interval, and is compared as it is; only then may the bound be
-    another metric: the difference of two estimates has an interval of its own, and is a metric. ``beside``:
-    the answer puts the claim into proportion, but does not decide it. ``weak``: it asks of a weak control,
-    and decides only whether the claim holds at least against that. ``unit``: printed behind a number that has
-    no unit of its own. ``figure``: the one to look at where it decides, if not the claim's.
+class Gate(Entry):
+    """What must hold before a claim is answered: the whole interval of ``metric`` (a count: its value) lies
+    ``above`` or ``below`` a number, or does ``not_above`` it wholly; or a fact that a chapter ``noted``, a
+    parameter among them, ``equals`` a value. ``own``: the bound in a run of one's own.
     """
 
     asks: str
-    metric: str
-    above: float | str | None = None
-    below: float | str | None = None
-    about: float | None = None
-    margin: float | None = Field(None, gt=0)
-    counts: bool = False
-    weak: bool = False
-    beside: bool = False
-    unit: str = ""
-    figure: str = ""
+    metric: str = ""
+    above: float | None = None
+    below: float | None = None
+    not_above: float | None = None
+    own: float | None = None
+    noted: str = ""
+    equals: bool | int | float | str | None = None
 
     @model_validator(mode="after")
-    def _one_bound(self) -> Self:
-        if sum(bound is not None for bound in (self.above, self.below, self.about)) != 1:
-            raise ValueError("give one of above, below and about")
-        if self.about is not None and self.margin is None:
-            raise ValueError("about needs a margin: how much is still no difference?")
-        if self.counts and self.margin is not None:
-            raise ValueError("a margin needs an interval, and counts are compared as they are")
-        if self.weak and self.beside:
-            raise ValueError("a question is of a weak control, or beside the claim, not both")
-        _require_address(self.metric, "metric")
-        if self.figure:
-            _require_address(self.figure, "figure")
-        if isinstance(self.bound, str):
-            _require_address(self.bound, "metric")
-            if not self.counts:
-                raise ValueError(
-                    f"the bound {self.bound} has an uncertainty of its own: ask for a metric that is the "
-                    "difference of the two, or say `counts: true`"
-                )
+    def _of_one_kind(self) -> Self:
+        bounds = sum(bound is not None for bound in (self.above, self.below, self.not_above))
+        if (bool(self.metric), bounds, bool(self.noted), self.equals is not None) not in (
+            (True, 1, False, False),
+            (False, 0, True, True),
+        ):
+            raise ValueError(
+                "give a metric with one of above, below and not_above, or noted with what it equals"
+            )
+        _chapter(self.address, "name")
         return self
 
     @property
-    def bound(self) -> float | str:
-        """What the metric is compared with: a number, or the name of another metric."""
-        return next(bound for bound in (self.above, self.below, self.about) if bound is not None)
-
-    @property
-    def side(self) -> Literal["above", "below", "about"]:
-        """Where the metric is asked to lie, seen from the bound."""
-        return "above" if self.above is not None else "below" if self.below is not None else "about"
+    def address(self) -> str:
+        """``chapter.name`` of what is asked about."""
+        return self.metric or self.noted
 
     @property
     def chapter(self) -> str:
         """The chapter that answers."""
-        return self.metric.partition(".")[0]
-
-    @property
-    def subject(self) -> str:
-        """What is asked about."""
-        return self.metric
-
-    def rules_out(self, other: Self) -> bool:
-        """Whether no number answers this question and the ``other``, of the same metric, with yes."""
-        if isinstance(self.bound, str) or isinstance(other.bound, str):
-            return False
-        ranges = [
-            {
-                "above": (each.bound, inf),
-                "below": (-inf, each.bound),
-                "about": (each.bound - (each.margin or 0), each.bound + (each.margin or 0)),
-            }[each.side]
-            for each in (self, other)
-        ]
-        lows, highs = zip(*ranges, strict=True)
-        return max(lows) >= min(highs)
-
-
-class Fact(Entry):
-    """A question that a chapter's parameters, or what it noted in its record, answer: the value of ``noted``,
-    ``chapter.name``, is as ``equals`` says.
-    """
-
-    asks: str
-    noted: str
-    equals: bool | int | float | str
-
-    @model_validator(mode="after")
-    def _of_a_chapter(self) -> Self:
-        _require_address(self.noted, "name")
-        return self
-
-    @property
-    def chapter(self) -> str:
-        """The chapter that answers."""
-        return self.noted.partition(".")[0]
-
-    @property
-    def subject(self) -> str:
-        """What is asked about."""
-        return self.noted
-
-    def rules_out(self, other: Self) -> bool:
-        """Whether no value answers this question and the ``other``, of the same fact, with yes."""
-        return self.equals != other.equals
-
-
-class Control(Entry):
-    """A situation in which what is asked for is there, since it was planted: what it ``plants``, in a
-    sentence, and whether the same code ``finds`` it, as the ``test`` shows; None where it has not been run.
-    """
-
-    plants: str
-    test: str
-    finds: bool | None = None
+        return self.address.partition(".")[0]
 
 
 class PaperClaim(Entry):
-    """One claim of a paper, how well it is known, and the questions that must all be answered with yes for it
-    to hold, but for those of weak controls and those beside it.
-
-    ``short``: its name in the picture of all claims. ``requires``: names of the preconditions without
-    which it is not settled, whatever the answers. ``control``: name of what is planted to see that it can
-    be asked. ``figure``: ``chapter.figure``, the one to look at. ``sizes``: how much of it there is,
-    where ``{chapter.metric}`` stands for that number. ``found``: what was found, in a sentence that is right
-    whatever the verdict.
-    """
+    """One claim of a paper, and all that decides it: see the head of ``claims.yaml`` for each field."""
 
     claim: str
     short: str = Field(max_length=44)
+    form: Literal["degree", "difference"]
+    polarity: Polarity | None = None
+    measure: str
+    why: str
+    floor: str = ""
+    ceiling: str = ""
+    matters: float = Field(gt=0)
+    unit: Literal["", "points", "dB"] = ""
+    gates: tuple[str, ...] = ()
+    figure: str = ""
     reported: str = ""
     certainty: Certainty
-    requires: tuple[str, ...] = ()
-    control: str = ""
-    questions: tuple[Question, ...]
-    figure: str = ""
-    sizes: str = ""
-    found: str = ""
 
     @model_validator(mode="after")
-    def _decided(self) -> Self:
-        if all(question.beside or question.weak for question in self.questions):
-            raise ValueError("no question decides it: at least one must be neither weak nor beside it")
+    def _of_its_form(self) -> Self:
+        ends = [name for name in ("floor", "ceiling") if not getattr(self, name)]
+        if self.form == "degree" and ends:
+            raise ValueError(f"the claim {self.short!r} is a degree without a {' and a '.join(ends)}")
+        if self.form == "degree" and self.unit == "dB":
+            raise ValueError(
+                f"the claim {self.short!r} is a degree in dB, which have no upper bound; give a measure that "
+                "has one, or compare two systems (form: difference)"
+            )
+        if (self.form == "difference") != (self.polarity is not None):
+            raise ValueError(f"the claim {self.short!r}: a difference has a polarity, a degree has none")
+        if self.form == "difference" and len(ends) < 2:
+            raise ValueError(f"the claim {self.short!r} is a difference, which has neither floor nor ceiling")
+        _chapter(self.measure, "metric")
         if self.figure:
-            _require_address(self.figure, "figure")
+            _chapter(self.figure, "figure")
         return self
+
+    @property
+    def chapter(self) -> str:
+        """The chapter that measures it."""
+        return self.measure.partition(".")[0]
+
+    @property
+    def decided_by(self) -> str:
+        """``chapter.metric`` of the estimate that decides."""
+        return self.measure + "_degree" * (self.form == "degree")
 
 
 class Paper(Entry):
@@ -222,9 +167,37 @@ class Reported(Entry):
         return self
 
 
+class Placed(Entry):
+    """A mark on the axis of the title's measure: the ``name`` and the ``metric`` of those it stands for."""
+
+    name: str
+    metric: str
+
+
+class Decision(Entry):
+    """What a change did to one claim: its answer ``before`` and ``after`` (empty where a reference has to be
+    made first), and the ``digest`` of what decides it from then on; empty for a claim that is gone.
+    """
+
+    before: str
+    after: str = ""
+    digest: str = Field("", pattern=rf"^([0-9a-f]{{{DIGEST_LENGTH}}})?$")
+
+
+class Change(Entry):
+    """An entry of the log: ``what`` was changed on which ``day``, ``why``, and what that did to claims, by
+    their short names.
+    """
+
+    day: date
+    what: str
+    why: str
+    claims: dict[str, Decision] = {}
+
+
 class Claims(Entry):
-    """``claims.yaml``: preconditions and controls by name, papers with their claims, and by chapter a
-    table of numbers that papers report.
+    """``claims.yaml``: gates by name, papers with their claims, by chapter a table of numbers that papers
+    report, and the log. ``guess``: where somebody placed the ``marks`` before anything was run.
     """
 
     class Numbers(Entry):
@@ -233,35 +206,93 @@ class Claims(Entry):
         caption: str
         numbers: tuple[Reported, ...]
 
-    preconditions: dict[str, Question | Fact] = {}
-    controls: dict[str, Control] = {}
+    guess: dict[str, float] = {}
+    marks: dict[str, Placed] = {}
+    frozen: datetime | None = None
+    gates: dict[str, Gate] = {}
     papers: tuple[Paper, ...]
     reported: dict[str, Numbers] = {}
+    log: tuple[Change, ...] = ()
+
+    @field_validator("papers")
+    @classmethod
+    def _one_block_a_paper(cls, papers: tuple[Paper, ...]) -> tuple[Paper, ...]:
+        """Two blocks of one paper are one list."""
+        first = {paper.paper: paper for paper in reversed(papers)}
+        return tuple(
+            paper.model_copy(
+                update={"claims": tuple(c for p in papers if p.paper == paper.paper for c in p.claims)}
+            )
+            for paper in dict.fromkeys(first[paper.paper] for paper in papers)
+        )
 
     @model_validator(mode="after")
-    def _preconditions_that_can_be_met(self) -> Self:
-        for claim in (claim for paper in self.papers for claim in paper.claims):
-            if claim.control and claim.control not in self.controls:
-                near = nearest_name(claim.control, self.controls)
-                raise ValueError(
-                    f"the claim {claim.short!r} names {claim.control!r}, which is no control{near}"
-                )
-            for name in claim.requires:
-                if name not in self.preconditions:
-                    near = nearest_name(name, self.preconditions)
-                    names = ", ".join(self.preconditions) or "none"
-                    raise ValueError(
-                        f"the claim {claim.short!r} requires {name!r}, which is no precondition{near}; there "
-                        f"are {names}"
-                    )
-            for one, other in combinations(claim.requires, 2):
-                first, second = self.preconditions[one], self.preconditions[other]
-                if first.subject == second.subject and first.rules_out(second):
-                    raise ValueError(
-                        f"the claim {claim.short!r} requires {one!r} and {other!r}, which cannot both hold: "
-                        f"they ask different things of {first.subject}"
-                    )
+    def _names_that_there_are(self) -> Self:
+        shorts = [claim.short for claim in self.every]
+        if twice := next((name for name in shorts if shorts.count(name) > 1), ""):
+            raise ValueError(f"two claims are called {twice!r}; a short name means one")
+        for claim in self.every:
+            for name in claim.gates:
+                if name not in self.gates:
+                    near = nearest_name(name, self.gates)
+                    raise ValueError(f"the claim {claim.short!r} names {name!r}, which is no gate{near}")
+        if other := self.guess.keys() ^ self.marks.keys():
+            raise ValueError(f"guess and marks differ in {', '.join(sorted(other))}; each guess has a mark")
+        for earlier, later in pairwise(self.log):
+            if later.day < earlier.day:
+                raise ValueError(f"log: the entry of {later.day} stands after that of {earlier.day}")
         return self
+
+    @property
+    def every(self) -> list[PaperClaim]:
+        """All claims, paper by paper."""
+        return [claim for paper in self.papers for claim in paper.claims]
+
+    def chapters_of(self, claim: PaperClaim) -> set[str]:
+        """The chapters that a claim and its gates ask."""
+        return {claim.chapter, *(self.gates[name].chapter for name in claim.gates)}
+
+    def is_former(self, finished: str) -> bool:
+        """Whether what was ``finished`` then (ISO 8601) is older than the questions."""
+        if self.frozen is None:
+            return False
+        frozen = self.frozen if self.frozen.tzinfo else self.frozen.replace(tzinfo=UTC)
+        return datetime.fromisoformat(finished) < frozen
+
+
+def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:
+    """Of what decides ``claim`` in a reference; reasons, short name, figure and what papers report do not."""
+    told = {"why", "short", "figure", "reported", "certainty", "gates"}
+    content = claim.model_dump(exclude=told, exclude_defaults=True) | {
+        "gates": [gates[name].model_dump(exclude={"asks", "own"}, exclude_none=True) for name in claim.gates]
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def require_logged(claims: Claims, file: Path) -> None:
+    """Raise DataError unless the last digest that the log holds of each claim is that of ``claims``, read
+    from ``file``; a file without a log is a draft.
+    """
+    last = {name: (change.day, each) for change in claims.log for name, each in change.claims.items()}
+    remedy = "add an entry to `log`: day, what, why, and of the claim before, after, digest"
+    for claim in claims.every if claims.log else ():
+        digest = claim_digest(claim, claims.gates)
+        day, decision = last.pop(claim.short, (None, None))
+        if decision is None or not decision.digest:
+            raise DataError(
+                f"{file}: no entry about the claim {claim.short!r}, whose digest is {digest}; {remedy}"
+            )
+        if decision.digest != digest:
+            raise DataError(
+                f"{file}: what decides the claim {claim.short!r} is not what was frozen on {day} (digest "
+                f"{decision.digest}, now {digest}); {remedy}"
+            )
+    for name, (day, decision) in last.items():
+        if decision.digest:
+            raise DataError(
+                f"{file}: the claim {name!r}, last logged on {day}, is no longer there; add an entry that "
+                "says why"
+            )
 
 
 def read_claims(file: Path) -> Claims:

@@ -414,38 +414,25 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 def claims(
     run_name: RunName = None,
     as_json: AsJson = False,
-    log: Annotated[
-        bool,
-        typer.Option("--log", help="Put the run's verdicts into the log, where they are to be computed."),
-    ] = False,
 ) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
-    from ferbook.answers import answers_of, log_verdicts
-    from ferbook.errors import ParameterError
+    from ferbook.answers import answers_of
+    from ferbook.terminal import filled_lines
 
-    if log and as_json:
-        raise ParameterError("--log writes text for questions.log.yaml, --json tells the verdicts; give one")
     target = chosen_run(run_name)
-    verdicts = answers_of(target).verdicts
-    if log:
-        console.print(log_verdicts(verdicts), soft_wrap=True)
-        return
+    answers = answers_of(target)
     if as_json:
-        print_json({"run": target.name, "claims": [each.to_json() for each in verdicts]})
+        print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
         return
-    console.print(f"run {target.name!r}")
-    for number, each in enumerate(verdicts):
-        if not number or each.paper is not verdicts[number - 1].paper:
-            console.print(each.paper.name, style="bold")
-        reference = f" (reference: {each.reference.verdict})" if each.reference else ""
-        console.print(f"  {each.own.verdict.upper()}{reference}: {each.own.claim.claim}")
-        console.print(f"    {each.own.why}")
-        if each.own.survives is not None:
-            survives = "survives" if each.own.survives else "does not survive"
-            console.print(f"    It {survives} Holm's correction for all questions.")
-        for one in (*each.own.required.values(), *each.own.answers):
-            finds = f" (finds {one.finds})" if one.finds else ""
-            console.print(f"    {one.answer}: {one.role}{one.question.asks} {one.details}{finds}")
+    former = "older than the questions, so it confirms nothing" * answers.former
+    console.print(f"run {target.name!r}" + f" (the reference is {former})" * bool(former))
+    for paper in answers.claims.papers:
+        console.print(paper.name, style="bold")
+        for each in (one for one in answers.every if one.paper.paper == paper.paper):
+            reference = f" (reference: {each.reference.label})" if each.reference else ""
+            console.print(f"  {each.own.label.upper()}{reference}  {each.own.claim.short}")
+            for line in filled_lines(each.own.sentence, console.width, 4):
+                console.print(line)
 
 
 @command

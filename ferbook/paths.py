@@ -55,13 +55,8 @@ def config() -> Path:
 
 
 def claims_file() -> Path:
-    """What others claim, with the questions that a run answers; a book may have none."""
+    """What others claim, and what decides it; a book may have none."""
     return root() / "claims.yaml"
-
-
-def questions_log() -> Path:
-    """What decides each claim, frozen, with every change to it; a book may have none."""
-    return claims_file().with_name("questions.log.yaml")
 
 
 def build_folder() -> Path:

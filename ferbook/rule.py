@@ -1,4 +1,4 @@
-"""Five answers to a claim, from the estimate that decides it and what matters: the rules that ``ruler.yaml``
+"""Five answers to a claim, from the estimate that decides it and what matters: the rules that ``claims.yaml``
 states. Each takes the first line that fits, with strict inequalities, so that exactly one answer is given.
 """
 

@@ -36,6 +36,11 @@ def table_lines(columns: list[str], rows: list[list[str]], width: int) -> list[s
     return lines
 
 
+def filled_lines(text: str, width: int, indent: int = 0) -> list[str]:
+    """``text`` in lines of at most ``width`` characters, after ``indent`` spaces, broken between words."""
+    return [" " * indent + line for line in _wrapped(text, width - indent)]
+
+
 def _aligned(rows: list[list[str]], widths: list[int]) -> list[str]:
     lines = []
     for row in rows:

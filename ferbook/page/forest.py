@@ -1,6 +1,6 @@
 """Dots with intervals: the one figure for estimates, however many measures, groups or series it shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import wrap
@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 from seaborn import objects as so
 
@@ -125,8 +126,9 @@ def forest(
     if shared := all(set(own) <= set(longest) for own in spots.values()):
         spots = dict.fromkeys(panels, longest)
     looks = _looks(table)
-    figure, grid = _panels(len(panels), across, widths, len(longest), len(looks), shared)
-    room = style.WIDTH - sum(_room(own) for own in ([longest] if shared else spots.values()))
+    figure, grid = _panels([len(own) for own in spots.values()], across, widths, len(looks), shared)
+    rooms = [_room(own) for own in ([longest] if shared else spots.values())]
+    room = style.WIDTH - (max(rooms) if grid.shape[1] == 1 else sum(rooms))
     handles = {
         name: Line2D([], [], linestyle="none", color=look.color, marker=look.marker, mfc=look.fillcolor)
         for name, look in looks.items()
@@ -169,13 +171,16 @@ def forest(
 
 
 def _panels(
-    count: int, across: int, widths: tuple[float, ...] | None, rows: int, series: int, shared: bool
+    rows: Sequence[int], across: int, widths: tuple[float, ...] | None, series: int, shared: bool
 ) -> tuple[plt.Figure, np.ndarray]:
-    columns = min(across, count)
-    lines = -(-count // columns)
-    height = min(rows + 1, NAMED_ROWS) * max(0.27, 0.15 * series)
-    size = (style.WIDTH, 0.65 + lines * (0.4 + height))
-    return plt.subplots(lines, columns, figsize=size, sharey=shared, squeeze=False, width_ratios=widths)
+    """Axes for panels of so many ``rows``: as high as the longest, or, below each other, as their own."""
+    columns = min(across, len(rows))
+    lines = -(-len(rows) // columns)
+    many = rows if columns == 1 else [max(rows)] * lines
+    heights = [0.4 + min(each + 1, NAMED_ROWS) * max(0.27, 0.15 * series) for each in many]
+    size = (style.WIDTH, 0.65 + sum(heights))
+    shape = {"width_ratios": widths, "height_ratios": heights}
+    return plt.subplots(lines, columns, figsize=size, sharey=shared, squeeze=False, **shape)
 
 
 def _looks(table: pd.DataFrame) -> dict[str, _Look]:
@@ -242,6 +247,9 @@ def _draw(
     dots_of = {"color": "look", "marker": "look", "fillcolor": "look", "pointsize": "look"}
     plot = plot.add(so.Range(), legend=False, **range_of)
     plot.add(so.Dots(stroke=1.5, alpha=1, fillalpha=1), legend=False, **dots_of).on(axes).plot()
+    if marks["wide_low"].notna().any():  # a bar, which is a line, would lie above the dots
+        for dots in (each for each in axes.collections if isinstance(each, PathCollection)):
+            dots.set_zorder(3)
     for note, spot in zip(part["note"], place, strict=True):
         if note:
             axes.text(1.03, spot, note, va="center", transform=axes.get_yaxis_transform())

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -11,12 +11,8 @@ from matplotlib import pyplot
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-from ferbook import paths
 from ferbook.book import chapters
-from ferbook.claims import read_claims
-from ferbook.estimate import Estimate
 from ferbook.page.style import Drawn
-from ferbook.verdicts import Evidence, ask
 
 from ..conftest import make_clone
 
@@ -45,24 +41,6 @@ def well_drawn():
         return drawn
 
     return check
-
-
-@pytest.fixture
-def planted_answers():
-    """What is answered to the deciding questions of all claims with a control, by the ``metrics`` of a
-    chapter in which it was planted; and what ``claims.yaml`` says of it.
-    """
-
-    def asked(control: str, **metrics: Mapping[str, Estimate]) -> tuple[set[str], bool | None]:
-        claims = read_claims(paths.claims_file())
-        every = [claim for paper in claims.papers for claim in paper.claims if claim.control == control]
-        told = {chapter: Evidence(of) for chapter, of in metrics.items()}
-        questions = [each for claim in every for each in claim.questions if not (each.weak or each.beside)]
-        answers = [ask(question, told) for question in questions]
-        print(*(f"{control}: {each.sentence}" for each in answers), sep="\n")
-        return {each.answer for each in answers}, claims.controls[control].finds
-
-    return asked
 
 
 @pytest.fixture

@@ -72,9 +72,11 @@ CLAIM = {
             "claim": "A toy claim.",
             "short": "A toy",
             "certainty": "N",
-            "questions": [
-                {"asks": "Is it one?", "metric": "toychapter.answer", "above": 0.5, "counts": True}
-            ],
+            "form": "difference",
+            "polarity": "more",
+            "measure": "toychapter.answer",
+            "why": "A toy has one.",
+            "matters": 0.5,
         }
     ],
 }
@@ -125,7 +127,7 @@ def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touch
         new_code_cell(
             "from ferbook.estimate import Estimate\n"
             "from book.toychapter.figures import steps\n\n"
-            'run.save_metrics({"answer": Estimate(1.0, unit="count")})\n'
+            'run.save_metrics({"answer": Estimate(1.0, 0.9, 1.1, how="a toy")})\n'
             'run.figure("steps", steps, 3)'
         )
     )
@@ -149,21 +151,14 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     file = clone.root / "claims.yaml"
     entry = yaml.safe_dump([CLAIM], sort_keys=False)
     edit(file, "papers:\n", "papers:\n" + re.sub("^", "  ", entry.rstrip("\n"), flags=re.M) + "\n")
-    log = clone.root / "questions.log.yaml"
     unlogged = clone.ferbook("claims", "--run", "toy", expect=2)
     digest = re.search(r"'A toy', whose digest is (\w+)", unlogged)[1]
-    decision = {CLAIM["claims"][0]["short"]: {"before": "new", "after": "holds", "digest": digest}}
-    change = {
-        "day": date(2027, 1, 1),
-        "what": "A toy.",
-        "why": "A toy.",
-        "number": "known",
-        "claims": decision,
-    }
-    log.write_text(log.read_text() + yaml.safe_dump([change]))
-    verdicts = clone.ferbook("claims", "--run", "toy")
-    assert touched() == {"claims.yaml", "questions.log.yaml"}
-    assert "HOLDS: A toy claim." in verdicts
+    decision = {CLAIM["claims"][0]["short"]: {"before": "new", "digest": digest}}
+    change = {"day": date(2027, 1, 1), "what": "A toy.", "why": "A toy.", "claims": decision}
+    file.write_text(file.read_text() + re.sub("^", "  ", yaml.safe_dump([change]), flags=re.M).rstrip(" "))
+    told = clone.ferbook("claims", "--run", "toy")
+    assert touched() == {"claims.yaml"}
+    assert "  YES  A toy\n    1.0 (" in told.replace("\u00a0", " ")
 
 
 @pytest.mark.slow

@@ -23,5 +23,5 @@ def test_a_run_of_one_chapter_makes_a_book_whose_other_pages_say_how_to_add_thei
     assert '<span class="metric">[not run]</span>' in (pages / "index.html").read_text()
     page = " ".join(re.sub("<[^>]+>", "", (pages / "faces" / "faces.html").read_text()).split())
     assert "no finished result of this chapter" in page and "ferbook run faces --run a ferbook build" in page
-    assert "NOT ASKED" in toy_clone.ferbook("claims", "--run", "a")
+    assert "Not measured: the run has no finished" in toy_clone.ferbook("claims", "--run", "a")
     assert "1 chapter(s) finished" in toy_clone.ferbook("run", "faces", "--run", "a"), "the command works"

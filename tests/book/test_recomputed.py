@@ -8,7 +8,11 @@ import json
 import numpy as np
 import pytest
 
+from fer_lib.stats.degree import Role, degree_and_room
 from ferbook import paths
+from ferbook.answers import Evidence, answer_claim
+from ferbook.book import chapters
+from ferbook.claims import read_claims
 
 REFERENCE = paths.root() / "runs" / "reference"
 
@@ -119,3 +123,70 @@ def test_how_much_nearer_generated_neutral_faces_are_than_the_input():
     found, error = jackknife(gains.mean(0), people)
     luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
     agrees(found, np.hypot(error, luck), told("derl", "psnr_gain"), scale=1)
+
+
+def student(share, freedom):
+    """What ``share`` of Student's t lies below: its density summed up on a grid."""
+    x = np.linspace(0, 60, 1_200_001)
+    density = (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+    inside = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return float(np.interp(2 * share - 1, inside / inside[-1], x))
+
+
+def recomputed(floor, measure, ceiling):
+    """Degree, and the ends of its interval: where the difference that it leaves is just told from 0, found by
+    halving; variances of networks by role, of people by ten groups left out of all roles at once.
+    """
+    values, without = zip(floor, measure, ceiling, strict=True)
+    means, spreads = [v.mean() for v in values], [v.var(ddof=1) / len(v) for v in values]
+    gain, room = means[1] - means[0], means[2] - means[0]
+    left = [w.mean(1) for w in without]
+
+    def variance(rho):
+        weights = np.array([rho - 1, 1, -rho])
+        people = sum(w * (own - own.mean()) for w, own in zip(weights, left, strict=True))
+        parts = np.array([*(weights**2 * spreads), 0.9 * (people**2).sum()])
+        return parts, [*(len(v) - 1 for v in values), 9]
+
+    parts, free = variance(gain / room)
+    far = student(0.975, parts.sum() ** 2 / (parts**2 / free).sum())
+
+    def told_apart(rho):
+        return abs(gain - rho * room) > far * np.sqrt(variance(rho)[0].sum())
+
+    ends = []
+    for beyond in (-3.0, 5.0):
+        inner, outer = gain / room, beyond
+        for _ in range(50):
+            middle = (inner + outer) / 2
+            inner, outer = (inner, middle) if told_apart(middle) else (middle, outer)
+        ends.append(inner)
+    return gain / room, *ends
+
+
+DEGREES = [claim for claim in read_claims(paths.claims_file()).every if claim.form == "degree"]
+
+
+@pytest.mark.parametrize("claim", DEGREES[:3], ids=lambda claim: claim.measure)
+@pytest.mark.parametrize(("degree", "word"), [(0.8, "yes"), (0.4, "in part"), (-0.1, "no")])
+def test_a_degree_and_its_answer_by_numpy_alone(claim, degree, word):
+    generator = np.random.default_rng(round(10 * degree) + 100)
+    made, people = [], 0.004 * generator.standard_normal(10)
+    for networks, mean in ((8, 0.0), (10, 0.23 * degree), (10, 0.23)):
+        own = mean + 0.02 * generator.standard_normal(networks)
+        groups = people + 0.001 * generator.standard_normal(10)
+        made.append((own, own + groups[:, None] - groups.mean()))
+    estimate, room = degree_and_room(
+        *(Role(name, *each) for name, each in zip(("0", "measure", "1"), made, strict=True))
+    )
+    chapter, _, name = claim.measure.partition(".")
+    told = {f"{name}_degree": estimate, f"{name}_room": room}
+    results = dict.fromkeys(chapters(), Evidence()) | {chapter: Evidence(told)}
+    answer = answer_claim(claim.model_copy(update={"gates": ()}), {}, results)
+    expected = recomputed(*made)
+    assert [answer.estimate.value, answer.estimate.low, answer.estimate.high] == pytest.approx(
+        expected, abs=1e-4
+    )
+    low, high = expected[1:]
+    by_hand = "no" if high < 0.1 else "yes" if low > 0.5 else "in part" if low > 0 else "open"
+    assert answer.word == by_hand == word

@@ -1,240 +1,266 @@
-"""What a run, and the reference beside it, say of the claims: on the page and on the command line."""
+"""The one engine: what numbers answer to a claim, what an open answer lacks, and who answers."""
 
+import dataclasses
 import shutil
-from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from ferbook import paths
-from ferbook.answers import (
-    PLACE,
-    _scaled,
-    answers_of,
-    answers_text,
-    claims_picture,
-    counts_text,
-    figure_link,
-    log_verdicts,
-)
-from ferbook.book import chapters
-from ferbook.claims import PaperClaim, Question, read_claims
+from ferbook import answers
+from ferbook.answers import Evidence, answer_all, answer_claim, answers_of, passed
+from ferbook.book import chapters, suite
+from ferbook.claims import Claims, Gate, PaperClaim
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
-from ferbook.questions import claim_digest
 from ferbook.store import open_run
-from ferbook.verdicts import Evidence, ask, judge
+
+
+def claim(**fields):
+    about = {"claim": "A die is loaded.", "short": "Loaded", "measure": "throws.gain", "why": "w"}
+    return PaperClaim(**about | {"certainty": "N", "matters": 2, "form": "difference"} | fields)
+
+
+def difference(polarity="more", **fields):
+    return claim(polarity=polarity, unit="points", **fields)
+
+
+def degree(**fields):
+    return claim(form="degree", floor="untrained", ceiling="taught", **{"matters": 0.05} | fields)
+
+
+def estimate(value, half=1.0, freedom=20.0, **fields):
+    return Estimate(value, value - half, value + half, freedom=freedom, how="made", **fields)
+
+
+def told(facts=(), **metrics):
+    return {"throws": Evidence(metrics, dict(facts)), "means": Evidence()}
+
+
+def test_a_difference_is_answered_with_its_number():
+    found = answer_claim(difference(), {}, told(gain=estimate(5)))
+    assert (found.word, found.missing, found.number) == ("yes", "", "5.0 (4.0–6.0) points")
+    sentence = "5.0 (95\u00a0% interval 4.0–6.0) points, where a difference of 2 points matters."
+    assert found.sentence == sentence
+    law = stats.t(20)
+    error = 1 / law.ppf(0.975)
+    assert found.chance == pytest.approx(2 * law.sf(5 / error), rel=1e-4)
+    assert found.finds == pytest.approx((law.ppf(0.975) + law.ppf(0.8)) * error)
+    assert found.again == 1
+
+
+@pytest.mark.parametrize(
+    ("polarity", "value", "word", "words", "bounds"),
+    [
+        ("more", 0.5, "no", "Equal within 2 points", [-2, 2]),
+        ("more", -5, "no", "It is the other way round", [0]),
+        ("as_good", 0.5, "yes", "Equal within 2 points", [-2, 2]),
+        ("as_good", 5, "no", "5.0 (", [2]),
+        ("as_good", -5, "no", "−5.0 (", [-2]),
+        ("not_worse", 0.5, "yes", "Equal within", [-2]),
+        ("not_worse", -5, "no", "−5.0 (", [-2]),
+        ("more_than", 5, "yes", "More than 2 points", [2]),
+        ("more_than", 0.5, "no", "Less than 2 points", [2]),
+    ],
+)
+def test_each_answer_has_its_words_and_the_p_of_the_bound_that_it_passed(
+    polarity, value, word, words, bounds
+):
+    found = answer_claim(difference(polarity), {}, told(gain=estimate(value)))
+    assert found.word == word and found.sentence.startswith(words)
+    error = 1 / stats.t(20).ppf(0.975)
+    expected = max(2 * stats.t(20).sf(abs(value - bound) / error) for bound in bounds)
+    assert found.chance == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("value", "word", "label", "words", "bound"),
+    [
+        (0.77, "yes", "yes", "Most of it: ", 0.5),
+        (0.55, "in part", "in part or more", "In part or more: ", 0),
+        (0.3, "in part", "in part", "In part: ", 0),
+        (-0.2, "no", "no", "A trace at most: ", 0.1),
+    ],
+)
+def test_a_degree_is_answered_between_its_ends(value, word, label, words, bound):
+    gain, room = estimate(value, 0.2), estimate(0.23, 0.1)
+    found = answer_claim(degree(), {}, told(gain=estimate(0.2, 0.1), gain_degree=gain, gain_room=room))
+    assert (found.word, found.label) == (word, label) and found.sentence.startswith(words)
+    assert found.sentence.endswith("of the way from 0, untrained, to 1, taught.")
+    error = 0.2 / stats.t(20).ppf(0.975)
+    assert found.chance == pytest.approx(2 * stats.t(20).sf(abs(value - bound) / error), rel=1e-3)
+
+
+def test_ends_that_do_not_lie_apart_leave_no_room_and_uncertain_ones_an_open_answer():
+    numbers = told(gain_degree=Estimate(0.4, why="too uncertain"), gain_room=estimate(0.01, 0.03))
+    none = answer_claim(degree(), {}, numbers)
+    assert (none.word, none.missing, none.chance, none.again) == ("no room", "", None, None)
+    assert none.sentence == "The two ends lie 0.010 (−0.020 to 0.040) apart, which is less than 0.05."
+    numbers["throws"].metrics["gain_room"] = estimate(0.1, 0.2)
+    found = answer_claim(degree(), {}, numbers)
+    assert (found.word, found.chance) == ("open", None)
+    assert found.sentence.endswith("too little to say how far the way is; open, since too uncertain.")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ({}, "not measured: the run has no finished chapter throws"),
+        ({"gain": estimate(0.2)}, "not measured in this run: it has no degree between these two ends"),
+        ({"gain_degree": estimate(0.5, 0.1)}, "not measured in this run"),
+        ({"gain_degree": estimate(0.5, 0.1), "gain_room": Estimate(0.2, why="one")}, "no interval: one"),
+        ({"gain_degree": estimate(1.5, 0.1), "gain_room": estimate(0.2, 0.1)}, "its ceiling is none"),
+        ({"gain_degree": estimate(0.5, 0.1), "gain_room": estimate(-0.1, 0.3)}, "ceiling lies below its"),
+        ({"gain_degree": estimate(0.05, 0.1), "gain_room": estimate(0.2, 0.1)}, "too wide for an answer"),
+    ],
+)
+def test_what_an_open_degree_lacks_is_said(numbers, missing):
+    found = answer_claim(degree(), {}, told(**numbers))
+    assert found.word == "open" and missing in found.missing and found.chance is None
+    assert missing.removeprefix("not ") in found.sentence
+
+
+def test_an_open_difference_says_what_would_be_found():
+    found = answer_claim(difference(), {}, told(gain=estimate(1, 4)))
+    assert found.word == "open" and found.chance is None and 0.5 < found.again < 1
+    assert found.sentence.endswith("too wide for an answer: four of five such runs find 5.65 points or more.")
+    assert "no such difference" in answer_claim(difference(), {}, told(other=estimate(1))).missing
+    bare = answer_claim(difference(), {}, told(gain=Estimate(1, why="one person")))
+    assert bare.word == "open" and bare.missing == "it has no interval: one person"
+
+
+@pytest.mark.parametrize(
+    ("gate", "found", "own", "reply"),
+    [
+        ({"above": 4}, Estimate(5, unit="count"), False, "yes"),
+        ({"above": 4}, Estimate(4, unit="count"), False, "no"),
+        ({"above": 4, "own": 2}, Estimate(3, unit="count"), True, "yes"),
+        ({"above": 4, "own": 2}, Estimate(3, unit="count"), False, "no"),
+        ({"above": 4, "own": 2}, Estimate(2, unit="count"), True, "no"),
+        ({"above": 1}, estimate(3), False, "yes"),
+        ({"above": 1}, estimate(1.5), False, "open"),
+        ({"above": 1}, estimate(-1), False, "no"),
+        ({"below": 1}, estimate(-1), False, "yes"),
+        ({"below": 1}, estimate(1.5), False, "open"),
+        ({"below": 1}, estimate(3), False, "no"),
+        ({"not_above": 1}, estimate(1.5), False, "yes"),
+        ({"not_above": 1}, estimate(2.5), False, "no"),
+        ({"above": 4}, None, False, "not measured"),
+    ],
+)
+def test_a_gate_is_passed_by_the_whole_interval(gate, found, own, reply):
+    asked = Gate(asks="Is it?", metric="throws.n", **gate)
+    one = passed(asked, told(**{"n": found} if found else {}), own)
+    assert one.reply == reply
+    assert one.sentence.startswith(f"Is it? {reply.capitalize()}")
+
+
+def test_a_gate_that_is_not_passed_leaves_the_claim_open_and_is_named():
+    gates = {
+        "six": Gate(asks="Six sides?", noted="throws.sides", equals=6),
+        "many": Gate(asks="Many?", metric="throws.throws", above=9),
+    }
+    asked = difference(gates=("six", "many"))
+
+    def found(sides, throws):
+        numbers = told({"sides": sides}, gain=estimate(5), throws=Estimate(throws, unit="count"))
+        return answer_claim(asked, gates, numbers)
+
+    assert found(6, 10).word == "yes"
+    few = found(6, 9)
+    assert few.word == "open" and few.chance is None and few.finds is not None
+    assert few.sentence.endswith("open, since this comes first: Many? No: 9; asked: above 9.")
+    assert "Six sides? No: 8; asked: 6" in found(8, 9).missing, "the first that fails"
+    assert "Six sides? Not measured in this run" in answer_claim(asked, gates, told(gain=estimate(5))).missing
+    with pytest.raises(DataError, match=r"throw.gain: no chapter 'throw' \(did you mean 'throws'"):
+        answer_claim(difference(measure="throw.gain"), {}, told())
+
+
+def test_all_claims_that_were_measured_are_counted_and_an_open_one_as_one():
+    names = ("a", "b", "c", "d")
+    made = [difference(short=name, measure=f"throws.{name}") for name in names]
+    claims = Claims(papers=[{"paper": "p", "name": "P", "claims": [each.model_dump() for each in made]}])
+    numbers = told(a=estimate(1.5), b=estimate(5), c=estimate(0, 5))
+    found = {each.claim.short: each for each in answer_all(claims, numbers)}
+    assert found["c"].corrected is None and found["d"].corrected is None
+    assert found["b"].corrected == pytest.approx(3 * found["b"].chance)
+    assert found["a"].corrected == pytest.approx(2 * found["a"].chance)
+
+
+def test_the_same_answer_comes_again_as_often_as_in_drawn_runs():
+    found = answer_claim(difference("as_good"), {}, told(gain=estimate(-0.28, 1.55, 73)))
+    error = 1.55 / stats.t(73).ppf(0.975)
+    drawn = np.random.default_rng(1).normal(-0.28, error, 20_000)
+    assert found.again == pytest.approx((np.abs(drawn) < 2 - 1.55).mean(), abs=0.01)
 
 
 @pytest.fixture
 def run(finish_derl):
-    return finish_derl("a", 2.0, faces="ckplus")
+    return finish_derl("a", 5.0, faces="ckplus")
 
 
 def of_derl(run):
-    every = {each.main.claim.short: each for each in answers_of(run).verdicts}
-    return every["The residue beats the face"]
+    return {each.main.claim.short: each for each in answers_of(run).every}["The residue beats the face"]
 
 
-def test_what_a_finished_chapter_answers_is_judged_and_the_rest_is_not_asked(run):
-    verdicts = answers_of(run).verdicts
-    controls = read_claims(paths.claims_file()).controls
-    for each in verdicts:
-        if each.paper.paper == "yang2018":
-            missed = controls[each.main.claim.control].finds is False
-            assert each.own.verdict == ("cannot be asked here" if missed else "holds")
-    others = [each for each in verdicts if each.paper.paper != "yang2018"]
-    assert {each.main.verdict for each in others} == {"not asked"}
-    assert {one.why for each in others for one in each.own.answers} == {
-        f"the run has no chapter {one.question.chapter}" for each in others for one in each.own.answers
+def test_what_a_finished_chapter_answers_is_answered_and_the_rest_is_not_measured(run):
+    every = answers_of(run).every
+    assert len(every) == 23
+    words = {each.main.claim.short: each.own.word for each in every if each.paper.paper == "yang2018"}
+    assert words == {
+        "A generator makes the neutral face": "yes",
+        "The residue beats the face": "yes",
+        "Residue in layers beats a difference": "yes",
+        "The residue owes to neutral faces": "yes",
     }
+    others = {each.own.missing for each in every if each.paper.paper != "yang2018"}
+    assert all(missing.startswith("not measured: the run has no finished chapter ") for missing in others)
 
 
-def test_the_page_names_each_claim_its_numbers_and_its_faces(run, tmp_path):
-    text = answers_text(answers_of(run), tmp_path).replace("\u00a0", " ")
-    for paper in read_claims(paths.claims_file()).papers:
-        assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
-        for claim in paper.claims:
-            assert text.count(claim.claim) == 1, "what is said twice is read once"
-    assert "2.0 (95 % interval 1.0–3.0) points; asked: above 0 points" in text
-    assert "(derl/derl.ipynb), on `ckplus` |" in text
-    assert '<a href="derl/derl.html#figure-ablation">the figure that decides</a>' in text
-    assert text.startswith("Of 23 claims **4** hold and **19** were not asked.\n\n<figure")
-    assert '<figure class="fer-figure" id="figure-claims">' in text
-    assert "Your run" not in text, "no reference, no second verdict"
-    assert (paths.pages() / "answers.md").read_text().splitlines().count(PLACE) == 1
-
-
-def test_the_page_says_of_each_control_what_is_planted_and_whether_it_is_found(run, tmp_path):
-    text = answers_text(answers_of(run), tmp_path)
-    claims = read_claims(paths.claims_file())
-    every = [claim for paper in claims.papers for claim in paper.claims if claim.control]
-    for name, control in claims.controls.items():
-        assert (paths.root() / control.test).is_file(), f"{name}: no such test"
-        planted = sum(claim.control == name for claim in every)
-        assert planted and text.count(f"can be asked: {control.plants}. It ") == planted
-
-
-def test_what_was_asked_on_other_heads_too_has_a_column_and_its_own_row(finish_derl, tmp_path):
-    there = {"other_heads_ahead_of_cnn": Estimate(-2, -3, -1).to_json()}
-    page = answers_text(answers_of(finish_derl("a", 2.0, metrics=there)), tmp_path).replace("\u00a0", " ")
-    card = page.partition("What the generator takes off")[2].partition("How it was asked")[0]
-    assert "\nOn other heads: {bdg-danger}`no` · " in card
-    card = page.partition("A generator can make")[2].partition("How it was asked")[0]
-    assert "On other heads" not in card
-    assert "| {bdg-danger}`no` | *On other heads:* Is it ahead of a plain network" in page
-
-
-def test_the_references_verdict_is_the_pages_and_the_runs_stands_beside(run, finish_derl, tmp_path):
-    finish_derl("reference", -3.0, faces="ckplus")
+def test_the_references_answer_comes_first_and_the_runs_stands_beside(run, finish_derl):
+    finish_derl("reference", -5.0, faces="ckplus")
     found = of_derl(run)
-    assert (found.main.verdict, found.own.verdict) == ("does not hold", "holds")
-    page = answers_text(answers_of(run), tmp_path)
-    assert "{bdg-danger}`does not hold` **What the generator takes off" in page
-    assert "*Your run:* {bdg-success}`holds` " in page
-    picture = claims_picture(answers_of(run).verdicts)
-    drawn = picture.data[picture.data["metric"].eq("derl.ahead_of_cnn")]
-    drawn = drawn.set_index("run")[["value", "low", "high"]]
-    assert drawn.loc["the reference"].tolist() == [-3, -4, -2] and drawn.loc["your run"].tolist() == [2, 1, 3]
-    assert "3 does not hold, 1 holds" in picture.alt
+    assert (found.main.word, found.own.word) == ("no", "yes") and found.apart and found.disagree
     assert of_derl(open_run("reference")).reference is None, "the reference stands beside no other"
+    told = found.to_json()
+    assert (told["answer"], told["reference"]["answer"]) == ("yes", "no")
+    assert told["gates"]["generators_repeated"]["reply"] == "yes"
 
 
-def test_a_reference_on_other_faces_does_not_judge_what_the_run_shows(finish_derl, tmp_path):
-    run = finish_derl("a", 2.0, faces="lab")
-    finish_derl("reference", -3.0, faces="ckplus")
+def test_a_reference_on_other_faces_does_not_answer_what_the_run_shows(finish_derl):
+    run = finish_derl("a", 5.0, faces="lab")
+    finish_derl("reference", -5.0, faces="ckplus")
     assert of_derl(run).reference is None
-    assert "Your run" not in answers_text(answers_of(run), tmp_path)
 
 
-def test_a_run_that_asked_the_same_networks_has_no_verdict_of_its_own(run, finish_derl, tmp_path):
-    finish_derl("reference", 2.0, faces="ckplus")
+def test_a_run_that_asked_the_same_networks_has_no_answer_of_its_own(run, finish_derl):
+    finish_derl("reference", 5.0, faces="ckplus")
     found = of_derl(run)
-    assert found.reference is not None and not found.apart
-    page = answers_text(answers_of(run), tmp_path)
-    assert "*Your run* asked the same networks" in page and "*Your run:*" not in page
-    assert "your run" not in set(claims_picture(answers_of(run).verdicts).data["run"])
+    assert found.reference is not None and not found.apart and not found.disagree
 
 
-def test_what_was_found_stands_in_a_sentence_and_what_stands_in_the_way_behind_it(finish_derl):
-    told = {"accuracy": Estimate(0.7, unit="share", why="one").to_json()}
-    told |= {"cnn_accuracy": Estimate(0.6, unit="share", why="one").to_json()}
-    found = of_derl(finish_derl("a", 2.0, metrics=told)).main.finding.replace("\u00a0", " ")
-    assert found.startswith("The residue's accuracy is 70.0 %, that of a plain network on the face 60.0 %")
-    assert found.endswith("2.0 (95 % interval 1.0–3.0) points.")
-    short = {"psnr_gain": Estimate(0.5, 0.4, 0.6).to_json()}
-    found = of_derl(finish_derl("b", 2.0, metrics=told | short)).main.finding
-    assert found.endswith("No: 0.50 (95\u00a0% interval 0.40–0.60); asked: above 1.00.")
-    assert of_derl(finish_derl("c", 2.0)).main.finding.startswith("Is it ahead"), "without its numbers: why"
+def test_what_is_asked_elsewhere_too_stands_beside_and_decides_nothing(monkeypatch):
+    again = dataclasses.replace(suite(), again=("other_", "on other tables"))
+    monkeypatch.setattr(answers, "suite", lambda: again)
+    found = answer_claim(difference(), {}, told(gain=estimate(5), other_gain=estimate(-5)))
+    assert found.word == "yes" and found.elsewhere.value == -5
 
 
-def test_a_question_that_decides_may_have_a_figure_of_its_own():
-    first, second = (
-        Question(asks="?", metric=f"derl.{name}", above=0, figure=figure)
-        for name, figure in (("x", ""), ("y", "derl.maps"))
-    )
-    claim = PaperClaim(claim="c", short="s", certainty="R", questions=[first, second], figure="derl.quality")
-    for x, y, figure in ((-2, 2, "derl.quality"), (2, -2, "derl.maps")):
-        told = Evidence({"x": Estimate(x, x - 1, x + 1), "y": Estimate(y, y - 1, y + 1)})
-        assert judge(claim, {"derl": told}, {}).figure == figure
-    assert claim_digest(claim, {}) == claim_digest(
-        claim.model_copy(update={"questions": (first, second.model_copy(update={"figure": ""}))}), {}
-    ), "where one looks does not decide"
-
-
-def test_how_many_is_said_in_one_sentence(run):
-    one, other = [each for each in answers_of(run).verdicts if each.main.verdict == "holds"][:2]
-    assert counts_text([one]) == "Of one claim **1** holds."
-    assert counts_text([one, other]) == "Of 2 claims **2** hold."
-
-
-def test_the_figure_to_look_at_is_one_that_the_chapter_draws(run):
-    question = {"asks": "?", "metric": "derl.x", "above": 0}
-    results = {"derl": Evidence(figures=frozenset({"accuracy"})), "training": Evidence()}
-
-    def link(figure):
-        claim = PaperClaim(claim="c", short="s", certainty="R", questions=[question], figure=figure)
-        return figure_link(judge(claim, results, {}), results)
-
-    assert link("") == link("derl.maps") == "", "this one was left out in this run"
-    assert "#figure-accuracy" in link("derl.accuracy")
-    with pytest.raises(DataError, match=r"'s': chapter 'derl' draws no figure 'acuracy' \(did you mean"):
-        link("derl.acuracy")
-    with pytest.raises(DataError, match=r"no chapter 'drel' \(did you mean 'derl'"):
-        link("drel.accuracy")
-
-
-def test_every_figure_that_a_claim_names_is_drawn_by_its_chapter(run):
-    answers = answers_of(run)
-    for each in answers.verdicts:
-        figure_link(each.main, dict.fromkeys(chapters(), Evidence()))
-
-
-def test_a_bar_in_a_question_does_not_end_its_cell(run, monkeypatch, tmp_path):
-    file = tmp_path / "claims.yaml"
-    file.write_text(
-        "papers: [{paper: p, name: P, claims: [{claim: c, short: s, certainty: R, "
-        "questions: [{asks: '|a|?', metric: derl.x, above: 0}]}]}]"
-    )
-    monkeypatch.setattr(paths, "claims_file", lambda: Path(file))
-    assert "| \\|a\\|? |" in answers_text(answers_of(run), tmp_path)
-
-
-def test_each_verdict_says_whether_it_survives_and_each_question_what_it_finds(finish_derl, tmp_path):
-    text = answers_text(answers_of(finish_derl("a", 2.0, freedom=30.0)), tmp_path).replace("\u00a0", " ")
-    # Two half-widths from 0, of 30 degrees of freedom: p = .0003, one of ten.
-    assert "count of all questions: yes" in text.partition("expression better")[2].partition(":::")[0]
-    # 2.042 + 0.854 standard errors, of which a half-width of 1 has 2.042.
-    assert "asked: above 0 points | 1.42 points |" in text
-    plain = answers_text(answers_of(finish_derl("b", 2.0)), tmp_path)
-    assert "count of all questions" not in plain, "nothing is known of the tails"
-
-
-def test_the_log_is_filled_by_what_a_run_asks(run, monkeypatch, tmp_path):
-    file, claims = tmp_path / "questions.log.yaml", read_claims(paths.claims_file())
-    kept = {"The residue beats the face", "Dropout helps"}
-    rows = [
-        f'    {claim.short}: {{before: holds, after: to be computed, digest: "{digest}"}}'
-        for paper in claims.papers
-        for claim in paper.claims
-        for digest in [claim_digest(claim, claims.preconditions)]
-        if claim.short in kept
-    ]
-    head = ["- day: 2026-11-22", "  what: A", "  why: B", "  number: known", "  claims:"]
-    file.write_text("\n".join([*head, *rows]) + "\n")
-    verdicts = answers_of(run).verdicts
-    monkeypatch.setattr(paths, "questions_log", lambda: file)
-    told = log_verdicts(verdicts)
-    assert "1 put in\n  The residue beats the face: holds\n" in told and told.endswith(
-        "otherwise: Dropout helps"
-    )
-    assert "The residue beats the face: {before: holds, after: holds," in file.read_text()
-
-
-def test_a_run_that_is_not_there_is_named(run):
-    with pytest.raises(RunStoreError, match="no run 'b'"):
-        answers_of(open_run("b"))
-
-
-@pytest.mark.parametrize(
-    ("bound", "drawn"),
-    [
-        ({"above": 1}, (-1, -2, 0)),
-        ({"below": 1}, (1, 0, 2)),
-        ({"about": 1, "margin": 0.5}, (-1, -2, 0)),
-        ({"above": 1, "counts": True}, (-1, None, None)),
-    ],
-)
-def test_what_speaks_for_a_claim_is_drawn_to_the_right_of_its_bound(bound, drawn):
-    results = {"derl": Evidence({"x": Estimate(0.0, -1.0, 1.0)})}
-    ends = _scaled(ask(Question(asks="?", metric="derl.x", **bound), results), 1.0)
-    shown = [ends[name] for name in ("value", "low", "high")]
-    assert [None if value != value else value for value in shown] == list(drawn)
-    assert "margin" not in bound or (ends["wide_low"], ends["wide_high"]) == (-0.5, 0.5)
-
-
-def test_a_damaged_reference_judges_nothing(run, finish_derl):
-    reference = finish_derl("reference", -3.0, faces="ckplus")
+def test_a_damaged_or_absent_reference_answers_nothing_and_an_absent_run_is_named(run, finish_derl):
+    reference = finish_derl("reference", -5.0, faces="ckplus")
     (reference.result("derl").folder / "metrics.json").write_text("{}")
     assert of_derl(run).reference is None
     shutil.rmtree(reference.result("derl").folder)
     assert of_derl(run).reference is None
+    with pytest.raises(RunStoreError, match="no run 'b'"):
+        answers_of(open_run("b"))
+
+
+def test_what_the_pages_show_is_the_runs_where_it_has_the_chapter(run, finish_derl):
+    finish_derl("reference", -5.0, faces="ckplus")
+    found = answers_of(run)
+    assert set(found.results) == set(found.own) == set(found.pages) == set(chapters())
+    assert found.results["derl"].metrics["ahead_of_cnn"].value == -5
+    assert (
+        found.pages["derl"].metrics["ahead_of_cnn"].value == found.own["derl"].metrics["ahead_of_cnn"].value
+    )

@@ -201,7 +201,7 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
     assert cell.cell_type == "markdown" and cell.source.startswith("# The mean, and how sure it is\n")
     assert "ferbook run means --run a\n" in cell.source and "ferbook build --run a" in cell.source
     answers = (staged / "book" / "answers.md").read_text()
-    assert "the run has no chapter means" in answers and "{bdg-light}`not asked`" in answers
+    assert "the run has no finished chapter means" in answers and "{bdg-muted}`open`" in answers
 
 
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ferbook.chance import _beyond, _quantile, chance_alone, holm, smallest_effect
+from ferbook.chance import _beyond, _quantile, chance_alone, holm, same_again, smallest_effect
 from ferbook.estimate import Estimate
 
 
@@ -58,3 +58,16 @@ def test_tails_and_quantiles_are_those_of_scipy(freedom):
 def test_holm_multiplies_the_least_by_all_and_the_last_by_one():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.9, 0.8]) == [1, 1] and holm([]) == []
+
+
+@pytest.mark.parametrize("freedom", [9.0, None])
+def test_an_answer_comes_again_as_often_as_its_interval_moves_by_sampling_alone(freedom):
+    found = Estimate(2.0, 0.0, 4.0, freedom=freedom)
+    reach = stats.norm.ppf(0.975) if freedom is None else stats.t(freedom).ppf(0.975)
+    error = 2.0 / reach
+
+    def above(estimate):
+        return "yes" if estimate.low > 1 else "open"
+
+    assert same_again(found, above) == pytest.approx(stats.norm.cdf(1 / error), abs=0.005)
+    assert same_again(found, lambda estimate: "the same") == 1

@@ -162,7 +162,6 @@ def test_the_name_in_a_table_is_never_broken(capsys):
         (["status", "-p", "draws=0"], "means.draws = '0' is not allowed"),
         (["run", "--cores", "0"], "--cores"),
         (["check", "--keep", "b", "--one"], "--keep makes a run again: give it"),
-        (["claims", "--log", "--json"], "give one"),
         (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
         (["run", "means", "-p", "seed=0,1", "--run", "a"], "--run names one run, and these are 2"),
         (["run", "means", "-p", "seed=0..100"], "101 runs are more than 100; --yes makes them all"),

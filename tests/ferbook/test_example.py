@@ -32,7 +32,7 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     means = page(copy, "means/means")
     assert "The mean, and how sure it is" in means and "3 minutes" in means
     assert "ferbook run means --profile smoke" in means and "95 % interval" in means.replace("\u00a0", " ")
-    assert " holds " in page(copy, "answers") and "between which bounds" in page(copy, "index")
+    assert " yes " in page(copy, "answers") and "between which bounds" in page(copy, "index")
     assert "book is up to date with" in ferbook("build", "--run", "a")
     again = listed("check", "--run", "a", "--keep", "b")["chapters"]
     assert [row["chapter"] for row in again] == ["throws", "means"]
@@ -47,7 +47,7 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     assert "book built from run 'a'" in ferbook("build", "--run", "a")
     assert "Key numbers Reference Your run mean" in page(copy, "means/means")
     assert "Beside it run reference" in page(copy, "means/means")
-    assert "Your run: holds" in page(copy, "answers")
+    assert "Your run: yes" in page(copy, "answers")
     assert "Figure 3.1 shows 10 cases" in page(copy, "gaps/gaps")
 
 

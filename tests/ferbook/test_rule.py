@@ -22,7 +22,7 @@ def intervals():
 
 
 def fits_of_degree(low, high):
-    """Which of the lines of ``ruler.yaml`` fit an interval, each by itself; the room is there."""
+    """Which of the lines of ``claims.yaml`` fit an interval, each by itself; the room is there."""
     lines = [("no", high < 0.1), ("yes", low > 0.5), ("in part", low > 0)]
     return [name for name, fits in lines if fits] or ["open"]
 
