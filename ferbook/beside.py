@@ -85,7 +85,7 @@ def standing_beside(run: Run) -> dict[str, Beside]:
     """Every chapter of the book -> what stands beside that of ``run``; in place of one that it lacks, where
     the reference's is about what the run was asked for.
     """
-    results, request = {}, stored_request(run.record())
+    results, request = {}, stored_request(run.record()["request"])
     for name, chapter in chapters().items():
         result = run.result(name)
         if result.done():

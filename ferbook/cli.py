@@ -151,6 +151,14 @@ def _request(
     return Request(suite().profile if profile is None else profile, overrides)
 
 
+def _refuse_pair(first: str, one: object, second: str, other: object, why: str) -> None:
+    """Raise ParameterError where two options are given of which one would act on nothing."""
+    from ferbook.errors import ParameterError
+
+    if one and other:
+        raise ParameterError(f"{first} and {second} do not go together: {why}")
+
+
 @command
 def params(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
@@ -220,6 +228,10 @@ def run(
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
 
+    _refuse_pair("--update", update, "--replace", replace, "--replace makes everything anew")
+    _refuse_pair(
+        "--cores", cores, "--executor", executor, "a chapter's Resources say what a cluster gives it"
+    )
     request, most = _request(profile, param, file, overrides), None if yes else MOST_RUNS
     requests = requests_by_run(request, chapters or [], run_name, most)
     if executor:
@@ -287,13 +299,14 @@ def status(
     Against the parameters given, or else against those that the run was made with. Without --run and
     without parameters: the run that `ferbook run` was last called for.
     """
+    request = _request(profile, param, file, overrides)
     if every:
+        _refuse_pair("--all", every, "--run or a parameter", run_name or request, "--all lists every run")
         _list_runs(as_json)
         return
     from ferbook.book import book
     from ferbook.state import run_states
 
-    request = _request(profile, param, file, overrides)
     if request:
         request.check()
     target = chosen_run(request.default_run_name if request and run_name is None else run_name)

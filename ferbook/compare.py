@@ -33,7 +33,7 @@ def run_rows() -> list[dict[str, object]]:
             rows.append({"run": run.name, "fault": str(fault)})
             continue
         metrics = {name: every[name] for name in keys if name in every}
-        models = record["request"]["parameters"].values()
+        models = run.parameters().values()
         rows.append(
             {
                 "run": run.name,
@@ -112,8 +112,7 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
     Raises RunStoreError where a run does not exist.
     """
     runs = [open_run(first), open_run(second)]
-    records = [run.record() for run in runs]
-    requests = [record["request"]["parameters"] for record in records]
+    requests = [run.parameters() for run in runs]
     selection = {chapter: chapters()[chapter]} if chapter else chapters()
     parameters, equal = [], {"parameters": 0, "metrics": 0}
     results = [{each.chapter: each for each in run.results() if each.chapter in selection} for run in runs]

@@ -21,23 +21,38 @@ that is checked, and how many threads it may take.
 """
 
 
+DIRTY = "-dirty"
+"""Ends a commit from which files differed."""
 COMMIT_VARIABLE = "FER_COMMIT"
 """Which commit it is, where the files were taken to another machine and git cannot know."""
 
 
+def _git(*words: str) -> bytes | None:
+    """What git says in the checkout; None where there is no git, or it refuses."""
+    command = ["git", *words]
+    try:
+        return subprocess.check_output(command, cwd=paths.root(), stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def git_commit() -> str:
-    """The checkout's commit, marked ``-dirty`` where files differ from it, or what ``COMMIT_VARIABLE`` says;
-    ``unknown`` outside a git checkout.
+    """The checkout's commit, marked ``-dirty`` where ``uncommitted`` files differ from it, or what
+    ``COMMIT_VARIABLE`` says; ``unknown`` outside a git checkout.
     """
     if commit := os.environ.get(COMMIT_VARIABLE):
         return commit
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        return subprocess.check_output(
-            command, cwd=paths.root(), stderr=subprocess.DEVNULL, text=True
-        ).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+    commit = (_git("rev-parse", "--short=12", "HEAD") or b"unknown").decode().strip()
+    return f"{commit}{DIRTY * bool(uncommitted())}"
+
+
+def uncommitted() -> list[str]:
+    """Files of the checkout that differ from its commit, and modules that it does not have. Not those below
+    ``runs/``: a result changes no later one.
+    """
+    told = _git("status", "--porcelain", "-z", "--no-renames", "-uall", "--", ":/", ":(exclude)runs") or b""
+    files = [(line[:2], line[3:]) for line in told.decode(errors="replace").split("\0") if line]
+    return [file for state, file in files if state != "??" or file.endswith(".py")]
 
 
 def committed_file(commit: str, file: Path) -> bytes | None:
@@ -46,11 +61,7 @@ def committed_file(commit: str, file: Path) -> bytes | None:
     """
     if not re.fullmatch(r"HEAD|[0-9a-f]{4,40}", commit) or not file.is_relative_to(paths.root()):
         return None
-    command = ["git", "show", f"{commit}:./{file.relative_to(paths.root()).as_posix()}"]
-    try:
-        return subprocess.check_output(command, cwd=paths.root(), stderr=subprocess.DEVNULL)
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return _git("show", f"{commit}:./{file.relative_to(paths.root()).as_posix()}")
 
 
 def bare_jupyter(folder: Path) -> dict[str, str]:

@@ -38,7 +38,7 @@ def copy_for(run: Run, chapter: Chapter) -> tuple[Path, bool]:
     """
     file = paths.runs_dir() / INTERACTIVE / "notebooks" / run.name / f"{chapter.name}.ipynb"
     notebook = read_notebook(chapter.notebook)
-    parameters = stored_request(run.record()).of_chapter(chapter).model_dump()
+    parameters = stored_request(run.record()["request"]).of_chapter(chapter).model_dump()
     cell = code_cells(notebook)[0]
     cell.source = parameters_source(parameters)
     notebook.cells[0].source = notebook.cells[0].source.replace("<!-- title -->", chapter.title)

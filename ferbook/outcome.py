@@ -56,7 +56,7 @@ def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str,
     left.
     """
     results, notes = _differing_results(runs, chapter)
-    requests = [run.record()["request"]["parameters"] for run in runs]
+    requests = [run.parameters() for run in runs]
     every = varied_parameters([{name: own[name] for name in own if name in chapters()} for own in requests])
     if many := len([name for name in every[0] if not is_seed(name)]) > MOST_VARIED:
         notes.append(f"the runs differ in {len(every[0])} parameters; `ferbook compare A B` shows them")

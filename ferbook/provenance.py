@@ -2,8 +2,11 @@
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 
 from ferbook.book import chapters, suite, with_upstream
+from ferbook.errors import ParameterError
+from ferbook.request import Request
 from ferbook.store import ChapterResult, Run
 from ferbook.text import number_text
 
@@ -11,8 +14,7 @@ from ferbook.text import number_text
 def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = False) -> str:
     """The ``ferbook run`` line that makes a chapter again, with what it depends on; or all that was asked.
     ``into``: in the run of the same name."""
-    request = run.record()["request"]
-    profile, parameters = request["profile"], request["parameters"]
+    profile, parameters = run.record()["request"]["profile"], run.parameters()
     names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in parameters]
     some = [chapter] if chapter else names if len(names) < len(chapters()) else []
     words = ["ferbook", "run", *some, "--profile", profile]
@@ -29,11 +31,19 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
             if field not in defaults or value == defaults[field]:
                 continue
             everywhere = all(parameters[other].get(field, value) == value for other in names)
-            key = field if everywhere else f"{name}.{field}"
+            key = field if everywhere and _is_allowed(profile, field, value) else f"{name}.{field}"
             if key not in keys:
                 keys.add(key)
                 words += [flags[key], str(value)] if key in flags else ["-p", f"{key}={value}"]
     return shlex.join([*words, "--run", run.name] if into else words)
+
+
+def _is_allowed(profile: str, field: str, value: object) -> bool:
+    """Whether every chapter that has such a field takes the value."""
+    with suppress(ParameterError):
+        Request(profile, {field: value}).check()
+        return True
+    return False
 
 
 def _made_from(record: Mapping) -> list[tuple[str, str]]:

@@ -66,6 +66,7 @@ class RunRequest(Record):
     """What a run was asked for."""
 
     profile: str
+    every: dict[str, bool | int | float | str] = {}
     parameters: dict[str, dict[str, bool | int | float | str]]
 
 

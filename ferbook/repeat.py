@@ -19,7 +19,7 @@ CIRCUMSTANCES = ("device", "threads", "precision")
 def repeat_run(
     run: Run, names: list[str], copy: str, *, watch: Callable[..., None]
 ) -> list[dict[str, object]]:
-    """Make ``run`` again as the run ``copy``, from what its ``run.yaml`` says: the named chapters, or all
+    """Make ``run`` again as the run ``copy``, with the parameters of its results: the named chapters, or all
     that it finished, each with as many threads as then. One row a chapter: ``metrics``, how many there are;
     ``exact``, how many came out the same to the last digit; ``faults``, what differs by more than its
     tolerance; ``other``, what was not the same: versions, code, data, device, threads.
@@ -37,7 +37,7 @@ def repeat_run(
         raise RunStoreError(f"{copy!r} is the run itself; give the copy another name: --keep NAME")
     for name in selection:
         results[name].require_whole()
-    request = stored_request(run.record())
+    request = stored_request(run.record()["request"] | {"parameters": run.parameters()})
     # Sums in another order differ in their last digits, which training makes larger.
     for threads, group in groupby(selection, lambda name: results[name].record().get("threads", 1)):
         cores = max(threads, os.cpu_count() or 1)

@@ -57,7 +57,28 @@ class Request:
         of any chapter, and for a value that is not allowed, whichever chapters are to run."""
         self.check_names()
         for chapter in chapters().values():
-            self.of_chapter(chapter)
+            try:
+                self.of_chapter(chapter)
+            except ParameterError as fault:
+                every = [name for name in self.overrides if f"{chapter.name}.{name} = " in str(fault)]
+                if not every:
+                    raise
+                raise ParameterError(f"{fault}; -p CHAPTER.{every[0]}=… is for one chapter only") from fault
+
+    def require_takers(self, closure: list[Chapter]) -> None:
+        """Raise ParameterError for an override that none of the chapters ``closure``, which are to run,
+        takes.
+        """
+        for name in self.overrides:
+            scope, _, short = name.rpartition(".")
+            if not any(short in c.parameters.model_fields and scope in ("", c.name) for c in closure):
+                names = ", ".join(chapter.name for chapter in closure)
+                raise ParameterError(f"{name}: no chapter that is to run takes it: these are {names}")
+
+    @property
+    def every(self) -> dict[str, object]:
+        """What is asked of every chapter, as a record holds it."""
+        return {name: value for name, value in self.overrides.items() if "." not in name}
 
     @property
     def default_run_name(self) -> str:
@@ -234,32 +255,16 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
     return overrides
 
 
-def stored_request(record: Mapping[str, object]) -> Request:
+def stored_request(asked: Mapping[str, object]) -> Request:
     """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
 
-    Fields that every chapter has, such as the seed, hold for chapters that the run does not have yet, where
-    these allow the value. Fields that models have lost since are left out.
+    A chapter that the run does not have yet takes what was last asked of every chapter, and else its own
+    defaults. Fields that models have lost since are left out.
     """
-    profile, by_chapter = record["request"]["profile"], record["request"]["parameters"]
-    overrides: dict[str, object] = {}
-    others = [chapter for chapter in chapters().values() if chapter.name not in by_chapter]
-    models = [set(chapter.parameters.model_fields) for chapter in chapters().values()]
-    for name in sorted(set.intersection(*models)) if models else ():
-        values = [parameters[name] for parameters in by_chapter.values() if name in parameters]
-        if values and all(value == values[0] for value in values):
-            allowing = [chapter.name for chapter in others if _allows(chapter, name, values[0])]
-            if len(allowing) == len(others):
-                overrides[name] = values[0]
-            else:
-                overrides |= {f"{chapter}.{name}": values[0] for chapter in allowing}
-    for chapter, parameters in by_chapter.items():
-        fields = chapters()[chapter].parameters.model_fields if chapter in chapters() else {}
+    known = {name: chapter.parameters.model_fields for name, chapter in chapters().items()}
+    every = asked.get("every", {}).items()
+    overrides = {name: value for name, value in every if any(name in fields for fields in known.values())}
+    for chapter, parameters in asked["parameters"].items():
+        fields = known.get(chapter, {})
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
-    return Request(profile, overrides)
-
-
-def _allows(chapter: Chapter, name: str, value: object) -> bool:
-    with suppress(ParameterError):
-        parse_value(chapter.name, chapter.parameters, name, value)
-        return True
-    return False
+    return Request(asked["profile"], overrides)

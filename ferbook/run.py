@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ferbook import paths
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
-from ferbook.environment import git_commit
+from ferbook.environment import COMMIT_VARIABLE, git_commit, uncommitted
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.files import is_leftover
 from ferbook.inputs import chapter_inputs, package_versions
@@ -37,7 +38,7 @@ from ferbook.schedule import (
     stop_jobs,
 )
 from ferbook.state import ChapterState, differences, states
-from ferbook.store import Run, exclusive, make_current, open_run, write_json
+from ferbook.store import REFERENCE, Run, exclusive, make_current, open_run, write_json
 
 Watch = Callable[[Path, Sequence[QueueJob], subprocess.Popen], None]
 """Shows how far the jobs of a folder are while Snakemake works, and returns when it has ended."""
@@ -62,6 +63,7 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
         "run": run.name,
         "request": {
             "profile": request.profile,
+            "every": request.every,
             "parameters": requests | {name: model.model_dump() for name, model in parameters.items()},
         },
         "chapters": chapters,
@@ -182,6 +184,12 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     for name, request in requests.items():
         request.check()
         require_run(open_run(name))
+    changed = uncommitted() if REFERENCE in requests and not os.environ.get(COMMIT_VARIABLE) else []
+    if changed and paths.runs_dir().is_relative_to(paths.root()):
+        raise RunStoreError(
+            f"the run `{REFERENCE}` names the commit that it is made from, and {len(changed)} file(s) differ "
+            f"from it ({', '.join(changed[:3])}); commit them first, or name another run: --run NAME"
+        )
     for chapter in chapters:
         require_parameters_cell(chapter)
     for request in requests.values():
@@ -225,10 +233,11 @@ def requests_by_run(
     chapters = with_upstream(names)
     if request is None:
         run = open_run(Request().default_run_name if run_name is None else run_name)
-        return {run.name: stored_request(run.record()) if run.exists() else Request()}
+        return {run.name: stored_request(run.record()["request"]) if run.exists() else Request()}
     requests = requests_of(request, chapters, most)
     for each in requests:
         each.check()
+        each.require_takers(chapters)
     if len(requests) > 1 and run_name is not None:
         raise ParameterError(
             f"--run names one run, and these are {len(requests)}: each is called after its parameters"

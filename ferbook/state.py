@@ -9,12 +9,13 @@ from pathlib import Path
 
 from ferbook.beside import reference_beside
 from ferbook.book import Chapter, chapters
+from ferbook.environment import DIRTY
 from ferbook.errors import RunStoreError
 from ferbook.inputs import chapter_inputs, code_inputs, reasons_out_of_date
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import Request, stored_request
-from ferbook.store import Run
+from ferbook.store import REFERENCE, Run
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     before = manifest["inputs"]
     reasons = reasons_out_of_date(before, {**current, "code": code_inputs(chapter, before)["code"]})
     record = result.record()
+    if run.name == REFERENCE and record.get("commit", "").endswith(DIRTY):
+        reasons.append(f"made of changes that no commit has ({record['commit']})")
     if "reference" in record:
         beside = reference_beside(run, chapter, current["parameters"]).result
         if record["reference"] != (beside and beside.shown_numbers()):
@@ -97,7 +100,7 @@ def differences(before: Mapping[str, Mapping[str, object]], after: Mapping[str, 
 def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
     """The state of every chapter in ``run`` against ``request``, or against what the run was asked for."""
     record = run.record()
-    request = request or stored_request(record)
+    request = request or stored_request(record["request"])
     request.check()
     all_chapters = list(chapters().values())
     return states(run, all_chapters, {chapter.name: request.of_chapter(chapter) for chapter in all_chapters})

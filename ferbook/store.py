@@ -323,6 +323,14 @@ class Run:
             raise RunStoreError(f"{self.record_file}: not the record of a run ({fault}); {mend}") from fault
         return record
 
+    def parameters(self) -> dict[str, dict[str, object]]:
+        """Chapter -> the parameters that its finished result was made with, or those that it was asked for:
+        of a run that was killed, or whose record was exchanged, these may be others.
+        """
+        made = {each.chapter: each.done()["inputs"].get("parameters") for each in self.results()}
+        asked = self.record()["request"]["parameters"]
+        return asked | {name: values for name, values in made.items() if values}
+
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""
         write_atomically(

@@ -136,14 +136,14 @@ def test_the_speedrun_is_a_request_that_can_be_trained():
     assert network.dropout.p == chosen.dropout
 
 
-def test_of_a_stored_run_a_size_holds_for_the_other_chapters_that_allow_it():
-    own = training(size="40", seed="3").model_dump()
-    again = stored_request({"request": {"profile": "laptop", "parameters": {"training": own}}})
-    again.check()
-    taken = {name: again.of_chapter(chapter) for name, chapter in chapters().items()}
-    assert (taken["training"].size, taken["transfer"].size) == (40, 40)
-    assert taken["derl"].size == resolve("derl").size, "its own, since it takes multiples of 16"
-    assert {each.seed for each in taken.values()} == {3}
+def test_a_run_that_grows_takes_a_chapters_own_defaults_or_what_was_asked_of_all():
+    own = {"training": training(size="40", seed="3").model_dump()}
+    for every, faces in (({}, "micro"), ({"faces": "mine"}, "mine")):
+        again = stored_request({"profile": "smoke", "every": every, "parameters": own})
+        again.check()
+        assert again.of_chapter(chapters()["training"]).size == 40
+        grown = again.of_chapter(chapters()["micro_expressions"])
+        assert (grown.faces, grown.seed) == (faces, 0)
 
 
 def test_only_networks_of_doubling_stages_are_told_of_a_width():

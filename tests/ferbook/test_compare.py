@@ -9,6 +9,8 @@ from ferbook import compare
 from ferbook.book import Suite, chapters
 from ferbook.compare import compare_runs, pattern_of, run_rows, runs_named
 from ferbook.errors import RunStoreError
+from ferbook.outcome import outcome_rows
+from ferbook.provenance import reproduce_command
 from ferbook.request import Request
 from ferbook.store import open_run
 
@@ -96,6 +98,17 @@ def test_a_chapter_of_one_run_is_one_line(finish):
     assert found["alone"][0][0] == "throws"
     assert not [row for row in found["parameters"] if row["parameter"].startswith("throws.")]
     assert not [row for row in found["metrics"] if row["metric"].startswith("throws.")]
+
+
+def test_parameters_are_those_that_made_the_numbers_whatever_the_run_was_asked_for_since(finish):
+    made = {"notebook": "", "data": {}, "packages": {}}
+    for name, draws in (("a", 500), ("b", 900)):
+        inputs = made | {"parameters": {"draws": draws, "seed": 0}}
+        finish(open_run(name), "means", inputs, {"mean": METRIC})
+    assert {"parameter": "means.draws", "first": 500, "second": 900} in compare_runs("a", "b")["parameters"]
+    rows, _ = outcome_rows([open_run("a"), open_run("b")], "means")
+    assert [row["values"]["draws"] for row in rows] == [500, 900]
+    assert "-p draws=900" in reproduce_command(open_run("b"), "means")
 
 
 def test_a_run_is_equal_to_itself():

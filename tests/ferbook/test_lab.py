@@ -23,7 +23,7 @@ def asked(run):
     """A run that was asked for another seed; nothing of it is finished."""
     throws = find_chapter("throws")
     parameters = {"throws": Request(overrides={"seed": SEED}).of_chapter(throws).model_dump()}
-    request = {"profile": "laptop", "parameters": parameters}
+    request = {"profile": "laptop", "every": {"seed": SEED}, "parameters": parameters}
     run.folder.mkdir(parents=True)
     run.write_record({"run": run.name, "request": request, "chapters": {}, "changed": "now"})
     return run

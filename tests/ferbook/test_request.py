@@ -20,6 +20,7 @@ from ferbook.request import (
     requests_of,
     stored_request,
 )
+from ferbook.run import requests_by_run
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -124,21 +125,39 @@ def test_the_command_line_wins_over_the_file_and_one_chapter_over_all(in_file, o
 def test_a_stored_request_gives_the_same_parameters_again():
     asked = Request("smoke", {"draws": "200", "throws.seed": "4"})
     parameters = {name: of(name, asked).model_dump() for name in chapters()}
-    again = stored_request({"request": {"profile": "smoke", "parameters": parameters}})
+    again = stored_request({"profile": "smoke", "parameters": parameters})
     again.check()
     assert {name: of(name, again).model_dump() for name in chapters()} == parameters
 
 
-def test_a_chapter_that_the_run_lacks_takes_what_all_share_and_its_own_profile():
+@pytest.mark.parametrize(
+    ("every", "seed", "draws"), [({}, 0, 100), ({"seed": "7", "draws": 500, "gone": 1}, 7, 500)]
+)
+def test_a_chapter_that_the_run_lacks_takes_what_was_asked_of_every_one_or_its_own_default(
+    every, seed, draws
+):
     throws = of("throws", Request("smoke", {"seed": "7"})).model_dump()
-    again = stored_request({"request": {"profile": "smoke", "parameters": {"throws": throws}}})
-    assert (of("means", again).seed, of("means", again).draws) == (7, 100)
+    again = stored_request({"profile": "smoke", "every": every, "parameters": {"throws": throws}})
+    again.check()
+    assert (of("means", again).seed, of("means", again).draws) == (seed, draws)
+    assert of("throws", again).seed == 7
+
+
+@pytest.mark.parametrize("name", ["draws", "means.seed"])
+def test_what_no_chapter_that_is_to_run_takes_is_refused(name):
+    with pytest.raises(ParameterError, match=f"{name}: no chapter that is to run takes it: these are throws"):
+        requests_by_run(Request("smoke", {name: "500"}), ["throws"])
+    assert requests_by_run(Request("smoke", {name: "500"}), ["means"])
+
+
+def test_a_value_that_another_chapter_refuses_is_told_with_the_way_to_give_it_to_one():
+    with pytest.raises(ParameterError, match=r"seed = '-1' is not allowed.*; -p CHAPTER.seed=… is for one"):
+        Request("smoke", {"seed": "-1"}).check()
 
 
 def test_a_field_or_chapter_that_is_no_more_is_left_out():
     throws = of("throws", Request()).model_dump() | {"forgotten": 1}
-    record = {"request": {"profile": "laptop", "parameters": {"throws": throws, "gone": {"x": 1}}}}
-    stored_request(record).check()
+    stored_request({"profile": "laptop", "parameters": {"throws": throws, "gone": {"x": 1}}}).check()
 
 
 @pytest.fixture

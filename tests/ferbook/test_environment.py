@@ -1,0 +1,68 @@
+"""Which commit a result names, and that the reference names a clean one."""
+
+import subprocess
+
+import pytest
+
+from ferbook.environment import COMMIT_VARIABLE, git_commit, uncommitted
+from ferbook.errors import RunStoreError
+from ferbook.request import Request
+from ferbook.run import make_runs, write_record
+from ferbook.state import run_states
+from ferbook.store import open_run
+
+
+@pytest.fixture
+def checkout(copy, monkeypatch):
+    """The copied book as a checkout in which everything is committed."""
+    monkeypatch.delenv(COMMIT_VARIABLE, raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
+    git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (copy / "runs").mkdir()
+    (copy / "runs" / "kept").write_text("before")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "All"]):
+        subprocess.run([*git, *words], check=True)
+    return copy
+
+
+def test_a_commit_is_marked_where_code_differs_from_it_and_not_for_a_run(checkout):
+    clean = git_commit()
+    assert len(clean) == 12 and clean.isalnum()
+    (checkout / "runs" / "kept").write_text("after")
+    (checkout / "runs" / "new").write_text("another result")
+    (checkout / "notes.txt").write_text("mine")
+    assert git_commit() == clean
+    module = checkout / "book" / "means" / "own.py"
+    module.write_text("")
+    assert (git_commit(), uncommitted()) == (f"{clean}-dirty", ["book/means/own.py"])
+    module.unlink()
+    (checkout / "book" / "index.md").write_text("# Another")
+    assert (git_commit(), uncommitted()) == (f"{clean}-dirty", ["book/index.md"])
+
+
+def test_outside_a_checkout_no_commit_is_named(copy, monkeypatch):
+    monkeypatch.delenv(COMMIT_VARIABLE, raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
+    assert git_commit() == "unknown"
+    monkeypatch.setenv(COMMIT_VARIABLE, "abc")
+    assert git_commit() == "abc"
+
+
+def test_the_reference_is_made_of_a_commit_alone(checkout):
+    page = checkout / "book" / "index.md"
+    page.write_text("# Another")
+    with pytest.raises(RunStoreError, match=r"1 file\(s\) differ from it \(book/index.md\); commit them"):
+        make_runs({"reference": Request("reference")}, [], watch=None)
+    assert not open_run("reference").folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("commit", "told"), [("abc", ()), ("abc-dirty", ("made of changes that no commit",))]
+)
+def test_a_reference_that_was_made_of_changes_says_so(checkout, finish, commit, told):
+    for name in ("reference", "mine"):
+        finish(open_run(name), "throws", commit=commit)
+        write_record(open_run(name), Request(), {})
+    reasons = {name: run_states(open_run(name))[0].reasons for name in ("reference", "mine")}
+    extra = [reason for reason in reasons["reference"] if reason not in reasons["mine"]]
+    assert len(extra) == len(told) and all(map(str.startswith, extra, told))
