@@ -7,8 +7,8 @@ from book.populations import Member
 from ferbook.beside import REFERENCE
 from ferbook.book import Resources
 from ferbook.owner import held
-from ferbook.progress import watch
-from ferbook.schedule import QueueJob, await_end, cluster_messages, start_jobs, stop_jobs
+from ferbook.progress import run_jobs
+from ferbook.schedule import QueueJob, cluster_messages
 from ferbook.store import open_run
 
 CORES = 2
@@ -47,13 +47,7 @@ def train_by_jobs(
     if not jobs:
         return {}
     with held(board / "lock", "populations are trained by jobs already, of {}"):
-        process = start_jobs(board, jobs, resources, cores=1, executor=executor, go_on=True)
-        try:
-            watch(board, jobs, process)
-            await_end(process, executor)
-        except BaseException:
-            stop_jobs(process, executor)
-            raise
+        run_jobs(board, jobs, resources, cores=1, executor=executor, go_on=True)
         messages = cluster_messages((board / "snakemake.log").read_text(encoding="utf-8", errors="replace"))
     return {
         f"{job.kind} {job.name}": f"{messages.get((job.kind, job.name), fault)}; log: {job.log}"

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from subprocess import Popen
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +35,8 @@ GONE = {
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
     "data audit": "`ferbook data check NAME --copies`",
     "archive": _PACK,
+    "check --keep": "the page's command, with --run NAME, makes it again; `ferbook compare A NAME` shows "
+    "what differs",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
     "open": "the last line of `ferbook build` says which file to open",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
@@ -44,7 +45,7 @@ GONE = {
     "they found",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
 }
-"""Commands that there are no longer, those of a group by both words -> where their work is done now."""
+"""Commands and options that there are no longer, by both words -> where their work is done now."""
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
@@ -223,7 +224,6 @@ def run(
     """
     from ferbook.compare import pattern_of
     from ferbook.errors import ChapterError
-    from ferbook.progress import watch
     from ferbook.request import MOST_RUNS
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
@@ -256,7 +256,6 @@ def run(
             update=update,
             replace=replace,
             wait=wait,
-            watch=watch,
         )
     except KeyboardInterrupt:
         errors.print(
@@ -387,6 +386,8 @@ def compare(
     for row in comparison["data"]:
         versions = f"{row['first']} in {first}, {row['second']} in {second}"
         console.print(f"{row['chapter']} did not read the same data: {versions}", soft_wrap=True)
+    for name, otherwise in comparison["made"].items():
+        console.print(f"{name} was made otherwise: {otherwise}")
     console.print()
     columns = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
     rows = [[row[name] for name in columns] for row in comparison["metrics"]]
@@ -500,25 +501,12 @@ def check(
         bool,
         typer.Option("--one", help="Only the quickest chapter again; another one each time it is called."),
     ] = False,
-    keep: Annotated[
-        str | None,
-        typer.Option("--keep", metavar="NAME", help="Make the run again as a run NAME, and compare the two."),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
-    from ferbook.errors import ParameterError
 
-    if keep is not None and one:
-        raise ParameterError(
-            "--one chooses what is checked in place; --keep makes a run again: give it the names of chapters "
-            "instead"
-        )
     target = chosen_run(run_name)
-    if keep is not None:
-        _repeat(target, chapters or [], keep, as_json)
-        return
     rows = check_run(target, chapters or [], one=one)
     selection = [row for row in rows if row["executed"] or row["faults"]] if one else rows
     if as_json:
@@ -532,30 +520,6 @@ def check(
         if left := len(rows) - len(selection):
             again = f"`ferbook check --run {target.name}` executes them again, too"
             console.print(f"the other {left}: stored results whole; {again}")
-    if any(row["faults"] for row in rows):
-        raise typer.Exit(1)
-
-
-def _repeat(target: "Run", chapters: list[str], keep: str, as_json: bool) -> None:
-    """``ferbook check --keep``."""
-    from ferbook.progress import watch
-    from ferbook.repeat import repeat_run
-
-    def wait(board: object, jobs: object, process: Popen) -> None:
-        process.wait()
-
-    # Where data are asked for, nothing else is printed.
-    rows = repeat_run(target, chapters, keep, watch=wait if as_json else watch)
-    if as_json:
-        print_json({"run": target.name, "again": keep, "chapters": rows})
-    for row in () if as_json else rows:
-        differing = f"; {len(row['faults'])} beyond their tolerance" if row["faults"] else ""
-        console.print(
-            f"{row['chapter']}: {row['exact']} of {row['metrics']} metrics to the last digit{differing}"
-        )
-        for word in ("faults", "other"):
-            for line in row[word]:
-                console.print(f"  {line if word == 'faults' else f'not the same: {line}'}")
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)
 
@@ -610,9 +574,10 @@ def main() -> None:
     for place in map(str, homes):
         if place not in sys.path:
             sys.path.insert(0, place)
-    for words in (sys.argv[1:2], sys.argv[1:3]):
-        if gone := GONE.get(name := " ".join(words)):
-            errors.print(f"ferbook: there is no command {name!r} any more: {gone}")
+    first = "".join(sys.argv[1:2])
+    for name in (first, *(f"{first} {word}" for word in sys.argv[2:])):
+        if name in GONE:
+            errors.print(f"ferbook: there is no command {name!r} any more: {GONE[name]}")
             sys.exit(2)
     try:
         command_line()()

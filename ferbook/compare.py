@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from ferbook.book import chapters, suite
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate
+from ferbook.inputs import made_otherwise
 from ferbook.store import Run, all_runs, open_run
 from ferbook.text import bounds_text, number_text
 
@@ -104,10 +105,10 @@ _ORDER = ("disjoint", "", "overlap")
 
 
 def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object]:
-    """Parameters that differ, chapters that read other data or other versions of them, and every metric of
-    the chapters that both runs finished, or of one ``chapter``, that differs, those with disjoint intervals
-    first; ``equal``, how many do not, of parameters and of metrics; ``alone``, chapters and metrics that one
-    of them lacks.
+    """Parameters that differ, chapters that read other data or other versions of them, in what others were
+    ``made`` otherwise, and every metric of the chapters that both runs finished, or of one ``chapter``, that
+    differs, those with disjoint intervals first; ``equal``, how many do not, of parameters and of metrics;
+    ``alone``, chapters and metrics that one of them lacks.
 
     Raises RunStoreError where a run does not exist.
     """
@@ -128,12 +129,14 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
             equal["parameters"] += a == b
             if a != b:
                 parameters.append({"parameter": f"{name}.{field}", "first": a, "second": b})
-    data, metrics = [], []
+    data, metrics, made = [], [], {}
     for name in filter(results[1].__contains__, results[0]):
         pair = [of_run[name] for of_run in results]
         a, b = (", ".join(suite().seen(result.record())) for result in pair)
         if a != b:
             data.append({"chapter": name, "first": a, "second": b})
+        if other := made_otherwise(*(result.done()["inputs"] for result in pair)):
+            made[name] = other
         before, after = (result.metrics() for result in pair)
         for side, own, other in ((0, before, after), (1, after, before)):
             alone[side] += [f"{name}.{key}" for key in own if key not in other]
@@ -146,4 +149,5 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
                     row |= {side: metric.to_json(), f"{side}_shown": bounds_text(metric)}
                 metrics.append(row | _difference(before[key], after[key]))
     metrics.sort(key=lambda row: _ORDER.index(row["intervals"]))
-    return {"parameters": parameters, "data": data, "metrics": metrics, "equal": equal, "alone": alone}
+    told = {"parameters": parameters, "data": data, "made": made, "metrics": metrics}
+    return told | {"equal": equal, "alone": alone}

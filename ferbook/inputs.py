@@ -104,9 +104,9 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
     """Why a result made from ``previous`` inputs is not what ``current`` inputs would give; empty if it
     is.
     """
-    reasons = [] if previous.get("notebook") == current["notebook"] else ["notebook changed"]
+    reasons = [] if previous.get("notebook") == current.get("notebook") else ["notebook changed"]
     for kind in ("parameters", "packages"):
-        before, now = previous.get(kind, {}), current[kind]
+        before, now = previous.get(kind, {}), current.get(kind, {})
         reasons += [
             f"{kind[:-1]} {name} {before.get(name, 'absent')} → {now.get(name, 'absent')}"
             for name in _changed(before, now)
@@ -119,13 +119,19 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
         names = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
         reasons.append(f"code changed ({names})")
     # Data that were not asked for before are told by the parameters that ask for them.
-    before, now = previous.get("data", {}), current["data"]
+    before, now = previous.get("data", {}), current.get("data", {})
     changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
     if "absent" in (after for _, after in changes):
         reasons.append(f"data not found{suite().data_hint}")
     elif changes:
         reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons
+
+
+def made_otherwise(one: Mapping[str, object], other: Mapping[str, object]) -> str:
+    """In what two results' inputs differ beside their parameters, in words; empty if in nothing."""
+    alike = {"parameters": {}, "upstream": {}}
+    return "; ".join(reasons_out_of_date({**one, **alike}, {**other, **alike}))
 
 
 def _changed(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from ferbook.book import chapters
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate, mean_over_seeds
-from ferbook.inputs import reasons_out_of_date
+from ferbook.inputs import made_otherwise
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import NAMED_ROWS, Axis, forest
 from ferbook.page.style import Drawn
@@ -67,7 +67,7 @@ def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str,
         for run, values in zip(runs, every, strict=True):
             if run.name not in of_runs:
                 continue
-            if other := _other_code(of_runs[run.name].done()["inputs"], last):
+            if other := made_otherwise(of_runs[run.name].done()["inputs"], last):
                 notes.append(f"{name} in {run.name}: {other}; no mean takes it in")
             metrics = of_runs[run.name].metrics()
             setting = tuple((key, value) for key, value in values.items() if not is_seed(key))
@@ -108,12 +108,6 @@ def _differing_results(
             absent = [run.name for run in runs if run.name not in there]
             notes += [f"{name}: not finished in {', '.join(absent)}"] * bool(absent)
     return results, notes
-
-
-def _other_code(inputs: Mapping, norm: Mapping) -> str:
-    """In what the result was made otherwise than the one that was finished last, beside its parameters."""
-    alike = {"parameters": {}, "upstream": {}}
-    return "; ".join(reasons_out_of_date({**inputs, **alike}, {**norm, **alike}))
 
 
 def outcome_table(rows: Sequence[Mapping]) -> pd.DataFrame:

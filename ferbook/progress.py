@@ -5,7 +5,7 @@ work now.
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from ferbook.book import Resources
 from ferbook.errors import RunStoreError
 from ferbook.records import read_json
-from ferbook.schedule import QueueJob, finished_file
+from ferbook.schedule import QueueJob, await_end, finished_file, start_jobs, stop_jobs
 from ferbook.steps import INTERVAL, MINUTE, time_text
 
 GRACE = 60.0
@@ -24,6 +25,23 @@ GRACE = 60.0
 
 ALMOST = 0.95
 """Share that a job which takes longer than it should is taken to have done."""
+
+
+def run_jobs(
+    board: Path, jobs: Sequence[QueueJob], resources: Mapping[str, Resources], **settings: object
+) -> int:
+    """``start_jobs``, and say how far they are until all have ended; Snakemake's exit code. Where that is
+    interrupted, all are ended.
+    """
+    executor = settings.get("executor")
+    process = start_jobs(board, jobs, resources, **settings)
+    try:
+        watch(board, jobs, process)
+        await_end(process, executor)
+    except BaseException:
+        stop_jobs(process, executor)
+        raise
+    return process.returncode
 
 
 def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import resource
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,22 +25,12 @@ from ferbook.inputs import chapter_inputs, package_versions
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import now
 from ferbook.parameters import Parameters
+from ferbook.progress import run_jobs
 from ferbook.records import read_json
 from ferbook.request import Request, requests_of, stored_request
-from ferbook.schedule import (
-    QueueJob,
-    await_end,
-    cluster_messages,
-    finished_file,
-    profile_of,
-    start_jobs,
-    stop_jobs,
-)
+from ferbook.schedule import QueueJob, cluster_messages, finished_file
 from ferbook.state import ChapterState, differences, states
 from ferbook.store import REFERENCE, Run, exclusive, make_current, open_run, write_json
-
-Watch = Callable[[Path, Sequence[QueueJob], subprocess.Popen], None]
-"""Shows how far the jobs of a folder are while Snakemake works, and returns when it has ended."""
 
 FILES_BESIDE = 200
 """Files that this process has open beside the locks of the runs."""
@@ -181,8 +170,7 @@ def plan_runs(
 
 def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     """Refuse what cannot be run, before anything is held or written."""
-    for name, request in requests.items():
-        request.check()
+    for name in requests:
         require_run(open_run(name))
     changed = uncommitted() if REFERENCE in requests and not os.environ.get(COMMIT_VARIABLE) else []
     if changed and paths.runs_dir().is_relative_to(paths.root()):
@@ -233,7 +221,9 @@ def requests_by_run(
     chapters = with_upstream(names)
     if request is None:
         run = open_run(Request().default_run_name if run_name is None else run_name)
-        return {run.name: stored_request(run.record()["request"]) if run.exists() else Request()}
+        stored = stored_request(run.record()["request"]) if run.exists() else Request()
+        stored.check()
+        return {run.name: stored}
     requests = requests_of(request, chapters, most)
     for each in requests:
         each.check()
@@ -245,50 +235,30 @@ def requests_by_run(
     return {each.default_run_name if run_name is None else run_name: each for each in requests}
 
 
-def run_chapters(
-    request: Request | None, names: list[str], run_name: str | None = None, **settings: object
-) -> tuple[Run, list[ChapterState]]:
-    """``make_runs`` with one run. Without a ``request``, as an existing run was asked for, or with the
-    defaults in a new one. Returns the run and the states found before. Raises ChapterError where a chapter
-    fails.
-    """
-    requests = requests_by_run(request, names, run_name)
-    (place,), faults = make_runs(requests, names, **settings)
-    if faults:
-        raise ChapterError(*faults.values())
-    return place.run, place.states
-
-
 def make_runs(
     requests: Mapping[str, Request],
     names: list[str],
     *,
     cores: int | None = None,
-    threads: int | None = None,
     executor: str | None = None,
     update: bool = False,
     replace: bool = False,
     wait: bool = False,
-    current: bool = True,
-    watch: Watch,
 ) -> tuple[list[RunPlace], dict[str, str]]:
     """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
     it.
 
-    ``threads`` of each chapter: as ``threads_of_each`` where not given. ``current``: commands that name no
-    run take this one from now on, where it is one. ``watch`` is called once Snakemake works. Returns what was
-    found before, and run -> why it is not up to date, of those that failed. Raises ParameterError, BookError,
-    RunStoreError, MissingError, and what the book's own check refuses, before anything executes.
+    Commands that name no run take this one from now on, where it is one. Returns what
+    was found before, and run -> why it is not up to date, of those that failed. Raises
+    ParameterError, BookError, RunStoreError, MissingError, and what the book's own check refuses, before
+    anything executes.
     """
-    if executor:
-        profile_of(executor)
     chapters, count = with_upstream(names), len(requests)
     _require(requests, chapters)
     _allow_files(count + FILES_BESIDE)
     with contextlib.ExitStack() as stack:
-        for name in sorted(
-            requests
-        ):  # in one order, so that two commands that wait do not wait for each other
+        # In one order, so that two commands that wait do not wait for each other.
+        for name in sorted(requests):
             stack.enter_context(exclusive(open_run(name), wait))
         # Not before the runs are ours: while we waited, their holder may have given them other parameters.
         if not (update or replace):
@@ -312,35 +282,29 @@ def make_runs(
             write_record(place.run, place.request, place.parameters)
             if _take(place, homes, lambda name, home: (name, home) not in making):
                 write_record(place.run, place.request, place.parameters)
-        if current and count == 1:
+        if count == 1:
             make_current(places[0].run)
         if not work:
             return places, {}
         board, since = places[0].run.work, now()
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
         profile = places[0].request.profile
-        process = start_jobs(
-            board,
-            jobs,
-            {chapter.name: chapter.resources for chapter in chapters},
-            cores=cores or os.cpu_count() or 1,
-            threads=threads,
-            executor=executor,
-            go_on=count > 1,
-            priorities={chapter.name: longest_chain(chapter.name, profile) for chapter in chapters},
-        )
         try:
-            watch(board, jobs, process)
-            await_end(process, executor)
+            code = run_jobs(
+                board,
+                jobs,
+                {chapter.name: chapter.resources for chapter in chapters},
+                cores=cores or os.cpu_count() or 1,
+                executor=executor,
+                go_on=count > 1,
+                priorities={chapter.name: longest_chain(chapter.name, profile) for chapter in chapters},
+            )
             for place in places:
                 _take(place, homes, lambda name, home: finished_file(board, name, home).exists())
-        except BaseException:
-            stop_jobs(process, executor)
-            raise
         finally:
             for place in places:
                 write_record(place.run, place.request, place.parameters)
-        return places, _faults(board, requests, chapters, work, since, process.returncode)
+        return places, _faults(board, requests, chapters, work, since, code)
 
 
 def _take(

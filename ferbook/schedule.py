@@ -104,7 +104,6 @@ def start_jobs(
     resources: Mapping[str, Resources],
     *,
     cores: int,
-    threads: int | None = None,
     executor: str | None = None,
     go_on: bool = False,
     priorities: Mapping[str, int] | None = None,
@@ -116,7 +115,7 @@ def start_jobs(
     as ``threads_of_each`` says; with an ``executor`` each has its resources.
     ``go_on``: with those that do not need one that failed.
     """
-    threads = None if executor else threads or threads_of_each(cores, len(jobs))
+    threads = None if executor else threads_of_each(cores, len(jobs))
     plan = {"kinds": {}, "jobs": {}}
     for job in jobs:
         finished_file(board, job.kind, job.name).unlink(missing_ok=True)

@@ -14,6 +14,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook.book import chapters
+from ferbook.errors import ChapterError
+from ferbook.run import make_runs, requests_by_run
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ class Clone:
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
         )
         nbformat.write(notebook, self.root / "book" / name / f"{name}.ipynb")
+
+
+def run_one(request, names, name, **settings):
+    """Bring one run up to date, as `ferbook run` does; where it stood before."""
+    (place,), faults = make_runs(requests_by_run(request, names, name), names, **settings)
+    if faults:
+        raise ChapterError(*faults.values())
+    return place
 
 
 @dataclass

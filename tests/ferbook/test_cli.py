@@ -161,7 +161,6 @@ def test_the_name_in_a_table_is_never_broken(capsys):
         (["status", "-p", "bogus=1"], "no chapter has a parameter 'bogus'"),
         (["status", "-p", "draws=0"], "means.draws = '0' is not allowed"),
         (["run", "--cores", "0"], "--cores"),
-        (["check", "--keep", "b", "--one"], "--keep makes a run again: give it"),
         (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
         (["run", "means", "-p", "seed=0,1", "--run", "a"], "--run names one run, and these are 2"),
         (["run", "throws", "-p", "draws=500"], "draws: no chapter that is to run takes it: these are throws"),

@@ -88,6 +88,15 @@ def test_other_versions_of_the_data_are_told(monkeypatch, finish):
     ]
 
 
+def test_what_else_was_not_the_same_is_told(finish):
+    for name, version in (("a", "2.0"), ("b", "2.1")):
+        for chapter in ("throws", "means"):
+            packages = {"numpy": version} if chapter == "means" else {}
+            finish(open_run(name), chapter, {"packages": packages, "parameters": {"draws": version}})
+    assert compare_runs("a", "b")["made"] == {"means": "package numpy 2.0 → 2.1"}
+    assert compare_runs("a", "b", "throws")["made"] == {}
+
+
 def test_a_chapter_of_one_run_is_one_line(finish):
     run = open_run("b")
     record = run.record()

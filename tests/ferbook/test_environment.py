@@ -52,7 +52,7 @@ def test_the_reference_is_made_of_a_commit_alone(checkout):
     page = checkout / "book" / "index.md"
     page.write_text("# Another")
     with pytest.raises(RunStoreError, match=r"1 file\(s\) differ from it \(book/index.md\); commit them"):
-        make_runs({"reference": Request("reference")}, [], watch=None)
+        make_runs({"reference": Request("reference")}, [])
     assert not open_run("reference").folder.exists()
 
 

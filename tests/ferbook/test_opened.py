@@ -9,9 +9,9 @@ import pytest
 
 from ferbook.errors import ChapterError
 from ferbook.opened import noted_files
-from ferbook.run import run_chapters
 from ferbook.state import run_states
 from ferbook.store import open_run
+from tests.ferbook.clones import run_one
 
 SCRIPT = """
 import os, sys
@@ -78,7 +78,7 @@ def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_li
     with pytest.raises(
         ChapterError, match=r"not up to date: throws \(code changed \(book/throws/extra.py\)\)"
     ):
-        run_chapters(None, ["throws"], "a", watch=lambda run, states, process: process.wait())
+        run_one(None, ["throws"], "a")
     reasons = run_states(run)[0].reasons
     assert reasons == ("code changed (book/throws/extra.py)",)
     (folder / "extra.py").write_text('KIND = "during the run"\n')

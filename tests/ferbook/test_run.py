@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import shutil
-import subprocess
 import uuid
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ferbook.run import make_runs, plan_runs, requests_by_run
 from ferbook.schedule import finished_file
 from ferbook.state import ChapterState
 from ferbook.store import Run, current_run, open_run, write_json
+from tests.ferbook.clones import run_one
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_run_that_changed_while_we_waited_for_it_is_not_overwritten(run, store
 
     monkeypatch.setattr(ferbook_run, "exclusive", after_another)
     with pytest.raises(RunStoreError, match=r"exists with other parameters \(throws.seed 7 → 0"):
-        ferbook_run.run_chapters(Request(), [], "a", wait=True, watch=None)
+        run_one(Request(), [], "a", wait=True)
     assert run.result("throws").done() is not None
 
 
@@ -71,12 +71,10 @@ def test_what_hours_went_into_is_no_chapters_and_outlives_them(run, stored, monk
     weights = run.folder / "populations" / "one" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.touch()
-    monkeypatch.setattr(ferbook_run, "start_jobs", lambda *_, **__: subprocess.Popen(["true"]))
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: 0)
     for replace in (False, True):  # the folder is there before the run is
         with pytest.raises(ChapterError, match="not up to date: throws"):
-            ferbook_run.run_chapters(
-                Request("smoke"), ["throws"], "a", replace=replace, watch=lambda *_: None
-            )
+            run_one(Request("smoke"), ["throws"], "a", replace=replace)
     stored(seed=0)
     ferbook_run._empty(run)
     assert weights.exists() and not run.exists() and not run.result("throws").folder.exists()
@@ -89,12 +87,10 @@ def test_a_run_that_is_up_to_date_is_the_current_one_and_a_refused_one_is_not(ru
     fresh = [ChapterState("throws", ())]
     monkeypatch.setattr(ferbook_run, "states", lambda *_: fresh)
     for each in (run, other, run):
-        assert ferbook_run.run_chapters(None, ["throws"], each.name, watch=None)[1] == fresh
+        assert run_one(None, ["throws"], each.name).states == fresh
         assert current_run() == each
-    ferbook_run.run_chapters(None, ["throws"], "b", current=False, watch=None)
-    assert current_run() == run
     with pytest.raises(RunStoreError, match="exists with other parameters"):
-        ferbook_run.run_chapters(Request("laptop", {"seed": 5}), ["throws"], "b", watch=None)
+        run_one(Request("laptop", {"seed": 5}), ["throws"], "b")
     assert current_run() == run
 
 
@@ -109,9 +105,7 @@ def test_what_is_refused_while_it_is_prepared_is_no_run_and_not_the_current_one(
     before = run.record_file.read_bytes(), run.results()
     for name, how in (("b", "update"), ("a", "update"), ("a", "replace")):
         with pytest.raises(DataError, match="too few people"):
-            ferbook_run.run_chapters(
-                Request("laptop", {"seed": 5}), ["throws"], name, **{how: True}, watch=None
-            )
+            run_one(Request("laptop", {"seed": 5}), ["throws"], name, **{how: True})
         assert current_run() == run
     assert not open_run("b").exists() and (run.record_file.read_bytes(), run.results()) == before
 
@@ -140,7 +134,7 @@ def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
 @pytest.fixture
 def idle(monkeypatch):
     """Snakemake ends without an error, and has done nothing."""
-    monkeypatch.setattr(ferbook_run, "start_jobs", lambda *_, **__: subprocess.Popen(["true"]))
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: 0)
 
 
 def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
@@ -148,7 +142,7 @@ def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
     left = run.folder / f".run.yaml.{uuid.uuid4().hex}"
     left.write_text("run: a")
     with contextlib.suppress(ChapterError):
-        ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
+        run_one(Request("smoke"), ["throws"], "a")
     assert run.exists() and not left.exists()
 
 
@@ -157,13 +151,13 @@ def test_a_folder_with_files_of_others_is_not_taken_for_a_run(run, idle):
     for name in (f".run.yaml.{uuid.uuid4().hex}", ".run.yaml.swp"):
         (run.folder / name).touch()
     with pytest.raises(RunStoreError, match=r"holds no run\.yaml"):
-        ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
+        run_one(Request("smoke"), ["throws"], "a")
     assert len(list(run.folder.iterdir())) == 3
 
 
 def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(run, idle):
     with pytest.raises(ChapterError, match=r"not up to date: throws \(never ran\)") as fault:
-        ferbook_run.run_chapters(Request("smoke"), ["throws"], "a", watch=lambda *_: None)
+        run_one(Request("smoke"), ["throws"], "a")
     assert str(run.work / "snakemake.log") in str(fault.value)
 
 
@@ -173,7 +167,7 @@ def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_
     good = notebook.read_text()
     notebook.write_text(good.replace("sides = 6", "sides = 7"))
     with pytest.raises(BookError, match=r"throws\.ipynb: .* which has sides = 6; make them equal"):
-        ferbook_run.run_chapters(Request("smoke"), ["means"], "a", watch=None)
+        run_one(Request("smoke"), ["means"], "a")
     notebook.write_text(good)
     refusing = (
         "from ferbook.book import Suite\nfrom ferbook.errors import DataError\n\n\n"
@@ -182,7 +176,7 @@ def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_
     (copy / "book" / "suite.py").write_text(refusing)
     forget()
     with pytest.raises(DataError, match=r"^throws, means$"):
-        ferbook_run.run_chapters(Request("smoke"), ["means"], "a", watch=None)
+        run_one(Request("smoke"), ["means"], "a")
     assert not run.folder.exists()
 
 
@@ -211,15 +205,15 @@ def work(copy, tmp_path, monkeypatch):
             finished_file(board, job.kind, job.name).parent.mkdir(parents=True, exist_ok=True)
             finished_file(board, job.kind, job.name).touch()
             done.append((job.kind, job.name))
-        return subprocess.Popen(["true"])
+        return 0
 
-    monkeypatch.setattr(ferbook_run, "start_jobs", start)
+    monkeypatch.setattr(ferbook_run, "run_jobs", start)
     return done, broken
 
 
 def ran(given, chapter="means", **settings):
     requests = requests_by_run(Request("smoke", given), [chapter])
-    return make_runs(requests, [chapter], watch=lambda *_: None, **settings)[1]
+    return make_runs(requests, [chapter], **settings)[1]
 
 
 def stale(given, chapter="means"):
@@ -247,7 +241,7 @@ def test_what_does_not_depend_on_what_varies_is_made_once_and_taken_by_all(work)
 def test_what_nothing_else_needs_is_taken_when_it_was_made(work):
     done, _ = work
     requests = {name: Request("smoke") for name in ("a", "b")}
-    assert make_runs(requests, ["throws"], watch=lambda *_: None)[1] == {} and done == [("throws", "a")]
+    assert make_runs(requests, ["throws"])[1] == {} and done == [("throws", "a")]
     assert open_run("b").result("throws").done() == open_run("a").result("throws").done() is not None
     assert set(open_run("b").record()["chapters"]) == {"throws"}
 
@@ -281,10 +275,8 @@ def test_a_run_that_fails_is_named_the_others_are_made_and_the_same_call_goes_on
 
 
 def test_what_snakemake_calls_an_error_is_none_where_all_is_there(work, monkeypatch):
-    start = ferbook_run.start_jobs
-    monkeypatch.setattr(
-        ferbook_run, "start_jobs", lambda *a, **k: start(*a, **k) and subprocess.Popen(["false"])
-    )
+    start = ferbook_run.run_jobs
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *a, **k: start(*a, **k) or 1)
     assert ran({"seed": "0..1"}) == {}
 
 
@@ -374,7 +366,7 @@ def test_runs_that_took_a_result_before_something_stopped_go_on(work, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ferbook_run, "start_jobs", interrupt)
+        patch.setattr(ferbook_run, "run_jobs", interrupt)
         with pytest.raises(KeyboardInterrupt):
             ran({"seed": "0..2"})
     assert open_run("smoke-seed-0").result("means").done() is not None
