@@ -1,39 +1,36 @@
-"""What the features of networks that learned expressions know of single action units, beyond the emotion, and
-in which layer.
+"""What the features of networks that learned expressions know of single action units, beyond the emotion.
 
 A head that is told the emotion already knows much of the units: they come with it. So the question is what
 features *add* to it, and whether those of an untrained network add as much.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
-from torch.nn.functional import adaptive_max_pool2d
 
-from fer_lib.aus.heads import drawn_aurocs, enough_people, fit_heads
+from fer_lib.aus.heads import aurocs_without, drawn_aurocs, enough_people, fit_heads
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.splits import split_people
 from fer_lib.look.handmade import hog_responses
-from fer_lib.look.layers import example_picture, find_layer, trace
+from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.stats.resampling import RERUN_TOLERANCE, mean_of_defined
-from fer_lib.stats.two_way import networks_and_draws
+from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_draws, people_groups
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.features import collected, features_of
+from fer_lib.train.features import features_of
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-BY_EMOTION, BY_FEATURES, BY_UNTRAINED, BY_HOG = READS = ("emotion", "features", "untrained", "HOG")
+READS = ("emotion", "features", "untrained", "HOG", "taught units")
+BY_EMOTION, BY_FEATURES, BY_UNTRAINED, BY_HOG, BY_UNITS = READS
 """What heads read: the picture's true emotion and nothing else; what the last layer of the trained networks
-is given; the same of untrained networks; histograms of oriented gradients."""
+is given; the same of untrained networks; histograms of oriented gradients; features of networks that were
+taught the units of the same pictures."""
 
 PROBE_STRENGTHS = (0.001, 0.01, 0.1)
-
-FIELDS = 3
-"""Of a layer heads read the largest response of each feature map in each of 3 × 3 equal fields."""
 
 
 def with_emotion(inputs: str) -> str:
@@ -44,11 +41,12 @@ def with_emotion(inputs: str) -> str:
 @dataclass(frozen=True)
 class UnitReads:
     """``reads``: by what the heads read float64 (networks, A, 1 + draws) of the pictures of ``test``
-    (``aus.heads.drawn_aurocs``), one network where none reads; ``aus`` that were scored; ``too_few``: the
-    others.
+    (``aus.heads.drawn_aurocs``), one network where none reads; ``without`` (networks, A, groups): without
+    each group of people; ``aus`` that were scored; ``too_few``: the others.
     """
 
     reads: dict[str, np.ndarray]
+    without: dict[str, np.ndarray]
     aus: tuple[str, ...]
     too_few: tuple[str, ...]
     test: Presence
@@ -76,101 +74,47 @@ def read_units(
     faces: FaceSet,
     networks: Sequence[nn.Module],
     classes: tuple[str, ...],
+    taught_units: Sequence[nn.Module] = (),
     *,
     draws: int,
     seed: int = 0,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None,
+    **asking: object,
 ) -> UnitReads:
     """Fit and test linear heads for the action units of ``faces``, in its splits, on each of ``READS`` and on
-    each with the emotion (one of ``classes``) beside.
+    each with the emotion (one of ``classes``) beside; on ``BY_UNITS`` where there are networks that were
+    ``taught_units``.
 
     One untrained network for each of ``networks``, its first weights drawn from ``seed`` on. Strengths are
-    chosen on the validation pictures. Networks compute in ``dtype`` (None: the type of their weights). Draws
-    are of people, the same for all heads. Raises DataError as ``aus.heads.fit_heads``.
+    chosen on the validation pictures. ``asking``: as of ``train.features.features_of``. Draws, and groups
+    that are left out, are of people, the same for all heads. Raises DataError as ``aus.heads.fit_heads``.
     """
     units, emotions = presence(faces), _shown_emotions(faces, classes)
+    device = asking.pop("device", "cpu")
+    untrained = [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
+    models = {BY_FEATURES: networks, BY_UNTRAINED: untrained, BY_UNITS: taught_units}
     inputs = {
-        BY_FEATURES: [features_of(model, faces, dtype=dtype) for model in networks],
-        BY_UNTRAINED: [features_of(model, faces, dtype=dtype) for model in _blank(networks, seed, device)],
-        BY_HOG: [hog_responses(faces)],
+        name: [features_of(model, faces, **asking) for model in own] for name, own in models.items() if own
     }
-    reads = {BY_EMOTION: _read([emotions], faces, units, draws)}
-    for name, features in inputs.items():
-        reads[name] = _read(features, faces, units, draws)
-        beside = [_beside(own, emotions) for own in features]
-        reads[with_emotion(name)] = _read(beside, faces, units, draws)
-    split = _split(faces)
-    heads = fit_heads(emotions, units, split, strengths=PROBE_STRENGTHS)
-    return UnitReads(reads, heads.aus, heads.too_few, units.select(split == "test"))
-
-
-def layers_of(model: nn.Module) -> tuple[str, ...]:
-    """Names of the layers that are compared: of each size of feature maps the last ReLU, in their order."""
-    calls = trace(model, example_picture(model))
-    maps = [call for call in calls if isinstance(call.module, nn.ReLU) and len(call.shape) == 4]
-    return tuple({call.shape[2:]: call.name for call in maps}.values())
-
-
-def read_layers(
-    unit_reads: UnitReads,
-    faces: FaceSet,
-    networks: Sequence[nn.Module],
-    classes: tuple[str, ...],
-    *,
-    draws: int,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype | None = None,
-) -> UnitReads:
-    """As ``read_units``, which ``unit_reads`` comes from, by layer: it has ``BY_EMOTION``, and for each of
-    ``layers_of``, called ``layer 1`` and so on, and of ``BY_FEATURES`` the pair of ``layer_reads``.
-    """
-    units, emotions = presence(faces), _shown_emotions(faces, classes)
-    reads = {BY_EMOTION: unit_reads.reads[BY_EMOTION]}
-    both = networks, _blank(networks, seed, device)
-    for which, models in enumerate(both):
-        features = [_by_layer(model, faces, dtype) for model in models]
-        for layer in features[0]:
-            beside = [_beside(own[layer], emotions) for own in features]
-            reads[layer_reads(layer)[which]] = _read(beside, faces, units, draws)
-    for own, inputs in zip(layer_reads(BY_FEATURES), (BY_FEATURES, BY_UNTRAINED), strict=True):
-        reads[own] = unit_reads.reads[with_emotion(inputs)]
-    return replace(unit_reads, reads=reads)
-
-
-def layer_reads(layer: str) -> tuple[str, str]:
-    """What heads are called that read ``layer`` of trained, and of untrained networks, and the emotion."""
-    return with_emotion(layer), with_emotion(f"{layer}, {BY_UNTRAINED}")
-
-
-def _by_layer(model: nn.Module, faces: FaceSet, dtype: torch.dtype | None = None) -> dict[str, np.ndarray]:
-    def strongest(_: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        return adaptive_max_pool2d(output, FIELDS).flatten(1)
-
-    layers = {f"layer {k}": find_layer(model, name) for k, name in enumerate(layers_of(model), start=1)}
-    readouts = {name: (layer, strongest) for name, layer in layers.items()}
-    return collected(model, faces, readouts, dtype=dtype)
-
-
-def _blank(networks: Sequence[nn.Module], seed: int, device: torch.device | str) -> list[nn.Module]:
-    return [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
+    inputs[BY_HOG] = [hog_responses(faces)]
+    features = {BY_EMOTION: [emotions]}
+    for name, own in inputs.items():
+        features |= {name: own, with_emotion(name): [_beside(each, emotions) for each in own]}
+    split = faces.table["split"].to_numpy(dtype=object).astype(str)
+    test = split == "test"
+    asked = units.select(test)
+    groups = min(PEOPLE_GROUPS, len(np.unique(asked.subjects)))
+    places = people_groups(asked.subjects, groups) if groups > 1 else np.zeros(len(asked.subjects), int)
+    reads, without = {}, {}
+    for name, own in features.items():
+        heads = [fit_heads(each, units, split, strengths=PROBE_STRENGTHS) for each in own]
+        pairs = [(head, each[test]) for head, each in zip(heads, own, strict=True)]
+        reads[name] = np.stack([drawn_aurocs(*pair, asked, draws=draws) for pair in pairs])
+        without[name] = np.stack([aurocs_without(*pair, asked, places) for pair in pairs])
+    return UnitReads(reads, without, heads[0].aus, heads[0].too_few, asked)
 
 
 def _shown_emotions(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     return np.array([faces.table["emotion"].eq(name) for name in classes], np.float32).T
-
-
-def _split(faces: FaceSet) -> np.ndarray:
-    return faces.table["split"].to_numpy(dtype=object).astype(str)
-
-
-def _read(features: Sequence[np.ndarray], faces: FaceSet, units: Presence, draws: int) -> np.ndarray:
-    split = _split(faces)
-    test = split == "test"
-    heads = [fit_heads(own, units, split, strengths=PROBE_STRENGTHS) for own in features]
-    pairs = zip(heads, features, strict=True)
-    return np.stack([drawn_aurocs(head, own[test], units.select(test), draws=draws) for head, own in pairs])
 
 
 def _beside(features: np.ndarray, emotions: np.ndarray) -> np.ndarray:
@@ -207,25 +151,47 @@ ADDED = {
     "au_features_over_emotion": (with_emotion(BY_FEATURES), BY_EMOTION),
     "au_untrained_over_emotion": (with_emotion(BY_UNTRAINED), BY_EMOTION),
     "au_features_over_untrained": (with_emotion(BY_FEATURES), with_emotion(BY_UNTRAINED)),
-    "au_features_over_hog": (with_emotion(BY_FEATURES), with_emotion(BY_HOG)),
-    "au_frozen_over_untrained": (BY_FEATURES, BY_UNTRAINED),
-    "au_frozen_over_emotion": (BY_FEATURES, BY_EMOTION),
 }
 """Metric -> the two reads whose difference it is."""
 
 
 def unit_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
-    """``au_auroc_<read>``: mean AUROC over the units; the differences of ``ADDED``; ``au_scored`` and
-    ``au_too_few``: units; ``au_networks``.
+    """``au_auroc``, of features and the emotion, and ``au_auroc_<read>``: mean AUROC over the units; the
+    differences of ``ADDED``; ``au_scored`` and ``au_too_few``: units; ``au_networks``. Where networks were
+    taught units: ``au_auroc_degree`` and ``au_auroc_room``, with HOG for the floor and these for the ceiling,
+    all beside the emotion, and ``au_networks_of_each_role``.
     """
     short = {"emotion": BY_EMOTION, "frozen": BY_FEATURES, "untrained": BY_UNTRAINED, "hog": BY_HOG}
     counts = {"scored": unit_reads.aus, "too_few": unit_reads.too_few}
     counts |= {"networks": unit_reads.reads[BY_FEATURES]}
-    return {
+    metrics = {
         **{f"au_{name}": Estimate(len(members), unit="count") for name, members in counts.items()},
+        "au_auroc": mean_auroc(unit_reads, with_emotion(BY_FEATURES)),
         **{f"au_auroc_{name}": mean_auroc(unit_reads, inputs) for name, inputs in short.items()},
         **{name: auroc_gain(unit_reads, *pair) for name, pair in ADDED.items()},
     }
+    roles = [_role(unit_reads, with_emotion(name)) for name in (BY_HOG, BY_FEATURES, BY_UNITS)]
+    if None in roles:
+        return metrics
+    count = min(len(role.values) for role in roles[1:])
+    metrics["au_networks_of_each_role"] = Estimate(count, unit="count")
+    floor, own, ceiling = (role.values.mean() for role in roles)
+    try:
+        degree, room = degree_and_room(*roles)
+    except DataError as fault:  # said on the page in the place of a degree
+        ratio = (own - floor) / (ceiling - floor) if ceiling != floor else 0.0
+        return metrics | {"au_auroc_degree": Estimate(ratio, why=str(fault))}
+    return metrics | {"au_auroc_degree": degree, "au_auroc_room": room}
+
+
+def _role(unit_reads: UnitReads, inputs: str) -> Role | None:
+    """None where it was not read, or networks are too few."""
+    if inputs not in unit_reads.reads or unit_reads.without[inputs].shape[2] < 2:
+        return None
+    values, without = unit_reads.macro(inputs)[:, 0], mean_of_defined(unit_reads.without[inputs], axis=1).T
+    if inputs == with_emotion(BY_HOG):  # it is no network: no variance of seeds
+        values, without = np.repeat(values, 2), np.repeat(without, 2, axis=1)
+    return Role(inputs, values, without) if len(values) > 1 else None
 
 
 MEAN, ADDS = "mean AUROC over units", "added to the emotion"
@@ -240,36 +206,8 @@ def added_table(unit_reads: UnitReads) -> pd.DataFrame:
     rows += [
         (ADDS, with_emotion(r), auroc_gain(unit_reads, with_emotion(r), BY_EMOTION))
         for r in READS
-        if r != BY_EMOTION
+        if with_emotion(r) in unit_reads.reads
     ]
     table = [(panel, inputs, one.value, one.low, one.high) for panel, inputs, one in rows]
     rows = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
     return rows.assign(main=rows["read"].eq(with_emotion(BY_FEATURES)))
-
-
-def layer_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
-    """Of ``read_layers``: ``au_last_over_first_layer`` and, by layer, ``au_layer_1_over_untrained``
-    …: differences of the mean AUROC over the units, the emotion beside.
-    """
-    layers = _layers(unit_reads)
-    first, last = (layer_reads(layers[place])[0] for place in (0, -1))
-    over = {f"au_{name.replace(' ', '_')}_over_untrained": layer_reads(name) for name in layers[:-1]}
-    pairs = {"au_last_over_first_layer": (last, first)} | over
-    return {name: auroc_gain(unit_reads, *pair) for name, pair in pairs.items()}
-
-
-def layer_table(unit_reads: UnitReads) -> pd.DataFrame:
-    """What heads on each layer add to the emotion, for ``figures.layer_dots``: ``layer``, ``series``
-    (``trained``, ``untrained``), ``value``, ``low``, ``high``.
-    """
-    rows = []
-    for layer in _layers(unit_reads):
-        for series, inputs in zip(("trained", BY_UNTRAINED), layer_reads(layer), strict=True):
-            one = auroc_gain(unit_reads, inputs, BY_EMOTION)
-            rows.append((layer, series, one.value, one.low, one.high))
-    return pd.DataFrame(rows, columns=["layer", "series", "value", "low", "high"])
-
-
-def _layers(unit_reads: UnitReads) -> list[str]:
-    ends = f", {BY_UNTRAINED} + {BY_EMOTION}"
-    return [inputs.removesuffix(ends) for inputs in unit_reads.reads if inputs.endswith(ends)]

@@ -3,13 +3,12 @@ to action units.
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from book.transfer.action_units import ADDS, BY_FEATURES, BY_HOG, BY_UNTRAINED, MEAN, with_emotion
+from book.transfer.action_units import ADDS, BY_FEATURES, BY_HOG, BY_UNITS, BY_UNTRAINED, MEAN, with_emotion
 from book.transfer.confidence import TransferAnswers
 from book.transfer.drops import PAIR_MEASURES, Drops, pairs
 from book.transfer.factors import factor_table
@@ -29,12 +28,11 @@ def _set_name(name: str) -> str:
 
 
 def transfer_pairs(drops: Drops) -> Drawn:
-    """Each pair of sets: how far networks that learned the one are ahead, on the other, of always naming the
-    commonest class, and how far behind the other's own networks, in points with intervals. Data:
-    ``drops.pairs``.
+    """Each pair of sets: the degree to which networks that learned the one read the other, 0 at chance and 1
+    at the other's own networks, and how far behind these they are, in points. Data: ``drops.pairs``.
     """
     data = pairs(drops)
-    panels = {"over_majority": "ahead of the commonest class", "difference": "ahead of the set's own network"}
+    panels = {"degree": "degree: 0 chance, 1 its own", "difference": "ahead of its own (points)"}
     rows = pd.concat(
         data.assign(
             panel=panel,
@@ -43,21 +41,28 @@ def transfer_pairs(drops: Drops) -> Drawn:
             value=data[name],
             low=data[f"{name}_low"],
             high=data[f"{name}_high"],
-        )
+        ).dropna(subset="value")
         for name, panel in panels.items()
     )
-    above, below = data["over_majority_low"].gt(0).sum(), data["difference_high"].lt(0).sum()
+    least = data.loc[data["degree"].idxmin()] if data["degree"].notna().any() else None
+    phrase = (
+        ""
+        if least is None
+        else (
+            f"The least degree, {number_text(least['degree'], decimals=2)}, is that of networks that learned "
+            f"{_set_name(least['trained_on'])} and are tested on {_set_name(least['tested_on'])}. "
+        )
+    )
     numbers = [name + end for name in PAIR_MEASURES for end in ("", "_low", "_high")]
     return forest(
         rows,
-        measured="percentage points of accuracy",
-        axis=Axis("points", null=0),
-        alt="Two panels of dots with intervals beside a line at zero, in points, by pair of sets.",
-        caption="Accuracy on one set of networks that learned another, with 95 % intervals. Left: "
-        f"{above} of {len(data)} pairs are ahead of always naming the commonest class. Right: {below} of "
-        f"{len(data)} are behind a network of the tested set itself.",
-        tolerance=dict.fromkeys(numbers, 25)
-        | dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), 0.25),
+        measured="",
+        axis={panels["degree"]: Axis("", null=0), panels["difference"]: Axis("points", null=0)},
+        alt="Two panels of dots with intervals beside a line at zero, by pair of sets:",
+        caption=f"{phrase}Left: mean recall of the classes on the tested set, between chance and that set's "
+        "own networks. Right: accuracy less that of its own networks. Intervals are of 95 %; of a single "
+        "network the degree has none.",
+        tolerance=dict.fromkeys(numbers, 25),
         data=data,
     )
 
@@ -136,7 +141,7 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
         caption=f"Largest loss by one factor, in points (in brackets the set that was learned): {first}. All "
         f"factors together: {listing(whole)}. Left a factor is added to {base} faces, right it is taken from "
-        f"{other} faces, with 95 % intervals.{left_out}",
+        f"{other} faces; 95 % intervals over people, not over networks.{left_out}",
         tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
         data=data,
     )
@@ -153,6 +158,7 @@ def added_dots(table: pd.DataFrame) -> Drawn:
     differences that matter. ``table``: ``action_units.added_table``. Data: its columns.
     """
     added = table[table["panel"].eq(ADDS)]
+    units = with_emotion(BY_UNITS)
     adds = {
         row.read: "{} ({} to {})".format(
             *(number_text(v, decimals=3) for v in (row.value, row.low, row.high))
@@ -166,31 +172,10 @@ def added_dots(table: pd.DataFrame) -> Drawn:
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
         caption="Mean AUROC over action units of linear heads, by what they read. To a head that is told the "
         f"emotion, trained features add {adds[with_emotion(BY_FEATURES)]}, untrained ones "
-        f"{adds[with_emotion(BY_UNTRAINED)]}, histograms of gradients {adds[with_emotion(BY_HOG)]}.",
+        f"{adds[with_emotion(BY_UNTRAINED)]}, histograms of gradients {adds[with_emotion(BY_HOG)]}"
+        + (f", features of networks that were taught the units {adds[units]}." if units in adds else "."),
         tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
         data=table,
     )
     chart.figure.axes[1].locator_params(axis="x", nbins=2)
     return chart
-
-
-def layer_dots(table: pd.DataFrame) -> Drawn:
-    """What heads on each layer add to the emotion, trained beside untrained networks. ``table``:
-    ``action_units.layer_table``. Data: its columns.
-    """
-    rows = table.assign(told=table["layer"] + " " + table["value"].map(partial(number_text, decimals=3)))
-    summary = "; ".join(
-        f"{series}: {listing(own.to_list())}" for series, own in rows.groupby("series", sort=False)["told"]
-    )
-    return forest(
-        table.assign(label=table["layer"]),
-        measured="difference of mean AUROC",
-        axis=Axis("", null=0.0, null_name="the emotion alone"),
-        alt="Dots with intervals, what heads on each layer add to the emotion, for trained and untrained "
-        "networks:",
-        caption="What linear heads add to the emotion, by the layer whose strongest responses in nine fields "
-        "they read, or from the features behind all of them; mean over action units. "
-        f"{summary[0].upper()}{summary[1:]}.",
-        tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
-        data=table,
-    )

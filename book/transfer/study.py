@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from book.populations import require_matched
 from book.session import FaceSession
 from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.request import FaceRequest
@@ -285,6 +286,17 @@ def common_sets(
     return comparable(sets, 0 if by_set else p.most, p.most_tested), by_set
 
 
+def taught_units(run: FaceSession) -> list[Classifier]:
+    """Networks that were taught the units of the pictures of the chapter's own set, as many as learned its
+    emotions; none where the parameters name none. Raises DataError, naming the population, where they differ
+    from those in more than their labels.
+    """
+    if not (name := run.params.taught_units):
+        return []
+    require_matched([listed(run.params.population)[0], name], but=["labels"])
+    return [network.model for network in run.population(name)[: run.params.seeds]]
+
+
 def networks_of_sets(
     run: FaceSession, sets: Sets, by_set: Mapping[str, Sequence[TrainedNetwork]]
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
@@ -339,12 +351,6 @@ def _apart(sets: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, F
             )
         apart[target] = FaceSet.concat(target, [seen_faces[target], test])
     return apart
-
-
-def commonest_share(labels: np.ndarray) -> float:
-    """The share of the commonest of ``labels`` (N,): what always naming it is right in."""
-    counts = np.bincount(labels)
-    return float(counts.max() / counts.sum())
 
 
 def comparable_table(sets: Sets, absent: Sequence[str] = ()) -> Table:

@@ -116,16 +116,28 @@ def drawn_aurocs(
     NaN where a draw has no picture with the AU, or none without it. Raises DataError where a feature is not
     finite.
     """
-    features = _checked(features)
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
-    log_odds = heads.log_odds(features)
+    return _weighted_aurocs(heads, features, presence, weights[:, codes])
+
+
+def aurocs_without(heads: Heads, features: np.ndarray, presence: Presence, groups: np.ndarray) -> np.ndarray:
+    """float64 (A, G): as ``drawn_aurocs``, without the pictures of each of ``groups`` (N,), codes from 0."""
+    weights = (groups != np.arange(groups.max() + 1)[:, None]).astype(float)
+    return _weighted_aurocs(heads, features, presence, weights)
+
+
+def _weighted_aurocs(
+    heads: Heads, features: np.ndarray, presence: Presence, weights: np.ndarray
+) -> np.ndarray:
+    """float64 (A, W), of pictures that count ``weights`` (W, N) times."""
+    log_odds = heads.log_odds(_checked(features))
     values = np.full((len(heads.aus), len(weights)), np.nan)
     for a, au in enumerate(heads.aus):
         present = presence.present[:, presence.aus.index(au)]
         there = ~np.isnan(present)
         if 0 < present[there].sum() < there.sum():
-            values[a] = _aurocs(log_odds[there, a], present[there] == 1, weights[:, codes[there]])
+            values[a] = _aurocs(log_odds[there, a], present[there] == 1, weights[:, there])
     return values
 
 

@@ -288,17 +288,3 @@ def least_of(estimates: Sequence[Estimate], *, of: str) -> Estimate:
     low, freedom = min(each.low for each in estimates), min(freedoms)
     about["freedom"] = freedom if np.isfinite(freedom) else None
     return Estimate(value, low, max(min(highs), value), how=how, **about)
-
-
-def how_many_at_or_below(
-    limit: float, values: np.ndarray, low: np.ndarray, high: np.ndarray, *, of: str
-) -> Estimate:
-    """How many of several estimates, ``values`` (N,) with bounds ``low`` and ``high``, lie at or below
-    ``limit``: bounded by those whose whole interval does and those of which a part does, or that have none.
-    ``of`` names them, in the plural.
-    """
-    values, low, high = (np.asarray(each, np.float64) for each in (values, low, high))
-    how = f"from the {of} whose whole interval lies at or below {limit:g} to those of which a part does"
-    whole, part = (high <= limit).sum(), len(values) - (low > limit).sum()
-    count = (values <= limit).sum()
-    return Estimate(count, whole, part, how=how, n=len(values), unit="count", tolerance=len(values))

@@ -6,11 +6,12 @@ import pytest
 from torch import nn
 
 from book.transfer import figures
-from book.transfer.drops import drops, matrix_metrics, pairs
+from book.transfer.drops import drops, matrix_metrics, pair_degree, pairs, recalls_without
 from book.transfer.study import Sets, TransferStudy
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats import resampling
 from fer_lib.stats.resampling import bounds
+from fer_lib.stats.two_way import people_groups
 
 TWO = ("anger", "happiness")
 SHARES = {
@@ -56,11 +57,10 @@ def test_cells_are_means_over_the_networks(made):
     for (source, target), share in SHARES.items():
         cell = cells.loc[(source, target)]
         assert cell["accuracy"] == pytest.approx(share) and cell["networks"] == 2
-        assert cell["over_majority"] == pytest.approx(100 * (share - 2 / 3))
         labels = study.sets.faces[target].labels(TWO)
         said = [study.answers[source, k, target].argmax(1) == labels for k in range(2)]
         recall = np.mean([own[labels == c].mean() for own in said for c in (0, 1)])
-        assert cell["over_chance"] == pytest.approx(100 * (recall - 0.5))
+        assert cell["recall"] == pytest.approx(recall)
         if source == target:
             assert np.isnan(cell["difference"])
         else:
@@ -86,30 +86,68 @@ def test_several_networks_widen_the_interval(made):
     assert (wide[1] > wide[0]).mean() > 0.8
 
 
-def test_pairs_are_counted_one_by_one_and_not_by_their_mean(made):
-    study = made()
-    found = drops(study, draws=300)
+def mean_recall(study, source, target, keep=slice(None)):
+    labels = study.sets.faces[target].labels(TWO)[keep]
+    said = [
+        one.argmax(1)[keep] == labels for key, one in study.answers.items() if key[::2] == (source, target)
+    ]
+    return np.array([np.mean([own[labels == c].mean() for c in (0, 1)]) for own in said])
+
+
+def test_the_worst_pair_is_the_one_of_least_degree(made):
+    study = made(networks=3)
+    found = drops(study, draws=100)
     metrics = matrix_metrics(study, found)
-    # Of six pairs one is far above two thirds; the mean over the six is below.
-    assert metrics["pairs"].value == 6 and metrics["pairs_above_majority"].value == 1
-    behind = metrics["pairs_behind_majority"]
-    assert behind.low <= behind.value <= behind.high == 5
-    assert metrics["networks_of_each_set"].value == 1
-    cells = cells_of(found)["over_chance"]
-    kept = [cells[pair] - cells[pair[1], pair[1]] / 2 for pair in SHARES if len(set(pair)) == 2]
-    worst = metrics["worst_pair_over_half"]
-    assert worst.value == pytest.approx(min(kept)) and worst.low < worst.value < worst.high
+    assert (metrics["pairs"].value, metrics["networks_of_each_set"].value) == (6, 3)
+    degrees = {
+        pair: (mean_recall(study, *pair).mean() - 0.5) / (mean_recall(study, pair[1], pair[1]).mean() - 0.5)
+        for pair in SHARES
+        if len(set(pair)) == 2
+    }
+    cells = cells_of(found)["degree"].dropna()
+    assert cells.to_dict() == pytest.approx(degrees)
+    worst = min(degrees, key=degrees.get)
+    assert metrics["worst_pair_degree"].value == pytest.approx(degrees[worst])
+    assert metrics["worst_pair"].value == pytest.approx(100 * mean_recall(study, *worst).mean())
+    room = metrics["worst_pair_room"]
+    assert room.value == pytest.approx(100 * (mean_recall(study, worst[1], worst[1]).mean() - 0.5))
+    assert room.low < room.value < room.high and "10 groups of people" in room.how
+    degree = metrics["worst_pair_degree"]
+    assert degree.low is None or degree.low < degree.value < degree.high
+
+
+def test_people_are_left_out_in_groups_and_answers_of_the_others_stay(made):
+    study = made(networks=2)
+    test = study.sets.tests["a"]
+    found = recalls_without(study, "a", test)["b"]
+    assert found.shape == (11, 2) and found[0] == pytest.approx(100 * mean_recall(study, "b", "a"))
+    people = pd.factorize(independent_groups(test))[0]
+    for group, without in enumerate(found[1:]):
+        kept = people_groups(people) != group
+        assert without == pytest.approx(100 * mean_recall(study, "b", "a", kept))
+
+
+def test_single_networks_have_a_degree_without_an_interval_and_decide_nothing(made):
+    study = made()
+    found = drops(study, draws=100)
+    metrics = matrix_metrics(study, found)
+    assert not any(name.startswith("worst_pair") for name in metrics)
     assert metrics["cross_dataset_accuracy"].value == pytest.approx(np.mean([0.9, 0.6, 0.7, 0.4, 0.5, 0.55]))
     assert metrics["in_dataset_accuracy"].value == pytest.approx(0.8)
     drop = metrics["transfer_drop"]
     assert drop.value == pytest.approx(100 * (0.8 - 3.65 / 6)) and drop.low < drop.value < drop.high
-    assert metrics["commonest_accuracy"].value == pytest.approx(2 / 3)
-    assert metrics["ahead_of_commonest"].value == pytest.approx(100 * (3.65 / 6 - 2 / 3))
     assert "transfer_seed_spread" not in metrics and "networks is not covered" in drop.how
     off = pairs(found)
-    assert (off["trained_on"] != off["tested_on"]).all()
-    held = off.loc[off["over_majority_low"] > 0, ["trained_on", "tested_on"]]
-    assert held.to_numpy().tolist() == [["a", "b"]]
+    assert off["degree"].notna().all() and off["degree_low"].isna().all()
+
+
+def test_where_a_sets_own_networks_guess_no_degree_is_told():
+    guessing = {"own": np.full((11, 2), 50.0), "other": np.full((11, 2), 60.0)}
+    assert set(pair_degree(guessing, "other", "own", 2).values()) == {None}
+    generator = np.random.default_rng(0)
+    better = {name: at + generator.normal(0, 0.1, (11, 2)) for name, at in {"own": 60, "other": 90}.items()}
+    told = pair_degree(better, "other", "own", 2)
+    assert told["worst_pair"] is None and "no ceiling of 'learned other'" in told["worst_pair_degree"].why
 
 
 def test_changing_the_rule_moves_every_interval_of_the_study(made, monkeypatch):
@@ -121,16 +159,15 @@ def test_changing_the_rule_moves_every_interval_of_the_study(made, monkeypatch):
         cells = pairs(found)
         return {name: one.high - one.low for name, one in metrics if one.low is not None} | {
             (name, row): cells[f"{name}_high"][row] - cells[f"{name}_low"][row]
-            for name in ("accuracy", "over_majority", "over_chance", "difference")
+            for name in ("accuracy", "recall", "difference")
             for row in cells.index
         }
 
     before = widths()
     monkeypatch.setattr(resampling, "expanded_tail", lambda clusters: 0.25)
     after = widths()
-    counted = before.pop("pairs_behind_majority"), after.pop("pairs_behind_majority")
-    assert len(after) == 5 + 4 * 6 and all(after[name] < before[name] for name in before)
-    assert counted[1] < counted[0]
+    told = {name for name in after if not str(name).startswith("worst_pair")}
+    assert len(told) == 3 + 3 * 6 and all(after[name] < before[name] for name in told)
 
 
 def test_several_networks_say_how_far_they_differ(made):
@@ -144,6 +181,6 @@ def test_the_figure_shows_the_numbers(made):
     study = made(names="ab")
     found = drops(study, draws=100)
     drawn = figures.transfer_pairs(found)
-    assert len(drawn.data) == 2 and "tested on a, learned b +3.3" in drawn.alt
-    # a to b is 23 points ahead and beyond b's own; b to a is 3 ahead, and 20 behind a's own.
-    assert "Left: 1 of 2" in drawn.caption and "Right: 1 of 2" in drawn.caption
+    degree = cells_of(found)["degree"]["b", "a"]
+    assert len(drawn.data) == 2 and f"The least degree, {degree:.2f}".replace("0.", "0.") in drawn.caption
+    assert "learned b and are tested on a" in drawn.caption
