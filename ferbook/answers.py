@@ -21,19 +21,18 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the result of a chapter tells those who ask: its metrics, its parameters with what it noted, and
-    the names of its figures; nothing where there is no result.
+    """What the result of a chapter tells those who ask: its metrics, and its parameters with what it noted;
+    nothing where there is no result.
     """
 
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
-    figures: frozenset[str] = frozenset()
 
     @classmethod
     def by(cls, result: ChapterResult) -> Self:
         """What a finished chapter tells. Raises RunStoreError where it is damaged."""
-        summary, figures = result.summary(), result.record().get("figures", {})
-        return cls(result.metrics(), summary["parameters"] | summary, frozenset(figures))
+        summary = result.summary()
+        return cls(result.metrics(), summary["parameters"] | summary)
 
 
 ByChapter = Mapping[str, Evidence]
@@ -89,11 +88,6 @@ class ClaimAnswer:
         return f"{self.word} or more" if more else self.word
 
     @property
-    def number(self) -> str:
-        """What decides, with its interval, short enough for a cell."""
-        return self._with_unit(bounds_text(self.estimate)) if self.estimate else "not measured"
-
-    @property
     def sentence(self) -> str:
         """One sentence with the number in it."""
         if self.estimate is None:
@@ -104,21 +98,23 @@ class ClaimAnswer:
     @property
     def matters(self) -> str:
         """The smallest difference, or room, that matters, with its unit."""
-        text = self._with_unit(f"{self.claim.matters:g}")
+        text = f"{self.claim.matters:g} {self.claim.unit}".strip()
         return text.removesuffix("s") if self.claim.matters == 1 else text
 
     @property
     def found_size(self) -> str:
         """The smallest effect that is found four times in five, as text; empty where that is not known."""
-        return "" if self.finds is None else self._with_unit(metric_text(Estimate(self.finds, why="a size")))
-
-    def _with_unit(self, text: str) -> str:
-        return f"{text} {self.claim.unit}".strip().replace("-", "−")
+        return "" if self.finds is None else self._text(metric_text(Estimate(self.finds, why="a size")))
 
     @property
     def exact(self) -> str:
         """What decides, with its interval at its level."""
-        return self._with_unit(interval_text(self.estimate))
+        return self._text(interval_text(self.estimate))
+
+    def _text(self, number: str) -> str:
+        """A ``number`` of what decides, with its unit: a degree has none."""
+        unit = self.claim.unit * (self.claim.form == "difference")
+        return f"{number} {unit}".strip().replace("-", "−")
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the claim, its answer, and what it rests on."""
@@ -142,7 +138,11 @@ def _degree_words(answer: ClaimAnswer) -> str:
     if answer.estimate.low is None:
         return f"The two ends lie {room} apart, too little to say how far the way is"
     way = f"{answer.exact} of the way from 0, {answer.claim.floor}, to 1, {answer.claim.ceiling}"
-    starts = {"yes": "Most of it: ", "in part": f"{answer.label.capitalize()}: ", "no": "A trace at most: "}
+    starts = {
+        "yes": "Most of it: ",
+        "in part": f"{answer.label.replace(answer.word, 'Part of it')}: ",
+        "no": "A trace at most: ",
+    }
     return starts.get(answer.word, "") + way
 
 
@@ -202,9 +202,8 @@ def passed(gate: Gate, results: ByChapter, own: bool = False) -> Passed:
         low = high = estimate.value
     yes = {"above": low > bound, "below": high < bound, "not_above": low <= bound}[side]
     no = {"above": high <= bound, "below": low >= bound, "not_above": low > bound}[side]
-    text = metric_text(Estimate(bound, unit=estimate.unit, why="a bound")).replace("-", "−")
     reply = "yes" if yes else "no" if no else "open"
-    return Passed(gate, reply, bounds_text(estimate), f"{side.replace('_', ' ')} {text}")
+    return Passed(gate, reply, bounds_text(estimate), f"{side.replace('_', ' ')} {bound:g}".replace("-", "−"))
 
 
 def answer_claim(
@@ -220,6 +219,8 @@ def answer_claim(
     room = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
     chapter, point, name = claim.decided_by.partition(".")
     elsewhere = metric_of(f"{chapter}{point}{suite().again[0]}{name}", results) if suite().again[0] else None
+    if claim.form == "degree" and room is None:
+        estimate = None
     answer = ClaimAnswer(claim, "open", asked, estimate, measure, room, elsewhere)
     if missing := _missing(answer, results):
         return replace(answer, missing=missing, finds=estimate and smallest_effect(estimate))
@@ -245,7 +246,7 @@ def answer_claim(
 def _missing(answer: ClaimAnswer, results: ByChapter) -> str:
     """Why the rules are not asked; empty where they are."""
     claim, estimate = answer.claim, answer.estimate
-    if estimate is None or (claim.form == "degree" and answer.room is None):
+    if estimate is None:
         if results[claim.chapter] == Evidence():
             return f"not measured: the run has no finished chapter {claim.chapter}"
         ends = "no degree between these two ends" if claim.form == "degree" else "no such difference"
@@ -337,15 +338,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers to every claim of ``claims``, what those of the page rest on (``results``; by the run
-    alone, ``own``), and what the chapters' pages show.
+    """The answers to every claim of ``claims``, and what they rest on: ``results``, of the reference where it
+    stands, and of the run alone, ``own``.
     """
 
     claims: Claims
     every: tuple[Answered, ...]
     results: ByChapter
     own: ByChapter
-    pages: ByChapter
 
     @property
     def former(self) -> bool:
@@ -384,5 +384,4 @@ def answers_of(run: Run) -> Answers:
         tuple(every),
         {name: reference[name] if name in standing else own[name] for name in chapters()},
         own,
-        {name: reference[name] if own[name] == Evidence() else own[name] for name in chapters()},
     )

@@ -2,22 +2,22 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
 from ferbook.answers import SIGNIFICANCE, Answered, Answers, ClaimAnswer, metric_of
 from ferbook.book import chapters, suite
-from ferbook.claims import CERTAINTIES, PaperClaim
-from ferbook.errors import DataError, nearest_name, require_name
+from ferbook.claims import CERTAINTIES
+from ferbook.errors import require_name
 from ferbook.estimate import Estimate
-from ferbook.notebook import code_sources, read_notebook
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import MUTED, Drawn
-from ferbook.rule import MOST, TRACE
-from ferbook.text import bounds_text
+from ferbook.rule import MOST, TRACE, RuleAnswer
+from ferbook.text import bounds_text, number_text
 
 PLACE, MARKS_PLACE, LOG_PLACE = "<!-- claims -->", "<!-- marks -->", "<!-- claims log -->"
 """The lines of a page in whose places ``answers_text``, ``marks_text`` and ``log_text`` are put."""
@@ -50,11 +50,12 @@ def answer_text(answers: Answers, short: str) -> str:
     every = {each.main.claim.short: each for each in answers.every}
     require_name("claim", short, every)
     found = every[short]
-    former = " (a former reference, which confirms nothing)" * (
-        found.former and found.main.estimate is not None
-    )
-    label = "Not measured yet" if found.main.estimate is None else found.main.label.capitalize()
-    return f"**{label}.** {found.main.sentence}".removesuffix(".") + f"{former}."
+    claim = found.main.claim
+    if found.main.estimate is None:
+        ends = f"between 0, {claim.floor}, and 1, {claim.ceiling}" if claim.floor else "of two systems"
+        return f"**Not measured yet.** Where it lies {ends}, this run does not say."
+    former = " (a former reference, which confirms nothing)" * found.former
+    return f"**{found.main.label.capitalize()}.** {found.main.sentence}".removesuffix(".") + f"{former}."
 
 
 def _whose(answers: Answers) -> str:
@@ -62,19 +63,27 @@ def _whose(answers: Answers) -> str:
 
 
 def counts_text(answers: Answers) -> str:
-    """One sentence: how many claims have which answer, and by whom."""
+    """One sentence: how many claims have which answer."""
     counts = Counter(each.main.word for each in answers.every)
-    words = [
-        f"**{counts[word]}** {word}" for word in ("yes", "in part", "no", "open", "no room") if counts[word]
-    ]
+    words = [f"**{counts[word]}** {word}" for word in get_args(RuleAnswer) if counts[word]]
     return f"Of {len(answers.every)} claims: {', '.join(words)}."
 
 
-def _in_points(claim: PaperClaim, estimate: Estimate) -> list[float]:
-    """Value and ends of a difference, in points; what has no unit is a share."""
-    scale = 1 if claim.unit else 100
-    ends = (estimate.value, estimate.low, estimate.high)
-    return [float("nan") if end is None else scale * end for end in ends]
+_ENDS = ("value", "low", "high")
+_NO_ENDS = dict.fromkeys(_ENDS, float("nan"))
+
+
+def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
+    """Value and bounds, NaN where there are none."""
+    known = {name: getattr(estimate, name, None) for name in _ENDS}
+    return _NO_ENDS | {name: scale * end for name, end in known.items() if end is not None}
+
+
+def _marks_of(each: Answered, answers: Answers) -> list[tuple[str, ClaimAnswer]]:
+    """By whom a claim has a mark, that of whoever answers on the page first."""
+    if each.reference is None:
+        return [(BY_RUN, each.own)]
+    return [(_whose(answers), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
 
 
 def ruler_picture(answers: Answers) -> Drawn:
@@ -83,51 +92,41 @@ def ruler_picture(answers: Answers) -> Drawn:
 
     Data: a row for each mark, ``claim``, ``run``, ``metric``, ``value``, ``low``, ``high``, ``answer``.
     """
-    degree, difference = "Degrees", "Differences in points"
-    ends = ("value", "low", "high")
+    degrees, differences = "Degrees", "Differences in points"
     rows, data = [], []
-    has_reference = any(each.reference for each in answers.every)
     for each in sorted(answers.every, key=lambda each: each.main.claim.form):
         claim = each.main.claim
-        by = [(_whose(answers), each.reference)] if has_reference else []
-        by += [] if each.reference and not each.apart else [(BY_RUN, each.own)]
-        by = [(name, one) for name, one in by if one]
-        if len(by) > 1 and by[1][1].estimate is None:
-            by = by[:1]
-        in_decibels = " (dB)" * (claim.unit == "dB")
-        for place, (name, one) in enumerate(by):
-            row = {"panel": degree if claim.form == "degree" else difference, "label": claim.short}
-            row |= {"series": name, "note": "" if place else f"{each.main.label}{in_decibels}"}
-            values = [float("nan")] * 3
-            if one.estimate and claim.form == "degree":
-                values = [one.estimate.value, one.estimate.low, one.estimate.high]
-            elif one.estimate:
-                values = _in_points(claim, one.estimate)
-            wide = claim.matters * (1 if claim.unit else 100) if claim.form == "difference" else float("nan")
-            rows.append(row | dict(zip(ends, values, strict=True)) | {"wide_low": -wide, "wide_high": wide})
+        panel, scale, wide = degrees, 1.0, float("nan")
+        if claim.form == "difference":
+            panel, scale = differences, 1.0 if claim.unit else 100.0
+            wide = scale * claim.matters
+        note = f"{each.main.word}{' (dB)' * (claim.unit == 'dB')}"
+        for name, one in _marks_of(each, answers):
+            row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
+            rows.append(row | {"wide_high": wide} | _ends(one.estimate, scale))
+            note = ""
             if one.estimate:
-                told = {"claim": claim.short, "run": name, "metric": claim.decided_by, "answer": one.label}
-                data.append(told | {end: getattr(one.estimate, end) for end in ends})
-    table = pd.DataFrame(rows).astype(dict.fromkeys(ends, float))
+                told = {"claim": claim.short, "run": name, "metric": claim.decided_by}
+                data.append(told | _ends(one.estimate) | {"answer": one.label})
+    table = pd.DataFrame(rows)
     if table["series"].nunique() == 1:
         table["series"] = ""
-    between = table.loc[table["panel"].eq(degree), "value"].dropna()
+    between = table.loc[table["panel"].eq(degrees), "value"].dropna()
     limits = (min([-0.15, *(between - 0.05)]), max([1.15, *(between + 0.05)]))
-    counts = re.sub(r"\*", "", counts_text(answers)).removesuffix(".")
     picture = forest(
         table,
         measured="",
-        axis={degree: Axis("", null=0.0, limits=limits), difference: Axis("points", null=0.0)},
+        axis={degrees: Axis("", null=0.0, limits=limits), differences: Axis("points", null=0.0)},
         across=1,
         listing=False,
-        alt=f"Two panels of dots with intervals, a row for each claim, its answer to the right. {counts}. "
-        "The cards give the numbers.",
+        alt="Two panels of dots with intervals, a row for each claim, its answer to the right. "
+        f"{counts_text(answers).replace('*', '')} The cards give the numbers.",
         caption="Above, how far each measure lies on its way from the negative control, 0, to the positive, "
         "1: for most, from untrained networks to networks taught units on the same pictures. Below, "
         "differences in points (of κ in hundredths, one in dB). Pale bar: too small to matter.",
-        data=pd.DataFrame(data, columns=["claim", "run", "metric", *ends, "answer"]),
+        data=pd.DataFrame(data, columns=["claim", "run", "metric", *_ENDS, "answer"]),
     )
-    if table["panel"].iloc[0] == degree:
+    if len(table["panel"].unique()) > 1 or table["panel"].iloc[0] == degrees:
         above = picture.figure.axes[0]
         for place in (TRACE, MOST):
             above.axvline(place, color=MUTED, linewidth=0.6, linestyle=":")
@@ -137,59 +136,31 @@ def ruler_picture(answers: Answers) -> Drawn:
 
 
 def marks_picture(answers: Answers) -> Drawn:
-    """The marks of ``claims.yaml`` on one axis, as somebody guessed them before anything was run, and as they
-    are measured. Data: ``mark``, ``run``, ``value``, ``low``, ``high``.
+    """The marks of ``claims.yaml`` on one axis, as they are measured, and as somebody guessed them before
+    anything was run. Data: ``mark``, ``run``, ``value``, ``low``, ``high``.
     """
-    rows = []
+    rows, apart = [], []
     for key, mark in answers.claims.marks.items():
-        ends = {"value": answers.claims.guess[key], "low": None, "high": None}
-        rows.append({"label": mark.name, "series": GUESSED} | ends)
+        guess = answers.claims.guess[key]
         found, own = (metric_of(mark.metric, of) for of in (answers.results, answers.own))
-        for name, each in ((_whose(answers), found), (BY_RUN, own if own != found else None)):
+        measured = {_whose(answers): found} | ({BY_RUN: own} if own != found else {})
+        for name, each in measured.items():
             if each is not None:
-                ends = {end: getattr(each, end) for end in ("value", "low", "high")}
-                rows.append({"label": mark.name, "series": name} | ends)
-    table = pd.DataFrame(rows).astype(dict.fromkeys(("value", "low", "high"), float))
-    # The measured ones are the first series, which is a full dot.
-    table = table.sort_values("series", key=lambda names: names.eq(GUESSED), kind="stable")
-    order = [mark.name for mark in answers.claims.marks.values()]
-    table = table.sort_values("label", key=lambda names: names.map(order.index), kind="stable")
-    apart = [
-        (abs(row.value - answers.claims.guess[key]), mark.name, row.value, answers.claims.guess[key])
-        for key, mark in answers.claims.marks.items()
-        for row in table[table["label"].eq(mark.name) & table["series"].ne(GUESSED)].itertuples()
-    ]
-    _, name, found, guess = max(apart, default=(0, "", 0, 0))
-    widest = f" Farthest apart: {name}, guessed {guess:.2f}, found {found:.2f}." * bool(apart)
+                rows.append({"mark": mark.name, "run": name} | _ends(each))
+                apart.append((abs(each.value - guess), mark.name, guess, each.value))
+        rows.append({"mark": mark.name, "run": GUESSED} | _NO_ENDS | {"value": guess})
+    widest = ""
+    if apart:
+        _, name, *numbers = max(apart)
+        guess, found = (number_text(number, decimals=2) for number in numbers)
+        widest = f" Farthest apart: {name}, guessed {guess}, found {found}."
     return forest(
-        table,
+        pd.DataFrame(rows).rename(columns={"mark": "label", "run": "series"}),
         measured="κ: 0 chance, 1 always",
         axis=Axis("", null=0.0),
         alt="Dots on one axis, guessed and measured.",
         caption=f"Where a well-read guess put each kind of network, and where it is.{widest}",
-        data=table.rename(columns={"label": "mark", "series": "run"}).reset_index(drop=True),
-    )
-
-
-def figure_link(claim: PaperClaim, answers: Answers) -> str:
-    """A link to the figure to look at, on its chapter's page; empty where the claim names none, and where the
-    chapter left it out.
-
-    Raises DataError for one that the chapter never draws.
-    """
-    chapter, _, name = claim.figure.partition(".")
-    if not chapter:
-        return ""
-    if chapter not in answers.pages:
-        raise DataError(f"{claim.figure}: no chapter {chapter!r}{nearest_name(chapter, answers.pages)}")
-    figures = answers.pages[chapter].figures
-    if name in figures:
-        return f'<a href="{chapter}/{chapter}.html#figure-{name}">the figure to look at</a>'
-    if any(f'"{name}"' in source for source in code_sources(read_notebook(chapters()[chapter].notebook))):
-        return ""
-    raise DataError(
-        f"claims.yaml, {claim.short!r}: chapter {chapter!r} draws no figure {name!r}"
-        f"{nearest_name(name, figures)}"
+        data=pd.DataFrame(rows),
     )
 
 
@@ -232,9 +203,9 @@ def _how(answer: ClaimAnswer, answers: Answers) -> list[str]:
     return [f"- *{name}*: {text}" for name, text in items]
 
 
-def _card(each: Answered, answers: Answers) -> list[str]:
+def _card(each: Answered, answers: Answers, linked: Callable[[str], str]) -> list[str]:
     """A claim as a card: its answer, one sentence, the figure, and below a fold how it was asked."""
-    answer, own = each.main, []
+    answer, own, figure = each.main, [], each.main.claim.figure
     if each.apart:
         words = " It disagrees with the reference." * each.disagree
         own = [f"*Your run:* {badge(each.own.label)} {each.own.sentence}{words}", ""]
@@ -244,16 +215,16 @@ def _card(each: Answered, answers: Answers) -> list[str]:
     return [
         "::::{container} claim",
         *(f"{badge(answer.label)}{former} **{answer.claim.claim}**", ""),
-        *(answer.sentence, "", *own, figure_link(answer.claim, answers), ""),
+        *(answer.sentence, "", *own, linked(f"{{figure}}`{figure}`") if figure else "", ""),
         ":::{dropdown} How it was asked",
         *_how(answer, answers),
         *(":::", "::::", ""),
     ]
 
 
-def answers_text(answers: Answers, folder: Path) -> str:
+def answers_text(answers: Answers, folder: Path, linked: Callable[[str], str]) -> str:
     """The claims as MyST Markdown: how many have which answer, a picture, whose files go below ``folder``,
-    then paper by paper a card for each claim.
+    then paper by paper a card for each claim, with a link that ``linked`` makes of its figure's role.
     """
     if not answers.every:
         return ""
@@ -264,7 +235,7 @@ def answers_text(answers: Answers, folder: Path) -> str:
         lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
         for each in answers.every:
             if each.paper.paper == paper.paper:
-                lines += _card(each, answers)
+                lines += _card(each, answers, linked)
     return "\n".join(lines)
 
 
@@ -289,13 +260,14 @@ def log_text(answers: Answers) -> str:
     return "\n".join(lines)
 
 
-def with_answers(text: str, answers: Answers | None, folder: Path) -> str:
+def with_answers(text: str, answers: Answers | None, folder: Path, linked: Callable[[str], str] = str) -> str:
     """``text`` of a page with answers, marks, log and single answers in their places, whose files go below
     ``folder``; a book without claims has nothing there.
     """
-    for place, made in ((PLACE, answers_text), (MARKS_PLACE, marks_text)):
-        if place in text:
-            text = text.replace(place, made(answers, folder) if answers else "")
+    if PLACE in text:
+        text = text.replace(PLACE, answers_text(answers, folder, linked) if answers else "")
+    if MARKS_PLACE in text:
+        text = text.replace(MARKS_PLACE, marks_text(answers, folder) if answers else "")
     if LOG_PLACE in text:
         text = text.replace(LOG_PLACE, log_text(answers) if answers else "")
     return ANSWER_PLACE.sub(lambda match: answer_text(answers, match[1]) if answers else "", text)

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -282,15 +283,16 @@ def stage(run: Run, folder: Path) -> None:
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
-            text = with_answers(_with(fills, cell.source), answers, folder / _FILES / Path(page).parent)
-            cell.source = figures.placed(text, page)
+            text = figures.placed(_with(fills, cell.source), page)
+            cell.source = with_answers(text, answers, folder / _FILES / Path(page).parent)
         nbformat.write(notebook, folder / f"{page}.ipynb")
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
             text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
             text = figures.placed(text, page)
-            text = with_answers(text, answers, folder / _FILES / Path(page).parent)
+            beside_it, linked = folder / _FILES / Path(page).parent, partial(figures.placed, page=page)
+            text = with_answers(text, answers, beside_it, linked)
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.book import Chapter, chapters, page_of, pages_of_toc
+from ferbook.claims import read_claims
 from ferbook.errors import BookError, nearest_name
 from ferbook.notebook import figure_cells, read_notebook
 from ferbook.page.figure import in_theme
@@ -48,6 +49,12 @@ def _texts() -> Iterator[tuple[str, str, str]]:
                     yield own[page].name, f"{page}.ipynb, cell {cell.get('id')!r}", cell.source
         elif (file := paths.root() / f"{page}.md").is_file():
             yield "", f"{page}.md", file.read_text(encoding="utf-8")
+    if (file := paths.claims_file()).is_file():
+        yield (
+            "",
+            file.name,
+            " ".join(f"{{figure}}`{each.figure}`" for each in read_claims(file).every if each.figure),
+        )
 
 
 def require_figures() -> None:

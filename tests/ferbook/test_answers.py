@@ -9,7 +9,7 @@ from scipy import stats
 
 from ferbook import answers
 from ferbook.answers import Evidence, answer_all, answer_claim, answers_of, passed
-from ferbook.book import chapters, suite
+from ferbook.book import suite
 from ferbook.claims import Claims, Gate, PaperClaim
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
@@ -26,7 +26,8 @@ def difference(polarity="more", **fields):
 
 
 def degree(**fields):
-    return claim(form="degree", floor="untrained", ceiling="taught", **{"matters": 0.05} | fields)
+    ends = {"form": "degree", "floor": "untrained", "ceiling": "taught", "unit": "points"}
+    return claim(**ends | {"matters": 0.05} | fields)
 
 
 def estimate(value, half=1.0, freedom=20.0, **fields):
@@ -39,7 +40,7 @@ def told(facts=(), **metrics):
 
 def test_a_difference_is_answered_with_its_number():
     found = answer_claim(difference(), {}, told(gain=estimate(5)))
-    assert (found.word, found.missing, found.number) == ("yes", "", "5.0 (4.0–6.0) points")
+    assert (found.word, found.missing) == ("yes", "")
     sentence = "5.0 (95\u00a0% interval 4.0–6.0) points, where a difference of 2 points matters."
     assert found.sentence == sentence
     law = stats.t(20)
@@ -77,8 +78,8 @@ def test_each_answer_has_its_words_and_the_p_of_the_bound_that_it_passed(
     ("value", "word", "label", "words", "bound"),
     [
         (0.77, "yes", "yes", "Most of it: ", 0.5),
-        (0.55, "in part", "in part or more", "In part or more: ", 0),
-        (0.3, "in part", "in part", "In part: ", 0),
+        (0.55, "in part", "in part or more", "Part of it or more: ", 0),
+        (0.3, "in part", "in part", "Part of it: ", 0),
         (-0.2, "no", "no", "A trace at most: ", 0.1),
     ],
 )
@@ -86,7 +87,8 @@ def test_a_degree_is_answered_between_its_ends(value, word, label, words, bound)
     gain, room = estimate(value, 0.2), estimate(0.23, 0.1)
     found = answer_claim(degree(), {}, told(gain=estimate(0.2, 0.1), gain_degree=gain, gain_room=room))
     assert (found.word, found.label) == (word, label) and found.sentence.startswith(words)
-    assert found.sentence.endswith("of the way from 0, untrained, to 1, taught.")
+    assert " interval " in found.sentence and "points" not in found.sentence
+    assert found.sentence.endswith(") of the way from 0, untrained, to 1, taught.")
     error = 0.2 / stats.t(20).ppf(0.975)
     assert found.chance == pytest.approx(2 * stats.t(20).sf(abs(value - bound) / error), rel=1e-3)
 
@@ -95,7 +97,7 @@ def test_ends_that_do_not_lie_apart_leave_no_room_and_uncertain_ones_an_open_ans
     numbers = told(gain_degree=Estimate(0.4, why="too uncertain"), gain_room=estimate(0.01, 0.03))
     none = answer_claim(degree(), {}, numbers)
     assert (none.word, none.missing, none.chance, none.again) == ("no room", "", None, None)
-    assert none.sentence == "The two ends lie 0.010 (−0.020 to 0.040) apart, which is less than 0.05."
+    assert none.sentence == "The two ends lie 0.010 (−0.020 to 0.040) apart, which is less than 0.05 points."
     numbers["throws"].metrics["gain_room"] = estimate(0.1, 0.2)
     found = answer_claim(degree(), {}, numbers)
     assert (found.word, found.chance) == ("open", None)
@@ -254,13 +256,3 @@ def test_a_damaged_or_absent_reference_answers_nothing_and_an_absent_run_is_name
     assert of_derl(run).reference is None
     with pytest.raises(RunStoreError, match="no run 'b'"):
         answers_of(open_run("b"))
-
-
-def test_what_the_pages_show_is_the_runs_where_it_has_the_chapter(run, finish_derl):
-    finish_derl("reference", -5.0, faces="ckplus")
-    found = answers_of(run)
-    assert set(found.results) == set(found.own) == set(found.pages) == set(chapters())
-    assert found.results["derl"].metrics["ahead_of_cnn"].value == -5
-    assert (
-        found.pages["derl"].metrics["ahead_of_cnn"].value == found.own["derl"].metrics["ahead_of_cnn"].value
-    )

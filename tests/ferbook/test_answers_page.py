@@ -16,7 +16,6 @@ from ferbook.answers_page import (
     answers_text,
     badge,
     counts_text,
-    figure_link,
     log_text,
     marks_picture,
     ruler_picture,
@@ -25,7 +24,7 @@ from ferbook.answers_page import (
 )
 from ferbook.book import chapters
 from ferbook.claims import Claims, read_claims
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 SHARED = {"claim": "It is.", "why": "w", "certainty": "N"}
@@ -44,7 +43,7 @@ CLAIMS = Claims.model_validate(
                 "paper": "p",
                 "name": "P",
                 "claims": [
-                    POINTS | {"short": "Ahead", "measure": "derl.ahead"},
+                    POINTS | {"short": "Ahead", "measure": "derl.ahead", "figure": "derl.quality"},
                     DEGREE | {"short": "Filters", "measure": "training.kappa", "gates": ["many"]},
                     POINTS | {"short": "Shares", "measure": "derl.share", "unit": "", "matters": 0.05},
                     DEGREE | {"short": "Later", "measure": "training.later"},
@@ -86,7 +85,7 @@ def made(own, reference=None, former=False):
     every = tuple(
         Answered(CLAIMS.papers[0], mine, other, former) for mine, other in zip(ours, theirs, strict=True)
     )
-    return Answers(CLAIMS, every, reference or own, own, reference or own)
+    return Answers(CLAIMS, every, reference or own, own)
 
 
 def both():
@@ -147,7 +146,7 @@ def test_the_marks_are_guessed_before_and_measured_after():
 
 
 def test_a_card_says_the_answer_one_sentence_and_in_a_fold_how_it_was_asked(tmp_path):
-    text = answers_text(both(), tmp_path)
+    text = answers_text(both(), tmp_path, str)
     assert text.startswith("Of 4 claims: **1** yes, **2** no, **1** open.\n\n<figure")
     assert (tmp_path / "figures" / "claims.csv").is_file()
     assert "Your run and the reference disagree on: Ahead; Filters; Shares." in text
@@ -156,7 +155,7 @@ def test_a_card_says_the_answer_one_sentence_and_in_a_fold_how_it_was_asked(tmp_
     assert filters.startswith(
         "{bdg-success}`yes` **It is.**\n\nMost of it: 0.77 (95 % interval 0.57–0.97) of "
     )
-    assert "*Your run:* {bdg-info}`in part` In part: 0.30" in filters
+    assert "*Your run:* {bdg-info}`in part` Part of it: 0.30" in filters
     assert "It disagrees with the reference." in filters
     for line in (
         "- *Measure*: `training.kappa_degree` of [",
@@ -176,8 +175,14 @@ def test_a_card_says_the_answer_one_sentence_and_in_a_fold_how_it_was_asked(tmp_
     assert "Not measured in this run" in later and "Holm" not in later and "*Interval*" not in later
 
 
+def test_a_card_links_to_the_figure_of_its_claim_and_takes_no_other_role(tmp_path):
+    asked = []
+    text = answers_text(both(), tmp_path, lambda role: asked.append(role) or "Figure 8.1")
+    assert asked == ["{figure}`derl.quality`"] and text.count("\nFigure 8.1\n") == 1
+
+
 def test_what_a_run_shares_with_the_reference_is_said_and_a_former_one_is_called_so(tmp_path):
-    same = answers_text(made(evidence(0.77, 5.0), evidence(0.77, 5.0), former=True), tmp_path)
+    same = answers_text(made(evidence(0.77, 5.0), evidence(0.77, 5.0), former=True), tmp_path, str)
     assert same.count("*Your run* asked the same networks") == 3 and "*Your run:*" not in same
     assert "{bdg-success}`yes` {bdg-light}`former reference` **It is.**" in same
     assert same.count("former reference") == 3, "what is not measured is nobody's"
@@ -191,7 +196,9 @@ def test_one_answer_stands_in_any_sentence_and_what_is_not_measured_is_not_guess
         "Is it? **Yes.** Most of it: 0.77 (95 % interval 0.57–0.97) of the way from 0, untrained, to 1, "
         "taught. So."
     )
-    assert answer_text(answers, "Later").startswith("**Not measured yet.** Not measured in this run")
+    assert answer_text(answers, "Later") == (
+        "**Not measured yet.** Where it lies between 0, untrained, and 1, taught, this run does not say."
+    )
     former = made(evidence(0.3, 5.0), evidence(0.77, -5.0), former=True)
     assert answer_text(former, "Filters").endswith("taught (a former reference, which confirms nothing).")
     with pytest.raises(ParameterError, match=r"no claim 'Filter' \(did you mean 'Filters'"):
@@ -215,35 +222,13 @@ def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_pa
 def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_derl, tmp_path):
     page = (paths.pages() / "answers.md").read_text()
     assert [page.count(place) for place in (PLACE, MARKS_PLACE, LOG_PLACE)] == [1, 1, 1]
-    text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus")), tmp_path)
+    text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus")), tmp_path, str)
     for paper in read_claims(paths.claims_file()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         assert all(text.count(claim.claim) == 1 for claim in paper.claims)
     shorts = {claim.short for claim in read_claims(paths.claims_file()).every}
     named = [name for file in paths.pages().rglob("*.md") for name in ANSWER_PLACE.findall(file.read_text())]
     assert named and set(named) <= shorts
-
-
-def test_the_figure_to_look_at_is_one_that_the_chapter_draws():
-    answers = both()
-    claim = CLAIMS.every[0]
-
-    def link(figure):
-        return figure_link(claim.model_copy(update={"figure": figure}), answers)
-
-    answers.pages["derl"] = Evidence(figures=frozenset({"accuracy"}))
-    assert link("") == link("derl.maps") == "", "this one was left out in this run"
-    assert "#figure-accuracy" in link("derl.accuracy")
-    with pytest.raises(DataError, match=r"'Ahead': chapter 'derl' draws no figure 'acuracy' \(did you mean"):
-        link("derl.acuracy")
-    with pytest.raises(DataError, match=r"no chapter 'drel' \(did you mean 'derl'"):
-        link("drel.accuracy")
-
-
-def test_every_figure_that_a_claim_names_is_drawn_by_its_chapter():
-    answers = both()
-    for claim in read_claims(paths.claims_file()).every:
-        figure_link(claim, Answers(answers.claims, (), {}, {}, dict.fromkeys(chapters(), Evidence())))
 
 
 def test_each_answer_has_a_colour_and_a_bar_does_not_end_a_cell():
