@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.train.device import device_name
 from ferbook.environment import git_commit
@@ -34,6 +35,16 @@ COMMIT = git_commit()
 """As the benchmark began: a row that is kept may change the checkout."""
 
 Contestants = Mapping[str, Callable[[], object]]
+
+
+def invented(people: int, aus: int, filters: int) -> tuple[np.ndarray, Presence]:
+    """Responses (N, ``filters``) that no unit moves, and the units that invented people show: of each three
+    sequences of four pictures.
+    """
+    rng, blocks = np.random.default_rng(SEED), np.repeat(np.arange(3 * people), 4)
+    shown = rng.random((3 * people, aus))[blocks] < 0.3
+    about = (blocks // 3).astype(str), blocks.astype(str), np.full(len(blocks), "")
+    return rng.random((len(blocks), filters)), Presence(tuple(f"AU{a}" for a in range(aus)), shown, *about)
 
 
 def take_turns(contestants: Contestants, repeats: int) -> dict[str, pd.DataFrame]:

@@ -27,8 +27,7 @@ import torch
 from scipy.stats import theilslopes
 from torch import nn
 
-from book.au_verification.simulation import null_responses, simulated_presence
-from contest import SEED, noise, options, peak_memory_mb
+from contest import SEED, invented, noise, options, peak_memory_mb
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.responses import maximal_responses
@@ -84,11 +83,8 @@ def task_of(what: str, against: str, size: int, folder: Path) -> Callable[[], ob
     """What is timed."""
     if what == "null":
         sizes = WITHOUT_CHANGE | {against: size}
-        presence = simulated_presence(sizes["people"], aus=15, seed=SEED)
-        maxima = null_responses(presence, sizes["filters"], seed=SEED)
-        return lambda: permutation_null(
-            maxima, presence, "auroc", permutations=sizes["permutations"], seed=SEED
-        )
+        asked, permutations = invented(sizes["people"], 15, sizes["filters"]), sizes["permutations"]
+        return lambda: permutation_null(*asked, "auroc", permutations=permutations, seed=SEED)
     faces = pictures_of(folder, size)
     if what == "responses":
         model = one_convolution()

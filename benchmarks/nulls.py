@@ -26,8 +26,7 @@ import numpy as np
 import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
-from book.au_verification.simulation import null_responses, simulated_presence
-from contest import SEED, machine, options, peak_memory_mb, print_ratio, take_turns
+from contest import SEED, invented, machine, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.aus.association import statistic
 from fer_lib.aus.measures import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes
 from fer_lib.aus.nulls import permutation_null
@@ -112,8 +111,7 @@ def main() -> None:
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=["auroc", "kl"])
     args = parser.parse_args()
     device = torch.device(args.device)
-    presence = simulated_presence(args.subjects, aus=args.aus, seed=SEED)
-    maxima = null_responses(presence, args.filters, seed=SEED)
+    maxima, presence = invented(args.subjects, args.aus, args.filters)
     draws = next(blocks_of(presence).draws(50, SEED))
     labels = presence.present[draws] == 1
     calls = args.permutations * args.filters * args.aus

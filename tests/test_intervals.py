@@ -17,8 +17,6 @@ RULES = {"t", "norm", "chi2", "f", "binom", "beta", "binomtest", "bootstrap", "s
 QUANTILES = {"quantile", "percentile", "nanquantile", "nanpercentile"}
 NO_INTERVALS = {
     "book/au_verification/figures.py": "bars that chance passes in one of twenty deals",
-    "book/au_verification/silence.py": "what random sets of filters lose",
-    "book/au_verification/simulation.py": "the level at which a sparse filter answers",
     "book/au_verification/study.py": "the bar that chance passes in one of twenty deals",
     "book/yardstick.py": "responses, and how many others answer more, usually",
     "fer_lib/aus/permutations.py": "the middle of a block",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import Field
 
 from book.parameters import BesideParameters, BootstrapField
+from book.roles import RoleParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter, Resources
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
 
 
-class AuVerificationParameters(BesideParameters):
-    """Chapter ``au_verification``: which filters of trained networks detect an action unit."""
+class AuVerificationParameters(RoleParameters, BesideParameters):
+    """Chapter ``au_verification``: which filters of trained networks answer to an action unit."""
 
     larger: int = Field(
         0, ge=0, le=512, description="pixels a side for those of them that learned larger pictures; 0: none"
@@ -37,25 +38,13 @@ class AuVerificationParameters(BesideParameters):
     )
     measure: AssociationMeasure = Field("auroc", description="the association that is held against chance")
     permutations: int = Field(500, ge=19, le=1_000_000, description="permutations of labels behind each null")
-    untrained: int = Field(3, ge=1, le=200, description="untrained networks of each structure set beside")
+    untrained: int = Field(3, ge=2, le=200, description="untrained networks of each structure: the floor")
     people: int = Field(12, ge=10, le=1000, description="rendered people on whom units are switched on")
     contexts: int = Field(
         1, ge=1, le=20, description="base faces of each of these people, the first of them neutral"
     )
     other_heads: int = Field(
         10, ge=10, le=1000, description="people of the set `heads` on whom they are too, where it is at hand"
-    )
-    silenced: int = Field(
-        16, ge=0, le=500, description="filters silenced per unit; 0 leaves the ablation out"
-    )
-    repeats: int = Field(
-        5, ge=1, le=1000, description="data sets with planted detectors, and draws of filters to silence"
-    )
-    planted_permutations: int = Field(
-        199, ge=19, le=100_000, description="permutations of labels for each of these data sets"
-    )
-    simulations: int = Field(
-        400, ge=20, le=100_000, description="simulated data sets behind error rate and coverage"
     )
     bootstrap: BootstrapField = 300
 
@@ -86,7 +75,7 @@ class AuVerificationParameters(BesideParameters):
         people = self.request(self.domain, self.strangers)
         return (
             self.face_request,
-            *(replace(people, face_seed=self.face_seed + 1, size=size) for size in sizes),
+            *(replace(people, face_seed=self.asked_seed, size=size) for size in sizes),
         )
 
 
@@ -97,43 +86,26 @@ CHAPTER = Chapter(
     after=("deconvolution",),
     resources=Resources(minutes=70),
     seconds={"laptop": 61},
-    key_metrics=("kappa", "verified_gain"),
+    key_metrics=("kappa", "kappa_degree"),
     learn=(
-        "which filters detect an action unit, how sure that is over networks and people, what an untrained "
-        "network's filters would seem to detect, and what happens when a single muscle is switched on"
+        "which filters answer to an action unit, how far that is on the way from an untrained network to one "
+        "that was taught units, and what happens when a single muscle is switched on"
     ),
     needs="two CPU cores; a real set must have action units",
     profiles={
-        "smoke": {
-            "strangers": 24,
-            "permutations": 99,
-            "untrained": 2,
-            "people": 10,
-            "silenced": 4,
-            "repeats": 1,
-            "simulations": 20,
-            "bootstrap": 100,
-        },
-        "laptop": {
-            "untrained": 2,
-            "people": 10,
-            "silenced": 0,
-            "repeats": 1,
-            "planted_permutations": 99,
-            "simulations": 40,
-            "bootstrap": 200,
-        },
+        "smoke": {"strangers": 24, "permutations": 99, "untrained": 2, "people": 10, "bootstrap": 100},
+        "laptop": {"people": 10, "bootstrap": 200},
         "reference": {
-            "population": "published",
-            "beside": "shuffled,shuffled_as_published,published_96,photographs_zero_bias,"
-            "photographs_residual,photographs_shuffled,breuer",
+            "face_seed": 10,
+            "population": "emotions",
+            "roles": "emotions:units,breuer_emotions:breuer_units",
+            "of_each": 0,
+            "beside": "units_free,emotions_shuffled,published_96,photographs_zero_bias,photographs_shuffled",
             "larger": 96,
-            "strangers": 100,
-            "untrained": 20,
-            "people": 16,
-            "other_heads": 16,
-            "repeats": 10,
-            "simulations": 600,
+            "strangers": 300,
+            "untrained": 10,
+            "people": 48,
+            "other_heads": 48,
             "bootstrap": 1000,
         },
         "paper": {
@@ -143,9 +115,6 @@ CHAPTER = Chapter(
             "people": 48,
             "other_heads": 48,
             "contexts": 3,
-            "repeats": 50,
-            "planted_permutations": 1999,
-            "simulations": 2000,
             "bootstrap": 2000,
         },
     },

@@ -5,13 +5,14 @@ Every network is asked the same: about pictures of people whom no network learne
 which one unit at a time is switched on.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
+from torch import nn
 
 from fer_lib.aus.association import statistic
 from fer_lib.aus.decision import claimed_units
@@ -22,8 +23,7 @@ from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import source_status
-from fer_lib.look.responses import Responses, maximal_responses
-from fer_lib.nets.classifier import Classifier
+from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from fer_lib.train.precision import choose_precision
 from synthetic_faces.domains import DOMAINS
@@ -39,11 +39,6 @@ OTHER_HEADS = "heads"
 
 _DOSED = 4
 """People of it on whom equal energy is measured."""
-
-SELECTIVE_FROM, SELECTIVE_BY = 0.5, 2.0
-"""A filter answers to its cause alone where that moves it by so many standard deviations at least, and by so
-many times as much as the unit that comes next.
-"""
 
 
 @dataclass(frozen=True)
@@ -78,11 +73,11 @@ class Questions:
         return "sequence" if self.faces.name in DOMAINS else "subject"
 
     @cached_property
-    def full(self) -> Interventions:
-        """``dose`` at the highest intensity only."""
-        off, on = self.dose.arranged(np.arange(len(self.dose.faces)))
-        rows = np.column_stack((off, on[:, :, -1])).ravel()
-        return replace(self.dose, faces=self.dose.faces.select(rows), levels=self.dose.levels[-1:])
+    def people(self) -> str:
+        """Who is asked about: numbers, and what tells these pictures from others but for their size."""
+        numbers = f"{len(np.unique(self.shown.subjects))} people and {len(np.unique(self.equal.subjects))}"
+        names = ",".join([*self.shown.subjects, *self.equal.subjects, *self.aus])
+        return f"{numbers} switched ({hashlib.sha256(names.encode()).hexdigest()[:8]})"
 
 
 def questions(
@@ -122,20 +117,14 @@ class Examined:
     """What one network answered, for K filters: names of units, empty where there is none.
 
     Arrays of G rows: the first of all people, the others without one group of them each. ``claimed`` (G, K):
-    the unit that a filter goes with beyond chance within emotions; ``strength`` float32 (G, K, A): by how
-    much the association exceeds that of labels permuted within emotions, −∞ where it cannot be judged.
-    ``caused``: the unit that moves it most at equal energy; ``raw``: at intensity 1. ``named``: measure ->
-    (G, K), the unit of the largest association over all pictures, as in the papers. ``overall`` (K,): as
-    ``claimed`` over all pictures, whatever the emotion. ``rare``: filters that answer in too few sequences to
-    be judged. ``steady`` bool (G, K): each half of the people by itself has the same cause; ``selective``
-    bool (G, K): the cause moves it as ``SELECTIVE_FROM`` and ``SELECTIVE_BY`` say. ``response`` (K,): the
-    mean over pictures of its largest response.
+    the unit that a filter goes with beyond chance within emotions; ``strength`` float32 (K, A): by how much
+    the association exceeds that of labels permuted within emotions, −∞ where it cannot be judged. ``caused``
+    (G, K): the unit that moves it most at equal energy; ``elsewhere``: the same on other heads, where these
+    were asked. ``named``: measure -> (G, K), the unit of the largest association over all pictures, as in the
+    papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion.
 
-    Where other heads were asked: ``elsewhere`` (G, K), as ``caused`` on these, and ``alike`` (G,), the mean
-    over filters of the rank correlation of the units' effects here and there.
-
-    ``group``: what the network stands for on the page, of a ``structure`` by its name in ``nets.build``;
-    ``seed`` tells it from the others there.
+    ``group``: what the network stands for, ``structure`` its class; ``seed`` tells it from the others there.
+    ``asked``: whom it was asked about.
     """
 
     group: str
@@ -145,15 +134,10 @@ class Examined:
     claimed: np.ndarray
     strength: np.ndarray
     caused: np.ndarray
-    raw: np.ndarray
     named: dict[str, np.ndarray]
     overall: np.ndarray
-    rare: int
-    steady: np.ndarray
-    selective: np.ndarray
-    response: np.ndarray
+    asked: str = ""
     elsewhere: np.ndarray | None = None
-    alike: np.ndarray | None = None
 
     @property
     def filters(self) -> int:
@@ -166,21 +150,47 @@ class Examined:
 
 @dataclass(frozen=True)
 class Whole:
-    """What is behind the answers of the network whose filters are looked at one by one.
-
-    ``responses`` to ``Questions.faces``; ``overall``: the null over all pictures, ``within``: that within
-    emotions; ``equal``: its effects at equal energy.
+    """What is behind the answers of the network whose filters are looked at one by one: its ``maxima`` of
+    ``Questions.faces``, (N, K); the null over all pictures, ``overall``, and that ``within`` emotions.
     """
 
-    responses: Responses
+    maxima: np.ndarray
     overall: Null
     within: Null
-    equal: Effects
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """Maximal responses of K filters to all pictures of the questions: those of ``faces`` (N, K), of units at
+    equal energy (B, K), and of these on other heads, ``elsewhere``, if any.
+    """
+
+    faces: np.ndarray
+    equal: np.ndarray
+    elsewhere: np.ndarray | None
+
+    def of(self, filters: slice) -> "Maxima":
+        """The same of some ``filters``."""
+        there = None if self.elsewhere is None else self.elsewhere[:, filters]
+        return Maxima(self.faces[:, filters], self.equal[:, filters], there)
+
+
+def responses_of(model: nn.Module, layer: str, queries: Questions, device: torch.device | None) -> Maxima:
+    """Put the questions to the filters of ``layer`` of ``model``. Raises as ``maximal_responses``."""
+    # Twice as fast where the processor computes in it, and correlated above .9999 with float32.
+    bf16 = choose_precision("auto", device or "cpu").name == "bf16"
+    sets = (queries.faces, queries.equal.faces, queries.elsewhere and queries.elsewhere.faces)
+    dtype = torch.bfloat16 if bf16 else None
+    return Maxima(
+        *(
+            maximal_responses(model, faces, layer, device=device, dtype=dtype).maxima if faces else None
+            for faces in sets
+        )
+    )
 
 
 def examine(
-    model: Classifier,
-    layer: str,
+    responses: Maxima,
     queries: Questions,
     *,
     about: tuple[str, str, int],
@@ -188,18 +198,12 @@ def examine(
     groups: int = PEOPLE_GROUPS,
     device: torch.device | None = None,
 ) -> tuple[Examined, Whole]:
-    """Put the questions to the filters of ``layer`` of ``model``; ``about``: group, structure and seed.
+    """What the ``responses`` to the questions say; ``about``: group, structure and seed of the network.
 
     ``measures``: those by which filters are also named as in the papers. ``groups`` 0: of all people only.
-    Raises what ``look.responses.maximal_responses`` and ``aus.nulls.permutation_null`` raise.
+    Raises what ``aus.nulls.permutation_null`` raises.
     """
-    # Twice as fast where the processor computes in it, and correlated above .9999 with float32.
-    bf16 = choose_precision("auto", device or "cpu").name == "bf16"
-    responses, equal, full = (
-        maximal_responses(model, faces, layer, device=device, dtype=torch.bfloat16 if bf16 else None)
-        for faces in (queries.faces, queries.equal.faces, queries.full.faces)
-    )
-    maxima, labels, names = responses.maxima, queries.shown, np.array([*queries.aus, ""])
+    maxima, labels, names = responses.faces, queries.shown, np.array([*queries.aus, ""])
     settings = {
         "permutations": queries.permutations,
         "seed": queries.seed,
@@ -212,36 +216,29 @@ def examine(
     for rows in masks:
         some = labels.select(rows)
         nulls.append(permutation_null(maxima[rows], some, queries.measure, within=some.emotions, **settings))
-    effects, raw = (
-        effects_of(activations.maxima, stimuli, draws=20, flips=20, seed=queries.seed)
-        for activations, stimuli in ((equal, queries.equal), (full, queries.full))
-    )
-    mean = mean_effects(effects, groups)
-    there = {}
-    if queries.elsewhere:
-        activations = maximal_responses(model, queries.elsewhere.faces, layer, device=device).maxima
-        others = effects_of(activations, queries.elsewhere, draws=20, flips=20, seed=queries.seed)
-        means = mean_effects(others, groups)
-        there = {"elsewhere": _strongest_unit(means, queries.aus), "alike": rank_correlation(mean, means)}
+    elsewhere = None
+    if queries.elsewhere and responses.elsewhere is not None:
+        elsewhere = causes(_effects(responses.elsewhere, queries.elsewhere, queries.seed), groups)
     examined = Examined(
         *about,
         aus=queries.aus,
         claimed=names[np.stack([claimed_units(null, "max_statistic", FAMILY_ERROR) for null in nulls])],
-        strength=np.stack([np.where(null.tested, null.excess, -np.inf) for null in nulls]).astype(np.float32),
-        caused=causes(effects, groups),
-        raw=causes(raw, groups),
-        steady=_steady(effects, groups),
-        selective=_selective(mean),
-        **there,
+        strength=np.where(nulls[0].tested, nulls[0].excess, -np.inf).astype(np.float32),
+        caused=causes(_effects(responses.equal, queries.equal, queries.seed), groups),
         named={
             measure: np.stack([names[_named(maxima[rows], labels.present[rows], measure)] for rows in masks])
             for measure in measures
         },
         overall=names[claimed_units(overall, "max_statistic", FAMILY_ERROR)],
-        rare=int(overall.rare.sum()),
-        response=maxima.mean(axis=0),
+        asked=queries.people,
+        elsewhere=elsewhere,
     )
-    return examined, Whole(responses, overall, nulls[0], effects)
+    return examined, Whole(maxima, overall, nulls[0])
+
+
+def _effects(maxima: np.ndarray, stimuli: Interventions, seed: int) -> Effects:
+    """Means alone are looked at, so a few draws and flips will do."""
+    return effects_of(maxima, stimuli, draws=20, flips=20, seed=seed)
 
 
 def _named(maxima: np.ndarray, present: np.ndarray, measure: str) -> np.ndarray:
@@ -258,45 +255,6 @@ def causes(effects: Effects, groups: int = 0) -> np.ndarray:
     cause that is noise agrees with a claim by chance only, which is subtracted, while the test over all
     filters and units would leave few people no effect at all.
     """
-    return _strongest_unit(mean_effects(effects, groups), effects.aus)
-
-
-def mean_effects(effects: Effects, groups: int = 0, half: int | None = None) -> np.ndarray:
-    """(1 + ``groups``, K, A): each unit's mean effect at its highest level, over all people and without each
-    group of them; of every other person only where ``half`` is 0 or 1.
-    """
     people = np.arange(len(effects.people))
-    sample = np.ones(len(people), bool) if half is None else people % 2 == half
-    masks = all_but_one(people, groups)
-    return np.stack([effects.people[some & sample, ..., -1].mean(axis=0) for some in masks])
-
-
-def _strongest_unit(means: np.ndarray, aus: Sequence[str]) -> np.ndarray:
-    """(…): the unit with the largest of ``means`` (…, A); empty where none is above 0."""
-    return np.array([*aus, ""])[np.where(means.max(axis=-1) > 0, means.argmax(axis=-1), -1)]
-
-
-def _steady(effects: Effects, groups: int) -> np.ndarray:
-    """bool (1 + ``groups``, K): the people of even and of odd number have the same cause, and there is
-    one.
-    """
-    first, second = (_strongest_unit(mean_effects(effects, groups, half), effects.aus) for half in (0, 1))
-    return (first == second) & (first != "")
-
-
-def _selective(means: np.ndarray) -> np.ndarray:
-    """bool (…): what ``SELECTIVE_FROM`` and ``SELECTIVE_BY`` ask of ``means`` (…, A)."""
-    following, largest = np.moveaxis(np.sort(means, axis=-1)[..., -2:], -1, 0)
-    return (largest >= SELECTIVE_FROM) & (largest >= SELECTIVE_BY * following)
-
-
-def rank_correlation(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """(…): Spearman's correlation over units of effects ``here`` and ``there`` (…, K, A), the mean over
-    filters; those whose effects are all equal, as of one that never answers, are left out, and 0 is what is
-    left where all are.
-    """
-    ranks = [rankdata(means, axis=-1) for means in (here, there)]
-    apart = [rank - rank.mean(axis=-1, keepdims=True) for rank in ranks]
-    scale = np.sqrt((apart[0] ** 2).sum(axis=-1) * (apart[1] ** 2).sum(axis=-1))
-    together = (apart[0] * apart[1]).sum(axis=-1) / np.where(scale > 0, scale, 1)
-    return together.sum(axis=-1) / np.maximum((scale > 0).sum(axis=-1), 1)
+    means = np.stack([effects.people[some, ..., -1].mean(axis=0) for some in all_but_one(people, groups)])
+    return np.array([*effects.aus, ""])[np.where(means.max(axis=-1) > 0, means.argmax(axis=-1), -1)]

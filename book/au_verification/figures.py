@@ -1,8 +1,8 @@
-"""Figures of the question whether a filter detects an action unit: one filter, what luck alone reaches, what
-populations of networks show beyond chance, and what switching units on and filters off does.
+"""Figures of the question whether a filter detects an action unit: one filter, what chance alone reaches,
+where networks stand on the ruler, and what switching units on does.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +14,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from book.au_verification.examine import FAMILY_ERROR
-from book.au_verification.readings import POPULATION_LABELS, TRAINED, UNTRAINED
-from book.au_verification.silence import OWN_HEAD
-from book.au_verification.switching import effect_table
+from book.au_verification.ruler import (
+    GROUP_LABELS,
+    MIXTURES,
+    OWN_NETWORK,
+    READ_OUT,
+    TAUGHT_UNITS,
+    TRAINED,
+    UNTRAINED,
+)
 from book.shared_figures import YOURS
 from fer_lib.aus.interventions import Effects
 from ferbook.page import style
@@ -124,114 +130,75 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
 
 
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
-    """The strip of networks: what each network shows beyond chance, by population.
+    """κ of every kind of networks on one axis: the two ends of the ruler, what stands between them, and marks
+    that decide nothing.
 
-    ``table``: of ``study.strip_table``; ``reference``: that of the reference, of which the populations that
-    this run has, too, are then drawn, and below them this run's. Data: the same, with a column ``run``.
+    ``table``: of ``study.marks_table``; of the ``reference`` those that this run has, too, stand above it.
+    Data: the same, with a column ``run``.
     """
     parts = {"": table}
-    if reference is not None:
+    if reference is not None and set(table) <= set(reference):
         parts = {"reference": reference[reference["population"].isin(table["population"])], YOURS: table}
     data = pd.concat([part.assign(run=run) for run, part in parts.items()], ignore_index=True)
-    single = data.rename(columns={"population": "label", "run": "group"}).replace(
-        {"label": POPULATION_LABELS}
-    )
-    means = single.drop_duplicates(["group", "label", "panel"])
-    own = means["group"].eq(list(parts)[-1]) & means["label"].eq(TRAINED)
-    first = means[means["group"].eq(next(iter(parts)))]
-    phrases = [
-        f"{panel}, {values[TRAINED]:z.2f} and {values[UNTRAINED]:z.2f}"
-        for panel, values in first.pivot(index="panel", columns="label", values="mean").iterrows()
-    ]
+    rows = data.rename(columns={"population": "label", "run": "group"})
+    means = rows.drop_duplicates(["group", "label"]).assign(value=lambda part: part["mean"])
+    places = means["place"]
+    means["note"] = [f"{place:z.2f}".replace("-", "−") if pd.notna(place) else "" for place in places]
+    means["main"] = means["label"].isin((GROUP_LABELS[TRAINED], GROUP_LABELS[OWN_NETWORK]))
+    first = means[means["group"].eq(next(iter(parts)))].set_index("label")["value"]
+    ends = [f"{label} {first[label]:z.2f}" for label in _RULER if label in first]
     return forest(
-        means.assign(value=means["mean"], main=own)[
-            ["panel", "group", "label", "value", "low", "high", "main"]
-        ],
-        measured="beyond chance",
+        means[["group", "label", "value", "low", "high", "main", "note"]],
+        measured="κ of claim and cause: 0 is chance, 1 always",
         axis=Axis("", null=0, null_name="chance"),
-        across=2,
-        singles=single[["panel", "group", "label", "value"]],
-        alt="Dots in panels, a row per population of networks: the mean over its networks with the interval "
-        "over networks and people; each network is a small dot below.",
-        caption=f"Trained and untrained networks, beyond chance: {'; '.join(phrases)}. Small dots are "
-        "networks, large dots their means with 95 % intervals over networks and people.".replace("-", "−"),
-        tolerance=dict.fromkeys(("value", "mean", "low", "high"), _COUNT_TOLERANCE) | {"seed": 0},
+        singles=rows[["group", "label", "value"]],
+        noted="degree" if places.notna().any() else "",
+        alt="Dots with intervals, a row per kind of networks: the mean κ of the unit that is claimed for a "
+        "filter and the one that moves it, over its networks, each a small dot below.",
+        caption=f"Only the labels differ between the ends: κ {style.listing(ends)}. Small dots are networks, "
+        "large dots their means with 95 % intervals over networks and people; the degree is 0 at untrained "
+        "networks and 1 at those that were taught units.".replace("-", "−"),
+        tolerance=dict.fromkeys(("value", "mean", "low", "high", "place"), _COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
 
 
-def by_unit(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
-    """Verified filters beyond chance by unit, trained beside untrained networks.
+_RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, MIXTURES, TRAINED, TAUGHT_UNITS, READ_OUT))
 
-    ``table``: of ``study.unit_table``; ``reference``: that of the reference, which is then drawn with the
-    trained networks of this run. Data: the same.
+
+def by_unit(table: pd.DataFrame) -> style.Drawn:
+    """Verified filters beyond chance by unit, beside both ends of the ruler. ``table``: of
+    ``study.unit_table``. Data: the same.
     """
-    source = table if reference is None else reference
-    above = source.query("low > 0").groupby("series").size()
-    most = source.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
-    return _trained_beside_untrained(
-        table,
-        reference,
-        "au",
-        names=most,
+    above = table.query("low > 0").groupby("series").size()
+    most = table.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
+    counts = [f"{above.get(name, 0)} ({name})" for name in table["series"].unique()]
+    return forest(
+        table[table["au"].isin(most)].rename(columns={"au": "label"}),
         measured="verified filters beyond chance, mean over networks",
-        alt="Dots with intervals per action unit: verified filters less those expected by chance, of trained "
-        "and of untrained networks.",
-        caption=f"In trained networks {above.get(TRAINED, 0)} of {table['au'].nunique()} units surely have "
-        f"more verified filters than chance gives, in untrained ones {above.get(UNTRAINED, 0)}. Drawn are "
-        f"the {len(most)} units with most, with 95 % intervals.",
-        tolerance=_COUNT_TOLERANCE,
-    )
-
-
-def agreement(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
-    """How far each measure names the unit that moves a filter most, beyond chance.
-
-    ``table``: of ``study.agreement_table``; ``reference`` as of ``by_unit``. Data: the same.
-    """
-    source = table if reference is None else reference
-    kappas = source[source["series"].eq(TRAINED)].set_index("measure")["value"]
-    return _trained_beside_untrained(
-        table,
-        reference,
-        "measure",
-        names=kappas.index,
-        measured="κ of the named unit and the one that moves most",
-        alt="Dots with intervals per measure: the agreement beyond chance of the unit that it names and the "
-        "one that moves the filter most, of trained and of untrained networks.",
-        caption=f"In trained networks the measure that best names the unit that moves the filter most is "
-        f"{kappas.idxmax()}: κ {kappas.max():.2f}, where 0 is chance and 1 always.",
-        tolerance=0.15,
-    )
-
-
-def _trained_beside_untrained(
-    table: pd.DataFrame,
-    reference: pd.DataFrame | None,
-    column: str,
-    *,
-    names: Collection[str],
-    measured: str,
-    alt: str,
-    caption: str,
-    tolerance: float,
-) -> style.Drawn:
-    """A row for each of ``names`` in ``column``, a dot per ``series`` of ``table`` (trained
-    networks first); or of the ``reference``, with the trained networks of ``table`` as a series of their own.
-    """
-    data = table
-    if reference is not None:
-        own = table[table["series"].eq(TRAINED)]
-        data = pd.concat([reference, own.assign(series=YOURS)], ignore_index=True)
-        caption += " Trained and untrained: the run reference; beside them this run."
-    return forest(
-        data[data[column].isin(names)].rename(columns={column: "label"}),
-        measured=measured,
         axis=Axis("", null=0, null_name="chance"),
-        alt=alt,
-        caption=caption,
-        tolerance=dict.fromkeys(("value", "low", "high"), tolerance),
-        data=data,
+        alt="Dots with intervals per action unit: verified filters less those expected by chance.",
+        caption=f"Of {table['au'].nunique()} units so many have more verified filters than chance gives, by "
+        f"an interval of 95 % above 0: {style.listing(counts)}. Drawn are the {len(most)} units with most.",
+        tolerance=dict.fromkeys(("value", "low", "high"), _COUNT_TOLERANCE),
+        data=table,
+    )
+
+
+def agreement(table: pd.DataFrame) -> style.Drawn:
+    """In what share of the filters each measure names the unit that moves them most. ``table``: of
+    ``study.agreement_table``. Data: the same.
+    """
+    own = table[table["series"].eq(GROUP_LABELS[TRAINED])].set_index("measure")["value"]
+    return forest(
+        table.rename(columns={"measure": "label"}),
+        measured="filters whose named unit moves them most",
+        axis=Axis(limits=(0, None)),
+        alt="Dots with intervals per measure: the share of filters whose named unit moves them most.",
+        caption=f"Of networks taught emotions the measure that names most filters rightly is {own.idxmax()}, "
+        f"{style.percent(own.max())} of them. 95 % intervals over networks and people.",
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
+        data=table,
     )
 
 
@@ -239,7 +206,7 @@ def dose_response(effects: Effects, pairs: pd.DataFrame) -> style.Drawn:
     """Effect by intensity: for each filter of ``pairs``, at most six, its claimed unit as a line with its
     interval, the other units as thin grey lines.
 
-    ``pairs``: of ``switching.showcase``. Data: a row per filter, AU and level (0 to 1), ``filter``, ``au``,
+    ``pairs``: of ``study.showcase``. Data: a row per filter, AU and level (0 to 1), ``filter``, ``au``,
     ``level``, ``effect``, ``low``, ``high`` (standard deviations), ``claimed``.
     """
     data = effect_table(effects, pairs)
@@ -304,36 +271,19 @@ def _small_panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, list(grid.flat[:count])
 
 
-def silencing(table: pd.DataFrame) -> style.Drawn:
-    """What is lost when the top filters of a unit are silenced, beside what other filters of equal activation
-    cost.
-
-    ``table``: of ``silence.silence``, of which the units' own heads are shown. Left the outcome itself, right
-    the difference (random − silenced) with its interval. Data: ``au``, ``outcome``, ``intact``, ``silenced``,
-    ``random``, ``random_low``, ``random_high``, ``difference``, ``low``, ``high``.
+def effect_table(effects: Effects, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Effects on the filters of ``pairs``, a row per filter, AU and level: ``effect``, ``low``, ``high``,
+    ``claimed``.
     """
-    columns = ["intact", "silenced", "random", "random_low", "random_high", "difference", "low", "high"]
-    data = table.loc[table["outcome"].eq(OWN_HEAD), ["au", "outcome", *columns]].reset_index(drop=True)
-    head, difference = ({"label": data["au"], "panel": panel} for panel in ("head", "difference"))
-    others = {"value": data["random"], "low": data["random_low"], "high": data["random_high"]}
-    parts = {
-        "its own silenced": head | {"value": data["silenced"]},
-        "others silenced": head | others,
-        "difference": difference | {"value": data["difference"], **data[["low", "high"]]},
+    filters, aus = pairs["filter"].to_numpy(), np.array(effects.aus, dtype=object)
+    shape = (len(filters), len(aus), len(effects.levels))
+    columns = {
+        "filter": filters[:, None, None],
+        "au": aus[None, :, None],
+        "level": np.array(effects.levels),
+        "effect": effects.effect[filters],
+        "low": effects.low[filters],
+        "high": effects.high[filters],
+        "claimed": (aus == pairs["au"].to_numpy(dtype=object)[:, None])[:, :, None],
     }
-    hurt = int(data["low"].gt(0).sum())
-    return forest(
-        pd.concat(pd.DataFrame(values).assign(series=series) for series, values in parts.items()),
-        measured="",
-        axis={
-            "head": Axis("", label="AUROC of the unit's head"),
-            "difference": Axis("", null=0, label="lost beyond others"),
-        },
-        widths=(3, 2),
-        alt="Dots per unit: the AUROC of its head with its own top filters silenced and with others "
-        "silenced, and what the former lose beyond the latter.",
-        caption=f"In {hurt} of {len(data)} units a head surely loses more by its own filters set to zero "
-        "than by as many others of equal mean activation (95 % interval clear of zero).",
-        tolerance=dict.fromkeys(columns, 0.1),
-        data=data,
-    )
+    return pd.DataFrame({name: np.broadcast_to(column, shape).ravel() for name, column in columns.items()})

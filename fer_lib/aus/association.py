@@ -71,9 +71,9 @@ def associate(
 
     The intervals are those of ``stats.resampling.bounds``, with the number of clusters taken as the smaller
     of the subjects who show the AU and those seen without it; those of distances are reflected. Ranks,
-    histograms and distribution functions are computed anew in each resample; bins stay. How often the
-    intervals hold the truth is measured by ``au_verification.simulation``: about as often as they say for
-    signed measures, less often for distances near 0.
+    histograms and distribution functions are computed anew in each resample; bins stay. The
+    intervals hold the truth about as often as they say for signed measures, less often for distances near 0
+    (``tests/fer_lib/aus/test_nulls_simulated.py``).
 
     ``mean_difference``, ``smd`` and ``kl`` are products of matrices and, as ``auroc``, take seconds for
     hundreds of filters; ``ks`` and ``wasserstein`` have to follow the distribution functions of every

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
@@ -16,28 +17,41 @@ ORIENTATION_BINS = 9
 """Side of a cell in pixels, and its bins of orientation, as in Dalal and Triggs 2005."""
 
 
-def rotated_channels(model: nn.Module, layer: str, filters: int, seed: int) -> tuple[nn.Module, str]:
-    """A copy of ``model`` with a layer behind ``layer`` of which every channel is a random mixture of all,
-    and that layer's name.
+def with_mixtures(model: nn.Module, layer: str, filters: int, seed: int) -> tuple[nn.Module, str]:
+    """A copy of ``model`` with a layer behind ``layer`` that has its ``filters`` channels and after them as
+    many random mixtures of them, and that layer's name.
 
-    It is another basis of the same maps. The ``filters`` maps of the layer are rotated by one orthogonal
-    matrix at every position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and rectified, since a filter's
-    maximal response is that of a rectified map. What the layer knows stays; what is special about its single
-    filters goes. Later layers of the copy see the rotated maps, so only that layer's responses mean anything.
-
+    The mixtures are another basis of the same maps, which are rotated by one orthogonal matrix at every
+    position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and rectified, since a filter's maximal response
+    is that of a rectified map. What the layer knows stays; what is special about its single filters goes.
+    Layers behind it see what they saw before.
     """
     clone = copy.deepcopy(model)
-    original = clone.get_submodule(layer)
-    mixing = nn.Conv2d(filters, filters, 1, bias=False)
-    weight = torch.empty(filters, filters, dtype=torch.float64)
+    original, weight = clone.get_submodule(layer), torch.empty(filters, filters, dtype=torch.float64)
     nn.init.orthogonal_(weight, generator=torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        mixing.weight.copy_(weight[:, :, None, None])
-    mixing.to(next(clone.parameters()).device)
+    mixing = _Mixtures(weight.to(next(clone.parameters())))
     parent, _, name = layer.rpartition(".")
-    stack = nn.Sequential(original, mixing, nn.ReLU())
+    stack = nn.Sequential(original, mixing, _First(filters))
     setattr(clone.get_submodule(parent), name, stack.train(original.training))
-    return clone, f"{layer}.{len(stack) - 1}"
+    return clone, f"{layer}.1"
+
+
+class _Mixtures(nn.Module):
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight[:, :, None, None], requires_grad=False)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return torch.cat([maps, F.conv2d(maps, self.weight).relu()], dim=1)
+
+
+class _First(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps[:, : self.channels]
 
 
 def hog_responses(faces: FaceSet) -> np.ndarray:

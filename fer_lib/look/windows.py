@@ -140,7 +140,8 @@ def _maxima(maps: torch.Tensor, slide: Sliding) -> torch.Tensor:
 
     Weights kept in whole numbers and pictures of whole numbers make values that are equal, and the order in
     which a processor adds up would make one of them the largest, and so decide the map. So each place costs
-    ``TIED`` of the largest value more than the one before, which is less than what rounding costs.
+    ``TIED`` of the largest value more than the one before: more than what rounding costs, and less than any
+    difference that matters.
     """
     pool = partial(
         F.max_pool2d, kernel_size=slide.kernel, stride=slide.stride, padding=0, dilation=slide.dilation

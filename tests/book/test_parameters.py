@@ -201,8 +201,15 @@ def test_filters_are_judged_on_rendered_people_of_another_seed(faces, domain):
 
 def test_populations_beside_are_read_with_the_chapter_s_own():
     given = AuVerificationParameters(population="published", beside="shuffled, photographs_residual")
-    assert given.populations == ("published", "shuffled", "photographs_residual")
-    assert AuVerificationParameters().populations == () == AuVerificationParameters().others
+    assert given.populations == ("published", "shuffled", "photographs_residual", "emotions", "units")
+    assert AuVerificationParameters(roles="").populations == () == AuVerificationParameters().others
+
+
+def test_populations_of_roles_are_read_where_they_can_be_asked():
+    assert AuVerificationParameters().populations == ("emotions", "units")
+    for other in ({"size": 32}, {"face_seed": 9}, {"faces": "wild"}, {"faces": "ckplus"}):
+        lacking = AuVerificationParameters(**other)
+        assert lacking.populations == () and lacking.not_asked.startswith("degrees of filters: ")
 
 
 def transfer(**overrides):

@@ -15,18 +15,22 @@ from tests.book.au_verification.toy_effects import effects_of_size
 AUS = ("AU1", "AU4", "AU12")
 
 
-def strip() -> pd.DataFrame:
+def marks() -> pd.DataFrame:
     rows = [
-        (population, seed, panel, 0.1 * seed, 0.2, 0.1 if networks > 1 else np.nan, 0.3)
-        for population, networks in (("trained", 3), ("untrained", 5))
-        for panel in ("κ", "units")
+        (population, seed, 0.1 * seed, mean, 0.1 if networks > 1 else np.nan, 0.3, place)
+        for population, networks, mean, place in (
+            ("untrained", 5, 0.0, 0.0),
+            ("your network", 1, 0.1, 0.5),
+            ("taught emotions", 3, 0.15, 0.75),
+            ("taught units", 3, 0.2, 1.0),
+        )
         for seed in range(networks)
     ]
-    return pd.DataFrame(rows, columns=["population", "seed", "panel", "value", "mean", "low", "high"])
+    return pd.DataFrame(rows, columns=["population", "seed", "value", "mean", "low", "high", "place"])
 
 
 def pairs(name: str, values: tuple[str, ...]) -> pd.DataFrame:
-    rows = [(each, series, 2.0, 1.0, 3.0) for each in values for series in ("trained", "untrained")]
+    rows = [(each, series, 2.0, 1.0, 3.0) for each in values for series in ("taught emotions", "untrained")]
     return pd.DataFrame(rows, columns=[name, "series", "value", "low", "high"])
 
 
@@ -39,31 +43,13 @@ BEST = np.array([0.55, 0.7, 0.79, 0.9])
 WITH_IT, WITHOUT = np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.5, 1.0, 3.0])
 
 
-def losses() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "au": ["AU1", "AU4"],
-            "outcome": "own head",
-            "intact": [0.9, 0.8],
-            "silenced": [0.6, 0.8],
-            "random": [0.85, 0.79],
-            "random_low": [0.8, 0.75],
-            "random_high": [0.9, 0.81],
-            "difference": [0.25, -0.01],
-            "low": [0.1, -0.04],
-            "high": [0.4, 0.02],
-        }
-    )
-
-
 DRAWINGS = {
     "one_filter": lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625),
     "by_luck": lambda: figures.by_luck(LUCK, BEST),
-    "networks": lambda: figures.networks(strip()),
+    "networks": lambda: figures.networks(marks()),
     "by_unit": lambda: figures.by_unit(pairs("au", AUS)),
     "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
     "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
-    "silencing": lambda: figures.silencing(losses()),
 }
 
 
@@ -109,27 +95,23 @@ def test_a_point_of_a_dose_tells_filter_unit_and_effect():
     assert "in 1 of 2 filters" in drawn.caption
 
 
-def test_networks_are_dots_about_the_mean_of_their_kind():
+def test_networks_stand_on_one_axis_with_their_place_between_its_ends():
     drawn = DRAWINGS["networks"]()
-    assert len(drawn.data) == 16 and "κ: trained 0.2" in drawn.alt and "and untrained 0.2" in drawn.alt
+    assert len(drawn.data) == 12 and "taught emotions 0.15" in drawn.alt
+    assert "κ untrained 0.00, taught emotions 0.15 and taught units 0.20" in drawn.caption
+    written = {text.get_text() for text in drawn.figure.axes[0].texts}
+    assert {"degree", "0.00", "0.50", "0.75", "1.00"} <= written
+    without = figures.networks(marks().assign(place=np.nan))
+    assert "degree" not in {text.get_text() for text in without.figure.axes[0].texts}
 
 
-def test_this_run_stands_beside_the_reference():
-    more = pd.concat([strip(), strip().replace({"population": {"trained": "breuer"}})])
-    drawn = figures.networks(strip().query("seed < 2"), reference=more.drop_duplicates())
-    assert drawn.data["run"].value_counts().to_dict() == {"reference": 16, YOURS: 8}
-    assert "breuer" not in set(drawn.data["population"]), "this run has none"
-    assert "reference, untrained 0.2" in drawn.alt and "your run, trained 0.2" in drawn.alt
-    table = pairs("au", AUS)
-    # The reference's numbers come from its CSV, as it was drawn.
-    reference = pd.read_csv(io.StringIO(figures.by_unit(table).data.to_csv(index=False)))
-    both = figures.by_unit(table.assign(value=7.0), reference=reference)
-    assert "run reference" in both.caption and "run reference" not in figures.by_unit(table).caption
-    assert both.data.groupby("series")["value"].mean().to_dict() == {
-        "trained": 2,
-        "untrained": 2,
-        YOURS: 7,
-    }
+def test_this_run_stands_beside_a_reference_that_has_the_ruler():
+    more = pd.concat([marks(), marks().replace({"population": {"taught emotions": "Breuer's, emotions"}})])
+    drawn = figures.networks(marks().query("seed < 2"), reference=more.drop_duplicates())
+    assert drawn.data["run"].value_counts().to_dict() == {"reference": 12, YOURS: 7}
+    assert "Breuer" not in drawn.alt, "this run has none"
+    former = more.rename(columns={"place": "panel"})
+    assert set(figures.networks(marks(), reference=former).data["run"]) == {""}
 
 
 def test_of_many_units_those_with_most_are_drawn_and_all_are_stored():
@@ -140,6 +122,17 @@ def test_of_many_units_those_with_most_are_drawn_and_all_are_stored():
     assert names == [f"AU{n}" for n in range(5, 13)] and len(drawn.data) == 24
 
 
-def test_silencing_shows_the_units_own_heads():
-    drawn = figures.silencing(pd.concat([losses(), losses().assign(outcome="accuracy")]))
-    assert drawn.data["au"].tolist() == ["AU1", "AU4"]
+def test_the_measure_that_names_most_filters_rightly_is_told():
+    table = pairs("measure", ("kl", "mean_difference")).assign(value=[0.3, 0.9, 0.4, 0.1])
+    assert "names most filters rightly is mean_difference, 40.0 % of them" in figures.agreement(table).caption
+
+
+def test_the_effect_table_has_a_row_per_filter_unit_and_level():
+    aus = ("AU1", "AU2", "AU12")
+    effects = effects_of_size([[0.5, 3.0, 0.0], [0.0, 0.0, -2.0]], aus)
+    table = figures.effect_table(effects, pd.DataFrame({"filter": [1, 0], "au": ["AU12", "AU2"]}))
+    assert table["filter"].tolist() == [1] * 6 + [0] * 6
+    full = table[table["level"].eq(1)].set_index(["filter", "au"])
+    assert full.loc[(0, "AU2"), "effect"] == 3 and full.loc[(1, "AU12"), "low"] == pytest.approx(-2.1)
+    assert full["claimed"].tolist() == [False, False, True, False, True, False]
+    assert table.loc[1, "effect"] == 0 and table.iloc[8]["effect"] == 1.5

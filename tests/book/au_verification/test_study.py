@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 
 from book.au_verification import study as au
+from book.au_verification.chapter import AuVerificationParameters
+from book.au_verification.ruler import Cast
 from fer_lib.aus.detectors import Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
+from fer_lib.nets.build import build_network
 from fer_lib.train.lesson import TrainedNetwork
+from ferbook.estimate import Estimate
 from tests.book.au_verification.toy_networks import answered
 
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
@@ -18,169 +22,184 @@ GUESSES = ["AU12", "AU12", "AU12", ""], ["AU12", "AU1", "AU1", "AU1"]
 
 
 @pytest.fixture
-def examined():
-    return [
-        answered(*KNOWS, seed=0),
-        answered(*KNOWS, group="random mixtures", seed=0, score=3),
-        answered(*GUESSES, seed=1),
-        answered(*GUESSES, group="random mixtures", seed=1, score=3),
-        answered(*KNOWS, group="photographs", structure="residual"),
-        answered(*GUESSES, group="untrained", score=4),
-        answered(*GUESSES, group="untrained", seed=1, score=4),
-        answered(*GUESSES, group="untrained", structure="residual"),
-    ]
-
-
-def test_populations_are_named_by_group_and_by_a_structure_that_is_not_the_first_one_s(examined):
-    groups = au.populations_of(examined)
-    assert {name: len(networks) for name, networks in groups.items()} == {
-        "trained": 2,
-        "random mixtures": 2,
-        "photographs, residual": 1,
-        "untrained": 2,
-        "untrained, residual": 1,
+def groups():
+    return {
+        "trained": [answered(*KNOWS, seed=0), answered(*GUESSES, seed=1)],
+        "mixtures": [answered(*GUESSES, group="mixtures", seed=seed) for seed in (0, 1)],
+        "units": [answered(*KNOWS, group="units")],
+        "untrained": [answered(*GUESSES, group="untrained", seed=seed) for seed in (0, 1)],
     }
-    assert au.rivals_of(groups["photographs, residual"], examined) == groups["untrained, residual"]
-    breuer = answered(*KNOWS, group="breuer", structure="breuer")
-    assert list(au.populations_of([*examined, breuer]))[-1] == "breuer"
 
 
-def test_trained_networks_are_held_against_untrained_ones_of_their_structure(examined):
-    found = au.population_metrics(examined)
-    assert found["kappa"].value == 0.5 and found["kappa"].n == 2
+def test_trained_networks_are_held_against_untrained_ones(groups):
+    found = au.population_metrics(groups)
+    assert found["kappa"].value == 0.5 and found["kappa"].n == 2 == found["networks"].value
     assert found["kappa_over_untrained"].value == 0.5 and found["untrained_kappa"].value == 0
-    assert found["photographs_residual_kappa_over_untrained"].value == 1
+    assert found["units_kappa"].value == 1 and found["kappa_mixtures"].value == 0
+    assert found["kappa_over_mixtures"].value == 0.5 and "mixtures_kappa" not in found
     assert found["verified_gain"].low < found["verified_gain"].value == 1 < found["verified_gain"].high
     assert found["distinct_units_over_untrained"].value == 1
-    assert found["kl_agreement_kappa"].value == 0.5 and found["auroc_agreement_kappa"].value == 1
-    # The untrained score 4 with AU12 and nothing with others, the mixtures 3 with what their filters claim.
-    assert found["beyond_untrained"].value == 3
-    assert found["beyond_untrained_over_mixtures"].value == ((3 - 2) + (3 - 0)) / 2
-    assert found["beyond_untrained_over_mixtures"].low < 0, "a difference has no end at 0"
-    assert found["verified_gain"].low < 0 == found["verified"].low, "nor what is more or less than chance"
-    assert "untrained_kappa_over_untrained" not in found
-    assert found["cause_reliability"].unit == "share" and found["selective"].unit == "count"
+    assert found["kl_agreement_share"].value == pytest.approx((1 + 1 / 3) / 2)
+    assert found["auroc_agreement_share"].value == 1 and found["filters"].value == 4
+    assert found["verified_gain"].low < 0 == found["verified"].low, "there may be fewer than by chance"
 
 
-def test_networks_are_held_against_those_that_learned_the_same_with_shuffled_labels(examined):
-    assert not [name for name in au.population_metrics(examined) if name.endswith("over_shuffled")]
-    by_heart = [
-        answered(*KNOWS, group="photographs"),
-        answered(*GUESSES, group="photographs shuffled"),
-    ]
-    found = au.population_metrics([*examined, *by_heart])
-    over = {name: each.value for name, each in found.items() if name.endswith("over_shuffled")}
-    assert over == {"photographs_kappa_over_shuffled": 1}
+def test_networks_of_photographs_are_held_against_those_that_learned_them_by_heart(groups):
+    assert not [name for name in au.population_metrics(groups) if "shuffled" in name]
+    by_heart = {
+        "photographs": [answered(*KNOWS, group="photographs", seed=seed) for seed in (0, 1)],
+        "photographs_shuffled": [answered(*GUESSES, group="photographs_shuffled")],
+    }
+    found = au.population_metrics(groups | by_heart)
+    assert found["photographs_kappa_over_shuffled"].value == 1
+    assert (found["photographs_networks"].value, found["photographs_shuffled_networks"].value) == (2, 1)
 
 
-def test_trained_networks_and_their_own_mixtures_are_compared_pair_by_pair(examined):
-    networks = []
+def test_trained_networks_and_their_own_mixtures_are_compared_pair_by_pair(groups):
+    right, wrong = ["AU1", "AU4", "AU12"] * 4, ["AU4", "AU12", "AU1"] * 4
     for seed, verified in enumerate((4, 8)):
-        right, wrong = ["AU1", "AU4", "AU12"] * 4, ["AU4", "AU12", "AU1"] * 4
-        for group, count in (("trained", verified), ("random mixtures", verified - 3)):
-            networks.append(answered(right, right[:count] + wrong[count:], group=group, seed=seed))
-    blank = answered(right, wrong, group="untrained")
-    found = au.population_metrics([*networks, blank])
-    # Every network is three filters ahead of its mixtures, though the networks are four apart.
-    paired = found["verified_gain_over_mixtures"]
-    assert paired.value == pytest.approx(3) and paired.why.startswith("it is the same in all networks")
+        for group, count in (("trained", verified), ("mixtures", verified - 3)):
+            groups[group][seed] = answered(right, right[:count] + wrong[count:], group=group, seed=seed)
+    found = au.population_metrics(groups)
+    # Every network is as far ahead of its mixtures, though the networks are four filters apart.
+    assert found["kappa_over_mixtures"].why.startswith("it is the same in all networks")
     assert found["verified_gain"].high - found["verified_gain"].low > 10
-    assert {"kappa_over_mixtures", "distinct_units_over_mixtures"} <= found.keys()
 
 
-def test_networks_of_larger_pictures_are_compared_with_the_trained_ones(examined):
-    large = [answered(*KNOWS, group="published", structure="96 px", seed=seed) for seed in (0, 1)]
-    blank = answered(*GUESSES, group="untrained", structure="96 px")
-    found = au.population_metrics([*examined, *large, blank])
-    kappa, units = (found[f"published_96_px_{m}_over_smaller"] for m in ("kappa", "distinct_units"))
-    assert kappa.value == 0.5 and kappa.low < 0.5 < kappa.high and "2 and 2 networks" in kappa.how
-    assert units.value == found["published_96_px_distinct_units"].value - found["distinct_units"].value > 0
-    told = au.what_size_changes(found)
-    assert "networks: κ 0.5 (" in told and told.endswith("units with detectors 1 (−4 to 4).")
-    assert au.what_size_changes(au.population_metrics(examined)) == ""
+def test_on_other_heads_kappa_is_told_of_groups_that_were_asked_there(groups):
+    assert "other_heads_kappa" not in au.population_metrics(groups)
+    groups["trained"] = [answered(*KNOWS, KNOWS[1]), answered(*GUESSES, GUESSES[1], seed=1)]
+    found = au.population_metrics(groups)
+    assert found["other_heads_kappa"].value == 0.5 and "units_other_heads_kappa" not in found
 
 
-def test_of_one_network_the_interval_says_what_it_does_not_cover(examined):
-    alone = [examined[0], examined[1], *examined[5:7]]
-    alone[0].claimed[1, 0] = "AU4"
-    found = au.population_metrics(alone)["kappa_over_untrained"]
+def test_of_one_network_the_interval_says_what_it_does_not_cover(groups):
+    groups["trained"] = groups["trained"][:1]
+    groups["mixtures"] = groups["mixtures"][:1]
+    groups["trained"][0].claimed[1, 0] = "AU4"
+    found = au.population_metrics(groups)["kappa_over_untrained"]
     assert found.n == 1 and "one network" in found.how
-    assert "another training is not covered" in au.how_many(alone, {})
-    assert "another training" not in au.how_many(examined, {})
-    assert au.how_many(examined, {"shuffled": []}).endswith("None is kept of shuffled labels by heart.")
 
 
-def test_the_strip_has_every_network_and_the_mean_of_its_kind(examined):
-    table = au.strip_table(examined)
-    assert len(table) == 2 * len(examined) and table["population"].iloc[0] == "trained"
-    own = table[table["population"].eq("trained") & table["panel"].eq("κ of claim and cause")]
+def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
+    number = {name: Estimate(value, unit="count") for name, value in (("filters", 256), ("networks", 1))}
+    told = au.ruler_text(number, ["'emotions' has 1 networks; a role takes 3 or more"])
+    assert told == "256 filters, 1 network. Left out: 'emotions' has 1 networks; a role takes 3 or more."
+    room = Estimate(0.2, 0.1, 0.3, n=3)
+    for degree, answer in (((0.4, 0.9), "In part"), ((0.6, 0.9), "Yes"), ((-0.2, 0.09), "No")):
+        metrics = number | {"kappa_degree": Estimate(sum(degree) / 2, *degree, n=3), "kappa_room": room}
+        assert au.ruler_text(metrics, []).endswith(f"Do the filters answer to action units? {answer}.")
+
+
+def test_a_mark_has_every_network_the_mean_and_its_place(groups):
+    table = au.marks_table(groups)
+    assert len(table) == 7 and list(table["population"].unique()) == [
+        "untrained",
+        "random mixtures",
+        "taught emotions",
+        "taught units",
+    ]
+    own = table[table["population"].eq("taught emotions")]
     assert own["value"].tolist() == [1, 0] and own["mean"].tolist() == [0.5, 0.5]
-    assert (own["low"] < 0.5).all() and own["seed"].tolist() == [0, 1]
+    assert (own["low"] < 0.5).all() and own["seed"].tolist() == [0, 1] and own["place"].tolist() == [0.5] * 2
+    ends = table.drop_duplicates("population").set_index("population")["place"]
+    assert ends["untrained"] == 0 and ends["taught units"] == 1
+    del groups["units"]
+    assert au.marks_table(groups)["place"].isna().all()
 
 
-def test_units_and_measures_are_told_for_trained_and_untrained_networks(examined):
-    units = au.unit_table(examined).set_index(["series", "au"])["value"]
-    assert units["trained", "AU1"] == pytest.approx(1 / 3) and units["untrained", "AU1"] == 0
-    measures = au.agreement_table(examined).set_index(["series", "measure"])["value"]
-    assert measures["trained", "2·AUROC − 1"] == 1 and measures["trained", "KL divergence"] == 0.5
+def test_units_and_measures_are_told_for_both_ends_too(groups):
+    units = au.unit_table(groups).set_index(["series", "au"])["value"]
+    assert units["taught emotions", "AU1"] == pytest.approx(1 / 3) and units["untrained", "AU1"] == 0
+    assert units["taught units", "AU4"] == pytest.approx(2 / 3)
+    measures = au.agreement_table(groups).set_index(["series", "measure"])["value"]
+    assert measures["taught emotions", "2·AUROC − 1"] == 1
+    assert measures["taught emotions", "KL divergence"] == pytest.approx((1 + 1 / 3) / 2)
 
 
-def learned(network: str, seed: int, size: int = 48) -> TrainedNetwork:
-    lesson = SimpleNamespace(network=network, seed=seed, faces=FaceRequest("lab", size=size))
-    return TrainedNetwork(f"some {seed}", f"{network} {seed}", lesson)
+def learned(seed: int, size: int = 48, name: str = "zero_bias") -> TrainedNetwork:
+    lesson = SimpleNamespace(network=name, seed=seed, faces=FaceRequest("lab", size=size))
+    return TrainedNetwork(f"some {seed}", build_network(name, 2, 16).eval(), lesson)
 
 
 @pytest.fixture
-def networks(monkeypatch):
-    """Networks whose answers are who they are, at which layer, and what they were asked."""
+def put(monkeypatch):
+    """What was put to whom: group, structure, seed, layer, and how many filters were judged by how many
+    measures.
+    """
+    told = []
 
-    def examine(model, layer, questions, *, about, device, measures=()):
-        answer = SimpleNamespace(about=about, at=(model, layer), asked=questions, measures=len(measures))
-        return SimpleNamespace(**vars(answer), filters=4), model
+    def responses_of(model, layer, queries, device):
+        maxima = np.zeros((1, 8 if layer.endswith(".1") else 4))
+        return SimpleNamespace(faces=maxima, of=lambda part: (queries, layer, maxima[:, part].shape[1]))
 
+    def examine(responses, queries, *, about, measures, device):
+        told.append((*about, *responses[1:], len(measures)))
+        assert responses[0] is queries
+        return SimpleNamespace(about=about, asked=queries), about
+
+    monkeypatch.setattr(au, "responses_of", responses_of)
     monkeypatch.setattr(au, "examine", examine)
-    monkeypatch.setattr(au, "last_conv", lambda model: f"last of {model}")
-    monkeypatch.setattr(au, "rotated_channels", lambda model, at, *_: (f"mixed {model}", at))
-    monkeypatch.setattr(au, "untrained_network", lambda model, seed: f"untrained {model}")
+    return told
 
 
-@pytest.mark.usefixtures("networks")
-def test_every_network_is_asked_and_untrained_ones_of_every_structure():
-    given = [learned("zero_bias", 4), learned("zero_bias", 5)]
-    beside = {
-        "photographs_zero_bias": [learned("zero_bias", 0)],
-        "photographs_residual": [learned("residual", 0)],
+def queries(size=48):
+    return SimpleNamespace(faces=SimpleNamespace(size=(size, size)), aus=("AU1",))
+
+
+def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_structures(put):
+    cast = Cast(
+        {
+            "own": [learned(7)],
+            "trained": [learned(200), learned(201)],
+            "units": [learned(200)],
+            "breuer": [learned(200, name="breuer")],
+        }
+    )
+    groups, whole = au.examine_all(cast, AuVerificationParameters(untrained=2), queries())
+    assert {group: len(each) for group, each in groups.items()} == {
+        "own": 1,
+        "trained": 2,
+        "mixtures": 2,
+        "units": 1,
+        "units_mixtures": 1,
+        "breuer": 1,
+        "untrained": 2,
+        "untrained_breuer": 2,
     }
-    answers, whole = au.examine_all(given, beside, None, layer="relu1", untrained=1)
-    assert whole == "zero_bias 4", "what is behind the first network's answers is kept"
-    assert {each.about: each.at for each in answers} == {
-        ("trained", "zero_bias", 4): ("zero_bias 4", "relu1"),
-        ("trained", "zero_bias", 5): ("zero_bias 5", "relu1"),
-        ("random mixtures", "zero_bias", 4): ("mixed zero_bias 4", "relu1"),
-        ("random mixtures", "zero_bias", 5): ("mixed zero_bias 5", "relu1"),
-        ("photographs", "zero_bias", 0): ("zero_bias 0", "relu1"),
-        ("photographs", "residual", 0): ("residual 0", "last of residual 0"),
-        ("untrained", "zero_bias", 0): ("untrained zero_bias 4", "relu1"),
-        ("untrained", "residual", 0): ("untrained residual 0", "last of residual 0"),
-    }
-    named = {each.about[:2] for each in answers if each.measures}
-    assert named == {("trained", "zero_bias"), ("untrained", "zero_bias")}
-    many, _ = au.examine_all(given, beside, None, layer="relu1", untrained=9)
-    assert len(many) == 6 + 9 + au.UNTRAINED_BESIDE
+    assert whole == ("own", "ZeroBiasCNN", 7), "what is behind the first network's answers is kept"
+    by_group = {entry[0]: entry[3:] for entry in put}
+    assert by_group["own"] == ("relu3", 4, 3) and by_group["trained"] == by_group["units"] == (
+        "relu3.1",
+        4,
+        3,
+    )
+    assert by_group["mixtures"] == ("relu3.1", 4, 0) and by_group["untrained"] == ("relu3", 4, 3)
+    assert by_group["untrained_breuer"][1:] == (4, 0)
+    put.clear()
+    au.examine_all(cast, AuVerificationParameters(untrained=2, layer="relu1"), queries())
+    assert {entry[3] for entry in put if entry[1] == "ZeroBiasCNN"} == {"relu1", "relu1.1"}
+    assert not {entry[3] for entry in put if entry[1] != "ZeroBiasCNN"} & {"relu1"}
 
 
-@pytest.mark.usefixtures("networks")
-def test_networks_of_larger_pictures_are_asked_with_larger_pictures():
-    given, beside = [learned("zero_bias", 4)], {"published_96": [learned("zero_bias", 0, 96)]}
-    large = SimpleNamespace(faces=SimpleNamespace(size=(96, 96)))
-    answers, _ = au.examine_all(given, beside, "small", larger=large, untrained=1)
-    assert {each.about: each.asked for each in answers} == {
-        ("trained", "zero_bias", 4): "small",
-        ("random mixtures", "zero_bias", 4): "small",
-        ("published", "96 px", 0): large,
-        ("untrained", "zero_bias", 0): "small",
-        ("untrained", "96 px", 0): large,
-    }
+def test_networks_of_larger_pictures_are_asked_with_larger_pictures_and_fewer_of_them(put):
+    cast = Cast({"trained": [learned(0)], "96_px": [learned(seed, 96) for seed in range(5)]})
+    large = queries(96)
+    groups, _ = au.examine_all(cast, AuVerificationParameters(), queries(), larger=large)
+    assert len(groups["96_px"]) == au.LARGER_ASKED and all(own.asked is large for own in groups["96_px"])
+    assert "96_px" not in au.examine_all(cast, AuVerificationParameters(), queries())[0]
+
+
+def test_the_layer_is_read_out_by_what_other_people_show(put, monkeypatch):
+    shown = SimpleNamespace(only=lambda aus: SimpleNamespace(present=1))
+    monkeypatch.setattr(au, "presence", lambda *_: shown)
+    monkeypatch.setattr(au, "with_detectors", lambda model, taught, labels: (model, "read out"))
+    cast = Cast({"trained": [learned(seed) for seed in range(5)]})
+    coded, uncoded = SimpleNamespace(aus=("AU1",)), SimpleNamespace(aus=())
+    groups, _ = au.examine_all(cast, AuVerificationParameters(), queries(), taught=coded)
+    assert len(groups["read_out"]) == au.READ_OUTS
+    assert {entry[3] for entry in put if entry[0] == "read_out"} == {"read out"}
+    assert "read_out" not in au.examine_all(cast, AuVerificationParameters(), queries(), taught=uncoded)[0]
 
 
 def faces(name: str, aus: bool) -> FaceSet:
@@ -218,10 +237,25 @@ def test_filters_are_told_one_by_one_and_their_claims_handed_on():
     assert [each.verified for each in found.filters] == [False, False, True]
 
 
-def test_counts_of_the_page(examined):
-    metrics = au.count_metrics(examined, np.array([0.5, 1, np.nan]))
-    told = {name: metric.value for name, metric in metrics.items()}
-    assert told == {"networks": 2, "filters": 4, "kl_stability": 0.75}
+def test_the_showcase_begins_with_verified_filters_of_different_units():
+    table = pd.DataFrame(
+        {
+            "filter": range(7),
+            "named": ["AU1", "AU1", "AU1", "AU2", "AU12", "AU2", ""],
+            "overall": ["AU1", "AU1", "AU1", "AU2", "AU12", "", ""],
+            "within": ["AU1", "AU1", "AU1", "AU2", "", "", ""],
+            "score": [5.0, 9.0, 7.0, 4.0, np.nan, np.nan, np.nan],
+            "verified": [True, True, False, True, False, False, False],
+        }
+    )
+    chosen = au.showcase(table, 9)
+    assert chosen["filter"].tolist() == [1, 3, 0, 2, 4, 5]
+    assert chosen["au"].tolist() == ["AU1", "AU2", "AU1", "AU1", "AU12", "AU2"]
+    assert au.showcase(table, 2)["filter"].tolist() == [1, 3]
+    none_verified = au.showcase(table.assign(verified=False), 3)
+    assert none_verified["filter"].tolist() == [1, 3, 2] and none_verified["filter"].dtype == int
+    none_within = au.showcase(table.assign(within="", score=np.nan, verified=False), 9)
+    assert none_within["filter"].tolist() == [0, 3, 4, 1, 2, 5] and none_within["filter"].dtype == int
 
 
 def test_luck_is_told_by_its_middle_and_by_what_one_deal_in_twenty_passes():

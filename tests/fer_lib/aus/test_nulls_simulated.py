@@ -7,9 +7,11 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from book.au_verification.simulation import (
+from fer_lib.aus.decision import decide
+from fer_lib.aus.measures import MEASURES, SIGNED
+from fer_lib.aus.nulls import permutation_null
+from tests.fer_lib.aus.invented import (
     Noise,
-    calibrated,
     coverage,
     family_wise_error,
     null_responses,
@@ -17,10 +19,6 @@ from book.au_verification.simulation import (
     simulated_presence,
     truth,
 )
-from fer_lib.aus.decision import decide
-from fer_lib.aus.measures import MEASURES, SIGNED
-from fer_lib.aus.nulls import permutation_null
-from fer_lib.stats.classification import proportion
 
 
 def test_each_effect_varies_with_what_it_belongs_to():
@@ -71,17 +69,6 @@ def test_sparse_filters_answer_to_few_pictures_and_units_move_what_they_are_told
     shown = presence.present[:, 2] == 1
     np.testing.assert_array_equal(np.delete(other, 5, 1), np.delete(drawn, 5, 1))
     assert (other[shown, 5] > 5).all() and np.array_equal(other[~shown, 5], drawn[~shown, 5])
-
-
-def test_both_nulls_are_calibrated(monkeypatch):
-    asked, share = [], proportion(1, 20, of="simulations")
-    monkeypatch.setattr(
-        "book.au_verification.simulation.family_wise_error",
-        lambda presence, measure, **options: asked.append((measure, *sorted(options))) or share,
-    )
-    found = calibrated(("kl", "auroc"), sets=20)
-    assert list(found) == ["kl", "auroc", "auroc within emotions"]
-    assert asked[2] == ("auroc", "filters", "noise", "seed", "sets", "within")
 
 
 def test_simulated_people_start_neutral_and_show_units_as_often_as_asked():

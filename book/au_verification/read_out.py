@@ -1,4 +1,4 @@
-"""Networks whose last layer was taught the action units themselves."""
+"""Linear read-outs of a layer as filters: what single filters would be if each had learned a unit."""
 
 import copy
 
@@ -10,10 +10,10 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.features import collected
 
-PARTS = 3
+_PARTS = 3
 """Parts of the picture, by side, that a detector tells apart."""
 
-STRENGTH = 100.0
+_STRENGTH = 100.0
 """Of the penalty on a detector's weights, whose inputs have a variance of 1."""
 
 ABOVE_ZERO = 3.0
@@ -24,14 +24,14 @@ def with_detectors(trunk: Classifier, taught: FaceSet, labels: np.ndarray) -> tu
     """A copy of ``trunk`` with a filter for each column of ``labels`` (N, A) behind its third layer, by ridge
     regression on what that layer gives of the pictures ``taught``; and the name of the layer of filters.
     """
-    parts = nn.AdaptiveAvgPool2d(PARTS)
+    parts = nn.AdaptiveAvgPool2d(_PARTS)
     maps = collected(trunk, taught, {"maps": (trunk.relu3, lambda _, made: parts(made).flatten(1))})["maps"]
     mean, spread = maps.mean(axis=0), maps.std(axis=0) + 1e-6
     features, targets = (maps - mean) / spread, labels - labels.mean(axis=0)
-    gram = features @ features.T + STRENGTH * np.eye(len(features))
+    gram = features @ features.T + _STRENGTH * np.eye(len(features))
     weights = features.T @ np.linalg.solve(gram, targets)
     weights /= (features @ weights).std(axis=0)
-    model, filters = copy.deepcopy(trunk), nn.Conv2d(maps.shape[1] // PARTS**2, labels.shape[1], PARTS)
+    model, filters = copy.deepcopy(trunk), nn.Conv2d(maps.shape[1] // _PARTS**2, labels.shape[1], _PARTS)
     with torch.no_grad():
         filters.weight.copy_(torch.from_numpy((weights / spread[:, None]).T).view_as(filters.weight))
         filters.bias.copy_(torch.from_numpy(ABOVE_ZERO - (mean / spread) @ weights))

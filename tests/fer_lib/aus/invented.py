@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel
 from scipy.special import expit, ndtr, ndtri
 
-from book.au_verification.examine import FAMILY_ERROR
 from fer_lib.aus.association import associate, statistic
 from fer_lib.aus.decision import Rule, decide
 from fer_lib.aus.nulls import permutation_null
@@ -18,6 +16,8 @@ from fer_lib.aus.presence import Presence
 from fer_lib.names import AssociationMeasure
 from fer_lib.stats.classification import proportion
 from ferbook.estimate import Estimate
+
+FAMILY_ERROR = 0.05
 
 BETWEEN = 0.5
 """Share of the variance of a response that lies between subjects."""
@@ -230,30 +230,3 @@ def family_wise_error(
         null = permutation_null(responses, presence, measure, permutations=permutations, seed=own, **options)
         errors += int(decide(null, rule, FAMILY_ERROR).any())
     return proportion(errors, sets, of="simulations", tolerance=0.03)
-
-
-def calibrated(
-    measures: Sequence[AssociationMeasure], *, sets: int = 400, seed: int = 0
-) -> dict[str, Estimate]:
-    """What was simulated -> the family-wise error of the maximum statistic, for both nulls: over all pictures
-    where nothing moves filters but people, sequences and chance; within emotions where emotions do, too.
-
-    30 invented people, 8 filters, 2 of them sparse. Within emotions for the last of ``measures`` only.
-    """
-    presence, settings = simulated_presence(30, seed=seed), {"sets": sets, "filters": 8, "seed": seed}
-    errors = {measure: family_wise_error(presence, measure, **settings) for measure in measures}
-    errors[f"{measures[-1]} within emotions"] = family_wise_error(
-        presence, measures[-1], noise=Noise(emotion=1.0), within=presence.emotions, **settings
-    )
-    return errors
-
-
-def rates(parameters: BaseModel) -> dict[str, Estimate]:
-    """``family_wise_error`` of the maximum statistic and ``coverage`` of 95 % intervals, both of the
-    Kullback–Leibler divergence, in so many ``simulations`` as the chapter's ``parameters`` ask for.
-    """
-    measures, sets, seed = ("kl", "auroc"), parameters.simulations, parameters.seed
-    return {
-        "family_wise_error": calibrated(measures, sets=sets, seed=seed)["kl"],
-        "coverage": coverage(measures, 0.5, simulations=sets, seed=seed)["kl", 0.5],
-    }

@@ -1,0 +1,181 @@
+"""The ruler of claims about filters: 0 is the untrained network, 1 the same network, recipe and pictures with
+the units for labels. Who stands on it, and what is refused as an end of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from book.au_verification.chapter import AuVerificationParameters
+from book.au_verification.examine import Examined
+from book.au_verification.readings import READINGS, Reading, agreement_share, on_other_heads, values_of
+from book.roles import networks_of_pair
+from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.train.lesson import TrainedNetwork
+from ferbook.errors import DataError
+from ferbook.estimate import Estimate
+
+OWN_NETWORK, TRAINED, TAUGHT_UNITS, UNTRAINED = "own", "trained", "units", "untrained"
+MIXTURES, UNITS_MIXTURES, READ_OUT = "mixtures", "units_mixtures", "read_out"
+BREUER, BREUER_UNITS, BREUER_UNTRAINED = "breuer", "breuer_units", "untrained_breuer"
+OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED = "photographs", "photographs_shuffled"
+"""What networks stand for: the first part of the names of their metrics, or the last."""
+
+GROUP_OF = {
+    "emotions_shuffled": "shuffled",
+    "photographs_zero_bias": OF_PHOTOGRAPHS,
+    "published_96": "96_px",
+}
+"""Populations that are called otherwise here."""
+
+GROUP_LABELS = {
+    UNTRAINED: "untrained",
+    MIXTURES: "random mixtures",
+    "shuffled": "shuffled labels by heart",
+    OWN_NETWORK: "your network",
+    TRAINED: "taught emotions",
+    "96_px": "the same at 96 pixels",
+    TAUGHT_UNITS: "taught units",
+    UNITS_MIXTURES: "mixtures of these",
+    "units_free": "units freely combined",
+    READ_OUT: "linear read-out",
+    OF_PHOTOGRAPHS_SHUFFLED: "photographs by heart",
+    OF_PHOTOGRAPHS: "taught photographs",
+    BREUER_UNTRAINED: "Breuer's, untrained",
+    BREUER: "Breuer's, emotions",
+    BREUER_UNITS: "Breuer's, units",
+}
+"""Group -> its name for readers, in the order of the figure."""
+
+DEGREE_TOLERANCE = 0.5
+"""By how much a degree may move on another machine."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who is asked: the ``networks`` by group; and why others are not, ``left_out``."""
+
+    networks: dict[str, list[TrainedNetwork]]
+    left_out: tuple[str, ...] = ()
+
+
+def cast_of(
+    p: AuVerificationParameters,
+    own: Sequence[TrainedNetwork],
+    kept: Callable[[str], Sequence[TrainedNetwork]],
+) -> Cast:
+    """The roles and marks that the parameters ``p`` name, of the networks ``kept`` by name of population.
+    ``own``: those that the page is about, which are measured where no pair of roles can be asked.
+    """
+    networks: dict[str, list[TrainedNetwork]] = {}
+    left_out, structure = [], own[0].lesson.network
+    for place, pair in enumerate(p.pairs):
+        try:
+            both = networks_of_pair(p, pair, "" if place else structure, kept)
+        except DataError as fault:
+            left_out.append(str(fault))
+        else:
+            networks |= zip((BREUER, BREUER_UNITS) if place else (TRAINED, TAUGHT_UNITS), both, strict=True)
+    if TRAINED in networks:
+        networks = networks if p.population else {OWN_NETWORK: list(own), **networks}
+    else:
+        networks = {TRAINED: list(own), **networks}
+    for name in p.others:
+        if marks := list(kept(name)):
+            networks[GROUP_OF.get(name, name)] = marks[: p.of_each or None]
+        else:
+            left_out.append(f"no network of {name!r} is kept")
+    return Cast(networks, tuple(left_out))
+
+
+def role_of(name: str, networks: Sequence[Examined], reading: Reading, less: Sequence[Examined] = ()) -> Role:
+    """What ``reading`` says of the ``networks``, ``less`` what it says of their own random mixtures."""
+    values = values_of(networks, reading)
+    if less:
+        mixtures = values_of(less, reading)
+        if mixtures.shape != values.shape:
+            raise DataError(f"role {name!r} has {len(values)} networks, and mixtures of {len(mixtures)}")
+        values = values - mixtures
+    return Role(name, values[:, 0], values[:, 1:].T)
+
+
+def require_alike(roles: Mapping[str, Sequence[Examined]]) -> None:
+    """Raise DataError where ``roles`` are of other structures, or were asked about other people."""
+    for what in ("structure", "asked"):
+        said = {name: sorted({getattr(own, what) for own in networks}) for name, networks in roles.items()}
+        if len({value for values in said.values() for value in values}) > 1:
+            each = "; ".join(f"{name} {' and '.join(values)}" for name, values in said.items())
+            raise DataError(f"roles of other {'people' if what == 'asked' else 'structures'}: {each}")
+
+
+@dataclass(frozen=True)
+class Degree:
+    """A measure between two ends, by their groups; ``mixtures``: those of measure and ceiling that are taken
+    off, where the floor is no difference to them.
+    """
+
+    reading: Reading
+    roles: tuple[str, str, str] = (UNTRAINED, TRAINED, TAUGHT_UNITS)
+    mixtures: tuple[str, str] | None = None
+
+
+DEGREES = {
+    "kappa": Degree(READINGS["kappa"]),
+    "kappa_over_mixtures": Degree(READINGS["kappa"], mixtures=(MIXTURES, UNITS_MIXTURES)),
+    "auroc_agreement_share": Degree(agreement_share("auroc")),
+    "breuer_kappa": Degree(READINGS["kappa"], (BREUER_UNTRAINED, BREUER, BREUER_UNITS)),
+    "other_heads_kappa": Degree(on_other_heads(READINGS["kappa"])),
+}
+"""Metric -> how it is measured between its ends."""
+
+
+def degrees(groups: Mapping[str, Sequence[Examined]]) -> tuple[dict[str, Estimate], list[str]]:
+    """``<metric>_degree`` and ``<metric>_room`` of ``DEGREES``, of those whose roles are there, and why
+    others have none. ``networks_of_each_role`` and ``breuer_networks_of_each_role``: in the smallest.
+    """
+    metrics, faults = {}, []
+    for name, each in DEGREES.items():
+        roles = {group: groups.get(group, ()) for group in each.roles}
+        if not all(roles.values()) or not all(map(groups.get, each.mixtures or ())):
+            continue
+        if name.startswith("other_heads") and any(
+            own.elsewhere is None for networks in roles.values() for own in networks
+        ):
+            continue
+        number = f"{BREUER}_" * (BREUER in roles) + "networks_of_each_role"
+        metrics[number] = Estimate(min(map(len, roles.values())), unit="count")
+        try:
+            require_alike(roles)
+            degree, room = degree_and_room(*_ends(each, groups))
+        except DataError as fault:
+            faults.append(f"{name}: {fault}")
+            continue
+        metrics[f"{name}_degree"] = replace(degree, tolerance=DEGREE_TOLERANCE)
+        metrics[f"{name}_room"] = replace(room, tolerance=0.15)
+    return metrics, faults
+
+
+def _ends(each: Degree, groups: Mapping[str, Sequence[Examined]]) -> tuple[Role, Role, Role]:
+    if each.mixtures is None:
+        floor, measure, ceiling = (
+            role_of(GROUP_LABELS[name], groups[name], each.reading) for name in each.roles
+        )
+        return floor, measure, ceiling
+    measure, ceiling = (
+        role_of(GROUP_LABELS[name], groups[name], each.reading, groups[less])
+        for name, less in zip(each.roles[1:], each.mixtures, strict=True)
+    )
+    return Role.fixed("no difference to random mixtures", 0.0, len(measure.without)), measure, ceiling
+
+
+def place_between(value: float, groups: Mapping[str, Sequence[Examined]]) -> float:
+    """Where a mark with so large a κ stands: 0 at the untrained networks, 1 at those that were taught units;
+    NaN without both.
+    """
+    if not (groups.get(UNTRAINED) and groups.get(TAUGHT_UNITS)):
+        return np.nan
+    floor, ceiling = (
+        values_of(groups[name], READINGS["kappa"])[:, 0].mean() for name in (UNTRAINED, TAUGHT_UNITS)
+    )
+    return float((value - floor) / (ceiling - floor)) if ceiling > floor else np.nan
