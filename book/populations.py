@@ -301,18 +301,6 @@ class Member:
         except (OSError, ValueError) as fault:
             raise DataError(f"{self.folder / name}: no array of answers ({fault})") from fault
 
-    def learned_before(self) -> "np.ndarray":
-        """bool (N,): the pictures of the test split that equal, pixel for pixel, one of the training split.
-        Raises DataError where it is not kept which, as of networks that were trained before this was asked.
-        """
-        import numpy as np
-
-        record, before = self.done(), np.zeros(len(self.tested()), bool)
-        if "copies" not in record:
-            raise DataError(f"{self.folder}: it is not kept which pictures it had learned")
-        before[record["copies"]] = True
-        return before
-
     def tested(self) -> "pd.DataFrame":
         """What statistics need of the test split, so that they need no faces: one row per picture with its
         ``label`` (index of its class) and ``group``, equal for pictures that are not independent.

@@ -135,6 +135,7 @@ CHAPTER = Chapter(
         # Each seed and fold is a piece of the population; see book.derl.pieces.
         "reference": {
             "population": "derl",
+            "face_seed": 10,
             "pretrain_people": 600,
             "gan_epochs": 20,
             "ablation": True,

@@ -9,7 +9,6 @@ person, of H × W pixels each, all as bytes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,6 @@ from fer_lib.train.batches import batches
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
-from ferbook.page.tables import Table
 
 GENERATED, INPUT, MEAN_NEUTRAL, TRUTH = "generated", "input", "mean neutral", "true neutral"
 OTHERS = "generator of others' neutrals"
@@ -306,9 +304,3 @@ def gains_by_truth(
         )
         for name, truth in truths.items()
     }
-
-
-def tried_table() -> Table:
-    """What was tried for stage one, as ``benchmarks/gan.py`` says: ``tried.csv`` beside this file."""
-    data = pd.read_csv(Path(__file__).with_name("tried.csv")).set_index("stage one")
-    return Table(data, "What was tried for stage one, each once, with the same people and the same judge")

@@ -1,6 +1,5 @@
 """Chapter ``structure_and_loss``: what it takes, and what the profiles change."""
 
-from itertools import product
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from pydantic import AfterValidator, Field
@@ -34,13 +33,10 @@ _AT_LENGTH = {
 }
 """Every structure, five seeds."""
 
-KEPT = ("vgg_cross_entropy_40", "vgg_label_smoothing_40", "vgg_centre_40", "residual_cross_entropy_40")
-"""Populations on all of FER2013's Training: both structures by one loss, and the other losses on the
-structure that validation prefers.
+KEPT = ("liu_plain", "liu_residual", "liu_cross_entropy")
+"""Populations on all of FER2013, by the recipe of fifteen minutes: both structures by the recipe's own
+loss, and the plain one by cross-entropy.
 """
-
-RATES = tuple(map("_".join, product(("rate_vgg", "rate_residual"), ("0.01", "0.03", "0.1"))))
-"""Those by which the rate of each structure was chosen, a network each."""
 
 LADDER = (
     "ladder_whole",
@@ -51,7 +47,7 @@ LADDER = (
 )
 """Populations of the recipe of fifteen minutes, shortened: the whole of it, and without one part each."""
 
-ONE_RECIPE = "published"
+ONE_RECIPE = "emotions"
 """The population whose networks differ in nothing but their seed."""
 
 
@@ -94,11 +90,6 @@ class StructureAndLossParameters(parameters.RecipeParameters):
         return KEPT if self.kept and self.faces == "lab" else ()
 
     @property
-    def rates(self) -> tuple[str, ...]:
-        """Where those are read, the networks by which their rates were chosen."""
-        return RATES if self.photographs else ()
-
-    @property
     def ladder(self) -> tuple[str, ...]:
         """Where those are read, the networks that say what each part of a recipe is worth."""
         return LADDER if self.photographs else ()
@@ -106,7 +97,7 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     @property
     def populations(self) -> tuple[str, ...]:
         """Those, and the networks of chapter ``training`` that differ in nothing but their seed."""
-        return (*self.photographs, *self.rates, *self.ladder, ONE_RECIPE)
+        return (*self.photographs, *self.ladder, ONE_RECIPE)
 
 
 CHAPTER = Chapter(

@@ -3,7 +3,7 @@ estimates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -47,28 +47,27 @@ class Comparison:
     """All trainings with their ``probabilities`` (trainings, N, classes) of the tested pictures, and their
     ``scores``.
 
-    ``labels`` and ``groups`` (N,): the true classes, and codes that are equal for pictures that are not
-    independent. ``majority``: the share of the tested pictures that show the commonest class of the training
-    split. ``about``: what was tested, for readers. ``curves``: of each training, as in
-    ``train.curve.Training``, where they are kept; and ``from_halfway``, the scores of the answers after all
-    epochs from halfway on; and ``without_copies``, those without the tested pictures that equal one of the
-    training split, pixel for pixel, where it is kept which.
+    ``named`` (trainings, N): the class that each names of the picture as it is, by which they are scored; the
+    probabilities are means over the views of a picture, where the recipe asks for several. ``labels`` and
+    ``groups`` (N,): the true classes, and codes that are equal for pictures that are not independent.
+    ``majority``: the share of the tested pictures that show the commonest class of the training split.
+    ``about``: what was tested, for readers. ``curves``: of each training, as in ``train.curve.Training``,
+    where they are kept.
     """
 
     scores: TrainingScores
     probabilities: np.ndarray
+    named: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
     majority: float
     about: str
     curves: Sequence[pd.DataFrame] = ()
-    from_halfway: TrainingScores | None = None
-    without_copies: TrainingScores | None = None
 
     @property
     def right(self) -> np.ndarray:
         """bool (trainings, N): which pictures each training names rightly."""
-        return self.probabilities.argmax(axis=2) == self.labels
+        return self.named == self.labels
 
     def of_loss(self, loss: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Probabilities, labels and groups of all answers of the trainings with ``loss``, one after the
@@ -92,7 +91,8 @@ def of_trainings(
         trainings.table, probabilities, labels, groups, CONDITION, draws=draws, seed=seed
     )
     about = f"{faces.name}: {len(faces):,} pictures of {height} × {width} pixels"
-    return Comparison(scores, probabilities, labels, groups, majority_share(faces, classes, "test"), about)
+    majority, named = majority_share(faces, classes, "test"), probabilities.argmax(axis=2)
+    return Comparison(scores, probabilities, named, labels, groups, majority, about)
 
 
 def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Comparison:
@@ -107,51 +107,33 @@ def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Compa
         if not member.tested().equals(pictures):
             raise DataError(f"{member.folder} was tested by other pictures than {members[0].folder}")
     table = pd.DataFrame([_member_row(member) for member in members])
-    probabilities = np.stack([member.answers().astype(np.float32) for member in members])
+    named = np.stack([_named_as_it_is(member) for member in members])
     labels, groups = pictures["label"].to_numpy(), pictures["group"].to_numpy()
-    scores = score_trainings(table, probabilities, labels, groups, CONDITION, draws=draws, seed=seed)
     record, source = members[0].done(), members[0].population.faces
     counts = record["train_counts"]
+    one_hot = np.eye(len(counts), dtype=np.float32)[named]
+    scores = score_trainings(table, one_hot, labels, groups, CONDITION, draws=draws, seed=seed)
     about = (
         f"{record['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
         f"{len(pictures):,} tested; {len(members)} networks that are kept"
     )
-    comparison = Comparison(
+    return Comparison(
         scores,
-        probabilities,
+        np.stack([member.answers().astype(np.float32) for member in members]),
+        named,
         labels,
         groups,
         float(np.mean(labels == np.argmax(counts))),
         about,
         [each.curve() for each in members],
     )
-    knows = next((each for each in members if "copies" in each.done()), None)
-    if knows:  # all were tested by the same pictures, and learned the same
-        own = ~knows.learned_before()
-        answers = (probabilities[:, own], labels[own], groups[own])
-        fewer = score_trainings(table, *answers, CONDITION, draws=draws, seed=seed)
-        comparison = replace(comparison, without_copies=fewer)
-    by_epoch = [each.answers_by_epoch() for each in members if "epochs.npy" in each.done()["files"]]
-    if len(by_epoch) < len(members):
-        return comparison
-    return replace(comparison, from_halfway=scores_from_halfway(by_epoch, scores, labels, groups, seed))
 
 
-def scores_from_halfway(
-    answers: Sequence[np.ndarray], scores: TrainingScores, labels: np.ndarray, groups: np.ndarray, seed: int
-) -> TrainingScores:
-    """The ``scores`` of the same trainings by their ``answers`` (epochs, N) after each epoch, over all epochs
-    from halfway on, those of one picture after the other taken as of one group; ``labels``, ``groups`` (N,)
-    and ``seed`` as of ``scores``.
-    """
-    epochs = min(map(len, answers))
-    late, classes = np.arange(max(epochs // 2, 1) - 1, epochs), labels.max() + 1
-    one_hot = np.stack([np.eye(classes, dtype=np.float32)[own[late].ravel()] for own in answers])
-    clusters, draws = np.tile(groups, len(late)), scores.drawn["accuracy"].shape[1]
-    late_scores = score_trainings(
-        scores.table, one_hot, np.tile(labels, len(late)), clusters, CONDITION, draws=draws, seed=seed
-    )
-    return replace(late_scores, pictures=len(labels))
+def _named_as_it_is(member: Member) -> np.ndarray:
+    """The class (N,) that ``member`` names of each tested picture, without further views of it."""
+    if member.population.test_time == "none":
+        return member.answers().argmax(axis=1)
+    return member.answers_by_epoch()[member.done()["best_epoch"] - 1].astype(np.int64)
 
 
 def _member_row(member: Member) -> dict[str, object]:
@@ -229,22 +211,6 @@ def cost_table(scores: TrainingScores) -> Table:
     caption = "Structures: cost of one picture and one epoch, mean accuracy on test"
     formats = {"parameters": "count", "macs": "count", "epoch_seconds": "seconds"}
     return Table(table.assign(accuracy=means), caption, formats, MOVES | {"epoch_seconds": 1e6})
-
-
-def rate_table(members: Sequence[Member]) -> Table:
-    """One row per structure of the ``members`` by which its learning rate was chosen: their ``epochs``, the
-    validation accuracy (share) with each rate, and the ``chosen`` one, the best; of two alike the smaller.
-    """
-    rows = {}
-    for member in sorted(members, key=lambda each: each.population.recipe.lr):
-        name, recipe = member.population.network, member.population.recipe
-        rows.setdefault(name, {"epochs": recipe.epochs})[recipe.lr] = member.done()["valid_accuracy"]
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("structure")
-    rates = table.columns[1:]
-    table["chosen"] = table[rates].idxmax(axis=1)
-    table.columns = table.columns.map(str)
-    caption = "Validation accuracy by learning rate, a network each; the best rate was taken"
-    return Table(table, caption, dict.fromkeys(map(str, rates), "share") | {"chosen": "{:g}".format})
 
 
 def ladder_table(members: Sequence[Member], *, draws: int, seed: int = 0) -> Table:
@@ -345,24 +311,17 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
     ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition), ``repeated`` (trainings that
     differ from another in their seed only), ``epochs`` (of the longest); ``majority_accuracy``.
     ``test_accuracy`` and ``macro_f1`` of the pair that the validation split prefers, mean over its seeds.
-    ``structure_gain``, ``loss_gain`` and ``pair_gain``: what validation prefers of all but the plain level,
-    against that, mean over everything else, in points on the test split; 0, without an interval, where there
-    is the plain one only. ``seed_spread``: standard deviation between trainings of one condition (points).
-    Where curves are kept, ``last_fifth``, and ``structure_gain_from_halfway`` and ``loss_gain_from_halfway``:
-    the same gains, mean over all epochs from halfway on; where it is kept which tested pictures had been
-    learned, ``structure_gain_without_copies`` and ``loss_gain_without_copies``: without these.
+    ``structure_gain`` and ``loss_gain``: what validation prefers of all but the plain level, against that,
+    mean over everything else, in points on the test split; 0, without an interval, where there is the plain
+    one only. ``seed_spread``: standard deviation between trainings of one condition (points). Where curves
+    are kept, ``last_fifth``.
     """
     scores, table = comparison.scores, comparison.scores.table
     best = _is(table, CONDITION, preferred(scores, *CONDITION))
     counts = {"trainings": len(table), "structures": table["structure"].nunique()}
     counts |= {"losses": table["loss"].nunique(), "seeds": table.groupby(CONDITION).size().min()}
     counts |= {"repeated": scores.freedom, "epochs": table["epochs"].max()}
-    gains = {"structure_gain": ["structure"], "loss_gain": ["loss"], "pair_gain": CONDITION}
     along = last_fifth(comparison.curves) if comparison.curves else {}
-    beside = {"from_halfway": comparison.from_halfway, "without_copies": comparison.without_copies}
-    for name, others in beside.items():
-        if others:
-            along |= {f"{factor}_gain_{name}": _gain(others, factor) for factor in CONDITION}
     return {
         **{name: Estimate(value, unit="count") for name, value in counts.items()},
         "majority_accuracy": Estimate(
@@ -373,7 +332,7 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
         ),
         "test_accuracy": mean_score(scores, best, tolerance=RERUN_TOLERANCE),
         "macro_f1": mean_score(scores, best, "macro_f1", tolerance=RERUN_TOLERANCE),
-        **{name: _gain(scores, *factors) for name, factors in gains.items()},
+        **{f"{factor}_gain": _gain(scores, factor) for factor in CONDITION},
         "seed_spread": Estimate(
             POINTS * scores.spread["accuracy"],
             why=f"pooled over all conditions, {scores.freedom} degrees of freedom"
@@ -389,22 +348,19 @@ def _is(table: pd.DataFrame, factors: Sequence[str], levels: Sequence[str]) -> p
     return (table[list(factors)] == list(levels)).all(axis=1)
 
 
-def best_and_plain(scores: TrainingScores, *factors: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The levels of ``factors`` that validation prefers of all but the plain ones, and the plain ones; these
-    twice where there are no others.
+def best_and_plain(scores: TrainingScores, factor: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The level of ``factor`` that validation prefers of all but the plain one, and the plain one; this twice
+    where there is no other.
     """
-    plain = tuple(plain_level(scores, factor) for factor in factors)
-    return preferred(scores, *factors, but=plain) or plain, plain
+    plain = (plain_level(scores, factor),)
+    return preferred(scores, factor, but=plain) or plain, plain
 
 
-def _gain(scores: TrainingScores, *factors: str) -> Estimate:
-    best, plain = best_and_plain(scores, *factors)
+def _gain(scores: TrainingScores, factor: str) -> Estimate:
+    (best,), (plain,) = best_and_plain(scores, factor)
     if best == plain:
         return Estimate(0.0, n=scores.pictures, why="there is no other than the plain one", tolerance=15)
-    if len(factors) == 1:
-        sides = pair_of(scores, *factors, *best, *plain)
-    else:
-        sides = [_is(scores.table, factors, levels) for levels in (best, plain)]
+    sides = pair_of(scores, factor, best, plain)
     if not all(side.any() for side in sides):
         return Estimate(0.0, n=scores.pictures, why="nothing else was trained with both", tolerance=15)
     return _difference(scores, *sides, tolerance=RERUN_TOLERANCE)

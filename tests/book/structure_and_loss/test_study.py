@@ -1,6 +1,6 @@
 """Tables, metrics and the answer of a study, from trainings whose right answers are known."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +11,7 @@ from book.populations import Population
 from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
-from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER, ONE_RECIPE, RATES
+from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER, ONE_RECIPE
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import TrainingRecipe
@@ -96,8 +96,6 @@ def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
     assert metrics["structure_gain"].low > 0 and "seeds" in metrics["structure_gain"].how
     # Validation prefers cross-entropy to it: then the other is asked all the same.
     assert metrics["loss_gain"].value == pytest.approx(-0.5) and metrics["loss_gain"].low < 0
-    # .715 of the pair that validation prefers against .505 of zero bias with cross-entropy.
-    assert metrics["pair_gain"].value == pytest.approx(21.0, abs=0.2)
 
 
 def test_where_there_is_the_plain_level_only_nothing_is_gained(faces):
@@ -149,16 +147,12 @@ class Kept:
     seed: int
     labels: np.ndarray
     folder: str = "here"
-    files: tuple[str, ...] = ("epochs.npy",)
-    copies: dict[str, list[int]] = field(default_factory=dict)
     device: str = "CPU"
+    best_epoch: int = 1
 
     def done(self):
         counts = {"train_counts": [5, 20, 10], "valid_accuracy": 0.5, "classes": list(CLASSES)}
-        return counts | {"faces": "fer2013", "files": self.files, "device": self.device} | self.copies
-
-    def learned_before(self):
-        return np.isin(np.arange(30), self.copies["copies"])
+        return counts | {"faces": "fer2013", "device": self.device, "best_epoch": self.best_epoch}
 
     def tested(self):
         return pd.DataFrame({"label": self.labels, "group": range(len(self.labels))})
@@ -202,9 +196,6 @@ def test_kept_networks_need_no_faces():
     costs = reports.cost_table(found.scores).data.iloc[0]
     assert costs["epoch_seconds"] == 2.0 and costs["parameters"] > 1000
     assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
-    assert found.from_halfway.table["accuracy"].tolist() == [0.5] * 4 and found.from_halfway.pictures == 30
-    older = reports.of_members([*members[1:], replace(members[0], files=())], draws=200)
-    assert older.from_halfway is None and older.without_copies is None
     with pytest.raises(DataError, match="there was tested by other pictures than here"):
         reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
     with pytest.raises(DataError, match="no network of these populations is kept"):
@@ -222,28 +213,15 @@ def test_seconds_are_those_of_devices_that_trained_every_structure():
     assert reports.cost_table(apart.scores).data["epoch_seconds"].isna().all()
 
 
-def test_what_was_learned_before_is_left_out_where_one_network_says_which():
-    focal, plain = populations("focal", "cross_entropy")
-    labels = np.arange(30) % 3
-    told = Kept(plain, 0, labels, copies={"copies": [0, 1, 2, 3, 29]})
-    found = reports.of_members([Kept(focal, 0, labels), told], draws=200)
-    assert found.without_copies.pictures == 25
-    assert found.without_copies.table["accuracy"].tolist() == [pytest.approx(11 / 25)] * 2, (
-        "of the right half four are left out, of the wrong one a single one"
-    )
-    metrics = reports.comparison_metrics(replace(found, curves=()))
-    assert metrics["loss_gain_without_copies"].value == 0 and metrics["loss_gain_without_copies"].n == 25
-
-
-def test_each_structure_takes_the_rate_with_the_best_validation_accuracy():
-    def searched(rate, share):
-        recipe = TrainingRecipe(lr=rate, epochs=10)
-        return SimpleNamespace(
-            population=SimpleNamespace(network="vgg", recipe=recipe), done=lambda: {"valid_accuracy": share}
-        )
-
-    table = reports.rate_table([searched(0.1, 0.5), searched(0.01, 0.4), searched(0.03, 0.5)]).data
-    assert table.loc["vgg"].to_dict() == {"epochs": 10, "0.01": 0.4, "0.03": 0.5, "0.1": 0.5, "chosen": 0.03}
+def test_networks_are_scored_by_the_picture_as_it_is_and_not_by_its_views():
+    (plain,), labels = populations("cross_entropy"), np.arange(30) % 3
+    viewed = plain.model_copy(update={"test_time": "flip"})
+    member = Kept(viewed, 0, labels)
+    member.answers_by_epoch = lambda: np.stack([labels, (labels + 1) % 3, labels]).astype(np.uint8)
+    for epoch, share in ((1, 1.0), (2, 0.0)):
+        member.best_epoch = epoch
+        assert reports.of_members([member], draws=100).scores.table["accuracy"].item() == share
+    assert reports.of_members([Kept(plain, 0, labels)], draws=100).scores.table["accuracy"].item() == 0.5
 
 
 @dataclass(frozen=True)
@@ -303,8 +281,7 @@ def test_every_part_of_the_ladder_has_a_name():
 
 
 def test_kept_networks_are_read_on_the_default_faces_only():
-    assert {*KEPT, *RATES, *LADDER, ONE_RECIPE} <= set(named_populations())
-    assert CHAPTER.resolve("reference", {}).rates == RATES
+    assert {*KEPT, *LADDER, ONE_RECIPE} <= set(named_populations())
     assert CHAPTER.resolve("reference", {}).ladder == LADDER
     assert CHAPTER.resolve("reference", {}).photographs == KEPT == CHAPTER.resolve("laptop", {}).photographs
     for given in ({"faces": "wild"}, {"kept": False}):
@@ -401,29 +378,6 @@ def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_a
     assert errors["cross_entropy"].value == pytest.approx(1 - 0.65, abs=0.002), (
         "of the residual network alone"
     )
-
-
-def test_a_gain_is_also_asked_of_all_epochs_from_halfway_on(faces):
-    skill = {("vgg", "cross_entropy"): (0.6,), ("residual", "cross_entropy"): (0.7,)}
-    comparison = asked(faces, skill, seeds=1)
-    plain, other = (
-        np.stack([network(share).argmax(axis=1) for share in shares])
-        for shares in ((0.5, 0.5, 0.5, 0.6), (0.3, 0.52, 0.51, 0.7))
-    )
-    late = reports.scores_from_halfway(
-        [plain, other], comparison.scores, comparison.labels, comparison.groups, seed=0
-    )
-    metrics = reports.comparison_metrics(replace(comparison, from_halfway=late))
-    found = metrics["structure_gain_from_halfway"]
-    assert found.value == pytest.approx((2 + 1 + 10) / 3, abs=0.2), "in the first half it was behind"
-    assert found.low < found.value < found.high and found.n == N
-    assert metrics["loss_gain_from_halfway"].value == 0
-    assert "structure_gain_from_halfway" not in reports.comparison_metrics(comparison)
-    # The same answers after several epochs are no further people.
-    same = [np.tile(each[-1], (4, 1)) for each in (plain, other)]
-    late = reports.scores_from_halfway(same, comparison.scores, comparison.labels, comparison.groups, seed=0)
-    metrics = reports.comparison_metrics(replace(comparison, from_halfway=late))
-    assert metrics["structure_gain_from_halfway"] == metrics["structure_gain"]
 
 
 def test_what_shares_no_loss_is_not_compared(faces):
