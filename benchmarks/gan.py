@@ -12,17 +12,6 @@ the generator.
 - ours fp32 contiguous: what ``bf16_channels_last`` is compared with.
 
 The contestants take turns. Above 1, the first one is faster.
-
-What was tried for stage one of the chapter derl stands in ``book/derl/tried.csv``: 220 people of ``lab`` to
-order (``PAIRED`` + 0 … 219) at 48 pixels, 12 pairs of each, batches of 16, Adam at 4e-4 with a cosine, L1
-weight 100, averaged weights; seed 0, each trained once; measured on 40 people (+ 220 … 259), with the
-standard error over them; a plain CNN of ``lab`` (right on .86 of its test pictures) says what is neutral.
-Rows without skips, and those with cross-entropy and batch normalisation in the discriminator, are the
-networks of commit e514203.
-
-Why it was hardly better than the input before (same faces): the true neutral face was that of another
-frame, where the head had moved, 23.5 dB and 10.2 grey levels from the input; that of the same frame is 28.3
-dB and 4.3 away.
 """
 
 import copy

@@ -123,6 +123,19 @@ def code_faults(notebook):
             yield f"cell {cell.id!r} defines by hand what nothing is compared with"
 
 
+SHOWN = ("table", "figure", "say")
+"""Methods of an open chapter whose value a page shows."""
+
+
+def lost_outputs(notebook):
+    """What is made for the page and never shown, since it is not the last of its cell."""
+    for cell in code_cells(notebook):
+        for node in ast.parse(cell.source).body[:-1]:
+            call = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in {f"run.{name}" for name in SHOWN}:
+                yield f"cell {cell.id!r} loses {ast.unparse(call)[:30]}: it is not the last of its cell"
+
+
 def fold_faults(notebook):
     """What is wrong with what a page folds away."""
     code = code_cells(notebook)
@@ -145,6 +158,7 @@ def faults(notebook):
         *opening_faults(notebook.cells),
         *prose_faults(notebook),
         *code_faults(notebook),
+        *lost_outputs(notebook),
         *fold_faults(notebook),
     ]
 
@@ -209,6 +223,7 @@ def test_the_example_and_a_new_chapter_keep_it_too(tmp_path, monkeypatch):
         (":::{dropdown} What to expect", "::: {note}", "fewer than three exercises"),
         ("<!-- key figure: counts -->", "<!-- key figure: count -->", "the key figure is not drawn"),
         ("print(sum", "\n".join(f"x{n} = 0" for n in range(12)) + "\nprint(sum", "'sum' has 14 lines"),
+        ("print(sum", 'run.say("lost")\nprint(sum', "loses run.say('lost')"),
         ("assert sum(thrown.counts) == p.throws\nprint", "def one():\n    return 1\nprint", "'sum' defines"),
     ],
 )

@@ -231,11 +231,6 @@ def test_the_gate_is_passed_by_whole_intervals_only(low, told):
     assert "did not pass" in neutral_quality.gate_text({}), "what was not asked was not passed"
 
 
-def test_what_was_tried_is_a_table_of_the_benchmark():
-    table = neutral_quality.tried_table().data
-    assert len(table) >= 5 and table.index.is_unique and {"PSNR gain (dB)"} <= set(table)
-
-
 def test_the_gain_depends_on_what_is_called_the_truth():
     made, given = even(105), even(130)
     gains = neutral_quality.gains_by_truth(made, given, {"same": even(100), "other": even(140)})
