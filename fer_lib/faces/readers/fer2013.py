@@ -116,8 +116,6 @@ def read_csv(csv: Path) -> FaceSet:
     try:
         with open_regular(csv) as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
-            if not header:
-                raise DataError(f"{csv}, line 1: empty; expected the header {HEADER}")
             turned = header == _KAGGLE_HEADER
             if not turned:
                 require_header(csv, header, HEADER)

@@ -1,8 +1,11 @@
-"""Text beside pictures: lines and records of its files, and the words that data sets have for emotions."""
+"""Text beside pictures: lines, records and tables of files, and the words that sets have for emotions."""
 
 import csv
 import io
+import re
 import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fer_lib.faces.faceset import EMOTIONS
@@ -76,12 +79,79 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
         raise DataError(f"{path}, line {records.line_num}: not readable as csv ({fault})") from fault
 
 
-def require_header(path: Path, header: str, reference: str) -> None:
-    """Raise DataError unless line 1 of ``path`` is ``reference``; it names the first column that is
-    missing.
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: ``cells`` by column name, and ``place``, the file and the line or row that messages
+    name.
     """
+
+    place: str
+    cells: Mapping[str, object]
+
+    def text(self, column: str) -> str:
+        """The cell as text: 6 and 6.0 are ``6``; spaces around are dropped; empty where nothing stands
+        there.
+        """
+        return cell_text(self.cells[column])
+
+    def whole(self, column: str, absent: Sequence[str] = ()) -> int | None:
+        """The cell as a whole number of 0 or more; None where its text is one of ``absent``. Else
+        DataError.
+        """
+        text = self.text(column)
+        if text in absent:
+            return None
+        if not re.fullmatch(r"[0-9]{1,9}", text):
+            raise self.fault(column, "expected a whole number")
+        return int(text)
+
+    def fault(self, column: str, rule: str) -> DataError:
+        """The error that names file, row, column and what stands there."""
+        return DataError(f"{self.place}: {column} is {self.text(column)[:40]!r}; {rule}")
+
+
+_HALF_WIDTH = {0xFF01 + k: chr(0x21 + k) for k in range(94)} | {0x3000: " ", 0x3001: ","}
+"""What Chinese and Japanese keyboards write for ASCII: full-width letters, digits and signs."""
+
+
+def cell_text(value: object) -> str:
+    """A cell's value as text: whole numbers without a decimal point, nothing as the empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).translate(_HALF_WIDTH).strip()
+
+
+def read_rows(path: Path, columns_of: Callable[[list[str]], Sequence[str]]) -> list[Row]:
+    """The rows of the csv file at ``path``, without blanks around cells and without empty ones.
+    ``columns_of`` the fields of its first line, which it checks, are the columns' names.
+
+    Raises DataError as ``read_records``, for a row of more or fewer fields, and where there is none.
+    """
+    (_, header), *records = read_records(path) or [(1, [])]
+    columns, rows = columns_of(header), []
+    for number, fields in records:
+        cells = [field.strip() for field in fields]
+        if not any(cells):
+            continue
+        place = f"{path}, line {number}"
+        if len(cells) != len(columns):
+            raise DataError(f"{place}: {len(cells)} fields; expected {len(columns)} ({','.join(columns)})")
+        rows.append(Row(place, dict(zip(columns, cells, strict=True))))
+    if not rows:
+        raise DataError(f"{path}, line 2: no pictures after the header")
+    return rows
+
+
+def require_header(path: Path, header: str, reference: str) -> list[str]:
+    """The columns of ``reference``. Raises DataError unless line 1 of ``path`` is that; it names the first
+    column that is missing.
+    """
+    if not header:
+        raise DataError(f"{path}, line 1: empty; expected the header {reference}")
     if header == reference:
-        return
+        return reference.split(",")
     columns = header.split(",")
     missing = [column for column in reference.split(",") if column not in columns]
     what = f"column {missing[0]!r} is missing" if missing else "columns in another order or too many"

@@ -23,8 +23,9 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import parse_codes
 from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
 from fer_lib.faces.readers import sequences
+from fer_lib.faces.readers.lines import Row
 from fer_lib.faces.readers.pictures import list_inside
-from fer_lib.faces.readers.sheets import SheetRow, find_sheet, read_sheet
+from fer_lib.faces.readers.sheets import find_sheet, read_sheet
 from ferbook.errors import DataError
 
 NO_APEX = ("", "/")
@@ -107,7 +108,7 @@ def read_micro(
     return sequences.gather_clips(layout.name, usable, size, pictures.framing, left_out)
 
 
-def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapping[str, Path]) -> Path:
+def _clip_folder(layout: MicroLayout, row: Row, place: Path, subjects: Mapping[str, Path]) -> Path:
     subject = layout.subject_id(row.whole(SUBJECT))
     if subject not in subjects:
         raise DataError(f"{row.place}: no folder {place / subject}; the copy is not complete")
@@ -121,7 +122,7 @@ def _clip_folder(layout: MicroLayout, row: SheetRow, place: Path, subjects: Mapp
 
 
 def _read_clip(
-    layout: MicroLayout, row: SheetRow, folder: Path, pictures: Pictures, place: Path, clip_frames: int
+    layout: MicroLayout, row: Row, folder: Path, pictures: Pictures, place: Path, clip_frames: int
 ) -> sequences.Clip | None:
     paths = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
@@ -143,7 +144,7 @@ def _read_clip(
     )
 
 
-def _emotion(layout: MicroLayout, row: SheetRow) -> str:
+def _emotion(layout: MicroLayout, row: Row) -> str:
     words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | _OTHER
     word = row.text(EMOTION)
     if word.lower() not in words:
@@ -151,7 +152,7 @@ def _emotion(layout: MicroLayout, row: SheetRow) -> str:
     return words[word.lower()]
 
 
-def _span(row: SheetRow, numbers: Sequence[int]) -> tuple[int, int, int, str]:
+def _span(row: Row, numbers: Sequence[int]) -> tuple[int, int, int, str]:
     """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``numbers``: pictures'
     numbers.
     """

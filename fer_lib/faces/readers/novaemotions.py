@@ -11,16 +11,18 @@ In the csv form the emotion is the column ``emotion``, or else the one with the 
 two or more share the first place are left out and counted.
 """
 
+from functools import partial
 from pathlib import Path
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_records
+from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_rows
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, named_file, pictures_below, require_inside
 from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file
 from fer_lib.faces.readers.votes import parse_count
 from ferbook.errors import DataError
 
 _CSV = "novaemotions.csv"
+_ABOUT = ("path", "subject", "emotion")
 
 PUBLISHED: dict[str, int] = {}
 """No count is certain enough to compare a copy with."""
@@ -48,55 +50,45 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
 
 
 def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
-    records = read_records(path)
-    header = records[0][1] if records else []
-    votes = _vote_columns(path, header)
-    names = [name.strip().lower() for name in header]
+    rows = read_rows(path, partial(_columns, path))
+    votes = {SPELLINGS[name]: name for name in rows[0].cells if name not in _ABOUT}
     pictures = pictures_below(folder, folder)
-    line_numbers: dict[Path, int] = {}
+    places: dict[Path, str] = {}
     clips: list[Clip] = []
-    for number, fields in records[1:]:
-        place = f"{path}, line {number}"
-        if len(fields) != len(names):
-            raise DataError(f"{place}: {len(fields)} fields; expected {len(names)} ({','.join(names)})")
-        row = dict(zip(names, (field.strip() for field in fields), strict=True))
+    for place, row in ((row.place, row.cells) for row in rows):
         picture = require_inside(named_file(folder, row["path"]), folder)
         if picture not in pictures:
             raise DataError(f"{place}: no picture {row['path']!r} in {folder}")
-        if line_numbers.setdefault(picture, number) != number:
-            raise DataError(
-                f"{place}: {row['path']!r} stands in line {line_numbers[picture]} already; expected each once"
-            )
-        counts = {f"vote_{e}": parse_count(column, row[column], place) for column, e in votes.items()}
+        if places.setdefault(picture, place) != place:
+            line = places[picture].rpartition(", ")[2]
+            raise DataError(f"{place}: {row['path']!r} stands in {line} already; expected each once")
+        counts = {f"vote_{e}": parse_count(votes[e], row[votes[e]], place) for e in EMOTIONS if e in votes}
         subject = f"novaemotions-{person_name(row['subject'])}" if row["subject"] else ""
         emotion = _emotion(place, row, counts)
         if emotion:
             clips.append(_clip(folder, picture.relative_to(folder).as_posix(), emotion, subject, **counts))
-    if not line_numbers:
-        raise DataError(f"{path}, line 2: no pictures after the header")
     if not clips:
-        raise DataError(f"{path}: on none of its {len(line_numbers)} pictures one emotion has the most votes")
-    return clips, {_TIED: len(line_numbers) - len(clips), _UNLISTED: len(pictures - line_numbers.keys())}
+        raise DataError(f"{path}: on none of its {len(rows)} pictures one emotion has the most votes")
+    return clips, {_TIED: len(rows) - len(clips), _UNLISTED: len(pictures - places.keys())}
 
 
 def _clip(folder: Path, path: str, emotion: str, subject: str = "", **votes: int) -> Clip:
     return Clip(subject, path, [picture_file(folder / path)], [{"frame": 0, "emotion": emotion} | votes])
 
 
-def _vote_columns(path: Path, header: list[str]) -> dict[str, str]:
-    """Column of the csv, in lower case -> the emotion whose votes it holds."""
+def _columns(path: Path, header: list[str]) -> list[str]:
+    """The columns of the csv, in lower case."""
     names = [name.strip().lower() for name in header]
     advice = f"expected the header path,subject and one column per emotion ({', '.join(EMOTIONS)})"
     for name in ("path", "subject"):
         if name not in names:
             raise DataError(f"{path}, line 1: column {name!r} is missing; {advice}")
-    votes = {name: SPELLINGS.get(name, "") for name in names if name not in ("path", "subject", "emotion")}
-    unknown = [name for name, emotion in votes.items() if not emotion]
-    if unknown:
+    votes = [name for name in names if name not in _ABOUT]
+    if unknown := [name for name in votes if name not in SPELLINGS]:
         raise DataError(f"{path}, line 1: column {unknown[0]!r} is no emotion; {advice}")
-    if not votes or len(set(votes.values())) < len(votes) or len(set(names)) < len(names):
+    if not votes or len({SPELLINGS.get(name, name) for name in names}) < len(names):
         raise DataError(f"{path}, line 1: no emotion, or one column twice; {advice}")
-    return dict(sorted(votes.items(), key=lambda item: EMOTIONS.index(item[1])))
+    return names
 
 
 def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:

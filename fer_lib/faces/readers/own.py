@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from PIL import Image
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
-from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_records
+from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_rows
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
@@ -132,19 +133,12 @@ def _clip_frame(lines: list[_Line]) -> tuple[Window, tuple[int, ...]] | None:
 def _read_table(folder: Path) -> tuple[list[_Line], bool]:
     """The lines of ``faces.csv``, and whether it divides the pictures itself."""
     path = require_file(folder / CSV, folder)
-    (_, header), *rows = read_records(path) or [(1, [])]
-    columns = [name.strip() for name in header]
-    _require_columns(path, columns)
+    rows = read_rows(path, partial(_columns, path))
     places: dict[object, str] = {}
     sides: dict[object, tuple[str, object]] = {}
     lines = []
-    for number, fields in rows:
-        place = f"{path}, line {number}"
-        if not any(field.strip() for field in fields):
-            continue
-        if len(fields) != len(columns):
-            raise DataError(f"{place}: {len(fields)} fields; expected {len(columns)} ({','.join(columns)})")
-        line = _line(folder, place, dict(zip(columns, map(str.strip, fields), strict=True)))
+    for place, cells in ((row.place, row.cells) for row in rows):
+        line = _line(folder, place, cells)
         for key, what in (
             (line.path, "picture"),
             ((*line.clip, line.row["frame"]), f"picture of frame {line.row['frame']} of its sequence"),
@@ -161,12 +155,11 @@ def _read_table(folder: Path) -> tuple[list[_Line], bool]:
                     "learned from and tested on. Without a column split people are divided"
                 )
         lines.append(line)
-    if not lines:
-        raise DataError(f"{path}, line 2: no pictures after the header")
-    return lines, "split" in columns
+    return lines, "split" in rows[0].cells
 
 
-def _require_columns(path: Path, columns: list[str]) -> None:
+def _columns(path: Path, header: list[str]) -> list[str]:
+    columns = [name.strip() for name in header]
     hint = f"the columns are {', '.join((*_NEEDED, *_OPTIONAL))} and AU1 …, with commas between"
     for name in _NEEDED:
         if name not in columns:
@@ -176,6 +169,7 @@ def _require_columns(path: Path, columns: list[str]) -> None:
             raise DataError(f"{path}, line 1: column {name[:40]!r} is not known; {hint}")
         if columns.count(name) > 1:
             raise DataError(f"{path}, line 1: two columns {name}; keep one")
+    return columns
 
 
 def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:

@@ -2,61 +2,18 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import openpyxl
 
+from fer_lib.faces.readers.lines import Row, cell_text
 from fer_lib.faces.readers.pictures import DAMAGE, list_inside
 from ferbook.errors import DataError
 
 LAST_ROW = 1_048_576
 """The last row of an Excel sheet."""
-
-_HALF_WIDTH = {0xFF01 + k: chr(0x21 + k) for k in range(94)} | {0x3000: " ", 0x3001: ","}
-"""What Chinese and Japanese keyboards write for ASCII: full-width letters, digits and signs."""
-
-
-@dataclass(frozen=True)
-class SheetRow:
-    """One row of a coding sheet: ``cells`` by column name, and ``place``, the file and row that messages
-    name.
-    """
-
-    place: str
-    cells: Mapping[str, object]
-
-    def text(self, column: str) -> str:
-        """The cell as text: 6 and 6.0 are ``6``; spaces around are dropped; empty where nothing stands
-        there.
-        """
-        return cell_text(self.cells[column])
-
-    def whole(self, column: str, absent: Sequence[str] = ()) -> int | None:
-        """The cell as a whole number of 0 or more; None where its text is one of ``absent``. Else
-        DataError.
-        """
-        text = self.text(column)
-        if text in absent:
-            return None
-        if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise self.fault(column, "expected a whole number")
-        return int(text)
-
-    def fault(self, column: str, rule: str) -> DataError:
-        """The error that names file, row, column and what stands there."""
-        return DataError(f"{self.place}: {column} is {self.text(column)[:40]!r}; {rule}")
-
-
-def cell_text(value: object) -> str:
-    """A cell's value as text: whole numbers without a decimal point, nothing as the empty text."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).translate(_HALF_WIDTH).strip()
 
 
 def find_sheet(folder: Path, pattern: str) -> Path:
@@ -72,7 +29,7 @@ def find_sheet(folder: Path, pattern: str) -> Path:
     return sheets[0]
 
 
-def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[SheetRow]:
+def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Row]:
     """The rows of the workbook at ``path`` that stand under the header row, each with the cells of
     ``columns``.
 
@@ -108,7 +65,7 @@ def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Shee
         )
     below = [(k, cells + (None,) * len(header)) for k, cells in table if k > header_row]
     rows = [
-        SheetRow(f"{path}, row {k}", {column: cells[at] for column, at in positions.items()})
+        Row(f"{path}, row {k}", {column: cells[at] for column, at in positions.items()})
         for k, cells in below
         if any(cell_text(cells[at]) for at in positions.values()) and not _is_note(cells)
     ]
@@ -134,41 +91,28 @@ def _cells(path: Path, sheet: str) -> list[tuple[int, tuple[object, ...]]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and extensions that openpyxl does not keep
-            uncalculated = _uncalculated(path, sheet)
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
-            page.reset_dimensions()  # what the sheet says of its own size may be wrong
-            for number, cells in enumerate(page.iter_rows(values_only=True), start=1):
+            books = [openpyxl.load_workbook(path, read_only=True, data_only=plain) for plain in (True, False)]
+            pages = [book[sheet] if sheet in book.sheetnames else book.worksheets[0] for book in books]
+            for page in pages:
+                page.reset_dimensions()  # what the sheet says of its own size may be wrong
+            pairs = zip(pages[0].iter_rows(values_only=True), pages[1].iter_rows(), strict=True)
+            for number, (cells, originals) in enumerate(pairs, start=1):
                 if number > LAST_ROW:
                     raise DataError(f"{path}: rows beyond {LAST_ROW:,}, the last that a sheet can have")
-                for place, (column, formula) in uncalculated.get(number, {}).items():
-                    if place < len(cells) and cells[place] is None:
+                for value, cell in zip(cells, originals, strict=True):
+                    if value is None and cell.data_type == "f":
                         raise DataError(
-                            f"{path}, row {number}: column {column} is the formula {formula[:40]!r}, which "
-                            "was never calculated; open the file in a spreadsheet program and save it there"
+                            f"{path}, row {number}: column {cell.column_letter} is the formula "
+                            f"{str(cell.value)[:40]!r}, which was never calculated; open the file in a "
+                            "spreadsheet program and save it there"
                         )
                 if any(cell is not None for cell in cells):
                     rows.append((number, cells))
-            book.close()
+            for book in books:
+                book.close()
     except DAMAGE as fault:
         raise DataError(f"{path}: not a readable .xlsx workbook ({fault})") from fault
     return rows
-
-
-def _uncalculated(path: Path, sheet: str) -> dict[int, dict[int, tuple[str, str]]]:
-    """Row number -> place in the row -> column letter and text of its formulas."""
-    book = openpyxl.load_workbook(path, read_only=True)
-    page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
-    page.reset_dimensions()
-    formulas: dict[int, dict[int, tuple[str, str]]] = {}
-    for number, cells in enumerate(page.iter_rows(), start=1):
-        if number > LAST_ROW:
-            break
-        for place, cell in enumerate(cells):
-            if cell.data_type == "f":
-                formulas.setdefault(number, {})[place] = (cell.column_letter, str(cell.value))
-    book.close()
-    return formulas
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, SPLITS, FaceSet
-from fer_lib.faces.readers.lines import read_lines, require_header
+from fer_lib.faces.readers.lines import read_rows, require_header
 from ferbook.errors import DataError
 
 VOTE_COLUMNS = (
@@ -42,31 +42,20 @@ def read_votes(path: Path, faces: FaceSet) -> pd.DataFrame:
     usage = (
         faces.table["split"].map({"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}).tolist()
     )
-    lines = read_lines(path)
-    if not lines:
-        raise DataError(f"{path}, line 1: empty; expected the header {FERPLUS_HEADER}")
-    require_header(path, lines[0], FERPLUS_HEADER)
-    if len(lines) - 1 != len(usage):
+    rows = read_rows(path, lambda header: require_header(path, ",".join(header), FERPLUS_HEADER))
+    if len(rows) != len(usage):
         raise DataError(
-            f"{path}: {len(lines) - 1} rows of votes for the {len(usage)} rows of fer2013.csv; row i must "
+            f"{path}: {len(rows)} rows of votes for the {len(usage)} rows of fer2013.csv; row i must "
             "belong to row i"
         )
-    counts = np.empty((len(usage), len(VOTE_COLUMNS)), np.int64)
-    names = []
-    for row, line in enumerate(lines[1:]):
-        place = f"{path}, line {row + 2}"
-        fields = line.split(",")
-        if len(fields) != 2 + len(VOTE_COLUMNS):
+    for row, part in zip(rows, usage, strict=True):
+        if row.cells["Usage"] != part:
             raise DataError(
-                f"{place}: {len(fields)} fields; expected {2 + len(VOTE_COLUMNS)} ({FERPLUS_HEADER})"
+                f"{row.place}: Usage {row.cells['Usage']!r}, but that row of fer2013.csv has {part!r}; the "
+                "two files do not belong together"
             )
-        if fields[0] != usage[row]:
-            raise DataError(
-                f"{place}: Usage {fields[0]!r}, but that row of fer2013.csv has {usage[row]!r}; the two "
-                "files do not belong together"
-            )
-        counts[row] = parse_votes(fields[2:], place)
-        names.append(fields[1].strip())
+    counts = np.array([parse_votes([row.cells[name] for name in VOTE_COLUMNS], row.place) for row in rows])
+    names = [row.cells["Image name"] for row in rows]
     _require_order(path, names)
     _require_agreement(path, counts, faces.table)
     return vote_table(counts).assign(image=names)

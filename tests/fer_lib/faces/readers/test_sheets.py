@@ -9,7 +9,8 @@ import openpyxl
 import pytest
 
 from fer_lib.faces.readers import sheets
-from fer_lib.faces.readers.sheets import cell_text, find_sheet, read_sheet
+from fer_lib.faces.readers.lines import cell_text
+from fer_lib.faces.readers.sheets import find_sheet, read_sheet
 from ferbook.errors import DataError
 
 COLUMNS = ("Subject", "Filename", "OnsetFrame")
