@@ -112,7 +112,8 @@ CHAPTER = Chapter(
         },
         "laptop": {"subjects": 16, "clip_frames": 9},
         "reference": {
-            "population": "published",
+            "population": "emotions",
+            "face_seed": 11,
             "seeds": 3,
             "retimed": True,
             "pooling": "mean,last,both_ends",
