@@ -58,6 +58,24 @@ def answer_text(answers: Answers, short: str) -> str:
     return f"**{found.main.label.capitalize()}.** {found.main.sentence}".removesuffix(".") + f"{former}."
 
 
+def chapter_text(answers: Answers, chapter: str) -> str:
+    """The claims that a chapter measures, with their answers and the run's own, as a table of MyST; empty
+    where it measures none.
+    """
+    own = [each for each in answers.every if each.main.claim.chapter == chapter]
+    apart = any(each.apart for each in own)
+    heads = ("Claim", f"Answer{' of a former reference' * any(each.former for each in own)}", "Your run")
+    rows = [
+        (each.main.claim.short, _brief(each.main), _brief(each.own) if each.apart else "") for each in own
+    ]
+    lines = [table_row(row[: 2 + apart]) for row in (heads, ("---",) * 3, *rows)]
+    return "\n".join(lines) if own else ""
+
+
+def _brief(answer: ClaimAnswer) -> str:
+    return f"{badge(answer.label)} {answer.exact if answer.estimate else 'not measured'}"
+
+
 def _whose(answers: Answers) -> str:
     return f"{BY_REFERENCE}{' (former)' * answers.former}"
 
