@@ -440,9 +440,9 @@ def claims(
         return
     former = "older than the questions, so it confirms nothing" * answers.former
     console.print(f"run {target.name!r}" + f" (the reference is {former})" * bool(former))
-    for paper in answers.claims.papers:
-        console.print(paper.name, style="bold")
-        for each in (one for one in answers.every if one.paper.paper == paper.paper):
+    for paper, name in answers.claims.headings.items():
+        console.print(name, style="bold")
+        for each in (one for one in answers.every if one.paper == paper):
             reference = f" (reference: {each.reference.label})" if each.reference else ""
             console.print(f"  {each.own.label.upper()}{reference}  {each.own.claim.short}")
             for line in filled_lines(each.own.sentence, console.width, 4):

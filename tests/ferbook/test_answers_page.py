@@ -35,8 +35,8 @@ CLAIMS = Claims.model_validate(
     {
         "guess": {"none": 0.17, "units": 0.4},
         "marks": {
-            "none": {"name": "untrained", "metric": "training.none"},
-            "units": {"name": "taught units", "metric": "training.units"},
+            "none": ("untrained", "training.none"),
+            "units": ("taught units", "training.units"),
         },
         "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
         "papers": [
@@ -83,9 +83,7 @@ def evidence(degree, ahead, mark=0.02, n=5):
 def made(own, reference=None, former=False):
     ours = answer_all(CLAIMS, own, True)
     theirs = answer_all(CLAIMS, reference) if reference else [None] * len(ours)
-    every = tuple(
-        Answered(CLAIMS.papers[0], mine, other, former) for mine, other in zip(ours, theirs, strict=True)
-    )
+    every = tuple(Answered("p", mine, other, former) for mine, other in zip(ours, theirs, strict=True))
     return Answers(CLAIMS, every, reference or own, own)
 
 
