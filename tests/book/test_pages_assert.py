@@ -35,16 +35,13 @@ class Mutation:
 GAINED = "lambda made: {name: dataclasses.replace(one, value=one.value + 0.25) for name, one in made.items()}"
 """Estimates by name that each say a little too much."""
 
-CARRIED = "lambda made: made | {'worst_pair_degree': dataclasses.replace(made['worst_pair_degree'], value=9)}"
-"""A degree that cannot be."""
-
 MUTATIONS = (
     Mutation("training", "book.training.study.comparisons", GAINED, "luck-of-training"),
     Mutation(
         "structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, "paired-assert"
     ),
     Mutation("structure_and_loss", "fer_lib.stats.calibration.calibration_error", NUDGED, "reliability"),
-    Mutation("transfer", "book.transfer.drops.pair_degree", CARRIED, "degree-check"),
+    Mutation("transfer", "fer_lib.stats.contrasts.mean_score", NUDGED, "degree"),
     Mutation("transfer", "fer_lib.stats.calibration.calibration_error", NUDGED, "ece-check"),
     Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
     Mutation(
