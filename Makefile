@@ -33,16 +33,19 @@ $(READY): EXTRAS := [chapters,dev,course]
 	@echo "Making the environment in $* (once; $(if $(EXTRAS),a minute or two,seconds)) ..."
 	@# Scripts of an environment name its folder: one that was moved is of no use.
 	@[ ! -f $*/pyvenv.cfg ] || grep -qsF "$(abspath $*/bin)/" $*/bin/pip || rm -rf $*
-	$(PYTHON) -m venv $*
+	@$(PYTHON) -m venv $*
 	@# uv takes a third of pip's time. It does not read pip's settings: where they name an index, or uv fails, pip installs.
 	@# Not compiled: most of the modules are never imported, and those that are compile themselves.
+	@# On a terminal uv says how many packages are done; elsewhere it would list them all.
+	@[ -t 2 ] && quiet= || quiet=--quiet; \
 	{ ! $*/bin/pip config list | grep -q 'index-url=.*http' && $(PIP) install -c constraints.txt uv && \
-	  $*/bin/uv pip install --quiet --python $*/bin/python --cache-dir $*/.uv -c constraints.txt -e '.$(EXTRAS)'; } || { \
+	  $*/bin/uv pip install $$quiet --python $*/bin/python --cache-dir $*/.uv -c constraints.txt -e '.$(EXTRAS)'; } || { \
 	  [ -z "$$UV_TORCH_BACKEND" ] || echo "UV_TORCH_BACKEND does not count here: pip installs, and takes its index's torch."; \
 	  $(PIP) install --no-compile -c constraints.txt -e '.$(EXTRAS)'; }
 	@rm -rf $*/.uv
 	@rm -f $*/.ready-*
 	@touch $@
+	@$(if $(filter env,$(MAKECMDGOALS)),echo "Next: make book; or: source $*/bin/activate; ferbook --help")
 
 PAGES := _build/html/index.html
 book: $(READY) ## run every chapter on the embedded faces, build the book, execute one chapter again

@@ -14,8 +14,9 @@ import typer
 
 from fer_lib.faces.frames import CLIP_FRAMES
 from ferbook import paths
-from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
+from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.request import parse_assignments
+from ferbook.steps import steps
 from ferbook.text import number_text
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ Options = Annotated[
 ClipFrames = Annotated[
     int, typer.Option(min=0, help="Clips: frames of each, evenly from onset to offset; 0 takes all.")
 ]
+
+
+EXPLAINED_PARTS, EXPLAINED_SECONDS = 4, 20
+"""Of `ferbook explain`: the networks' answers, what they say of known faces, photographs, the page."""
 
 
 def tell(text: str, **style: str) -> None:
@@ -81,14 +86,14 @@ def data_list(
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
         tell(f"{row['version']}: {state}", style="bold")
         for version, (sets, size) in row["also_kept"].items():
-            tell(f"  also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used")
+            print_lines(f"also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used", 2)
         if not name:
             continue
         if not named_source(row["name"]).reader:
             options = (f"{each}={'|'.join(choices)}" for each, choices in OPTIONS.items())
-            tell(f"  options: {'; '.join(options)}")
+            print_lines(f"options: {'; '.join(options)}", 2)
         for key in ("title", "expected", "how_to_get", "licence", "citation"):
-            tell(f"  {key.replace('_', ' ')}: {row[key]}")
+            print_lines(f"{key.replace('_', ' ')}: {row[key]}", 2)
 
 
 @data_app.command("make")
@@ -398,10 +403,13 @@ def explain_picture(
         from book.photographs import answer_about_photograph
 
         run = asked_run(run_name)
-        explanation = explain(run, picture, cropped=cropped)
-        photograph = None if run_name else answer_about_photograph(picture, cropped=cropped)
+        with steps("parts", EXPLAINED_PARTS, EXPLAINED_SECONDS) as advance:
+            explanation = explain(run, picture, advance, cropped=cropped)
+            photograph = None if run_name else answer_about_photograph(picture, cropped=cropped)
+            advance()
+            page = explanation_page(explanation, photograph)
     file = output or Path(f"{picture.stem}-explained.html")
-    write_atomically(file, explanation_page(explanation, photograph))
+    write_atomically(file, page)
     tell(f"run {run.name!r}: {file}")
 
 
@@ -451,16 +459,17 @@ def populations_list(
         tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
         if not name:
             continue
-        tell(f"  {row['about']}")
+        print_lines(row["about"], 2)
         planned = f"{row['core_hours_planned']:.2f} core-hours planned for all"
         if not row["kept"]:
-            tell(f"  {planned}")
+            print_lines(planned, 2)
             continue
         if any(row[each] for each in _ACCURACIES):  # pieces of a chapter have none
             shares = {each.partition("_")[0]: [f"{s:.3f}" for s in row[each]] for each in _ACCURACIES}
-            tell(f"  right in {'; '.join(' '.join((split, *some)) for split, some in shares.items())}")
+            told = "; ".join(" ".join((split, *some)) for split, some in shares.items())
+            print_lines(f"right in {told}", 2)
         where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
-        tell(f"  {row['core_hours']:.2f} core-hours {where}; {planned}")
+        print_lines(f"{row['core_hours']:.2f} core-hours {where}; {planned}", 2)
 
 
 @populations_app.command("train")
@@ -533,6 +542,9 @@ def evaluate_method(
     small: Annotated[
         bool, typer.Option("--small", help="Fewer people and networks: minutes on two cores.")
     ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Ask about every neuron, also where that takes hours.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a method of yours on trial: judge its maps against the known truth of rendered faces, beside the
@@ -545,7 +557,7 @@ def evaluate_method(
 
     size, method = "small" if small else "whole", evaluation.read_method(file)
     trials = evaluation.made_trials(evaluation.TRIAL_SIZES[size], seed, errors.print)
-    own = evaluation.judged_method(str(file), method, trials, errors.print)
+    own = evaluation.judged_method(str(file), method, trials, errors.print, None if every else seed)
     others = evaluation.committed_baselines(size, seed) or evaluation.judged_baselines(trials, errors.print)
     if as_json:
         methods = {file.name: own, **others}

@@ -13,9 +13,10 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,11 @@ from book.populations import find_population
 from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS, Explainer
-from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, judge_maps, map_estimates, map_trial
+from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, map_estimates, map_trial
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
+from ferbook.steps import time_text
 from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
@@ -46,6 +48,13 @@ SCORE_TABLES = WHERE, tuple(name for name in MAP_SCORES if name not in WHERE)
 
 BASELINES_FILE = Path(__file__).with_name("judge.csv")
 """What the registered methods were found to be worth, committed."""
+
+MAPS = 4
+"""Maps of each neuron that are asked for."""
+
+LONGEST_TRIAL, SAMPLE, FEW_MAPS = 240.0, 600, 4
+"""Seconds that all maps may take, going by a few neurons, beyond which so many are drawn: a method that asks
+about one neuron at a time is judged in minutes, too."""
 
 Tell = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
@@ -135,11 +144,48 @@ def made_trials(size: TrialSize, seed: int, tell: Tell) -> list[MapTrial]:
     return trials
 
 
-def judged_method(name: str, method: Explainer, trials: list[MapTrial], tell: Tell) -> Estimates:
-    """What one method is worth: score -> estimate. Raises DataError, which names it, where it is refused."""
-    tell(f"{name}: {sum(len(trial.rows) for trial in trials):,} neurons, four maps each")
+def drawn_trials(method: Explainer, trials: list[MapTrial], seed: int, tell: Tell) -> list[MapTrial]:
+    """The ``trials``, or where all their neurons would take ``method`` longer than ``LONGEST_TRIAL`` a sample
+    of ``SAMPLE`` of them, drawn by the ``seed``, as many of each network; and ``tell`` so.
+    """
+    count = sum(len(trial.rows) for trial in trials)
+    seconds = MAPS * count * seconds_of(method, trials[0])
+    if seconds <= LONGEST_TRIAL or count <= SAMPLE:
+        return trials
+    rng, drawn = np.random.default_rng(seed), []
+    for trial in trials:
+        own = np.sort(rng.permutation(len(trial.rows))[: SAMPLE // len(trials)])
+        at = {name: getattr(trial, name)[own] for name in ("rows", "filters", "positions")}
+        drawn.append(replace(trial, **at))
+    left = sum(len(trial.rows) for trial in drawn)
+    tell(
+        f"a first verdict, from a drawn sample: {left:,} of {count:,} neurons, since all of them take about "
+        f"{time_text(seconds)}; --all asks about all"
+    )
+    return drawn
+
+
+def seconds_of(method: Explainer, trial: MapTrial) -> float:
+    """What a map of a few neurons of ``trial`` takes, once everything is warm. Raises DataError as
+    ``asked``.
+    """
+    few = tuple(part[:FEW_MAPS] for part in (trial.rows, trial.filters, trial.positions))
+    for _ in range(2):
+        began = perf_counter()
+        asked(method, trial.network, trial.layer, trial.twins.on.pixels, *few)
+    return (perf_counter() - began) / len(few[0])
+
+
+def judged_method(
+    name: str, method: Explainer, trials: list[MapTrial], tell: Tell, sampled_by: int | None = None
+) -> Estimates:
+    """What one method is worth: score -> estimate; with a seed ``sampled_by`` as ``drawn_trials``. Raises
+    DataError, which names it, where it is refused.
+    """
     try:
-        return map_estimates(judge_maps(method, trials))
+        asked_about = trials if sampled_by is None else drawn_trials(method, trials, sampled_by, tell)
+        tell(f"{name}: {sum(len(trial.rows) for trial in asked_about):,} neurons, {MAPS} maps each")
+        return map_estimates(judge_maps(method, asked_about))
     except DataError as fault:
         raise DataError(f"{name}: {fault}") from fault
 

@@ -23,6 +23,7 @@ from fer_lib.train.predict import predict
 from fer_lib.train.weights import load_weights
 from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError
+from ferbook.steps import Advance
 from ferbook.store import ChapterResult, Run, current_run, open_run
 
 STRONGEST = 8
@@ -148,9 +149,10 @@ def _require_unchanged(result: ChapterResult, population: str) -> None:
         )
 
 
-def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
-    """Ask the networks of ``run`` about the largest face in the picture at ``path``; ``cropped``: it is the
-    crop of a face already. What they say of the faces that they know is read where the run keeps it.
+def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: bool = False) -> Explanation:
+    """Ask the networks of ``run`` about the largest face in the picture at ``path``, in two parts, after each
+    of which ``advance`` is called; ``cropped``: it is the crop of a face already. What they say of the faces
+    that they know is read where the run keeps it.
 
     Raises RunStoreError as ``networks_of``; DataError as ``photo.face_of``, for a picture in which all pixels
     are alike, and where those faces are needed and not here.
@@ -165,8 +167,10 @@ def explain(run: Run, path: Path, *, cropped: bool = False) -> Explanation:
         raise DataError(f"{path}: all pixels of the face are alike; there is nothing to explain")
     own = as_faces(crop[None])
     raw = [predict(each.model, own, device=device) for each in networks]
+    advance()
     layer = detectors.layer if detectors else last_conv(first.model)
     yardstick = _kept_yardstick(run, networks, layer) or yardstick_of(networks, layer, device)
+    advance()
     own_maxima = maximal_responses(first.model, own, layer).maxima
     by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
     above = yardstick.shares_below(own_maxima[0])

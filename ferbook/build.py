@@ -19,8 +19,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.answers import answers_of
-from ferbook.answers_page import chapter_text, table_row, with_answers
+from ferbook.answers import Answered, answers_of
+from ferbook.answers_page import badge, table_row, with_answers
 from ferbook.beside import REFERENCE, Beside, standing_beside
 from ferbook.book import Chapter, book, chapters, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import child_environment, printed_by_failure
@@ -31,7 +31,6 @@ from ferbook.notebook import (
     INJECTED_TAG,
     PARAMETERS_TAG,
     code_cells,
-    figure_cells,
     paired_cells,
     read_notebook,
     reading_minutes,
@@ -43,6 +42,7 @@ from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.references import cited, references_text
 from ferbook.site import finish, home
+from ferbook.steps import steps
 from ferbook.store import ChapterResult, Run, file_checksums, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
@@ -208,9 +208,12 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text, id="absent")])
 
 
-def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
-    """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
-    not stand there, why. Empty where there is none.
+def key_numbers(
+    chapter: Chapter, own: ChapterResult, beside: Beside, answered: Sequence[Answered] = ()
+) -> str:
+    """The chapter's key metrics by the reference and by the run, as a table of MyST, and of the claims
+    ``answered`` those that it measures, and below it the names of those that are open in the run; where the
+    reference may not stand there, why. Empty where there is none.
     """
     if beside.result is None:
         return f"The numbers of this page stand alone: {beside.why}." if beside.there else ""
@@ -225,10 +228,18 @@ def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
+    measured = [each for each in answered if each.reference and each.main.claim.chapter == chapter.name]
+    rows += [
+        (each.main.claim.short, *(badge(one.label) for one in (each.reference, each.own)))
+        for each in measured
+        if same or each.own.word != "open"
+    ]
+    unsettled = "; ".join(each.main.claim.short for each in measured if each.own.word == "open")
     heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
     width = 2 if same else 3
     table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
-    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
+    sentence = f" Open in your run: {unsettled}." if unsettled and not same else ""
+    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}{sentence}"
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -253,8 +264,6 @@ def stage(run: Run, folder: Path) -> None:
             if not there:
                 _require_own([result])
             notebook, results[name] = staged_notebook(chapter, result), result
-            if not _is_of_other_code(chapter, result):
-                _require_captions(chapter, result)
             origin = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
             _append_end(notebook, origin)
             _stage_metrics(chapter, result, folder / "metrics")
@@ -264,9 +273,7 @@ def stage(run: Run, folder: Path) -> None:
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
         reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
-        numbers = key_numbers(chapter, own, beside)
-        if answers and (claims := chapter_text(answers, name)):
-            numbers = f"{claims}\n\n{numbers}"
+        numbers = key_numbers(chapter, own, beside, answers.every if answers else ())
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, page_of(chapter))
             cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)
@@ -299,17 +306,6 @@ def _append_end(notebook: NotebookNode, origin: str) -> None:
     works = references_text(cited("\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")))
     ends = {"references": works and f"## References\n\n{works}", "provenance": origin}
     notebook.cells += [new_markdown_cell(text, id=name) for name, text in ends.items() if text]
-
-
-def _require_captions(chapter: Chapter, result: ChapterResult) -> None:
-    cells = figure_cells(read_notebook(chapter.notebook))
-    for name, figure in result.record().get("figures", {}).items():
-        if not figure.get("caption"):
-            cell = f", cell {cells[name].get('id')!r}" if name in cells else ""
-            raise BookError(
-                f"{page_of(chapter)}.ipynb{cell}: the figure {name!r} has no caption; give it one that says "
-                "what one sees and concludes, and run the chapter again"
-            )
 
 
 def _stage_files(source: Path, folder: Path, page: str) -> None:
@@ -413,6 +409,12 @@ def located(line: str, staging: Path) -> str:
     return line.replace(f"{staging}/", "")
 
 
+def shown_share(log: str) -> float:
+    """How much of its work Sphinx has done, by its log: it reads all pages, and then writes them."""
+    steps = re.findall(r"(reading sources|writing output)\.\.\. .*?\[ *(\d+)%\]", log)
+    return (int(steps[-1][1]) / 100 + (steps[-1][0] == "writing output")) / 2 if steps else 0.0
+
+
 def _is_built_from(html: Path, key: str) -> bool:
     with suppress(RunStoreError):  # no stamp, or a damaged one: not known, so build
         stamp = read_json(html / STAMP)
@@ -451,7 +453,17 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
-    printed = printed_by_failure(command, log, environment)
+    pages = len(pages_of_toc())
+    with steps("pages", pages) as advance:
+        done = 0.0
+
+        def watch(printed: str) -> None:
+            nonlocal done
+            share = shown_share(printed)
+            advance((share - done) * pages, share - done)
+            done = share
+
+        printed = printed_by_failure(command, log, environment, watch=watch)
     if printed is not None:
         faults = [
             located(line, staging)

@@ -41,6 +41,7 @@ from ferbook.notebook import (
 )
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
+from ferbook.steps import steps
 from ferbook.store import ChapterResult, Run, now, write_json
 
 _ROUNDING = 1e-9
@@ -74,11 +75,6 @@ def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimat
             ):
                 faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {tolerance:g})")
     return sorted(faults)
-
-
-def exact_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> int:
-    """How many metrics came out the same to the last digit."""
-    return sum(metrics[name] == again.get(name) for name in metrics)
 
 
 def compare_shown(result: ChapterResult, again: Path) -> list[str]:
@@ -185,7 +181,7 @@ def _execute_again(
             return [*faults, *(failures or output[-3:]), f"nbval's log: {log}"], 0
         before, after = result.metrics(), ChapterResult(result.chapter, again).metrics()
         faults += compare_metrics(before, after) + compare_shown(result, again)
-        return faults, exact_metrics(before, after)
+        return faults, sum(before[name] == after.get(name) for name in before)
 
 
 def _side_by_side(results: Sequence[ChapterResult]) -> int:
@@ -260,5 +256,18 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     again = {_next_of(chapters, run)} if one else {chapter.name for chapter in chapters}
-    with ThreadPoolExecutor(_side_by_side(whole)) as pool:
-        return list(pool.map(lambda each: _check_chapter(each, run, each.name in again), chapters))
+    at_once = _side_by_side(whole)
+    took = {each.chapter: each.record().get("seconds", 0.0) for each in whole if each.chapter in again}
+    seconds = sum(took.values())
+
+    def row(each: Chapter) -> dict[str, object]:
+        found = _check_chapter(each, run, each.name in again)
+        if each.name in took:
+            advance(1, took[each.name] / seconds if seconds else None)
+        return found
+
+    with (
+        ThreadPoolExecutor(at_once) as pool,
+        steps("chapters", len(took) or 1, seconds / at_once) as advance,
+    ):
+        return list(pool.map(row, chapters))

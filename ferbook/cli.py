@@ -9,13 +9,17 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ferbook import paths
-from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_table
+from ferbook.book import book, find_chapter, named_place, suite
+from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
+from ferbook.environment import git_commit
+from ferbook.errors import ChapterError, ParameterError, RunStoreError
 
 if TYPE_CHECKING:
     from ferbook.store import Run
@@ -35,8 +39,7 @@ GONE = {
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
     "data audit": "`ferbook data check NAME --copies`",
     "archive": _PACK,
-    "check --keep": "the page's command, with --run NAME, makes it again; `ferbook compare A NAME` shows "
-    "what differs",
+    "check --keep": "the page's command makes a run again, with --run NAME; then `ferbook compare A NAME`",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
     "open": "the last line of `ferbook build` says which file to open",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
@@ -77,8 +80,6 @@ def _with_options(function: Callable) -> Callable:
     """``function`` with the options that the book adds to the command of its name. What these set is handed
     on as ``overrides``, if the function takes that.
     """
-    from ferbook.book import suite
-
     signature = inspect.signature(function)
     additions = {
         option.flag.strip("-").replace("-", "_"): option
@@ -114,14 +115,13 @@ def _with_options(function: Callable) -> Callable:
 
 def command_line() -> typer.Typer:
     """All commands: the engine's, with the options that the book adds, and the book's own."""
-    from ferbook.book import named_place, suite
-
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help=suite().title,
+        epilog="`ferbook --version` prints version and commit.",
     )
     for function in COMMANDS:
         hidden = function.__name__ == "execute"
@@ -143,7 +143,6 @@ def _request(
     profile: str | None, assignments: list[str] | None, file: Path | None, options: OfTheBook | None
 ):
     """What the options ask for; None where none of them is given: then a run's own request holds."""
-    from ferbook.book import suite
     from ferbook.request import Request, line_overrides
 
     if profile is None and not assignments and file is None and not options:
@@ -154,8 +153,6 @@ def _request(
 
 def _refuse_pair(first: str, one: object, second: str, other: object, why: str) -> None:
     """Raise ParameterError where two options are given of which one would act on nothing."""
-    from ferbook.errors import ParameterError
-
     if one and other:
         raise ParameterError(f"{first} and {second} do not go together: {why}")
 
@@ -165,9 +162,7 @@ def params(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print each parameter: type, default per profile, range and meaning."""
-    from ferbook.book import book, find_chapter
-
+    """Print each parameter: default, type, range, what other profiles set, and meaning."""
     selection = [find_chapter(chapter)] if chapter else list(book().chapters.values())
     rows = {c.name: c.parameter_rows() for c in selection}
     for fault in () if chapter else book().faults.values():
@@ -176,14 +171,13 @@ def params(
         print_json(rows)
         return
     for name, fields in rows.items():
-        columns = [key for key in fields[0] if key != "meaning"]
-        widths = {key: max(len(str(row[key])) for row in (*fields, {key: key})) for key in columns}
-        console.print(f"chapter {name}: parameters, and their defaults per profile", style="bold")
-        for row in (dict(zip(columns, columns, strict=True)), *fields):
-            cells = "  ".join(str(row[key]).ljust(width) for key, width in widths.items())
-            console.print(f"  {cells.rstrip()}")
-            if "meaning" in row:
-                console.print(f"      {row['meaning']}", style="dim")
+        console.print(f"chapter {name}", style="bold")
+        for row in fields:
+            usual = row[suite().profile]
+            others = [f"{row[each]} in {each}" for each in suite().profiles if row[each] != usual]
+            about = "; ".join([f"{row['type']}, {row['range']}", *others])
+            print_lines(f"{row['parameter']} = {usual}  ({about})", 2)
+            print_lines(str(row["meaning"]), 6)
         console.print()
 
 
@@ -223,7 +217,6 @@ def run(
     of a parameter make a run each; what does not depend on it is executed once.
     """
     from ferbook.compare import pattern_of
-    from ferbook.errors import ChapterError
     from ferbook.request import MOST_RUNS
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
@@ -277,8 +270,7 @@ def run(
     fresh = [state.chapter for state in places[0].states if state.up_to_date]
     if fresh:
         console.print(f"up to date: {', '.join(fresh)}")
-    target = places[0]
-    console.print(f"run {first!r}: {len(target.states)} chapter(s) finished in {target.run.folder}")
+    console.print(f"run {first!r}: {len(places[0].states)} chapter(s) finished in {places[0].run.folder}")
 
 
 @command
@@ -303,20 +295,23 @@ def status(
         _refuse_pair("--all", every, "--run or a parameter", run_name or request, "--all lists every run")
         _list_runs(as_json)
         return
-    from ferbook.book import book
+    from ferbook.progress import at_work
     from ferbook.state import run_states
 
     if request:
         request.check()
     target = chosen_run(request.default_run_name if request and run_name is None else run_name)
-    states = run_states(target, request)
+    running = at_work(target)
+    rows = [
+        asdict(each) | {"up_to_date": each.up_to_date, "running": running.get(each.chapter)}
+        for each in run_states(target, request)
+    ]
     if as_json:
-        rows = [asdict(state) | {"up_to_date": state.up_to_date} for state in states]
         print_json({"run": target.name, "chapters": rows})
         return
     lines = [
-        [each.chapter, "; ".join(each.reasons) or "up to date", "" if each.seconds is None else each.seconds]
-        for each in states
+        [row["chapter"], row["running"] or "; ".join(row["reasons"]) or "up to date", row["seconds"] or ""]
+        for row in rows
     ]
     print_table(f"run {target.name!r}", ["chapter", "state", "seconds"], lines)
     for fault in book().faults.values():
@@ -325,7 +320,6 @@ def status(
 
 def _list_runs(as_json: bool) -> None:
     """``ferbook status --all``."""
-    from ferbook.book import suite
     from ferbook.compare import run_rows
 
     rows = run_rows()
@@ -359,9 +353,7 @@ def compare(
 
     Of several runs that differ in their seed alone the mean is shown, too.
     """
-    from ferbook.book import find_chapter
     from ferbook.compare import compare_runs, runs_named
-    from ferbook.errors import RunStoreError
 
     if chapter:
         find_chapter(chapter)
@@ -410,15 +402,13 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
         print_json({"rows": [row | {"estimate": row["estimate"].to_json()} for row in rows], "notes": notes})
         return
     table = outcome_table(rows)
-    columns = [*table.columns[: list(table.columns).index("metric") + 1]]
+    varied = [name for name in table.columns[: [*table.columns].index("metric")] if name != "run"]
+    heads = ["run", *varied, "metric"]
+    cells = table[heads].astype(str).values.tolist()
     texts = [
-        bounds_text(row["estimate"]) + (f" ({why})" if (why := row["estimate"].why) else "") for row in rows
+        bounds_text(row["estimate"]) + f" ({row['estimate'].why})" * bool(row["estimate"].why) for row in rows
     ]
-    cells = table[columns].astype(str).values.tolist()
-    lines = [[*some, text] for some, text in zip(cells, texts, strict=True)]
-    columns.remove("run")
-    run_first = [[line[len(columns) - 1], *line[: len(columns) - 1], *line[-2:]] for line in lines]
-    print_table("", ["run", *columns, "value"], run_first)
+    print_table("", [*heads, "value"], [[*some, text] for some, text in zip(cells, texts, strict=True)])
     for note in notes:
         console.print(f"note: {note}")
     console.print(f"figure and table: {figure}, .png and .csv")
@@ -431,7 +421,6 @@ def claims(
 ) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of
-    from ferbook.terminal import filled_lines
 
     target = chosen_run(run_name)
     answers = answers_of(target)
@@ -440,13 +429,12 @@ def claims(
         return
     former = "older than the questions, so it confirms nothing" * answers.former
     console.print(f"run {target.name!r}" + f" (the reference is {former})" * bool(former))
-    for paper, name in answers.claims.headings.items():
-        console.print(name, style="bold")
-        for each in (one for one in answers.every if one.paper == paper):
+    for paper in answers.claims.papers:
+        console.print(paper.name, style="bold")
+        for each in (one for one in answers.every if one.paper.paper == paper.paper):
             reference = f" (reference: {each.reference.label})" if each.reference else ""
             console.print(f"  {each.own.label.upper()}{reference}  {each.own.claim.short}")
-            for line in filled_lines(each.own.sentence, console.width, 4):
-                console.print(line)
+            print_lines(each.own.sentence, 4)
 
 
 @command
@@ -459,7 +447,6 @@ def build(
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from ferbook.beside import standing_beside
-    from ferbook.book import chapters
     from ferbook.build import adopt, build_book
     from ferbook.state import run_states
 
@@ -479,7 +466,7 @@ def build(
                 f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
                 f"stored result, `ferbook run --run {target.name}` makes it anew"
             )
-    absent = [name for name in chapters() if name not in finished]
+    absent = [name for name in book().chapters if name not in finished]
     for names, substitute in (
         ([name for name in absent if beside[name].result], "the reference's"),
         ([name for name in absent if not beside[name].result], "the commands that make them"),
@@ -530,12 +517,11 @@ def notebook(
     run_name: RunName = None,
 ) -> None:
     """Open a chapter in JupyterLab with a run's parameters: a copy, so that the book stays as it is."""
-    from ferbook.book import chapters, find_chapter
     from ferbook.lab import copy_for, open_lab, require_lab
 
     require_lab()
     target = chosen_run(run_name)
-    for each in [find_chapter(chapter)] if chapter else chapters().values():
+    for each in [find_chapter(chapter)] if chapter else book().chapters.values():
         file, edited = copy_for(target, each)
         if edited:
             console.print(f"note: {file} was edited and stays as it is; remove it to begin anew")
@@ -546,7 +532,6 @@ def notebook(
 @command
 def execute(chapter: str, folder: Path) -> None:
     """Execute one chapter of the run in FOLDER. Called by the Snakefile's rules."""
-    from ferbook.book import find_chapter
     from ferbook.execute import execute_chapter
     from ferbook.store import Run
 
@@ -574,6 +559,9 @@ def main() -> None:
     for place in map(str, homes):
         if place not in sys.path:
             sys.path.insert(0, place)
+    if sys.argv[1:] == ["--version"]:
+        console.print(f"fer-lib {version('fer-lib')}, commit {git_commit()}")
+        sys.exit()
     first = "".join(sys.argv[1:2])
     for name in (first, *(f"{first} {word}" for word in sys.argv[2:])):
         if name in GONE:

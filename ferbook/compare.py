@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from os.path import commonprefix
 
 from ferbook.book import chapters, suite
 from ferbook.errors import RunStoreError
@@ -67,12 +68,14 @@ def runs_named(names: Sequence[str]) -> list[Run]:
     the order of the numbers in their names. Raises RunStoreError for one that there is not, and for a pattern
     that fits none.
     """
-    runs: dict[str, Run] = {}
+    runs, every = {}, sorted(all_runs(), key=_by_number)
     for name in names:
-        found = [run for run in all_runs() if fnmatchcase(run.name, name)]
+        found = [run for run in every if fnmatchcase(run.name, name)]
         if not found and name != name.translate(_PATTERN):
-            raise RunStoreError(f"no run's name is like {name!r}; there are {', '.join(_all_names())}")
-        for run in sorted(found, key=_by_number) or [open_run(name)]:
+            raise RunStoreError(
+                f"no run's name is like {name!r}; there are {', '.join(each.name for each in every)}"
+            )
+        for run in found or [open_run(name)]:
             run.record()
             runs.setdefault(run.name, run)
     return [*runs.values()]
@@ -81,23 +84,17 @@ def runs_named(names: Sequence[str]) -> list[Run]:
 _PATTERN = str.maketrans("", "", "*?[")
 
 
-def _all_names() -> list[str]:
-    return [run.name for run in sorted(all_runs(), key=_by_number)]
-
-
 def _by_number(run: Run) -> list[tuple[int, str]]:
     parts = re.split(r"(\d+)", run.name)
     return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def pattern_of(names: Sequence[str]) -> str:
-    """A pattern that the ``names`` fit, quoted for a shell: what they share, part by part."""
-    parts = [name.split("-") for name in names]
-    if len({*map(len, parts)}) == 1:
-        shared = [some[0] if len({*some}) == 1 else "*" for some in zip(*parts, strict=True)]
-        return f"'{'-'.join(shared)}'"
-    same = [len({*some}) == 1 for some in zip(*names, strict=False)]
-    return f"'{names[0][: same.index(False) if False in same else len(same)]}*'"
+    """What `ferbook compare` is given for the ``names``: a pattern that they fit, quoted for a shell, or all
+    of them where they begin with nothing that they share.
+    """
+    shared = commonprefix(names)  # noqa: RUF071  letter by letter is what is meant
+    return f"'{shared}*'" if shared else " ".join(names)
 
 
 _ORDER = ("disjoint", "", "overlap")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ferbook.terminal import table_lines
+from ferbook.terminal import filled_lines, table_lines
 
 if TYPE_CHECKING:
     from ferbook.store import Run
@@ -30,6 +30,14 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     if title:
         console.print(title, style="italic")
     for line in table_lines(columns, [[str(cell) for cell in row] for row in rows], console.width):
+        console.print(line)
+
+
+def print_lines(text: str, indent: int) -> None:
+    """Print ``text`` between words in the width of the terminal, each line so many blanks in; into a file as
+    one line.
+    """
+    for line in filled_lines(text, console.width if console.is_terminal else len(text) + indent, indent):
         console.print(line)
 
 

@@ -3,14 +3,15 @@ another folder.
 """
 
 import os
-import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ferbook import paths
 from ferbook.book import suite
 from ferbook.owner import end_with_parent
+from ferbook.steps import INTERVAL
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
@@ -55,13 +56,10 @@ def uncommitted() -> list[str]:
     return [file for state, file in files if state != "??" or file.endswith(".py")]
 
 
-def committed_file(commit: str, file: Path) -> bytes | None:
-    """The content of a file of the checkout as it was at ``commit``, or at ``HEAD``; None where
-    nobody here knows that commit, or it had no such file.
-    """
-    if not re.fullmatch(r"HEAD|[0-9a-f]{4,40}", commit) or not file.is_relative_to(paths.root()):
-        return None
-    return _git("show", f"{commit}:./{file.relative_to(paths.root()).as_posix()}")
+def committed_file(file: Path) -> bytes | None:
+    """The content of a file of the checkout as it is committed; None where nobody knows, or it is not."""
+    inside = file.is_relative_to(paths.root())
+    return _git("show", f"HEAD:./{file.relative_to(paths.root()).as_posix()}") if inside else None
 
 
 def bare_jupyter(folder: Path) -> dict[str, str]:
@@ -75,24 +73,32 @@ def bare_jupyter(folder: Path) -> dict[str, str]:
 
 
 def printed_by_failure(
-    command: list[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
+    command: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    watch: Callable[[str], object] = len,
 ) -> list[str] | None:
     """Run ``command``, which ends when we do. The lines it printed where it fails, None where it succeeds;
-    ``log`` holds them in either case.
+    ``log`` holds them in either case, and ``watch`` is given now and then what it printed so far.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
-        answer = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
-            check=False,
             preexec_fn=end_with_parent,
         )
-    return log.read_text(encoding="utf-8", errors="replace").splitlines() if answer.returncode else None
+    with process:
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(INTERVAL)
+            watch(log.read_text(encoding="utf-8", errors="replace"))
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if process.returncode else None
 
 
 def child_environment(**more: str) -> dict[str, str]:

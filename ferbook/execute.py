@@ -148,7 +148,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         write_atomically(startup, f"from ferbook.opened import note_files\n{notes}\ndel note_files\n")
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
-        os.environ[STEPS_VARIABLE] = str(run.steps_file(chapter.name))
+        os.environ[STEPS_VARIABLE] = str(run.progress_file(chapter.name).with_suffix(".steps"))
         # What libraries say to their authors would stand on the page, with a machine's path.
         os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning")
         target = staging / f"{chapter.name}.ipynb"

@@ -83,6 +83,16 @@ def _holder(file: Path) -> str:
         return "another process"
 
 
+def is_held(file: Path) -> bool:
+    """Whether a living process holds ``file``, for which others wait."""
+    with suppress(OSError), file.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextmanager
 def held(file: Path, busy: str | None = None) -> Iterator[None]:
     """Hold ``file`` for this process. The lock ends with the process, however that ends.

@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ferbook.book import Resources
+from ferbook.book import Resources, chapters
 from ferbook.errors import RunStoreError
+from ferbook.owner import is_held
 from ferbook.records import read_json
 from ferbook.schedule import QueueJob, await_end, finished_file, start_jobs, stop_jobs
 from ferbook.steps import INTERVAL, MINUTE, time_text
+from ferbook.store import Run
 
 GRACE = 60.0
 """Seconds that Snakemake has to end when all jobs have: its accounting may wait for ever."""
@@ -146,19 +148,25 @@ class _Clock:
         if left is not None and len(self._took) < len(self.jobs):
             text += f", about {time_text(left)} left"
         for title in self._begun:
-            part = f"; {title}{_details(self.jobs[title])}"
+            part = f"; {title}{_details(self.jobs[title].progress)}"
             if title not in self._took and (width is None or cell_len(text + part) <= width):
                 text += part
         return text
 
 
-def _details(job: QueueJob) -> str:
+def at_work(run: Run) -> dict[str, str]:
+    """Chapter -> how far it is, of those that are executed now."""
+    names = [name for name in chapters() if is_held(run.work / f"{name}.lock")]
+    return {name: f"running{_details(run.progress_file(name))}" for name in names}
+
+
+def _details(progress: Path | None) -> str:
     """In which cell a chapter is, and how far the work there; empty before its kernel works."""
-    if job.progress is None or not job.progress.exists():
+    if progress is None or not progress.exists():
         return ""
     with suppress(OSError, RunStoreError):
-        state, steps = read_json(job.progress), ""
+        state, steps = read_json(progress), ""
         with suppress(OSError):  # no work in this cell that says how far it is
-            steps = job.progress.with_suffix(".steps").read_text(encoding="utf-8")
+            steps = progress.with_suffix(".steps").read_text(encoding="utf-8")
         return f": cell {state['cell']} of {state['cells']}{steps and f', {steps}'}"
     return ""

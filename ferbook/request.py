@@ -76,11 +76,6 @@ class Request:
                 raise ParameterError(f"{name}: no chapter that is to run takes it: these are {names}")
 
     @property
-    def every(self) -> dict[str, object]:
-        """What is asked of every chapter, as a record holds it."""
-        return {name: value for name, value in self.overrides.items() if "." not in name}
-
-    @property
     def default_run_name(self) -> str:
         """The run's name where the user gives none: what the book says names one, profile and overrides,
         ``laptop-epochs-5``.

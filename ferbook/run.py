@@ -32,9 +32,6 @@ from ferbook.schedule import QueueJob, cluster_messages, finished_file
 from ferbook.state import ChapterState, differences, states
 from ferbook.store import REFERENCE, Run, exclusive, make_current, open_run, write_json
 
-FILES_BESIDE = 200
-"""Files that this process has open beside the locks of the runs."""
-
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
 """A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
@@ -52,7 +49,7 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
         "run": run.name,
         "request": {
             "profile": request.profile,
-            "every": request.every,
+            "every": {name: value for name, value in request.overrides.items() if "." not in name},
             "parameters": requests | {name: model.model_dump() for name, model in parameters.items()},
         },
         "chapters": chapters,
@@ -114,17 +111,15 @@ def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> l
     return places
 
 
-def homes_of(
-    places: Sequence[RunPlace], chapters: Sequence[Chapter], donors: Sequence[RunPlace] = ()
-) -> dict[str, dict[str, str]]:
+def homes_of(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> dict[str, dict[str, str]]:
     """Run -> chapter -> the run whose result it shows: its own where that is up to date, or else the first of
-    ``places``, and of the ``donors``, that has it from the same inputs, or will have it.
+    ``places`` that has it from the same inputs, or will have it.
     """
     first: dict[str, str] = {}
     content: dict[tuple[str, str], str] = {}
     homes: dict[str, dict[str, str]] = {place.run.name: {} for place in places}
     for chapter in chapters:
-        fresh = [place for place in (*places, *donors) if chapter.name not in place.stale]
+        fresh = [place for place in places if chapter.name not in place.stale]
         for place in (*fresh, *(place for place in places if chapter.name in place.stale)):
             own = place.run.name
             made_from = [
@@ -161,11 +156,11 @@ def plan_runs(
     chapters = with_upstream(names)
     _require(requests, chapters)
     if not (update or replace):
-        _require_same_of_all(requests, chapters)
+        _require_same(requests, chapters)
     places = places_of(requests, chapters)
     if replace:
         places = [_emptied(place) for place in places]
-    return places, jobs_of(places, chapters, homes_of(places, chapters, _donors(places, chapters)))
+    return places, jobs_of(places, chapters, homes_of(places, chapters))
 
 
 def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
@@ -184,30 +179,20 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
         suite().check({chapter.name: request.of_chapter(chapter) for chapter in chapters})
 
 
-def _require_same_of_all(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
+def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
+    """Raise RunStoreError where a run has results by other parameters."""
     advice = "--update runs again what these change, --replace starts the run anew"
     advice += ", --run NAME makes another" if len(requests) == 1 else ""
     for name, request in requests.items():
-        require_same(open_run(name), {each.name: request.of_chapter(each) for each in chapters}, advice)
+        run = open_run(name)
+        asked = run.record()["request"]["parameters"] if run.results() and run.exists() else {}
+        if changes := differences(asked, {each.name: request.of_chapter(each) for each in chapters}):
+            raise RunStoreError(f"run {name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
 
 
 def _emptied(place: RunPlace) -> RunPlace:
     every = [ChapterState(state.chapter, state.reasons or ("never ran",)) for state in place.states]
     return RunPlace(place.run, place.request, place.parameters, place.inputs, every)
-
-
-def _donors(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> list[RunPlace]:
-    """The run without what varies, where there are several."""
-    requests = [place.request for place in places]
-    fixed = {
-        name: value
-        for name, value in requests[0].overrides.items()
-        if all(request.overrides.get(name) == value for request in requests)
-    }
-    base = Request(requests[0].profile, fixed)
-    name = base.default_run_name
-    several = len(places) > 1 and name not in {place.run.name for place in places}
-    return places_of({name: base}, chapters) if several and open_run(name).exists() else []
 
 
 def requests_by_run(
@@ -255,27 +240,26 @@ def make_runs(
     """
     chapters, count = with_upstream(names), len(requests)
     _require(requests, chapters)
-    _allow_files(count + FILES_BESIDE)
+    _allow_files(count + 200)  # a lock of each run, and what is open beside
     with contextlib.ExitStack() as stack:
         # In one order, so that two commands that wait do not wait for each other.
         for name in sorted(requests):
             stack.enter_context(exclusive(open_run(name), wait))
         # Not before the runs are ours: while we waited, their holder may have given them other parameters.
         if not (update or replace):
-            _require_same_of_all(requests, chapters)
+            _require_same(requests, chapters)
         for name in requests:
             mend(open_run(name), chapters)
         places = places_of(requests, chapters)
-        donors = _donors(places, chapters)
         future = [_emptied(place) for place in places] if replace else places
-        work = jobs_of(future, chapters, homes_of(future, chapters, donors))
+        work = jobs_of(future, chapters, homes_of(future, chapters))
         # What is refused now makes no run, and changes none.
         suite().prepare([place.parameters[chapter.name] for place, chapter in work])
         if replace:
             for place in places:
                 _empty(place.run)
             places = places_of(requests, chapters)
-        homes = homes_of(places, chapters, donors)
+        homes = homes_of(places, chapters)
         work = jobs_of(places, chapters, homes)
         making = {(chapter.name, place.run.name) for place, chapter in work}
         for place in places:
@@ -387,15 +371,6 @@ def require_run(run: Run) -> None:
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
         )
-
-
-def require_same(run: Run, parameters: Mapping[str, Parameters], advice: str) -> None:
-    """Raise RunStoreError, ending in ``advice``, where ``run`` has results by other parameters."""
-    if not run.exists():
-        return
-    changes = differences(run.record()["request"]["parameters"], parameters)
-    if changes and run.results():
-        raise RunStoreError(f"run {run.name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
 
 
 def mend(run: Run, chapters: list[Chapter]) -> None:

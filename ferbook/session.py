@@ -99,11 +99,6 @@ class Session:
         self._metrics |= metrics
         self._write()
 
-    @property
-    def metrics(self) -> dict[str, Estimate]:
-        """What ``save_metrics`` has stored so far."""
-        return dict(self._metrics)
-
     def artefact(self, name: str, content: BaseModel) -> None:
         """Store ``content`` as ``artefacts/<name>.json`` for the chapters that follow, which read it with
         ``run.upstream(…).artefact(name, type(content))``.

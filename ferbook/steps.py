@@ -21,16 +21,21 @@ INTERVAL = 0.5
 MINUTE = 60.0
 """Seconds between two lines where there is no terminal."""
 
+LONG = 5.0
+"""Seconds from which on work says how far it has come."""
+
 Advance = Callable[..., object]
 
 
 @contextmanager
-def steps(what: str, total: float) -> Iterator[Advance]:
+def steps(what: str, total: float, seconds: float = 0) -> Iterator[Advance]:
     """Work of ``total`` steps, called ``what`` ("epochs", "pictures"). The work calls what it is given with
     the number of steps that it did since the last call, and with the share of all work that they are, where
-    not every step takes as long.
+    not every step takes as long. Work that will take more than ``LONG`` ``seconds`` is told before it begins.
     """
     with _reader() as (pause, tell):
+        if seconds > LONG:
+            tell(steps_text(what, 0, total, seconds), 0)
         began, place, part = monotonic(), 0.0, 0.0
         due = began + pause
 

@@ -38,6 +38,8 @@ INTERACTIVE = "interactive"
 """Folder of the run store into which a chapter writes that is opened by hand."""
 REFERENCE = "reference"
 """The run that is large enough to answer, and is committed."""
+CURRENT = ".current"
+"""File of the run store that names the run that commands take which are told none."""
 MADE_HERE = ".own"
 """File of the run store, which git does not track: a line for each result that was made here."""
 NO_FILE = "no plain file"
@@ -161,7 +163,7 @@ class ChapterResult:
         file, noted = self.folder / DONE, paths.runs_dir() / MADE_HERE
         manifest = read_vouched(file, LARGEST_RECORD)
         lines = noted.read_text(encoding="utf-8").split() if noted.is_file() else ()
-        if hashlib.sha256(manifest).hexdigest() in lines or committed_file("HEAD", file) == manifest:
+        if hashlib.sha256(manifest).hexdigest() in lines or committed_file(file) == manifest:
             return True
         return self.folder.parent == paths.runs_dir() / REFERENCE and git_commit() == "unknown"
 
@@ -353,10 +355,6 @@ class Run:
         """How far the chapter's execution has come."""
         return self.work / "progress" / f"{chapter}.json"
 
-    def steps_file(self, chapter: str) -> Path:
-        """How far the work in the chapter's present cell has come, in words; absent where nothing says it."""
-        return self.work / "progress" / f"{chapter}.steps"
-
     def log_file(self, chapter: str) -> Path:
         """What the chapter's execution printed."""
         return self.work / "logs" / f"{chapter}.log"
@@ -395,13 +393,9 @@ def exclusive(
     return held(run.work / "lock", None if wait else busy)
 
 
-def _current_file() -> Path:
-    return paths.runs_dir() / ".current"
-
-
 def make_current(run: Run) -> None:
     """Let commands that are told no run take this one."""
-    write_atomically(_current_file(), f"{run.name}\n")
+    write_atomically(paths.runs_dir() / CURRENT, f"{run.name}\n")
 
 
 def current_run() -> Run:
@@ -410,7 +404,7 @@ def current_run() -> Run:
     Raises RunStoreError where there was none, or it is gone; runs that came with the checkout are taken where
     they are named.
     """
-    file = _current_file()
+    file = paths.runs_dir() / CURRENT
     if not file.is_file():
         names = ", ".join(run.name for run in all_runs())
         some = f", or name one with --run: {names}" if names else ""

@@ -12,6 +12,7 @@ from book.evaluation import (
     baseline_table,
     baselines_page,
     committed_baselines,
+    drawn_trials,
     judged_method,
     made_twins,
     read_method,
@@ -19,7 +20,7 @@ from book.evaluation import (
 )
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
-from fer_lib.look.judge import MAP_SCORES, asked
+from fer_lib.look.judge import MAP_SCORES, MapTrial, asked
 from fer_lib.nets.build import build_network
 from ferbook import cli
 from ferbook.errors import DataError
@@ -80,6 +81,24 @@ def test_a_file_without_the_function_is_refused(source, told, tmp_path):
     (tmp_path / "mine.py").write_bytes(source.encode("latin-1"))
     with pytest.raises(DataError, match=rf"mine\.py: .*{told}"):
         read_method(tmp_path / "mine.py")
+
+
+@pytest.mark.parametrize(("seconds", "neurons"), [(0.01, [2000, 1000]), (1.0, [300, 300])])
+def test_a_method_that_takes_long_is_judged_on_a_drawn_sample_and_says_so(monkeypatch, seconds, neurons):
+    monkeypatch.setattr(evaluation, "seconds_of", lambda *_: seconds)
+
+    def trial(name, count):
+        rows = np.arange(count)
+        return MapTrial(name, None, None, "relu3", None, rows, rows % 7, np.stack([rows, rows], axis=1))
+
+    told, trials = [], [trial("a", 2000), trial("b", 1000)]
+    drawn = drawn_trials(None, trials, 0, told.append)
+    assert [len(each.rows) for each in drawn] == neurons
+    sample = "a drawn sample: 600 of 3,000 neurons, since all of them take about 200 min; --all asks"
+    assert len(told) == (seconds == 1) and all(sample in line for line in told)
+    for each, again in zip(drawn, drawn_trials(None, trials, 0, told.append), strict=True):
+        assert np.array_equal(each.rows, again.rows) and len(np.unique(each.rows)) == len(each.rows)
+        assert np.array_equal(each.filters, each.rows % 7) and (each.positions[:, 1] == each.rows).all()
 
 
 def test_an_absent_file_is_named(tmp_path):

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -112,16 +111,15 @@ def toy_book(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "check_toc", lambda: None)
     builds = []
 
-    def jupyter_book(command, **_):
+    def jupyter_book(command, log, environment, watch):
         builds.append(command)
         page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
         page.parent.mkdir(parents=True)
         page.write_text(f"build {len(builds)}")
         with (paths.build_folder() / ".lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(subprocess, "run", jupyter_book)
+    monkeypatch.setattr(build, "printed_by_failure", jupyter_book)
     return tmp_path / "_build" / "html"
 
 

@@ -208,14 +208,14 @@ def of_derl(run):
 def test_what_a_finished_chapter_answers_is_answered_and_the_rest_is_not_measured(run):
     every = answers_of(run).every
     assert len(every) == 23
-    words = {each.main.claim.short: each.own.word for each in every if each.paper == "yang2018"}
+    words = {each.main.claim.short: each.own.word for each in every if each.paper.paper == "yang2018"}
     assert words == {
         "A generator makes the neutral face": "yes",
         "The residue beats the face": "yes",
         "Residue in layers beats a difference": "yes",
         "The residue owes to neutral faces": "yes",
     }
-    others = {each.own.missing for each in every if each.paper != "yang2018"}
+    others = {each.own.missing for each in every if each.paper.paper != "yang2018"}
     assert all(missing.startswith("not measured: the run has no finished chapter ") for missing in others)
 
 

@@ -15,7 +15,6 @@ from ferbook.answers_page import (
     answer_text,
     answers_text,
     badge,
-    chapter_text,
     counts_text,
     log_text,
     marks_picture,
@@ -35,8 +34,8 @@ CLAIMS = Claims.model_validate(
     {
         "guess": {"none": 0.17, "units": 0.4},
         "marks": {
-            "none": ("untrained", "training.none"),
-            "units": ("taught units", "training.units"),
+            "none": {"name": "untrained", "metric": "training.none"},
+            "units": {"name": "taught units", "metric": "training.units"},
         },
         "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
         "papers": [
@@ -83,7 +82,9 @@ def evidence(degree, ahead, mark=0.02, n=5):
 def made(own, reference=None, former=False):
     ours = answer_all(CLAIMS, own, True)
     theirs = answer_all(CLAIMS, reference) if reference else [None] * len(ours)
-    every = tuple(Answered("p", mine, other, former) for mine, other in zip(ours, theirs, strict=True))
+    every = tuple(
+        Answered(CLAIMS.papers[0], mine, other, former) for mine, other in zip(ours, theirs, strict=True)
+    )
     return Answers(CLAIMS, every, reference or own, own)
 
 
@@ -202,20 +203,6 @@ def test_one_answer_stands_in_any_sentence_and_what_is_not_measured_is_not_guess
     assert answer_text(former, "Filters").endswith("taught (a former reference, which confirms nothing).")
     with pytest.raises(ParameterError, match=r"no claim 'Filter' \(did you mean 'Filters'"):
         with_answers("<!-- answer: Filter -->", answers, None)
-
-
-def test_a_chapters_page_has_the_answers_that_it_measures_and_the_runs_beside():
-    lines = chapter_text(both(), "training").replace("\u00a0", " ").splitlines()
-    assert lines == [
-        "| Claim | Answer | Your run |",
-        "| --- | --- | --- |",
-        "| Filters | {bdg-success}`yes` 0.77 (95 % interval 0.57–0.97) "
-        "| {bdg-info}`in part` 0.30 (95 % interval 0.10–0.50) |",
-        "| Later | {bdg-muted}`open` not measured |  |",
-    ]
-    alone = chapter_text(made(evidence(0.3, 5.0), evidence(0.3, 5.0), former=True), "training").splitlines()
-    assert alone[0] == "| Claim | Answer of a former reference |" and alone[1].count("---") == 2
-    assert chapter_text(both(), "faces") == ""
 
 
 def test_the_log_says_before_and_after_and_after_is_what_the_page_says():

@@ -18,6 +18,7 @@ from ferbook.build import (
     check_toc,
     filled,
     located,
+    shown_share,
     stage,
     staged_notebook,
     what_you_need,
@@ -122,6 +123,19 @@ def test_a_page_shows_the_code_that_was_executed_and_says_where_todays_differs(c
     shown = [cell.source for cell in staged.cells]
     for text, told in zip(page, shown, strict=True):
         assert text in told and ("commit <code>abc</code>" in told) == (text in (CHANGED, GONE, ADDED))
+
+
+@pytest.mark.parametrize(
+    ("log", "share"),
+    [
+        ("Running Jupyter-Book v1.0.4", 0),
+        ("\x1b[01mreading sources... \x1b[39;49;00m[ 10%] \x1b[35mbook/answers", 0.05),
+        ("reading sources... [100%] a\nwriting output... [ 20%] a", 0.6),
+        ("writing output... [100%] b\ngenerating indices...", 1),
+    ],
+)
+def test_how_far_a_build_is_stands_in_the_log(log, share):
+    assert shown_share(log) == pytest.approx(share)
 
 
 def test_a_run_without_a_finished_chapter_is_not_built():
@@ -245,14 +259,6 @@ def test_a_fault_names_the_page_and_the_cell(tmp_path):
     told = located(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
     assert told == "book/toy/toy.ipynb, cell 'first', line 3: WARNING: no such equation"
     assert located(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path) == "book/index.md:7: WARNING: x"
-
-
-def test_a_stored_figure_without_a_caption_is_named_with_its_cell(finished, finish, tmp_path, monkeypatch):
-    finish(finished, "throws", figures={"counts": {"alt": "Bars."}})
-    monkeypatch.setattr(build, "_is_of_other_code", lambda *_: False)
-    (tmp_path / "stage").mkdir()
-    with pytest.raises(BookError, match=r"throws.ipynb, cell 'count': the figure 'counts' has no caption"):
-        stage(finished, tmp_path / "stage")
 
 
 def test_a_book_fills_lines_of_its_own_from_the_results_that_its_chapters_show(

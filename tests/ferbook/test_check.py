@@ -2,8 +2,8 @@
 
 import json
 import shutil
-import subprocess
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,13 +145,12 @@ def finished(tmp_path, monkeypatch):
 def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path, monkeypatch):
     given = {}
 
-    def pytest_of_nbval(command, *, env, **_):
-        given.update(env)
-        write_json(Path(env["FER_OUTPUT"]) / "metrics.json", {})
-        return subprocess.CompletedProcess(command, 0, "", "")
+    def pytest_of_nbval(command, log, environment, folder):
+        given.update(environment)
+        write_json(Path(environment["FER_OUTPUT"]) / "metrics.json", {})
 
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
-    monkeypatch.setattr(subprocess, "run", pytest_of_nbval)
+    monkeypatch.setattr(check, "printed_by_failure", pytest_of_nbval)
     (row,) = check_run(finished, ["faces"])
     assert row["executed"] and row["faults"] == []
     places = {name: given[f"FER_{name}"] for name in ("RUNS", "DATA", "CACHE")}
@@ -181,9 +180,16 @@ def two_finished(finished, tmp_path, monkeypatch):
     return finished, turn, found
 
 
-def test_one_is_the_quickest_first_and_another_one_each_time(two_finished):
+def test_one_is_the_quickest_first_and_another_one_each_time(two_finished, monkeypatch):
     _, turn, _ = two_finished
-    assert [turn() for _ in range(4)] == [["faces"], ["training"], ["faces"], ["training"]]
+    told = []
+
+    advance = nullcontext(lambda *step: told.append(step))
+    monkeypatch.setattr(check, "steps", lambda *given: told.extend(given) or advance)
+    monkeypatch.setattr(check, "_side_by_side", lambda results: 1)
+    assert [turn(), turn()] == [["faces"], ["training"]]
+    assert told[4:] == ["chapters", 1, 60.0, (1, 1.0)], "what it took then, and that all is done"
+    assert [turn() for _ in range(2)] == [["faces"], ["training"]]
 
 
 def test_a_pass_holds_while_code_and_packages_stay_and_until_one_fails(two_finished, monkeypatch):

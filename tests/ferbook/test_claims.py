@@ -96,8 +96,10 @@ def test_two_claims_of_one_name_are_refused_and_two_blocks_of_one_paper_are_one_
     first = content()["papers"][0]
     again = first | {"name": "Pascal, again", "claims": [DIE | {"short": "Fairer"}]}
     claims = read(papers=[first, {**first, "paper": "huygens1657", "claims": []}, again])
-    assert claims.headings == {"pascal1654": "Pascal, again", "huygens1657": "Pascal"}
-    assert [claim.short for claim in claims.every] == ["Fair", "Fairer"]
+    assert [(paper.name, [claim.short for claim in paper.claims]) for paper in claims.papers] == [
+        ("Pascal", ["Fair", "Fairer"]),
+        ("Pascal", []),
+    ]
     with pytest.raises(DataError, match="two claims are called 'Fair'"):
         read(papers=[first, first])
 

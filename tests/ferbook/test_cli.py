@@ -5,8 +5,10 @@ code.
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -192,6 +194,21 @@ def test_what_would_be_executed_is_said_and_nothing_is_written(monkeypatch, caps
     told = "smoke-draws-100: throws, means\nsmoke-draws-200: means\n2 run(s), 3 chapter(s) to be executed\n"
     assert ferbook(monkeypatch, capsys, *words) == (0, told, "")
     assert not runs.exists()
+
+
+def test_the_version_is_printed_with_the_commit(monkeypatch, capsys):
+    monkeypatch.setenv("FER_COMMIT", "abc")
+    assert ferbook(monkeypatch, capsys, "--version") == (0, f"fer-lib {version('fer-lib')}, commit abc\n", "")
+
+
+def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, capsys):
+    whole = ferbook(monkeypatch, capsys, "params")[1]
+    told = "  sides = 6  (int, ≥ 2, ≤ 100)\n      sides of the die\n"
+    assert told in whole and "  throws = 600  (int, ≥ 10, ≤ 1000000; 60 in smoke; 6000 in" in whole
+    assert max(map(len, whole.splitlines())) > 80
+    monkeypatch.setattr(console.console, "_force_terminal", True)
+    fitted = ferbook(monkeypatch, capsys, "params")[1]
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", fitted).splitlines())) <= 80
 
 
 def test_one_run_has_nothing_to_be_compared_with(monkeypatch, capsys, runs):

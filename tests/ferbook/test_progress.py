@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from ferbook import progress
+from ferbook.owner import held
+from ferbook.progress import at_work
 from ferbook.schedule import QueueJob, finished_file
 
 
@@ -20,6 +22,17 @@ class Looks:
             return 0
         self.changes.pop(0)()
         return None
+
+
+def test_what_is_executed_now_is_told_with_how_far_it_is(run):
+    run.progress_file("means").parent.mkdir(parents=True)
+    run.progress_file("means").write_text(json.dumps({"cell": 3, "cells": 9}))
+    (run.work / "throws.lock").touch()
+    with held(run.work / "means.lock"):
+        assert at_work(run) == {"means": "running: cell 3 of 9"}
+        run.progress_file("means").with_suffix(".steps").write_text("epochs 2 of 12")
+        assert at_work(run) == {"means": "running: cell 3 of 9, epochs 2 of 12"}
+    assert at_work(run) == {}
 
 
 @pytest.fixture

@@ -223,12 +223,6 @@ def stale(given, chapter="means"):
     return {each.run.name: [c.name for place, c in todo if place is each] for each in places}
 
 
-def renamed(old, new):
-    open_run(old).folder.rename(open_run(new).folder)
-    text = open_run(new).record_file.read_text()
-    open_run(new).record_file.write_text(text.replace(f"run: {old}", f"run: {new}"))
-
-
 def test_what_does_not_depend_on_what_varies_is_made_once_and_taken_by_all(work):
     done, _ = work
     assert ran({"draws": "100,200,300"}) == {}
@@ -278,26 +272,6 @@ def test_what_snakemake_calls_an_error_is_none_where_all_is_there(work, monkeypa
     start = ferbook_run.run_jobs
     monkeypatch.setattr(ferbook_run, "run_jobs", lambda *a, **k: start(*a, **k) or 1)
     assert ran({"seed": "0..1"}) == {}
-
-
-def test_what_the_run_without_it_has_is_taken_too(work):
-    done, _ = work
-    ran({"seed": "0..1"}, "throws")
-    renamed("smoke-seed-0", "smoke")
-    del done[:]
-    ran({"draws": "100,200"})
-    assert sorted(done) == [("means", "smoke-draws-100"), ("means", "smoke-draws-200")]
-
-
-def test_a_run_that_the_one_without_it_is_already_is_taken_whole(work):
-    done, _ = work
-    ran({"seed": "0..1"})
-    renamed("smoke-seed-0", "smoke")
-    del done[:]
-    assert ran({"seed": "0..2"}) == {}
-    assert sorted(done) == [("means", "smoke-seed-2"), ("throws", "smoke-seed-2")]
-    assert not any(stale({"seed": "0..2"}).values())
-    assert set(open_run("smoke-seed-0").record()["chapters"]) == {"means", "throws"}
 
 
 def test_what_was_made_of_other_content_is_not_taken(work, finish):
@@ -359,8 +333,7 @@ def test_what_is_refused_makes_none_of_several_runs(work, monkeypatch):
 
 
 def test_runs_that_took_a_result_before_something_stopped_go_on(work, monkeypatch):
-    ran({"seed": "0..1"})
-    renamed("smoke-seed-0", "smoke")
+    ran({"draws": "100"})
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -368,9 +341,9 @@ def test_runs_that_took_a_result_before_something_stopped_go_on(work, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(ferbook_run, "run_jobs", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            ran({"seed": "0..2"})
-    assert open_run("smoke-seed-0").result("means").done() is not None
-    assert ran({"seed": "0..2"}) == {}
+            ran({"draws": "100,200"})
+    assert open_run("smoke-draws-200").result("throws").done() is not None
+    assert ran({"draws": "100,200"}) == {}
 
 
 def test_taking_a_result_that_is_there_takes_back_a_later_failure(work):
