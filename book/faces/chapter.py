@@ -107,7 +107,7 @@ CHAPTER = Chapter(
     needs="one CPU core; a real set, if you want one",
     profiles={
         "smoke": {"family_epochs": 1},
-        "reference": _AT_LENGTH | {"population": "published"},
+        "reference": _AT_LENGTH | {"population": "emotions"},
         "paper": _AT_LENGTH,
     },
 )

@@ -50,8 +50,8 @@ CHAPTER = Chapter(
         "smoke": {"networks": 1, "families": 2, "map_units": 2, "readers": 3},
         "laptop": {"networks": 1, "families": 3, "map_units": 2, "readers": 3},
         "reference": {
-            "population": "published",
-            "beside": "photographs_zero_bias,breuer,shuffled",
+            "population": "emotions",
+            "beside": "photographs_zero_bias,breuer_emotions,emotions_shuffled",
             "untrained": 2,
             "map_units": 2,
             "readers": 6,

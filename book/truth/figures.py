@@ -32,10 +32,10 @@ METHOD_NAMES = {
 """Those whose name is not what the code calls them; controls stand in brackets."""
 
 NETWORK_NAMES = {
-    "published": "zero bias",
+    "emotions": "zero bias",
     "photographs_zero_bias": "photographs",
-    "breuer": "Breuer",
-    "shuffled": "shuffled",
+    "breuer_emotions": "Breuer",
+    "emotions_shuffled": "shuffled",
     RANDOM_WEIGHTS: "untrained",
 }
 

@@ -28,7 +28,7 @@ from ferbook.estimate import Estimate
 
 RANDOM_WEIGHTS = "untrained"
 
-UNTAUGHT = ("shuffled", RANDOM_WEIGHTS)
+UNTAUGHT = ("emotions_shuffled", RANDOM_WEIGHTS)
 """Populations that did not learn what emotions look like: whoever is believed of the others need not be of
 these."""
 

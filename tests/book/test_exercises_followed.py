@@ -266,16 +266,6 @@ def test_a_training_against_itself_differs_by_nothing_and_unpaired_by_luck(follo
 
 
 @follows("structure_and_loss", 3)
-def test_losses_on_features_differ_by_the_size_of_seeds(follow):
-    own = follow(
-        "structure_and_loss", kept=False, structures="vgg,residual", losses="cross_entropy,centre,island"
-    )
-    differences = own.figure("differences").query("factor == 'loss' and within == 'all'")
-    assert own.fault == "" and list(differences["name"]) == ["centre", "island"]
-    assert differences["difference"].abs().max() < 10, "points; of seeds three have about 6"
-
-
-@follows("structure_and_loss", 4)
 def test_longer_training_makes_networks_surer_than_they_are_right(follow):
     short, long = (follow("structure_and_loss", kept=False, epochs=epochs) for epochs in (1, 20))
     sure = [
@@ -313,7 +303,7 @@ def test_where_faces_stand_alike_strong_augmentation_slows_learning(follow):
 @follows("transfer", 1)
 def test_the_way_back_loses_something_else(follow):
     own = follow("transfer", faces="wild", beside="lab:24")
-    assert own.fault == "" and {"transfer_drop", "worst_pair_over_half"} <= {*own.metrics}
+    assert own.fault == "" and {"transfer_drop", "cross_dataset_accuracy"} <= {*own.metrics}
     # How much is seen in networks that have learned: those of the reference.
     pairs = pd.read_csv(open_run(REFERENCE).result("transfer").folder / "figures" / "pairs.csv")
     lost = -pairs.set_index(["trained_on", "tested_on"])["difference"]

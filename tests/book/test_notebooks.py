@@ -68,13 +68,13 @@ def opening_faults(cells):
         yield "the title has more than three sentences below its question"
     table = re.match(
         r"## In short\n\n\*\*[^*\n]+\*\*.*\n\n<!-- key figure: \w+ -->\n"
-        r"\n\| claimed \| found (?:here|by the reference) \| how sure \|\n\|[-|: ]+\|\n((?:\|.*\|\n)+)"
+        r"(?:\n\| claimed \| found (?:here|by the reference) \| how sure \|\n\|[-|: ]+\|\n((?:\|.*\|\n)+))?"
         r"\n<!-- key numbers -->\n\n<!-- reading -->$",
         short.source,
     )
     if short.id != "in-short" or table is None:
         yield "the cell 'in-short' is not answer, key figure, table, key numbers and what one needs"
-    elif not 2 <= len(table[1].splitlines()) <= 4:
+    elif table[1] and not 2 <= len(table[1].splitlines()) <= 4:
         yield "'In short' has not 2 to 4 rows"
     if "parameters" not in tags(parameters) or opens.id != "open" or "open_chapter(" not in opens.source:
         yield "the parameters and the cell 'open' do not follow"
