@@ -183,7 +183,7 @@ def examine_all(
 def reading_settings(metric: str, filters: int) -> dict[str, object]:
     """Unit, tolerance and limits of a ``metric`` of networks with so many ``filters``."""
     if "kappa" in metric:
-        return {"tolerance": KAPPA_TOLERANCE}
+        return {"tolerance": KAPPA_TOLERANCE, "limits": (-1, 1)}
     if "share" in metric:
         return {"unit": "share", "tolerance": KAPPA_TOLERANCE, "limits": (0, 1)}
     least = -filters if metric == "verified_gain" else 0  # beyond chance there may be fewer than none
@@ -221,7 +221,8 @@ def population_metrics(groups: Mapping[str, Sequence[Examined]]) -> dict[str, Es
         tell(f"{metric}_over_untrained", metric, *both)
     kappa = READINGS["kappa"]
     single, mixed = (values_of(groups[name], kappa) for name in (TRAINED, MIXTURES))
-    tell("kappa_over_mixtures", "kappa", single - mixed)
+    paired = networks_and_people(single - mixed, limits=(-2, 2), tolerance=KAPPA_TOLERANCE)
+    estimates["kappa_over_mixtures"] = paired
     if OF_PHOTOGRAPHS in groups and OF_PHOTOGRAPHS_SHUFFLED in groups:
         both = (values_of(groups[name], kappa) for name in (OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED))
         tell("photographs_kappa_over_shuffled", "kappa", *both)
@@ -257,7 +258,7 @@ def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     rows = []
     for group in sorted(groups, key=list(GROUP_LABELS).index):
         values = values_of(groups[group], READINGS["kappa"])
-        mean = networks_and_people(values)
+        mean = networks_and_people(values, limits=(-1, 1))
         place = place_between(mean.value, groups)
         for own, value in zip(groups[group], values[:, 0], strict=True):
             rows.append((GROUP_LABELS[group], own.seed, value, mean.value, mean.low, mean.high, place))

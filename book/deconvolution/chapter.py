@@ -5,34 +5,26 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from book.parameters import NetworkParameters
+from book.roles import RoleParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain
 from ferbook.book import Chapter, Resources
 
 
-class DeconvolutionParameters(NetworkParameters):
+class DeconvolutionParameters(RoleParameters):
     """Chapter ``deconvolution``: what the filters of trained networks look at."""
 
-    photographs: str = Field(
-        "",
-        description="networks taught by photographs that stand beside, by their name in populations.yaml",
-    )
     strangers: int = Field(
         60,
         ge=10,
         le=2000,
-        description="rendered people whom no network learned from, about whom all networks are asked",
+        description="rendered people whom no network learned from, whose pictures drive the filters",
     )
-    other_heads: int = Field(
-        20,
-        ge=10,
-        le=2000,
-        description="people of the set `heads`, shapes of another model, about whom all networks are asked "
-        "too, where it is at hand",
+    people: int = Field(
+        12, ge=10, le=1000, description="rendered people on whom units are switched on, in no face set"
     )
     untrained: int = Field(
-        2, ge=1, le=100, description="networks with their first random weights, which stand beside"
+        3, ge=1, le=100, description="networks with their first random weights, which stand beside"
     )
     layer: str = Field(
         "",
@@ -47,12 +39,6 @@ class DeconvolutionParameters(NetworkParameters):
     top: int = Field(
         9, ge=1, le=25, description="pictures per filter, each of another person, that are projected"
     )
-    located_filters: int = Field(
-        64,
-        ge=2,
-        le=5000,
-        description="filters of a network whose projections are compared with the regions of action units",
-    )
     checked_filters: int = Field(
         24, ge=2, le=5000, description="filters of a network whose projections the sanity checks look at"
     )
@@ -65,7 +51,7 @@ class DeconvolutionParameters(NetworkParameters):
     @property
     def strangers_request(self) -> FaceRequest:
         """Rendered people from whom no network learned: beside real faces they are of ``lab``."""
-        return self._anew(self.faces if self.rendered else "lab", self.strangers)
+        return replace(self.request(self.domain, self.strangers), face_seed=self.asked_seed)
 
     @property
     def face_request(self) -> FaceRequest:
@@ -74,17 +60,13 @@ class DeconvolutionParameters(NetworkParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """Beside real faces rendered strangers; beside all, people with other heads."""
-        strangers = () if self.rendered else (self.strangers_request,)
-        return (self.face_request, *strangers, self._anew("heads", self.other_heads))
-
-    def _anew(self, name: str, people: int) -> FaceRequest:
-        return replace(self.request(name, people), face_seed=self.face_seed + 1)
+        """Beside real faces rendered strangers."""
+        return (self.face_request,) if self.rendered else (self.face_request, self.strangers_request)
 
     @property
-    def populations(self) -> tuple[str, ...]:
-        """The networks that the chapter is about, and those beside them."""
-        return tuple(filter(None, (*super().populations, self.photographs)))
+    def domain(self) -> str:
+        """Whose faces have their units switched: those of the set, beside a real one of ``lab``."""
+        return self.faces if self.rendered else "lab"
 
 
 CHAPTER = Chapter(
@@ -93,25 +75,27 @@ CHAPTER = Chapter(
     upstream=("training",),
     resources=Resources(minutes=50),
     seconds={"laptop": 43},
-    key_metrics=("concentration_over_untrained", "pointing_over_untrained"),
+    key_metrics=("iou", "iou_degree", "iou_at_same_places_degree"),
     learn=(
         "what drives each filter of a trained network and where on the face it lies, in an atlas of "
         "all filters, and whether such pictures can be believed"
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"strangers": 12, "other_heads": 10, "located_filters": 12, "checked_filters": 16},
+        "smoke": {"strangers": 12, "people": 10, "untrained": 2, "checked_filters": 16},
+        "laptop": {"people": 10},
         "reference": {
-            "population": "published",
-            "photographs": "photographs_zero_bias",
+            "face_seed": 10,
+            "population": "emotions",
+            "of_each": 0,
             "strangers": 100,
-            "other_heads": 100,
+            "people": 48,
             "untrained": 10,
         },
         "paper": {
             "strangers": 300,
+            "people": 48,
             "untrained": 10,
-            "located_filters": 256,
             "checked_filters": 256,
         },
     },

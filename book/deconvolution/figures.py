@@ -11,14 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from book.deconvolution.atlas import grey_levels, mean_picture
-from book.deconvolution.study import strip_values
-from book.shared_figures import YOURS
-from fer_lib.aus.projections import (
-    PHOTOGRAPH_NETWORKS,
-    TRAINED_NETWORKS,
-    UNTRAINED_NETWORKS,
-    NetworkView,
-)
+from book.deconvolution.study import CEILING, FLOOR_ROLE, MEASURED, OWN_ONE, THE_CHANGE, overlap_means
+from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
+from fer_lib.look.judge import MapTrial
 from fer_lib.look.layer_view import LayerView, extremum_counts
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook.page import style
@@ -163,99 +158,69 @@ def _commonest_places(view: LayerView) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["filter", "x", "y", "share", "pictures"])
 
 
-_PANELS = {"concentration": "concentration", "pointing_game": "pointing game", "iou": "overlap"}
-_AXES = {
-    # Spread as evenly as the picture's area: what a map without any preference has.
-    "concentration": Axis("", 1, "no preference", (0, None), "energy / area"),
-    "pointing game": Axis("", limits=(0, None), label="share of hits"),
-    "overlap": Axis("", limits=(0, None), label="IoU"),
-}
-
 POPULATION_NAMES = {
-    TRAINED_NETWORKS: "trained",
-    PHOTOGRAPH_NETWORKS: "by photographs",
-    UNTRAINED_NETWORKS: "untrained",
+    FLOOR_ROLE: "untrained",
+    OWN_ONE: "your network",
+    MEASURED: "taught emotions",
+    CEILING: "taught units",
 }
-
-
-def networks_strip(scored: pd.DataFrame, reference: pd.DataFrame | None) -> style.Drawn:
-    """Each network a small dot, by population: how far the projections of its filters lie in the regions of
-    their action units; with the mean and its interval over networks and people.
-
-    ``scored`` from ``aus.projections.locate``; below the numbers of this figure in the ``reference`` run,
-    where they are given. Data, of this run: ``measure``, ``population``, ``network``, ``value``, and in rows
-    without a network ``low`` and ``high``.
-    """
-    data = in_numbers(strip_values(scored))
-    parts = {"": data} if reference is None else {"reference": reference.fillna({"network": ""}), YOURS: data}
-    rows = pd.concat([part.assign(group=run) for run, part in parts.items()], ignore_index=True)
-    rows = rows.assign(
-        panel=rows["measure"].map(_PANELS),
-        label=rows["population"].map(POPULATION_NAMES),
-        main=rows["population"].eq(TRAINED_NETWORKS),
-    )
-    means, first = rows[rows["network"].eq("")], next(iter(parts))
-    concentrations = means[means["group"].eq(first) & means["measure"].eq("concentration")]
-    names = [f"{row.label} {row.value:.2f}" for row in concentrations.itertuples()]
-    return forest(
-        means.drop(columns=["measure", "population", "network"]),
-        measured="",
-        axis=_AXES,
-        across=3,
-        singles=rows.loc[rows["network"].ne(""), ["panel", "group", "label", "value"]],
-        alt="Dots in panels, a row per population of networks: how far their projections lie in the regions "
-        "of the units that their filters go with, in three measures; each network is a small dot.",
-        caption="Small dots are networks, large dots their means with 95 % intervals over networks and "
-        f"people. Concentration in the region of the filter's own unit: {style.listing(names)}.",
-        tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
-        data=data,
-    )
-
-
 KIND_NAMES = {
-    "ours": "the filters' own maps",
-    "wrong_au": "other units' regions",
-    "other_filter": "maps of other filters",
-    "field": "whole field",
-    "field_edges": "edges in the field",
-    "edges": "edges of the picture",
-    "centre": "middle of the picture",
     "random": "noise",
-    UNTRAINED_NETWORKS: "untrained networks",
+    "other_filter": "maps of other filters",
+    "edges": "edges of the picture",
+    "field": "whole field",
+    "field_edges": "edges in the field (0)",
+    "ours": "the filters' own maps",
+    THE_CHANGE: "the change itself (1)",
 }
-"""The kinds of maps of ``look.localisation.scores`` for readers, and what
-``aus.projections.beside_untrained`` sets beside them."""
+"""The kinds of maps of ``study.overlap_table`` for readers, in the order of the figure."""
 
 
-def localisation_dots(table: pd.DataFrame) -> style.Drawn:
-    """How well projections find the regions of action units, above everything that knows nothing of the
-    filters.
+def networks_strip(same: pd.DataFrame) -> style.Drawn:
+    """Overlap of maps from the same places, by what the networks were taught; each network a small dot.
 
-    ``table`` from ``aus.projections.beside_untrained``. Data: its columns as numbers: ``measure``, ``kind``,
-    ``value``, ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``networks``, ``pairs``.
+    ``same``: of ``study.same_places``. Data: ``population``, ``network`` (empty of a mean), ``value``,
+    ``low``, ``high``.
     """
-    data = in_numbers(table)
-    rows = data.assign(
-        panel=data["measure"].map(_PANELS),
-        label=data["kind"].map(KIND_NAMES),
-        main=data["kind"].eq("ours"),
+    return _overlap_figure(
+        overlap_means(same, "population"),
+        "population",
+        POPULATION_NAMES,
+        MEASURED,
+        "What is drawn at the same places of the same faces",
     )
-    moves = dict.fromkeys(("value", "low", "high", "gain", "gain_low", "gain_high"), 0.5)
-    means = data[data["measure"].eq("concentration")].set_index("kind")["value"]
-    rivals = means.drop(["ours", UNTRAINED_NETWORKS], errors="ignore")
-    overlaps = data[data["measure"].eq("iou")].set_index("kind")["value"]
-    widest = overlaps.drop("ours").idxmax()
+
+
+def localisation_dots(found: pd.DataFrame) -> style.Drawn:
+    """Overlap of the filters' own maps, between the edges in their field and the change itself, and of maps
+    that know nothing of the filter. ``found``: of ``study.overlap_table``. Data: as of ``networks_strip``,
+    by ``kind``.
+    """
+    measured = found[found["population"].eq(MEASURED)]
+    means = overlap_means(measured, "kind")
+    return _overlap_figure(means, "kind", KIND_NAMES, "ours", "Maps of the same neurons")
+
+
+def _overlap_figure(
+    means: pd.DataFrame, column: str, names: Mapping[str, str], main: str, what: str
+) -> style.Drawn:
+    data = in_numbers(means)
+    order = [name for name in names if name in set(data[column])]
+    data = data.assign(place=data[column].map(order.index)).sort_values(["place", "network"], kind="stable")
+    data = data.drop(columns="place").reset_index(drop=True)
+    rows = data.assign(label=data[column].map(names), main=data[column].eq(main))
+    whole, single = rows["network"].eq(""), rows["network"].ne("")
+    values = rows[whole].set_index("label")["value"]
+    told = [f"{label} {style.percent(value)}" for label, value in values.items()]
     return forest(
-        rows.sort_values("kind", key=lambda kinds: kinds.map(list(KIND_NAMES).index), kind="stable"),
-        measured="",
-        axis=_AXES,
-        alt="Dots with intervals for kinds of maps, in three measures of how far their energy lies in the "
-        "region of an action unit.",
-        caption=f"In the region of a filter's unit its own maps (red) are concentrated {means['ours']:.2f} "
-        f"times as much as chance; of maps that know no filter most is {KIND_NAMES[rivals.idxmax()]}, "
-        f"{rivals.max():.2f}. By overlap it is {KIND_NAMES[widest]}, {overlaps[widest]:.2f} against "
-        f"{overlaps['ours']:.2f}. The field is what the neuron sees.",
-        tolerance=moves | {"pairs": 50},
+        rows.loc[whole, ["label", "value", "low", "high", "main"]],
+        measured="overlap with the skin that the unit moves (IoU)",
+        axis=Axis(limits=(0, None)),
+        singles=rows.loc[single, ["label", "value"]],
+        alt=f"Dots with intervals of overlap: {what[0].lower()}{what[1:]}; each network is a small dot.",
+        caption=f"{what}: {style.listing(told)}. Small dots are networks, large dots their means with 95 % "
+        "intervals over networks and people.",
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=data,
     )
 
@@ -384,40 +349,37 @@ def _numbers(axes: Axes, title: str, values: np.ndarray, framed: Collection[int]
     axes.axis("off")
 
 
-def one_response(
-    view: LayerView, pair: int, region: np.ndarray, unit: str, concentration: float
-) -> style.Drawn:
-    """One response of a filter, ``pair`` of ``view``: the picture with the receptive field, the projection,
-    and the projection with the ``region`` bool (H, W) of the ``unit``. Data: ``filter``, ``picture``,
-    ``row`` and ``column`` of the field's upper left pixel, ``size`` of the field, ``area`` of the region as a
-    share, ``concentration``.
+def one_response(trial: MapTrial, pair: int, projection: np.ndarray, overlap: float) -> style.Drawn:
+    """One neuron of a ``trial``, its ``pair``: the face with its unit and what the neuron could see, the
+    ``projection`` (H, W), the change itself, and the region of the unit on both. Data: ``filter``, ``unit``,
+    ``picture``, ``row`` and ``column`` of the field's upper left pixel, ``area`` of the region as a share,
+    ``iou``, the projection's ``overlap``.
     """
-    number, picture = int(view.filters[pair]), int(view.rows[pair])
-    projected = grey_levels(view.projections.whole(pair)[None])[0]
-    row, column = view.projections.corners[pair]
+    picture, number = int(trial.rows[pair]), int(trial.filters[pair])
+    on, off = (faces.pixels[picture] for faces in (trial.twins.on, trial.twins.off))
+    unit, region = str(trial.twins.aus[picture]), trial.twins.regions[0][picture]
+    change = grey_levels((on.astype(np.float32) - off)[None])[0]
     figure, (grid,) = picture_grid(1, 3, title=0.25)
-    for axes, pixels, title in zip(
-        grid,
-        (view.faces.gather(np.array([picture]))[0], projected, projected),
-        ("its picture and field", "its projection", f"region of {unit}"),
-        strict=True,
-    ):
+    titles = f"{unit} and the field", "its projection", "the change itself"
+    for axes, pixels, title in zip(grid, (on, grey_levels(projection[None])[0], change), titles, strict=True):
         show(axes, pixels, title, style.SMALLEST)
+    rows, columns = (np.flatnonzero(trial.fields[pair].any(axis=axis)) for axis in (1, 0))
+    corner, sides = (columns[0] - 0.5, rows[0] - 0.5), (len(columns), len(rows))
     edge = {"fill": False, "edgecolor": style.VERMILION, "linewidth": 1.8}
-    grid[0].add_patch(Rectangle((column - 0.5, row - 0.5), view.field.size, view.field.size, **edge))
-    for colour, width in (("white", 3.4), (style.VERMILION, 1.8)):
-        grid[2].contour(region, [0.5], colors=colour, linewidths=width)
-    columns = {"filter": number, "picture": picture, "row": row, "column": column, "size": view.field.size}
-    columns |= {"area": region.mean(), "concentration": concentration}
+    grid[0].add_patch(Rectangle(corner, *sides, **edge))
+    for axes in grid[1:]:
+        for colour, width in (("white", 3.4), (style.VERMILION, 1.8)):
+            axes.contour(region, [0.5], colors=colour, linewidths=width)
+    data = {"filter": number, "unit": unit, "picture": picture, "row": rows[0], "column": columns[0]}
+    data |= {"area": region.mean(), "iou": overlap}
     return style.Drawn(
         figure,
-        pd.DataFrame([columns]),
-        f"Three pictures: a face with a frame of {view.field.size} pixels, light and dark lines within it, "
-        "and the same lines with the outline of a region.",
-        f"The strongest response of filter {number}: what its neuron could see (frame), what of it counted, "
-        f"and the skin that {unit} moves. That region has {concentration:.1f} times the energy that its area "
-        "would give; 1 is no preference.",
-        tolerance={"filter": len(view.top), "picture": len(view.faces)}
-        | dict.fromkeys(("row", "column"), view.faces.size[0])
-        | {"area": 1.0, "concentration": 10.0},
+        pd.DataFrame([data]),
+        f"Three pictures: a face that shows {unit} with a frame, light and dark lines within it, and what "
+        "changes where the unit is taken away; on both the outline of the region that it moves.",
+        f"A face with {unit}, what the neuron of filter {number} could see (frame), what of it counted, "
+        f"and what the unit alone changes. Outlined: the skin that {unit} moves. The projection overlaps it "
+        f"by {overlap:.2f}.",
+        tolerance={"filter": 1000, "picture": len(trial.twins.on), "area": 1.0, "iou": 1.0}
+        | dict.fromkeys(("row", "column"), len(on)),
     )

@@ -1,44 +1,49 @@
-"""The chapter's metrics and tables of what ``aus.projections`` says of projections."""
+"""How far projections overlap the skin that a unit moves, between two ends, and what is left of them with
+random weights.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.aus.projections import (
-    PLACE_MEASURES,
-    TRAINED_NETWORKS,
-    UNTRAINED_NETWORKS,
-    NetworkView,
-    over_networks,
-    pooled,
-)
+from book.deconvolution.chapter import DeconvolutionParameters
+from book.roles import networks_of_pair
+from fer_lib.aus.interventions import interventions, twins_of
+from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.faces.request import FaceRequest
-from fer_lib.look.deconvolution import Method
-from fer_lib.look.judge import in_groups, sums_left_out
-from fer_lib.look.layer_view import LayerView, extremum_counts
+from fer_lib.look.controls import control_maps
+from fer_lib.look.deconvolution import Method, project
+from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, in_groups, map_trial, sums_left_out
+from fer_lib.look.layer_view import LayerView
+from fer_lib.look.localisation import cross_fitted_overlap
+from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, ratio
+from fer_lib.stats.two_way import networks_and_people
+from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
-from ferbook.errors import ChapterError
+from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
-from ferbook.page.tables import Table
+from ferbook.rule import degree_answer
+from ferbook.text import bounds_text
+from synthetic_faces.facs import AUS
 
-DECISIVE_RIVALS = ("wrong_au", "other_filter", "field", "field_edges", UNTRAINED_NETWORKS)
-"""What a filter's maps have to beat above all for their place to mean anything, see
-``look.localisation.scores``."""
+OWN_ONE, MEASURED, CEILING, FLOOR_ROLE = "own", "trained", "units", "untrained"
+"""Whose maps they are: of the run's own network beside kept ones, and of the three roles."""
 
-BROWS = slice(17, 27)
-"""Their landmarks, see ``look.regions``."""
+MAP_CONTROLS = ("field_edges", "field", "edges", "other_filter", "random")
+"""Of ``look.controls``: what a filter's maps stand beside."""
 
-CHECKS = {
-    "random weights": "the same neuron, all weights random",
-    "untrained": "the filter most alike of a network that learned nothing",
-    "retrained": "the filter most alike of a network trained from another seed",
-    "learned": "the last less the one before",
+ANSWERED = {
+    "iou": ("Does deconvolution show where the unit is?", 0.05),
+    "iou_at_same_places": ("Does training put it there?", 0.02),
 }
-"""With what the projections of a trained network are compared at the same places."""
+"""Measure -> what it answers, and the least room that matters, as ``claims.yaml`` says."""
+
+THE_CHANGE = "change"
+"""The maps that show the change itself: a face with its unit less the same face without."""
 
 
 def require_strangers(networks: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
@@ -52,72 +57,157 @@ def require_strangers(networks: Sequence[TrainedNetwork], strangers: FaceRequest
             )
 
 
-def strip_values(scored: pd.DataFrame) -> pd.DataFrame:
-    """Every network's own maps in ``scored``, and the means of each population: ``measure``, ``population``,
+def switched_faces(p: DeconvolutionParameters) -> Twins:
+    """Faces of people whom no network has seen, each with one action unit and without."""
+    settings = {"size": p.strangers_request.size, "face_seed": p.asked_seed, "domain": p.domain}
+    return twins_of(interventions(p.people, AUS, (1.0,), **settings))
+
+
+def trials_of(
+    p: DeconvolutionParameters,
+    own: Sequence[TrainedNetwork],
+    kept: Callable[[str], Sequence[TrainedNetwork]],
+    twins: Twins,
+    layer: str,
+) -> tuple[dict[str, list[MapTrial]], str]:
+    """What networks of each role are asked about ``twins``, and why those of the roles are not, if they are
+    not: then the ``own`` ones are measured. Of each unit the filter is asked that it moves most.
+    """
+    groups, left_out = {MEASURED: list(own)}, ""
+    if p.pairs:
+        try:
+            both = networks_of_pair(p, p.pairs[0], own[0].lesson.network, kept)
+        except DataError as fault:
+            left_out = str(fault)
+        else:
+            groups = dict(zip((MEASURED, CEILING), both, strict=True))
+            groups |= {} if p.population else {OWN_ONE: list(own)}
+    models = {name: [(each.name, each.model) for each in networks] for name, networks in groups.items()}
+    models[FLOOR_ROLE] = [
+        (f"untrained {seed}", untrained_network(models[MEASURED][0][1], seed)) for seed in range(p.untrained)
+    ]
+    return {
+        name: [map_trial(f"{name}: {called}", model, twins, layer=layer) for called, model in networks]
+        for name, networks in models.items()
+    }, left_out
+
+
+def overlap_table(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> pd.DataFrame:
+    """Intersection over union of maps with the skin that the unit moves, a row per map: ``population``,
+    ``network``, ``kind`` (``ours``; of the measured networks ``MAP_CONTROLS`` and ``THE_CHANGE`` too), ``subject``,
+    ``au`` and ``iou``.
+    """
+    tables = []
+    for population, each in ((name, one) for name, some in trials.items() for one in some):
+        pictures, at = each.twins.on.pixels, (each.filters, each.positions)
+        maps = {"ours": projected(each, each.rows, *at, method)}
+        if population == MEASURED:
+            shown = pictures[each.rows]
+            controls = control_maps(maps["ours"], shown, each.filters, fields=each.fields)
+            maps |= {name: controls[name] for name in MAP_CONTROLS if name in controls}
+            maps[THE_CHANGE] = np.abs(shown.astype(np.float32) - each.twins.off.pixels[each.rows])
+        for kind, own in maps.items():
+            tables.append(_overlaps(each, each.rows, own).assign(population=population, kind=kind))
+    return pd.concat(tables, ignore_index=True)
+
+
+def same_places(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> pd.DataFrame:
+    """The same of maps from the same places: those of the extrema of one network of each role. Each network
+    is asked about every face that all of them answer to, by its own filter of the unit, at all these places;
+    where its neuron is off it draws nothing, and the row has no overlap. The run's own networks are left out.
+    """
+    roles = {name: some for name, some in trials.items() if name != OWN_ONE}
+    tables = []
+    for together in zip(*roles.values(), strict=False):
+        rows = np.array(sorted(set.intersection(*(set(each.rows.tolist()) for each in together))), int)
+        if not len(rows):
+            continue
+        chosen = [np.searchsorted(each.rows, rows) for each in together]
+        places = np.concatenate([each.positions[at] for each, at in zip(together, chosen, strict=True)])
+        asked = np.tile(rows, len(together))
+        for population, each, at in zip(roles, together, chosen, strict=True):
+            filters = np.tile(each.filters[at], len(together))
+            maps = projected(each, asked, filters, places, method)
+            tables.append(_overlaps(each, asked, maps).assign(population=population, kind="ours"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def projected(
+    trial: MapTrial, rows: np.ndarray, filters: np.ndarray, positions: np.ndarray, method: Method
+) -> np.ndarray:
+    """float32 (P, H, W): what ``look.deconvolution.project`` makes of these neurons of the trial."""
+    pictures = trial.twins.on.pixels
+    made = project(trial.network, trial.layer, pictures, rows, filters, positions=positions, method=method)
+    return made.whole()
+
+
+def _overlaps(trial: MapTrial, rows: np.ndarray, maps: np.ndarray) -> pd.DataFrame:
+    region, people = trial.twins.regions[0][rows], trial.twins.people[rows]
+    found = cross_fitted_overlap(maps, region, people)
+    about = {"network": trial.name, "subject": people, "au": trial.twins.aus[rows], "row": rows}
+    return pd.DataFrame(about | {"iou": found})
+
+
+def _values(rows: pd.DataFrame, **which: str) -> np.ndarray:
+    """(R, 1 + G): the mean overlap of each network, of all people and without each group, of the rows of
+    ``in_groups`` that are ``which``; of networks of which it is defined.
+    """
+    own = rows[np.logical_and.reduce([rows[name].eq(value) for name, value in which.items()])]
+    values = ratio(sums_left_out(own, MAP_SCORES["iou"])) if len(own) else np.empty((0, 2))
+    return values[np.isfinite(values).all(axis=1)]
+
+
+ABOUT_OVERLAP = {"tolerance": RERUN_TOLERANCE, "limits": (0, 1), "unit": "share"}
+
+
+def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, Estimate], list[str]]:
+    """Of ``overlap_table`` and ``same_places``, over networks and people: ``iou`` of the measured networks'
+    own maps, ``iou_<kind>`` of what stands beside them, ``iou_over_edges``; ``iou_at_same_places``, and of
+    the other roles ``<role>_iou_at_same_places``; of both measures ``_degree`` and ``_room``, where there is
+    a ruler; ``networks_of_each_role``. And why a degree is not told.
+    """
+    found, same = (in_groups(table, "subject") for table in (found, same))
+    own = {kind: _values(found, population=MEASURED, kind=kind) for kind in found["kind"].unique()}
+    metrics = {}
+    for kind, values in own.items():
+        name = "iou" if kind == "ours" else f"iou_{kind}"
+        metrics[name] = networks_and_people(values, **ABOUT_OVERLAP)
+    lead = own["ours"] - own["field_edges"]
+    metrics["iou_over_edges"] = networks_and_people(lead, **ABOUT_OVERLAP | {"limits": (-1, 1)})
+    places = {role: _values(same, population=role) for role in (FLOOR_ROLE, MEASURED, CEILING)}
+    for role, values in places.items():
+        if len(values):
+            prefix = "" if role == MEASURED else f"{role}_"
+            metrics[f"{prefix}iou_at_same_places"] = networks_and_people(values, **ABOUT_OVERLAP)
+    number = min(map(len, places.values()))
+    metrics["networks_of_each_role"] = Estimate(number, unit="count")
+    maps = {"edges": own["field_edges"], "own maps": own["ours"], "the change": own[THE_CHANGE]}
+    ends = {"iou": maps} if len(own["ours"]) > 1 else {}
+    ends |= {"iou_at_same_places": places} if number else {}
+    faults = []
+    for name, values in ends.items():
+        try:
+            roles = [Role(role, each[:, 0], each[:, 1:].T) for role, each in values.items()]
+            both = degree_and_room(*roles, unit="share")
+        except DataError as fault:
+            faults.append(f"{name}: {fault}")
+        else:
+            of_degree = replace(both[0], tolerance=0.5)
+            metrics |= {f"{name}_degree": of_degree, f"{name}_room": replace(both[1], tolerance=0.15)}
+    return metrics, faults
+
+
+def overlap_means(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Each network's mean overlap and that of its kind, by ``column`` (``kind`` or ``population``):
     ``network`` (empty of a mean), ``estimate`` (of a single network a number).
     """
-    own, rows = in_groups(scored[scored["kind"].eq("ours")], "subject"), []
-    for name, measure in PLACE_MEASURES.items():
-        for population, part in own.groupby("population", sort=False):
-            values = ratio(sums_left_out(part, measure))
-            rows.append((name, population, "", over_networks(measure, values)))
-            singles = zip(np.unique(part["network"]), values[:, 0], strict=True)
-            rows += [(name, population, network, value) for network, value in singles]
-    return pd.DataFrame(rows, columns=["measure", "population", "network", "estimate"])
-
-
-def localisation_metrics(table: pd.DataFrame, prefix: str = "") -> dict[str, Estimate]:
-    """Of the ``table`` of ``aus.projections.beside_untrained``: ``concentration``, ``pointing`` and ``iou``
-    of the filters' own maps and of untrained networks', ``concentration_untrained`` …; the gain over
-    ``DECISIVE_RIVALS``, ``concentration_gain_wrong_au`` …, and over untrained networks,
-    ``concentration_over_untrained`` …; each name behind the ``prefix``.
-    """
-    metrics = {}
-    for row in table[table["kind"].isin(("ours", *DECISIVE_RIVALS))].itertuples():
-        name = prefix + row.measure.removesuffix("_game")
-        if row.kind == "ours":
-            metrics[name] = row.estimate
-        elif row.kind == UNTRAINED_NETWORKS:
-            metrics |= {f"{name}_untrained": row.estimate, f"{name}_over_untrained": row.gain}
-        else:
-            metrics[f"{name}_gain_{row.kind}"] = row.gain
-    return {name: estimate for name, estimate in metrics.items() if estimate is not None}
-
-
-def concentration_by_unit(scored: pd.DataFrame) -> Table:
-    """One row per action unit that some filter of every trained network goes with: how many do, in the mean,
-    their concentration, and by how much it exceeds that in the regions of other units of equal size, and that
-    of untrained networks' filters of the same unit.
-
-    Means are over the filters of all networks, which have unequal numbers of them.
-    """
-    pairs = scored[scored["population"].eq(TRAINED_NETWORKS)]
-    ours = pairs[pairs["kind"].eq("ours")].set_index(["network", "pair"])
-    others = pairs[pairs["kind"].eq("wrong_au")].set_index(["network", "pair"])["energy_share"]
-    # Both regions are of one size, so the gain is the difference of energies over that size.
-    ours = ours.assign(more=ours["energy_share"] - others).reset_index()
-    null = scored[scored["population"].eq(UNTRAINED_NETWORKS) & scored["kind"].eq("ours")]
-    filters = ours.drop_duplicates(["network", "filter"]).groupby(["au", "network"]).size()
-    shared = filters.groupby("au").size().eq(ours["network"].nunique())
-    energy = PLACE_MEASURES["concentration"]
-    more = replace(energy, top="more")
-    rows = {}
-    for au in sorted(shared.index[shared], key=lambda au: int(au[2:])):
-        both = pd.concat([part[part["au"].eq(au)] for part in (ours, null)], ignore_index=True)
-        both = in_groups(both, "subject")
-        own, rival = (both[both["population"].eq(name)] for name in (TRAINED_NETWORKS, UNTRAINED_NETWORKS))
-        rows[au] = {
-            "filters": filters[au].mean(),
-            "people": own["subject"].nunique(),
-            "concentration": over_networks(energy, pooled(own, energy)),
-            "over other regions": over_networks(more, pooled(own, more)),
-            "over untrained": over_networks(energy, pooled(own, energy), pooled(rival, energy)),
-        }
-    table = pd.DataFrame.from_dict(rows, orient="index", dtype=object).rename_axis("unit")
-    moves = dict.fromkeys(("concentration", "over other regions", "over untrained"), 1.0)
-    moves |= {"filters": 5, "people": 20}
-    caption = "Filters by the action unit they go with: energy over area in its region, 95 % intervals"
-    return Table(table, caption, tolerance=moves)
+    table, rows = in_groups(table, "subject"), []
+    for name in table[column].unique():
+        values = _values(table, **{column: name})
+        if len(values):
+            rows.append((name, "", networks_and_people(values, **ABOUT_OVERLAP)))
+            rows += [(name, str(number), value) for number, value in enumerate(values[:, 0])]
+    return pd.DataFrame(rows, columns=[column, "network", "estimate"])
 
 
 METRICS_OF_CHECKS = {
@@ -137,20 +227,6 @@ def sanity_metrics(checks: pd.DataFrame) -> dict[str, Estimate]:
     keys = {f"random_weights_{method}": ("random weights", method) for method in get_args(Method)}
     keys |= {name: (check, "deconv") for check, name in METRICS_OF_CHECKS.items()}
     return {name: likeness[key] for name, key in keys.items() if key in likeness}
-
-
-def checks_table(checks: pd.DataFrame) -> Table:
-    """A row per check and a column per method: the likeness beyond the floor, as in ``sanity_metrics``."""
-    likeness, methods = _likeness(checks), get_args(Method)
-    rows = {
-        CHECKS[check]: [likeness.get((check, method)) for method in methods]
-        for check in CHECKS
-        if (check, "deconv") in likeness
-    }
-    data = pd.DataFrame.from_dict(rows, orient="index", columns=methods, dtype=object)
-    caption = "Rank correlation of projections beyond the floor, with 95 % intervals"
-    moves = dict.fromkeys(methods, 2 * RERUN_TOLERANCE)
-    return Table(data.rename_axis("compared with"), caption, tolerance=moves)
 
 
 def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
@@ -197,26 +273,18 @@ def view_metrics(
     return metrics
 
 
-def high_places(network: NetworkView, places: pd.DataFrame) -> dict[str, Estimate]:
-    """Where that quarter of the filters of ``network`` draws whose extrema lie highest, as shares of the
-    picture's height from its upper edge: ``high_extrema``, the mean of the commonest places; ``high_energy``,
-    the mean height of their projections' energy; ``brows``, where the brows are. ``border_extrema``: the
-    share of all filters' extrema in the outermost rows and columns of the map, and ``border_area``, that of
-    its places. ``places`` as of ``view_metrics``.
+def degrees_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
+    """Where the maps stand on both rulers, with the answers by the rule of ``claims.yaml``, its gates aside;
+    and what was ``left_out``, and why.
     """
-    view, places = network.view, places[places["network"].eq(network.name)]
-    high = places.nsmallest(-(-len(places) // 4), "y")
-    pairs = np.flatnonzero(np.isin(view.filters, high["filter"]))
-    energy = sum(np.abs(view.projections.whole(pair)).sum(axis=1) for pair in pairs)
-    counts = extremum_counts(view.responses).sum(axis=0)
-    inner = (slice(1, -1), slice(1, -1))
-    height = view.faces.size[0]
-    shares = {
-        "high_extrema": high["y"].mean() / height,
-        "high_energy": float(energy @ np.arange(height) / energy.sum()) / height,
-        "brows": float(view.faces.landmarks[:, BROWS, 1].mean()) / height,
-        "border_extrema": 1 - counts[inner].sum() / counts.sum(),
-        "border_area": 1 - counts[inner].size / counts.size,
-    }
-    about = {"why": "of the filters of one network", "unit": "share", "tolerance": RERUN_TOLERANCE}
-    return {name: Estimate(value, **about) for name, value in shares.items()}
+    parts = []
+    for name, (question, matters) in ANSWERED.items():
+        if f"{name}_degree" in metrics:
+            degree, room = metrics[f"{name}_degree"], metrics[f"{name}_room"]
+            answer = degree_answer(degree, room, matters).capitalize()
+            parts.append(
+                f"{question} Degree {bounds_text(degree)}, of a room of {bounds_text(room)}: {answer}."
+            )
+    if left_out:
+        parts.append(f"Left out: {'; '.join(left_out)}.")
+    return " ".join(parts)

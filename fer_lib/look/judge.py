@@ -212,14 +212,15 @@ def _blocks(size: tuple[int, int]) -> Iterator[tuple[int, int, tuple[slice, slic
             yield row, column, tuple(slice(end[at], end[at + 1]) for end, at in places)
 
 
-def map_trial(name: str, network: nn.Module, twins: Twins, *, seed: int = 0) -> MapTrial:
-    """The neurons of the last convolution that ``network`` is asked about: of each unit the filter whose
-    maximal response it raises most, by the spread over faces without it, in the other half of the people.
-    Faces where the unit does not raise it, or that nobody of the other half shows, are left out.
+def map_trial(name: str, network: nn.Module, twins: Twins, *, layer: str = "", seed: int = 0) -> MapTrial:
+    """The neurons of ``layer``, else of the last convolution, that ``network`` is asked about: of each unit
+    the filter whose maximal response it raises most, by the spread over faces without it, in the other half
+    of the people. Faces where the unit does not raise it, or that nobody of the other half shows, are left
+    out.
 
     Raises DataError where none is left.
     """
-    layer = last_conv(network)
+    layer = layer or last_conv(network)
     on, off = (maximal_responses(network, faces, layer) for faces in (twins.on, twins.off))
     spread = off.maxima.std(axis=0)
     gain = (on.maxima - off.maxima) / np.where(spread > 0, spread, np.inf)

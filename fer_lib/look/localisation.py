@@ -66,6 +66,15 @@ def scores(
     return pd.concat(tables, ignore_index=True)
 
 
+def cross_fitted_overlap(maps: np.ndarray, region: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
+    """float64 (P,): intersection over union of each map with its region bool (P, H, W), the threshold chosen
+    on the other half of the ``subjects``; NaN where the region is empty or the map zero everywhere. Raises as
+    ``scores``.
+    """
+    overlap = overlaps(maps, region)
+    return overlap[np.arange(len(maps)), _cross_fitted(overlap, _halves(np.asarray(subjects, object), 0))]
+
+
 def _halves(subjects: np.ndarray, seed: int) -> np.ndarray:
     """bool (P,): whether a pair's subject is in the first of two random halves."""
     empty = np.flatnonzero(subjects == "")

@@ -1,15 +1,15 @@
 """The figures of the chapter on deconvolution: they show the numbers that they were given."""
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from book.deconvolution import figures
 from fer_lib.aus.projections import NetworkView
+from fer_lib.look.judge import map_trial
 from ferbook.estimate import Estimate
 from tests.fer_lib.look.toy_layer import toy_view
+from tests.fer_lib.look.toy_twins import SIDE, network, twins
 
 
 def texts(figure):
@@ -30,15 +30,20 @@ def test_the_worked_example_shows_every_number():
     assert len(framed) == 4 + 4
 
 
-def test_one_response_is_framed_and_told():
-    region = np.zeros((16, 16), bool)
-    region[8:12, 8:12] = True
-    drawn = figures.one_response(toy_view(), 2, region, "AU12", 3.58)
+@pytest.fixture(scope="module")
+def trial():
+    return map_trial("net 1", network(1), twins(), seed=9)
+
+
+def test_one_response_is_framed_and_told(trial):
+    drawn = figures.one_response(trial, 0, np.eye(SIDE), 0.25)
     about = drawn.data.iloc[0]
-    assert about[["filter", "picture", "row", "column", "size"]].tolist() == [1, 5, 7, 7, 6]
-    assert about["area"] == 16 / 256 and "AU12 moves. That region has 3.6 times" in drawn.caption
+    assert about["unit"] == trial.twins.aus[trial.rows[0]] and about["filter"] == trial.filters[0]
+    assert about["area"] == trial.twins.regions[0][trial.rows[0]].mean()
+    assert "The projection overlaps it by 0.25" in drawn.caption
     (frame,) = drawn.figure.axes[0].patches
-    assert frame.get_xy() == (6.5, 6.5) and frame.get_width() == 6
+    field = trial.fields[0]
+    assert (frame.get_height(), frame.get_width()) == (field.any(axis=1).sum(), field.any(axis=0).sum())
 
 
 def test_the_strongest_filters_show_their_own_pictures():
@@ -56,17 +61,16 @@ def test_silent_filters_are_not_among_the_strongest():
     assert set(figures.strongest_filters(toy_view()).data["filter"]) == {0, 1, 3}
 
 
-def network(name, population):
-    return NetworkView(name, population, None, toy_view(), np.array([]))
+def viewed(name, population):
+    return NetworkView(name, population, None, toy_view())
 
 
 def test_the_commonest_place_is_the_middle_of_its_receptive_field():
     networks = [
-        *(network("one", "trained"), network("two", "trained")),
-        *(network("photos", "photographs"), network("start", "untrained")),
+        *(viewed("one", "trained"), viewed("two", "trained"), viewed("start", "untrained")),
     ]
     drawn = figures.extremum_points(networks)
-    assert list(drawn.data["network"].unique()) == ["one", "two", "start"], "of other networks later"
+    assert list(drawn.data["network"].unique()) == ["one", "two", "start"]
     own = drawn.data[drawn.data["network"].eq("one")].set_index("filter")
     assert list(own.index) == [0, 1, 3], "a silent filter has no place"
     # Neuron (3, 3) sees pixels 11 to 16: its middle is 13.5. Around it stand 5 of the 6 extrema of filter 1.
@@ -77,51 +81,46 @@ def test_the_commonest_place_is_the_middle_of_its_receptive_field():
     assert len(curves) == 3
 
 
-def test_the_strip_has_a_dot_per_network_and_a_mean_per_population(dots_of):
-    people = [f"s{n}" for n in range(5)] * 6
-    about = {"kind": "ours", "area_share": 0.5, "pointing_game": 0.5, "iou": 0.3, "subject": people}
-    scored = pd.DataFrame(
-        {
-            "network": np.repeat(["a", "b", "c", "d", "e", "f"], 5),
-            "population": np.repeat(["trained", "untrained", "photographs"], 10),
-            "energy_share": np.random.default_rng(0).uniform(0.4, 0.6, 30),
-            **about,
-        }
+def rows(population, network, values, kind="ours"):
+    return pd.DataFrame(
+        {"population": population, "network": network, "kind": kind, "iou": values}
+        | {"subject": ["a", "b", "c", "d"], "au": "AU1", "row": range(4)}
     )
 
-    def singles(drawn):
-        return len(dots_of(drawn.figure.get_axes()[0], layer=0))
 
-    drawn = figures.networks_strip(scored, None)
-    assert len(drawn.data) == 3 * (6 + 3) and singles(drawn) == 6
-    names = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
-    assert names == ["trained", "untrained", "by photographs"] and "untrained 0.99" in drawn.caption
-    # Beside a reference, as its CSV has it, this run stands in a group of its own.
-    many = pd.concat([scored.assign(network=scored["network"] + mark) for mark in ("", "x")])
-    file = io.StringIO(figures.networks_strip(many, None).data.to_csv(index=False))
-    both = figures.networks_strip(scored, pd.read_csv(file))
-    assert len(both.data) == 27 and singles(both) == 12 + 6 and "reference, trained" in both.alt
-
-
-def estimates_of(kinds):
-    rows = [
-        {"measure": measure, "kind": kind, "estimate": Estimate(0.1 * place + 0.5, 0.4, 1.4)}
-        for measure in ("concentration", "pointing_game", "iou")
-        for place, kind in enumerate(kinds)
+def test_the_strip_has_a_dot_per_network_and_a_mean_per_role(dots_of):
+    same = pd.concat(
+        rows(role, f"{role} {number}", np.array([0.1, 0.2, 0.3, 0.4]) + lift)
+        for lift, role in ((0, "untrained"), (0.1, "units"), (0.05, "trained"))
+        for number in range(2)
+    )
+    drawn = figures.networks_strip(same)
+    axes = drawn.figure.get_axes()[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "untrained",
+        "taught emotions",
+        "taught units",
     ]
-    table = pd.DataFrame(rows).assign(gain=Estimate(0.1, 0.0, 0.2), pairs=9, networks=3)
-    return table.astype({"gain": object})
+    assert len(drawn.data) == 3 * 3 and len(dots_of(axes, layer=0)) == 6
+    assert "untrained 25.0 %, taught emotions 30.0 % and taught units 35.0 %" in drawn.caption
 
 
-def test_localisation_has_a_row_per_kind_and_a_panel_per_measure():
-    drawn = figures.localisation_dots(estimates_of(figures.KIND_NAMES))
-    assert len(drawn.data) == 3 * 9 and {"low", "gain_low"} < set(drawn.data)
-    labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
-    assert labels[0] == "the filters' own maps" and labels[-1] == "untrained networks"
-    assert "the filters' own maps 0.5" in drawn.alt and "noise 1.2" in drawn.alt
-    assert len(figures.localisation_dots(estimates_of(("ours", "wrong_au", "edges"))).data) == 9, (
-        "controls may be absent"
+def test_own_maps_stand_between_the_edges_and_the_change():
+    found = pd.concat(
+        rows("trained", f"net {number}", np.array([0.1, 0.2, 0.3, 0.4]) + lift, kind)
+        for lift, kind in ((0.05, "ours"), (0.3, "change"), (0, "field_edges"), (-0.05, "random"))
+        for number in range(2)
     )
+    own = rows("own", "mine", [0.9] * 4)
+    drawn = figures.localisation_dots(pd.concat([found, own]))
+    labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
+    assert labels == [
+        "noise",
+        "edges in the field (0)",
+        "the filters' own maps",
+        "the change itself (1)",
+    ]
+    assert "the filters' own maps 30.0 %" in drawn.alt and len(drawn.data) == 4 * 3
 
 
 def checks(*others):

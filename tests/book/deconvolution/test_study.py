@@ -1,93 +1,182 @@
 """The metrics and tables of projections: each number is that of the rows that it is named after."""
 
-from dataclasses import replace
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from book.deconvolution.chapter import DeconvolutionParameters
+from book.deconvolution.chapter import CHAPTER, DeconvolutionParameters
 from book.deconvolution.study import (
-    checks_table,
-    concentration_by_unit,
-    high_places,
-    localisation_metrics,
+    ANSWERED,
+    MAP_CONTROLS,
+    degrees_text,
+    overlap_metrics,
+    overlap_table,
     require_strangers,
+    same_places,
     sanity_metrics,
-    strip_values,
+    trials_of,
     view_metrics,
 )
-from fer_lib.aus.projections import NetworkView, beside_untrained
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.aus.projections import NetworkView
 from fer_lib.faces.request import FaceRequest
-from ferbook.errors import ChapterError
+from fer_lib.look.localisation import cross_fitted_overlap
+from fer_lib.train.lesson import TrainedNetwork
+from ferbook import paths
+from ferbook.errors import ChapterError, ParameterError
 from ferbook.estimate import Estimate
-from tests.fer_lib.look.toy_layer import rows_by_hand, rows_of, toy_view
-
-
-@pytest.fixture
-def by_hand():
-    return rows_by_hand()
+from ferbook.files import read_yaml
+from tests.fer_lib.look.toy_layer import toy_view
+from tests.fer_lib.look.toy_twins import network, twins
 
 
 def test_who_learned_from_the_strangers_is_refused():
     strangers = DeconvolutionParameters(face_seed=4).strangers_request
     assert strangers.face_seed == 5
 
-    def taught(seed, name="lab"):
+    def learned(seed, name="lab"):
         return [SimpleNamespace(name="net", lesson=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
-    require_strangers(taught(4) + taught(0) + taught(5, "wild"), strangers)
+    require_strangers(learned(4) + learned(0) + learned(5, "wild"), strangers)
     with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
-        require_strangers(taught(5), strangers)
+        require_strangers(learned(5), strangers)
 
 
 def test_beside_real_faces_the_strangers_are_rendered():
     real = DeconvolutionParameters(faces="fer2013", strangers=30)
-    assert [each.name for each in real.face_requests] == ["fer2013", "lab", "heads"]
+    assert [each.name for each in real.face_requests] == ["fer2013", "lab"] and real.domain == "lab"
     assert real.face_requests[1] == real.strangers_request and real.strangers_request.subjects == 30
-    wild, heads = DeconvolutionParameters(faces="wild", other_heads=40).face_requests
+    (wild,) = DeconvolutionParameters(faces="wild").face_requests
     assert (wild.name, wild.face_seed) == ("wild", 1)
-    assert (heads.name, heads.subjects, heads.face_seed) == ("heads", 40, 1)
+    assert DeconvolutionParameters(**CHAPTER.profiles["reference"]).asked_seed == 11
 
 
-def test_undefined_pairs_and_networks_without_any_are_left_out(by_hand):
-    gone = by_hand["network"].eq("two") & by_hand["kind"].eq("ours")
-    by_hand.loc[gone, ["energy_share", "pointing_game", "iou"]] = np.nan
-    by_hand.loc[0, "energy_share"] = np.nan
-    row = strip_values(by_hand).query("measure == 'concentration' and network == 'one'").iloc[0]
-    kept = by_hand.loc[1:7, "energy_share"].mean()
-    assert row["estimate"] == pytest.approx(kept / 0.5)
+def taught(seed):
+    lesson = SimpleNamespace(network="zero_bias", seed=seed)
+    return TrainedNetwork(f"net {seed}", network(seed), lesson)
 
 
-def test_the_metrics_name_what_is_compared(by_hand):
-    metrics = localisation_metrics(beside_untrained(by_hand))
-    assert metrics["pointing"].value == pytest.approx(0.8)
-    assert metrics["pointing_over_untrained"].value == pytest.approx(0.8 - 0.475)
-    assert metrics["iou_over_untrained"].n == 2 and "iou_gain_edges" not in metrics, "a weak rival"
-    assert set(localisation_metrics(beside_untrained(by_hand), "x_")) == {f"x_{name}" for name in metrics}
+@pytest.fixture(scope="module")
+def asked():
+    """Three networks of each role, and one of the reader's."""
+    p, shown = DeconvolutionParameters(untrained=3), twins()
+    kept = {"emotions": [taught(seed) for seed in (1, 2, 3)], "units": [taught(seed) for seed in (4, 5, 6)]}
+    return trials_of(p, [taught(9)], kept.get, shown, "")
 
 
-def test_every_network_is_a_dot_beside_the_mean(by_hand):
-    values = strip_values(by_hand)
-    part = values[values["measure"].eq("iou")].set_index(["population", "network"])["estimate"]
-    assert part["trained", "one"] == pytest.approx(0.35) and part["trained", ""].value == pytest.approx(0.4)
-    assert part["untrained", "u1"] == pytest.approx(0.225)
+def test_networks_of_each_role_are_asked_about_the_same_faces(asked):
+    trials, left_out = asked
+    assert left_out == "" and {role: len(each) for role, each in trials.items()} == {
+        "trained": 3,
+        "units": 3,
+        "own": 1,
+        "untrained": 3,
+    }
+    assert len({id(each.twins) for some in trials.values() for each in some}) == 1
+    assert len({each.name for some in trials.values() for each in some}) == 10
 
 
-def test_the_table_of_units_has_those_of_every_trained_network(by_hand):
-    wrong = [rows_of("trained", name, [0.5, 0.5, 0.5, 0.5], kind="wrong_au") for name in ("one", "two")]
-    alone = rows_of("trained", "one", [0.5, 0.5, 0.5, 0.5]).assign(au="AU12", filter=5, pair=range(20, 28))
-    more = rows_of("trained", "two", [0.9, 0.9, 0.9, 0.9]).assign(filter=7, pair=range(30, 38))
-    table = concentration_by_unit(pd.concat([by_hand, *wrong, alone, more], ignore_index=True)).data
-    assert list(table.index) == ["AU1"]
-    row = table.loc["AU1"]
-    # A filter of the first network, two of the second.
-    assert row["filters"] == 1.5 and row["people"] == 4
-    assert row["concentration"].value == pytest.approx((0.7 + 0.9 + 0.9) / 1.5)
-    assert row["over untrained"].value == pytest.approx((0.7 + 0.9 + 0.9) / 1.5 - 0.95 / 0.75)
-    assert row["over other regions"].value == pytest.approx((0.2 + 0.4) / 1.0)
+def test_where_kept_networks_cannot_be_asked_the_own_ones_are_measured():
+    few = {"emotions": [taught(1)], "units": [taught(4)]}
+    trials, left_out = trials_of(DeconvolutionParameters(untrained=2), [taught(9)], few.get, twins(), "")
+    assert set(trials) == {"trained", "untrained"} and "'emotions' has 1 networks" in left_out
+    found, same = overlap_table(trials, "deconv"), same_places(trials, "deconv")
+    metrics, faults = overlap_metrics(found, same)
+    assert not [name for name in metrics if name.endswith("degree")] and faults == []
+    assert metrics["networks_of_each_role"].value == 0
+    told = degrees_text(metrics, [left_out])
+    assert told.startswith("Left out: 'emotions' has 1 networks")
+
+
+def test_every_map_is_held_to_the_skin_of_its_own_unit(asked):
+    trials, _ = asked
+    found = overlap_table(trials, "deconv")
+    assert set(found["kind"]) == {"ours", "change", *MAP_CONTROLS}
+    assert set(found[found["kind"].ne("ours")]["population"]) == {"trained"}
+    one = trials["trained"][0]
+    own = found[found["network"].eq(one.name)].set_index("kind").loc["change"]
+    assert own["row"].tolist() == one.rows.tolist()
+    region = one.twins.regions[0][one.rows]
+    drawn = np.abs(one.twins.on.pixels.astype(float) - one.twins.off.pixels)[one.rows]
+    np.testing.assert_allclose(own["iou"], cross_fitted_overlap(drawn, region, own["subject"].to_numpy()))
+
+
+def test_at_the_same_places_every_role_draws_as_often(asked):
+    trials, _ = asked
+    same = same_places(trials, "deconv")
+    assert set(same["population"]) == {"trained", "units", "untrained"} and "own" not in set(same["network"])
+    each = [trials[role][0] for role in ("trained", "units", "untrained")]
+    common = set.intersection(*(set(trial.rows.tolist()) for trial in each))
+    counts = same.groupby("network").size()
+    assert all(counts[trial.name] == 3 * len(common) for trial in each)
+    assert same[same["network"].eq(each[0].name)]["row"].tolist() == sorted(common) * 3
+
+
+def rows(population, network, values, kind="ours"):
+    """A map of each of four people."""
+    return pd.DataFrame(
+        {"population": population, "network": network, "kind": kind, "iou": values}
+        | {"subject": ["a", "b", "c", "d"], "au": "AU1", "row": range(4)}
+    )
+
+
+BY_PERSON = np.array([0.1, 0.2, 0.3, 0.4])
+
+
+def on_the_ruler(**lifts):
+    lifts = {"field_edges": 0, "ours": 0.1, "change": 0.4} | lifts
+    found = pd.concat(
+        rows("trained", f"net {n}", BY_PERSON + lift + 0.01 * n, kind)
+        for kind, lift in lifts.items()
+        for n in range(3)
+    )
+    same = pd.concat(
+        rows(role, f"{role} {n}", BY_PERSON + lift + 0.01 * (n - 1) * (1 + lift))
+        for role, lift in (("untrained", 0), ("trained", 0.1), ("units", 0.2))
+        for n in range(3)
+    )
+    return found, same
+
+
+def test_both_degrees_are_the_way_between_their_ends():
+    found, same = on_the_ruler()
+    same.loc[same["network"].eq("units 0") & same["subject"].eq("a"), "iou"] = np.nan
+    metrics, faults = overlap_metrics(found, same)
+    assert not faults and metrics["iou"].value == pytest.approx(0.36)
+    assert metrics["iou_degree"].value == pytest.approx(0.1 / 0.4)
+    assert metrics["iou_over_edges"].value == pytest.approx(0.1)
+    units = metrics["units_iou_at_same_places"].value
+    assert units == pytest.approx((0.3 + 0.2 - 0.012 + 0.45 + 0.45 + 0.012) / 3, abs=0.02)
+    room = units - metrics["untrained_iou_at_same_places"].value
+    assert metrics["iou_at_same_places_room"].value == pytest.approx(room)
+    assert metrics["iou_at_same_places_degree"].value == pytest.approx(0.1 / room)
+    assert metrics["networks_of_each_role"].value == 3
+    told = degrees_text(metrics, [])
+    assert told.count("Degree") == 2 and "Does training put it there?" in told
+
+
+REFUSED = {
+    "a ceiling below its floor": ({"change": -0.05}, "iou: 'the change' lies .* below its floor 'edges'"),
+    "no ceiling": ({"ours": 0.5}, "iou: .*'the change' is no ceiling of 'own maps'"),
+}
+
+
+@pytest.mark.parametrize("lifts, told", REFUSED.values(), ids=REFUSED)
+def test_what_is_no_end_is_refused_by_name(lifts, told):
+    metrics, faults = overlap_metrics(*on_the_ruler(**lifts))
+    assert "iou_degree" not in metrics and "iou_at_same_places_degree" in metrics
+    assert re.search(told, *faults)
+
+
+def test_what_matters_is_what_the_frozen_claims_say():
+    content = read_yaml(paths.root() / "claims.yaml", ParameterError)
+    claims = [claim for paper in content["papers"] for claim in paper["claims"]]
+    own = {each["measure"].partition(".")[2]: each for each in claims if each["measure"].startswith("deconv")}
+    assert {name: each["matters"] for name, each in own.items()} == {
+        name: matters for name, (_, matters) in ANSWERED.items()
+    }
 
 
 def check_rows(check, excess, step=0, method="deconv", n=4):
@@ -118,15 +207,12 @@ def test_the_likeness_told_is_that_of_which_most_is_left_with_all_weights_random
         "retrained_ceiling": 0.6,
         "retrained_over_untrained": 0.25,
     }
-    table = checks_table(found).data
-    assert [row["deconv"].value for _, row in table.iterrows()] == [0.3, 0.35, 0.6, 0.25]
-    assert table["gradient"].isna().all()
 
 
 def test_the_view_in_numbers():
     view = toy_view()
     networks = [
-        NetworkView(name, population, None, view, np.array([]))
+        NetworkView(name, population, None, view)
         for name, population in (("a", "trained"), ("b", "trained"), ("c", "untrained"))
     ]
     places = pd.DataFrame(
@@ -150,26 +236,3 @@ def test_the_view_in_numbers():
         "place_share_untrained": pytest.approx(0.3),
     }
     assert metrics["place_share_untrained"].why == "fewer than two networks"
-
-
-def test_extrema_that_lie_high_may_draw_further_down():
-    view = toy_view()
-    landmarks = np.full((6, 68, 2), 4.0, np.float32)
-    view = replace(view, faces=FaceSet("toy", view.faces.pixels, view.faces.table, landmarks=landmarks))
-    maps = np.zeros_like(view.projections.maps)
-    # Filter 0, whose neuron (1, 2) sees rows 3 to 8, draws in the last of them.
-    maps[:, -1] = -1
-    view = replace(view, projections=replace(view.projections, maps=maps))
-    places = pd.DataFrame({"network": ["a"] * 3 + ["b"], "filter": [0, 1, 3, 1], "y": [5.5, 13.5, 9.5, 0.0]})
-    found = high_places(NetworkView("a", "trained", None, view, np.array([])), places)
-    values = {name: metric.value for name, metric in found.items()}
-    # Of the nine extrema seven lie on the border of the map of 4 by 4, which has twelve such places.
-    assert values == pytest.approx(
-        {
-            "high_extrema": 5.5 / 16,
-            "high_energy": 8 / 16,
-            "brows": 4 / 16,
-            "border_extrema": 6 / 9,
-            "border_area": 12 / 16,
-        }
-    )

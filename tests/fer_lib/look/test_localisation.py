@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_lib.look.controls import control_maps
-from fer_lib.look.localisation import scores
+from fer_lib.look.localisation import cross_fitted_overlap, scores
 from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
 from ferbook.errors import DataError
 
@@ -137,3 +137,16 @@ def test_what_does_not_fit_is_refused():
         scores(**{**given, "subjects": np.where(np.arange(16) == 4, "", given["subjects"])})
     with pytest.raises(DataError, match=r"1 subject\(s\); at least 2"):
         scores(**{**given, "subjects": np.full(16, "s")})
+
+
+def test_an_overlap_s_threshold_is_that_of_the_other_half_of_the_people():
+    generator = np.random.default_rng(0)
+    maps, region = generator.random((12, 8, 8)), np.zeros((12, 8, 8), bool)
+    region[:, 2:6, 2:6] = True
+    people = [f"s{n // 2}" for n in range(12)]
+    about = (np.zeros(12, int), generator.integers(0, 255, (12, 8, 8), dtype=np.uint8))
+    own = scores(maps, region, region[:, None], people, *about)
+    found = cross_fitted_overlap(maps, region, people)
+    np.testing.assert_allclose(found, own[own["kind"].eq("ours")]["iou"])
+    maps[0], region[1] = 0, False
+    assert np.isnan(cross_fitted_overlap(maps, region, people)[:2]).all(), "nothing drawn, nothing there"

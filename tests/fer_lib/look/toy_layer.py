@@ -50,27 +50,3 @@ def toy_view(layer="relu<3>"):
         maps, FIELD.start + FIELD.stride * places, (16, 16), maxima[rows, filters], places
     )
     return LayerView(faces, Responses(layer, maxima, positions, (4, 4)), top, projections, FIELD)
-
-
-def rows_of(population, network, values, kind="ours", area=0.5):
-    """Of four people two pairs each."""
-    shares = np.repeat(values, 2) + np.tile([-0.05, 0.05], 4)
-    table = pd.DataFrame({"subject": np.repeat(["a", "b", "c", "d"], 2), "energy_share": shares})
-    about = {"population": population, "network": network, "kind": kind, "au": "AU1", "filter": 3}
-    table["pair"] = range(8)
-    return table.assign(area_share=area, pointing_game=shares, iou=shares / 2, **about)
-
-
-def rows_by_hand():
-    """Of two trained and two untrained networks, as ``aus.projections.locate`` gives them."""
-    return pd.concat(
-        [
-            rows_of("trained", "one", [0.8, 0.8, 0.6, 0.6]),
-            rows_of("trained", "two", [0.9, 0.9, 0.9, 0.9]),
-            rows_of("trained", "one", [0.2, 0.3, 0.2, 0.3], "edges"),
-            rows_of("trained", "two", [0.3, 0.3, 0.3, 0.3], "edges"),
-            rows_of("untrained", "u1", [0.4, 0.4, 0.5, 0.5]),
-            rows_of("untrained", "u2", [0.5, 0.5, 0.5, 0.5], area=0.25),
-        ],
-        ignore_index=True,
-    )
