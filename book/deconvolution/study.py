@@ -94,8 +94,8 @@ def trials_of(
 
 def overlap_table(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> pd.DataFrame:
     """Intersection over union of maps with the skin that the unit moves, a row per map: ``population``,
-    ``network``, ``kind`` (``ours``; of the measured networks ``MAP_CONTROLS`` and ``THE_CHANGE`` too), ``subject``,
-    ``au`` and ``iou``.
+    ``network``, ``kind`` (``ours``; of the measured networks ``MAP_CONTROLS`` and ``THE_CHANGE`` too),
+    ``subject``, ``au``, ``row`` and ``iou``.
     """
     tables = []
     for population, each in ((name, one) for name, some in trials.items() for one in some):
