@@ -8,7 +8,7 @@ from ferbook import paths
 from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
 from ferbook.chance import chance_alone, holm, same_again, smallest_effect
-from ferbook.claims import Claims, Gate, Paper, PaperClaim, read_claims, require_logged
+from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.rule import MOST, TRACE, RuleAnswer, degree_answer, difference_answer
@@ -42,19 +42,17 @@ ByChapter = Mapping[str, Evidence]
 @dataclass(frozen=True)
 class Passed:
     """Whether a ``gate`` is passed: ``yes``, ``no``, ``open`` where its interval holds the bound, or ``not
-    measured``; with what was ``found`` and ``asked`` for, as text.
+    measured``; ``found``: what was found and what was asked for, as text.
     """
 
     gate: Gate
     reply: Literal["yes", "no", "open", "not measured"]
-    found: str = ""
-    asked: str = ""
+    found: str
 
     @property
     def sentence(self) -> str:
         """The question with its reply, what was found and what was asked for."""
-        found = f": {self.found}; asked: {self.asked}" if self.found else " in this run"
-        return f"{self.gate.asks} {self.reply.capitalize()}{found}."
+        return f"{self.gate.asks} {self.reply.capitalize()}{self.found}."
 
 
 @dataclass(frozen=True)
@@ -118,16 +116,15 @@ class ClaimAnswer:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the claim, its answer, and what it rests on."""
-        numbers = ("estimate", "measure", "room", "elsewhere")
-        return self.claim.model_dump(exclude={"gates"}) | {
+        estimates = {name: getattr(self, name) for name in ("estimate", "measure", "room", "elsewhere")}
+        numbers = ("missing", "chance", "corrected", "again", "finds")
+        gates = zip(self.claim.gates, self.gates, strict=True)
+        return self.claim.model_dump() | {
             "answer": self.word,
             "sentence": self.sentence,
-            **{name: getattr(self, name) and getattr(self, name).to_json() for name in numbers},
-            **{name: getattr(self, name) for name in ("missing", "chance", "corrected", "again", "finds")},
-            "gates": {
-                name: {"reply": each.reply, "found": each.found, "asked": each.asked}
-                for name, each in zip(self.claim.gates, self.gates, strict=True)
-            },
+            **{name: each and each.to_json() for name, each in estimates.items()},
+            **{name: getattr(self, name) for name in numbers},
+            "gates": {name: {"reply": each.reply, "sentence": each.sentence} for name, each in gates},
         }
 
 
@@ -180,41 +177,42 @@ def metric_of(address: str, results: ByChapter) -> Estimate | None:
     return evidence.metrics.get(name)
 
 
-def passed(gate: Gate, results: ByChapter, own: bool = False) -> Passed:
-    """Ask a gate of what chapters tell; in a run of one's ``own`` by its own bound, where it has one."""
+def passed(gate: Gate, results: ByChapter, beside: ByChapter | None = None) -> Passed:
+    """Ask a gate of what chapters tell. A run of one's own has the reference ``beside`` it: its gates have
+    their own bounds, and a control (``not_above``) that it did not measure is the reference's.
+    """
+    evidence, name = _found(gate.address, results)
+    whose = ""
+    if beside and gate.not_above is not None and name not in evidence.metrics:
+        evidence, whose = beside[gate.chapter], ", by the reference"
+    told = evidence.facts if gate.noted else evidence.metrics
+    if name not in told:
+        return Passed(gate, "not measured", " in this run")
+    found = told[name]
     if gate.noted:
-        evidence, name = _found(gate.noted, results)
-        if name not in evidence.facts:
-            return Passed(gate, "not measured")
-        reply = "yes" if evidence.facts[name] == gate.equals else "no"
-        return Passed(gate, reply, str(evidence.facts[name]), str(gate.equals))
-    estimate = metric_of(gate.metric, results)
-    if estimate is None:
-        return Passed(gate, "not measured")
-    side, bound = next(
-        (side, getattr(gate, side))
-        for side in ("above", "below", "not_above")
-        if getattr(gate, side) is not None
-    )
-    bound = gate.own if own and gate.own is not None else bound
-    low, high = estimate.low, estimate.high
-    if low is None:
-        low = high = estimate.value
-    yes = {"above": low > bound, "below": high < bound, "not_above": low <= bound}[side]
-    no = {"above": high <= bound, "below": low >= bound, "not_above": low > bound}[side]
-    reply = "yes" if yes else "no" if no else "open"
-    return Passed(gate, reply, bounds_text(estimate), f"{side.replace('_', ' ')} {bound:g}".replace("-", "−"))
+        return Passed(gate, "yes" if found == gate.equals else "no", f": {found}; asked: {gate.equals}")
+    bounds = {side: getattr(gate, side) for side in ("above", "below", "not_above")}
+    side, bound = next((side, bound) for side, bound in bounds.items() if bound is not None)
+    bound = gate.own if beside is not None and gate.own is not None else bound
+    low, high = (found.value, found.value) if found.low is None else (found.low, found.high)
+    yes, no = {
+        "above": (low > bound, high <= bound),
+        "below": (high < bound, low >= bound),
+        "not_above": (low <= bound, low > bound),
+    }[side]
+    text = f": {bounds_text(found)}{whose}; asked: {side.replace('_', ' ')} {bound:g}".replace("-", "−")
+    return Passed(gate, "yes" if yes else "no" if no else "open", text)
 
 
 def answer_claim(
-    claim: PaperClaim, gates: Mapping[str, Gate], results: ByChapter, own: bool = False
+    claim: PaperClaim, gates: Mapping[str, Gate], results: ByChapter, beside: ByChapter | None = None
 ) -> ClaimAnswer:
-    """The answer to ``claim`` by what chapters tell; of a run of one's ``own`` by the gates' own bounds.
+    """The answer to ``claim`` by what chapters tell; of a run of one's own with the reference ``beside`` it.
 
     Open, with what is missing, where a number is not there or has no interval, a gate is not passed, a
     ceiling is none, or the rules say so.
     """
-    asked = tuple(passed(gates[name], results, own) for name in claim.gates)
+    asked = tuple(passed(gates[name], results, beside) for name in claim.gates)
     estimate, measure = (metric_of(name, results) for name in (claim.decided_by, claim.measure))
     room = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
     chapter, point, name = claim.decided_by.partition(".")
@@ -286,11 +284,11 @@ def _chance(claim: PaperClaim, word: RuleAnswer, estimate: Estimate) -> float | 
     return None if None in chances else max(chances)
 
 
-def answer_all(claims: Claims, results: ByChapter, own: bool = False) -> list[ClaimAnswer]:
+def answer_all(claims: Claims, results: ByChapter, beside: ByChapter | None = None) -> list[ClaimAnswer]:
     """The answer to each claim, with p corrected by Holm's rule for all that were measured: one that is open
     counts as 1.
     """
-    answers = [answer_claim(claim, claims.gates, results, own) for claim in claims.every]
+    answers = [answer_claim(claim, claims.gates, results, beside) for claim in claims.every]
     measured = [each for each in answers if each.estimate is not None]
     corrected = holm([1.0 if each.chance is None else each.chance for each in measured])
     by_short = {each.claim.short: p for each, p in zip(measured, corrected, strict=True)}
@@ -302,11 +300,11 @@ def answer_all(claims: Claims, results: ByChapter, own: bool = False) -> list[Cl
 
 @dataclass(frozen=True)
 class Answered:
-    """A claim of a paper, answered by the run, and by the reference where that stands beside it. ``former``:
-    the reference's chapters are older than the questions, so that it confirms nothing.
+    """A claim of a ``paper``, by its key, answered by the run, and by the reference where that stands beside
+    it. ``former``: the reference's chapters are older than the questions, so that it confirms nothing.
     """
 
-    paper: Paper
+    paper: str
     own: ClaimAnswer
     reference: ClaimAnswer | None = None
     former: bool = False
@@ -332,7 +330,7 @@ class Answered:
     def to_json(self) -> dict[str, object]:
         """Plain values: the run's answer, and the reference's."""
         reference = self.reference and {"answer": self.reference.word, "sentence": self.reference.sentence}
-        own = {"paper": self.paper.paper, **self.own.to_json()}
+        own = {"paper": self.paper, **self.own.to_json()}
         return own | {"reference": reference, "former": self.former}
 
 
@@ -369,11 +367,10 @@ def answers_of(run: Run) -> Answers:
         {name: Evidence.by(of[name]) if name in of else Evidence() for name in chapters()}
         for of in (ours, standing)
     )
-    papers = [paper for paper in claims.papers for _ in paper.claims]
+    papers = [paper.paper for paper in claims.papers for _ in paper.claims]
     is_reference, every = run.name == REFERENCE, []
-    for paper, mine, theirs in zip(
-        papers, answer_all(claims, own, not is_reference), answer_all(claims, reference), strict=True
-    ):
+    mines = answer_all(claims, own, None if is_reference else reference)
+    for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True):
         asked = claims.chapters_of(mine.claim)
         stands = asked <= standing.keys()
         of = standing if stands else ours if is_reference else {}

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -58,6 +59,24 @@ def answer_text(answers: Answers, short: str) -> str:
     return f"**{found.main.label.capitalize()}.** {found.main.sentence}".removesuffix(".") + f"{former}."
 
 
+def chapter_text(answers: Answers, chapter: str) -> str:
+    """The claims that a chapter measures, with their answers and the run's own, as a table of MyST; empty
+    where it measures none.
+    """
+    own = [each for each in answers.every if each.main.claim.chapter == chapter]
+    apart = any(each.apart for each in own)
+    heads = ("Claim", f"Answer{' of a former reference' * any(each.former for each in own)}", "Your run")
+    rows = [
+        (each.main.claim.short, _brief(each.main), _brief(each.own) if each.apart else "") for each in own
+    ]
+    lines = [table_row(row[: 2 + apart]) for row in (heads, ("---",) * 3, *rows)]
+    return "\n".join(lines) if own else ""
+
+
+def _brief(answer: ClaimAnswer) -> str:
+    return f"{badge(answer.label)} {answer.exact if answer.estimate else 'not measured'}"
+
+
 def _whose(answers: Answers) -> str:
     return f"{BY_REFERENCE}{' (former)' * answers.former}"
 
@@ -80,10 +99,13 @@ def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
 
 
 def _marks_of(each: Answered, answers: Answers) -> list[tuple[str, ClaimAnswer]]:
-    """By whom a claim has a mark, that of whoever answers on the page first."""
+    """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too."""
     if each.reference is None:
-        return [(BY_RUN, each.own)]
-    return [(_whose(answers), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
+        marks = [(BY_RUN, each.own)]
+    else:
+        marks = [(_whose(answers), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
+    other = each.main.elsewhere if each.main.claim.form == "degree" else None
+    return [*marks, *([(suite().again[1], replace(each.main, estimate=other))] if other else [])]
 
 
 def ruler_picture(answers: Answers) -> Drawn:
@@ -140,15 +162,15 @@ def marks_picture(answers: Answers) -> Drawn:
     anything was run. Data: ``mark``, ``run``, ``value``, ``low``, ``high``.
     """
     rows, apart = [], []
-    for key, mark in answers.claims.marks.items():
+    for key, (mark, metric) in answers.claims.marks.items():
         guess = answers.claims.guess[key]
-        found, own = (metric_of(mark.metric, of) for of in (answers.results, answers.own))
+        found, own = (metric_of(metric, of) for of in (answers.results, answers.own))
         measured = {_whose(answers): found} | ({BY_RUN: own} if own != found else {})
         for name, each in measured.items():
             if each is not None:
-                rows.append({"mark": mark.name, "run": name} | _ends(each))
-                apart.append((abs(each.value - guess), mark.name, guess, each.value))
-        rows.append({"mark": mark.name, "run": GUESSED} | _NO_ENDS | {"value": guess})
+                rows.append({"mark": mark, "run": name} | _ends(each))
+                apart.append((abs(each.value - guess), mark, guess, each.value))
+        rows.append({"mark": mark, "run": GUESSED} | _NO_ENDS | {"value": guess})
     widest = ""
     if apart:
         _, name, *numbers = max(apart)
@@ -231,10 +253,10 @@ def answers_text(answers: Answers, folder: Path, linked: Callable[[str], str]) -
     lines = [counts_text(answers), "", store_figure(folder, "claims", ruler_picture(answers)), ""]
     if differing := [each.main.claim.short for each in answers.every if each.disagree]:
         lines += [f"Your run and the reference disagree on: {'; '.join(differing)}.", ""]
-    for paper in answers.claims.papers:
-        lines += [f"## {paper.name}", "", f"{{cite:t}}`{paper.paper}`.", ""]
+    for paper, name in answers.claims.headings.items():
+        lines += [f"## {name}", "", f"{{cite:t}}`{paper}`.", ""]
         for each in answers.every:
-            if each.paper.paper == paper.paper:
+            if each.paper == paper:
                 lines += _card(each, answers, linked)
     return "\n".join(lines)
 

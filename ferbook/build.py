@@ -19,8 +19,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.answers import Answered, answers_of
-from ferbook.answers_page import badge, table_row, with_answers
+from ferbook.answers import answers_of
+from ferbook.answers_page import chapter_text, table_row, with_answers
 from ferbook.beside import REFERENCE, Beside, standing_beside
 from ferbook.book import Chapter, book, chapters, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import child_environment, printed_by_failure
@@ -208,12 +208,9 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text, id="absent")])
 
 
-def key_numbers(
-    chapter: Chapter, own: ChapterResult, beside: Beside, answered: Sequence[Answered] = ()
-) -> str:
-    """The chapter's key metrics by the reference and by the run, as a table of MyST, and of the claims
-    ``answered`` those that it measures, and below it the names of those that are open in the run; where the
-    reference may not stand there, why. Empty where there is none.
+def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
+    """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
+    not stand there, why. Empty where there is none.
     """
     if beside.result is None:
         return f"The numbers of this page stand alone: {beside.why}." if beside.there else ""
@@ -228,18 +225,10 @@ def key_numbers(
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
-    measured = [each for each in answered if each.reference and each.main.claim.chapter == chapter.name]
-    rows += [
-        (each.main.claim.short, *(badge(one.label) for one in (each.reference, each.own)))
-        for each in measured
-        if same or each.own.word != "open"
-    ]
-    unsettled = "; ".join(each.main.claim.short for each in measured if each.own.word == "open")
     heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
     width = 2 if same else 3
     table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
-    sentence = f" Open in your run: {unsettled}." if unsettled and not same else ""
-    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}{sentence}"
+    return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -273,7 +262,9 @@ def stage(run: Run, folder: Path) -> None:
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
         reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
-        numbers = key_numbers(chapter, own, beside, answers.every if answers else ())
+        numbers = key_numbers(chapter, own, beside)
+        if answers and (claims := chapter_text(answers, name)):
+            numbers = f"{claims}\n\n{numbers}"
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             cell.source = filled(cell.source, page_of(chapter))
             cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)

@@ -8,13 +8,13 @@ of it: that is in the history of the code.
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ferbook import paths
 from ferbook.errors import DataError, first_fault, nearest_name
@@ -167,13 +167,6 @@ class Reported(Entry):
         return self
 
 
-class Placed(Entry):
-    """A mark on the axis of the title's measure: the ``name`` and the ``metric`` of those it stands for."""
-
-    name: str
-    metric: str
-
-
 class Decision(Entry):
     """What a change did to one claim: its answer ``before`` and ``after`` (empty where a reference has to be
     made first), and the ``digest`` of what decides it from then on; empty for a claim that is gone.
@@ -197,7 +190,8 @@ class Change(Entry):
 
 class Claims(Entry):
     """``claims.yaml``: gates by name, papers with their claims, by chapter a table of numbers that papers
-    report, and the log. ``guess``: where somebody placed the ``marks`` before anything was run.
+    report, and the log. ``guess``: where somebody placed the ``marks``, each a name and its metric, before
+    anything was run.
     """
 
     class Numbers(Entry):
@@ -207,24 +201,12 @@ class Claims(Entry):
         numbers: tuple[Reported, ...]
 
     guess: dict[str, float] = {}
-    marks: dict[str, Placed] = {}
-    frozen: datetime | None = None
+    marks: dict[str, tuple[str, str]] = {}
+    frozen: AwareDatetime | None = None
     gates: dict[str, Gate] = {}
     papers: tuple[Paper, ...]
     reported: dict[str, Numbers] = {}
     log: tuple[Change, ...] = ()
-
-    @field_validator("papers")
-    @classmethod
-    def _one_block_a_paper(cls, papers: tuple[Paper, ...]) -> tuple[Paper, ...]:
-        """Two blocks of one paper are one list."""
-        first = {paper.paper: paper for paper in reversed(papers)}
-        return tuple(
-            paper.model_copy(
-                update={"claims": tuple(c for p in papers if p.paper == paper.paper for c in p.claims)}
-            )
-            for paper in dict.fromkeys(first[paper.paper] for paper in papers)
-        )
 
     @model_validator(mode="after")
     def _names_that_there_are(self) -> Self:
@@ -244,6 +226,11 @@ class Claims(Entry):
         return self
 
     @property
+    def headings(self) -> dict[str, str]:
+        """Each paper's key -> its name: two blocks of one paper are one list."""
+        return {paper.paper: paper.name for paper in self.papers}
+
+    @property
     def every(self) -> list[PaperClaim]:
         """All claims, paper by paper."""
         return [claim for paper in self.papers for claim in paper.claims]
@@ -254,10 +241,7 @@ class Claims(Entry):
 
     def is_former(self, finished: str) -> bool:
         """Whether what was ``finished`` then (ISO 8601) is older than the questions."""
-        if self.frozen is None:
-            return False
-        frozen = self.frozen if self.frozen.tzinfo else self.frozen.replace(tzinfo=UTC)
-        return datetime.fromisoformat(finished) < frozen
+        return self.frozen is not None and datetime.fromisoformat(finished) < self.frozen
 
 
 def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:

@@ -415,10 +415,7 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 
 
 @command
-def claims(
-    run_name: RunName = None,
-    as_json: AsJson = False,
-) -> None:
+def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of
 
@@ -427,11 +424,12 @@ def claims(
     if as_json:
         print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
         return
-    former = "older than the questions, so it confirms nothing" * answers.former
-    console.print(f"run {target.name!r}" + f" (the reference is {former})" * bool(former))
-    for paper in answers.claims.papers:
-        console.print(paper.name, style="bold")
-        for each in (one for one in answers.every if one.paper.paper == paper.paper):
+    console.print(f"run {target.name!r}")
+    if answers.former:
+        console.print("note: the reference is older than the questions, so it confirms nothing")
+    for paper, name in answers.claims.headings.items():
+        console.print(name, style="bold")
+        for each in (one for one in answers.every if one.paper == paper):
             reference = f" (reference: {each.reference.label})" if each.reference else ""
             console.print(f"  {each.own.label.upper()}{reference}  {each.own.claim.short}")
             print_lines(each.own.sentence, 4)

@@ -69,7 +69,7 @@ KAPPA_TOLERANCE = 0.15
 """The same of κ, which has few filters behind it."""
 
 SMALLEST_ROOM = 0.05
-"""Of κ: the least that matters, as ``ruler.yaml`` says."""
+"""Of κ: the least that matters, as ``claims.yaml`` says."""
 
 NAMED = dict.fromkeys((OWN_NETWORK, TRAINED, TAUGHT_UNITS, UNTRAINED), tuple(MEASURE_LABELS))
 """Groups whose filters are named as in the papers, too."""
@@ -234,7 +234,7 @@ def population_metrics(groups: Mapping[str, Sequence[Examined]]) -> dict[str, Es
 
 
 def ruler_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
-    """Where the filters stand on the ruler, with the answer by the rule of ``ruler.yaml``, its gates aside;
+    """Where the filters stand on the ruler, with the answer by the rule of ``claims.yaml``, its gates aside;
     and what was ``left_out``, and why.
     """
     number = int(metrics["networks"].value)

@@ -158,7 +158,7 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     file.write_text(file.read_text() + re.sub("^", "  ", yaml.safe_dump([change]), flags=re.M).rstrip(" "))
     told = clone.ferbook("claims", "--run", "toy")
     assert touched() == {"claims.yaml"}
-    assert "  YES  A toy\n    1.0 (" in told.replace("\u00a0", " ")
+    assert "  YES  A toy\n    1.00 (" in told.replace("\u00a0", " ")
 
 
 @pytest.mark.slow

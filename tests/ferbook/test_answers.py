@@ -152,9 +152,21 @@ def test_an_open_difference_says_what_would_be_found():
 )
 def test_a_gate_is_passed_by_the_whole_interval(gate, found, own, reply):
     asked = Gate(asks="Is it?", metric="throws.n", **gate)
-    one = passed(asked, told(**{"n": found} if found else {}), own)
+    one = passed(asked, told(**{"n": found} if found else {}), {} if own else None)
     assert one.reply == reply
     assert one.sentence.startswith(f"Is it? {reply.capitalize()}")
+
+
+def test_a_control_that_a_run_of_ones_own_did_not_measure_is_the_references():
+    low = Gate(asks="Low?", metric="throws.n", not_above=0.1)
+    one = passed(low, told(), told(n=estimate(0.05, 0.01)))
+    assert one.sentence == "Low? Yes: 0.050 (0.040–0.060), by the reference; asked: not above 0.1."
+    assert passed(low, told(n=estimate(0.5, 0.01)), told(n=estimate(0.05, 0.01))).reply == "no"
+    assert passed(low, told(), told()).reply == "not measured"
+    many = Gate(asks="Many?", metric="throws.n", above=4)
+    assert passed(many, told(), told(n=Estimate(9, unit="count"))).reply == "not measured", (
+        "a count is its own"
+    )
 
 
 def test_a_gate_that_is_not_passed_leaves_the_claim_open_and_is_named():
@@ -208,25 +220,27 @@ def of_derl(run):
 def test_what_a_finished_chapter_answers_is_answered_and_the_rest_is_not_measured(run):
     every = answers_of(run).every
     assert len(every) == 23
-    words = {each.main.claim.short: each.own.word for each in every if each.paper.paper == "yang2018"}
+    words = {each.main.claim.short: each.own.word for each in every if each.paper == "yang2018"}
     assert words == {
         "A generator makes the neutral face": "yes",
         "The residue beats the face": "yes",
         "Residue in layers beats a difference": "yes",
         "The residue owes to neutral faces": "yes",
     }
-    others = {each.own.missing for each in every if each.paper.paper != "yang2018"}
+    others = {each.own.missing for each in every if each.paper != "yang2018"}
     assert all(missing.startswith("not measured: the run has no finished chapter ") for missing in others)
 
 
-def test_the_references_answer_comes_first_and_the_runs_stands_beside(run, finish_derl):
+def test_the_references_answer_comes_first_and_the_runs_stands_beside(run, finish_derl, monkeypatch):
     finish_derl("reference", -5.0, faces="ckplus")
     found = of_derl(run)
     assert (found.main.word, found.own.word) == ("no", "yes") and found.apart and found.disagree
     assert of_derl(open_run("reference")).reference is None, "the reference stands beside no other"
     told = found.to_json()
     assert (told["answer"], told["reference"]["answer"]) == ("yes", "no")
-    assert told["gates"]["generators_repeated"]["reply"] == "yes"
+    assert told["gates"]["generators_repeated"]["reply"] == "yes" and not found.former
+    monkeypatch.setattr(Claims, "is_former", lambda self, finished: True)
+    assert of_derl(run).former and answers_of(run).former
 
 
 def test_a_reference_on_other_faces_does_not_answer_what_the_run_shows(finish_derl):

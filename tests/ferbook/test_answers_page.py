@@ -15,6 +15,7 @@ from ferbook.answers_page import (
     answer_text,
     answers_text,
     badge,
+    chapter_text,
     counts_text,
     log_text,
     marks_picture,
@@ -34,8 +35,8 @@ CLAIMS = Claims.model_validate(
     {
         "guess": {"none": 0.17, "units": 0.4},
         "marks": {
-            "none": {"name": "untrained", "metric": "training.none"},
-            "units": {"name": "taught units", "metric": "training.units"},
+            "none": ("untrained", "training.none"),
+            "units": ("taught units", "training.units"),
         },
         "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
         "papers": [
@@ -80,11 +81,9 @@ def evidence(degree, ahead, mark=0.02, n=5):
 
 
 def made(own, reference=None, former=False):
-    ours = answer_all(CLAIMS, own, True)
+    ours = answer_all(CLAIMS, own, reference or own)
     theirs = answer_all(CLAIMS, reference) if reference else [None] * len(ours)
-    every = tuple(
-        Answered(CLAIMS.papers[0], mine, other, former) for mine, other in zip(ours, theirs, strict=True)
-    )
+    every = tuple(Answered("p", mine, other, former) for mine, other in zip(ours, theirs, strict=True))
     return Answers(CLAIMS, every, reference or own, own)
 
 
@@ -115,18 +114,13 @@ def test_all_claims_stand_in_one_picture_the_runs_mark_beside_the_references():
 
 
 def test_a_run_alone_has_no_legend_and_a_former_reference_is_called_so():
-    alone = ruler_picture(made(evidence(0.3, 5.0)))
+    alone = ruler_picture(made(evidence(-0.6, 5.0)))
     assert not alone.figure.legends and set(alone.data["run"]) == {"your run"}
+    assert alone.figure.axes[0].get_xlim()[0] < -0.6, "beyond the ends, within the axis"
     former = ruler_picture(made(evidence(0.3, 5.0), evidence(0.77, -5.0), former=True))
     assert set(former.data["run"]) == {"the reference (former)", "your run"}
     nothing = ruler_picture(made({name: Evidence() for name in chapters()}))
     assert nothing.data.empty and [text.get_text() for text in nothing.figure.axes[0].texts] == ["open"] * 2
-    pyplot.close("all")
-
-
-def test_a_mark_beyond_the_ends_is_still_within_the_axis():
-    (above, _) = ruler_picture(made(evidence(-0.6, 5.0))).figure.axes
-    assert above.get_xlim()[0] < -0.6 and above.get_xlim()[1] >= 1.15
     pyplot.close("all")
 
 
@@ -203,6 +197,20 @@ def test_one_answer_stands_in_any_sentence_and_what_is_not_measured_is_not_guess
     assert answer_text(former, "Filters").endswith("taught (a former reference, which confirms nothing).")
     with pytest.raises(ParameterError, match=r"no claim 'Filter' \(did you mean 'Filters'"):
         with_answers("<!-- answer: Filter -->", answers, None)
+
+
+def test_a_chapters_page_has_the_answers_that_it_measures_and_the_runs_beside():
+    lines = chapter_text(both(), "training").replace("\u00a0", " ").splitlines()
+    assert lines == [
+        "| Claim | Answer | Your run |",
+        "| --- | --- | --- |",
+        "| Filters | {bdg-success}`yes` 0.77 (95 % interval 0.57–0.97) "
+        "| {bdg-info}`in part` 0.30 (95 % interval 0.10–0.50) |",
+        "| Later | {bdg-muted}`open` not measured |  |",
+    ]
+    alone = chapter_text(made(evidence(0.3, 5.0), evidence(0.3, 5.0), former=True), "training").splitlines()
+    assert alone[0] == "| Claim | Answer of a former reference |" and alone[1].count("---") == 2
+    assert chapter_text(both(), "faces") == ""
 
 
 def test_the_log_says_before_and_after_and_after_is_what_the_page_says():

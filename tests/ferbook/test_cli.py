@@ -17,6 +17,7 @@ from ferbook import cli, console
 from ferbook.beside import Beside
 from ferbook.book import chapters, forget, suite
 from ferbook.errors import ChapterError, DataError
+from ferbook.estimate import Estimate
 from ferbook.state import ChapterState
 from ferbook.store import ChapterResult, Run
 
@@ -51,6 +52,17 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
 
     monkeypatch.setattr(cli, "command_line", lambda: fail)
     assert ferbook(monkeypatch, capsys) == (code, "", told)
+
+
+def test_claims_are_answered_in_sentences(monkeypatch, capsys, finish, run):
+    mean = Estimate(3.5, 3.4, 3.6, how="bootstrap").to_json()
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    finish(run, "means", {}, {"mean": mean})
+    out = ferbook(monkeypatch, capsys, "claims", "--run", "a")[1].replace("\u00a0", " ")
+    answer = "  YES  A die beats two coins\n    More than 1: 3.50 (95 % interval 3.40–3.60).\n"
+    assert out == f"run 'a'\nPearson 1900\n{answer}"
+    (told,) = json.loads(ferbook(monkeypatch, capsys, "claims", "--run", "a", "--json")[1])["claims"]
+    assert told["answer"] == "yes" and told["estimate"] == mean
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "1e200"])
