@@ -14,6 +14,7 @@ ACROSS = {
     "book/test_own_pictures": "twelve pictures, as the page says",
     "book/test_pages_assert": "every page, with a function of the library changed",
     "book/test_partial_book": "a book that lacks chapters",
+    "book/test_readme": "the commands of README, CONTRIBUTING and the pages, as they are written",
     "book/test_recomputed": "numbers of the reference, by numpy alone",
     "book/test_exercises": "what the exercises of all pages quote",
     "book/test_exercises_followed": "what the exercises of all pages say is to be expected",

@@ -102,7 +102,8 @@ def faults(notebook, chapter):
     code = [cell.source for cell in code_cells(notebook)]
     page = set().union(*map(names_of, code))
     words = set(re.findall(r"[\w-]+", "\n".join(code)))
-    words |= {*AUS, *REGISTRY, *chapters(), *suite().places, *open_run(REFERENCE).result(chapter).metrics()}
+    result = open_run(REFERENCE).result(chapter)
+    words |= {*AUS, *REGISTRY, *chapters(), *suite().places, *(result.metrics() if result.done() else ())}
     for exercise in exercises(notebook):
         known = set()
         for text in quoted(exercise):

@@ -303,9 +303,9 @@ def warnings_on(notebook):
     ]
 
 
-@every_chapter
-def test_no_warning_stands_on_a_page_of_the_reference(chapter):
-    assert warnings_on(read_notebook(open_run(REFERENCE).result(chapter.name).notebook)) == []
+@pytest.mark.parametrize("result", open_run(REFERENCE).results(), ids=lambda result: result.chapter)
+def test_no_warning_stands_on_a_page_of_the_reference(result):
+    assert warnings_on(read_notebook(result.notebook)) == []
 
 
 def long_lines(page: str) -> list[str]:

@@ -215,8 +215,7 @@ def test_the_version_is_printed_with_the_commit(monkeypatch, capsys):
 
 def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, capsys):
     whole = ferbook(monkeypatch, capsys, "params")[1]
-    told = "  sides = 6  (int, ≥ 2, ≤ 100)\n      sides of the die\n"
-    assert told in whole and "  throws = 600  (int, ≥ 10, ≤ 1000000; 60 in smoke; 6000 in" in whole
+    assert "  sides = 6  (int, ≥ 2, ≤ 100)\n      sides of the die\n" in whole
     assert max(map(len, whole.splitlines())) > 80
     monkeypatch.setattr(console.console, "_force_terminal", True)
     fitted = ferbook(monkeypatch, capsys, "params")[1]

@@ -49,7 +49,6 @@ def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_all_wor
 
 @pytest.mark.parametrize(("seconds", "told"), [(40, "chapters 0 of 9, about 40 s left\n"), (4, "")])
 def test_long_work_is_told_before_it_begins(monkeypatch, capsys, seconds, told):
-    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     with steps("chapters", 9, seconds):
         assert capsys.readouterr().err == told

@@ -1,0 +1,60 @@
+"""README, CONTRIBUTING and the pages are true: each command that they show can be given as it is written, and
+those of the README do what they say.
+"""
+
+import re
+import shlex
+
+import pytest
+import typer.main
+from PIL import Image
+
+from ferbook import paths
+from ferbook.cli import command_line
+
+from ..conftest import make_clone
+
+PAGES = [paths.root() / "README.md", paths.root() / "CONTRIBUTING.md", *sorted(paths.pages().glob("*.md"))]
+
+
+def commands_of(text):
+    """The `ferbook` commands in the listings of a page, without their comments."""
+    for listing in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        lines = listing.replace("\\\n", " ").splitlines()
+        yield from (shlex.split(line, comments=True)[1:] for line in lines if line.startswith("ferbook "))
+
+
+def fault(words):
+    """Why the command line does not take ``words``; empty if it does."""
+    command, left = typer.main.get_command(command_line()), list(words)
+    try:
+        while hasattr(command, "commands"):
+            command = command.commands[left.pop(0)]
+        command.make_context(command.name, left)
+    except Exception as refusal:
+        return f"ferbook {shlex.join(words)}: {type(refusal).__name__} {refusal}"
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_can_be_given(page):
+    assert [told for words in commands_of(page.read_text(encoding="utf-8")) if (told := fault(words))] == []
+
+
+def test_a_command_or_an_option_that_there_is_not_is_found():
+    told = [fault(words.split()) for words in ("sweep training", "check --keep b", "check --one")]
+    assert "KeyError" in told[0] and "--keep" in told[1] and told[2] == ""
+
+
+@pytest.mark.slow
+def test_the_readme_is_done_as_it_is_written(tmp_path, rendered_faces):
+    """At the size smoke, from a clean clone; `make book`'s run has the chapters that the commands ask for."""
+    clone = make_clone(tmp_path / "clone")
+    Image.fromarray(rendered_faces[0]).save(clone.root / "me.jpg")
+    clone.ferbook("run", "training", "--profile", "smoke")
+    for words in commands_of((clone.root / "README.md").read_text(encoding="utf-8")):
+        small = [word.replace("laptop", "smoke") for word in words]
+        small += ["--profile", "smoke"] * (words[0] == "run") + ["--cropped"] * ("me.jpg" in words)
+        if words[0] != "notebook":  # which opens a browser
+            clone.ferbook(*small)
+    assert all((clone.root / name).is_file() for name in ("_build/html/index.html", "me-explained.html"))
