@@ -41,24 +41,24 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
     Subjects are ``bu3dfe-F0001`` …; columns ``level`` (0 for neutral, in the release 1 to 4 otherwise) and
     ``ancestry``. Pictures in which no face is found are left out and counted. Raises DataError, naming the
     file: a name that says another person than its folder, or an expression, level or ancestry that there is
-    not; two pictures of one model; two folders of one person; what ``gather_clips`` refuses.
+    not; two pictures of one model; two folders of one person; what ``gather_rows`` refuses.
     """
     left_out: Counter[str] = Counter()
     models: dict[str, Path] = {}
-    clips: list[sequences.Clip] = []
+    rows: list[sequences.FaceRow] = []
     places = sequences.tops(folder, _PERSON, "folders of people (F0001)")
     for person, place in sequences.named_folders(places, folder, _PERSON, left_out).items():
         for path in list_inside(place, folder, SUFFIXES):
             if not path.stem.upper().endswith(_KIND):
                 continue
-            row = _row(path, person)
+            labels = _labels(path, person)
             model = path.stem.upper().removesuffix(_KIND)
             add_once(models, model, path, f"picture of {model}")
-            clips.append(sequences.Clip(f"bu3dfe-{person}", model, [sequences.picture_file(path)], [row]))
-    return sequences.gather_clips("bu3dfe", clips, size, "picture", left_out)
+            rows.append(sequences.FaceRow(sequences.picture_file(path), f"bu3dfe-{person}", model, labels))
+    return sequences.gather_rows("bu3dfe", rows, size, "picture", left_out)
 
 
-def _row(path: Path, person: str) -> dict[str, object]:
+def _labels(path: Path, person: str) -> dict[str, object]:
     codes = {code: emotion for emotion, code in _EMOTIONS.items()}
     match = _NAME.fullmatch(path.stem)
     if not match:

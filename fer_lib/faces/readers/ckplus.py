@@ -92,8 +92,8 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     """
     trees = _trees(folder)
     left_out: Counter[str] = Counter()
-    clips = _list_clips(trees, folder, left_out)
-    return sequences.gather_clips("ckplus", clips, size, "clip", left_out, _NOT_SCORED, halves=False)
+    rows = _list_rows(trees, folder, left_out)
+    return sequences.gather_rows("ckplus", rows, size, "clip", left_out, _NOT_SCORED, halves=False)
 
 
 def _trees(folder: Path) -> dict[str, Path]:
@@ -126,14 +126,14 @@ def _other_form(folder: Path) -> str:
     return f"Expected the official archives, unpacked: {trees}"
 
 
-def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[sequences.Clip]:
+def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[sequences.FaceRow]:
     emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
     facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
     marked: dict[tuple[str, str], Path] = {}
     if "Landmarks" in trees:
         tree = _sequence_folders(trees["Landmarks"], folder, left_out)
         marked = {(subject, number): place for subject, number, place in tree}
-    clips: list[sequences.Clip] = []
+    rows: list[sequences.FaceRow] = []
     keys: set[tuple[str, str]] = set()
     for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
         stem = f"{subject}_{number}_"
@@ -154,35 +154,25 @@ def _list_clips(trees: dict[str, Path], folder: Path, left_out: Counter[str]) ->
         else:
             first, *others = frames
             numbers = [first, *others[-_PEAK:]]
-            peaks = [frame != first or not others for frame in numbers]
-            landmarks = None
-            if "Landmarks" in trees:
-                names = [f"{frames[frame].stem}_landmarks.txt" for frame in numbers]
-                points = marked.get((subject, number))
-                landmarks = [points and _read_landmarks(points / name, folder) for name in names]
-                left_out[_UNMARKED] += sum(each is None for each in landmarks)
             left_out[_UNCODED] += not codes
             left_out[_GAPS] += max(frames) - min(1, *frames) + 1 - len(frames)
-            clips.append(
-                sequences.Clip(
-                    subject=f"ckplus-{subject}",
-                    sequence=f"{subject}/{number}",
-                    frames=[sequences.picture_file(frames[frame]) for frame in numbers],
-                    rows=[
-                        {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
-                        for frame, peak in zip(numbers, peaks, strict=True)
-                    ],
-                    codes=codes if codes is None else [codes if peak else () for peak in peaks],
-                    landmarks=landmarks,
-                )
-            )
+            for frame in numbers:
+                peak = frame != first or not others
+                points = marked.get((subject, number))
+                points = points and _read_landmarks(points / f"{frames[frame].stem}_landmarks.txt", folder)
+                left_out[_UNMARKED] += "Landmarks" in trees and points is None
+                labels = {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
+                shown = codes if peak or codes is None else ()
+                picture, sequence = sequences.picture_file(frames[frame]), f"{subject}/{number}"
+                row = sequences.FaceRow(picture, f"ckplus-{subject}", sequence, labels, shown, points)
+                rows.append(row)
     for key, file in [*emotions.items(), *facs.items()]:
         if key not in keys:
             raise DataError(
                 f"{file}: describes a sequence without pictures; expected some in "
                 f"{trees['images'] / key[0] / key[1]}"
             )
-    return clips
+    return rows
 
 
 def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> list[tuple[str, str, Path]]:

@@ -40,7 +40,7 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
     )
     if not paths:
         raise DataError(f"{folder}: no pictures in it; expected files such as KA.AN1.39.tiff")
-    clips: dict[str, sequences.Clip] = {}
+    rows: dict[str, sequences.FaceRow] = {}
     for path in paths:
         stem = path.name
         while Path(stem).suffix.lower() in SUFFIXES:
@@ -53,8 +53,8 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
                 f"{path}: not named like KA.AN1.39.tiff, with an expression among {', '.join(JAFFE_CODES)}"
             )
         name = match[0].upper()
-        if name in clips:
+        if name in rows:
             raise DataError(f"{path}: a second picture named {stem}; keep one")
-        row = {"frame": 0, "emotion": JAFFE_CODES[code]}
-        clips[name] = sequences.Clip(f"jaffe-{match[1].upper()}", name, [sequences.picture_file(path)], [row])
-    return sequences.gather_clips("jaffe", list(clips.values()), size, "picture", {})
+        subject, labels = f"jaffe-{match[1].upper()}", {"frame": 0, "emotion": JAFFE_CODES[code]}
+        rows[name] = sequences.FaceRow(sequences.picture_file(path), subject, name, labels)
+    return sequences.gather_rows("jaffe", list(rows.values()), size, "picture", {})

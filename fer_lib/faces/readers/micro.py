@@ -92,20 +92,20 @@ def read_micro(
         "folders that are not named like a subject",
         lambda match: layout.subject_id(int(match[1])),
     )
-    clips: dict[Path, sequences.Clip | None] = {}
+    clips: dict[Path, list[sequences.FaceRow]] = {}
     for row in rows:
         place = _clip_folder(layout, row, top, subjects)
         if place in clips:
             raise DataError(f"{row.place}: {place} belongs to an earlier row already; keep one row")
         clips[place] = _read_clip(layout, row, folder, pictures, place, clip_frames)
-    left_out[SINGLE] = sum(clip is None for clip in clips.values())
+    left_out[SINGLE] = sum(not clip for clip in clips.values())
     left_out[UNCODED] = sum(
         entry.is_dir() and entry not in clips
         for place in subjects.values()
         for entry in list_inside(place, folder)
     )
-    usable = [clip for _, clip in sorted(clips.items()) if clip]
-    return sequences.gather_clips(layout.name, usable, size, pictures.framing, left_out)
+    usable = [picture for _, clip in sorted(clips.items()) for picture in clip]
+    return sequences.gather_rows(layout.name, usable, size, pictures.framing, left_out)
 
 
 def _clip_folder(layout: MicroLayout, row: Row, place: Path, subjects: Mapping[str, Path]) -> Path:
@@ -123,25 +123,28 @@ def _clip_folder(layout: MicroLayout, row: Row, place: Path, subjects: Mapping[s
 
 def _read_clip(
     layout: MicroLayout, row: Row, folder: Path, pictures: Pictures, place: Path, clip_frames: int
-) -> sequences.Clip | None:
+) -> list[sequences.FaceRow]:
     paths = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
     emotion = _emotion(layout, row)
     codes = parse_codes(row.text(_AUS), f"{row.place}, {_AUS}")
     onset, apex, offset, corrections = _span(row, list(paths))
     inside = [number for number in paths if onset <= number <= offset]
     if len(inside) < 2:
-        return None
+        return []
     numbers = spread_evenly(inside, clip_frames, apex)
     subject = layout.subject_id(row.whole(SUBJECT))
     common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": _FPS}
     common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrections}
-    return sequences.Clip(
-        subject=f"{layout.name}-{subject}",
-        sequence=f"{subject}/{place.name}",
-        frames=[sequences.picture_file(paths[number]) for number in numbers],
-        rows=[{"frame": number} | common for number in numbers],
-        codes=[codes] * len(numbers),
-    )
+    return [
+        sequences.FaceRow(
+            sequences.picture_file(paths[number]),
+            f"{layout.name}-{subject}",
+            f"{subject}/{place.name}",
+            {"frame": number} | common,
+            codes,
+        )
+        for number in numbers
+    ]
 
 
 def _emotion(layout: MicroLayout, row: Row) -> str:

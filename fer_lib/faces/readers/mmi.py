@@ -89,17 +89,17 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
     with ThreadPoolExecutor() as threads:
         outcomes = list(threads.map(lambda session: _read_session(*session, folder, size), sessions))
     left_out.update(reason for _, reasons in outcomes for reason in reasons)
-    clips = [clip for clip, _ in outcomes if clip]
-    return sequences.gather_clips("mmi", clips, size, "whole", left_out, halves=False)
+    rows = [row for rows, _ in outcomes for row in rows]
+    return sequences.gather_rows("mmi", rows, size, "whole", left_out, halves=False)
 
 
 def _read_session(
     number: str, place: Path, folder: Path, size: int
-) -> tuple[sequences.Clip | None, list[str]]:
+) -> tuple[list[sequences.FaceRow], list[str]]:
     """The four frames of a session's video, cut out, and what was left out of the session, or why it was."""
     videos = list_inside(place, folder, (".avi",))
     if not videos:
-        return None, [_NO_VIDEO]
+        return [], [_NO_VIDEO]
     if len(videos) > 1:
         raise DataError(f"{videos[1]}: a second video beside {videos[0].name}; expected one per session")
     video = videos[0]
@@ -114,7 +114,7 @@ def _read_session(
     if view is None:
         raise DataError(f"{present['session.xml']}: no element track with the attribute view")
     if view not in _FRONTAL_VIEWS:
-        return None, [_VIEW]
+        return [], [_VIEW]
     subject = about.find(".//subject")
     identity = (subject.get("id") if subject is not None else None) or video.stem.upper().partition("-")[0]
     tags = present.get(f"{video.stem}.xml".lower())
@@ -122,7 +122,7 @@ def _read_session(
     coding = present.get(f"{video.stem}-oao_aucs.xml".lower())
     markers, left_out = _markers(coding) if coding else (None, [])
     if not emotion and markers is None:
-        return None, [_NO_LABEL]
+        return [], [_NO_LABEL]
     if not emotion or markers is None:
         left_out.append(_UNLABELLED if not emotion else _UNCODED)
     fps, frames, dropped, complaint = _read_video(video)
@@ -130,24 +130,17 @@ def _read_session(
     if complaint:
         left_out.append(_COMPLAINT)
     if not frames:
-        return None, [*left_out, _SHORT]
+        return [], [*left_out, _SHORT]
     crops = _framed(list(frames.values()), size)
     if crops is None:
-        return None, [*left_out, sequences.NO_FACE["clip"]]
-    clip = sequences.Clip(
-        subject=f"mmi-{identity}",
-        sequence=f"{number:>04}/{video.stem.upper()}",
-        frames=[
-            sequences.Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
-            for at, picture in zip(frames, crops, strict=True)
-        ],
-        rows=[
-            {"frame": at + 1, "emotion": emotion and (emotion if k else "neutral"), "fps": fps}
-            for k, at in enumerate(frames)
-        ],
-        codes=[_codes(markers, at + 1) for at in frames],
-    )
-    return clip, left_out
+        return [], [*left_out, sequences.NO_FACE["clip"]]
+    rows = []
+    for k, (at, picture) in enumerate(zip(frames, crops, strict=True)):
+        frame = sequences.Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
+        labels = {"frame": at + 1, "emotion": emotion and (emotion if k else "neutral"), "fps": fps}
+        sequence, codes = f"{number:>04}/{video.stem.upper()}", _codes(markers, at + 1)
+        rows.append(sequences.FaceRow(frame, f"mmi-{identity}", sequence, labels, codes))
+    return rows, left_out
 
 
 def _xml(path: Path) -> ElementTree.Element:

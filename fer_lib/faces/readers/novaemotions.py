@@ -17,7 +17,7 @@ from pathlib import Path
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_rows
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, named_file, pictures_below, require_inside
-from fer_lib.faces.readers.sequences import Clip, gather_clips, picture_file
+from fer_lib.faces.readers.sequences import FaceRow, gather_rows, picture_file
 from fer_lib.faces.readers.votes import parse_count
 from ferbook.errors import DataError
 
@@ -43,18 +43,18 @@ def read_novaemotions(folder: Path, size: int) -> FaceSet:
     """
     path = folder / _CSV
     if path.exists() or path.is_symlink():
-        clips, left_out = _read_csv(require_inside(path, folder), folder)
+        faces, left_out = _read_csv(require_inside(path, folder), folder)
     else:
-        clips, left_out = _list_folders(folder), {}
-    return gather_clips("novaemotions", clips, size, "picture", left_out)
+        faces, left_out = _list_folders(folder), {}
+    return gather_rows("novaemotions", faces, size, "picture", left_out)
 
 
-def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
+def _read_csv(path: Path, folder: Path) -> tuple[list[FaceRow], dict[str, int]]:
     rows = read_rows(path, partial(_columns, path))
     votes = {SPELLINGS[name]: name for name in rows[0].cells if name not in _ABOUT}
     pictures = pictures_below(folder, folder)
     places: dict[Path, str] = {}
-    clips: list[Clip] = []
+    faces: list[FaceRow] = []
     for place, row in ((row.place, row.cells) for row in rows):
         picture = require_inside(named_file(folder, row["path"]), folder)
         if picture not in pictures:
@@ -66,14 +66,14 @@ def _read_csv(path: Path, folder: Path) -> tuple[list[Clip], dict[str, int]]:
         subject = f"novaemotions-{person_name(row['subject'])}" if row["subject"] else ""
         emotion = _emotion(place, row, counts)
         if emotion:
-            clips.append(_clip(folder, picture.relative_to(folder).as_posix(), emotion, subject, **counts))
-    if not clips:
+            faces.append(_face(folder, picture.relative_to(folder).as_posix(), emotion, subject, **counts))
+    if not faces:
         raise DataError(f"{path}: on none of its {len(rows)} pictures one emotion has the most votes")
-    return clips, {_TIED: len(rows) - len(clips), _UNLISTED: len(pictures - places.keys())}
+    return faces, {_TIED: len(rows) - len(faces), _UNLISTED: len(pictures - places.keys())}
 
 
-def _clip(folder: Path, path: str, emotion: str, subject: str = "", **votes: int) -> Clip:
-    return Clip(subject, path, [picture_file(folder / path)], [{"frame": 0, "emotion": emotion} | votes])
+def _face(folder: Path, path: str, emotion: str, subject: str = "", **votes: int) -> FaceRow:
+    return FaceRow(picture_file(folder / path), subject, path, {"frame": 0, "emotion": emotion} | votes)
 
 
 def _columns(path: Path, header: list[str]) -> list[str]:
@@ -105,21 +105,21 @@ def _emotion(place: str, row: dict[str, str], counts: dict[str, int]) -> str:
     return best[0].removeprefix("vote_") if len(best) == 1 else ""
 
 
-def _list_folders(folder: Path) -> list[Clip]:
-    clips: list[Clip] = []
+def _list_folders(folder: Path) -> list[FaceRow]:
+    faces: list[FaceRow] = []
     for place in list_inside(folder, folder):
         if not place.is_dir():
             continue
         emotion = SPELLINGS.get(place.name.lower())
         if emotion is None:
             raise DataError(f"{place}: not named after an emotion; expected {', '.join(EMOTIONS)}")
-        clips += [
-            _clip(folder, path.relative_to(folder).as_posix(), emotion)
+        faces += [
+            _face(folder, path.relative_to(folder).as_posix(), emotion)
             for path in list_inside(place, folder, SUFFIXES)
         ]
-    if not clips:
+    if not faces:
         raise DataError(
             f"{folder / _CSV}: not found, and no folders of pictures named after emotions either; put one of "
             "both there"
         )
-    return clips
+    return faces

@@ -43,12 +43,12 @@ def read_posed(
     """Every sequence below the folders ``tops`` of people; ``folder`` is the data set's own.
 
     Raises DataError, naming the folder or file: one that is no emotion's, two for one emotion or one person,
-    a picture without a frame number, and what ``gather_clips`` refuses. Sequences of fewer than four pictures
+    a picture without a frame number, and what ``gather_rows`` refuses. Sequences of fewer than four pictures
     are counted.
     """
     left_out: Counter[str] = Counter()
     emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
-    clips: list[sequences.Clip] = []
+    rows: list[sequences.FaceRow] = []
     people = sequences.named_folders(tops, folder, layout.subject_folder, left_out, form=layout.subject_form)
     for subject, place in people.items():
         folders: dict[str, Path] = {}
@@ -70,15 +70,13 @@ def read_posed(
                 left_out[SHORT] += 1
                 continue
             selection = [numbers[k] for k in layout.keep(len(numbers))]
-            clips.append(
-                sequences.Clip(
-                    subject=f"{layout.name}-{subject}",
-                    sequence=f"{subject}/{layout.emotions[emotion]}",
-                    frames=[sequences.picture_file(paths[number]) for number in selection],
-                    rows=[
-                        {"frame": number, "emotion": emotion if k else "neutral", "fps": _FPS}
-                        for k, number in enumerate(selection)
-                    ],
+            rows += [
+                sequences.FaceRow(
+                    sequences.picture_file(paths[number]),
+                    f"{layout.name}-{subject}",
+                    f"{subject}/{layout.emotions[emotion]}",
+                    {"frame": number, "emotion": emotion if k else "neutral", "fps": _FPS},
                 )
-            )
-    return sequences.gather_clips(layout.name, clips, size, framing, left_out)
+                for k, number in enumerate(selection)
+            ]
+    return sequences.gather_rows(layout.name, rows, size, framing, left_out)

@@ -52,57 +52,55 @@ def picture_file(path: Path) -> Frame:
 
 
 @dataclass(frozen=True)
-class Clip:
-    """The pictures kept of one sequence, and for each a row of the table.
+class FaceRow:
+    """A ``picture`` and its row of the table: whose it is, and of which ``sequence``; ``labels``: at least
+    ``frame`` and ``emotion``. Rows of one sequence, a clip, follow each other.
 
-    ``rows``: at least ``frame`` and ``emotion``. ``codes``: FACS codes of each picture, where the set has
-    such; sets that come with AU numbers have their columns in ``rows`` instead. ``landmarks``: of each
-    picture (68, 2), in its pixels, None where there are none; the first picture shows the face at rest.
+    ``codes``: FACS codes, where the set has such; sets that come with AU numbers have their columns in
+    ``labels`` instead. ``landmarks`` (68, 2), in the picture's pixels, None where there are none; the first
+    picture of a clip shows the face at rest.
     """
 
+    picture: Frame
     subject: str
     sequence: str
-    frames: Sequence[Frame]
-    rows: Sequence[Mapping[str, object]]
-    codes: Sequence[Codes] | None = None
-    landmarks: Sequence[np.ndarray | None] | None = None
-
-    def points(self, k: int) -> np.ndarray | None:
-        """The landmarks of the ``k``-th picture."""
-        return None if self.landmarks is None else self.landmarks[k]
+    labels: Mapping[str, object]
+    codes: Codes = None
+    landmarks: np.ndarray | None = None
 
 
-def gather_clips(
+def gather_rows(
     name: str,
-    clips: Sequence[Clip],
+    rows: Sequence[FaceRow],
     size: int,
     framing: WindowRule,
     left_out: Mapping[str, int],
     unscored: float = 1.0,
     halves: bool = True,
 ) -> FaceSet:
-    """The face set ``name`` of ``clips``, every picture ``size`` × ``size``, split by subject.
+    """The face set ``name`` of ``rows``, every picture ``size`` × ``size``, split by subject.
 
     Pictures that have that size are taken as they are. Where a picture or the first of its clip has
     landmarks they give its window, otherwise a detector. Clips (or, with framing ``picture``, pictures) in
-    which no face is found are left out and counted; so is what ``left_out`` brings along. With ``codes`` the
+    which no face is found are left out and counted; so is what ``left_out`` brings along. With codes the
     table gets their columns: ``unscored`` and ``halves`` are those of ``au_columns``.
 
     Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
     clip; and where nothing is left or fewer than three people are.
     """
-    frames = [(number, k) for number, clip in enumerate(clips) for k in range(len(clip.frames))]
-    windows = _clip_windows(clips, size) if framing == "clip" else []
+    numbers: dict[tuple[str, str], int] = {}
+    # Of each row the number of the first of its clip.
+    clips = [numbers.setdefault((row.subject, row.sequence), k) for k, row in enumerate(rows)]
+    windows = _clip_windows(rows, clips, size) if framing == "clip" else {}
     shapes: dict[int, tuple[int, ...]] = {}
     landmarks = None
-    if any(clip.landmarks is not None for clip in clips):
-        landmarks = np.full((len(frames), LANDMARKS, 2), np.nan, np.float32)
+    if any(row.landmarks is not None for row in rows):
+        landmarks = np.full((len(rows), LANDMARKS, 2), np.nan, np.float32)
 
-    def load(row: int) -> np.ndarray | None:
-        number, k = frames[row]
-        frame, points, resting = clips[number].frames[k], clips[number].points(k), clips[number].points(0)
+    def load(k: int) -> np.ndarray | None:
+        frame, points, resting = rows[k].picture, rows[k].landmarks, rows[clips[k]].landmarks
         picture = frame.read()
-        shape = shapes.setdefault(number, picture.shape)
+        shape = shapes.setdefault(clips[k], picture.shape)
         if picture.shape != shape:
             raise DataError(
                 f"{frame.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its clip are "
@@ -110,38 +108,35 @@ def gather_clips(
             )
         if picture.shape == (size, size) or framing == "whole":
             if points is not None:
-                landmarks[row] = points
+                landmarks[k] = points
             return pictures.whole(picture, size)
         try:
             if points is None and resting is None:
-                window = windows[number] if framing == "clip" else face_window(picture)
+                window = windows[clips[k]] if framing == "clip" else face_window(picture)
             else:
                 window = pictures.landmark_window(resting if points is None else points, resting)
             if points is not None:
-                landmarks[row] = window.scale(points, size)
+                landmarks[k] = window.scale(points, size)
             return None if window is None else pictures.cut_out(picture, window, size)
         except DataError as fault:
             raise DataError(f"{frame.place}: {fault}") from fault
 
-    pixels, present = pictures.gather_pictures(len(frames), size, load)
+    pixels, present = pictures.gather_pictures(len(rows), size, load)
     counts = Counter(left_out)
     if not present.all():
-        missing = {frames[row][0] if framing == "clip" else row for row in np.flatnonzero(~present)}
+        missing = {clips[k] if framing == "clip" else k for k in np.flatnonzero(~present)}
         counts[NO_FACE[framing]] += len(missing)
         if framing == "clip":  # as a whole: without its first frame it has no neutral face
-            stays = np.array([number not in missing for number, _ in frames])
+            stays = np.array([clip not in missing for clip in clips])
             pixels, present = pixels[stays[present]], present & stays
     if not present.any():
         reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
         raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")
     table = pd.DataFrame(
-        {"dataset": name, "subject": clip.subject, "sequence": clip.sequence, **row}
-        for clip in clips
-        for row in clip.rows
+        {"dataset": name, "subject": row.subject, "sequence": row.sequence, **row.labels} for row in rows
     )
-    if any(clip.codes is not None for clip in clips):
-        codes = [codes for clip in clips for codes in (clip.codes or [None] * len(clip.frames))]
-        table = pd.concat([table, au_columns(codes, unscored, halves)], axis=1)
+    if any(row.codes is not None for row in rows):
+        table = pd.concat([table, au_columns([row.codes for row in rows], unscored, halves)], axis=1)
     table = table[present].reset_index(drop=True)
     table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
     marks = None if landmarks is None else landmarks[present]
@@ -165,17 +160,24 @@ def first_window(frames: Iterable[np.ndarray]) -> pictures.Window | None:
     return next((window for frame in frames if (window := face_window(frame))), None)
 
 
-def _clip_windows(clips: Sequence[Clip], size: int) -> list[pictures.Window | None]:
-    def window(clip: Clip) -> pictures.Window | None:
-        if clip.points(0) is not None:
+def _clip_windows(
+    rows: Sequence[FaceRow], clips: Sequence[int], size: int
+) -> dict[int, pictures.Window | None]:
+    """Number of a clip's first row -> the window of the first face in it."""
+    members: dict[int, list[FaceRow]] = {}
+    for row, clip in zip(rows, clips, strict=True):
+        members.setdefault(clip, []).append(row)
+
+    def window(clip: list[FaceRow]) -> pictures.Window | None:
+        if clip[0].landmarks is not None:
             return None  # not looked at: landmarks give the windows
-        first = clip.frames[0].read()
+        first = clip[0].picture.read()
         if first.shape == (size, size):
             return None  # nor here: such pictures are taken as they are
-        return first_window(chain([first], (frame.read() for frame in clip.frames[1:])))
+        return first_window(chain([first], (row.picture.read() for row in clip[1:])))
 
     with ThreadPoolExecutor() as threads:
-        return list(threads.map(window, clips))
+        return dict(zip(members, threads.map(window, members.values()), strict=True))
 
 
 def find_folders(folder: Path, pattern: re.Pattern, what: str = "", depth: int = 3) -> list[Path]:

@@ -71,7 +71,7 @@ def read_spontaneous(
     for (person, _), path in sorted(occurrences.items()):
         if person not in people:
             raise DataError(f"{path}: codes, but no pictures, of {person}; the copy is not complete")
-    clips: list[sequences.Clip] = []
+    rows: list[sequences.FaceRow] = []
     for person, open_tasks in sorted(people.items()):
         tasks = open_tasks()
         paths = {task: path for (who, task), path in occurrences.items() if who == person}
@@ -86,18 +86,11 @@ def read_spontaneous(
             left_out[NO_PICTURE] += has_picture.count(False)
             codes = codes[has_picture]
             codes = codes.iloc[:: max(1, -(-len(codes) // FRAMES_PER_TASK))]
-            clips.append(
-                sequences.Clip(
-                    subject=f"{name}-{person}",
-                    sequence=f"{person}/{task}",
-                    frames=[tasks[task][frame + shift] for frame in codes.index],
-                    rows=[
-                        {"frame": frame, "emotion": "", "task": task, **intensity}
-                        for frame, intensity in zip(codes.index, codes.to_dict("records"), strict=True)
-                    ],
-                )
-            )
-    faces = sequences.gather_clips(name, clips, size, "picture", left_out)
+            for frame, units in zip(codes.index, codes.to_dict("records"), strict=True):
+                labels = {"frame": frame, "emotion": "", "task": task, **units}
+                picture = tasks[task][frame + shift]
+                rows.append(sequences.FaceRow(picture, f"{name}-{person}", f"{person}/{task}", labels))
+    faces = sequences.gather_rows(name, rows, size, "picture", left_out)
     uncoded = [au for au in faces.aus if faces.table[au].isna().all()]
     return FaceSet(name, faces.pixels, faces.table.drop(columns=uncoded), left_out=faces.left_out)
 

@@ -10,11 +10,11 @@ import pytest
 from fer_lib.faces.faceset import LANDMARKS
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.sequences import (
-    Clip,
+    FaceRow,
     Frame,
     face_window,
     first_and_middle,
-    gather_clips,
+    gather_rows,
     named_folders,
     numbered_pictures,
     tops,
@@ -100,11 +100,17 @@ def with_a_bright_square(left: int, top: int, side: int = 20, size=(60, 80)) -> 
     return picture
 
 
-def clip_of(subject: str, *frames: np.ndarray) -> Clip:
-    rows = [{"frame": k, "emotion": "anger"} for k in range(len(frames))]
-    return Clip(
-        subject, f"{subject}/1", [Frame(f"{subject}.{k}", lambda p=p: p) for k, p in enumerate(frames)], rows
-    )
+def clip_of(subject: str, *frames: np.ndarray) -> list[FaceRow]:
+    return [
+        FaceRow(
+            Frame(f"{subject}.{k}", lambda p=p: p), subject, f"{subject}/1", {"frame": k, "emotion": "anger"}
+        )
+        for k, p in enumerate(frames)
+    ]
+
+
+def gathered(clips, framing, left_out=()):
+    return gather_rows("x", [row for clip in clips for row in clip], 20, framing, dict(left_out))
 
 
 @pytest.fixture
@@ -115,44 +121,43 @@ def detector(monkeypatch):
 def test_one_window_for_a_clip_and_one_for_each_picture(detector):
     still, moved = with_a_bright_square(10, 30), with_a_bright_square(15, 30)
     people = [clip_of(name, still, moved) for name in "abc"]
-    one = gather_clips("x", people, 20, "clip", {})
+    one = gathered(people, "clip")
     assert (one.pixels[0] == 255).all()
     # The window of the first picture: in the second its first five columns are background.
     assert (one.pixels[1][:, 6:] == 255).all() and (one.pixels[1][:, :4] == 100).all()
-    each = gather_clips("x", people, 20, "picture", {})
+    each = gathered(people, "picture")
     assert (each.pixels == 255).all()
 
 
 def test_the_window_may_come_from_a_later_picture_of_the_clip(detector):
     blank = np.full((60, 80), 100, np.uint8)
-    faces = gather_clips(
-        "x", [clip_of(n, blank, with_a_bright_square(10, 30)) for n in "abc"], 20, "clip", {}
-    )
+    faces = gathered([clip_of(n, blank, with_a_bright_square(10, 30)) for n in "abc"], "clip")
     assert (faces.pixels[0] == 100).all() and (faces.pixels[1] == 255).all()
 
 
 def test_what_shows_no_face_is_left_out_and_counted(detector):
     blank, face = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
     people = [clip_of(n, face, blank, face) for n in "abc"] + [clip_of("d", blank, blank)]
-    whole = gather_clips("x", people, 20, "clip", {"odd folders": 2, "nothing": 0})
+    whole = gathered(people, "clip", {"odd folders": 2, "nothing": 0})
     assert whole.left_out == {"odd folders": 2, "clips in which no face was found": 1}
     assert whole.table.groupby("subject").size().to_dict() == {"a": 3, "b": 3, "c": 3}
-    single = gather_clips("x", people, 20, "picture", {})
+    single = gathered(people, "picture")
     assert single.left_out == {"pictures in which no face was found": 5}
     assert single.table["frame"].tolist() == [0, 2] * 3
     with pytest.raises(
         DataError, match=r"x: no picture is left \(1 odd folders; 2 clips in which no face was found\)"
     ):
-        gather_clips("x", [clip_of(n, blank, blank) for n in "ab"], 20, "clip", {"odd folders": 1})
+        gathered([clip_of(n, blank, blank) for n in "ab"], "clip", {"odd folders": 1})
     with pytest.raises(DataError, match=r"x: no picture is left \(no sequences found\)"):
-        gather_clips("x", [], 20, "clip", {})
+        gathered([], "clip")
 
 
 def test_a_clip_that_lacks_one_picture_is_left_out_whole(detector):
     blank, face = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
     marks = np.stack([np.linspace(15, 35, LANDMARKS), np.linspace(15, 35, LANDMARKS)], axis=1)
-    bare = replace(clip_of("d", blank, blank, blank), landmarks=[None, marks, marks])
-    whole = gather_clips("x", [clip_of(n, face, face) for n in "abc"] + [bare], 20, "clip", {})
+    bare, *marked = clip_of("d", blank, blank, blank)
+    bare = [bare, *(replace(row, landmarks=marks) for row in marked)]
+    whole = gathered([clip_of(n, face, face) for n in "abc"] + [bare], "clip")
     assert whole.left_out == {"clips in which no face was found": 1}
     assert set(whole.table["subject"]) == {"a", "b", "c"} and len(whole) == 6
 
@@ -160,9 +165,7 @@ def test_a_clip_that_lacks_one_picture_is_left_out_whole(detector):
 def test_pictures_of_the_wanted_size_are_taken_as_they_are(monkeypatch):
     monkeypatch.setattr("fer_lib.faces.readers.pictures.find_face", None)  # not asked
     own = pictures(6, 20)
-    faces = gather_clips(
-        "x", [clip_of(n, own[2 * k], own[2 * k + 1]) for k, n in enumerate("abc")], 20, "clip", {}
-    )
+    faces = gathered([clip_of(n, own[2 * k], own[2 * k + 1]) for k, n in enumerate("abc")], "clip")
     np.testing.assert_array_equal(faces.pixels, own)
     assert faces.left_out == {}
 
@@ -173,7 +176,7 @@ def test_a_picture_of_another_size_than_its_clip_is_named(detector, framing):
     people = [clip_of(n, with_a_bright_square(10, 30)) for n in "abc"]
     people.append(clip_of("d", with_a_bright_square(10, 30), odd))
     with pytest.raises(DataError, match=r"d\.[01]: .*but others of its clip are"):
-        gather_clips("x", people, 20, framing, {})
+        gathered(people, framing)
 
 
 def test_large_pictures_are_searched_in_a_reduced_copy(monkeypatch):
@@ -192,8 +195,6 @@ def test_large_pictures_are_searched_in_a_reduced_copy(monkeypatch):
 
 def test_each_person_is_in_one_split(detector):
     own = pictures(40, 20)
-    faces = gather_clips(
-        "x", [clip_of(f"p{k}", own[2 * k], own[2 * k + 1]) for k in range(20)], 20, "whole", {}
-    )
+    faces = gathered([clip_of(f"p{k}", own[2 * k], own[2 * k + 1]) for k in range(20)], "whole")
     assert faces.table.groupby("subject")["split"].nunique().max() == 1
     assert set(faces.table["split"]) == {"train", "valid", "test"}
