@@ -4,7 +4,6 @@
 
 import csv
 import itertools
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,9 +15,10 @@ import pandas as pd
 from PIL import Image
 
 from fer_lib.aus.audit import Audit, Output
+from fer_lib.faces.readers.lines import text_lines
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError, nearest_name
-from ferbook.files import open_regular, read_yaml, whole_folder
+from ferbook.files import read_yaml, whole_folder
 from ferbook.steps import steps
 from synthetic_faces.assets import CREDIT
 from synthetic_faces.facs import AUS
@@ -144,25 +144,16 @@ def read_truth(folder: Path) -> pd.DataFrame:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    """The lines of a text in UTF-8, one after the other. Raises DataError, naming the place, for what is
-    none, and for JSON.
+    """The lines of a CSV. Raises DataError as ``text_lines``, and for what is larger than ``LARGEST``, or
+    JSON.
     """
-    place = 0
-    try:
-        with open_regular(file) as stream:
-            if os.fstat(stream.fileno()).st_size > LARGEST:
-                raise DataError(f"{file}: larger than {LARGEST:,} bytes; leave out columns that are no units")
-            for line in stream:
-                text = line.decode("utf-8" if place else "utf-8-sig")
-                if not place and text.lstrip()[:1] in ("{", "["):
-                    raise _no_csv(file, "JSON")
-                yield text
-                place += len(line)
-    except OSError as fault:
-        raise DataError(f"{file}: cannot be read ({fault.strerror})") from fault
-    except UnicodeDecodeError as fault:
-        byte = place + fault.start
-        raise DataError(f"{file}: not UTF-8 at byte {byte}; save it as CSV in UTF-8") from fault
+    if file.is_file() and file.stat().st_size > LARGEST:
+        raise DataError(f"{file}: larger than {LARGEST:,} bytes; leave out columns that are no units")
+    lines = text_lines(file)
+    first = next(lines, "")
+    if first.lstrip()[:1] in ("{", "["):
+        raise _no_csv(file, "JSON")
+    return itertools.chain([first], lines)
 
 
 def read_heading(file: Path) -> Heading:

@@ -93,7 +93,8 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     trees = _trees(folder)
     left_out: Counter[str] = Counter()
     rows = _list_rows(trees, folder, left_out)
-    return sequences.gather_rows("ckplus", rows, size, "clip", left_out, _NOT_SCORED, halves=False)
+    halves = False if "FACS" in trees else None
+    return sequences.gather_rows("ckplus", rows, size, "clip", left_out, _NOT_SCORED, halves)
 
 
 def _trees(folder: Path) -> dict[str, Path]:
@@ -154,18 +155,18 @@ def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> 
         else:
             first, *others = frames
             numbers = [first, *others[-_PEAK:]]
+            where = marked.get((subject, number))
+            names = [f"{frames[frame].stem}_landmarks.txt" for frame in numbers]
+            points = [where and _read_landmarks(where / name, folder) for name in names]
+            left_out[_UNMARKED] += sum(each is None for each in points) if "Landmarks" in trees else 0
             left_out[_UNCODED] += not codes
             left_out[_GAPS] += max(frames) - min(1, *frames) + 1 - len(frames)
-            for frame in numbers:
+            for frame, marks in zip(numbers, points, strict=True):
                 peak = frame != first or not others
-                points = marked.get((subject, number))
-                points = points and _read_landmarks(points / f"{frames[frame].stem}_landmarks.txt", folder)
-                left_out[_UNMARKED] += "Landmarks" in trees and points is None
                 labels = {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
                 shown = codes if peak or codes is None else ()
                 picture, sequence = sequences.picture_file(frames[frame]), f"{subject}/{number}"
-                row = sequences.FaceRow(picture, f"ckplus-{subject}", sequence, labels, shown, points)
-                rows.append(row)
+                rows.append(sequences.FaceRow(picture, f"ckplus-{subject}", sequence, labels, shown, marks))
     for key, file in [*emotions.items(), *facs.items()]:
         if key not in keys:
             raise DataError(

@@ -4,8 +4,9 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from fer_lib.faces.faceset import EMOTIONS
@@ -36,28 +37,29 @@ def person_name(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file. Raises DataError where it cannot be read."""
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a text in UTF-8 with their ends, one after the other. Raises DataError where it cannot be
+    read, naming line and byte where it is no UTF-8.
+    """
     try:
-        with open_regular(path) as file:
-            return file.read().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as fault:
-        raise _not_utf8(path, fault) from fault
+        with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+            yield from text
     except OSError as fault:
         raise DataError(f"{path}: cannot be read ({fault})") from fault
+    except UnicodeDecodeError:
+        with open_regular(path) as file:
+            content = file.read()
+        try:
+            content.decode("utf-8-sig")
+        except UnicodeDecodeError as fault:  # of the whole file, not of a block
+            line, byte = content[: fault.start].count(b"\n") + 1, fault.start
+            what = f"line {line}: not UTF-8 at byte {byte}; save it as CSV in UTF-8"
+            raise DataError(f"{path}: cannot be read ({what})") from fault
 
 
-def _not_utf8(path: Path, fault: UnicodeDecodeError) -> DataError:
-    with open_regular(path) as file:
-        content = file.read()
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError as whole:  # of the whole file, not of a block
-        fault = whole
-    line = content[: fault.start].count(b"\n") + 1
-    return DataError(
-        f"{path}: cannot be read (line {line}: not UTF-8 at byte {fault.start}; save it as CSV in UTF-8)"
-    )
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file without their ends. Raises DataError as ``text_lines``."""
+    return "".join(text_lines(path)).splitlines()
 
 
 def read_records(path: Path) -> list[tuple[int, list[str]]]:
@@ -65,16 +67,11 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
     go over several. Fields are separated by commas, or by semicolons where the first line has no comma, as
     spreadsheets write in many countries. Raises DataError, naming the line, where it cannot be read.
     """
+    lines = text_lines(path)
+    first = next(lines, "")
+    records = csv.reader(chain([first], lines), delimiter=";" if ";" in first and "," not in first else ",")
     try:
-        with open_regular(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-            first = text.readline()
-            text.seek(0)
-            records = csv.reader(text, delimiter=";" if ";" in first and "," not in first else ",")
-            return [(records.line_num, fields) for fields in records]
-    except UnicodeDecodeError as fault:
-        raise _not_utf8(path, fault) from fault
-    except OSError as fault:
-        raise DataError(f"{path}: cannot be read ({fault})") from fault
+        return [(records.line_num, fields) for fields in records]
     except csv.Error as fault:
         raise DataError(f"{path}, line {records.line_num}: not readable as csv ({fault})") from fault
 

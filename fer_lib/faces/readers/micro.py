@@ -105,7 +105,7 @@ def read_micro(
         for entry in list_inside(place, folder)
     )
     usable = [picture for _, clip in sorted(clips.items()) for picture in clip]
-    return sequences.gather_rows(layout.name, usable, size, pictures.framing, left_out)
+    return sequences.gather_rows(layout.name, usable, size, pictures.framing, left_out, halves=True)
 
 
 def _clip_folder(layout: MicroLayout, row: Row, place: Path, subjects: Mapping[str, Path]) -> Path:

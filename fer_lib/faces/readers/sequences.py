@@ -76,14 +76,14 @@ def gather_rows(
     framing: WindowRule,
     left_out: Mapping[str, int],
     unscored: float = 1.0,
-    halves: bool = True,
+    halves: bool | None = None,
 ) -> FaceSet:
     """The face set ``name`` of ``rows``, every picture ``size`` × ``size``, split by subject.
 
     Pictures that have that size are taken as they are. Where a picture or the first of its clip has
     landmarks they give its window, otherwise a detector. Clips (or, with framing ``picture``, pictures) in
-    which no face is found are left out and counted; so is what ``left_out`` brings along. With codes the
-    table gets their columns: ``unscored`` and ``halves`` are those of ``au_columns``.
+    which no face is found are left out and counted; so is what ``left_out`` brings along. Unless ``halves``
+    is None the table gets columns of the codes: ``unscored`` and ``halves`` are those of ``au_columns``.
 
     Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
     clip; and where nothing is left or fewer than three people are.
@@ -135,7 +135,7 @@ def gather_rows(
     table = pd.DataFrame(
         {"dataset": name, "subject": row.subject, "sequence": row.sequence, **row.labels} for row in rows
     )
-    if any(row.codes is not None for row in rows):
+    if halves is not None:
         table = pd.concat([table, au_columns([row.codes for row in rows], unscored, halves)], axis=1)
     table = table[present].reset_index(drop=True)
     table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
