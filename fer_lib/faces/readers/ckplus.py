@@ -93,7 +93,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     trees = _trees(folder)
     left_out: Counter[str] = Counter()
     rows = _list_rows(trees, folder, left_out)
-    halves = False if "FACS" in trees else None
+    halves = False if any(row.codes is not None for row in rows) else None
     return sequences.gather_rows("ckplus", rows, size, "clip", left_out, _NOT_SCORED, halves)
 
 
