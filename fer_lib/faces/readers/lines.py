@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from fer_lib.faces.faceset import EMOTIONS
@@ -68,8 +68,9 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
     spreadsheets write in many countries. Raises DataError, naming the line, where it cannot be read.
     """
     lines = text_lines(path)
-    first = next(lines, "")
-    records = csv.reader(chain([first], lines), delimiter=";" if ";" in first and "," not in first else ",")
+    head = [*islice(lines, 1)]
+    semicolons = any(";" in line and "," not in line for line in head)
+    records = csv.reader(chain(head, lines), delimiter=";" if semicolons else ",")
     try:
         return [(records.line_num, fields) for fields in records]
     except csv.Error as fault:
