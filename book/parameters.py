@@ -204,6 +204,74 @@ class NetworkParameters(ChapterParameters):
         return (self.population,) if self.population else ()
 
 
+@dataclass(frozen=True)
+class RolePairs:
+    """Checks a text that names populations in pairs: those that are measured, and their ceiling."""
+
+    allowed: str = "pairs of populations, each measured:ceiling, separated by commas, as in emotions:units"
+
+    def __call__(self, text: str) -> str:
+        pairs = [pair.split(":") for pair in listed(text)] if text else []
+        names = [name for pair in pairs for name in pair]
+        if any(len(pair) != 2 for pair in pairs) or len(set(names)) < len(names) or not all(names):
+            raise ValueError(f"not {self.allowed}")
+        return text
+
+
+class RoleParameters(NetworkParameters):
+    """What a chapter takes that asks networks of each role about people whom none has learned from."""
+
+    roles: Annotated[str, AfterValidator(RolePairs())] = Field(
+        "emotions:units",
+        description="the networks that claims measure, each with those of the same recipe and pictures that "
+        "were taught units, as emotions:units; the first pair is of the structure of the page's own network",
+    )
+    of_each: int = Field(
+        3, ge=0, le=100, description="of so many networks of each of these the roles are asked; 0: of all"
+    )
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Names of the populations that are measured, each with that of its ceiling."""
+        names = (pair.partition(":") for pair in listed(self.roles)) if self.roles else ()
+        return tuple((measured, ceiling) for measured, _, ceiling in names)
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """Those that the chapter is about, and those of the roles where they can be asked."""
+        roles = () if self.not_asked else (name for pair in self.pairs for name in pair)
+        return tuple(dict.fromkeys((*super().populations, *roles)))
+
+    @property
+    def asked_seed(self) -> int:
+        """The seed of all people whom networks are asked about; no network learned from them."""
+        return self.face_seed + 1
+
+    @property
+    def not_asked(self) -> str:
+        """As its parent's, of the parameters alone: why the first pair of roles cannot be asked."""
+        return self.not_measured(self.pairs[0][0]) if self.pairs else ""
+
+    def not_measured(self, name: str) -> str:
+        """Why networks of the population ``name`` cannot be asked about this run's people; empty if they
+        can.
+        """
+        if self.faces not in get_args(FaceDomain):
+            return f"degrees of filters: nobody knows the units of {self.faces!r}, so {name!r} are not asked"
+        from book.populations import find_population
+
+        faces = find_population(name).faces
+        if (faces.name, faces.size) != (self.faces, self.size):
+            own = f"{self.faces} at {self.size}"
+            return f"degrees of filters: {name!r} learned from {faces.name} at {faces.size} pixels, not {own}"
+        if faces.face_seed == self.asked_seed:
+            return (
+                f"degrees of filters: {name!r} learned from the people of face_seed {self.asked_seed}, who "
+                f"would be asked about; give another face_seed than {self.face_seed}"
+            )
+        return ""
+
+
 class BesideParameters(NetworkParameters):
     """What a chapter takes that asks several populations, and rendered people who are told what to show."""
 

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import Field
 
-from book.parameters import BesideParameters, BootstrapField
-from book.roles import RoleParameters
+from book.parameters import BesideParameters, BootstrapField, RoleParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter, Resources
@@ -94,7 +93,7 @@ CHAPTER = Chapter(
     needs="two CPU cores; a real set must have action units",
     profiles={
         "smoke": {"strangers": 24, "permutations": 99, "untrained": 2, "people": 10, "bootstrap": 100},
-        "laptop": {"people": 10, "bootstrap": 200},
+        "laptop": {"permutations": 199, "bootstrap": 200},
         "reference": {
             "face_seed": 10,
             "population": "emotions",
@@ -104,6 +103,7 @@ CHAPTER = Chapter(
             "larger": 96,
             "strangers": 300,
             "untrained": 10,
+            "permutations": 300,
             "people": 48,
             "other_heads": 48,
             "bootstrap": 1000,

@@ -83,7 +83,7 @@ ROLES = (TRAINED, UNTRAINED, TAUGHT_UNITS, BREUER, BREUER_UNTRAINED, BREUER_UNIT
 OVER_UNTRAINED = ("kappa", "verified_gain", "distinct_units")
 
 READ_OUTS = 3
-"""Networks whose layer is read out."""
+"""Networks whose layer is read out; of a run of one's own one."""
 
 LARGER_ASKED = 3
 """Networks of larger pictures, which take four times as long."""
@@ -168,12 +168,13 @@ def examine_all(
                 model, at = with_mixtures(model, at, width, seed)
             ask(group, seed, model, at, asked, rest)
     for group, blank in ((TRAINED, UNTRAINED), (BREUER, BREUER_UNTRAINED)):
-        for seed in range(p.untrained if group in cast.networks else 0):
+        number = p.untrained if group == TRAINED else len(cast.networks.get(group, ()))
+        for seed in range(number):
             model = untrained_network(cast.networks[group][0].model, seed)
             ask(blank, seed, model, layer_of(model), asked)
     if taught is not None and taught.aus and not p.layer:
         labels = presence(taught, p.present_from).only(asked.aus).present
-        for each in cast.networks[TRAINED][:READ_OUTS]:
+        for each in cast.networks[TRAINED][: 1 if p.of_each else READ_OUTS]:
             if isinstance(each.model, ZeroBiasCNN):
                 model, at = with_detectors(each.model, taught, labels)
                 ask(READ_OUT, each.lesson.seed, model, at, asked)

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from book.roles import RoleParameters
+from book.parameters import RoleParameters
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain
 from ferbook.book import Chapter, Resources

@@ -165,7 +165,7 @@ def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_s
         "units_mixtures": 1,
         "breuer": 1,
         "untrained": 2,
-        "untrained_breuer": 2,
+        "untrained_breuer": 1,
     }
     assert whole == ("own", "ZeroBiasCNN", 7), "what is behind the first network's answers is kept"
     by_group = {entry[0]: entry[3:] for entry in put}
@@ -196,8 +196,10 @@ def test_the_layer_is_read_out_by_what_other_people_show(put, monkeypatch):
     monkeypatch.setattr(au, "with_detectors", lambda model, taught, labels: (model, "read out"))
     cast = Cast({"trained": [learned(seed) for seed in range(5)]})
     coded, uncoded = SimpleNamespace(aus=("AU1",)), SimpleNamespace(aus=())
-    groups, _ = au.examine_all(cast, AuVerificationParameters(), queries(), taught=coded)
-    assert len(groups["read_out"]) == au.READ_OUTS
+    for of_each, number in ((3, 1), (0, au.READ_OUTS)):
+        p = AuVerificationParameters(of_each=of_each)
+        groups, _ = au.examine_all(cast, p, queries(), taught=coded)
+        assert len(groups["read_out"]) == number
     assert {entry[3] for entry in put if entry[0] == "read_out"} == {"read out"}
     assert "read_out" not in au.examine_all(cast, AuVerificationParameters(), queries(), taught=uncoded)[0]
 
