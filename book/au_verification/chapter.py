@@ -83,7 +83,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
-    resources=Resources(minutes=70),
+    resources=Resources(minutes=45),
     seconds={"laptop": 61},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
@@ -103,7 +103,6 @@ CHAPTER = Chapter(
             "larger": 96,
             "strangers": 300,
             "untrained": 10,
-            "permutations": 300,
             "people": 48,
             "other_heads": 48,
             "bootstrap": 1000,

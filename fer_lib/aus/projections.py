@@ -54,11 +54,8 @@ def view_networks(
         (f"untrained {number}", UNTRAINED_NETWORKS, untrained_network(classifiers[0].model, number))
         for number in range(seed, seed + untrained)
     ]
-    networks = []
-    for name, population, model in models:
-        spared = not networks and view is not None and view.faces is strangers
-        networks.append(NetworkView(name, population, model, view if spared else look(model, strangers)))
-    return networks
+    spared = {0: view} if view is not None and view.faces is strangers else {}
+    return [NetworkView(*each, spared.get(n) or look(each[2], strangers)) for n, each in enumerate(models)]
 
 
 def over_networks(

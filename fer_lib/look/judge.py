@@ -221,9 +221,13 @@ def map_trial(name: str, network: nn.Module, twins: Twins, *, layer: str = "", s
     Raises DataError where none is left.
     """
     layer = layer or last_conv(network)
-    on, off = (maximal_responses(network, faces, layer) for faces in (twins.on, twins.off))
-    spread = off.maxima.std(axis=0)
-    gain = (on.maxima - off.maxima) / np.where(spread > 0, spread, np.inf)
+    # One twin stands beside all units of a person: it is asked once.
+    flat = twins.off.pixels.reshape(len(twins.off), -1)
+    _, first, again = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+    on = maximal_responses(network, twins.on, layer)
+    off = maximal_responses(network, twins.off.select(first), layer).maxima[again.ravel()]
+    spread = off.std(axis=0)
+    gain = (on.maxima - off) / np.where(spread > 0, spread, np.inf)
     filters = np.full(len(twins.aus), -1)
     for half in (twins.halves, ~twins.halves):
         for au in np.unique(twins.aus):

@@ -81,7 +81,6 @@ def test_on_other_heads_the_degree_is_a_second_mark_where_all_roles_were_asked_t
     }
     metrics, _ = ruler.degrees(there)
     assert metrics["other_heads_kappa_degree"].value == pytest.approx(metrics["kappa_degree"].value, abs=0.1)
-    assert "kappa_over_mixtures_degree" not in metrics or metrics["kappa_over_mixtures_degree"]
 
 
 def test_breuers_networks_have_ends_of_their_own():
@@ -193,7 +192,6 @@ def test_a_run_of_ones_own_is_a_mark_beside_kept_networks():
         "96_px": 3,
     }
     assert cast.left_out == ("no network of 'nobody' is kept",)
-    assert set(cast.networks) <= set(ruler.GROUP_LABELS)
 
 
 def test_the_reference_measures_all_that_are_kept():
