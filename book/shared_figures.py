@@ -46,8 +46,9 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
         widths=(1.4, 1),
         alt=alt,
         caption=(
-            "Left each contender's score, right how far the first is ahead of it; an interval "
-            "that contains zero shows no lead. Small dots are the least and the most of several trainings."
+            f"{data['name'][0]} is ahead of {listing(clear or ['none'])} and behind "
+            f"{listing(behind or ['none'])}; from the others it is not told apart. Left each score, right "
+            "the lead; small dots are the least and the most of several trainings."
         ),
         tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), tolerance)
         | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 100 * tolerance),
@@ -90,7 +91,7 @@ def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures", tolerance: fl
         column_label="predicted",
         alt=alt,
         caption=(
-            "What pictures of each true class were taken for, in per cent of the class; the "
+            f"Confused most: {listing(confused or ['none'])}. A row is a true class, in per cent; the "
             "diagonal is its recall."
         ),
         tolerance={"share": tolerance, "count": round(tolerance * int(totals.max()))},

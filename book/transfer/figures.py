@@ -32,7 +32,7 @@ def transfer_pairs(drops: Drops) -> Drawn:
     at the other's own networks, and how far behind these they are, in points. Data: ``drops.pairs``.
     """
     data = pairs(drops)
-    panels = {"degree": "degree: 0 chance, 1 its own", "difference": "ahead of its own (points)"}
+    panels = {"degree": "degree (1: its own)", "difference": "less its own (points)"}
     rows = pd.concat(
         data.assign(
             panel=panel,
@@ -53,11 +53,15 @@ def transfer_pairs(drops: Drops) -> Drawn:
             f"{_set_name(least['trained_on'])} and are tested on {_set_name(least['tested_on'])}. "
         )
     )
+    most = np.nanmax([1, *data["degree"], *data["degree_high"]])
     numbers = [name + end for name in PAIR_MEASURES for end in ("", "_low", "_high")]
     return forest(
         rows,
         measured="",
-        axis={panels["degree"]: Axis("", null=0), panels["difference"]: Axis("points", null=0)},
+        axis={
+            panels["degree"]: Axis("", null=0, limits=(None, 1.05 * most)),
+            panels["difference"]: Axis("points", null=0),
+        },
         alt="Two panels of dots with intervals beside a line at zero, by pair of sets:",
         caption=f"{phrase}Left: mean recall of the classes on the tested set, between chance and that set's "
         "own networks. Right: accuracy less that of its own networks. Intervals are of 95 %; of a single "
