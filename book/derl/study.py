@@ -444,8 +444,7 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     """``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; of each other condition
     ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
 
-    ``best_layer_accuracy``, of the single pair with the best validation accuracy, and
-    ``ahead_of_best_layer``; ``tested``, ``people``, ``folds``, ``trainings``, ``repeated`` (degrees of
+    ``tested``, ``people``, ``folds``, ``trainings``, ``repeated`` (degrees of
     freedom of the luck of training); ``seed_spread`` (points), where a condition was trained more than once.
     """
     first = contest.names[0]
@@ -454,12 +453,6 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     for name in contest.names[1:]:
         metrics[f"{slugs[name]}_accuracy"] = contest.score(name, "accuracy")
         metrics[f"ahead_of_{slugs[name]}"] = contest.ahead(name, "accuracy")
-    pairs = [name for name in study.table["condition"].unique() if name not in CONDITION_LABELS]
-    if pairs:
-        valid = study.table.groupby("condition", sort=False)["valid_accuracy"].mean()
-        best = valid[pairs].idxmax()
-        metrics["best_layer_accuracy"] = metrics[f"{best}_accuracy"]
-        metrics["ahead_of_best_layer"] = metrics[f"ahead_of_{best}"]
     counts = {
         "tested": len(study.rows),
         "people": len(np.unique(study.subjects[study.subjects != ""])),
