@@ -286,10 +286,8 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
         "",
     ]
     for detector, own in table.groupby("detector", sort=False):
-        faults = [
-            fault_text(Finding(row.output, row.word, row.about))
-            for row in own[own["kind"].eq("fault")].itertuples()
-        ]
+        alike = own[own["kind"].eq("fault")].groupby(["word", "output"], sort=False)["about"]
+        faults = [fault_text(Finding(output, word, ", ".join(each))) for (word, output), each in alike]
         deaf = own["unit"][own["word"].isin(["deaf", "silent", "says one value"])].unique()
         deaf_to = listing(list(deaf)) if len(deaf) else "none"
         about, wrong = own["about_it"].iloc[0], "; ".join(faults) or "nothing"
