@@ -216,12 +216,9 @@ def _how(answer: ClaimAnswer, answers: Answers) -> list[str]:
     items += [("First", f"{each.sentence}") for each in answer.gates]
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
     items += [("The paper reports", f"{claim.reported or 'no number'}. {sure}")]
-    logged = [
-        (change, change.claims[claim.short]) for change in answers.claims.log if claim.short in change.claims
-    ]
-    items += [
-        ("Log", "; ".join(f"{change.day:%-d %B %Y}, before: {one.before}" for change, one in logged))
-    ] * bool(logged)
+    log = [change for change in answers.claims.log if claim.short in change.claims]
+    told = [f"{change.day:%-d %B %Y}, before: {change.claims[claim.short].before}" for change in log]
+    items += [("Log", "; ".join(told))] if told else []
     return [f"- *{name}*: {text}" for name, text in items]
 
 

@@ -240,8 +240,11 @@ class Claims(Entry):
         return {claim.chapter, *(self.gates[name].chapter for name in claim.gates)}
 
     def is_former(self, finished: str) -> bool:
-        """Whether what was ``finished`` then (ISO 8601) is older than the questions."""
-        return self.frozen is not None and datetime.fromisoformat(finished) < self.frozen
+        """Whether what was ``finished`` then (ISO 8601) is older than the questions, or does not say."""
+        try:
+            return self.frozen is not None and datetime.fromisoformat(finished) < self.frozen
+        except (TypeError, ValueError):  # no moment, or one of no zone, of a run from elsewhere
+            return True
 
 
 def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:

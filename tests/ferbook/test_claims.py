@@ -168,6 +168,7 @@ def test_a_reference_that_is_older_than_the_questions_is_the_former_one():
     claims = Claims.model_validate(content(frozen="2026-11-28 15:20:02+00:00"))
     assert claims.is_former("2026-11-28T06:34:01+00:00") and claims.is_former("2026-11-28T16:20:01+01:00")
     assert not claims.is_former("2026-11-28T15:20:03+00:00")
+    assert claims.is_former("tomorrow") and claims.is_former("2030-01-01T00:00:00")
     assert not Claims.model_validate(content()).is_former("2000-01-01T00:00:00+00:00")
 
 
