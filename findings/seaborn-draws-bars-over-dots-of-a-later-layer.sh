@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A figure of estimates: a broad pale bar for what does not matter, and, in a layer of its own, dots on it.
 # One would guess: layers of seaborn.objects lie above each other in the order in which they were added.
-# What happens: matplotlib draws by kind, not by order. A Range is a collection of lines, at height 2, Dots are
+# What happens: matplotlib draws by kind, not by order. A Range is a collection of lines at height 2, Dots are
 # a collection of paths, at height 1, so the bars of the first layer lie above the dots of the second.
 # Source: seaborn 0.13.2 seaborn/_marks/line.py (Range) and dot.py (Dots), matplotlib 3.11.2 zorder, run.
-# Why it matters: an estimate near 0 is hidden where it says most, behind the bar of equal answers; the picture
+# Why it matters: an estimate near 0 is hidden where it says most, behind that bar; the picture
 # looks as if nothing had been measured, and no warning says so. Set the zorder of the dots afterwards.
 set -euo pipefail
 work=$(mktemp -d)
