@@ -28,7 +28,7 @@ from fer_lib.aus.interventions import Effects
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 
-_MOST_UNITS = 8
+_MOST_UNITS = 6
 """Units that are drawn: the others have fewer verified filters."""
 
 BIN = 0.02

@@ -37,7 +37,7 @@ GROUP_LABELS = {
     TRAINED: "taught emotions",
     "96_px": "the same at 96 pixels",
     TAUGHT_UNITS: "taught units",
-    UNITS_MIXTURES: "mixtures of these",
+    UNITS_MIXTURES: "mixtures, taught units",
     "units_free": "units freely combined",
     READ_OUT: "linear read-out",
     OF_PHOTOGRAPHS_SHUFFLED: "photographs by heart",
