@@ -346,3 +346,24 @@ def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(mon
     monkeypatch.setattr(populations, "find_population", lambda name: TINY)
     with pytest.raises(ParameterError, match="device = 'nosuch' is not available"):
         populations_train(["tiny"], device="nosuch")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("recipe", replace(TINY.recipe, epochs=5), "has recipe"),
+        ("faces", replace(TINY.faces, face_seed=7), "has faces lab"),
+        ("faces", replace(TINY.faces, subjects=30), "has faces lab 30"),
+        ("network", "vgg", "has network vgg"),
+        ("options", {"dropout": 0.25}, "has options"),
+    ],
+)
+def test_a_role_of_another_recipe_or_of_other_people_is_refused_by_name(field, value, told, monkeypatch):
+    every = {"tiny": TINY, "control": changed(name="control", labels="units")}
+    monkeypatch.setattr(populations, "find_population", every.get)
+    populations.require_matched(["tiny", "control"], but=["labels"])
+    every["control"] = changed(name="control", labels="units", **{field: value})
+    with pytest.raises(DataError, match=rf"population 'control' {told}.* differ in labels only"):
+        populations.require_matched(["tiny", "control"], but=["labels"])
+    with pytest.raises(DataError, match="has labels units, and 'tiny' own"):
+        populations.require_matched(["tiny", "control"], but=[field])

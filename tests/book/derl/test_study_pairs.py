@@ -214,7 +214,6 @@ def test_derl_stands_first_and_every_score_is_the_mean_over_its_seeds(study, pro
     assert found["ahead_of_cnn"].value == pytest.approx(25) and found["ahead_of_cnn"].unit == ""
     assert found["ahead_of_pixel_difference"].value == pytest.approx(75)
     assert found["majority_accuracy"].value == pytest.approx(0.5)
-    # The best layer is chosen by validation, where pair8 has more: not by the test.
     counts = {name: found[name].value for name in ("tested", "people", "folds", "trainings")}
     assert counts == {"tested": 12, "people": 6, "folds": 2, "trainings": 20}
     assert found["seed_spread"].value > 0
