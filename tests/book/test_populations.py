@@ -354,8 +354,6 @@ def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(mon
         ("recipe", replace(TINY.recipe, epochs=5), "has recipe"),
         ("faces", replace(TINY.faces, face_seed=7), "has faces lab"),
         ("faces", replace(TINY.faces, subjects=30), "has faces lab 30"),
-        ("network", "vgg", "has network vgg"),
-        ("options", {"dropout": 0.25}, "has options"),
     ],
 )
 def test_a_role_of_another_recipe_or_of_other_people_is_refused_by_name(field, value, told, monkeypatch):
@@ -365,5 +363,3 @@ def test_a_role_of_another_recipe_or_of_other_people_is_refused_by_name(field, v
     every["control"] = changed(name="control", labels="units", **{field: value})
     with pytest.raises(DataError, match=rf"population 'control' {told}.* differ in labels only"):
         populations.require_matched(["tiny", "control"], but=["labels"])
-    with pytest.raises(DataError, match="has labels units, and 'tiny' own"):
-        populations.require_matched(["tiny", "control"], but=[field])

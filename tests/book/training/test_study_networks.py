@@ -16,7 +16,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.evaluate import evaluate
 from fer_lib.train.recipe import TrainingRecipe
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import ParameterError
 
 CLASSES = ("anger", "fear")
 FACES = FaceSet(
@@ -113,22 +113,13 @@ def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
         study.of_population([], [], people, protocol_of(people), other)
 
 
-def test_variants_that_learned_from_other_people_are_refused(monkeypatch):
-    def population(name, **faces):
-        faces = {"name": "lab", "subjects": 600, "size": 48, "face_seed": 10} | faces
-        fields = {"about": "", "network": "zhu", "recipe": TrainingRecipe(), "networks": 1, "core_minutes": 1}
-        return Population(name=name, faces=faces, **fields)
-
-    kept = {"emotions": population("emotions"), "others": population("others", subjects=500)}
-    monkeypatch.setattr("book.populations.find_population", kept.get)
-    run = SimpleNamespace(params=SimpleNamespace(population="emotions", populations=tuple(kept)))
-    with pytest.raises(DataError, match="'others' has faces lab 500 48 10, and 'emotions' lab 600 48 10"):
-        study.variant_members(run)
-    kept["others"] = population("others")
-    run.members = {"others": ["a member"]}.get
+def test_variants_differ_from_the_population_in_structure_or_augmentation_only(monkeypatch):
+    asked = []
+    monkeypatch.setattr(study, "require_matched", lambda names, but: asked.append((names, but)))
+    run = SimpleNamespace(members={"others": ["a member"]}.get)
+    run.params = SimpleNamespace(population="emotions", populations=("emotions", "others"))
     assert study.variant_members(run) == ["a member"]
-    alone = SimpleNamespace(params=SimpleNamespace(population="", populations=("emotions",)))
-    assert study.variant_members(alone) == []
+    assert asked == [(("emotions", "others"), ("options", "recipe"))]
 
 
 def test_of_networks_with_and_without_it_the_fewer_are_counted():
@@ -183,5 +174,4 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
 def test_only_the_population_of_the_claims_has_variants_beside_it():
     emotions = TrainingParameters(faces="lab", population="emotions")
     assert emotions.populations[0] == "emotions" and len(emotions.populations) == 4
-    alone = TrainingParameters(faces="lab", population="emotions_without_dropout")
-    assert alone.populations == ("emotions_without_dropout",)
+    assert TrainingParameters(population="published").populations == ("published",)
