@@ -6,19 +6,19 @@ Both are loaded by path, so that a chapter whose file is broken does not stop co
 
 import importlib
 import importlib.util
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ferbook import paths
 from ferbook.errors import BookError, FerError, ParameterError, first_fault, nearest_name, require_name
 from ferbook.files import plain_values, read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
-from ferbook.records import Noted
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
@@ -150,8 +150,8 @@ class Suite:
     """Given the parameters of the chapters that are about to run, makes what several of them need."""
     data_key: Callable[[Parameters], Mapping[str, str]] = lambda parameters: {}
     """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
-    record: type[Noted] = Noted
-    """What a chapter's record holds: beside the engine's own fields, those of the book."""
+    record: type[BaseModel] | None = None
+    """What a chapter's record holds, where that is more than the engine's own ``records.Noted``."""
     seen: Callable[[Mapping[str, object]], list[str]] = lambda record: []
     """Given a chapter's record, which data it read, with their versions."""
     outdated: Callable[[Mapping[str, object]], str] = lambda record: ""
@@ -343,6 +343,23 @@ def book() -> Book:
 def suite() -> Suite:
     """What the book says of itself."""
     return book().suite
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """This process's environment with ``more``: the same book, engine and, absolute, the same runs and other
+    places.
+
+    ``FER_RUNS`` and its like may be relative, and the child's working directory is another.
+    """
+    search = (str(paths.root()), str(paths.ENGINE.parent), os.environ.get("PYTHONPATH"))
+    places = {name: os.environ[name] for name in suite().places if os.environ.get(name)}
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(place for place in search if place)),
+        paths.ROOT_VARIABLE: str(paths.root()),
+        paths.RUNS_VARIABLE: str(paths.runs_dir()),
+        **{name: str(paths.absolute(place)) for name, place in places.items()},
+        **more,
+    }
 
 
 def chapters() -> Mapping[str, Chapter]:

@@ -22,8 +22,8 @@ from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
 from ferbook.beside import REFERENCE, Beside, standing_beside
-from ferbook.book import Chapter, book, chapters, named_place, page_of, pages_of_toc, suite
-from ferbook.environment import child_environment, printed_by_failure
+from ferbook.book import Chapter, book, chapters, child_environment, named_place, page_of, pages_of_toc, suite
+from ferbook.environment import printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures, require_figures
 from ferbook.inputs import code_inputs

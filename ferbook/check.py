@@ -2,6 +2,7 @@
 numbers compared with those that the run stored.
 """
 
+import io
 import os
 import sys
 import tempfile
@@ -16,18 +17,18 @@ import pandas as pd
 from nbformat import NotebookNode
 from pydantic import ValidationError
 
-from ferbook.book import Chapter, suite, with_upstream
+from ferbook.book import Chapter, child_environment, suite, with_upstream
 from ferbook.environment import (
     OUTPUT_VARIABLE,
     RUN_VARIABLE,
     STORED_VARIABLE,
     THREADS_VARIABLE,
     bare_jupyter,
-    child_environment,
     printed_by_failure,
 )
 from ferbook.errors import FerError, RunStoreError, first_fault
 from ferbook.estimate import Estimate
+from ferbook.files import read_plain
 from ferbook.inputs import code_inputs, package_versions
 from ferbook.notebook import (
     COMPARED_TAG,
@@ -44,6 +45,8 @@ from ferbook.records import read_json
 from ferbook.steps import steps
 from ferbook.store import ChapterResult, Run, now, write_json
 
+MOST_COLUMNS = 1000
+"""Of a figure's or a table's numbers."""
 _ROUNDING = 1e-9
 """Relative difference that only says how a number was written down."""
 
@@ -97,10 +100,21 @@ def compare_shown(result: ChapterResult, again: Path) -> list[str]:
     return faults
 
 
+def _stored_table(file: Path) -> pd.DataFrame:
+    """The numbers of a run, which may come from anybody. Raises OSError, and ValueError for no table."""
+    content = read_plain(file)
+    if content.partition(b"\n")[0].count(b",") > MOST_COLUMNS:
+        raise ValueError(f"more than {MOST_COLUMNS:,} columns")
+    return pd.read_csv(io.BytesIO(content))
+
+
 def _compare_csv(
     what: str, before: Path, after: Path, tolerance: float | dict[str, float] | None
 ) -> list[str]:
-    first, second = pd.read_csv(before), pd.read_csv(after)
+    try:
+        first, second = _stored_table(before), pd.read_csv(after)
+    except (OSError, ValueError) as fault:
+        return [f"{what}: its CSV is no table ({' '.join(str(fault).split())})"]
     if list(first.columns) != list(second.columns) or len(first) != len(second):
         return [f"{what}: another table ({first.shape} → {second.shape})"]
     if tolerance is None:

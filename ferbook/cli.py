@@ -126,11 +126,9 @@ def command_line() -> typer.Typer:
     for function in COMMANDS:
         hidden = function.__name__ == "execute"
         app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_options(function))
-    if (paths.root() / "assignments" / "course.yaml").is_file():
-        from ferbook.course.commands import app as course
-
-        app.add_typer(course, name="course")
-    for name, place in suite().commands.items():
+    course = {"course": "ferbook.course.commands:app"}
+    has_course = (paths.root() / "assignments" / "course.yaml").is_file()
+    for name, place in ((course if has_course else {}) | dict(suite().commands)).items():
         entry = named_place(f"the command {name!r}", place)
         if isinstance(entry, typer.Typer):
             app.add_typer(entry, name=name)

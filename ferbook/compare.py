@@ -97,10 +97,6 @@ def pattern_of(names: Sequence[str]) -> str:
     return f"'{shared}*'" if shared else " ".join(names)
 
 
-_ORDER = ("disjoint", "", "overlap")
-"""Of two intervals: what differs stands first."""
-
-
 def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object]:
     """Parameters that differ, chapters that read other data or other versions of them, in what others were
     ``made`` otherwise, and every metric of the chapters that both runs finished, or of one ``chapter``, that
@@ -145,6 +141,5 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
                 for side, metric in (("first", before[key]), ("second", after[key])):
                     row |= {side: metric.to_json(), f"{side}_shown": bounds_text(metric)}
                 metrics.append(row | _difference(before[key], after[key]))
-    metrics.sort(key=lambda row: _ORDER.index(row["intervals"]))
-    told = {"parameters": parameters, "data": data, "made": made, "metrics": metrics}
-    return told | {"equal": equal, "alone": alone}
+    metrics.sort(key=lambda row: ("disjoint", "", "overlap").index(row["intervals"]))  # what differs first
+    return dict(parameters=parameters, data=data, made=made, metrics=metrics, equal=equal, alone=alone)

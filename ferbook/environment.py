@@ -1,6 +1,4 @@
-"""Which state of the checkout a result was made with, and the environment of a process that works for us in
-another folder.
-"""
+"""Which state of the checkout a result was made with, and processes that work for us in another folder."""
 
 import os
 import subprocess
@@ -9,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from ferbook import paths
-from ferbook.book import suite
 from ferbook.owner import end_with_parent
 from ferbook.steps import INTERVAL
 
@@ -99,20 +96,3 @@ def printed_by_failure(
                 process.wait(INTERVAL)
             watch(log.read_text(encoding="utf-8", errors="replace"))
     return log.read_text(encoding="utf-8", errors="replace").splitlines() if process.returncode else None
-
-
-def child_environment(**more: str) -> dict[str, str]:
-    """This process's environment with ``more``: the same book, engine and, absolute, the same runs and other
-    places.
-
-    ``FER_RUNS`` and its like may be relative, and the child's working directory is another.
-    """
-    search = (str(paths.root()), str(paths.ENGINE.parent), os.environ.get("PYTHONPATH"))
-    places = {name: os.environ[name] for name in suite().places if os.environ.get(name)}
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(place for place in search if place)),
-        paths.ROOT_VARIABLE: str(paths.root()),
-        paths.RUNS_VARIABLE: str(paths.runs_dir()),
-        **{name: str(paths.absolute(place)) for name, place in places.items()},
-        **more,
-    }

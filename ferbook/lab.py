@@ -10,8 +10,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from ferbook import paths
-from ferbook.book import Chapter
-from ferbook.environment import RUN_VARIABLE, child_environment
+from ferbook.book import Chapter, child_environment
+from ferbook.environment import RUN_VARIABLE
 from ferbook.errors import MissingError
 from ferbook.files import write_atomically
 from ferbook.notebook import code_cells, parameters_source, read_notebook

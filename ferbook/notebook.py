@@ -15,7 +15,6 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ferbook.book import Chapter
 from ferbook.errors import BookError, ChapterError
 from ferbook.files import read_plain
 
@@ -98,15 +97,14 @@ def parameters_source(parameters: Mapping[str, object]) -> str:
     return "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
 
 
-def require_parameters_cell(chapter: Chapter) -> None:
-    """Raise BookError unless the notebook's parameters cell assigns exactly the model's fields and
-    defaults.
+def require_parameters_cell(file: Path, defaults: Mapping[str, object]) -> None:
+    """Raise BookError unless the parameters cell of the notebook in ``file`` assigns exactly the model's
+    fields and ``defaults``.
     """
     try:
-        values = parameters_cell(read_notebook(chapter.notebook))
+        values = parameters_cell(read_notebook(file))
     except (ChapterError, SyntaxError, ValueError) as fault:
-        raise BookError(f"{chapter.notebook}: {fault}; mend its parameters cell") from fault
-    defaults = chapter.parameters().model_dump()
+        raise BookError(f"{file}: {fault}; mend its parameters cell") from fault
     odd = [
         f"{name} = {defaults[name]!r}" if name in defaults else f"no {name}"
         for name in dict.fromkeys((*defaults, *values))
@@ -114,12 +112,12 @@ def require_parameters_cell(chapter: Chapter) -> None:
     ]
     if odd:
         raise BookError(
-            f"{chapter.notebook}: the parameters cell differs from the model in chapter.py, which has "
+            f"{file}: the parameters cell differs from the model in chapter.py, which has "
             f"{', '.join(odd)}; make them equal"
         )
     if list(values) != list(defaults):
         raise BookError(
-            f"{chapter.notebook}: the parameters cell assigns in another order than the model in chapter.py, "
+            f"{file}: the parameters cell assigns in another order than the model in chapter.py, "
             f"{', '.join(defaults)}"
         )
 

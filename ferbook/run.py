@@ -174,7 +174,7 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
             f"from it ({', '.join(changed[:3])}); commit them first, or name another run: --run NAME"
         )
     for chapter in chapters:
-        require_parameters_cell(chapter)
+        require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())
     for request in requests.values():
         suite().check({chapter.name: request.of_chapter(chapter) for chapter in chapters})
 
@@ -240,7 +240,9 @@ def make_runs(
     """
     chapters, count = with_upstream(names), len(requests)
     _require(requests, chapters)
-    _allow_files(count + 200)  # a lock of each run, and what is open beside
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < (files := count + 200):  # a lock of each run, and what is open beside
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files if hard < 0 else min(files, hard), hard))
     with contextlib.ExitStack() as stack:
         # In one order, so that two commands that wait do not wait for each other.
         for name in sorted(requests):
@@ -350,14 +352,6 @@ def _faults(
             faults[name] = "; ".join(every) or f"Snakemake ended {how}, but not up to date: {unmade}"
             faults[name] += f"\n  Snakemake's log: {log}" if len(requests) == 1 else ""
     return faults
-
-
-def _allow_files(count: int) -> None:
-    """Let this process have so many files open, as far as it may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def require_run(run: Run) -> None:

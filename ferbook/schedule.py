@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 
 from ferbook import paths
-from ferbook.book import Resources
-from ferbook.environment import child_environment
+from ferbook.book import Resources, child_environment
 from ferbook.errors import MissingError, ParameterError, nearest_name
 from ferbook.files import read_yaml
 from ferbook.owner import OWNER_VARIABLE, end_with_parent, owner

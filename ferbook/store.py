@@ -29,7 +29,7 @@ from ferbook.files import (
     write_atomically,
 )
 from ferbook.owner import held, now
-from ferbook.records import Manifest, RunRecord, read_json, read_vouched, record_of, require_form
+from ferbook.records import Manifest, Noted, RunRecord, read_json, read_vouched, record_of, require_form
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -214,7 +214,7 @@ class ChapterResult:
         tables.
         """
         file = self.folder / "record.json"
-        return record_of(file, self._vouched(file.name), suite().record)
+        return record_of(file, self._vouched(file.name), suite().record or Noted)
 
     def summary(self) -> dict:
         """How the finished chapter was made: parameters, packages, data, device, time, commit.

@@ -39,7 +39,7 @@ every_chapter = pytest.mark.parametrize("chapter", chapters().values(), ids=list
 
 @every_chapter
 def test_the_parameters_cell_equals_the_model(chapter):
-    require_parameters_cell(chapter)
+    require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())
 
 
 @every_chapter

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
-from ferbook.environment import child_environment
+from ferbook.book import child_environment
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dora", "Emil", "Fay")
 COMMAND = ["run", "au_verification", "--profile", "smoke", "--faces", "mine", "--run", "mine"]

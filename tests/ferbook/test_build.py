@@ -128,7 +128,6 @@ def test_a_page_shows_the_code_that_was_executed_and_says_where_todays_differs(c
 @pytest.mark.parametrize(
     ("log", "share"),
     [
-        ("Running Jupyter-Book v1.0.4", 0),
         ("\x1b[01mreading sources... \x1b[39;49;00m[ 10%] \x1b[35mbook/answers", 0.05),
         ("reading sources... [100%] a\nwriting output... [ 20%] a", 0.6),
         ("writing output... [100%] b\ngenerating indices...", 1),

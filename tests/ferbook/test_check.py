@@ -103,13 +103,22 @@ def test_what_is_shown_only_when_executed_again_is_told(tmp_path):
     assert compare_shown(result, tmp_path / "again") == ["table t: new when executed again"]
 
 
-def test_a_table_whose_record_names_no_tolerance_may_have_any_numbers(tmp_path):
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        (b"a\n1\n", ""),
+        (b"", "table t: its CSV is no table (No columns"),
+        (b'a,b\n1,"2\n', "table t: its CSV is no table (Error tokenizing"),
+        (b"a," * 1001 + b"a\n", "table t: its CSV is no table (more than 1,000 columns)"),
+    ],
+)
+def test_a_table_whose_record_names_no_tolerance_may_have_any_numbers(tmp_path, stored, told):
     result = ChapterResult("c", tmp_path)
     (tmp_path / "record.json").write_text('{"tables": {"t": {}}}')
-    for folder, number in ((tmp_path, 1), (tmp_path / "again", 2)):
+    for folder, content in ((tmp_path, stored), (tmp_path / "again", b"a\n2\n")):
         (folder / "tables").mkdir(parents=True)
-        (folder / "tables" / "t.csv").write_text(f"a\n{number}\n")
-    assert compare_shown(result, tmp_path / "again") == []
+        (folder / "tables" / "t.csv").write_bytes(content)
+    assert " ".join(compare_shown(result, tmp_path / "again")).startswith(told)
 
 
 def test_an_empty_text_equals_itself_and_nothing_else(shown, tmp_path):
@@ -184,8 +193,9 @@ def test_one_is_the_quickest_first_and_another_one_each_time(two_finished, monke
     _, turn, _ = two_finished
     told = []
 
-    advance = nullcontext(lambda *step: told.append(step))
-    monkeypatch.setattr(check, "steps", lambda *given: told.extend(given) or advance)
+    monkeypatch.setattr(
+        check, "steps", lambda *some: told.extend(some) or nullcontext(lambda *n: told.append(n))
+    )
     monkeypatch.setattr(check, "_side_by_side", lambda results: 1)
     assert [turn(), turn()] == [["faces"], ["training"]]
     assert told[4:] == ["chapters", 1, 60.0, (1, 1.0)], "what it took then, and that all is done"

@@ -180,8 +180,6 @@ def test_the_name_in_a_table_is_never_broken(capsys):
         (["run", "throws", "-p", "draws=500"], "draws: no chapter that is to run takes it: these are throws"),
         (["run", "--update", "--replace"], "--update and --replace do not go together"),
         (["run", "--cores", "2", "--executor", "slurm"], "--cores and --executor do not go together"),
-        (["status", "--all", "--run", "a"], "--all and --run or a parameter do not go together"),
-        (["status", "--all", "--profile", "smoke"], "--all and --run or a parameter do not go together"),
         (["run", "means", "-p", "seed=0..100"], "101 runs are more than 100; --yes makes them all"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -30,7 +30,6 @@ def checkout(copy, monkeypatch):
 def test_a_commit_is_marked_where_code_differs_from_it_and_not_for_a_run(checkout):
     clean = git_commit()
     (checkout / "runs" / "kept").write_text("after")
-    (checkout / "notes.txt").write_text("mine")
     assert git_commit() == clean
     module = checkout / "book" / "means" / "own.py"
     module.write_text("")
@@ -40,15 +39,8 @@ def test_a_commit_is_marked_where_code_differs_from_it_and_not_for_a_run(checkou
     assert (git_commit(), uncommitted()) == (f"{clean}-dirty", ["book/index.md"])
 
 
-def test_outside_a_checkout_no_commit_is_named(copy, monkeypatch):
-    monkeypatch.delenv(COMMIT_VARIABLE, raising=False)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
-    assert git_commit() == "unknown"
-
-
 def test_the_reference_is_made_of_a_commit_alone(checkout):
-    page = checkout / "book" / "index.md"
-    page.write_text("# Another")
+    (checkout / "book" / "index.md").write_text("# Another")
     with pytest.raises(RunStoreError, match=r"1 file\(s\) differ from it \(book/index.md\); commit them"):
         make_runs({"reference": Request("reference")}, [])
     assert not open_run("reference").folder.exists()
@@ -57,8 +49,7 @@ def test_the_reference_is_made_of_a_commit_alone(checkout):
 def test_what_a_command_prints_is_shown_while_it_works_and_given_where_it_fails(tmp_path):
     seen = []
     for code, lines in ((0, None), (3, ["one"])):
-        program = f"print('one'); raise SystemExit({code})"
-        command = [sys.executable, "-c", program]
+        command = [sys.executable, "-c", f"print('one'); raise SystemExit({code})"]
         printed = printed_by_failure(command, tmp_path / "log", dict(os.environ), watch=seen.append)
         assert printed == lines and seen[-1] == "one\n"
 

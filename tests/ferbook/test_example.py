@@ -55,7 +55,7 @@ def test_a_new_chapter_passes_every_check_and_stands_behind_the_others(copy):
     assert list(chapters()) == ["throws", "means", "odd_gaps"]
     made = chapters()["odd_gaps"]
     assert made.title == "Odd gaps" and made.folder == folder
-    require_parameters_cell(made)
+    require_parameters_cell(made.notebook, made.parameters().model_dump())
     check_toc()
     lines = (copy / "_toc.yml").read_text().splitlines()
     assert lines.index("  - file: book/odd_gaps/odd_gaps") == lines.index("  - file: book/means/means") + 1

@@ -7,7 +7,7 @@ import json
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ferbook.book import chapters
+from ferbook.book import find_chapter
 from ferbook.errors import BookError, ChapterError
 from ferbook.notebook import (
     cell_name,
@@ -173,11 +173,12 @@ def test_papermill_metadata_is_removed_from_a_copy():
     ],
 )
 def test_a_parameters_cell_that_differs_from_the_model_is_told_with_file_and_mend(copy, before, after, told):
-    require_parameters_cell(chapters()["means"])
+    means = find_chapter("means")
+    require_parameters_cell(means.notebook, means.parameters().model_dump())
     file = copy / "book" / "means" / "means.ipynb"
     text = file.read_text()
     assert before in text
     file.write_text(text.replace(before, after))
     with pytest.raises(BookError, match=told) as fault:
-        require_parameters_cell(chapters()["means"])
+        require_parameters_cell(means.notebook, means.parameters().model_dump())
     assert str(file) in str(fault.value)
