@@ -325,7 +325,7 @@ class Answered:
     def disagree(self) -> bool:
         """Whether run and reference answer, and answer differently."""
         words = [self.own.word, self.main.word]
-        return self.apart and "open" not in words and words[0] != words[1]
+        return "open" not in words and words[0] != words[1]
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the run's answer, and the reference's."""
