@@ -83,7 +83,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
-    resources=Resources(minutes=45),
+    resources=Resources(minutes=70),
     seconds={"laptop": 61},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
