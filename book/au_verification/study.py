@@ -247,6 +247,8 @@ def ruler_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
             f"Degree {bounds_text(degree)}, of a room of {bounds_text(room)} in κ. Do the filters answer to "
             f"action units? {answer.capitalize()}."
         )
+    if "other_heads_kappa_degree" in metrics:
+        parts.append(f"On heads of another model: {bounds_text(metrics['other_heads_kappa_degree'])}.")
     if left_out:
         parts.append(f"Left out: {'; '.join(left_out)}.")
     return " ".join(parts)

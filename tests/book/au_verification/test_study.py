@@ -74,8 +74,7 @@ def test_on_other_heads_kappa_is_told_of_groups_that_were_asked_there(groups):
 
 
 def test_of_one_network_the_interval_says_what_it_does_not_cover(groups):
-    groups["trained"] = groups["trained"][:1]
-    groups["mixtures"] = groups["mixtures"][:1]
+    groups |= {name: groups[name][:1] for name in ("trained", "mixtures")}
     groups["trained"][0].claimed[1, 0] = "AU4"
     found = au.population_metrics(groups)["kappa_over_untrained"]
     assert found.n == 1 and "one network" in found.how
@@ -89,6 +88,8 @@ def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
     for degree, answer in (((0.4, 0.9), "In part"), ((0.6, 0.9), "Yes"), ((-0.2, 0.09), "No")):
         metrics = number | {"kappa_degree": Estimate(sum(degree) / 2, *degree, n=3), "kappa_room": room}
         assert au.ruler_text(metrics, []).endswith(f"Do the filters answer to action units? {answer}.")
+    metrics["other_heads_kappa_degree"] = Estimate(0.5, 0.4, 0.6, n=3)
+    assert "No. On heads of another model: 0.5" in au.ruler_text(metrics, [])
 
 
 def test_a_mark_has_every_network_the_mean_and_its_place(groups):
