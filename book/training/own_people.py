@@ -20,6 +20,7 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.registry import open_faces
 from fer_lib.look.handmade import hog_responses
 from fer_lib.stats.contrasts import TrainingScores
+from fer_lib.train.curve import last_fifth
 from fer_lib.train.evaluate import score_on
 from fer_lib.train.predict import predict
 from ferbook.estimate import Estimate
@@ -50,18 +51,23 @@ def kept_scores(run: FaceSession, faces: FaceSet, **draws: int) -> TrainingScore
     return score_on(faces, classes, table, np.stack(answers), ["condition"], **draws)
 
 
-def kept_metrics(kept: TrainingScores | None, own: dict[str, Estimate]) -> dict[str, Estimate]:
-    """What answers the first claim, of ``kept_scores``: ``ahead_of_hog`` in points, and ``networks``; then
-    ``own_ahead_of_hog`` is that of the page's ``own`` network. Empty where none was asked.
+def kept_metrics(
+    run: FaceSession, kept: TrainingScores | None, own: dict[str, Estimate]
+) -> dict[str, Estimate]:
+    """What answers the first claim, of ``kept_scores``: ``ahead_of_hog`` in points, and ``networks``; and the
+    ``valid_rise`` of these networks' trainings. Those of the page's ``own`` network begin with ``own_``, then.
+    Empty where none was asked.
     """
     if kept is None:
         return {}
     count = kept.table["condition"].eq(OWN).sum()
-    return {
+    curves = [member.curve() for member in run.members(TAUGHT_EMOTIONS)[:count]]
+    found = {
         "ahead_of_hog": comparisons(kept)["ahead_of_hog"],
-        "own_ahead_of_hog": own["ahead_of_hog"],
-        "networks": Estimate(count, unit="count"),
+        "valid_rise": last_fifth(curves)["valid_rise"],
     }
+    owned = {f"own_{name}": own[name] for name in found}
+    return found | owned | {"networks": Estimate(count, unit="count")}
 
 
 def linear_weights(classifier: Pipeline) -> np.ndarray:

@@ -52,10 +52,13 @@ def test_what_answers_is_of_the_kept_networks_and_the_own_one_stands_beside():
     said = [np.eye(2)[(np.arange(40) >= right).astype(int)] for right in (36, 34, 32, 20)]
     table = pd.DataFrame({"condition": [study.OWN] * 3 + [study.HOG], "seed": [200, 201, 202, 0]})
     kept = study.score_trainings(table, np.stack(said), labels, people, ["condition"], draws=200)
-    own = {"ahead_of_hog": Estimate(-3.0, -9.0, 2.0)}
-    found = own_people.kept_metrics(kept, own)
+    own = {"ahead_of_hog": Estimate(-3.0, -9.0, 2.0), "valid_rise": Estimate(4.0, why="one network")}
+    curve = pd.DataFrame({"train_loss": [1.0, 0.5], "valid_accuracy": [0.5, 0.51]})
+    run = SimpleNamespace(members=lambda name: [SimpleNamespace(curve=lambda: curve)] * 4)
+    found = own_people.kept_metrics(run, kept, own)
     assert found["ahead_of_hog"].value == pytest.approx(100 * (34 - 20) / 40) and found["networks"].value == 3
     assert "seeds" in found["ahead_of_hog"].how and found["own_ahead_of_hog"] == own["ahead_of_hog"]
-    assert own_people.kept_metrics(None, own) == {}
+    assert found["valid_rise"].value == pytest.approx(1) and found["own_valid_rise"] == own["valid_rise"]
+    assert own_people.kept_metrics(run, None, own) == {}
     run = SimpleNamespace(params=TrainingParameters(face_seed=10))
     assert own_people.kept_scores(run, None) is None
