@@ -55,7 +55,7 @@ def kept_metrics(
     run: FaceSession, kept: TrainingScores | None, own: dict[str, Estimate]
 ) -> dict[str, Estimate]:
     """What answers the first claim, of ``kept_scores``: ``ahead_of_hog`` in points, and ``networks``; and the
-    ``valid_rise`` of these networks' trainings. Those of the page's ``own`` network begin with ``own_``, then.
+    ``valid_rise`` of these networks' trainings. Those of the page's ``own`` network begin with ``own_``.
     Empty where none was asked.
     """
     if kept is None:
