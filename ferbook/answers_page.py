@@ -125,7 +125,9 @@ def ruler_picture(answers: Answers) -> Drawn:
         note = f"{each.main.word}{' (dB)' * (claim.unit == 'dB')}"
         for name, one in _marks_of(each, answers):
             row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
-            rows.append(row | {"wide_high": wide} | _ends(one.estimate, scale))
+            # A degree that may be anything has no place between its ends.
+            placed = claim.form == "difference" or (one.estimate and one.estimate.low is not None)
+            rows.append(row | {"wide_high": wide} | _ends(one.estimate if placed else None, scale))
             note = ""
             if one.estimate:
                 told = {"claim": claim.short, "run": name, "metric": claim.decided_by}
@@ -134,7 +136,7 @@ def ruler_picture(answers: Answers) -> Drawn:
     if table["series"].nunique() == 1:
         table["series"] = ""
     between = table.loc[table["panel"].eq(degrees), "value"].dropna()
-    limits = (min([-0.15, *(between - 0.05)]), max([1.15, *(between + 0.05)]))
+    limits = (max(-1.0, min([-0.15, *(between - 0.05)])), min(2.0, max([1.15, *(between + 0.05)])))
     picture = forest(
         table,
         measured="",
@@ -154,6 +156,8 @@ def ruler_picture(answers: Answers) -> Drawn:
             above.axvline(place, color=MUTED, linewidth=0.6, linestyle=":")
         above.axvline(1.0, color=MUTED, linestyle="--", linewidth=1.2)
         above.set_xticks([0, MOST, 1], ["0\nuntrained", ".5", "1\ntaught units"])
+        for label, side in zip(above.get_xticklabels(), ("right", "center", "left"), strict=True):
+            label.set_horizontalalignment(side)
     return picture
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 36300,
     "fer_lib": 10900,
-    "ferbook": 7348,
+    "ferbook": 7352,
     "book": 11880,
     "synthetic_faces": 4205,
     "benchmarks": 1197,

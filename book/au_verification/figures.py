@@ -129,6 +129,10 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     )
 
 
+def _two_digits(number: float) -> str:
+    return f"{number:z.2f}".replace("-", "−")
+
+
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
     """κ of every kind of networks on one axis: the two ends of the ruler, what stands between them, and marks
     that decide nothing.
@@ -143,10 +147,10 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     rows = data.rename(columns={"population": "label", "run": "group"})
     means = rows.drop_duplicates(["group", "label"]).assign(value=lambda part: part["mean"])
     places = means["place"]
-    means["note"] = [f"{place:z.2f}".replace("-", "−") if pd.notna(place) else "" for place in places]
+    means["note"] = [_two_digits(place) if pd.notna(place) else "" for place in places]
     means["main"] = means["label"].isin((GROUP_LABELS[TRAINED], GROUP_LABELS[OWN_NETWORK]))
     first = means[means["group"].eq(next(iter(parts)))].set_index("label")["value"]
-    ends = [f"{label} {first[label]:z.2f}" for label in _RULER if label in first]
+    ends = [f"{label} {_two_digits(first[label])}" for label in _RULER if label in first]
     return forest(
         means[["group", "label", "value", "low", "high", "main", "note"]],
         measured="κ of claim and cause: 0 is chance, 1 always",
@@ -157,7 +161,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         "filter and the one that moves it, over its networks, each a small dot below.",
         caption=f"Only the labels differ between the ends: κ {style.listing(ends)}. Small dots are networks, "
         "large dots their means with 95 % intervals over networks and people; the degree is 0 at untrained "
-        "networks and 1 at those that were taught units.".replace("-", "−"),
+        "networks and 1 at those that were taught units.",
         tolerance=dict.fromkeys(("value", "mean", "low", "high", "place"), _COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )

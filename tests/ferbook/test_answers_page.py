@@ -117,6 +117,10 @@ def test_a_run_alone_has_no_legend_and_a_former_reference_is_called_so():
     alone = ruler_picture(made(evidence(-0.6, 5.0)))
     assert not alone.figure.legends and set(alone.data["run"]) == {"your run"}
     assert alone.figure.axes[0].get_xlim()[0] < -0.6, "beyond the ends, within the axis"
+    anywhere = evidence(3.0, 5.0)
+    anywhere["training"].metrics["kappa_degree"] = Estimate(3.0, why="the room is too uncertain")
+    unbounded = ruler_picture(made(anywhere))
+    assert unbounded.figure.axes[0].get_xlim()[1] < 2, "what may be anything has no place on the ruler"
     former = ruler_picture(made(evidence(0.3, 5.0), evidence(0.77, -5.0), former=True))
     assert set(former.data["run"]) == {"the reference (former)", "your run"}
     nothing = ruler_picture(made({name: Evidence() for name in chapters()}))
