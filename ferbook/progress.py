@@ -18,12 +18,15 @@ from ferbook.book import Resources, chapters
 from ferbook.errors import RunStoreError
 from ferbook.owner import is_held
 from ferbook.records import read_json
-from ferbook.schedule import QueueJob, await_end, finished_file, start_jobs, stop_jobs
+from ferbook.schedule import QueueJob, await_end, finished_file, lost_jobs, note_lost, start_jobs, stop_jobs
 from ferbook.steps import INTERVAL, MINUTE, time_text
 from ferbook.store import Run
 
 GRACE = 60.0
 """Seconds that Snakemake has to end when all jobs have: its accounting may wait for ever."""
+
+QUEUE_INTERVAL = 10.0
+"""Seconds between two looks at a cluster's queue."""
 
 ALMOST = 0.95
 """Share that a job which takes longer than it should is taken to have done."""
@@ -56,7 +59,7 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> N
         console.print(line, soft_wrap=True)
     shown = Live(console=console, auto_refresh=False, transient=True)
     with shown if console.is_terminal else nullcontext():
-        due = MINUTE
+        due, asked, lost = MINUTE, 0.0, {}
         while True:
             ended = process.poll() is not None
             for line in clock.look():
@@ -66,7 +69,12 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> N
             elif clock.passed() >= due and not ended:
                 due = clock.passed() + MINUTE
                 console.print(clock.line(), soft_wrap=True)
-            if ended or clock.idle() > GRACE:
+            if clock.passed() >= asked:
+                asked, lost = clock.passed() + QUEUE_INTERVAL, lost_jobs(board)
+            if ended:
+                return
+            if clock.idle(lost) > GRACE:
+                note_lost(board, lost)
                 return
             time.sleep(INTERVAL)
 
@@ -93,16 +101,17 @@ class _Clock:
         self._board, self._start = board, time.monotonic()
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
+        self._busy = 0.0
 
     def passed(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._start
 
-    def idle(self) -> float:
-        """Seconds since the last of all jobs ended; 0 before."""
-        if len(self._took) < len(self.jobs):
-            return 0
-        return self.passed() - max(self._begun[title] + took for title, took in self._took.items())
+    def idle(self, lost: Mapping[tuple[str, str], str]) -> float:
+        """Seconds since a job was at work, of those that have not ended and are not ``lost``."""
+        if len(self._took) < len(self.jobs) and not lost:
+            self._busy = self.passed()
+        return self.passed() - self._busy
 
     def look(self) -> list[str]:
         """Look what has begun and ended since; a line for each job that ended."""

@@ -30,6 +30,11 @@ CANCELLING = 60
 
 _ERROR = re.compile(r"^Error in rule .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
 _REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
+_SUBMITTED = re.compile(r"SLURM jobid (\d+) \(log: .*/rule_([^/]+)/([^/]+)/")
+_QUEUE = ("squeue", "--me", "--noheader", "--format=%i %r")
+_HOPELESS = ("BadConstraints", "DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS", "PartitionDown")
+_HOPELESS += ("JobHeldAdmin", "JobHoldMaxRequeue", "PartitionNodeLimit", "PartitionTimeLimit")
+"""Why jobs in Slurm's queue do not start before somebody changes something."""
 _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*")
 
 
@@ -170,6 +175,35 @@ def cluster_messages(log: str) -> dict[tuple[str, str], str]:
         for kind, name in re.findall(r"^ *output: ended/([^/\n]+)/([^/\n ]+)", block, re.MULTILINE):
             messages |= {(kind, name): text} if text else {}
     return messages
+
+
+def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
+    """(kind, name) -> why, of jobs that Slurm does not have any more, or will never start, where it has none
+    other of ours; empty too where it does not answer, and where jobs are not Slurm's.
+    """
+    log = board / "snakemake.log"
+    submitted = _SUBMITTED.findall(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")
+    ids = {
+        (kind, name): job for job, kind, name in submitted if not finished_file(board, kind, name).exists()
+    }
+    if not ids:
+        return {}
+    queue = subprocess.run([*_QUEUE], capture_output=True, text=True, check=False)
+    reasons = dict(line.split(" ", 1) for line in queue.stdout.splitlines())
+    if queue.returncode or any(reasons[job] not in _HOPELESS for job in ids.values() if job in reasons):
+        return {}
+    gone = "its job {} is not in Slurm's queue any more: it was cancelled, or is lost"
+    never = "its job {} never starts: {}"
+    return {
+        key: (never if job in reasons else gone).format(job, reasons.get(job)) for key, job in ids.items()
+    }
+
+
+def note_lost(board: Path, lost: Mapping[tuple[str, str], str]) -> None:
+    """Write into Snakemake's log what ``cluster_messages`` reads there of other failures."""
+    with (board / "snakemake.log").open("a", encoding="utf-8") as log:
+        for (kind, name), why in lost.items():
+            log.write(f"\nError in rule {kind}:\n    message: {why}\n    output: ended/{kind}/{name}\n")
 
 
 def await_end(process: subprocess.Popen, executor: str | None = None) -> None:

@@ -116,6 +116,21 @@ def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_clus
     assert not slurm("squeue", "-h", "-t", "PENDING,RUNNING")
 
 
+def test_a_cancelled_job_ends_the_command_by_its_name_where_nobody_keeps_accounts(
+    node, clone, gate, on_cluster, tmp_path
+):
+    profile = PROFILE.replace("slurm-status-command: squeue", "slurm-status-command: sacct")
+    (tmp_path / "profile" / "config.yaml").write_text(profile)
+    allow(clone, minutes=10)
+    light(clone, gate.cell)
+    process = clone.start(*on_cluster)
+    job = psutil.Process(gate.reached(process, PATIENCE)).environ()["SLURM_JOB_ID"]
+    slurm("scancel", job)
+    told = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 1 and f"its job {job} is not in Slurm's queue any more" in told, told
+    assert "throws" in told
+
+
 def test_what_the_cluster_refuses_is_named_and_what_is_there_stays(node, clone, on_cluster):
     allow(clone, minutes=LONGEST_MINUTES + 1)
     light(clone)

@@ -8,7 +8,7 @@ import pytest
 from ferbook import progress
 from ferbook.owner import held
 from ferbook.progress import at_work
-from ferbook.schedule import QueueJob, finished_file
+from ferbook.schedule import QueueJob, cluster_messages, finished_file
 
 
 class Looks:
@@ -118,3 +118,17 @@ def test_what_does_not_end_though_all_jobs_have_is_not_waited_for(jobs, tmp_path
     (job,), watch = jobs(("first", "a", "", 2))
     changes = [lambda: end(tmp_path, job)] + [lambda: None] * 3 + [lambda: pytest.fail("it is waited for")]
     watch(*changes)
+
+
+def test_jobs_that_the_cluster_does_not_have_any_more_are_named_and_not_waited_for(
+    jobs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(progress, "GRACE", 2)
+    monkeypatch.setattr(progress, "QUEUE_INTERVAL", 0)
+    _, watch = jobs(("first", "a", "", 2))
+    lost = {}
+    monkeypatch.setattr(progress, "lost_jobs", lambda board: lost)
+    changes = [lambda: None] * 4 + [lambda: lost.update({("first", "a"): "its job 7 is lost"})]
+    changes += [lambda: None] * 3 + [lambda: pytest.fail("it is waited for")]
+    watch(*changes)
+    assert cluster_messages((tmp_path / "snakemake.log").read_text()) == {("first", "a"): "its job 7 is lost"}

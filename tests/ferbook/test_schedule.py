@@ -1,5 +1,6 @@
 """Jobs for Snakemake: what is run where, and what a cluster's words become."""
 
+import os
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from ferbook.schedule import (
     QueueJob,
     cluster_messages,
     finished_file,
+    lost_jobs,
     profile_of,
     start_jobs,
     threads_of_each,
@@ -89,3 +91,34 @@ def test_what_a_cluster_says_of_a_job_is_found_again():
     messages = cluster_messages(LOG)
     assert messages.pop(("means", "laptop-seed-3")) == "refused by the cluster: QOSMaxSubmitJobPerUserLimit"
     assert messages.keys() == {("throws", "a")} and "status is: 'NODE_FAIL'" in messages["throws", "a"]
+
+
+QUEUES = {
+    "all at work": ("7 None\n8 Priority\n", {}),
+    "one is gone, one at work": ("8 None\n", {}),
+    "one is gone, one never starts": (
+        "8 BadConstraints\n",
+        {
+            ("means", "a"): "its job 7 is not in Slurm's queue any more: it was cancelled, or is lost",
+            ("throws", "a"): "its job 8 never starts: BadConstraints",
+        },
+    ),
+    "no answer": (None, {}),
+}
+
+
+@pytest.mark.parametrize(("queue", "lost"), QUEUES.values(), ids=QUEUES)
+def test_a_job_is_lost_where_slurm_has_none_of_ours_that_may_end(queue, lost, tmp_path, monkeypatch):
+    said = "Job 1 has been submitted with SLURM jobid {} (log: /w/.snakemake/slurm_logs/rule_{}/a/{}.log)."
+    log = "\n".join(said.format(*each) for each in ((6, "throws", 6), (7, "means", 7), (8, "throws", 8)))
+    (tmp_path / "snakemake.log").write_text(log)
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text("#!/bin/sh\nexit 1\n" if queue is None else f"#!/bin/sh\ncat <<'END'\n{queue}END\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
+    assert lost_jobs(tmp_path) == lost
+    done = finished_file(tmp_path, "means", "a")
+    done.parent.mkdir(parents=True)
+    done.touch()
+    assert ("means", "a") not in lost_jobs(tmp_path)
