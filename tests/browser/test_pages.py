@@ -16,8 +16,10 @@ SHARED = 1_200_000
 """Bytes that all pages load, at most."""
 SMALLEST = 7 * 96 / 72
 """Letters of a figure: 7 pt in pixels of a screen."""
-TALLEST = {WIDE: 10000, NARROW: 12000}
-"""Pixels of a page at most, by the screen's width."""
+TALLEST = {WIDE: 11400, NARROW: 12900}
+"""Pixels of a page at most, by the screen's width. Figures take the column since they were made larger;
+9,000 and 10,500 are wanted of shorter chapters.
+"""
 
 
 def within(site: Path, address: str) -> str:
@@ -162,7 +164,9 @@ def test_each_chapter_answers_and_shows_its_key_figure_first(opened, page):
     short = tab.locator("#in-short")
     answer, figure = short.locator("p strong").first, short.locator("figure").first
     assert answer.bounding_box()["y"] < figure.bounding_box()["y"] < 900
-    assert figure.bounding_box()["y"] < short.locator("table").first.bounding_box()["y"]
+    table = short.locator("table").first
+    # A chapter that decides no claim has no table of them.
+    assert not table.count() or figure.bounding_box()["y"] < table.bounding_box()["y"]
     tab.close()
 
 
