@@ -286,16 +286,19 @@ def interim(results: Mapping[str, ChapterResult]) -> str:
     from ferbook.claims import read_claims
 
     claims, reference = read_claims(paths.claims_file()), open_run(REFERENCE)
-    asked = set().union(*map(claims.chapters_of, claims.every))
-    made = [manifest for name in asked if (manifest := reference.result(name).done())]
-    if not any(claims.is_former(manifest["finished"]) for manifest in made):
+    asked = sorted(set().union(*map(claims.chapters_of, claims.every)))
+    made = {name: done["finished"] for name in asked if (done := reference.result(name).done())}
+    former = [name for name, finished in made.items() if claims.is_former(finished)]
+    if not former:
         return ""
     new = [each for each in populations().values() if getattr(each, "first_seed", 0) >= NEW_SEEDS]
     trained, all_of_them = sum(len(each.kept()) for each in new), sum(each.networks for each in new)
+    pages = ", ".join(f"[]({name}/{name}.ipynb)" for name in former)
     return (
-        "**The reference here is the former one**: made before these questions were frozen, of people who "
-        "had been asked before, so none of its answers is confirmatory, and no degree is measured yet. Of "
-        f"the new networks, on people nobody has asked, {trained} of {all_of_them} are trained."
+        f"**In {len(former)} of {len(made)} chapters the reference is the former one**, made before these "
+        "questions were frozen, of people who had been asked before: no answer of theirs is confirmatory, nor "
+        f"has it a degree. Of the new networks, on people nobody has asked, {trained} of {all_of_them} are "
+        f"trained. The former ones: {pages}."
     )
 
 

@@ -345,11 +345,6 @@ class Answers:
     results: ByChapter
     own: ByChapter
 
-    @property
-    def former(self) -> bool:
-        """Whether an answer is of a reference that is older than the questions."""
-        return any(each.former for each in self.every)
-
 
 def answers_of(run: Run) -> Answers:
     """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks

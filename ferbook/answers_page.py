@@ -77,8 +77,8 @@ def _brief(answer: ClaimAnswer) -> str:
     return f"{badge(answer.label)} {answer.exact if answer.estimate else 'not measured'}"
 
 
-def _whose(answers: Answers) -> str:
-    return f"{BY_REFERENCE}{' (former)' * answers.former}"
+def _whose(former: bool) -> str:
+    return f"{BY_REFERENCE}{' (former)' * former}"
 
 
 def counts_text(answers: Answers) -> str:
@@ -98,12 +98,12 @@ def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
     return _NO_ENDS | {name: scale * end for name, end in known.items() if end is not None}
 
 
-def _marks_of(each: Answered, answers: Answers) -> list[tuple[str, ClaimAnswer]]:
+def _marks_of(each: Answered) -> list[tuple[str, ClaimAnswer]]:
     """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too."""
     if each.reference is None:
         marks = [(BY_RUN, each.own)]
     else:
-        marks = [(_whose(answers), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
+        marks = [(_whose(each.former), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
     other = each.main.elsewhere if each.main.claim.form == "degree" else None
     return [*marks, *([(suite().again[1], replace(each.main, estimate=other))] if other else [])]
 
@@ -123,7 +123,7 @@ def ruler_picture(answers: Answers) -> Drawn:
             panel, scale = differences, 1.0 if claim.unit else 100.0
             wide = scale * claim.matters
         note = f"{each.main.word}{' (dB)' * (claim.unit == 'dB')}"
-        for name, one in _marks_of(each, answers):
+        for name, one in _marks_of(each):
             row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
             # A degree that may be anything has no place between its ends.
             placed = claim.form == "difference" or (one.estimate and one.estimate.low is not None)
@@ -167,9 +167,10 @@ def marks_picture(answers: Answers) -> Drawn:
     """
     rows, apart = [], []
     for key, (mark, metric) in answers.claims.marks.items():
-        guess = answers.claims.guess[key]
+        guess, chapter = answers.claims.guess[key], metric.partition(".")[0]
+        former = any(each.former for each in answers.every if each.main.claim.chapter == chapter)
         found, own = (metric_of(metric, of) for of in (answers.results, answers.own))
-        measured = {_whose(answers): found} | ({BY_RUN: own} if own != found else {})
+        measured = {_whose(former): found} | ({BY_RUN: own} if own != found else {})
         for name, each in measured.items():
             if each is not None:
                 rows.append({"mark": mark, "run": name} | _ends(each))

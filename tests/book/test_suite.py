@@ -184,7 +184,7 @@ def test_a_former_reference_is_called_so_until_a_younger_one_is_there(monkeypatc
     made = {result.done()["finished"] for result in open_run("reference").results()}
     frozen = read_claims(paths.claims_file())
     if any(map(frozen.is_former, made)):
-        assert "none of its answers is confirmatory" in told and f"{trained} of {every} are trained" in told
+        assert "no answer of theirs is confirmatory" in told and f"{trained} of {every} are trained" in told
     for moment, former in (("2020-01-01T00:00:00+00:00", False), ("2030-01-01T00:00:00+00:00", True)):
         then = frozen.model_copy(update={"frozen": datetime.fromisoformat(moment)})
         monkeypatch.setattr("ferbook.claims.read_claims", lambda file, then=then: then)
