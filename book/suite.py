@@ -296,9 +296,9 @@ def interim(results: Mapping[str, ChapterResult]) -> str:
     pages = ", ".join(f"[]({name}/{name}.ipynb)" for name in former)
     return (
         f"**In {len(former)} of {len(made)} chapters the reference is the former one**, made before these "
-        "questions were frozen, of people who had been asked before: no answer of theirs is confirmatory, nor "
-        f"has it a degree. Of the new networks, on people nobody has asked, {trained} of {all_of_them} are "
-        f"trained. The former ones: {pages}."
+        "questions were frozen, of people who had been asked before: no answer of theirs is confirmatory, "
+        f"nor has it a degree. Of the new networks, on people nobody has asked, {trained} of {all_of_them} "
+        f"are trained. The former ones: {pages}."
     )
 
 
