@@ -162,7 +162,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         caption=f"Only the labels differ between the ends: κ {style.listing(ends)}. Small dots are networks, "
         "large dots their means with 95 % intervals over networks and people; the degree is 0 at untrained "
         "networks and 1 at those that were taught units.",
-        tolerance=dict.fromkeys(("value", "mean", "low", "high", "place"), _COUNT_TOLERANCE) | {"seed": 0},
+        tolerance=dict.fromkeys(table.columns[1:], _COUNT_TOLERANCE) | {"seed": 0},
         data=data,
     )
 

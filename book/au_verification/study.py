@@ -255,17 +255,19 @@ def ruler_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
 
 
 def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
-    """One row per network: ``population``, as a reader calls it, ``seed`` and its κ, ``value``; of a
-    population ``mean``, ``low``, ``high``, and the mean's ``place`` on the ruler, in all its rows.
+    """One row per network: ``population``, as a reader calls it, ``seed`` and its κ, ``value``, and
+    ``without_1`` …, the same without each group of people in turn, which the degrees' intervals are made of;
+    of a population ``mean``, ``low``, ``high``, and the mean's ``place`` on the ruler, in all its rows.
     """
     rows = []
     for group in sorted(groups, key=list(GROUP_LABELS).index):
         values = values_of(groups[group], READINGS["kappa"])
         mean = networks_and_people(values, limits=(-1, 1))
         place = place_between(mean.value, groups)
-        for own, value in zip(groups[group], values[:, 0], strict=True):
-            rows.append((GROUP_LABELS[group], own.seed, value, mean.value, mean.low, mean.high, place))
-    columns = ["population", "seed", "value", "mean", "low", "high", "place"]
+        for own, each in zip(groups[group], values, strict=True):
+            rows.append((GROUP_LABELS[group], own.seed, mean.value, mean.low, mean.high, place, *each))
+    without = [f"without_{number}" for number in range(1, values.shape[1])]
+    columns = ["population", "seed", "mean", "low", "high", "place", "value", *without]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
 
 

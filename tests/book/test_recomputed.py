@@ -190,3 +190,36 @@ def test_a_degree_and_its_answer_by_numpy_alone(claim, degree, word):
     low, high = expected[1:]
     by_hand = "no" if high < 0.1 else "yes" if low > 0.5 else "in part" if low > 0 else "open"
     assert answer.word == by_hand == word
+
+
+def kept_role(rows, population):
+    """κ of the networks of a population, and the same without each group of people, (groups, networks)."""
+    own = [row for row in rows if row["population"] == population]
+    without = [name for name in rows[0] if name.startswith("without_")]
+    return np.array([float(row["value"]) for row in own]), np.array(
+        [[float(row[name]) for row in own] for name in without]
+    )
+
+
+def test_degrees_of_filters_by_numpy_alone_from_the_table_that_the_reference_keeps():
+    """κ of networks, and of these without each group of people, is read from the table of a figure."""
+    with (REFERENCE / "au_verification" / "figures" / "networks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    if "without_1" not in rows[0]:
+        pytest.skip("the reference is the former one, which has no degrees")
+    untrained, emotions, units = (
+        kept_role(rows, name) for name in ("untrained", "taught emotions", "taught units")
+    )
+    mixed, units_mixed = (kept_role(rows, name) for name in ("random mixtures", "mixtures, taught units"))
+    nothing = (np.zeros(2), np.zeros((10, 2)))
+    over = [
+        tuple(own - less for own, less in zip(of, mixtures, strict=True))
+        for of, mixtures in ((emotions, mixed), (units, units_mixed))
+    ]
+    kept = {"kappa": (untrained, emotions, units), "kappa_over_mixtures": (nothing, *over)}
+    breuer = ("Breuer's, untrained", "Breuer's, emotions", "Breuer's, units")
+    if breuer[2] in {row["population"] for row in rows}:
+        kept["breuer_kappa"] = tuple(kept_role(rows, name) for name in breuer)
+    for metric, roles in kept.items():
+        published = told("au_verification", f"{metric}_degree")
+        assert recomputed(*roles) == pytest.approx(published, abs=1e-3), metric
