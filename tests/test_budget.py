@@ -22,7 +22,7 @@ MOST = {
     "book": 11880,
     "synthetic_faces": 4205,
     "benchmarks": 1197,
-    "tests": 35510,
+    "tests": 35530,
     "files": 320,
     "commands": 24,
     "floors of ferbook": 9,
