@@ -413,20 +413,23 @@ def explain_picture(
     tell(f"run {run.name!r}: {file}")
 
 
-populations_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Trained networks that hours went into, kept by recipe."
-)
+populations_app = typer.Typer(rich_markup_mode=None)
 
 
 _ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 
 
-@populations_app.command("list")
+@populations_app.callback(invoke_without_command=True)
 def populations_list(
-    name: Annotated[str, typer.Argument(help="One population: its accuracies, hours and devices.")] = "",
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--of", metavar="NAME", help="One population: accuracies, hours and devices.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List every population and how many of its networks are kept; of one all."""
+    """List trained networks that hours went into, by the recipe that they are kept by; of one all."""
+    if context.invoked_subcommand:
+        return
     from book.populations import find_population, populations
 
     rows = []

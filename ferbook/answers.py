@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from ferbook import paths
-from ferbook.beside import standing_beside
 from ferbook.book import chapters, suite
 from ferbook.chance import chance_alone, holm, same_again, smallest_effect
 from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
@@ -346,9 +345,9 @@ class Answers:
     own: ByChapter
 
 
-def answers_of(run: Run) -> Answers:
+def answers_of(run: Run, standing: Mapping[str, ChapterResult]) -> Answers:
     """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks
-    stand beside the run's.
+    are among ``standing``, the reference's results that stand beside the run's.
 
     Raises DataError for a damaged ``claims.yaml`` and for a claim that is not as it was frozen, RunStoreError
     where there is no such run, or for a damaged result of it.
@@ -357,7 +356,6 @@ def answers_of(run: Run) -> Answers:
     require_logged(claims, paths.claims_file())
     run.record()
     ours = {result.chapter: result for result in run.results()}
-    standing = {name: each.result for name, each in standing_beside(run).items() if each.result}
     own, reference = (
         {name: Evidence.by(of[name]) if name in of else Evidence() for name in chapters()}
         for of in (ours, standing)

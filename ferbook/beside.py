@@ -81,6 +81,11 @@ def _parameters(result: ChapterResult) -> Mapping[str, object]:
     return manifest["inputs"].get("parameters", {}) if manifest else {}
 
 
+def results_beside(standing: Mapping[str, Beside]) -> dict[str, ChapterResult]:
+    """Chapter -> the reference's result, of those that ``standing_beside`` found."""
+    return {name: each.result for name, each in standing.items() if each.result}
+
+
 def standing_beside(run: Run) -> dict[str, Beside]:
     """Every chapter of the book -> what stands beside that of ``run``; in place of one that it lacks, where
     the reference's is about what the run was asked for.

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
-from ferbook.beside import REFERENCE, Beside, standing_beside
+from ferbook.beside import REFERENCE, Beside, results_beside, standing_beside
 from ferbook.book import Chapter, book, chapters, child_environment, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
@@ -241,7 +241,7 @@ def stage(run: Run, folder: Path) -> None:
     ignore = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
     standing = standing_beside(run)
-    answers = answers_of(run) if paths.claims_file().exists() else None
+    answers = answers_of(run, results_beside(standing)) if paths.claims_file().exists() else None
     figures, notebooks, results = Figures(), {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
@@ -422,11 +422,7 @@ def _pages_key(html: Path) -> str:
 def _build(run: Run, force: bool) -> tuple[Path, bool]:
     html = paths.build_folder() / "html"
     index = html / "index.html"
-    staging, output, old = (
-        paths.build_folder() / "stage",
-        paths.build_folder() / "new",
-        paths.build_folder() / "old",
-    )
+    staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
     if old.exists() and not html.exists():
         old.rename(html)  # a kill struck between the two moves below
     for folder in (staging, output, old):

@@ -13,15 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
-import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ferbook import paths
 from ferbook.errors import DataError, first_fault, nearest_name
 from ferbook.files import read_yaml
-from ferbook.page.tables import Table
 from ferbook.rule import Polarity
-from ferbook.text import PERCENT
 
 Certainty = Literal["V", "S", "R", "N"]
 
@@ -290,25 +286,3 @@ def read_claims(file: Path) -> Claims:
         return Claims.model_validate(read_yaml(file, DataError))
     except ValidationError as fault:
         raise DataError(f"{file}: {first_fault(fault)}") from fault
-
-
-def reported_table(chapter: str) -> Table:
-    """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with
-    the digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are
-    any.
-    """
-    report = read_claims(paths.claims_file()).reported[chapter]
-    rows = [
-        {
-            "paper": each.paper or None,
-            "data": each.data or None,
-            "accuracy": each.accuracy,
-            "how sure": f"{each.certainty}: {CERTAINTIES[each.certainty]}",
-            "remark": each.remark or None,
-            "users report": ", ".join(f"{100 * share:g} %" for share in each.users) or None,
-            "where": each.where or None,
-        }
-        for each in report.numbers
-    ]
-    table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
-    return Table(table, report.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})

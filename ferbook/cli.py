@@ -34,6 +34,7 @@ GONE = {
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
     "evaluate labels": "chapter au_verification decides what a filter's name is worth",
     "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
+    "populations list": "`ferbook populations` lists them; with `--of NAME` it says all of one",
     "data export": "`ferbook data make lab --as own FOLDER` writes rendered faces as pictures of one's own",
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
@@ -416,9 +417,10 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of
+    from ferbook.beside import results_beside, standing_beside
 
     target = chosen_run(run_name)
-    answers = answers_of(target)
+    answers = answers_of(target, results_beside(standing_beside(target)))
     if as_json:
         print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
         return

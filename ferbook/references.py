@@ -1,16 +1,20 @@
-"""What a page cites, as a list with links: from ``references.bib``, by DOI or arXiv."""
+"""What a page cites, as a list with links (``references.bib``, by DOI or arXiv), and what papers report."""
 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+import pandas as pd
 from pybtex.database import BibliographyData, parse_string
 from pybtex.exceptions import PybtexError
 from pybtex.plugin import find_plugin
 
 from ferbook import paths
+from ferbook.claims import CERTAINTIES, read_claims
 from ferbook.errors import BookError
 from ferbook.files import read_yaml
+from ferbook.page.tables import Table
+from ferbook.text import PERCENT
 
 _CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 
@@ -46,3 +50,25 @@ def _works(lists: tuple[str, ...]) -> dict[str, str]:
     markdown = find_plugin("pybtex.backends", "markdown")()
     formatted = style.format_bibliography(works)
     return {each.key: " ".join(each.text.render(markdown).split()) for each in formatted}
+
+
+def reported_table(chapter: str) -> Table:
+    """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with
+    the digits that the paper gives, ``how sure``, and ``remark``, ``users report`` and ``where`` if there are
+    any.
+    """
+    report = read_claims(paths.claims_file()).reported[chapter]
+    rows = [
+        {
+            "paper": each.paper or None,
+            "data": each.data or None,
+            "accuracy": each.accuracy,
+            "how sure": f"{each.certainty}: {CERTAINTIES[each.certainty]}",
+            "remark": each.remark or None,
+            "users report": ", ".join(f"{100 * share:g} %" for share in each.users) or None,
+            "where": each.where or None,
+        }
+        for each in report.numbers
+    ]
+    table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
+    return Table(table, report.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})

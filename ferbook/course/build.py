@@ -24,8 +24,8 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.beside import REFERENCE
-from ferbook.course.marking import Judgement, beside, mark
-from ferbook.course.source import MOST_VARIANTS, Assignment, assignments
+from ferbook.course.marking import beside, mark
+from ferbook.course.source import MOST_VARIANTS, Assignment, Judgement, assignments
 from ferbook.course.submission import is_student, one_form
 from ferbook.errors import BookError, DataError, FerError, MissingError, ParameterError
 from ferbook.files import whole_folder, write_atomically

@@ -16,8 +16,8 @@ from nbformat import NotebookNode
 
 from ferbook.course import box, feedback, marking
 from ferbook.course.build import csv_rows, failures, is_built, limit_of, read_secret, variant_of
-from ferbook.course.marking import Judgement, beside, mark
-from ferbook.course.source import Assignment, assignments, is_solution, name_of
+from ferbook.course.marking import beside, mark
+from ferbook.course.source import Assignment, Judgement, assignments, is_solution, name_of
 from ferbook.course.submission import Submission, digest, find_submissions, key_of, one_form, shown
 from ferbook.errors import DataError
 from ferbook.files import write_atomically

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nbformat import NotebookNode
-from pydantic import BaseModel
 
 from ferbook.course.box import Ran, run_cells
 from ferbook.course.source import (
+    Checked,
+    Judgement,
+    Written,
     grading,
     hidden,
     is_check,
@@ -23,57 +25,6 @@ from ferbook.course.source import (
 
 _KINDS = {name for name, each in vars(builtins).items() if isinstance(each, type)}
 _ALL_RUN = "all run, in their order, before the check: what the last one defines counts"
-
-
-class Checked(BaseModel):
-    """What came of a check. ``part``: of which one failed, what the student saw or what was hidden."""
-
-    check: str
-    points: float
-    most: float
-    part: str = ""
-    message: str = ""
-
-
-class Written(BaseModel):
-    """An answer in words, to be graded by a person; ``rubric`` is the instructor's cell."""
-
-    question: str
-    most: float
-    answer: str
-    rubric: str
-
-
-class Judgement(BaseModel):
-    """What came of a notebook. ``notes``: (cell, what is odd about it); ``ended``: why its kernel did."""
-
-    checks: list[Checked] = []
-    written: list[Written] = []
-    notes: list[tuple[str, str]] = []
-    ended: str = ""
-    seconds: float = 0
-
-    @property
-    def points(self) -> float:
-        """What its checks give."""
-        return sum(one.points for one in self.checks)
-
-
-def names_by_place(instructor: NotebookNode, student: NotebookNode) -> dict[int, str]:
-    """The names that a student's cells had before their metadata were lost, by their numbers: locked ones by
-    what they say, and the next one of its kind behind them for a task or an answer.
-    """
-    cells = [cell for cell in instructor.cells if name_of(cell)]
-    following = dict(zip(map(name_of, cells), [*cells[1:], None], strict=True))
-    locked = {visible(cell): cell for cell in cells if not is_open(cell)}
-    due, names = None, {}
-    for number, cell in enumerate(student.cells):
-        if origin := locked.get(cell.source.strip()):
-            names[number], after = name_of(origin), following[name_of(origin)]
-            due = after if after is not None and is_open(after) else None
-        elif due is not None and cell.cell_type == due.cell_type:
-            names[number], due = name_of(due), None
-    return names
 
 
 def merged(

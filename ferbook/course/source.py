@@ -1,4 +1,4 @@
-"""Instructor notebooks: nbgrader's cell metadata, and what a grader asks of them."""
+"""Instructor notebooks: nbgrader's cell metadata, what a grader asks of them, and what comes of others'."""
 
 import ast
 import hashlib
@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nbformat import NotebookNode
+from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.errors import BookError, ChapterError, require_name
@@ -160,6 +161,40 @@ class Assignment:
         files = sorted(file for file in self.folder.iterdir() if file.suffix in (".ipynb", ".py"))
         parts = [file.name.encode() + file.read_bytes() for file in files]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+class Checked(BaseModel):
+    """What came of a check. ``part``: of which one failed, what the student saw or what was hidden."""
+
+    check: str
+    points: float
+    most: float
+    part: str = ""
+    message: str = ""
+
+
+class Written(BaseModel):
+    """An answer in words, to be graded by a person; ``rubric`` is the instructor's cell."""
+
+    question: str
+    most: float
+    answer: str
+    rubric: str
+
+
+class Judgement(BaseModel):
+    """What came of a notebook. ``notes``: (cell, what is odd about it); ``ended``: why its kernel did."""
+
+    checks: list[Checked] = []
+    written: list[Written] = []
+    notes: list[tuple[str, str]] = []
+    ended: str = ""
+    seconds: float = 0
+
+    @property
+    def points(self) -> float:
+        """What its checks give."""
+        return sum(one.points for one in self.checks)
 
 
 def assignments(names: list[str] | None = None) -> list[Assignment]:

@@ -15,8 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from ferbook.course import source
-from ferbook.course.marking import Judgement, names_by_place
-from ferbook.course.source import Assignment, name_of
+from ferbook.course.source import Assignment, Judgement, is_open, name_of, visible
 from ferbook.errors import DataError
 
 # Most bytes and files that a student hands in; cells of a notebook, characters in them; bytes of a name.
@@ -213,6 +212,23 @@ def _part(node: object, name: str, kind: type = object) -> object:
 def _text(text: str) -> str:
     """Text that can be written as UTF-8: what cannot, such as half a surrogate pair, becomes its escape."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def names_by_place(instructor: NotebookNode, student: NotebookNode) -> dict[int, str]:
+    """The names that a student's cells had before their metadata were lost, by their numbers: locked ones by
+    what they say, and the next one of its kind behind them for a task or an answer.
+    """
+    cells = [cell for cell in instructor.cells if name_of(cell)]
+    following = dict(zip(map(name_of, cells), [*cells[1:], None], strict=True))
+    locked = {visible(cell): cell for cell in cells if not is_open(cell)}
+    due, names = None, {}
+    for number, cell in enumerate(student.cells):
+        if origin := locked.get(cell.source.strip()):
+            names[number], after = name_of(origin), following[name_of(origin)]
+            due = after if after is not None and is_open(after) else None
+        elif due is not None and cell.cell_type == due.cell_type:
+            names[number], due = name_of(due), None
+    return names
 
 
 def _recognised(one: Submission, assignments: dict[str, Assignment]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import torch
 import typer
 
 from book import population_training, populations, suite
-from book.commands import populations_list, populations_train
+from book.commands import populations_app, populations_train
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.population_training import train_member
 from book.populations import FAILED, Population
@@ -200,11 +200,11 @@ def test_one_network_that_fails_is_named_and_the_others_are_trained(monkeypatch,
 
 def test_what_is_kept_and_what_is_missing_is_listed(capsys):
     train_member(TINY.members[1], device="cpu")
-    populations_list(as_json=True)
+    populations_app(["--json"], standalone_mode=False)
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["networks"], told["kept"], told["faults"]) == (2, 1, {"missing": 1})
     assert told["core_hours_planned"] == round(2 * 0.1 / 60, 2) and len(told["test_accuracy"]) == 1
-    populations_list(as_json=False)
+    populations_app([], standalone_mode=False)
     assert "tiny: 1 of 2 (1 missing)" in capsys.readouterr().out
 
 

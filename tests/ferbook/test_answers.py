@@ -9,6 +9,7 @@ from scipy import stats
 
 from ferbook import answers
 from ferbook.answers import Evidence, answer_all, answer_claim, answers_of, passed
+from ferbook.beside import results_beside, standing_beside
 from ferbook.book import suite
 from ferbook.claims import Claims, Gate, PaperClaim
 from ferbook.errors import DataError, RunStoreError
@@ -213,12 +214,16 @@ def run(finish_derl):
     return finish_derl("a", 5.0, faces="ckplus")
 
 
+def answered(run):
+    return answers_of(run, results_beside(standing_beside(run)))
+
+
 def of_derl(run):
-    return {each.main.claim.short: each for each in answers_of(run).every}["The residue beats the face"]
+    return {each.main.claim.short: each for each in answered(run).every}["The residue beats the face"]
 
 
 def test_what_a_finished_chapter_answers_is_answered_and_the_rest_is_not_measured(run):
-    every = answers_of(run).every
+    every = answered(run).every
     assert len(every) == 23
     words = {each.main.claim.short: each.own.word for each in every if each.paper == "yang2018"}
     assert words == {
@@ -269,4 +274,4 @@ def test_a_damaged_or_absent_reference_answers_nothing_and_an_absent_run_is_name
     shutil.rmtree(reference.result("derl").folder)
     assert of_derl(run).reference is None
     with pytest.raises(RunStoreError, match="no run 'b'"):
-        answers_of(open_run("b"))
+        answers_of(open_run("b"), {})

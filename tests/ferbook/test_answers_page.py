@@ -234,7 +234,7 @@ def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_pa
 def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_derl, tmp_path):
     page = (paths.pages() / "answers.md").read_text()
     assert [page.count(place) for place in (PLACE, MARKS_PLACE, LOG_PLACE)] == [1, 1, 1]
-    text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus")), tmp_path, str)
+    text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus"), {}), tmp_path, str)
     for paper in read_claims(paths.claims_file()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
         assert all(text.count(claim.claim) == 1 for claim in paper.claims)

@@ -25,9 +25,12 @@ from ferbook.course import grade as grading
 from ferbook.course.build import build_course, make_data, read_secret, read_students, variant_of
 from ferbook.course.check import check_assignment, leaks
 from ferbook.course.grade import grade
-from ferbook.course.marking import Checked, Judgement, Written, mark
+from ferbook.course.marking import mark
 from ferbook.course.source import (
     MOST_VARIANTS,
+    Checked,
+    Judgement,
+    Written,
     assignments,
     is_check,
     is_solution,

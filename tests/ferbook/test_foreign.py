@@ -135,7 +135,7 @@ def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
     told = r"a/throws/metrics\.json: differs from its checksum"
     (fault,) = [row["fault"] for row in run_rows() if row["run"] == "a"]
     assert re.search(told, fault)
-    for believe in (lambda: compare_runs("good", "a"), lambda: answers_of(runs)):
+    for believe in (lambda: compare_runs("good", "a"), lambda: answers_of(runs, {})):
         with pytest.raises(RunStoreError, match=told):
             believe()
 

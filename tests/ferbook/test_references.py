@@ -1,9 +1,12 @@
-"""What a page cites, as a list with links."""
+"""What a page cites, as a list with links, and what papers report."""
 
 import pytest
 
+from ferbook import paths
+from ferbook.book import chapters
+from ferbook.claims import CERTAINTIES, read_claims
 from ferbook.errors import BookError
-from ferbook.references import cited, references_text
+from ferbook.references import cited, references_text, reported_table
 
 
 def test_what_a_page_cites_is_listed_once_with_its_link(copy):
@@ -29,3 +32,38 @@ def test_a_list_that_cannot_be_read_is_named(copy):
     works.unlink()
     with pytest.raises(BookError, match=r"references\.bib: .*No such file"):
         references_text(["pearson1900"])
+
+
+def reported(chapter):
+    return read_claims(paths.claims_file()).reported[chapter].numbers
+
+
+@pytest.mark.parametrize("chapter", read_claims(paths.claims_file()).reported)
+def test_every_number_says_how_sure_it_is_and_unknown_numbers_stay_unknown(chapter):
+    assert chapter in chapters()
+    table = reported_table(chapter).data
+    assert len(table) == len(reported(chapter))
+    assert table["how sure"].str[:2].isin([f"{letter}:" for letter in CERTAINTIES]).all()
+    assert (table["accuracy"].isna() == table["how sure"].str.startswith("N")).all()
+
+
+def test_accuracies_are_shown_with_the_digits_that_the_papers_give():
+    shown = reported_table("training").html().replace("\u00a0", " ")
+    assert "98.62 %" in shown and "95.1 %" in shown and "95.10" not in shown
+
+
+@pytest.mark.parametrize(
+    ("data", "first", "corrected"),
+    [("CK+, 8 classes", 0.964, 0.951), ("CK+, 6 classes", 0.983, 0.957), ("TFD", 0.898, 0.886)],
+)
+def test_the_corrected_version_stands_below_the_first(data, first, corrected):
+    by_version = {each.paper[-1]: each.accuracy for each in reported("training") if each.data == data}
+    assert by_version == {"1": first, "3": corrected}
+
+
+def test_what_users_of_the_code_report_stands_beside_the_claim():
+    table = reported_table("structure_and_loss").data.set_index("paper")
+    assert (
+        table.loc["ResEmoteNet", "users report"] == "60 %, 58 %"
+        and "issues 39" in table.loc["ResEmoteNet", "where"]
+    )
