@@ -1,5 +1,8 @@
 """Tiny face sets without faces, for the readers and writers of clips."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +17,13 @@ def pictures(count: int, size: int = 24, seed: int = 0) -> np.ndarray:
     y, x = np.mgrid[:size, :size] / size
     level, across, down = rng.uniform(40, 90, (3, count, 1, 1))
     return (level + across * x + down * y * y).astype(np.uint8)
+
+
+def written(folder: Path, faces: FaceSet, write: Callable[[FaceSet, Path], object]) -> Path:
+    """``faces`` in a layout, in the new ``folder``."""
+    folder.mkdir()
+    write(faces, folder)
+    return folder
 
 
 def micro_faces(emotions=("happiness", "disgust", "repression"), people: int = 3, frames: int = 5) -> FaceSet:

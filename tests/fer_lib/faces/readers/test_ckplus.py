@@ -346,25 +346,6 @@ def test_an_incomplete_or_foreign_layout_says_what_is_missing(tmp_path, copy):
         copy.read()
 
 
-@pytest.mark.parametrize(
-    "inside",
-    [
-        "Emotion",
-        "cohn-kanade-images/S005",
-        "FACS/S005/001",
-        "cohn-kanade-images/S005/001/S005_001_00000006.png",
-        "FACS/S005/001/S005_001_00000006_facs.txt",
-        "Landmarks/S005/001/S005_001_00000006_landmarks.txt",
-    ],
-)
-def test_links_out_of_the_folder_are_refused(copy, tmp_path, inside):
-    copy.points("S005", "001", 6, face_points(SIZE))
-    (copy.folder / inside).rename(tmp_path / "outside")
-    (copy.folder / inside).symlink_to(tmp_path / "outside")
-    with pytest.raises(DataError, match=re.escape(f"{inside}: a link that leaves")):
-        copy.read()
-
-
 def face_set(
     subjects=("lab-0003", "lab-0001", "lab-0002"), sequences=("anger", "fear"), seed=0, **more
 ) -> FaceSet:

@@ -213,16 +213,6 @@ def test_absent_folder_and_absent_csv_say_where_and_how(folder):
         read_fer2013(folder)
 
 
-@pytest.mark.parametrize("name", ["fer2013.csv", "fer2013new.csv"])
-def test_a_link_out_of_the_folder_is_refused(tmp_path, folder, name):
-    write(folder, rows_of(pictures(6)))
-    write_votes(folder, votes_of(6))
-    (folder / name).rename(tmp_path / name)
-    (folder / name).symlink_to(tmp_path / name)
-    with pytest.raises(DataError, match=re.escape(f"{name}: a link that leaves")):
-        read_fer2013(folder)
-
-
 def test_the_folder_itself_may_be_a_link(tmp_path, folder):
     write(tmp_path / "elsewhere", rows_of(pictures(6)))
     folder.symlink_to(tmp_path / "elsewhere")

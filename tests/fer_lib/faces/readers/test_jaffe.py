@@ -56,7 +56,6 @@ def test_pictures_without_a_face_are_counted(folder):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("KM.FE1.11.tiff", b"", "KM.FE1.11.tiff: not a readable picture"),
         ("KM.FE1.11.tiff", b"II*\x00\x08\x00", "KM.FE1.11.tiff: not a readable picture"),
         (
             "KM.XX1.11.tiff",
@@ -76,18 +75,12 @@ def test_bad_files_are_named(folder, name, content, message):
         read_jaffe(folder, SIZE)
 
 
-def test_absent_empty_and_linked(tmp_path, folder):
-    with pytest.raises(DataError, match=r"gone: cannot be listed .*; expected a folder"):
-        read_jaffe(tmp_path / "gone", SIZE)
+def test_an_empty_folder_says_what_is_expected(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         DataError, match=r"empty: no pictures in it; expected files such as KA\.AN1\.39\.tiff"
     ):
         read_jaffe(tmp_path / "empty", SIZE)
-    (folder / "KA.AN1.39.tiff").rename(tmp_path / "outside.tiff")
-    (folder / "KA.AN1.39.tiff").symlink_to(tmp_path / "outside.tiff")
-    with pytest.raises(DataError, match=r"KA\.AN1\.39\.tiff: a link that leaves"):
-        read_jaffe(folder, SIZE)
 
 
 SHOWN = tuple(JAFFE_CODES.values())

@@ -118,7 +118,7 @@ def test_a_bad_value_is_named_by_key_and_row(folder, changed, message):
         read_tfd(write(folder, **changed), 48)
 
 
-def test_absent_and_foreign_files(tmp_path, folder):
+def test_absent_and_foreign_files(folder):
     with pytest.raises(DataError, match=r"TFD_48x48\.mat: not found"):
         read_tfd(folder, 48)
     folder.mkdir()
@@ -130,11 +130,6 @@ def test_absent_and_foreign_files(tmp_path, folder):
     newer = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
     (folder / "TFD_48x48.mat").write_bytes(newer + bytes(600))
     with pytest.raises(DataError, match=r"TFD_48x48\.mat: a MATLAB 7\.3 file"):
-        read_tfd(folder, 48)
-    write(folder)
-    (folder / "TFD_48x48.mat").rename(tmp_path / "outside.mat")
-    (folder / "TFD_48x48.mat").symlink_to(tmp_path / "outside.mat")
-    with pytest.raises(DataError, match=r"TFD_48x48\.mat: a link that leaves"):
         read_tfd(folder, 48)
 
 
