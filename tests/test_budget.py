@@ -22,7 +22,7 @@ MOST = {
     "book": 11876,
     "synthetic_faces": 4205,
     "benchmarks": 1197,
-    "tests": 35530,
+    "tests": 35379,
     "files": 320,
     "commands": 23,
     "floors of ferbook": 8,
