@@ -125,6 +125,21 @@ VARIANTS = {
 }
 
 
+def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
+    """The AUs of the most frequent variant of ``emotion`` that are more likely shown than not, in full.
+
+    Raises SettingError for an emotion that the synthetic faces do not show.
+    """
+    if emotion not in VARIANTS:
+        raise SettingError(f"no expression of {emotion!r}; there are {', '.join(VARIANTS)}")
+    variant = max(VARIANTS[emotion], key=lambda v: v.share)
+    return {
+        au: (full, 0.0) if variant.one_sided else full
+        for au, (probability, full) in variant.aus.items()
+        if probability > 0.5
+    }
+
+
 @dataclass(frozen=True)
 class Spread:
     """How far pictures of one emotion differ. All in [0, 1]; ``intensity`` is a (low, high) pair.

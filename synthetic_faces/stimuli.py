@@ -17,10 +17,9 @@ import pandas as pd
 
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.errors import require_between
-from synthetic_faces.expressions import EMOTIONS
+from synthetic_faces.expressions import EMOTIONS, typical_aus
 from synthetic_faces.facs import AUS, SIDED, SIDES
 from synthetic_faces.people import Looks, Stream, draw_person
-from synthetic_faces.studio import typical_aus
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:

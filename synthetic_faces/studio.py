@@ -13,7 +13,7 @@ import numpy as np
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.domains import domain_named, require_head, with_options
 from synthetic_faces.errors import SettingError
-from synthetic_faces.expressions import VARIANTS
+from synthetic_faces.expressions import typical_aus
 from synthetic_faces.facs import AUS
 from synthetic_faces.ict_facekit import load_head
 from synthetic_faces.people import Person, draw_person
@@ -100,21 +100,6 @@ class Studio:
         masks = [off.mask(au) | picture.mask(au) for au, picture in on.items()]
         pixels = np.stack([picture.pixels for picture in on.values()])
         return Switched(tuple(aus), off.pixels, pixels, np.stack(masks))
-
-
-def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
-    """The AUs of the most frequent variant of ``emotion`` that are more likely shown than not, in full.
-
-    Raises SettingError for an emotion that the synthetic faces do not show.
-    """
-    if emotion not in VARIANTS:
-        raise SettingError(f"no expression of {emotion!r}; there are {', '.join(VARIANTS)}")
-    variant = max(VARIANTS[emotion], key=lambda v: v.share)
-    return {
-        au: (full, 0.0) if variant.one_sided else full
-        for au, (probability, full) in variant.aus.items()
-        if probability > 0.5
-    }
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from ferbook.page.style import (
     listing,
     percent,
 )
-from synthetic_faces.studio import typical_aus
+from synthetic_faces.expressions import typical_aus
 
 if TYPE_CHECKING:  # it would import the renderer
     from synthetic_faces.studio import Switched

@@ -7,7 +7,14 @@ from fer_lib.faces.faceset import EMOTIONS, LABELS
 from synthetic_faces import facs
 from synthetic_faces.domains import DOMAINS
 from synthetic_faces.errors import SettingError
-from synthetic_faces.expressions import FREE_INTENSITY, FREE_SHARE, VARIANTS, Spread, draw_expression
+from synthetic_faces.expressions import (
+    FREE_INTENSITY,
+    FREE_SHARE,
+    VARIANTS,
+    Spread,
+    draw_expression,
+    typical_aus,
+)
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.produce import Recipe, picture_rows
 
@@ -179,3 +186,16 @@ def test_a_set_of_free_units_has_the_people_and_the_emotions_of_the_set():
     assert Recipe("lab", 12, 32, units="free").key["units"] == "free"
     with pytest.raises(SettingError, match="units is 'freely'; it must be one of free"):
         Recipe("lab", 12, 32, units="freely")
+
+
+@pytest.mark.parametrize("emotion", LABELS)
+def test_typical_aus_are_known_and_in_range(emotion):
+    aus = typical_aus(emotion)
+    assert set(aus) <= set(AUS) and (aus or emotion == "neutral")
+    assert all(0 < np.max(level) <= 1 for level in aus.values())
+    assert any(isinstance(level, tuple) for level in aus.values()) == (emotion == "contempt")
+
+
+def test_there_is_no_typical_expression_of_an_unknown_emotion():
+    with pytest.raises(SettingError, match="no expression of 'joy'"):
+        typical_aus("joy")

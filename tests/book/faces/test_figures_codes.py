@@ -3,7 +3,7 @@
 from book.faces.figures import typical_codes
 from fer_lib.faces.faceset import LABELS
 from fer_lib.faces.facs_codes import parse_codes
-from synthetic_faces.studio import typical_aus
+from synthetic_faces.expressions import typical_aus
 
 
 def test_typical_codes_are_the_typical_units():
