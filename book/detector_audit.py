@@ -132,15 +132,14 @@ def read_truth(folder: Path) -> pd.DataFrame:
             f"{folder}: no stimuli lie there (no {TRUTH_FILE}); `ferbook detector stimuli {folder}` makes "
             "them"
         )
-    columns = stimuli_table(6).columns
-    table = read_table(file).reset_index(drop=True)
-    if list(table.columns) != list(columns) or not len(table):
-        raise DataError(f"{file}: not a table of `ferbook detector stimuli`; make the folder anew")
-    numbers = ["person", "dose", *(name for name in columns if name.startswith("AU"))]
+    kinds = stimuli_table(6).dtypes
     try:
-        return table.assign(**{name: table[name].astype(float) for name in numbers})
+        table = pd.read_csv(file, keep_default_na=False, dtype=dict(kinds))
     except ValueError as fault:
-        raise DataError(f"{file}: {fault}; make the folder anew") from fault
+        raise DataError(f"{file}: {' '.join(str(fault).split())}; make the folder anew") from fault
+    if not table.columns.equals(kinds.index) or table.isna().any(axis=None) or not len(table):
+        raise DataError(f"{file}: not a table of `ferbook detector stimuli`; make the folder anew")
+    return table
 
 
 def _lines(file: Path) -> Iterator[str]:
@@ -353,14 +352,13 @@ def read_detections(
             f"{without:,} of {len(truth):,} pictures have no answer, as where no face was found{rowless}"
         )
     tops = _tops(file, values, rows, meanings, notes)
-    outputs = []
-    for column, fits in meanings.items():
-        answers = np.full(len(truth), np.nan)
-        answers[places] = values[column] / tops[column][0]
-        if np.isfinite(answers).any():
-            outputs.append(Output(fits[1], fits[2] or "", answers, *tops[column]))
-        else:
-            notes.append(f"{column}: no number in any row; left out")
+    answers = values.div({column: top for column, (top, _) in tops.items()}).set_axis(places)
+    answers = answers.reindex(range(len(truth))).dropna(axis=1, how="all")
+    notes += [f"{column}: no number in any row; left out" for column in meanings if column not in answers]
+    outputs = [
+        Output(meanings[column][1], meanings[column][2] or "", answers[column].to_numpy(), *tops[column])
+        for column in answers
+    ]
     if not outputs:
         raise DataError(f"{file}: no number in any column of a unit")
     if twice := _first_twice([each.name for each in outputs]):

@@ -9,18 +9,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from fer_lib.aus.audit import GO_ALONG, LARGE, Audit, Finding
-from fer_lib.stats.resampling import bounds, resampled_sums
-from ferbook.beside import REFERENCE
-from ferbook.errors import FerError
+from fer_lib.aus.audit import GO_ALONG, LARGE, Audit, Contrasts, Finding
 from ferbook.estimate import Estimate
 from ferbook.page.figure import svg_of
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
 from ferbook.page.style import BLUE, MUTED, WIDTH, Drawn, listing
 from ferbook.steps import steps
-from ferbook.store import ChapterResult, open_run
-from ferbook.text import bounds_text, number_text
+from ferbook.store import ChapterResult
+from ferbook.text import bounds_text
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import ACTION_UNITS, AUS, SIDED
 from synthetic_faces.stimuli import CHANGES, DOSES, TOGETHER
@@ -64,21 +61,17 @@ def audit_json(audit: Audit, notes: list[str]) -> dict:
     """The audit as data: verdicts, faults, notes, and every effect with its interval."""
     outputs = {}
     for k, verdict in enumerate(audit.verdicts):
-        effects = {au: effect_of(audit, k, ("effect", au)).to_json() for au in AUS if _there(audit, k, au)}
+        there = [au for au, effect in zip(AUS, audit.effects[:, k], strict=True) if np.isfinite(effect)]
+        effects = {au: effect_of(audit, k, ("effect", au)).to_json() for au in there}
         outputs[verdict.output] = {"verdict": verdict.word, "about": verdict.about, "effects": effects}
     faults = [{"fault": each.word, "output": each.output, "about": each.about} for each in audit.faults]
     return {"outputs": outputs, "faults": faults, "notes": notes, "faceless": audit.faceless}
 
 
-def _there(audit: Audit, k: int, au: str) -> bool:
-    return bool(np.isfinite(audit.effects[AUS.index(au), k]))
-
-
 def effect_of(audit: Audit, k: int, key: tuple[str, ...]) -> Estimate:
     """A contrast of output ``k`` with its own interval over people."""
     contrasts, place = audit.contrasts, audit.contrasts.keys.index(key)
-    low, high = (ends[place, k] for ends in contrasts.intervals)
-    people = int(np.isfinite(contrasts.table[:, place, k]).sum())
+    people, (low, high) = int(contrasts.number[place, k]), contrasts.intervals[:, place, k]
     how = f"95 % expanded percentile bootstrap over {people} people"
     return Estimate.bounded(contrasts.mean[place, k], low, high, how=how, n=people)
 
@@ -86,33 +79,27 @@ def effect_of(audit: Audit, k: int, key: tuple[str, ...]) -> Estimate:
 def audit_page(audit: Audit, notes: list[str], name: str) -> str:
     """The whole page, HTML."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    truth, outputs = audit.truth, audit.outputs
+    outputs = audit.outputs
     unheard = [au for au in AUS if au not in {each.unit for each in outputs}]
     figures = []
     with steps("figures", 4) as advance:
-        for title, about, figure in _figures(audit):
+        for title, figure in _figures(audit):
             data = base64.b64encode(svg_of(title, figure).encode()).decode()
-            figures.append({"title": title, "about": about, "data": data, "figure": figure})
+            figures.append({"title": title, "data": data, "figure": figure})
             advance()
     plt.close("all")
     return environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
         name=name,
         outputs=len(outputs),
-        pictures=f"{len(truth):,}",
-        people=truth["person"].nunique(),
+        pictures=f"{len(audit.truth):,}",
+        people=audit.truth["person"].nunique(),
         right=sum(each.word == "answers to its unit" for each in audit.verdicts),
         faults=[fault_text(each) for each in audit.faults],
         notes=notes,
         rows=[_row(audit, k) for k in range(len(outputs))],
         unheard=listing([f"{au} ({ACTION_UNITS[au].name})" for au in unheard]) if unheard else "",
         figures=figures,
-        sides=[
-            {"output": each.name, "less": bounds_text(effect_of(audit, k, ("side", each.unit)), decimals=2)}
-            for k, each in enumerate(outputs)
-            if SIDED[AUS.index(each.unit)] and np.isfinite(audit.contrasts.of("side", each.unit)[k])
-        ],
         mistaken=[{"unit": au, "raises": raised} for au in unheard if (raised := _raised(audit, au))],
-        carries=_carries(),
     )
 
 
@@ -122,13 +109,18 @@ def _row(audit: Audit, k: int) -> dict[str, object]:
     others = np.where([au == output.unit for au in AUS], -np.inf, np.nan_to_num(audit.effects[:, k]))
     most, rest = int(others.argmax()), output.found[audit.truth["part"].eq("rest")]
     alike = " (alike)" if AUS[most] in GO_ALONG.get(output.unit, ()) else ""
-    own = _there(audit, k, output.unit)
+
+    def cell(*key: str) -> str:
+        there = np.isfinite(audit.contrasts.of(*key)[k])
+        return bounds_text(effect_of(audit, k, key), decimals=2) if there else "–"
+
     return {
         "output": output.name,
         "verdict": verdict_text(verdict),
         "right": verdict.word == "answers to its unit",
-        "own": bounds_text(effect_of(audit, k, ("effect", output.unit)), decimals=2) if own else "–",
+        "own": cell("effect", output.unit),
         "other": f"{AUS[most]} {others[most]:.2f}{alike}" if others[most] > 0 else "–",
+        "sides": cell("side", output.unit) if SIDED[AUS.index(output.unit)] else "–",
         "rest": f"{np.nanmean(rest):.2f}" if np.isfinite(rest).any() else "–",
         "distance": bounds_text(distance, decimals=2) if distance and output.scaled else "–",
     }
@@ -143,39 +135,17 @@ def _raised(audit: Audit, au: str) -> str:
     return ", ".join(f"{audit.outputs[k].name} by {effects[k]:.2f}" for k in raised)
 
 
-def _carries() -> str:
-    """What the reference measured of the suite's own networks."""
-    try:
-        estimates = open_run(REFERENCE).result("faces").metrics()
-        own, other = (number_text(estimates[f"units_{each}"].value, decimals=2) for each in ("own", "other"))
-        near, far, photographs = (
-            number_text(estimates[f"expressions_{each}"].value, "share")
-            for each in ("own", "other", "photographs")
-        )
-    except (FerError, KeyError):
-        return ""
-    return (
-        f"How far this suite's own networks carry, by its chapter on faces: units are told with an AUROC of "
-        f"{own} on people of the same kind of rendered heads and of {other} on another kind; expressions "
-        f"with a balanced accuracy of {near}, {far}, and {photographs} on photographs (FER2013)."
+def _figures(audit: Audit) -> Iterator[tuple[str, Drawn]]:
+    """Titles and figures."""
+    yield "Dose and response", _doses(audit)
+    caption = (
+        "The cell of a unit's own output should be the darkest of its column, and the rest white. 100 is the "
+        "largest effect on that output; numbers below 10 are left out."
     )
-
-
-def _figures(audit: Audit) -> Iterator[tuple[str, str, Drawn]]:
-    """Title, what it is about, and the figure."""
-    about = (
-        "Each output against the dose of its own unit. A straight rise is best. A curve that is flat "
-        "from the start is deaf, one that is flat at the end saturates."
-    )
-    yield "Dose and response", about, _doses(audit)
-    about = (
-        "Each column is an output, each row a unit that was shown alone. The cell of a unit's own output "
-        "should be the darkest, and the rest white. 100 is the largest effect on that output."
-    )
-    alone = _cells(audit, dict(zip(AUS, audit.effects, strict=True)), "unit shown alone")
-    yield "Which unit raises which output", about, alone
-    about = "What the outputs rise by when several units are shown together, and in whole expressions."
-    yield "Several units at once", about, _cells(audit, _together(audit), "shown together")
+    alone = _cells(audit, pd.DataFrame(audit.effects, index=AUS), "unit shown alone", caption)
+    yield "Which unit raises which output", alone
+    caption = "Several units at once, and whole expressions: what the outputs rise by, in the same measure."
+    yield "Several units at once", _cells(audit, _together(audit), "shown together", caption)
     losses = {condition: audit.lost(condition) for condition in CHANGES}
     rows = [
         {"label": condition, "group": CHANGES[condition][0], "estimate": each}
@@ -188,36 +158,29 @@ def _figures(audit: Audit) -> Iterator[tuple[str, str, Drawn]]:
             measured="change of the effects, as a share of those without the change",
             axis=Axis(null=0.0),
             alt="Dots with intervals: how much of their effects the outputs lose in each condition.",
-            caption="The outputs that answer to their unit, averaged; 95 % intervals over people.",
+            caption="The same units and people again, with one thing changed; the outputs that answer to "
+            "their unit, averaged, with 95 % intervals over people. Left of the line, answers are lost.",
         )
-        about = "The same units and people again, with one thing changed. Left of the line, answers are lost."
-        yield "Pose, skin, age and light", about, chart
+        yield "Pose, skin, age and light", chart
 
 
 def _doses(audit: Audit) -> Drawn:
     """A small panel per output: the mean over people at rest and in each dose, with its interval."""
-    across, steps, rows = 3, (0.0, *DOSES), []
+    across, doses, rows = 3, (0.0, *DOSES), []
     lines = -(-len(audit.outputs) // across)
-    figure, grid = plt.subplots(
-        lines, across, figsize=(WIDTH, 0.5 + 1.25 * lines), squeeze=False, sharex=True
-    )
-    for axes, output in zip(grid.flat, audit.outputs, strict=False):
-        truth = audit.truth.assign(found=output.found)
-        own = truth[truth["part"].eq("rest") | (truth["part"].eq("dose") & truth["unit"].eq(output.unit))]
-        people = own.pivot_table(index="person", columns="dose", values="found").reindex(columns=steps)
-        means = people.mean().to_numpy()
-        filled = people.fillna(people.mean()).fillna(0).to_numpy()
-        low, high = bounds(
-            resampled_sums(filled, 1000, 0) / len(filled), people.notna().sum().to_numpy(), means
-        )
-        axes.fill_between(steps, low, high, color=BLUE, alpha=0.25, linewidth=0)
-        axes.plot(steps, means, color=BLUE, marker="o", markersize=3)
+    size = (WIDTH, 0.5 + 1.25 * lines)
+    figure, grid = plt.subplots(lines, across, figsize=size, squeeze=False, sharex=True)
+    for k, (axes, output) in enumerate(zip(grid.flat, audit.outputs, strict=False)):
+        own = audit.dosed(k).pivot_table(index="person", columns="dose", values="found")
+        shown = Contrasts([("dose",)] * len(doses), own.reindex(columns=doses).to_numpy()[:, :, None])
+        means, (low, high) = shown.mean[:, 0], shown.intervals[:, :, 0]
+        axes.fill_between(doses, low, high, color=BLUE, alpha=0.25, linewidth=0)
+        axes.plot(doses, means, color=BLUE, marker="o", markersize=3)
+        axes.margins(y=0.1)
+        axes.autoscale(False)
         axes.plot((0, 1), (0, 1), color=MUTED, linestyle=":", linewidth=1)
         axes.set(title=output.name, xlim=(0, 1), xticks=(0, 1))
-        least, most = np.nanmin([low, means]), np.nanmax([high, means])
-        axes.set_ylim(least - 0.05 * (most - least) - 0.005, most + 0.05 * (most - least) + 0.005)
-        ends = {"low": low, "high": high}
-        rows.append(pd.DataFrame({"output": output.name, "dose": steps, "mean": means, **ends}))
+        rows.append(pd.DataFrame({"output": output.name, "dose": doses, "mean": means}))
     for axes in grid.flat[len(audit.outputs) :]:
         axes.set_axis_off()
     figure.supxlabel("dose of the unit")
@@ -226,37 +189,34 @@ def _doses(audit: Audit) -> Drawn:
         f"{len(audit.outputs)} small line charts: output against dose of its unit. The table has the slopes."
     )
     caption = (
-        "Blue: mean over people, with 95 % intervals. Dotted: an output that says the dose itself. Each "
-        "panel has a scale of its own."
+        "Each output against the dose of its own unit: the mean over people, with 95 % intervals; each panel "
+        "has a scale of its own. A straight rise is best. A curve that is flat from the start is deaf, one "
+        "that is flat at the end saturates. Dotted: an output that says the dose itself."
     )
     return Drawn(figure, pd.concat(rows, ignore_index=True), alt, caption)
 
 
-def _together(audit: Audit) -> dict[str, np.ndarray]:
-    """What was shown together -> (K,): what each output rises by above rest, meaned over people."""
+def _together(audit: Audit) -> pd.DataFrame:
+    """What each output (columns) rises by above rest where several units are shown together (rows), meaned
+    over people.
+    """
     truth, answers = audit.truth, np.stack([each.found for each in audit.outputs], axis=1)
-    names = truth["emotion"].where(truth["part"].eq("emotion"), truth["unit"].str.replace(" ", "+"))
-    names = names.where(truth["part"].isin(["together", "emotion"]), "rest").where(
-        truth["part"].isin(["together", "emotion", "rest"])
-    )
-    means = pd.DataFrame(answers).groupby(names.to_numpy(), sort=False).mean()
-    order = [each.replace(" ", "+") for each in TOGETHER] + list(EMOTIONS[1:])
-    return {name: (means.loc[name] - means.loc["rest"]).to_numpy() for name in order}
+    own = truth["part"].isin(["rest", "together", "emotion"]).to_numpy()
+    names = (truth["unit"] + truth["emotion"]).str.replace(" ", "+")
+    means = pd.DataFrame(answers[own]).groupby(names[own].to_numpy()).mean()
+    return (means - means.loc[""]).loc[[*(each.replace(" ", "+") for each in TOGETHER), *EMOTIONS[1:]]]
 
 
-def _cells(audit: Audit, effects: dict[str, np.ndarray], label: str) -> Drawn:
-    """A heat map of ``effects`` in shares of each output's reach."""
-    reach = np.where(audit.reach > 0, audit.reach, np.inf)
-    rows = []
-    for stimulus, values in effects.items():
-        for output, share in zip(audit.outputs, values / reach, strict=True):
-            text = "" if not abs(share) >= 0.1 else f"{100 * share:.0f}".replace("-", "−")
-            rows.append(
-                {"shown": stimulus, "output": output.name.removeprefix("AU"), "share": share, "text": text}
-            )
-    cells = pd.DataFrame(rows).assign(share=lambda own: own["share"].clip(0, 1))
+def _cells(audit: Audit, effects: pd.DataFrame, label: str, caption: str) -> Drawn:
+    """A heat map of ``effects`` (a row per stimulus, a column per output) in shares of each output's
+    reach.
+    """
+    effects = effects.set_axis([each.name.removeprefix("AU") for each in audit.outputs], axis=1)
+    shares = effects / np.where(audit.reach > 0, audit.reach, np.inf)
+    cells = shares.rename_axis("shown").rename_axis("output", axis=1).stack().rename("share").reset_index()
+    texts = [f"{100 * share:.0f}".replace("-", "−") if abs(share) >= 0.1 else "" for share in cells["share"]]
     return heat(
-        cells,
+        cells.assign(text=texts, share=cells["share"].clip(0, 1)),
         rows="shown",
         columns="output",
         value="share",
@@ -264,7 +224,7 @@ def _cells(audit: Audit, effects: dict[str, np.ndarray], label: str) -> Drawn:
         row_label=label,
         column_label="output",
         alt=f"Heat map: what the outputs rise by, by {label}. The table above names the largest.",
-        caption="The darker, the more the output rises; numbers below 10 are left out.",
+        caption=caption,
     )
 
 
@@ -272,14 +232,12 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
     """The committed audits, ``TRIED``, as a page shows them: a column per detector, a row per unit."""
     table = pd.read_csv(TRIED, keep_default_na=False)
     table[["unit", "side"]] = table["output"].str.partition(" ")[[0, 2]]
-    detectors, outputs = list(table["detector"].unique()), table[table["kind"].eq("output")]
-    lines = [f"| unit | {' | '.join(detectors)} |", "|---|" + "---|" * len(detectors)]
-    for unit in (au for au in AUS if outputs["unit"].eq(au).any()):
-        own = outputs[outputs["unit"].eq(unit)]
-        cells = {
-            name: "<br>".join(map(_tried_cell, each.itertuples())) for name, each in own.groupby("detector")
-        }
-        lines.append(f"| {unit} | {' | '.join(cells.get(name, '–') for name in detectors)} |")
+    outputs = table[table["kind"].eq("output")]
+    texts = pd.Series(map(_tried_cell, outputs.itertuples()), outputs.index)
+    cells = texts.groupby([outputs["unit"], outputs["detector"]]).agg("<br>".join).unstack(fill_value="–")
+    cells = cells.loc[[au for au in AUS if au in cells.index], table["detector"].unique()]
+    lines = [f"| unit | {' | '.join(cells)} |", "|---|" + "---|" * len(cells.columns)]
+    lines += [f"| {unit} | {' | '.join(row)} |" for unit, *row in cells.itertuples()]
     lines += [
         "",
         "In brackets: 95 % intervals over people of what the unit adds, in shares of the full output.",

@@ -48,7 +48,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from fer_lib.stats.resampling import bootstrap, bounds, mean_of_defined, resampled_sums
+from fer_lib.stats.resampling import bootstrap, bounds, mean_of_defined, ratio, resampled_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from synthetic_faces.facs import AUS
@@ -57,7 +57,7 @@ from synthetic_faces.stimuli import CHANGED_UNITS, CHANGES, DOSES
 LARGE, FAINT_EFFECT, EARLY, MANY, SILENT_BELOW = 0.25, 0.5, 0.75, 0.1, 0.01
 """What the rules above call large, faint, early, many and silent."""
 
-MIDDLE, HIGH = DOSES[1:3], DOSES[3:]
+MIDDLE, HIGH = slice(1, 3), slice(3, None)
 
 GO_ALONG = {
     "AU1": ("AU2",),
@@ -182,8 +182,7 @@ def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
     unit) the middle less ``EARLY`` of the high doses, ("change", condition, unit) the effect in it less that
     without, and ("rest", condition). Raises DataError where no person has a picture at rest.
     """
-    scores = np.stack([each.found for each in outputs], axis=1)
-    means = _means(truth, scores)
+    means = _means(truth, np.stack([each.found for each in outputs], axis=1))
     rest = means["rest", "", "", 0.0, "both"]
     if not np.isfinite(rest).any():
         raise DataError("no face was found in any picture of a face at rest; nothing can be compared")
@@ -191,32 +190,27 @@ def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
     def rise(part: str, condition: str, unit: str, dose: float, side: str = "both") -> np.ndarray:
         return means.get((part, condition, unit, dose, side), np.full(rest.shape, np.nan)) - rest
 
+    doses = {au: np.stack([rise("dose", "", au, dose) for dose in DOSES]) for au in AUS}
+    effects = {au: _slope(rises) for au, rises in doses.items()}
+    own = np.stack([effects[each.unit][:, k] for k, each in enumerate(outputs)], axis=1)
     values: dict[tuple[str, ...], np.ndarray] = {}
-    doses = {(au, dose): rise("dose", "", au, dose) for au in AUS for dose in DOSES}
-    for au in AUS:
-        rises = np.stack([doses[au, dose] for dose in DOSES])
-        weights = np.array(DOSES)[:, None, None] * np.isfinite(rises)
-        power = (weights**2).sum(axis=0)
-        values["effect", au] = np.divide(
-            np.nansum(weights * np.nan_to_num(rises), axis=0),
-            power,
-            out=np.full(power.shape, np.nan),
-            where=power > 0,
-        )
-    own = np.stack([values["effect", each.unit][:, k] for k, each in enumerate(outputs)], axis=1)
-    for au in AUS:
-        values["beyond", au] = values["effect", au] - own
-        middle, high = (sum(doses[au, dose] for dose in part) / len(part) for part in (MIDDLE, HIGH))
-        values["dose", au] = middle - EARLY * high
-        sides = [rise("side", "", au, 1.0, side) for side in ("left", "right")]
-        values["side", au] = sides[0] - sides[1]
+    for au, rises in doses.items():
+        values["effect", au] = effects[au]
+        values["beyond", au] = effects[au] - own
+        values["dose", au] = rises[MIDDLE].mean(axis=0) - EARLY * rises[HIGH].mean(axis=0)
+        left, right = (rise("side", "", au, 1.0, side) for side in ("left", "right"))
+        values["side", au] = left - right
     for condition, (kind, _) in CHANGES.items():
-        still = rise(kind, condition, "", 0.0)
-        values["rest", condition] = still
+        values["rest", condition] = still = rise(kind, condition, "", 0.0)
         for au in CHANGED_UNITS:
-            with_au = rise(kind, condition, au, 1.0)
-            values["change", condition, au] = with_au - still - doses[au, 1.0]
+            values["change", condition, au] = rise(kind, condition, au, 1.0) - still - doses[au][-1]
     return Contrasts(list(values), np.stack(list(values.values()), axis=1))
+
+
+def _slope(rises: np.ndarray) -> np.ndarray:
+    """(P, K): the slope through 0 of ``rises`` (D, P, K) in the doses that have one."""
+    weights = np.array(DOSES)[:, None, None] * np.isfinite(rises)
+    return ratio(np.stack([np.nansum(weights * rises, axis=0), (weights**2).sum(axis=0)], axis=-1))
 
 
 def _means(truth: pd.DataFrame, scores: np.ndarray) -> dict[tuple, np.ndarray]:
@@ -384,15 +378,18 @@ class Audit:
             return None
         return bootstrap(np.stack([own, np.ones(len(own))], axis=1), n=len(own))
 
+    def dosed(self, k: int) -> pd.DataFrame:
+        """``person``, ``dose`` and what output ``k`` ``found``, of faces at rest and of its unit alone, where
+        there is an answer.
+        """
+        truth, found = self.truth, self.outputs[k].found
+        own = truth["part"].eq("rest") | (truth["part"].eq("dose") & truth["unit"].eq(self.outputs[k].unit))
+        return truth[["person", "dose"]].assign(found=found)[own & np.isfinite(found)]
+
     def distance(self, k: int) -> Estimate | None:
         """How far output ``k``, with what it says in full as 1, is from the true dose of its unit alone, on
         average over doses and people; None where it found no face there.
         """
-        output, truth = self.outputs[k], self.truth
-        mask = truth["part"].eq("rest") | (truth["part"].eq("dose") & truth["unit"].eq(output.unit))
-        mask = mask.to_numpy() & np.isfinite(output.found)
-        far = np.abs(output.found - truth["dose"].to_numpy())[mask]
-        if not mask.any():
-            return None
-        sums = pd.DataFrame({"far": far, "n": 1.0}).groupby(truth["person"].to_numpy()[mask]).sum()
-        return bootstrap(sums.to_numpy(), n=len(far))
+        own = self.dosed(k)
+        far = (own["found"] - own["dose"]).abs().groupby(own["person"]).agg(["sum", "count"])
+        return bootstrap(far.to_numpy(float), n=len(own)) if len(own) else None
