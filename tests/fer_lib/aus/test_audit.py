@@ -10,22 +10,7 @@ from ferbook.errors import DataError
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import stimuli_table
 
-UNITS = (
-    "AU1",
-    "AU2",
-    "AU4",
-    "AU5",
-    "AU6",
-    "AU7",
-    "AU9",
-    "AU10",
-    "AU12",
-    "AU14",
-    "AU15",
-    "AU17",
-    "AU20",
-    "AU25",
-)
+UNITS = tuple(f"AU{number}" for number in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 25))
 TRUTH = stimuli_table(12, 0)
 
 
