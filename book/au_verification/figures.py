@@ -28,9 +28,6 @@ from fer_lib.aus.interventions import Effects
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 
-_MOST_UNITS = 6
-"""Units that are drawn: the others have fewer verified filters."""
-
 BIN = 0.02
 """Of AUROC, where what luck reaches is drawn."""
 
@@ -40,8 +37,8 @@ _FILTERS = 1000
 EFFECT_TOLERANCE = 0.5
 """How far an effect may move, in standard deviations: some are hundreds."""
 
-_COUNT_TOLERANCE = 20
-"""How far a unit's number of filters may move: a filter's largest association of two nearly equal ones."""
+_MARK_TOLERANCE = 20
+"""How far a mark may move: a filter's largest association may be of two nearly equal ones."""
 
 
 def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, auroc: float) -> style.Drawn:
@@ -162,31 +159,12 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         caption=f"Only the labels differ between the ends: κ {style.listing(ends)}. Small dots are networks, "
         "large dots their means with 95 % intervals over networks and people; the degree is 0 at untrained "
         "networks and 1 at those that were taught units.",
-        tolerance=dict.fromkeys(table.columns[1:], _COUNT_TOLERANCE) | {"seed": 0},
+        tolerance=dict.fromkeys(table.columns[1:], _MARK_TOLERANCE) | {"seed": 0},
         data=data,
     )
 
 
 _RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, MIXTURES, TRAINED, TAUGHT_UNITS, READ_OUT))
-
-
-def by_unit(table: pd.DataFrame) -> style.Drawn:
-    """Verified filters beyond chance by unit, beside both ends of the ruler. ``table``: of
-    ``study.unit_table``. Data: the same.
-    """
-    above = table.query("low > 0").groupby("series").size()
-    most = table.groupby("au")["value"].max().nlargest(_MOST_UNITS).index
-    counts = [f"{above.get(name, 0)} ({name})" for name in table["series"].unique()]
-    return forest(
-        table[table["au"].isin(most)].rename(columns={"au": "label"}),
-        measured="verified filters beyond chance, mean over networks",
-        axis=Axis("", null=0, null_name="chance"),
-        alt="Dots with intervals per action unit: verified filters less those expected by chance.",
-        caption=f"Of {table['au'].nunique()} units so many have more verified filters than chance gives, by "
-        f"an interval of 95 % above 0: {style.listing(counts)}. Drawn are the {len(most)} units with most.",
-        tolerance=dict.fromkeys(("value", "low", "high"), _COUNT_TOLERANCE),
-        data=table,
-    )
 
 
 def agreement(table: pd.DataFrame) -> style.Drawn:

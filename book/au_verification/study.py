@@ -22,7 +22,6 @@ from book.au_verification.read_out import with_detectors
 from book.au_verification.readings import (
     READINGS,
     agreement_share,
-    gain_by_unit,
     on_other_heads,
     values_of,
 )
@@ -269,20 +268,6 @@ def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     without = [f"without_{number}" for number in range(1, values.shape[1])]
     columns = ["population", "seed", "mean", "low", "high", "place", "value", *without]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
-
-
-def unit_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
-    """Verified filters beyond chance by unit, of both ends and of what is measured: ``au``, ``series``,
-    ``value`` (mean over networks), ``low``, ``high``; a row per unit and kind of network.
-    """
-    rows = []
-    for group in filter(groups.get, (TRAINED, UNTRAINED, TAUGHT_UNITS)):
-        gains = values_of(groups[group], gain_by_unit)
-        for a, au in enumerate(groups[group][0].aus):
-            own = networks_and_people(gains[..., a])
-            rows.append((au, GROUP_LABELS[group], own.value, own.low, own.high))
-    columns = ["au", "series", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 
 
 def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:

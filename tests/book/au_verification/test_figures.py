@@ -47,7 +47,6 @@ DRAWINGS = {
     "one_filter": lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625),
     "by_luck": lambda: figures.by_luck(LUCK, BEST),
     "networks": lambda: figures.networks(marks()),
-    "by_unit": lambda: figures.by_unit(pairs("au", AUS)),
     "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
     "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
 }
@@ -112,14 +111,6 @@ def test_this_run_stands_beside_a_reference_that_has_the_ruler():
     assert "Breuer" not in drawn.alt, "this run has none"
     former = more.rename(columns={"place": "panel"})
     assert set(figures.networks(marks(), reference=former).data["run"]) == {""}
-
-
-def test_of_many_units_those_with_most_are_drawn_and_all_are_stored():
-    table = pairs("au", tuple(f"AU{n}" for n in range(1, 13)))
-    table["value"] = np.arange(24.0)
-    drawn = figures.by_unit(table)
-    names = [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()]
-    assert names == [f"AU{n}" for n in range(7, 13)] and len(drawn.data) == 24
 
 
 def test_the_measure_that_names_most_filters_rightly_is_told():
