@@ -9,7 +9,6 @@ from matplotlib.ticker import MaxNLocator
 
 from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES, TRUTH
-from book.derl.study import CNN, CONDITION_LABELS
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import picture_grid, show
@@ -149,41 +148,6 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     )
 
 
-def people_curve(table: pd.DataFrame) -> style.Drawn:
-    """What each contender answers rightly, and how far DeRL is ahead of it, by how many people all learned
-    from.
-
-    ``table`` of ``derl.learning_curve.curve_table``. Data: ``people``, ``condition``, ``value``, ``low``,
-    ``high`` (shares), ``ahead``, ``ahead_low``, ``ahead_high`` (points; NaN of DeRL).
-    """
-    data = in_numbers(table.drop(columns="share").rename(columns={"accuracy": "estimate"}))
-    data = data.astype({"ahead": float})
-    rows = data.assign(
-        label=[f"{people:.0f} people" for people in data["people"]],
-        series=data["condition"].map(lambda slug: CONDITION_LABELS[slug][0]),
-    )
-    leads = rows.assign(value=data["ahead"], low=data["ahead_low"], high=data["ahead_high"])
-    leads = leads[data["ahead"].notna()]
-    clear = [f"{people:.0f}" for people in leads["people"][leads["condition"].eq(CNN) & leads["low"].gt(0)]]
-    return forest(
-        pd.concat([rows.assign(panel="accuracy"), leads.assign(panel="lead of DeRL")]),
-        measured="",
-        axis={
-            "accuracy": Axis(limits=(0, None), label="share of right answers"),
-            "lead of DeRL": Axis("points", null=0.0, label="percentage points"),
-        },
-        widths=(1.2, 1),
-        alt="Dots with intervals by how many people all contenders learned from: accuracy, and how far DeRL "
-        "is ahead of each.",
-        caption="The same contest with fewer people to learn from. DeRL is ahead of the plain CNN with "
-        f"{style.listing(clear or ['none of these numbers of'])} people. The difference to the "
-        "true neutral is an oracle: nobody has that face who is given one picture alone.",
-        data=data,
-        tolerance=dict.fromkeys(("value", "low", "high"), 0.15)
-        | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 15.0),
-    )
-
-
 def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> style.Drawn:
     """Faces, and beside each where every layer pair, and the plain difference of the pixels, answers to its
     expression: bright is more.
@@ -242,44 +206,3 @@ def _moments(its: np.ndarray) -> dict[str, float]:
         "column": float((its.sum(axis=0) * (np.arange(width) + 0.5)).sum() / total / width),
         "spread": float((np.searchsorted(ordered, total / 2) + 1) / its.size),
     }
-
-
-_OF_LAYERS = {
-    "ours": "moved skin",
-    "untrained": "never trained",
-    "not_shown": "skin of other units",
-    "other_expression": "other expressions",
-}
-_OF_PICTURES = {"edges": "edges", "centre": "middle of the picture"}
-
-
-def layer_place_dots(table: pd.DataFrame) -> style.Drawn:
-    """How far the energy of each layer's maps lies in the skin that the expression moves, beside controls.
-
-    ``table`` as ``derl.places.place_residues`` has it. Data: its rows:
-    ``layer``, ``kind``, ``value``, ``low``, ``high``, ``n``; of ``random`` maps, which lie at 1, no dot is
-    drawn.
-    """
-    data = in_numbers(table).assign(n=[getattr(estimate, "n", 0) for estimate in table["estimate"]])
-    rows = data.assign(
-        label=data["layer"].map(layer_name),
-        series=data["kind"].map(_OF_LAYERS),
-    )
-    energy = rows[rows["kind"].eq("ours")]
-    best = energy.loc[energy["value"].idxmax(), "label"]
-    # What needs no network is the same for every layer, and stands below them once.
-    once = rows["layer"].eq(rows["layer"].iloc[0]) & rows["kind"].isin(_OF_PICTURES)
-    beside = rows[once].assign(
-        label=data["kind"].map(_OF_PICTURES), series=_OF_LAYERS["ours"], minor=True, kind="pictures"
-    )
-    return forest(
-        pd.concat([rows[rows["series"].notna()].assign(minor=False, kind="layers"), beside]),
-        measured="energy in the skin over its share of the picture",
-        axis=Axis("", null=1, limits=(0, None)),
-        alt="Dots with intervals by layer: the energy of its maps in the skin that moves, over what its area "
-        "would give.",
-        caption="How densely each layer's residue lies in skin that the expression moves: 1, the dashed "
-        f"line, is what the area alone gives. Densest is {best}. Grey: maps that need no network.",
-        data=data,
-        tolerance=dict.fromkeys(("value", "low", "high"), 0.5),
-    )

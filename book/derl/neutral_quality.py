@@ -287,20 +287,3 @@ def gate_text(metrics: Mapping[str, Estimate]) -> str:
         f"Stage one did not pass its gate. Not shown by the whole interval: {'; '.join(failed)}. So whatever "
         "stage two finds does not settle what the residue of a good generator is worth."
     )
-
-
-def gains_by_truth(
-    neutrals: np.ndarray, inputs: np.ndarray, truths: Mapping[str, np.ndarray]
-) -> dict[str, Estimate]:
-    """``gain_<name>``: by how much the generated ``neutrals`` are nearer than the ``inputs``, in the mean
-    (dB), to what is called the truth; all uint8 (N, H, W).
-    """
-    return {
-        f"gain_{name}": Estimate(
-            (psnr(neutrals, truth) - psnr(inputs, truth)).mean(),
-            n=len(truth),
-            why="an example on the tested people",
-            tolerance=2.0,
-        )
-        for name, truth in truths.items()
-    }

@@ -18,9 +18,6 @@ from ferbook.beside import REFERENCE
 GENERATORS = "generators"
 """Name of the piece of a seed that its folds start from."""
 
-CURVE = "curve-"
-"""How the name begins of what a fold tells of fewer people to learn from."""
-
 KEPT_GENERATORS = ("trained", "shuffled")
 """Those of a seed that are kept."""
 
@@ -53,9 +50,9 @@ class Pieces(Kept):
 
     @property
     def members(self) -> list["Piece"]:
-        """Of each seed the generators, then its folds, then the learning curve in each of these."""
+        """Of each seed the generators, then its folds."""
         p = self.parameters
-        parts = (GENERATORS, *range(p.folds), *(f"{CURVE}{fold}" for fold in range(p.folds)))
+        parts = (GENERATORS, *range(p.folds))
         return [Piece(self, f"{seed}-{what}") for seed in range(p.seed, p.seed + p.seeds) for what in parts]
 
 
@@ -66,7 +63,7 @@ class Piece(Member):
     The generators of a seed keep their weights in 8 bits each, and all folds start from these; once all
     pieces of a seed are there, only those of the first seed stay, which the page asks. A fold
     keeps the trainings and the answers of every condition, and the first one how good the seed's neutral
-    faces are; ``0-curve-0`` those of fewer people to learn from.
+    faces are.
     """
 
     trainer: ClassVar[str] = "book.derl.trial"

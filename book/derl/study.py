@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from book.derl import stage_two
-from book.derl.pairs import neutral_pairs
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
@@ -39,10 +38,6 @@ DERL, SINGLE_PAIRS, UNTRAINED_GENERATOR, SHUFFLED_NEUTRALS = (
     "shuffled_neutrals",
 )
 PIXEL_DIFFERENCE, CNN, FEATURE_DIFFERENCE = "pixel_difference", "cnn", "feature_difference"
-TRUE_DIFFERENCE = "true_difference"
-"""An oracle: the plain CNN on the picture less the true neutral one of the same take, which nobody has who
-is given a face alone.
-"""
 
 CONTEST_CONDITIONS = (
     DERL,
@@ -67,7 +62,6 @@ CONDITION_LABELS: dict[str, tuple[str, str]] = {
     CNN: ("plain CNN, equal size", BASELINE),
     PIXEL_DIFFERENCE: ("pixel difference", BASELINE),
     FEATURE_DIFFERENCE: ("CNN feature difference", BASELINE),
-    TRUE_DIFFERENCE: ("difference to the true neutral", CONTROL),
     UNTRAINED_GENERATOR: ("generator never trained", CONTROL),
     SHUFFLED_NEUTRALS: ("generator of others' neutrals", CONTROL),
     MAJORITY_BASELINE: ("majority-class baseline", NULL),
@@ -162,90 +156,71 @@ def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
     )
 
 
-@dataclass(frozen=True)
-class _Condition:
-    """``inputs`` and ``build`` of a fold; the network is built for these inputs, under a seeded
-    random state.
-    """
-
-    name: str
-    frozen: int
-    inputs: Callable[[int], stage_two.Inputs]
-    build: Callable[[], nn.Module]
-
-
 def residue_study(
     faces: FaceSet,
     protocol: Protocol,
+    fold: int,
     generators: Mapping[str, Generator],
     recipe: stage_two.ResidueRecipe,
     *,
     conditions: Sequence[str] = CONTEST_CONDITIONS,
-    folds: Sequence[int] = (0,),
     seed: int = 0,
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
-) -> list[ResidueStudy]:
-    """Train and test a classifier of each of ``conditions`` on each of the ``folds`` of ``protocol``, from
-    ``seed``; one study for each fold.
+) -> ResidueStudy:
+    """Train and test a classifier of each of ``conditions`` on a ``fold`` of ``protocol``, from ``seed``.
 
     ``generators``: the one called ``trained``, and those called ``untrained`` (see ``settle_statistics``) and
     ``shuffled`` where their conditions are asked for. Nobody of ``faces`` may be among the people whom they
-    learned from. They stay as they are. The epoch is chosen on a fold's validation people; its test people
+    learned from. They stay as they are. The epoch is chosen on the fold's validation people; its test people
     are predicted once, and nothing is chosen by it. The number format is chosen at the first training and
     kept for all.
 
-    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes; for
-    ``true_difference`` everybody has a neutral picture. Raises what ``fold_faces`` and
-    ``train_residue_classifier`` raise.
+    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes. Raises what
+    ``fold_faces`` and ``train_residue_classifier`` raise.
     """
-    labelled = faces.labelled()
-    for fold in folds:
-        # Before anything is trained: which fold cannot be.
-        fold_faces(faces, protocol, fold)
-    index, parts = _places([protocol.folds[fold] for fold in folds])
+    fold_faces(faces, protocol, fold)  # raises before anything is trained
+    labelled, sides = faces.labelled(), protocol.folds[fold]
+    # Of other rows nothing need be computed.
+    index = np.unique(np.concatenate([sides.train, sides.valid, sides.test]))
+    train, valid, test = (np.searchsorted(index, rows) for rows in (sides.train, sides.valid, sides.test))
     labels = labelled.select(index).labels(protocol.classes)
-    views, true = stage_two.picture_views(labelled.gather(index), recipe), None
-    if TRUE_DIFFERENCE in conditions:
-        pairs = neutral_pairs(labelled)
-        at_rest = pairs.targets[np.searchsorted(pairs.inputs, index)]
-        # Transformed as the pictures are: by the same seed, in the same order.
-        true = stage_two.picture_views(labelled.gather(at_rest), recipe)
-    rows: dict[int, list[tuple]] = {fold: [] for fold in folds}
-    answers: dict[int, list[np.ndarray]] = {fold: [] for fold in folds}
-    models: dict[int, dict[str, nn.Module]] = {fold: {} for fold in folds}
+    views = stage_two.picture_views(labelled.gather(index), recipe)
+    rows: list[tuple] = []
+    answers: list[np.ndarray] = []
+    models: dict[str, nn.Module] = {}
     n_classes = len(protocol.classes)
     arranged = chain(
         _on_residues(conditions, generators, views, n_classes, device),
-        _on_pictures(conditions, generators["trained"], views, true, n_classes, models, device),
+        _on_pictures(conditions, generators["trained"], views, n_classes, models, device),
     )
     for condition in arranged:
-        for fold, (train, valid, test) in zip(folds, parts, strict=True):
-            inputs = condition.inputs(fold)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                model = condition.build()
-            training = stage_two.train_residue_classifier(
-                inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
-            )
-            precision = training.precision
-            best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
-            rows[fold].append((condition.name, seed, fold, parameter_count(model), condition.frozen, best))
-            models[fold][condition.name] = model
-            answers[fold].append(stage_two.predict_inputs(model, inputs, test, device=device))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = condition.build()
+        inputs, name = condition.inputs, condition.name
+        training = stage_two.train_residue_classifier(
+            inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
+        )
+        precision = training.precision
+        best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
+        rows.append((name, seed, fold, parameter_count(model), condition.frozen, best))
+        models[name] = model
+        answers.append(stage_two.predict_inputs(model, inputs, test, device=device))
         del condition, inputs  # before the residues of the next generator are computed
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
-    return [
-        one_fold(
-            faces,
-            protocol,
-            fold,
-            pd.DataFrame(rows[fold], columns=columns),
-            np.stack(answers[fold]),
-            models[fold],
-        )
-        for fold in folds
-    ]
+    trainings = pd.DataFrame(rows, columns=columns)
+    return one_fold(faces, protocol, fold, trainings, np.stack(answers), models)
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """``inputs``, and ``build`` of the network for these, under a seeded random state."""
+
+    name: str
+    frozen: int
+    inputs: stage_two.Inputs
+    build: Callable[[], nn.Module]
 
 
 def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0) -> Protocol:
@@ -262,18 +237,6 @@ def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0)
         split = pictures.table["split"].to_numpy()[places]
         folds.append(Fold(*(rows[places[split == part]] for part in SPLITS)))
     return replace(protocol, folds=tuple(folds))
-
-
-def _places(folds: Sequence[Fold]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """The rows that ``folds`` use, ascending, and each fold's parts as places among them: of other rows
-    nothing need be computed.
-    """
-    index = np.unique(
-        np.concatenate([rows for fold in folds for rows in (fold.train, fold.valid, fold.test)])
-    )
-    return index, [
-        tuple(np.searchsorted(index, rows) for rows in (fold.train, fold.valid, fold.test)) for fold in folds
-    ]
 
 
 def _on_residues(
@@ -295,7 +258,7 @@ def _on_residues(
             for slug, inputs in (alone if name == SINGLE_PAIRS else {name: residues}).items():
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
                 build = partial(ResidueClassifier, channels, n_classes)
-                yield _Condition(slug, frozen, partial(_same, inputs), build)
+                yield _Condition(slug, frozen, inputs, build)
         del residues, alone, inputs
 
 
@@ -303,45 +266,28 @@ def _on_pictures(
     conditions: Sequence[str],
     generator: Generator,
     views: Tensor,
-    true: Tensor | None,
     n_classes: int,
-    models: Mapping[int, Mapping[str, nn.Module]],
+    models: Mapping[str, nn.Module],
     device: torch.device | str,
 ) -> Iterator[_Condition]:
-    """The plain networks, of the picture or of its difference to the neutral face that ``generator``
-    makes, or to the ``true`` one.
+    """The plain networks, of the picture or of its difference to the neutral face that ``generator`` makes.
+    ``models``: those that were trained before.
     """
-    frozen = parameter_count(generator)
+    frozen, key = parameter_count(generator), stage_two.PICTURE_INPUT
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
     plain = partial(_plain_cnn, n_classes, views.shape[-1], second_stage)
     pictures = stage_two.as_inputs(views)
     if PIXEL_DIFFERENCE in conditions or FEATURE_DIFFERENCE in conditions:
         neutral = stage_two.neutral_faces(generator, views, device=device)
     if PIXEL_DIFFERENCE in conditions:
-        yield _Condition(
-            PIXEL_DIFFERENCE, frozen, partial(_same, {stage_two.PICTURE_INPUT: pictures - neutral}), plain
-        )
-    if true is not None:
-        apart = pictures - stage_two.as_inputs(true)
-        yield _Condition(TRUE_DIFFERENCE, 0, partial(_same, {stage_two.PICTURE_INPUT: apart}), plain)
+        yield _Condition(PIXEL_DIFFERENCE, frozen, {key: pictures - neutral}, plain)
     if CNN in conditions:
-        yield _Condition(CNN, 0, partial(_same, {stage_two.PICTURE_INPUT: pictures}), plain)
+        yield _Condition(CNN, 0, {key: pictures}, plain)
     if FEATURE_DIFFERENCE in conditions:
-        network = next(iter(models.values()))[CNN].network
-
-        def between(fold: int) -> stage_two.Inputs:
-            own = models[fold][CNN].network
-            return {
-                stage_two.PICTURE_INPUT: cnn_features(own, pictures, device)
-                - cnn_features(own, neutral, device)
-            }
-
+        network = models[CNN].network
+        own, rest = (cnn_features(network, part, device) for part in (pictures, neutral))
         head = partial(_linear_head, network.output.in_features, n_classes)
-        yield _Condition(FEATURE_DIFFERENCE, frozen + parameter_count(network), between, head)
-
-
-def _same(inputs: stage_two.Inputs, fold: int) -> stage_two.Inputs:
-    return inputs
+        yield _Condition(FEATURE_DIFFERENCE, frozen + parameter_count(network), {key: own - rest}, head)
 
 
 def _plain_cnn(n_classes: int, size: int, parameters: int) -> stage_two.PlainClassifier:

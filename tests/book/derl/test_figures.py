@@ -6,7 +6,6 @@ import pytest
 
 from book.derl import figures
 from ferbook.estimate import Estimate
-from ferbook.page.style import BLUE
 
 
 def even(value: int, count: int = 2) -> np.ndarray:
@@ -96,51 +95,3 @@ def test_maps_are_described_by_where_they_are_and_how_wide():
     assert "4 × 4 1.6 %" in alt and "pixels 5" in alt
     data = figures.residue_grid(even(9, 1), {"pair4": 0 * point}, ["fear"]).data
     assert data["spread"].isna().all(), "a map of zeros is nowhere"
-
-
-def places() -> pd.DataFrame:
-    kinds = {
-        "ours": 1.4,
-        "not_shown": 0.9,
-        "other_expression": 1.1,
-        "edges": 1.0,
-        "centre": 1.2,
-        "random": 1.0,
-    }
-    rows = [
-        {"layer": layer, "kind": kind, "value": value, "low": 0.1, "high": 2.0}
-        for layer in ("pair8", "pixels")
-        for kind, value in kinds.items()
-    ]
-    rows.append(rows[0] | {"kind": "untrained", "value": 1.3})
-    table = pd.DataFrame(rows)
-    return table[["layer", "kind"]].assign(estimate=estimates(table))
-
-
-def test_layers_have_their_controls_beside_them_and_what_needs_no_network_below(dots_of):
-    drawn = figures.layer_place_dots(places())
-    figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    assert list(data["layer"].unique()) == ["pair8", "pixels"] and len(data) == 13
-    (energy,) = figure.get_axes()
-    assert [label.get_text() for label in energy.get_yticklabels()] == [
-        "8 × 8",
-        "pixels",
-        "edges",
-        "middle of the picture",
-    ]
-    assert [x for x, _ in dots_of(energy, colour=BLUE)] == [1.4, 1.4]
-    assert "8 × 8, never trained 1.30 (0.100 to 2.00)" in alt
-    assert alt.count("edges") == 1 and "Densest is 8 × 8" in drawn.caption
-
-
-def test_the_contest_with_fewer_people_says_with_how_many_the_residue_is_ahead_of_the_face():
-    def row(people: int, slug: str, lead: float | None) -> tuple:
-        ahead = None if lead is None else Estimate(lead, lead - 2, lead + 2, n=5, how="people")
-        return "few", people, slug, Estimate(0.5, 0.4, 0.6, n=5, how="people"), ahead
-
-    rows = [row(11, "all_pairs", None), row(11, "cnn", 5), row(94, "all_pairs", None), row(94, "cnn", 1)]
-    drawn = figures.people_curve(
-        pd.DataFrame(rows, columns=["share", "people", "condition", "accuracy", "ahead"])
-    )
-    assert drawn.data["ahead"].isna().tolist() == [True, False, True, False]
-    assert "ahead of the plain CNN with 11 people" in drawn.caption and "94 people" in drawn.alt

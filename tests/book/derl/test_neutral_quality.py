@@ -231,14 +231,6 @@ def test_the_gate_is_passed_by_whole_intervals_only(low, told):
     assert "did not pass" in neutral_quality.gate_text({}), "what was not asked was not passed"
 
 
-def test_the_gain_depends_on_what_is_called_the_truth():
-    made, given = even(105), even(130)
-    gains = neutral_quality.gains_by_truth(made, given, {"same": even(100), "other": even(140)})
-    # 5 grey levels instead of 30, and 35 instead of 10.
-    assert gains["gain_same"].value == pytest.approx(20 * np.log10(30 / 5))
-    assert gains["gain_other"].value == pytest.approx(20 * np.log10(10 / 35))
-
-
 def test_there_is_no_share_of_nothing():
     found = {"psnr": (30, 32), "p_neutral": (0.7, 0.9), "identity_other_take": (0.5, 0.5)}
     table = measured(generated=found, input=found | {"identity_other_take": (0, 0)})

@@ -10,7 +10,7 @@ from book.derl import pieces, trial
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import Lessons
 from book.derl.pieces import Pieces
-from book.derl.trial import trial_of
+from book.derl.trial import Task, trial_of
 from book.population_training import train_member
 from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
@@ -69,7 +69,7 @@ def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> P
 
 @pytest.mark.slow
 def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protocol, lessons):
-    names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1, "curve-0", "curve-1")]
+    names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1)]
     assert [member.seed for member in population.members] == names and not population.kept()
     with pytest.raises(DataError, match="a fold starts from its seed's generators"):
         train_member(population.members[1], device="cpu")
@@ -77,12 +77,12 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
         train_member(member, device="cpu")
     assert [member.seed for member in population.kept()] == names
     # The page asks the first seed's generators; of a later one nothing starts any more.
-    first, later = population.members[0], population.members[5]
+    first, later = population.members[0], population.members[3]
     assert {file.stem for file in first.weights()} == {"trained", "shuffled"} and len(first.weights()) == 4
     assert later.weights() == [] and later.fault() == ""
-    read = trial_of(parameters, faces, protocol, lessons)
-    assert read.read == {"derl": {"kept": names, "failed": {}}} and "10 of 10 pieces" in read.about
-    now = trial_of(parameters.model_copy(update={"population": ""}), faces, protocol, lessons)
+    read = trial_of(Task(parameters, faces, protocol, lessons))
+    assert read.read == {"derl": {"kept": names, "failed": {}}} and "6 of 6 pieces" in read.about
+    now = trial_of(Task(parameters.model_copy(update={"population": ""}), faces, protocol, lessons))
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
     assert read.first.seed == now.first.seed == 0 and len(read.learning) == len(now.learning) == 2
     for mine, other in zip(read.learning, now.learning, strict=True):
@@ -98,14 +98,9 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
     pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])
     np.testing.assert_array_equal(read.compared.rows, now.compared.rows)
     np.testing.assert_allclose(read.compared.probabilities, now.compared.probabilities, atol=0.05)
-    assert set(read.curve.studies) == set(now.curve.studies) == {"few", "some", "all"}
-    assert read.curve.people == now.curve.people == {"few": 1.0, "some": 2.0, "all": 8.0}
-    for share, study in read.curve.studies.items():
-        assert set(study.table["condition"]) == {"all_pairs", "pixel_difference", "cnn", "true_difference"}
-        np.testing.assert_allclose(study.probabilities, now.curve.studies[share].probabilities, atol=0.05)
     assert set(read.quality["training"]) == {0, 1} and len(read.quality) == len(now.quality)
     # A fold that is damaged later, without the weights of its seed, says how they come back.
-    fold = population.members[6]
+    fold = population.members[4]
     (fold.folder / "trainings.csv").unlink()
     assert fold.fault() == "damaged"
     with pytest.raises(DataError, match=r"1-generators is without weights, .*: remove the folder"):
@@ -119,13 +114,13 @@ def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
     with pytest.raises(
         DataError, match="no seed of the population is whole; `ferbook populations train derl`"
     ):
-        trial_of(parameters, faces, protocol, lessons)
+        trial_of(Task(parameters, faces, protocol, lessons))
     for member in population.members[:2]:
         train_member(member, device="cpu")
-    read = trial_of(parameters, faces, protocol, lessons)
-    assert "1 training of the generator, each tested in 1 fold; 2 of 10" in read.about
+    read = trial_of(Task(parameters, faces, protocol, lessons))
+    assert "1 training of the generator, each tested in 1 fold; 2 of 6" in read.about
     other = parameters.model_copy(update={"l1": 10.0})
-    live = trial_of(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons)
+    live = trial_of(Task(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons))
     assert live.read == {}, "the population is of another recipe"
     monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: other))
     assert [member.fault() for member in population.members[:3]] == ["of another recipe"] * 2 + ["missing"]
