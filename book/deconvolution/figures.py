@@ -25,7 +25,7 @@ RESPONSE_TOLERANCE = 0.05
 """How far a response may move where another processor adds up in another order."""
 
 
-def strongest_filters(view: LayerView, count: int = 6, pictures: int = 3) -> style.Drawn:
+def strongest_filters(view: LayerView, count: int = 3, pictures: int = 3) -> style.Drawn:
     """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above,
     projections below.
 
@@ -81,11 +81,11 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
     """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how
     common it is.
 
-    Of each population of ``networks``, trained and untrained, above the first network on the mean face: a dot
-    at each commonest place of some filters, its area their number. Below, a curve per network over its
-    filters: the share of extrema that stand at the commonest place or next to it. Data: ``population``,
-    ``network``, ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures``
-    (that drive the filter).
+    Of each population of ``networks``, trained and untrained, the first network on the mean face: a dot at
+    each commonest place of some filters, its area their number. Right, a curve per network over its filters:
+    the share of extrema that stand at the commonest place or next to it. Data: ``population``, ``network``,
+    ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures`` (that drive
+    the filter).
     """
     views = [each for each in networks if each.population in (TRAINED_NETWORKS, UNTRAINED_NETWORKS)]
     data = pd.concat(
@@ -96,10 +96,11 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
         ignore_index=True,
     )[["population", "network", "filter", "x", "y", "share", "pictures"]]
     populations = list(data["population"].unique())
+    wide = style.WIDTH / (len(populations) + 1.3)
     figure, layout = plt.subplot_mosaic(
-        [populations, ["shares"] * len(populations)],
-        figsize=(style.WIDTH, 0.9 * style.WIDTH / len(populations) + 1.8),
-        height_ratios=(0.9 * style.WIDTH / len(populations), 1.8),
+        [[*populations, "shares"]],
+        figsize=(style.WIDTH, wide + 0.6),
+        width_ratios=[*[1] * len(populations), 1.3],
     )
     curves, mean = layout["shares"], mean_picture(views[0].view.faces)
     most = data.groupby(["network", "x", "y"]).size().max()
@@ -112,25 +113,23 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
         axes.scatter(
             places["x"], places["y"], s=260 * places["filters"] / most, color=colour, alpha=0.75, linewidths=0
         )
-        axes.set(title=f"{population} ({len(own)} filters)", xticks=[], yticks=[])
+        axes.set_title(population, color=colour)
+        axes.set(xticks=[], yticks=[])
         axes.set(xlim=(-0.5, mean.shape[1] - 0.5), ylim=(mean.shape[0] - 0.5, -0.5))
         axes.spines[:].set_visible(False)
-        for number, (_, one) in enumerate(part.groupby("network", sort=False)):
+        for _, one in part.groupby("network", sort=False):
             shares = np.sort(one["share"])[::-1]
             across = np.arange(1, len(shares) + 1) / len(shares)
-            legend = {"label": population} if not number else {}
-            curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, **legend)
-    curves.legend(loc="upper right")
+            curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7)
     curves.grid(axis="y")
-    curves.set(xlabel="share of the filters", ylabel="extrema there\nor next to it")
-    curves.set(xlim=(0, 1), ylim=(0, 1))
+    curves.set(title="extrema there", xlabel="of the filters", xlim=(0, 1), ylim=(0, 1))
     style.in_percent(curves.xaxis, curves.yaxis)
     medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
     percents = medians.mean().map(style.percent).to_dict()
     phrases = [f"{name} {share}" for name, share in percents.items()]
     alt = (
         f"{len(populations)} mean faces with dots where the filters' extrema most often stand, the largest "
-        f"for {most} filters in one place. Below, a falling curve per network of how many of a filter's "
+        f"for {most} filters in one place. Right, a falling curve per network of how many of a filter's "
         f"extrema stand there; the median filter has {style.listing(phrases)}."
     )
     moves = {"x": mean.shape[1], "y": mean.shape[0], "share": 0.1, "pictures": 20}
@@ -139,7 +138,7 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
         data,
         alt,
         "Where each filter's extremum most often lies on the mean face, the larger the dot the more filters. "
-        "Below, how many of its extrema lie there or next to it; in the median filter "
+        "Right, how many of its extrema lie there or next to it; in the median filter "
         f"{style.listing([f'{share} ({name})' for name, share in percents.items()])}.",
         tolerance=moves,
     )

@@ -10,12 +10,10 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
 from book.training.study import HOG, OWN, TRAINING_GAINS, of_condition
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import POINTS, TrainingScores
 from fer_lib.train.curve import last_fifth
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
-from ferbook.page.pictures import grey_table, picture_grid, show
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 
 ENDS = ["value", "low", "high"]
@@ -160,56 +158,6 @@ def choice_of_epoch(choices: pd.DataFrame, mean: Estimate | None) -> Drawn | Non
         "Small dots are single networks.",
         tolerance=dict.fromkeys(("points", "mean", "low", "high"), 15),
         data=data,
-    )
-
-
-PER_ROW = 3
-
-
-def hardest_grid(faces: FaceSet, hardest: pd.DataFrame, classes: tuple[str, ...]) -> Drawn:
-    """The ``hardest`` of the tested ``faces``, each below what it shows and what it was taken for. Shows
-    faces: only for sets that may be shown.
-
-    ``hardest``: as ``training.study.hardest_pictures`` makes it. Data: of it ``rank``, ``picture`` (row of
-    ``faces``), ``true`` and ``predicted`` as numbers (indices of ``classes``), ``p_true``, ``p_predicted``,
-    ``loss``; ``mean_grey``, ``contrast``.
-    """
-    pictures = faces.gather(hardest["picture"].to_numpy())
-    rows = -(-len(pictures) // PER_ROW)
-    figure, grid = picture_grid(rows, PER_ROW, title=0.48)
-    for axes, picture, row in zip(grid.flat, pictures, hardest.itertuples(), strict=False):
-        show(
-            axes,
-            picture,
-            f"{row.true} {100 * row.p_true:.0f} %\nsaid {row.predicted} {100 * row.p_predicted:.0f} %",
-        )
-    columns = ["rank", "picture", "true", "predicted", "p_true", "p_predicted", "loss"]
-    numbers = {name: hardest[name].map(classes.index) for name in ("true", "predicted")}
-    data = pd.concat([hardest[columns].assign(**numbers), grey_table(pictures)], axis=1)
-    phrases = [
-        f"{row.true} taken for {row.predicted} ({percent(row.p_predicted)})"
-        if row.true != row.predicted
-        else f"{row.true}, called so with {percent(row.p_true)}"
-        for row in hardest.head(3).itertuples()
-    ]
-    alt = (
-        f"{len(pictures)} test pictures with the highest loss, the worst first; above each the true emotion "
-        "and below it the one named, with the probability that the network gave them. The first: "
-        f"{listing(phrases)}."
-    )
-    modes = hardest[hardest["true"].ne(hardest["predicted"])]["predicted"].mode()
-    caption = (f"The commonest of these errors is to say {modes[0]}. " if len(modes) else "") + (
-        "The tested pictures whose true emotion got the least probability (first line), and what was said "
-        "(second line); one picture a sequence."
-    )
-    return Drawn(
-        figure,
-        data,
-        alt,
-        caption,
-        tolerance={"picture": len(faces), "loss": 5, "p_true": 1, "p_predicted": 1}
-        | dict.fromkeys(("true", "predicted"), len(classes))
-        | dict.fromkeys(("mean_grey", "contrast"), 255),
     )
 
 

@@ -428,36 +428,6 @@ def epoch_choice(
     return pd.DataFrame(shares), {"epoch_choice": choice} | count
 
 
-def hardest_pictures(evaluation: Evaluation, classes: tuple[str, ...], count: int = 3) -> pd.DataFrame:
-    """The ``count`` tested pictures on which the loss −ln p(true emotion) is highest, one per sequence, the
-    hardest first.
-
-    ``rank`` from 1; ``picture``: its row in ``evaluation.faces``; ``subject``; ``sequence``; ``true`` and
-    ``predicted`` emotion with the probability that each was given (``p_true``, ``p_predicted``); ``loss`` in
-    nats. Frames of one sequence look alike, so the hardest stands for its sequence.
-    """
-    table, rows = evaluation.faces.table, np.arange(len(evaluation.faces))
-    labels, predictions = evaluation.faces.labels(classes), evaluation.probabilities.argmax(axis=1)
-    p_true = evaluation.probabilities[rows, labels].astype(np.float64)
-    names = np.array(classes)
-    pictures = pd.DataFrame(
-        {
-            "picture": rows,
-            "subject": table["subject"],
-            "sequence": table["sequence"],
-            "true": names[labels],
-            "predicted": names[predictions],
-            "p_true": p_true,
-            "p_predicted": evaluation.probabilities[rows, predictions].astype(np.float64),
-            "loss": -np.log(np.maximum(p_true, np.finfo(np.float32).tiny)),
-        }
-    ).sort_values("loss", ascending=False, kind="stable")
-    again = pictures["sequence"].ne("") & pictures.duplicated(["subject", "sequence"])
-    pictures = pictures[~again].head(count).reset_index(drop=True)
-    pictures.insert(0, "rank", np.arange(1, len(pictures) + 1))
-    return pictures
-
-
 ACCURACIES = {
     "test_accuracy": "accuracy over all tested pictures",
     "protocol_accuracy": "mean of the folds' accuracies, as papers give it",

@@ -177,7 +177,7 @@ def _panels(
     columns = min(across, len(rows))
     lines = -(-len(rows) // columns)
     many = rows if columns == 1 else [max(rows)] * lines
-    heights = [0.4 + min(each + 1, NAMED_ROWS) * max(0.27, 0.15 * series) for each in many]
+    heights = [0.3 + min(each + 1, NAMED_ROWS) * max(0.23, 0.14 * series) for each in many]
     size = (style.WIDTH, 0.65 + sum(heights))
     shape = {"width_ratios": widths, "height_ratios": heights}
     return plt.subplots(lines, columns, figsize=size, sharey=shared, squeeze=False, **shape)

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from book.training import figures, study
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.contrasts import score_trainings
 from ferbook.estimate import Estimate
 
@@ -39,29 +38,7 @@ CHOICE = Estimate(0.5, 0.2, 0.9)
 GAINS = {"ahead_of_hog": Estimate(12.5, 8.0, 17.0), "dropout_gain": Estimate(-1.0, -3.0, 1.0)}
 
 
-def toy_hardest() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "rank": [1, 2, 3],
-            "picture": [3, 0, 7],
-            "true": ["neutral", "neutral", "anger"],
-            "predicted": ["anger", "happiness", "anger"],
-            "p_true": [0.1, 0.2, 0.6],
-            "p_predicted": [0.9, 0.7, 0.6],
-            "loss": [2.3, 1.6, 0.5],
-        }
-    )
-
-
 CLASSES = ("neutral", "anger", "happiness")
-
-
-def toy_faces() -> FaceSet:
-    """Six people with three emotions; the grey value of a picture tells its emotion and subject."""
-    table = pd.DataFrame({"subject": [f"s{s}" for s in range(6)] * 3, "emotion": np.repeat(CLASSES, 6)})
-    pixels = np.array([80 * k + s for k in range(3) for s in range(6)], np.uint8)
-    table = table.assign(dataset="toy", sequence="", frame=0, split="test")
-    return FaceSet("toy", np.tile(pixels[:, None, None], (1, 48, 48)), table)
 
 
 DRAWINGS = {
@@ -71,7 +48,6 @@ DRAWINGS = {
     "kept_networks": lambda: figures.tested_networks(toy_scored(), 0.3, toy_kept()),
     "choice_of_epoch": lambda: figures.choice_of_epoch(CHOICES, CHOICE),
     "choice_of_one": lambda: figures.choice_of_epoch(CHOICES[:1], Estimate(0.5, why="one training")),
-    "hardest_grid": lambda: figures.hardest_grid(toy_faces(), toy_hardest(), CLASSES),
     "learning_curves": lambda: figures.learning_curves(toy_curves(), 0.25),
     "one_epoch": lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25),
 }
@@ -141,11 +117,3 @@ def test_kept_networks_stand_below_the_own_one_and_are_the_ones_that_answer():
     kept = drawn.data[drawn.data["condition"].ge(len(figures.CONDITIONS))]
     assert len(kept) == 3 and kept["condition"].nunique() == 2
     assert "kept networks, all people (2)" in drawn.alt and "linear on HOG, all people" in drawn.caption
-
-
-def test_the_hardest_pictures_are_named_by_number_in_the_data():
-    drawn = figures.hardest_grid(toy_faces(), toy_hardest(), ("neutral", "anger", "happiness"))
-    data, alt = drawn.data, drawn.alt
-    assert data["true"].tolist() == [0, 0, 1] and data["predicted"].tolist() == [1, 2, 1]
-    assert data["mean_grey"].tolist() == [3, 0, 81], "grey tells which picture it is"
-    assert "neutral taken for anger (90.0 %)" in alt and "anger, called so with 60.0 %" in alt

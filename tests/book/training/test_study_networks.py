@@ -9,12 +9,10 @@ import pytest
 from book.populations import Population
 from book.training import study
 from book.training.chapter import TrainingParameters
-from book.training.study import hardest_pictures
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
-from fer_lib.train.evaluate import evaluate
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
 
@@ -45,30 +43,6 @@ WITH_TRAINING = FaceSet.concat(
         ),
     ],
 )
-
-
-def test_the_hardest_pictures_are_those_whose_truth_is_least_believed():
-    result = evaluate([(WITH_TRAINING, ANSWERS)], CLASSES, draws=200)
-    hardest = hardest_pictures(result, CLASSES, count=2)
-    # Picture 1 (fear, believed at 0.2) before picture 3 (anger, believed at 0.4).
-    assert hardest["picture"].tolist() == [1, 3] and hardest["rank"].tolist() == [1, 2]
-    assert hardest.loc[0, ["true", "predicted"]].tolist() == ["fear", "anger"]
-    assert hardest.loc[0, ["p_true", "p_predicted", "loss"]].tolist() == pytest.approx(
-        [0.2, 0.8, -np.log(0.2)]
-    )
-
-
-def test_of_a_sequence_only_the_hardest_picture_is_listed():
-    table = WITH_TRAINING.table
-    clip = FaceSet("hand", WITH_TRAINING.pixels, table.assign(sequence=table["subject"]))
-    hardest = hardest_pictures(evaluate([(clip, ANSWERS)], CLASSES, draws=200), CLASSES)
-    assert hardest["picture"].tolist() == [1, 3], "one of C, one of D"
-
-
-def test_an_impossible_answer_has_a_finite_loss():
-    sure = np.array([[0.0, 1.0]] * 4)
-    hardest = hardest_pictures(evaluate([(WITH_TRAINING, sure)], CLASSES, draws=200), CLASSES)
-    assert np.isfinite(hardest["loss"]).all() and hardest.loc[0, "p_true"] == 0
 
 
 def test_what_is_no_network_learns_from_the_training_split(striped_faces, classes):
