@@ -30,7 +30,7 @@ from ferbook.store import DONE, write_json
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class ResidueTask:
     """What both stages are given: the ``parameters``; the ``faces`` whose expressions are told, in the folds
     of ``protocol``; the ``lessons`` of the generators; and where all is computed.
     """
@@ -51,7 +51,7 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
     p = piece.population.parameters
     faces = open_faces(piece.population.faces).labelled()
     lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
-    task = Task(p, faces, protocol_of(faces), lessons, device)
+    task = ResidueTask(p, faces, protocol_of(faces), lessons, device)
     number, _, what = piece.seed.partition("-")
     shutil.rmtree(piece.folder, ignore_errors=True)
     with whole_folder(piece.folder) as folder:
@@ -65,7 +65,7 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
     return summary
 
 
-def _keep_generators(task: Task, seed: int, folder: Path) -> tuple[dict, Precision]:
+def _keep_generators(task: ResidueTask, seed: int, folder: Path) -> tuple[dict, Precision]:
     stage = _first_stage(task, seed)
     stage.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
     for name in KEPT_GENERATORS:
@@ -73,7 +73,7 @@ def _keep_generators(task: Task, seed: int, folder: Path) -> tuple[dict, Precisi
     return {"epochs": len(stage.curve), "valid_l1": float(stage.curve["valid_l1"].iloc[-1])}, stage.precision
 
 
-def _first_stage(task: Task, seed: int, precision: PrecisionName | Precision = "auto") -> StageOne:
+def _first_stage(task: ResidueTask, seed: int, precision: PrecisionName | Precision = "auto") -> StageOne:
     p, how = task.parameters, {"seed": seed, "device": task.device, "precision": precision}
     return learn_stage_one(task.lessons, gan_recipe(p), shuffled=p.ablation, **how)
 
@@ -104,7 +104,7 @@ def _stage_one(piece: Piece, lessons: Lessons) -> StageOne:
     return StageOne(seed, generators, piece.curve(), Precision.of(piece.done()["precision"]))
 
 
-def _keep_fold(task: Task, stage: StageOne, fold: int, folder: Path) -> tuple[dict, Precision]:
+def _keep_fold(task: ResidueTask, stage: StageOne, fold: int, folder: Path) -> tuple[dict, Precision]:
     own = learn_fold(task, stage, fold)
     own.trainings.to_csv(folder / "trainings.csv", index=False, float_format="%.6g")
     np.save(folder / "test.npy", own.probabilities.astype(np.float16), allow_pickle=False)
@@ -116,7 +116,7 @@ def _keep_fold(task: Task, stage: StageOne, fold: int, folder: Path) -> tuple[di
     return {"valid_accuracy": valid, "test_accuracy": float(right.mean())}, stage.precision
 
 
-def learn_fold(task: Task, stage: StageOne, fold: int) -> study.ResidueStudy:
+def learn_fold(task: ResidueTask, stage: StageOne, fold: int) -> study.ResidueStudy:
     """What is learned in a ``fold`` from what the generators of ``stage`` take off."""
     p = task.parameters
     return study.residue_study(
@@ -132,7 +132,7 @@ def learn_fold(task: Task, stage: StageOne, fold: int) -> study.ResidueStudy:
     )
 
 
-def quality_of(task: Task, stage: StageOne, learned: study.ResidueStudy) -> pd.DataFrame:
+def quality_of(task: ResidueTask, stage: StageOne, learned: study.ResidueStudy) -> pd.DataFrame:
     """How good the neutral faces of ``stage`` are by the plain CNN of the study ``learned``, with
     ``training``.
     """
@@ -177,7 +177,7 @@ class Trial:
     about: str
 
 
-def trial_of(task: Task, precision: PrecisionName | Precision = "auto") -> Trial:
+def trial_of(task: ResidueTask, precision: PrecisionName | Precision = "auto") -> Trial:
     """The trial that the parameters of the ``task`` ask for: the pieces of their population where they were
     trained as they say, else trained now.
 
@@ -196,7 +196,7 @@ def trial_of(task: Task, precision: PrecisionName | Precision = "auto") -> Trial
     return Trial(stages[0], [stage.curve for stage in stages], compared, pd.concat(qualities), {}, about)
 
 
-def _read(pieces: Pieces, task: Task) -> Trial:
+def _read(pieces: Pieces, task: ResidueTask) -> Trial:
     members = {piece.seed: piece for piece in pieces.kept()}
     seeds = dict.fromkeys(name.partition("-")[0] for name in members)
     seeds = [seed for seed in seeds if {f"{seed}-0", f"{seed}-{GENERATORS}"} <= members.keys()]
@@ -215,7 +215,7 @@ def _read(pieces: Pieces, task: Task) -> Trial:
     return Trial(first, learning, compared, pd.concat(quality), read, about)
 
 
-def _stage_two(piece: Piece, task: Task) -> study.ResidueStudy:
+def _stage_two(piece: Piece, task: ResidueTask) -> study.ResidueStudy:
     """The study of the answers that the ``piece`` of a fold keeps."""
     fold, trainings = int(piece.seed.partition("-")[2]), pd.read_csv(piece.folder / "trainings.csv")
     return study.one_fold(task.faces, task.protocol, fold, trainings, piece.answers().astype(np.float32))

@@ -10,7 +10,7 @@ from book.derl import pieces, trial
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import Lessons
 from book.derl.pieces import Pieces
-from book.derl.trial import Task, trial_of
+from book.derl.trial import ResidueTask, trial_of
 from book.population_training import train_member
 from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
@@ -80,9 +80,9 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
     first, later = population.members[0], population.members[3]
     assert {file.stem for file in first.weights()} == {"trained", "shuffled"} and len(first.weights()) == 4
     assert later.weights() == [] and later.fault() == ""
-    read = trial_of(Task(parameters, faces, protocol, lessons))
+    read = trial_of(ResidueTask(parameters, faces, protocol, lessons))
     assert read.read == {"derl": {"kept": names, "failed": {}}} and "6 of 6 pieces" in read.about
-    now = trial_of(Task(parameters.model_copy(update={"population": ""}), faces, protocol, lessons))
+    now = trial_of(ResidueTask(parameters.model_copy(update={"population": ""}), faces, protocol, lessons))
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
     assert read.first.seed == now.first.seed == 0 and len(read.learning) == len(now.learning) == 2
     for mine, other in zip(read.learning, now.learning, strict=True):
@@ -114,13 +114,13 @@ def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
     with pytest.raises(
         DataError, match="no seed of the population is whole; `ferbook populations train derl`"
     ):
-        trial_of(Task(parameters, faces, protocol, lessons))
+        trial_of(ResidueTask(parameters, faces, protocol, lessons))
     for member in population.members[:2]:
         train_member(member, device="cpu")
-    read = trial_of(Task(parameters, faces, protocol, lessons))
+    read = trial_of(ResidueTask(parameters, faces, protocol, lessons))
     assert "1 training of the generator, each tested in 1 fold; 2 of 6" in read.about
     other = parameters.model_copy(update={"l1": 10.0})
-    live = trial_of(Task(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons))
+    live = trial_of(ResidueTask(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons))
     assert live.read == {}, "the population is of another recipe"
     monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: other))
     assert [member.fault() for member in population.members[:3]] == ["of another recipe"] * 2 + ["missing"]
