@@ -117,11 +117,11 @@ def test_a_profile_can_differ_on_a_real_face_set():
     assert training(faces="fer2013", epochs="7").epochs == 7
 
 
-@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("chapter", chapters())
-@pytest.mark.parametrize("faces", ["lab", "fer2013"])
-def test_every_profile_resolves_for_every_chapter_and_face_set(chapter, profile, faces):
-    assert resolve(chapter, profile, {"faces": faces}).faces == faces
+def test_every_profile_resolves_for_every_face_set(chapter):
+    for profile in PROFILES:
+        for faces in ("lab", "fer2013"):
+            assert resolve(chapter, profile, {"faces": faces}).faces == faces
 
 
 def test_the_speedrun_is_a_request_that_can_be_trained():

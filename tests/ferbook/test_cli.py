@@ -54,6 +54,35 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     assert ferbook(monkeypatch, capsys) == (code, "", told)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "-p", "drwas=5"], "no chapter has a parameter 'drwas' (did you mean 'draws'?)"),
+        (
+            ["run", "-p", "draws=many"],
+            "means.draws = 'many' is not allowed: it must be int, ≥ 100, ≤ 100000",
+        ),
+        (["run", "-p", "draws"], "expected NAME=VALUE"),
+        (["run", "-p", "mens.draws=500"], "no chapter 'mens' (did you mean 'means'?)"),
+        (["run", "-p", "throws.draws=500"], "throws has no parameter 'draws'"),
+        (["run", "meens"], "did you mean 'means'"),
+        (["run", "--profile", "labtop"], "did you mean 'laptop'"),
+        (["run", "--run", "../elsewhere"], "run name '../elsewhere' cannot be used"),
+        (["run", "-f", "absent.yaml"], "absent.yaml: cannot be read"),
+        (["status", "--run", "absent"], "there is no run 'absent'"),
+        (["build", "--run", "absent"], "there is no run 'absent'"),
+        (["check", "--run", "absent"], "there is no run 'absent'"),
+        (["compare", "absent", "other"], "there is no run 'absent'"),
+        (["params", "thros"], "did you mean 'throws'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_clear_line_and_executes_nothing(monkeypatch, capsys, runs, words, told):
+    code, _, errors = ferbook(monkeypatch, capsys, *words)
+    assert code == 2 and told in errors and len(errors.strip().splitlines()) == 1
+    assert not list(runs.parent.glob("*/*/throws")) and not (runs.parent / "elsewhere").exists()
+
+
 def test_claims_are_answered_in_sentences(monkeypatch, capsys, finish, run):
     mean = Estimate(3.5, 3.4, 3.6, how="bootstrap").to_json()
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})

@@ -150,35 +150,3 @@ def test_a_busy_kernel_ends_with_the_process_that_executes_its_chapter(toy_clone
     assert ended, "the kernel outlived the process that started it"
     assert "chapter 'throws' ended without a result: killed from outside" in process.communicate()[0]
     assert process.returncode == 1 and not done(toy_clone, "throws")
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["run", "-p", "drwas=5"], "no chapter has a parameter 'drwas' (did you mean 'draws'?)"),
-        (
-            ["run", "-p", "draws=many"],
-            "means.draws = 'many' is not allowed: it must be int, ≥ 100, ≤ 100000",
-        ),
-        (["run", "-p", "draws"], "expected NAME=VALUE"),
-        (["run", "-p", "mens.draws=500"], "no chapter 'mens' (did you mean 'means'?)"),
-        (["run", "-p", "throws.draws=500"], "throws has no parameter 'draws'"),
-        (["run", "meens"], "did you mean 'means'"),
-        (["run", "--profile", "labtop"], "did you mean 'laptop'"),
-        (["run", "--run", "../elsewhere"], "run name '../elsewhere' cannot be used"),
-        (["run", "-f", "absent.yaml"], "absent.yaml: cannot be read"),
-        (["status", "--run", "absent"], "there is no run 'absent'"),
-        (["build", "--run", "absent"], "there is no run 'absent'"),
-        (["check", "--run", "absent"], "there is no run 'absent'"),
-        (["compare", "absent", "other"], "there is no run 'absent'"),
-        (["params", "thros"], "did you mean 'throws'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_mistake_is_one_clear_line_and_executes_nothing(toy_clone, words, told):
-    output = toy_clone.ferbook(*words, expect=2)
-    assert told in output
-    assert "Traceback" not in output
-    assert len(output.strip().splitlines()) == 1
-    assert not (toy_clone.root / "runs").exists() or not list((toy_clone.root / "runs").glob("*/throws"))
-    assert not (toy_clone.root.parent / "elsewhere").exists()
