@@ -28,6 +28,9 @@ WORTHWHILE_THREADS = 4
 CANCELLING = 60
 """Seconds that Snakemake has to take its jobs out of a cluster's queue."""
 
+ANSWERING = 10
+"""Seconds that Slurm has to say what is in its queue; a controller that is down takes minutes."""
+
 _ERROR = re.compile(r"^Error in rule .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
 _REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
 _SUBMITTED = re.compile(r"SLURM jobid (\d+) \(log: .*/rule_([^/]+)/([^/]+)/")
@@ -152,7 +155,8 @@ def start_jobs(
     ]
     # A job on another machine cannot see whether we are alive; its cluster ends it.
     environment = child_environment(**({} if executor else {OWNER_VARIABLE: owner()}))
-    with (board / "snakemake.log").open("wb") as log:
+    (board / "snakemake.log").unlink(missing_ok=True)
+    with (board / "snakemake.log").open("ab") as log:  # at its end, where ``note_lost`` writes too
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -188,7 +192,10 @@ def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
     }
     if not ids:
         return {}
-    queue = subprocess.run([*_QUEUE], capture_output=True, text=True, check=False)
+    try:
+        queue = subprocess.run([*_QUEUE], capture_output=True, text=True, check=False, timeout=ANSWERING)
+    except subprocess.TimeoutExpired:
+        return {}
     reasons = dict(line.split(" ", 1) for line in queue.stdout.splitlines())
     if queue.returncode or any(reasons[job] not in _HOPELESS for job in ids.values() if job in reasons):
         return {}
@@ -201,8 +208,10 @@ def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
 
 def note_lost(board: Path, lost: Mapping[tuple[str, str], str]) -> None:
     """Write into Snakemake's log what ``cluster_messages`` reads there of other failures."""
-    with (board / "snakemake.log").open("a", encoding="utf-8") as log:
-        for (kind, name), why in lost.items():
+    file = board / "snakemake.log"
+    known = cluster_messages(file.read_text(encoding="utf-8", errors="replace") if file.exists() else "")
+    with file.open("a", encoding="utf-8") as log:
+        for (kind, name), why in ((key, why) for key, why in lost.items() if key not in known):
             log.write(f"\nError in rule {kind}:\n    message: {why}\n    output: ended/{kind}/{name}\n")
 
 

@@ -9,7 +9,7 @@ import subprocess
 import psutil
 import pytest
 
-from tests.cluster.one_node_slurm import LONGEST_MINUTES, one_node, reason_against
+from tests.cluster.one_node_slurm import ACCOUNTS, LONGEST_MINUTES, one_node, reason_against
 
 pytestmark = [
     pytest.mark.cluster,
@@ -116,9 +116,14 @@ def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_clus
     assert not slurm("squeue", "-h", "-t", "PENDING,RUNNING")
 
 
-def test_a_cancelled_job_ends_the_command_by_its_name_where_nobody_keeps_accounts(
-    node, clone, gate, on_cluster, tmp_path
+@pytest.mark.parametrize("accounts", [None, ACCOUNTS], ids=["nobody keeps accounts", "slurmdbd does"])
+def test_a_cancelled_job_ends_the_command_by_its_name_where_sacct_is_asked(
+    accounts, node, clone, gate, on_cluster, tmp_path
 ):
+    if accounts:
+        (tmp_path / "sacct").write_text(accounts)
+        (tmp_path / "sacct").chmod(0o755)
+        clone.environment["PATH"] = f"{tmp_path}:{clone.environment['PATH']}"
     profile = PROFILE.replace("slurm-status-command: squeue", "slurm-status-command: sacct")
     (tmp_path / "profile" / "config.yaml").write_text(profile)
     allow(clone, minutes=10)
@@ -127,7 +132,8 @@ def test_a_cancelled_job_ends_the_command_by_its_name_where_nobody_keeps_account
     job = psutil.Process(gate.reached(process, PATIENCE)).environ()["SLURM_JOB_ID"]
     slurm("scancel", job)
     told = process.communicate(timeout=PATIENCE)[0]
-    assert process.returncode == 1 and "chapter 'throws' ended without a result" in told, told
+    assert process.returncode == 1, told
+    assert f"its job {job} is not in Slurm's queue any more: it was cancelled, or is lost" in told
 
 
 def test_what_the_cluster_refuses_is_named_and_what_is_there_stays(node, clone, on_cluster):

@@ -13,6 +13,7 @@ from ferbook.schedule import (
     cluster_messages,
     finished_file,
     lost_jobs,
+    note_lost,
     profile_of,
     start_jobs,
     threads_of_each,
@@ -40,7 +41,12 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
     resources = {"params": Resources(), "runs": Resources()}
     job.log.parent.mkdir()
     job.log.write_text("of an earlier call\n")
-    assert start_jobs(tmp_path, [later, job], resources, cores=1).wait() == 0
+    process = start_jobs(tmp_path, [later, job], resources, cores=1)
+    note_lost(tmp_path, {("params", "throws"): "its job 7 is lost"})
+    note_lost(tmp_path, {("params", "throws"): "its job 8 is lost"})
+    assert process.wait() == 0
+    said = cluster_messages((tmp_path / "snakemake.log").read_text())
+    assert said == {("params", "throws"): "its job 7 is lost"}, "what is known of a job stays in the log"
     assert "sides of the die" in (text := job.log.read_text()) and "earlier" not in text
     assert "no runs yet" in later.log.read_text()
     times = [finished_file(tmp_path, each.kind, each.name).stat().st_mtime_ns for each in (job, later)]
@@ -94,16 +100,17 @@ def test_what_a_cluster_says_of_a_job_is_found_again():
 
 
 QUEUES = {
-    "all at work": ("7 None\n8 Priority\n", {}),
-    "one is gone, one at work": ("8 None\n", {}),
+    "all at work": ("echo 7 None; echo 8 Priority", {}),
+    "one is gone, one at work": ("echo 8 None", {}),
     "one is gone, one never starts": (
-        "8 BadConstraints\n",
+        "echo 8 BadConstraints",
         {
             ("means", "a"): "its job 7 is not in Slurm's queue any more: it was cancelled, or is lost",
             ("throws", "a"): "its job 8 never starts: BadConstraints",
         },
     ),
-    "no answer": (None, {}),
+    "no answer": ("exit 1", {}),
+    "no answer for long": ("exec tail -f /dev/null", {}),
 }
 
 
@@ -114,9 +121,10 @@ def test_a_job_is_lost_where_slurm_has_none_of_ours_that_may_end(queue, lost, tm
     (tmp_path / "snakemake.log").write_text(log)
     squeue = tmp_path / "bin" / "squeue"
     squeue.parent.mkdir()
-    squeue.write_text("#!/bin/sh\nexit 1\n" if queue is None else f"#!/bin/sh\ncat <<'END'\n{queue}END\n")
+    squeue.write_text(f"#!/bin/sh\n{queue}\n")
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
+    monkeypatch.setattr(schedule, "ANSWERING", 0.2 if "tail" in queue else 60)
     assert lost_jobs(tmp_path) == lost
     done = finished_file(tmp_path, "means", "a")
     done.parent.mkdir(parents=True)
