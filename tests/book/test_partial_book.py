@@ -20,7 +20,7 @@ def test_a_run_of_one_chapter_makes_a_book_whose_other_pages_say_how_to_add_thei
     assert "no faces, training, " in toy_clone.ferbook("build", "--run", "a")
     pages = toy_clone.root / "_build" / "html" / "book"
     assert "Provenance" in (pages / "derl" / "derl.html").read_text()
-    assert '<span class="metric">[not run]</span>' in (pages / "index.html").read_text()
+    assert "<td><p>not measured yet</p></td>" in (pages / "index.html").read_text()
     page = " ".join(re.sub("<[^>]+>", "", (pages / "faces" / "faces.html").read_text()).split())
     assert "no finished result of this chapter" in page and "ferbook run faces --run a ferbook build" in page
     assert "Not measured: the run has no finished" in toy_clone.ferbook("claims", "--run", "a")

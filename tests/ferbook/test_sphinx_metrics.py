@@ -65,7 +65,7 @@ def test_what_does_not_exist_is_refused_with_the_nearest_name(folder, reference,
 
 
 def test_a_number_of_a_chapter_that_the_run_lacks_is_said_not_to_be_there(folder):
-    assert quote_metric(folder, "derl.accuracy:interval") == "[not run]"
+    assert quote_metric(folder, "derl.accuracy:interval") == "not measured yet"
 
 
 def test_a_damaged_file_is_named(folder):
@@ -101,6 +101,25 @@ def test_the_role_works_in_pages_and_in_notebooks(tmp_path, folder):
         assert app.warning.getvalue() == ""
         assert '<span class="metric">93.1 % (95 % interval 90.2–95.4 %)</span>' in shown(app)
         assert '<span class="metric">1,728</span>' in shown(app, "chapter")
+    finally:
+        app.cleanup()
+
+
+def test_a_sentence_or_a_cell_without_its_number_says_so_and_the_others_stay(tmp_path, folder):
+    app = book(
+        tmp_path,
+        "# Book\n\n**At {metric}`derl.a:interval` of 1.5; at {metric}`derl.b`.** Only labels differ. They\n"
+        "are {metric}`derl.c` people. *So* {metric}`derl.d`. Of {metric}`training.test_accuracy:n`\n"
+        "{metric}`derl.e` pictures? All.\n\n| of | found |\n|---|---|\n| a | at least {metric}`derl.f` |\n",
+    )
+    try:
+        app.build()
+        assert app.warning.getvalue() == ""
+        assert (
+            "<p><strong>Not measured yet.</strong> Only labels differ. Not measured yet. All.</p>"
+            in shown(app)
+        )
+        assert "<td><p>not measured yet</p></td>" in shown(app) and "at least" not in shown(app)
     finally:
         app.cleanup()
 
