@@ -42,7 +42,7 @@ from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.references import cited, references_text
 from ferbook.site import finish, home
-from ferbook.steps import steps
+from ferbook.steps import Advance, steps
 from ferbook.store import ChapterResult, Run, file_checksums, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
@@ -55,6 +55,8 @@ WHOSE = (
     "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
 )
 """Said where a page quotes both."""
+_STAGING, _SPHINX = 0.15, 0.75
+"""Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written."""
 _FILES = "files"
 """Folder of what lies beside the built pages as it is."""
 _SHOWN_FILES = (".svg", ".png", ".csv")
@@ -383,7 +385,8 @@ def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_sound(run)
         _require_own(run.results())
-        return _build(run, force)
+        with steps("pages", len(pages_of_toc())) as advance:
+            return _build(run, force, advance)
 
 
 def located(line: str, staging: Path) -> str:
@@ -419,7 +422,7 @@ def _pages_key(html: Path) -> str:
     return hashlib.sha256(json.dumps(pages).encode()).hexdigest()
 
 
-def _build(run: Run, force: bool) -> tuple[Path, bool]:
+def _build(run: Run, force: bool, advance: Advance) -> tuple[Path, bool]:
     html = paths.build_folder() / "html"
     index = html / "index.html"
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
@@ -434,23 +437,22 @@ def _build(run: Run, force: bool) -> tuple[Path, bool]:
     key = _content_key(staging, foot)
     if not force and _is_built_from(html, key):
         return index, False
+    advance(0, _STAGING)
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
-    pages = len(pages_of_toc())
-    with steps("pages", pages) as advance:
-        done = 0.0
+    done = 0.0
 
-        def watch(printed: str) -> None:
-            nonlocal done
-            share = shown_share(printed)
-            advance((share - done) * pages, share - done)
-            done = share
+    def watch(printed: str) -> None:
+        nonlocal done
+        share = shown_share(printed)
+        advance((share - done) * len(pages_of_toc()), (share - done) * _SPHINX)
+        done = share
 
-        printed = printed_by_failure(command, log, environment, watch=watch)
+    printed = printed_by_failure(command, log, environment, watch=watch)
     if printed is not None:
         faults = [
             located(line, staging)

@@ -460,12 +460,12 @@ def build(
     index, is_new = build_book(target, force=force)
     finished = {result.chapter for result in target.results()}
     beside = standing_beside(target)
-    for state in run_states(target):
-        if state.chapter in finished and not state.up_to_date:
-            console.print(
-                f"note: {state.chapter} is out of date ({'; '.join(state.reasons)}); the book shows the "
-                f"stored result, `ferbook run --run {target.name}` makes it anew"
-            )
+    stale = [each.chapter for each in run_states(target) if each.chapter in finished and not each.up_to_date]
+    if stale:
+        console.print(
+            f"note: out of date: {', '.join(stale)}; the book shows what is stored, `ferbook status --run "
+            f"{target.name}` says why, `ferbook run --run {target.name}` makes it anew"
+        )
     absent = [name for name in book().chapters if name not in finished]
     for names, substitute in (
         ([name for name in absent if beside[name].result], "the reference's"),
@@ -572,7 +572,10 @@ def main() -> None:
     except ModuleNotFoundError as fault:
         if fault.name and any(root.joinpath(fault.name.partition(".")[0]).exists() for root in homes):
             raise
-        errors.print(f"ferbook: this environment can only read: {fault.name} is not installed")
+        errors.print(
+            f"ferbook: this command needs {fault.name}, which an environment that only reads leaves out; "
+            "`make env` installs it"
+        )
         sys.exit(2)
     except OSError as fault:
         # A full disk, a folder that may not be written: the user's to mend, where nothing knew better.

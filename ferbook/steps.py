@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.text import Text
 
 STEPS_VARIABLE = "FER_STEPS"
 """Names the file into which a chapter's process writes how far its work has come."""
@@ -34,8 +36,7 @@ def steps(what: str, total: float, seconds: float = 0) -> Iterator[Advance]:
     not every step takes as long. Work that will take more than ``LONG`` ``seconds`` is told before it begins.
     """
     with _reader() as (pause, tell):
-        if seconds > LONG:
-            tell(steps_text(what, 0, total, seconds), 0)
+        tell(partial(steps_text, what, 0, total), seconds if seconds > LONG else None, 0)
         began, place, part = monotonic(), 0.0, 0.0
         due = began + pause
 
@@ -45,15 +46,16 @@ def steps(what: str, total: float, seconds: float = 0) -> Iterator[Advance]:
             if now >= due and part:
                 due = now + pause
                 left = (now - began) * max(0.0, 1 / part - 1)
-                tell(steps_text(what, place, total, left), part)
+                tell(partial(steps_text, what, place, total), left, part)
 
         yield advance
 
 
-def steps_text(what: str, place: float, total: float, left: float) -> str:
-    """``epochs 2.4 of 12, about 40 s left``, where it takes ``left`` seconds more."""
-    digits = 0 if round(place, 3) % 1 == 0 else 1
-    return f"{what} {place:,.{digits}f} of {total:,.0f}, about {time_text(left)} left"
+def steps_text(what: str, place: float, total: float, left: float | None) -> str:
+    """``epochs 2.4 of 12, about 40 s left``, where it takes ``left`` seconds more; None: nobody knows."""
+    digits = 0 if round(place, 1) % 1 == 0 else 1
+    text = f"{what} {place:,.{digits}f} of {total:,.0f}"
+    return text if left is None else f"{text}, about {time_text(left)} left"
 
 
 def time_text(seconds: float) -> str:
@@ -61,23 +63,40 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 2 * MINUTE else f"{seconds / MINUTE:.0f} min"
 
 
+class _Line(ProgressColumn):
+    """The text of a task, whose time left goes down while nothing is told."""
+
+    def render(self, task: Task) -> Text:
+        text, left, told = (task.fields[name] for name in ("text", "left", "told"))
+        return Text(text(left if left is None else max(left - (monotonic() - told), left / 20)))
+
+
 @contextmanager
-def _reader() -> Iterator[tuple[float, Callable[[str, float], object]]]:
-    """Seconds between two times at which is told how far the work is, and how: by a text, and the share that
-    is done.
+def _reader() -> Iterator[
+    tuple[float, Callable[[Callable[[float | None], str], float | None, float], object]]
+]:
+    """Seconds between two times at which is told how far the work is, and how: by a text that says the time
+    left, that time, None where nobody knows it, and the share that is done.
     """
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if place := os.environ.get(STEPS_VARIABLE):
         file = Path(place)
         try:
-            yield INTERVAL, lambda text, _: file.write_text(text, encoding="utf-8")
+            yield (
+                INTERVAL,
+                lambda text, left, _: left is None or file.write_text(text(left), encoding="utf-8"),
+            )
         finally:
             file.unlink(missing_ok=True)
     elif "ipykernel" in sys.modules:
-        yield MINUTE, lambda text, _: None
+        yield MINUTE, lambda *_: None
     elif not console.is_terminal:
-        yield MINUTE, lambda text, _: console.print(text)
+        yield MINUTE, lambda text, left, _: left is None or console.print(text(left))
     else:
-        with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
-            task = bar.add_task("", total=1)
-            yield INTERVAL, lambda text, share: bar.update(task, description=text, completed=share)
+        with Progress(BarColumn(20), _Line(), console=console, transient=True) as bar:
+            task = bar.add_task("", total=1, text=lambda _: "", left=None, told=0.0)
+
+            def tell(text: Callable[[float | None], str], left: float | None, share: float) -> None:
+                bar.update(task, completed=share, text=text, left=left, told=monotonic())
+
+            yield INTERVAL, tell

@@ -141,7 +141,9 @@ def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
     states = [ChapterState("throws", ("code changed",)), ChapterState("means", ())]
     monkeypatch.setattr("ferbook.state.run_states", lambda run: states)
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out.startswith("note: throws is out of date (code changed); the book shows the stored result")
+    assert out.startswith(
+        "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says"
+    )
     assert "`ferbook run --run a`" in out and "means" not in out
 
 

@@ -1,8 +1,11 @@
 """How far a long piece of work has come: in a file, in lines, and never in a notebook."""
 
+import io
+import re
 import sys
 
 import pytest
+from rich.console import Console
 
 from ferbook import steps as module
 from ferbook.steps import STEPS_VARIABLE, steps, steps_text
@@ -52,6 +55,22 @@ def test_long_work_is_told_before_it_begins(monkeypatch, capsys, seconds, told):
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     with steps("chapters", 9, seconds):
         assert capsys.readouterr().err == told
+
+
+def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down_while_nothing_is_told(clock, monkeypatch):
+    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(module, "Console", lambda **_: terminal)
+    with steps("pictures rendered:", 16_652, 600):
+        clock.append(160.0)
+    lines = re.split(r"\r|\n|\x1b\[\S*?[A-Za-z]", terminal.file.getvalue())
+    assert any(line.endswith(" pictures rendered: 0 of 16,652, about 9 min left") for line in lines), lines
+    assert max(map(len, lines)) < 80
+    terminal.file.truncate(0)
+    with steps("pages", 9):
+        pass
+    assert " pages 0 of 9\n" in terminal.file.getvalue(), "where nobody knows how long it takes"
 
 
 def test_work_that_fails_leaves_nothing(clock, tmp_path, monkeypatch):
