@@ -207,7 +207,6 @@ def run(
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Change an existing run's parameters.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Empty an existing run first.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait while another process has the run.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="However many runs it takes.")] = False,
 ) -> None:
     """Execute chapters, and what they depend on, where they are out of date.
@@ -247,7 +246,6 @@ def run(
             executor=executor,
             update=update,
             replace=replace,
-            wait=wait,
         )
     except KeyboardInterrupt:
         errors.print(
@@ -446,7 +444,6 @@ def build(
     ] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
-    from ferbook.beside import standing_beside
     from ferbook.build import adopt, build_book
     from ferbook.state import run_states
 
@@ -459,23 +456,14 @@ def build(
         )
     index, is_new = build_book(target, force=force)
     finished = {result.chapter for result in target.results()}
-    beside = standing_beside(target)
     stale = [each.chapter for each in run_states(target) if each.chapter in finished and not each.up_to_date]
     if stale:
         console.print(
             f"note: out of date: {', '.join(stale)}; the book shows what is stored, `ferbook status --run "
             f"{target.name}` says why, `ferbook run --run {target.name}` makes it anew"
         )
-    absent = [name for name in book().chapters if name not in finished]
-    for names, substitute in (
-        ([name for name in absent if beside[name].result], "the reference's"),
-        ([name for name in absent if not beside[name].result], "the commands that make them"),
-    ):
-        if names:
-            console.print(f"note: the run has no {', '.join(names)}; in their place stand {substitute}")
-    for why in dict.fromkeys(each.why for each in beside.values() if each.why):
-        alone = ", ".join(name for name, each in beside.items() if each.why == why)
-        console.print(f"note: no reference stands beside {alone}: {why}")
+    if absent := [name for name in book().chapters if name not in finished]:
+        console.print(f"note: the run has no {', '.join(absent)}; their pages say what stands there")
     state = "built from" if is_new else "is up to date with"
     console.print(f"book {state} run {target.name!r}: open {index}")
 

@@ -4,7 +4,6 @@ work now.
 
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -55,8 +54,9 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> N
     """
     console = Console(highlight=False, markup=False)
     clock = _Clock(board, jobs)
-    for line in _plan(jobs):
-        console.print(line, soft_wrap=True)
+    if len({job.name for job in jobs}) == 1:
+        for job in (job for job in jobs if job.why):
+            console.print(f"{job.kind}: {job.why}", soft_wrap=True)
     shown = Live(console=console, auto_refresh=False, transient=True)
     with shown if console.is_terminal else nullcontext():
         due, asked, lost = MINUTE, 0.0, {}
@@ -77,17 +77,6 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> N
                 note_lost(board, lost)
                 return
             time.sleep(INTERVAL)
-
-
-def _plan(jobs: Sequence[QueueJob]) -> list[str]:
-    """Why each chapter of one run runs; of several runs how often each kind of job does."""
-    if len({job.name for job in jobs}) == 1:
-        return [f"{job.kind}: {job.why}" for job in jobs if job.why]
-    often = Counter(job.kind for job in jobs)
-    return [
-        "to be made: "
-        + ", ".join(f"{kind} {f'{count} times' if count > 1 else 'once'}" for kind, count in often.items())
-    ]
 
 
 class _Clock:

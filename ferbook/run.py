@@ -228,7 +228,6 @@ def make_runs(
     executor: str | None = None,
     update: bool = False,
     replace: bool = False,
-    wait: bool = False,
 ) -> tuple[list[RunPlace], dict[str, str]]:
     """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
     it.
@@ -244,10 +243,9 @@ def make_runs(
     if soft < (files := count + 200):  # a lock of each run, and what is open beside
         resource.setrlimit(resource.RLIMIT_NOFILE, (files if hard < 0 else min(files, hard), hard))
     with contextlib.ExitStack() as stack:
-        # In one order, so that two commands that wait do not wait for each other.
         for name in sorted(requests):
-            stack.enter_context(exclusive(open_run(name), wait))
-        # Not before the runs are ours: while we waited, their holder may have given them other parameters.
+            stack.enter_context(exclusive(open_run(name)))
+        # Not before the runs are ours: their holder may have given them other parameters.
         if not (update or replace):
             _require_same(requests, chapters)
         for name in requests:

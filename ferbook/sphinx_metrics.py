@@ -4,13 +4,12 @@
 ``:high`` and ``:n`` print its other parts. A chapter, metric or part that does not exist is a Sphinx
 warning with file, line and the nearest name, so a page cannot quote a number that no run has
 measured. The files are looked for in ``<source>/metrics/<chapter>.json``. Of a chapter of the suite that the
-run does not have there is none; a result that other code than today's made may lack a number. The sentence,
+run does not have there is none; a result that other code than today's made may lack a number. The paragraph,
 or the cell of a table, that quotes such a number says in its place that it was not measured.
 
 The role ``{reference}`` prints the reference's number where that stands beside the run's, else the run's.
 """
 
-import re
 from pathlib import Path
 
 from docutils import nodes
@@ -27,7 +26,6 @@ from ferbook.records import read_json
 from ferbook.text import OTHER_CODE, MetricError, metric_text
 
 NOT_RUN = "not measured yet"
-_SENTENCES = re.compile(r"(?<=[.?!])(?=\s)")
 _logger = logging.getLogger(__name__)
 
 
@@ -45,10 +43,8 @@ def quote_metric(folder: Path, reference: str) -> str:
     if not file.is_file():
         if chapter in chapters():
             return NOT_RUN
-        present = sorted(path.stem for path in folder.glob("*.json"))
         raise MetricError(
-            f"{reference!r}: no run of a chapter {chapter!r}{nearest_name(chapter, present)}; "
-            f"{folder.name}/ holds {', '.join(present) or 'nothing'}"
+            f"{reference!r}: there is no chapter {chapter!r}{nearest_name(chapter, chapters())}"
         )
     metrics = read_json(file)
     if metric not in metrics:
@@ -79,47 +75,18 @@ class MetricRole(SphinxRole):
         except FerError as fault:
             _logger.warning("metric %s", fault, location=self.get_location(), type="metric")
             return [nodes.literal(self.rawtext, self.text)], []
-        classes = ["metric", *(["not-run"] if text == NOT_RUN else [])]
-        return [nodes.inline(self.rawtext, text, classes=classes)], []
-
-
-def _lacks_number(node: nodes.Node) -> bool:
-    return any("not-run" in each["classes"] for each in node.findall(nodes.inline))
+        return [nodes.inline(self.rawtext, text, classes=["not-run" if text == NOT_RUN else "metric"])], []
 
 
 def leave_out_unmeasured(app: Sphinx, doctree: nodes.document) -> None:
-    """Put in place of each sentence, and each cell of a table, that quotes a number which was not measured,
-    that it was not.
+    """Put in place of each paragraph, its bold sentence, and each cell of a table, that quotes a number which
+    was not measured, that it was not.
     """
-    for block in [*doctree.findall(nodes.paragraph)]:
-        if _lacks_number(block) and isinstance(block.parent, nodes.entry):
-            block.children = []
-            block += nodes.Text(NOT_RUN)
-        elif _lacks_number(block):
-            _rewrite_sentences(block)
-
-
-def _rewrite_sentences(block: nodes.Element) -> None:
-    sentences: list[list[nodes.Node]] = [[]]
-    for child in block.children:
-        if isinstance(child, nodes.Text):
-            first, *others = _SENTENCES.split(child.astext())
-            sentences[-1].append(nodes.Text(first))
-            sentences += [[nodes.Text(each)] for each in others]
-            continue
-        sentences[-1].append(child)
-        if isinstance(child, nodes.strong) and child.astext().endswith((".", "?")):
-            _rewrite_sentences(child)
-            sentences.append([])
-    block.children, told = [], False
-    for sentence in sentences:
-        missing = any(map(_lacks_number, sentence))
-        if missing and not told:
-            space = " " if sentence[0].astext().startswith((" ", "\n")) else ""
-            block += nodes.Text(f"{space}{NOT_RUN.capitalize()}.")
-        elif not missing:
-            block += sentence
-        told = missing
+    lacking = [each for each in doctree.findall(nodes.inline) if "not-run" in each["classes"]]
+    for block in {id(each.parent): each.parent for each in lacking}.values():
+        in_table = isinstance(block.parent, nodes.entry)
+        block.children = []
+        block += nodes.Text(NOT_RUN if in_table else f"{NOT_RUN.capitalize()}.")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -383,12 +383,12 @@ def all_runs() -> list[Run]:
     return [Run(f.parent.name, f.parent) for f in records if f.is_file() and _NAME.fullmatch(f.parent.name)]
 
 
-def exclusive(run: Run, wait: bool = False) -> AbstractContextManager[None]:
+def exclusive(run: Run) -> AbstractContextManager[None]:
     """Hold the run for this process. Raises RunStoreError naming the holder where another living process has
-    it and ``wait`` is false.
+    it.
     """
-    busy = f"run {run.name!r} is in use by {{}}; wait for it, pass --wait, or choose another --run NAME"
-    return held(run.work / "lock", None if wait else busy)
+    busy = f"run {run.name!r} is in use by {{}}; wait for it, or choose another --run NAME"
+    return held(run.work / "lock", busy)
 
 
 def make_current(run: Run) -> None:

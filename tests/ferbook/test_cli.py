@@ -147,29 +147,6 @@ def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
     assert "`ferbook run --run a`" in out and "means" not in out
 
 
-def test_what_stands_alone_is_told_once_with_the_reason(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (tmp_path, True))
-    monkeypatch.setattr("ferbook.state.run_states", lambda run: [])
-    finish(monkeypatch, "throws")
-    alone = Beside(why="there is none")
-    for means, told in (
-        (
-            alone,
-            "the run has no means; in their place stand the commands that make them\n"
-            "note: no reference stands beside throws, means: there is none\n",
-        ),
-        (
-            Beside(ChapterResult("means", tmp_path)),
-            "the run has no means; in their place stand the reference's\n"
-            "note: no reference stands beside throws: there is none\n",
-        ),
-    ):
-        standing = {"throws": alone, "means": means}
-        monkeypatch.setattr("ferbook.beside.standing_beside", lambda run, found=standing: found)
-        _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-        assert out.startswith(f"note: {told}book built")
-
-
 def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_date(
     monkeypatch, capsys, tmp_path
 ):

@@ -94,7 +94,6 @@ def test_of_several_runs_jobs_are_counted_and_what_like_jobs_took_is_believed(jo
     several, watch = jobs(("one", "a", "", None), ("one", "b", "", None), ("two", "a", "", None))
     watch(several[0].log.touch, lambda: None, lambda: end(tmp_path, several[0]))
     assert capsys.readouterr().out.splitlines() == [
-        "to be made: one 2 times, two once",
         "0 of 3 done; one a",
         "0 of 3 done; one a",
         "one a: finished after 2 s",

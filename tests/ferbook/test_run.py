@@ -36,15 +36,15 @@ def stored(run, finish):
     return stored
 
 
-def test_a_run_that_changed_while_we_waited_for_it_is_not_overwritten(run, stored, monkeypatch):
+def test_a_run_that_changed_before_it_was_ours_is_not_overwritten(run, stored, monkeypatch):
     @contextlib.contextmanager
-    def after_another(run, wait):
+    def after_another(run):
         stored(seed=7)
         yield
 
     monkeypatch.setattr(ferbook_run, "exclusive", after_another)
     with pytest.raises(RunStoreError, match=r"exists with other parameters \(throws.seed 7 → 0"):
-        run_one(Request(), [], "a", wait=True)
+        run_one(Request(), [], "a")
     assert run.result("throws").done() is not None
 
 

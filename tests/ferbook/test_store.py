@@ -122,7 +122,9 @@ def test_a_living_holder_is_named_and_a_dead_one_does_not_matter(runs):
     ready.wait()
     try:
         with (
-            pytest.raises(RunStoreError, match=rf"in use by process {holder.pid} on .* since .*--wait"),
+            pytest.raises(
+                RunStoreError, match=rf"in use by process {holder.pid} on .* since .*choose another"
+            ),
             exclusive(open_run("a")),
         ):
             pass
