@@ -264,8 +264,7 @@ def run(
         shows = f"`ferbook compare {pattern_of([*requests])}` shows what they found"
         console.print(f"{len(places)} runs are up to date; {shows}")
         return
-    fresh = [state.chapter for state in places[0].states if state.up_to_date]
-    if fresh:
+    if fresh := [state.chapter for state in places[0].states if state.up_to_date]:
         console.print(f"up to date: {', '.join(fresh)}")
     console.print(f"run {first!r}: {len(places[0].states)} chapter(s) finished in {places[0].run.folder}")
 

@@ -49,14 +49,11 @@ def run_jobs(
 
 
 def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
-    """Say what is to be done, and how far it is until ``process``, or all jobs, have ended: on a terminal in
-    one line that is written anew, elsewhere in a line a minute; and each job that ends.
+    """Say how far it is until ``process``, or all jobs, have ended: on a terminal in one line that is written
+    anew, elsewhere in a line a minute; and each job that ends.
     """
     console = Console(highlight=False, markup=False)
     clock = _Clock(board, jobs)
-    if len({job.name for job in jobs}) == 1:
-        for job in (job for job in jobs if job.why):
-            console.print(f"{job.kind}: {job.why}", soft_wrap=True)
     shown = Live(console=console, auto_refresh=False, transient=True)
     with shown if console.is_terminal else nullcontext():
         due, asked, lost = MINUTE, 0.0, {}

@@ -1,5 +1,5 @@
-"""Running chapters, in one run or in several that differ in some parameters: say what is out of date and why,
-and let Snakemake schedule the rest.
+"""Running chapters, in one run or in several that differ in some parameters: find what is out of date, and
+let Snakemake schedule it.
 
 A chapter that several runs would make from the same is made in one of them, and the others take it.
 """
@@ -317,7 +317,6 @@ def _job(
         ("_execute", name, str(run.folder)),
         run.log_file(name),
         tuple(needs.items()),
-        why=place.stale[name],
         seconds=chapter.seconds.get(place.request.profile),
         progress=run.progress_file(name),
     )

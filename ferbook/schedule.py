@@ -46,7 +46,7 @@ class QueueJob:
     """A command of ours that Snakemake runs: ``words`` behind ``ferbook``, what it prints in ``log``.
 
     ``kind``: what it shares its resources with; ``needs``: (kind, name) of jobs that must have ended before;
-    ``why`` it runs; ``seconds`` that it may take; ``progress``: the file that says how far it is.
+    ``seconds`` that it may take; ``progress``: the file that says how far it is.
     """
 
     kind: str
@@ -54,7 +54,6 @@ class QueueJob:
     words: tuple[str, ...]
     log: Path
     needs: tuple[tuple[str, str], ...] = ()
-    why: str = ""
     seconds: float | None = None
     progress: Path | None = None
 
@@ -170,14 +169,16 @@ def start_jobs(
 
 
 def cluster_messages(log: str) -> dict[tuple[str, str], str]:
-    """(kind, name) of a job -> what its executor said when it failed, or was refused, by Snakemake's log."""
+    """(kind, name) of a job -> what its executor said first when it failed, or was refused, by Snakemake's
+    log.
+    """
     messages = {}
     for block in _ERROR.findall(log):
         text = next(iter(re.findall(r"^ *message: (.+)", block, re.MULTILINE)), "")
         refusal = _REFUSAL.search(text)
         text = f"refused by the cluster: {refusal[1]}" if refusal else _HINTS.sub("", text)
         for kind, name in re.findall(r"^ *output: ended/([^/\n]+)/([^/\n ]+)", block, re.MULTILINE):
-            messages |= {(kind, name): text} if text else {}
+            messages = ({(kind, name): text} if text else {}) | messages
     return messages
 
 
@@ -208,10 +209,8 @@ def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
 
 def note_lost(board: Path, lost: Mapping[tuple[str, str], str]) -> None:
     """Write into Snakemake's log what ``cluster_messages`` reads there of other failures."""
-    file = board / "snakemake.log"
-    known = cluster_messages(file.read_text(encoding="utf-8", errors="replace") if file.exists() else "")
-    with file.open("a", encoding="utf-8") as log:
-        for (kind, name), why in ((key, why) for key, why in lost.items() if key not in known):
+    with (board / "snakemake.log").open("a", encoding="utf-8") as log:
+        for (kind, name), why in lost.items():
             log.write(f"\nError in rule {kind}:\n    message: {why}\n    output: ended/{kind}/{name}\n")
 
 

@@ -85,8 +85,7 @@ def leave_out_unmeasured(app: Sphinx, doctree: nodes.document) -> None:
     lacking = [each for each in doctree.findall(nodes.inline) if "not-run" in each["classes"]]
     for block in {id(each.parent): each.parent for each in lacking}.values():
         in_table = isinstance(block.parent, nodes.entry)
-        block.children = []
-        block += nodes.Text(NOT_RUN if in_table else f"{NOT_RUN.capitalize()}.")
+        block[:] = [nodes.Text(NOT_RUN if in_table else f"{NOT_RUN.capitalize()}.")]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

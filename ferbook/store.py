@@ -387,8 +387,7 @@ def exclusive(run: Run) -> AbstractContextManager[None]:
     """Hold the run for this process. Raises RunStoreError naming the holder where another living process has
     it.
     """
-    busy = f"run {run.name!r} is in use by {{}}; wait for it, or choose another --run NAME"
-    return held(run.work / "lock", busy)
+    return held(run.work / "lock", f"run {run.name!r} is in use by {{}}; wait, or choose another --run NAME")
 
 
 def make_current(run: Run) -> None:

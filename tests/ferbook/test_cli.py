@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from ferbook import cli, console
-from ferbook.beside import Beside
 from ferbook.book import chapters, forget, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
@@ -123,7 +122,6 @@ def test_a_command_that_went_says_where_its_work_is_done_now(monkeypatch, capsys
 def finish(monkeypatch, *names):
     results = [ChapterResult(name, Path(name)) for name in names]
     monkeypatch.setattr("ferbook.store.Run.results", lambda run: results)
-    monkeypatch.setattr("ferbook.beside.standing_beside", lambda run: dict.fromkeys(chapters(), Beside()))
 
 
 def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_path):
@@ -155,13 +153,6 @@ def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_d
     monkeypatch.setattr("ferbook.state.run_states", lambda run: [ChapterState("means", ("never ran",))])
     _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
     assert out.startswith("note: the run has no means; ") and "out of date" not in out
-
-
-def test_a_fault_with_brackets_is_shown_as_it_is(monkeypatch, capsys):
-    row = {"chapter": "throws", "state": "failed", "faults": ["FAILED a[/b]::Cell [0] " + "x" * 80]}
-    monkeypatch.setattr("ferbook.check.check_run", lambda *_, **__: [row])
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "--run", "a")
-    assert (code, out) == (1, f"run 'a'\nthrows: failed\n  {row['faults'][0]}\n")
 
 
 def test_the_name_in_a_table_is_never_broken(capsys):

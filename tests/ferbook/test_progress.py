@@ -49,10 +49,8 @@ def jobs(tmp_path, monkeypatch):
 
     def jobs(*each):
         made = [
-            QueueJob(
-                kind, name, (), tmp_path / f"{kind}.{name}.log", (), why, seconds, tmp_path / f"{kind}.json"
-            )
-            for kind, name, why, seconds in each
+            QueueJob(kind, name, (), tmp_path / f"{kind}.{name}.log", (), seconds, tmp_path / f"{kind}.json")
+            for kind, name, seconds in each
         ]
         return made, lambda *changes: progress.watch(tmp_path, made, Clocked(*changes))
 
@@ -66,7 +64,7 @@ def end(tmp_path, job):
 
 
 def test_a_line_says_how_many_are_done_how_long_the_rest_takes_and_what_is_at_work(jobs, tmp_path, capsys):
-    (first, second), watch = jobs(("first", "a", "not there", 2), ("second", "a", "never ran", 6))
+    (first, second), watch = jobs(("first", "a", 2), ("second", "a", 6))
     cell = json.dumps({"cell": 2, "cells": 5})
     watch(
         first.log.touch,
@@ -77,8 +75,6 @@ def test_a_line_says_how_many_are_done_how_long_the_rest_takes_and_what_is_at_wo
         lambda: end(tmp_path, second),
     )
     assert capsys.readouterr().out.splitlines() == [
-        "first: not there",
-        "second: never ran",
         "0 of 2 done, about 8 s left; first",
         "0 of 2 done, about 7 s left; first: cell 2 of 5",
         "0 of 2 done, about 6 s left; first: cell 2 of 5, epochs 2.4 of 12, about 60 s left",
@@ -91,7 +87,7 @@ def test_a_line_says_how_many_are_done_how_long_the_rest_takes_and_what_is_at_wo
 
 
 def test_of_several_runs_jobs_are_counted_and_what_like_jobs_took_is_believed(jobs, tmp_path, capsys):
-    several, watch = jobs(("one", "a", "", None), ("one", "b", "", None), ("two", "a", "", None))
+    several, watch = jobs(("one", "a", None), ("one", "b", None), ("two", "a", None))
     watch(several[0].log.touch, lambda: None, lambda: end(tmp_path, several[0]))
     assert capsys.readouterr().out.splitlines() == [
         "0 of 3 done; one a",
@@ -102,7 +98,7 @@ def test_of_several_runs_jobs_are_counted_and_what_like_jobs_took_is_believed(jo
 
 
 def test_the_line_is_as_long_as_a_terminal_is_wide(jobs, tmp_path):
-    (first, second), _ = jobs(("first", "a", "", 2), ("second", "a", "", 2))
+    (first, second), _ = jobs(("first", "a", 2), ("second", "a", 2))
     for job in (first, second):
         job.log.touch()
     first.progress.write_text(json.dumps({"cell": 2, "cells": 5}))
@@ -114,7 +110,7 @@ def test_the_line_is_as_long_as_a_terminal_is_wide(jobs, tmp_path):
 
 def test_what_does_not_end_though_all_jobs_have_is_not_waited_for(jobs, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "GRACE", 2)
-    (job,), watch = jobs(("first", "a", "", 2))
+    (job,), watch = jobs(("first", "a", 2))
     changes = [lambda: end(tmp_path, job)] + [lambda: None] * 3 + [lambda: pytest.fail("it is waited for")]
     watch(*changes)
 
@@ -124,7 +120,7 @@ def test_jobs_that_the_cluster_does_not_have_any_more_are_named_and_not_waited_f
 ):
     monkeypatch.setattr(progress, "GRACE", 2)
     monkeypatch.setattr(progress, "QUEUE_INTERVAL", 0)
-    _, watch = jobs(("first", "a", "", 2))
+    _, watch = jobs(("first", "a", 2))
     lost = {}
     monkeypatch.setattr(progress, "lost_jobs", lambda board: lost)
     changes = [lambda: None] * 4 + [lambda: lost.update({("first", "a"): "its job 7 is lost"})]

@@ -36,18 +36,6 @@ def stored(run, finish):
     return stored
 
 
-def test_a_run_that_changed_before_it_was_ours_is_not_overwritten(run, stored, monkeypatch):
-    @contextlib.contextmanager
-    def after_another(run):
-        stored(seed=7)
-        yield
-
-    monkeypatch.setattr(ferbook_run, "exclusive", after_another)
-    with pytest.raises(RunStoreError, match=r"exists with other parameters \(throws.seed 7 → 0"):
-        run_one(Request(), [], "a")
-    assert run.result("throws").done() is not None
-
-
 def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, stored, tmp_path, monkeypatch):
     stored(seed=0)
     (run.folder / "linked").symlink_to(tmp_path)
