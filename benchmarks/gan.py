@@ -24,8 +24,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from book.derl.stage_one import GanRecipe, gan_learner
 from contest import SEED, machine, noise, options, print_ratio, print_speeds, take_turns
+from fer_lib.train.device import Precision
 from fer_lib.train.learner import seed_everything
-from fer_lib.train.precision import Precision
 
 BF16 = Precision("bf16", channels_last=True)
 FP32 = Precision("fp32", channels_last=False)

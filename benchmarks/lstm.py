@@ -35,7 +35,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from contest import SEED, machine, options, print_ratio, take_turns
 from fer_lib.nets.lstm import ClipLSTM
 from fer_lib.train.clips import ClipRecipe, clip_weights, train_clips
-from fer_lib.train.features import inside_clips, scaling
+from fer_lib.train.predict import inside_clips, scaling
 
 CLIP_CLASSES = 5
 VALIDATE = 3

@@ -55,11 +55,9 @@ from torchvision.transforms import v2
 from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
-from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.batches import face_loaders
-from fer_lib.train.device import keep_freed_memory
+from fer_lib.train.batches import AUGMENTATIONS, face_loaders
+from fer_lib.train.device import Precision, choose_precision, keep_freed_memory
 from fer_lib.train.learner import MOMENTUM, fit, recipe_learner, seed_everything
-from fer_lib.train.precision import Precision, choose_precision
 from fer_lib.train.recipe import TrainingRecipe
 
 ONE_EPOCH = TrainingRecipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")

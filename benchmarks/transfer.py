@@ -24,11 +24,10 @@ from book.transfer.study import comparable, taught, tested
 from contest import SEED, machine, noise, options, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import NETWORKS, build_network
-from fer_lib.nets.classifier import Classifier
-from fer_lib.nets.evaluating import evaluating
+from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.train import study
-from fer_lib.train.features import features_of
 from fer_lib.train.learner import seed_everything
+from fer_lib.train.predict import features_of
 from fer_lib.train.recipe import TrainingRecipe
 
 FEATURE_BATCH = 256

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fer_lib.faces.frames import CLIP_FRAMES
+from fer_lib.faces.request import CLIP_FRAMES
 from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.request import parse_assignments
@@ -157,8 +157,7 @@ def data_describe(
     ] = None,
 ) -> None:
     """Count a set's pictures by emotion, split, person and action unit."""
-    from fer_lib.faces.contact_sheet import contact_sheet
-    from fer_lib.faces.describe import au_table, notes, people_table, split_table
+    from fer_lib.faces.describe import au_table, contact_sheet, notes, people_table, split_table
     from fer_lib.faces.registry import named_source, open_faces, set_name
     from fer_lib.faces.request import FaceRequest
     from ferbook.files import write_atomically
@@ -214,7 +213,7 @@ def data_check(
     """Read a real set anew, open every picture of the copy, and compare what is there with what was
     published.
     """
-    from fer_lib.faces.inspect import equal_pictures, open_every_picture, published_table
+    from fer_lib.faces.describe import equal_pictures, open_every_picture, published_table
     from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
     from fer_lib.faces.request import FaceRequest
 

@@ -9,7 +9,7 @@ import torch
 from book.populations import find_population
 from book.suite import outdated
 from book.yardstick import YARDSTICK, Calibration, Yardstick, tempered, yardstick_of
-from fer_lib.aus.detectors import Detector, Detectors
+from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.faces.photo import changes, face_of
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.registry import set_name

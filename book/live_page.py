@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from fer_lib.aus.detectors import Detectors
+    from fer_lib.aus.verification import Detectors
     from fer_lib.nets.zero_bias import ZeroBiasCNN
     from fer_lib.train.lesson import TrainedNetwork
 

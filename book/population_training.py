@@ -21,8 +21,8 @@ from fer_lib.nets.build import build_network
 from fer_lib.train.controls import with_shuffled_labels
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import Diverged, seed_everything, train
+from fer_lib.train.losses import class_counts
 from fer_lib.train.predict import predict
-from fer_lib.train.targets import class_counts
 from fer_lib.train.units import train_on_units, unit_answers, unit_targets, units_auroc
 from fer_lib.train.weights import save_weights
 from ferbook.environment import git_commit

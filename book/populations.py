@@ -236,8 +236,8 @@ class Member:
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its lesson."""
+        from fer_lib.train.device import Precision
         from fer_lib.train.lesson import Lesson, TrainedNetwork
-        from fer_lib.train.precision import Precision
 
         record, settings = self.done(), self.population.taught
         lesson = Lesson(

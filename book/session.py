@@ -15,10 +15,9 @@ from book.populations import Member, find_population
 from book.suite import outdated, seen
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
-from fer_lib.train.device import device_name, keep_freed_memory, pick_device
+from fer_lib.train.device import Precision, device_name, keep_freed_memory, pick_device
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.lesson import Lesson, TrainedNetwork
-from fer_lib.train.precision import Precision
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
 from ferbook.environment import STORED_VARIABLE, THREADS_VARIABLE
@@ -32,7 +31,7 @@ GPU_WARNINGS = "Attempting to run cuBLAS, but there was no current CUDA context"
 
 def hush_gpu_training() -> None:
     """Keep from the page what torch says of trainings on a GPU that are as they should be: the gradients of a
-    recorded pass come from a stream of their own (``train.graphs``).
+    recorded pass come from a stream of their own (``train.callbacks``).
     """
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     warnings.filterwarnings("ignore", GPU_WARNINGS)

@@ -244,7 +244,7 @@ def verdicts(results: Mapping[str, ChapterResult]) -> str:
     unit of the claim and the one that moves it most, and the words of each unit. Empty where the two pages
     are not about the same network.
     """
-    from fer_lib.aus.detectors import Detectors
+    from fer_lib.aus.verification import Detectors
     from synthetic_faces.facs import ACTION_UNITS
 
     verification, atlas = (results.get(name) for name in ("au_verification", "deconvolution"))

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.registry import open_faces
 from fer_lib.look.responses import maximal_responses
-from fer_lib.stats.calibration import calibration_error
+from fer_lib.stats.classification import calibration_error
 from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import predict
 from ferbook.estimate import Estimate

@@ -69,15 +69,13 @@ _MODULES = {
     "train.clips": ("ClipRecipe", "clip_learner"),
     "train.learner": ("face_learner", "seed_everything"),
     "train.weights": ("load_weights", "save_weights"),
-    "train.predict": ("predict",),
-    "train.features": ("features_of", "clip_features"),
+    "train.predict": ("predict", "features_of", "clip_features"),
     "look.layers": ("last_conv",),
     "look.responses": ("maximal_responses", "top_pictures", "rank_filters"),
     "look.deconvolution": ("project",),
     "aus.presence": ("presence",),
     "aus.association": ("associate",),
-    "aus.nulls": ("permutation_null",),
-    "aus.decision": ("decide",),
+    "aus.nulls": ("permutation_null", "decide"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

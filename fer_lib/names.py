@@ -34,7 +34,7 @@ Optimiser = Literal["sgd", "adamw", "muon"]
 """What makes a step of a gradient, see ``train.recipe``."""
 
 Schedule = Literal["constant", "onecycle", "cosine"]
-"""The learning rates over a training that ``train.objective.rate_of`` draws."""
+"""The learning rates over a training that ``train.callbacks.rate_of`` draws."""
 
 Pooling = Literal["mean", "last", "both_ends"]
 """Which states of an LSTM name a clip, see ``nets.lstm.ClipLSTM``."""

@@ -65,7 +65,7 @@ def _taught(mm, labels, _, apex, spread, how):
 
 
 def _clips(seed, people, each, *, even):
-    from fer_lib.faces.frames import spread_evenly
+    from fer_lib.faces.request import spread_evenly
     from fer_lib.paths import cache_dir
     from synthetic_faces import facs
     from synthetic_faces.assets import load_assets

@@ -15,9 +15,8 @@ import torch
 from torch import nn
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.decision import claimed_units
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions, matched_doses
-from fer_lib.aus.nulls import Null, permutation_null
+from fer_lib.aus.nulls import Null, claimed_units, permutation_null
 from fer_lib.aus.permutations import BlockKind
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
@@ -25,7 +24,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import source_status
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
-from fer_lib.train.precision import choose_precision
+from fer_lib.train.device import choose_precision
 from synthetic_faces.domains import DOMAINS
 
 FAMILY_ERROR = 0.05

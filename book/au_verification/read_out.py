@@ -8,7 +8,7 @@ from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import Classifier
-from fer_lib.train.features import collected
+from fer_lib.train.predict import collected
 
 _PARTS = 3
 """Parts of the picture, by side, that a detector tells apart."""

@@ -42,15 +42,14 @@ from book.au_verification.ruler import (
     Cast,
     place_between,
 )
-from fer_lib.aus.detectors import Detector, Detectors
 from fer_lib.aus.presence import presence
+from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.handmade import with_mixtures
 from fer_lib.look.layers import example_picture, last_conv, maps_of
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.stats.two_way import networks_and_people
-from fer_lib.train.controls import untrained_network
+from fer_lib.train.controls import untrained_network, with_mixtures
 from ferbook.estimate import Estimate
 from ferbook.rule import degree_answer
 from ferbook.text import bounds_text

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.layer_view import LayerView, extremum_counts
+from fer_lib.look.responses import LayerView, extremum_counts
 from ferbook.text import number_text
 
 FEWEST_IN_MEAN = 5

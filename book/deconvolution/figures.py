@@ -14,7 +14,7 @@ from book.deconvolution.atlas import grey_levels, mean_picture
 from book.deconvolution.study import CEILING, FLOOR_ROLE, MEASURED, OWN_ONE, THE_CHANGE, overlap_means
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.look.judge import MapTrial
-from fer_lib.look.layer_view import LayerView, extremum_counts
+from fer_lib.look.responses import LayerView, extremum_counts
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest

@@ -14,11 +14,10 @@ from book.roles import networks_of_pair
 from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.faces.request import FaceRequest
-from fer_lib.look.controls import control_maps
 from fer_lib.look.deconvolution import Method, project
 from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, in_groups, map_trial, sums_left_out
-from fer_lib.look.layer_view import LayerView
-from fer_lib.look.localisation import cross_fitted_overlap
+from fer_lib.look.localisation import control_maps, cross_fitted_overlap
+from fer_lib.look.responses import LayerView
 from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, ratio
 from fer_lib.stats.two_way import networks_and_people
@@ -34,7 +33,7 @@ OWN_ONE, MEASURED, CEILING, FLOOR_ROLE = "own", "trained", "units", "untrained"
 """Whose maps they are: of the run's own network beside kept ones, and of the three roles."""
 
 MAP_CONTROLS = ("field_edges", "field", "edges", "other_filter", "random")
-"""Of ``look.controls``: what a filter's maps stand beside."""
+"""Of ``look.localisation``: what a filter's maps stand beside."""
 
 ANSWERED = {
     "iou": ("Does deconvolution show where the unit is?", 0.05),

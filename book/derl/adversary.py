@@ -6,7 +6,7 @@ from fastai.callback.fp16 import MixedPrecision
 from torch.nn import functional as F
 
 from fer_lib.nets.derl import Discriminator
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
 
 TERMS = ("generator_loss", "adversarial_loss", "l1", "discriminator_loss", "real_accuracy", "fake_accuracy")
 """What ``Adversary.terms`` holds of a step, in this order."""

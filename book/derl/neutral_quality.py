@@ -17,8 +17,8 @@ from torch import nn
 
 from book.derl.pairs import NEUTRAL_EMOTION, Lessons
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.derl import Generator
-from fer_lib.nets.evaluating import evaluating
 from fer_lib.stats.resampling import cluster_sums, ratio, resampled_sums
 from fer_lib.stats.two_way import networks_luck, two_way_interval
 from fer_lib.train.batches import batches

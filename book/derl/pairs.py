@@ -10,8 +10,8 @@ import numpy as np
 
 from book.derl.chapter import DerlParameters
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
+from fer_lib.faces.leakage import require_apart
 from fer_lib.faces.rendered import scripted_faces
-from fer_lib.faces.shared import require_apart
 from fer_lib.names import FaceDomain
 from ferbook.errors import DataError, ParameterError
 from ferbook.parameters import listed

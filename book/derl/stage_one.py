@@ -21,11 +21,10 @@ from book.derl.adversary import TERMS, Adversary
 from book.derl.pairs import Lessons, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
-from fer_lib.train.callbacks import Averaging, Epochs
+from fer_lib.train.callbacks import Averaging, Epochs, rate_of
 from fer_lib.train.curve import LossWatch
+from fer_lib.train.device import Precision, PrecisionName, choose_precision
 from fer_lib.train.learner import repeatable, silent_learner
-from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import Precision, PrecisionName, choose_precision
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.steps import steps

@@ -20,14 +20,13 @@ from fastai.data.core import DataLoaders
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fer_lib.nets.evaluating import evaluating
+from fer_lib.nets.classifier import evaluating
 from fer_lib.paths import cache_dir
-from fer_lib.train.augment import AUGMENTATIONS, DRAWS, transformed
-from fer_lib.train.batches import Batches
+from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Batches, transformed
+from fer_lib.train.callbacks import Objective, rate_of
 from fer_lib.train.curve import ClassScore, Curve, Training
+from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.learner import fit, repeatable, silent_learner
-from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import Precision, PrecisionName
 from ferbook.errors import DataError
 
 
@@ -73,7 +72,7 @@ class ResidueRecipe:
     ``lr`` of ``schedule``, with ``weight_decay``. ``local``: the weight of each local network's cross-entropy
     beside that of the joint answer, which weighs one; the paper has five weighted losses, their weights are
     not known here. Each training picture is there in ``views`` versions, as it is and transformed by the
-    augmentation ``light`` of ``train.augment``, of which every pass takes one at random; all conditions of a
+    augmentation ``light`` of ``train.batches``, of which every pass takes one at random; all conditions of a
     study see the same versions.
     """
 

@@ -19,14 +19,13 @@ from book.derl import stage_two
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
-from fer_lib.faces.subsets import random_rows
-from fer_lib.nets.classifier import Classifier
+from fer_lib.faces.splits import random_rows
+from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.nets.derl import Generator, ResidueClassifier
-from fer_lib.nets.evaluating import evaluating
 from fer_lib.nets.vgg import VGG
 from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.precision import Precision, PrecisionName
+from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate

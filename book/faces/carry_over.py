@@ -19,10 +19,9 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums
 from fer_lib.stats.resampling import RERUN_TOLERANCE, interval, mean_of_defined, resampled_sums
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.features import features_of
+from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.learner import train
-from fer_lib.train.precision import Precision, PrecisionName
-from fer_lib.train.predict import predict
+from fer_lib.train.predict import features_of, predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table

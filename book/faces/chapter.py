@@ -5,8 +5,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from book.parameters import ChapterParameters, EpochsField, PrecisionField
-from fer_lib.faces.frames import CLIP_FRAMES
-from fer_lib.faces.request import FaceRequest
+from fer_lib.faces.request import CLIP_FRAMES, FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import ALWAYS_THERE
 from ferbook.book import Chapter, Resources

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.aus.decision import claimed_units
 from fer_lib.aus.interventions import effects_of, interventions, matched_doses
-from fer_lib.aus.nulls import permutation_null
+from fer_lib.aus.nulls import claimed_units, permutation_null
 from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import verified
 from fer_lib.faces.faceset import FaceSet

@@ -12,7 +12,7 @@ import torch
 
 from fer_lib.faces.clips import Clips
 from fer_lib.train.clips import ClipRecipe, train_clips
-from fer_lib.train.features import difference_to_onset, scaling
+from fer_lib.train.predict import difference_to_onset, scaling
 from ferbook.errors import DataError
 from ferbook.parameters import listed
 
@@ -106,7 +106,7 @@ class ClipStudy:
 
 def fold_features(features: Sequence[np.ndarray], task: ClipTask) -> np.ndarray:
     """float32 (S · folds, C, T, components): what the LSTM of each seed and fold reads of ``features``,
-    float32 (C, T, F) of each of several CNNs (``train.features.clip_features``), which take turns by seed: as
+    float32 (C, T, F) of each of several CNNs (``train.predict.clip_features``), which take turns by seed: as
     many components as one of the recipes of ``task`` takes at most.
 
     The difference to the onset, which takes out who it is and how the light falls; standardised, and turned

@@ -10,15 +10,15 @@ from torch import nn
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.leakage import Shared, shared
 from fer_lib.faces.registry import open_faces
-from fer_lib.faces.shared import Shared, shared
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.features import clip_features
+from fer_lib.train.device import Precision
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.lesson import TrainedNetwork
-from fer_lib.train.precision import Precision
+from fer_lib.train.predict import clip_features
 from ferbook.errors import ParameterError
 
 
@@ -35,7 +35,7 @@ class Strangers:
     shared: Shared
 
     def features(self, model: nn.Module, clips: Clips) -> np.ndarray:
-        """float32 (C, T, F): those of every frame of ``clips`` (``train.features.clip_features``), in the
+        """float32 (C, T, F): those of every frame of ``clips`` (``train.predict.clip_features``), in the
         number format of the networks.
         """
         model = model.to(memory_format=torch.channels_last)

@@ -9,7 +9,7 @@ from book.micro_expressions.leave_one_out import ClipStudy
 from book.micro_expressions.rivals import CLIP_RIVALS, SLUGS
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.shared import Shared
+from fer_lib.faces.leakage import Shared
 from fer_lib.stats.contest import OURS, Contender, Contest, hold_contest
 from fer_lib.stats.contrasts import difference
 from fer_lib.stats.resampling import RERUN_TOLERANCE

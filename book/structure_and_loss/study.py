@@ -13,7 +13,7 @@ from book.populations import Member
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.nets.build import build_network, forward_macs
-from fer_lib.stats.calibration import calibration_error, reliability
+from fer_lib.stats.classification import calibration_error, reliability
 from fer_lib.stats.contrasts import (
     POINTS,
     TrainingScores,
@@ -24,8 +24,7 @@ from fer_lib.stats.contrasts import (
 )
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.curve import last_fifth
-from fer_lib.train.evaluate import majority_share
-from fer_lib.train.study import Study
+from fer_lib.train.study import Study, majority_share
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -167,8 +166,8 @@ def seed_noise(accuracies: np.ndarray) -> Estimate:
 
 
 def confidence_by_loss(comparison: Comparison) -> tuple[pd.DataFrame, dict[str, Estimate]]:
-    """How far each loss's networks may be believed: the rows of ``stats.calibration.reliability`` with their
-    ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
+    """How far each loss's networks may be believed: the rows of ``stats.classification.reliability`` with
+    their ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
     """
     draws = comparison.scores.drawn["accuracy"].shape[1]
     tables, errors = [], {}

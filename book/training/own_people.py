@@ -18,11 +18,11 @@ from book.training.study import HOG, OWN, classifier_on_hog, comparisons
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.registry import open_faces
-from fer_lib.look.handmade import hog_responses
 from fer_lib.stats.contrasts import TrainingScores
+from fer_lib.train.controls import hog_responses
 from fer_lib.train.curve import last_fifth
-from fer_lib.train.evaluate import score_on
 from fer_lib.train.predict import predict
+from fer_lib.train.study import score_on
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
 

@@ -18,7 +18,6 @@ from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.faces.request import FaceRequest
-from fer_lib.look.handmade import hog_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import (
@@ -31,12 +30,12 @@ from fer_lib.stats.contrasts import (
 )
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.stats.two_way import Luck, network_mean
-from fer_lib.train.crossval import CrossValidation, cross_validate
+from fer_lib.train.controls import hog_responses
 from fer_lib.train.curve import last_fifth
-from fer_lib.train.evaluate import Evaluation, FoldProbabilities, score_on
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
+from fer_lib.train.study import CrossValidation, Evaluation, FoldProbabilities, cross_validate, score_on
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
@@ -94,7 +93,7 @@ class Tested:
 
 def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
     """The networks of the page's population, or those trained now, one of each fold that its parameters ask
-    for, by its recipe. Raises as ``of_population`` and ``train.crossval.cross_validate``.
+    for, by its recipe. Raises as ``of_population`` and ``train.study.cross_validate``.
     """
     p = run.params
     if p.population:

@@ -15,12 +15,11 @@ from fer_lib.aus.heads import aurocs_without, drawn_aurocs, enough_people, fit_h
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.splits import split_people
-from fer_lib.look.handmade import hog_responses
 from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.stats.resampling import RERUN_TOLERANCE, mean_of_defined
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_draws, people_groups
-from fer_lib.train.controls import untrained_network
-from fer_lib.train.features import features_of
+from fer_lib.train.controls import hog_responses, untrained_network
+from fer_lib.train.predict import features_of
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -85,7 +84,7 @@ def read_units(
     ``taught_units``.
 
     One untrained network for each of ``networks``, its first weights drawn from ``seed`` on. Strengths are
-    chosen on the validation pictures. ``asking``: as of ``train.features.features_of``. Draws, and groups
+    chosen on the validation pictures. ``asking``: as of ``train.predict.features_of``. Draws, and groups
     that are left out, are of people, the same for all heads. Raises DataError as ``aus.heads.fit_heads``.
     """
     units, emotions = presence(faces), _shown_emotions(faces, classes)

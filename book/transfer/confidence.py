@@ -6,7 +6,7 @@ import numpy as np
 
 from book.transfer.study import TransferStudy
 from fer_lib.faces.leakage import independent_groups
-from fer_lib.stats.calibration import calibration_error
+from fer_lib.stats.classification import calibration_error
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from ferbook.estimate import Estimate
 
@@ -33,8 +33,8 @@ def confidence_metrics(
     home: TransferAnswers, away: TransferAnswers, *, draws: int, seed: int = 0
 ) -> dict[str, Estimate]:
     """``confidence_home`` and ``confidence_away``: the mean probability of the answer that is given, a share;
-    ``calibration_error_home`` and ``calibration_error_away`` (``stats.calibration``). Intervals draw people;
-    the luck of the networks is not covered.
+    ``calibration_error_home`` and ``calibration_error_away`` (``stats.classification``). Intervals draw
+    people; the luck of the networks is not covered.
     """
     metrics, drawing = {}, {"draws": draws, "seed": seed, "tolerance": 2 * RERUN_TOLERANCE}
     for where, (probabilities, labels, people) in (("home", home), ("away", away)):

@@ -12,7 +12,7 @@ from book.transfer.action_units import ADDS, BY_FEATURES, BY_HOG, BY_UNITS, BY_U
 from book.transfer.confidence import TransferAnswers
 from book.transfer.drops import PAIR_MEASURES, Drops, pairs
 from book.transfer.factors import factor_table
-from fer_lib.stats.calibration import reliability
+from fer_lib.stats.classification import reliability
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 from ferbook.text import number_text
@@ -74,7 +74,7 @@ def transfer_pairs(drops: Drops) -> Drawn:
 def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """Accuracy by confidence, in bins of a tenth, on the sets that were learned from and on others; as
     ``confidence.transfer_answers`` gives them. Data: ``asked``, and those of
-    ``stats.calibration.reliability``.
+    ``stats.classification.reliability``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
     axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")

@@ -20,13 +20,13 @@ from torch import nn
 from book.populations import require_matched
 from book.session import FaceSession
 from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.leakage import known_overlap, require_apart, without_shared
 from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.shared import known_overlap, require_apart, without_shared
-from fer_lib.faces.subsets import at_most, random_rows
+from fer_lib.faces.splits import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
+from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.lesson import TrainedNetwork
-from fer_lib.train.precision import Precision, PrecisionName
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import seeds_from, train_structure

@@ -11,7 +11,7 @@ from torch import nn
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Method
 from fer_lib.look.judge import MapScore, in_groups, sums_left_out
-from fer_lib.look.layer_view import LayerView
+from fer_lib.look.responses import LayerView
 from fer_lib.look.sanity import cascading_randomisation, similarities_across_networks
 from fer_lib.stats.resampling import RERUN_TOLERANCE, ratio
 from fer_lib.stats.two_way import networks_and_people

@@ -1,11 +1,41 @@
-"""What filters are said to detect, held against what moves them, beyond what chance would pair."""
+"""What filters are said to detect, held against what moves them, beyond what chance would pair; and the
+filters that are held for detectors of an action unit, which one chapter hands to another.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from ferbook.errors import DataError
+
+
+class Detector(BaseModel):
+    """A filter, the unit ``au`` that it is claimed to detect, its ``association`` with that unit, and the
+    unit that it is ``moved_by`` most when units are switched on one at a time; empty where none raises it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    filter: NonNegativeInt
+    au: str
+    association: float
+    moved_by: str
+
+    @property
+    def verified(self) -> bool:
+        """Whether the unit of the claim is the one that moves the filter most."""
+        return self.au == self.moved_by
+
+
+class Detectors(BaseModel):
+    """The detectors of one ``layer`` of a network, the strongest first; a filter has one unit at most."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layer: str
+    filters: tuple[Detector, ...]
 
 
 @dataclass(frozen=True)

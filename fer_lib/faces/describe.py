@@ -1,8 +1,22 @@
-"""What a face set holds, as tables: its splits, its people, its action units."""
+"""What a face set holds, as tables and on a contact sheet; and whether a copy of a real set is whole: every
+picture can be opened, those included that its reader passes over, and it holds what its publication counts.
+"""
 
+import io
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
 
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.leakage import copy_groups
+from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, is_litter, read_grey
+from ferbook.errors import DataError
+from ferbook.steps import steps
 
 
 def split_table(faces: FaceSet) -> pd.DataFrame:
@@ -97,3 +111,123 @@ def notes(faces: FaceSet) -> list[str]:
             names = ", ".join(sorted(same))
             sentences.append(f"{names} differ in letter case only, and count as {len(same)} people")
     return sentences
+
+
+def open_every_picture(files: list[Path]) -> int:
+    """Open all of ``files`` that are pictures, and test all archives among them; returns how many of both
+    there are.
+
+    Readers keep a few pictures of each sequence, and so would not notice that another is damaged. Raises
+    DataError that names the first file that cannot be read.
+    """
+    files = [file for file in files if file.suffix.lower() in (*SUFFIXES, ".zip") and not is_litter(file)]
+    with ThreadPoolExecutor() as threads, steps("pictures", len(files)) as advance:
+        for _ in threads.map(_open, files):
+            advance(1)
+    return len(files)
+
+
+def _open(file: Path) -> None:
+    if file.suffix.lower() != ".zip":
+        read_grey(file)
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entry = archive.testzip()
+    except DAMAGE as fault:
+        raise DataError(f"{file}: not a readable zip archive ({fault})") from fault
+    if entry:
+        raise DataError(f"{file}, {entry}: damaged in the archive")
+
+
+def published_table(faces: FaceSet, published: Mapping[str, int]) -> list[dict]:
+    """One dict per entry of ``published``: ``what``, ``published``, ``found``.
+
+    Entries count ``pictures``, ``subjects``, ``sequences`` or ``labelled sequences``, or name a label:
+    ``sequences of anger``, ``pictures of anger`` (a neutral first frame does not make its sequence neutral).
+    """
+    return [
+        {"what": what, "published": count, "found": _count(faces, what)} for what, count in published.items()
+    ]
+
+
+def equal_pictures(faces: FaceSet) -> int:
+    """How many pictures equal one before them, pixel for pixel: copies, or files that were written over."""
+    return len(faces) - len(set(copy_groups(faces)))
+
+
+def _count(faces: FaceSet, what: str) -> int:
+    table = faces.table
+    if what == "subjects":
+        return table.loc[table["subject"].ne(""), "subject"].nunique()
+    if what == "labelled sequences":
+        return _sequences(table[~table["emotion"].isin((UNLABELLED, "neutral"))])
+    kind, _, label = what.partition(" of ")
+    part = table[table["emotion"].eq(label)] if label else table
+    return len(part) if kind == "pictures" else _sequences(part)
+
+
+def _sequences(table: pd.DataFrame) -> int:
+    """How many there are: people's sequences may have the same names."""
+    return len(table[["subject", "sequence"]].drop_duplicates())
+
+
+_TEXT_WIDTH = 90
+
+
+def contact_sheet(faces: FaceSet, columns: int = 12, seed: int = 0) -> bytes:
+    """A PNG file with ``columns`` pictures of each emotion, of as many people as possible, one row per
+    emotion.
+
+    Of a sequence its last picture is shown, which is the strongest where sequences run from neutral to apex;
+    where the table knows the ``apex``, the picture nearest to it. Sets of clips end with one clip per row.
+    Pictures below 96 pixels are doubled. Raises DataError for a set without pictures.
+    """
+    if not len(faces):
+        raise DataError(f"face set {faces.name!r} holds no pictures to show")
+    rng = np.random.default_rng(seed)
+    rows = [
+        (emotion or "not labelled", _drawn(faces, emotion, columns, rng))
+        for emotion in (*faces.classes, UNLABELLED)
+    ]
+    rows += [("a sequence", clip) for clip in _clips(faces, columns, rng)]
+    return _mosaic(faces, [row for row in rows if len(row[1])], columns)
+
+
+def _drawn(faces: FaceSet, emotion: str, columns: int, rng: np.random.Generator) -> np.ndarray:
+    table = faces.table[faces.table["emotion"].eq(emotion)]
+    if "apex" in table:
+        table = table.assign(away=(table["frame"] - table["apex"]).abs()).sort_values(
+            "away", ascending=False, kind="stable"
+        )
+    table = table.groupby(["subject", "sequence"]).tail(1)
+    table = table.iloc[rng.permutation(len(table))]
+    again = table["subject"].duplicated() & table["subject"].ne("")
+    return table.index.to_numpy()[np.argsort(again.to_numpy(), kind="stable")][:columns]
+
+
+def _clips(faces: FaceSet, columns: int, rng: np.random.Generator) -> list[np.ndarray]:
+    sequences = faces.table.groupby(["subject", "sequence"])
+    moving = [clip for _, clip in sequences if clip["frame"].nunique() > 1]
+    clips = []
+    for number in rng.permutation(len(moving))[:3]:
+        clip = moving[number].sort_values("frame", kind="stable").index.to_numpy()
+        places = np.unique(np.linspace(0, len(clip) - 1, columns).round().astype(int))
+        clips.append(clip[places])
+    return clips
+
+
+def _mosaic(faces: FaceSet, rows: list[tuple[str, np.ndarray]], columns: int) -> bytes:
+    scale = 2 if max(faces.size) < 96 else 1
+    height, width = (scale * side for side in faces.size)
+    sheet = Image.new("L", (_TEXT_WIDTH + columns * (width + 2), len(rows) * (height + 2)), 255)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for line, (label, indices) in enumerate(rows):
+        top = line * (height + 2)
+        draw.text((4, top + height // 2 - 8), label, fill=0, font=font)
+        for place, picture in enumerate(faces.gather(indices)):
+            image = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+            sheet.paste(image, (_TEXT_WIDTH + place * (width + 2), top))
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG", optimize=True)
+    return stream.getvalue()

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lib.faces.cache import cached, code_hash, other_versions
-from fer_lib.faces.frames import CLIP_FRAMES, require_clip_frames
-from fer_lib.faces.request import FaceRequest
+from fer_lib.faces.request import CLIP_FRAMES, FaceRequest, require_clip_frames
 from fer_lib.faces.sources import SOURCES, Source, may_be_own
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError

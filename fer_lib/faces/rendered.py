@@ -9,8 +9,7 @@ import pandas as pd
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import codes_from_columns, format_codes
-from fer_lib.faces.frames import CLIP_FRAMES, spread_evenly
-from fer_lib.faces.request import FaceRequest
+from fer_lib.faces.request import CLIP_FRAMES, FaceRequest, spread_evenly
 from fer_lib.faces.splits import split_people
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError

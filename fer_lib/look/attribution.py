@@ -22,13 +22,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.controls import control_maps, receptive_fields
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import PICTURE, find_layer, standardiser, taken_by, way_to
-from fer_lib.look.receptive import fields_below, receptive_field
-from fer_lib.look.windows import cut, neurons
+from fer_lib.look.localisation import control_maps, receptive_fields
+from fer_lib.look.receptive import cut, fields_below, neurons, receptive_field
 from fer_lib.names import register
-from fer_lib.nets.evaluating import evaluating
+from fer_lib.nets.classifier import evaluating
 from ferbook.errors import MissingError, ParameterError, require_name
 
 Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -245,7 +244,7 @@ def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
 
 
 def _control(name: str, network, layer, pictures, rows, filters, positions) -> np.ndarray:
-    """A map of ``look.controls``, which knows nothing of the filter."""
+    """A map of ``look.localisation``, which knows nothing of the filter."""
     field, size = receptive_field(network, layer), pictures.shape[1:]
     fields = receptive_fields(field.start + positions * field.stride, field.size, size)
     return control_maps(np.zeros((len(rows), *size)), pictures[rows], filters, fields=fields)[name]

@@ -17,9 +17,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.look.layers import PICTURE, Call, extrema, maps_of, standardiser, taken_by, way_to
-from fer_lib.look.receptive import ReceptiveField, fields_below
-from fer_lib.look.windows import cut, neurons
-from fer_lib.nets.evaluating import evaluating
+from fer_lib.look.receptive import ReceptiveField, cut, fields_below, neurons
+from fer_lib.nets.classifier import evaluating
 from ferbook.errors import DataError, ParameterError, require_name
 
 Method = Literal["deconv", "guided", "gradient"]

@@ -22,10 +22,8 @@ from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.attribution import Explainer, answers_at
-from fer_lib.look.controls import receptive_fields
 from fer_lib.look.layers import last_conv, standardiser, taken_by
-from fer_lib.look.localisation import scores
-from fer_lib.look.placement import energy_share
+from fer_lib.look.localisation import energy_share, receptive_fields, scores
 from fer_lib.look.receptive import receptive_field
 from fer_lib.look.regions import region_aus, regions_of, rival_regions
 from fer_lib.look.responses import known_subjects, maximal_responses

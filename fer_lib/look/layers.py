@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from fer_lib.nets.classifier import Classifier
-from fer_lib.nets.evaluating import evaluating
+from fer_lib.nets.classifier import Classifier, evaluating
 from ferbook.errors import ParameterError, nearest_name
 
 PICTURE = -1

@@ -18,9 +18,9 @@ from scipy.stats import rankdata
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.controls import receptive_fields
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import maps_of, taken_by, way_to
+from fer_lib.look.localisation import receptive_fields
 from fer_lib.look.responses import known_subjects
 from ferbook.errors import ParameterError
 

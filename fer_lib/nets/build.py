@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from fer_lib.names import NETWORKS
-from fer_lib.nets.classifier import Classifier
-from fer_lib.nets.evaluating import evaluating
+from fer_lib.nets.classifier import Classifier, evaluating
 from ferbook.errors import ParameterError, require_name
 
 

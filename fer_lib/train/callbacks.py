@@ -1,17 +1,26 @@
-"""A moving average of the weights, which is what is validated and kept.
+"""What happens beside the steps of a training: which loss is minimised and which validated, a moving average
+of the weights, pictures that grow, how far it has come, and on a GPU the passes of a network as one order
+each.
 
-Training pictures that are small at first and grow: early epochs cost less. And how far a training has come.
+Learning rates over a training, by the names that a recipe takes.
 """
 
+import gc
 import math
+from collections.abc import Callable
 from copy import deepcopy
+from typing import get_args
 
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.mixup import MixUp
+from fastai.callback.schedule import SchedCos, SchedNo, combined_cos
 from torch import nn
+from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ferbook.errors import ParameterError
+from fer_lib.names import Schedule
+from ferbook.errors import ParameterError, require_name
 from ferbook.steps import Advance
 
 
@@ -109,3 +118,106 @@ class Epochs(Callback):
     def after_batch(self) -> None:
         if self.training:
             self.advance(1 / self.n_iter, self.shares[self.epoch] / self.n_iter)
+
+
+class Objective(Callback):
+    """The recipe's loss while training; ``validated``, plain cross-entropy, while validating, whatever was
+    trained with.
+
+    So the validation losses of trainings with different losses can be compared. A loss with
+    ``needs_features`` is given the input of the network's layer ``output`` too.
+    """
+
+    def __init__(
+        self, minimised: nn.Module, validated: Callable[..., torch.Tensor] = F.cross_entropy
+    ) -> None:
+        super().__init__()
+        self.minimised, self.validated = minimised, validated
+        self.hook: torch.utils.hooks.RemovableHandle | None = None
+
+    def before_train(self) -> None:
+        self.learn.loss_func = self.minimised
+        if getattr(self.minimised, "needs_features", False):
+            self.hook = self.model.output.register_forward_pre_hook(self._keep)
+            self.learn.loss_func = self._with_features
+
+    def _keep(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.features = inputs[0]
+
+    def _with_features(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.minimised(logits, labels, self.features)
+
+    def before_validate(self) -> None:
+        self.close()
+        self.learn.loss_func = self.validated
+
+    def after_fit(self) -> None:
+        """A search for a rate ends within an epoch, before any validation."""
+        self.before_validate()
+
+    def close(self) -> None:
+        """Take the hook off the network, which fastai has no event for where a training is interrupted."""
+        if self.hook is not None:
+            self.hook.remove()
+        self.hook = self.features = None
+
+
+def rate_of(schedule: Schedule, lr: float, warmup: float = 0.25) -> Callable[[float], float]:
+    """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
+
+    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the share ``warmup`` of
+    the steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError
+    for any other name.
+    """
+    require_name("schedule", schedule, get_args(Schedule))
+    match schedule:
+        case "constant":
+            return SchedNo(lr, lr)
+        case "onecycle":
+            return combined_cos(warmup, lr / 25, lr, lr / 1e5)
+        case "cosine":
+            return SchedCos(lr, 0.0)
+
+
+class Graphs(Callback):
+    """On a GPU: records the network's passes for whole batches, and plays them from then on.
+
+    A small network asks for hundreds of operations a step, which Python orders more slowly than a GPU does
+    them. ``torch.cuda.make_graphed_callables`` records them, once for each size of the pictures; what the
+    recording changes (the running means of batch normalisation) is put back. A last batch of fewer pictures,
+    a validation, and a loss that looks into the network are computed as without it.
+    """
+
+    order = MixUp.order + 5  # the batch is as the network will take it
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shape: torch.Size | None = None
+        self.graphed: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def before_batch(self) -> None:
+        if self.training and len(self.x) == self.dls.train.bs and self.learn.objective.hook is None:
+            if self.x.shape != self.shape:
+                self.record()
+            self.model.forward = self.graphed
+
+    def record(self) -> None:
+        """Record both passes for a batch like this one; an earlier recording gives its memory back."""
+        self.graphed = None
+        gc.collect()  # a recording holds itself
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        with self.learn.precision.autocast(self.x.device):
+            torch.cuda.make_graphed_callables(self.model, (self.x.detach().clone(),))
+        self.graphed, self.shape = self.model.__dict__.pop("forward"), self.x.shape
+        for buffer, value in zip(self.model.buffers(), buffers, strict=True):
+            buffer.copy_(value)
+
+    def after_pred(self) -> None:
+        self.close()
+
+    def after_fit(self) -> None:
+        self.graphed = self.shape = None
+
+    def close(self) -> None:
+        """Have the network compute as ever, which fastai has no event for where a training is interrupted."""
+        self.model.__dict__.pop("forward", None)

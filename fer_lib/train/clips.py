@@ -24,12 +24,11 @@ from fer_lib.faces.clips import Clips
 from fer_lib.names import Pooling, Schedule
 from fer_lib.nets.lstm import ClipClassifier, ClipLSTM
 from fer_lib.train.batches import Batches
-from fer_lib.train.callbacks import Epochs
-from fer_lib.train.features import scaling
+from fer_lib.train.callbacks import Epochs, rate_of
+from fer_lib.train.device import Precision
 from fer_lib.train.learner import learner_of, silent_learner
 from fer_lib.train.losses import CrossEntropy
-from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import Precision
+from fer_lib.train.predict import scaling
 from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
 
@@ -175,7 +174,7 @@ def clip_learner(
     """A fastai ``Learner`` of one LSTM that names the emotions of ``clips``, used as any other: ``lr_find``,
     ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
 
-    ``features`` float32 (C, T, F) of their frames, as of ``train.features.clip_features``. It learns from the
+    ``features`` float32 (C, T, F) of their frames, as of ``train.predict.clip_features``. It learns from the
     people in the split ``train`` and is validated on those in ``valid``. ``classes``: all that ``clips`` show
     by default. Of ``recipe`` it has the network, weight decay and rate. Every class weighs the same while
     training, and in ``valid_loss``. Raises DataError where a split has no clip, and for values that are not

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from fer_lib.stats.contrasts import POINTS
 from fer_lib.stats.two_way import network_mean
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
 from ferbook.estimate import Estimate
 
 LOOKS = {"cuda": 50}

@@ -24,19 +24,20 @@ from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.names import NETWORKS, Optimiser
-from fer_lib.nets.evaluating import evaluating
-from fer_lib.train.augment import AUGMENTATIONS
-from fer_lib.train.batches import face_loaders
-from fer_lib.train.callbacks import Averaging, Epochs, Growth, growing_side
+from fer_lib.nets.classifier import evaluating
+from fer_lib.train.batches import AUGMENTATIONS, face_loaders
+from fer_lib.train.callbacks import Averaging, Epochs, Graphs, Growth, Objective, growing_side, rate_of
 from fer_lib.train.curve import Curve, Training
-from fer_lib.train.device import keep_freed_memory
-from fer_lib.train.graphs import Graphs
-from fer_lib.train.losses import build_loss
+from fer_lib.train.device import (
+    Precision,
+    PrecisionName,
+    choose_precision,
+    closed_autocast,
+    keep_freed_memory,
+)
+from fer_lib.train.losses import balancing_weights, build_loss, class_counts, vote_shares
 from fer_lib.train.muon import Muon
-from fer_lib.train.objective import Objective, rate_of
-from fer_lib.train.precision import Precision, PrecisionName, choose_precision, closed_autocast
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
 from ferbook.errors import FerError, ParameterError, require_name
 from ferbook.steps import steps
 

@@ -9,7 +9,7 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.nets.classifier import Classifier
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 
 

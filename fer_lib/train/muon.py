@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from fer_lib.train.precision import computes_in_bf16
+from fer_lib.train.device import computes_in_bf16
 from ferbook.errors import ParameterError
 
 RATE_SHARE = 0.2

@@ -17,7 +17,7 @@ class TrainingRecipe:
     ``schedule``, which a one-cycle reaches after the share ``warmup`` of all steps. Gradients longer than
     ``clip`` are shortened to it (0: never). ``loss`` by its name in ``train.losses``, each class weighed by
     the inverse of its number of training pictures with ``class_weights``. ``augment`` by its name in
-    ``train.augment``; ``mixup`` is the alpha of Zhang et al. 2018 (0: none). Training pictures have
+    ``train.batches``; ``mixup`` is the alpha of Zhang et al. 2018 (0: none). Training pictures have
     ``start_size`` pixels a side at first and grow to their own (0: their own from the start). ``averaging``
     is the decay per step of a moving average of the weights, which is then what is validated and kept (0:
     none). Training ends after ``patience`` epochs without a better validation accuracy (0: never before

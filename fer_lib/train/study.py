@@ -1,6 +1,8 @@
-"""A study: every structure trained with every loss from several seeds, on one set of faces."""
+"""Several trainings: on each of several folds of a protocol, or of every structure with every loss from
+several seeds on one set of faces; and networks' answers on test splits, scored with intervals.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import get_args
@@ -11,15 +13,113 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.folds import Protocol, fold_faces
+from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.names import Loss
 from fer_lib.nets.build import build_network, forward_macs
+from fer_lib.stats.classification import accuracy, confusion
+from fer_lib.stats.contrasts import TrainingScores, score_trainings
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.curve import Training
+from fer_lib.train.device import Precision, PrecisionName, keep_freed_memory
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.precision import Precision, PrecisionName
-from fer_lib.train.predict import predict
+from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import parameter_count
-from ferbook.errors import ParameterError, require_name
+from ferbook.errors import DataError, ParameterError, require_name
+from ferbook.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold gave.
+
+    ``number`` from 0. ``faces`` with the fold's own splits. ``training``: how it went. ``probabilities``
+    float32 (N, classes): of the test split, in its order.
+    """
+
+    number: int
+    faces: FaceSet
+    training: Training
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The ``folds`` that ran, and ``model``, the network of the first one."""
+
+    protocol: Protocol
+    folds: tuple[FoldResult, ...]
+    model: nn.Module
+
+    @property
+    def answers(self) -> tuple[tuple[FaceSet, np.ndarray], ...]:
+        """Each fold's faces and the probabilities of its test split, as ``train.study.evaluate`` takes
+        them.
+        """
+        return tuple((fold.faces, fold.probabilities) for fold in self.folds)
+
+
+def cross_validate(
+    faces: FaceSet,
+    protocol: Protocol,
+    network: str,
+    recipe: TrainingRecipe,
+    *,
+    folds: int = 0,
+    options: Mapping[str, object] | None = None,
+    without_copies: bool = False,
+    test_time: TestTime = "none",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    precision: PrecisionName | Precision = "auto",
+    checkpoints: Sequence[int] = (),
+) -> CrossValidation:
+    """Train and test a network of its own on each of the first ``folds`` folds of ``protocol``; 0, or more
+    than it has, takes all.
+
+    ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
+    same ``seed``. The epoch is chosen on the fold's validation split. ``precision`` and ``checkpoints`` as of
+    ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel for pixel, one
+    of the validation or test split. What the steps kept of memory goes back to the system.
+
+    Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
+    """
+    available = len(protocol.folds)
+    # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
+    fold_sets = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
+    results: list[FoldResult] = []
+    networks: list[nn.Module] = []
+    try:
+        for number, fold in enumerate(fold_sets):
+            if without_copies:
+                fold = training_without_copies(fold)
+            seed_everything(seed)
+            model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
+            networks.append(model)
+            training = train(
+                fold,
+                model,
+                protocol.classes,
+                recipe,
+                device=device,
+                seed=seed,
+                precision=precision,
+                checkpoints=checkpoints,
+            )
+            probabilities = predict(model, fold.split("test"), test_time=test_time, device=device)
+            results.append(FoldResult(number, fold, training, probabilities))
+    finally:
+        keep_freed_memory(False)
+    return CrossValidation(protocol, tuple(results), networks[0])
+
+
+def training_without_copies(faces: FaceSet) -> FaceSet:
+    """``faces`` without the training pictures that equal, pixel for pixel, one of the validation or the test
+    split.
+    """
+    copies = exact_copies(faces, inside="test") | exact_copies(faces, inside="valid")
+    return faces.select(~(copies & faces.table["split"].eq("train").to_numpy()))
 
 
 @dataclass(frozen=True)
@@ -125,3 +225,101 @@ def training_row(training: Training, model: nn.Module, size: int) -> dict[str, f
         "macs": forward_macs(model, size),
         "epoch_seconds": float(training.curve["seconds"].median()),
     }
+
+
+FoldProbabilities = tuple[FaceSet, np.ndarray]
+"""A face set whose split ``test`` has N pictures, and the class probabilities (N, classes) that a network
+gave them.
+"""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """FoldProbabilities on the test splits of one or more folds, put together and scored.
+
+    ``faces``: the tested pictures, fold after fold; ``probabilities`` (N, classes) in the same order.
+    ``metrics`` by name, ``confusion`` counts (rows: the true emotion).
+    """
+
+    faces: FaceSet
+    probabilities: np.ndarray
+    metrics: dict[str, Estimate]
+    confusion: pd.DataFrame
+
+
+def evaluate(
+    answers: Sequence[FoldProbabilities], classes: tuple[str, ...], *, draws: int = 2000, seed: int = 0
+) -> Evaluation:
+    """Score the ``answers`` of networks on the test splits of one or more folds, as
+    ``CrossValidation.answers`` has them.
+
+    Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at
+    once. The metrics: ``protocol_accuracy``, the mean of the folds' accuracies, as papers report it; and
+    ``test_accuracy_without_copies`` (pictures that also stand in their fold's training split left out).
+    Raises DataError where every picture is a copy.
+    """
+    tests = [faces.split("test") for faces, _ in answers]
+    fresh = ~np.concatenate(
+        [exact_copies(faces)[faces.table["split"].eq("test").to_numpy()] for faces, _ in answers]
+    )
+    if not fresh.any():
+        raise DataError("every picture of the split 'test' also stands in the training split")
+    pictures = FaceSet.concat(tests[0].name, tests)
+    pooled = np.concatenate([probabilities for _, probabilities in answers])
+    labels, predictions = pictures.labels(classes), pooled.argmax(axis=1)
+    clusters = independent_groups(pictures)
+    # A picture's weight in the mean of the folds' accuracies.
+    weights = np.concatenate([np.full(len(test), 1 / (len(tests) * len(test))) for test in tests])
+    right = weights * (labels == predictions)
+    metrics = {
+        "protocol_accuracy": bootstrap(
+            cluster_sums(np.column_stack([right, weights]), clusters),
+            value=float(right.sum()),
+            draws=draws,
+            seed=seed,
+            of="clusters",
+            n=len(right),
+            unit="share",
+            tolerance=RERUN_TOLERANCE,
+        ),
+        "test_accuracy_without_copies": accuracy(
+            labels[fresh],
+            predictions[fresh],
+            clusters[fresh],
+            draws=draws,
+            seed=seed,
+            tolerance=RERUN_TOLERANCE,
+        ),
+    }
+    return Evaluation(pictures, pooled, metrics, confusion(labels, predictions, classes))
+
+
+def score_on(
+    pictures: FaceSet,
+    classes: tuple[str, ...],
+    table: pd.DataFrame,
+    probabilities: np.ndarray,
+    condition: Sequence[str],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> TrainingScores:
+    """The trainings of ``table`` with their scores on ``pictures``, as ``stats.contrasts.score_trainings``;
+    the bootstrap draws subjects, or groups of equal pictures.
+    """
+    labels, clusters = pictures.labels(classes), independent_groups(pictures)
+    return score_trainings(table, probabilities, labels, clusters, condition, draws=draws, seed=seed)
+
+
+def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
+    """Share of the pictures of ``split`` that show the majority class of the training split.
+
+    It is what a network reaches that ignores its input: the null of every accuracy on that split.
+    Raises DataError where ``split`` or the training split is empty, or holds an emotion outside ``classes``.
+    """
+    labels, training = faces.split(split).labels(classes), faces.split("train").labels(classes)
+    if not len(labels) or not len(training):
+        raise DataError(
+            f"face set {faces.name!r} has no picture in its split {split if len(training) else 'train'!r}"
+        )
+    return float((labels == np.bincount(training).argmax()).mean())

@@ -24,12 +24,12 @@ from book.explain import asked_run, explain, networks_of
 from book.explain_page import explanation_page
 from book.photographs import PhotographAnswer
 from book.training.chapter import TrainingParameters
-from fer_lib.aus.detectors import Detector, Detectors
+from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.photo import face_of
 from fer_lib.nets.build import build_network
+from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson, TrainedNetwork
-from fer_lib.train.precision import Precision
 from fer_lib.train.weights import save_weights
 from ferbook import cli
 from ferbook.errors import RunStoreError

@@ -15,7 +15,7 @@ from book.session import hush_gpu_training, open_chapter
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
 from fer_lib.train.weights import read_record, save_weights
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
 from ferbook.errors import ChapterError

@@ -13,7 +13,7 @@ from PIL import Image
 
 from book import suite as book_suite
 from book.populations import populations
-from fer_lib.aus.detectors import Detectors
+from fer_lib.aus.verification import Detectors
 from ferbook import paths
 from ferbook.book import chapters, named_place
 from ferbook.claims import read_claims

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.decision import decide
+from fer_lib.aus.nulls import decide
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.nets.build import build_network
-from fer_lib.train.objective import rate_of
-from fer_lib.train.precision import choose_precision
+from fer_lib.train.callbacks import rate_of
+from fer_lib.train.device import choose_precision
 from fer_lib.train.predict import views
 from ferbook.errors import ParameterError
 

@@ -9,7 +9,7 @@ import pytest
 from book.au_verification import study as au
 from book.au_verification.chapter import AuVerificationParameters
 from book.au_verification.ruler import Cast
-from fer_lib.aus.detectors import Detectors
+from fer_lib.aus.verification import Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network

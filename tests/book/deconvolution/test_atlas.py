@@ -20,7 +20,7 @@ from book.deconvolution.atlas import (
     mean_projections,
     sheet_of,
 )
-from fer_lib.look.layer_view import extremum_counts
+from fer_lib.look.responses import extremum_counts
 from ferbook.offline import external_requests
 from tests.fer_lib.look.toy_layer import toy_view
 

@@ -22,8 +22,8 @@ from book.derl.stage_two import (
     weighted_losses,
 )
 from fer_lib.nets.derl import Generator, ResidueClassifier
-from fer_lib.train.augment import AUGMENTATIONS, Augmentation
-from fer_lib.train.precision import Precision
+from fer_lib.train.batches import AUGMENTATIONS, Augmentation
+from fer_lib.train.device import Precision
 from ferbook.errors import DataError, ParameterError
 
 FP32 = Precision("fp32", channels_last=False)

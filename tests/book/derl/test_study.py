@@ -23,8 +23,8 @@ from book.derl.study import (
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
-from fer_lib.train.features import features_of
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
+from fer_lib.train.predict import features_of
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 

@@ -16,7 +16,7 @@ from book.derl.stage_one import GanRecipe, GanTraining
 from book.derl.study import ResidueStudy
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
 from ferbook.errors import DataError, ParameterError
 
 CLASSES = ("neutral", "happiness")

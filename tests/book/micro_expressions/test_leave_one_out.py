@@ -13,7 +13,7 @@ from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, protocol_of
 from fer_lib.train.clips import ClipRecipe
-from fer_lib.train.features import difference_to_onset
+from fer_lib.train.predict import difference_to_onset
 from ferbook.errors import DataError
 
 CLASSES = ("disgust", "happiness", "other")

@@ -11,8 +11,8 @@ from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import untrained_network
+from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson, TrainedNetwork
-from fer_lib.train.precision import Precision
 from ferbook.errors import ParameterError
 
 EMOTIONS = ("neutral", "anger", "fear")

@@ -13,7 +13,7 @@ from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
 from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER, ONE_RECIPE
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.precision import Precision
+from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Study
 from ferbook.errors import DataError

@@ -9,7 +9,7 @@ import pytest
 from book.populations import find_population
 from book.training import own_people, study
 from book.training.chapter import EMOTIONS_FACES, TAUGHT_EMOTIONS, TrainingParameters
-from fer_lib.look.handmade import hog_responses
+from fer_lib.train.controls import hog_responses
 from ferbook.estimate import Estimate
 
 

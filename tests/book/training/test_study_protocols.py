@@ -17,12 +17,11 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
-from fer_lib.train.crossval import CrossValidation, FoldResult
 from fer_lib.train.curve import Training
-from fer_lib.train.evaluate import evaluate
+from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson
-from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import TrainingRecipe
+from fer_lib.train.study import CrossValidation, FoldResult, evaluate
 from fer_lib.train.weights import parameter_count
 
 

@@ -20,11 +20,11 @@ from book.transfer.study import (
 )
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.subsets import at_most
+from fer_lib.faces.splits import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.train import study as train_study
+from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson, TrainedNetwork
-from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError

@@ -10,8 +10,7 @@ import pandas as pd
 from scipy.special import expit, ndtr, ndtri
 
 from fer_lib.aus.association import associate, statistic
-from fer_lib.aus.decision import Rule, decide
-from fer_lib.aus.nulls import permutation_null
+from fer_lib.aus.nulls import Rule, decide, permutation_null
 from fer_lib.aus.presence import Presence
 from fer_lib.names import AssociationMeasure
 from fer_lib.stats.classification import proportion

@@ -7,9 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from fer_lib.aus.decision import decide
 from fer_lib.aus.measures import MEASURES, SIGNED
-from fer_lib.aus.nulls import permutation_null
+from fer_lib.aus.nulls import decide, permutation_null
 from tests.fer_lib.aus.invented import (
     Noise,
     coverage,

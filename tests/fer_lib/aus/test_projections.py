@@ -15,7 +15,7 @@ from fer_lib.aus.projections import (
     view_networks,
 )
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.layer_view import view_layer
+from fer_lib.look.responses import view_layer
 from fer_lib.nets.build import build_network
 
 

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from fer_lib.look.controls import control_maps
-from fer_lib.look.localisation import cross_fitted_overlap, scores
-from fer_lib.look.placement import THRESHOLDS, area_share, energy_share, overlaps, pointing_game
+from fer_lib.look.localisation import (
+    THRESHOLDS,
+    area_share,
+    control_maps,
+    cross_fitted_overlap,
+    energy_share,
+    overlaps,
+    pointing_game,
+    scores,
+)
 from ferbook.errors import DataError
 
 SIZE = 12

@@ -5,9 +5,8 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Projections
-from fer_lib.look.layer_view import LayerView
 from fer_lib.look.receptive import ReceptiveField
-from fer_lib.look.responses import Responses
+from fer_lib.look.responses import LayerView, Responses
 
 FIELD = ReceptiveField(size=6, stride=4, start=-1)
 """On pictures of 16 pixels, with maps of 4 × 4: a neuron sees a pixel more than its own four on each side."""

@@ -7,8 +7,7 @@ from scipy import optimize, stats
 
 from fer_lib.aus.verification import verified
 from fer_lib.stats import resampling, two_way
-from fer_lib.stats.calibration import calibration_error
-from fer_lib.stats.classification import accuracy, macro_f1
+from fer_lib.stats.classification import accuracy, calibration_error, macro_f1
 from fer_lib.stats.contrasts import (
     contrast,
     contrast_of_sets,

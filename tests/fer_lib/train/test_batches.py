@@ -3,8 +3,7 @@ import pytest
 import torch
 from fastai.data.core import DataLoaders
 
-from fer_lib.train.augment import Augmentation
-from fer_lib.train.batches import FaceBatches, batches, face_loaders
+from fer_lib.train.batches import Augmentation, FaceBatches, batches, face_loaders
 from ferbook.errors import DataError, ParameterError
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fer_lib.train.clips import ClipRecipe, clip_weights, mean_recall, train_clips
-from fer_lib.train.features import inside_clips, scaling
+from fer_lib.train.predict import inside_clips, scaling
 from ferbook.errors import DataError, ParameterError
 
 RECIPE = ClipRecipe(epochs=6, lr=0.02, schedule="constant", hidden=5, weight_decay=0.1)

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train import curve, objective
+from fer_lib.train import callbacks, curve
 from fer_lib.train.batches import face_loaders
+from fer_lib.train.device import Precision
 from fer_lib.train.learner import fit, recipe_learner, seed_everything, train
-from fer_lib.train.precision import Precision
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
@@ -139,7 +139,7 @@ def test_mixup_mixes_a_picture_and_what_it_shows_by_one_share(faces, classes, lo
     pixels = np.broadcast_to(255 * happy[:, None, None], faces.pixels.shape).astype(np.uint8)
     plain = type(faces)("plain", pixels, faces.table.assign(**votes))
     pictures, targets = [], []
-    build = objective.Objective.__init__
+    build = callbacks.Objective.__init__
 
     def keep(self, minimised):
         minimised.register_forward_pre_hook(lambda _, inputs: targets.append(inputs[1]))
@@ -151,7 +151,7 @@ def test_mixup_mixes_a_picture_and_what_it_shows_by_one_share(faces, classes, lo
                 pictures.append(given)
             return super().forward(given)
 
-    monkeypatch.setattr(objective.Objective, "__init__", keep)
+    monkeypatch.setattr(callbacks.Objective, "__init__", keep)
     train(plain, Seen(2, 16), classes, replace(PLAIN, mixup=0.8, loss=loss), precision="fp32")
     grey, shares = torch.cat(pictures).mean((1, 2, 3)), torch.cat(targets)
     assert torch.allclose(grey, shares[:, 1], atol=1e-6) and torch.allclose(shares.sum(1), torch.ones(60))
@@ -451,13 +451,13 @@ def test_the_loss_of_votes_needs_votes(faces, classes):
 @pytest.mark.parametrize("loss", ["votes", "cross_entropy"])
 def test_votes_are_the_targets_of_the_loss_of_votes_only(voted, classes, loss, monkeypatch):
     seen = []
-    build = objective.Objective.__init__
+    build = callbacks.Objective.__init__
 
     def keep(self, minimised):
         minimised.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
         build(self, minimised)
 
-    monkeypatch.setattr(objective.Objective, "__init__", keep)
+    monkeypatch.setattr(callbacks.Objective, "__init__", keep)
     trained(voted, classes, loss=loss, epochs=1, batch_size=30)
     targets = sorted(seen[0].tolist())
     expected = [[2 / 9, 7 / 9]] * 15 + [[7 / 9, 2 / 9]] * 15 if loss == "votes" else [0] * 15 + [1] * 15

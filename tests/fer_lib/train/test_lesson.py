@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
+from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson
-from fer_lib.train.precision import Precision
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError
 

@@ -17,7 +17,7 @@ from fer_lib.faces.readers.casme2 import read_casme2
 from fer_lib.faces.readers.samm import read_samm
 from fer_lib.faces.rendered import set_table
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train.features import clip_features
+from fer_lib.train.predict import clip_features
 from synthetic_faces.produce import Recipe
 from tests.fer_lib.faces.readers.made_by_hand import pictures
 from tests.fer_lib.faces.readers.writers.casme2 import write_casme2

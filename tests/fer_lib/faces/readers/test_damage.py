@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_lib.faces.inspect import equal_pictures, published_table
+from fer_lib.faces.describe import equal_pictures, published_table
 from fer_lib.faces.readers.pictures import SUFFIXES
 from fer_lib.faces.registry import published_counts, read_anew
 from fer_lib.faces.request import FaceRequest

@@ -5,11 +5,10 @@ import torch
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look import handmade
-from fer_lib.look.handmade import hog_responses, with_mixtures
 from fer_lib.look.layers import find_layer, maps_of
 from fer_lib.nets.build import build_network
-from fer_lib.train.controls import untrained_network, with_shuffled_labels
+from fer_lib.train import controls
+from fer_lib.train.controls import hog_responses, untrained_network, with_mixtures, with_shuffled_labels
 from ferbook.errors import DataError, ParameterError
 
 
@@ -41,9 +40,9 @@ def test_a_channel_of_the_histograms_belongs_to_its_cell():
     marked = blank.copy()
     marked[11:14, 19:21] = 200  # inside the cell of rows 8 to 15 and columns 16 to 23
     found = hog_responses(face_set(np.stack([blank, marked])))
-    assert found.shape == (2, 3 * 4 * handmade.ORIENTATION_BINS) and found.dtype == np.float32
+    assert found.shape == (2, 3 * 4 * controls.ORIENTATION_BINS) and found.dtype == np.float32
     # OpenCV lists cells column by column.
-    by_cell = found[1].reshape(4, 3, handmade.ORIENTATION_BINS).sum(axis=2).T
+    by_cell = found[1].reshape(4, 3, controls.ORIENTATION_BINS).sum(axis=2).T
     assert (by_cell > 0).sum() == 1 and by_cell[1, 2] > 0
 
 

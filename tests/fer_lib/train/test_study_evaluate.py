@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.train.evaluate import evaluate, majority_share
+from fer_lib.train.study import evaluate, majority_share
 from ferbook.errors import DataError
 
 CLASSES = ("anger", "fear")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces.contact_sheet import contact_sheet
+from fer_lib.faces.describe import contact_sheet
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
 

@@ -6,8 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from fer_lib.aus.decision import Rule, claimed_units, decide
-from fer_lib.aus.nulls import Null
+from fer_lib.aus.nulls import Null, Rule, claimed_units, decide
 from ferbook.errors import ParameterError
 
 

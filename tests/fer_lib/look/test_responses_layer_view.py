@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fer_lib.look.deconvolution import project
-from fer_lib.look.layer_view import view_layer
+from fer_lib.look.responses import view_layer
 from fer_lib.nets.build import build_network
 from ferbook.errors import DataError
 from tests.fer_lib.look.toy_layer import toy_faces, toy_view

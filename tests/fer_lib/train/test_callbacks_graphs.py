@@ -10,7 +10,7 @@ from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network, network_class
 from fer_lib.train.batches import Batches
-from fer_lib.train.graphs import Graphs
+from fer_lib.train.callbacks import Graphs
 from fer_lib.train.learner import Diverged, fit, recipe_learner
 from fer_lib.train.recipe import TrainingRecipe
 

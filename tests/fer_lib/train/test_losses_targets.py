@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.train.targets import balancing_weights, class_counts, vote_shares
+from fer_lib.train.losses import balancing_weights, class_counts, vote_shares
 from ferbook.errors import DataError
 
 

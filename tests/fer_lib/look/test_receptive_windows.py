@@ -6,7 +6,7 @@ import torch
 from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackprop
 from torch import nn
 
-from fer_lib.look import windows
+from fer_lib.look import receptive
 from fer_lib.look.deconvolution import project
 from fer_lib.look.layers import example_calls
 from fer_lib.nets.build import build_network
@@ -20,7 +20,7 @@ NARROW = {"vgg": {"widths": (3, 4, 5, 6)}, "residual": {"widths": (3, 4, 5)}}
 @pytest.fixture(autouse=True)
 def exact_maxima(monkeypatch):
     """Random numbers have no ties, and autograd, which they are compared with, tells none apart."""
-    monkeypatch.setattr(windows, "TIED", {})
+    monkeypatch.setattr(receptive, "TIED", {})
 
 
 def network(name: str, size: int = 16) -> Classifier:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.stats.calibration import calibration_error, reliability
+from fer_lib.stats.classification import calibration_error, reliability
 from ferbook.errors import DataError
 
 SAID = np.array([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.4, 0.6]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_lib.faces.inspect import open_every_picture
+from fer_lib.faces.describe import open_every_picture
 from ferbook.errors import DataError
 
 

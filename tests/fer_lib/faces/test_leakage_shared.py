@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.leakage import OVERLAPS, known_overlap, require_apart, shared, without_shared
 from fer_lib.faces.registry import REGISTRY
-from fer_lib.faces.shared import OVERLAPS, known_overlap, require_apart, shared, without_shared
 from ferbook.errors import DataError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_lib.faces.frames import require_clip_frames, spread_evenly
+from fer_lib.faces.request import require_clip_frames, spread_evenly
 from ferbook.errors import ParameterError
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from fer_lib.faces.describe import published_table
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.inspect import published_table
 
 
 def test_each_kind_of_count():

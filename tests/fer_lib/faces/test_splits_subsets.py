@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.subsets import random_rows
+from fer_lib.faces.splits import random_rows
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ map.
 import numpy as np
 import pytest
 
-from fer_lib.look.placement import area_share, energy_share, overlaps, pointing_game
+from fer_lib.look.localisation import area_share, energy_share, overlaps, pointing_game
 from ferbook.errors import DataError
 
 MAP = np.array([[[0, -4, 0, 0], [1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]]], float)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.train.objective import rate_of
+from fer_lib.train.callbacks import rate_of
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from fer_lib.faces.describe import equal_pictures
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.inspect import equal_pictures
 
 
 def test_of_equal_pictures_all_but_the_first_count():

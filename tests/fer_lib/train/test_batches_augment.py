@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib.train.augment import (
+from fer_lib.train.batches import (
     AUGMENTATIONS,
     DRAWS,
     STANDARD_AUGMENTATION,

@@ -11,9 +11,9 @@ import pytest
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.train.crossval import cross_validate, training_without_copies
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
+from fer_lib.train.study import cross_validate, training_without_copies
 from ferbook.errors import DataError
 
 ONE_EPOCH = TrainingRecipe(epochs=2, batch_size=8, augment="none")
@@ -145,6 +145,6 @@ def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(peopl
     sad = replace(
         protocol, folds=(protocol.folds[0], replace(second, train=second.train[~happy[second.train]]))
     )
-    monkeypatch.setattr("fer_lib.train.crossval.train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("fer_lib.train.study.train", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(DataError, match="fold 1"):
         cross_validate(people, sad, "zero_bias", ONE_EPOCH)

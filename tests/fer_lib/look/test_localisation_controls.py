@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fer_lib.look.controls import CENTRE_SPREAD, control_maps, receptive_fields
+from fer_lib.look.localisation import CENTRE_SPREAD, control_maps, receptive_fields
 
 SIZE = (8, 10)
 

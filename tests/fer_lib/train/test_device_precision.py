@@ -13,10 +13,9 @@ from fer_lib.look.deconvolution import project
 from fer_lib.look.responses import maximal_responses
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.clips import ClipRecipe, train_clips
-from fer_lib.train.features import features_of
+from fer_lib.train.device import Precision, choose_precision
 from fer_lib.train.learner import fit, recipe_learner, train
-from fer_lib.train.precision import Precision, choose_precision
-from fer_lib.train.predict import predict
+from fer_lib.train.predict import features_of, predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
 
