@@ -27,8 +27,7 @@ import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
 from contest import SEED, invented, machine, options, peak_memory_mb, print_ratio, take_turns
-from fer_lib.aus.association import statistic
-from fer_lib.aus.measures import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes
+from fer_lib.aus.association import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes, statistic
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.permutations import blocks_of
 

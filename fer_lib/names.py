@@ -40,7 +40,7 @@ Pooling = Literal["mean", "last", "both_ends"]
 """Which states of an LSTM name a clip, see ``nets.lstm.ClipLSTM``."""
 
 AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
-"""The measures of ``aus.measures``."""
+"""The measures of ``aus.association``."""
 
 
 def register(methods: dict[str, Callable], what: str, name: str) -> Callable[[Callable], Callable]:

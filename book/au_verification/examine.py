@@ -221,14 +221,14 @@ def examine(
     examined = Examined(
         *about,
         aus=queries.aus,
-        claimed=names[np.stack([claimed_units(null, "max_statistic", FAMILY_ERROR) for null in nulls])],
+        claimed=names[np.stack([claimed_units(null, FAMILY_ERROR) for null in nulls])],
         strength=np.where(nulls[0].tested, nulls[0].excess, -np.inf).astype(np.float32),
         caused=causes(_effects(responses.equal, queries.equal, queries.seed), groups),
         named={
             measure: np.stack([names[_named(maxima[rows], labels.present[rows], measure)] for rows in masks])
             for measure in measures
         },
-        overall=names[claimed_units(overall, "max_statistic", FAMILY_ERROR)],
+        overall=names[claimed_units(overall, FAMILY_ERROR)],
         asked=queries.people,
         elsewhere=elsewhere,
     )

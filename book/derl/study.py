@@ -23,7 +23,7 @@ from fer_lib.faces.splits import random_rows
 from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.nets.derl import Generator, ResidueClassifier
 from fer_lib.nets.vgg import VGG
-from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
+from fer_lib.stats.contrasts import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import parameter_count

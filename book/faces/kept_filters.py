@@ -75,7 +75,7 @@ def kept_filters(
         answers = maximal_responses(network.model, stimuli.faces, layer, device=device).maxima
         effects = effects_of(answers, stimuli, draws=20, seed=seed)
         own, most = (
-            names[claimed_units(nulls[""], "max_statistic", _ALPHA)],
+            names[claimed_units(nulls[""], _ALPHA)],
             effects.effect[..., -1].argmax(axis=1),
         )
         at = np.arange(len(most)), most

@@ -23,7 +23,7 @@ from book.micro_expressions.leave_one_out import ClipStudy, ClipTask
 from book.micro_expressions.optical_flow import flow_features
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.request import FEWEST_FRAMES
-from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender
+from fer_lib.stats.contrasts import BASELINE, CONTROL, NULL, OURS, Contender
 from ferbook.errors import DataError, require_name
 
 MATCHED = "matched_"

@@ -10,8 +10,7 @@ from book.micro_expressions.rivals import CLIP_RIVALS, SLUGS
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import Shared
-from fer_lib.stats.contest import OURS, Contender, Contest, hold_contest
-from fer_lib.stats.contrasts import difference
+from fer_lib.stats.contrasts import OURS, Contender, Contest, difference, hold_contest
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table

@@ -1,21 +1,19 @@
 """What chance alone gives: associations of responses with action-unit labels that have changed places; and
-the rules that decide by it which filters are called detectors of which action unit.
+the rule that decides by it which filters are called detectors of which action unit.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 
-from fer_lib.aus.association import statistic
-from fer_lib.aus.measures import Sample, coded_together, scorer
+from fer_lib.aus.association import Sample, coded_together, scorer, statistic
 from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from fer_lib.names import AssociationMeasure
 from fer_lib.nets.classifier import own_autocast
-from ferbook.errors import DataError, ParameterError, require_name
+from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
 
 MOST_VALUES = 2**27
@@ -40,10 +38,9 @@ class Null:
     ``observed`` (K, A): the measure's value, NaN for units that are too few. ``excess`` (K, A): by how much
     it lies above the mean over the permutations and the observed one, see ``standardise_``; ``scores`` (K,
     A): the same in standard deviations. 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly
-    normal, see ``unskew_``. ``exceed`` (K, A) int: permutations whose value is at least the observed one.
-    ``maxima`` (permutations,): of each permutation the largest unskewed score over all filters and units.
-    ``dead`` (K,) bool: filters that answer to all pictures alike. ``rare`` (K,) bool: filters that answer in
-    too few blocks to be judged. ``too_few``: units that were left out for the like reason.
+    normal, see ``unskew_``. ``maxima`` (permutations,): of each permutation the largest unskewed score over
+    all filters and units. ``dead`` (K,) bool: filters that answer to all pictures alike. ``rare`` (K,) bool:
+    filters that answer in too few blocks to be judged.
     """
 
     aus: tuple[str, ...]
@@ -51,11 +48,9 @@ class Null:
     excess: np.ndarray
     scores: np.ndarray
     unskewed: np.ndarray
-    exceed: np.ndarray
     maxima: np.ndarray
     dead: np.ndarray
     rare: np.ndarray
-    too_few: tuple[str, ...]
 
     @property
     def permutations(self) -> int:
@@ -65,11 +60,6 @@ class Null:
     def tested(self) -> np.ndarray:
         """bool (K, A): the pairs of a filter that answers and a unit that occurs in enough blocks."""
         return ~(self.dead | self.rare)[:, None] & ~np.isnan(self.observed)
-
-    @property
-    def p(self) -> np.ndarray:
-        """(K, A): each pair's own p-value, (1 + exceed) / (1 + permutations); NaN where it was not tested."""
-        return np.where(self.tested, (1 + self.exceed) / (1 + self.permutations), np.nan)
 
     @property
     def p_family(self) -> np.ndarray:
@@ -145,7 +135,6 @@ def permutation_null(
             f"no action unit has {min_subjects} {blocks}s whose labels could change; {presence.aus[best]} "
             f"comes nearest with {movable[best]}: use a larger face set, or coarser strata"
         )
-    few = tuple(au for a, au in enumerate(presence.aus) if a not in units)
     maxima = np.asarray(maxima)
     associations = statistic(maxima, presence.present[:, units], measure)
     observed = np.full((len(associations), len(presence.aus)), np.nan)
@@ -162,7 +151,6 @@ def permutation_null(
     # A filter that answers to all pictures alike is associated with nothing.
     scores = np.where(np.isnan(observed), np.nan, 0)
     excess, unskewed = scores.copy(), scores.copy()
-    exceed = np.full(observed.shape, permutations)
     largest = np.full(permutations, -np.inf)
     alive = np.flatnonzero(~(dead | rare))
     at_once = max(1, MOST_VALUES // ((1 + permutations) * len(units)))
@@ -175,10 +163,9 @@ def permutation_null(
         centre, skewness = standardise_(values)
         excess[at] = observed[at] - centre.T.cpu().numpy()
         scores[at] = values[0].T.cpu().numpy()
-        exceed[at] = (values[1:] >= values[0] - TIE).sum(0).T.cpu().numpy()
         unskewed[at] = unskew_(values, skewness)[0].T.cpu().numpy()
         largest = np.maximum(largest, values[1:].flatten(1).amax(1).cpu().numpy())
-    return Null(presence.aus, observed, excess, scores, unskewed, exceed, largest, dead, rare, few)
+    return Null(presence.aus, observed, excess, scores, unskewed, largest, dead, rare)
 
 
 def standardise_(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -246,49 +233,29 @@ def _with_observed(draws: Iterator[np.ndarray], pictures: int) -> Iterator[np.nd
     yield from draws
 
 
-Rule = Literal["max_statistic", "argmax"]
-"""How it is decided that a filter detects an action unit:
-
-- ``max_statistic``: its unskewed score beats the largest of all pairs in 1 - alpha of the permutations
-  (family-wise error);
-- ``argmax``: every filter that varies detects the unit with which it is associated most: the papers' way, no
-  null at all.
-"""
-
-
-def decide(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
-    """bool (K, A): the pairs of filter and action unit that ``rule`` calls at level ``alpha``.
+def decide(null: Null, alpha: float = 0.05) -> np.ndarray:
+    """bool (K, A): the pairs of filter and action unit that are called at level ``alpha``: those whose
+    unskewed score beats the largest of all pairs in 1 - alpha of the permutations (family-wise error).
 
     Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never
-    called, except that ``argmax`` asks for no test and names a rare filter's unit, too. Raises ParameterError
-    for an unknown rule, for a level outside (0, 1), and where ``null`` has too few permutations to call
-    anything: it says how many are needed.
+    called. Raises ParameterError for a level outside (0, 1), and where ``null`` has too few permutations to
+    call anything: it says how many are needed.
     """
-    require_name("rule", rule, get_args(Rule))
-    calls = np.zeros(null.tested.shape, bool)
-    if rule == "argmax":
-        live = np.flatnonzero(~null.dead)
-        calls[live, np.nan_to_num(null.observed[live], nan=-np.inf).argmax(1)] = True
-        return calls
     least = least_permutations(alpha)
     if null.permutations < least:
         raise ParameterError(
-            f"permutations = {null.permutations}: {rule} at level {alpha} needs at least {least}; compute "
-            "the null with so many"
+            f"permutations = {null.permutations}: level {alpha} needs at least {least}; compute the null "
+            "with so many"
         )
-    calls[null.tested] = null.p_family[null.tested] <= alpha
-    return calls
+    return null.tested & (null.p_family <= alpha)
 
 
-def claimed_units(null: Null, rule: Rule, alpha: float = 0.05) -> np.ndarray:
+def claimed_units(null: Null, alpha: float = 0.05) -> np.ndarray:
     """int (K,): the action unit (index in ``null.aus``) that each filter is said to detect, -1 where none.
 
     Of the pairs that ``decide`` calls, the one with the largest score of ``null``: units that occur together
     are often called together. Within emotions the score says how strong a pair is within emotions, which the
-    value over all pictures does not: there the emotion speaks too. ``argmax``, the papers' way, takes the
-    value.
+    value over all pictures does not: there the emotion speaks too.
     """
-    calls = decide(null, rule, alpha)
-    if rule == "argmax":
-        return np.where(calls.any(1), calls.argmax(1), -1)
+    calls = decide(null, alpha)
     return np.where(calls.any(1), np.where(calls, null.scores, -np.inf).argmax(1), -1)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.nulls import decide
 from fer_lib.aus.permutations import blocks_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.callbacks import rate_of
@@ -14,7 +13,6 @@ from fer_lib.train.predict import views
 from ferbook.errors import ParameterError
 
 MISSPELT = {
-    "no rule 'argmac' .did you mean 'argmax'": lambda: decide(None, "argmac"),
     "no measure 'smds' .did you mean 'smd'": lambda: statistic(np.eye(4), np.eye(4)[:, :1], "smds"),
     "no block 'sequences' .did you mean 'sequence'": lambda: blocks_of(None, "sequences"),
     "no precision 'fp23' .did you mean 'fp32'": lambda: choose_precision("fp23"),

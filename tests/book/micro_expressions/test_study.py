@@ -18,7 +18,7 @@ from book.micro_expressions.study import (
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import Shared
-from fer_lib.stats.contest import hold_contest
+from fer_lib.stats.contrasts import hold_contest
 from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, one_hot, wrong_in
 
 

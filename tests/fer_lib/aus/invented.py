@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import expit, ndtr, ndtri
 
 from fer_lib.aus.association import associate, statistic
-from fer_lib.aus.nulls import Rule, decide, permutation_null
+from fer_lib.aus.nulls import decide, permutation_null
 from fer_lib.aus.presence import Presence
 from fer_lib.names import AssociationMeasure
 from fer_lib.stats.classification import proportion
@@ -207,7 +207,6 @@ def simulated_presence(
 def family_wise_error(
     presence: Presence,
     measure: AssociationMeasure,
-    rule: Rule = "max_statistic",
     *,
     sets: int = 400,
     filters: int = 16,
@@ -216,16 +215,16 @@ def family_wise_error(
     seed: int = 0,
     **options: object,
 ) -> Estimate:
-    """In what share of ``sets`` ``rule`` claims any detector where there is none: the labels of ``presence``
+    """In what share of ``sets`` any detector is claimed where there is none: the labels of ``presence``
     beside draws of null responses.
 
-    With the exact (Clopper and Pearson) 95 % interval: a rule keeps its promise where that holds
-    ``FAMILY_ERROR`` or lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises
+    With the exact (Clopper and Pearson) 95 % interval: the promise is kept where that holds ``FAMILY_ERROR``
+    or lies below it. ``options`` (``blocks``, ``within``) go to ``permutation_null``. Raises
     what that and ``decide`` raise.
     """
     errors = 0
     for own in range(seed, seed + sets):
         responses = null_responses(presence, filters, seed=own, noise=noise)
         null = permutation_null(responses, presence, measure, permutations=permutations, seed=own, **options)
-        errors += int(decide(null, rule, FAMILY_ERROR).any())
+        errors += int(decide(null, FAMILY_ERROR).any())
     return proportion(errors, sets, of="simulations", tolerance=0.03)

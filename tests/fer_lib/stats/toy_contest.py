@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_lib.stats.contest import BASELINE, CONTROL, NULL, OURS, Contender, hold_contest
+from fer_lib.stats.contrasts import BASELINE, CONTROL, NULL, OURS, Contender, hold_contest
 
 LABELS = np.repeat([0, 1, 2], [10, 8, 6])
 PEOPLE = np.array([f"p{n % 6}" for n in range(24)])

@@ -3,14 +3,14 @@ import pytest
 from scipy.stats import entropy, ks_2samp, wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
-from fer_lib.aus.association import statistic
-from fer_lib.aus.measures import (
+from fer_lib.aus.association import (
     KL_BINS,
     MEASURES,
     PSEUDO_COUNT,
     SIGNED,
     bin_codes,
     coded_together,
+    statistic,
     weighted_statistic,
 )
 from ferbook.errors import DataError
@@ -170,7 +170,7 @@ def test_weights_in_several_parts_are_as_good(pictures, monkeypatch):
     for measure in MEASURES:
         monkeypatch.undo()
         whole = weighted_statistic(maxima, present, codes, weights, measure)
-        monkeypatch.setattr("fer_lib.aus.measures.NUMBERS_AT_ONCE", 30 * 200 * 2)
+        monkeypatch.setattr("fer_lib.aus.association.NUMBERS_AT_ONCE", 30 * 200 * 2)
         assert weighted_statistic(maxima, present, codes, weights, measure) == pytest.approx(whole, abs=1e-12)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from fer_lib.stats.contest import BASELINE, CONTROL, OURS, Contender, contest_table, hold_contest
+from fer_lib.stats.contrasts import BASELINE, CONTROL, OURS, Contender, contest_table, hold_contest
 from ferbook.errors import DataError
 from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, toy_contest, wrong_in
 
