@@ -23,12 +23,18 @@ from torch import nn
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.attribution import Explainer, answers_at
 from fer_lib.look.layers import last_conv, standardiser, taken_by
-from fer_lib.look.localisation import energy_share, receptive_fields, scores
+from fer_lib.look.localisation import (
+    area_share,
+    cross_fitted_overlap,
+    energy_share,
+    pointing_game,
+    receptive_fields,
+)
 from fer_lib.look.receptive import receptive_field
 from fer_lib.look.regions import region_aus, regions_of, rival_regions
 from fer_lib.look.responses import known_subjects, maximal_responses
 from fer_lib.look.sanity import correlation
-from fer_lib.stats.resampling import ratio
+from fer_lib.stats.resampling import mean_of_defined, ratio
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
 from fer_lib.train.controls import untrained_network
 from ferbook.errors import DataError
@@ -313,22 +319,27 @@ def _judge_trial(method: Explainer, trial: MapTrial) -> pd.DataFrame:
     region, rivals = (each[rows] for each in twins.regions)
     difference = maps - without
     energies = np.where(maps.any(axis=(1, 2), keepdims=True), maps, 1)
-    table = scores(energies, region, rivals, twins.people[rows], trial.filters, twins.on.pixels[rows])
-    own, rival = (table[table["kind"].eq(kind)].reset_index(drop=True) for kind in ("ours", "wrong_au"))
+    share = energy_share(energies, region)
     present, fields = region.any(axis=(1, 2)), trial.fields
     contrast = energy_share(difference, region)
     pairs = range(len(rows))
     alike = np.array([_likeness(maps[i], random[i], fields[i]) for i in pairs])
-    return own[["energy_share", "area_share", "pointing_game", "iou"]].assign(
-        network=trial.name,
-        person=twins.people[rows],
-        unit=twins.aus[rows],
-        right_unit=own["energy_share"] - rival["energy_share"],
-        contrast=np.where(present & ~difference.any(axis=(1, 2)), 0, contrast),
-        correctness=[_agreement(energies[i], trial.parts[i]) for i in pairs],
-        sanity=np.where(trial.awake, 1 - np.abs(alike), np.nan),
-        stability=[_likeness(maps[i], again[i], np.ones_like(fields[i])) for i in pairs],
-        seconds=seconds,
+    return pd.DataFrame(
+        {
+            "energy_share": share,
+            "area_share": area_share(region),
+            "pointing_game": pointing_game(energies, region),
+            "iou": cross_fitted_overlap(energies, region, twins.people[rows]),
+            "network": trial.name,
+            "person": twins.people[rows],
+            "unit": twins.aus[rows],
+            "right_unit": share - mean_of_defined(energy_share(energies, rivals)),
+            "contrast": np.where(present & ~difference.any(axis=(1, 2)), 0, contrast),
+            "correctness": [_agreement(energies[i], trial.parts[i]) for i in pairs],
+            "sanity": np.where(trial.awake, 1 - np.abs(alike), np.nan),
+            "stability": [_likeness(maps[i], again[i], np.ones_like(fields[i])) for i in pairs],
+            "seconds": seconds,
+        }
     )
 
 

@@ -1,159 +1,75 @@
-"""Localisation: which pairs and regions are compared, what is chosen on whom, and the intervals."""
+"""Localisation: where a map is cut is chosen on other people."""
 
 import numpy as np
 import pytest
 
-from fer_lib.look.localisation import (
-    THRESHOLDS,
-    area_share,
-    control_maps,
-    cross_fitted_overlap,
-    energy_share,
-    overlaps,
-    pointing_game,
-    scores,
-)
+from fer_lib.look.localisation import THRESHOLDS, cross_fitted_overlap, overlaps
 from ferbook.errors import DataError
 
 SIZE = 12
 
 
-def study(people=8, seed=0, skill=1.0):
-    """Filter 0 finds its region in the upper left quarter, filter 1 in the lower right; each one's is a wrong
-    one of the other, and so are the upper 24 pixels. ``skill`` times more energy inside than outside.
-    """
-    generator = np.random.default_rng(seed)
-    filters = np.tile([0, 1], people)
+def study(people=6):
+    """Maps, regions (the upper left quarter, or the lower right) and subjects of two pairs a person."""
+    corners = np.zeros((2, SIZE, SIZE), bool)
+    corners[0, :6, :6] = corners[1, 6:, 6:] = True
     subjects = np.repeat([f"s{i:02}" for i in range(people)], 2)
-    corners = np.zeros((3, SIZE, SIZE), bool)
-    corners[0, :6, :6] = corners[1, 6:, 6:] = corners[2, :2] = True
-    own, others = corners[filters], np.stack([corners[1 - filters], corners[2 + 0 * filters]], axis=1)
-    maps = generator.normal(size=(2 * people, SIZE, SIZE)) * np.where(own, skill, 1)
-    pictures = generator.integers(0, 256, maps.shape, dtype=np.uint8)
-    return {
-        "maps": maps,
-        "region": own,
-        "others": others,
-        "subjects": subjects,
-        "filters": filters,
-        "pictures": pictures,
-    }
-
-
-def test_scores_are_those_of_the_placement_of_each_map_in_its_own_region():
-    given = study(skill=3)
-    fields = np.ones(given["maps"].shape, bool)
-    table = scores(**given, fields=fields, seed=4)
-    controls = {"other_filter", "field", "field_edges", "edges", "centre", "random"}
-    assert set(table["kind"]) == {"ours", "wrong_au"} | controls
-    own = given["region"]
-    maps = control_maps(given["maps"], given["pictures"], given["filters"], fields=fields, seed=4)
-    for kind, its in (maps | {"ours": given["maps"]}).items():
-        rows = table[table["kind"] == kind]
-        assert rows["pair"].tolist() == list(range(16))
-        assert rows["energy_share"].to_numpy() == pytest.approx(energy_share(its, own))
-        assert rows["area_share"].to_numpy() == pytest.approx(area_share(own))
-        assert rows["pointing_game"].to_numpy() == pytest.approx(pointing_game(its, own))
-        cut = np.searchsorted(THRESHOLDS, rows["threshold"].to_numpy())
-        assert rows["iou"].to_numpy() == pytest.approx(overlaps(its, own)[np.arange(16), cut])
-
-
-def test_wrong_regions_are_the_mean_of_those_that_are_not_empty():
-    given = study(skill=3)
-    given["others"][:4, 1] = False
-    given["others"][2] = False
-    table = scores(**given)
-    wrong = table[table["kind"] == "wrong_au"]["energy_share"].to_numpy()
-    share = energy_share(given["maps"], given["others"])
-    assert wrong[4:] == pytest.approx(share[4:].mean(axis=1))
-    assert wrong[[0, 1, 3]] == pytest.approx(share[[0, 1, 3], 0]) and np.isnan(wrong[2])
-    # Cut as for the right region.
-    cuts = [table[table["kind"] == kind]["threshold"].to_numpy() for kind in ("ours", "wrong_au")]
-    assert (cuts[0] == cuts[1]).all()
+    maps = np.random.default_rng(0).normal(size=(2 * people, SIZE, SIZE))
+    return maps, np.tile(corners, (people, 1, 1)), subjects
 
 
 def test_the_threshold_is_chosen_on_other_subjects():
-    """What happens on a subject's own maps does not move the threshold that they are cut at."""
-    given = study(people=6)
-    before = scores(**given, seed=2)
-    for subject in np.unique(given["subjects"]):
-        own = given["subjects"] == subject
-        changed = {**given, "maps": given["maps"].copy()}
-        changed["maps"][own] = given["region"][own] * 0.06 + 1e-3
-        changed["maps"][own, 0, 0] = 1
-        after = scores(**changed, seed=2)
-        ours = (before["kind"] == "ours") & (before["subject"] == subject)
-        assert (before.loc[ours, "threshold"] == after.loc[ours, "threshold"]).all()
+    """What happens on a subject's own maps does not move the threshold that those of the same half are cut
+    at.
+    """
+    maps, region, subjects = study()
+    for own, other in (both_halves(subjects), both_halves(subjects)[::-1]):
+        changed = maps.copy()
+        changed[own] = region[own] * 0.06 + 1e-3
+        changed[own, 0, 0] = 1
+        at = overlaps(maps, region)[other].mean(axis=0).argmax()
+        expected = overlaps(changed, region)[own, at]
+        np.testing.assert_allclose(cross_fitted_overlap(changed, region, subjects)[own], expected)
+
+
+def both_halves(subjects):
+    """The pairs of the two halves of the people, as they are dealt."""
+    names, codes = np.unique(subjects, return_inverse=True)
+    first = (np.random.default_rng(0).permutation(len(names)) < len(names) // 2)[codes]
+    return np.flatnonzero(first), np.flatnonzero(~first)
 
 
 def test_the_chosen_threshold_is_the_best_one_of_the_other_half():
     """Energy 1 inside, and outside ever more from subject to subject: above the largest of a half, all its
     maps are cut out rightly.
     """
-    given = study(people=6)
+    _, region, subjects = study()
     outside = (0.11 + 0.15 * np.arange(6))[np.repeat(np.arange(6), 2)]
-    given["maps"] = np.where(given["region"], 1, outside[:, None, None])
-    table = scores(**given)
-    chosen = table[table["kind"] == "ours"]["threshold"].to_numpy()
-    halves = [chosen == threshold for threshold in np.unique(chosen)]
-    assert [half.sum() for half in halves] == [6, 6]
-    for half in halves:
-        best = THRESHOLDS[outside[~half].max() < THRESHOLDS][0]
-        assert (chosen[half] == best).all()
+    maps = np.where(region, 1, outside[:, None, None])
+    found = cross_fitted_overlap(maps, region, subjects)
+    for own, other in (both_halves(subjects), both_halves(subjects)[::-1]):
+        best = np.flatnonzero(outside[other].max() < THRESHOLDS)[0]
+        np.testing.assert_allclose(found[own], overlaps(maps, region)[own, best])
 
 
-def test_maps_that_find_their_region_beat_every_control_and_noise_beats_none():
-    def gains(skill):
-        means = scores(**study(people=20, skill=skill)).groupby("kind")[["energy_share", "area_share"]].mean()
-        concentrations = means["energy_share"] / means["area_share"]
-        return concentrations["ours"] - concentrations.drop("ours")
-
-    assert gains(6).min() > 0.3
-    assert gains(1).drop("centre").abs().max() < 0.1
+def test_empty_regions_and_maps_of_zeros_have_no_overlap():
+    maps, region, subjects = study()
+    region[0], maps[3] = False, 0
+    assert np.flatnonzero(np.isnan(cross_fitted_overlap(maps, region, subjects))).tolist() == [0, 3]
 
 
-def test_uniform_maps_concentrate_nowhere():
-    given = study()
-    given["maps"] = np.ones((16, SIZE, SIZE))
-    table = scores(**given)
-    ours = table[table["kind"] == "ours"]
-    assert ours["energy_share"].to_numpy() == pytest.approx(ours["area_share"].to_numpy())
-
-
-def test_empty_regions_and_maps_of_zeros_are_not_scored():
-    given = study(skill=2)
-    given["region"][0] = False
-    given["maps"][3] = 0
-    table = scores(**given).set_index(["kind", "pair"])["energy_share"]
-    assert table["ours"].index[table["ours"].isna()].tolist() == [0, 3]
-    assert table["edges"].index[table["edges"].isna()].tolist() == [0], "of pair 3 edges are defined"
-
-
-def test_renumbered_pairs_give_the_same_scores():
-    given = study(skill=2)
-    order = np.random.default_rng(1).permutation(16)
-    shuffled = {name: value[order] for name, value in given.items()}
-    one, other = (scores(**each).set_index(["kind", "pair"])["iou"] for each in (given, shuffled))
-    for kind in ("ours", "wrong_au", "edges", "centre"):
-        np.testing.assert_allclose(one[kind].to_numpy()[order], other[kind].to_numpy())
+def test_renumbered_pairs_have_the_same_overlap():
+    maps, region, subjects = study()
+    order = np.random.default_rng(1).permutation(12)
+    found = cross_fitted_overlap(maps, region, subjects)
+    np.testing.assert_allclose(
+        cross_fitted_overlap(maps[order], region[order], subjects[order]), found[order]
+    )
 
 
 def test_what_does_not_fit_is_refused():
-    given = study()
+    maps, region, subjects = study()
     with pytest.raises(DataError, match="pair 4 has no subject"):
-        scores(**{**given, "subjects": np.where(np.arange(16) == 4, "", given["subjects"])})
+        cross_fitted_overlap(maps, region, np.where(np.arange(12) == 4, "", subjects))
     with pytest.raises(DataError, match=r"1 subject\(s\); at least 2"):
-        scores(**{**given, "subjects": np.full(16, "s")})
-
-
-def test_an_overlap_s_threshold_is_that_of_the_other_half_of_the_people():
-    generator = np.random.default_rng(0)
-    maps, region = generator.random((12, 8, 8)), np.zeros((12, 8, 8), bool)
-    region[:, 2:6, 2:6] = True
-    people = [f"s{n // 2}" for n in range(12)]
-    about = (np.zeros(12, int), generator.integers(0, 255, (12, 8, 8), dtype=np.uint8))
-    own = scores(maps, region, region[:, None], people, *about)
-    found = cross_fitted_overlap(maps, region, people)
-    np.testing.assert_allclose(found, own[own["kind"].eq("ours")]["iou"])
-    maps[0], region[1] = 0, False
-    assert np.isnan(cross_fitted_overlap(maps, region, people)[:2]).all(), "nothing drawn, nothing there"
+        cross_fitted_overlap(maps, region, np.full(12, "s"))
