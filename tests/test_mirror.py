@@ -48,7 +48,7 @@ def files() -> dict[str, Path]:
 
 def test_a_module_is_named_whole_or_by_its_first_words():
     assert named_module(Path("fer_lib/stats/test_resampling.py"))
-    assert named_module(Path("fer_lib/faces/test_inspect_counts.py"))
+    assert named_module(Path("fer_lib/faces/test_describe_inspect_counts.py"))
     assert not named_module(Path("fer_lib/stats/test_numbers.py"))
     assert not named_module(Path("ferbook/test_resampling.py")), "it lies in another room"
 

@@ -58,20 +58,17 @@ def view_networks(
     return [NetworkView(*each, spared.get(n) or look(each[2], strangers)) for n, each in enumerate(models)]
 
 
-def over_networks(
-    measure: MapScore, values: np.ndarray, against: np.ndarray | None = None
-) -> Estimate | None:
+def over_networks(measure: MapScore, values: np.ndarray) -> Estimate | None:
     """``stats.two_way.networks_and_people`` of the networks of which all is defined; None where there is no
     such, and no interval with a single person.
     """
-    sides = [side[np.isfinite(side).all(axis=1)] for side in (values, against) if side is not None]
-    about = {"n": len(sides[0]), "unit": measure.unit, "tolerance": measure.tolerance}
-    if not all(map(len, sides)):
+    defined = values[np.isfinite(values).all(axis=1)]
+    about = {"n": len(defined), "unit": measure.unit, "tolerance": measure.tolerance}
+    if not len(defined):
         return None
     if values.shape[1] > 2:
-        return networks_and_people(*sides, **about)
-    first, *other = (side[:, 0].mean() for side in sides)
-    return Estimate(first - sum(other), why="fewer than two people", **about)
+        return networks_and_people(defined, **about)
+    return Estimate(defined[:, 0].mean(), why="fewer than two people", **about)
 
 
 def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.DataFrame:

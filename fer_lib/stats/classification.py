@@ -2,18 +2,13 @@
 And calibration: whether a network that says 70 % is right in 70 % of such cases.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import (
-    accuracy_score,
     confusion_matrix,
-    f1_score,
-    recall_score,
 )
 
 from fer_lib.stats.resampling import CONFIDENCE, bootstrap, cluster_sums, mean_of_defined
@@ -74,76 +69,16 @@ def macro_f1_of(totals: np.ndarray) -> np.ndarray:
     return mean_of_defined(_shares(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
 
 
-def _estimate(
-    value: Callable[[np.ndarray, np.ndarray], float],
-    statistic: Callable[[np.ndarray], np.ndarray],
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    clusters: np.ndarray,
-    draws: int,
-    seed: int,
-    tolerance: float,
-) -> Estimate:
-    n_classes = int(max(np.max(labels, initial=0), np.max(predictions, initial=0))) + 1
-    sums = confusion_sums(labels, predictions, clusters, n_classes)
-    return bootstrap(
-        sums,
-        statistic,
-        value(labels, predictions),
-        draws=draws,
-        seed=seed,
-        of="clusters",
-        n=sums.sum(),
-        unit="share",
-        tolerance=tolerance,
-    )
-
-
-def accuracy(
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
-) -> Estimate:
+def accuracy(labels: np.ndarray, predictions: np.ndarray, clusters: np.ndarray, **drawn: float) -> Estimate:
     """Share of pictures that are named rightly, with its interval over draws of subjects.
 
-    ``labels``, ``predictions``: class indices (N,); ``clusters``: int codes (N,), one per subject;
+    ``labels``, ``predictions``: class indices (N,); ``clusters``: int codes (N,), one per subject; ``drawn``:
     ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``. Raises DataError where lengths
     differ or there is no picture.
     """
-    return _estimate(accuracy_score, accuracy_of, labels, predictions, clusters, draws, seed, tolerance)
-
-
-def balanced_accuracy(
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
-) -> Estimate:
-    """Mean of the recalls of the classes that occur; arguments as in ``accuracy``."""
-    # balanced_accuracy_score warns of classes that are predicted but never true; this is the same mean.
-    value = partial(recall_score, labels=np.unique(labels), average="macro")
-    return _estimate(value, balanced_accuracy_of, labels, predictions, clusters, draws, seed, tolerance)
-
-
-def macro_f1(
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
-) -> Estimate:
-    """Mean F1 of the classes that occur or are predicted; arguments as in ``accuracy``."""
-    value = partial(f1_score, average="macro", zero_division=0)
-    return _estimate(value, macro_f1_of, labels, predictions, clusters, draws, seed, tolerance)
+    n_classes = int(max(np.max(labels, initial=0), np.max(predictions, initial=0))) + 1
+    sums = confusion_sums(labels, predictions, clusters, n_classes)
+    return bootstrap(sums, accuracy_of, of="clusters", n=sums.sum(), unit="share", **drawn)
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -152,15 +87,13 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
 
 
-def proportion(
-    hits: int, trials: int, method: Literal["exact", "wilson"] = "exact", *, of: str, tolerance: float = 0.0
-) -> Estimate:
-    """In what share of independent ``trials`` something was so, with its binomial interval: exact is that of
+def proportion(hits: int, trials: int, *, of: str) -> Estimate:
+    """In what share of independent ``trials`` something was so, with its exact binomial interval, that of
     Clopper and Pearson (1934). ``of`` names the trials, in the plural.
     """
-    low, high = binomtest(hits, trials).proportion_ci(CONFIDENCE, method=method)
-    how = f"95 % binomial interval ({method}) over {of}"
-    return Estimate(hits / trials, low, high, n=trials, how=how, unit="share", tolerance=tolerance)
+    low, high = binomtest(hits, trials).proportion_ci(CONFIDENCE)
+    how = f"95 % binomial interval (exact) over {of}"
+    return Estimate(hits / trials, low, high, n=trials, how=how, unit="share")
 
 
 CONFIDENCE_BINS = 10
@@ -205,34 +138,18 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 
 def calibration_error(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    clusters: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    tolerance: float = 0.0,
+    probabilities: np.ndarray, labels: np.ndarray, clusters: np.ndarray, **drawn: float
 ) -> Estimate:
     """The expected calibration error, a share: the mean distance between confidence and accuracy of the
     bins, weighed by their pictures (Guo et al. 2017, arXiv 1706.04599, eq. 3).
 
-    ``probabilities`` and ``labels`` as in ``reliability``; ``clusters`` (N,), equal for pictures that are not
-    independent; ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``. Like every
-    distance it is larger in resamples than in the sample: its interval is reflected.
+    ``probabilities`` and ``labels`` as in ``reliability``; ``clusters`` and ``drawn`` as in ``accuracy``.
+    Like every distance it is larger in resamples than in the sample: its interval is reflected.
     """
 
     def error(totals: np.ndarray) -> np.ndarray:
         return np.abs(totals[..., 1] - totals[..., 2]).sum(axis=-1) / totals[..., 0].sum(axis=-1)
 
     sums = cluster_sums(_in_bins(probabilities, labels), clusters)
-    return bootstrap(
-        sums,
-        error,
-        draws=draws,
-        seed=seed,
-        of="clusters",
-        n=len(labels),
-        unit="share",
-        tolerance=tolerance,
-        reflected=True,
-    )
+    about = {"of": "clusters", "n": len(labels), "unit": "share"}
+    return bootstrap(sums, error, reflected=True, **about, **drawn)

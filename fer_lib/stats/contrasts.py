@@ -234,16 +234,10 @@ def _mean_contrast(
 
 
 def mean_score(
-    scores: TrainingScores,
-    keep: np.ndarray,
-    measure: str = "accuracy",
-    *,
-    without_seed: np.ndarray | None = None,
-    tolerance: float = 0.0,
+    scores: TrainingScores, keep: np.ndarray, measure: str = "accuracy", **further: object
 ) -> Estimate:
-    """Mean of the trainings where the mask ``keep`` is true; the rest as of ``contrast``."""
-    weights = scores.weights(keep)
-    return contrast(scores, weights, measure, without_seed=without_seed, tolerance=tolerance)
+    """Mean of the trainings where the mask ``keep`` is true; ``further`` arguments as of ``contrast``."""
+    return contrast(scores, scores.weights(keep), measure, **further)
 
 
 def difference(
@@ -251,23 +245,13 @@ def difference(
     first: np.ndarray,
     second: np.ndarray,
     measure: str = "accuracy",
-    *,
-    same_networks: bool = False,
-    without_seed: np.ndarray | None = None,
-    tolerance: float = 0.0,
+    **further: object,
 ) -> Estimate:
-    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; the rest as of
-    ``contrast``.
+    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``further``
+    arguments as of ``contrast``.
     """
-    return contrast(
-        scores,
-        scores.weights(first) - scores.weights(second),
-        measure,
-        unit="",
-        same_networks=same_networks,
-        without_seed=without_seed,
-        tolerance=tolerance,
-    )
+    weights = scores.weights(first) - scores.weights(second)
+    return contrast(scores, weights, measure, unit="", **further)
 
 
 def least_of(estimates: Sequence[Estimate], *, of: str) -> Estimate:

@@ -181,25 +181,20 @@ def bootstrap(
     *,
     draws: int = 2000,
     seed: int = 0,
-    of: str = "people",
-    besides: str = "",
-    n: int | None = None,
-    unit: Unit = "",
-    tolerance: float = 0.0,
-    reflected: bool = False,
+    **about: object,
 ) -> Estimate:
     """A statistic of summed counts with its interval, by drawing whole clusters.
 
     ``sums`` (clusters, …): what each cluster (person) adds, for instance its confusion matrix, or its sum and
     its number of pictures. ``statistic`` maps totals (draws, …) to values (draws,). ``value``: that of the
-    sample, where adding it up in another order would not give its last digit. The rest as of ``interval``.
-    The draws are a product of two matrices, not a loop.
+    sample, where adding it up in another order would not give its last digit. ``about``: ``of``, ``n``,
+    ``unit``, ``tolerance`` and ``reflected`` as of ``interval``. The draws are a product of two matrices, not
+    a loop.
     """
     if value is None:
         value = float(statistic(sums.sum(axis=0)[None])[0])
     replicates = statistic(resampled_sums(sums, draws, seed)) if len(sums) > 1 else np.empty(0)
-    about = {"of": of, "besides": besides, "n": n, "unit": unit, "tolerance": tolerance}
-    return interval(value, replicates, len(sums), reflected=reflected, **about)
+    return interval(value, replicates, len(sums), **about)
 
 
 RERUN_TOLERANCE = 0.05

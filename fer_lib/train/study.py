@@ -271,24 +271,18 @@ def evaluate(
     # A picture's weight in the mean of the folds' accuracies.
     weights = np.concatenate([np.full(len(test), 1 / (len(tests) * len(test))) for test in tests])
     right = weights * (labels == predictions)
+    drawing = {"draws": draws, "seed": seed, "tolerance": RERUN_TOLERANCE}
     metrics = {
         "protocol_accuracy": bootstrap(
             cluster_sums(np.column_stack([right, weights]), clusters),
             value=float(right.sum()),
-            draws=draws,
-            seed=seed,
             of="clusters",
             n=len(right),
             unit="share",
-            tolerance=RERUN_TOLERANCE,
+            **drawing,
         ),
         "test_accuracy_without_copies": accuracy(
-            labels[fresh],
-            predictions[fresh],
-            clusters[fresh],
-            draws=draws,
-            seed=seed,
-            tolerance=RERUN_TOLERANCE,
+            labels[fresh], predictions[fresh], clusters[fresh], **drawing
         ),
     }
     return Evaluation(pictures, pooled, metrics, confusion(labels, predictions, classes))
@@ -300,15 +294,13 @@ def score_on(
     table: pd.DataFrame,
     probabilities: np.ndarray,
     condition: Sequence[str],
-    *,
-    draws: int = 2000,
-    seed: int = 0,
+    **drawn: int,
 ) -> TrainingScores:
     """The trainings of ``table`` with their scores on ``pictures``, as ``stats.contrasts.score_trainings``;
     the bootstrap draws subjects, or groups of equal pictures.
     """
     labels, clusters = pictures.labels(classes), independent_groups(pictures)
-    return score_trainings(table, probabilities, labels, clusters, condition, draws=draws, seed=seed)
+    return score_trainings(table, probabilities, labels, clusters, condition, **drawn)
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:

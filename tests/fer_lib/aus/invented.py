@@ -84,7 +84,7 @@ def coverage(
     seed: int = 0,
 ) -> dict[tuple[AssociationMeasure, float], Estimate]:
     """(measure, effect) -> the share of the 95 % intervals of ``associate`` that hold the truth, with its
-    Wilson interval.
+    exact interval.
 
     ``simulations`` associations, of ``FILTERS_PER_SET`` filters with one AU per simulated set, see
     ``simulated``; ``effect`` in standard deviations of the response before the ReLU. A distance cannot be
@@ -100,10 +100,8 @@ def coverage(
             intervals = associate(maxima, presence, measure, draws=draws, seed=number)
             covers = (intervals.low <= truths[measure]) & (truths[measure] <= intervals.high)
             covered[measure] += int(covers.sum())
-    about = {"of": "simulations", "tolerance": 0.03}
-    shares = {
-        each: proportion(hits, sets * FILTERS_PER_SET, "wilson", **about) for each, hits in covered.items()
-    }
+    about = sets * FILTERS_PER_SET
+    shares = {each: proportion(hits, about, of="simulations") for each, hits in covered.items()}
     return {(measure, effect): share for measure, share in shares.items()}
 
 
@@ -227,4 +225,4 @@ def family_wise_error(
         responses = null_responses(presence, filters, seed=own, noise=noise)
         null = permutation_null(responses, presence, measure, permutations=permutations, seed=own, **options)
         errors += int(decide(null, FAMILY_ERROR).any())
-    return proportion(errors, sets, of="simulations", tolerance=0.03)
+    return proportion(errors, sets, of="simulations")

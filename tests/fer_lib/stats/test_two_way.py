@@ -7,7 +7,7 @@ from scipy import optimize, stats
 
 from fer_lib.aus.verification import verified
 from fer_lib.stats import resampling, two_way
-from fer_lib.stats.classification import accuracy, calibration_error, macro_f1
+from fer_lib.stats.classification import accuracy, calibration_error
 from fer_lib.stats.contrasts import (
     contrast,
     contrast_of_sets,
@@ -184,7 +184,6 @@ def toy_estimates():
     left_out = generator.normal(size=(5, 11))
     over_people = {
         "accuracy": accuracy(labels, named, people),
-        "macro F1": macro_f1(labels, named, people),
         "calibration": calibration_error(given[0] / 1.25, labels, people),
         "mean": bootstrap(cluster_sums(np.stack([named, np.ones(120)], 1), people)),
         "one training each": difference(alone, first, second),
