@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.derl import Generator
-from fer_lib.nets.evaluating import evaluating
 from fer_lib.train.batches import batches
 
 PIXEL_MAPS = "pixels"

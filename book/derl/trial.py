@@ -22,7 +22,7 @@ from book.populations import find_population, seal
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
 from fer_lib.faces.registry import open_faces
-from fer_lib.train.precision import Precision, PrecisionName
+from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import DataError
 from ferbook.files import whole_folder

@@ -41,9 +41,9 @@ MUTATIONS = (
     Mutation(
         "structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, "paired-assert"
     ),
-    Mutation("structure_and_loss", "fer_lib.stats.calibration.calibration_error", NUDGED, "reliability"),
+    Mutation("structure_and_loss", "fer_lib.stats.classification.calibration_error", NUDGED, "reliability"),
     Mutation("transfer", "fer_lib.stats.contrasts.mean_score", NUDGED, "degree"),
-    Mutation("transfer", "fer_lib.stats.calibration.calibration_error", NUDGED, "ece-check"),
+    Mutation("transfer", "fer_lib.stats.classification.calibration_error", NUDGED, "ece-check"),
     Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
     Mutation(
         "au_verification",
@@ -58,7 +58,7 @@ MUTATIONS = (
     Mutation("faces", "book.faces.study.information_metrics", GAINED, "information-table"),
     Mutation("faces", "fer_lib.stats.resampling.bootstrap", NUDGED, "nearest"),
     Mutation("faces", "fer_lib.stats.classification.balanced_accuracy_of", SHIFTED, "carried-by-hand"),
-    Mutation("deconvolution", "fer_lib.look.placement.overlaps", SHIFTED, "region"),
+    Mutation("deconvolution", "fer_lib.look.localisation.overlaps", SHIFTED, "region"),
     Mutation("derl", "book.derl.neutral_quality.psnr", SHIFTED, "psnr"),
     Mutation("derl", "book.derl.neutral_quality.quality_metrics", GAINED, "gate-by-hand"),
     Mutation("derl", "book.derl.study.residue_metrics", GAINED, "ahead-by-hand"),

@@ -14,7 +14,6 @@ from fer_lib.faces.folds import protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.study import evaluate
 from ferbook.errors import ParameterError
 
 CLASSES = ("anger", "fear")
