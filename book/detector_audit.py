@@ -65,6 +65,9 @@ FRAMES = ("frame", "frame_idx", "frame_index")
 
 SPECIAL = (*SURE, *FACE_NUMBERS, *FRAMES)
 
+PICTURE_NUMBER, WITHOUT_FACE = " place", " failed"
+"""Columns of our own, called as none of a table: a row's picture, and whether no face was found."""
+
 SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
 """What a column ``success`` may say of a row: 0 or false, where no face was found."""
 
@@ -77,11 +80,10 @@ FACS_LETTERS = {"notactive": "0", "a": "1", "b": "2", "c": "3", "d": "4", "e": "
 SCALES = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per cent")}
 """Full strength -> what the largest values must exceed for it, and its name."""
 
-SLACK = 1.1
-"""Times the full strength, beyond which a value is none of a scale."""
-
-NEARLY = 0.9
-"""Share of the values of a column that must name stimuli, or it names no pictures."""
+SLACK, NEARLY = 1.1, 0.9
+"""Times the full strength, beyond which a value is none of a scale; share of a column's values that must name
+stimuli, or it names no pictures.
+"""
 
 LARGEST, PEEK = 2**28, 40
 """Bytes of a table of detections; lines in which it must have begun."""
@@ -165,7 +167,7 @@ def read_heading(file: Path) -> Heading:
         try:
             rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
         except csv.Error as fault:
-            raise _no_csv(file, fault) from fault
+            raise _no_csv(file, f"not a CSV ({fault})") from fault
         widths = [len(row) for row in rows if any(row)]
         usual = int(np.median(widths[len(widths) // 2 :])) if widths else 0
         for above, row in enumerate(rows):
@@ -182,8 +184,7 @@ def read_heading(file: Path) -> Heading:
     return Heading(above, separator, columns, first)
 
 
-def _no_csv(file: Path, reason: object) -> DataError:
-    reason = f"not a CSV ({reason})" if isinstance(reason, Exception) else reason
+def _no_csv(file: Path, reason: str) -> DataError:
     return DataError(f"{file}: {reason}; expected a CSV with a row per picture and a column per unit")
 
 
@@ -194,13 +195,12 @@ def _refuse(file: Path, wrong: pd.Series, why: str, values: pd.Series | None = N
         raise DataError(f"{file}, {wrong.index[wrong][0]}: {why.format(value)}")
 
 
-def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Columns of a CSV, or all, as texts, without blanks around names and values; the index says in which
+def read_table(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Some ``columns`` of a CSV as texts, without blanks around names and values; the index says in which
     ``line`` a row ends. Raises DataError, naming the file, for what is none.
     """
     heading = read_heading(file)
-    width, names = len(heading.columns), list(columns or heading.columns)
-    places = [heading.columns.index(name) for name in names]
+    width, places = len(heading.columns), [heading.columns.index(name) for name in columns]
     rows, lines, cells = [], [], width
     reader = csv.reader(_lines(file), delimiter=heading.separator, strict=True)
     try:
@@ -217,7 +217,7 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
             rows.append([row[place].strip() for place in places])
             lines.append(f"line {reader.line_num}")
     except csv.Error as fault:
-        raise _no_csv(file, fault) from fault
+        raise _no_csv(file, f"not a CSV ({fault})") from fault
     if not rows:
         raise DataError(f"{file}: no rows below the names of the columns")
     if cells < width:
@@ -225,7 +225,7 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
             f"{file}, {lines[-1]}: {cells} cells, and {width} columns: the last row is not whole; is the "
             "file still being written?"
         )
-    return pd.DataFrame(rows, index=lines, columns=names, dtype=object)
+    return pd.DataFrame(rows, index=lines, columns=list(columns), dtype=object)
 
 
 def read_folder(files: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:
@@ -273,12 +273,10 @@ def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
     outputs: dict[str, tuple[str, bool]] = {}
     forms = {column: fits for column in columns if (fits := COLUMN.fullmatch(column))}
     sided = any((fits[3] or "").lower() in ("l", "left") for fits in forms.values())
-    blinks, strange = [], [c for c in columns if c not in forms and LIKE_UNIT.match(c)]
+    strange = [column for column in columns if column not in forms and LIKE_UNIT.match(column)]
+    blinks = [column for column, fits in forms.items() if int(fits[2]) == 45]
     for column, fits in forms.items():
-        unit, side = f"AU{int(fits[2])}", (fits[3] or "").lower()
-        if unit == "AU45":
-            blinks.append(column)
-            unit = "AU43"
+        unit, side = "AU43" if column in blinks else f"AU{int(fits[2])}", (fits[3] or "").lower()
         if unit not in AUS:
             notes.append(f"{column}: the faces show no {unit}; left out")
             continue
@@ -290,10 +288,8 @@ def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
     }
     notes += [f"{column}: a blink is read as AU43, closed eyes" for column in blinks if column in meanings]
     if strange:
-        notes.append(
-            f"{_listed(strange)}: named as units are, and not understood; left out; say what they mean with "
-            "--columns"
-        )
+        how = "named as units are, and not understood; left out; say what they mean with --columns"
+        notes.append(f"{_listed(strange)}: {how}")
     return meanings
 
 
@@ -339,11 +335,10 @@ def read_detections(
     if OPENFACE_3_COLUMN in table:
         table = _unpacked(file, table)
     rows = _placed(file, table, truth, [""] if file.is_dir() else sources, notes)
-    rows = _one_row_each(file, rows, list(meanings), notes)
-    places = rows.pop("place")
-    rows.loc[_failed(file, rows), list(meanings)] = ""
-    values = rows[list(meanings)].apply(_numbers).replace([np.inf, -np.inf], np.nan)
-    if bad := int((values.isna() & rows[list(meanings)].ne("")).to_numpy().sum()):
+    rows = _one_row_each(rows.assign(**{WITHOUT_FACE: _failed(file, rows)}), list(meanings), notes)
+    places, texts = rows[PICTURE_NUMBER], rows[list(meanings)].mask(rows[WITHOUT_FACE], "", axis=0)
+    values = texts.apply(_numbers).replace([np.inf, -np.inf], np.nan)
+    if bad := int((values.isna() & texts.ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
     if without := len(truth) - len(set(places[values.notna().any(axis=1)])):
         absent = len(truth) - places.nunique()
@@ -351,12 +346,12 @@ def read_detections(
         notes.append(
             f"{without:,} of {len(truth):,} pictures have no answer, as where no face was found{rowless}"
         )
-    tops = _tops(file, values, rows, meanings, notes)
-    answers = values.div({column: top for column, (top, _) in tops.items()}).set_axis(places)
-    answers = answers.reindex(range(len(truth))).dropna(axis=1, how="all")
+    tops = _tops(file, values, texts, meanings, notes)
+    full = {column: top or values[column].abs().max() or 1.0 for column, top in tops.items()}
+    answers = values.div(full).set_axis(places).reindex(range(len(truth))).dropna(axis=1, how="all")
     notes += [f"{column}: no number in any row; left out" for column in meanings if column not in answers]
     outputs = [
-        Output(meanings[column][1], meanings[column][2] or "", answers[column].to_numpy(), *tops[column])
+        Output(meanings[column][1], meanings[column][2] or "", answers[column].to_numpy(), bool(tops[column]))
         for column in answers
     ]
     if not outputs:
@@ -392,18 +387,16 @@ def _numbers(texts: pd.Series) -> pd.Series:
 def _placed(
     file: Path, table: pd.DataFrame, truth: pd.DataFrame, sources: list[str], notes: list[str]
 ) -> pd.DataFrame:
-    """The rows of known pictures, with the number of each in ``truth`` as ``place``: by the columns that name
+    """The rows of known pictures, with ``PICTURE_NUMBER``, its number in ``truth``: by the columns that name
     the pictures, of ``sources``, else by a number of frames.
     """
     numbers = {Path(name).stem: place for place, name in enumerate(truth["file"])}
     path_and_suffix = r".*[/\\]|\.[^./\\]*$"
-    matches = {
-        name: table[name].str.replace(path_and_suffix, "", regex=True).map(numbers) for name in sources
-    }
-    shares = {name: match.notna().sum() / max(table[name].ne("").sum(), 1) for name, match in matches.items()}
+    matches = table[sources].replace(path_and_suffix, "", regex=True).apply(lambda each: each.map(numbers))
+    shares = dict(matches.notna().sum() / table[sources].ne("").sum().clip(lower=1))
     column = max(shares, key=shares.__getitem__, default="")
     if not shares.get(column):
-        return table.assign(place=_by_frames(file, table, truth, notes))
+        return table.assign(**{PICTURE_NUMBER: _by_frames(file, table, truth, notes)})
     places, named = matches[column], table[column].ne("")
     strange = places.isna() & named
     if shares[column] < NEARLY:
@@ -413,17 +406,15 @@ def _placed(
         )
         _refuse(file, strange, why, table[column])
     if strange.any():
-        example = table[column][strange].iloc[0]
-        notes.append(
-            f"{strange.sum():,} rows are of no picture of these stimuli, such as {example!r}; left out"
-        )
+        such = f"such as {table[column][strange].iloc[0]!r}; left out"
+        notes.append(f"{strange.sum():,} rows are of no picture of these stimuli, {such}")
     for other in (name for name, share in shares.items() if share >= NEARLY and name != column):
         differs = matches[other].notna() & places.notna() & matches[other].ne(places)
         _refuse(file, differs, f"{column} and {other} name two pictures; leave the one that is right")
     if nameless := int((~named).sum()):
         notes.append(f"{nameless:,} rows name no picture; left out")
-    rows = table[places.notna()].assign(place=places[places.notna()].astype(int))
-    again = rows["place"].duplicated() & ~rows.duplicated(["place", column])
+    rows = table[places.notna()].assign(**{PICTURE_NUMBER: places[places.notna()].astype(int)})
+    again = rows[PICTURE_NUMBER].duplicated() & ~rows.duplicated([PICTURE_NUMBER, column])
     why = "{} stands there under another path too; leave the rows of one folder"
     _refuse(file, again, why, rows[column])
     return rows
@@ -457,13 +448,11 @@ def _by_frames(file: Path, table: pd.DataFrame, truth: pd.DataFrame, notes: list
             f"{file}: no column names the pictures, and `{column}` is not their order: {fault}; add a "
             f"column with names such as {truth['file'].min()}"
         )
-    notes.append(
-        f"no column names the pictures; `{column}`, counted from {origin:g}, is taken as their order"
-    )
-    count = frames.nunique()
-    if missing := total - count:
+    order = f"`{column}`, counted from {origin:g}, is taken as their order"
+    notes.append(f"no column names the pictures; {order}")
+    if missing := total - frames.nunique():
         notes.append(f"{missing:,} numbers of `{column}` are not there, as where no face was found")
-    if several := len(frames) - count:
+    if several := len(frames) - frames.nunique():
         notes.append(f"{several:,} numbers of `{column}` stand there again, for other faces")
     return truth["file"].argsort(kind="stable").to_numpy()[(frames - origin).astype(int)]
 
@@ -478,50 +467,48 @@ def _failed(file: Path, rows: pd.DataFrame) -> pd.Series:
     return _numbers(success).eq(0)
 
 
-def _one_row_each(file: Path, rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
+def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.DataFrame:
     """One row per picture: the same row twice counts once, and of several faces the surest is taken, of those
     that succeeded if any did.
     """
-    once = rows.drop_duplicates(["place", *units])
-    if len(once) < len(rows):
-        notes.append(f"{len(rows) - len(once):,} rows stand there twice; each counts once")
-    again = once["place"].duplicated()
+    once = rows.drop_duplicates([PICTURE_NUMBER, *units])
+    if twice := len(rows) - len(once):
+        notes.append(f"{twice:,} rows stand there twice; each counts once")
+    again = once[PICTURE_NUMBER].duplicated()
     if not again.any():
         return once
     sure = next((name for candidate in SURE for name in once if name.lower() == candidate), "")
     how = f"the one with the highest {sure}" if sure else "the first"
     notes.append(
-        f"{once['place'][again].nunique():,} pictures have several faces "
-        f"({once['place'].duplicated(keep=False).sum():,} rows); {how} is taken (the first again: "
+        f"{once[PICTURE_NUMBER][again].nunique():,} pictures have several faces "
+        f"({once[PICTURE_NUMBER].duplicated(keep=False).sum():,} rows); {how} is taken (the first again: "
         f"{once.index[again][0]})"
     )
-    order = np.lexsort((-_numbers(once[sure]) if sure else again, _failed(file, once)))
-    return once.iloc[order].drop_duplicates("place")
+    order = np.lexsort((-_numbers(once[sure]) if sure else again, once[WITHOUT_FACE]))
+    return once.iloc[order].drop_duplicates(PICTURE_NUMBER)
 
 
 def _tops(
     file: Path, values: pd.DataFrame, texts: pd.DataFrame, meanings: dict[str, re.Match], notes: list[str]
-) -> dict[str, tuple[float, bool]]:
-    """What each column says of a unit in full, and whether that is known: what the mapping says, else 1, 5 or
-    100, as its values show, beside columns of the same form; else its own largest value.
+) -> dict[str, float]:
+    """What each column says of a unit in full: what the mapping says, else 1, 5 or 100, as its values show,
+    beside columns of the same form; 0 where none of them fits.
 
     Raises DataError where a few values lie far beyond all others, or beyond what the mapping says.
     """
-    most = {column: _largest(values[column]) for column in values}
-    few = max(3, len(values) // 500)
-    signed = {c: (values[c] < (-0.1 if most[c] <= SLACK else -0.5)).sum() > few for c in values}
+    most, few = values.apply(_largest), max(3, len(values) // 500)
+    signed = (values < -np.where(most <= SLACK, 0.1, 0.5)).sum() > few
+    own = most.map(_scale).mask(signed, 0.0)
+    letters = texts.apply(lambda each: each.str.lower().isin(FACS_LETTERS).any())
     tops = {column: float(fits[3]) for column, fits in meanings.items() if fits[3]}
-    forms: dict[str, list[str]] = {}
+    forms, readings = {}, {}
     for column in (column for column in meanings if column not in tops):
-        letters = texts[column].str.lower().isin(FACS_LETTERS).any()
         intensity = _intensity(column) and not meanings[column][2]
-        forms.setdefault("letters" if letters else "intensity" if intensity else "shares", []).append(column)
-    readings: dict[str, list[str]] = {}
+        form = "letters" if letters[column] else "intensity" if intensity else "shares"
+        forms.setdefault(form, []).append(column)
     for form, columns in forms.items():
-        own = {column: 0.0 if signed[column] else _scale(most[column]) for column in columns}
-        counts = Counter(own.values())
-        shared = max((top for top, count in counts.items() if count >= max(2, len(own) / 4)), default=1.0)
-        highest = max(most[column] for column in columns)
+        counts, highest = own[columns].value_counts(), most[columns].max()
+        shared = max(counts.index[counts >= max(2, len(columns) / 4)], default=1.0)
         if form == "letters" or (form == "intensity" and SLACK < highest <= SLACK * 5):
             shared = 5.0
         elif form == "intensity" and highest <= SLACK:
@@ -556,8 +543,7 @@ def _tops(
             low, high = values[columns].min().min(), values[columns].max().max()
             who = "values" if len(readings) == 1 else f"{_listed(columns)}: values"
             notes.append(f"{who} go from {low:.3g} to {high:.3g}; they are read as {reading}")
-    largest = values.abs().max()
-    return {column: (top or largest[column] or 1.0, bool(top)) for column, top in tops.items()}
+    return tops
 
 
 def _listed(columns: list[str]) -> str:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from fer_lib.aus.audit import GO_ALONG, LARGE, Audit, Contrasts, Finding
+from fer_lib.aus.audit import LARGE, Audit, Contrasts, Finding
 from ferbook.estimate import Estimate
 from ferbook.page.figure import svg_of
 from ferbook.page.forest import Axis, forest
@@ -79,10 +79,9 @@ def effect_of(audit: Audit, k: int, key: tuple[str, ...]) -> Estimate:
 def audit_page(audit: Audit, notes: list[str], name: str) -> str:
     """The whole page, HTML."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    outputs = audit.outputs
-    unheard = [au for au in AUS if au not in {each.unit for each in outputs}]
+    unheard = [au for au in AUS if au not in {each.unit for each in audit.outputs}]
     figures = []
-    with steps("figures", 4) as advance:
+    with steps("figures", 3) as advance:
         for title, figure in _figures(audit):
             data = base64.b64encode(svg_of(title, figure).encode()).decode()
             figures.append({"title": title, "data": data, "figure": figure})
@@ -90,13 +89,10 @@ def audit_page(audit: Audit, notes: list[str], name: str) -> str:
     plt.close("all")
     return environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
         name=name,
-        outputs=len(outputs),
-        pictures=f"{len(audit.truth):,}",
-        people=audit.truth["person"].nunique(),
-        right=sum(each.word == "answers to its unit" for each in audit.verdicts),
+        truth=audit.truth,
         faults=[fault_text(each) for each in audit.faults],
         notes=notes,
-        rows=[_row(audit, k) for k in range(len(outputs))],
+        rows=[_row(audit, k) for k in range(len(audit.outputs))],
         unheard=listing([f"{au} ({ACTION_UNITS[au].name})" for au in unheard]) if unheard else "",
         figures=figures,
         mistaken=[{"unit": au, "raises": raised} for au in unheard if (raised := _raised(audit, au))],
@@ -108,7 +104,7 @@ def _row(audit: Audit, k: int) -> dict[str, object]:
     output, verdict, distance = audit.outputs[k], audit.verdicts[k], audit.distance(k)
     others = np.where([au == output.unit for au in AUS], -np.inf, np.nan_to_num(audit.effects[:, k]))
     most, rest = int(others.argmax()), output.found[audit.truth["part"].eq("rest")]
-    alike = " (alike)" if AUS[most] in GO_ALONG.get(output.unit, ()) else ""
+    alike = "" if audit.foreign[most, k] else " (alike)"
 
     def cell(*key: str) -> str:
         there = np.isfinite(audit.contrasts.of(*key)[k])
@@ -128,29 +124,20 @@ def _row(audit: Audit, k: int) -> dict[str, object]:
 
 def _raised(audit: Audit, au: str) -> str:
     """The outputs that a unit without one raises certainly and much."""
-    certain, effects = audit.contrasts.certain("effect", au) > 0, audit.effects[AUS.index(au)]
-    raised = [
-        k for k in np.argsort(-effects, kind="stable") if certain[k] and effects[k] >= LARGE * audit.reach[k]
-    ]
-    return ", ".join(f"{audit.outputs[k].name} by {effects[k]:.2f}" for k in raised)
+    effects, raised = audit.effects[AUS.index(au)], audit.raised[AUS.index(au)]
+    much = raised & (effects >= LARGE * audit.reach)
+    order = [k for k in np.argsort(-effects, kind="stable") if much[k]]
+    return ", ".join(f"{audit.outputs[k].name} by {effects[k]:.2f}" for k in order)
 
 
 def _figures(audit: Audit) -> Iterator[tuple[str, Drawn]]:
     """Titles and figures."""
     yield "Dose and response", _doses(audit)
-    caption = (
-        "The cell of a unit's own output should be the darkest of its column, and the rest white. 100 is the "
-        "largest effect on that output; numbers below 10 are left out."
-    )
-    alone = _cells(audit, pd.DataFrame(audit.effects, index=AUS), "unit shown alone", caption)
-    yield "Which unit raises which output", alone
-    caption = "Several units at once, and whole expressions: what the outputs rise by, in the same measure."
-    yield "Several units at once", _cells(audit, _together(audit), "shown together", caption)
-    losses = {condition: audit.lost(condition) for condition in CHANGES}
+    yield "What raises which output", _cells(audit)
     rows = [
-        {"label": condition, "group": CHANGES[condition][0], "estimate": each}
-        for condition, each in losses.items()
-        if each is not None
+        {"label": condition, "group": kind, "estimate": lost}
+        for condition, (kind, _) in CHANGES.items()
+        if (lost := audit.lost(condition)) is not None
     ]
     if rows:
         chart = forest(
@@ -179,15 +166,13 @@ def _doses(audit: Audit) -> Drawn:
         axes.margins(y=0.1)
         axes.autoscale(False)
         axes.plot((0, 1), (0, 1), color=MUTED, linestyle=":", linewidth=1)
-        axes.set(title=output.name, xlim=(0, 1), xticks=(0, 1))
+        axes.set(title=output.name, xlim=(-0.05, 1.05), xticks=(0, 1))
         rows.append(pd.DataFrame({"output": output.name, "dose": doses, "mean": means}))
     for axes in grid.flat[len(audit.outputs) :]:
         axes.set_axis_off()
     figure.supxlabel("dose of the unit")
     figure.supylabel("output")
-    alt = (
-        f"{len(audit.outputs)} small line charts: output against dose of its unit. The table has the slopes."
-    )
+    alt = "Small line charts: each output against the dose of its unit. The table has the slopes."
     caption = (
         "Each output against the dose of its own unit: the mean over people, with 95 % intervals; each panel "
         "has a scale of its own. A straight rise is best. A curve that is flat from the start is deaf, one "
@@ -196,36 +181,36 @@ def _doses(audit: Audit) -> Drawn:
     return Drawn(figure, pd.concat(rows, ignore_index=True), alt, caption)
 
 
-def _together(audit: Audit) -> pd.DataFrame:
-    """What each output (columns) rises by above rest where several units are shown together (rows), meaned
-    over people.
+def _cells(audit: Audit) -> Drawn:
+    """A heat map of what the outputs rise by, in shares of each one's reach: units alone and together, and
+    emotions.
     """
-    truth, answers = audit.truth, np.stack([each.found for each in audit.outputs], axis=1)
-    own = truth["part"].isin(["rest", "together", "emotion"]).to_numpy()
-    names = (truth["unit"] + truth["emotion"]).str.replace(" ", "+")
-    means = pd.DataFrame(answers[own]).groupby(names[own].to_numpy()).mean()
-    return (means - means.loc[""]).loc[[*(each.replace(" ", "+") for each in TOGETHER), *EMOTIONS[1:]]]
-
-
-def _cells(audit: Audit, effects: pd.DataFrame, label: str, caption: str) -> Drawn:
-    """A heat map of ``effects`` (a row per stimulus, a column per output) in shares of each output's
-    reach.
-    """
-    effects = effects.set_axis([each.name.removeprefix("AU") for each in audit.outputs], axis=1)
-    shares = effects / np.where(audit.reach > 0, audit.reach, np.inf)
+    truth, names = audit.truth, [each.name.removeprefix("AU") for each in audit.outputs]
+    shown = truth["unit"].map(_numbered) + truth["emotion"]
+    answers = pd.DataFrame(audit.answers, columns=names)
+    means = answers.groupby(shown.where(truth["part"].isin(["rest", "together", "emotion"]))).mean()
+    together = (means - means.loc[""]).loc[[*(_numbered(each) for each in TOGETHER), *EMOTIONS[1:]]]
+    alone = pd.DataFrame(audit.effects, index=[_numbered(au) for au in AUS], columns=names)
+    shares = pd.concat([alone, together]) / np.where(audit.reach > 0, audit.reach, np.inf)
     cells = shares.rename_axis("shown").rename_axis("output", axis=1).stack().rename("share").reset_index()
-    texts = [f"{100 * share:.0f}".replace("-", "−") if abs(share) >= 0.1 else "" for share in cells["share"]]
+    texts = [f"{100 * each:.0f}".replace("-", "−") * (0.1 <= abs(each) < 0.995) for each in cells["share"]]
     return heat(
         cells.assign(text=texts, share=cells["share"].clip(0, 1)),
         rows="shown",
         columns="output",
         value="share",
-        measured="effect, in per cent of the largest on this output",
-        row_label=label,
+        measured="effect, in per cent of the largest of a unit alone",
+        row_label="units that are shown, alone and together, and emotions",
         column_label="output",
-        alt=f"Heat map: what the outputs rise by, by {label}. The table above names the largest.",
-        caption=caption,
+        alt="Heat map: what the outputs rise by, by what is shown. The table above names the largest.",
+        caption="Of a unit alone the cell of its own output should be the darkest of the column, and all "
+        "others white. Numbers are left out below 10, and from 100 on.",
     )
+
+
+def _numbered(units: str) -> str:
+    """``AU1 AU2`` as FACS writes it, ``1+2``."""
+    return units.replace("AU", "").replace(" ", "+")
 
 
 def tried_page(results: Mapping[str, ChapterResult]) -> str:
@@ -238,11 +223,8 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
     cells = cells.loc[[au for au in AUS if au in cells.index], table["detector"].unique()]
     lines = [f"| unit | {' | '.join(cells)} |", "|---|" + "---|" * len(cells.columns)]
     lines += [f"| {unit} | {' | '.join(row)} |" for unit, *row in cells.itertuples()]
-    lines += [
-        "",
-        "In brackets: 95 % intervals over people of what the unit adds, in shares of the full output.",
-        "",
-    ]
+    about = "In brackets: 95 % intervals over people of what the unit adds, in shares of the full output."
+    lines += ["", about, ""]
     for detector, own in table.groupby("detector", sort=False):
         alike = own[own["kind"].eq("fault")].groupby(["word", "output"], sort=False)["about"]
         faults = [fault_text(Finding(output, word, ", ".join(each))) for (word, output), each in alike]

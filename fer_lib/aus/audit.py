@@ -12,7 +12,7 @@ All is measured within a person, against the mean of that person's pictures at r
   from the sample, in standard errors (of a contrast, and at least the mean of its kind), bounds them
   all (the rule over people, ``stats.resampling.bounds``).
   So chance is called certain in one of twenty audits of faultless detectors, not in one of twenty cells.
-* What muscles do together is no fault: ``GO_ALONG`` names, for each output, other units that may raise it.
+* What muscles do together is no fault: ``GO_ALONG`` names the units that may raise the output of another.
 
 The verdict on an output, the first that holds:
 
@@ -41,7 +41,6 @@ Faults of the detector as a whole:
 * *hears nothing*: every output is silent, deaf, uncertain or says one value.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,46 +58,29 @@ LARGE, FAINT_EFFECT, EARLY, MANY, SILENT_BELOW = 0.25, 0.5, 0.75, 0.1, 0.01
 
 MIDDLE, HIGH = slice(1, 3), slice(3, None)
 
-GO_ALONG = {
-    "AU1": ("AU2",),
-    "AU2": ("AU1",),
-    "AU4": ("AU9",),
-    "AU6": ("AU7", "AU12", "AU9"),
-    "AU7": ("AU6", "AU43"),
-    "AU9": ("AU10", "AU4"),
-    "AU10": ("AU9",),
-    "AU12": ("AU6", "AU14"),
-    "AU14": ("AU12", "AU20"),
-    "AU16": ("AU25",),
-    "AU20": ("AU14",),
-    "AU22": ("AU18",),
-    "AU18": ("AU22",),
-    "AU23": ("AU24", "AU28"),
-    "AU24": ("AU23", "AU28"),
-    "AU25": ("AU26", "AU27", "AU10", "AU16", "AU22"),
-    "AU26": ("AU27", "AU25"),
-    "AU27": ("AU26",),
-    "AU28": ("AU23", "AU24"),
-    "AU43": ("AU7",),
-}
-"""Unit of an output -> others that look alike or go along (FACS: jaws that drop part the lips, a smile lifts
-the cheeks).
-"""
+LOOK_ALIKE = "1 2, 4 9, 6 7, 6 12, 7 43, 9 10, 12 14, 14 20, 16 25, 18 22, 23 24, 23 28, 24 28, 25 26, 26 27"
+"""Units that look alike or go along (FACS: jaws that drop part the lips, a smile lifts the cheeks)."""
+
+BESIDES = "9 6, 10 25, 22 25, 27 25"
+"""Units that raise the output of the second of the pair, which does not raise theirs."""
+
+GO_ALONG = {tuple(f"AU{unit}" for unit in pair.split()) for pair in f"{LOOK_ALIKE}, {BESIDES}".split(", ")}
+GO_ALONG |= {tuple(f"AU{unit}" for unit in pair.split()[::-1]) for pair in LOOK_ALIKE.split(", ")}
+"""(unit, unit of an output that it may raise)."""
 
 PEOPLE_DRAWS = 2000
 
 
 @dataclass(frozen=True)
 class Output:
-    """A column of a detector: its ``unit``, and the ``side`` of the subject, empty for both at once; what it
-    says of a unit in full, ``top``, and ``found`` (N,), its values divided by that, NaN without a face.
-    ``scaled``: whether ``top`` is known, and not just its largest value.
+    """A column of a detector: its ``unit``, and the ``side`` of the subject, empty for both at once;
+    ``found`` (N,), its values in shares of what it says of a unit in full, NaN without a face. ``scaled``:
+    whether that is known, and not just its largest value.
     """
 
     unit: str
     side: str
     found: np.ndarray
-    top: float = 1.0
     scaled: bool = True
 
     @property
@@ -176,37 +158,6 @@ class Contrasts:
         return np.where(low > 0, 1, np.where(high < 0, -1, 0))
 
 
-def contrasts(truth: pd.DataFrame, outputs: Sequence[Output]) -> Contrasts:
-    """All that the rules ask of the ``outputs`` on the pictures of ``truth``, a ``stimuli_table``: ("effect",
-    unit), ("beyond", unit) less that of the output's own unit, ("side", unit) left less right alone, ("dose",
-    unit) the middle less ``EARLY`` of the high doses, ("change", condition, unit) the effect in it less that
-    without, and ("rest", condition). Raises DataError where no person has a picture at rest.
-    """
-    means = _means(truth, np.stack([each.found for each in outputs], axis=1))
-    rest = means["rest", "", "", 0.0, "both"]
-    if not np.isfinite(rest).any():
-        raise DataError("no face was found in any picture of a face at rest; nothing can be compared")
-
-    def rise(part: str, condition: str, unit: str, dose: float, side: str = "both") -> np.ndarray:
-        return means.get((part, condition, unit, dose, side), np.full(rest.shape, np.nan)) - rest
-
-    doses = {au: np.stack([rise("dose", "", au, dose) for dose in DOSES]) for au in AUS}
-    effects = {au: _slope(rises) for au, rises in doses.items()}
-    own = np.stack([effects[each.unit][:, k] for k, each in enumerate(outputs)], axis=1)
-    values: dict[tuple[str, ...], np.ndarray] = {}
-    for au, rises in doses.items():
-        values["effect", au] = effects[au]
-        values["beyond", au] = effects[au] - own
-        values["dose", au] = rises[MIDDLE].mean(axis=0) - EARLY * rises[HIGH].mean(axis=0)
-        left, right = (rise("side", "", au, 1.0, side) for side in ("left", "right"))
-        values["side", au] = left - right
-    for condition, (kind, _) in CHANGES.items():
-        values["rest", condition] = still = rise(kind, condition, "", 0.0)
-        for au in CHANGED_UNITS:
-            values["change", condition, au] = rise(kind, condition, au, 1.0) - still - doses[au][-1]
-    return Contrasts(list(values), np.stack(list(values.values()), axis=1))
-
-
 def _slope(rises: np.ndarray) -> np.ndarray:
     """(P, K): the slope through 0 of ``rises`` (D, P, K) in the doses that have one."""
     weights = np.array(DOSES)[:, None, None] * np.isfinite(rises)
@@ -237,15 +188,46 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """A detector on trial: the ``truth`` of the pictures (N rows) and its K ``outputs``."""
+    """A detector on trial: the ``truth``, a ``stimuli_table`` of N pictures, and its K ``outputs``."""
 
     truth: pd.DataFrame
     outputs: tuple[Output, ...]
 
     @cached_property
+    def answers(self) -> np.ndarray:
+        """(N, K): what each output found in each picture."""
+        return np.stack([each.found for each in self.outputs], axis=1)
+
+    @cached_property
     def contrasts(self) -> Contrasts:
-        """As the function ``contrasts``."""
-        return contrasts(self.truth, self.outputs)
+        """All that the rules ask: ("effect", unit), ("beyond", unit) less that of the output's own unit,
+        ("side", unit) left less right alone, ("dose", unit) the middle less ``EARLY`` of the high doses,
+        ("change", condition, unit) the effect in it less that without, and ("rest", condition). Raises
+        DataError where no person has a picture at rest.
+        """
+        means = _means(self.truth, self.answers)
+        rest = means["rest", "", "", 0.0, "both"]
+        if not np.isfinite(rest).any():
+            raise DataError("no face was found in any picture of a face at rest; nothing can be compared")
+
+        def rise(part: str, condition: str, unit: str, dose: float, side: str = "both") -> np.ndarray:
+            return means.get((part, condition, unit, dose, side), np.full(rest.shape, np.nan)) - rest
+
+        doses = {au: np.stack([rise("dose", "", au, dose) for dose in DOSES]) for au in AUS}
+        effects = {au: _slope(rises) for au, rises in doses.items()}
+        own = np.stack([effects[each.unit][:, k] for k, each in enumerate(self.outputs)], axis=1)
+        values: dict[tuple[str, ...], np.ndarray] = {}
+        for au, rises in doses.items():
+            values["effect", au] = effects[au]
+            values["beyond", au] = effects[au] - own
+            values["dose", au] = rises[MIDDLE].mean(axis=0) - EARLY * rises[HIGH].mean(axis=0)
+            left, right = (rise("side", "", au, 1.0, side) for side in ("left", "right"))
+            values["side", au] = left - right
+        for condition, (kind, _) in CHANGES.items():
+            values["rest", condition] = still = rise(kind, condition, "", 0.0)
+            for au in CHANGED_UNITS:
+                values["change", condition, au] = rise(kind, condition, au, 1.0) - still - doses[au][-1]
+        return Contrasts(list(values), np.stack(list(values.values()), axis=1))
 
     @cached_property
     def effects(self) -> np.ndarray:
@@ -288,33 +270,34 @@ class Audit:
             return Finding(output.name, "saturated")
         return Finding(output.name, "answers to its unit")
 
+    @cached_property
+    def foreign(self) -> np.ndarray:
+        """bool (A, K): the units that are neither an output's own nor alike."""
+        units = [each.unit for each in self.outputs]
+        return np.array([[au != own and (au, own) not in GO_ALONG for own in units] for au in AUS])
+
+    @cached_property
+    def raised(self) -> np.ndarray:
+        """bool (A, K): the units that certainly raise an output."""
+        return np.stack([self.contrasts.certain("effect", au) > 0 for au in AUS])
+
     def _rival(self, k: int) -> str:
         """The unit that raises output ``k`` most, if certainly more than its own and not alike; else none."""
-        unit = self.outputs[k].unit
-        rivals = [
-            (self.effects[a, k], au)
-            for a, au in enumerate(AUS)
-            if au != unit
-            and au not in GO_ALONG.get(unit, ())
-            and self.contrasts.certain("effect", au)[k] > 0
-            and self.contrasts.certain("beyond", au)[k] > 0
-        ]
-        return max(rivals)[1] if rivals else ""
+        beyond = np.array([self.contrasts.certain("beyond", au)[k] > 0 for au in AUS])
+        rivals = np.flatnonzero(self.foreign[:, k] & self.raised[:, k] & beyond)
+        return AUS[max(rivals, key=lambda a: self.effects[a, k])] if len(rivals) else ""
 
     @cached_property
     def faceless(self) -> float:
         """Share of the pictures in which no face was found."""
-        return float(np.mean(~self._seen))
-
-    @cached_property
-    def _seen(self) -> np.ndarray:
-        return np.isfinite(np.stack([each.found for each in self.outputs])).any(axis=0)
+        return float(np.isnan(self.answers).all(axis=1).mean())
 
     @cached_property
     def repeated(self) -> float:
         """Share of the pictures with a face that have the most frequent answer of all outputs."""
-        answers = np.stack([each.found for each in self.outputs], axis=1)[self._seen]
-        return float(np.unique(answers, axis=0, return_counts=True)[1].max() / max(len(answers), 1))
+        return float(
+            pd.DataFrame(self.answers).dropna(how="all").value_counts(normalize=True, dropna=False).iloc[0]
+        )
 
     @cached_property
     def faults(self) -> tuple[Finding, ...]:
@@ -329,18 +312,10 @@ class Audit:
         return tuple(findings)
 
     def _biases(self) -> list[Finding]:
-        findings = []
-        for a, au in enumerate(AUS):
-            others = [
-                k
-                for k, o in enumerate(self.outputs)
-                if au not in (o.unit, *GO_ALONG.get(o.unit, ())) and not self.silent[k]
-            ]
-            certain = self.contrasts.certain("effect", au) > 0
-            rises = [k for k in others if certain[k] and self.effects[a, k] >= LARGE * self.reach[k]]
-            if len(rises) >= max(3, len(others) / 2):
-                findings.append(Finding("", "bias", au))
-        return findings
+        others = self.foreign & ~self.silent
+        rises = (others & self.raised & (self.effects >= LARGE * self.reach)).sum(axis=1)
+        enough = rises >= np.maximum(3, others.sum(axis=1) / 2)
+        return [Finding("", "bias", au) for au, biased in zip(AUS, enough, strict=True) if biased]
 
     def _shuffled(self) -> list[Finding]:
         wrong = {self.outputs[k].unit: each.about for k, each in enumerate(self.verdicts) if each.about}
