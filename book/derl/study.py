@@ -113,6 +113,7 @@ def one_fold(
     fold: int,
     trainings: pd.DataFrame,
     probabilities: np.ndarray,
+    *,
     models: Mapping[str, nn.Module] | None = None,
 ) -> ResidueStudy:
     """What was learned in the ``fold`` of ``protocol``, from one seed: a row of ``trainings`` and answers to
@@ -191,7 +192,7 @@ def residue_study(
     n_classes = len(protocol.classes)
     arranged = chain(
         _on_residues(conditions, generators, views, n_classes, device),
-        _on_pictures(conditions, generators["trained"], views, n_classes, models, device),
+        _on_pictures(conditions, generators["trained"], views, models, n_classes=n_classes, device=device),
     )
     for condition in arranged:
         with torch.random.fork_rng(devices=[]):
@@ -209,7 +210,7 @@ def residue_study(
         del condition, inputs  # before the residues of the next generator are computed
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
     trainings = pd.DataFrame(rows, columns=columns)
-    return one_fold(faces, protocol, fold, trainings, np.stack(answers), models)
+    return one_fold(faces, protocol, fold, trainings, np.stack(answers), models=models)
 
 
 @dataclass(frozen=True)
@@ -265,8 +266,9 @@ def _on_pictures(
     conditions: Sequence[str],
     generator: Generator,
     views: Tensor,
-    n_classes: int,
     models: Mapping[str, nn.Module],
+    *,
+    n_classes: int,
     device: torch.device | str,
 ) -> Iterator[_Condition]:
     """The plain networks, of the picture or of its difference to the neutral face that ``generator`` makes.

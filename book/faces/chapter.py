@@ -14,9 +14,6 @@ from synthetic_faces.domains import FAMILIES
 SAMPLED = 9
 """People of each synthetic set where the sets stand side by side, with one sequence each."""
 
-# As many as chapter au_verification verifies filters on at the reference.
-_STRANGERS = 100
-
 _AT_LENGTH = {
     "family_subjects": 60,
     "all_families": True,
@@ -45,25 +42,6 @@ class FacesParameters(ChapterParameters):
     )
     family_epochs: EpochsField = 20
     precision: PrecisionField = "auto"
-    population: str = Field(
-        "",
-        description="networks whose filters are asked about other people, by their name in "
-        "populations.yaml; empty leaves the section out",
-    )
-
-    @property
-    def populations(self) -> tuple[str, ...]:
-        """All populations that the chapter reads."""
-        return (self.population,) if self.population else ()
-
-    @property
-    def strangers(self) -> tuple[FaceRequest, ...]:
-        """Two sets of people of ``lab`` whom no network learned from, for the filters of ``population``."""
-        people = (_STRANGERS, self.family_subjects) if self.population else ()
-        return tuple(
-            replace(self.request("lab", number), size=48, face_seed=self.face_seed + seed)
-            for seed, number in enumerate(people, start=1)
-        )
 
     @property
     def families(self) -> dict[str, FaceRequest]:
@@ -75,8 +53,8 @@ class FacesParameters(ChapterParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter; beside it a sample of each synthetic kind, the families, strangers,
-        and the real FER2013.
+        """The face set of the chapter; beside it a sample of each synthetic kind, the families, and the
+        real FER2013.
         """
         seed = self.face_seed
         samples = [
@@ -90,7 +68,7 @@ class FacesParameters(ChapterParameters):
             for name in ALWAYS_THERE
         ]
         real = FaceRequest("fer2013", size=48)
-        return (self.face_request, *samples, *self.families.values(), *self.strangers, real)
+        return (self.face_request, *samples, *self.families.values(), real)
 
 
 CHAPTER = Chapter(
@@ -106,7 +84,7 @@ CHAPTER = Chapter(
     needs="one CPU core; a real set, if you want one",
     profiles={
         "smoke": {"family_epochs": 1},
-        "reference": _AT_LENGTH | {"population": "emotions"},
+        "reference": _AT_LENGTH,
         "paper": _AT_LENGTH,
     },
 )

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from book.populations import Member
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
-from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.classification import calibration_error, reliability
 from fer_lib.stats.contrasts import (
     POINTS,
@@ -25,7 +23,6 @@ from fer_lib.stats.contrasts import (
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.curve import last_fifth
 from fer_lib.train.study import Study, majority_share
-from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
@@ -137,20 +134,13 @@ def _named_as_it_is(member: Member) -> np.ndarray:
 
 def _member_row(member: Member) -> dict[str, object]:
     """What ``train.study.run_study`` says of a training."""
-    population, record = member.population, member.done()
-    size, curve = population.faces.size, member.curve()
-    with torch.random.fork_rng(devices=[]):
-        model = build_network(population.network, len(record["classes"]), size, **population.options)
+    population = member.population
     return {
         "structure": population.network,
         "loss": population.recipe.loss,
         "seed": member.seed,
-        "valid_accuracy": record["valid_accuracy"],
-        "epochs": len(curve),
-        "parameters": parameter_count(model),
-        "macs": forward_macs(model, size),
-        "epoch_seconds": float(curve["seconds"].median()),
-        "device": record["device"],
+        "valid_accuracy": member.done()["valid_accuracy"],
+        "epochs": len(member.curve()),
     }
 
 
@@ -190,26 +180,6 @@ def condition_table(scores: TrainingScores) -> Table:
     table = pd.DataFrame(rows, columns=[*CONDITION, "seeds", "valid_accuracy", "accuracy", "macro_f1"])
     caption = "Means over the seeds, with 95 % intervals on the test split"
     return Table(table, caption, {"valid_accuracy": "share"}, MOVES | {"seeds": 0})
-
-
-def cost_table(scores: TrainingScores) -> Table:
-    """One row per ``structure``: ``parameters``; ``macs``, multiply-adds of one picture; ``epoch_seconds``,
-    the median over its trainings on a ``device`` that trained every structure, where devices are told; an
-    estimate of its mean ``accuracy`` over all losses and seeds.
-    """
-    costs = {"parameters": "first", "macs": "first", "epoch_seconds": "median"}
-    trainings = scores.table
-    if "device" in trainings:
-        structures = trainings.groupby("device")["structure"].transform("nunique")
-        alike = structures.eq(trainings["structure"].nunique())
-        trainings = trainings.assign(epoch_seconds=trainings["epoch_seconds"].where(alike))
-    table = trainings.groupby("structure", sort=False).agg(costs).reset_index()
-    means = [
-        contrast(scores, _even(scores, scores.table["structure"].eq(name))) for name in table["structure"]
-    ]
-    caption = "Structures: cost of one picture and one epoch, mean accuracy on test"
-    formats = {"parameters": "count", "macs": "count", "epoch_seconds": "seconds"}
-    return Table(table.assign(accuracy=means), caption, formats, MOVES | {"epoch_seconds": 1e6})
 
 
 def ladder_table(members: Sequence[Member], *, draws: int, seed: int = 0) -> Table:

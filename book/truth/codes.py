@@ -11,11 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
-import torch
-from sklearn.decomposition import FastICA
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV, orthogonal_mp
-from torch.nn.functional import normalize
 
 from book.truth.family_faces import family_of
 from book.truth.maps import AskedNetwork
@@ -27,27 +23,16 @@ from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one, networks_and_people
 from ferbook.estimate import Estimate
 
-FILTERS, TURNED, COMPONENTS = "filters", "random rotation", "independent components"
-"""The directions that a readout may take: single filters; these turned at random, so that a direction is of
-no filter; and the independent components of the changes (Hyvärinen 1999)."""
-
-FEATURES = "sparse features"
-"""And what the features of a sparse autoencoder answer (``sparse_features``)."""
-
-BASES = (FILTERS, TURNED, COMPONENTS, FEATURES)
+FILTERS, TURNED = "filters", "random rotation"
+BASES = (FILTERS, TURNED)
+"""The directions that a readout may take: single filters; and these turned at random, so that a direction is
+of no filter."""
 
 FEW = (1, 4, 16)
 """So many directions a readout may take, besides all."""
 
 ALL = 0
 """Stands for all directions where otherwise their number stands."""
-
-MOST_COMPONENTS = 32
-"""Independent components that are looked for."""
-
-MOST_FEATURES, SPARSITY, STEPS = 64, 0.1, 300
-"""Of the sparse autoencoder: features, the weight of their sum beside the squared error of changes whose mean
-squared length is 1, and steps of learning. Tried on planted codes, before any network was asked."""
 
 PENALTIES = tuple(10.0**power for power in range(-1, 5))
 """Of the readout by all directions; the one is taken that is best when pictures are left out one by one."""
@@ -107,41 +92,6 @@ def _bases(train: np.ndarray, seed: int) -> Iterator[tuple[str, Callable[[np.nda
     yield FILTERS, lambda changes: changes
     turned = np.linalg.qr(np.random.default_rng(seed).normal(size=(train.shape[1],) * 2))[0]
     yield TURNED, lambda changes: changes @ turned
-    count = min(MOST_COMPONENTS, np.linalg.matrix_rank(train - train.mean(axis=0)))
-    with warnings.catch_warnings():
-        # Components that still move a little are directions, too.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # Of as many changes as directions or fewer, some directions have no spread; none of them is taken.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield COMPONENTS, FastICA(count, random_state=seed, max_iter=200, tol=1e-3).fit(train).transform
-    yield FEATURES, sparse_features(train, seed)
-
-
-def sparse_features(train: np.ndarray, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
-    """What the features of a sparse autoencoder answer to changes (N, K), fitted to ``train`` (M, K).
-
-    max(0, xW + b), from which x is built again with the same W, whose columns have length 1; few features
-    answer to one x (Cunningham et al. 2023, arXiv 2309.08600, section 2). They begin as changes drawn at
-    random.
-    """
-    scale = np.sqrt((train**2).sum(axis=1).mean())
-    x = torch.from_numpy(train / scale).float()
-    start = np.random.default_rng(seed).choice(len(x), min(MOST_FEATURES, len(x)), replace=False)
-    directions = x[start].T.clone().requires_grad_()
-    bias = torch.zeros(len(start), requires_grad=True)
-    learning = torch.optim.Adam([directions, bias], lr=0.01)
-    with torch.enable_grad():
-        for _ in range(STEPS):
-            columns = normalize(directions, dim=0)
-            code = torch.relu(x @ columns + bias)
-            left = x - code @ columns.T
-            loss = (left**2).sum(dim=1).mean() + SPARSITY * code.sum(dim=1).mean()
-            learning.zero_grad()
-            loss.backward()
-            learning.step()
-    with torch.no_grad():
-        matrix, offset = (each.numpy().astype(float) for each in (normalize(directions, dim=0), bias))
-    return lambda changes: np.maximum(0, changes / scale @ matrix + offset)
 
 
 def _readouts(train: np.ndarray, test: np.ndarray, unit: int, units: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -213,13 +163,11 @@ def code_questions(read: pd.DataFrame) -> dict[str, Estimate]:
     """``CODE_QUESTIONS``. ``privileged``: how much more the best filter explains than the best direction of a
     random rotation; above 0 filters are no accident of how the layer is written down. ``distributed``: how
     far a half of what all filters explain lies above what the best one does; above 0 no filter has the unit
-    for itself. ``sparse_feature``: how much more the best feature of a sparse autoencoder explains than the
-    best filter.
+    for itself.
     """
     return {
         "privileged": explained_share(read, FILTERS, 1, less=(TURNED, 1)),
         "distributed": explained_share(read, FILTERS, ALL, less=(FILTERS, 1), share=HALF),
-        "sparse_feature": explained_share(read, FEATURES, 1, less=(FILTERS, 1)),
     }
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from book.truth.codes import ALL, BASES, EXPLAINED_TOLERANCE, FEW, FILTERS, explained_share
+from book.truth.codes import ALL, BASES, EXPLAINED_TOLERANCE, FEW, explained_share
 from book.truth.maps import EVERYBODY, RANDOM_WEIGHTS, SCORE_TOLERANCE, believed, map_score
 from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, in_all
 from fer_lib.look.attribution import EXPLAINERS
-from fer_lib.look.judge import MAP_SCORES, MapTrial
+from fer_lib.look.judge import MapTrial
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import grey_table, picture_grid, show
@@ -182,24 +182,6 @@ def _in_order(table: pd.DataFrame) -> list[str]:
     return sorted(means.index, key=lambda name: name in IGNORANT_MAPS)
 
 
-def scores_table(table: pd.DataFrame) -> Table:
-    """All of ``MAP_SCORES`` about the first population, without intervals, and the milliseconds of a map."""
-    own = table[table["population"].eq(table["population"].iloc[0])]
-    rows = {
-        method_name(method): {
-            score.replace("_", " "): np.nan
-            if (estimate := map_score(own, method, score)) is None
-            else estimate.value
-            for score in MAP_SCORES
-        }
-        | {"ms": 1000 * own.loc[own["method"].eq(method), "seconds"].mean()}
-        for method in _in_order(own)
-    }
-    data = pd.DataFrame.from_dict(rows, orient="index").round(2).rename_axis("method")
-    # Times are of one machine: they may move as they like.
-    return Table(data, "Every score of every method, means over networks and people", tolerance=None)
-
-
 def code_dots(read: pd.DataFrame) -> Drawn:
     """What one, few and all directions explain of the units, by basis; a panel for each population of
     ``read``, which is from ``codes.read_networks``.
@@ -220,29 +202,12 @@ def code_dots(read: pd.DataFrame) -> Drawn:
         pd.DataFrame(rows),
         measured="explained of a unit, in people of another family",
         axis=Axis(limits=(None, 1)),
-        alt="Dots with intervals by the number of directions, for filters and three other bases.",
+        alt="Dots with intervals by the number of directions, for filters and directions at random.",
         caption=(
             "How well a unit is told from all others by its best filter, by a few, and by all; beside them "
             "as many directions that are of no filter."
         ),
         tolerance={name: EXPLAINED_TOLERANCE for name in ("value", "low", "high")},
-    )
-
-
-def units_table(read: pd.DataFrame) -> Table:
-    """By unit what its best filter, four and all filters explain, about the first population."""
-    own = read[read["population"].eq(read["population"].iloc[0]) & read["basis"].eq(FILTERS)]
-    sizes = {1: "best filter", 4: "best 4", ALL: "all"}
-    columns = {
-        name: {unit: explained_share(part, FILTERS, size) for unit, part in own.groupby("unit", sort=False)}
-        for size, name in sizes.items()
-    }
-    data = pd.DataFrame(columns).rename_axis("unit")
-    return Table(
-        data,
-        "Explained of each unit in people of another family",
-        dict.fromkeys(sizes.values(), "share"),
-        tolerance=2 * EXPLAINED_TOLERANCE,
     )
 
 

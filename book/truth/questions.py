@@ -56,11 +56,8 @@ MAP_QUESTIONS = (
 CODE_QUESTIONS = {
     "privileged": "the best filter explains more of a unit than the best direction of a random rotation",
     "distributed": "the best filter explains less than half of what all explain",
-    "sparse_feature": "the best feature of a sparse autoencoder explains more of a unit than the best filter",
 }
-"""What is asked about codes, each above 0. The third was asked after the numbers of the first two were known,
-and before an autoencoder had been fitted to any network.
-"""
+"""What is asked about codes, each above 0."""
 
 
 def answer(estimate: Estimate | None, bound: float) -> AnswerKind:

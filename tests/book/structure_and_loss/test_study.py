@@ -193,24 +193,11 @@ def test_kept_networks_need_no_faces():
         ["cross_entropy", 1],
     ]
     assert found.scores.table["accuracy"].tolist() == [0.5] * 4 and found.majority == pytest.approx(1 / 3)
-    costs = reports.cost_table(found.scores).data.iloc[0]
-    assert costs["epoch_seconds"] == 2.0 and costs["parameters"] > 1000
     assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
     with pytest.raises(DataError, match="there was tested by other pictures than here"):
         reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
     with pytest.raises(DataError, match="no network of these populations is kept"):
         reports.of_members([], draws=200)
-
-
-def test_seconds_are_those_of_devices_that_trained_every_structure():
-    labels, (plain,) = np.arange(30) % 3, populations("cross_entropy")
-    other = plain.model_copy(update={"network": "vgg"})
-    members = [Kept(plain, 0, labels), Kept(other, 0, labels), Kept(other, 1, labels, device="slow")]
-    members[2].curve = lambda: pd.DataFrame({"seconds": [90.0]})
-    seconds = reports.cost_table(reports.of_members(members, draws=200).scores).data["epoch_seconds"]
-    assert seconds.tolist() == [2.0, 2.0]
-    apart = reports.of_members([members[0], members[2]], draws=200)
-    assert reports.cost_table(apart.scores).data["epoch_seconds"].isna().all()
 
 
 def test_networks_are_scored_by_the_picture_as_it_is_and_not_by_its_views():

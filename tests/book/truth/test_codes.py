@@ -36,20 +36,6 @@ def test_a_unit_of_many_filters_needs_many():
     assert found[codes.FILTERS, codes.ALL] > found[codes.FILTERS, 4] > found[codes.FILTERS, 1] + 0.1
 
 
-def test_a_sparse_autoencoder_finds_the_direction_that_a_unit_has_in_many_filters():
-    found = means(codes.explained_units(planted(16, noise=0.8), FAMILIES))
-    assert found[codes.FEATURES, 1] > found[codes.FILTERS, 1] + 0.1
-    again = means(codes.explained_units(planted(16, noise=0.8), FAMILIES))
-    assert found.equals(again), "fitted anew it is the same"
-
-
-def test_few_features_of_it_answer_at_a_time_and_none_below_zero():
-    changes = planted(8, noise=0.3).reshape(-1, FILTERS)
-    code = codes.sparse_features(changes)(changes)
-    assert code.min() == 0 and code.shape == (len(changes), min(codes.MOST_FEATURES, len(changes)))
-    assert (code > 0.05 * code.max()).sum(axis=1).mean() < 0.25 * code.shape[1]
-
-
 def test_all_directions_tell_the_same_however_they_are_turned():
     found = means(codes.explained_units(planted(3), FAMILIES))
     assert found[codes.FILTERS, codes.ALL] == pytest.approx(found[codes.TURNED, codes.ALL], abs=1e-6)
@@ -108,7 +94,6 @@ VALUES = {
     "filters 16": 0.4,
     "filters 0": 0.6,
     "random rotation 1": 0.1,
-    "sparse features 1": 0.25,
 }
 
 
@@ -117,12 +102,11 @@ def test_the_questions_compare_network_by_network():
     assert asked["privileged"].value == pytest.approx(0.1)
     # Half of .635, less .235.
     assert asked["distributed"].value == pytest.approx(0.5 * 0.635 - 0.235)
-    assert asked["sparse_feature"].value == pytest.approx(0.05)
     assert set(asked) == set(CODE_QUESTIONS)
     metrics = codes.code_metrics(read(VALUES), "pop")
     assert metrics["explained_1"].value == pytest.approx(0.235) and metrics["readers"].value == 6
     told = codes.code_answers(read(VALUES))
-    assert set(told["without"]) == {"", "family 0", "family 1"} and len(told) == 9
+    assert set(told["without"]) == {"", "family 0", "family 1"} and len(told) == 6
 
 
 def test_changes_are_what_the_unit_adds():

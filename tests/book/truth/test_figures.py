@@ -48,8 +48,6 @@ def test_codes_are_drawn_by_the_number_of_directions(well_drawn):
     drawn = well_drawn(lambda: figures.code_dots(read()))
     shown = drawn.data.set_index(["label", "series"])["value"]
     assert abs(shown["best 4", codes.FILTERS] - 0.405) < 1e-9
-    table = figures.units_table(read()).data
-    assert list(table.index) == ["AU1"] and abs(table["best filter"]["AU1"].value - 0.105) < 1e-9
 
 
 def test_a_conclusion_that_one_family_does_not_share_is_open():
