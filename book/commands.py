@@ -397,12 +397,12 @@ def explain_picture(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         face_of(picture, 48, "lab", cropped=cropped)  # a picture without a face is told before heavy imports
-        from book.explain import asked_run, explain
-        from book.explain_page import explanation_page
-        from book.photographs import answer_about_photograph
-
-        run = asked_run(run_name)
         with steps("parts", EXPLAINED_PARTS, EXPLAINED_SECONDS) as advance:
+            from book.explain import asked_run, explain
+            from book.explain_page import explanation_page
+            from book.photographs import answer_about_photograph
+
+            run = asked_run(run_name)
             explanation = explain(run, picture, advance, cropped=cropped)
             photograph = None if run_name else answer_about_photograph(picture, cropped=cropped)
             advance()

@@ -1,15 +1,20 @@
 """Building: the table of contents, the merge of prose and results, the command that makes a page again."""
 
+import base64
 import dataclasses
 import fcntl
 import json
+import re
 import sys
 import types
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from sphinx.testing.util import SphinxTestApp
 
 from ferbook import build, paths
 from ferbook.book import Chapter, Option, chapters, forget, suite
@@ -100,6 +105,37 @@ def cells(*sources):
 
 
 CHANGED, GONE, ADDED = "has changed since", "has no longer the cell below", "has been added here"
+
+
+@pytest.mark.defect("N1", "N6", "N7")
+def test_a_page_shows_values_as_they_show_themselves_and_what_is_printed_in_one_box(chapter, tmp_path):
+    values = {
+        "html": pd.DataFrame({"a": [1]})._repr_html_(),
+        "markdown": "*so*",
+        "latex": "$x$",
+        "svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "png": base64.b64encode(b"\x89PNG").decode(),
+    }
+    executed = read_notebook(chapter[1].notebook)
+    executed.cells[-1].outputs = [new_output("stream", name="stdout", text=f"{n}\n") for n in range(3)]
+    for kind, value in values.items():
+        form = f"image/{kind}" if kind in ("svg+xml", "png") else f"text/{kind}"
+        data = {"text/plain": "<IPython.core.display.Markdown object>", form: value}
+        executed.cells[-1].outputs.append(new_output("display_data", data=data))
+    nbformat.write(executed, chapter[1].notebook)
+    (tmp_path / "pages").mkdir()
+    nbformat.write(staged_notebook(*chapter), tmp_path / "pages" / "index.ipynb")
+    settings = yaml.safe_load((paths.ENGINE.parent / "_config.yml").read_text())["sphinx"]["config"]
+    used = {name: value for name, value in settings.items() if name.startswith("nb_")}
+    (tmp_path / "pages" / "conf.py").write_text("extensions = ['myst_nb']\nnb_execution_mode = 'off'\n")
+    app = SphinxTestApp("html", srcdir=tmp_path / "pages", confoverrides=used)
+    app.build()
+    page = (app.outdir / "index.html").read_text()
+    app.cleanup()
+    assert page.count('class="output stream') == 1
+    text = re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL)
+    assert "IPython.core" not in page and "dataframe tbody" not in text
+    assert all(part in text for part in ("<th>a</th>", "<em>so</em>", "math notranslate", ".svg", ".png"))
 
 
 @pytest.mark.parametrize(
