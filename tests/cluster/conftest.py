@@ -8,7 +8,8 @@ import pytest
 
 from ferbook import paths
 from ferbook.book import forget
-from tests.ferbook.clones import Clone, Gate
+from tests.ferbook.clones import Clone
+from tests.ferbook.conftest import gate  # noqa: F401
 
 EXAMPLE = Path(__file__).parents[1] / "ferbook" / "example"
 
@@ -22,11 +23,3 @@ def clone(tmp_path, monkeypatch):
     forget()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
     return Clone(place, environment | {"PYTHONPATH": str(paths.ENGINE.parent), "COLUMNS": "200"})
-
-
-@pytest.fixture
-def gate(tmp_path):
-    """Where a cell waits."""
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    return Gate(path)

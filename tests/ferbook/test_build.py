@@ -1,6 +1,5 @@
 """Building: the table of contents, the merge of prose and results, the command that makes a page again."""
 
-import base64
 import dataclasses
 import fcntl
 import json
@@ -109,19 +108,13 @@ CHANGED, GONE, ADDED = "has changed since", "has no longer the cell below", "has
 
 @pytest.mark.defect("N1", "N6", "N7")
 def test_a_page_shows_values_as_they_show_themselves_and_what_is_printed_in_one_box(chapter, tmp_path):
-    values = {
-        "html": pd.DataFrame({"a": [1]})._repr_html_(),
-        "markdown": "*so*",
-        "latex": "$x$",
-        "svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"/>',
-        "png": base64.b64encode(b"\x89PNG").decode(),
-    }
+    svg, png = '<svg xmlns="http://www.w3.org/2000/svg"/>', "UE5H"
+    values = {"text/html": pd.DataFrame({"a": [1]})._repr_html_(), "image/svg+xml": svg, "image/png": png}
     executed = read_notebook(chapter[1].notebook)
-    executed.cells[-1].outputs = [new_output("stream", name="stdout", text=f"{n}\n") for n in range(3)]
-    for kind, value in values.items():
-        form = f"image/{kind}" if kind in ("svg+xml", "png") else f"text/{kind}"
-        data = {"text/plain": "<IPython.core.display.Markdown object>", form: value}
-        executed.cells[-1].outputs.append(new_output("display_data", data=data))
+    executed.cells[-1].outputs = [new_output("stream", name="stdout", text=f"{n}\n") for n in range(3)] + [
+        new_output("display_data", data={"text/plain": "<IPython.core.display.Markdown object>", form: value})
+        for form, value in (values | {"text/markdown": "*so*", "text/latex": "$x$"}).items()
+    ]
     nbformat.write(executed, chapter[1].notebook)
     (tmp_path / "pages").mkdir()
     nbformat.write(staged_notebook(*chapter), tmp_path / "pages" / "index.ipynb")

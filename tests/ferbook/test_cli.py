@@ -9,12 +9,11 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
 from ferbook import cli, console
-from ferbook.book import chapters, forget, suite
+from ferbook.book import forget, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
 from ferbook.state import ChapterState
@@ -119,47 +118,19 @@ def test_a_command_that_went_says_where_its_work_is_done_now(monkeypatch, capsys
     ) and told == f"ferbook: there is no command {name!r} any more: {cli.GONE[name]}\n"
 
 
-def finish(monkeypatch, *names):
-    results = [ChapterResult(name, Path(name)) for name in names]
-    monkeypatch.setattr("ferbook.store.Run.results", lambda run: results)
-
-
-def test_a_path_is_neither_broken_nor_read_as_markup(monkeypatch, capsys, tmp_path):
-    finish(monkeypatch, *chapters())
-    index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
-    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (index, True))
-    monkeypatch.setattr("ferbook.state.run_states", lambda run: [])
-    _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out == f"book built from run 'a': open {index}\n"
-
-
-def test_a_book_of_an_outdated_result_says_so(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (tmp_path, True))
-    finish(monkeypatch, *chapters())
-    states = [ChapterState("throws", ("code changed",)), ChapterState("means", ())]
-    monkeypatch.setattr("ferbook.state.run_states", lambda run: states)
-    _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out.startswith(
-        "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says"
-    )
-    assert "`ferbook run --run a`" in out and "means" not in out
-
-
-def test_a_book_without_some_chapters_names_them_and_calls_none_of_them_out_of_date(
+def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_file_to_open(
     monkeypatch, capsys, tmp_path
 ):
-    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (tmp_path, True))
-    finish(monkeypatch, *(name for name in chapters() if name != "means"))
-    monkeypatch.setattr("ferbook.state.run_states", lambda run: [ChapterState("means", ("never ran",))])
-    _, out, _ = ferbook(monkeypatch, capsys, "build", "--run", "a")
-    assert out.startswith("note: the run has no means; ") and "out of date" not in out
-
-
-def test_the_name_in_a_table_is_never_broken(capsys):
-    name = "laptop-" + "x" * 40
-    console.print_table("runs", ["run", "metrics"], [[name, "accuracy [0.1, 0.2] " * 10]])
-    told = capsys.readouterr().out
-    assert name in told and "[0.1, 0.2]" in " ".join(told.split())
+    index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
+    states = [ChapterState("throws", ("code changed",)), ChapterState("means", ("never ran",))]
+    monkeypatch.setattr("ferbook.store.Run.results", lambda run: [ChapterResult("throws", tmp_path)])
+    monkeypatch.setattr("ferbook.build.build_book", lambda run, force: (index, True))
+    monkeypatch.setattr("ferbook.state.run_states", lambda run: states)
+    assert ferbook(monkeypatch, capsys, "build", "--run", "a")[1] == (
+        "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says why, "
+        "`ferbook run --run a` makes it anew\nnote: the run has no means; their pages say what stands "
+        f"there\nbook built from run 'a': open {index}\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,5 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_of_them():
         ParameterError, match=r"^no rule 'holms' .did you mean 'holm'..; the rules are holm, argmax$"
     ):
         require_name("rule", "holms", ("holm", "argmax"))
-
-
-def test_where_nothing_is_near_no_hint_is_given():
     with pytest.raises(ParameterError, match=r"^no chapter 'zzz'; the chapters are a, b$"):
         require_name("chapter", "zzz", iter("ab"))
