@@ -414,14 +414,6 @@ def test_a_set_without_action_units_or_landmarks(tmp_path):
     assert again.aus == () and "facs" not in again.table and len(again) == 24
 
 
-def test_names_that_would_fall_together_are_numbered(tmp_path):
-    faces = face_set(("ckplus-S005", "S005", "ckplus-S010"), ("S005/001", "001"))
-    write_ckplus(faces, tmp_path)
-    again = read_ckplus(tmp_path, SIZE)
-    assert len(again) == len(faces) and again.table["subject"].nunique() == 3
-    assert again.table.groupby("subject")["sequence"].nunique().tolist() == [2, 2, 2]
-
-
 def test_folders_in_lower_case_keep_their_landmarks(tmp_path):
     copy = Copy(tmp_path)
     for subject, number in (("S005", "001"), ("S010", "002"), ("S132", "006")):

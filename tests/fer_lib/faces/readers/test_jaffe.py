@@ -109,12 +109,3 @@ def test_what_is_written_is_read_back(tmp_path):
     assert again.table["sequence"].tolist()[:8:7] == ["AC.AN1.1", "AC.AN2.8"]
     write_jaffe(again, tmp_path / "again")
     assert read_jaffe(tmp_path / "again", SIZE).checksum == read_jaffe(tmp_path / "first", SIZE).checksum
-
-
-def test_own_names_are_kept_only_where_they_say_what_the_table_says(tmp_path, folder):
-    faces = read_jaffe(folder, SIZE)
-    other = FaceSet("jaffe", faces.pixels, faces.table.assign(emotion="fear"))
-    write_jaffe(other, tmp_path)
-    assert sorted(p.name for p in tmp_path.glob("*.tiff")) == [
-        *("KA.FE1.1.tiff", "KA.FE2.2.tiff", "KL.FE1.3.tiff", "YM.FE1.4.tiff"),
-    ]

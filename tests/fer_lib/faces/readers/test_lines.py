@@ -1,20 +1,10 @@
 """Records of csv files, and whether a layout has a label for each picture of a set."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import EMOTIONS
 from fer_lib.faces.readers.lines import SPELLINGS, read_records
 from ferbook.errors import DataError
-
-
-def faces(emotions) -> FaceSet:
-    n = len(emotions)
-    table = pd.DataFrame(
-        {"dataset": "t", "subject": "a", "sequence": "s", "emotion": emotions, "split": "train"}
-    )
-    return FaceSet("t", np.zeros((n, 8, 8), np.uint8), table.assign(frame=range(n)))
 
 
 def test_a_record_may_go_over_several_lines_and_has_the_number_of_its_last(tmp_path):

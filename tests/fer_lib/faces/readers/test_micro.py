@@ -14,7 +14,7 @@ from fer_lib.faces.readers.micro import NO_APEX, SINGLE, UNCODED
 from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.samm import read_samm
 from ferbook.errors import DataError
-from tests.fer_lib.faces.readers.made_by_hand import micro_faces, pictures, written
+from tests.fer_lib.faces.readers.made_by_hand import micro_faces, written
 from tests.fer_lib.faces.readers.writers.casme2 import write_casme2
 from tests.fer_lib.faces.readers.writers.samm import NOTE_ROWS, SAMM_HEADER, write_samm
 
@@ -109,19 +109,6 @@ def test_frame_nine_comes_before_frame_ten(tmp_path):
     back = read_casme2(folder, SIZE)
     assert back.table["frame"].tolist() == [9, 10, 100] * 3
     assert np.abs(back.pixels.astype(int) - faces.pixels).max() <= 2
-
-
-@pytest.mark.parametrize("missing", [{"onset", "apex", "offset"}, {"apex"}])
-def test_without_columns_onset_apex_and_offset_follow_from_the_frames(tmp_path, missing):
-    faces = micro_faces(("happiness",), frames=6)
-    # Frames 10 … 25; AUs are strongest at the third frame of one person, and nowhere at all of the others.
-    action = np.where(np.arange(18) < 6, [0.0, 0.1, 0.4, 0.3, 0.2, 0.0] * 3, 0.0)
-    units = {column: action for column in faces.table.columns if column.startswith("AU")}
-    table = faces.table.drop(columns=list(missing)).assign(**units)
-    folder = written(tmp_path / "casme2", FaceSet("micro", faces.pixels, table), write_casme2)
-    back = read_casme2(folder, SIZE).table
-    assert set(back["onset"]) == {10} and set(back["offset"]) == {25}
-    assert back.groupby("subject")["apex"].first().tolist() == [16, 19, 19]
 
 
 def test_a_set_without_action_units_is_written_as_not_coded(tmp_path):
@@ -325,39 +312,3 @@ def test_the_notes_above_the_header_may_be_gone_and_the_sheet_renamed(samm):
     book.save(samm / "SAMM_20181215_Micro_FACS_Codes_v2.xlsx")
     path.unlink()
     pd.testing.assert_frame_equal(read_samm(samm, SIZE).table, before)
-
-
-def test_more_than_ninety_nine_clips_of_a_person_get_names_of_their_own(tmp_path):
-    rows = 3 * 100 * 2
-    table = pd.DataFrame(
-        {
-            "dataset": "micro",
-            "subject": np.repeat(["a", "b", "c"], 200),
-            "sequence": [f"{k:04d}" for k in np.repeat(np.arange(300), 2)],
-            "frame": np.tile([1, 2], 300),
-            "emotion": "fear",
-            "split": "train",
-        }
-    )
-    write_casme2(FaceSet("micro", np.tile(pictures(1, 8), (rows, 1, 1)), table), tmp_path)
-    assert read_casme2(tmp_path, 8).table["sequence"].nunique() == 300
-
-
-def test_the_five_classes_of_casme2_come_back_with_their_counts(tmp_path):
-    counts = {"happiness": 32, "disgust": 63, "repression": 27, "surprise": 25, "other": 99}
-    emotions = np.repeat(list(counts), list(counts.values()))
-    table = pd.DataFrame(
-        {
-            "dataset": "micro",
-            "subject": [f"s{k % 26:02d}" for k in np.repeat(np.arange(246), 2)],
-            "sequence": [f"{k:03d}" for k in np.repeat(np.arange(246), 2)],
-            "frame": np.tile([9, 10], 246),
-            "emotion": np.repeat(emotions, 2),
-            "split": "train",
-        }
-    )
-    write_casme2(FaceSet("micro", pictures(492, 8), table), tmp_path)
-    back = read_casme2(tmp_path, 8).table
-    assert back.groupby("emotion")["sequence"].nunique().to_dict() == counts
-    assert back["subject"].nunique() == 26 and set(back["split"]) == {"train", "valid", "test"}
-    assert (back.groupby("subject")["split"].nunique() == 1).all()

@@ -374,15 +374,3 @@ def test_an_entry_too_large_for_a_picture_is_not_unpacked(plus, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(DataError, match=rf"F001\.zip, F001/T1/0000\.jpg: {size:,} bytes; expected a picture"):
         read_bp4dplus(plus, SIZE)
-
-
-@pytest.mark.parametrize("write", [write_bp4d, write_bp4dplus])
-def test_what_the_layouts_cannot_hold_is_refused(tmp_path, write):
-    faces = posed_faces()
-    bare = FaceSet("lab", faces.pixels, faces.table.drop(columns=list(UNITS)))
-    with pytest.raises(DataError, match="no AU columns; this layout holds pictures coded for AUs"):
-        write(bare, tmp_path / "a")
-    with pytest.raises(DataError, match="lab-0000 has two sequences of task T1: 001"):
-        write(posed_faces(task="T1"), tmp_path / "b")
-    with pytest.raises(DataError, match="no subject"):
-        write(posed_faces(subject=""), tmp_path / "c")

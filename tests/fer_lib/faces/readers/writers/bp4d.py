@@ -13,8 +13,7 @@ def write_bp4d(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``Sequences(2D+3D)/F001/T1/0000.jpg`` and ``AUCoding/``.
 
     Frames keep their numbers; emotions are not written, since the layout has none; JPEG changes grey values
-    slightly. How people and tasks are named, and what becomes of AUs: see ``write_spontaneous``, which also
-    says what is refused.
+    slightly. How people and tasks are named, and what becomes of AUs: see ``write_spontaneous``.
     """
     pictures = folder / "Sequences(2D+3D)"
 

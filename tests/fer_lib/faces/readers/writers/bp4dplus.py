@@ -16,7 +16,7 @@ def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
 
     Frames keep their numbers; neither emotions are written nor AUs outside ``OCCURRENCE_AUS``, since the
     layout has no place for them; JPEG changes grey values slightly. How people and tasks are named, and what
-    becomes of AUs: see ``write_spontaneous``, which also says what is refused.
+    becomes of AUs: see ``write_spontaneous``.
     """
     pictures = folder / "2D+3D"
     pictures.mkdir(parents=True)

@@ -6,8 +6,6 @@ from pathlib import Path
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.bu3dfe import _ANCESTRIES, _EMOTIONS, _KIND, _NAME, _PERSON
 from fer_lib.faces.readers.own import write_picture
-from ferbook.errors import DataError
-from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.sequences import named_sequences
 
 
@@ -16,13 +14,11 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
 
     The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH, unless the set is
     BU-3DFE itself. A person's pictures of one emotion get the levels 01, 02 … in the order of sequence and
-    frame, neutral ones 00, 01 …: sets with more than the release's four (and one) go on counting, up to 99.
-    AUs are not written. Raises DataError for an emotion without a code, more than 99 pictures, or a picture
-    without a subject.
+    frame, neutral ones 00, 01 …: sets with more than the release's four (and one) go on counting.
+    AUs are not written.
     """
     table = faces.table
-    require_labels(faces, _EMOTIONS, "BU-3DFE")
-    clips = named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format, 9999)
+    clips = named_sequences(faces, "bu3dfe", _PERSON, "F{:04d}".format)
     own = all(_NAME.fullmatch(sequence + _KIND) for _, _, sequence, _ in clips)
     counts: Counter[tuple[str, str]] = Counter()
     for person, subject, sequence, rows in clips:
@@ -30,7 +26,5 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1
             level = counts[subject, emotion] - (emotion == "neutral")
-            if level > 99:
-                raise DataError(f"face set {faces.name!r}: more than 99 pictures of {emotion} by {subject}")
             model = sequence if own else f"{person}_{_EMOTIONS[emotion]}{level:02d}{_ANCESTRIES[0]}"
             write_picture(folder / person / f"{model}{_KIND}.bmp", pixels)

@@ -11,7 +11,6 @@ def write_bu4dfe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``BU_4DFE/F001/Fear/000.jpg`` ….
 
     The k-th of the sorted subjects becomes ``F00k``, whoever that is; JPEG changes grey values slightly; AUs
-    are not written. Of a sequence of more than four pictures the reader keeps four. Raises DataError for
-    sequences that the layout cannot hold: see ``write_posed``.
+    are not written. Of a sequence of more than four pictures the reader keeps four.
     """
     write_posed(_LAYOUT, faces, folder / "BU_4DFE")

@@ -21,14 +21,14 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
 
     Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come
     from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
-    not. Raises DataError for what the layout cannot hold: see ``write_micro``.
+    not.
     """
     clips = write_micro(
         _LAYOUT,
         faces,
         folder / "Cropped",
         own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),
-        clip_id=lambda subject, k: f"EP{(k - 1) // 99 + 1:02d}_{(k - 1) % 99 + 1:02d}",
+        clip_id=lambda subject, k: f"EP01_{k:02d}",
         letters=False,
         picture="reg_img{frame}.jpg",
     )

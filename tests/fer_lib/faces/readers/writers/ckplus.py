@@ -11,11 +11,7 @@ from fer_lib.faces.facs_codes import Codes
 from fer_lib.faces.readers.ckplus import _SEQUENCE, _SUBJECT, CKPLUS_CODES
 from fer_lib.faces.readers.own import write_picture
 from tests.fer_lib.faces.readers.writers.facs_codes import codes_of
-from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.sequences import named_sequences, official_ids
-
-_MOST = 999
-"""Subjects, and sequences of one subject, that three digits can number."""
 
 
 def write_ckplus(faces: FaceSet, folder: Path) -> None:
@@ -27,18 +23,14 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
     ``S005`` and ``001`` are kept where all names are CK+'s; otherwise the k-th of the sorted subjects becomes
     ``S001`` …, and the k-th sequence of each, sorted, ``001`` …. Read back are the first frame and the last
     three of a sequence.
-
-    Raises DataError where a picture has no subject, an emotion has no code in CK+, a frame occurs twice or is
-    below 0, or there are more than 999 subjects or sequences of one.
     """
-    require_labels(faces, CKPLUS_CODES, "CK+", unlabelled=True)
     codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
-    clips = named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format, _MOST)
+    clips = named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
     for subject, group in groupby(clips, key=itemgetter(0)):
         own = {sequence: rows for _, _, sequence, rows in group}
-        numbers = official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format, _MOST)
+        numbers = official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format)
         for sequence, rows in own.items():
             _write_sequence(faces, rows, codes[rows[-1]], folder, subject, numbers[sequence])
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.fer2013 import CODES, HEADER, SIDE, USAGE, resized
-from ferbook.errors import DataError
-from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.votes import write_votes
 
 
@@ -21,10 +19,8 @@ def write_fer2013(faces: FaceSet, folder: Path) -> None:
 
     Row i is picture i; pictures of another size than 48 × 48 are resampled. The layout keeps emotion,
     split and votes; who is shown, sequences, frames and action units are lost. ``Image name`` is
-    ``fer`` and the seven-digit row. Raises DataError for an emotion that FER2013 has no code for, and where
-    one of the three splits has no picture, since ``read_fer2013`` would not take the file for a whole one.
+    ``fer`` and the seven-digit row.
     """
-    require_labels(faces, CODES, "FER2013")
     write_csv(faces, folder / "fer2013.csv", [CODES.index(e) for e in faces.table["emotion"]])
     if any(column.startswith("vote_") for column in faces.table):
         write_votes(faces, folder / "fer2013new.csv", usage_of(faces))
@@ -34,12 +30,6 @@ def write_csv(faces: FaceSet, path: Path, codes: Sequence[int]) -> None:
     """Write the pictures of ``faces`` to ``path`` in the form of fer2013.csv, with the label ``codes``
     (N,).
     """
-    missing = set(USAGE.values()) - set(faces.table["split"])
-    if missing:
-        raise DataError(
-            f"face set {faces.name!r}: no picture in the split {min(missing)}; fer2013.csv must hold train, "
-            "valid and test"
-        )
     pixels = resized(faces, SIDE).pixels
     number = [str(value) for value in range(256)]
     with path.open("w", encoding="ascii", newline="\n") as file:

@@ -8,7 +8,6 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.fer2013 import CODES
 from fer_lib.faces.readers.ferplus import _VOTERS
 from tests.fer_lib.faces.readers.writers.fer2013 import usage_of, write_csv
-from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.votes import write_votes
 
 
@@ -20,7 +19,6 @@ def write_ferplus(faces: FaceSet, folder: Path) -> None:
     fer2013.csv is ``fer2013_emotion``, or else the emotion, neutral for contempt, which has no code there;
     ``read_ferplus`` takes no label from it.
     """
-    require_labels(faces, EMOTIONS, "FER+")
     if not any(column.startswith("vote_") for column in faces.table):
         emotion = faces.table["emotion"]
         votes = {f"vote_{name}": np.where(emotion == name, _VOTERS, 0) for name in EMOTIONS}

@@ -30,14 +30,10 @@ def write_micro(
 
     A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th
     of the sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say.
-    Onset, apex and offset are the table's columns; without them the first and the last frame, and of the
-    frames the one with the most action (or the middle one, where no AU is coded). Action units are those of
-    the apex.
-
-    Raises DataError for a sequence that shows no one emotion that the layout has a name for, and for a
-    picture without a subject.
+    Onset, apex and offset are the table's columns; without them the first, the middle and the last frame.
+    Action units are those of the apex.
     """
-    clips = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id, 9999)
+    clips = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id)
     own = all(own_clip.fullmatch(sequence) for _, _, sequence, _ in clips)
     counts: Counter[str] = Counter()
     cells: list[dict[str, object]] = []
@@ -47,7 +43,7 @@ def write_micro(
         emotion = shown_emotion(faces, rows, layout.emotions)
         part = faces.table.iloc[rows].reset_index(drop=True)
         frames = part["frame"].to_numpy()
-        apex = _number(part, "apex", _most_active(part))
+        apex = _number(part, "apex", frames[len(frames) // 2])
         at = int(np.argmin(np.abs(frames - apex)))
         aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), letters)[0])
         onset, offset = _number(part, "onset", frames[0]), _number(part, "offset", frames[-1])
@@ -56,7 +52,10 @@ def write_micro(
         cells.append(
             {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.
-            | {_AUS: int(aus) if aus.isdigit() else aus or None, EMOTION: layout.emotions[emotion]}
+            | {
+                _AUS: int(aus) if aus.isdigit() else aus or None,
+                EMOTION: emotion,
+            }
         )
     return cells
 
@@ -64,10 +63,3 @@ def write_micro(
 def _number(part: pd.DataFrame, column: str, otherwise: int) -> int:
     value = part[column].iloc[0] if column in part.columns else np.nan
     return int(otherwise if pd.isna(value) else value)
-
-
-def _most_active(part: pd.DataFrame) -> int:
-    units = [column for column in part.columns if re.fullmatch(r"AU[0-9]+", column)]
-    action = part[units].sum(axis=1).to_numpy()
-    at = int(action.argmax()) if units and action.max() > 0 else len(part) // 2
-    return int(part["frame"].iloc[at])

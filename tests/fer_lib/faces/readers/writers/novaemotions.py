@@ -8,8 +8,6 @@ import pandas as pd
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.novaemotions import _CSV
 from fer_lib.faces.readers.own import write_picture
-from tests.fer_lib.faces.readers.writers.lines import require_labels
-from tests.fer_lib.faces.readers.writers.votes import whole_votes
 
 
 def write_novaemotions(faces: FaceSet, folder: Path) -> None:
@@ -18,21 +16,18 @@ def write_novaemotions(faces: FaceSet, folder: Path) -> None:
 
     The csv has a column ``emotion``; the vote columns are those of ``faces``, or one vote for the emotion.
     Names of subjects are kept less the prefix ``novaemotions-``, and the reader puts it before them. Frames
-    and action units are lost. Raises DataError for an emotion that is not one of ``EMOTIONS``, and for votes
-    that are not whole numbers.
+    and action units are lost.
     """
-    require_labels(faces, EMOTIONS, "NovaEmotions")
     table = faces.table
     columns = [f"vote_{emotion}" for emotion in EMOTIONS]
     if set(columns) & set(table):
         votes = table[[column for column in columns if column in table]]
     else:
         votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
-    vote_counts = whole_votes(faces, votes, 999_999)
     with (folder / _CSV).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
-        for row, counts in enumerate(vote_counts):
+        for row, counts in enumerate(votes.astype(int).to_numpy().tolist()):
             path = f"pictures/{row:07d}.png"
             write_picture(folder / path, faces.pixels[row])
             subject = table["subject"][row].removeprefix("novaemotions-")

@@ -11,7 +11,6 @@ def write_oulu_casia(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``B_OriginalImg/OriginalImg/VL/Strong``.
 
     The k-th of the sorted subjects becomes ``P00k``; JPEG changes grey values slightly; AUs are not written,
-    since the layout has none. Raises DataError for sequences that the layout cannot hold: see
-    ``write_posed``.
+    since the layout has none.
     """
     write_posed(_LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / _LIGHT)

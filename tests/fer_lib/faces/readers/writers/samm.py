@@ -25,8 +25,7 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
 
     Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless
     they come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with
-    the letter of their level. ``Objective Classes`` stays empty. Raises DataError for what the layout cannot
-    hold: see ``write_micro``.
+    the letter of their level. ``Objective Classes`` stays empty.
     """
     rows = [
         clip

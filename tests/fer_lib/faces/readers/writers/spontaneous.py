@@ -10,7 +10,6 @@ import pandas as pd
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import intensity_levels
 from fer_lib.faces.readers.spontaneous import _TASK, _UNKNOWN, PERSON
-from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences
 
 _INTENSITY_AUS = (6, 10, 12, 14, 17)
@@ -32,28 +31,13 @@ def write_spontaneous(
     person's sorted sequences ``Tk`` (unless the table says the ``task``). The header of the occurrence files
     is ``first_cell``, above the frames, and ``aus``; AUs that have no column are not written. Present is
     every intensity above 0; for ``_INTENSITY_AUS`` levels are written as well.
-
-    Raises DataError for a set without AU columns, for two sequences of a person with one task, and for more
-    than 999 people or 99 sequences of one.
     """
-    if not faces.aus:
-        raise DataError(f"face set {faces.name!r}: no AU columns; this layout holds pictures coded for AUs")
     counts: Counter[str] = Counter()
-    pairs: set[tuple[str, str]] = set()
     levels = _levels(faces.table, aus)
-    for person, subject, sequence, rows in named_sequences(faces, name, PERSON, "F{:03d}".format, 999):
+    for person, subject, _, rows in named_sequences(faces, name, PERSON, "F{:03d}".format):
         counts[subject] += 1
         own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
         task = own if _TASK.fullmatch(str(own)) else f"T{counts[subject]}"
-        if not _TASK.fullmatch(task):
-            raise DataError(
-                f"face set {faces.name!r}: {subject} has {counts[subject]} sequences; this layout numbers 99"
-            )
-        if (person, task) in pairs:
-            raise DataError(
-                f"face set {faces.name!r}: {subject} has two sequences of task {task}: {sequence}"
-            )
-        pairs.add((person, task))
         for frame, pixels in frames_of(faces, rows):
             write(person, task, frame, pixels)
         codes = levels[rows]

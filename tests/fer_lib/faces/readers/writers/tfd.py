@@ -9,7 +9,6 @@ from scipy.io import savemat
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.readers.pictures import gather_pictures, whole
 from fer_lib.faces.readers.tfd import _FILES, _FOLD_SPLITS, _FOLDS, NO_LABEL, NOBODY, TFD_CODES
-from tests.fer_lib.faces.readers.writers.lines import require_labels
 from tests.fer_lib.faces.readers.writers.sequences import official_ids
 
 _ID = re.compile(r"0|[1-9]\d{0,8}")
@@ -22,10 +21,8 @@ def write_tfd(faces: FaceSet, folder: Path) -> None:
     Pictures of another size are resampled. The folds are ``fold1`` … ``fold5`` where the table has them,
     otherwise ``split`` five times. Numbers of people are kept where all names have the form ``tfd-<number>``;
     otherwise the k-th of the sorted names, from 1, becomes k. A picture without a subject is nobody's, one
-    without an emotion unlabelled. Sequences, frames and action units are lost. Raises DataError for an
-    emotion that TFD does not have.
+    without an emotion unlabelled. Sequences, frames and action units are lost.
     """
-    require_labels(faces, TFD_CODES, "TFD", unlabelled=True)
     side = 48 if max(faces.size) <= 48 else 96
     pixels, _ = gather_pictures(len(faces), side, lambda row: whole(faces.gather(np.array([row]))[0], side))
     table = faces.table
