@@ -22,7 +22,7 @@ MOST = {
     "book": 11153,
     "synthetic_faces": 4204,
     "benchmarks": 1193,
-    "tests": 34893,
+    "tests": 34640,
     "files": 294,
     "commands": 23,
     "floors of ferbook": 8,
