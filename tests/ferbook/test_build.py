@@ -106,7 +106,6 @@ def cells(*sources):
 CHANGED, GONE, ADDED = "has changed since", "has no longer the cell below", "has been added here"
 
 
-@pytest.mark.defect("N1", "N6", "N7")
 def test_a_page_shows_values_as_they_show_themselves_and_what_is_printed_in_one_box(chapter, tmp_path):
     svg, png = '<svg xmlns="http://www.w3.org/2000/svg"/>', "UE5H"
     values = {"text/html": pd.DataFrame({"a": [1]})._repr_html_(), "image/svg+xml": svg, "image/png": png}
