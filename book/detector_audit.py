@@ -415,8 +415,7 @@ def _placed(
         notes.append(f"{nameless:,} rows name no picture; left out")
     rows = table[places.notna()].assign(**{PICTURE_NUMBER: places[places.notna()].astype(int)})
     again = rows[PICTURE_NUMBER].duplicated() & ~rows.duplicated([PICTURE_NUMBER, column])
-    why = "{} stands there under another path too; leave the rows of one folder"
-    _refuse(file, again, why, rows[column])
+    _refuse(file, again, "{} stands there under another path too; leave the rows of one folder", rows[column])
     return rows
 
 
@@ -496,8 +495,10 @@ def _tops(
 
     Raises DataError where a few values lie far beyond all others, or beyond what the mapping says.
     """
-    most, few = values.apply(_largest), max(3, len(values) // 500)
-    signed = (values < -np.where(most <= SLACK, 0.1, 0.5)).sum() > few
+    most = values.apply(_largest)
+    below = values[values < -np.where(most <= SLACK, 0.1, 0.5)]
+    # One value below 0 again and again is no log odds, but written where there is no answer.
+    signed = (below.count() > max(3, len(values) // 500)) & (below.nunique() > 1)
     own = most.map(_scale).mask(signed, 0.0)
     letters = texts.apply(lambda each: each.str.lower().isin(FACS_LETTERS).any())
     tops = {column: float(fits[3]) for column, fits in meanings.items() if fits[3]}

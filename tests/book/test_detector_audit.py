@@ -417,6 +417,11 @@ CASES = {
         None,
     ),
     "a -1": (lambda own, truth: with_cell(own, "AU12", -1), r"line 57: AU12 is -1 \(1 such", None),
+    "-1 for every fourth face": (
+        lambda own, truth: own.assign(AU12=own["AU12"].where(own.index % 4 != 0, -1)),
+        "line 2: AU12 is -1 .407 such values",
+        None,
+    ),
     "999 for every second face": (
         lambda own, truth: own.assign(AU12=own["AU12"].where(own.index % 2 == 0, 999)),
         "line 3: AU12 is 999 .813 such values",
