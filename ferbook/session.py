@@ -21,7 +21,6 @@ from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
 from ferbook.page.tables import Table
-from ferbook.parameters import parse_value
 from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_json
 
 if TYPE_CHECKING:
@@ -196,16 +195,16 @@ def _result_of(make: object, arguments: tuple, options: dict[str, object]) -> ob
 Opened = TypeVar("Opened", bound=Session)
 
 
-def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> dict[str, object]:
+def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> BaseModel:
     values = {
-        name: parse_value(chapter.name, chapter.parameters, name, value)
+        name: value
         for name, value in namespace.items()
         if isinstance(value, int | float | str) and not name.startswith("_") and name not in _SHELL_NAMES
     }
     for name in chapter.parameters.model_fields:
         if name not in values:
             raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")
-    return values
+    return chapter.resolve(overrides=values)
 
 
 def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] = Session) -> Opened:
@@ -217,7 +216,7 @@ def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] 
     was last called for. Raises ParameterError.
     """
     chapter = find_chapter(name)
-    parameters = chapter.parameters(**_parameters_from(chapter, namespace))
+    parameters = _parameters_from(chapter, namespace)
     interactive = paths.runs_dir() / INTERACTIVE
     run = interactive
     if RUN_VARIABLE in os.environ:

@@ -9,6 +9,7 @@ import torch
 from IPython.core.events import EventManager, available_events
 
 from book import session
+from book.au_verification.chapter import AuVerificationParameters
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.faces.chapter import FacesParameters
 from book.session import hush_gpu_training, open_chapter
@@ -102,15 +103,14 @@ def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monke
         run.beside("lab", family="tall")
 
 
-def test_strangers_are_another_set_than_the_domain_that_they_belong_to(faces, monkeypatch):
-    run = open_chapter("faces", DEFAULTS | {"population": "published", "face_seed": 4})
+def test_strangers_are_another_set_than_the_faces_that_a_chapter_is_about(faces, monkeypatch):
+    run = open_chapter("au_verification", AuVerificationParameters(device="cpu", face_seed=4).model_dump())
     asked = []
     named = FaceSet("lab", faces.pixels, faces.table)
     monkeypatch.setattr(session, "open_faces", lambda request, **_: asked.append(request.face_seed) or named)
-    run.beside("lab")
-    for strangers in run.params.strangers:
-        run.beside("lab", face_seed=strangers.face_seed)
-    assert asked == [4, 5, 6]
+    run.faces()
+    run.beside("lab", face_seed=5)
+    assert asked == [4, 5]
     with pytest.raises(ChapterError, match="declare the face set 'lab 7'"):
         run.beside("lab", face_seed=7)
 
