@@ -28,7 +28,7 @@ def fault(words):
     """Why the command line does not take ``words``; empty if it does."""
     command, left = typer.main.get_command(command_line()), list(words)
     try:
-        while hasattr(command, "commands"):
+        while hasattr(command, "commands") and (left or not command.invoke_without_command):
             command = command.commands[left.pop(0)]
         command.make_context(command.name, left)
     except Exception as refusal:
