@@ -305,6 +305,7 @@ def interim(results: Mapping[str, ChapterResult]) -> str:
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
     named_by=("faces",),
+    alone_by="population",
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
     code=("fer_lib", "synthetic_faces.facs"),
     # The face sets' fingerprints have what makes the pictures: a changed reader concerns no synthetic set. Of

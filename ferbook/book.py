@@ -139,6 +139,8 @@ class Suite:
     """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
     kept: tuple[str, ...] = ()
     """Folders in a run that are not of its chapters, and that emptying it leaves: what hours went into."""
+    alone_by: str = ""
+    """A parameter; a chapter to which it is given reads no chapter upstream."""
     places: tuple[str, ...] = ()
     """Environment variables that hold a folder, which may be relative."""
     options: tuple[Option, ...] = ()

@@ -4,12 +4,14 @@
 ``:high`` and ``:n`` print its other parts. A chapter, metric or part that does not exist is a Sphinx
 warning with file, line and the nearest name, so a page cannot quote a number that no run has
 measured. The files are looked for in ``<source>/metrics/<chapter>.json``. Of a chapter of the suite that the
-run does not have there is none; a result that other code than today's made may lack a number. The paragraph,
-or the cell of a table, that quotes such a number says in its place that it was not measured.
+run does not have there is none; a result that other code than today's made may lack a number, and any result
+one that decides a claim. The paragraph, or the cell of a table, that quotes such a number says in its place
+that it was not measured.
 
 The role ``{reference}`` prints the reference's number where that stands beside the run's, else the run's.
 """
 
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -18,8 +20,10 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
+from ferbook import paths
 from ferbook.beside import REFERENCE
 from ferbook.book import chapters
+from ferbook.claims import read_claims
 from ferbook.errors import FerError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.records import read_json
@@ -48,7 +52,7 @@ def quote_metric(folder: Path, reference: str) -> str:
         )
     metrics = read_json(file)
     if metric not in metrics:
-        if file.with_suffix(OTHER_CODE).exists():
+        if file.with_suffix(OTHER_CODE).exists() or f"{chapter}.{metric}" in _claimed():
             return NOT_RUN
         near = nearest_name(metric, metrics)
         raise MetricError(f"{reference!r}: chapter {chapter!r} has no metric {metric!r}{near}")
@@ -56,6 +60,13 @@ def quote_metric(folder: Path, reference: str) -> str:
         return metric_text(Estimate.from_json(metrics[metric]), part or "value")
     except FerError as fault:
         raise MetricError(f"{reference!r}: {fault}") from fault
+
+
+@cache
+def _claimed() -> set[str]:
+    """The metrics that decide claims."""
+    file = paths.claims_file()
+    return {claim.decided_by for claim in read_claims(file).every} if file.is_file() else set()
 
 
 class MetricRole(SphinxRole):

@@ -42,7 +42,9 @@ def told(chapter, metric):
     file = REFERENCE / chapter / "metrics.json"
     if not file.is_file():
         pytest.skip(f"the reference holds no chapter {chapter}")
-    found = json.loads(file.read_text())[metric]
+    found = json.loads(file.read_text()).get(metric)
+    if found is None:
+        pytest.skip(f"the reference has not measured {chapter}.{metric}")
     return np.array([found["value"], found["low"], found["high"]])
 
 
@@ -57,8 +59,8 @@ def agrees(found, error, published, scale=100):
 
 def test_the_gain_by_leaving_out_biases():
     published = told("training", "ahead_of_biased")
-    with_, groups = right("published")
-    without, _ = right("with_biases")
+    with_, groups = right("emotions")
+    without, _ = right("emotions_with_biases")
     found, error = jackknife(with_.mean(0) - without.mean(0), groups)
     luck = with_.mean(1).std(ddof=1) * np.sqrt(1 / len(with_) + 1 / len(without))
     agrees(found, np.hypot(error, luck), published)
@@ -95,7 +97,7 @@ def test_the_gain_by_another_loss():
 
 def test_what_the_choice_of_the_epoch_adds():
     gains = []
-    for folder in sorted(file.parent for file in (REFERENCE / "populations").glob("without_*/*/epochs.npy")):
+    for folder in sorted(file.parent for file in (REFERENCE / "populations").glob("emotions/*/epochs.npy")):
         with (folder / "tested.csv").open() as file:
             rows = list(csv.DictReader(file))
         labels = np.array([int(row["label"]) for row in rows])

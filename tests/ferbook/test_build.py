@@ -305,12 +305,18 @@ def test_a_book_fills_lines_of_its_own_from_the_results_that_its_chapters_show(
     assert not any("## What we can conclude" in cell.source for cell in page.cells)
 
 
-def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, finish, tmp_path):
+def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, finish, tmp_path, monkeypatch):
     write_json(tmp_path / "staged-throws" / "artefacts" / "throws.json", [1])
     finish(finished, "throws")
     told = r"means was made from another result of throws .*`ferbook run means .* --run a` makes it again"
     with pytest.raises(RunStoreError, match=told):
         build_book(finished)
+    file = finished.result("means").folder / "DONE.json"
+    done = json.loads(file.read_text())
+    done["inputs"]["parameters"] = {"seed": 5}
+    write_json(file, done)
+    monkeypatch.setattr(build, "suite", lambda: dataclasses.replace(suite(), alone_by="seed"))
+    build.require_sound(finished)
 
 
 def test_a_chapter_whose_upstream_was_lost_is_not_built(finished):
