@@ -98,10 +98,12 @@ def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
     return _NO_ENDS | {name: scale * end for name, end in known.items() if end is not None}
 
 
-def _marks_of(each: Answered) -> list[tuple[str, ClaimAnswer]]:
-    """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too."""
+def _marks_of(each: Answered, mixed: bool) -> list[tuple[str, ClaimAnswer]]:
+    """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too.
+    ``mixed``: the run is the reference itself, which is the former one in some chapters.
+    """
     if each.reference is None:
-        marks = [(BY_RUN, each.own)]
+        marks = [(_whose(each.former) if mixed else BY_RUN, each.own)]
     else:
         marks = [(_whose(each.former), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
     other = each.main.elsewhere if each.main.claim.form == "degree" else None
@@ -116,6 +118,7 @@ def ruler_picture(answers: Answers) -> Drawn:
     """
     degrees, differences = "Degrees", "Differences in points"
     rows, data = [], []
+    mixed = any(each.former and each.reference is None for each in answers.every)
     for each in sorted(answers.every, key=lambda each: each.main.claim.form):
         claim = each.main.claim
         panel, scale, wide = degrees, 1.0, float("nan")
@@ -123,7 +126,7 @@ def ruler_picture(answers: Answers) -> Drawn:
             panel, scale = differences, 1.0 if claim.unit else 100.0
             wide = scale * claim.matters
         note = f"{each.main.word}{' (dB)' * (claim.unit == 'dB')}"
-        for name, one in _marks_of(each):
+        for name, one in _marks_of(each, mixed):
             row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
             # A degree that may be anything has no place between its ends.
             placed = claim.form == "difference" or (one.estimate and one.estimate.low is not None)
