@@ -123,6 +123,8 @@ def test_a_run_alone_has_no_legend_and_a_former_reference_is_called_so():
     assert unbounded.figure.axes[0].get_xlim()[1] < 2, "what may be anything has no place on the ruler"
     former = ruler_picture(made(evidence(0.3, 5.0), evidence(0.77, -5.0), former=True))
     assert set(former.data["run"]) == {"the reference (former)", "your run"}
+    own_page = ruler_picture(made(evidence(0.77, 5.0), former=True))
+    assert set(own_page.data["run"]) == {"the reference (former)"}
     nothing = ruler_picture(made({name: Evidence() for name in chapters()}))
     assert nothing.data.empty and [text.get_text() for text in nothing.figure.axes[0].texts] == ["open"] * 2
     pyplot.close("all")
