@@ -56,7 +56,8 @@ def answer_text(answers: Answers, short: str) -> str:
         ends = f"between 0, {claim.floor}, and 1, {claim.ceiling}" if claim.floor else "of two systems"
         return f"**Not measured yet.** Where it lies {ends}, this run does not say."
     former = " (a former reference, which confirms nothing)" * found.former
-    return f"**{found.main.label.capitalize()}.** {found.main.sentence}".removesuffix(".") + f"{former}."
+    sentence = re.sub(r"^Part of it( or more)?: ", "", found.main.sentence)
+    return f"**{found.main.label.capitalize()}.** {sentence}".removesuffix(".") + f"{former}."
 
 
 def chapter_text(answers: Answers, chapter: str) -> str:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 35315,
     "fer_lib": 10619,
-    "ferbook": 7395,
+    "ferbook": 7396,
     "book": 11153,
     "synthetic_faces": 4204,
     "benchmarks": 1193,
