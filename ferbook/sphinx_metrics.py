@@ -91,12 +91,14 @@ class MetricRole(SphinxRole):
 
 def leave_out_unmeasured(app: Sphinx, doctree: nodes.document) -> None:
     """Put in place of each paragraph, its bold sentence, and each cell of a table, that quotes a number which
-    was not measured, that it was not.
+    was not measured, that it was not. A bold sentence that begins a paragraph, behind
+    MyST's empty text, stays or says so itself.
     """
     lacking = [each for each in doctree.findall(nodes.inline) if "not-run" in each["classes"]]
     for block in {id(each.parent): each.parent for each in lacking}.values():
         in_table = isinstance(block.parent, nodes.entry)
-        block[:] = [nodes.Text(NOT_RUN if in_table else f"{NOT_RUN.capitalize()}.")]
+        first = [each for each in block[:2] if isinstance(each, nodes.strong)]
+        block[:] = first or [nodes.Text(NOT_RUN if in_table else f"{NOT_RUN.capitalize()}.")]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -91,7 +91,8 @@ def test_the_role_works_in_pages_and_in_notebooks(tmp_path, folder):
     app = book(
         tmp_path,
         "# Book\n\nIt is {metric}`training.test_accuracy:interval`.\n\n**At {metric}`derl.a`.** Others\n\nof "
-        "{metric}`derl.b` differ.\n\n| a |\n|---|\n| at {metric}`derl.c` |\n\n```{toctree}\nchapter\n```\n",
+        "{metric}`derl.b` differ.\n\n| a |\n|---|\n| at {metric}`derl.c` |\n\n**So.** {metric}`derl.d`.\n\n"
+        "```{toctree}\nchapter\n```\n",
     )
     try:
         app.build()
@@ -100,6 +101,7 @@ def test_the_role_works_in_pages_and_in_notebooks(tmp_path, folder):
         assert '<span class="metric">1,728</span>' in shown(app, "chapter")
         assert "<p><strong>Not measured yet.</strong> Others</p>\n<p>Not measured yet.</p>" in shown(app)
         assert "<td><p>not measured yet</p></td>" in shown(app), "where a run lacks a number"
+        assert "<p><strong>So.</strong></p>" in shown(app), "a sentence in bold stands without the rest"
     finally:
         app.cleanup()
 
