@@ -43,7 +43,7 @@ What drives a filter, projected to the pixels by deconvolution::
     shown = fer_lib.project(network, responses.layer, faces.pixels, rows, filters)
     print(shown.maps.shape)
 
-Which action unit it goes with, by its AUROC with an interval over people::
+Which action unit it goes with, by its AUROC::
 
     import fer_lib
 
@@ -51,9 +51,9 @@ Which action unit it goes with, by its AUROC with an interval over people::
     network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
     responses = fer_lib.maximal_responses(network, faces, fer_lib.last_conv(network))
     strongest = responses.maxima.max(axis=0).argmax()
-    found = fer_lib.associate(responses.maxima, fer_lib.presence(faces).scored())
-    unit = found.estimate[strongest].argmax()
-    print(found.aus[unit], found.low[strongest, unit], found.high[strongest, unit])
+    coded = fer_lib.presence(faces).scored()
+    found = fer_lib.statistic(responses.maxima, coded.present, "auroc")[strongest]
+    print(coded.aus[found.argmax()], (1 + found.max()) / 2)
 """
 
 from importlib import import_module
@@ -74,7 +74,7 @@ _MODULES = {
     "look.responses": ("maximal_responses", "top_pictures", "rank_filters"),
     "look.deconvolution": ("project",),
     "aus.presence": ("presence",),
-    "aus.association": ("associate",),
+    "aus.association": ("statistic",),
     "aus.nulls": ("permutation_null", "decide"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -236,8 +236,8 @@ def examine(
 
 
 def _effects(maxima: np.ndarray, stimuli: Interventions, seed: int) -> Effects:
-    """Means alone are looked at, so a few draws and flips will do."""
-    return effects_of(maxima, stimuli, draws=20, flips=20, seed=seed)
+    """Means alone are looked at, so a few draws will do."""
+    return effects_of(maxima, stimuli, draws=20, seed=seed)
 
 
 def _named(maxima: np.ndarray, present: np.ndarray, measure: str) -> np.ndarray:

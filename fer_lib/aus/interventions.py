@@ -30,9 +30,6 @@ CHANGE = 4.0
 48 pixels.
 """
 
-PEOPLE_AT_LEAST = 6
-"""With n people, equally strong signs in one direction have a p of 2/2ⁿ at best: below 0.05 from six on."""
-
 
 @dataclass(frozen=True)
 class Interventions:
@@ -199,8 +196,7 @@ class Effects:
     ``effect``, ``low`` and ``high`` (K, A, L): mean over people of m(on) − m(off), and its 95 % percentile
     interval over draws of people. ``people`` (S, K, A, L): the differences that they are the means of.
     Of filters that are off on all neutral faces the deviation is that over all pictures. ``dead`` (K,): no
-    picture drives the filter; its effects are 0. ``p`` (K, A): of the effect at the highest level,
-    family-wise over all K·A, from flipping the signs of people's differences.
+    picture drives the filter; its effects are 0.
     """
 
     aus: tuple[str, ...]
@@ -210,27 +206,15 @@ class Effects:
     high: np.ndarray
     people: np.ndarray
     dead: np.ndarray
-    p: np.ndarray
-
-    def survivors(self, alpha: float = 0.05) -> np.ndarray:
-        """bool (K, A): effects at the highest level that stand at the family-wise level ``alpha``."""
-        return self.p <= alpha
 
 
-def effects_of(
-    maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000, flips: int = 2000, seed: int = 0
-) -> Effects:
+def effects_of(maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000, seed: int = 0) -> Effects:
     """The effect of every action unit of ``stimuli`` on each of K responses, ``maxima`` (N, K) to the N
     pictures of ``stimuli.faces``, whatever they are responses of.
 
     A person's difference is the mean over this person's valid base faces, and every person counts alike.
 
-    Survival: under the null hypothesis an AU moves a filter as often and as far up as down, so the signs of a
-    person's differences may be flipped, all together as they hang together. The statistic is |Σd| / √(n Σd²),
-    which orders as |t| does and lies in [0, 1] for every filter; ``p`` is the share of flips whose largest
-    statistic over all filters and AUs is as large as the one observed: (1 + count) / (1 + ``flips``), or of
-    all flips where there are no more than ``flips``. Since noise is the same in on and off, small effects
-    survive too: look at their size.
+    No effect is tested. Since noise is the same in on and off, even a small one is sure: look at its size.
 
     Raises DataError where ``maxima`` is not finite.
     """
@@ -250,7 +234,6 @@ def effects_of(
         high=high,
         people=people.astype(np.float32),
         dead=dead,
-        p=sign_flip_p(people[..., -1], flips=flips, seed=seed),
     )
 
 
@@ -293,35 +276,6 @@ def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np
         # An effect that is the same in everybody has its value for an interval.
         low[:, a], high[:, a] = (np.where(np.isnan(bound), value, bound) for bound in interval)
     return low, high
-
-
-def sign_flip_p(differences: np.ndarray, *, flips: int = 2000, seed: int = 0) -> np.ndarray:
-    """Family-wise p of the means of ``differences`` (S, …) over S people: the maximum statistic under flips
-    of whole people's signs.
-
-    The largest of |Σd| / √(n Σd²) over all entries is compared as ``effects_of`` says. All 2ˢ⁻¹ flips are
-    tried where they are no more than ``flips`` (a flip and its opposite give the same), else random ones.
-    Raises DataError for fewer than ``PEOPLE_AT_LEAST`` people.
-    """
-    n = len(differences)
-    if n < PEOPLE_AT_LEAST:
-        raise DataError(f"{n} people: signs of at least {PEOPLE_AT_LEAST} are needed to reach 0.05")
-    flat = differences.reshape(n, -1).astype(np.float64)
-    length = np.sqrt((flat**2).sum(axis=0))
-    directions = np.divide(flat, length * np.sqrt(n), out=np.zeros_like(flat), where=length > 0)
-    observed = np.abs(directions.sum(axis=0))
-    exact = 2 ** (n - 1) <= flips
-    if exact:
-        signs = 1.0 - 2.0 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
-    else:
-        signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(flips, n))
-    largest = np.concatenate(
-        [np.abs(part @ directions).max(axis=1) for part in np.array_split(signs, max(1, len(signs) // 256))]
-    )
-    # Equal up to rounding counts as equal: the observed signs are among the exact flips.
-    as_large = len(largest) - np.searchsorted(np.sort(largest), observed - 1e-9)
-    p = as_large / len(largest) if exact else (1 + as_large) / (1 + flips)
-    return p.reshape(differences.shape[1:])
 
 
 def twins_of(switched: Interventions) -> Twins:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fer_lib.aus.association import Sample, coded_together, scorer, statistic
+from fer_lib.aus.association import coded_together, scorer, statistic
 from fer_lib.aus.permutations import BlockKind, Blocks, blocks_of
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence
 from fer_lib.names import AssociationMeasure
@@ -212,7 +212,7 @@ def permuted_values(
     values = torch.empty(1 + permutations, present.shape[1], maxima.shape[1], device=device)
     # What is not coded stays where it is, so units coded in the same pictures share ranks and sums.
     for units, rows in coded_together(present):
-        score = scorer(maxima, rows, measure, Sample(np.zeros(len(rows), int), device=device))
+        score = scorer(maxima, rows, measure, device=device)
         labels = torch.tensor(present[:, units].T, dtype=torch.float32, device=device)
         at_once = max(1, MOST_LABELS // (len(units) * len(rows)))
         offset = 0
@@ -220,7 +220,7 @@ def permuted_values(
             for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
                 for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
                     permuted = labels[:, part].flatten(0, 1)
-                    scores = score(permuted)[0].unflatten(0, (len(units), len(part)))
+                    scores = score(permuted).unflatten(0, (len(units), len(part)))
                     values[offset : offset + len(part), units] = scores.transpose(0, 1)
                     offset += len(part)
                     advance(len(part))

@@ -1,15 +1,13 @@
-"""Do the tests and intervals keep their promise? Simulated data sets in which the truth is known: responses
-that no action unit moves, labels of invented people, and effects of a known size.
+"""Do the tests keep their promise? Simulated data sets in which the truth is known: responses that no action
+unit moves, and labels of invented people.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, ndtr, ndtri
+from scipy.special import expit
 
-from fer_lib.aus.association import associate, statistic
 from fer_lib.aus.nulls import decide, permutation_null
 from fer_lib.aus.presence import Presence
 from fer_lib.names import AssociationMeasure
@@ -18,91 +16,11 @@ from ferbook.estimate import Estimate
 
 FAMILY_ERROR = 0.05
 
-BETWEEN = 0.5
-"""Share of the variance of a response that lies between subjects."""
-
-POPULATION = 20_000
-"""Pictures of the population whose statistic is the truth; their responses are not drawn but the quantiles
-themselves.
-"""
-
-PREVALENCE = (1.5, 3.5)
-"""Beta distribution of the share of a subject's pictures that show the AU; mean 0.3."""
-
-FILTERS_PER_SET = 10
-"""Filters, independent of each other given who shows the AU, that answer to one simulated set of pictures."""
-
 SPARSE = (0.01, 0.1)
 """Of how many pictures, as a share, a sparse filter answers to."""
 
 INVENTED_EMOTIONS = 6
 """Emotions that invented people show, besides neutral."""
-
-
-def simulated(
-    subjects: int, pictures: int, effect: float, filters: int, generator: np.random.Generator
-) -> tuple[np.ndarray, Presence]:
-    """Responses (subjects · pictures, filters) in [0, 1) and who shows the one AU, with a truth that does not
-    depend on ``subjects``.
-
-    Each subject shows the AU in a share of its own of the pictures (``PREVALENCE``). A response is that of a
-    filter with a ReLU that saturates, max(0, 2Φ(z) − 1), with z = subject + picture + ``effect`` · present:
-    normal deviates of total variance 1, ``BETWEEN`` of it between subjects. Half of the responses without the
-    AU are 0.
-    """
-    who = np.repeat(np.arange(subjects), pictures)
-    present = generator.random(len(who)) < generator.beta(*PREVALENCE, size=subjects)[who]
-    own = generator.normal(scale=BETWEEN**0.5, size=(subjects, filters))[who]
-    z = own + generator.normal(scale=(1 - BETWEEN) ** 0.5, size=own.shape) + effect * present[:, None]
-    names = who.astype(str)
-    return _saturated(z), Presence(("AU1",), present[:, None], names, names, np.full(len(who), ""))
-
-
-def truth(measure: AssociationMeasure, effect: float) -> float:
-    """What ``measure`` is for pictures without end made as in ``simulated``: its value for a population of
-    exact quantiles.
-    """
-    showing = round(POPULATION * PREVALENCE[0] / sum(PREVALENCE))
-    parts = [ndtri((np.arange(n) + 0.5) / n) for n in (showing, POPULATION - showing)]
-    responses = _saturated(np.concatenate((parts[0] + effect, parts[1])))
-    labels = np.arange(POPULATION) < showing
-    return float(statistic(responses[:, None], labels[:, None], measure)[0, 0])
-
-
-def _saturated(z: np.ndarray) -> np.ndarray:
-    return np.maximum(2 * ndtr(z) - 1, 0)
-
-
-def coverage(
-    measures: Sequence[AssociationMeasure],
-    effect: float,
-    *,
-    subjects: int = 60,
-    pictures: int = 8,
-    simulations: int = 400,
-    draws: int = 500,
-    seed: int = 0,
-) -> dict[tuple[AssociationMeasure, float], Estimate]:
-    """(measure, effect) -> the share of the 95 % intervals of ``associate`` that hold the truth, with its
-    exact interval.
-
-    ``simulations`` associations, of ``FILTERS_PER_SET`` filters with one AU per simulated set, see
-    ``simulated``; ``effect`` in standard deviations of the response before the ReLU. A distance cannot be
-    below 0, so at effect 0, where the truth is 0, its intervals cannot miss it from below.
-    """
-    sets = -(-simulations // FILTERS_PER_SET)
-    truths = {measure: truth(measure, effect) for measure in measures}
-    covered = dict.fromkeys(measures, 0)
-    for number in range(sets):
-        generator = np.random.default_rng((seed, number))
-        maxima, presence = simulated(subjects, pictures, effect, FILTERS_PER_SET, generator)
-        for measure in measures:
-            intervals = associate(maxima, presence, measure, draws=draws, seed=number)
-            covers = (intervals.low <= truths[measure]) & (truths[measure] <= intervals.high)
-            covered[measure] += int(covers.sum())
-    about = sets * FILTERS_PER_SET
-    shares = {each: proportion(hits, about, of="simulations") for each, hits in covered.items()}
-    return {(measure, effect): share for measure, share in shares.items()}
 
 
 @dataclass(frozen=True)

@@ -1,100 +1,192 @@
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+import torch
+from scipy.stats import entropy, ks_2samp, wasserstein_distance
+from sklearn.metrics import roc_auc_score
 
-from fer_lib.aus import association
-from fer_lib.aus.association import MEASURES, SIGNED, associate, statistic
-from fer_lib.aus.presence import Presence
+from fer_lib.aus.association import (
+    KL_BINS,
+    MEASURES,
+    PSEUDO_COUNT,
+    bin_codes,
+    coded_together,
+    scorer,
+    statistic,
+)
 from ferbook.errors import DataError
 
+SIGNED = ("mean_difference", "smd", "auroc")
+"""Measures whose sign says in which direction the AU moves the response."""
 
-def presence_of(present, subjects, aus=None):
-    subjects = np.asarray(subjects).astype(str)
-    names = aus or tuple(f"AU{k + 1}" for k in range(present.shape[1]))
-    return Presence(names, present, subjects, subjects, np.full(len(subjects), ""))
+
+def cohens_d(with_au, without):
+    n, m = len(with_au), len(without)
+    pooled = ((n - 1) * with_au.var(ddof=1) + (m - 1) * without.var(ddof=1)) / (n + m - 2)
+    return (with_au.mean() - without.mean()) / np.sqrt(pooled)
+
+
+def scipys(measure, responses, shown, limits):
+    """The measure by SciPy and scikit-learn for one filter and one AU; ``limits``: range of the bins."""
+    with_au, without = responses[shown == 1], responses[shown == 0]
+    if measure == "kl":
+        counts = [np.histogram(part, KL_BINS, limits)[0] + PSEUDO_COUNT for part in (with_au, without)]
+        return entropy(*counts)
+    return {
+        "mean_difference": lambda: with_au.mean() - without.mean(),
+        "smd": lambda: cohens_d(with_au, without),
+        "wasserstein": lambda: wasserstein_distance(with_au, without),
+        "ks": lambda: ks_2samp(with_au, without).statistic,
+        "auroc": lambda: 2 * roc_auc_score(shown, responses) - 1,
+    }[measure]()
 
 
 @pytest.fixture
-def study():
-    """240 pictures of 30 subjects, 5 filters: 0 detects AU1, 1 detects AU2, 2 neither, 3 is silenced by AU1,
-    4 is dead. Few show AU3.
-    """
-    generator = np.random.default_rng(8)
-    subjects = np.repeat(np.arange(30), 8)
-    present = (generator.random((240, 3)) < (0.3, 0.4, 0.5)).astype(np.float32)
-    present[subjects >= 7, 2] = 0
-    drive = np.stack((present[:, 0], present[:, 1], 0 * present[:, 0], -present[:, 0]), axis=1)
-    maxima = np.maximum(1 + 1.5 * drive + generator.normal(size=(240, 4)), 0)
-    return np.hstack((maxima, np.zeros((240, 1)))), presence_of(present, subjects)
+def pictures():
+    """200 pictures, 6 rectified filters with many ties, 5 AUs, two of which are not coded everywhere."""
+    generator = np.random.default_rng(3)
+    maxima = np.maximum(generator.normal(size=(200, 6)), 0).round(1)
+    present = (generator.random((200, 5)) < (0.1, 0.3, 0.5, 0.2, 0.4)).astype(np.float32)
+    maxima[:, 0] += present[:, 1]
+    present[:60, 2:4] = np.nan
+    return maxima, present
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_filters_find_their_au_and_intervals_hold_the_estimate(study, measure):
-    maxima, presence = study
-    found = associate(maxima, presence, measure, draws=100)
-    strongest = np.array(found.aus)[np.nanargmax(found.estimate, axis=1)]
-    assert strongest[:2].tolist() == ["AU1", "AU2"]
-    # What an AU silences is far from it in distance, and not detected where there is a sign.
-    assert strongest[3] == ("AU2" if measure in SIGNED else "AU1")
-    assert (
-        found.too_few == ("AU3",) and np.isnan(found.estimate[:, 2]).all() and np.isnan(found.low[:, 2]).all()
-    )
-    scored = found.estimate[:, :2]
-    assert scored == pytest.approx(statistic(maxima, presence.present[:, :2], measure))
-    assert (found.low[:, :2] <= scored).all() and (scored <= found.high[:, :2]).all()
-    assert (found.low[:4, :2] < found.high[:4, :2]).all()
-    assert found.dead.tolist() == [False] * 4 + [True] and not found.estimate[4, :2].any()
+def test_every_measure_is_that_of_scipy_or_scikit_learn(pictures, measure):
+    maxima, present = pictures
+    found = statistic(maxima, present, measure)
+    for k in range(6):
+        for a in range(5):
+            coded = ~np.isnan(present[:, a])
+            limits = (maxima[:, k].min(), maxima[:, k].max())
+            expected = scipys(measure, maxima[coded, k], present[coded, a], limits)
+            assert found[k, a] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("measure", ["auroc", "smd", "wasserstein"])
-def test_interval_is_that_of_a_naive_bootstrap_of_whole_subjects(study, measure):
-    maxima, presence = study
-    found = associate(maxima, presence, measure, draws=60, seed=4)
-    naive = []
-    for row in np.random.default_rng(4).integers(30, size=(60, 30)):
-        again = np.concatenate(
-            [np.flatnonzero(presence.subjects == np.unique(presence.subjects)[s]) for s in row]
-        )
-        naive.append(statistic(maxima[again], presence.present[again], measure)[:4, :2])
-    naive = np.array(naive)
-    shown = [presence.subjects[presence.present[:, a] == 1] for a in (0, 1)]
-    for a, who in enumerate(shown):
-        n = len(np.unique(who))
-        tail = norm.cdf(-t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1)))
-        low, high = np.quantile(naive[:, :, a], (tail, 1 - tail), axis=0)
-        estimate = found.estimate[:4, a]
-        if measure == "wasserstein":
-            low, high = np.maximum(2 * estimate - high, 0), np.maximum(2 * estimate - low, 0)
-        assert found.low[:4, a] == pytest.approx(np.minimum(low, estimate), abs=1e-5)
-        assert found.high[:4, a] == pytest.approx(np.maximum(high, estimate), abs=1e-5)
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("mean_difference", 7 / 3 - 1),
+        # Sums of squares 14/3 about 7/3 and 2 about 1; 6 pictures.
+        ("smd", (4 / 3) / np.sqrt((14 / 3 + 2) / 4)),
+        # Of 9 pairs the AU wins (1>0), (2>0, 2>1), (4>0, 4>1, 4>2) and ties at 1 and 2.
+        ("auroc", 2 * 7 / 9 - 1),
+        # Below 1: 0 against 1/3; below 2: 1/3 against 2/3; below 4: 2/3 against 1.
+        ("ks", 1 / 3),
+        ("wasserstein", 1 / 3 + 1 / 3 + 2 / 3),
+        # Bins 0.4 wide: (1, 2, 4) in 2, 5 and 9; (0, 1, 2) in 0, 2 and 5; all of 3 + 10/2.
+        ("kl", (1.5 * np.log(3) - 0.5 * np.log(3)) / 8),
+    ],
+)
+def test_values_worked_by_hand(measure, value):
+    maxima = np.array([[1.0], [2.0], [4.0], [0.0], [1.0], [2.0]])
+    present = np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]])
+    assert statistic(maxima, present, measure) == pytest.approx(value)
 
 
-def test_resamples_in_several_parts_are_as_good(study, monkeypatch):
-    maxima, presence = study
-    whole = associate(maxima, presence, "auroc", draws=50)
-    monkeypatch.setattr(association, "DRAWS_AT_ONCE", 7)
-    parts = associate(maxima, presence, "auroc", draws=50)
-    np.testing.assert_array_equal(parts.low, whole.low)
-    np.testing.assert_array_equal(parts.high, whole.high)
-    assert not np.array_equal(associate(maxima, presence, "auroc", draws=50, seed=1).low, whole.low, True)
+@pytest.mark.parametrize("measure", MEASURES)
+def test_order_of_pictures_filters_and_aus_does_not_matter(pictures, measure):
+    maxima, present = pictures
+    found = statistic(maxima, present, measure)
+    generator = np.random.default_rng(0)
+    rows, filters, aus = (generator.permutation(n) for n in (200, 6, 5))
+    again = statistic(maxima[rows][:, filters], present[rows][:, aus], measure)
+    assert again == pytest.approx(found[np.ix_(filters, aus)], abs=1e-12)
 
 
-def test_an_au_that_is_not_coded_everywhere_is_judged_where_it_is(study):
-    maxima, presence = study
-    present = presence.present.copy()
-    present[:40, 1] = np.nan
-    partly = presence_of(present, presence.subjects)
-    found = associate(maxima, partly, "kl", draws=50)
-    assert found.estimate[:, 0] == pytest.approx(associate(maxima, presence, "kl", draws=50).estimate[:, 0])
-    assert np.isfinite(found.low[:, 1]).all()
+@pytest.mark.parametrize("measure", MEASURES)
+def test_another_unit_of_the_response_changes_only_measures_that_have_it(pictures, measure):
+    maxima, present = pictures
+    scale = 4 if measure in ("mean_difference", "wasserstein") else 1
+    # A response that lies between two bins may fall into either after a shift.
+    shift = 0 if measure == "kl" else 1
+    found = statistic(4 * maxima + shift, present, measure)
+    assert found == pytest.approx(scale * statistic(maxima, present, measure), abs=1e-9)
 
 
-def test_bad_input_is_named(study):
-    maxima, presence = study
-    with pytest.raises(DataError, match="1 subject on 240 pictures"):
-        associate(maxima, presence_of(presence.present, np.zeros(240)))
-    with pytest.raises(DataError, match="no AU has 31 subjects"):
-        associate(maxima, presence, min_subjects=31)
-    maxima[3, 1] = np.inf
-    with pytest.raises(DataError, match="picture 3, filter 1: the maximal response is inf"):
-        associate(maxima, presence)
+@pytest.mark.parametrize("measure", MEASURES)
+def test_exchanging_present_and_absent_turns_the_sign_of_the_signed(pictures, measure):
+    maxima, present = pictures
+    found, turned = (statistic(maxima, given, measure) for given in (present, 1 - present))
+    if measure in SIGNED:
+        assert turned == pytest.approx(-found)
+    elif measure == "kl":
+        assert (found > 0).all() and (turned > 0).all()
+    else:
+        assert turned == pytest.approx(found)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_filter_that_answers_to_all_pictures_alike_has_no_association(pictures, measure):
+    maxima, present = pictures
+    maxima[:, 2], maxima[:, 4] = 0, 0.1
+    maxima[60:, 5] = 0.1  # where AU 2 and 3 were coded
+    found = statistic(maxima, present, measure)
+    assert not found[[2, 4]].any()
+    assert not found[5, 2:4].any() and found[5, [0, 1, 4]].all()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_an_au_that_nobody_or_everybody_shows_has_none_defined(pictures, measure):
+    maxima, present = pictures
+    present[:, 0], present[:, 1], present[:, 4] = 0, 1, np.nan
+    found = statistic(maxima, present, measure)
+    assert np.isnan(found[:, [0, 1, 4]]).all() and np.isfinite(found[:, 2:4]).all()
+
+
+def test_a_perfect_detector():
+    shown = np.repeat([1.0, 0.0], 10)[:, None]
+    responses = shown * 3 + np.linspace(0, 1, 20)[:, None]
+    for measure in ("auroc", "ks"):
+        assert statistic(responses, shown, measure) == 1
+        assert statistic(-responses, shown, measure) == (1 if measure == "ks" else -1)
+
+
+def test_of_groups_that_are_constant_only_the_sign_of_smd_is_left():
+    """Their means are not exact, so that what is left of the sums of squares may be a little above or below
+    0.
+    """
+    for showing in range(1, 30):
+        shown = (np.arange(40) < showing)[:, None]
+        responses = np.where(shown, [[0.1, 0.7, 1 / 3]], [[0.7, 0.1, 1 / 3]])
+        assert statistic(responses, shown, "smd")[:, 0].tolist() == [-np.inf, np.inf, 0]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_null_of_many_labellings_in_single_precision_says_the_same(pictures, measure):
+    maxima, _ = pictures
+    labels = (np.random.default_rng(5).random((600, 200)) < 0.3).astype(np.float32)
+    found = scorer(maxima, np.arange(200), measure)(torch.from_numpy(labels)).numpy()
+    expected = statistic(maxima, labels.T, measure).T
+    assert found.shape == (600, 6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_filters_in_several_parts_are_as_good(pictures, monkeypatch, measure):
+    maxima, present = pictures
+    whole = statistic(maxima, present, measure)
+    monkeypatch.setattr("fer_lib.aus.association.NUMBERS_AT_ONCE", 200 * 2)
+    np.testing.assert_allclose(statistic(maxima, present, measure), whole, atol=1e-12)
+
+
+def test_bins_are_those_of_numpy():
+    maxima = np.random.default_rng(4).exponential(size=(300, 3))
+    codes = bin_codes(maxima, 7)
+    for k in range(3):
+        assert np.bincount(codes[:, k], minlength=7).tolist() == np.histogram(maxima[:, k], 7)[0].tolist()
+    assert not bin_codes(np.full((4, 1), 0.3)).any()
+
+
+def test_aus_coded_for_the_same_pictures_go_together():
+    nan = np.nan
+    present = np.array([[1, nan, 0, nan], [0, 1, 1, nan], [1, 0, 0, nan]])
+    found = {tuple(columns): tuple(rows) for columns, rows in coded_together(present)}
+    assert found == {(0, 2): (0, 1, 2), (1,): (1, 2), (3,): ()}
+
+
+def test_bad_input_is_named(pictures):
+    maxima, present = pictures
+    maxima[11, 3] = np.nan
+    with pytest.raises(DataError, match="picture 11, filter 3: the maximal response is nan"):
+        statistic(maxima, present, "ks")

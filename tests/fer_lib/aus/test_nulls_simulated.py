@@ -1,22 +1,14 @@
-"""Simulated data sets have the structure that they claim, and rules and intervals keep or break their promise
-on them.
-"""
+"""Simulated data sets have the structure that they claim, and rules keep or break their promise on them."""
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
-from scipy.stats import norm
 
-from fer_lib.aus.association import MEASURES, SIGNED
 from fer_lib.aus.nulls import decide, permutation_null
 from tests.fer_lib.aus.invented import (
     Noise,
-    coverage,
     family_wise_error,
     null_responses,
-    simulated,
     simulated_presence,
-    truth,
 )
 
 
@@ -98,55 +90,6 @@ def test_family_wise_error_counts_sets_with_any_claim():
         )
         errors += decide(null).any()
     assert found.value == errors / 6 and found.n == 6
-
-
-def without(m):
-    """Distribution function of the responses without the AU: half are 0, the others uniform."""
-    return (m + 1) / 2
-
-
-def with_au(m, effect):
-    return norm.cdf(norm.ppf((m + 1) / 2) - effect)
-
-
-def test_truths_are_those_of_the_distribution_functions():
-    distance = quad(lambda m: without(m) - with_au(m, 1), 0, 1)[0]
-    assert truth("mean_difference", 1) == pytest.approx(distance, abs=1e-4)
-    assert truth("wasserstein", 1) == pytest.approx(distance, abs=1e-4)
-    grid = np.linspace(0, 1, 10_001)[:-1]
-    assert truth("ks", 1) == pytest.approx((without(grid) - with_au(grid, 1)).max(), abs=1e-4)
-    # P(with > without) + P(equal)/2: both 0, or without uniform above.
-    zero = with_au(0, 1)
-    wins = (1 - zero) * 0.5 + zero * 0.5 / 2 + quad(lambda m: (1 - with_au(m, 1)) / 2, 0, 1)[0]
-    assert truth("auroc", 1) == pytest.approx(2 * wins - 1, abs=1e-4)
-    for measure in MEASURES:
-        assert truth(measure, 0) == pytest.approx(0, abs=1e-4)
-
-
-def test_simulated_pictures_of_a_subject_are_alike():
-    maxima, presence = simulated(400, 2, 0.0, 30, np.random.default_rng(0))
-    assert maxima.shape == (800, 30) and (maxima >= 0).all() and (maxima < 1).all()
-    assert (maxima == 0).mean() == pytest.approx(0.5, abs=0.03)
-    assert presence.present.mean() == pytest.approx(0.3, abs=0.04)
-    pairs = maxima.reshape(400, 2, 30)
-    first, second = (pairs[:, k].ravel() > 0 for k in (0, 1))
-    # Of two normals with correlation 1/2, signs agree with probability 1/2 + asin(1/2)/π = 2/3.
-    assert (first == second).mean() == pytest.approx(2 / 3, abs=0.02)
-    assert len(np.unique(presence.subjects)) == 400
-
-
-def test_coverage_of_a_few_simulations_is_counted():
-    found = coverage(("auroc",), effect=1.0, subjects=20, pictures=4, simulations=20, draws=40)
-    held = found["auroc", 1.0]
-    assert held.n == 20 and held.low <= held.value <= held.high and held.value >= 0.7
-
-
-@pytest.mark.slow
-def test_intervals_hold_the_truth_as_often_as_they_say():
-    """95 % within two points, at a standard error of 0.4 points."""
-    for effect in (0.0, 1.0):
-        found = coverage(SIGNED, effect, subjects=40, pictures=4, simulations=3000, draws=500)
-        assert all(0.93 <= held.value <= 0.97 for held in found.values()), found
 
 
 def five_per_cent(presence, measure="auroc", **options):
