@@ -20,7 +20,6 @@ from ferbook.steps import steps
 from ferbook.text import number_text
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
     from ferbook.store import Run
 
 data_app = typer.Typer(
@@ -204,9 +203,6 @@ def _cell(value: object) -> str:
 def data_check(
     name: SetName,
     size: Size = 0,
-    copies: Annotated[
-        bool, typer.Option("--copies", help="Look for copies across splits and people, also changed ones.")
-    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -225,7 +221,6 @@ def data_check(
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
         report = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}
-        report |= _copies(faces) if copies else {}
         print_json({"name": name, **status, **report})
     else:
         report = f"; all {opened:,} picture files can be opened" if opened else ""
@@ -236,15 +231,6 @@ def data_check(
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
         tell_left_out(faces.left_out)
-        if copies:
-            found = _copies(faces)
-            pairs = [[*pair.values()] for pair in found["pairs"]]
-            tell(
-                f"{len(pairs):,} pairs show one picture in two splits or under two names; who remembers "
-                f"pictures gains at most {found['points at most']:.1f} points of test accuracy by them"
-            )
-            if pairs:
-                print_table("the first 20", ["one", "the other", "kind", "alike"], pairs[:20])
         if not rows:
             report = "no count of the publication is certain enough to compare with"
         elif differs:
@@ -254,24 +240,6 @@ def data_check(
         console.print(report)
     if differs:
         raise typer.Exit(1)
-
-
-def _copies(faces: "FaceSet") -> dict[str, object]:
-    """What ``faces.audit`` finds, in words that can be printed."""
-    from fer_lib.faces.audit import audit, points_at_most
-
-    pairs = audit(faces)
-    place = (faces.table["split"] + ", " + faces.table["sequence"]).to_numpy()
-    named = [
-        {
-            "first": place[pair.first],
-            "second": place[pair.second],
-            "kind": pair.kind,
-            "alike": round(pair.alike, 3),
-        }
-        for pair in pairs.itertuples()
-    ]
-    return {"points at most": points_at_most(faces, pairs), "pairs": named}
 
 
 def predict_command(

@@ -23,10 +23,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.names import NETWORKS, Optimiser
+from fer_lib.names import Optimiser
 from fer_lib.nets.classifier import evaluating
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
-from fer_lib.train.callbacks import Averaging, Epochs, Graphs, Growth, Objective, growing_side, rate_of
+from fer_lib.train.callbacks import Averaging, Epochs, Growth, Objective, growing_side, rate_of
 from fer_lib.train.curve import Curve, Training
 from fer_lib.train.device import (
     Precision,
@@ -211,8 +211,6 @@ def recipe_learner(
     learner.remove_cbs([Objective])
     learner.loss_func = objective.validated
     learner.add_cbs([objective, *options, Curve(recipe.patience, checkpoints=checkpoints)])
-    if learner.dls.device.type == "cuda" and type(model).__name__ in dict(NETWORKS.values()):
-        learner.add_cb(Graphs())  # of any other network nobody knows whether it can be recorded
     return learner
 
 
@@ -344,7 +342,7 @@ def fit(learner: Learner, recipe: Fitted) -> Training:
     finally:
         learner.model, learner.opt = model, None
         for callback in learner.cbs:
-            if isinstance(callback, Objective | Graphs):
+            if isinstance(callback, Objective):
                 callback.close()
         # Contiguous weights, so that the network in memory and the one read back from a file
         # add up in the same order and predict the same digits.

@@ -37,9 +37,7 @@ class Muon(torch.optim.SGD):
     ``DECAY``. It computes in bfloat16; on a CPU that is slower in bfloat16 here in float32, since where
     bfloat16 is emulated a step would take longer than all other work of the training. All other weights (the
     first convolution of grey pictures, normalisations, dense layers) take the step of ``torch.optim.SGD``,
-    whose arguments these are. Rate and momentum are those of the first parameter group. On a GPU the
-    orthogonal steps are recorded once and played from then on, since Python orders their hundreds of
-    operations more slowly than they are done.
+    whose arguments these are. Rate and momentum are those of the first parameter group.
 
     Raises ParameterError where no convolution has more than one input map.
     """
@@ -56,8 +54,6 @@ class Muon(torch.optim.SGD):
         self._steps = [(each, nn.Parameter(torch.zeros_like(each.flatten(1)))) for each in filters]
         self._orthogonal = torch.optim.Muon([each for _, each in self._steps], lr=1.0, weight_decay=0.0)
         self.device = filters[0].device
-        self._recorded: tuple[object, ...] = ()
-        self._recording: torch.cuda.CUDAGraph | None = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
@@ -79,30 +75,13 @@ class Muon(torch.optim.SGD):
             matrix.grad.copy_(filters.grad.flatten(1))
             filters.grad = None
         moving = [(filters, matrix) for filters, matrix in self._steps if matrix.grad is not None]
-        self._take_steps((*settings.values(), *(matrix.grad.data_ptr() for _, matrix in moving)))
+        slower = self.device.type == "cpu" and not computes_in_bf16()
+        with OwnFormat() if slower else nullcontext():
+            for _, matrix in self._steps:
+                matrix.zero_()
+            self._orthogonal.step()
         rate = RATE_SHARE * first["lr"]
         for filters, matrix in moving:
             filters.mul_(1 - rate * DECAY).add_(matrix.view(filters.shape), alpha=rate)
         super().step()
         return loss
-
-    def _take_steps(self, settings: tuple[object, ...]) -> None:
-        """Put the orthogonal steps at a rate of 1 into the matrices; what was recorded with other
-        ``settings`` is not played.
-        """
-        if self.device.type == "cuda" and settings == self._recorded:
-            if self._recording is None:
-                self._recording = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._recording):
-                    self._compute_steps()
-            self._recording.replay()
-        else:
-            self._recorded, self._recording = settings, None
-            slower = self.device.type == "cpu" and not computes_in_bf16()
-            with OwnFormat() if slower else nullcontext():
-                self._compute_steps()
-
-    def _compute_steps(self) -> None:
-        for _, matrix in self._steps:
-            matrix.zero_()
-        self._orthogonal.step()

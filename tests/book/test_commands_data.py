@@ -162,14 +162,10 @@ def test_a_copy_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path
     assert f"fer2013: found ({tmp_path / 'sets' / 'fer2013'})" in out
     assert "ckplus: not found: folder" in out
     code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place)
-    assert code == 1 and "counts differ from the publication" in out and "pairs" not in out
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--copies")
-    assert code == 1 and "0 pairs show one picture" in out
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--copies", "--json")
+    assert code == 1 and "counts differ from the publication" in out
+    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--json")
     found = json.loads(out)
-    assert (
-        code == 1 and found["pairs"] == [] and found["counts"][0]["found"] < found["counts"][0]["published"]
-    )
+    assert code == 1 and found["counts"][0]["found"] < found["counts"][0]["published"]
     _, out, _ = ferbook(monkeypatch, capsys, "describe", "fer2013", "--sheet", tmp_path / "a.png", *place)
     assert "it shows people under licence" in out and (tmp_path / "a.png").is_file()
 
@@ -219,25 +215,3 @@ def test_check_opens_the_pictures_that_the_reader_passes_over(monkeypatch, capsy
     assert ferbook(monkeypatch, capsys, "describe", *words[1:])[0] == 0
     code, _, err = ferbook(monkeypatch, capsys, *words)
     assert code == 2 and f"{second}: not a readable picture" in err
-
-
-def one_s_own(data_dir, copies: int) -> None:
-    """Crops of six people below ``data_dir``, the first ``copies`` of the test equal to some of training."""
-    (data_dir / "mine").mkdir(parents=True)
-    pictures = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
-    pictures[4 : 4 + copies] = pictures[:copies]
-    rows = ["path,subject,emotion,split,cropped"]
-    for k, picture in enumerate(pictures):
-        Image.fromarray(picture).save(data_dir / "mine" / f"{k}.png")
-        rows.append(f"{k}.png,p{k},anger,{('train', 'train', 'valid', 'valid', 'test', 'test')[k]},yes")
-    (data_dir / "mine" / "faces.csv").write_text("\n".join(rows) + "\n")
-
-
-def test_copies_are_listed_with_the_points_that_they_buy(monkeypatch, capsys, tmp_path):
-    one_s_own(tmp_path, 1)
-    words = ("check", "mine", "--copies", "--data-dir", tmp_path)
-    code, out, _ = ferbook(monkeypatch, capsys, *words)
-    assert code == 0 and "1 pairs show one picture" in out and "at most 50.0 points" in out
-    _, out, _ = ferbook(monkeypatch, capsys, *words, "--json")
-    (pair,) = json.loads(out)["pairs"]
-    assert pair == {"first": "train, 0.png", "second": "test, 4.png", "kind": "exact", "alike": 1.0}

@@ -27,8 +27,6 @@ _LAYOUT = PosedLayout(
     emotions=_EMOTIONS,
     subject_folder=re.compile(r"[FM]\d{3}", re.IGNORECASE),
     subject_form=lambda match: match[0].upper(),
-    subject_id="F{:03d}".format,
-    most=999,
     suffix=".jpg",
     keep=first_and_middle,
 )

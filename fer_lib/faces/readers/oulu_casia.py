@@ -33,8 +33,6 @@ _LAYOUT = PosedLayout(
     emotions=_EMOTIONS,
     subject_folder=re.compile(r"P(\d{3,4})", re.IGNORECASE),
     subject_form=lambda match: f"P{int(match[1]):03d}",
-    subject_id="P{:03d}".format,
-    most=9999,
     suffix=".jpeg",
     keep=lambda count: [0, count - 3, count - 2, count - 1],
 )

@@ -29,9 +29,6 @@ class PosedLayout:
     """Emotion -> the folder of its sequence."""
     subject_folder: re.Pattern
     subject_form: Callable[[re.Match], str]
-    subject_id: Callable[[int], str]
-    most: int
-    """People that ``subject_id`` can number."""
     suffix: str
     keep: Callable[[int], Sequence[int]]
     """From the number of pictures, four or more, to the positions of those to keep; 0 is the neutral one."""

@@ -1,6 +1,4 @@
-from contextlib import contextmanager
 from copy import deepcopy
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -106,43 +104,6 @@ def test_a_recipe_may_ask_for_it(striped_faces, classes):
     recipe = TrainingRecipe(epochs=10, batch_size=10, optimiser="muon", lr=0.1, nesterov=True, augment="none")
     training = train(striped_faces, VGG(2, widths=(4, 4, 4, 4)), classes, recipe)
     assert training.curve["valid_accuracy"].max() > 0.9
-
-
-def test_a_recorded_step_is_the_step(network, monkeypatch):
-    """With a recorder that needs no GPU: recording computes nothing, and each replay what was recorded."""
-
-    class Graph:
-        def replay(self):
-            self.plays = getattr(self, "plays", 0) + 1
-            optimiser.compute_again()
-
-    @contextmanager
-    def recorder(graph):
-        recordings.append(graph)
-        monkeypatch.setattr(optimiser, "_compute_steps", lambda: None)
-        yield
-        monkeypatch.setattr(optimiser, "_compute_steps", optimiser.compute_again)
-
-    def three_steps(device):
-        nonlocal optimiser
-        copy = deepcopy(network)
-        optimiser = Muon(copy.parameters(), lr=RATE, momentum=0.9)
-        optimiser.compute_again = optimiser._compute_steps
-        optimiser.device = SimpleNamespace(type=device)
-        for rate in (RATE, RATE / 2, RATE / 4):
-            for own, given in zip(copy.parameters(), network.parameters(), strict=True):
-                own.grad = given.grad.clone()
-            optimiser.param_groups[0]["lr"] = rate
-            optimiser.step()
-        return list(copy.parameters())
-
-    optimiser, recordings = None, []
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", recorder)
-    monkeypatch.setattr("fer_lib.train.muon.computes_in_bf16", lambda: True)
-    for recorded, other in zip(three_steps("cuda"), three_steps("cpu"), strict=True):
-        assert torch.equal(recorded, other)
-    assert [graph.plays for graph in recordings] == [2]
 
 
 def test_a_closure_is_asked_before_the_step(network):

@@ -13,4 +13,4 @@ def write_bu4dfe(faces: FaceSet, folder: Path) -> None:
     The k-th of the sorted subjects becomes ``F00k``, whoever that is; JPEG changes grey values slightly; AUs
     are not written. Of a sequence of more than four pictures the reader keeps four.
     """
-    write_posed(_LAYOUT, faces, folder / "BU_4DFE")
+    write_posed(_LAYOUT, faces, folder / "BU_4DFE", "F{:03d}".format)

@@ -13,4 +13,4 @@ def write_oulu_casia(faces: FaceSet, folder: Path) -> None:
     The k-th of the sorted subjects becomes ``P00k``; JPEG changes grey values slightly; AUs are not written,
     since the layout has none.
     """
-    write_posed(_LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / _LIGHT)
+    write_posed(_LAYOUT, faces, folder / "B_OriginalImg" / "OriginalImg" / "VL" / _LIGHT, "P{:03d}".format)

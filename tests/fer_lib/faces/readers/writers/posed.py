@@ -1,5 +1,6 @@
 """Writes what ``fer_lib.faces.readers.posed`` reads."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
@@ -8,12 +9,12 @@ from fer_lib.faces.readers.posed import PosedLayout
 from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences, shown_emotion
 
 
-def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path) -> None:
+def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path, subject_id: Callable[[int], str]) -> None:
     """Write ``faces`` below ``folder``, one folder per person and emotion; frames keep their numbers.
 
     The k-th of the sorted subjects becomes ``subject_id(k)``, unless all come from this data set.
     """
-    clips = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id)
+    clips = named_sequences(faces, layout.name, layout.subject_folder, subject_id)
     for person, _, _, rows in clips:
         place = folder / person / shown_emotion(faces, rows, layout.emotions)
         for frame, pixels in frames_of(faces, rows):
