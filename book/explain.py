@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from book.populations import find_population
-from book.suite import outdated
 from book.yardstick import YARDSTICK, Calibration, Yardstick, tempered, yardstick_of
 from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.faces.photo import changes, face_of
@@ -107,7 +106,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
             "one, and asks what its filters detect"
         )
     for result in finished:
-        if faces := outdated(result.record()):
+        if faces := result.record().outdated:
             raise RunStoreError(
                 f"chapter {result.chapter!r} of run {run.name!r} saw the faces {faces}; `ferbook run "
                 f"{result.chapter} --run {run.name}` makes it anew"
@@ -116,7 +115,8 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     detectors = verified.artefact("detectors", Detectors) if verified in finished else None
     if population := finished[0].done()["inputs"].get("parameters", {}).get("population"):
         # Not those that were trained since: the detectors are filters of the first that was there.
-        seeds = finished[0].record().get("populations", {}).get(population, {}).get("kept") or [None]
+        asked = finished[0].record().populations.get(population)
+        seeds = asked.kept if asked and asked.kept else [None]
         members = [m for m in find_population(population).kept() if m.has_weights and m.seed in seeds]
         if not members or members[0].seed != seeds[0]:
             raise RunStoreError(
@@ -138,11 +138,11 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
 
 def _require_unchanged(result: ChapterResult, population: str) -> None:
     """Raise RunStoreError unless the networks of ``population`` that ``result`` asked are still the same."""
-    entry, networks = result.record()["populations"][population], find_population(population)
+    asked, networks = result.record().populations[population], find_population(population)
     run = result.folder.parent.name
-    members = [member for member in networks.kept() if member.seed in entry["kept"]]
+    members = [member for member in networks.kept() if member.seed in asked.kept]
     key = result.done()["inputs"].get("data", {}).get(f"population {population}")
-    if key and key != networks.key_of(members, map(int, entry["failed"])):
+    if key and key != networks.key_of(members, map(int, asked.failed)):
         raise RunStoreError(
             f"chapter {result.chapter!r} of run {run!r} asked networks of the population {population!r} that "
             f"have been trained anew since; `ferbook run {result.chapter} --run {run}` asks those"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ferbook.beside import REFERENCE
 from ferbook.errors import MissingError
+from ferbook.files import digest_of
 from ferbook.store import ChapterResult, open_run
 
 FOLDER = Path(__file__).with_name("_kept")
@@ -43,7 +44,7 @@ class Part:
         files = [self.module.replace(".", "/").removeprefix("book/") + ".py", *self.files]
         digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files]
         digests += [results[name].handed_on() if name in results else "" for name in self.chapters]
-        return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+        return digest_of(digests)
 
 
 KEPT_PARTS = {

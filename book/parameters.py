@@ -178,6 +178,17 @@ class ChapterParameters(Parameters):
         """
         return (self.face_request,)
 
+    def data_key(self) -> dict[str, str]:
+        """Each face set that the chapter opens -> its fingerprint, and each population -> its networks'."""
+        from fer_lib.faces.registry import fingerprint
+
+        key = {str(request): fingerprint(request) for request in self.face_requests}
+        if populations := getattr(self, "populations", ()):
+            from book.populations import find_population
+
+            key |= {f"population {name}": find_population(name).key() for name in populations}
+        return key
+
     @property
     def not_asked(self) -> str:
         """What a run with these parameters leaves out, and why, said before it starts; empty if nothing."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.populations import DIVERGED, FAILED, Member, seal
+from book.populations import DIVERGED, FAILED, Member
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.leakage import exact_copies, independent_groups
@@ -29,7 +29,7 @@ from ferbook.environment import git_commit
 from ferbook.errors import DataError, RunStoreError
 from ferbook.files import is_leftover, whole_folder
 from ferbook.owner import held, now
-from ferbook.store import write_json
+from ferbook.store import seal, write_json
 
 
 def train_member(member: Member, *, device: str = "auto", replace: bool = False) -> dict | None:

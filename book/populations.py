@@ -8,8 +8,6 @@ leaves a record of that in its folder, and is counted.
 Light to import: every command asks what is kept. What trains, ``population_training``, imports this.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,9 +24,9 @@ from ferbook import paths
 from ferbook.beside import REFERENCE
 from ferbook.book import find_chapter
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
-from ferbook.files import read_yaml
+from ferbook.files import digest_of, read_yaml
 from ferbook.records import Record, read_json
-from ferbook.store import DONE, file_checksums, write_json
+from ferbook.store import DONE, file_checksums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,8 +112,7 @@ class Kept(BaseModel):
         """What ``key`` was when these ``members`` were kept, if they are still the same, and the seeds
         ``failed`` had failed.
         """
-        state = [[(member.seed, member.done()["files"]) for member in members], sorted(failed)]
-        return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+        return digest_of([[(member.seed, member.done()["files"]) for member in members], sorted(failed)])
 
 
 class Population(Kept, Taught):
@@ -348,9 +345,3 @@ def _valid(kind: type, content: object) -> dict:
 
 def _file() -> Path:
     return paths.root() / "populations.yaml"
-
-
-def seal(folder: Path, record: dict) -> dict:
-    """Write ``record`` into ``folder`` with the checksums of the files that are there; returns it."""
-    write_json(folder / DONE, record | {"files": file_checksums(folder)})
-    return record

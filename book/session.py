@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import ferbook.session
 from book.populations import Member, find_population
-from book.suite import outdated, seen
+from book.suite import FacesNoted
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
 from fer_lib.train.device import Precision, device_name, keep_freed_memory, pick_device
@@ -103,7 +103,7 @@ class FaceSession(ferbook.session.Session):
     def upstream(self, name: str) -> ChapterResult:
         """As the engine's; ChapterError too where that chapter saw another version of the synthetic faces."""
         result = super().upstream(name)
-        if faces := outdated(result.record()):
+        if faces := result.record().outdated:
             raise ChapterError(f"chapter {name!r} saw the faces {faces}; `ferbook run {name}` makes it anew")
         return result
 
@@ -159,7 +159,7 @@ class FaceSession(ferbook.session.Session):
         """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the
         chapter has seen.
         """
-        about = {"faces": ", ".join(seen(self._record))} | about
+        about = {"faces": ", ".join(FacesNoted.model_validate(self._record).seen)} | about
         save_weights(model, self.output / "weights.safetensors", about)
 
 

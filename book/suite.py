@@ -47,12 +47,47 @@ class TrainedIn(Record):
 
 
 class FacesNoted(Noted):
-    """What chapters about faces note beside the engine's own."""
+    """What chapters about faces note beside the engine's own; a chapter need not open any faces."""
 
     data: OpenedFaces | None = None
     beside: list[OpenedFaces] = Field(default=[])
     populations: dict[str, AskedPopulation] = Field(default={})
     precision: TrainedIn | None = None
+
+    @property
+    def seen(self) -> list[str]:
+        """The face sets that were opened, each once: synthetic ones with their version, as ``lab/2``."""
+        return list(dict.fromkeys(faces.name for faces in [self.data, *self.beside] if faces))
+
+    @property
+    def outdated(self) -> str:
+        """The synthetic ones in versions that are not made here."""
+        from synthetic_faces.versions import another
+
+        return ", ".join(filter(None, map(another, self.seen)))
+
+    @property
+    def extent(self) -> str:
+        """How many networks of populations were asked; empty where none was."""
+        networks = sum(len(asked.kept) for asked in self.populations.values())
+        return f"{networks} network{'s' * (networks > 1)}" if networks else ""
+
+    @property
+    def provenance(self) -> list[tuple[str, str]]:
+        """Which faces and networks the chapter was about, and in which format it trained."""
+        sets = [("Data", self.data)] if self.data else []
+        rows = [
+            (what, f"`{faces.name}`, {faces.pictures:,} pictures, SHA-256 `{faces.checksum[:16]}…`")
+            for what, faces in [*sets, *(("Beside it", each) for each in self.beside)]
+        ]
+        for name, asked in self.populations.items():
+            seeds = ", ".join(map(str, asked.kept)) or "none is kept"
+            failed = "".join(f"; seed {seed} {why}" for seed, why in asked.failed.items())
+            rows += [("Networks", f"population `{name}`, {len(asked.kept)} networks (seeds {seeds}){failed}")]
+        if self.precision:
+            layout = " channels-last" if self.precision.channels_last else ""
+            rows.append(("Trained in", f"{self.precision.name}{layout}"))
+        return rows
 
 
 def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
@@ -176,68 +211,6 @@ def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
         raise DataError(f"face set {faces.name!r} has {count} person to test on; two are needed: {mend}")
 
 
-def data_key(parameters: ChapterParameters) -> dict[str, str]:
-    """Each face set that the chapter opens -> its fingerprint, and each population -> its networks' key."""
-    from fer_lib.faces.registry import fingerprint
-
-    key = {str(request): fingerprint(request) for request in parameters.face_requests}
-    if populations := getattr(parameters, "populations", ()):
-        from book.populations import find_population
-
-        key |= {f"population {name}": find_population(name).key() for name in populations}
-    return key
-
-
-def seen(record: Mapping) -> list[str]:
-    """The face sets that a chapter opened, by its record, each once: synthetic ones with their version, as
-    ``lab/2``.
-    """
-    every = [faces["name"] for faces in [record.get("data"), *record.get("beside", [])] if faces]
-    return list(dict.fromkeys(every))
-
-
-def outdated(record: Mapping) -> str:
-    """The synthetic faces that a chapter opened, by its record, in versions that are not made here; empty if
-    none.
-    """
-    from synthetic_faces.versions import another
-
-    return ", ".join(filter(None, map(another, seen(record))))
-
-
-def extent(record: Mapping) -> str:
-    """How many networks of populations a chapter asked, by its record; empty where it asked none."""
-    networks = sum(len(entry["kept"]) for entry in record.get("populations", {}).values())
-    return f"{networks} network{'s' * (networks > 1)}" if networks else ""
-
-
-def provenance_rows(record: Mapping) -> list[tuple[str, str]]:
-    """Which faces a chapter was about, those beside them, and in which format it trained; a chapter need not
-    open any faces.
-    """
-    sets = [("Data", record["data"])] if "data" in record else []
-    sets += [("Beside it", each) for each in record.get("beside", [])]
-    rows = [
-        (
-            what,
-            f"`{faces['name']}`, {faces.get('pictures', 0):,} pictures, "
-            f"SHA-256 `{faces.get('checksum', '')[:16]}…`",
-        )
-        for what, faces in sets
-    ]
-    for name, entry in record.get("populations", {}).items():
-        seeds = ", ".join(map(str, entry["kept"])) or "none is kept"
-        failed = "".join(f"; seed {seed} {why}" for seed, why in entry.get("failed", {}).items())
-        rows.append(
-            ("Networks", f"population `{name}`, {len(entry['kept'])} networks (seeds {seeds}){failed}")
-        )
-    if "precision" in record:
-        precision = record["precision"]
-        layout = " channels-last" if precision["channels_last"] else ""
-        rows.append(("Trained in", f"{precision['name']}{layout}"))
-    return rows
-
-
 def verdicts(results: Mapping[str, ChapterResult]) -> str:
     """What ``au_verification`` found of the filters in the atlas of ``deconvolution``: as rules of style that
     show it on each tile, and as JSON for the atlas's script, with the layer, by a claimed filter's number the
@@ -270,7 +243,7 @@ def verdicts(results: Mapping[str, ChapterResult]) -> str:
 
 def _network_of(result: ChapterResult) -> tuple[Path, str]:
     """Which network a chapter looked at first: the run, and the population, empty of chapter ``training``."""
-    return result.folder.parent, next(iter(result.record().get("populations", {})), "")
+    return result.folder.parent, next(iter(result.record().populations), "")
 
 
 NEW_SEEDS = 200
@@ -349,13 +322,8 @@ SUITE = Suite(
     },
     check=check_parameters,
     prepare=prepare,
-    data_key=data_key,
     record=FacesNoted,
-    seen=seen,
-    outdated=outdated,
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
-    extent=extent,
-    provenance=provenance_rows,
     fills={
         "<!-- verdicts -->": "book.suite:verdicts",
         "<!-- interim -->": "book.suite:interim",

@@ -56,7 +56,7 @@ def _sound(run: Run, chapter: Chapter) -> Beside:
         reference.record()
         if faults := result.faults():
             return Beside(why=f"the run `{REFERENCE}` is damaged, {faults[0]}: {GET}")
-        if other := suite().outdated(result.record()):
+        if other := result.record().outdated:
             return Beside(why=f"the run `{REFERENCE}` saw the data {other}, which are not made here any more")
     except RunStoreError as fault:
         return Beside(why=f"the run `{REFERENCE}` is damaged, {fault}: {GET}")

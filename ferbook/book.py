@@ -150,14 +150,8 @@ class Suite:
     """Given chapter -> parameters, raises a FerError where these cannot be run here."""
     prepare: Callable[[list[Parameters]], None] = lambda stale: None
     """Given the parameters of the chapters that are about to run, makes what several of them need."""
-    data_key: Callable[[Parameters], Mapping[str, str]] = lambda parameters: {}
-    """Data that a chapter reads -> what changes when they do; ``absent`` where they are not here."""
     record: type[BaseModel] | None = None
-    """What a chapter's record holds, where that is more than the engine's own ``records.Noted``."""
-    seen: Callable[[Mapping[str, object]], list[str]] = lambda record: []
-    """Given a chapter's record, which data it read, with their versions."""
-    outdated: Callable[[Mapping[str, object]], str] = lambda record: ""
-    """Given a chapter's record, the data that it read in versions that are not made here; empty if none."""
+    """What a chapter's record holds and tells, where that is more than the engine's ``records.Noted``."""
     again: tuple[str, str] = ("", "")
     """What metrics begin with that are another one asked again elsewhere, and where that is: of ``x`` there
     may be ``there_x``.
@@ -165,10 +159,6 @@ class Suite:
     alike: tuple[str, ...] = ()
     """Parameters in which a run and the reference have to agree, beside those that name a run, for their
     numbers to stand together."""
-    extent: Callable[[Mapping[str, object]], str] = lambda record: ""
-    """Given a chapter's record, in few words how much it is about, such as ``10 networks``."""
-    provenance: Callable[[Mapping[str, object]], list[tuple[str, str]]] = lambda record: []
-    """Given a chapter's record, rows for the table that ends its page."""
     fills: Mapping[str, str] = field(default_factory=dict)
     """Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
     results that its chapters show."""

@@ -4,7 +4,6 @@ top.
 
 import hashlib
 import html
-import json
 import os
 import re
 import shutil
@@ -26,6 +25,7 @@ from ferbook.book import Chapter, book, chapters, child_environment, named_place
 from ferbook.environment import printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures, require_figures
+from ferbook.files import digest_of
 from ferbook.inputs import code_inputs
 from ferbook.notebook import (
     INJECTED_TAG,
@@ -112,9 +112,8 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
     times = []
     for result in results:
         run = Run(result.folder.parent.name, result.folder.parent)
-        if "seconds" in (record := result.record()):
-            profile = run.record()["request"]["profile"]
-            took = number_text(record["seconds"], "seconds")
+        if (seconds := result.record().seconds) is not None:
+            profile, took = run.record()["request"]["profile"], number_text(seconds, "seconds")
             times.append(f"{took} with profile `{profile}` (run `{run.name}`)")
     rows = [
         ("Time to read", f"{minutes} minute{'s' * (minutes > 1)}"),
@@ -144,7 +143,7 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     Where today's code differs from that, a note says so at the cell, and at which commit it was executed.
     """
     source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
-    commit = result.record().get("commit", "unknown")
+    commit = result.record().commit
     parameter_cells = [
         new_code_cell(cell.source, id=f"injected-{place}", metadata={"tags": [INJECTED_TAG, "hide-input"]})
         for place, cell in enumerate(executed.cells)
@@ -219,7 +218,7 @@ def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
     if own.done() is None:
         return ""
     reference, here = beside.result.metrics(), own.metrics()
-    extent = suite().extent(beside.result.record())
+    extent = beside.result.record().extent
     names = [name for name in chapter.key_metrics if name in reference and name in here]
     same = bool(names) and all(reference[name] == here[name] for name in names)
     rows = [
@@ -421,8 +420,7 @@ def _is_built_from(html: Path, key: str) -> bool:
 
 def _pages_key(html: Path) -> str:
     """SHA-256 over all files of a built book but its stamp."""
-    pages = {name: checksum for name, checksum in file_checksums(html).items() if name != STAMP}
-    return hashlib.sha256(json.dumps(pages).encode()).hexdigest()
+    return digest_of({name: checksum for name, checksum in file_checksums(html).items() if name != STAMP})
 
 
 def _build(run: Run, force: bool, advance: Advance) -> tuple[Path, bool]:

@@ -86,7 +86,7 @@ def compare_shown(result: ChapterResult, again: Path) -> list[str]:
     """
     faults = []
     for kind in ("figures", "tables"):
-        entries = result.record().get(kind, {})
+        entries = getattr(result.record(), kind)
         present = {file.stem for file in (again / kind).glob("*.csv")}
         faults += [
             f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - entries.keys())
@@ -94,7 +94,7 @@ def compare_shown(result: ChapterResult, again: Path) -> list[str]:
         for name, about in entries.items():
             if name in present:
                 before, after = (folder / kind / f"{name}.csv" for folder in (result.folder, again))
-                faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about.get("tolerance"))
+                faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about.tolerance)
             else:
                 faults.append(f"{kind[:-1]} {name}: missing when executed again")
     return faults
@@ -180,7 +180,7 @@ def _execute_again(
             **bare_jupyter(Path(place)),
         )
         environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
-        if threads := result.record().get("threads"):
+        if threads := result.record().threads:
             # Sums in another order differ in their last digits, which training makes larger.
             environment |= dict.fromkeys((THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
         command = [
@@ -200,7 +200,7 @@ def _execute_again(
 
 def _side_by_side(results: Sequence[ChapterResult]) -> int:
     """How many of the chapters the processor takes at once, each with the threads that it was made with."""
-    threads = max((result.record().get("threads") or 1 for result in results), default=1)
+    threads = max((result.record().threads or 1 for result in results), default=1)
     return max(1, (os.cpu_count() or 1) // threads)
 
 
@@ -225,7 +225,7 @@ def _next_of(chapters: Sequence[Chapter], run: Run) -> str:
             with suppress(RunStoreError):  # no note of a pass, or none that can be read
                 earlier = read_json(file)
             passed = str(earlier.get("when")) if earlier.get("key") == key else ""
-            turns.append((passed, run.result(chapter.name).record().get("seconds", 0.0), chapter.name))
+            turns.append((passed, run.result(chapter.name).record().seconds or 0.0, chapter.name))
     return min(turns, default=("", 0, ""))[-1]
 
 
@@ -252,9 +252,8 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
         memo.unlink(missing_ok=True)
         return row("failed: executed again, it differs", faults, executed=True)
     write_json(memo, {"key": key, "when": now()})
-    figures, tables = (len(result.record().get(kind, {})) for kind in ("figures", "tables"))
-    digits = f"{len(result.metrics())} metrics, {exact} of them to the last digit"
-    extent = f"{digits}; {figures} figures, {tables} tables, every compared cell"
+    shown, digits = result.record(), f"{len(result.metrics())} metrics, {exact} of them to the last digit"
+    extent = f"{digits}; {len(shown.figures)} figures, {len(shown.tables)} tables, every compared cell"
     return row(f"executed again, agrees ({extent})", executed=True)
 
 
@@ -271,7 +270,7 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     again = {_next_of(chapters, run)} if one else {chapter.name for chapter in chapters}
     at_once = _side_by_side(whole)
-    took = {each.chapter: each.record().get("seconds", 0.0) for each in whole if each.chapter in again}
+    took = {each.chapter: each.record().seconds or 0.0 for each in whole if each.chapter in again}
     seconds = sum(took.values())
 
     def row(each: Chapter) -> dict[str, object]:

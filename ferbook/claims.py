@@ -5,8 +5,6 @@ digest of what decides it; what is no longer as it was logged is refused. How a 
 of it: that is in the history of the code.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from itertools import pairwise
@@ -16,7 +14,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ferbook.errors import DataError, first_fault, nearest_name
-from ferbook.files import read_yaml
+from ferbook.files import digest_of, read_yaml
 from ferbook.rule import Polarity
 
 Certainty = Literal["V", "S", "R", "N"]
@@ -249,7 +247,7 @@ def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:
     content = claim.model_dump(exclude=told, exclude_defaults=True) | {
         "gates": [gates[name].model_dump(exclude={"asks", "own"}, exclude_none=True) for name in claim.gates]
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
+    return digest_of(content)[:DIGEST_LENGTH]
 
 
 def require_logged(claims: Claims, file: Path) -> None:

@@ -125,7 +125,7 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
     data, metrics, made = [], [], {}
     for name in filter(results[1].__contains__, results[0]):
         pair = [of_run[name] for of_run in results]
-        a, b = (", ".join(suite().seen(result.record())) for result in pair)
+        a, b = (", ".join(result.record().seen) for result in pair)
         if a != b:
             data.append({"chapter": name, "first": a, "second": b})
         if other := made_otherwise(*(result.done()["inputs"] for result in pair)):

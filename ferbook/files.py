@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, and files, JSON and YAML that are read with care."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -109,6 +110,11 @@ def plain_values(content: object, words: Collection[str] = (), place: str = "", 
     elif isinstance(content, int | float) and not -LARGEST_NUMBER < content < LARGEST_NUMBER:
         raise ValueError(f"{place}: no finite number below {LARGEST_NUMBER:.0e}")
     return content
+
+
+def digest_of(values: object) -> str:
+    """SHA-256 (hex) of plain values, in whatever order their mappings have the keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def parse_json(content: bytes, words: Collection[str] = ()) -> object:

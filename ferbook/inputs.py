@@ -1,7 +1,6 @@
 """What a chapter's result depends on, by content, and why a stored result is out of date."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from ferbook import paths
 from ferbook.book import Chapter, suite
+from ferbook.files import digest_of
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.parameters import Parameters
 
@@ -61,7 +61,7 @@ def code_inputs(chapter: Chapter, before: Mapping[str, object]) -> dict[str, obj
 
 def cells_digest(notebook: Path) -> str:
     """SHA-256 (hex) over the code cells of a notebook."""
-    return hashlib.sha256(json.dumps(code_sources(read_notebook(notebook))).encode()).hexdigest()
+    return digest_of(code_sources(read_notebook(notebook)))
 
 
 def _digest_at(place: str) -> str:
@@ -96,7 +96,7 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
         "notebook": cells_digest(chapter.notebook),
         "parameters": parameters.model_dump(),
         "packages": package_versions(),
-        "data": dict(suite().data_key(parameters)),
+        "data": parameters.data_key(),
     }
 
 

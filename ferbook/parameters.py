@@ -38,6 +38,12 @@ class Parameters(BaseModel):
         """
         return dict(profiles.get(profile, {}))
 
+    def data_key(self) -> dict[str, str]:
+        """Data that a chapter with these parameters reads -> what changes when they do; ``absent`` where they
+        are not here. A book whose chapters read data overrides this.
+        """
+        return {}
+
 
 def listed(text: str) -> list[str]:
     """The parts of a text, which commas separate."""

@@ -1,7 +1,6 @@
 """Where a page comes from: the table that ends it, and the command that makes it again."""
 
 import shlex
-from collections.abc import Mapping
 from contextlib import suppress
 
 from ferbook.book import chapters, suite, with_upstream
@@ -46,12 +45,13 @@ def _is_allowed(profile: str, field: str, value: object) -> bool:
     return False
 
 
-def _made_from(record: Mapping) -> list[tuple[str, str]]:
+def _made_from(result: ChapterResult) -> list[tuple[str, str]]:
+    record = result.summary()
     parameters = ", ".join(f"`{name}={value}`" for name, value in record["parameters"].items())
     versions = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
     return [
         ("Parameters", parameters),
-        *suite().provenance(record),
+        *result.record().provenance,
         *([("Device", record["device"])] if "device" in record else []),
         *([("Software", versions)] if versions else []),
         ("Executed", f"{record['finished']}, in {number_text(record.get('seconds', 0.0), 'seconds')}"),
@@ -70,10 +70,10 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
     profile, commit = record["request"]["profile"], summary.get("commit", "unknown")
     rows = [("Run", f"`{run.name}`, profile `{profile}`, commit `{commit}`")]
     if chapter:
-        rows += _made_from(summary)
+        rows += _made_from(run.result(chapter))
         if beside:
             other = beside.summary()
-            extent = ", ".join(filter(None, [suite().extent(other), f"executed {other['finished']}"]))
+            extent = ", ".join(filter(None, [beside.record().extent, f"executed {other['finished']}"]))
             rows.append(
                 (
                     "Beside it",

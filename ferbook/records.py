@@ -51,15 +51,37 @@ class ShownNumbers(Record):
 
 
 class Noted(Record):
-    """``record.json``: what a chapter noted of itself."""
+    """``record.json``: what a chapter noted of itself. A book whose chapters note more has a class below this
+    one, which says what that tells.
+    """
 
-    seconds: Annotated[float, Field(ge=0)] = 0.0
+    seconds: Annotated[float, Field(ge=0)] | None = None
     commit: _Commit = "unknown"
     device: str = ""
-    threads: Annotated[int, Field(ge=1, le=4096)] = 1
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     reference: str | None = None
     figures: dict[str, ShownNumbers] = {}
     tables: dict[str, ShownNumbers] = {}
+
+    @property
+    def seen(self) -> list[str]:
+        """Which data the chapter read, with their versions."""
+        return []
+
+    @property
+    def outdated(self) -> str:
+        """The data that it read in versions that are not made here; empty if none."""
+        return ""
+
+    @property
+    def extent(self) -> str:
+        """In few words how much it is about, such as ``10 networks``."""
+        return ""
+
+    @property
+    def provenance(self) -> list[tuple[str, str]]:
+        """Rows for the table that ends its page."""
+        return []
 
 
 class RunRequest(Record):

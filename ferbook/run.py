@@ -5,8 +5,6 @@ A chapter that several runs would make from the same is made in one of them, and
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import re
 import resource
@@ -20,7 +18,7 @@ from ferbook import paths
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import COMMIT_VARIABLE, git_commit, uncommitted
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
-from ferbook.files import is_leftover
+from ferbook.files import digest_of, is_leftover
 from ferbook.inputs import chapter_inputs, package_versions
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import now
@@ -127,7 +125,7 @@ def homes_of(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> dict[st
                 place.inputs[chapter.name],
                 [content[own, name] for name in chapter.upstream],
             ]
-            key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+            key = digest_of(made_from)
             home = own if place in fresh else first.get(key, own)
             first.setdefault(key, own)
             # What is there is known by its content: made again elsewhere it may come out otherwise.

@@ -51,7 +51,7 @@ def states(
         failure = result.failed_folder / "failure.json"
         if failure.exists():
             reasons.append(_failure_reason(failure))
-        seconds = None if reasons else result.record().get("seconds")
+        seconds = None if reasons else result.record().seconds
         chapter_states.append(ChapterState(chapter.name, tuple(reasons), seconds))
     return chapter_states
 
@@ -77,11 +77,11 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     before = manifest["inputs"]
     reasons = reasons_out_of_date(before, {**current, "code": code_inputs(chapter, before)["code"]})
     record = result.record()
-    if run.name == REFERENCE and record.get("commit", "").endswith(DIRTY):
-        reasons.append(f"made of changes that no commit has ({record['commit']})")
-    if "reference" in record:
+    if run.name == REFERENCE and record.commit.endswith(DIRTY):
+        reasons.append(f"made of changes that no commit has ({record.commit})")
+    if "reference" in record.model_fields_set:
         beside = reference_beside(run, chapter, current["parameters"]).result
-        if record["reference"] != (beside and beside.shown_numbers()):
+        if record.reference != (beside and beside.shown_numbers()):
             reasons.append("the reference beside it changed")
     return reasons
 

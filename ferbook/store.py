@@ -21,6 +21,7 @@ from ferbook.errors import DataError, ParameterError, RunStoreError, require_nam
 from ferbook.estimate import Estimate
 from ferbook.files import (
     LARGEST_RECORD,
+    digest_of,
     open_regular,
     parse_json,
     plain_values,
@@ -67,6 +68,15 @@ def file_checksums(folder: Path) -> dict[str, str]:
                     checksum = hashlib.file_digest(content, "sha256").hexdigest()
             checksums[file.relative_to(folder).as_posix()] = checksum
     return dict(sorted(checksums.items()))
+
+
+def seal(folder: Path, record: dict) -> dict:
+    """Write ``record`` into ``folder`` as ``DONE.json``, with the checksums of the files that are there;
+    returns it.
+    """
+    record = record | {"files": file_checksums(folder)}
+    write_json(folder / DONE, record)
+    return record
 
 
 def remove(path: Path) -> None:
@@ -145,8 +155,7 @@ class ChapterResult:
 
     def checksum(self) -> str:
         """SHA-256 (hex) over the checksums of the finished chapter's files."""
-        files = self._manifest()["files"]
-        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+        return digest_of(self._manifest()["files"])
 
     def call_own(self, manifest: Path | None = None) -> None:
         """Note that the result, with its ``manifest`` where that is still staged, was made here."""
@@ -171,18 +180,16 @@ class ChapterResult:
         """SHA-256 (hex) over what the chapters that follow read: artefacts and weights, but neither the page
         with its numbers, figures and tables, nor when and how fast they were made.
         """
-        files = self._manifest()["files"]
         pages = (f"{self.chapter}.ipynb", "record.json", "metrics.json", "figures/", "tables/")
-        checksums = {name: key for name, key in files.items() if not name.startswith(pages)}
-        return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
+        files = self._manifest()["files"].items()
+        return digest_of({name: key for name, key in files if not name.startswith(pages)})
 
     def shown_numbers(self) -> str:
         """SHA-256 (hex) over the finished chapter's metrics and the numbers of its tables and figures."""
-        files = self._manifest()["files"]
-        numbers = {
-            name: key for name, key in files.items() if name == "metrics.json" or name.endswith(".csv")
-        }
-        return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
+        files = self._manifest()["files"].items()
+        return digest_of(
+            {name: key for name, key in files if name == "metrics.json" or name.endswith(".csv")}
+        )
 
     def metrics(self) -> dict[str, Estimate]:
         """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
@@ -209,12 +216,10 @@ class ChapterResult:
                 f"{self.chapter} again"
             ) from fault
 
-    def record(self) -> dict:
-        """Content of ``record.json``: what the chapter noted of its data, device, time, figures and
-        tables.
-        """
-        file = self.folder / "record.json"
-        return record_of(file, self._vouched(file.name), suite().record or Noted)
+    def record(self) -> Noted:
+        """``record.json``: what the chapter noted of its data, device, time, figures and tables."""
+        file, form = self.folder / "record.json", suite().record or Noted
+        return form.model_validate(record_of(file, self._vouched(file.name), form))
 
     def summary(self) -> dict:
         """How the finished chapter was made: parameters, packages, data, device, time, commit.
@@ -226,20 +231,14 @@ class ChapterResult:
             raise RunStoreError(f"{self.folder}: not finished; run the chapter")
         return {
             "finished": manifest["finished"],
-            **{name: value for name, value in self.record().items() if name not in ("figures", "tables")},
+            **self.record().model_dump(exclude={"figures", "tables"}, exclude_unset=True),
             "parameters": manifest["inputs"].get("parameters", {}),
             "packages": manifest["inputs"].get("packages", {}),
         }
 
     def commit(self, staged: Path, inputs: dict) -> None:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
-        manifest = {
-            "chapter": self.chapter,
-            "finished": now(),
-            "inputs": inputs,
-            "files": file_checksums(staged),
-        }
-        write_json(staged / DONE, manifest)
+        seal(staged, {"chapter": self.chapter, "finished": now(), "inputs": inputs})
         self.call_own(staged / DONE)
         self._replace(staged)
 

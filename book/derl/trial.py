@@ -18,7 +18,7 @@ from book.derl.pairs import Lessons, draw_lessons
 from book.derl.pieces import GENERATORS, KEPT_GENERATORS, Piece, Pieces, recipe_of
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
 from book.population_training import cost_since, origin_of, train_network
-from book.populations import find_population, seal
+from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, protocol_of
 from fer_lib.faces.registry import open_faces
@@ -26,7 +26,7 @@ from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
-from ferbook.store import DONE, write_json
+from ferbook.store import DONE, seal, write_json
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,13 @@ import pytest
 import torch
 import typer
 
-from book import population_training, populations, suite
+from book import population_training, populations
 from book.commands import populations_app, populations_train
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.population_training import train_member
 from book.populations import FAILED, Population
 from book.session import open_chapter
+from book.suite import FacesNoted
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
@@ -302,9 +303,9 @@ def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch)
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
     learned = run.networks()
     assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.faces == TINY.faces
-    made = json.loads((tmp_path / "out" / "record.json").read_text())
-    assert made["network"] == TINY.network and suite.extent(made) == "1 network"
-    (_, told), *_ = suite.provenance_rows(made)
+    made = FacesNoted.model_validate_json((tmp_path / "out" / "record.json").read_bytes())
+    assert made.network == TINY.network and made.extent == "1 network"
+    (_, told), *_ = made.provenance
     assert told == "population `tiny`, 1 networks (seeds 0); seed 1 failed: training diverged"
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure | {"faces": "lab/1"}))
     assert TINY.failed() == {}, "on other faces it is trained anew"

@@ -85,7 +85,7 @@ def test_what_computes_concerns_a_chapter_that_opens_it_and_what_runs_or_declare
 
 def test_a_cluster_gives_each_chapter_at_least_twice_what_the_reference_took():
     given = {name: 60 * chapter.resources.minutes for name, chapter in chapters().items()}
-    took = {result.chapter: result.record()["seconds"] for result in open_run("reference").results()}
+    took = {result.chapter: result.record().seconds for result in open_run("reference").results()}
     assert {name: given[name] for name in took if given[name] < 2 * took[name]} == {}
 
 
@@ -153,7 +153,9 @@ def finished(folder, populations, layer="relu3"):
     about = {"filter": 44, "au": "AU12", "association": 0.5, "moved_by": "AU25"}
     told = Detectors(layer=layer, filters=[about])
     return SimpleNamespace(
-        folder=folder, record=lambda: {"populations": populations}, artefact=lambda name, model: told
+        folder=folder,
+        record=lambda: SimpleNamespace(populations=populations),
+        artefact=lambda name, model: told,
     )
 
 

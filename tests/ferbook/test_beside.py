@@ -12,6 +12,7 @@ from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.estimate import Estimate
 from ferbook.inputs import chapter_inputs
 from ferbook.notebook import read_notebook
+from ferbook.records import Noted
 from ferbook.request import Request
 from ferbook.run import write_record
 from ferbook.session import open_chapter
@@ -19,17 +20,22 @@ from ferbook.state import run_states
 from ferbook.store import open_run
 
 
+class DiceNoted(Noted):
+    @property
+    def outdated(self):
+        return getattr(self, "old", "")
+
+    @property
+    def extent(self):
+        return f"{self.dice} dice" if hasattr(self, "dice") else ""
+
+
 @pytest.fixture(autouse=True)
 def alike(example, monkeypatch):
     """Dice of other sides do not stand together; a record may say that it is of an old table."""
-    told = dataclasses.replace(
-        suite(),
-        alike=("sides",),
-        outdated=lambda made: made.get("old", ""),
-        extent=lambda made: f"{made['dice']} dice" if "dice" in made else "",
-    )
+    told = dataclasses.replace(suite(), alike=("sides",), record=DiceNoted)
     monkeypatch.setattr(beside, "suite", lambda: told)
-    monkeypatch.setattr("ferbook.build.suite", lambda: told)
+    monkeypatch.setattr("ferbook.store.suite", lambda: told)
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from ferbook import compare
 from ferbook.book import Suite, chapters
 from ferbook.compare import compare_runs, pattern_of, run_rows, runs_named
 from ferbook.errors import RunStoreError
 from ferbook.outcome import outcome_rows
 from ferbook.provenance import reproduce_command
+from ferbook.records import Noted
 from ferbook.request import Request
 from ferbook.store import open_run
 
@@ -77,8 +77,10 @@ def test_a_pattern_is_what_names_share(names, pattern):
 
 
 def test_other_versions_of_the_data_are_told(monkeypatch, finish):
-    told = Suite(seen=lambda made: made["saw"])
-    monkeypatch.setattr(compare, "suite", lambda: told)
+    class SawNoted(Noted):
+        seen = property(lambda self: self.saw)
+
+    monkeypatch.setattr("ferbook.store.suite", lambda: Suite(record=SawNoted))
     for name, saw in (("a", ["lab/1", "wild/2"]), ("b", ["lab/2", "wild/2"])):
         finish(open_run(name), "means", saw=saw)
         finish(open_run(name), "throws", saw=["wild/2"])

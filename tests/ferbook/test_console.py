@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferbook.terminal import table_lines
+from ferbook.console import table_lines
 
 PATH = "/home/somebody/pictures/of a long holiday/by the sea/2024/IMG_0001.jpeg"
 PREDICTED = (
