@@ -23,8 +23,7 @@ from fer_lib.aus.presence import presence
 from fer_lib.faces.photo import face_of
 from fer_lib.faces.registry import open_faces
 from fer_lib.faces.request import FaceRequest
-from fer_lib.train.photos import as_faces
-from fer_lib.train.predict import features_of
+from fer_lib.train.predict import as_faces, features_of
 from ferbook.errors import DataError
 from ferbook.files import write_atomically
 

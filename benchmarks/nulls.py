@@ -28,8 +28,7 @@ from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_d
 
 from contest import SEED, invented, machine, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.aus.association import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes, statistic
-from fer_lib.aus.nulls import permutation_null
-from fer_lib.aus.permutations import blocks_of
+from fer_lib.aus.nulls import blocks_of, permutation_null
 
 Loop = Callable[[int, np.ndarray], float]
 """From a filter and the pictures that show the action unit, bool (N,), to the measure."""

@@ -263,7 +263,7 @@ def predict_command(
     picture that cannot be answered is named; the others are answered.
     """
     from book.photographs import photograph_networks
-    from fer_lib.train.photos import predict_pictures
+    from fer_lib.train.predict import predict_pictures
     from synthetic_faces.versions import another
 
     kept = [] if run_name else photograph_networks()

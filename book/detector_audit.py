@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from fer_lib.aus.audit import Audit, Output
-from fer_lib.faces.readers.lines import text_lines
+from fer_lib.faces.readers.tables import text_lines
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError, nearest_name
 from ferbook.files import read_yaml, whole_folder

@@ -17,8 +17,7 @@ from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses
 from fer_lib.train.device import pick_device
 from fer_lib.train.lesson import Lesson, TrainedNetwork
-from fer_lib.train.photos import as_faces
-from fer_lib.train.predict import predict
+from fer_lib.train.predict import as_faces, predict
 from fer_lib.train.weights import load_weights
 from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError

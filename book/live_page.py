@@ -184,8 +184,7 @@ def _still(network: LiveNetwork, face: "np.ndarray", number: int) -> str:
 
     from book.explain_page import ENLARGED, heated
     from fer_lib.look.deconvolution import project
-    from fer_lib.train.photos import as_faces
-    from fer_lib.train.predict import predict
+    from fer_lib.train.predict import as_faces, predict
 
     model, layer = network.learned.model, network.detectors.layer
     shares = predict(model, as_faces(face[None]))[0]

@@ -59,8 +59,7 @@ def answer_about_photograph(path: Path, *, cropped: bool = False) -> PhotographA
     none of them. Raises as ``photo.face_of``.
     """
     from fer_lib.faces.photo import face_of
-    from fer_lib.train.photos import as_faces
-    from fer_lib.train.predict import predict
+    from fer_lib.train.predict import as_faces, predict
 
     members = photograph_networks()
     if not members:

@@ -267,7 +267,7 @@ class Member:
         return "weights.safetensors" in self.done()["files"]
 
     def curve(self) -> "pd.DataFrame":
-        """One row per epoch, as ``train.curve.Training`` has it."""
+        """One row per epoch, as ``train.callbacks.Training`` has it."""
         import pandas as pd
 
         return pd.read_csv(self.folder / "curve.csv")

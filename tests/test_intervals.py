@@ -19,7 +19,7 @@ NO_INTERVALS = {
     "book/au_verification/figures.py": "bars that chance passes in one of twenty deals",
     "book/au_verification/study.py": "the bar that chance passes in one of twenty deals",
     "book/yardstick.py": "responses, and how many others answer more, usually",
-    "fer_lib/aus/permutations.py": "the middle of a block",
+    "fer_lib/aus/nulls.py": "the middle of a block",
     "synthetic_faces/develop.py": "black and white of a picture",
 }
 """File -> what its quantiles are of; none bounds an estimate."""

@@ -51,8 +51,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
         """Enough people with action units, where a real set has any."""
         if self.faces in get_args(FaceDomain) or not faces.aus:
             return
-        from fer_lib.aus.nulls import FEWEST_SUBJECTS
-        from fer_lib.aus.permutations import blocks_of
+        from fer_lib.aus.nulls import FEWEST_SUBJECTS, blocks_of
         from fer_lib.aus.presence import presence
 
         labels = presence(faces, self.present_from).scored()

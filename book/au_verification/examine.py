@@ -16,8 +16,7 @@ from torch import nn
 
 from fer_lib.aus.association import statistic
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions, matched_doses
-from fer_lib.aus.nulls import Null, claimed_units, permutation_null
-from fer_lib.aus.permutations import BlockKind
+from fer_lib.aus.nulls import BlockKind, Null, claimed_units, permutation_null
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
 from fer_lib.faces.faceset import FaceSet

@@ -21,8 +21,7 @@ from book.derl.adversary import TERMS, Adversary
 from book.derl.pairs import Lessons, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
-from fer_lib.train.callbacks import Averaging, Epochs, rate_of
-from fer_lib.train.curve import LossWatch
+from fer_lib.train.callbacks import Averaging, Epochs, LossWatch, rate_of
 from fer_lib.train.device import Precision, PrecisionName, choose_precision
 from fer_lib.train.learner import repeatable, silent_learner
 from ferbook.errors import ParameterError

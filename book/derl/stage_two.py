@@ -23,8 +23,7 @@ from torch.nn import functional as F
 from fer_lib.nets.classifier import evaluating
 from fer_lib.paths import cache_dir
 from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Batches, transformed
-from fer_lib.train.callbacks import Objective, rate_of
-from fer_lib.train.curve import ClassScore, Curve, Training
+from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training, rate_of
 from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.learner import fit, repeatable, silent_learner
 from ferbook.errors import DataError

@@ -21,7 +21,7 @@ from fer_lib.stats.contrasts import (
     score_trainings,
 )
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.curve import last_fifth
+from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.study import Study, majority_share
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -47,7 +47,7 @@ class Comparison:
     probabilities are means over the views of a picture, where the recipe asks for several. ``labels`` and
     ``groups`` (N,): the true classes, and codes that are equal for pictures that are not independent.
     ``majority``: the share of the tested pictures that show the commonest class of the training split.
-    ``about``: what was tested, for readers. ``curves``: of each training, as in ``train.curve.Training``,
+    ``about``: what was tested, for readers. ``curves``: of each training, as in ``train.callbacks.Training``,
     where they are kept.
     """
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from book.training.study import HOG, OWN, TRAINING_GAINS, of_condition
 from fer_lib.stats.contrasts import POINTS, TrainingScores
-from fer_lib.train.curve import last_fifth
+from fer_lib.train.callbacks import last_fifth
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent

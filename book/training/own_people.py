@@ -19,8 +19,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.registry import open_faces
 from fer_lib.stats.contrasts import TrainingScores
+from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
-from fer_lib.train.curve import last_fifth
 from fer_lib.train.predict import predict
 from fer_lib.train.study import score_on
 from ferbook.estimate import Estimate

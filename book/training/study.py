@@ -30,8 +30,8 @@ from fer_lib.stats.contrasts import (
 )
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.stats.two_way import Luck, network_mean
+from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
-from fer_lib.train.curve import last_fifth
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe

@@ -26,8 +26,16 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.names import Optimiser
 from fer_lib.nets.classifier import evaluating
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
-from fer_lib.train.callbacks import Averaging, Epochs, Growth, Objective, growing_side, rate_of
-from fer_lib.train.curve import Curve, Training
+from fer_lib.train.callbacks import (
+    Averaging,
+    Curve,
+    Epochs,
+    Growth,
+    Objective,
+    Training,
+    growing_side,
+    rate_of,
+)
 from fer_lib.train.device import (
     Precision,
     PrecisionName,

@@ -20,7 +20,7 @@ from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.classification import accuracy, confusion
 from fer_lib.stats.contrasts import TrainingScores, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
-from fer_lib.train.curve import Training
+from fer_lib.train.callbacks import Training
 from fer_lib.train.device import Precision, PrecisionName, keep_freed_memory
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.predict import TestTime, predict

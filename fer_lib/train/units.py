@@ -14,8 +14,7 @@ from torch.nn import functional as F
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import evaluating
 from fer_lib.train.batches import AUGMENTATIONS, batches, split_loaders
-from fer_lib.train.callbacks import Objective
-from fer_lib.train.curve import ClassScore, Curve, Training
+from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training
 from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.learner import fit, learner_options, recipe_optimiser, repeatable, silent_learner
 from fer_lib.train.recipe import TrainingRecipe

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from book import commands
-from fer_lib.train import photos
+from fer_lib.train import predict
 from ferbook import cli
 from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
@@ -20,9 +20,9 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     result = SimpleNamespace(folder=tmp_path, require_whole=lambda: None)
     run = SimpleNamespace(name="old", record=dict, result=lambda chapter: result)
     monkeypatch.setattr(commands, "chosen_run", lambda name: run)
-    picture = photos.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
-    prediction = photos.Prediction(("fear",), faces, [picture], 1.0, 1.0)
-    monkeypatch.setattr(photos, "predict_pictures", lambda *_, **__: prediction)
+    picture = predict.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
+    prediction = predict.Prediction(("fear",), faces, [picture], 1.0, 1.0)
+    monkeypatch.setattr(predict, "predict_pictures", lambda *_, **__: prediction)
     monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png", "--run", "old", "--json"])
     with pytest.raises(SystemExit) as end:
         cli.main()

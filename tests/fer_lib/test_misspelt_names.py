@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fer_lib.aus.association import statistic
-from fer_lib.aus.permutations import blocks_of
+from fer_lib.aus.nulls import blocks_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.callbacks import rate_of
 from fer_lib.train.device import choose_precision

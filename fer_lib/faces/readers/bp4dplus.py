@@ -8,7 +8,7 @@ digits, by person, and are read as numbers.
 
 Not certain: whether frame n of the codes is picture n (assumed; else ``frame_shift.txt``, as of BP4D), and
 how many women and men there are. There is no official split. What is kept, and what codes become, says
-``fer_lib.faces.readers.spontaneous``.
+``fer_lib.faces.readers.bp4d``.
 """
 
 import io
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers import spontaneous
+from fer_lib.faces.readers import bp4d
 from fer_lib.faces.readers.pictures import DAMAGE, SUFFIXES, add_once, list_inside, read_grey
 from fer_lib.faces.readers.sequences import OTHER_FOLDERS, Frame, find_folders
 from ferbook.errors import DataError
@@ -54,18 +54,18 @@ def read_bp4dplus(folder: Path, size: int) -> FaceSet:
     people: dict[str, Path] = {}
     for entry in (e for tree in find_folders(folder, _TREE, "folder 2D+3D") for e in _people(tree, folder)):
         person = (entry.name if entry.is_dir() else entry.stem).upper()
-        if spontaneous.PERSON.fullmatch(person):
+        if bp4d.PERSON.fullmatch(person):
             add_once(people, person, entry, f"place of {person}")
         else:
             left_out[OTHER_FOLDERS] += entry.is_dir()
     with ExitStack() as archives:
         tasks = {
-            person: partial(spontaneous.folder_tasks, place, folder)
+            person: partial(bp4d.folder_tasks, place, folder)
             if place.is_dir()
             else partial(_archive_tasks, place, archives)
             for person, place in people.items()
         }
-        return spontaneous.read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, left_out)
+        return bp4d.read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, left_out)
 
 
 def _people(tree: Path, folder: Path) -> list[Path]:
@@ -76,7 +76,7 @@ def _people(tree: Path, folder: Path) -> list[Path]:
     return entries
 
 
-def _archive_tasks(path: Path, archives: ExitStack) -> spontaneous.Tasks:
+def _archive_tasks(path: Path, archives: ExitStack) -> bp4d.Tasks:
     """The tasks in one archive, which stays open until all pictures are read."""
     tasks: dict[str, dict[int, Frame]] = {}
     try:
@@ -87,9 +87,9 @@ def _archive_tasks(path: Path, archives: ExitStack) -> spontaneous.Tasks:
     for name in names:
         stem, dot, suffix = name.rpartition(".")
         match = _ENTRY.fullmatch(stem)
-        if not match or dot + suffix.lower() not in SUFFIXES or not spontaneous.is_picture_entry(name):
+        if not match or dot + suffix.lower() not in SUFFIXES or not bp4d.is_picture_entry(name):
             continue
-        pictures = tasks.setdefault(spontaneous.task_id(match["task"]), {})
+        pictures = tasks.setdefault(bp4d.task_id(match["task"]), {})
         number = int(match["frame"])
         if number in pictures:
             raise DataError(

@@ -11,8 +11,7 @@ import re
 from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
-from fer_lib.faces.readers.posed import PosedLayout, read_posed
-from fer_lib.faces.readers.sequences import first_and_middle, tops
+from fer_lib.faces.readers.sequences import PosedLayout, first_and_middle, read_posed, tops
 
 _EMOTIONS = dict(zip(SIX, ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise"), strict=True))
 """Emotion -> its folder; a sequence's first picture is neutral, and no other emotion can be written in this

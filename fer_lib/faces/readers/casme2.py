@@ -18,8 +18,8 @@ import re
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.lines import counts_of
 from fer_lib.faces.readers.micro import MicroLayout, Pictures, read_micro
+from fer_lib.faces.readers.tables import counts_of
 from fer_lib.faces.request import CLIP_FRAMES
 from ferbook.errors import DataError
 

@@ -31,8 +31,8 @@ import numpy as np
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
-from fer_lib.faces.readers.lines import counts_of, read_lines
 from fer_lib.faces.readers.pictures import add_once, list_inside, require_case, require_inside
+from fer_lib.faces.readers.tables import counts_of, read_lines
 from fer_lib.faces.sources import named
 from ferbook.errors import DataError
 

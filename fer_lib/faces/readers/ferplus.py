@@ -23,10 +23,19 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
-from fer_lib.faces.readers.fer2013 import SIDE, fer2013_csv, read_csv, resized
-from fer_lib.faces.readers.lines import read_records
+from fer_lib.faces.readers.fer2013 import (
+    SIDE,
+    VOTE_COLUMNS,
+    fer2013_csv,
+    majority,
+    parse_votes,
+    read_csv,
+    read_votes,
+    resized,
+    vote_table,
+)
 from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
-from fer_lib.faces.readers.votes import VOTE_COLUMNS, majority, parse_votes, read_votes, vote_table
+from fer_lib.faces.readers.tables import read_records
 from ferbook.errors import DataError
 
 _FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}

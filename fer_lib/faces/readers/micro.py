@@ -22,9 +22,8 @@ from pathlib import Path
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import parse_codes
 from fer_lib.faces.readers import sequences
-from fer_lib.faces.readers.lines import Row
 from fer_lib.faces.readers.pictures import list_inside
-from fer_lib.faces.readers.sheets import find_sheet, read_sheet
+from fer_lib.faces.readers.tables import Row, find_sheet, read_sheet
 from fer_lib.faces.request import CLIP_FRAMES, spread_evenly
 from ferbook.errors import DataError
 

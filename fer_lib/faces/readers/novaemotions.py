@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_rows
+from fer_lib.faces.readers.fer2013 import parse_count
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, named_file, pictures_below, require_inside
 from fer_lib.faces.readers.sequences import FaceRow, gather_rows, picture_file
-from fer_lib.faces.readers.votes import parse_count
+from fer_lib.faces.readers.tables import SPELLINGS, person_name, read_rows
 from ferbook.errors import DataError
 
 _CSV = "novaemotions.csv"

@@ -13,8 +13,7 @@ import re
 from pathlib import Path
 
 from fer_lib.faces.faceset import SIX, FaceSet
-from fer_lib.faces.readers.posed import PosedLayout, read_posed
-from fer_lib.faces.readers.sequences import find_folders, tops
+from fer_lib.faces.readers.sequences import PosedLayout, find_folders, read_posed, tops
 from ferbook.errors import DataError
 
 _EMOTIONS = {emotion: emotion.capitalize() for emotion in SIX}

@@ -24,7 +24,6 @@ from PIL import Image
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
-from fer_lib.faces.readers.lines import SPELLINGS, person_name, read_rows
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
@@ -34,6 +33,7 @@ from fer_lib.faces.readers.pictures import (
     require_file,
     whole,
 )
+from fer_lib.faces.readers.tables import SPELLINGS, person_name, read_rows
 from fer_lib.faces.sources import may_be_own
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError, ParameterError

@@ -17,7 +17,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
-from fer_lib.train.curve import Training
+from fer_lib.train.callbacks import Training
 from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson
 from fer_lib.train.recipe import TrainingRecipe

@@ -9,8 +9,7 @@ from scipy import stats
 
 from fer_lib.aus import nulls
 from fer_lib.aus.association import MEASURES, statistic
-from fer_lib.aus.nulls import least_permutations, permutation_null
-from fer_lib.aus.permutations import blocks_of
+from fer_lib.aus.nulls import blocks_of, least_permutations, permutation_null
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError, ParameterError
 

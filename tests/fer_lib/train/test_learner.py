@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train import callbacks, curve
+from fer_lib.train import callbacks
 from fer_lib.train.batches import face_loaders
 from fer_lib.train.device import Precision
 from fer_lib.train.learner import fit, recipe_learner, seed_everything, train
@@ -335,7 +335,7 @@ class Failing(ZeroBiasCNN):
 def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_good_weights(
     faces, classes, looks, fault, monkeypatch
 ):
-    monkeypatch.setattr(curve, "LOOKS", {"cpu": looks})
+    monkeypatch.setattr(callbacks, "LOOKS", {"cpu": looks})
     good, model = Failing(-1), Failing(4 + 2, fault)  # four steps an epoch
     train(faces, good, classes, replace(PLAIN, epochs=1), precision="fp32")
     says = r"step 2 of epoch 2, at a learning rate of 0\.02: .* those of epoch 1\. .*-p lr=0\.007"
@@ -347,7 +347,7 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_good_weights(
 
 @pytest.mark.parametrize("looks", [1, 3])
 def test_divergence_names_the_rate_of_its_step(faces, classes, looks, monkeypatch):
-    monkeypatch.setattr(curve, "LOOKS", {"cpu": looks})
+    monkeypatch.setattr(callbacks, "LOOKS", {"cpu": looks})
     rate = 0.02 * (1 + np.cos(np.pi * 5 / 20)) / 2  # five of twenty steps were done
     with pytest.raises(ParameterError, match=re.escape(f"learning rate of {rate:.3g}:")):
         train(faces, Failing(6), classes, replace(PLAIN, epochs=5, schedule="cosine"), precision="fp32")

@@ -11,8 +11,7 @@ from PIL import Image
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.fer2013 import PUBLISHED, read_fer2013
-from fer_lib.faces.readers.votes import FERPLUS_HEADER
+from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, PUBLISHED, read_fer2013
 from fer_lib.paths import data_dir
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.fer2013 import write_fer2013

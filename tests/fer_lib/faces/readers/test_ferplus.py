@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, VOTE_COLUMNS
 from fer_lib.faces.readers.ferplus import PUBLISHED, majority, read_ferplus
-from fer_lib.faces.readers.votes import FERPLUS_HEADER, VOTE_COLUMNS
 from fer_lib.faces.registry import source_status
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.ferplus import write_ferplus

@@ -1,11 +1,11 @@
-"""Writes what ``fer_lib.faces.readers.posed`` reads."""
+"""Writes what ``fer_lib.faces.readers.sequences`` reads."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.own import write_picture
-from fer_lib.faces.readers.posed import PosedLayout
+from fer_lib.faces.readers.sequences import PosedLayout
 from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences, shown_emotion
 
 

@@ -1,4 +1,4 @@
-"""Writes what ``fer_lib.faces.readers.sheets`` reads."""
+"""Writes what ``fer_lib.faces.readers.tables`` reads."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import openpyxl
 
-from fer_lib.faces.readers.sheets import _plain
+from fer_lib.faces.readers.tables import _plain
 
 
 def write_sheet(

@@ -1,4 +1,4 @@
-"""Writes what ``fer_lib.faces.readers.spontaneous`` reads."""
+"""Writes what ``fer_lib.faces.readers.bp4d`` reads."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import intensity_levels
-from fer_lib.faces.readers.spontaneous import _TASK, _UNKNOWN, PERSON
+from fer_lib.faces.readers.bp4d import _TASK, _UNKNOWN, PERSON
 from tests.fer_lib.faces.readers.writers.sequences import frames_of, named_sequences
 
 _INTENSITY_AUS = (6, 10, 12, 14, 17)

@@ -1,10 +1,10 @@
-"""Writes what ``fer_lib.faces.readers.votes`` reads."""
+"""Writes what ``fer_lib.faces.readers.fer2013`` reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.votes import FERPLUS_HEADER, VOTE_COLUMNS
+from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, VOTE_COLUMNS
 
 
 def write_votes(faces: FaceSet, path: Path, usage: Sequence[str]) -> None:

@@ -13,8 +13,7 @@ import yaml
 from PIL import Image
 
 from fer_lib.nets.build import build_network
-from fer_lib.train.photos import predict_pictures
-from fer_lib.train.predict import TestTime
+from fer_lib.train.predict import TestTime, predict_pictures
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook import cli, console
 from ferbook.errors import DataError

@@ -9,16 +9,16 @@ from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers import bp4dplus as bp4dplus_reader
-from fer_lib.faces.readers.bp4d import read_bp4d
-from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus
-from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.readers.spontaneous import (
+from fer_lib.faces.readers.bp4d import (
     FRAMES_PER_TASK,
     NO_CODES,
     NO_PICTURE,
     SHIFT_FILE,
+    read_bp4d,
     read_codes,
 )
+from fer_lib.faces.readers.bp4dplus import OCCURRENCE_AUS, read_bp4dplus
+from fer_lib.faces.readers.pictures import Window
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces, written
 from tests.fer_lib.faces.readers.writers.bp4d import write_bp4d

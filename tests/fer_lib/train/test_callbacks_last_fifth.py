@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.train.curve import last_fifth
+from fer_lib.train.callbacks import last_fifth
 
 
 def test_a_loss_that_no_longer_falls_is_flat():

@@ -3,7 +3,7 @@
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS
-from fer_lib.faces.readers.lines import SPELLINGS, read_records
+from fer_lib.faces.readers.tables import SPELLINGS, read_records
 from ferbook.errors import DataError
 
 

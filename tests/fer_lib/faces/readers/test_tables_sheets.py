@@ -8,9 +8,8 @@ import zipfile
 import openpyxl
 import pytest
 
-from fer_lib.faces.readers import sheets
-from fer_lib.faces.readers.lines import cell_text
-from fer_lib.faces.readers.sheets import find_sheet, read_sheet
+from fer_lib.faces.readers import tables
+from fer_lib.faces.readers.tables import cell_text, find_sheet, read_sheet
 from ferbook.errors import DataError
 
 COLUMNS = ("Subject", "Filename", "OnsetFrame")
@@ -159,10 +158,10 @@ def test_a_sheet_that_is_a_link_out_of_the_folder_is_refused(tmp_path):
 def test_a_stray_cell_in_the_last_corner_costs_nothing(tmp_path, monkeypatch):
     path = sheet(tmp_path, COLUMNS, ["1", "a", 5], ["2", "b"])
     book = openpyxl.load_workbook(path)
-    book.active.cell(sheets.LAST_ROW, 16_384, "stray")
+    book.active.cell(tables.LAST_ROW, 16_384, "stray")
     book.save(path)
     kept = []
-    monkeypatch.setattr(sheets, "cell_text", lambda value: kept.append(value) or cell_text(value))
+    monkeypatch.setattr(tables, "cell_text", lambda value: kept.append(value) or cell_text(value))
     rows = read_sheet(path, COLUMNS)
     assert [row.place for row in rows] == [f"{path}, row 2", f"{path}, row 3"] and rows[1].text(
         "OnsetFrame"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fer_lib.aus.permutations import blocks_of
+from fer_lib.aus.nulls import blocks_of
 from fer_lib.aus.presence import Presence
 from ferbook.errors import DataError, ParameterError
 

@@ -10,7 +10,7 @@ from fer_lib.faces.readers.bu3dfe import read_bu3dfe
 from fer_lib.faces.readers.bu4dfe import read_bu4dfe
 from fer_lib.faces.readers.oulu_casia import read_oulu_casia
 from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.readers.posed import SHORT
+from fer_lib.faces.readers.sequences import SHORT
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, posed_faces, written
 from tests.fer_lib.faces.readers.writers.bu3dfe import write_bu3dfe
