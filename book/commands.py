@@ -84,8 +84,6 @@ def data_list(
     for row in rows:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
         tell(f"{row['version']}: {state}", style="bold")
-        for version, (sets, size) in row["also_kept"].items():
-            print_lines(f"also kept: {version}, {sets} set(s), {size / 1e6:,.0f} MB; not used", 2)
         if not name:
             continue
         if not named_source(row["name"]).reader:

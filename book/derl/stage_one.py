@@ -23,7 +23,7 @@ from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
 from fer_lib.train.callbacks import Averaging, Epochs, LossWatch, rate_of
 from fer_lib.train.device import Precision, PrecisionName, choose_precision
-from fer_lib.train.learner import repeatable, silent_learner
+from fer_lib.train.learner import learner_of, repeatable, silenced
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.steps import steps
@@ -212,7 +212,7 @@ def gan_learner(
         # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and
         # rare.
         precision = Precision("fp32", channels_last=True)
-    return silent_learner(
+    learner = learner_of(
         loaders,
         Generator(size, recipe.widths, recipe.skips).to(device),
         F.l1_loss,
@@ -225,6 +225,7 @@ def gan_learner(
         ],
         precision,
     )
+    return silenced(learner)
 
 
 def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:

@@ -25,7 +25,7 @@ from fer_lib.paths import cache_dir
 from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Batches, transformed
 from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training, rate_of
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import fit, repeatable, silent_learner
+from fer_lib.train.learner import fit, learner_of, repeatable, silenced
 from ferbook.errors import DataError
 
 
@@ -272,11 +272,9 @@ def train_residue_classifier(
         Curve(score=JointScore),
     ]
     with repeatable(recipe, device, seed):
-        learner = silent_learner(
-            loaders, model.to(device), joint_loss, torch.optim.AdamW, callbacks, precision
-        )
+        learner = learner_of(loaders, model.to(device), joint_loss, torch.optim.AdamW, callbacks, precision)
         try:
-            return fit(learner, recipe)
+            return fit(silenced(learner), recipe)
         finally:
             # A learner refers to itself: what it learned from would stay until somebody looks for such.
             for batches in loaders.loaders:

@@ -92,18 +92,6 @@ class Presence:
         names = ("present", "subjects", "sequences", "emotions")
         return replace(self, **{name: getattr(self, name)[keep] for name in names})
 
-    def counts(self) -> pd.DataFrame:
-        """One row per AU: ``au``, ``n_present``, ``n_absent``, ``subjects_present``, ``too_few``."""
-        return pd.DataFrame(
-            {
-                "au": list(self.aus),
-                "n_present": (self.present == 1).sum(axis=0),
-                "n_absent": (self.present == 0).sum(axis=0),
-                "subjects_present": self.subjects_with(1),
-                "too_few": self.fewest_subjects < FEWEST_SUBJECTS,
-            }
-        )
-
 
 def require_finite(values: np.ndarray, what: str = "filter", which: str = "the maximal response") -> None:
     """Raise DataError, naming picture and column (``what`` it is), where ``values`` (N, K) are not finite."""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from fer_lib import paths
 from ferbook.errors import DataError
-from synthetic_faces.versions import version_in, versioned
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -62,20 +61,6 @@ def entry(kind: str, key: dict) -> Path:
     """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
     canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
-
-
-def other_versions(domain: str) -> dict[str, tuple[int, int]]:
-    """The cached sets of the synthetic ``domain`` in other versions than the one that is made here, which
-    nothing reads: version -> number of sets and bytes.
-    """
-    versions: dict[str, tuple[int, int]] = {}
-    for folder in sorted((paths.cache_dir() / "faces").glob(f"{domain}-*")):
-        version = version_in(folder.name)
-        if version.startswith(f"{domain}/") and version != versioned(domain):
-            sets, size = versions.get(version, (0, 0))
-            size += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            versions[version] = (sets + 1, size)
-    return versions
 
 
 def _discard(folder: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_lib.faces.cache import cached, code_hash, other_versions
+from fer_lib.faces.cache import cached, code_hash
 from fer_lib.faces.request import CLIP_FRAMES, FaceRequest, require_clip_frames
 from fer_lib.faces.sources import SOURCES, Source, may_be_own
 from fer_lib.paths import cache_dir, data_dir
@@ -198,15 +198,14 @@ def _copy(source: Source) -> "tuple[Path, list[FileState]]":
 
 
 def list_sources() -> list[dict]:
-    """One dict per face set: title, licence, citation, how to get it, expected files, its ``source_status``,
-    ``version`` (``set_name``), and ``also_kept``: sets of other versions that the cache holds and nothing
-    reads, version -> (sets, bytes).
+    """One dict per face set: title, licence, citation, how to get it, expected files, its ``source_status``
+    and ``version`` (``set_name``).
     """
     fields = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
     return [
         {field: getattr(source, field) for field in fields}
         | source_status(source.name)
-        | {"version": set_name(source.name), "also_kept": other_versions(source.name)}
+        | {"version": set_name(source.name)}
         for source in map(named_source, (*REGISTRY, *own_sets()))
     ]
 

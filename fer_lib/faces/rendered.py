@@ -159,11 +159,9 @@ def script_table(script: Script, domain: str) -> pd.DataFrame:
     return table
 
 
-def open_studio(size: int, seed: int = 0, domain: str = "lab") -> "Studio":
-    """The ``Studio`` of the people of ``domain`` and ``seed``; the head and the kernels are those of the face
-    sets.
-    """
+def open_studio(size: int, seed: int = 0) -> "Studio":
+    """The ``Studio`` of the people of ``lab`` and ``seed``; the kernels are those of the face sets."""
     # Imported here: it takes Warp.
     from synthetic_faces.studio import Studio
 
-    return Studio(size, seed, domain, cache_dir(), head=head_folder(domain))
+    return Studio(size, seed, "lab", cache_dir())

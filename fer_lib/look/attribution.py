@@ -13,8 +13,6 @@ What has a gradient has it by the standardised picture, as the network's first l
 import math
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
-from types import ModuleType
 from typing import get_args
 
 import numpy as np
@@ -28,7 +26,7 @@ from fer_lib.look.localisation import control_maps, receptive_fields
 from fer_lib.look.receptive import cut, fields_below, neurons, receptive_field
 from fer_lib.names import register
 from fer_lib.nets.classifier import evaluating
-from ferbook.errors import MissingError, ParameterError, require_name
+from ferbook.errors import ParameterError
 
 Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -254,41 +252,13 @@ for _name in ("edges", "field", "field_edges", "centre", "random"):
     explainer(_name)(partial(_control, _name))
 
 
-def captum_explainer(name: str, **settings: object) -> Explainer:
-    """The method ``name`` of ``captum.attr``, such as "DeepLift", with the ``settings`` of its ``attribute``.
+def in_whole(
+    way_back: Callable[[Neurons, torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor],
+) -> Explainer:
+    """The method that asks a whole network by ``way_back(neurons, inputs, at)``: maps (P, 1, H, W) of what
+    ``neurons(inputs, *at)`` answers to standardised pictures (P, 1, H, W), as Captum and Zennit take them.
 
     What Captum names by modules needs modules: its guided backpropagation of a functional ReLU is a plain
-    gradient. Raises MissingError where Captum is not installed, ParameterError for a name that it has not.
+    gradient.
     """
-    methods = _optional("captum.attr")
-    require_name("Captum method", name, [each for each in dir(methods) if each[0].isupper()])
-
-    def attribute(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return getattr(methods, name)(neurons).attribute(inputs, additional_forward_args=at, **settings)
-
-    return partial(_in_whole, attribute)
-
-
-def zennit_explainer(composite: str, **settings: object) -> Explainer:
-    """Layer-wise relevance by a ``composite`` of ``zennit.composites``, such as "EpsilonPlus", made with
-    ``settings``. Raises as ``captum_explainer``.
-    """
-    rules = _optional("zennit.composites")
-    kinds = {each.__name__ for each in rules.COMPOSITES.values()}
-    require_name("Zennit composite", composite, sorted(kinds))
-
-    def relevance(neurons: Neurons, inputs: torch.Tensor, at: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        with getattr(rules, composite)(**settings).context(neurons) as model:
-            answers = model(inputs, *at)
-            return torch.autograd.grad(answers, inputs, answers.detach())[0]
-
-    return partial(_in_whole, relevance)
-
-
-def _optional(module: str) -> ModuleType:
-    try:
-        return import_module(module)
-    except ImportError as fault:
-        raise MissingError(
-            f"{module} is not installed ({fault}); the extra 'truth' of this project brings it"
-        ) from fault
+    return partial(_in_whole, way_back)

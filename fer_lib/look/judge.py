@@ -96,15 +96,6 @@ MAP_SCORES = {
 """What ``judge_maps`` gives: name -> score; more is better of each."""
 
 
-def unit_regions(faces: FaceSet, rows: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The skin that the unit of each pair moves, bool (P, H, W), on the picture at ``rows`` (P,), and as much
-    of what other units move, bool (P, A, H, W), see ``look.regions.rival_regions``.
-    """
-    aus = region_aus(faces)
-    every, own = regions_of(faces, rows, aus), pd.Index(aus).get_indexer(units)
-    return every[np.arange(len(own)), own], rival_regions(every, own)
-
-
 @dataclass(frozen=True, eq=False)
 class Twins:
     """N faces with one action unit and the same without: ``on`` with masks, and ``off``; ``aus`` (N,) the
@@ -129,9 +120,11 @@ class Twins:
     @cached_property
     def regions(self) -> tuple[np.ndarray, np.ndarray]:
         """The skin that each face's unit moves, bool (N, H, W), and as much of what other units move, bool
-        (N, A, H, W).
+        (N, A, H, W), see ``look.regions.rival_regions``.
         """
-        return unit_regions(self.on, np.arange(len(self.on)), self.aus)
+        aus = region_aus(self.on)
+        every, own = regions_of(self.on, np.arange(len(self.on)), aus), pd.Index(aus).get_indexer(self.aus)
+        return every[np.arange(len(own)), own], rival_regions(every, own)
 
     @cached_property
     def halves(self) -> np.ndarray:

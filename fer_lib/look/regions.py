@@ -67,8 +67,8 @@ def _at(*landmarks: int, up: float = 0.0, out: float = 0.0) -> tuple[Anchor, ...
     return tuple(Anchor((landmark,), up, out) for landmark in landmarks)
 
 
-def _between(*landmarks: int, up: float = 0.0, out: float = 0.0) -> tuple[Anchor, ...]:
-    return (Anchor(landmarks, up, out),)
+def _between(*landmarks: int, out: float = 0.0) -> tuple[Anchor, ...]:
+    return (Anchor(landmarks, out=out),)
 
 
 _BROW, _INNER_BROW, _OUTER_BROW = (17, 18, 19, 20, 21), (20, 21), (17, 18, 19)

@@ -72,15 +72,6 @@ class Classifier(nn.Module):
             )
 
 
-def require_classifier(model: nn.Module) -> None:
-    """Raises ParameterError where ``model`` does not record its constructor's ``arguments``."""
-    if not isinstance(model, Classifier):
-        raise ParameterError(
-            f"{type(model).__name__} does not say how it was built; give a network of "
-            "nets.build.build_network"
-        )
-
-
 def add_blocks(
     network: Classifier, filters: Sequence[int], kernel: int, *, bias: bool = True, last_pool: int = 2
 ) -> None:

@@ -26,7 +26,7 @@ from fer_lib.nets.lstm import ClipClassifier, ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.callbacks import Epochs, rate_of
 from fer_lib.train.device import Precision
-from fer_lib.train.learner import learner_of, silent_learner
+from fer_lib.train.learner import learner_of, silenced
 from fer_lib.train.losses import CrossEntropy
 from fer_lib.train.predict import scaling
 from ferbook.errors import DataError, ParameterError
@@ -113,7 +113,7 @@ def train_clips(
     train_weights, valid_weights = (torch.from_numpy(weights * part).float() for part in (train, valid))
     batch = ClipBatch(features, lengths, labels, device)
     curve = ClipCurve(SeparateLosses(valid_weights).to(device), torch.from_numpy(valid).to(device), watch)
-    learner = silent_learner(
+    learner = learner_of(
         DataLoaders(batch, batch, device=torch.device(device)),
         model,
         SeparateLosses(train_weights).to(device),
@@ -121,6 +121,7 @@ def train_clips(
         [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
         Precision("fp32", channels_last=False),
     )
+    silenced(learner)
     try:
         with steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))

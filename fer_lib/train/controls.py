@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
-from fer_lib.nets.classifier import Classifier, require_classifier
-from ferbook.errors import DataError
+from fer_lib.nets.classifier import Classifier
+from ferbook.errors import DataError, ParameterError
 
 
 def untrained_network(model: Classifier, seed: int) -> Classifier:
@@ -25,7 +25,11 @@ def untrained_network(model: Classifier, seed: int) -> Classifier:
     ``model`` is left as it is. Raises ParameterError where it does not record its constructor's
     ``arguments``.
     """
-    require_classifier(model)
+    if not isinstance(model, Classifier):
+        raise ParameterError(
+            f"{type(model).__name__} does not say how it was built; give a network of "
+            "nets.build.build_network"
+        )
     generator = torch.Generator().manual_seed(seed)
     return type(model)(**model.arguments, generator=generator).eval()
 

@@ -213,7 +213,7 @@ def recipe_learner(
         further = f", and of the epochs {', '.join(map(str, checkpoints))} the weights" if checkpoints else ""
         raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
     options = learner_options(recipe, faces.size[0])
-    learner = _silenced(face_learner(faces, model, classes, recipe, **how))
+    learner = silenced(face_learner(faces, model, classes, recipe, **how))
     minimised = learner.objective.minimised if hasattr(learner, "objective") else learner.loss_func
     objective = Objective(minimised)
     learner.remove_cbs([Objective])
@@ -222,19 +222,7 @@ def recipe_learner(
     return learner
 
 
-def silent_learner(
-    loaders: DataLoaders,
-    model: nn.Module,
-    loss: Callable[..., torch.Tensor],
-    optimiser: Callable[..., torch.optim.Optimizer],
-    callbacks: Sequence[Callback],
-    precision: PrecisionName | Precision = "fp32",
-) -> Learner:
-    """As ``learner_of``; no progress bar, nothing printed."""
-    return _silenced(learner_of(loaders, model, loss, optimiser, callbacks, precision))
-
-
-def _silenced(learner: Learner) -> Learner:
+def silenced(learner: Learner) -> Learner:
     """``learner`` without what prints, and without fastai's Recorder, which reads the loss in every step."""
     learner.remove_cbs([ProgressCallback, Recorder])
     learner.logger = noop

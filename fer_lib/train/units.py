@@ -16,7 +16,7 @@ from fer_lib.nets.classifier import evaluating
 from fer_lib.train.batches import AUGMENTATIONS, batches, split_loaders
 from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import fit, learner_options, recipe_optimiser, repeatable, silent_learner
+from fer_lib.train.learner import fit, learner_of, learner_options, recipe_optimiser, repeatable, silenced
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
@@ -103,16 +103,14 @@ def train_on_units(
         loss = nn.BCEWithLogitsLoss()
         curve = Curve(recipe.patience, score=UnitScore, checkpoints=checkpoints)
         callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
-        learner = silent_learner(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision)
-        return fit(learner, recipe)
+        learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision)
+        return fit(silenced(learner), recipe)
 
 
-def unit_answers(
-    model: nn.Module, faces: FaceSet, *, batch_size: int = 256, device: torch.device | str = "cpu"
-) -> np.ndarray:
+def unit_answers(model: nn.Module, faces: FaceSet, *, device: torch.device | str = "cpu") -> np.ndarray:
     """float32 (N, A): how sure ``model`` is, from 0 to 1, that each picture of ``faces`` shows each of its
     units; in float32 and in evaluation mode.
     """
     with evaluating(model.to(device)):
-        answers = [model(part).float().sigmoid() for part in batches(faces.pixels, batch_size, device=device)]
+        answers = [model(part).float().sigmoid() for part in batches(faces.pixels, device=device)]
     return torch.cat(answers).cpu().numpy()

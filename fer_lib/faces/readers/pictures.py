@@ -7,7 +7,6 @@ per clip and cut every frame with it: a window found anew in each frame would tr
 
 import os
 import struct
-import tempfile
 import threading
 import unicodedata
 import zipfile
@@ -16,7 +15,6 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -24,16 +22,12 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fer_lib.paths import cache_dir
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 from synthetic_faces.framing import DOWN, EYE_TO_EYE, EYES_TO_LIPS, HALF_SIDE
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 """Endings, in lower case, of the picture files that the official layouts hold."""
-
-IN_MEMORY = 1 << 30
-"""Bytes of pixels up to which ``gather_pictures`` returns an array in memory; above, one mapped to a file."""
 
 RIGHT_EYE, LEFT_EYE, LIPS = slice(36, 42), slice(42, 48), slice(48, 60)
 """Points of the 68 of iBUG: the contour of the subject's right and left eye, and the outer contour of the
@@ -341,11 +335,10 @@ def gather_pictures(
     """``load(0)`` … ``load(count - 1)``, called in threads; each gives uint8 (size, size), or None for a
     picture to leave out.
 
-    Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Above
-    ``IN_MEMORY`` bytes the pixels are mapped to a nameless file beside the cache, gone when they are.
-    Raises what ``load`` raises for the lowest number, and DataError where there is no room for the file.
+    Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Raises
+    what ``load`` raises for the lowest number.
     """
-    pixels = _room((count, size, size))
+    pixels = np.empty((count, size, size), np.uint8)
     present = np.zeros(count, bool)
 
     def fill(row: int) -> None:
@@ -357,29 +350,4 @@ def gather_pictures(
     with ThreadPoolExecutor() as threads:
         for _ in threads.map(fill, range(count)):  # at the first error it cancels what has not begun
             pass
-    if present.all():
-        return pixels, present
-    # One by one: a copy by mask would bring a mapped array into memory.
-    for place, row in enumerate(np.flatnonzero(present)):
-        pixels[place] = pixels[row]
-    return pixels[: present.sum()], present
-
-
-def _room(shape: tuple[int, int, int]) -> np.ndarray:
-    size = int(np.prod(shape, dtype=np.int64))
-    if size <= IN_MEMORY:
-        return np.empty(shape, np.uint8)
-    folder = cache_dir()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            # Written out: on a full disk this fails here, where a hole in the file would kill the process
-            # later.
-            for block in map(partial(min, 1 << 24), range(size, 0, -(1 << 24))):
-                file.write(bytes(block))
-            file.flush()
-            return np.memmap(file, np.uint8, "r+", shape=shape)
-    except OSError as fault:
-        raise DataError(
-            f"{folder}: no room for {size:,} bytes of pixels ({fault}); make room, or set FER_CACHE"
-        ) from fault
+    return pixels if present.all() else pixels[present], present

@@ -9,29 +9,23 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib import paths as places
-from fer_lib.faces import cache, registry, rendered
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces import cache, registry
 from fer_lib.faces.registry import (
     REGISTRY,
     fingerprint,
     list_sources,
     open_faces,
-    read_anew,
     require_source,
     source_status,
 )
 from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.sources import Source
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.errors import AssetError, SettingError
-from synthetic_faces.produce import Recipe
 from synthetic_faces.versions import VERSIONS, versioned
 
 
@@ -344,101 +338,3 @@ def test_heads_need_the_users_head_model_and_say_so(data):
     assert fingerprint(FaceRequest("heads")) != first
     with pytest.raises(AssetError, match=r"vertex_indices.json: cannot be read"):
         open_faces(FaceRequest("heads"))
-
-
-def test_sets_of_other_versions_are_kept_told_and_not_read(data):
-    kept = places.cache_dir() / "faces"
-    now = versioned("lab").replace("/", "-")
-    for name in ("lab-0123456789abcdef", "lab-script-0123456789012345", f"{now}-3-people-0123", "lab-77-a"):
-        (kept / name).mkdir(parents=True)
-        (kept / name / "pixels.npy").write_bytes(b"12345")
-    (told,) = (row for row in list_sources() if row["name"] == "lab")
-    assert told["version"] == versioned("lab")
-    assert told["also_kept"] == {"lab/1": (2, 10), "lab/77": (1, 5)}
-    assert all(not row["also_kept"] for row in list_sources() if row["name"] != "lab")
-
-
-def test_a_fingerprint_follows_the_code_that_reads_the_set_and_no_other():
-    home, ckplus = "fer_lib/faces", set(cache.code_of(REGISTRY["ckplus"].module))
-    own = {f"{home}/readers/ckplus.py", f"{home}/readers/pictures.py", f"{home}/facs_codes.py"}
-    assert own | {f"{home}/splits.py"} <= ckplus
-    assert {file for file in ckplus if file.startswith("synthetic")} == {"synthetic_faces/framing.py"}
-    assert not any(file.endswith("fer2013.py") for file in ckplus)
-    assert not {f"{home}/faceset.py", f"{home}/registry.py"} & ckplus
-
-
-def test_synthetic_faces_get_the_arguments_they_were_asked_for(data, monkeypatch):
-    asked = []
-    monkeypatch.setattr(rendered, "render_set", lambda *given, **_: asked.append(given) or toy_faces(16, 0))
-    open_faces(FaceRequest("lab", 11, 64, face_seed=5))
-    open_faces(FaceRequest("micro", clip_frames=0))
-    assert asked == [(Recipe("lab", 11, 64, 5), 16), (Recipe("micro", 26, 96, 0), 0)]
-
-
-@pytest.mark.parametrize("ask", [open_faces, fingerprint])
-def test_other_numbers_of_frames_are_for_clips_only(ask, data):
-    with pytest.raises(
-        ParameterError, match=r"lab has no clips; leave it at 16, or take one of micro, casme2, samm"
-    ):
-        ask(FaceRequest("lab", clip_frames=24))
-    with pytest.raises(ParameterError, match="fer2013 has no clips"):
-        ask(FaceRequest("fer2013", clip_frames=0))
-    with pytest.raises(ParameterError, match="clip_frames is 2"):
-        ask(FaceRequest("micro", clip_frames=2))
-    short, usual = FaceRequest("micro", clip_frames=0), FaceRequest("micro", clip_frames=16)
-    assert fingerprint(short) != fingerprint(FaceRequest("micro")) == fingerprint(usual)
-
-
-def test_real_clips_are_kept_apart_by_their_number_of_frames(data):
-    from tests.fer_lib.faces.readers.writers.every import export_faces
-
-    table = rendered.set_table(Recipe("micro", 3, 16)).groupby("subject").head(16)
-    export_faces(FaceSet("micro", np.zeros((48, 16, 16), np.uint8), table), "casme2", data)
-    every = [FaceRequest("casme2", size=16, clip_frames=frames) for frames in (16, 3, 0, 3)]
-    assert [len(open_faces(each)) for each in every] == [48, 9, 48, 9] and len(read_anew(every[1])) == 9
-    assert len({fingerprint(each) for each in every}) == 3
-
-
-def test_a_synthetic_set_is_listed_as_it_is_made():
-    from synthetic_faces.domains import DOMAINS
-
-    made = {name: domain.size for name, domain in DOMAINS.items()}
-    assert made == {name: source.size for name, source in REGISTRY.items() if not source.reader}
-    assert tuple(made) == get_args(FaceDomain)
-
-
-def read_toy(folder: Path, size: int) -> FaceSet:
-    return toy_faces(size, int((folder / "a" / "value.txt").read_text()))
-
-
-def toy_faces(size: int, value: int) -> FaceSet:
-    """One grey picture."""
-    table = pd.DataFrame(
-        {"dataset": ["toy"], "subject": "", "sequence": "", "frame": 0, "emotion": "fear", "split": "train"}
-    )
-    return FaceSet("toy", np.full((1, size, size), value, np.uint8), table)
-
-
-def test_another_real_set_needs_a_source_and_a_reader_only(data, monkeypatch):
-    toy = Source(
-        name="toy",
-        title="Toy",
-        licence="free",
-        citation_key="toy",
-        citation="Toy.",
-        shareable=True,
-        how_to_get="write it",
-        size=2,
-        folders=("first", "toy"),
-        layouts=(("a", "b*"),),
-        reader=f"{__name__}:read_toy",
-    )
-    monkeypatch.setitem(REGISTRY, "toy", toy)
-    (data / "toy" / "a").mkdir(parents=True)
-    (data / "toy" / "a" / "value.txt").write_text("5")
-    assert source_status("toy")["missing"] == str(data / "toy" / "b*")
-    (data / "toy" / "b.txt").write_text("")
-    assert open_faces(FaceRequest("toy")).pixels.max() == 5
-    assert open_faces(FaceRequest("toy", size=24)).size == (24, 24)
-    assert read_anew(FaceRequest("toy", size=8)).size == (8, 8)
-    assert list_sources()[-1]["found"]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from fer_lib.faces.readers import pictures
 from fer_lib.faces.readers.pictures import (
     Window,
     cut_out,
@@ -277,24 +276,6 @@ def test_the_first_bad_picture_is_the_one_named(tmp_path):
     (tmp_path / "21.png").write_bytes(b"x")
     with pytest.raises(DataError, match=r"07\.png: not a readable picture"):
         gather_pictures(30, 8, lambda k: read_grey(tmp_path / f"{k:02d}.png"))
-
-
-def test_large_sets_are_mapped_to_a_file(monkeypatch, tmp_path):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pictures, "IN_MEMORY", 1000)
-
-    def load(row):
-        return None if row == 5 else np.full((10, 10), row, np.uint8)
-
-    pixels, found = gather_pictures(40, 10, load)
-    assert isinstance(pixels, np.memmap) and not list((tmp_path / "cache").iterdir())
-    assert pixels[:, 3, 3].tolist() == [k for k in range(40) if k != 5] and not found[5]
-    monkeypatch.setattr(pictures, "IN_MEMORY", 4000)
-    assert not isinstance(gather_pictures(40, 10, load)[0], np.memmap)
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("FER_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"no room for 4,100 bytes"):
-        gather_pictures(41, 10, load)
 
 
 def test_postscript_under_a_pictures_name_starts_no_program(tmp_path, monkeypatch):
