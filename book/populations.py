@@ -106,7 +106,9 @@ class Kept(BaseModel):
 
     def key(self) -> str:
         """Changes with every member that is kept, or that failed."""
-        return self.key_of(self.kept(), self.failed())
+        faults = [(member, member.fault()) for member in self.members]  # once: it reads all their files
+        failed = [member.seed for member, fault in faults if fault.startswith(DIVERGED)]
+        return self.key_of([member for member, fault in faults if not fault], failed)
 
     def key_of(self, members: "Sequence[Member]", failed: Iterable[int]) -> str:
         """What ``key`` was when these ``members`` were kept, if they are still the same, and the seeds

@@ -15,6 +15,7 @@ from ferbook.inputs import chapter_inputs, code_inputs, reasons_out_of_date
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import Request, stored_request
+from ferbook.steps import steps
 from ferbook.store import REFERENCE, Run
 
 
@@ -32,27 +33,25 @@ class ChapterState:
         return not self.reasons
 
 
-def states(
-    run: Run,
-    selection: list[Chapter],
-    parameters: Mapping[str, Parameters],
-) -> list[ChapterState]:
+def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Parameters]) -> list[ChapterState]:
     """For each chapter, up to date or why not, judged by content and never by time stamps."""
     chapter_states: list[ChapterState] = []
-    for chapter in selection:
-        result = run.result(chapter.name)
-        current = chapter_inputs(chapter, parameters[chapter.name])
-        upstream = [run.result(name) for name in chapter.upstream]
-        current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
-        reasons = reasons_against(run, chapter, current)
-        stale = {state.chapter for state in chapter_states if not state.up_to_date}
-        if result.done() is not None:
-            reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
-        failure = result.failed_folder / "failure.json"
-        if failure.exists():
-            reasons.append(_failure_reason(failure))
-        seconds = None if reasons else result.record().seconds
-        chapter_states.append(ChapterState(chapter.name, tuple(reasons), seconds))
+    with steps("chapters compared", len(selection)) as advance:
+        for chapter in selection:
+            result = run.result(chapter.name)
+            current = chapter_inputs(chapter, parameters[chapter.name])
+            upstream = [run.result(name) for name in chapter.upstream]
+            current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
+            reasons = reasons_against(run, chapter, current)
+            stale = {state.chapter for state in chapter_states if not state.up_to_date}
+            if result.done() is not None:
+                reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
+            failure = result.failed_folder / "failure.json"
+            if failure.exists():
+                reasons.append(_failure_reason(failure))
+            seconds = None if reasons else result.record().seconds
+            chapter_states.append(ChapterState(chapter.name, tuple(reasons), seconds))
+            advance()
     return chapter_states
 
 

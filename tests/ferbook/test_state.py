@@ -1,7 +1,10 @@
 """States: what speaks against a stored result, also where its files are damaged or of an older edition."""
 
+from contextlib import contextmanager
+
 import pytest
 
+from ferbook import state
 from ferbook.book import chapters
 from ferbook.inputs import chapter_inputs
 from ferbook.request import Request
@@ -21,12 +24,24 @@ def run(run, finish):
 
 
 def reasons(run):
-    return [state.reasons for state in run_states(run)]
+    return [each.reasons for each in run_states(run)]
 
 
 def test_a_finished_chapter_is_up_to_date(run):
     assert reasons(run) == [(), ("never ran",)]
     assert run.record()["chapters"]["throws"]["commit"] == "abc"
+
+
+def test_it_says_how_many_chapters_it_has_compared(run, monkeypatch):
+    told = []
+
+    @contextmanager
+    def counted(what, total):
+        yield lambda: told.append((what, total))
+
+    monkeypatch.setattr(state, "steps", counted)
+    reasons(run)
+    assert told == [("chapters compared", 2)] * 2
 
 
 def test_parameters_that_the_model_no_longer_has_are_named_and_new_ones_take_their_default(run):
