@@ -17,7 +17,7 @@ from ferbook.page.heat import heat
 from ferbook.page.style import BLUE, MUTED, WIDTH, Drawn, listing
 from ferbook.steps import steps
 from ferbook.store import ChapterResult
-from ferbook.text import bounds_text
+from ferbook.text import PERCENT, bounds_text
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import ACTION_UNITS, AUS, SIDED
 from synthetic_faces.stimuli import CHANGES, DOSES, TOGETHER
@@ -43,7 +43,9 @@ FAULTS = {
 def fault_text(fault: Finding) -> str:
     """A fault of the whole detector in a sentence's words."""
     smile = " (smile bias)" if fault.about == "AU12" else ""
-    return FAULTS[fault.word].format(about=fault.about, output=fault.output, smile=smile)
+    return FAULTS[fault.word].format(
+        about=fault.about.replace("%", PERCENT), output=fault.output, smile=smile
+    )
 
 
 def verdict_text(verdict: Finding) -> str:
