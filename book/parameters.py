@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import may_be_own
-from fer_lib.names import FaceDomain, FaceSource
+from fer_lib.names import FaceDomain, FaceSource, Schedule
 from ferbook.errors import DataError
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
 from synthetic_faces.versions import unversioned
@@ -315,7 +315,7 @@ class RecipeParameters(ChapterParameters):
     epochs: EpochsField = 60
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")
     lr: RateField = 0.03
-    schedule: Literal["constant", "onecycle", "cosine"] = Field(
+    schedule: Schedule = Field(
         "onecycle",
         description="learning rate: constant as published, one-cycle, or a cosine down from the peak",
     )

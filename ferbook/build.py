@@ -36,12 +36,11 @@ from ferbook.notebook import (
     reading_minutes,
     tags,
 )
-from ferbook.offline import external_requests
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.references import cited, references_text
-from ferbook.site import finish, home
+from ferbook.site import external_requests, finish, home
 from ferbook.steps import Advance, steps
 from ferbook.store import ChapterResult, Run, file_checksums, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 
 import nbformat
@@ -26,10 +26,9 @@ from ferbook.environment import (
     bare_jupyter,
     printed_by_failure,
 )
-from ferbook.errors import FerError, RunStoreError, first_fault
+from ferbook.errors import FerError, first_fault
 from ferbook.estimate import Estimate
 from ferbook.files import read_plain
-from ferbook.inputs import code_inputs, package_versions
 from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,
@@ -41,9 +40,8 @@ from ferbook.notebook import (
     tags,
 )
 from ferbook.parameters import Parameters
-from ferbook.records import read_json
 from ferbook.steps import steps
-from ferbook.store import ChapterResult, Run, now, write_json
+from ferbook.store import ChapterResult, Run
 
 MOST_COLUMNS = 1000
 """Of a figure's or a table's numbers."""
@@ -204,31 +202,6 @@ def _side_by_side(results: Sequence[ChapterResult]) -> int:
     return max(1, (os.cpu_count() or 1) // threads)
 
 
-def _memo(chapter: Chapter, run: Run) -> tuple[Path, dict[str, object]]:
-    """Where it is noted that the chapter's result passed, and what it passed with."""
-    result = run.result(chapter.name)
-    done = result.done()
-    key = {"result": result.checksum(), "finished": done["finished"], "packages": package_versions()}
-    key |= {"now": code_inputs(chapter, done["inputs"])}
-    return run.work / "checked" / f"{chapter.name}.json", key
-
-
-def _next_of(chapters: Sequence[Chapter], run: Run) -> str:
-    """The chapter whose turn it is: the quickest of those that have not passed as they are, or else the one
-    that passed longest ago; empty where none is whole.
-    """
-    turns = []
-    for chapter in chapters:
-        if not run.result(chapter.name).faults():
-            file, key = _memo(chapter, run)
-            earlier: dict = {}
-            with suppress(RunStoreError):  # no note of a pass, or none that can be read
-                earlier = read_json(file)
-            passed = str(earlier.get("when")) if earlier.get("key") == key else ""
-            turns.append((passed, run.result(chapter.name).record().seconds or 0.0, chapter.name))
-    return min(turns, default=("", 0, ""))[-1]
-
-
 def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]:
     def row(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
         return {"chapter": chapter.name, "executed": executed, "faults": list(faults), "state": state}
@@ -246,12 +219,9 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
     except (FerError, ValidationError) as fault:
         text = first_fault(fault) if isinstance(fault, ValidationError) else " ".join(str(fault).split())
         return row("failed: it cannot be executed again here", [text])
-    memo, key = _memo(chapter, run)
     faults, exact = _execute_again(chapter, result, run, parameters)
     if faults:
-        memo.unlink(missing_ok=True)
         return row("failed: executed again, it differs", faults, executed=True)
-    write_json(memo, {"key": key, "when": now()})
     shown, digits = result.record(), f"{len(result.metrics())} metrics, {exact} of them to the last digit"
     extent = f"{digits}; {len(shown.figures)} figures, {len(shown.tables)} tables, every compared cell"
     return row(f"executed again, agrees ({extent})", executed=True)
@@ -261,20 +231,19 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     """Check the named chapters of a run (where none is named, all that it was asked for): one row each, with
     ``state`` and ``faults``.
 
-    ``one``: execute again only the one whose turn it is, the quickest first and another one each time; the
-    others' stored results are still verified. Raises RunStoreError where there is no such run.
+    ``one``: execute again only the quickest; the others' stored results are still verified. Raises
+    RunStoreError where there is no such run.
     """
     parameters = run.record().get("request", {}).get("parameters", {})
     selection = names or parameters
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
-    again = {_next_of(chapters, run)} if one else {chapter.name for chapter in chapters}
-    at_once = _side_by_side(whole)
-    took = {each.chapter: each.record().seconds or 0.0 for each in whole if each.chapter in again}
-    seconds = sum(took.values())
+    took = {each.chapter: each.record().seconds or 0.0 for each in whole}
+    took = dict(sorted(took.items(), key=itemgetter(1))[: 1 if one else None])
+    seconds, at_once = sum(took.values()), _side_by_side(whole)
 
     def row(each: Chapter) -> dict[str, object]:
-        found = _check_chapter(each, run, each.name in again)
+        found = _check_chapter(each, run, each.name in took)
         if each.name in took:
             advance(1, took[each.name] / seconds if seconds else None)
         return found

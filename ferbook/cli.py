@@ -473,7 +473,7 @@ def check(
     run_name: RunName = None,
     one: Annotated[
         bool,
-        typer.Option("--one", help="Only the quickest chapter again; another one each time it is called."),
+        typer.Option("--one", help="Only the quickest chapter again."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from ferbook.book import chapters as known_chapters
 from ferbook.notebook import COMPARED_TAG, faults_of_execution
-from ferbook.offline import external_requests
+from ferbook.site import external_requests
 from tests.book.test_notebooks import warnings_on
 
 pytestmark = pytest.mark.whole_suite

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_output
 
-from ferbook import check, inputs
+from ferbook import check
 from ferbook.book import find_chapter
 from ferbook.check import check_run, compare_metrics, compare_shown
 from ferbook.estimate import Estimate
@@ -167,55 +167,22 @@ def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path,
     assert given["FER_THREADS"] == given["OMP_NUM_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
 
 
-@pytest.fixture
-def two_finished(finished, tmp_path, monkeypatch):
-    """The run with a second chapter, which took longer; gives it with a function that checks one chapter and
-    says which, and what each execution finds, at times one second apart.
-    """
-    staged = tmp_path / "staged"
-    write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": 60.0})
-    write_json(staged / "metrics.json", {})
-    (staged / "training.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())
-    finished.result("training").commit(staged, {})
-    found, hours = [], iter(range(10, 24))
-    monkeypatch.setattr(check, "_execute_again", lambda *_: (found.pop() if found else [], 0))
-    monkeypatch.setattr(check, "now", lambda: f"2026-11-28T{next(hours)}:00:00+00:00")
-
-    def turn():
-        rows = check_run(finished, ["faces", "training"], one=True)
-        assert all(row["executed"] or row["state"] == "stored result whole" for row in rows)
-        return [row["chapter"] for row in rows if row["executed"]]
-
-    return finished, turn, found
-
-
-def test_one_is_the_quickest_first_and_another_one_each_time(two_finished, monkeypatch):
-    _, turn, _ = two_finished
-    told = []
-
+def test_one_is_the_quickest(finished, tmp_path, monkeypatch):
+    told, staged = [], tmp_path / "staged"
+    for chapter, seconds in (("training", 60.0), ("deconvolution", 6.0)):
+        write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": seconds})
+        write_json(staged / "metrics.json", {})
+        (staged / f"{chapter}.ipynb").write_bytes(finished.result("faces").notebook.read_bytes())
+        finished.result(chapter).commit(staged, {})
+    monkeypatch.setattr(check, "_execute_again", lambda *_: ([], 0))
     monkeypatch.setattr(
         check, "steps", lambda *some: told.extend(some) or nullcontext(lambda *n: told.append(n))
     )
     monkeypatch.setattr(check, "_side_by_side", lambda results: 1)
-    assert [turn(), turn()] == [["faces"], ["training"]]
-    assert told[4:] == ["chapters", 1, 60.0, (1, 1.0)], "what it took then, and that all is done"
-    assert [turn() for _ in range(2)] == [["faces"], ["training"]]
-
-
-def test_a_pass_holds_while_code_and_packages_stay_and_until_one_fails(two_finished, monkeypatch):
-    _, turn, found = two_finished
-    found.append(["it differs"])
-    assert turn() == turn() == ["faces"], "which has not passed before"
-    monkeypatch.setattr(inputs, "version", lambda name: "0.0")
-    assert turn() == ["faces"]
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}"])
-def test_a_damaged_note_of_an_earlier_pass_is_no_pass(two_finished, content):
-    run, turn, _ = two_finished
-    turn()
-    (run.work / "checked" / "faces.json").write_text(content)
-    assert turn() == ["faces"]
+    rows = check_run(finished, ["training", "deconvolution"], one=True)
+    assert {row["chapter"]: row["executed"] for row in rows} == {"training": False, "deconvolution": True}
+    assert rows[0]["state"] == "stored result whole"
+    assert told == ["chapters", 1, 6.0, (1, 1.0)], "what it took then, and that all is done"
 
 
 def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import pytest
 from sphinx.testing.util import SphinxTestApp
 
-from ferbook.offline import external_requests
+from ferbook.site import external_requests
 from ferbook.sphinx_math import MathError, to_mathml
 
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"

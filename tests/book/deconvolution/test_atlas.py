@@ -21,7 +21,7 @@ from book.deconvolution.atlas import (
     sheet_of,
 )
 from fer_lib.look.responses import extremum_counts
-from ferbook.offline import external_requests
+from ferbook.site import external_requests
 from tests.fer_lib.look.toy_layer import toy_view
 
 
