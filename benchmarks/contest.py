@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.aus.presence import Presence
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.train.device import device_name
 from ferbook.environment import git_commit
@@ -35,16 +34,6 @@ COMMIT = git_commit()
 """As the benchmark began: a row that is kept may change the checkout."""
 
 Contestants = Mapping[str, Callable[[], object]]
-
-
-def invented(people: int, aus: int, filters: int) -> tuple[np.ndarray, Presence]:
-    """Responses (N, ``filters``) that no unit moves, and the units that invented people show: of each three
-    sequences of four pictures.
-    """
-    rng, blocks = np.random.default_rng(SEED), np.repeat(np.arange(3 * people), 4)
-    shown = rng.random((3 * people, aus))[blocks] < 0.3
-    about = (blocks // 3).astype(str), blocks.astype(str), np.full(len(blocks), "")
-    return rng.random((len(blocks), filters)), Presence(tuple(f"AU{a}" for a in range(aus)), shown, *about)
 
 
 def take_turns(contestants: Contestants, repeats: int) -> dict[str, pd.DataFrame]:
@@ -123,10 +112,10 @@ def keep_row(file: Path, row: Mapping[str, object]) -> None:
     write_atomically(file, table.to_csv(index=False))
 
 
-def peak_memory_mb(who: int = resource.RUSAGE_SELF) -> float:
-    """Largest resident memory so far of this process, or of its children, in MB."""
+def peak_memory_mb() -> float:
+    """Largest resident memory so far of this process, in MB."""
     # Linux counts it in KB, macOS in bytes.
-    return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def machine(device: torch.device | str) -> str:

@@ -26,12 +26,23 @@ import numpy as np
 import torch
 from scipy.stats import entropy, ks_2samp, mannwhitneyu, rankdata, wasserstein_distance
 
-from contest import SEED, invented, machine, options, peak_memory_mb, print_ratio, take_turns
+from contest import SEED, machine, options, peak_memory_mb, print_ratio, take_turns
 from fer_lib.aus.association import KL_BINS, MEASURES, PSEUDO_COUNT, bin_codes, statistic
 from fer_lib.aus.nulls import blocks_of, permutation_null
+from fer_lib.aus.presence import Presence
 
 Loop = Callable[[int, np.ndarray], float]
 """From a filter and the pictures that show the action unit, bool (N,), to the measure."""
+
+
+def invented(people: int, aus: int, filters: int) -> tuple[np.ndarray, Presence]:
+    """Responses (N, ``filters``) that no unit moves, and the units that invented people show: of each three
+    sequences of four pictures.
+    """
+    rng, blocks = np.random.default_rng(SEED), np.repeat(np.arange(3 * people), 4)
+    shown = rng.random((3 * people, aus))[blocks] < 0.3
+    about = (blocks // 3).astype(str), blocks.astype(str), np.full(len(blocks), "")
+    return rng.random((len(blocks), filters)), Presence(tuple(f"AU{a}" for a in range(aus)), shown, *about)
 
 
 def scipy_loop(maxima: np.ndarray, measure: str) -> Loop:

@@ -34,9 +34,6 @@ CONTESTS = {
     "training.torchvision_without_workers": ("batches", "torchvision"),
     "lstm.folds_batched": ("LSTMs, all folds at once", "one by one"),
     "lstm.folds_in_processes": ("LSTMs, all folds at once", "torch in processes"),
-    "transfer.features": ("features", "a bare forward pass"),
-    "gan.bare": ("generator", "a bare loop"),
-    "faces.two_processes": ("rendering, two processes", "one process"),
     "sweep.workers": ("a sweep, two workers", "one worker"),
 }
 """``benchmark.ratio`` -> what is done, and by whom else."""
