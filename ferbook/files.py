@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import lru_cache
@@ -88,28 +88,34 @@ def read_plain(path: Path, most: int = LARGEST_RECORD) -> bytes:
         return file.read(most)
 
 
-def plain_values(content: object, words: Collection[str] = (), place: str = "", depth: int = 0) -> object:
+def plain_values(content: object, words: Collection[str] = (), place: tuple[str, ...] = ()) -> object:
     """``content`` where it is made of mappings, lists, numbers, truth values and texts as records have them.
 
     Such a text stands on pages and in terminals, so it holds neither signs of Markdown or HTML nor control
     characters; below the keys ``words`` it may, as it stands on no page. Raises ValueError, naming the field,
     for any other text or number, and for what is nested more deeply than ``DEEPEST_VALUE``.
     """
-    if depth > DEEPEST_VALUE:
-        raise ValueError(f"{place}: nested more than {DEEPEST_VALUE} deep")
+    # Joined for a fault alone: before each of a million values a long key would be copied a million times.
+    if len(place) > DEEPEST_VALUE:
+        raise ValueError(f"{_joined(place)}: nested more than {DEEPEST_VALUE} deep")
     if isinstance(content, dict):
         for name, value in content.items():
-            plain_values(name, (), f"{place}: the key", DEEPEST_VALUE)
+            plain_values(name, (), (*place, ": the key"))
             if name not in words:
-                plain_values(value, words, f"{place}.{name}".lstrip("."), depth + 1)
+                plain_values(value, words, (*place, f".{name}"))
     elif isinstance(content, list):
         for number, value in enumerate(content):
-            plain_values(value, words, f"{place}[{number}]", depth + 1)
+            plain_values(value, words, (*place, f"[{number}]"))
     elif isinstance(content, str) and (odd := _MARKUP.search(content)):
-        raise ValueError(f"{place}: holds {odd[0]!r}, which no text of a record does")
+        raise ValueError(f"{_joined(place)}: holds {odd[0]!r}, which no text of a record does")
     elif isinstance(content, int | float) and not -LARGEST_NUMBER < content < LARGEST_NUMBER:
-        raise ValueError(f"{place}: no finite number below {LARGEST_NUMBER:.0e}")
+        raise ValueError(f"{_joined(place)}: no finite number below {LARGEST_NUMBER:.0e}")
     return content
+
+
+def _joined(place: Sequence[str]) -> str:
+    """The end of the name of a field."""
+    return "".join(place).lstrip(".")[-200:]
 
 
 def digest_of(values: object) -> str:

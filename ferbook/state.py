@@ -46,8 +46,7 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
             stale = {state.chapter for state in chapter_states if not state.up_to_date}
             if result.done() is not None:
                 reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
-            failure = result.failed_folder / "failure.json"
-            if failure.exists():
+            if (failure := result.failed_folder / "failure.json").exists():
                 reasons.append(_failure_reason(failure))
             seconds = None if reasons else result.record().seconds
             chapter_states.append(ChapterState(chapter.name, tuple(reasons), seconds))

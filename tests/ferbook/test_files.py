@@ -127,6 +127,7 @@ def test_only_a_plain_file_of_bounded_size_is_read(tmp_path, kind):
         (f'{{"a": {"1" * 5000}}}', "digits"),
         ('{"|": 1}', "the key: holds"),
         ("{", "Expecting"),
+        (f'{{"{"k" * 90000}": [1, "<"]}}', r"^k{197}\[1\]: holds '<'"),
     ],
 )
 def test_what_no_record_holds_is_refused_with_its_place(content, told):
