@@ -422,6 +422,8 @@ def populations_list(
     if as_json:
         print_json(rows)
         return
+    if paths.RUNS_VARIABLE in os.environ:
+        tell(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
     for row in rows:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
         tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
