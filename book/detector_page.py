@@ -42,10 +42,8 @@ FAULTS = {
 
 def fault_text(fault: Finding) -> str:
     """A fault of the whole detector in a sentence's words."""
-    smile = " (smile bias)" if fault.about == "AU12" else ""
-    return FAULTS[fault.word].format(
-        about=fault.about.replace("%", PERCENT), output=fault.output, smile=smile
-    )
+    about, smile = fault.about.replace("%", PERCENT), " (smile bias)" * (fault.about == "AU12")
+    return FAULTS[fault.word].format(about=about, output=fault.output, smile=smile)
 
 
 def verdict_text(verdict: Finding) -> str:

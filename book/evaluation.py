@@ -27,7 +27,6 @@ from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS, Explainer
 from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, map_estimates, map_trial
-from ferbook import paths
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
@@ -134,8 +133,8 @@ def made_trials(size: TrialSize, seed: int, tell: Tell) -> list[MapTrial]:
     members = [each for each in find_population(ASKED_POPULATION).kept() if each.has_weights][: size.networks]
     if not members:
         raise DataError(
-            f"no network of the population {ASKED_POPULATION!r} is kept in {paths.runs_dir()}; clone the "
-            f"repository whole, and leave {paths.RUNS_VARIABLE} unset"
+            f"no network of the population {ASKED_POPULATION!r} is kept here; clone the repository whole, "
+            "and let FER_RUNS be unset"
         )
     tell(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
     twins, trials = made_twins(size, seed), []

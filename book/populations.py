@@ -101,8 +101,7 @@ class Kept(BaseModel):
 
     def failed(self) -> dict[int, str]:
         """Seed -> why, of the members whose training by this recipe diverged."""
-        faults = {member.seed: member.fault() for member in self.members}
-        return {seed: fault for seed, fault in faults.items() if fault.startswith(DIVERGED)}
+        return {m.seed: fault for m in self.members if (fault := m.fault()).startswith(DIVERGED)}
 
     def key(self) -> str:
         """Changes with every member that is kept, or that failed."""

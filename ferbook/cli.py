@@ -463,8 +463,7 @@ def build(
         )
     if absent := [name for name in book().chapters if name not in finished]:
         console.print(f"note: the run has no {', '.join(absent)}; their pages say what stands there")
-    state = "built from" if is_new else "is up to date with"
-    console.print(f"book {state} run {target.name!r}: open {index}")
+    console.print(f"book {('is up to date with', 'built from')[is_new]} run {target.name!r}: open {index}")
 
 
 @command

@@ -117,7 +117,6 @@ def test_only_a_plain_file_of_bounded_size_is_read(tmp_path, kind):
         ("[" * 100_000, "nested"),
         ("[" * 30 + "]" * 30, "nested more than 24 deep"),
         ('{"a": {"b": "x`y"}}', "a.b: holds '`'"),
-        ('{"a": ["<script>"]}', r"a\[0\]: holds '<'"),
         ('{"a": "\\u001b[31m"}', "a: holds"),
         ('{"a": "\\ud800"}', "a: holds"),
         ('{"a": "\\u202e"}', "a: holds"),
@@ -127,7 +126,7 @@ def test_only_a_plain_file_of_bounded_size_is_read(tmp_path, kind):
         (f'{{"a": {"1" * 5000}}}', "digits"),
         ('{"|": 1}', "the key: holds"),
         ("{", "Expecting"),
-        (f'{{"{"k" * 90000}": [1, "<"]}}', r"^k{197}\[1\]: holds '<'"),
+        (f'{{"{"k" * 90000}": [1, "<script>"]}}', r"^k{197}\[1\]: holds '<'"),
     ],
 )
 def test_what_no_record_holds_is_refused_with_its_place(content, told):
