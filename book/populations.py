@@ -159,20 +159,27 @@ def asked_members(names: Sequence[str], n: int = 0, only: str | None = None) -> 
     return members
 
 
-def require_matched(names: Sequence[str], but: Sequence[str]) -> None:
-    """Raise DataError, naming population and field, where one of the populations ``names`` differs from the
-    first in what decides its weights, other than in the fields ``but`` of ``Taught``: networks of another
-    recipe, or of other people, are no control of it.
+def require_matched(compared: Iterable["Population"], but: Sequence[str]) -> None:
+    """Raise DataError, naming population and field, where one of the populations ``compared`` differs from
+    the first in what decides its weights, other than in the fields ``but`` (``options``, ``recipe.loss`` …):
+    networks of another recipe, or of other people, are no control of it.
     """
-    first, *others = map(find_population, names)
+    first, *others = compared
+    wanted = _decided(first)
     for other in others:
-        for field in Taught.model_fields.keys() - {*but}:
-            own, wanted = getattr(other, field), getattr(first, field)
-            if own != wanted:
+        for field, own in _decided(other).items():
+            if field not in but and own != wanted[field]:
                 raise DataError(
-                    f"population {other.name!r} has {field} {own}, and {first.name!r} {wanted}: compared are "
-                    f"networks that differ in {' and '.join(but)} only"
+                    f"population {other.name!r} has {field} {own}, and {first.name!r} {wanted[field]}: "
+                    f"compared are networks that differ in {' and '.join(but)} only"
                 )
+
+
+def _decided(population: "Population") -> dict[str, object]:
+    """What decides the weights of its networks, field by field of ``Taught`` and of its recipe."""
+    fields = {name: getattr(population, name) for name in Taught.model_fields}
+    recipe = {f"recipe.{name}": value for name, value in vars(fields.pop("recipe")).items()}
+    return fields | recipe
 
 
 @dataclass(frozen=True)

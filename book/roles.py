@@ -20,11 +20,12 @@ def require_ceiling(measured: str, ceiling: str) -> None:
     """Raise DataError unless the networks of the population ``ceiling`` differ from those ``measured`` by
     their labels alone, which are units.
     """
-    labels = tuple(find_population(name).labels for name in (measured, ceiling))
+    pair = [find_population(name) for name in (measured, ceiling)]
+    labels = tuple(each.labels for each in pair)
     if labels != ("own", "units"):
         told = f"labels {' and '.join(labels)}, not own and units"
         raise DataError(f"{ceiling!r} is no ceiling of {measured!r}: {told}")
-    require_matched((measured, ceiling), but=("labels",))
+    require_matched(pair, but=("labels",))
 
 
 def networks_of_pair(

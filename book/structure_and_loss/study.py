@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from book.populations import Member
+from book.populations import Member, require_matched
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error, reliability
@@ -33,6 +33,12 @@ OF_ALL = "all"
 
 MIRROR_IMAGES = "mirrored"
 """In the column ``part`` of ``ladder_table``: that each tested picture is asked with its mirror image."""
+
+RECIPE_PARTS = (
+    "options",
+    *map("recipe.{}".format, ("optimiser", "start_size", "loss", "augment", "schedule")),
+)
+"""Fields in which the networks of ``ladder_table`` may differ: a part of a recipe is one of them."""
 
 MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference": 15, "worth": 15}
 """By how much a rerun may move what the tables and figures hold."""
@@ -94,11 +100,15 @@ def of_trainings(
 def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Comparison:
     """Networks of populations of one face set, by their kept answers: no faces are needed.
 
-    Raises DataError where none is kept, or they were tested by different pictures.
+    Raises DataError where none is kept, or they were tested by different pictures; and, naming population and
+    field, where they differ in more than their structure, or in more than their loss.
     """
     if not members:
         raise DataError("no network of these populations is kept; `ferbook populations train` trains them")
-    pictures = members[0].tested()
+    pictures, plain = members[0].tested(), members[0].population
+    for own in (member.population for member in members):
+        structures = own.network != plain.network
+        require_matched((plain, own), but=("network", "options") if structures else ("recipe.loss",))
     for member in members:
         if not member.tested().equals(pictures):
             raise DataError(f"{member.folder} was tested by other pictures than {members[0].folder}")
@@ -189,9 +199,11 @@ def ladder_table(members: Sequence[Member], *, draws: int, seed: int = 0) -> Tab
     it. One row per ``part``: how many ``networks``, estimates of their ``accuracy`` on the test split and of
     what the part is ``worth``, the whole recipe's accuracy minus that, in points, paired picture by picture.
     At last ``MIRROR_IMAGES``: the same networks of the whole recipe, asked after their last epoch without
-    mirror images; its interval covers the pictures alone.
+    mirror images; its interval covers the pictures alone. Raises DataError where a population differs from
+    the whole recipe's in what is none of these parts.
     """
     names = [member.population.name for member in members]
+    require_matched([member.population for member in members], but=RECIPE_PARTS)
     whole = [member for member in members if member.population.name == names[0]]
     labels, groups = (members[0].tested()[name].to_numpy() for name in ("label", "group"))
     one_hot = np.eye(len(members[0].done()["classes"]), dtype=np.float32)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from book.populations import Member, require_matched
+from book.populations import Member, find_population, require_matched
 from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
@@ -259,7 +259,7 @@ def variant_members(run: FaceSession) -> list[Member]:
     """
     names = run.params.populations if run.params.population else ()
     if names:
-        require_matched(names, but=("options", "recipe"))
+        require_matched(map(find_population, names), but=("options", "recipe.augment"))
     return [member for name in names[1:] for member in run.members(name)]
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.populations import require_matched
+from book.populations import find_population, require_matched
 from book.session import FaceSession
 from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import known_overlap, require_apart, without_shared
@@ -293,7 +293,7 @@ def taught_units(run: FaceSession) -> list[Classifier]:
     """
     if not (name := run.params.taught_units):
         return []
-    require_matched([listed(run.params.population)[0], name], but=["labels"])
+    require_matched(map(find_population, (listed(run.params.population)[0], name)), but=["labels"])
     return [network.model for network in run.population(name)[: run.params.seeds]]
 
 

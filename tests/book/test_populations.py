@@ -352,15 +352,15 @@ def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(mon
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("recipe", replace(TINY.recipe, epochs=5), "has recipe"),
+        ("recipe", replace(TINY.recipe, epochs=5), "has recipe.epochs 5, and 'tiny'"),
         ("faces", replace(TINY.faces, face_seed=7), "has faces lab"),
         ("faces", replace(TINY.faces, subjects=30), "has faces lab 30"),
     ],
 )
-def test_a_role_of_another_recipe_or_of_other_people_is_refused_by_name(field, value, told, monkeypatch):
-    every = {"tiny": TINY, "control": changed(name="control", labels="units")}
-    monkeypatch.setattr(populations, "find_population", every.get)
-    populations.require_matched(["tiny", "control"], but=["labels"])
-    every["control"] = changed(name="control", labels="units", **{field: value})
+def test_a_role_of_another_recipe_or_of_other_people_is_refused_by_name(field, value, told):
+    populations.require_matched([TINY, changed(name="control", labels="units")], but=["labels"])
+    other = changed(name="control", labels="units", **{field: value})
+    if field == "recipe":
+        populations.require_matched([TINY, other], but=["labels", "recipe.epochs"])
     with pytest.raises(DataError, match=rf"population 'control' {told}.* differ in labels only"):
-        populations.require_matched(["tiny", "control"], but=["labels"])
+        populations.require_matched([TINY, other], but=["labels"])

@@ -9,8 +9,7 @@ AUS = ("AU1", "AU2", "AU4")
 
 def effects_of_size(full, aus=AUS, levels=(0.5, 1.0), *, people=None, each_level=None) -> Effects:
     """Effects (K, A) at the highest level, proportional at the others, unless ``each_level`` (K, A, L) says
-    otherwise; the same in all of eight people, unless ``people`` (S, K, A) says otherwise. Those above 1
-    stand.
+    otherwise; the same in all of eight people, unless ``people`` (S, K, A) says otherwise.
     """
     full = np.asarray(full, float)
     effect = full[:, :, None] * np.array(levels) if each_level is None else each_level
@@ -23,5 +22,4 @@ def effects_of_size(full, aus=AUS, levels=(0.5, 1.0), *, people=None, each_level
         high=effect + 0.1,
         people=np.repeat(each[..., None], len(levels), axis=-1),
         dead=~full.any(axis=1),
-        p=np.where(np.abs(full) > 1, 0.01, 0.6),
     )

@@ -1,7 +1,6 @@
 """Tables, metrics and the answer of a study, from trainings whose right answers are known."""
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -198,6 +197,10 @@ def test_kept_networks_need_no_faces():
         reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
     with pytest.raises(DataError, match="no network of these populations is kept"):
         reports.of_members([], draws=200)
+    longer = TrainingRecipe(loss="cross_entropy", epochs=5)
+    other = Kept(members[-1].population.model_copy(update={"name": "longer", "recipe": longer}), 0, labels)
+    with pytest.raises(DataError, match=r"population 'longer' has recipe.epochs 5, and 'focal'"):
+        reports.of_members([*members, other], draws=200)
 
 
 def test_networks_are_scored_by_the_picture_as_it_is_and_not_by_its_views():
@@ -221,7 +224,7 @@ class Step:
 
     @property
     def population(self):
-        return SimpleNamespace(name=self.name)
+        return named_populations()[self.name]
 
     def done(self):
         return {"classes": list(CLASSES)}
@@ -257,6 +260,8 @@ def test_a_part_is_worth_what_is_lost_without_it():
         and "seeds are not" in worth[reports.MIRROR_IMAGES].how
     )
     assert rows["accuracy"]["muon"].value == pytest.approx(0.605)
+    with pytest.raises(DataError, match="'emotions' has faces lab"):
+        reports.ladder_table([*steps, Step("emotions", 423)], draws=400)
     drawn = figures.ladder(table)
     assert drawn.data["worth"].tolist() == pytest.approx([10, 0, 2])
     assert "Of 3 intervals 2 leave out zero: Muon for SGD and mirror images" in drawn.caption

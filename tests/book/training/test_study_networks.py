@@ -89,11 +89,14 @@ def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
 
 def test_variants_differ_from_the_population_in_structure_or_augmentation_only(monkeypatch):
     asked = []
-    monkeypatch.setattr(study, "require_matched", lambda names, but: asked.append((names, but)))
+    monkeypatch.setattr(
+        study, "require_matched", lambda every, but: asked.append(([each.name for each in every], but))
+    )
     run = SimpleNamespace(members={"others": ["a member"]}.get)
     run.params = SimpleNamespace(population="emotions", populations=("emotions", "others"))
+    monkeypatch.setattr(study, "find_population", lambda name: SimpleNamespace(name=name))
     assert study.variant_members(run) == ["a member"]
-    assert asked == [(("emotions", "others"), ("options", "recipe"))]
+    assert asked == [(["emotions", "others"], ("options", "recipe.augment"))]
 
 
 def test_of_networks_with_and_without_it_the_fewer_are_counted():
