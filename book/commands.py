@@ -198,12 +198,7 @@ def _cell(value: object) -> str:
 
 
 @data_app.command("check")
-def data_check(
-    name: SetName,
-    size: Size = 0,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
+def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Read a real set anew, open every picture of the copy, and compare what is there with what was
     published.
     """

@@ -90,13 +90,9 @@ def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
 
 
 # One for each part, in their order, for the lines of pages that ``suite`` fills.
-(
-    kept_units,
-    kept_emotions,
-    kept_live,
-    kept_baselines,
-    kept_detectors,
-) = (partial(kept_text, name) for name in KEPT_PARTS)
+(kept_units, kept_emotions, kept_live, kept_baselines, kept_detectors) = (
+    partial(kept_text, name) for name in KEPT_PARTS
+)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,7 @@ SubjectsField = Annotated[
 
 
 SizeField = Annotated[
-    int,
-    Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own"),
+    int, Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own")
 ]
 
 

@@ -38,10 +38,7 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
     return forest(
         pd.concat([scores, gaps.iloc[1:].assign(main=False)]),
         measured="",
-        axis={
-            label: Axis(limits=(0, None)),
-            ahead: Axis("points", null=0.0, label="points"),
-        },
+        axis={label: Axis(limits=(0, None)), ahead: Axis("points", null=0.0, label="points")},
         singles=pd.concat(several.assign(panel=label, value=several[end]) for end in ("least", "most")),
         widths=(1.4, 1),
         alt=alt,

@@ -16,13 +16,13 @@ from ferbook.cli import command_line
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 34367,
+    "all": 34262,
     "fer_lib": 10155,
     "ferbook": 7357,
-    "book": 11074,
+    "book": 10969,
     "synthetic_faces": 4204,
     "benchmarks": 814,
-    "tests": 34083,
+    "tests": 34076,
     "files": 279,
     "commands": 23,
     "floors of ferbook": 8,

@@ -71,10 +71,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
         """
         sizes = filter(None, (self.size, self.larger))
         people = self.request(self.domain, self.strangers)
-        return (
-            self.face_request,
-            *(replace(people, face_seed=self.asked_seed, size=size) for size in sizes),
-        )
+        return (self.face_request, *(replace(people, face_seed=self.asked_seed, size=size) for size in sizes))
 
 
 CHAPTER = Chapter(

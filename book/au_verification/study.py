@@ -19,12 +19,7 @@ from book.au_verification.examine import (
     responses_of,
 )
 from book.au_verification.read_out import with_detectors
-from book.au_verification.readings import (
-    READINGS,
-    agreement_share,
-    on_other_heads,
-    values_of,
-)
+from book.au_verification.readings import READINGS, agreement_share, on_other_heads, values_of
 from book.au_verification.ruler import (
     BREUER,
     BREUER_UNITS,

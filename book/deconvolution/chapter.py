@@ -92,11 +92,6 @@ CHAPTER = Chapter(
             "people": 48,
             "untrained": 10,
         },
-        "paper": {
-            "strangers": 300,
-            "people": 48,
-            "untrained": 10,
-            "checked_filters": 256,
-        },
+        "paper": {"strangers": 300, "people": 48, "untrained": 10, "checked_filters": 256},
     },
 )

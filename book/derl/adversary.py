@@ -43,12 +43,7 @@ class Adversary(Callback):
     order = MixedPrecision.order + 1  # the generated pictures are float32 again
 
     def __init__(
-        self,
-        discriminator: Discriminator,
-        *,
-        betas: tuple[float, float],
-        l1: float,
-        precision: Precision,
+        self, discriminator: Discriminator, *, betas: tuple[float, float], l1: float, precision: Precision
     ) -> None:
         super().__init__()
         self.discriminator, self.betas, self.l1, self.precision = discriminator, betas, l1, precision

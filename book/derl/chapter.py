@@ -125,13 +125,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {
-            "pretrain_people": 12,
-            "gan_epochs": 1,
-            "epochs": 1,
-            "ablation": True,
-            "bootstrap": 200,
-        },
+        "smoke": {"pretrain_people": 12, "gan_epochs": 1, "epochs": 1, "ablation": True, "bootstrap": 200},
         # Each seed and fold is a piece of the population; see book.derl.pieces.
         "reference": {
             "population": "derl",

@@ -180,13 +180,7 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
             f" Bright is more. {layer_name(means.idxmax())} answers most broadly: half of its map fills "
             f"{style.percent(means.max())} of the picture."
         )
-    return style.Drawn(
-        figure,
-        data,
-        alt,
-        caption,
-        tolerance=dict.fromkeys(("row", "column", "spread"), 0.3),
-    )
+    return style.Drawn(figure, data, alt, caption, tolerance=dict.fromkeys(("row", "column", "spread"), 0.3))
 
 
 def layer_name(layer: str) -> str:

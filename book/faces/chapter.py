@@ -14,12 +14,7 @@ from synthetic_faces.domains import FAMILIES
 SAMPLED = 9
 """People of each synthetic set where the sets stand side by side, with one sequence each."""
 
-_AT_LENGTH = {
-    "family_subjects": 60,
-    "all_families": True,
-    "family_networks": 4,
-    "family_epochs": 30,
-}
+_AT_LENGTH = {"family_subjects": 60, "all_families": True, "family_networks": 4, "family_epochs": 30}
 
 
 class FacesParameters(ChapterParameters):
@@ -82,9 +77,5 @@ CHAPTER = Chapter(
         "trusted, and how far an emotion determines its action units"
     ),
     needs="one CPU core; a real set, if you want one",
-    profiles={
-        "smoke": {"family_epochs": 1},
-        "reference": _AT_LENGTH,
-        "paper": _AT_LENGTH,
-    },
+    profiles={"smoke": {"family_epochs": 1}, "reference": _AT_LENGTH, "paper": _AT_LENGTH},
 )

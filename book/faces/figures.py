@@ -15,14 +15,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import Code, format_codes
 from ferbook.page.heat import heat
 from ferbook.page.pictures import grey_table, picture_grid, show
-from ferbook.page.style import (
-    INK,
-    ORANGE,
-    VERMILION,
-    Drawn,
-    listing,
-    percent,
-)
+from ferbook.page.style import INK, ORANGE, VERMILION, Drawn, listing, percent
 from synthetic_faces.expressions import typical_aus
 
 if TYPE_CHECKING:  # it would import the renderer

@@ -49,8 +49,7 @@ class MicroExpressionsParameters(NetworkParameters):
         "8", description="cells of the LSTM: numbers that each fold's validation people choose from"
     )
     pooling: Annotated[str, AfterValidator(ListOf(get_args(Pooling)))] = Field(
-        "mean",
-        description="states that are read: names that each fold's validation people choose from",
+        "mean", description="states that are read: names that each fold's validation people choose from"
     )
     components: Annotated[str, AfterValidator(Widths())] = Field(
         "8",

@@ -40,10 +40,7 @@ loss, and the plain one by cross-entropy.
 
 LADDER = (
     "ladder_whole",
-    *map(
-        "ladder_without_{}".format,
-        ("muon", "growth", "smoothing", "augmentation", "dropout", "schedule"),
-    ),
+    *map("ladder_without_{}".format, ("muon", "growth", "smoothing", "augmentation", "dropout", "schedule")),
 )
 """Populations of the recipe of fifteen minutes, shortened: the whole of it, and without one part each."""
 

@@ -12,14 +12,7 @@ from book.populations import Member, require_matched
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error, reliability
-from fer_lib.stats.contrasts import (
-    POINTS,
-    TrainingScores,
-    contrast,
-    difference,
-    mean_score,
-    score_trainings,
-)
+from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, difference, mean_score, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.study import Study, majority_share

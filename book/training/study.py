@@ -20,14 +20,7 @@ from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.contrasts import (
-    POINTS,
-    TrainingScores,
-    contrast,
-    mean_score,
-    minus,
-    score_trainings,
-)
+from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, mean_score, minus, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.stats.two_way import Luck, network_mean
 from fer_lib.train.callbacks import last_fifth

@@ -92,13 +92,7 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores for the small default; a GPU for larger sets",
     profiles={
-        "smoke": {
-            "size": 16,
-            "epochs": 1,
-            "beside": "wild:24,game:9",
-            "factor_people": 4,
-            "bootstrap": 100,
-        },
+        "smoke": {"size": 16, "epochs": 1, "beside": "wild:24,game:9", "factor_people": 4, "bootstrap": 100},
         # Without ``game``, whose network learns nothing from so few; the reference has it.
         "laptop": {"beside": "wild:240", "factor_people": 7},
         "reference": {

@@ -17,13 +17,7 @@ from synthetic_faces.produce import Recipe
 from synthetic_faces.versions import unversioned, versioned
 
 
-def factor_faces(
-    people: int = 24,
-    *,
-    size: int = 48,
-    seed: int = 0,
-    other: str = "wild",
-) -> FaceSet:
+def factor_faces(people: int = 24, *, size: int = 48, seed: int = 0, other: str = "wild") -> FaceSet:
     """Faces between the synthetic domain ``lab`` and ``other``, under each of their ``conditions``; cached.
 
     Each of ``people`` persons, who are in no face set, shows each emotion of both domains once, so a

@@ -71,11 +71,7 @@ def factor_drops(
 
 
 def every_drop(
-    study: TransferStudy,
-    faces: FaceSet,
-    *,
-    first: str = "lab",
-    **how: object,
+    study: TransferStudy, faces: FaceSet, *, first: str = "lab", **how: object
 ) -> dict[str, pd.DataFrame]:
     """By what networks of ``study`` learned from, ``first`` before the others where it is among them:
     ``factor_drops`` of these networks on ``faces``, the rest as there.

@@ -21,10 +21,7 @@ class TruthParameters(BesideParameters):
     people: int = Field(2, ge=2, le=500, description="people of each family whose maps are judged")
     map_units: int = Field(4, ge=1, le=len(MAP_UNITS), description="action units whose maps are judged")
     readers: int = Field(
-        8,
-        ge=3,
-        le=500,
-        description="people of each family whose units are read from the filters' responses",
+        8, ge=3, le=500, description="people of each family whose units are read from the filters' responses"
     )
 
     @property
@@ -56,12 +53,6 @@ CHAPTER = Chapter(
             "map_units": 2,
             "readers": 6,
         },
-        "paper": {
-            "networks": 10,
-            "untrained": 10,
-            "people": 6,
-            "map_units": 8,
-            "readers": 24,
-        },
+        "paper": {"networks": 10, "untrained": 10, "people": 6, "map_units": 8, "readers": 24},
     },
 )

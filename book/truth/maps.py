@@ -10,15 +10,7 @@ from torch import nn
 from book.truth.family_faces import family_of
 from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, ScoreQuestion, answer
 from fer_lib.look.attribution import Explainer
-from fer_lib.look.judge import (
-    MAP_SCORES,
-    TWIN_PARTS,
-    Twins,
-    in_groups,
-    judge_maps,
-    map_trial,
-    sums_left_out,
-)
+from fer_lib.look.judge import MAP_SCORES, TWIN_PARTS, Twins, in_groups, judge_maps, map_trial, sums_left_out
 from fer_lib.stats.resampling import ratio
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network

@@ -44,12 +44,7 @@ MAP_QUESTIONS = (
         "more of the map lies on the skin of the unit than on as much skin of other units, more so than of "
         "any such map",
     ),
-    ScoreQuestion(
-        "sanity",
-        "less than half of the map is left with random weights",
-        ahead=False,
-        bound=0.5,
-    ),
+    ScoreQuestion("sanity", "less than half of the map is left with random weights", ahead=False, bound=0.5),
 )
 """A method is believed of a population where all three are answered with yes."""
 

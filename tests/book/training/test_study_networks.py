@@ -34,14 +34,7 @@ FACES = FaceSet(
 ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
 WITH_TRAINING = FaceSet.concat(
     "hand",
-    [
-        FACES,
-        FaceSet(
-            "hand",
-            FACES.pixels[:2] + 100,
-            FACES.table[:2].assign(subject="X", split="train"),
-        ),
-    ],
+    [FACES, FaceSet("hand", FACES.pixels[:2] + 100, FACES.table[:2].assign(subject="X", split="train"))],
 )
 
 

@@ -5,14 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from book.training.study import (
-    HOG,
-    MAJORITY,
-    leaks_of,
-    metrics_of,
-    of_folds,
-    score_tested,
-)
+from book.training.study import HOG, MAJORITY, leaks_of, metrics_of, of_folds, score_tested
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
