@@ -1,8 +1,6 @@
-"""Training throughput: the library's learner against a bare loop and stock fastai, the networks against one
-another, the loaders.
+"""Training throughput: the library's learner against a bare loop and stock fastai, and the loaders.
 
-    python benchmarks/training.py [--parts learners networks side_by_side loaders] [--pictures 768] [--size
-    48] [--repeats 5]
+    python benchmarks/training.py [--parts learners loaders] [--pictures 768] [--size 48] [--repeats 5]
 
 Everything is trained for one epoch on the same pictures, which are noise, with the same augmentation ranges,
 batch size and optimiser, and validated on an eighth as many. The contestants take turns.
@@ -20,24 +18,14 @@ batch size and optimiser, and validated on an eighth as many. The contestants ta
   by itself;
 - fastai without workers: the same but ``num_workers=0``, which suits small pictures on few cores better.
 
-`networks`: our learner with each network of ``nets.build``, in float32 and bfloat16, with and without
-channels_last.
-
-`side_by_side`: two trainings of each of two networks, of which one is small: one after the other on all
-threads, and in two processes with half of the threads each, as ``ferbook.run`` runs chapters. ``ratio
-small_side_by_side``: how many times as soon both are done.
-
 `loaders`: batches alone, without a network. Ours; torchvision's transforms picture by picture in a
 ``DataLoader`` with two workers, and with none. The transforms are those nearest to ours: a mirror image, an
 affine map, brightness and contrast.
 """
 
 import functools
-import multiprocessing
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +42,7 @@ from torchvision.transforms import v2
 
 from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, print_speeds, take_turns
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.nets.build import NETWORKS, build_network
+from fer_lib.nets.build import build_network
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
 from fer_lib.train.device import Precision, choose_precision, keep_freed_memory
 from fer_lib.train.learner import MOMENTUM, fit, recipe_learner, seed_everything
@@ -73,9 +61,9 @@ LOADED = 20
 """Passes of the loaders in one turn: a pass of ours takes milliseconds."""
 
 
-def seeded_network(faces: FaceSet, name: str = "zero_bias") -> nn.Module:
+def seeded_network(faces: FaceSet) -> nn.Module:
     generator = torch.Generator().manual_seed(SEED)
-    return build_network(name, len(EMOTIONS), faces.size[0], generator=generator)
+    return build_network("zero_bias", len(EMOTIONS), faces.size[0], generator=generator)
 
 
 def our_loaders(faces: FaceSet, device: torch.device) -> DataLoaders:
@@ -84,10 +72,8 @@ def our_loaders(faces: FaceSet, device: torch.device) -> DataLoaders:
     )
 
 
-def our_training(
-    faces: FaceSet, precision: Precision, device: torch.device, name: str = "zero_bias"
-) -> Callable[[], None]:
-    model = seeded_network(faces, name)
+def our_training(faces: FaceSet, precision: Precision, device: torch.device) -> Callable[[], None]:
+    model = seeded_network(faces)
     learner = recipe_learner(faces, model, EMOTIONS, ONE_EPOCH, precision=precision, device=device, seed=SEED)
     return lambda: fit(learner, ONE_EPOCH)
 
@@ -246,64 +232,6 @@ def compare_learners(faces: FaceSet, repeats: int, device: torch.device) -> None
     print_ratio("bf16_channels_last", seconds, "ours bf16 channels_last", "ours fp32 contiguous")
 
 
-def compare_structures(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    formats = {
-        f"{name}{' channels_last' * last}": Precision(name, last)
-        for name, last in product(("fp32", "bf16"), (False, True))
-    }
-    for name in NETWORKS:
-        contestants = {
-            f"{name} {text}": our_training(faces, precision, device, name)
-            for text, precision in formats.items()
-        }
-        seconds = take_turns(contestants, repeats)["passed"]
-        print_speeds(seconds, len(faces.split("train")))
-        for contestant in list(contestants)[1:]:
-            print_ratio(contestant.replace(" ", "_"), seconds, contestant, f"{name} fp32")
-
-
-_IN_WORKER: dict[str, Callable[[], None]] = {}
-"""What a worker process of ``compare_side_by_side`` trains, by the network's name."""
-
-
-def _prepare_worker(faces: FaceSet, threads: int, precision: Precision, names: tuple[str, ...]) -> None:
-    torch.set_num_threads(threads)
-    keep_freed_memory(True)
-    _IN_WORKER.update({name: our_training(faces, precision, torch.device("cpu"), name) for name in names})
-
-
-def _train_in_worker(name: str) -> None:
-    _IN_WORKER[name]()
-
-
-def compare_side_by_side(faces: FaceSet, repeats: int, device: torch.device) -> None:
-    if device.type != "cpu" or torch.get_num_threads() < 2:
-        print("left out: it is about a CPU with two threads or more")
-        return
-    precision = choose_precision("auto", device)
-    names = {"small": "zhu", "large": "residual"}
-    settings = (faces, torch.get_num_threads() // 2, precision, tuple(names.values()))
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _prepare_worker, settings) as pool:
-
-        def beside(name: str) -> None:
-            list(pool.map(_train_in_worker, (name, name)))
-
-        def in_turn(train: Callable[[], None]) -> None:
-            for _ in range(2):
-                train()
-
-        contestants = {}
-        for size, name in names.items():
-            contestants[f"{size} side by side"] = functools.partial(beside, name)
-            contestants[f"{size} in turn"] = functools.partial(
-                in_turn, our_training(faces, precision, device, name)
-            )
-        seconds = take_turns(contestants, repeats)["passed"]
-    print_speeds(seconds, 2 * len(faces.split("train")))
-    for size in names:
-        print_ratio(f"{size}_side_by_side", seconds, f"{size} side by side", f"{size} in turn")
-
-
 def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
     with_workers, without_workers = f"torchvision, {WORKERS} workers", "torchvision without workers"
     contestants = {
@@ -320,8 +248,6 @@ def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
 
 COMPARISONS = {
     "learners": compare_learners,
-    "networks": compare_structures,
-    "side_by_side": compare_side_by_side,
     "loaders": compare_loaders,
 }
 

@@ -242,7 +242,7 @@ def stage(run: Run, folder: Path) -> None:
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
     standing = standing_beside(run)
     answers = answers_of(run, results_beside(standing)) if paths.claims_file().exists() else None
-    figures, notebooks, results = Figures(), {}, {}
+    figures, notebooks, results, places = Figures(), {}, {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
         there = own.done() is not None
@@ -261,18 +261,17 @@ def stage(run: Run, folder: Path) -> None:
             _stage_files(result.folder, folder, page_of(chapter))
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
-        reading = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
+        needed = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
         numbers = key_numbers(chapter, own, beside)
         if answers and (claims := chapter_text(answers, name)):
             numbers = f"{claims}\n\n{numbers}"
-        for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
-            cell.source = filled(cell.source, page_of(chapter))
-            cell.source = cell.source.replace(READING, reading).replace(KEY_NUMBERS, numbers)
+        places[name] = {READING: needed, KEY_NUMBERS: numbers}
     fills = {line: named_place(f"the line {line!r}", place)(results) for line, place in suite().fills.items()}
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
-            text = figures.placed(_with(fills, cell.source), page)
+            text = _with(places[name] | fills, filled(cell.source, page))
+            text = figures.placed(text, page)
             cell.source = with_answers(text, answers, folder / _FILES / Path(page).parent)
         nbformat.write(notebook, folder / f"{page}.ipynb")
     for page in pages_of_toc():

@@ -99,13 +99,20 @@ class RunPlace:
         return {state.chapter: "; ".join(state.reasons) for state in self.states if not state.up_to_date}
 
 
-def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlace]:
-    """Where the ``chapters`` stand now in each run, by its name what is asked of it."""
+def places_of(
+    requests: Mapping[str, Request], chapters: Sequence[Chapter], *, emptied: bool = False
+) -> list[RunPlace]:
+    """Where the ``chapters`` stand now in each run, by its name what is asked of it; or where they will once
+    the runs are ``emptied``.
+    """
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
         inputs = {c.name: chapter_inputs(c, parameters[c.name]) for c in chapters}
-        places.append(RunPlace(run, request, parameters, inputs, states(run, [*chapters], parameters)))
+        found = states(run, [*chapters], parameters)
+        if emptied:
+            found = [ChapterState(each.chapter, each.reasons or ("never ran",)) for each in found]
+        places.append(RunPlace(run, request, parameters, inputs, found))
     return places
 
 
@@ -155,9 +162,7 @@ def plan_runs(
     _require(requests, chapters)
     if not (update or replace):
         _require_same(requests, chapters)
-    places = places_of(requests, chapters)
-    if replace:
-        places = [_emptied(place) for place in places]
+    places = places_of(requests, chapters, emptied=replace)
     return places, jobs_of(places, chapters, homes_of(places, chapters))
 
 
@@ -186,11 +191,6 @@ def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> N
         asked = run.record()["request"]["parameters"] if run.results() and run.exists() else {}
         if changes := differences(asked, {each.name: request.of_chapter(each) for each in chapters}):
             raise RunStoreError(f"run {name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
-
-
-def _emptied(place: RunPlace) -> RunPlace:
-    every = [ChapterState(state.chapter, state.reasons or ("never ran",)) for state in place.states]
-    return RunPlace(place.run, place.request, place.parameters, place.inputs, every)
 
 
 def requests_by_run(
@@ -248,17 +248,13 @@ def make_runs(
             _require_same(requests, chapters)
         for name in requests:
             mend(open_run(name), chapters)
-        places = places_of(requests, chapters)
-        future = [_emptied(place) for place in places] if replace else places
-        work = jobs_of(future, chapters, homes_of(future, chapters))
-        # What is refused now makes no run, and changes none.
-        suite().prepare([place.parameters[chapter.name] for place, chapter in work])
-        if replace:
-            for place in places:
-                _empty(place.run)
-            places = places_of(requests, chapters)
+        places = places_of(requests, chapters, emptied=replace)
         homes = homes_of(places, chapters)
         work = jobs_of(places, chapters, homes)
+        # What is refused now makes no run, and changes none.
+        suite().prepare([place.parameters[chapter.name] for place, chapter in work])
+        for place in places if replace else ():
+            _empty(place.run)
         making = {(chapter.name, place.run.name) for place, chapter in work}
         for place in places:
             write_record(place.run, place.request, place.parameters)

@@ -68,8 +68,8 @@ def threads_of_each(cores: int, jobs: int) -> int:
     half of few cores for several.
 
     Two trainings side by side are done some eighth sooner than one after the other on twice the threads
-    (``benchmarks/training.py --parts side_by_side``), and what a chapter does on one thread, such as
-    resampling and drawing, leaves no core idle.
+    (measured on two cores), and what a chapter does on one thread, such as resampling and drawing, leaves no
+    core idle.
     """
     at_once = min(jobs, max(2, cores // WORTHWHILE_THREADS))
     return max(1, cores // at_once)

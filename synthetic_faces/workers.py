@@ -220,11 +220,6 @@ class _Idle:
         self.__init__()
 
 
-def end_idle_workers() -> None:
-    """End the workers that wait for this process's next set, so that what they took is counted."""
-    _IDLE.end()
-
-
 _IDLE = _Idle()
 atexit.register(_IDLE.end)
 if hasattr(os, "register_at_fork"):

@@ -16,12 +16,12 @@ from ferbook.cli import command_line
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 34262,
+    "all": 34203,
     "fer_lib": 10155,
-    "ferbook": 7357,
+    "ferbook": 7352,
     "book": 10969,
-    "synthetic_faces": 4204,
-    "benchmarks": 814,
+    "synthetic_faces": 4202,
+    "benchmarks": 762,
     "tests": 34076,
     "files": 279,
     "commands": 23,
