@@ -18,12 +18,17 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.faces.registry import open_faces, set_name
 from fer_lib.nets.build import build_network
-from fer_lib.train.controls import with_shuffled_labels
+from fer_lib.train.controls import (
+    train_on_units,
+    unit_answers,
+    unit_targets,
+    units_auroc,
+    with_shuffled_labels,
+)
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.losses import class_counts
 from fer_lib.train.predict import predict
-from fer_lib.train.units import train_on_units, unit_answers, unit_targets, units_auroc
 from fer_lib.train.weights import save_weights
 from ferbook.environment import git_commit
 from ferbook.errors import DataError, RunStoreError

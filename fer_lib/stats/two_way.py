@@ -97,22 +97,13 @@ def student_deviates(freedom: int, draws: int, number: int = 0) -> np.ndarray:
     return np.concatenate([deviates, -deviates, np.zeros(draws % 2)])
 
 
-def networks_and_draws(
-    values: np.ndarray,
-    people: int,
-    *,
-    n: int | None = None,
-    unit: Unit = "",
-    tolerance: float = 0.0,
-    limits: tuple[float, float] = (-np.inf, np.inf),
-) -> Estimate:
+def networks_and_draws(values: np.ndarray, people: int, **about: object) -> Estimate:
     """The mean over networks of ``values`` (R, 1 + D): what each of R networks gives with all people, then in
-    each of D draws of so many ``people``, the same draws for all. ``limits`` as of ``two_way_interval``.
+    each of D draws of so many ``people``, the same draws for all; ``about`` as of ``two_way_interval``.
     """
     networks = len(values)
     remark = f" and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
     mean, lucks = values.mean(axis=0), networks_luck(values[:, 0])
-    about = {"n": n, "unit": unit, "tolerance": tolerance, "limits": limits}
     return two_way_interval(float(mean[0]), mean[1:], people, lucks, besides=remark, **about)
 
 

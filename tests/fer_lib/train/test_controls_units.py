@@ -9,9 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import learner
+from fer_lib.train.controls import UnitScore, train_on_units, unit_answers, unit_targets, units_auroc
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.units import UnitScore, train_on_units, unit_answers, unit_targets, units_auroc
 from ferbook.errors import DataError, ParameterError
 
 RECIPE = TrainingRecipe(epochs=6, batch_size=8, lr=0.02, schedule="onecycle", augment="none")
