@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
     "all": 34203,
-    "fer_lib": 10155,
+    "fer_lib": 10136,
     "ferbook": 7352,
     "book": 10969,
     "synthetic_faces": 4202,

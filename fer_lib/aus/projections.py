@@ -63,7 +63,7 @@ def over_networks(measure: MapScore, values: np.ndarray) -> Estimate | None:
     such, and no interval with a single person.
     """
     defined = values[np.isfinite(values).all(axis=1)]
-    about = {"n": len(defined), "unit": measure.unit, "tolerance": measure.tolerance}
+    about = {"n": len(defined), "tolerance": measure.tolerance}
     if not len(defined):
         return None
     if values.shape[1] > 2:

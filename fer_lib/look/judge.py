@@ -38,7 +38,7 @@ from fer_lib.stats.resampling import mean_of_defined, ratio
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
 from fer_lib.train.controls import untrained_network
 from ferbook.errors import DataError
-from ferbook.estimate import Estimate, Unit
+from ferbook.estimate import Estimate
 
 REPEATED = 4
 """Neurons that are asked about again, after all others: a method that keeps something answers otherwise."""
@@ -62,17 +62,15 @@ ROUNDING = 1e-3
 @dataclass(frozen=True)
 class MapScore:
     """A score: the mean of the column ``top`` over that of ``under``, where there is one; ``about`` it; what
-    a map that says nothing has, ``nothing``, and the best, ``best``; the ``limits`` that it cannot leave;
-    ``unit`` and ``tolerance`` of its estimates.
+    a map that says nothing has, ``nothing``; the ``limits`` that it cannot leave; ``tolerance`` of its
+    estimates.
     """
 
     about: str
     top: str
     under: str = ""
     nothing: str = "0"
-    best: str = "1"
     limits: tuple[float, float] = (-1, 1)
-    unit: Unit = ""
     tolerance: float = 0.0
 
 
@@ -82,7 +80,6 @@ MAP_SCORES = {
         "energy_share",
         "area_share",
         "1",
-        "more",
         (0, np.inf),
     ),
     "pointing": MapScore("largest pixel on that skin", "pointing_game", nothing="the area", limits=(0, 1)),
