@@ -206,7 +206,6 @@ def gan_learner(
         PairBatches(*(valid or (inputs[:0], targets[:0])), recipe.batch_size, device=device),
         device=device,
     )
-    size = inputs.shape[1]
     precision = choose_precision(precision, device)
     if precision.name == "fp16":
         # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and
@@ -214,11 +213,11 @@ def gan_learner(
         precision = Precision("fp32", channels_last=True)
     learner = learner_of(
         loaders,
-        Generator(size, recipe.widths, recipe.skips).to(device),
+        Generator(inputs.shape[1], recipe.widths, recipe.skips).to(device),
         F.l1_loss,
         partial(torch.optim.Adam, betas=recipe.betas, fused=True),
         [
-            Adversary(Discriminator(size), betas=recipe.betas, l1=recipe.l1, precision=precision),
+            Adversary(Discriminator(inputs.shape[1]), betas=recipe.betas, l1=recipe.l1, precision=precision),
             ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
             *([Averaging(recipe.ema)] if recipe.ema else []),
             GanCurve(),

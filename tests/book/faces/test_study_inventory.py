@@ -7,6 +7,7 @@ import pytest
 from book.faces.study import change_metrics, inventory
 from fer_lib.faces.faceset import FaceSet
 from synthetic_faces.studio import Switched
+from tests.made import even_pictures, made_faces
 
 
 def test_counts_of_a_hand_made_set():
@@ -20,18 +21,9 @@ def test_counts_of_a_hand_made_set():
         ("", "fear", "test", 4),
         ("", "fear", "test", 2),  # a copy; nobody is known on it
     ]
-    table = pd.DataFrame(
-        {
-            "dataset": "hand",
-            "subject": [row[0] for row in rows],
-            "sequence": "",
-            "frame": 0,
-            "emotion": [row[1] for row in rows],
-            "split": [row[2] for row in rows],
-        }
-    )
-    pixels = np.stack([np.full((4, 4), row[3], np.uint8) for row in rows])
-    found = {name: metric.value for name, metric in inventory(FaceSet("hand", pixels, table)).items()}
+    subject, emotion, split, greys = map(list, zip(*rows, strict=True))
+    faces = made_faces(even_pictures(greys), subject=subject, emotion=emotion, split=split)
+    found = {name: metric.value for name, metric in inventory(faces).items()}
     assert found == {
         "pictures": 7,
         "train_pictures": 3,

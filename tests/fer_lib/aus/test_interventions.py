@@ -4,7 +4,6 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -20,6 +19,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.facs import AUS
+from tests.made import made_faces
 
 
 def switched(people=6, aus=("AU1", "AU2"), levels=(0.5, 1.0), contexts=1, valid=None) -> Interventions:
@@ -27,17 +27,7 @@ def switched(people=6, aus=("AU1", "AU2"), levels=(0.5, 1.0), contexts=1, valid=
     number = 1 + len(aus) * len(levels)
     base = people * contexts
     subjects = np.repeat([f"S{i}" for i in range(people)], contexts).astype(object)
-    table = pd.DataFrame(
-        {
-            "dataset": "lab",
-            "subject": np.repeat(subjects, number),
-            "sequence": np.repeat(subjects, number),
-            "frame": 0,
-            "emotion": "",
-            "split": "test",
-        }
-    )
-    faces = FaceSet("lab-staged", np.zeros((base * number, 2, 2), np.uint8), table)
+    faces = made_faces(np.zeros((base * number, 2, 2), np.uint8), subject=np.repeat(subjects, number))
     valid = np.ones((base, len(aus)), bool) if valid is None else valid
     return Interventions(
         faces,
@@ -70,17 +60,7 @@ def unrendered(monkeypatch):
         asked.update(script=script, domain=domain, size=size, seed=seed)
         n = len(script.people)
         pixels = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None], (n, 2, 2)).copy()
-        table = pd.DataFrame(
-            {
-                "dataset": "lab",
-                "subject": [f"S{p}" for p in script.people],
-                "sequence": "",
-                "frame": 0,
-                "emotion": "",
-                "split": "test",
-            }
-        )
-        return FaceSet("lab-staged", pixels, table)
+        return made_faces(pixels, subject=[f"S{p}" for p in script.people])
 
     monkeypatch.setattr("fer_lib.aus.interventions.scripted_faces", fake)
     return asked

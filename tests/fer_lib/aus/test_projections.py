@@ -4,7 +4,6 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -14,33 +13,27 @@ from fer_lib.aus.projections import (
     checks_summary,
     view_networks,
 )
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.responses import view_layer
 from fer_lib.nets.build import build_network
+from tests.made import made_faces
 
 
 def faces_with_masks(people=24, size=24):
     """AU1 moves the upper third of the picture, AU12 the lower; AU9 has a mask, and no picture shows it."""
     generator = np.random.default_rng(0)
-    table = pd.DataFrame(
-        {
-            "dataset": "toy",
-            "subject": [f"s{n}" for n in range(people)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": "fear",
-            "split": "test",
-            "AU1": [float(n % 2) for n in range(people)],
-            "AU9": 0.0,
-            "AU12": [float(n % 3 == 0) for n in range(people)],
-        }
-    )
+    columns = {
+        "subject": [f"s{n}" for n in range(people)],
+        "emotion": "fear",
+        "AU1": [float(n % 2) for n in range(people)],
+        "AU9": 0.0,
+        "AU12": [float(n % 3 == 0) for n in range(people)],
+    }
     masks = np.zeros((people, size, size), np.uint32)
     masks[:, : size // 3] |= 1
     masks[:, size // 3 : size // 2] |= 2
     masks[:, 2 * size // 3 :] |= 4
     pixels = generator.integers(0, 256, (people, size, size), dtype=np.uint8)
-    return FaceSet("toy", pixels, table, masks=masks, mask_aus=("AU1", "AU9", "AU12"))
+    return made_faces(pixels, arrays={"masks": masks, "mask_aus": ("AU1", "AU9", "AU12")}, **columns)
 
 
 def network(seed):

@@ -3,13 +3,13 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fer_lib.faces import cache
 from fer_lib.faces.cache import cached, entry
 from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
+from tests.made import even_pictures, made_faces
 
 KEY = {"size": 2, "seed": 0}
 
@@ -21,17 +21,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def toy(value=1):
-    table = pd.DataFrame(
-        {
-            "dataset": ["toy"],
-            "subject": "s",
-            "sequence": "s-1",
-            "frame": 0,
-            "emotion": "fear",
-            "split": "test",
-        }
-    )
-    return FaceSet("toy", np.full((1, 2, 2), value, np.uint8), table)
+    return made_faces(even_pictures([value], 2))
 
 
 def never():

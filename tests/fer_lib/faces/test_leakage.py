@@ -14,23 +14,15 @@ from fer_lib.faces.leakage import (
 )
 from fer_lib.faces.readers.fer2013 import read_fer2013
 from fer_lib.paths import data_dir
+from tests.made import even_pictures, made_faces
 
 
 def a_set(pictures: list[int], splits: str, emotions: list[str], subjects: list[str]) -> FaceSet:
     """One picture per number: equal numbers are equal pictures. Splits as letters t, v, e (test)."""
     pixels = np.zeros((len(pictures), 2, 3), np.uint8)
     pixels[:, 1, 2] = pictures
-    table = pd.DataFrame(
-        {
-            "dataset": "toy",
-            "subject": subjects,
-            "sequence": "",
-            "frame": 0,
-            "emotion": emotions,
-            "split": [{"t": "train", "v": "valid", "e": "test"}[s] for s in splits],
-        }
-    )
-    return FaceSet("toy", pixels, table)
+    splits = [{"t": "train", "v": "valid", "e": "test"}[s] for s in splits]
+    return made_faces(pixels, subject=subjects, emotion=emotions, split=splits)
 
 
 @pytest.fixture
@@ -142,35 +134,19 @@ def test_fer2013_has_its_known_copies():
 
 
 def test_independent_groups_are_people_or_else_copies():
-    table = pd.DataFrame(
-        {
-            "dataset": "hand",
-            "subject": ["A", "", "A", "", "", "B"],
-            "sequence": "",
-            "frame": 0,
-            "emotion": "fear",
-            "split": "test",
-        }
-    )
-    pixels = np.stack([np.full((2, 2), grey, np.uint8) for grey in (1, 1, 2, 3, 1, 1)])
-    groups = independent_groups(FaceSet("hand", pixels, table))
+    faces = made_faces(even_pictures([1, 1, 2, 3, 1, 1]), subject=["A", "", "A", "", "", "B"])
+    groups = independent_groups(faces)
     assert groups.dtype == np.int64
     assert groups.tolist() == [0, 1, 0, 2, 1, 3], "a copy of a known person's picture is not that person's"
 
 
 def test_frames_of_nobody_known_are_one_group_with_their_copies():
-    table = pd.DataFrame(
-        {
-            "dataset": ["hand"] * 6 + ["other"],
-            "subject": ["", "", "", "", "A", "", ""],
-            "sequence": ["clip", "clip", "else", "", "clip", "", "else"],
-            "frame": 0,
-            "emotion": "fear",
-            "split": "test",
-        }
+    faces = made_faces(
+        even_pictures([1, 2, 2, 3, 4, 5, 6]),
+        dataset=["hand"] * 6 + ["other"],
+        subject=["", "", "", "", "A", "", ""],
+        sequence=["clip", "clip", "else", "", "clip", "", "else"],
     )
-    pixels = np.stack([np.full((2, 2), grey, np.uint8) for grey in (1, 2, 2, 3, 4, 5, 6)])
-    faces = FaceSet("hand", pixels, table)
     assert independent_groups(faces).tolist() == [0, 0, 0, 1, 2, 3, 4]
     assert len(independent_groups(faces.select(np.zeros(0, int)))) == 0
 

@@ -1,29 +1,17 @@
 """What two sets share: people by name, pictures by their bytes, data sets by what is published."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import OVERLAPS, known_overlap, require_apart, shared, without_shared
 from fer_lib.faces.registry import REGISTRY
 from ferbook.errors import DataError
+from tests.made import even_pictures, made_faces
 
 
 def set_of(name, subjects, greys, size=4, dataset=None):
     """One even picture per person, of the grey value given."""
-    table = pd.DataFrame(
-        {
-            "dataset": dataset or name,
-            "subject": subjects,
-            "sequence": "",
-            "frame": 0,
-            "emotion": "anger",
-            "split": "test",
-        }
-    )
-    pixels = np.broadcast_to(np.array(greys, np.uint8)[:, None, None], (len(greys), size, size)).copy()
-    return FaceSet(name, pixels, table)
+    return made_faces(even_pictures(greys, size), name, dataset=dataset or name, subject=subjects)
 
 
 FIRST = set_of("first", ["a", "b", "", ""], [10, 20, 30, 40])

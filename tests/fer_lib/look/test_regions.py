@@ -1,10 +1,8 @@
 """Regions of action units: exact from masks, approximate around landmarks, refused where nobody knows."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.regions import (
     LANDMARK_REGIONS,
     MIRRORED,
@@ -21,6 +19,7 @@ from synthetic_faces.capture import draw_shot
 from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
+from tests.made import made_faces
 
 SIZE = 32
 
@@ -47,21 +46,12 @@ def frontal_face():
 
 
 def faces_of(landmarks=None, masks=None, mask_aus=(), pictures=1, size=SIZE, pixels=None):
-    table = pd.DataFrame(
-        {
-            "dataset": "made",
-            "subject": [f"s{i}" for i in range(pictures)],
-            "sequence": [f"q{i}" for i in range(pictures)],
-            "frame": 0,
-            "emotion": "neutral",
-            "split": "train",
-        }
-    )
     if pixels is None:
         pixels = np.zeros((pictures, size, size), np.uint8)
     if landmarks is not None:
         landmarks = np.asarray(landmarks, np.float32)
-    return FaceSet("made", pixels, table, masks, mask_aus, landmarks)
+    arrays = {"masks": masks, "mask_aus": mask_aus, "landmarks": landmarks}
+    return made_faces(pixels, "made", arrays, emotion="neutral", split="train")
 
 
 def test_masks_are_taken_bit_by_bit_in_the_order_asked_for():

@@ -1,30 +1,20 @@
 """A layer small enough to know by heart, for the tests of what is drawn from a ``LayerView``."""
 
 import numpy as np
-import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Projections
 from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import LayerView, Responses
+from tests.made import made_faces
 
 FIELD = ReceptiveField(size=6, stride=4, start=-1)
 """On pictures of 16 pixels, with maps of 4 × 4: a neuron sees a pixel more than its own four on each side."""
 
 
 def toy_faces(count=6, size=16):
-    generator = np.random.default_rng(1)
-    table = pd.DataFrame(
-        {
-            "dataset": "toy",
-            "subject": [f"s{n}" for n in range(count)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": [("anger", "fear")[n % 2] for n in range(count)],
-            "split": "test",
-        }
-    )
-    return FaceSet("toy", generator.integers(0, 256, (count, size, size), dtype=np.uint8), table)
+    pixels = np.random.default_rng(1).integers(0, 256, (count, size, size), dtype=np.uint8)
+    emotions = [("anger", "fear")[n % 2] for n in range(count)]
+    return made_faces(pixels, subject=[f"s{n}" for n in range(count)], emotion=emotions)
 
 
 def toy_view(layer="relu<3>"):

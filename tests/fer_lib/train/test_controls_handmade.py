@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -10,24 +9,15 @@ from fer_lib.nets.build import build_network
 from fer_lib.train import controls
 from fer_lib.train.controls import hog_responses, untrained_network, with_mixtures, with_shuffled_labels
 from ferbook.errors import DataError, ParameterError
+from tests.made import made_faces
 
 
 def face_set(
     pixels: np.ndarray, emotions: list[str] | None = None, splits: list[str] | None = None
 ) -> FaceSet:
     count = len(pixels)
-    table = pd.DataFrame(
-        {
-            "dataset": "toy",
-            "subject": [f"s{i}" for i in range(count)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": emotions or ["neutral"] * count,
-            "split": splits or ["train"] * count,
-            "AU4": np.arange(count) / max(count, 1),
-        }
-    )
-    return FaceSet("toy", pixels.astype(np.uint8), table)
+    about = {"emotion": emotions or "neutral", "split": splits or "train"}
+    return made_faces(pixels.astype(np.uint8), **about, AU4=np.arange(count) / max(count, 1))
 
 
 def test_an_even_picture_drives_no_histogram():

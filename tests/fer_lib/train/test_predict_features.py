@@ -19,6 +19,7 @@ from fer_lib.train.predict import (
     scaling,
 )
 from ferbook.errors import DataError
+from tests.made import made_faces
 
 
 @pytest.fixture
@@ -95,11 +96,7 @@ def test_the_scale_is_scikit_learns():
 
 def test_features_are_what_the_last_layer_is_given():
     pixels = np.random.default_rng(5).integers(0, 256, (5, 16, 16)).astype(np.uint8)
-    table = pd.DataFrame(
-        {"dataset": "x", "subject": "", "sequence": "", "frame": 0, "emotion": "", "split": "test"},
-        index=range(5),
-    )
-    faces = FaceSet("x", pixels, table)
+    faces = made_faces(pixels)
     model = ZeroBiasCNN(3, 16, gain=1.0, generator=torch.Generator().manual_seed(0)).train()
     found = features_of(model, faces, batch_size=2)
     assert found.shape == (5, 300) and model.training and not model.output._forward_pre_hooks

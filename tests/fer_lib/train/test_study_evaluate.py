@@ -1,29 +1,19 @@
 """Scores of a test split, against values worked out by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.study import evaluate, majority_share
 from ferbook.errors import DataError
+from tests.made import even_pictures, made_faces
 
 CLASSES = ("anger", "fear")
 
 
 def face_set(rows):
     """``rows``: subject, emotion, split, grey value."""
-    table = pd.DataFrame(
-        {
-            "dataset": "hand",
-            "subject": [row[0] for row in rows],
-            "sequence": "",
-            "frame": 0,
-            "emotion": [row[1] for row in rows],
-            "split": [row[2] for row in rows],
-        }
-    )
-    return FaceSet("hand", np.stack([np.full((4, 4), row[3], np.uint8) for row in rows]), table)
+    subject, emotion, split, greys = map(list, zip(*rows, strict=True))
+    return made_faces(even_pictures(greys), "hand", subject=subject, emotion=emotion, split=split)
 
 
 FACES = face_set(

@@ -23,6 +23,7 @@ from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces, written
 from tests.fer_lib.faces.readers.writers.bp4d import write_bp4d
 from tests.fer_lib.faces.readers.writers.bp4dplus import write_bp4dplus
+from tests.made import made_faces
 
 SIZE = 24
 PICTURES = "Sequences(2D+3D)"
@@ -155,18 +156,8 @@ def test_bad_intensities_are_named_by_row(tmp_path, text, message):
 
 
 def long_set(frames: int) -> FaceSet:
-    rows = pd.DataFrame(
-        {
-            "dataset": "x",
-            "subject": np.repeat(["a", "b", "c"], frames),
-            "sequence": "0",
-            "frame": np.tile(np.arange(frames) + 1, 3),
-            "emotion": "neutral",
-            "split": "train",
-            "AU1": 1.0,
-        }
-    )
-    return FaceSet("x", pictures(3 * frames, 8), rows)
+    people, numbers = np.repeat(["a", "b", "c"], frames), np.tile(np.arange(frames) + 1, 3)
+    return made_faces(pictures(3 * frames, 8), subject=people, sequence="0", frame=numbers, AU1=1.0)
 
 
 @pytest.mark.parametrize(

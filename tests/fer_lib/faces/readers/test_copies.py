@@ -9,18 +9,18 @@ import unicodedata
 
 import numpy as np
 import openpyxl
-import pandas as pd
 import pytest
 from PIL import Image
 
 from fer_lib.faces.describe import notes
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.readers.own import read_own
 from fer_lib.faces.registry import read_anew
 from fer_lib.faces.request import FaceRequest
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.test_every_reader import face_set, size_of
 from tests.fer_lib.faces.readers.writers.every import write_layout
+from tests.made import made_faces
 
 
 @pytest.fixture
@@ -185,12 +185,9 @@ def pair(data, rows: int = 600) -> FaceSet:
     labels = np.array(["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"])
     emotion, other = labels[rng.integers(7, size=(2, rows))]
     voted = np.where(rng.random(rows) < 0.6, emotion, other)
-    table = pd.DataFrame(
-        {"dataset": "fer2013", "subject": "", "sequence": "", "frame": 0, "emotion": emotion}, range(rows)
-    )
-    table["split"] = np.repeat(["train", "valid", "test"], [rows - 200, 100, 100])
-    table = table.assign(**{f"vote_{label}": 10 * (voted == label) for label in labels})
-    faces = FaceSet("fer2013", rng.integers(0, 256, (rows, 48, 48), np.uint8), table)
+    columns = {f"vote_{label}": 10 * (voted == label) for label in labels}
+    columns |= {"emotion": emotion, "split": np.repeat(SPLITS, [rows - 200, 100, 100])}
+    faces = made_faces(rng.integers(0, 256, (rows, 48, 48), np.uint8), "fer2013", **columns)
     for name in ("fer2013", "ferplus"):
         write_layout(name, faces.assign(fer2013_emotion=emotion) if name == "ferplus" else faces, data / name)
     return faces

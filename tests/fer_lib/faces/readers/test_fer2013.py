@@ -5,16 +5,16 @@ import io
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import EMOTIONS, SPLITS, FaceSet
 from fer_lib.faces.leakage import copy_groups
 from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, PUBLISHED, read_fer2013
 from fer_lib.paths import data_dir
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.fer2013 import write_fer2013
+from tests.made import made_faces
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 NAMES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
@@ -461,18 +461,14 @@ def test_votes_cannot_be_joined_to_image_folders(folder):
 
 
 def face_set(pixels, emotions=NAMES, votes=None) -> FaceSet:
-    n = len(pixels)
-    table = pd.DataFrame(
-        {
-            "dataset": "wild",
-            "subject": [f"wild-{i % 3}" for i in range(n)],
-            "sequence": [f"{i}" for i in range(n)],
-            "frame": 0,
-            "emotion": [emotions[i % len(emotions)] for i in range(n)],
-            "split": [("train", "valid", "test")[i % 3] for i in range(n)],
-        }
+    numbers = range(len(pixels))
+    return made_faces(
+        pixels,
+        "wild",
+        emotion=[emotions[i % len(emotions)] for i in numbers],
+        split=[SPLITS[i % 3] for i in numbers],
+        **(votes or {}),
     )
-    return FaceSet("wild", pixels, table.assign(**(votes or {})))
 
 
 def test_what_is_written_is_read_back(tmp_path):

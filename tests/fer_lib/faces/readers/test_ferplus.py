@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import EMOTIONS, SPLITS, FaceSet
 from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, VOTE_COLUMNS
 from fer_lib.faces.readers.ferplus import PUBLISHED, majority, read_ferplus
 from fer_lib.faces.registry import source_status
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.ferplus import write_ferplus
+from tests.made import made_faces
 
 NEUTRAL, HAPPINESS, SURPRISE, SADNESS, ANGER, _, FEAR, CONTEMPT, UNKNOWN, NF = range(10)
 
@@ -198,19 +199,12 @@ def test_damaged_pictures_and_links_out_are_named(tmp_path, folder):
 
 
 def face_set(**columns) -> FaceSet:
-    n = 16
-    table = pd.DataFrame(
-        {
-            "dataset": "game",
-            "subject": "",
-            "sequence": [str(i) for i in range(n)],
-            "frame": 0,
-            "emotion": [EMOTIONS[i % 8] for i in range(n)],
-            "split": [("train", "valid", "test")[i % 3] for i in range(n)],
-        }
-    )
-    pixels = np.random.default_rng(0).integers(0, 256, (n, 48, 48)).astype(np.uint8)
-    return FaceSet("game", pixels, table.assign(**columns))
+    numbers, pixels = range(16), np.random.default_rng(0).integers(0, 256, (16, 48, 48)).astype(np.uint8)
+    columns = {
+        "emotion": [EMOTIONS[i % 8] for i in numbers],
+        "split": [SPLITS[i % 3] for i in numbers],
+    } | columns
+    return made_faces(pixels, "game", **columns)
 
 
 def test_what_is_written_is_read_back(tmp_path):

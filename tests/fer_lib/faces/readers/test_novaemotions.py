@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -11,6 +10,7 @@ from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.novaemotions import read_novaemotions
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.novaemotions import write_novaemotions
+from tests.made import made_faces
 
 SIZE = 32
 HEADER = "path,subject,angry,happy,neutral"
@@ -159,18 +159,9 @@ def test_absent_and_empty(tmp_path):
 
 
 def face_set(**columns) -> FaceSet:
-    n = 16
-    table = pd.DataFrame(
-        {
-            "dataset": "game",
-            "subject": [f"game-{k % 4}" for k in range(n)],
-            "sequence": "s",
-            "frame": range(n),
-            "emotion": [EMOTIONS[k % 8] for k in range(n)],
-            "split": "train",
-        }
-    ).assign(**columns)
-    return FaceSet("game", np.random.default_rng(0).integers(0, 256, (n, SIZE, SIZE)).astype(np.uint8), table)
+    numbers, pixels = range(16), np.random.default_rng(0).integers(0, 256, (16, SIZE, SIZE)).astype(np.uint8)
+    people, emotions = [f"game-{k % 4}" for k in numbers], [EMOTIONS[k % 8] for k in numbers]
+    return made_faces(pixels, "game", subject=people, frame=numbers, emotion=emotions, **columns)
 
 
 @pytest.mark.parametrize("votes", [{}, {"vote_fear": range(16), "vote_anger": 9}])

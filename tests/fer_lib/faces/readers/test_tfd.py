@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.io import savemat
 
@@ -11,6 +10,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.tfd import TFD_CODES, read_tfd
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.tfd import write_tfd
+from tests.made import made_faces
 
 N = 12
 
@@ -143,17 +143,13 @@ def test_a_file_cut_short_is_named(folder, share):
 
 
 def face_set(side=48, **columns) -> FaceSet:
-    table = pd.DataFrame(
-        {
-            "dataset": "lab",
-            "subject": [f"lab-{k % 4}" for k in range(N)],
-            "sequence": [str(k) for k in range(N)],
-            "frame": 0,
-            "emotion": [TFD_CODES[k % 7] for k in range(N)],
-            "split": [("train", "valid", "test", "train")[k % 4] for k in range(N)],
-        }
-    ).assign(**columns)
-    return FaceSet("lab", np.random.default_rng(0).integers(0, 256, (N, side, side)).astype(np.uint8), table)
+    columns = {
+        "subject": [f"lab-{k % 4}" for k in range(N)],
+        "emotion": [TFD_CODES[k % 7] for k in range(N)],
+        "split": [("train", "valid", "test", "train")[k % 4] for k in range(N)],
+    } | columns
+    pixels = np.random.default_rng(0).integers(0, 256, (N, side, side)).astype(np.uint8)
+    return made_faces(pixels, "lab", **columns)
 
 
 @pytest.mark.parametrize("side", [48, 96])

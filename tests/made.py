@@ -1,0 +1,22 @@
+"""Face sets that a test makes up."""
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.faces.faceset import FaceSet
+
+
+def made_faces(
+    pixels: np.ndarray, name: str = "toy", arrays: dict | None = None, **columns: object
+) -> FaceSet:
+    """``pixels`` uint8 (N, H, W) as the set ``name``, all in the split ``test``, of which only ``columns`` of
+    the table are known; ``arrays``: masks, their units and landmarks, as of ``FaceSet``.
+    """
+    known = {"dataset": name, "subject": "", "sequence": "", "frame": 0, "emotion": "", "split": "test"}
+    table = pd.DataFrame(known, index=range(len(pixels))).assign(**columns)
+    return FaceSet(name, pixels, table, **arrays or {})
+
+
+def even_pictures(greys: list[int], side: int = 4) -> np.ndarray:
+    """uint8 (N, side, side): pictures of one grey value each."""
+    return np.array(greys, np.uint8)[:, None, None].repeat(side, 1).repeat(side, 2)
