@@ -18,13 +18,7 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.leakage import exact_copies, independent_groups
 from fer_lib.faces.registry import open_faces, set_name
 from fer_lib.nets.build import build_network
-from fer_lib.train.controls import (
-    train_on_units,
-    unit_answers,
-    unit_targets,
-    units_auroc,
-    with_shuffled_labels,
-)
+from fer_lib.train import controls
 from fer_lib.train.device import device_name, pick_device
 from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.losses import class_counts
@@ -73,7 +67,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     if population.labels == "units":
         return _train_on_units(member, faces, fold, device, started)
     shuffled = population.labels == "shuffled"
-    lesson_fold = with_shuffled_labels(fold, seed) if shuffled else fold
+    lesson_fold = controls.with_shuffled_labels(fold, seed) if shuffled else fold
     seed_everything(seed)
     model = build_network(population.network, len(classes), faces.size[0], **population.options)
     place = seed - population.first_seed
@@ -141,12 +135,12 @@ def _train_on_units(
     about = {"classes": units, "faces": set_name(faces.name), "seed": seed}
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
-        training = train_on_units(fold, model, units, population.recipe, device=device, seed=seed)
+        training = controls.train_on_units(fold, model, units, population.recipe, device=device, seed=seed)
     except Diverged as fault:
         _keep_failure(member, record, fault)
         raise
     test = fold.split("test")
-    answers = unit_answers(model, test, device=device)
+    answers = controls.unit_answers(model, test, device=device)
     _clear(member)
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
@@ -161,7 +155,7 @@ def _train_on_units(
             "best_epoch": training.best_epoch,
             "train_loss": float(training.curve["train_loss"].iloc[-1]),
             "valid_auroc": float(best["valid_auroc"]),
-            "test_auroc": units_auroc(unit_targets(test, units), answers),
+            "test_auroc": controls.units_auroc(controls.unit_targets(test, units), answers),
             "test_time": "none",
             "fresh": None,
             "precision": training.precision.to_json(),

@@ -22,7 +22,7 @@ MOST = {
     "book": 10969,
     "synthetic_faces": 4202,
     "benchmarks": 762,
-    "tests": 33958,
+    "tests": 33935,
     "files": 279,
     "commands": 23,
     "floors of ferbook": 8,
