@@ -16,7 +16,7 @@ from ferbook.cli import command_line
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 34203,
+    "all": 34182,
     "fer_lib": 10136,
     "ferbook": 7352,
     "book": 10967,
