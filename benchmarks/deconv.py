@@ -145,8 +145,7 @@ def main() -> None:
     rows = np.tile(np.arange(args.top), 256)
     places = np.random.default_rng(SEED).integers(0, args.size // 4, (len(rows), 2))
     grown = grown_mb(
-        lambda: project(model, LAYER, few.pixels, rows, filters, positions=places, method=args.method),
-        device,
+        lambda: project(model, LAYER, few.pixels, rows, filters, positions=places, method=args.method), device
     )
     print(f"memory {grown:.0f} MB for {len(rows)} pairs")
 

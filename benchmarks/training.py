@@ -246,10 +246,7 @@ def compare_loaders(faces: FaceSet, repeats: int, device: torch.device) -> None:
     print_ratio("torchvision_without_workers", seconds, "our batches", without_workers)
 
 
-COMPARISONS = {
-    "learners": compare_learners,
-    "loaders": compare_loaders,
-}
+COMPARISONS = {"learners": compare_learners, "loaders": compare_loaders}
 
 
 def main() -> None:

@@ -248,8 +248,5 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
             advance(1, took[each.name] / seconds if seconds else None)
         return found
 
-    with (
-        ThreadPoolExecutor(at_once) as pool,
-        steps("chapters", len(took) or 1, seconds / at_once) as advance,
-    ):
+    with ThreadPoolExecutor(at_once) as pool, steps("chapters", len(took) or 1, seconds / at_once) as advance:
         return list(pool.map(row, chapters))

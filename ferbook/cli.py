@@ -240,12 +240,7 @@ def run(
     console.print(f"run {first!r}{several}")
     try:
         places, faults = make_runs(
-            requests,
-            chapters or [],
-            cores=cores,
-            executor=executor,
-            update=update,
-            replace=replace,
+            requests, chapters or [], cores=cores, executor=executor, update=update, replace=replace
         )
     except KeyboardInterrupt:
         errors.print(
@@ -470,10 +465,7 @@ def build(
 def check(
     chapters: Chapters = None,
     run_name: RunName = None,
-    one: Annotated[
-        bool,
-        typer.Option("--one", help="Only the quickest chapter again."),
-    ] = False,
+    one: Annotated[bool, typer.Option("--one", help="Only the quickest chapter again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""

@@ -202,16 +202,13 @@ _STATED_RELATIONS = {"alternate", "author", "canonical", "help", "index", "licen
 _HOST = r"(?:(?:https?|wss?):)?//[\w\[]"
 _EXTERNAL = re.compile(rf"\s*{_HOST}", re.IGNORECASE)
 _SRCSET_EXTERNAL = re.compile(rf"(?:^|,)\s*({_HOST}\S*)", re.IGNORECASE)
-_CSS = re.compile(
-    rf"""url\(\s*["']?({_HOST}[^"')]*)|@import\s+["']({_HOST}[^"']*)""",
-    re.IGNORECASE,
-)
+_CSS = re.compile(rf"""url\(\s*["']?({_HOST}[^"')]*)|@import\s+["']({_HOST}[^"']*)""", re.IGNORECASE)
 # A script's text: an address given straight to what loads. An address that is only a string (an XML
 # namespace, a licence in a comment, a link for the reader) is none.
 _SCRIPT = re.compile(
     rf"""(?:\bimport\s*\(?|\bfrom|\bfetch\s*\(|\bimportScripts\s*\(|\.open\s*\(\s*["']\w+["']\s*,"""
     rf"""|\bnew\s+(?:Worker|SharedWorker|WebSocket|EventSource|Request|URL)\s*\(|\.src\s*=|\bsrc\s*:)"""
-    rf"""\s*["'`]({_HOST}[^"'`]*)""",
+    rf"""\s*["'`]({_HOST}[^"'`]*)"""
 )
 _REFRESH = re.compile(rf"url\s*=\s*[\"']?({_HOST}[^\"']*)", re.IGNORECASE)
 

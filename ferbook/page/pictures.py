@@ -21,10 +21,7 @@ def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
 def grey_table(pictures: np.ndarray) -> pd.DataFrame:
     """``mean_grey`` and ``contrast`` (standard deviation), 0–255, of each of pictures (N, H, W)."""
     return pd.DataFrame(
-        {
-            "mean_grey": pictures.mean(axis=(1, 2)).round(1),
-            "contrast": pictures.std(axis=(1, 2)).round(1),
-        }
+        {"mean_grey": pictures.mean(axis=(1, 2)).round(1), "contrast": pictures.std(axis=(1, 2)).round(1)}
     )
 
 

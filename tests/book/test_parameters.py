@@ -35,12 +35,7 @@ def training(**overrides):
 
 @pytest.mark.parametrize(
     ("text", "field", "value"),
-    [
-        ("5", "epochs", 5),
-        ("1e-2", "lr", 0.01),
-        ("yes", "bias", True),
-        ("constant", "schedule", "constant"),
-    ],
+    [("5", "epochs", 5), ("1e-2", "lr", 0.01), ("yes", "bias", True), ("constant", "schedule", "constant")],
 )
 def test_text_is_parsed_by_the_field_type(text, field, value):
     parsed = getattr(training(**{field: text}), field)

@@ -80,10 +80,7 @@ def test_a_confusion_of_other_classes_is_refused():
 
 @pytest.mark.parametrize(
     "draw",
-    [
-        lambda: shared_figures.confusion_matrix(toy_matrix()),
-        lambda: shared_figures.clip_strip(toy_clip()),
-    ],
+    [lambda: shared_figures.confusion_matrix(toy_matrix()), lambda: shared_figures.clip_strip(toy_clip())],
 )
 def test_what_they_draw_can_be_stored(draw, well_drawn):
     well_drawn(draw)

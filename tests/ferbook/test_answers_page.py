@@ -34,10 +34,7 @@ POINTS = SHARED | {"form": "difference", "polarity": "more", "matters": 2, "unit
 CLAIMS = Claims.model_validate(
     {
         "guess": {"none": 0.17, "units": 0.4},
-        "marks": {
-            "none": ("untrained", "training.none"),
-            "units": ("taught units", "training.units"),
-        },
+        "marks": {"none": ("untrained", "training.none"), "units": ("taught units", "training.units")},
         "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
         "papers": [
             {

@@ -6,12 +6,7 @@ import pytest
 import yaml
 
 from ferbook import paths
-from ferbook.claims import (
-    Claims,
-    claim_digest,
-    read_claims,
-    require_logged,
-)
+from ferbook.claims import Claims, claim_digest, read_claims, require_logged
 from ferbook.errors import DataError
 
 DIE = {

@@ -59,9 +59,7 @@ def test_a_mean_takes_in_what_the_code_of_the_last_one_made(runs):
     older = runs({"seed": "0"}, inputs=INPUTS | {"code": {"book/means/study.py": "0" * 64}})
     rows, notes = outcome_rows(older + runs({"seed": "1"}, {"seed": "2"}))
     assert [row["mean_of"] for row in rows] == [0, 0, 0, 2] and rows[-1]["estimate"].value == 1.5
-    assert notes == [
-        "means in smoke-seed-0: code changed (book/means/study.py); no mean takes it in",
-    ]
+    assert notes == ["means in smoke-seed-0: code changed (book/means/study.py); no mean takes it in"]
 
 
 def test_one_result_in_all_runs_is_told_and_not_shown(runs):

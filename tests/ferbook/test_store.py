@@ -9,15 +9,7 @@ import pytest
 
 from ferbook.book import suite
 from ferbook.errors import RunStoreError
-from ferbook.store import (
-    ChapterResult,
-    all_runs,
-    current_run,
-    exclusive,
-    make_current,
-    open_run,
-    write_json,
-)
+from ferbook.store import ChapterResult, all_runs, current_run, exclusive, make_current, open_run, write_json
 
 
 @pytest.fixture(autouse=True)

@@ -163,14 +163,7 @@ def test_a_clip_at_full_rate_holds_every_frame_and_those_taken_of_fewer_are_the_
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("domain", "zoo"),
-        ("subjects", 2),
-        ("subjects", -1),
-        ("size", 8),
-        ("seed", -1),
-    ],
+    ("name", "value"), [("domain", "zoo"), ("subjects", 2), ("subjects", -1), ("size", 8), ("seed", -1)]
 )
 def test_bad_arguments_are_refused_by_name(name, value):
     with pytest.raises(SettingError, match=f"{name} "):

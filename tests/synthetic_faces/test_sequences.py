@@ -10,14 +10,7 @@ from synthetic_faces.crowd import VOTERS
 from synthetic_faces.domains import DOMAINS, sequence_counts
 from synthetic_faces.expressions import EMOTIONS, LABELS
 from synthetic_faces.facs import AUS
-from synthetic_faces.sequences import (
-    Sequence,
-    draw_course,
-    draw_shots,
-    perform,
-    person_number,
-    plan,
-)
+from synthetic_faces.sequences import Sequence, draw_course, draw_shots, perform, person_number, plan
 
 LAB, WILD, GAME, MICRO, _ = DOMAINS.values()
 

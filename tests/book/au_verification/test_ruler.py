@@ -164,10 +164,7 @@ LEFT_OUT = {
     "another structure": ({"own": "residual"}, "structure zero_bias, not residual"),
     "two networks": ({"number": 2}, "'emotions' has 2 networks; a role takes 3 or more"),
     "four of all": ({"number": 4, "of_each": 0}, "'emotions' has 4 networks; a role takes 5 or more"),
-    "other pairs": (
-        {"roles": "emotions:units_free"},
-        "population 'units_free' has faces .*'emotions'",
-    ),
+    "other pairs": ({"roles": "emotions:units_free"}, "population 'units_free' has faces .*'emotions'"),
 }
 
 

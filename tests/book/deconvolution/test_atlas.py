@@ -13,13 +13,7 @@ import pytest
 from PIL import Image
 
 from book.deconvolution import atlas
-from book.deconvolution.atlas import (
-    filter_atlas,
-    grey_levels,
-    mean_picture,
-    mean_projections,
-    sheet_of,
-)
+from book.deconvolution.atlas import filter_atlas, grey_levels, mean_picture, mean_projections, sheet_of
 from fer_lib.look.responses import extremum_counts
 from ferbook.site import external_requests
 from tests.fer_lib.look.toy_layer import toy_view

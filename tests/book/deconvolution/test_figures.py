@@ -66,9 +66,7 @@ def viewed(name, population):
 
 
 def test_the_commonest_place_is_the_middle_of_its_receptive_field():
-    networks = [
-        *(viewed("one", "trained"), viewed("two", "trained"), viewed("start", "untrained")),
-    ]
+    networks = [*(viewed("one", "trained"), viewed("two", "trained"), viewed("start", "untrained"))]
     drawn = figures.extremum_points(networks)
     assert list(drawn.data["network"].unique()) == ["one", "two", "start"]
     own = drawn.data[drawn.data["network"].eq("one")].set_index("filter")
@@ -114,12 +112,7 @@ def test_own_maps_stand_between_the_edges_and_the_change():
     own = rows("own", "mine", [0.9] * 4)
     drawn = figures.localisation_dots(pd.concat([found, own]))
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
-    assert labels == [
-        "noise",
-        "edges in the field (0)",
-        "the filters' own maps",
-        "the change itself (1)",
-    ]
+    assert labels == ["noise", "edges in the field (0)", "the filters' own maps", "the change itself (1)"]
     assert "the filters' own maps 30.0 %" in drawn.alt and len(drawn.data) == 4 * 3
 
 

@@ -12,14 +12,7 @@ import torch
 from book.derl import stage_two
 from book.derl.stage_one import settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import (
-    CONTEST_CONDITIONS,
-    cnn_features,
-    equal_cnn,
-    fewer_pictures,
-    joined,
-    residue_study,
-)
+from book.derl.study import CONTEST_CONDITIONS, cnn_features, equal_cnn, fewer_pictures, joined, residue_study
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier

@@ -35,8 +35,7 @@ def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -
 
 
 @pytest.mark.parametrize(
-    ("other", "far"),
-    [("a-x", SAME_FAMILY), ("b-x", SHAPES), ("a-y", BUILD), ("b-y", BOTH)],
+    ("other", "far"), [("a-x", SAME_FAMILY), ("b-x", SHAPES), ("a-y", BUILD), ("b-y", BOTH)]
 )
 def test_how_far_a_family_is_from_another(other, far):
     assert carry_over.family_distance("a-x", other) == far

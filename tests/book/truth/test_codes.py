@@ -88,13 +88,7 @@ def read(values: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-VALUES = {
-    "filters 1": 0.2,
-    "filters 4": 0.3,
-    "filters 16": 0.4,
-    "filters 0": 0.6,
-    "random rotation 1": 0.1,
-}
+VALUES = {"filters 1": 0.2, "filters 4": 0.3, "filters 16": 0.4, "filters 0": 0.6, "random rotation 1": 0.1}
 
 
 def test_the_questions_compare_network_by_network():
