@@ -7,7 +7,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -105,30 +104,6 @@ def _text(page: str) -> str:
     return "".join(reader.parts).strip()
 
 
-def public_address(remote: str) -> str:
-    """Where a reader finds the repository that git knows as ``remote``; empty for a folder of this machine or
-    for a host that others cannot reach.
-    """
-    match = re.fullmatch(
-        r"(?:(?:https?|ssh|git)://)?(?:[^@/]+@)?([\w.-]+)(?::\d+)?[:/]+(\S+?)(?:\.git)?/?", remote
-    )
-    if not match or remote.startswith((".", "/", "~", "file:")):
-        return ""
-    host, path = match.groups()
-    inner = ("localhost", "local", "lan", "internal", "localdomain", "home", "corp", "test")
-    public = "." in host and host.rpartition(".")[2] not in inner and not re.fullmatch(r"[\d.]+", host)
-    return f"https://{host}/{path}" if public else ""
-
-
-def _origin() -> str:
-    command = ["git", "config", "--get", "remote.origin.url"]
-    try:
-        remote = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False).stdout
-    except OSError:
-        return ""
-    return public_address(remote.strip())
-
-
 def home() -> str:
     """What each page ends with, from ``CITATION.cff``: how to cite the book, where it comes from, licence.
     Empty where there is no such file. Raises BookError where it lacks a title or an author.
@@ -148,12 +123,9 @@ def home() -> str:
             f"CITATION.cff: {fault}: authors, date-released, title and license are needed"
         ) from fault
     version = f", version {citation['version']}" if "version" in citation else ""
-    address = citation.get("repository-code") or _origin()
-    place = (
-        f'<a href="{html.escape(address)}">{html.escape(address)}</a>'
-        if address
-        else ("the repository that this book was built in; its README says how to run it")
-    )
+    address = html.escape(str(citation.get("repository-code") or ""))
+    link = f'<a href="{address}">{address}</a>'
+    place = link if address else "the repository that this book was built in; its README says how to run it"
     return (
         f'<div class="footer-item home"><p>To cite: {html.escape(reference + version)}.</p>\n'
         f'<p>Source: {place}. Licence: <a href="LICENSE.txt">{html.escape(licence)}</a>.</p></div>'

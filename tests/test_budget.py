@@ -16,13 +16,13 @@ from ferbook.cli import command_line
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 34182,
+    "all": 34140,
     "fer_lib": 10136,
-    "ferbook": 7352,
+    "ferbook": 7314,
     "book": 10967,
     "synthetic_faces": 4202,
-    "benchmarks": 762,
-    "tests": 33928,
+    "benchmarks": 758,
+    "tests": 33839,
     "files": 278,
     "commands": 23,
     "floors of ferbook": 8,

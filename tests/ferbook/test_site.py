@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ferbook.errors import BookError
-from ferbook.site import TEXTS, external_requests, finish, home, public_address
+from ferbook.site import TEXTS, external_requests, finish, home
 
 PAGE = """<html><head>
   <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
@@ -69,6 +69,8 @@ def test_a_link_to_a_word_says_what_it_means(built):
 
 def test_every_page_says_where_the_book_comes_from_and_how_to_cite_it(copy, built, monkeypatch):
     assert home() == "", "a book without CITATION.cff"
+    (copy / "CITATION.cff").write_text(f"{CITATION}\nrepository-code: https://example.org/dice")
+    assert 'Source: <a href="https://example.org/dice">https://example.org/dice</a>.' in home()
     (copy / "CITATION.cff").write_text(CITATION)
     (copy / "LICENSE").write_text("MIT License")
     foot = home()
@@ -84,26 +86,6 @@ def test_a_citation_that_lacks_something_is_named(copy):
     (copy / "CITATION.cff").write_text("title: Dice\n")
     with pytest.raises(BookError, match=r"CITATION.cff: 'authors'"):
         home()
-
-
-@pytest.mark.parametrize(
-    ("remote", "address"),
-    [
-        ("git@github.com:ada/faces.git", "https://github.com/ada/faces"),
-        ("https://ada:secret@codeberg.org/ada/faces", "https://codeberg.org/ada/faces"),
-        ("ssh://git@git.sr.ht:22/~ada/faces/", "https://git.sr.ht/~ada/faces"),
-        ("/srv/git/faces.git", ""),
-        ("../faces", ""),
-        ("file:///srv/faces", ""),
-        ("http://localhost:3000/ada/faces", ""),
-        ("http://10.0.0.3/ada/faces", ""),
-        ("ada@box.local:faces.git", ""),
-        ("box:faces.git", ""),
-        ("", ""),
-    ],
-)
-def test_only_an_address_that_others_reach_is_shown(remote, address):
-    assert public_address(remote) == address
 
 
 # What would ask another host
