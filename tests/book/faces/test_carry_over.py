@@ -9,6 +9,7 @@ from book.faces.carry_over import BOTH, BUILD, PHOTOGRAPHS, SAME_FAMILY, SHAPES,
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate
+from tests.made import made_faces
 
 
 def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -> FaceSet:
@@ -18,20 +19,14 @@ def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -
     pixels = rng.integers(60, 120, (90, 48, 48)).astype(np.uint8)
     half = slice(24, 48) if flipped else slice(0, 24)
     pixels[angry == 1, half] += 90
-    people = np.repeat(np.arange(30), 3)
-    table = pd.DataFrame(
-        {
-            "dataset": name,
-            "subject": [f"{name}-{k}" for k in people],
-            "sequence": [f"{name}-{k}" for k in range(90)],
-            "frame": 0,
-            "emotion": np.where(angry, "anger", "happiness"),
-            "split": np.repeat(["train", "valid", "test"], 30),
-        }
-    )
-    if coded:
-        table["AU4"], table["AU12"] = angry.astype(float), 1.0 - angry
-    return FaceSet(name, table=table, pixels=pixels)
+    known = {
+        "subject": [f"{name}-{k}" for k in np.repeat(np.arange(30), 3)],
+        "sequence": [f"{name}-{k}" for k in range(90)],
+        "emotion": np.where(angry, "anger", "happiness"),
+        "split": np.repeat(["train", "valid", "test"], 30),
+    }
+    units = {"AU4": angry.astype(float), "AU12": 1.0 - angry} if coded else {}
+    return made_faces(pixels, name, **known, **units)
 
 
 @pytest.mark.parametrize(

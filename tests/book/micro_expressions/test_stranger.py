@@ -1,35 +1,15 @@
 """A network that has seen the people of the clips is not asked about them."""
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from book.micro_expressions import stranger
 from book.micro_expressions.stranger import strangers_to
-from book.training.chapter import TrainingParameters
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.device import Precision
-from fer_lib.train.lesson import Lesson, TrainedNetwork
+from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ParameterError
-
-EMOTIONS = ("neutral", "anger", "fear")
-
-
-def faces_of(dataset, size=16, people=10, pixels_from=0):
-    rows = [(f"{dataset}-{who:02}", emotion) for who in range(people) for emotion in EMOTIONS]
-    table = pd.DataFrame(rows, columns=["subject", "emotion"])
-    table = table.assign(dataset="lab", sequence=table["subject"], frame=0, split="train")
-    pixels = np.random.default_rng(pixels_from).integers(0, 256, (len(table), size, size), dtype=np.uint8)
-    return FaceSet(dataset, pixels, table)
-
-
-def lesson(fold=0, **changes):
-    parameters = TrainingParameters(network="zhu", epochs=1, augment="none", dropout=0.0)
-    precision = Precision("fp32", channels_last=False)
-    return Lesson.of(parameters.model_copy(update=changes), EMOTIONS, fold, precision)
+from tests.fer_lib.train.toy_lesson import faces_of, lesson
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Study
 from ferbook.errors import DataError
+from tests.made import made_faces
 
 CLASSES = ("neutral", "anger", "happiness")
 N = 300
@@ -29,17 +30,12 @@ def faces() -> FaceSet:
     count = 3 * N
     pixels = np.zeros((count, 8, 8), np.uint8)
     pixels[:, 0, 0], pixels[:, 0, 1] = np.arange(count) % 256, np.arange(count) // 256
-    table = pd.DataFrame(
-        {
-            "dataset": "toy",
-            "subject": [f"s{i}" for i in range(count)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": [CLASSES[i % 3] for i in range(count)],
-            "split": np.repeat(["train", "valid", "test"], N),
-        }
+    return made_faces(
+        pixels,
+        subject=[f"s{i}" for i in range(count)],
+        emotion=[CLASSES[i % 3] for i in range(count)],
+        split=np.repeat(["train", "valid", "test"], N),
     )
-    return FaceSet("toy", pixels, table)
 
 
 def network(share: float, shift: int = 0) -> np.ndarray:

@@ -15,21 +15,14 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
+from tests.made import made_faces
 
 CLASSES = ("anger", "fear")
-FACES = FaceSet(
-    "hand",
+FACES = made_faces(
     np.arange(4, dtype=np.uint8).repeat(16).reshape(4, 4, 4),
-    pd.DataFrame(
-        {
-            "dataset": "hand",
-            "subject": ["C", "C", "D", "D"],
-            "sequence": "",
-            "frame": 0,
-            "emotion": ["anger", "fear", "anger", "anger"],
-            "split": "test",
-        }
-    ),
+    "hand",
+    subject=["C", "C", "D", "D"],
+    emotion=["anger", "fear", "anger", "anger"],
 )
 ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
 WITH_TRAINING = FaceSet.concat(

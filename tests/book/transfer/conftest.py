@@ -3,28 +3,19 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
+from tests.made import made_faces
 
 
 def blank_faces(
     emotions: Sequence[str], name: str = "toy", split: str | Sequence[str] = "test", **columns: object
 ) -> FaceSet:
     """A black picture of each of ``emotions``, of a person each; ``columns`` of the table that differ."""
-    count = len(emotions)
-    table = pd.DataFrame(
-        {
-            "dataset": name,
-            "subject": [f"{name}-{number}" for number in range(count)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": emotions,
-            "split": split,
-        }
-    )
-    return FaceSet(name, np.zeros((count, 8, 8), np.uint8), table.assign(**columns))
+    people = [f"{name}-{number}" for number in range(len(emotions))]
+    known = {"subject": people, "emotion": emotions, "split": split}
+    return made_faces(np.zeros((len(emotions), 8, 8), np.uint8), name, **known | columns)
 
 
 def one_hot_answers(faces: FaceSet, classes: Sequence[str], right: np.ndarray) -> np.ndarray:

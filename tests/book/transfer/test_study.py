@@ -3,7 +3,6 @@ learned from.
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -28,6 +27,7 @@ from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
+from tests.made import made_faces
 
 RECIPE = TrainingRecipe(epochs=1, batch_size=16, lr=0.01, augment="none")
 SPLITS = ["train"] * 24 + ["valid"] * 9 + ["test"] * 12
@@ -41,17 +41,14 @@ def stripes(name, seed, emotions=("neutral", "happiness", "fear")):
     pixels = generator.integers(0, 120, size=(45, 16, 16))
     for row in range(45):
         pixels[row, :, 4 * (row % 3)] += 100
-    table = pd.DataFrame(
-        {
-            "dataset": name,
-            "subject": [f"{name}-{row // 2 + 100 * SPLITS.index(split)}" for row, split in enumerate(SPLITS)],
-            "sequence": "",
-            "frame": range(45),
-            "emotion": [emotions[row % 3] for row in range(45)],
-            "split": SPLITS,
-        }
+    return made_faces(
+        pixels.astype(np.uint8),
+        name,
+        subject=[f"{name}-{row // 2 + 100 * SPLITS.index(split)}" for row, split in enumerate(SPLITS)],
+        frame=range(45),
+        emotion=[emotions[row % 3] for row in range(45)],
+        split=SPLITS,
     )
-    return FaceSet(name, pixels.astype(np.uint8), table)
 
 
 def three_sets() -> dict[str, FaceSet]:

@@ -1,23 +1,16 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from fer_lib.aus.presence import Presence, presence, whose_units
-from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
+from tests.made import made_faces
 
 
 def face_set(**columns):
-    rows = 6
-    table = {
-        "dataset": "toy",
-        "subject": ["a", "a", "b", "b", "", ""],
-        "sequence": ["s1", "s1", "s2", "s2", "", ""],
-        "frame": range(rows),
-        "emotion": ["neutral", "anger", "neutral", "anger", "", "fear"],
-        "split": "train",
-    }
-    return FaceSet("toy", np.zeros((rows, 4, 4), np.uint8), pd.DataFrame(table | columns))
+    people, sequences = ["a", "a", "b", "b", "", ""], ["s1", "s1", "s2", "s2", "", ""]
+    emotions = ["neutral", "anger", "neutral", "anger", "", "fear"]
+    known = {"subject": people, "sequence": sequences, "emotion": emotions}
+    return made_faces(np.zeros((6, 4, 4), np.uint8), **known | columns)
 
 
 @pytest.fixture

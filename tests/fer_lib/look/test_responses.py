@@ -9,12 +9,11 @@ from fer_lib.look.responses import Responses, maximal_responses, rank_filters, t
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from ferbook.errors import DataError, ParameterError
+from tests.made import made_faces
 
 
 def face_set(pixels: np.ndarray) -> FaceSet:
-    columns = {"dataset": "dots", "sequence": "", "frame": 0, "emotion": "neutral", "split": "train"}
-    subjects = [f"dots-{i}" for i in range(len(pixels))]
-    return FaceSet("dots", pixels, pd.DataFrame({"subject": subjects, **columns}))
+    return made_faces(pixels, "dots", subject=[f"dots-{i}" for i in range(len(pixels))])
 
 
 def noise(n: int = 7, size: int = 16) -> FaceSet:
