@@ -22,7 +22,7 @@ MOST = {
     "book": 10967,
     "synthetic_faces": 4202,
     "benchmarks": 758,
-    "tests": 33839,
+    "tests": 33789,
     "files": 278,
     "commands": 23,
     "floors of ferbook": 8,
