@@ -12,6 +12,7 @@ from pathlib import Path
 import typer.main
 
 from ferbook.cli import command_line
+from tests.test_names import imported_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,7 +23,7 @@ MOST = {
     "book": 10967,
     "synthetic_faces": 4202,
     "benchmarks": 758,
-    "tests": 33789,
+    "tests": 33762,
     "files": 278,
     "commands": 23,
     "floors of ferbook": 8,
@@ -64,13 +65,7 @@ def floors(package):
     modules = {}
     for name in tracked(f"{package}/*.py"):
         module = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-        imports = set()
-        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imports |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                imports |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        modules[module] = imports
+        modules[module] = imported_modules((ROOT / name).read_text(encoding="utf-8"))
 
     @cache
     def floor(module):

@@ -1,6 +1,5 @@
 """The package's own files: pins, environment, and what the Makefile promises."""
 
-import ast
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from ferbook import paths
+from tests.test_names import imported_modules
 
 PROJECT = tomllib.loads((paths.root() / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
@@ -24,10 +24,26 @@ CONSTRAINTS = [
 ]
 PACKAGES = ("book", "fer_lib", "ferbook", "synthetic_faces")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
+OTHER_USES = {
+    "axe-playwright-python": "brings the script axe, which the browser tests load",
+    "ipykernel": "the kernel that notebooks are executed by",
+    "jupyter-book": "run as a command by the build",
+    "nbval": "run as pytest's plugin by the check",
+    "snakemake": "run as a command",
+    "snakemake-executor-plugin-slurm": "loaded by Snakemake for --executor slurm",
+    "jupyterlab": "for readers",
+    "pytest-xdist": "run by make test",
+    "ruff": "run by make lint",
+}
+"""Pinned without an import of ours -> why."""
 
 
 def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported_packages(file):
+    return {name.partition(".")[0] for name in imported_modules(file.read_text(encoding="utf-8"))}
 
 
 def test_every_requirement_is_an_exact_pin_without_a_host():
@@ -62,15 +78,22 @@ def test_every_package_that_is_imported_is_pinned_directly():
     direct = {normal(PIN.fullmatch(line)[1]) for line in DIRECT}
     files = [file for room in (*PACKAGES, "benchmarks") for file in (paths.root() / room).rglob("*.py")]
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module]
-            for top in {name.split(".")[0] for name in names} - own:
-                found = {normal(name) for name in providers.get(top, [])}
-                assert found & direct, f"{file.name} imports {top}, which pyproject.toml does not pin"
+        for top in imported_packages(file) - own:
+            found = {normal(name) for name in providers.get(top, [])}
+            assert found & direct, f"{file.name} imports {top}, which pyproject.toml does not pin"
+
+
+def test_every_pinned_package_is_imported_or_said_to_be_needed():
+    pins = [*READING, *(pin for some in EXTRAS.values() for pin in some)]
+    listed = subprocess.check_output(["git", "ls-files", "*.py"], cwd=paths.root(), text=True)
+    files = [paths.root() / name for name in listed.split() if (paths.root() / name).is_file()]
+    owners = packages_distributions()
+    imported = set().union(*map(imported_packages, files))
+    used = {normal(owner) for name in imported for owner in owners.get(name, ())}
+    pinned = {normal(pin.partition("==")[0]) for pin in pins}
+    assert pinned - used - OTHER_USES.keys() == set(), "pinned, but imported nowhere"
+    assert OTHER_USES.keys() & used == set(), "imported, so no other use has to be named"
+    assert OTHER_USES.keys() <= pinned
 
 
 def test_conda_gives_the_same_set():
