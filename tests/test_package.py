@@ -66,6 +66,12 @@ def test_what_lies_beside_the_modules_is_installed_with_them():
         assert beside == listed, package
 
 
+def test_git_looks_away_from_pages_and_sheets_that_show_people():
+    names = ["me-explained.html", "deep/me-explained.html", "mine.png", "data/mine/1.png"]
+    told = subprocess.check_output(["git", "check-ignore", "--no-index", *names], cwd=paths.root(), text=True)
+    assert told.split() == names
+
+
 def test_no_package_is_pinned_twice():
     lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
     names = [normal(PIN.fullmatch(line)[1]) for line in lines]

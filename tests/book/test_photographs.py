@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from book import photographs
-from book.photographs import PhotographAnswer, answer_about_photograph, measured_worth, worth_on_photographs
+from book.photographs import answer_about_photograph, measured_worth, worth_on_photographs
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from ferbook import cli, paths
@@ -61,9 +61,8 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
     lesson = SimpleNamespace(classes=("fear", "anger"))
     network = SimpleNamespace(name="toy 0", lesson=lesson, model=build_network("zhu", 2, 48))
     row = measured_worth(network)
-    assert (row["pictures"], row["accuracy"]) == (3, pytest.approx(2 / 3)) and row["low"] < 2 / 3 < row[
-        "high"
-    ]
+    assert (row["pictures"], row["accuracy"]) == (3, pytest.approx(2 / 3))
+    assert row["low"] < 2 / 3 < row["high"]
     monkeypatch.setattr(photographs, "WORTH_FILE", tmp_path / "worth.csv")
     pd.DataFrame([row]).to_csv(tmp_path / "worth.csv", index=False)
     share, pictures, name = worth_on_photographs("toy 0")
@@ -86,8 +85,3 @@ def test_predict_without_a_run_asks_the_networks_of_photographs(face, kept, monk
     told = " ".join(capsys.readouterr().out.split())
     assert not end.value.code and "population 'photographs_zero_bias': trained on fer2013" in told
     assert "3,589 test photographs of fer2013 rightly" in told
-
-
-def test_the_answer_is_the_most_probable_emotion():
-    told = PhotographAnswer(("fear", "anger"), np.array([0.3, 0.7]), 2, 0.6, 10, "fer2013")
-    assert told.emotion == "anger"
