@@ -534,12 +534,10 @@ def evaluate_method(
         best = max((name for name in others if score in others[name]), key=lambda n: others[n][score].value)
         text, rank = "–", "–"
         if each := own.get(score):
-            interval = "" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]"
-            text = f"{each.value:.2f}{interval}"
+            text = f"{each.value:.2f}" + ("" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]")
             rank = f"{evaluation.standing(score, each.value, others)} of {len(others) + 1}"
         rows.append([score, text, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
-    heads = ["score", "yours", "rank", "best other", "says nothing"]
-    print_table(f"{file.name}, seed {seed}", heads, rows)
+    print_table(f"{file.name}, seed {seed}", ["score", "yours", "rank", "best other", "says nothing"], rows)
     for part in evaluation.SCORE_TABLES:
         cells = [
             [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in part)]

@@ -30,7 +30,7 @@ from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, m
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
-from ferbook.steps import time_text
+from ferbook.steps import steps, time_text
 from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
@@ -185,8 +185,11 @@ def judged_method(
     """
     try:
         asked_about = trials if sampled_by is None else drawn_trials(method, trials, sampled_by, tell)
-        tell(f"{name}: {sum(len(trial.rows) for trial in asked_about):,} neurons, {MAPS} maps each")
-        return map_estimates(judge_maps(method, asked_about))
+        tell(f"{name}: {(count := sum(len(each.rows) for each in asked_about)):,} neurons, {MAPS} maps each")
+        # Of each network a few maps are asked for twice more; how many, the fourth argument says, ``rows``.
+        with steps("maps", MAPS * count + 2 * FEW_MAPS * len(asked_about)) as advance:
+            told = judge_maps(lambda *given: (method(*given), advance(len(given[3])))[0], asked_about)
+        return map_estimates(told)
     except DataError as fault:
         raise DataError(f"{name}: {fault}") from fault
 

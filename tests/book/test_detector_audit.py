@@ -169,14 +169,6 @@ def test_a_success_that_is_none_is_named_with_its_line(tmp_path, table, truth):
         read(tmp_path, table.assign(Success=["1", "", "yes"] + ["0"] * (len(table) - 3)), truth)
 
 
-def test_a_comma_may_stand_for_the_point(tmp_path, table, truth):
-    file = tmp_path / "detections.csv"
-    table.to_csv(file, index=False, sep=";", decimal=",")
-    found, expected = read_detections(file, truth)[0], read(tmp_path, table, truth)[0]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one.found, other.found)
-
-
 @pytest.mark.parametrize(
     ("times", "told"),
     [(100, "read as per cent"), (5, "read as 0 to 5"), (900, "shares of each column's largest")],
@@ -260,16 +252,6 @@ def test_two_columns_of_one_unit_are_refused_in_either_order(tmp_path, table, tr
     for columns in ([first, second], [second, first]):
         with pytest.raises(DataError, match=f"two columns mean {unit}; give one of them"):
             read(tmp_path, own[["input", *columns]], truth)
-
-
-def test_a_column_of_0_to_5_stands_for_the_unit_in_either_order(tmp_path, table, truth):
-    own = table[["input"]].assign(AU45_c=1, AU45_r=5 * table["AU12"])
-    for columns in (["AU45_c", "AU45_r"], ["AU45_r", "AU45_c"]):
-        outputs, notes = read(tmp_path, own[["input", *columns]], truth)
-        np.testing.assert_allclose(outputs[0].found, table["AU12"])
-        assert [each.name for each in outputs] == ["AU43"] and notes == [
-            "AU45_r: a blink is read as AU43, closed eyes"
-        ]
 
 
 @pytest.mark.parametrize(
@@ -387,6 +369,12 @@ CASES = {
         lambda own, truth: own.set_index("input").add_suffix("_R").reset_index(),
         r"AU01_R goes to .*: the right side, or OpenFace's intensity .* with --columns",
         None,
+    ),
+    "a comma for the point": (lambda own, truth: own.to_csv(index=False, sep=";", decimal=","), "", 1),
+    "an intensity behind what only says whether": (
+        lambda own, truth: own[["input"]].assign(AU12_c=1, AU12_r=5 * own["AU12"]),
+        "",
+        1,
     ),
     "shares called r": (
         lambda own, truth: openface(own, truth).filter(like="_r").div(5).assign(file=truth["file"]),

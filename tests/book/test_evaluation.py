@@ -1,6 +1,7 @@
 """Methods on trial: their files, what they are asked about, the tables beside, and what the command shows."""
 
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -113,6 +114,15 @@ def test_what_the_judge_refuses_is_told_with_the_name(monkeypatch):
     monkeypatch.setattr(evaluation, "judge_maps", refuse)
     with pytest.raises(DataError, match=r"^mine\.py: it returned float32"):
         judged_method("mine.py", None, [], print)
+
+
+def test_a_method_on_trial_says_how_many_maps_it_gave(monkeypatch):
+    told = []
+    counted = contextmanager(lambda *about: (yield lambda count: told.append((*about, count))))
+    monkeypatch.setattr(evaluation, "steps", counted)
+    monkeypatch.setattr(evaluation, "judge_maps", lambda method, _: method(None, "", None, [3, 4]))
+    monkeypatch.setattr(evaluation, "map_estimates", lambda maps: maps)
+    assert judged_method("mine.py", lambda *_: "maps", [], print) == "maps" and told == [("maps", 0, 2)]
 
 
 def test_twins_differ_in_one_unit():
