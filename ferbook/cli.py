@@ -38,7 +38,7 @@ GONE = {
     "data export": "`ferbook data make lab --as own FOLDER` writes rendered faces as pictures of one's own",
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
-    "data audit": "`ferbook data check NAME --copies`",
+    "data audit": "`ferbook data check NAME`",
     "archive": _PACK,
     "check --keep": "the page's command makes a run again, with --run NAME; then `ferbook compare A NAME`",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
