@@ -43,9 +43,12 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import example_picture, last_conv, maps_of
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
+from fer_lib.stats.classification import unit_scores
 from fer_lib.stats.two_way import networks_and_people
-from fer_lib.train.controls import untrained_network, with_mixtures
+from fer_lib.train.controls import unit_answers, untrained_network, with_mixtures
+from fer_lib.train.lesson import TrainedNetwork
 from ferbook.estimate import Estimate
+from ferbook.page.tables import Table
 from ferbook.rule import degree_answer
 from ferbook.text import bounds_text
 from synthetic_faces.domains import DOMAINS
@@ -262,6 +265,25 @@ def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     without = [f"without_{number}" for number in range(1, values.shape[1])]
     columns = ["population", "seed", "mean", "low", "high", "place", "value", *without]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
+
+
+def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torch.device) -> Table | None:
+    """What networks that were taught units know of people whom they never saw, on the pictures ``faces``: of
+    each unit the mean over the networks. None without networks.
+    """
+    if not networks:
+        return None
+    units = [unit for unit in networks[0].lesson.classes if unit in faces.aus]
+    places = [networks[0].lesson.classes.index(unit) for unit in units]
+    intensities = faces.table[units].to_numpy(np.float64)
+    each = [
+        unit_scores(units, intensities, unit_answers(own.model, faces, device=device)[:, places])
+        for own in networks
+    ]
+    means = pd.concat(each).groupby("unit", sort=False).mean().reset_index()
+    caption = f"What {len(each)} networks that were taught units say of people they never saw"
+    shares = dict.fromkeys(means.columns[1:], "share")
+    return Table(means, caption, shares, tolerance=0.03)
 
 
 def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:

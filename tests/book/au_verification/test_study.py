@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from book.au_verification import study as au
 from book.au_verification.chapter import AuVerificationParameters
@@ -118,6 +119,18 @@ def test_measures_are_told_for_both_ends_too(groups):
 def learned(seed: int, size: int = 48, name: str = "zero_bias") -> TrainedNetwork:
     lesson = SimpleNamespace(network=name, seed=seed, faces=FaceRequest("lab", size=size))
     return TrainedNetwork(f"some {seed}", build_network(name, 2, 16).eval(), lesson)
+
+
+def test_what_networks_taught_units_know(faces):
+    coded = faces.assign(AU1=np.arange(len(faces)) % 2, AU2=np.zeros(len(faces)))
+    lesson = SimpleNamespace(classes=("AU9", "AU2", "AU1"))
+    networks = [TrainedNetwork("", build_network("zero_bias", 3, 16).eval(), lesson) for _ in range(2)]
+    table = au.units_known(networks, coded, torch.device("cpu")).data.set_index("unit")
+    assert list(table.index) == ["AU2", "AU1"], "AU9 was coded in no picture"
+    alone = [au.units_known([own], coded, torch.device("cpu")).data.set_index("unit") for own in networks]
+    assert table.loc["AU1", "AUROC"] == pytest.approx(np.mean([each.loc["AU1", "AUROC"] for each in alone]))
+    assert alone[0].loc["AU1", "AUROC"] != alone[1].loc["AU1", "AUROC"] and np.isnan(table.loc["AU2", "F1"])
+    assert au.units_known((), coded, torch.device("cpu")) is None
 
 
 @pytest.fixture
