@@ -465,7 +465,7 @@ def build(
 def check(
     chapters: Chapters = None,
     run_name: RunName = None,
-    one: Annotated[bool, typer.Option("--one", help="Only the quickest chapter again.")] = False,
+    one: Annotated[bool, typer.Option("--one", help="One chapter again, another one each time.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""

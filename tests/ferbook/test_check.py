@@ -167,7 +167,7 @@ def test_the_check_executes_with_the_same_places_and_threads(finished, tmp_path,
     assert given["FER_THREADS"] == given["OMP_NUM_THREADS"] == "3" and "PYTEST_ADDOPTS" not in given
 
 
-def test_one_is_the_quickest(finished, tmp_path, monkeypatch):
+def test_one_is_the_quickest_and_then_the_next(finished, tmp_path, monkeypatch):
     told, staged = [], tmp_path / "staged"
     for chapter, seconds in (("training", 60.0), ("deconvolution", 6.0)):
         write_json(staged / "record.json", {"threads": 3, "figures": {}, "seconds": seconds})
@@ -183,6 +183,8 @@ def test_one_is_the_quickest(finished, tmp_path, monkeypatch):
     assert {row["chapter"]: row["executed"] for row in rows} == {"training": False, "deconvolution": True}
     assert rows[0]["state"] == "stored result whole"
     assert told == ["chapters", 1, 6.0, (1, 1.0)], "what it took then, and that all is done"
+    turns = [check_run(finished, ["training", "deconvolution"], one=True) for _ in range(2)]
+    assert [[row["executed"] for row in rows] for rows in turns] == [[True, False], [False, True]], "in turn"
 
 
 def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):
