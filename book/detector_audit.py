@@ -524,9 +524,8 @@ def _tops(
             top = tops[column] = max(own[column], shared) if inherits else own[column]
             reading = SCALES[top][1] if top else "shares of each column's largest"
             if signed[column]:
-                reading += ", since they go below 0"
-                if values[column].min() < -values[column].max() / 2:
-                    reading += ", as log odds (evidence) do"
+                evidence = bool(values[column].min() < -values[column].max() / 2)
+                reading += ", since they go below 0" + ", as log odds (evidence) do" * evidence
             elif form == "letters":
                 reading = "the letters of FACS, of 5: 0, and A to E"
             if (form, top) != ("intensity", 5):

@@ -124,9 +124,8 @@ def _row(audit: Audit, k: int) -> dict[str, object]:
 
 def _raised(audit: Audit, au: str) -> str:
     """The outputs that a unit without one raises certainly and much."""
-    effects, raised = audit.effects[AUS.index(au)], audit.raised[AUS.index(au)]
-    much = raised & (effects >= LARGE * audit.reach)
-    order = [k for k in np.argsort(-effects, kind="stable") if much[k]]
+    effects, raised, much = audit.effects[AUS.index(au)], audit.raised[AUS.index(au)], LARGE * audit.reach
+    order = [k for k in np.argsort(-effects, kind="stable") if raised[k] and effects[k] >= much]
     return ", ".join(f"{audit.outputs[k].name} by {effects[k]:.2f}" for k in order)
 
 
