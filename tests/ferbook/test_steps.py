@@ -60,6 +60,7 @@ def test_long_work_is_told_before_it_begins(monkeypatch, capsys, seconds, told):
 def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down_while_nothing_is_told(clock, monkeypatch):
     monkeypatch.delenv(STEPS_VARIABLE, raising=False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     monkeypatch.setattr(module, "Console", lambda **_: terminal)
     with steps("pictures rendered:", 16_652, 600):
