@@ -29,9 +29,9 @@ from fer_lib.look.localisation import (
     energy_share,
     pointing_game,
     receptive_fields,
+    rival_regions,
 )
 from fer_lib.look.receptive import receptive_field
-from fer_lib.look.regions import region_aus, regions_of, rival_regions
 from fer_lib.look.responses import known_subjects, maximal_responses
 from fer_lib.look.sanity import correlation
 from fer_lib.stats.resampling import mean_of_defined, ratio
@@ -117,10 +117,14 @@ class Twins:
     @cached_property
     def regions(self) -> tuple[np.ndarray, np.ndarray]:
         """The skin that each face's unit moves, bool (N, H, W), and as much of what other units move, bool
-        (N, A, H, W), see ``look.regions.rival_regions``.
+        (N, A, H, W), see ``look.localisation.rival_regions``. Raises DataError where a unit has no mask.
         """
-        aus = region_aus(self.on)
-        every, own = regions_of(self.on, np.arange(len(self.on)), aus), pd.Index(aus).get_indexer(self.aus)
+        for au in np.unique(self.aus):
+            self.on.mask(au)
+        aus = sorted(self.on.mask_aus, key=lambda au: int(au[2:]))
+        bits = np.array([self.on.mask_aus.index(au) for au in aus], np.uint32)
+        every = (self.on.masks[:, None] >> bits[:, None, None] & 1).astype(bool)
+        own = pd.Index(aus).get_indexer(self.aus)
         return every[np.arange(len(own)), own], rival_regions(every, own)
 
     @cached_property

@@ -2,8 +2,8 @@
 nothing of the filter?
 
 A **map** is what ``look.deconvolution`` projects to the picture; its energy at a pixel is the absolute value
-there. A **region** is the skin that an action unit moves (``look.regions``). P pairs of a filter and a
-picture, A action units, pictures of H × W pixels.
+there. A **region** is the skin that an action unit moves, by the masks of rendered faces. P pairs of a filter
+and a picture, A action units, pictures of H × W pixels.
 """
 
 from collections.abc import Sequence
@@ -202,3 +202,39 @@ def _first_half(subjects: np.ndarray) -> np.ndarray:
         )
     first = np.random.default_rng(0).permutation(len(names)) < len(names) // 2
     return first[codes]
+
+
+SAME_SKIN = 0.5
+"""From this intersection over union on, two action units move the same skin, and one is no wrong answer for
+the other.
+"""
+
+
+def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """bool (P, A, H, W): each other action unit's region, made as large as the pair's own one, and nowhere
+    over it.
+
+    ``regions`` bool (P, A, H, W); ``target`` int (P,): the index of the own one. Where a rival, less what it
+    shares with the own region, is too large, its innermost pixels stay; where it is too small, those nearest
+    to it come in. Only skin that some unit moves is taken. Empty for the own region, for one of the
+    ``SAME_SKIN``, and where that skin does not suffice.
+    """
+    rivals = np.zeros_like(regions)
+    for masks, unit, own in zip(regions, target, rivals, strict=True):
+        right = masks[unit]
+        size, free = right.sum(), masks.any(axis=0) & ~right
+        if not 0 < size <= free.sum():
+            continue
+        for mask, rival in zip(masks, own, strict=True):
+            rest = mask & ~right
+            if rest.any() and (mask & right).sum() < SAME_SKIN * (mask | right).sum():
+                # Squares are whole numbers: rounded they do not depend on the order of additions.
+                beyond, within = (
+                    np.rint(
+                        cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) ** 2
+                    )
+                    for each in (~rest, rest)
+                )
+                nearest = np.argsort((beyond - within)[free], kind="stable")[:size]
+                rival.ravel()[np.flatnonzero(free)[nearest]] = True
+    return rivals

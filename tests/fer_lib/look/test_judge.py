@@ -90,6 +90,14 @@ def test_parts_are_what_whole_networks_say_of_mixed_pictures(trials):
             assert found[pair, row, column] == pytest.approx(answer(on, pair) - answer(mixed, pair), abs=1e-4)
 
 
+def test_a_region_is_the_mask_of_the_faces_own_unit():
+    shown = twins()
+    own, rivals = shown.regions
+    assert (own == regions(shown.aus).astype(bool)).all() and rivals.shape == (len(own), 2, SIDE, SIDE)
+    with pytest.raises(DataError, match="no mask of 'AU4'"):
+        _ = Twins(shown.on, shown.off, np.where(shown.aus == "AU1", "AU4", shown.aus)).regions
+
+
 def test_filters_are_chosen_in_other_people():
     shown = twins()
     first, pixels = map_trial("net", network(1), shown), shown.on.pixels.copy()

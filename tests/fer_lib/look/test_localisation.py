@@ -1,9 +1,9 @@
-"""Localisation: where a map is cut is chosen on other people."""
+"""Localisation: where a map is cut is chosen on other people, and rivals of a region."""
 
 import numpy as np
 import pytest
 
-from fer_lib.look.localisation import THRESHOLDS, cross_fitted_overlap, overlaps
+from fer_lib.look.localisation import THRESHOLDS, cross_fitted_overlap, overlaps, rival_regions
 from ferbook.errors import DataError
 
 SIZE = 12
@@ -73,3 +73,24 @@ def test_what_does_not_fit_is_refused():
         cross_fitted_overlap(maps, region, np.where(np.arange(12) == 4, "", subjects))
     with pytest.raises(DataError, match=r"1 subject\(s\); at least 2"):
         cross_fitted_overlap(maps, region, np.full(12, "s"))
+
+
+def test_rivals_are_as_large_as_the_own_region_beside_it_and_on_moving_skin():
+    regions = np.zeros((1, 5, 12, 12), bool)
+    regions[0, 0, 2:5, 0:4] = True  # 12 pixels: the own one
+    regions[0, 1, 2:5, 0:5] = True  # the same skin but for a column
+    regions[0, 2, 10, 10] = True  # one pixel, which grows
+    regions[0, 3, 4:10, 1:9] = True  # 48 pixels, of which 3 are the own region's, which shrink
+    rivals = rival_regions(regions, np.array([0]))[0]
+    assert rivals.sum(axis=(1, 2)).tolist() == [0, 0, 12, 12, 0]
+    assert not (rivals & regions[0, 0]).any() and not (rivals & ~regions.any(axis=1)[0]).any()
+    assert rivals[2][10, 10] and not rivals[2][:6].any(), "those nearest to the pixel"
+    rows, columns = np.nonzero(rivals[3])
+    assert rows.min() > 4 and rows.max() < 9 and columns.min() > 1 and columns.max() < 8, "its innermost"
+
+
+def test_no_rival_where_the_moving_skin_does_not_suffice_or_the_own_region_is_hidden():
+    regions = np.zeros((2, 2, 6, 6), bool)
+    regions[0, 0, :5] = regions[:, 1, 5] = True
+    assert not rival_regions(regions, np.array([0, 0])).any()
+    assert rival_regions(regions, np.array([1, 1])).sum(axis=(1, 2, 3)).tolist() == [6, 0]
