@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fer_lib.look.regions import MIRRORED
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.errors import AssetError
 from synthetic_faces.facs import AUS, action_weights
 from synthetic_faces.landmarks import LANDMARK_VERTICES, landmark_vertices
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
+from tests.synthetic_faces.plain_shot import MIRRORED
 
 NEUTRAL = np.zeros((len(AUS), 2))
 JAW, BROWS, NOSE, EYES, LIPS = (slice(*ends) for ends in ((0, 17), (17, 27), (27, 36), (36, 48), (48, 68)))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fer_lib.look.regions import MIRRORED
 from synthetic_faces import develop, facs, render
 from synthetic_faces.assets import LASH, SKIN
 from synthetic_faces.capture import Capture, draw_shot
@@ -15,7 +14,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
-from tests.synthetic_faces.plain_shot import PLAIN
+from tests.synthetic_faces.plain_shot import MIRRORED, PLAIN
 
 SIZE = 64
 KINDS = list(PATTERNS)
