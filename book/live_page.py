@@ -1,5 +1,5 @@
 """The network in the page: the reference's first network in 8 bits, faces to give it, and what its filters
-were found to detect, packed for ``book/_static/live.js``, which computes.
+were found to detect, packed for ``book/_static/network.js``, which computes.
 
 Whatever run the book is built from, this is the network of the reference.
 """
@@ -157,6 +157,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         f'<div id="live" class="live">{_still(network, first, best.filter)}</div>',
         f'<template id="live-controls">{controls}</template>',
         f'<script type="application/json" id="live-data">{json.dumps(data)}</script>',
+        '<script src="../_static/network.js" defer></script>',
         '<script src="../_static/live.js" defer></script>',
     )
     return f"<div>{''.join(parts)}</div>"

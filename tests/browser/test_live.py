@@ -24,15 +24,19 @@ pytestmark = pytest.mark.browser
 
 FACES = 200
 CLOSE = 1e-3
+ANSWERED = "document.getElementById('live').ariaBusy === 'false'"
 LARGEST = 2_700_000
 """Characters that the network and its faces take; the page of 3 MB holds the words and the menu, too."""
 
-ASK = """(faces) => faces.map(([pixels, filter, taught]) => {
-  const network = document.getElementById("live").network;
-  const answer = network.answers(Uint8Array.from(pixels), taught);
-  return [answer.logits && [...answer.logits], [...answer.maxima],
-    [...network.projection(answer, filter, taught)]];
-})"""
+ASK = """async ([faces, name]) => {
+  const data = JSON.parse(document.getElementById("live-data").textContent);
+  const { unpacked, answered, projected } = suite.computing(data.size);
+  const network = await unpacked(data[name]);
+  return faces.map(([pixels, filter]) => {
+    const answer = answered(network, Uint8Array.from(pixels));
+    return [answer.logits && [...answer.logits], [...answer.maxima], [...projected(network, answer, filter)]];
+  });
+}"""
 """Logits, largest values and one filter's projection of each face."""
 
 
@@ -82,7 +86,7 @@ def opened_at(chromium, bare):
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(bare)
         if options.get("java_script_enabled", True):
-            tab.wait_for_function("document.getElementById('live').network?.shown().some(Boolean)")
+            tab.wait_for_function(ANSWERED)
         return tab
 
     yield open_page
@@ -98,9 +102,10 @@ def tab(opened_at):
 
 
 def shown(tab):
-    """The face that the network gets, uint8 (48, 48), once what is due is computed."""
+    """The face that the networks get, uint8 (48, 48), once they have answered."""
     tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    pixels = tab.evaluate("[...document.getElementById('live').network.shown()]")
+    tab.wait_for_function(ANSWERED)
+    pixels = tab.evaluate("[...document.getElementById('live').shown()]")
     return np.array(pixels, np.uint8).reshape(48, 48)
 
 
@@ -119,8 +124,9 @@ def png(pixels):
 
 
 def asked(tab, pixels, filters, taught=True):
-    rows = [[each.ravel().tolist(), int(k), taught] for each, k in zip(pixels, filters, strict=True)]
-    return [np.array(part) for part in zip(*tab.evaluate(ASK, rows), strict=True)]
+    rows = [[each.ravel().tolist(), int(k)] for each, k in zip(pixels, filters, strict=True)]
+    told = tab.evaluate(ASK, [rows, "trained" if taught else "untrained"])
+    return [np.array(part) for part in zip(*told, strict=True)]
 
 
 def test_logits_answers_and_projections_are_those_of_torch(tab, told, faces):
@@ -183,6 +189,16 @@ def test_everything_is_done_by_the_keyboard(tab, faces):
     tab.keyboard.press("ArrowRight")
     shown(tab)
     assert tab.locator("#live .filter h3").inner_text() == f"Filter {int(name.split()[1]) + 1}"
+
+
+def test_emotions_are_told_before_the_rest_is_computed(tab):
+    tab.evaluate(
+        "new MutationObserver(() => (globalThis.told ??= []).push(document.getElementById('live').ariaBusy))"
+        ".observe(document.querySelector('#live .emotions'), { subtree: true, childList: true })"
+    )
+    tab.get_by_label("First unit: intensity").press("Home")
+    shown(tab)
+    assert tab.evaluate("globalThis.told") == ["true"]
 
 
 def test_a_drag_brushes(tab):
