@@ -256,8 +256,13 @@ def predict_command(
     picture that cannot be answered is named; the others are answered.
     """
     from book.photographs import photograph_networks
-    from fer_lib.train.predict import predict_pictures
     from synthetic_faces.versions import another
+
+    if not as_json and len(faults := _leading_faults(pictures, cropped=cropped)) == len(pictures):
+        for fault in faults:
+            errors.print(f"ferbook: {fault}", soft_wrap=True)
+        raise typer.Exit(2)
+    from fer_lib.train.predict import predict_pictures
 
     kept = [] if run_name else photograph_networks()
     if kept:
@@ -306,6 +311,22 @@ def predict_command(
             errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
     if len(answers) < len(prediction.pictures):
         raise typer.Exit(2)
+
+
+def _leading_faults(pictures: list[Path], *, cropped: bool) -> list[str]:
+    """Why those before the first picture with a face cannot be answered; told without torch's long import."""
+    from fer_lib.faces.photo import face_of
+    from ferbook.errors import DataError
+
+    faults = []
+    for picture in pictures:
+        try:
+            face_of(picture, 48, "lab", cropped=cropped)
+        except DataError as fault:
+            faults.append(str(fault))
+        else:
+            break
+    return faults
 
 
 def _trained_chapter(run_name: str | None, chapter: str) -> tuple["Run", Path]:

@@ -1,13 +1,15 @@
 """``ferbook predict``: what it says of the faces that the network has seen."""
 
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from book import commands
 from fer_lib.train import predict
-from ferbook import cli
+from ferbook import cli, paths
 from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
 
@@ -44,8 +46,24 @@ def test_a_network_that_differs_from_its_digest_is_not_asked(tmp_path, monkeypat
     run.result("training").commit(run.folder / "staged", {})
     make_current(run)
     write_json(run.result("training").folder / "weights.json", {"classes": ["fear", "anger"]})
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png"])
+    Image.new("L", (48, 48), 97).save(tmp_path / "a.png")
+    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", str(tmp_path / "a.png"), "--cropped"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
     assert "training/weights.json: differs from its checksum" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+@pytest.mark.parametrize(
+    ("name", "fault"), [("absent.jpg", "no such file"), ("flat.png", "no face found in")]
+)
+def test_a_picture_without_an_answer_is_told_without_torch(command, name, fault, tmp_path):
+    Image.new("L", (64, 64), 97).save(tmp_path / "flat.png")
+    words = ["ferbook", command, str(tmp_path / name)]
+    script = (
+        f"import sys; sys.modules['torch'] = None; sys.argv = {words}; from ferbook import cli; cli.main()"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=paths.root())
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"ferbook: {tmp_path / name}: {fault}") and answer.stderr.count("\n") == 1
