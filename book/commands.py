@@ -244,10 +244,6 @@ def predict_command(
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are crops of faces already: look for none.")
     ] = False,
-    test_time: Annotated[
-        Literal["none", "flip", "ten_crop"],
-        typer.Option(help="Ask about the mirror image too, or about ten crops, and take the mean."),
-    ] = "none",
     as_json: AsJson = False,
 ) -> None:
     """Say which emotion a network sees in pictures: the largest face of each.
@@ -258,10 +254,8 @@ def predict_command(
     from book.photographs import photograph_networks
     from synthetic_faces.versions import another
 
-    if not as_json and len(faults := _leading_faults(pictures, cropped=cropped)) == len(pictures):
-        for fault in faults:
-            errors.print(f"ferbook: {fault}", soft_wrap=True)
-        raise typer.Exit(2)
+    if not as_json:
+        _require_a_face(pictures, cropped=cropped)
     from fer_lib.train.predict import predict_pictures
 
     kept = [] if run_name else photograph_networks()
@@ -271,16 +265,17 @@ def predict_command(
     else:
         run, folder = _trained_chapter(run_name, chapter)
         about, title = {"run": run.name, "chapter": chapter}, f"run {run.name!r}, chapter {chapter}"
-    prediction = predict_pictures(folder, pictures, cropped=cropped, test_time=test_time)
+    prediction = predict_pictures(folder, pictures, cropped=cropped)
     if version := another(prediction.faces):
         errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)
     answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
-        about |= {"faces": prediction.faces, "classes": prediction.classes, "test_time": test_time}
+        about |= {"faces": prediction.faces, "classes": prediction.classes}
         rate = round(prediction.pictures_per_second, 2)
         rows = [picture.to_json() for picture in prediction.pictures]
         print_json({**about, "pictures_per_second": rate, "pictures": rows})
     elif answers:
+        taken = "whole" if cropped else "one"
         print_table(
             f"{title}: trained on {prediction.faces}",
             ["picture", "emotion", "probabilities from 0.01", "faces"],
@@ -289,20 +284,12 @@ def predict_command(
                     picture.path,
                     picture.emotion,
                     ", ".join(f"{name} {share:.2f}" for name, share in picture.ranked if share >= 0.01),
-                    f"largest of {picture.faces_found}"
-                    if picture.faces_found > 1
-                    else "whole"
-                    if cropped
-                    else "one",
+                    f"largest of {found}" if (found := picture.faces_found) > 1 else taken,
                 ]
                 for picture in answers
             ],
         )
-        tell(
-            f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second: "
-            f"{prediction.reading_seconds:.2f} s to read and frame them, "
-            f"{prediction.network_seconds:.2f} s to ask the network"
-        )
+        tell(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
     if kept and answers and not as_json:
         share = number_text(kept[0].done()["test_accuracy"], "share")
         tell(f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly")
@@ -313,8 +300,8 @@ def predict_command(
         raise typer.Exit(2)
 
 
-def _leading_faults(pictures: list[Path], *, cropped: bool) -> list[str]:
-    """Why those before the first picture with a face cannot be answered; told without torch's long import."""
+def _require_a_face(pictures: list[Path], *, cropped: bool) -> None:
+    """Raise DataError where no picture can be answered; without torch, whose import takes long."""
     from fer_lib.faces.photo import face_of
     from ferbook.errors import DataError
 
@@ -322,11 +309,10 @@ def _leading_faults(pictures: list[Path], *, cropped: bool) -> list[str]:
     for picture in pictures:
         try:
             face_of(picture, 48, "lab", cropped=cropped)
+            return
         except DataError as fault:
             faults.append(str(fault))
-        else:
-            break
-    return faults
+    raise DataError("\nferbook: ".join(faults))
 
 
 def _trained_chapter(run_name: str | None, chapter: str) -> tuple["Run", Path]:
@@ -367,7 +353,6 @@ def explain_picture(
 
     from PIL import Image
 
-    from fer_lib.faces.photo import face_of
     from ferbook.errors import DataError
     from ferbook.files import write_atomically
 
@@ -378,7 +363,7 @@ def explain_picture(
     use_data_dir(data_dir)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        face_of(picture, 48, "lab", cropped=cropped)  # a picture without a face is told before heavy imports
+        _require_a_face([picture], cropped=cropped)
         with steps("parts", EXPLAINED_PARTS, EXPLAINED_SECONDS) as advance:
             from book.explain import asked_run, explain
             from book.explain_page import explanation_page

@@ -28,7 +28,7 @@ from ferbook.environment import (
 )
 from ferbook.errors import FerError, first_fault
 from ferbook.estimate import Estimate
-from ferbook.files import read_plain
+from ferbook.files import read_plain, write_atomically
 from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,
@@ -227,15 +227,6 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
     return row(f"executed again, agrees ({extent})", executed=True)
 
 
-def _turn_of(note: Path, names: Sequence[str]) -> str:
-    """Of ``names`` the one after that in ``note``, the first after the last; noted for the next time."""
-    last = note.read_text(encoding="utf-8") if note.is_file() else ""
-    turn = names[(names.index(last) + 1) % len(names) if last in names else 0]
-    note.parent.mkdir(exist_ok=True)
-    note.write_text(turn, encoding="utf-8")
-    return turn
-
-
 def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str, object]]:
     """Check the named chapters of a run (where none is named, all that it was asked for): one row each, with
     ``state`` and ``faults``.
@@ -249,8 +240,10 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     took = {each.chapter: each.record().seconds or 0.0 for each in whole}
     took = dict(sorted(took.items(), key=itemgetter(1)))
+    note, names = run.work / "executed again", list(took)
     if one and took:
-        turn = _turn_of(run.work / "executed again", list(took))
+        last = note.read_text(encoding="utf-8") if note.is_file() else ""
+        turn = names[(names.index(last) + 1) % len(names) if last in names else 0]
         took = {turn: took[turn]}
     seconds, at_once = sum(took.values()), _side_by_side(whole)
 
@@ -261,4 +254,7 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
         return found
 
     with ThreadPoolExecutor(at_once) as pool, steps("chapters", len(took) or 1, seconds / at_once) as advance:
-        return list(pool.map(row, chapters))
+        rows = list(pool.map(row, chapters))
+    if one:
+        write_atomically(note, "".join(took))  # not before: after an interruption it is the same one's turn
+    return rows

@@ -39,6 +39,7 @@ GONE = {
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
     "data audit": "`ferbook data check NAME`",
+    "predict --test-time": "`ferbook run training -p test_time=flip` asks about mirror images too",
     "archive": _PACK,
     "check --keep": "the page's command makes a run again, with --run NAME; then `ferbook compare A NAME`",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",

@@ -214,29 +214,21 @@ class PicturePrediction:
 class Prediction:
     """What the network of ``classes``, trained on the set ``faces``, says about ``pictures``, in their order.
 
-    ``reading_seconds`` went into reading and framing them, ``network_seconds`` into the network.
+    ``seconds`` went into reading and framing them, and into the network.
     """
 
     classes: tuple[str, ...]
     faces: str
     pictures: list[PicturePrediction]
-    reading_seconds: float
-    network_seconds: float
+    seconds: float
 
     @property
     def pictures_per_second(self) -> float:
         """Pictures that were answered over all the time but that of loading the network; 0 where none was."""
-        count = sum(not picture.fault for picture in self.pictures)
-        return count / (self.reading_seconds + self.network_seconds)
+        return sum(not picture.fault for picture in self.pictures) / self.seconds
 
 
-def predict_pictures(
-    folder: Path,
-    paths: Sequence[Path],
-    *,
-    cropped: bool = False,
-    test_time: TestTime = "none",
-) -> Prediction:
+def predict_pictures(folder: Path, paths: Sequence[Path], *, cropped: bool = False) -> Prediction:
     """What the network whose ``weights.safetensors`` and ``weights.json`` lie in ``folder`` says about the
     pictures at ``paths``, all in batches; one that cannot be answered stops no other.
 
@@ -260,20 +252,17 @@ def predict_pictures(
         for each in threads.map(load, paths):
             inputs.append(each)
             advance(1)
-    reading_end = time.perf_counter()
     crops = [crop for crop, _ in inputs if crop is not None]
     rows = iter(())
     if crops:
-        rows = iter(
-            predict(model, as_faces(np.stack(crops)), test_time=test_time, device=pick_device()).tolist()
-        )
+        rows = iter(predict(model, as_faces(np.stack(crops)), device=pick_device()).tolist())
     pictures = [
         picture
         if crop is None
         else replace(picture, probabilities=dict(zip(classes, next(rows), strict=True)))
         for crop, picture in inputs
     ]
-    return Prediction(classes, faces, pictures, reading_end - start, time.perf_counter() - reading_end)
+    return Prediction(classes, faces, pictures, time.perf_counter() - start)
 
 
 def _task(folder: Path) -> tuple[tuple[str, ...], int, str]:

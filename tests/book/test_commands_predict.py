@@ -23,7 +23,7 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     run = SimpleNamespace(name="old", record=dict, result=lambda chapter: result)
     monkeypatch.setattr(commands, "chosen_run", lambda name: run)
     picture = predict.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
-    prediction = predict.Prediction(("fear",), faces, [picture], 1.0, 1.0)
+    prediction = predict.Prediction(("fear",), faces, [picture], 1.0)
     monkeypatch.setattr(predict, "predict_pictures", lambda *_, **__: prediction)
     monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png", "--run", "old", "--json"])
     with pytest.raises(SystemExit) as end:

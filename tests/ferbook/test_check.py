@@ -6,6 +6,7 @@ import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import pandas as pd
@@ -185,6 +186,10 @@ def test_one_is_the_quickest_and_then_the_next(finished, tmp_path, monkeypatch):
     assert told == ["chapters", 1, 6.0, (1, 1.0)], "what it took then, and that all is done"
     turns = [check_run(finished, ["training", "deconvolution"], one=True) for _ in range(2)]
     assert [[row["executed"] for row in rows] for rows in turns] == [[True, False], [False, True]], "in turn"
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+        patch.setattr(check, "_execute_again", Mock(side_effect=KeyboardInterrupt))
+        check_run(finished, ["training", "deconvolution"], one=True)
+    assert check_run(finished, ["training", "deconvolution"], one=True)[0]["executed"], "its turn still"
 
 
 def test_data_that_are_not_here_are_told_before_anything_executes(finished, tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ can.
 
 import json
 import sys
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import yaml
 from PIL import Image
 
 from fer_lib.nets.build import build_network
-from fer_lib.train.predict import TestTime, predict_pictures
+from fer_lib.train.predict import predict_pictures
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook import cli, console
 from ferbook.errors import DataError
@@ -84,21 +83,7 @@ def test_an_answer_is_the_networks_own_for_that_picture(run, crops):
         assert answer.emotion == CLASSES[int(np.argmax(expected))]
         assert [share for _, share in answer.ranked] == sorted(answer.probabilities.values(), reverse=True)
     assert sum(prediction.pictures[3].probabilities.values()) == pytest.approx(1)
-    seconds = prediction.reading_seconds + prediction.network_seconds
-    assert prediction.pictures_per_second == pytest.approx(4 / seconds)
-
-
-def test_a_mirror_image_is_asked_about_too(run, crops):
-    folder = run.result("training").folder
-    mirrored = crops[0].with_name("mirrored.png")
-    Image.fromarray(np.array(Image.open(crops[0]))[:, ::-1]).save(mirrored)
-    pair = [crops[0], mirrored]
-    plain = predict_pictures(folder, pair, cropped=True).pictures
-    both = predict_pictures(folder, pair, cropped=True, test_time="flip").pictures
-    assert plain[0].probabilities != pytest.approx(plain[1].probabilities, abs=1e-5)
-    mean = {e: (plain[0].probabilities[e] + plain[1].probabilities[e]) / 2 for e in CLASSES}
-    for answer in both:
-        assert answer.probabilities == pytest.approx(mean, abs=1e-6)
+    assert prediction.pictures_per_second == pytest.approx(4 / prediction.seconds)
 
 
 def test_the_face_in_a_photo_gets_nearly_the_answer_of_its_crop(run, rendered_faces, tmp_path):
@@ -136,11 +121,11 @@ def test_a_picture_that_cannot_be_answered_stops_no_other(run, crops, monkeypatc
 def test_json_holds_answers_and_faults_in_the_order_of_the_pictures(
     run, crops, monkeypatch, capsys, tmp_path
 ):
-    words = [crops[2], tmp_path, crops[3], "--cropped", "--json", "--test-time", "flip"]
+    words = [crops[2], tmp_path, crops[3], "--cropped", "--json"]
     code, out, _ = ferbook(monkeypatch, capsys, *words)
     found = json.loads(out)
     assert code == 2
-    assert (found["run"], found["chapter"], found["test_time"]) == ("mine", "training", "flip")
+    assert (found["run"], found["chapter"]) == ("mine", "training")
     first, fault, last = found["pictures"]
     assert first["picture"] == str(crops[2]) and last["picture"] == str(crops[3])
     assert list(first["probabilities"]) == CLASSES == found["classes"]
@@ -162,9 +147,9 @@ def test_a_photo_of_several_says_that_the_largest_was_taken(
 
 
 def test_a_run_without_weights_says_how_to_make_them(run, crops, monkeypatch, capsys):
-    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--run", "other")
+    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--cropped", "--run", "other")
     assert "there is no run 'other'" in err
-    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--run", "mine", "--chapter", "faces")
+    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--cropped", "--run", "mine", "--chapter", "faces")
     assert "no weights of the chapter 'faces'; `ferbook run faces --run mine` makes them" in err
     (run.result("training").folder / "weights.safetensors").unlink()
     with pytest.raises(DataError, match=r"weights\.safetensors: not readable"):
@@ -186,11 +171,3 @@ def test_a_record_whose_arguments_have_no_names_is_refused(run):
     place.write_text(json.dumps(json.loads(place.read_text()) | {"arguments": [3, SIZE]}))
     with pytest.raises(DataError, match=r"weights\.json: arguments is \[3, 16\]; expected names"):
         predict_pictures(run.result("training").folder, [])
-
-
-def test_the_command_takes_every_augmentation_that_there_is(run, crops, monkeypatch, capsys):
-    for name in get_args(TestTime):
-        assert ferbook(monkeypatch, capsys, crops[0], "--cropped", "--test-time", name)[0] == 0
-    code, _, err = ferbook(monkeypatch, capsys, crops[0], "--cropped", "--test-time", "all")
-    assert code == 2 and all(name in err for name in get_args(TestTime))
-    assert ferbook(monkeypatch, capsys)[0] == 2
