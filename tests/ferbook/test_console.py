@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferbook.console import table_lines
+from ferbook import console
 
 PATH = "/home/somebody/pictures/of a long holiday/by the sea/2024/IMG_0001.jpeg"
 PREDICTED = (
@@ -13,19 +13,28 @@ COMPARED = (
     ["metric", "reference", "smoke", "difference", "intervals"],
     [["structure_and_loss.valid_accuracy", "61.2 % (58.1 to 64.0 %)", "43 %", "−18.2 %", "disjoint"]],
 )
-
-
 WORDY = (
     ["chapter", "state", "seconds"],
     [["training", "code changed (fer_lib/names.py, fer_lib/nets/build.py); upstream faces ran", "12.0"]],
 )
 
 
+@pytest.fixture
+def lines(monkeypatch, capsys):
+    """The lines of a table, as they are printed in so many characters."""
+
+    def print_in(table, width):
+        monkeypatch.setattr(console.console, "width", width)
+        console.print_table("", *table)
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    return print_in
+
+
 @pytest.mark.parametrize("table", [PREDICTED, COMPARED, WORDY])
 @pytest.mark.parametrize("width", [200, 100, 80, 60, 40, 10])
-def test_no_cell_is_cut_and_no_column_left_out(table, width):
-    lines = table_lines(*table, width)
-    text = " ".join(lines)
+def test_no_cell_is_cut_and_no_column_left_out(lines, table, width):
+    text = " ".join(lines(table, width))
     for row in table[1]:
         assert row[0] in text, "a name can be copied as it is"
         assert all(word in text.split() for cell in row for word in cell.split())
@@ -33,31 +42,18 @@ def test_no_cell_is_cut_and_no_column_left_out(table, width):
 
 @pytest.mark.parametrize("table", [COMPARED, WORDY])
 @pytest.mark.parametrize("width", [200, 100, 80])
-def test_lines_fit(table, width):
-    assert max(map(len, table_lines(*table, width))) <= width
+def test_lines_fit(lines, table, width):
+    assert max(map(len, lines(table, width))) <= width
 
 
-def test_a_table_has_one_line_a_row_where_there_is_room():
-    assert [" ".join(line.split()) for line in table_lines(*COMPARED, 200)] == [
-        "metric reference smoke difference intervals",
-        "structure_and_loss.valid_accuracy 61.2 % (58.1 to 64.0 %) 43 % −18.2 % disjoint",
-    ]
-
-
-def test_a_long_cell_goes_on_below_itself():
-    first, *others = table_lines(*WORDY, 60)[1:]
+def test_a_long_cell_goes_on_below_itself(lines):
+    first, *others = lines(WORDY, 60)[1:]
     assert first.startswith("training  code") and first.endswith("12.0")
     assert others and all(line.startswith(" " * len("training  ")) for line in others)
 
 
-def test_what_does_not_fit_beside_a_name_stands_below_it():
-    assert table_lines(*COMPARED, 60) == [
-        "metric",
-        "  reference                smoke  difference  intervals",
-        "structure_and_loss.valid_accuracy",
-        "  61.2 % (58.1 to 64.0 %)  43 %   −18.2 %     disjoint",
+def test_what_does_not_fit_beside_a_name_stands_below_it_a_line_each(lines):
+    assert lines((["name", "told", "more"], [["a" * 50, "b" * 50, ""]]), 30) == [
+        "a" * 50,
+        f"  told: {'b' * 50}",
     ]
-
-
-def test_what_does_not_fit_at_all_is_a_line_each():
-    assert table_lines(["name", "told"], [["a" * 50, "b" * 50]], 30) == ["a" * 50, f"  told: {'b' * 50}"]
