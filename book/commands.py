@@ -135,9 +135,8 @@ def data_make(
     )
     if folder:
         save_own(faces, folder)
-        tell(
-            f"written to {folder}; read it with: --faces {folder.name} --data-dir {folder.absolute().parent}"
-        )
+        place = folder.absolute().parent
+        tell(f"written to {folder}; read it with: FER_DATA={place} ferbook run --faces {folder.name}")
 
 
 @data_app.command("describe")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from book.parameters import ChapterParameters, RecipeParameters
-from ferbook.book import Option, Suite
+from ferbook.book import Suite
 from ferbook.console import errors
 from ferbook.errors import DataError, ParameterError
 from ferbook.records import Noted, Record
@@ -290,28 +290,6 @@ SUITE = Suite(
     kept=("populations",),
     again=("other_heads_", "on other heads"),
     places=("FER_CACHE", "FER_DATA"),
-    options=(
-        Option(
-            "--faces",
-            "Face set; `ferbook data list` shows them.",
-            ("run", "status"),
-            sets="faces",
-            metavar="NAME",
-        ),
-        Option(
-            "--publish-faces",
-            "Let pictures of licensed subjects onto the pages.",
-            ("run",),
-            sets="publish_faces",
-            value=True,
-        ),
-        Option(
-            "--data-dir",
-            "Folder of real data sets; otherwise FER_DATA.",
-            ("run", "status", "check"),
-            variable="FER_DATA",
-        ),
-    ),
     commands={
         "data": "book.commands:data_app",
         "populations": "book.commands:populations_app",

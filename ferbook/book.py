@@ -1,7 +1,7 @@
 """A book, found and read: ``book/suite.py`` says what the engine cannot know, and each
 ``book/<name>/chapter.py`` declares one chapter.
 
-Both are loaded by path, so that a chapter whose file is broken does not stop commands about the others.
+A chapter that cannot be read stops every command, by one line that says what to mend.
 """
 
 import importlib
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -106,21 +107,6 @@ class Chapter:
 
 
 @dataclass(frozen=True)
-class Option:
-    """An option that a book adds to commands: it ``sets`` a parameter of that name, to ``value`` where it is
-    a flag, or an environment ``variable`` that holds a folder.
-    """
-
-    flag: str
-    help: str
-    commands: tuple[str, ...]
-    sets: str = ""
-    value: object = None
-    variable: str = ""
-    metavar: str | None = None
-
-
-@dataclass(frozen=True)
 class Suite:
     """What the engine asks of a book."""
 
@@ -129,7 +115,8 @@ class Suite:
     profile: str = "laptop"
     """The one that holds where none is named: the models' defaults."""
     named_by: tuple[str, ...] = ()
-    """Parameters, of every chapter, whose values stand before the profile in the name of a run."""
+    """Parameters, of every chapter, whose values stand before the profile in the name of a run; `ferbook run`
+    has an option for each."""
     packages: tuple[str, ...] = ()
     """Distributions whose version a number may depend on."""
     code: tuple[str, ...] = ("book",)
@@ -138,12 +125,11 @@ class Suite:
     not_code: tuple[str, ...] = ()
     """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
     kept: tuple[str, ...] = ()
-    """Folders in a run that are not of its chapters, and that emptying it leaves: what hours went into."""
+    """Folders in a run that are not of its chapters: what hours went into."""
     alone_by: str = ""
     """A parameter; a chapter to which it is given reads no chapter upstream."""
     places: tuple[str, ...] = ()
     """Environment variables that hold a folder, which may be relative."""
-    options: tuple[Option, ...] = ()
     commands: Mapping[str, str] = field(default_factory=dict)
     """Command -> ``module:name`` of a function with typer's annotations, or of a typer app."""
     check: Callable[[Mapping[str, Parameters]], None] = lambda parameters: None
@@ -163,20 +149,13 @@ class Suite:
     """Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
     results that its chapters show."""
 
-    @property
-    def data_hint(self) -> str:
-        """The options and variables that say where data lie."""
-        places = [f"{option.variable} or {option.flag}" for option in self.options if option.variable]
-        return f" ({', '.join(places)})" if places else ""
-
 
 @dataclass(frozen=True)
 class Book:
-    """What was read: chapters by name, each after those it depends on, and what is wrong with the others."""
+    """What was read: chapters by name, each after those it depends on."""
 
     suite: Suite
     chapters: Mapping[str, Chapter]
-    faults: Mapping[str, str]
 
 
 def _load(file: Path, name: str, kind: type) -> object:
@@ -232,85 +211,62 @@ def name_fault(name: str, others: Iterable[str] = ()) -> str:
     return ""
 
 
-def _declared(profiles: tuple[str, ...]) -> dict[str, Chapter | str]:
-    """Folder -> its chapter, or what is wrong with it."""
-    by_folder: dict[str, Chapter | str] = {}
-    folders = sorted(f for f in paths.pages().iterdir() if f.is_dir() and not f.name.startswith(("_", ".")))
-    for folder in folders:
-        file = folder / "chapter.py"
-        if not file.exists() and not any(folder.glob("*.ipynb")):
-            continue
-        name = folder.name
-        if fault := name_fault(name, others=[n for n in by_folder if n.lower() == name.lower()]):
-            by_folder[name] = f"book/{name}: {fault}"
-        elif not file.exists():
-            by_folder[name] = (
-                f"book/{name}/chapter.py is missing; write it, as `ferbook new` does, or move the folder"
-            )
-        elif not (folder / f"{name}.ipynb").is_file():
-            by_folder[name] = (
-                f"book/{name}/{name}.ipynb is missing; the notebook of a chapter has its folder's name"
-            )
-        else:
-            try:
-                by_folder[name] = replace(load_chapter(file), name=name, folder=folder)
-                by_folder[name] = _profile_fault(by_folder[name], profiles) or by_folder[name]
-            except FerError as fault:
-                by_folder[name] = str(fault)
-    return by_folder
-
-
-def _profile_fault(chapter: Chapter, profiles: tuple[str, ...]) -> str:
-    """What a profile sets that there is not; empty if nothing."""
-    where, fields = f"book/{chapter.name}/chapter.py", chapter.parameters.model_fields
+def _chapter_in(folder: Path, others: Iterable[str], profiles: tuple[str, ...]) -> Chapter:
+    """The chapter in ``folder``, beside those in the folders ``others``. Raises BookError."""
+    name, file = folder.name, folder / "chapter.py"
+    if fault := name_fault(name, [other for other in others if other.lower() == name.lower()]):
+        raise BookError(f"book/{name}: {fault}")
+    if not file.exists():
+        raise BookError(
+            f"book/{name}/chapter.py is missing; write it, as `ferbook new` does, or move the folder"
+        )
+    if not (folder / f"{name}.ipynb").is_file():
+        raise BookError(
+            f"book/{name}/{name}.ipynb is missing; the notebook of a chapter has its folder's name"
+        )
+    chapter = replace(load_chapter(file), name=name, folder=folder)
+    where, fields = f"book/{name}/chapter.py", chapter.parameters.model_fields
     for key, values in chapter.profiles.items():
         profile = key if isinstance(key, str) else key[0]
         if profile not in profiles:
             near = nearest_name(profile, profiles)
-            return f"{where}: no profile {profile!r}{near}; there are {', '.join(profiles)}"
-        for name in values:
-            if name not in fields:
-                near = nearest_name(name, fields)
-                sets = f"the profile {profile!r} sets {name!r}, which the model has not"
-                return f"{where}: {sets}{near}; mend one of them"
-    return ""
+            raise BookError(f"{where}: no profile {profile!r}{near}; there are {', '.join(profiles)}")
+        for field_name in values:
+            if field_name not in fields:
+                sets = f"the profile {profile!r} sets {field_name!r}, which the model has not"
+                raise BookError(f"{where}: {sets}{nearest_name(field_name, fields)}; mend one of them")
+    return chapter
 
 
-def _order(by_folder: dict[str, Chapter | str]) -> tuple[dict[str, Chapter], dict[str, str]]:
-    """The chapters in the table of contents' order, each after those it depends on; and the faults."""
-    faults = {name: what for name, what in by_folder.items() if isinstance(what, str)}
+def _in_order(declared: Mapping[str, Chapter]) -> dict[str, Chapter]:
+    """In the order of the table of contents, but each after those it depends on. Raises BookError."""
+    for name, chapter in declared.items():
+        for other in chapter.upstream:
+            if other not in declared:
+                names = ", ".join(sorted(declared.keys() - {name}))
+                raise BookError(
+                    f"book/{name}/chapter.py: no chapter {other!r} to be upstream"
+                    f"{nearest_name(other, declared)}; there are {names}"
+                )
+    try:
+        TopologicalSorter({name: chapter.upstream for name, chapter in declared.items()}).prepare()
+    except CycleError as fault:
+        circle = fault.args[1][::-1]
+        raise BookError(
+            f"book/{circle[0]}/chapter.py: upstream goes in a circle, {' → '.join(circle)}; take one of them "
+            "out"
+        ) from fault
     places = {Path(page).name: place for place, page in enumerate(pages_of_toc())}
     chapters: dict[str, Chapter] = {}
 
-    def place(name: str, waiting: tuple[str, ...]) -> None:
-        if name in chapters or name in faults:
-            return
-        where = f"book/{name}/chapter.py"
-        if name in waiting:
-            circle = " → ".join((*waiting[waiting.index(name) :], name))
-            for each in waiting[waiting.index(name) :]:
-                faults[each] = (
-                    f"book/{each}/chapter.py: upstream goes in a circle, {circle}; take one of them out"
-                )
-            return
-        for other in by_folder[name].upstream:
-            if other not in by_folder:
-                names = ", ".join(sorted(by_folder.keys() - {name}))
-                faults[name] = (
-                    f"{where}: no chapter {other!r} to be upstream{nearest_name(other, by_folder)}; "
-                    f"there are {names}"
-                )
-                return
-            place(other, (*waiting, name))
-            if other in faults:
-                faults.setdefault(name, f"{where}: its upstream {other} cannot be read: {faults[other]}")
-            if name in faults:
-                return
-        chapters[name] = by_folder[name]
+    def place(name: str) -> None:
+        for other in declared[name].upstream:
+            place(other)
+        chapters.setdefault(name, declared[name])
 
-    for name in sorted(by_folder, key=lambda name: (places.get(name, len(places)), name)):
-        place(name, ())
-    return chapters, faults
+    for name in sorted(declared, key=lambda name: (places.get(name, len(places)), name)):
+        place(name)
+    return chapters
 
 
 @cache
@@ -319,7 +275,11 @@ def _read(root: Path) -> Book:
     own = _load(file, "SUITE", Suite) if file.exists() else Suite()
     if own.profile not in own.profiles:
         raise BookError(f"book/suite.py: profile = {own.profile!r} is none of profiles; name one of them")
-    return Book(own, *_order(_declared(own.profiles)))
+    declared: dict[str, Chapter] = {}
+    for folder in sorted(f for f in paths.pages().iterdir() if f.is_dir() and f.name[0] not in "_."):
+        if (folder / "chapter.py").exists() or any(folder.glob("*.ipynb")):
+            declared[folder.name] = _chapter_in(folder, declared, own.profiles)
+    return Book(own, _in_order(declared))
 
 
 def forget() -> None:
@@ -328,7 +288,9 @@ def forget() -> None:
 
 
 def book() -> Book:
-    """The book below ``paths.root()``. Raises BookError where ``book/suite.py`` or ``_toc.yml`` is broken."""
+    """The book below ``paths.root()``. Raises BookError where ``book/suite.py``, ``_toc.yml`` or a chapter is
+    broken.
+    """
     return _read(paths.root())
 
 
@@ -355,7 +317,7 @@ def child_environment(**more: str) -> dict[str, str]:
 
 
 def chapters() -> Mapping[str, Chapter]:
-    """Name -> chapter, every chapter after those it depends on, without those that cannot be read."""
+    """Name -> chapter, every chapter after those it depends on."""
     return book().chapters
 
 
@@ -374,13 +336,9 @@ def named_place(what: str, place: str) -> object:
 
 
 def find_chapter(name: str) -> Chapter:
-    """The chapter called ``name``. Raises ParameterError with the nearest known name, BookError where its
-    folder is not as it must be."""
-    contents = book()
-    if name in contents.faults:
-        raise BookError(contents.faults[name])
-    require_name("chapter", name, contents.chapters)
-    return contents.chapters[name]
+    """The chapter called ``name``. Raises ParameterError with the nearest known name."""
+    require_name("chapter", name, chapters())
+    return chapters()[name]
 
 
 def longest_chain(name: str, profile: str) -> int:
@@ -397,10 +355,9 @@ def longest_chain(name: str, profile: str) -> int:
 
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:
-    """The named chapters and what they depend on, in running order; all where none is named: then BookError
-    where one of these cannot be read."""
+    """The named chapters and what they depend on, in running order; all where none is named."""
     closure: set[str] = set()
-    pending = list(names) or [*chapters(), *book().faults]
+    pending = list(names) or [*chapters()]
     while pending:
         chapter = find_chapter(pending.pop())
         closure.add(chapter.name)

@@ -2,14 +2,12 @@
 top.
 """
 
-import hashlib
 import html
 import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +19,10 @@ from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
 from ferbook.beside import REFERENCE, Beside, results_beside, standing_beside
-from ferbook.book import Chapter, book, chapters, child_environment, named_place, page_of, pages_of_toc, suite
+from ferbook.book import Chapter, chapters, child_environment, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures, require_figures
-from ferbook.files import digest_of
 from ferbook.inputs import code_inputs
 from ferbook.notebook import (
     INJECTED_TAG,
@@ -38,11 +35,10 @@ from ferbook.notebook import (
 )
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
-from ferbook.records import read_json
 from ferbook.references import cited, references_text
 from ferbook.site import external_requests, finish, home
 from ferbook.steps import Advance, steps
-from ferbook.store import ChapterResult, Run, file_checksums, open_run, write_json
+from ferbook.store import ChapterResult, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
@@ -62,11 +58,7 @@ _SHOWN_FILES = (".svg", ".png", ".csv")
 
 
 def check_toc() -> None:
-    """Raise BookError where ``_toc.yml`` lacks a chapter, or names a page that is not there, and where a
-    chapter cannot be read.
-    """
-    for fault in book().faults.values():
-        raise BookError(fault)
+    """Raise BookError where ``_toc.yml`` lacks a chapter, or names a page that is not there."""
     pages, chapter_pages = pages_of_toc(), [page_of(chapter) for chapter in chapters().values()]
     for page in chapter_pages:
         if page not in pages:
@@ -364,29 +356,18 @@ def _require_own(results: Sequence[ChapterResult]) -> None:
         )
 
 
-def _content_key(folder: Path, foot: str) -> str:
-    """SHA-256 over everything staged, over what each page ends with and over the code that renders it."""
-    digest = hashlib.sha256(foot.encode())
-    files = [*folder.rglob("*"), *paths.ENGINE.glob("sphinx_*.py"), paths.ENGINE / "site.py"]
-    for file in sorted(f for f in files if f.is_file()):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def build_book(run: Run, force: bool = False) -> tuple[Path, bool]:
+def build_book(run: Run) -> Path:
     """Build ``_build/html`` from a run; every Sphinx warning, and any request to another host, is an error.
 
-    Returns the first page, and whether anything was built: an unchanged book is left alone. The old book
-    stays until the new one is whole. Raises RunStoreError where no chapter is finished or one is damaged,
-    ChapterError where the build fails.
+    Returns the first page. The old book stays until the new one is whole. Raises RunStoreError where no
+    chapter is finished or one is damaged, ChapterError where the build fails.
     """
     check_toc()
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_sound(run)
         _require_own(run.results())
         with steps("pages", len(pages_of_toc())) as advance:
-            return _build(run, force, advance)
+            return _build(run, advance)
 
 
 def located(line: str, staging: Path) -> str:
@@ -409,19 +390,7 @@ def shown_share(log: str) -> float:
     return (int(steps[-1][1]) / 100 + (steps[-1][0] == "writing output")) / 2 if steps else 0.0
 
 
-def _is_built_from(html: Path, key: str) -> bool:
-    with suppress(RunStoreError):  # no stamp, or a damaged one: not known, so build
-        stamp = read_json(html / STAMP)
-        return stamp.get("key") == key and stamp.get("pages") == _pages_key(html)
-    return False
-
-
-def _pages_key(html: Path) -> str:
-    """SHA-256 over all files of a built book but its stamp."""
-    return digest_of({name: checksum for name, checksum in file_checksums(html).items() if name != STAMP})
-
-
-def _build(run: Run, force: bool, advance: Advance) -> tuple[Path, bool]:
+def _build(run: Run, advance: Advance) -> Path:
     html = paths.build_folder() / "html"
     index = html / "index.html"
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
@@ -433,9 +402,6 @@ def _build(run: Run, force: bool, advance: Advance) -> tuple[Path, bool]:
     require_figures()
     stage(run, staging)
     foot = home()
-    key = _content_key(staging, foot)
-    if not force and _is_built_from(html, key):
-        return index, False
     advance(0, _STAGING)
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
@@ -470,10 +436,10 @@ def _build(run: Run, force: bool, advance: Advance) -> tuple[Path, bool]:
     requests = external_requests(new)
     if requests:
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
-    write_json(new / STAMP, {"key": key, "pages": _pages_key(new), "run": run.name})
+    write_json(new / STAMP, {"run": run.name})
     if html.exists():
         html.rename(old)
     new.rename(html)
     for folder in (old, output):
         shutil.rmtree(folder, ignore_errors=True)
-    return index, True
+    return index

@@ -5,7 +5,6 @@ Heavy modules are imported inside the commands, so that listing and help answer 
 
 import inspect
 import io
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ferbook import paths
-from ferbook.book import book, find_chapter, named_place, suite
+from ferbook.book import chapters, find_chapter, named_place, suite
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
@@ -41,10 +40,18 @@ GONE = {
     "data audit": "`ferbook data check NAME`",
     "predict --test-time": "`ferbook run training -p test_time=flip` asks about mirror images too",
     "archive": _PACK,
+    "build --force": "`ferbook build` builds the book each time",
     "check --keep": "the page's command makes a run again, with --run NAME; then `ferbook compare A NAME`",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
     "open": "the last line of `ferbook build` says which file to open",
+    "run --data-dir": "`FER_DATA=FOLDER ferbook run …` says where data lie",
+    "run --publish-faces": "`-p publish_faces=true`",
+    "run --replace": "remove the folder of the run, and ask for it anew; --update executes what changed",
+    "run --yes": "ask for at most 100 runs at a time",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
+    "status --faces": "`ferbook run --dry-run` with these parameters says what is out of date",
+    "status -p": "`ferbook run --dry-run` with these parameters says what is out of date",
+    "status --profile": "`ferbook run --dry-run` with these parameters says what is out of date",
     "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
     "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each value, `ferbook compare` shows what "
     "they found",
@@ -55,21 +62,6 @@ GONE = {
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
 ]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-p", "--param", metavar="NAME=VALUE", help="A parameter; CHAPTER.NAME=VALUE for one chapter only."
-    ),
-]
-ParametersFile = Annotated[
-    Path | None, typer.Option("-f", "--file", help="A YAML file of parameters; -p wins over it.")
-]
-ProfileName = Annotated[
-    str | None,
-    typer.Option("--profile", metavar="NAME", help="Set of defaults; `ferbook params` shows them."),
-]
-OfTheBook = dict[str, object]
-"""Parameters that the book's own options set. Not an option itself: see ``_with_options``."""
 
 
 def command(function: Callable) -> Callable:
@@ -78,37 +70,23 @@ def command(function: Callable) -> Callable:
     return function
 
 
-def _with_options(function: Callable) -> Callable:
-    """``function`` with the options that the book adds to the command of its name. What these set is handed
-    on as ``overrides``, if the function takes that.
-    """
+def _with_names(function: Callable) -> Callable:
+    """``function`` with an option of its own for each parameter that names a run, handed on as ``named``."""
     signature = inspect.signature(function)
-    additions = {
-        option.flag.strip("-").replace("-", "_"): option
-        for option in suite().options
-        if function.__name__ in option.commands
+    if "named" not in signature.parameters:
+        return function
+    about = {
+        name: Annotated[str | None, typer.Option(f"--{name}", metavar="NAME", help=f"As -p {name}=NAME.")]
+        for name in suite().named_by
     }
 
     def run_command(**values: object) -> None:
-        overrides = {}
-        for name, option in additions.items():
-            value = values.pop(name)
-            if option.variable and value is not None:
-                os.environ[option.variable] = str(paths.absolute(value))
-            elif option.sets and value not in (None, False):
-                overrides[option.sets] = value if option.value is None else option.value
-        function(**values, **({"overrides": overrides} if "overrides" in signature.parameters else {}))
+        given = {name: values.pop(name) for name in about}
+        function(**values, named={name: value for name, value in given.items() if value is not None})
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "overrides"]
-    for name, option in additions.items():
-        about = typer.Option(option.flag, metavar=option.metavar, help=option.help)
-        kind, default = (Path if option.variable else str) | None, None
-        if option.value is not None:
-            kind, default = bool, False
-        parameters.append(
-            inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, about])
-        )
+    parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "named"]
+    parameters += [inspect.Parameter(name, keyword, default=None, annotation=about[name]) for name in about]
     run_command.__signature__ = signature.replace(parameters=parameters)
     run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run_command.__name__, run_command.__doc__ = function.__name__, function.__doc__
@@ -116,7 +94,7 @@ def _with_options(function: Callable) -> Callable:
 
 
 def command_line() -> typer.Typer:
-    """All commands: the engine's, with the options that the book adds, and the book's own."""
+    """All commands: the engine's and the book's own."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -127,7 +105,7 @@ def command_line() -> typer.Typer:
     )
     for function in COMMANDS:
         hidden = function.__name__ == "execute"
-        app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_options(function))
+        app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_names(function))
     course = {"course": "ferbook.course.commands:app"}
     has_course = (paths.root() / "assignments" / "course.yaml").is_file()
     for name, place in ((course if has_course else {}) | dict(suite().commands)).items():
@@ -139,34 +117,14 @@ def command_line() -> typer.Typer:
     return app
 
 
-def _request(
-    profile: str | None, assignments: list[str] | None, file: Path | None, options: OfTheBook | None
-):
-    """What the options ask for; None where none of them is given: then a run's own request holds."""
-    from ferbook.request import Request, line_overrides
-
-    if profile is None and not assignments and file is None and not options:
-        return None
-    overrides = line_overrides(assignments or [], file, options or {})
-    return Request(suite().profile if profile is None else profile, overrides)
-
-
-def _refuse_pair(first: str, one: object, second: str, other: object, why: str) -> None:
-    """Raise ParameterError where two options are given of which one would act on nothing."""
-    if one and other:
-        raise ParameterError(f"{first} and {second} do not go together: {why}")
-
-
 @command
 def params(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print each parameter: default, type, range, what other profiles set, and meaning."""
-    selection = [find_chapter(chapter)] if chapter else list(book().chapters.values())
+    selection = [find_chapter(chapter)] if chapter else list(chapters().values())
     rows = {c.name: c.parameter_rows() for c in selection}
-    for fault in () if chapter else book().faults.values():
-        errors.print(f"note: {fault}")
     if as_json:
         print_json(rows)
         return
@@ -184,7 +142,10 @@ def params(
 @command
 def run(
     chapters: Chapters = None,
-    profile: ProfileName = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Set of defaults; `ferbook params` shows them."),
+    ] = None,
     run_name: RunName = None,
     param: Annotated[
         list[str] | None,
@@ -196,8 +157,10 @@ def run(
             "run for each value.",
         ),
     ] = None,
-    file: ParametersFile = None,
-    overrides: OfTheBook | None = None,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", help="A YAML file of parameters; -p wins over it.")
+    ] = None,
+    named: dict[str, str] | None = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
@@ -207,8 +170,6 @@ def run(
         typer.Option(help="slurm, or the folder of a profile of Snakemake; this machine if not said."),
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Change an existing run's parameters.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Empty an existing run first.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="However many runs it takes.")] = False,
 ) -> None:
     """Execute chapters, and what they depend on, where they are out of date.
 
@@ -216,20 +177,23 @@ def run(
     of a parameter make a run each; what does not depend on it is executed once.
     """
     from ferbook.compare import pattern_of
-    from ferbook.request import MOST_RUNS
+    from ferbook.request import Request, line_overrides
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
 
-    _refuse_pair("--update", update, "--replace", replace, "--replace makes everything anew")
-    _refuse_pair(
-        "--cores", cores, "--executor", executor, "a chapter's Resources say what a cluster gives it"
-    )
-    request, most = _request(profile, param, file, overrides), None if yes else MOST_RUNS
-    requests = requests_by_run(request, chapters or [], run_name, most)
+    if cores and executor:
+        raise ParameterError(
+            "--cores and --executor do not go together: a chapter's Resources say what a cluster gives it"
+        )
+    request = None
+    if profile is not None or param or file or named:
+        overrides = line_overrides(param or [], file, named or {})
+        request = Request(suite().profile if profile is None else profile, overrides)
+    requests = requests_by_run(request, chapters or [], run_name)
     if executor:
         profile_of(executor)
     if dry_run:
-        places, work = plan_runs(requests, chapters or [], update=update, replace=replace)
+        places, work = plan_runs(requests, chapters or [], update=update)
         for place in places:
             own = [chapter.name for other, chapter in work if other is place]
             rest = "" if own or not place.stale else "takes what another run makes"
@@ -240,9 +204,7 @@ def run(
     several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
     console.print(f"run {first!r}{several}")
     try:
-        places, faults = make_runs(
-            requests, chapters or [], cores=cores, executor=executor, update=update, replace=replace
-        )
+        places, faults = make_runs(requests, chapters or [], cores=cores, executor=executor, update=update)
     except KeyboardInterrupt:
         errors.print(
             "ferbook: stopped. Finished chapters are kept; the same command re-runs the others from their "
@@ -268,35 +230,25 @@ def run(
 @command
 def status(
     run_name: RunName = None,
-    profile: ProfileName = None,
-    param: Assignments = None,
-    file: ParametersFile = None,
-    overrides: OfTheBook | None = None,
     every: Annotated[
         bool, typer.Option("--all", help="List all runs with their key metrics instead.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say for each chapter of a run whether it is up to date, or why not.
-
-    Against the parameters given, or else against those that the run was made with. Without --run and
-    without parameters: the run that `ferbook run` was last called for.
-    """
-    request = _request(profile, param, file, overrides)
+    """Say for each chapter of a run whether it is what the run was asked for, or why not."""
     if every:
-        _refuse_pair("--all", every, "--run or a parameter", run_name or request, "--all lists every run")
+        if run_name:
+            raise ParameterError("--all and --run do not go together: --all lists every run")
         _list_runs(as_json)
         return
     from ferbook.progress import at_work
     from ferbook.state import run_states
 
-    if request:
-        request.check()
-    target = chosen_run(request.default_run_name if request and run_name is None else run_name)
+    target = chosen_run(run_name)
     running = at_work(target)
     rows = [
         asdict(each) | {"up_to_date": each.up_to_date, "running": running.get(each.chapter)}
-        for each in run_states(target, request)
+        for each in run_states(target)
     ]
     if as_json:
         print_json({"run": target.name, "chapters": rows})
@@ -306,8 +258,6 @@ def status(
         for row in rows
     ]
     print_table(f"run {target.name!r}", ["chapter", "state", "seconds"], lines)
-    for fault in book().faults.values():
-        errors.print(f"note: {fault}")
 
 
 def _list_runs(as_json: bool) -> None:
@@ -433,7 +383,6 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
 @command
 def build(
     run_name: RunName = None,
-    force: Annotated[bool, typer.Option("--force", help="Build even where nothing changed.")] = False,
     mine: Annotated[
         bool, typer.Option("--mine", help="The run is my own, copied from another machine of mine.")
     ] = False,
@@ -449,7 +398,7 @@ def build(
             f"note: run {target.name!r} counts as yours from now on: what it brings along, text, pictures "
             "and scripts, stands on the pages as it is"
         )
-    index, is_new = build_book(target, force=force)
+    index = build_book(target)
     finished = {result.chapter for result in target.results()}
     stale = [each.chapter for each in run_states(target) if each.chapter in finished and not each.up_to_date]
     if stale:
@@ -457,9 +406,9 @@ def build(
             f"note: out of date: {', '.join(stale)}; the book shows what is stored, `ferbook status --run "
             f"{target.name}` says why, `ferbook run --run {target.name}` makes it anew"
         )
-    if absent := [name for name in book().chapters if name not in finished]:
+    if absent := [name for name in chapters() if name not in finished]:
         console.print(f"note: the run has no {', '.join(absent)}; their pages say what stands there")
-    console.print(f"book {('is up to date with', 'built from')[is_new]} run {target.name!r}: open {index}")
+    console.print(f"book built from run {target.name!r}: open {index}")
 
 
 @command
@@ -500,7 +449,7 @@ def notebook(
 
     require_lab()
     target = chosen_run(run_name)
-    for each in [find_chapter(chapter)] if chapter else book().chapters.values():
+    for each in [find_chapter(chapter)] if chapter else chapters().values():
         file, edited = copy_for(target, each)
         if edited:
             console.print(f"note: {file} was edited and stays as it is; remove it to begin anew")

@@ -122,7 +122,7 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
     before, now = previous.get("data", {}), current.get("data", {})
     changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
     if "absent" in (after for _, after in changes):
-        reasons.append(f"data not found{suite().data_hint}")
+        reasons.append(f"data not found ({', '.join(suite().places)})")
     elif changes:
         reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.book import book, forget, load_chapter, name_fault
+from ferbook.book import chapters, forget, load_chapter, name_fault
 from ferbook.errors import BookError
 from ferbook.files import write_atomically
 from ferbook.notebook import parameters_source
@@ -46,9 +46,9 @@ def _notebook(words: dict[str, object]) -> nbformat.NotebookNode:
 
 def _with_line(toc: str, page: str) -> str:
     """``_toc.yml`` with one more page, behind the last chapter that it has."""
-    chapters = [f"book/{name}/{name}" for name in (*book().chapters, *book().faults)]
+    pages = [f"book/{name}/{name}" for name in chapters()]
     lines = toc.splitlines()
-    places = [number for number, line in enumerate(lines) if line.partition("file:")[2].strip() in chapters]
+    places = [number for number, line in enumerate(lines) if line.partition("file:")[2].strip() in pages]
     if not places:
         places = [number for number, line in enumerate(lines) if re.match(r"\s*- file:", line)]
     if not places:
@@ -64,9 +64,8 @@ def write_chapter(name: str) -> Path:
     Raises BookError for a name that cannot be used or is taken, and where the table of contents has no place
     for it; nothing is written then.
     """
-    names = {*book().chapters, *book().faults}
     folder = paths.pages() / name
-    others = [other for other in names if other.lower() == name.lower()] or (
+    others = [other for other in chapters() if other.lower() == name.lower()] or (
         [name] if folder.exists() else []
     )
     if fault := name_fault(name, others):

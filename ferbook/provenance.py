@@ -17,7 +17,6 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
     names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in parameters]
     some = [chapter] if chapter else names if len(names) < len(chapters()) else []
     words = ["ferbook", "run", *some, "--profile", profile]
-    flags = {option.sets: option.flag for option in suite().options if option.sets and option.value is None}
     keys: set[str] = set()
     for name in names:
         values = parameters[name]
@@ -33,7 +32,7 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
             key = field if everywhere and _is_allowed(profile, field, value) else f"{name}.{field}"
             if key not in keys:
                 keys.add(key)
-                words += [flags[key], str(value)] if key in flags else ["-p", f"{key}={value}"]
+                words += [f"--{key}", str(value)] if key in suite().named_by else ["-p", f"{key}={value}"]
     return shlex.join([*words, "--run", run.name] if into else words)
 
 

@@ -15,7 +15,7 @@ from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, parse_value, type_name
 
 MOST_RUNS = 100
-"""Runs of one command that nobody has to confirm."""
+"""Runs of one command."""
 LONGEST_NAME = 50
 """Characters of a run's derived name before the rest of it becomes a digest."""
 
@@ -98,11 +98,11 @@ _SIGNS = re.compile(r"\.\.|,|;")
 _RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
 
 
-def requests_of(request: Request, closure: list[Chapter], most: int | None = None) -> list[Request]:
+def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
     """``request`` alone, or where texts list several values of a parameter (``parameter_values``) one request
     for each combination, in order, for the chapters ``closure``.
 
-    Raises ParameterError for more than ``most`` of them.
+    Raises ParameterError for more than ``MOST_RUNS`` of them.
     """
     texts = {
         name: text
@@ -112,24 +112,22 @@ def requests_of(request: Request, closure: list[Chapter], most: int | None = Non
     if not texts:
         return [request]
     request.check_names()
-    values = {name: parameter_values(name, text, closure, most) for name, text in texts.items()}
+    values = {name: parameter_values(name, text, closure) for name, text in texts.items()}
     count = prod(map(len, values.values()))
-    if most is not None and count > most:
-        raise ParameterError(f"{count:,} runs are more than {most}; --yes makes them all")
+    if count > MOST_RUNS:
+        raise ParameterError(f"{count:,} runs are more than {MOST_RUNS}; ask for some of them at a time")
     combinations = (dict(zip(values, some, strict=True)) for some in product(*values.values()))
     # In their old places: of two that concern one parameter the later wins.
     return [Request(request.profile, {**request.overrides, **own}) for own in combinations]
 
 
-def parameter_values(
-    name: str, text: str, closure: list[Chapter], most: int | None = None
-) -> list[object] | range:
+def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[object] | range:
     """The values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure`` that
     takes it.
 
     ``0..19`` is a range of whole numbers, both ends in it; commas part values and ranges, semicolons those of
     a parameter that is a list itself. Raises ParameterError for no value, a range that is empty or of what is
-    no whole number, in a list one of more than ``most``, and for a value that is not allowed.
+    no whole number, in a list one of more than ``MOST_RUNS``, and for a value that is not allowed.
     """
     scope, _, short = name.rpartition(".")
     takers = [c for c in closure if short in c.parameters.model_fields and scope in ("", c.name)]
@@ -171,9 +169,10 @@ def parameter_values(
         numbers = range(low, high + 1)
         if len(parts) == 1:
             return numbers  # however many: they are counted before they are listed
-        if most is not None and len(numbers) > most:
+        if len(numbers) > MOST_RUNS:
             raise ParameterError(
-                f"{name} = {part!r}: {len(numbers):,} runs are more than {most}; --yes makes them all"
+                f"{name} = {part!r}: {len(numbers):,} runs are more than {MOST_RUNS}; ask for some of them "
+                "at a time"
             )
         values |= dict.fromkeys(numbers)
     return list(values)

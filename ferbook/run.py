@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import resource
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,19 +98,13 @@ class RunPlace:
         return {state.chapter: "; ".join(state.reasons) for state in self.states if not state.up_to_date}
 
 
-def places_of(
-    requests: Mapping[str, Request], chapters: Sequence[Chapter], *, emptied: bool = False
-) -> list[RunPlace]:
-    """Where the ``chapters`` stand now in each run, by its name what is asked of it; or where they will once
-    the runs are ``emptied``.
-    """
+def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlace]:
+    """Where the ``chapters`` stand now in each run, by its name what is asked of it."""
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
         inputs = {c.name: chapter_inputs(c, parameters[c.name]) for c in chapters}
         found = states(run, [*chapters], parameters)
-        if emptied:
-            found = [ChapterState(each.chapter, each.reasons or ("never ran",)) for each in found]
         places.append(RunPlace(run, request, parameters, inputs, found))
     return places
 
@@ -155,14 +148,14 @@ def jobs_of(
 
 
 def plan_runs(
-    requests: Mapping[str, Request], names: list[str], *, update: bool = False, replace: bool = False
+    requests: Mapping[str, Request], names: list[str], *, update: bool = False
 ) -> tuple[list[RunPlace], list[tuple[RunPlace, Chapter]]]:
     """Where the runs stand, and what ``make_runs`` would execute; nothing is written. Raises as that does."""
     chapters = with_upstream(names)
     _require(requests, chapters)
-    if not (update or replace):
+    if not update:
         _require_same(requests, chapters)
-    places = places_of(requests, chapters, emptied=replace)
+    places = places_of(requests, chapters)
     return places, jobs_of(places, chapters, homes_of(places, chapters))
 
 
@@ -184,7 +177,7 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
 
 def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     """Raise RunStoreError where a run has results by other parameters."""
-    advice = "--update runs again what these change, --replace starts the run anew"
+    advice = "--update runs again what these change"
     advice += ", --run NAME makes another" if len(requests) == 1 else ""
     for name, request in requests.items():
         run = open_run(name)
@@ -194,7 +187,7 @@ def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> N
 
 
 def requests_by_run(
-    request: Request | None, names: list[str], run_name: str | None = None, most: int | None = None
+    request: Request | None, names: list[str], run_name: str | None = None
 ) -> dict[str, Request]:
     """By the name of each run what is asked of it: without a ``request`` what an existing run was asked for,
     or the defaults in a new one; several where a parameter has several values (``requests_of``).
@@ -207,7 +200,7 @@ def requests_by_run(
         stored = stored_request(run.record()["request"]) if run.exists() else Request()
         stored.check()
         return {run.name: stored}
-    requests = requests_of(request, chapters, most)
+    requests = requests_of(request, chapters)
     for each in requests:
         each.check()
         each.require_takers(chapters)
@@ -225,7 +218,6 @@ def make_runs(
     cores: int | None = None,
     executor: str | None = None,
     update: bool = False,
-    replace: bool = False,
 ) -> tuple[list[RunPlace], dict[str, str]]:
     """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
     it.
@@ -244,17 +236,15 @@ def make_runs(
         for name in sorted(requests):
             stack.enter_context(exclusive(open_run(name)))
         # Not before the runs are ours: their holder may have given them other parameters.
-        if not (update or replace):
+        if not update:
             _require_same(requests, chapters)
         for name in requests:
             mend(open_run(name), chapters)
-        places = places_of(requests, chapters, emptied=replace)
+        places = places_of(requests, chapters)
         homes = homes_of(places, chapters)
         work = jobs_of(places, chapters, homes)
         # What is refused now makes no run, and changes none.
         suite().prepare([place.parameters[chapter.name] for place, chapter in work])
-        for place in places if replace else ():
-            _empty(place.run)
         making = {(chapter.name, place.run.name) for place, chapter in work}
         for place in places:
             write_record(place.run, place.request, place.parameters)
@@ -347,11 +337,12 @@ def _faults(
 
 def require_run(run: Run) -> None:
     """Raise RunStoreError where a folder of other files lies in the place of ``run``."""
+    kept = (run.work.name, *suite().kept)
     if (
         run.folder.exists()
         and not run.exists()
         # A first command that was killed while it wrote run.yaml leaves a part of that.
-        and any(f not in _kept(run) and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
+        and any(f.name not in kept and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
     ):
         raise RunStoreError(
             f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
@@ -365,20 +356,3 @@ def mend(run: Run, chapters: list[Chapter]) -> None:
             file.unlink()
     for chapter in chapters:
         run.result(chapter.name).recover()
-
-
-def _kept(run: Run) -> list[Path]:
-    """What lies in a run's folder but is made by no chapter: the lock that guards it, and what the book
-    keeps there.
-    """
-    return [run.work, *(run.folder / name for name in suite().kept)]
-
-
-def _empty(run: Run) -> None:
-    """Remove what the run's chapters made; ``run.yaml`` last, as without it no command would know the rest
-    for a run.
-    """
-    for entry in run.folder.iterdir():
-        if entry not in (*_kept(run), run.record_file):
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    run.record_file.unlink(missing_ok=True)

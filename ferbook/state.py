@@ -14,7 +14,7 @@ from ferbook.errors import RunStoreError
 from ferbook.inputs import chapter_inputs, code_inputs, reasons_out_of_date
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
-from ferbook.request import Request, stored_request
+from ferbook.request import stored_request
 from ferbook.steps import steps
 from ferbook.store import REFERENCE, Run
 
@@ -95,10 +95,9 @@ def differences(before: Mapping[str, Mapping[str, object]], after: Mapping[str, 
     ]
 
 
-def run_states(run: Run, request: Request | None = None) -> list[ChapterState]:
-    """The state of every chapter in ``run`` against ``request``, or against what the run was asked for."""
-    record = run.record()
-    request = request or stored_request(record["request"])
+def run_states(run: Run) -> list[ChapterState]:
+    """The state of every chapter in ``run`` against what the run was asked for."""
+    request = stored_request(run.record()["request"])
     request.check()
     all_chapters = list(chapters().values())
     return states(run, all_chapters, {chapter.name: request.of_chapter(chapter) for chapter in all_chapters})

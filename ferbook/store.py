@@ -310,7 +310,7 @@ class Run:
                 f"there is no run {self.name!r}; `ferbook status --all` lists them, "
                 f"`ferbook run --run {self.name}` makes it"
             )
-        mend = f"`ferbook run --run {self.name} --replace` starts the run anew, or remove {self.folder}"
+        mend = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"
         content = read_yaml(self.record_file, RunStoreError, f"; {mend}", most=LARGEST_RECORD)
         try:
             record = require_form(plain_values(content), RunRecord)

@@ -75,7 +75,7 @@ def test_clips_are_made_at_full_rate_where_that_is_asked(asked, monkeypatch, cap
 def test_rendered_faces_are_written_as_pictures_of_ones_own(asked, monkeypatch, capsys, tmp_path):
     folder = tmp_path / "sets" / "mine"
     code, out, _ = ferbook(monkeypatch, capsys, "make", "lab", "--as", "own", folder)
-    assert code == 0 and f"--faces mine --data-dir {tmp_path / 'sets'}" in out
+    assert code == 0 and f"FER_DATA={tmp_path / 'sets'} ferbook run --faces mine" in out
     asked.clear()
     code, out, _ = ferbook(monkeypatch, capsys, "check", "mine", "--data-dir", tmp_path / "sets")
     assert code == 0 and "6 pictures of it are used" in out and asked == []

@@ -191,7 +191,7 @@ def test_a_tampered_file_is_not_believed(smoke_clone, tmp_path):
             "check", "faces", "--run", "smoke", expect=1
         )
         assert "differs from its checksum" in smoke_clone.ferbook("build", "--run", "smoke", expect=2)
-        state = smoke_clone.ferbook_json("status", "--run", "smoke", "--profile", "smoke")["chapters"][0]
+        state = smoke_clone.ferbook_json("status", "--run", "smoke")["chapters"][0]
         assert "damaged" in state["reasons"][0]
     finally:
         del smoke_clone.environment["FER_RUNS"]

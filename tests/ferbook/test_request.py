@@ -232,17 +232,17 @@ def test_one_value_of_each_is_the_request_itself(closure):
     ("given", "told"),
     [
         ({"sed": "0..3"}, r"no chapter has a parameter 'sed' \(did you mean 'seed'\?\)"),
-        ({"seed": "0..9999"}, "10,000 runs are more than 100; --yes makes them all"),
+        ({"seed": "0..9999"}, "10,000 runs are more than 100; ask for some"),
         ({"seed": "0..2000000000"}, "2,000,000,001 runs are more than 100"),
-        ({"seed": "5,0..2000000000"}, "seed = '0..2000000000': 2,000,000,001 runs are more than 100; --yes"),
+        ({"seed": "5,0..2000000000"}, "seed = '0..2000000000': 2,000,000,001 runs are more than 100; ask"),
         ({"seed": "0..99,50..100"}, "^101 runs are more than 100"),
     ],
 )
 def test_too_many_runs_and_no_parameter_are_refused(closure, given, told):
     with pytest.raises(ParameterError, match=told):
-        requests_of(Request("smoke", given), closure, 100)
+        requests_of(Request("smoke", given), closure)
 
 
 def test_what_changes_nothing_cannot_be_varied(example):
     with pytest.raises(ParameterError, match="draws: no chapter that is to run takes it"):
-        requests_of(Request("smoke", {"draws": "100,200"}), with_upstream(["throws"]), 100)
+        requests_of(Request("smoke", {"draws": "100,200"}), with_upstream(["throws"]))

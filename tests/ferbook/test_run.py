@@ -36,23 +36,7 @@ def stored(run, finish):
     return stored
 
 
-def test_a_run_whose_emptying_was_stopped_is_still_a_run(run, stored, tmp_path, monkeypatch):
-    stored(seed=0)
-    (run.folder / "linked").symlink_to(tmp_path)
-
-    def killed(path):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(shutil, "rmtree", killed)
-    with pytest.raises(KeyboardInterrupt):
-        ferbook_run._empty(run)
-    assert run.exists()
-    monkeypatch.undo()
-    ferbook_run._empty(run)
-    assert list(run.folder.iterdir()) == [] and tmp_path.is_dir()
-
-
-def test_what_hours_went_into_is_no_chapters_and_outlives_them(run, stored, monkeypatch):
+def test_what_hours_went_into_may_be_there_before_the_run_is(run, monkeypatch):
     monkeypatch.setattr(
         ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), kept=("populations",))
     )
@@ -60,12 +44,9 @@ def test_what_hours_went_into_is_no_chapters_and_outlives_them(run, stored, monk
     weights.parent.mkdir(parents=True)
     weights.touch()
     monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: 0)
-    for replace in (False, True):  # the folder is there before the run is
-        with pytest.raises(ChapterError, match="not up to date: throws"):
-            run_one(Request("smoke"), ["throws"], "a", replace=replace)
-    stored(seed=0)
-    ferbook_run._empty(run)
-    assert weights.exists() and not run.exists() and not run.result("throws").folder.exists()
+    with pytest.raises(ChapterError, match="not up to date: throws"):
+        run_one(Request("smoke"), ["throws"], "a")
+    assert weights.exists() and run.exists()
 
 
 def test_a_run_that_is_up_to_date_is_the_current_one_and_a_refused_one_is_not(run, stored, monkeypatch):
@@ -91,9 +72,9 @@ def test_what_is_refused_while_it_is_prepared_is_no_run_and_not_the_current_one(
 
     monkeypatch.setattr(ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), prepare=prepare))
     before = run.record_file.read_bytes(), run.results()
-    for name, how in (("b", "update"), ("a", "update"), ("a", "replace")):
+    for name in ("b", "a"):
         with pytest.raises(DataError, match="too few people"):
-            run_one(Request("laptop", {"seed": 5}), ["throws"], name, **{how: True})
+            run_one(Request("laptop", {"seed": 5}), ["throws"], name, update=True)
         assert current_run() == run
     assert not open_run("b").exists() and (run.record_file.read_bytes(), run.results()) == before
 
@@ -292,20 +273,11 @@ def test_runs_that_have_other_parameters_by_now_are_named_and_made_again_where_a
     record["request"]["parameters"]["throws"]["sides"] = 8
     open_run("smoke-seed-1").write_record(record)
     with pytest.raises(
-        RunStoreError, match=r"'smoke-seed-1' exists with other parameters .*starts the run anew$"
+        RunStoreError, match=r"'smoke-seed-1' exists with other parameters .*what these change$"
     ):
         ran({"seed": "0..1"}, "throws")
     assert ran({"seed": "0..1"}, "throws", update=True) == {}
     assert open_run("smoke-seed-1").record()["request"]["parameters"]["throws"]["sides"] == 6
-
-
-def test_runs_that_are_emptied_share_what_they_make(work):
-    done, _ = work
-    ran({"draws": "100,200"})
-    del done[:]
-    assert ran({"draws": "100,200"}, replace=True) == {}
-    kinds = ["means", "means", "throws"]
-    assert sorted(kind for kind, _ in done) == kinds
 
 
 def test_what_is_refused_makes_none_of_several_runs(work, monkeypatch):

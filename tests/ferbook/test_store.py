@@ -151,7 +151,7 @@ def test_a_record_that_is_no_record_is_told(runs):
         "request: {profile: laptop, parameters: {}}\nchanged: 2026-11-20\n",
     ):
         run.record_file.write_text(content)
-        with pytest.raises(RunStoreError, match=r"run\.yaml.*--replace") as told:
+        with pytest.raises(RunStoreError, match=r"run\.yaml.*; remove .*b, and") as told:
             run.record()
         assert "\n" not in str(told.value)
     run.record_file.write_bytes(b"\xff")
@@ -188,7 +188,7 @@ def test_a_record_without_what_names_a_run_is_none(runs, monkeypatch):
     run = open_run("b")
     run.folder.mkdir(parents=True)
     run.record_file.write_text("request: {profile: laptop, parameters: {throws: {seed: 3}}}\nchanged: 'x'\n")
-    with pytest.raises(RunStoreError, match=r"run\.yaml.*--replace"):
+    with pytest.raises(RunStoreError, match=r"run\.yaml.*; remove .*b, and"):
         run.record()
 
 
