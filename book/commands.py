@@ -452,35 +452,19 @@ def populations_train(
         bool, typer.Option("--replace", help="Train those of another recipe and damaged ones anew.")
     ] = False,
     only: Annotated[str | None, typer.Option("--only", metavar="SEED", help="This network of each.")] = None,
-    executor: Annotated[
-        str | None,
-        typer.Option(help="slurm, or the folder of a profile of Snakemake: a job for each network."),
-    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Train the networks that are missing, one after the other; call it again and it goes on.
 
     Several calls side by side share the work. One that fails is named, and the others are trained.
     """
-    from book.populations import asked_members
-
-    use_data_dir(data_dir)
-    if executor:
-        from book.population_jobs import train_by_jobs
-
-        failures = train_by_jobs(
-            asked_members(names, n, only), device=device, threads=threads, replace=replace, executor=executor
-        )
-        for label, fault in failures.items():
-            errors.print(f"ferbook: {label}: {fault}")
-        if failures:
-            raise typer.Exit(1)
-        return
     import torch
 
     from book.population_training import train_member
+    from book.populations import asked_members
     from fer_lib.train.device import pick_device
 
+    use_data_dir(data_dir)
     pick_device(device)  # a wrong one is told, also where no network is missing
     if threads:
         torch.set_num_threads(threads)

@@ -3,7 +3,8 @@
 A network is known by its recipe, its faces and its seed, never by the code that trained it: a moved file asks
 for no hours again. Each lies in a folder of its own, which is whole or is not there, so a kill loses at most
 the network that was being trained, and a folder may come from another machine. One whose training diverged
-leaves a record of that in its folder, and is counted.
+leaves a record of that in its folder, and is counted. Two of them may be roles between which a degree lies:
+networks that a claim measures, and those of the same recipe that were taught the units of the same pictures.
 
 Light to import: every command asks what is kept. What trains, ``population_training``, imports this.
 """
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from fer_lib.nets.classifier import Classifier
     from fer_lib.train.lesson import TrainedNetwork
-
 Share = Annotated[float, Field(ge=0, le=1)]
 
 FAILED = "FAILED.json"
@@ -180,6 +180,18 @@ def _decided(population: "Population") -> dict[str, object]:
     fields = {name: getattr(population, name) for name in Taught.model_fields}
     recipe = {f"recipe.{name}": value for name, value in vars(fields.pop("recipe")).items()}
     return fields | recipe
+
+
+def require_ceiling(measured: str, ceiling: str) -> None:
+    """Raise DataError unless the networks of the population ``ceiling`` differ from those ``measured`` by
+    their labels alone, which are units.
+    """
+    pair = [find_population(name) for name in (measured, ceiling)]
+    labels = tuple(each.labels for each in pair)
+    if labels != ("own", "units"):
+        told = f"labels {' and '.join(labels)}, not own and units"
+        raise DataError(f"{ceiling!r} is no ceiling of {measured!r}: {told}")
+    require_matched(pair, but=("labels",))
 
 
 @dataclass(frozen=True)

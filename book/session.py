@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from IPython import get_ipython
 from pydantic import BaseModel
 
 import ferbook.session
-from book.populations import Member, find_population
+from book.parameters import RoleParameters
+from book.populations import Member, find_population, require_ceiling
 from book.suite import FacesNoted
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
@@ -21,7 +22,7 @@ from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
 from ferbook.environment import STORED_VARIABLE, THREADS_VARIABLE
-from ferbook.errors import ChapterError
+from ferbook.errors import ChapterError, DataError
 from ferbook.records import read_json
 from ferbook.store import ChapterResult
 
@@ -177,3 +178,30 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
 def _give_memory_back(_: object) -> None:
     """What a cell's training kept of freed memory for its next step goes back once the cell is done."""
     keep_freed_memory(False)
+
+
+FEWEST, FEWEST_OF_OWN = 5, 3
+"""Networks of a role at least: where all that are kept are asked, and in a run of one's own."""
+
+
+def networks_of_pair(
+    p: RoleParameters,
+    pair: tuple[str, str],
+    structure: str,
+    kept: Callable[[str], Sequence[TrainedNetwork]],
+) -> list[list[TrainedNetwork]]:
+    """The networks ``kept`` of both populations of a ``pair`` of roles. Raises DataError where these cannot
+    be asked what the parameters ``p`` ask, are not of the ``structure`` (empty: of any), are no pair, or too
+    few.
+    """
+    require_ceiling(*pair)
+    if why := p.not_measured(pair[0]):
+        raise DataError(why)
+    if structure not in ("", own := find_population(pair[0]).network):
+        raise DataError(f"{pair[0]!r} have the structure {own}, not {structure} as the page's network")
+    networks = [list(kept(name))[: p.of_each or None] for name in pair]
+    least = FEWEST_OF_OWN if p.of_each else FEWEST
+    for name, own in zip(pair, networks, strict=True):
+        if len(own) < least:
+            raise DataError(f"{name!r} has {len(own)} networks; a role takes {least} or more")
+    return networks

@@ -8,9 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from book.au_verification.chapter import AuVerificationParameters
-from book.au_verification.examine import Examined
-from book.au_verification.readings import READINGS, Reading, agreement_share, on_other_heads, values_of
-from book.roles import networks_of_pair
+from book.au_verification.examine import (
+    READINGS,
+    Examined,
+    Reading,
+    agreement_share,
+    on_other_heads,
+    values_of,
+)
+from book.session import networks_of_pair
 from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import DataError

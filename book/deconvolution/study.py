@@ -1,16 +1,19 @@
-"""How far projections overlap the skin that a unit moves, between two ends, and what is left of them with
-random weights.
+"""A network small enough that every number of a deconvolution by hand fits into a figure; how far projections
+overlap the skin that a unit moves, between two ends; and what is left of them with random weights.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from book.deconvolution.chapter import DeconvolutionParameters
-from book.roles import networks_of_pair
+from book.session import networks_of_pair
 from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.faces.request import FaceRequest
@@ -28,6 +31,33 @@ from ferbook.estimate import Estimate
 from ferbook.rule import degree_answer
 from ferbook.text import bounds_text
 from synthetic_faces.facs import AUS
+
+TOY_PICTURE = np.array(
+    (
+        (2, 1, 1, 3, 2, 0),
+        (3, 1, 2, 1, 2, 2),
+        (0, 0, 1, 1, 0, 3),
+        (0, 3, 0, 0, 1, 1),
+        (2, 2, 0, 3, 0, 1),
+        (1, 1, 1, 2, 0, 1),
+    ),
+    np.float64,
+)
+FIRST_FILTER = np.array(((-1, 0, 1), (-1, 0, 1), (-1, 0, 1)), np.float64)
+"""Lighter to the right."""
+
+SECOND_FILTER = np.array(((2, -1), (1, 1)), np.float64)
+
+
+def toy_network() -> nn.Sequential:
+    """Convolution, ReLU, max pooling, convolution, ReLU: one filter each, the numbers above."""
+    first, second = nn.Conv2d(1, 1, 3, bias=False), nn.Conv2d(1, 1, 2, bias=False)
+    for layer, weights in ((first, FIRST_FILTER), (second, SECOND_FILTER)):
+        layer.weight.data = torch.from_numpy(weights)[None, None]
+    names = ("conv1", "relu1", "pool1", "conv2", "relu2")
+    layers = (first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU())
+    return nn.Sequential(OrderedDict(zip(names, layers, strict=True))).eval().requires_grad_(False)
+
 
 OWN_ONE, MEASURED, CEILING, FLOOR_ROLE = "own", "trained", "units", "untrained"
 """Whose maps they are: of the run's own network beside kept ones, and of the three roles."""

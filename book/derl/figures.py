@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from book.derl.adversary import TERMS
 from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, QUALITY_MEASURES, TRUTH
+from book.derl.stage_one import TERMS
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import picture_grid, show

@@ -1,7 +1,10 @@
 """Figures of a face set: what the pictures are, before any network has seen them, and what synthetic faces
-can show and photographs cannot: single action units, and one person's expressions.
+can show and photographs cannot: single action units, and one person's expressions; and a face with each unit,
+packed for the page on FACS.
 """
 
+import base64
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,14 +12,17 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from book.faces.study import SEEN, unit_overlaps
+from book.unit_faces import UnitPictures, unit_codes
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.facs_codes import Code, format_codes
 from ferbook.page.heat import heat
-from ferbook.page.pictures import grey_table, picture_grid, show
+from ferbook.page.pictures import grey_table, mosaic, picture_grid, show
 from ferbook.page.style import INK, ORANGE, VERMILION, Drawn, listing, percent
 from synthetic_faces.expressions import typical_aus
+from synthetic_faces.facs import AUS
 
 if TYPE_CHECKING:  # it would import the renderer
     from synthetic_faces.studio import Switched
@@ -288,3 +294,24 @@ def nearest_pictures(faces: FaceSet, neighbours: pd.DataFrame, samples: int = 5,
         "a split by pictures would test on people whom the network learned."
     )
     return Drawn(figure, data, alt, caption, tolerance=float(len(faces)))
+
+
+SIZE = 96
+"""Side of a picture in pixels."""
+
+COLUMNS = len(AUS)
+
+QUALITY = 75
+"""Of WebP: the sheet takes some 300 kB, a third of what PNG takes."""
+
+
+def packed(faces: FaceSet) -> UnitPictures:
+    """``faces``, as ``book.unit_faces.unit_faces`` makes them, for the page."""
+    codes = unit_codes()
+    full = [codes.index({au: "E"}) for au in AUS]
+    change = np.clip(128 + faces.pixels[full].astype(int) - faces.pixels[0], 0, 255)
+    sheet = mosaic(np.concatenate([faces.pixels, change.astype(np.uint8)]), COLUMNS, gap=0)
+    sink = io.BytesIO()
+    Image.fromarray(sheet).save(sink, "webp", quality=QUALITY, method=6)
+    encoded = base64.b64encode(sink.getvalue()).decode()
+    return UnitPictures(size=faces.size[0], columns=COLUMNS, sheet=encoded)

@@ -18,9 +18,8 @@ from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
 from book.micro_expressions.apex import PLACES, farthest, frame_places, pixels_of
-from book.micro_expressions.lbp_top import candidate_features
+from book.micro_expressions.descriptors import candidate_features, flow_features
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask
-from book.micro_expressions.optical_flow import flow_features
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.request import FEWEST_FRAMES
 from fer_lib.stats.contrasts import BASELINE, CONTROL, NULL, OURS, Contender

@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from book.transfer.action_units import ADDS, BY_FEATURES, BY_HOG, BY_UNITS, BY_UNTRAINED, MEAN, with_emotion
-from book.transfer.confidence import TransferAnswers
-from book.transfer.drops import PAIR_MEASURES, Drops, pairs
+from book.transfer.drops import PAIR_MEASURES, Drops, TransferAnswers, pairs
 from book.transfer.factors import factor_table
 from fer_lib.stats.classification import reliability
 from ferbook.page.forest import Axis, forest

@@ -14,8 +14,7 @@ import pandas as pd
 from sklearn.linear_model import RidgeCV, orthogonal_mp
 
 from book.truth.family_faces import family_of
-from book.truth.maps import AskedNetwork
-from book.truth.questions import HALF, answer
+from book.truth.maps import HALF, AskedNetwork, answer
 from fer_lib.aus.heads import one_blas_thread
 from fer_lib.aus.interventions import Interventions
 from fer_lib.look.layers import last_conv

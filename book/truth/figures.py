@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 
 from book.truth.codes import ALL, BASES, EXPLAINED_TOLERANCE, FEW, explained_share
-from book.truth.maps import EVERYBODY, RANDOM_WEIGHTS, SCORE_TOLERANCE, believed, map_score
-from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS, in_all
+from book.truth.maps import (
+    EVERYBODY,
+    IGNORANT_MAPS,
+    MAP_QUESTIONS,
+    RANDOM_WEIGHTS,
+    SCORE_TOLERANCE,
+    believed,
+    in_all,
+    map_score,
+)
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MapTrial
 from ferbook.page.forest import Axis, forest

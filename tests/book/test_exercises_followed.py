@@ -171,7 +171,7 @@ def test_filters_of_an_earlier_layer_keep_less_to_places(follow, page):
 def test_only_a_largest_number_moves_a_switch(follow):
     way = [source("deconvolution", cell) for cell in ("up", "way-down", "how-it-works")]
     moved = "print((switches != old).sum().item())"
-    change = "worked_example.TOY_PICTURE[{}] += {}"
+    change = "study.TOY_PICTURE[{}] += {}"
     own = follow(
         "deconvolution",
         until="how-it-works",

@@ -47,7 +47,7 @@ MUTATIONS = (
     Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
     Mutation(
         "au_verification",
-        "book.au_verification.readings.agreement_share",
+        "book.au_verification.examine.agreement_share",
         "lambda made: lambda own: made(own) + 0.25",
         "agreement",
     ),

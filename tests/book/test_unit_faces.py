@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from book import facs_page, unit_faces
-from book.faces.packing import COLUMNS, packed
+from book.faces.figures import COLUMNS, packed
 from book.unit_faces import UnitPictures
 from fer_lib.faces.faceset import FaceSet
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED

@@ -9,8 +9,7 @@ import pytest
 from book.au_verification import ruler
 from book.au_verification.chapter import CHAPTER, AuVerificationParameters
 from book.au_verification.study import SMALLEST_ROOM
-from book.populations import find_population
-from book.roles import require_ceiling
+from book.populations import find_population, require_ceiling
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
@@ -141,8 +140,7 @@ def test_a_ceiling_of_another_recipe_is_refused_by_name(monkeypatch, named, chan
     for field, value in change.items():
         content[field] = content[field] | value if isinstance(value, dict) else value
     known = {"emotions": emotions, "units": type(units).model_validate(content)}
-    for module in ("book.populations", "book.roles"):
-        monkeypatch.setattr(f"{module}.find_population", known.get)
+    monkeypatch.setattr("book.populations.find_population", known.get)
     with pytest.raises(DataError, match=f"'units' .*{named}"):
         require_ceiling("emotions", "units")
 

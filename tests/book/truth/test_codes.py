@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from book.truth import codes
-from book.truth.questions import CODE_QUESTIONS
+from book.truth.maps import CODE_QUESTIONS
 from fer_lib.aus.interventions import Interventions
 
 PEOPLE, UNITS, FILTERS = 12, 5, 20

@@ -1,11 +1,12 @@
-"""Which methods are believed, by tables whose scores are known."""
+"""What an interval answers, and which methods are believed, by tables whose scores are known."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from book.truth import maps
-from book.truth.questions import IGNORANT_MAPS, MAP_QUESTIONS
+from book.truth.maps import IGNORANT_MAPS, MAP_QUESTIONS, answer, in_all
+from ferbook.estimate import Estimate
 from tests.book.truth.toy_judged import judged
 
 
@@ -67,3 +68,21 @@ def test_two_methods_of_equal_scores_are_one():
     assert maps.map_metrics(both, answers, ["one", "two"])["believed"].value == 1
     off = twin.assign(correctness=twin["correctness"] + 0.05)
     assert "gradient_input" in maps.distinct_methods(pd.concat([table, off], ignore_index=True))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bound", "told"),
+    [(0.1, 0.3, 0.0, "yes"), (-0.3, -0.1, 0.0, "no"), (-0.1, 0.3, 0.0, "open"), (0.1, 0.3, 0.5, "no")],
+)
+def test_the_whole_interval_has_to_lie_on_one_side(low, high, bound, told):
+    assert answer(Estimate(0.5 * (low + high), low, high, how="made up"), bound) == told
+
+
+def test_what_has_no_interval_is_open():
+    assert answer(None, 0.0) == "open"
+    assert answer(Estimate(3.0, why="all alike"), 0.0) == "open"
+
+
+def test_only_what_is_answered_alike_everywhere_stays():
+    assert in_all(["no", "no"]) == "no"
+    assert in_all(["yes", "open"]) == in_all(["yes", "no"]) == "open"

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from book.truth.questions import IGNORANT_MAPS
+from book.truth.maps import IGNORANT_MAPS
 
 FAMILIES = ("narrow-faceunits", "broad-faceunits")
 
