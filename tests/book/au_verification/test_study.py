@@ -124,7 +124,9 @@ def learned(seed: int, size: int = 48, name: str = "zero_bias") -> TrainedNetwor
 def test_what_networks_taught_units_know(faces):
     coded = faces.assign(AU1=np.arange(len(faces)) % 2, AU2=np.zeros(len(faces)))
     lesson = SimpleNamespace(classes=("AU9", "AU2", "AU1"))
-    networks = [TrainedNetwork("", build_network("zero_bias", 3, 16).eval(), lesson) for _ in range(2)]
+    generator = torch.Generator().manual_seed(0)
+    models = [build_network("zero_bias", 3, 16, generator=generator).eval() for _ in range(2)]
+    networks = [TrainedNetwork("", model, lesson) for model in models]
     table = au.units_known(networks, coded, torch.device("cpu")).data.set_index("unit")
     assert list(table.index) == ["AU2", "AU1"], "AU9 was coded in no picture"
     alone = [au.units_known([own], coded, torch.device("cpu")).data.set_index("unit") for own in networks]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from book.derl import adversary, stage_one
+from book.derl import stage_one
 from book.derl.stage_one import GanRecipe, PairBatches, gan_learner, train_generator
 from fer_lib.nets.derl import Discriminator, Generator, ResidueClassifier
 from fer_lib.train.weights import load_weights, save_weights
@@ -87,7 +87,7 @@ def test_equals_a_plain_loop_that_is_written_down_once_more(pairs):
             # Adam makes a step of a gradient that is but a rounding error, so single weights may differ.
             moved = (value - first[name]).abs().mean()
             assert (mine.get_parameter(name) - value).abs().mean() < 0.05 * moved, name
-    found = [[row[name] for name in adversary.TERMS] for row in learner.gan_curve.rows]
+    found = [[row[name] for name in stage_one.TERMS] for row in learner.gan_curve.rows]
     assert np.allclose(found, rows, rtol=2e-3, atol=2e-3)
     assert learner.gan_curve.rows[-1]["valid_l1"] == pytest.approx(
         distance(generator.eval(), pairs), rel=1e-3
@@ -105,7 +105,7 @@ def test_it_learns_to_take_the_bar_off(pairs):
 
 
 def test_the_curve_has_a_row_per_epoch(trained):
-    assert list(trained.curve) == ["epoch", *adversary.TERMS, "valid_l1", "seconds"]
+    assert list(trained.curve) == ["epoch", *stage_one.TERMS, "valid_l1", "seconds"]
     assert trained.curve["epoch"].tolist() == [1, 2]
     parts = trained.curve["adversarial_loss"] + 100 * trained.curve["l1"]
     assert np.allclose(trained.curve["generator_loss"], parts, rtol=1e-5)
