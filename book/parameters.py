@@ -321,16 +321,12 @@ class RecipeParameters(ChapterParameters):
     nesterov: bool = Field(False, description="Nesterov's momentum in place of the plain one")
     weight_decay: float = Field(1e-5, ge=0, le=1, description="weight decay of SGD")
     clip: float = Field(0.0, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
-    class_weights: bool = Field(
-        False, description="weigh each class in the loss by the inverse of its training pictures"
-    )
     dropout: DropoutField = 0.5
     augment: Literal["none", "light", "standard", "published"] = Field(
         "light",
         description="augmentation: none, light (flip, small changes), standard (for pictures of the "
         "wild), or as published by Khorrami et al. (A)",
     )
-    mixup: float = Field(0.0, ge=0, le=10, description="mixup: alpha of the Beta distribution; 0 mixes none")
     start_size: int = Field(
         0,
         ge=0,
@@ -340,9 +336,6 @@ class RecipeParameters(ChapterParameters):
     )
     averaging: float = Field(
         0.0, ge=0, lt=1, description="decay per step of a moving average of the weights; 0 averages none"
-    )
-    patience: int = Field(
-        0, ge=0, le=5000, description="epochs without a better validation accuracy before the end; 0 never"
     )
     precision: PrecisionField = "auto"
     bootstrap: BootstrapField = 2000

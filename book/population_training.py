@@ -86,7 +86,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     except Diverged as fault:
         _keep_failure(member, record, fault)
         raise
-    last = max(training.checkpoints)  # fewer than the recipe's where patience ended it
+    last = max(training.checkpoints)
     # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
     best_epoch = last if shuffled else training.best_epoch
     test, training_split = fold.split("test"), lesson_fold.split("train")

@@ -128,7 +128,7 @@ class Population(Kept, Taught):
     first_seed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
     fresh: FaceRequest | None = None
-    test_time: Literal["none", "flip", "ten_crop"] = "none"
+    test_time: Literal["none", "flip"] = "none"
 
     @property
     def taught(self) -> Taught:

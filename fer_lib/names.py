@@ -27,7 +27,7 @@ NETWORKS = {
 """The networks that ``nets.build.build_network`` builds by name: the class, and its module of ``nets``."""
 Network = Literal[*NETWORKS]
 
-Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "island", "votes"]
+Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "votes"]
 """The losses that ``train.losses.build_loss`` builds by name."""
 
 Optimiser = Literal["sgd", "adamw", "muon"]

@@ -77,11 +77,8 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     emotions: Literal["all", "six"] = Field(
         "all", description="classes: all of the protocol, or the six basic ones, without neutral and contempt"
     )
-    without_copies: bool = Field(
-        False, description="remove training pictures that equal one of the validation or test split"
-    )
-    test_time: Literal["none", "flip", "ten_crop"] = Field(
-        "none", description="test-time augmentation: none, the mirror image too, or ten crops"
+    test_time: Literal["none", "flip"] = Field(
+        "none", description="test-time augmentation: none, or the mirror image too"
     )
     fresh: int = Field(
         0,

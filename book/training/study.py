@@ -100,7 +100,6 @@ def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Teste
         TrainingRecipe.of(p),
         folds=p.folds,
         options=p.network_options,
-        without_copies=p.without_copies,
         test_time=p.test_time,
         seed=p.seed,
         checkpoints=looks,

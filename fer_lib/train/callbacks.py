@@ -161,19 +161,13 @@ class Curve(LossWatch):
     """Keeps the numbers of each epoch, and the weights of the best one in memory.
 
     Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss,
-    then the earliest. The test split is not known here. Training ends after ``patience`` epochs without a
-    higher criterion (0: never). ``kept``: the weights after each of the epochs ``checkpoints``.
+    then the earliest. The test split is not known here. ``kept``: the weights after each of the epochs
+    ``checkpoints``.
     """
 
-    def __init__(
-        self,
-        patience: int = 0,
-        score: type[ClassScore] = ClassScore,
-        checkpoints: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, score: type[ClassScore] = ClassScore, checkpoints: Sequence[int] = ()) -> None:
         super().__init__()
-        self.checkpoints = checkpoints
-        self.patience, self.score = patience, score
+        self.checkpoints, self.score = checkpoints, score
         self.criterion = f"valid_{score.criterion}"
 
     def before_fit(self) -> None:
@@ -181,7 +175,6 @@ class Curve(LossWatch):
         self.best_epoch = 0
         self.best_weights = copy_of_weights(self.model)
         self.kept: dict[int, dict[str, torch.Tensor]] = {}
-        self.highest = (0, -1.0)
 
     def before_validate(self) -> None:
         super().before_validate()
@@ -211,10 +204,6 @@ class Curve(LossWatch):
             self.best_epoch, self.best_weights = row["epoch"], copy_of_weights(self.model)
         if row["epoch"] in self.checkpoints:
             self.kept[row["epoch"]] = copy_of_weights(self.model)
-        if row[self.criterion] > self.highest[1]:
-            self.highest = (row["epoch"], row[self.criterion])
-        if self.patience and row["epoch"] - self.highest[0] >= self.patience:
-            raise CancelFitException
 
     def _merit(self, row: dict[str, float]) -> tuple[float, float]:
         return row[self.criterion], -row["valid_loss"]

@@ -16,6 +16,7 @@ from fastai.callback.schedule import ParamScheduler
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import CategoryMap
 from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from torch import nn
 from torch.nn import functional as F
@@ -27,7 +28,6 @@ from fer_lib.train.batches import Batches
 from fer_lib.train.callbacks import Epochs, rate_of
 from fer_lib.train.device import Precision
 from fer_lib.train.learner import learner_of, silenced
-from fer_lib.train.losses import CrossEntropy
 from fer_lib.train.predict import scaling
 from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
@@ -202,7 +202,7 @@ def clip_learner(
     weights = np.divide(
         counts.sum(), (counts > 0).sum() * counts, out=np.zeros(len(counts)), where=counts > 0
     )
-    loss = CrossEntropy(len(classes), class_weights=torch.from_numpy(weights).float()).to(device)
+    loss = CrossEntropyLossFlat(weight=torch.from_numpy(weights).float().to(device))
     further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
     plain = Precision("fp32", channels_last=False)
     return learner_of(loaders, model.to(device), loss, torch.optim.AdamW, precision=plain, **further)

@@ -192,19 +192,16 @@ def train_on_units(
     emotions and one units, see the same pictures in the same order with the same augmentation.
 
     Raises as ``train``, DataError as ``unit_targets``, and ParameterError for a recipe that chooses among
-    classes: another loss than cross-entropy, class weights, mixup.
+    classes by another loss than cross-entropy.
     """
-    if recipe.loss != "cross_entropy" or recipe.class_weights or recipe.mixup:
-        raise ParameterError(
-            f"loss = {recipe.loss}, class_weights = {recipe.class_weights}, mixup = {recipe.mixup}: units "
-            "are learned by binary cross-entropy; leave these at their defaults"
-        )
+    if recipe.loss != "cross_entropy":
+        raise ParameterError(f"loss = {recipe.loss}: units are learned by binary cross-entropy; leave it out")
     how = {"device": device, "augmentation": AUGMENTATIONS[recipe.augment], "seed": seed}
     with repeatable(recipe, device, seed):
         loaders = split_loaders(faces, lambda part: unit_targets(part, units), recipe.batch_size, **how)
         model.to(device)
         loss = nn.BCEWithLogitsLoss()
-        curve = Curve(recipe.patience, score=UnitScore, checkpoints=checkpoints)
+        curve = Curve(UnitScore, checkpoints)
         callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
         learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision)
         return fit(silenced(learner), recipe)

@@ -8,7 +8,6 @@ from typing import Protocol, get_args
 import pandas as pd
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.mixup import MixUp
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.training import GradientClip
@@ -20,7 +19,6 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import set_seed
 from fastcore.basics import noop
 from torch import nn
-from torch.nn import functional as F
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.names import Optimiser
@@ -43,7 +41,7 @@ from fer_lib.train.device import (
     closed_autocast,
     keep_freed_memory,
 )
-from fer_lib.train.losses import balancing_weights, build_loss, class_counts, vote_shares
+from fer_lib.train.losses import build_loss, class_counts, vote_shares
 from fer_lib.train.muon import Muon
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import FerError, ParameterError, require_name
@@ -96,7 +94,7 @@ def train(
 
     ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). The epoch
     with the highest validation accuracy is kept, of equals the one with the lowest validation loss; with
-    ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders, augments and mixes the
+    ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders and augments the
     batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
     random state is left as it was. The weights after the epochs ``checkpoints`` are kept beside those of the
     best. Nothing is printed, no file is written.
@@ -165,18 +163,18 @@ def face_learner(
     """A fastai ``Learner`` of ``model`` for the splits ``train`` and ``valid`` of ``faces``, used as any
     other: ``lr_find``, ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
 
-    ``classes``: all that ``faces`` shows by default. Of ``recipe`` it has batches, augmentation, loss, class
-    weights, optimiser, weight decay and rate; the rest (epochs, schedule, clipping, mixup, growing pictures,
-    averaging, patience) is the caller's, or that of ``train``. Weight decay acts on all parameters, as in
-    Khorrami et al.'s code. ``valid_loss`` is the loss that is minimised, of ``centre`` and ``island`` the
-    cross-entropy. Give callbacks such as ``SaveModelCallback`` to ``fit``, not to the learner: fastai asks
-    those of the learner in ``validate`` and ``get_preds``, too. Raises as ``train``.
+    ``classes``: all that ``faces`` shows by default. Of ``recipe`` it has batches, augmentation, loss,
+    optimiser, weight decay and rate; the rest (epochs, schedule, clipping, growing pictures, averaging) is
+    the caller's, or that of ``train``. Weight decay acts on all parameters, as in Khorrami et al.'s code.
+    ``valid_loss`` is the loss that is minimised, of ``centre`` the cross-entropy. Give callbacks such as
+    ``SaveModelCallback`` to ``fit``, not to the learner: fastai asks those of the learner in ``validate`` and
+    ``get_preds``, too. Raises as ``train``.
     """
     recipe, classes = recipe or TrainingRecipe(), classes or faces.classes
     require_name("augmentation", recipe.augment, AUGMENTATIONS)
     require_name("optimiser", recipe.optimiser, get_args(Optimiser))
-    counts = class_counts(faces, classes)
-    targets = _training_targets(faces, classes, recipe)
+    class_counts(faces, classes)
+    targets = torch.from_numpy(vote_shares(faces, classes)) if recipe.loss == "votes" else None
     loaders = face_loaders(
         faces,
         classes,
@@ -188,8 +186,7 @@ def face_learner(
     )
     model.to(device)
     _check_fit(model, faces.size, recipe, len(classes), loaders.device)
-    weights = torch.from_numpy(balancing_weights(counts)) if recipe.class_weights else None
-    loss, callbacks = build_loss(recipe.loss, model, n_classes=len(classes), class_weights=weights), []
+    loss, callbacks = build_loss(recipe.loss, model, n_classes=len(classes)), []
     loss.y_int = targets is None
     if loss.needs_features:
         callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
@@ -218,7 +215,7 @@ def recipe_learner(
     objective = Objective(minimised)
     learner.remove_cbs([Objective])
     learner.loss_func = objective.validated
-    learner.add_cbs([objective, *options, Curve(recipe.patience, checkpoints=checkpoints)])
+    learner.add_cbs([objective, *options, Curve(checkpoints=checkpoints)])
     return learner
 
 
@@ -260,18 +257,6 @@ def learner_of(
     return learner
 
 
-def _training_targets(
-    faces: FaceSet, classes: tuple[str, ...], recipe: TrainingRecipe
-) -> torch.Tensor | None:
-    """float32 (n, C) where the recipe needs distributions over classes, None where it takes the labels."""
-    if recipe.loss == "votes":
-        return torch.from_numpy(vote_shares(faces, classes))
-    if recipe.mixup:
-        labels = faces.split("train").labels(classes)
-        return F.one_hot(torch.from_numpy(labels), len(classes)).float()
-    return None
-
-
 def recipe_optimiser(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
     """What makes a step of ``recipe``: a torch optimiser that lacks the parameters and the rate."""
     momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
@@ -287,8 +272,6 @@ def learner_options(recipe: TrainingRecipe, side: int) -> list[Callback]:
     callbacks = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
     if recipe.clip:
         callbacks.append(GradientClip(recipe.clip))
-    if recipe.mixup:
-        callbacks.append(MixUp(float(recipe.mixup)))
     if recipe.start_size:
         callbacks.append(Growth(recipe.start_size, side))
     if recipe.averaging:

@@ -3,7 +3,7 @@ among them, and what its last layer is given for a picture, and for the frames o
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from fer_lib.faces.clips import Clips
 from fer_lib.faces.faceset import LABELS, UNLABELLED, FaceSet
@@ -27,37 +26,8 @@ from fer_lib.train.weights import load_weights, read_record
 from ferbook.errors import DataError, require_name
 from ferbook.steps import steps
 
-TestTime = Literal["none", "flip", "ten_crop"]
-
-CROP = 7 / 8
-"""Side of a crop as a share of the picture's: 224 of 256 pixels, as Krizhevsky et al. 2012 cut their ten
-crops.
-"""
-
-
-def views(pictures: torch.Tensor, test_time: TestTime) -> Iterator[torch.Tensor]:
-    """The versions of ``pictures`` (B, 1, H, W) that a network is asked about, each of the same shape.
-
-    ``none``: the pictures. ``flip``: the pictures and their mirror images. ``ten_crop``: the four corners and
-    the centre, each a window of ``CROP`` times the sides (42 of 48 pixels) enlarged bilinearly to the
-    pictures' own size, and their mirror images; the whole picture is not among them.
-
-    Raises ParameterError for any other name.
-    """
-    require_name("test_time", test_time, get_args(TestTime))
-    crops = _corners_and_centre(pictures) if test_time == "ten_crop" else [pictures]
-    for crop in crops:
-        yield crop
-        if test_time != "none":
-            yield crop.flip(3)
-
-
-def _corners_and_centre(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
-    from torchvision.transforms.functional import five_crop  # not at the top: slow to import
-
-    size = pictures.shape[2:]
-    for window in five_crop(pictures, [round(CROP * side) for side in size]):
-        yield F.interpolate(window, size, mode="bilinear", align_corners=False)
+TestTime = Literal["none", "flip"]
+"""Whether a network is asked about a picture's mirror image, too; the answer is the mean."""
 
 
 def predict(
@@ -72,16 +42,19 @@ def predict(
     """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to
     one.
 
-    With ``test_time`` the mean of the probabilities over a picture's ``views``. In evaluation mode and in the
-    type of the weights, float32, whatever the network was trained in, or with ``dtype`` in that one; the
-    network's own mode is restored. Raises DataError where there is no picture.
+    With ``test_time`` flip the mean of those of a picture and of its mirror image. In evaluation mode and in
+    the type of the weights, float32, whatever the network was trained in, or with ``dtype`` in that one; the
+    network's own mode is restored. Raises DataError where there is no picture, ParameterError for another
+    ``test_time``.
     """
+    require_name("test_time", test_time, get_args(TestTime))
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture to predict")
     answers = []
     with evaluating(model.to(device), dtype):
         for pictures in batches(faces.pixels, batch_size, device=device):
-            shares = [model(view).float().softmax(dim=1) for view in views(pictures, test_time)]
+            views = [pictures, pictures.flip(3)] if test_time == "flip" else [pictures]
+            shares = [model(view).float().softmax(dim=1) for view in views]
             answers.append(torch.stack(shares).mean(dim=0))
     return torch.cat(answers).cpu().numpy()
 

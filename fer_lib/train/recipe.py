@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields, replace
 
+from pydantic import model_validator
+
 from fer_lib.names import Loss, Network, Optimiser, Schedule
 
 
@@ -13,15 +15,12 @@ class TrainingRecipe:
     ``epochs`` passes in batches of ``batch_size``. ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's,
     and ``weight_decay`` added to the gradient; or ``adamw`` with torch's moments, whose decay shrinks the
     weights themselves (Loshchilov and Hutter 2019, arXiv 1711.05101); or ``muon``, which is ``sgd`` with
-    other steps of the filters (``train.muon``). ``lr`` is the peak rate of
-    ``schedule``, which a one-cycle reaches after the share ``warmup`` of all steps. Gradients longer than
-    ``clip`` are shortened to it (0: never). ``loss`` by its name in ``train.losses``, each class weighed by
-    the inverse of its number of training pictures with ``class_weights``. ``augment`` by its name in
-    ``train.batches``; ``mixup`` is the alpha of Zhang et al. 2018 (0: none). Training pictures have
-    ``start_size`` pixels a side at first and grow to their own (0: their own from the start). ``averaging``
-    is the decay per step of a moving average of the weights, which is then what is validated and kept (0:
-    none). Training ends after ``patience`` epochs without a better validation accuracy (0: never before
-    ``epochs``).
+    other steps of the filters (``train.muon``). ``lr`` is the peak rate of ``schedule``, which a one-cycle
+    reaches after the share ``warmup`` of all steps. Gradients longer than ``clip`` are shortened to it (0:
+    never). ``loss`` by its name in ``train.losses``, ``augment`` by its name in ``train.batches``. Training
+    pictures have ``start_size`` pixels a side at first and grow to their own (0: their own from the start).
+    ``averaging`` is the decay per step of a moving average of the weights, which is then what is validated
+    and kept (0: none).
     """
 
     epochs: int = 60
@@ -34,12 +33,16 @@ class TrainingRecipe:
     weight_decay: float = 1e-5
     clip: float = 0.0
     loss: Loss = "cross_entropy"
-    class_weights: bool = False
     augment: str = "light"
-    mixup: float = 0.0
     start_size: int = 0
     averaging: float = 0.0
-    patience: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former(cls, said: object) -> object:
+        """Networks that were kept before say what a recipe has no more, at the only value that was used."""
+        former = {"class_weights": False, "mixup": 0.0, "patience": 0}
+        return dict(said.items() - former.items()) if isinstance(said, dict) else said
 
     @classmethod
     def of(cls, parameters: object, **changes: object) -> "TrainingRecipe":

@@ -68,7 +68,6 @@ def cross_validate(
     *,
     folds: int = 0,
     options: Mapping[str, object] | None = None,
-    without_copies: bool = False,
     test_time: TestTime = "none",
     device: torch.device | str = "cpu",
     seed: int = 0,
@@ -80,8 +79,7 @@ def cross_validate(
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
     same ``seed``. The epoch is chosen on the fold's validation split. ``precision`` and ``checkpoints`` as of
-    ``train.learner.train``. ``without_copies`` removes the training pictures that equal, pixel for pixel, one
-    of the validation or test split. What the steps kept of memory goes back to the system.
+    ``train.learner.train``. What the steps kept of memory goes back to the system.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
@@ -92,8 +90,6 @@ def cross_validate(
     networks: list[nn.Module] = []
     try:
         for number, fold in enumerate(fold_sets):
-            if without_copies:
-                fold = training_without_copies(fold)
             seed_everything(seed)
             model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
             networks.append(model)
@@ -112,14 +108,6 @@ def cross_validate(
     finally:
         keep_freed_memory(False)
     return CrossValidation(protocol, tuple(results), networks[0])
-
-
-def training_without_copies(faces: FaceSet) -> FaceSet:
-    """``faces`` without the training pictures that equal, pixel for pixel, one of the validation or the test
-    split.
-    """
-    copies = exact_copies(faces, inside="test") | exact_copies(faces, inside="valid")
-    return faces.select(~(copies & faces.table["split"].eq("train").to_numpy()))
 
 
 @dataclass(frozen=True)

@@ -234,18 +234,6 @@ def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):
     assert not (without.folder / "fresh.npy").exists()
 
 
-def test_a_training_that_patience_ended_is_kept_with_the_epochs_that_it_reached(monkeypatch):
-    def early(*arguments, **settings):
-        training = train(*arguments, **settings)
-        return replace(training, checkpoints={e: w for e, w in training.checkpoints.items() if e < 3})
-
-    train = population_training.train
-    monkeypatch.setattr(population_training, "train", early)
-    (member, _) = trained(changed(labels="shuffled"))
-    assert member.done()["best_epoch"] == 2
-    assert len(member.answers_by_epoch()) == 2
-
-
 def test_pictures_that_had_been_learned_are_known_and_answers_may_be_of_mirrored_ones_too(faces, monkeypatch):
     set_ = FaceSet("lab", faces.pixels.copy(), faces.table.assign(dataset="lab")).labelled()
     split = fold_faces(set_, protocol_of(set_), 0).table["split"]

@@ -64,7 +64,7 @@ def test_at_most_25_names_are_handed_on_and_none_is_read_before_it_is_asked_for(
 @pytest.mark.defect("M6")
 @pytest.mark.parametrize(
     "options",
-    [{}, {"loss": "centre"}, {"loss": "label_smoothing", "class_weights": True}, {"optimiser": "muon"}],
+    [{}, {"loss": "centre"}, {"loss": "label_smoothing"}, {"optimiser": "muon"}],
     ids=str,
 )
 def test_the_learner_does_what_one_of_fastai_does(striped_faces, classes, options, monkeypatch, tmp_path):

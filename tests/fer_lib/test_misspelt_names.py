@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
 from fer_lib.aus.association import statistic
 from fer_lib.aus.nulls import blocks_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.callbacks import rate_of
 from fer_lib.train.device import choose_precision
-from fer_lib.train.predict import views
+from fer_lib.train.predict import predict
 from ferbook.errors import ParameterError
 
 MISSPELT = {
@@ -17,7 +16,7 @@ MISSPELT = {
     "no block 'sequences' .did you mean 'sequence'": lambda: blocks_of(None, "sequences"),
     "no precision 'fp23' .did you mean 'fp32'": lambda: choose_precision("fp23"),
     "no schedule 'cosin' .did you mean 'cosine'": lambda: rate_of("cosin", 0.1),
-    "no test_time 'flop' .did you mean 'flip'": lambda: next(views(torch.zeros(1, 1, 8, 8), "flop")),
+    "no test_time 'flop' .did you mean 'flip'": lambda: predict(None, (), test_time="flop"),
     "no network 'zero_bia' .did you mean 'zero_bias'": lambda: build_network("zero_bia", 7, 48),
 }
 

@@ -83,9 +83,8 @@ def test_what_cannot_be_taught_is_named(coded):
         unit_targets(coded.assign(AU12=[0.0, np.nan, *[0.0] * (len(coded) - 2)]), UNITS)
     with pytest.raises(DataError, match=r"no unit is shown by some and not by others"):
         units_auroc(np.ones((4, 2)), np.ones((4, 2)))
-    for changes in ({"loss": "focal"}, {"class_weights": True}, {"mixup": 0.2}):
-        with pytest.raises(ParameterError, match=next(iter(changes))):
-            taught(coded, **changes)
+    with pytest.raises(ParameterError, match="loss = focal"):
+        taught(coded, loss="focal")
 
 
 def test_a_training_that_diverges_says_so(coded):

@@ -1,4 +1,3 @@
-import copy
 import random
 import re
 from dataclasses import replace
@@ -71,13 +70,10 @@ def test_learns_what_can_be_learned(faces, classes, schedule, precision, capfd):
 
 OPTIONS = [
     {"nesterov": True, "weight_decay": 1e-3, "clip": 1.0},
-    {"augment": "standard", "class_weights": True, "precision": "bf16"},
-    {"mixup": 0.4, "loss": "label_smoothing"},
+    {"augment": "standard", "loss": "label_smoothing", "precision": "bf16"},
     {"averaging": 0.9, "loss": "focal", "precision": "bf16"},
     {"loss": "centre"},
-    {"loss": "island", "patience": 5, "precision": "bf16"},
-    {"loss": "votes", "mixup": 0.2, "averaging": 0.9},
-    {"mixup": 1, "class_weights": True},
+    {"loss": "votes", "averaging": 0.9},
 ]
 
 
@@ -112,52 +108,6 @@ def test_steps_are_those_of_torchs_sgd(faces, classes, nesterov):
         assert torch.allclose(mine, theirs, atol=2e-6)
 
 
-def test_class_weights_are_those_that_balance_the_classes(faces, classes):
-    """One step on 15 neutral and 5 happy training pictures is that of torch's loss with the weights 20/(2·15)
-    and 20/(2·5).
-    """
-    happy = (faces.table["emotion"] == "happiness") & (faces.table["split"] == "train")
-    few = faces.select((~happy | (happy.cumsum() <= 5)).to_numpy())
-    model = ZeroBiasCNN(2, 16, dropout=0, generator=torch.Generator().manual_seed(0))
-    twin = copy.deepcopy(model)
-    recipe = replace(PLAIN, epochs=1, batch_size=20, lr=0.1, weight_decay=0.0, class_weights=True)
-    train(few, model, classes, recipe, precision="fp32")
-    part = few.split("train")
-    logits = twin(torch.tensor(part.pixels).unsqueeze(1) / 255)
-    labels = torch.tensor(part.labels(classes))
-    assert labels.bincount().tolist() == [15, 5]
-    F.cross_entropy(logits, labels, torch.tensor([2 / 3, 2.0])).backward()
-    for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
-        assert torch.allclose(mine, theirs - 0.1 * theirs.grad, atol=1e-6)
-
-
-@pytest.mark.parametrize("loss", ["cross_entropy", "votes"])
-def test_mixup_mixes_a_picture_and_what_it_shows_by_one_share(faces, classes, loss, monkeypatch):
-    """Neutral pictures are black and happy ones white, so a mixture's grey is its share of happiness."""
-    happy = (faces.table["emotion"] == "happiness").to_numpy()
-    votes = {"vote_happiness": 7 * happy, "vote_neutral": 3 * ~happy}
-    pixels = np.broadcast_to(255 * happy[:, None, None], faces.pixels.shape).astype(np.uint8)
-    plain = type(faces)("plain", pixels, faces.table.assign(**votes))
-    pictures, targets = [], []
-    build = callbacks.Objective.__init__
-
-    def keep(self, minimised):
-        minimised.register_forward_pre_hook(lambda _, inputs: targets.append(inputs[1]))
-        build(self, minimised)
-
-    class Seen(ZeroBiasCNN):
-        def forward(self, given):
-            if self.training:
-                pictures.append(given)
-            return super().forward(given)
-
-    monkeypatch.setattr(callbacks.Objective, "__init__", keep)
-    train(plain, Seen(2, 16), classes, replace(PLAIN, mixup=0.8, loss=loss), precision="fp32")
-    grey, shares = torch.cat(pictures).mean((1, 2, 3)), torch.cat(targets)
-    assert torch.allclose(grey, shares[:, 1], atol=1e-6) and torch.allclose(shares.sum(1), torch.ones(60))
-    assert ((grey > 0.01) & (grey < 0.99)).sum() > 10
-
-
 def test_rates_are_the_schedules(faces, classes):
     recipe = replace(PLAIN, epochs=8, batch_size=10, lr=0.01, schedule="onecycle")
     learner = recipe_learner(faces, ZeroBiasCNN(2, 16), classes, recipe, precision="fp32")
@@ -167,9 +117,7 @@ def test_rates_are_the_schedules(faces, classes):
     assert rates[6] == pytest.approx(0.01) == max(rates) and rates[-1] < 0.001
 
 
-@pytest.mark.parametrize(
-    "options", [{"precision": "bf16"}, {"mixup": 0.3, "averaging": 0.9, "augment": "standard"}]
-)
+@pytest.mark.parametrize("options", [{"precision": "bf16"}, {"averaging": 0.9, "augment": "standard"}])
 def test_same_seed_same_weights_and_metrics(faces, classes, options):
     models, curves = [], []
     for seed in (1, 1, 2):
@@ -186,7 +134,7 @@ def test_the_random_state_around_a_training_neither_matters_nor_moves(faces, cla
     for state in (7, 8):
         model = ZeroBiasCNN(2, 16, generator=torch.Generator().manual_seed(0))
         torch.manual_seed(state)
-        train(faces, model, classes, replace(PLAIN, mixup=0.3), precision="fp32", seed=4)
+        train(faces, model, classes, replace(PLAIN, augment="light"), precision="fp32", seed=4)
         found.append(weights_of(model))
         drawn = torch.rand(())
         torch.manual_seed(state)
@@ -228,29 +176,6 @@ def test_keeps_the_weights_of_the_best_validation_epoch(faces, classes, right, c
     training = train(faces, model, classes, replace(PLAIN, epochs=3, batch_size=10), precision="fp32")
     assert training.curve["valid_accuracy"].tolist() == pytest.approx(right)
     assert training.best_epoch == best and model.steps.item() == 3 * best
-
-
-@pytest.mark.parametrize(
-    ("right", "patience", "epochs", "best"),
-    [
-        ([0.5, 0.75, 0.5, 0.5, 1.0], 2, 4, 2),
-        ([0.5, 0.75, 0.5, 0.5, 1.0], 3, 5, 5),
-        ([0.5, 0.5, 0.5, 0.5, 1.0], 1, 2, 1),
-        ([0.5, 0.5, 0.5, 0.5, 0.5], 0, 5, 1),
-    ],
-)
-def test_patience_counts_epochs_without_a_better_accuracy(faces, classes, right, patience, epochs, best):
-    model = Scripted(right, [1] * 5, train_steps=3)
-    recipe = replace(PLAIN, epochs=5, batch_size=10, patience=patience)
-    training = train(faces, model, classes, recipe, precision="fp32")
-    assert len(training.curve) == epochs and training.best_epoch == best
-
-
-def test_a_smaller_loss_does_not_stretch_patience(faces, classes):
-    model = Scripted([0.75] * 5, [5, 4, 3, 2, 1], train_steps=3)
-    recipe = replace(PLAIN, epochs=5, batch_size=10, patience=2)
-    training = train(faces, model, classes, recipe, precision="fp32")
-    assert len(training.curve) == 3 and training.best_epoch == 3
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "label_smoothing"])
@@ -467,7 +392,6 @@ def test_votes_are_the_targets_of_the_loss_of_votes_only(voted, classes, loss, m
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"loss": "centre", "mixup": 0.2}, "leave out mixup"),
         ({"batch_size": 1}, "batch_size 1"),
         ({"augment": "ligth"}, r"no augmentation 'ligth' \(did you mean 'light'\?\)"),
         ({"optimiser": "adam"}, "no optimiser 'adam'"),

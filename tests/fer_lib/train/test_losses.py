@@ -10,11 +10,10 @@ from torch.nn import functional as F
 
 from fer_lib.names import Loss
 from fer_lib.nets.build import build_network
-from fer_lib.train.losses import CentreLoss, CrossEntropy, FocalLoss, IslandLoss, build_loss
+from fer_lib.train.losses import CentreLoss, CrossEntropy, FocalLoss, build_loss
 from ferbook.errors import ParameterError
 
 NAMES = get_args(Loss)
-WEIGHTS = torch.tensor([0.5, 1.0, 3.0, 0.2])
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -46,23 +45,16 @@ def called(loss: nn.Module, logits: torch.Tensor, labels: torch.Tensor, width: i
     return loss(logits, labels, features) if loss.needs_features else loss(logits, labels)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_is_torchs_for_hard_labels(logits, labels, smoothing, weights):
-    found = CrossEntropy(4, smoothing=smoothing, class_weights=weights)(logits, labels)
-    assert torch.allclose(found, F.cross_entropy(logits, labels, weights, label_smoothing=smoothing))
+def test_cross_entropy_is_torchs_for_hard_labels_and_for_distributions(logits, labels, votes, smoothing):
+    for targets in (labels, votes):
+        found = CrossEntropy(4, smoothing=smoothing)(logits, targets)
+        assert torch.allclose(found, F.cross_entropy(logits, targets, label_smoothing=smoothing))
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_is_torchs_for_distributions(logits, votes, smoothing):
-    found = CrossEntropy(4, smoothing=smoothing)(logits, votes)
-    assert torch.allclose(found, F.cross_entropy(logits, votes, label_smoothing=smoothing))
-
-
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("name", ["cross_entropy", "label_smoothing", "focal", "votes"])
-def test_a_hard_label_costs_what_its_one_hot_distribution_costs(logits, labels, model, name, weights):
-    loss = build_loss(name, model, n_classes=4, class_weights=weights)
+def test_a_hard_label_costs_what_its_one_hot_distribution_costs(logits, labels, model, name):
+    loss = build_loss(name, model, n_classes=4)
     assert torch.allclose(loss(logits, labels), loss(logits, F.one_hot(labels, 4).double()))
 
 
@@ -76,7 +68,7 @@ def test_votes_cost_least_where_the_network_gives_the_crowds_shares(model, votes
 
 
 def test_mixed_labels_cost_the_mixture_of_the_losses(logits, labels, model):
-    """What mixup (Zhang et al. 2018) asks of a loss."""
+    """What fastai's mixup asks of a loss."""
     other = labels.roll(1)
     mixed = 0.3 * F.one_hot(labels, 4) + 0.7 * F.one_hot(other, 4)
     for name in ("cross_entropy", "label_smoothing", "focal", "votes"):
@@ -84,11 +76,9 @@ def test_mixed_labels_cost_the_mixture_of_the_losses(logits, labels, model):
         assert torch.allclose(loss(logits, mixed), 0.3 * loss(logits, labels) + 0.7 * loss(logits, other))
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
-def test_focal_without_focus_is_the_cross_entropy(logits, labels, votes, weights):
-    focal = FocalLoss(4, class_weights=weights)
+def test_focal_without_focus_is_the_cross_entropy(logits, labels, votes):
+    focal, plain = FocalLoss(4), CrossEntropy(4)
     focal.focus = 0.0
-    plain = CrossEntropy(4, class_weights=weights)
     for targets in (labels, votes):
         assert torch.allclose(focal(logits, targets), plain(logits, targets))
 
@@ -140,9 +130,7 @@ def test_each_name_has_the_constants_of_its_paper(logits, labels, model):
         "cross_entropy": entropy,
         "label_smoothing": F.cross_entropy(logits, labels, label_smoothing=0.1).item(),
         "focal": (-((1 - log_p.exp()) ** 2) * log_p).mean().item(),
-        # All centres are at the origin as yet, and the cosines of the twelve ordered pairs count as zero.
-        "centre": entropy + 0.003 * norm / 2,
-        "island": entropy + 0.01 * (norm / 2 + 10 * 12),
+        "centre": entropy + 0.003 * norm / 2,  # all centres are at the origin as yet
         "votes": entropy,
     }
     found = {name: called(build_loss(name, model, n_classes=4), logits, labels).item() for name in NAMES}
@@ -184,83 +172,22 @@ def test_the_features_gradient_is_taken_at_the_centres_before_they_move():
     assert torch.allclose(features.grad, 0.3 * (FEATURES - CENTRES[LABELS]) / 3)
 
 
-def test_island_loss_worked_out_by_hand():
-    """Cosines: 4/5 of centres 0 and 1, 3/5 of 0 and 2, 0 of 1 and 2; each pair is counted in both orders."""
-    loss = with_centres(IslandLoss(3, 2), weight=0.3, separation=10.0)
-    pairs = 2 * ((0.8 + 1) + (0.6 + 1) + (0.0 + 1))
-    expected = math.log(3) + 0.3 * (14 / 3 / 2 + 10 * pairs)
-    assert loss(EVEN, LABELS, FEATURES).item() == pytest.approx(expected)
-
-
-def test_island_centres_move_down_the_gradient_of_the_centre_loss_and_of_the_cosines():
-    """Autograd of the cosines, divided by the number of other classes, as an oracle of the step's second
-    part.
-    """
-    loss = with_centres(IslandLoss(3, 2), separation=10.0, rate=0.5)
-    loss(EVEN, LABELS, FEATURES)
-    centres = CENTRES.clone().requires_grad_()
-    i, j = torch.triu_indices(3, 3, offset=1)
-    F.cosine_similarity(centres[i], centres[j]).sum().backward()
-    pull = torch.tensor([[-2 / 3, 1.0], [0.5, 0.0], [0.0, 0.0]])
-    assert torch.allclose(loss.centres, CENTRES + 0.5 * (pull - 10 / 2 * centres.grad), atol=1e-5)
-
-
-def test_island_without_separation_is_the_centre_loss():
-    centre, island = (
-        with_centres(kind(3, 2), weight=0.3, **more)
-        for kind, more in ((CentreLoss, {}), (IslandLoss, {"separation": 0.0}))
-    )
-    assert torch.equal(centre(EVEN, LABELS, FEATURES), island(EVEN, LABELS, FEATURES))
-    assert torch.equal(centre.centres, island.centres)
-
-
-def test_islands_drift_apart():
-    """Three classes whose features share a direction: without the cosines' push the centres would keep it."""
-    features = torch.tensor([[5.0, 1.0, 0.0], [5.0, 0.0, 1.0], [5.0, -1.0, -1.0]])
-    angles = {}
-    for kind in (CentreLoss, IslandLoss):
-        loss = kind(3, 3)
-        for _ in range(50):
-            loss(EVEN, torch.arange(3), features)
-        directions = F.normalize(loss.centres, dim=1)
-        angles[kind] = (directions @ directions.T).triu(1).sum().item()
-        assert torch.isfinite(loss.centres).all()
-    assert angles[IslandLoss] < angles[CentreLoss] - 0.5
-
-
-def test_a_class_not_yet_seen_is_not_pushed():
-    loss = IslandLoss(3, 2)
-    found = loss(EVEN, LABELS, FEATURES)
-    assert torch.isfinite(found) and torch.isfinite(loss.centres).all()
-    loss(EVEN, LABELS, FEATURES)
-    assert torch.equal(loss.centres[2], torch.zeros(2)) and torch.isfinite(loss.centres).all()
-
-
-@pytest.mark.parametrize("kind", [CentreLoss, IslandLoss])
-def test_centres_rest_while_no_gradient_is_recorded(kind):
+def test_centres_rest_while_no_gradient_is_recorded():
     """Validation never moves them."""
-    loss = with_centres(kind(3, 2))
+    loss = with_centres(CentreLoss(3, 2))
     with torch.no_grad():
         loss(EVEN, LABELS, FEATURES)
     assert torch.equal(loss.centres, CENTRES)
 
 
-@pytest.mark.parametrize("name", ["centre", "island"])
-def test_the_features_gradient_reaches_the_network_below(model, name):
+def test_the_features_gradient_reaches_the_network_below(model):
     seen = []
     model.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    loss = build_loss(name, model, n_classes=4)
+    loss = build_loss("centre", model, n_classes=4)
     logits = model(torch.rand(5, 1, 16, 16))
     loss(logits.detach(), torch.arange(5) % 4, seen[0]).backward()
     assert loss.centres.shape == (4, 6) and model.conv1.weight.grad.any()
     assert model.output.weight.grad is None
-
-
-def test_weights_of_classes_concern_the_cross_entropy_of_a_centre_loss(logits, labels):
-    weighed, plain = CentreLoss(4, 6, class_weights=WEIGHTS), CentreLoss(4, 6)
-    difference = called(weighed, logits, labels) - called(plain, logits, labels)
-    expected = F.cross_entropy(logits, labels, WEIGHTS) - F.cross_entropy(logits, labels)
-    assert torch.allclose(difference, expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -273,15 +200,7 @@ def test_every_loss_is_a_number_per_batch_whose_order_does_not_matter(logits, la
     assert torch.allclose(loss(logits, labels, *features), mixed)
 
 
-@pytest.mark.parametrize("name", ["centre", "island"])
-def test_refuses_distributions_where_a_centre_has_to_be_chosen(logits, votes, model, name):
-    with pytest.raises(ParameterError, match=r"needs one class per picture.*leave out mixup"):
-        called(build_loss(name, model, n_classes=4), logits, votes)
-
-
-def test_a_loss_that_there_is_not_and_an_island_alone_are_refused():
+def test_a_loss_that_there_is_not_is_refused():
     model = build_network("zhu", 3, 16)
     with pytest.raises(ParameterError, match="no loss 'centre_loss'"):
         build_loss("centre_loss", model, n_classes=3)
-    with pytest.raises(ParameterError, match="two classes or more"):
-        build_loss("island", model, n_classes=1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.train.losses import balancing_weights, class_counts, vote_shares
+from fer_lib.train.losses import class_counts, vote_shares
 from ferbook.errors import DataError
 
 
@@ -21,13 +21,6 @@ def test_an_absent_class_is_named(faces, classes):
     lopsided = type(faces)("lopsided", faces.pixels, faces.table.assign(emotion=emotion))
     with pytest.raises(DataError, match="'lopsided': no picture of happiness in the split 'train'"):
         class_counts(lopsided, classes)
-
-
-def test_every_class_weighs_the_same():
-    counts = np.array([10, 40, 50])
-    weights = balancing_weights(counts)
-    assert weights.tolist() == pytest.approx([100 / 30, 100 / 120, 100 / 150])
-    assert np.ptp(weights * counts) < 1e-5 and (weights * counts).sum() == pytest.approx(100)
 
 
 def test_votes_beside_the_classes_do_not_count(faces, classes):
@@ -52,9 +45,3 @@ def test_pictures_of_other_splits_need_no_votes(faces, classes):
 def test_absent_columns_are_named(faces, classes):
     with pytest.raises(DataError, match="no column vote_happiness;"):
         vote_shares(with_votes(faces, neutral=1), classes)
-
-
-def test_votes_of_another_split_come_in_its_order(faces, classes):
-    voted = with_votes(faces, neutral=np.arange(60), happiness=60 - np.arange(60))
-    shares = vote_shares(voted, classes, split="test")
-    assert shares[:, 0].tolist() == pytest.approx((np.arange(46, 60) / 60).tolist())

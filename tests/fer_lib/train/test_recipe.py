@@ -1,6 +1,7 @@
 """A recipe for several networks: each at its own peak rate."""
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from fer_lib.names import NETWORKS
 from fer_lib.nets.build import network_class
@@ -38,3 +39,17 @@ def test_a_structure_is_trained_at_the_rate_that_suits_it(monkeypatch):
     for structure in ("residual", "vgg"):
         study.train_structure(Faces(), ("anger", "fear"), structure, TrainingRecipe(lr=0.2), 0)
     assert rates == [("ResidualNet", 0.2), ("VGG", pytest.approx(0.2 * 0.1))]
+
+
+def test_what_a_recipe_has_no_more_is_read_at_the_value_that_it_had():
+    class Asked(BaseModel, extra="forbid"):
+        recipe: TrainingRecipe
+
+    def read(said):
+        return Asked.model_validate({"recipe": said}).recipe
+
+    said = {"epochs": 3, "mixup": 0.0, "patience": 0, "class_weights": False}
+    assert read(said) == TrainingRecipe(epochs=3)
+    for changed in ({"mixup": 0.2}, {"patience": 3}, {"epoch": 3}):
+        with pytest.raises(ValidationError, match=next(iter(changed))):
+            read(said | changed)

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.folds import protocol_of
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.study import cross_validate, training_without_copies
+from fer_lib.train.study import cross_validate
 from ferbook.errors import DataError
 
 ONE_EPOCH = TrainingRecipe(epochs=2, batch_size=8, augment="none")
@@ -95,47 +94,6 @@ def test_options_reach_the_network(people):
         precision="fp32",
     )
     assert found.model.conv1.bias is not None and found.model.dropout.p == 0.25
-
-
-def copied(split, greys):
-    table = pd.DataFrame({"split": split, "subject": "", "sequence": "", "frame": 0})
-    table = table.assign(dataset="wild", emotion=["fear", "anger"] * (len(split) // 2))
-    return FaceSet("copied", np.stack([np.full((8, 8), grey, np.uint8) for grey in greys]), table)
-
-
-def test_copies_leave_the_training_split_only():
-    faces = copied(["train"] * 4 + ["valid", "valid", "test", "test"], [1, 2, 3, 3, 1, 9, 2, 9])
-    kept = training_without_copies(faces)
-    # Greys 1 and 2 are asked about later; 3 is twice in training alone, 9 in validation and test.
-    assert kept.pixels[:, 0, 0].tolist() == [3, 3, 1, 9, 2, 9]
-
-
-def test_without_copies_is_what_is_trained_on():
-    generator = np.random.default_rng(0)
-    pixels = generator.integers(0, 255, (24, 16, 16)).astype(np.uint8)
-    pixels[20] = pixels[0]
-    table = pd.DataFrame(
-        {"split": ["train"] * 12 + ["valid"] * 6 + ["test"] * 6, "emotion": ["fear", "anger"] * 12}
-    ).assign(dataset="wild", subject="", sequence="", frame=0)
-    faces = FaceSet("noise", pixels, table)
-    sizes = [
-        len(
-            cross_validate(
-                faces, protocol_of(faces), "zero_bias", ONE_EPOCH, precision="fp32", without_copies=without
-            )
-            .folds[0]
-            .faces.split("train")
-        )
-        for without in (False, True)
-    ]
-    assert sizes == [12, 11]
-
-
-def test_a_class_that_only_copies_show_is_missed_by_name():
-    faces = copied(["train"] * 2 + ["valid", "valid", "test", "test"], [1, 2, 1, 3, 4, 5])
-    with pytest.raises(DataError, match="fear"):
-        cross_validate(faces, protocol_of(faces), "zero_bias", ONE_EPOCH, without_copies=True)
-    assert len(fold_faces(faces, protocol_of(faces), 0)) == 6
 
 
 def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(people, monkeypatch):
