@@ -4,6 +4,7 @@ those of the README do what they say.
 
 import re
 import shlex
+import shutil
 
 import pytest
 import typer.main
@@ -38,23 +39,28 @@ def fault(words):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_can_be_given(page):
-    assert [told for words in commands_of(page.read_text(encoding="utf-8")) if (told := fault(words))] == []
+    text = page.read_text(encoding="utf-8")
+    assert [told for words in commands_of(text) if (told := fault(words))] == []
+    named = [fault(shlex.split(name)[1:]) for name in re.findall(r"`(ferbook [^`]*)`", text)]
+    assert [told for told in named if "NoSuchOption" in told or "KeyError" in told] == [], "in a sentence"
 
 
 def test_a_command_or_an_option_that_there_is_not_is_found():
     told = [fault(words.split()) for words in ("sweep training", "check --keep b", "check --one")]
-    assert "KeyError" in told[0] and "--keep" in told[1] and told[2] == ""
+    assert "KeyError" in told[0] and "NoSuchOption" in told[1] and told[2] == ""
 
 
 @pytest.mark.slow
-def test_the_readme_is_done_as_it_is_written(tmp_path, rendered_faces):
-    """At the size smoke, from a clean clone; `make book`'s run has the chapters that the commands ask for."""
+def test_readme_and_guide_are_done_as_they_are_written(smoke_clone, tmp_path, rendered_faces):
+    """At the size smoke, from a clean clone that has the run of `make book`."""
     clone = make_clone(tmp_path / "clone")
+    shutil.copytree(smoke_clone.root / "runs", clone.root / "runs")
     Image.fromarray(rendered_faces[0]).save(clone.root / "me.jpg")
-    clone.ferbook("run", "training", "--profile", "smoke")
-    for words in commands_of((clone.root / "README.md").read_text(encoding="utf-8")):
+    guides = [(clone.root / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")]
+    for words in commands_of("".join(guides)):
         small = [word.replace("laptop", "smoke") for word in words]
         small += ["--profile", "smoke"] * (words[0] == "run") + ["--cropped"] * ("me.jpg" in words)
         if words[0] != "notebook":  # which opens a browser
             clone.ferbook(*small)
-    assert all((clone.root / name).is_file() for name in ("_build/html/index.html", "me-explained.html"))
+    made = "_build/html/index.html", "me-explained.html", "book/gaze/gaze.ipynb"
+    assert all((clone.root / name).is_file() for name in made)

@@ -9,6 +9,7 @@ import subprocess
 import psutil
 import pytest
 
+from ferbook import paths
 from tests.cluster.one_node_slurm import ACCOUNTS, LONGEST_MINUTES, one_node, reason_against
 
 pytestmark = [
@@ -44,6 +45,7 @@ seconds-between-status-checks: 2
 default-resources:
   slurm_partition: main
 """
+SHIPPED = (paths.WORKFLOW / "slurm" / "config.yaml").read_text(encoding="utf-8")
 GROUPS = """\
 cores: 6
 groups: [throws=batch]
@@ -116,15 +118,22 @@ def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_clus
     assert not slurm("squeue", "-h", "-t", "PENDING,RUNNING")
 
 
-@pytest.mark.parametrize("accounts", [None, ACCOUNTS], ids=["nobody keeps accounts", "slurmdbd does"])
-def test_a_cancelled_job_ends_the_command_by_its_name_where_sacct_is_asked(
-    accounts, node, clone, gate, on_cluster, tmp_path
+@pytest.mark.parametrize(
+    ("profile", "accounts"),
+    [
+        (PROFILE.replace("squeue", "sacct"), None),
+        (PROFILE.replace("squeue", "sacct"), ACCOUNTS),
+        (SHIPPED, None),
+    ],
+    ids=["sacct, nobody keeps accounts", "sacct, slurmdbd does", "the shipped profile"],
+)
+def test_a_cancelled_job_ends_the_command_by_its_name(
+    profile, accounts, node, clone, gate, on_cluster, tmp_path
 ):
     if accounts:
         (tmp_path / "sacct").write_text(accounts)
         (tmp_path / "sacct").chmod(0o755)
         clone.environment["PATH"] = f"{tmp_path}:{clone.environment['PATH']}"
-    profile = PROFILE.replace("slurm-status-command: squeue", "slurm-status-command: sacct")
     (tmp_path / "profile" / "config.yaml").write_text(profile)
     allow(clone, minutes=10)
     light(clone, gate.cell)
