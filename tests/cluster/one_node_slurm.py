@@ -1,11 +1,7 @@
-"""A Slurm of one node, of processes of this test's own: munged with its own key, slurmctld and slurmd.
-
-``python tests/cluster/one_node_slurm.py FOLDER`` starts it by hand until Ctrl-C.
-"""
+"""A Slurm of one node, of processes of this test's own: munged with its own key, slurmctld and slurmd."""
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -110,9 +106,3 @@ def one_node(folder: Path) -> Iterator[str]:
             daemon.wait(30)
         if CONF.exists() and CONF.read_text() == text:
             CONF.unlink()
-
-
-if __name__ == "__main__":
-    with one_node(Path(sys.argv[1]).resolve()) as node:
-        print(f"node {node} is up")
-        signal.pause()

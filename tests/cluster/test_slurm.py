@@ -45,6 +45,7 @@ seconds-between-status-checks: 2
 default-resources:
   slurm_partition: main
 """
+SACCT = PROFILE.replace("squeue", "sacct")
 SHIPPED = (paths.WORKFLOW / "slurm" / "config.yaml").read_text(encoding="utf-8")
 GROUPS = """\
 cores: 6
@@ -120,16 +121,10 @@ def test_a_killed_job_and_a_drained_node_lose_nothing(node, clone, gate, on_clus
 
 @pytest.mark.parametrize(
     ("profile", "accounts"),
-    [
-        (PROFILE.replace("squeue", "sacct"), None),
-        (PROFILE.replace("squeue", "sacct"), ACCOUNTS),
-        (SHIPPED, None),
-    ],
+    [(SACCT, ""), (SACCT, ACCOUNTS), (SHIPPED, "")],
     ids=["sacct, nobody keeps accounts", "sacct, slurmdbd does", "the shipped profile"],
 )
-def test_a_cancelled_job_ends_the_command_by_its_name(
-    profile, accounts, node, clone, gate, on_cluster, tmp_path
-):
+def test_a_cancelled_job_ends_the_command_by_name(profile, accounts, node, clone, gate, on_cluster, tmp_path):
     if accounts:
         (tmp_path / "sacct").write_text(accounts)
         (tmp_path / "sacct").chmod(0o755)

@@ -97,9 +97,7 @@ def test_the_face_in_a_photo_gets_nearly_the_answer_of_its_crop(run, rendered_fa
     crops = predict_pictures(folder, [tmp_path / f"crop{k}.png" for k in (0, 1)], cropped=True).pictures
     for photo, crop in zip(photos, crops, strict=True):
         assert photo.faces_found == 1 and crop.window is None
-        assert photo.window.left == pytest.approx(60, abs=20) and photo.window.side == pytest.approx(
-            192, abs=20
-        )
+        assert [photo.window.left, photo.window.side] == pytest.approx([60, 192], abs=20)
         assert photo.probabilities == pytest.approx(crop.probabilities, abs=0.1)
 
 
@@ -118,9 +116,7 @@ def test_a_picture_that_cannot_be_answered_stops_no_other(run, crops, monkeypatc
     assert (code, out) == (2, "") and f"{blank}: no face found" in err and "--cropped" in err
 
 
-def test_json_holds_answers_and_faults_in_the_order_of_the_pictures(
-    run, crops, monkeypatch, capsys, tmp_path
-):
+def test_json_holds_answers_and_faults_in_the_order_given(run, crops, monkeypatch, capsys, tmp_path):
     words = [crops[2], tmp_path, crops[3], "--cropped", "--json"]
     code, out, _ = ferbook(monkeypatch, capsys, *words)
     found = json.loads(out)
@@ -134,9 +130,7 @@ def test_json_holds_answers_and_faults_in_the_order_of_the_pictures(
     assert found["pictures_per_second"] > 0
 
 
-def test_a_photo_of_several_says_that_the_largest_was_taken(
-    run, rendered_faces, monkeypatch, capsys, tmp_path
-):
+def test_of_a_photo_of_several_the_largest_is_told(run, rendered_faces, monkeypatch, capsys, tmp_path):
     photo = np.full((300, 500), 110, np.uint8)
     photo[90:282, 60:252] = np.kron(rendered_faces[0], np.ones((2, 2), np.uint8))
     photo[100:196, 350:446] = rendered_faces[1]
