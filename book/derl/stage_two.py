@@ -7,10 +7,9 @@ of pixels, the picture itself) is a mapping of named tensors, and every classifi
 with those of its local networks, so that all are trained and compared alike.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from tempfile import TemporaryFile
 from typing import Literal
 
 import numpy as np
@@ -21,42 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fer_lib.nets.classifier import evaluating
-from fer_lib.paths import cache_dir
 from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Batches, transformed
 from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training, rate_of
 from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.learner import fit, learner_of, repeatable, silenced
 from ferbook.errors import DataError
 
-
-class OnDisk:
-    """float16 (V, N, …) in a file without a name, which ends with this object: what does not fit into a
-    laptop's memory. Written front to back with ``append``; a batch reads the rows that it needs.
-    """
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        self.shape = tuple(shape)
-        cache_dir().mkdir(parents=True, exist_ok=True)
-        self._file = TemporaryFile(dir=cache_dir())  # noqa: SIM115, open as long as this object
-
-    def append(self, rows: Tensor) -> None:
-        """Write float16 ``rows`` (B, …) behind those that are there."""
-        self._file.write(rows.contiguous().numpy())
-
-    def take(self, places: Tensor) -> Tensor:
-        """float16 (B, …): the rows ``places`` (B,) of the V · N."""
-        self._file.flush()
-        # Mapped for this batch only: pages that stay mapped count as memory of the process.
-        mapped = np.memmap(self._file, np.float16, "r", shape=self.shape)
-        return torch.from_numpy(mapped.reshape(-1, *self.shape[2:])[places.numpy()])
-
-
-MOST_IN_MEMORY = 1 << 29
-"""Bytes of the residues of one generator up to which they are kept in memory, and above which on disk."""
-
-Inputs = Mapping[str, Tensor | OnDisk]
-"""By name float tensors (V, N, …): N pictures in V views, the first of them the pictures as they are. On the
-CPU, or on disk.
+Inputs = Mapping[str, Tensor]
+"""By name float tensors (V, N, …) on the CPU: N pictures in V views, the first of them the pictures as they
+are.
 """
 
 JointAndLocalLogits = tuple[Tensor, dict[str, Tensor]]
@@ -107,9 +79,9 @@ def picture_views(pixels: np.ndarray, recipe: ResidueRecipe, seed: int = 0) -> T
 
 def residues_of(
     generator: nn.Module, views: Tensor, *, batch_size: int = 128, device: torch.device | str = "cpu"
-) -> dict[str, Tensor | OnDisk]:
+) -> dict[str, Tensor]:
     """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the
-    frozen ``generator``; on disk where they have more than ``MOST_IN_MEMORY`` bytes.
+    frozen ``generator``.
 
     In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError
     where a value is not finite or too large for float16: of such a generator no residue is worth learning
@@ -140,35 +112,24 @@ def _asked(
     ask: Callable[[Tensor], Mapping[str, Tensor]],
     batch_size: int,
     device: torch.device | str,
-) -> dict[str, Tensor | OnDisk]:
+) -> dict[str, Tensor]:
     versions, count = views.shape[:2]
     generator.to(device)
-    outputs: dict[str, Tensor | OnDisk] = {}
+    outputs: dict[str, Tensor] = {}
     with evaluating(generator):
         for start in range(0, versions * count, batch_size):
             pictures = views.flatten(0, 1)[start : start + batch_size].to(device).float().div_(255)
-            answers = {name: values.half().cpu() for name, values in ask(pictures).items()}
-            if not outputs:
-                size = 2 * versions * count * sum(values[0].numel() for values in answers.values())
-                new = OnDisk if size > MOST_IN_MEMORY else partial(torch.empty, dtype=torch.float16)
-                outputs = {name: new((versions, count, *v.shape[1:])) for name, v in answers.items()}
-            for name, values in answers.items():
+            for name, answer in ask(pictures).items():
+                values = answer.half().cpu()
                 if not torch.isfinite(values).all():
                     raise DataError(
                         f"{name}: the generator gives values that are not finite in float16; it has "
                         "diverged, train it anew with a smaller rate"
                     )
-                if isinstance(outputs[name], OnDisk):
-                    outputs[name].append(values)
-                else:
-                    outputs[name].flatten(0, 1)[start : start + batch_size] = values
+                if name not in outputs:
+                    outputs[name] = torch.empty((versions, count, *values.shape[1:]), dtype=torch.float16)
+                outputs[name].flatten(0, 1)[start : start + batch_size] = values
     return outputs
-
-
-def _rows(values: Tensor | OnDisk, places: Tensor) -> Tensor:
-    if isinstance(values, OnDisk):
-        return values.take(places)
-    return values.flatten(0, 1).index_select(0, places)
 
 
 class InputBatches(Batches):
@@ -192,7 +153,7 @@ class InputBatches(Batches):
             places = rows + count * torch.randint(versions, (self.n,), generator=self.generator)
         for cut in self.cuts():
             inputs = {
-                name: _rows(values, places[cut]).to(self.device).float()
+                name: values.flatten(0, 1).index_select(0, places[cut]).to(self.device).float()
                 for name, values in self.inputs.items()
             }
             yield inputs, self.labels[rows[cut]].to(self.device)

@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from book.derl import stage_two
 from book.derl.stage_two import (
     InputBatches,
-    OnDisk,
     PlainClassifier,
     ResidueRecipe,
     as_inputs,
@@ -83,24 +81,6 @@ def test_residues_are_those_that_the_frozen_generator_gives_picture_by_picture(g
                     found[name][view, picture].float(), residue[0], atol=2e-3, rtol=2e-3
                 )
             torch.testing.assert_close(made[view, picture].float(), generator(one)[0], atol=1e-3, rtol=0)
-
-
-def test_residues_too_large_for_memory_are_learned_from_disk_alike(
-    generator, views, faces, classes, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
-    in_memory, labels = residues_of(generator, views, batch_size=7), faces.labels(classes)
-    monkeypatch.setattr(stage_two, "MOST_IN_MEMORY", sum(v.numel() * 2 for v in in_memory.values()) - 1)
-    on_disk = residues_of(generator, views, batch_size=7)
-    assert all(isinstance(values, OnDisk) for values in on_disk.values())
-    assert {n: v.shape for n, v in on_disk.items()} == {n: v.shape for n, v in in_memory.items()}
-    models = [trained(generator, inputs, labels)[0] for inputs in (in_memory, on_disk)]
-    said = [
-        predict_inputs(model, inputs, np.arange(60))
-        for model, inputs in zip(models, (in_memory, on_disk), strict=True)
-    ]
-    np.testing.assert_array_equal(*said)
-    assert not list((tmp_path / "cache").iterdir()), "nothing is left where a chapter is killed"
 
 
 def test_a_picture_as_input_is_the_nearest_number_of_half_precision():
