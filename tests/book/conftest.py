@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -10,7 +11,9 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
+from PIL import Image
 
+from ferbook import cli
 from ferbook.book import chapters
 from ferbook.page.style import Drawn
 
@@ -50,6 +53,27 @@ def toy_clone(tmp_path):
     for name in chapters():
         clone.write_chapter(name)
     return clone
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Give a command in this process: its exit code, what it printed, and its errors."""
+
+    def given(*words):
+        monkeypatch.setattr(sys, "argv", ["ferbook", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return given
+
+
+@pytest.fixture
+def photo(tmp_path, rendered_faces):
+    """The file of a picture with a face."""
+    path = tmp_path / "some one.png"
+    Image.fromarray(rendered_faces[0]).resize((192, 192)).save(path)
+    return path
 
 
 @pytest.fixture

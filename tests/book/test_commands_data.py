@@ -3,7 +3,6 @@ faces.
 """
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from PIL import Image
 from fer_lib.faces import registry
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
-from ferbook import cli, console
+from ferbook import console
 from synthetic_faces.versions import VERSIONS, versioned
 from tests.fer_lib.faces.readers.writers.every import export_faces
 
@@ -50,34 +49,26 @@ def toy(name: str) -> FaceSet:
     return FaceSet(name, pixels, table, left_out={"pictures of nobody": 3})
 
 
-def ferbook(monkeypatch, capsys, *words) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["ferbook", "data", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    captured = capsys.readouterr()
-    return end.value.code or 0, captured.out, captured.err
-
-
-def test_make_takes_people_size_and_seed(asked, monkeypatch, capsys):
+def test_make_takes_people_size_and_seed(asked, command):
     options = ("--subjects", 9, "--size", 96, "--seed", 4)
-    code, out, _ = ferbook(monkeypatch, capsys, "make", "wild", *options)
+    code, out, _ = command("data", "make", "wild", *options)
     assert code == 0 and out.startswith(
         f"{versioned('wild')}: 6 pictures of 3 people, 48 × 48 pixels, checksum "
     )
     assert asked == [FaceRequest("wild", 9, 96, 4)]
 
 
-def test_clips_are_made_at_full_rate_where_that_is_asked(asked, monkeypatch, capsys):
-    code, _, _ = ferbook(monkeypatch, capsys, "make", "micro", "--clip-frames", 0)
+def test_clips_are_made_at_full_rate_where_that_is_asked(asked, command):
+    code, _, _ = command("data", "make", "micro", "--clip-frames", 0)
     assert code == 0 and [given.clip_frames for given in asked] == [0]
 
 
-def test_rendered_faces_are_written_as_pictures_of_ones_own(asked, monkeypatch, capsys, tmp_path):
+def test_rendered_faces_are_written_as_pictures_of_ones_own(asked, tmp_path, command):
     folder = tmp_path / "sets" / "mine"
-    code, out, _ = ferbook(monkeypatch, capsys, "make", "lab", "--as", "own", folder)
+    code, out, _ = command("data", "make", "lab", "--as", "own", folder)
     assert code == 0 and f"FER_DATA={tmp_path / 'sets'} ferbook run --faces mine" in out
     asked.clear()
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "mine", "--data-dir", tmp_path / "sets")
+    code, out, _ = command("data", "check", "mine", "--data-dir", tmp_path / "sets")
     assert code == 0 and "6 pictures of it are used" in out and asked == []
 
 
@@ -92,123 +83,123 @@ def test_rendered_faces_are_written_as_pictures_of_ones_own(asked, monkeypatch, 
         (["--as", "ckplus", "mine"], "'ckplus' is not"),
     ],
 )
-def test_where_they_cannot_be_written_nothing_is_made(asked, monkeypatch, capsys, tmp_path, words, told):
+def test_where_they_cannot_be_written_nothing_is_made(asked, tmp_path, words, told, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
-    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", *words)
+    code, _, err = command("data", "make", "lab", *words)
     assert code == 2 and told in err and asked == []
     assert [*tmp_path.iterdir()] == [tmp_path / "there"]
 
 
-def test_a_number_of_frames_for_a_set_without_clips_is_refused(monkeypatch, capsys):
-    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", "--clip-frames", 8)
+def test_a_number_of_frames_for_a_set_without_clips_is_refused(command):
+    code, _, err = command("data", "make", "lab", "--clip-frames", 8)
     assert code == 2 and "lab has no clips" in err
 
 
 @pytest.mark.parametrize(("name", "told"), [("ckplus", "ckplus is a real set"), ("labb", "'labb'")])
-def test_only_synthetic_sets_are_made(monkeypatch, capsys, name, told):
-    code, _, err = ferbook(monkeypatch, capsys, "make", name)
+def test_only_synthetic_sets_are_made(name, told, command):
+    code, _, err = command("data", "make", name)
     assert code == 2 and told in err and "lab, wild, game, micro" in err
 
 
-def test_a_sheet_is_a_picture_file(asked, monkeypatch, capsys, tmp_path):
+def test_a_sheet_is_a_picture_file(asked, tmp_path, command):
     file = tmp_path / "deep" / "sheet.png"
-    code, out, _ = ferbook(monkeypatch, capsys, "describe", "lab", "--sheet", file)
+    code, out, _ = command("data", "describe", "lab", "--sheet", file)
     assert code == 0 and str(file) in out and "licence" not in out
     assert Image.open(file).size == (90 + 12 * 98, 2 * 98)
 
 
-def test_describe_counts_emotions_people_and_units(asked, monkeypatch, capsys):
-    code, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+def test_describe_counts_emotions_people_and_units(asked, command):
+    code, out, _ = command("data", "describe", "lab")
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
     assert ["anger", "1", "1", "1", "3"] in lines
     assert ["AU4", "6", "3", "3", "0.60"] in lines
     assert "left out: pictures of nobody: 3" in out
-    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab", "--json")
+    _, out, _ = command("data", "describe", "lab", "--json")
     found = json.loads(out)
     assert found["action units"]["AU4"]["present"] == 3 and found["left out"] == {"pictures of nobody": 3}
 
 
-def test_options_of_a_set_are_passed_on_and_wrong_ones_refused(asked, monkeypatch, capsys):
+def test_options_of_a_set_are_passed_on_and_wrong_ones_refused(asked, command, monkeypatch):
     for word in ("make", "describe"):
-        assert ferbook(monkeypatch, capsys, word, "lab", "--option", "timing=together")[0] == 0
+        assert command("data", word, "lab", "--option", "timing=together")[0] == 0
         assert asked[-1].timing == "together"
-    assert ferbook(monkeypatch, capsys, "make", "lab", "--option", "timing")[0] == 2
+    assert command("data", "make", "lab", "--option", "timing")[0] == 2
     monkeypatch.undo()
-    code, _, err = ferbook(monkeypatch, capsys, "make", "lab", "--option", "tming=together")
+    code, _, err = command("data", "make", "lab", "--option", "tming=together")
     assert code == 2 and "no option 'tming' of synthetic faces; the options are timing" in err
 
 
-def test_sets_are_listed_with_their_version(monkeypatch, capsys):
-    _, out, _ = ferbook(monkeypatch, capsys, "list")
+def test_sets_are_listed_with_their_version(command):
+    _, out, _ = command("data", "list")
     lab, wild = (out.index(f"{versioned(name)}: found (generated)") for name in ("lab", "wild"))
     assert lab < wild
     assert "options:" not in out and "licence" not in out, "of all sets only what fits"
     for name in VERSIONS:
-        _, out, _ = ferbook(monkeypatch, capsys, "list", name)
+        _, out, _ = command("data", "list", name)
         assert "options: timing=by_unit|together|in_turn; family=narrow-" in out
-    code, _, err = ferbook(monkeypatch, capsys, "list", "labb")
+    code, _, err = command("data", "list", "labb")
     assert code == 2 and "'labb'" in err
 
 
-def test_a_copy_is_listed_checked_and_shown(asked, monkeypatch, capsys, tmp_path):
+def test_a_copy_is_listed_checked_and_shown(asked, tmp_path, command):
     export_faces(toy("wild"), "fer2013", tmp_path / "sets")
     place = ("--data-dir", tmp_path / "sets")
-    _, out, _ = ferbook(monkeypatch, capsys, "list", *place)
+    _, out, _ = command("data", "list", *place)
     assert f"fer2013: found ({tmp_path / 'sets' / 'fer2013'})" in out
     assert "ckplus: not found: folder" in out
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place)
+    code, out, _ = command("data", "check", "fer2013", *place)
     assert code == 1 and "counts differ from the publication" in out
-    code, out, _ = ferbook(monkeypatch, capsys, "check", "fer2013", *place, "--json")
+    code, out, _ = command("data", "check", "fer2013", *place, "--json")
     found = json.loads(out)
     assert code == 1 and found["counts"][0]["found"] < found["counts"][0]["published"]
-    _, out, _ = ferbook(monkeypatch, capsys, "describe", "fer2013", "--sheet", tmp_path / "a.png", *place)
+    _, out, _ = command("data", "describe", "fer2013", "--sheet", tmp_path / "a.png", *place)
     assert "it shows people under licence" in out and (tmp_path / "a.png").is_file()
 
 
-def test_what_a_training_needs_and_is_not_there_is_said(asked, monkeypatch, capsys):
-    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+def test_what_a_training_needs_and_is_not_there_is_said(asked, command, monkeypatch):
+    _, out, _ = command("data", "describe", "lab")
     assert "note:" not in out
     monkeypatch.setattr(registry, "open_faces", lambda _: toy("lab").select([0, 2, 3, 4]))
-    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+    _, out, _ = command("data", "describe", "lab")
     assert "note: split train has no picture of fear: no network can learn of it" in out
     monkeypatch.setattr(registry, "open_faces", lambda _: toy("lab").select([0, 1]))
-    _, out, _ = ferbook(monkeypatch, capsys, "describe", "lab")
+    _, out, _ = command("data", "describe", "lab")
     assert "note: split test has no picture with an emotion: no accuracy can be told" in out
 
 
-def test_a_set_begun_is_incomplete_with_the_first_missing_thing(monkeypatch, capsys, tmp_path):
+def test_a_set_begun_is_incomplete_with_the_first_missing_thing(tmp_path, command):
     (tmp_path / "casme2" / "Cropped").mkdir(parents=True)
-    code, out, _ = ferbook(monkeypatch, capsys, "list", "--data-dir", tmp_path)
+    code, out, _ = command("data", "list", "--data-dir", tmp_path)
     assert code == 0
     assert f"casme2: incomplete: {tmp_path / 'casme2' / 'CASME2-coding-*.xlsx'}" in out
-    code, _, err = ferbook(monkeypatch, capsys, "check", "casme2", "--data-dir", tmp_path)
+    code, _, err = command("data", "check", "casme2", "--data-dir", tmp_path)
     assert code == 2 and "CASME2-coding-*.xlsx not found" in err
 
 
 @pytest.mark.parametrize("name", ["lab", "nothing"])
-def test_only_real_sets_are_checked(monkeypatch, capsys, name):
-    code, _, err = ferbook(monkeypatch, capsys, "check", name)
+def test_only_real_sets_are_checked(name, command):
+    code, _, err = command("data", "check", name)
     assert code == 2 and name in err and "fer2013, ferplus" in err
 
 
 @pytest.mark.parametrize("size", [513, 10**9])
-def test_a_size_that_would_fill_the_disk_is_refused(monkeypatch, capsys, tmp_path, size):
-    code, _, err = ferbook(monkeypatch, capsys, "check", "ckplus", "--size", size, "--data-dir", tmp_path)
+def test_a_size_that_would_fill_the_disk_is_refused(tmp_path, size, command):
+    code, _, err = command("data", "check", "ckplus", "--size", size, "--data-dir", tmp_path)
     assert code == 2 and f"size is {size}; it must lie between 0" in err
 
 
-def test_check_opens_the_pictures_that_the_reader_passes_over(monkeypatch, capsys, tmp_path):
+def test_check_opens_the_pictures_that_the_reader_passes_over(tmp_path, command):
     frames = [toy("lab").table.assign(subject=f"lab-{p}", sequence="s", frame=range(6)) for p in range(3)]
     table = pd.concat(frames, ignore_index=True).assign(emotion="fear")
     pixels = np.random.default_rng(0).integers(0, 256, (18, 48, 48), dtype=np.uint8)
     export_faces(FaceSet("lab", pixels, table), "ckplus", tmp_path)
     words = ("check", "ckplus", "--size", 48, "--data-dir", tmp_path)
-    code, out, _ = ferbook(monkeypatch, capsys, *words)
+    code, out, _ = command("data", *words)
     assert code == 1 and "12 pictures of it are used; all 18 picture files can be opened" in out
     second = sorted((tmp_path / "ckplus" / "cohn-kanade-images").rglob("*.png"))[1]
     second.write_bytes(second.read_bytes()[:200])
-    assert ferbook(monkeypatch, capsys, "describe", *words[1:])[0] == 0
-    code, _, err = ferbook(monkeypatch, capsys, *words)
+    assert command("data", "describe", *words[1:])[0] == 0
+    code, _, err = command("data", *words)
     assert code == 2 and f"{second}: not a readable picture" in err

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,7 +12,6 @@ from book import detector_audit, detector_page
 from book.detector_audit import PICTURES, TRUTH_FILE, audited, read_detections, read_truth, write_stimuli
 from book.detector_page import audit_json, audit_page, tried_page, verdict_lines
 from fer_lib.aus.audit import Audit
-from ferbook.cli import main
 from ferbook.errors import DataError
 from synthetic_faces.stimuli import stimuli_table
 
@@ -558,22 +556,16 @@ def test_the_page_needs_nothing_else(tmp_path, table, stimuli):
     assert effect["low"] < 0.5 < effect["high"] and told["faults"][0]["fault"] == "columns shuffled"
 
 
-def test_the_commands(tmp_path, table, stimuli, monkeypatch, capsys):
+def test_the_commands(tmp_path, table, stimuli, command):
     table.to_csv(tmp_path / "d.csv", index=False)
 
-    def called(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ferbook", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    code, out, err = called("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli)
-    assert code in (0, None) and "AU12: answers to its unit" in out and (tmp_path / "d-audit.html").is_file()
-    code, out, _ = called("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli, "--json")
+    code, out, err = command("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli)
+    assert code == 0 and "AU12: answers to its unit" in out and (tmp_path / "d-audit.html").is_file()
+    code, out, _ = command("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli, "--json")
     assert json.loads(out)["outputs"]["AU12"]["verdict"] == "answers to its unit"
-    code, _, err = called("detector", "audit", tmp_path / "no.csv", "--stimuli", stimuli)
+    code, _, err = command("detector", "audit", tmp_path / "no.csv", "--stimuli", stimuli)
     assert code == 2 and err.strip().count("\n") == 0 and "no.csv" in err
-    code, _, err = called("detector", "stimuli", stimuli)
+    code, _, err = command("detector", "stimuli", stimuli)
     assert code == 2 and "not empty" in err and (stimuli / TRUTH_FILE).is_file()
 
 

@@ -1,6 +1,5 @@
 """Methods on trial: their files, what they are asked about, the tables beside, and what the command shows."""
 
-import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -23,7 +22,6 @@ from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MAP_SCORES, MapTrial, asked
 from fer_lib.nets.build import build_network
-from ferbook import cli
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -164,7 +162,7 @@ def test_the_committed_table_has_every_method_of_the_faces_of_today():
     assert all(found[name]["sanity"].value == 0 for name in ("edges", "centre"))
 
 
-def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, capsys):
+def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     whole = {score: Estimate(0.5, 0.4, 0.6, how="so") for score in MAP_SCORES}
     whole["seconds"] = Estimate(0.002, why="once", unit="seconds")
     others = {"rival": {score: Estimate(0.7, why="once") for score in MAP_SCORES}}
@@ -174,14 +172,9 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluation, "judged_method", lambda *_: whole)
     monkeypatch.setattr(evaluation, "committed_baselines", lambda *_: others)
 
-    def shown(*more: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["ferbook", "evaluate", str(tmp_path / "mine.py"), "--small", *more])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        assert not end.value.code
-        return capsys.readouterr().out
-
-    out = shown()
+    words = "evaluate", tmp_path / "mine.py", "--small"
+    code, out, _ = command(*words)
+    assert code == 0
     assert "0.50 [0.40, 0.60]" in out and "2 of 2" in out and "rival 0.70" in out and "2.0 ms a map" in out
-    assert '"low": 0.4' in shown("--seed", "7", "--json")
+    assert '"low": 0.4' in command(*words, "--seed", "7", "--json")[1]
     assert asked_seeds == [0, 7]

@@ -6,7 +6,6 @@ import base64
 import io
 import re
 import struct
-import sys
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -31,7 +30,6 @@ from fer_lib.nets.build import build_network
 from fer_lib.train.device import Precision
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.weights import save_weights
-from ferbook import cli
 from ferbook.errors import RunStoreError
 from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
@@ -106,13 +104,6 @@ def run():
     finish(made, "training", lesson=LESSON)
     finish(made, "au_verification", detectors=FOUND)
     return made
-
-
-@pytest.fixture
-def photo(tmp_path, rendered_faces):
-    path = tmp_path / "some one.png"
-    Image.fromarray(rendered_faces[0]).resize((192, 192)).save(path)
-    return path
 
 
 def test_the_named_run_is_asked_then_the_current_one_then_the_reference():
@@ -291,20 +282,13 @@ def test_what_networks_of_photographs_say_stands_first_with_what_they_are_worth(
     assert "Taken as a photograph" not in explanation_page(told)
 
 
-def command(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["ferbook", "explain", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
-
-
-def test_the_command_writes_one_file_and_says_which_run_it_asked(run, photo, tmp_path, monkeypatch, capsys):
+def test_the_command_writes_one_file_and_says_which_run_it_asked(run, photo, tmp_path, command):
     make_current(run)
     before = set(tmp_path.iterdir())
-    code, told, err = command(monkeypatch, capsys, photo)
+    code, told, err = command("explain", photo)
     assert (code, told, err) == (0, "run 'a': some one-explained.html\n", "")
     assert set(tmp_path.iterdir()) - before == {tmp_path / "some one-explained.html"}
-    code, told, _ = command(monkeypatch, capsys, photo, "--run", "a", "-o", "there/page.html")
+    code, told, _ = command("explain", photo, "--run", "a", "-o", "there/page.html")
     assert code == 0 and "there/page.html" in told and (tmp_path / "there" / "page.html").exists()
 
 
@@ -336,12 +320,12 @@ def huge():
     ids=["text", "empty", "huge", "one pixel", "strip", "floats", "flat", "absent"],
 )
 def test_what_cannot_be_explained_is_one_line_and_nothing_is_written(
-    run, tmp_path, monkeypatch, capsys, content, words, fault
+    run, tmp_path, command, content, words, fault
 ):
     path = tmp_path / "a.png"
     if content is not None:
         path.write_bytes(content)
-    code, out, err = command(monkeypatch, capsys, path, "--run", "a", *words)
+    code, out, err = command("explain", path, "--run", "a", *words)
     assert code == 2 and not out and err.count("\n") == 1 and f"{path}: {fault}" in err
     assert not list(tmp_path.glob("*.html"))
 

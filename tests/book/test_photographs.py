@@ -1,6 +1,5 @@
 """A photograph is answered by networks that learned photographs; what others are worth on them is kept."""
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,15 +11,8 @@ from book import photographs
 from book.photographs import answer_about_photograph, measured_worth, worth_on_photographs
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
-from ferbook import cli, paths
+from ferbook import paths
 from ferbook.errors import DataError
-
-
-@pytest.fixture
-def face(tmp_path, rendered_faces):
-    path = tmp_path / "one.png"
-    Image.fromarray(rendered_faces[0]).resize((192, 192)).save(path)
-    return path
 
 
 @pytest.fixture
@@ -30,8 +22,8 @@ def kept():
     return members
 
 
-def test_all_networks_of_photographs_answer_with_what_they_are_worth(face, kept):
-    told = answer_about_photograph(face)
+def test_all_networks_of_photographs_answer_with_what_they_are_worth(photo, kept):
+    told = answer_about_photograph(photo)
     assert told.networks == len(kept) and told.probabilities.sum() == pytest.approx(1, abs=1e-5)
     assert told.emotion in told.classes and told.faces == "fer2013"
     accuracies = [(each.answers().argmax(axis=1) == each.tested()["label"]).mean() for each in kept]
@@ -45,9 +37,9 @@ def test_a_picture_without_a_face_is_told(tmp_path, kept):
         answer_about_photograph(tmp_path / "none.png")
 
 
-def test_without_these_networks_nobody_answers(monkeypatch, tmp_path, face):
+def test_without_these_networks_nobody_answers(monkeypatch, tmp_path, photo):
     monkeypatch.setattr(paths, "runs_dir", lambda: tmp_path)
-    assert answer_about_photograph(face) is None
+    assert answer_about_photograph(photo) is None
 
 
 def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch, tmp_path):
@@ -78,10 +70,8 @@ def test_the_worth_of_the_network_of_the_live_page_is_kept():
     assert name == "fer2013" and pictures == 3589 and share.low < share.value < share.high
 
 
-def test_predict_without_a_run_asks_the_networks_of_photographs(face, kept, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", str(face)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    told = " ".join(capsys.readouterr().out.split())
-    assert not end.value.code and "population 'photographs_zero_bias': trained on fer2013" in told
+def test_predict_without_a_run_asks_the_networks_of_photographs(photo, kept, command):
+    code, out, _ = command("predict", photo)
+    told = " ".join(out.split())
+    assert code == 0 and "population 'photographs_zero_bias': trained on fer2013" in told
     assert "3,589 test photographs of fer2013 rightly" in told
