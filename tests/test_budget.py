@@ -17,13 +17,13 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 33777,
+    "all": 33623,
     "fer_lib": 10152,
     "ferbook": 7189,
-    "book": 10871,
+    "book": 10805,
     "synthetic_faces": 4202,
     "benchmarks": 758,
-    "tests": 33569,
+    "tests": 33355,
     "files": 264,
     "commands": 23,
     "floors of ferbook": 8,

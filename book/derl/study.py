@@ -16,16 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from book.derl import stage_two
+from book.derl.chapter import DerlParameters
+from book.derl.pairs import Lessons
+from book.derl.stage_one import StageOne
 from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import SPLITS, FaceSet
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
 from fer_lib.faces.splits import random_rows
 from fer_lib.nets.classifier import Classifier, evaluating
-from fer_lib.nets.derl import Generator, ResidueClassifier
+from fer_lib.nets.derl import ResidueClassifier
 from fer_lib.nets.vgg import VGG
 from fer_lib.stats.contrasts import BASELINE, CONTROL, NULL, OURS, Contender, Contest, hold_contest
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -81,6 +83,19 @@ CONDITIONS_OF_GENERATOR = {
 
 
 @dataclass(frozen=True, eq=False)
+class ResidueTask:
+    """What both stages are given: the ``parameters``; the ``faces`` whose expressions are told, in the folds
+    of ``protocol``; the ``lessons`` of the generators; and where all is computed.
+    """
+
+    parameters: DerlParameters
+    faces: FaceSet
+    protocol: Protocol
+    lessons: Lessons
+    device: torch.device | str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
 class ResidueStudy:
     """Trainings that differ in condition, seed and fold, and in nothing else.
 
@@ -108,19 +123,17 @@ class ResidueStudy:
 
 
 def one_fold(
-    faces: FaceSet,
-    protocol: Protocol,
+    task: ResidueTask,
     fold: int,
     trainings: pd.DataFrame,
     probabilities: np.ndarray,
-    *,
     models: Mapping[str, nn.Module] | None = None,
 ) -> ResidueStudy:
-    """What was learned in the ``fold`` of ``protocol``, from one seed: a row of ``trainings`` and answers to
+    """What was learned in a ``fold`` of the ``task``, from one seed: a row of ``trainings`` and answers to
     the fold's test pictures, ``probabilities`` (conditions, P, classes), for each condition.
     """
-    labelled, rows = faces.labelled(), protocol.folds[fold].test
-    labels = labelled.select(rows).labels(protocol.classes)
+    labelled, rows = task.faces.labelled(), task.protocol.folds[fold].test
+    labels = labelled.select(rows).labels(task.protocol.classes)
     subjects = labelled.table["subject"].to_numpy(dtype=object)[rows]
     return ResidueStudy(trainings, rows, labels, subjects, probabilities, models or {})
 
@@ -156,61 +169,48 @@ def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
     )
 
 
-def residue_study(
-    faces: FaceSet,
-    protocol: Protocol,
-    fold: int,
-    generators: Mapping[str, Generator],
-    recipe: stage_two.ResidueRecipe,
-    *,
-    conditions: Sequence[str] = CONTEST_CONDITIONS,
-    seed: int = 0,
-    precision: PrecisionName | Precision = "auto",
-    device: torch.device | str = "cpu",
-) -> ResidueStudy:
-    """Train and test a classifier of each of ``conditions`` on a ``fold`` of ``protocol``, from ``seed``.
+def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequence[str] = ()) -> ResidueStudy:
+    """Train and test a classifier of each of ``conditions`` (none named: those of the parameters) in a
+    ``fold`` of the ``task``, from the seed of ``stage``, on what its generators take off.
 
-    ``generators``: the one called ``trained``, and those called ``untrained`` (see ``settle_statistics``) and
-    ``shuffled`` where their conditions are asked for. Nobody of ``faces`` may be among the people whom they
-    learned from. They stay as they are. The epoch is chosen on the fold's validation people; its test people
-    are predicted once, and nothing is chosen by it. The number format is chosen at the first training and
-    kept for all.
+    ``stage`` has the generator called ``trained``, and those called ``untrained`` (see ``settle_statistics``)
+    and ``shuffled`` where their conditions are asked for. Nobody of the task's faces may be among the people
+    whom they learned from. They stay as they are. The epoch is chosen on the fold's validation people; its
+    test people are predicted once, and nothing is chosen by it. The number format is that of ``stage``.
 
     ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes. Raises what
     ``fold_faces`` and ``train_residue_classifier`` raise.
     """
-    fold_faces(faces, protocol, fold)  # raises before anything is trained
-    labelled, sides = faces.labelled(), protocol.folds[fold]
+    p, protocol, seed = task.parameters, task.protocol, stage.seed
+    fold_faces(task.faces, protocol, fold)  # raises before anything is trained
+    labelled, sides = task.faces.labelled(), protocol.folds[fold]
     # Of other rows nothing need be computed.
     index = np.unique(np.concatenate([sides.train, sides.valid, sides.test]))
     train, valid, test = (np.searchsorted(index, rows) for rows in (sides.train, sides.valid, sides.test))
     labels = labelled.select(index).labels(protocol.classes)
+    recipe = stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views)
     views = stage_two.picture_views(labelled.gather(index), recipe)
+    names = conditions or (CONTEST_CONDITIONS if p.ablation else CLAIMED_CONDITIONS)
     rows: list[tuple] = []
     answers: list[np.ndarray] = []
     models: dict[str, nn.Module] = {}
-    n_classes = len(protocol.classes)
-    arranged = chain(
-        _on_residues(conditions, generators, views, n_classes, device),
-        _on_pictures(conditions, generators["trained"], views, models, n_classes=n_classes, device=device),
-    )
-    for condition in arranged:
+    how = {"precision": stage.precision, "device": task.device, "seed": seed}
+    for condition in chain(
+        _on_residues(task, stage, names, views), _on_pictures(task, stage, names, views, models)
+    ):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = condition.build()
         inputs, name = condition.inputs, condition.name
-        training = stage_two.train_residue_classifier(
-            inputs, labels, train, valid, model, recipe, precision=precision, device=device, seed=seed
-        )
-        precision = training.precision
+        training = stage_two.train_residue_classifier(inputs, labels, train, valid, model, recipe, **how)
         best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
         rows.append((name, seed, fold, parameter_count(model), condition.frozen, best))
         models[name] = model
-        answers.append(stage_two.predict_inputs(model, inputs, test, device=device))
+        answers.append(stage_two.predict_inputs(model, inputs, test, device=task.device))
         del condition, inputs  # before the residues of the next generator are computed
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
     trainings = pd.DataFrame(rows, columns=columns)
-    return one_fold(faces, protocol, fold, trainings, np.stack(answers), models=models)
+    return one_fold(task, fold, trainings, np.stack(answers), models)
 
 
 @dataclass(frozen=True)
@@ -240,40 +240,35 @@ def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0)
 
 
 def _on_residues(
-    conditions: Sequence[str],
-    generators: Mapping[str, Generator],
-    views: Tensor,
-    n_classes: int,
-    device: torch.device | str,
+    task: ResidueTask, stage: StageOne, conditions: Sequence[str], views: Tensor
 ) -> Iterator[_Condition]:
     """Those of DeRL one after the other, so that no two generators' residues are in memory at a time."""
     for source, names in CONDITIONS_OF_GENERATOR.items():
         selection = [name for name in names if name in conditions]
         if not selection:
             continue
-        frozen = parameter_count(generators[source])
-        residues = stage_two.residues_of(generators[source], views, device=device)
+        frozen = parameter_count(stage.generators[source])
+        residues = stage_two.residues_of(stage.generators[source], views, device=task.device)
         for name in selection:
             alone = {pair: {pair: maps} for pair, maps in residues.items()}
             for slug, inputs in (alone if name == SINGLE_PAIRS else {name: residues}).items():
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
-                build = partial(ResidueClassifier, channels, n_classes)
+                build = partial(ResidueClassifier, channels, len(task.protocol.classes))
                 yield _Condition(slug, frozen, inputs, build)
         del residues, alone, inputs
 
 
 def _on_pictures(
+    task: ResidueTask,
+    stage: StageOne,
     conditions: Sequence[str],
-    generator: Generator,
     views: Tensor,
     models: Mapping[str, nn.Module],
-    *,
-    n_classes: int,
-    device: torch.device | str,
 ) -> Iterator[_Condition]:
-    """The plain networks, of the picture or of its difference to the neutral face that ``generator`` makes.
-    ``models``: those that were trained before.
+    """The plain networks, of the picture or of its difference to the neutral face that the trained generator
+    makes. ``models``: those that were trained before.
     """
+    generator, n_classes, device = stage.generators["trained"], len(task.protocol.classes), task.device
     frozen, key = parameter_count(generator), stage_two.PICTURE_INPUT
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
     plain = partial(_plain_cnn, n_classes, views.shape[-1], second_stage)

@@ -12,34 +12,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book.derl import neutral_quality, stage_two, study
+from book.derl import neutral_quality, study
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import Lessons, draw_lessons
 from book.derl.pieces import GENERATORS, KEPT_GENERATORS, Piece, Pieces, recipe_of
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
+from book.derl.study import ResidueTask
 from book.population_training import cost_since, origin_of, train_network
 from book.populations import find_population
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Protocol, protocol_of
+from fer_lib.faces.folds import protocol_of
 from fer_lib.faces.registry import open_faces
 from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
 from ferbook.store import DONE, seal, write_json
-
-
-@dataclass(frozen=True, eq=False)
-class ResidueTask:
-    """What both stages are given: the ``parameters``; the ``faces`` whose expressions are told, in the folds
-    of ``protocol``; the ``lessons`` of the generators; and where all is computed.
-    """
-
-    parameters: DerlParameters
-    faces: FaceSet
-    protocol: Protocol
-    lessons: Lessons
-    device: torch.device | str = "cpu"
 
 
 @train_network.register
@@ -105,7 +92,7 @@ def _stage_one(piece: Piece, lessons: Lessons) -> StageOne:
 
 
 def _keep_fold(task: ResidueTask, stage: StageOne, fold: int, folder: Path) -> tuple[dict, Precision]:
-    own = learn_fold(task, stage, fold)
+    own = study.learn_fold(task, stage, fold)
     own.trainings.to_csv(folder / "trainings.csv", index=False, float_format="%.6g")
     np.save(folder / "test.npy", own.probabilities.astype(np.float16), allow_pickle=False)
     if fold == 0:
@@ -114,22 +101,6 @@ def _keep_fold(task: ResidueTask, stage: StageOne, fold: int, folder: Path) -> t
     right = own.probabilities[0].argmax(1) == own.labels
     valid = float(own.trainings.iloc[0]["valid_accuracy"])
     return {"valid_accuracy": valid, "test_accuracy": float(right.mean())}, stage.precision
-
-
-def learn_fold(task: ResidueTask, stage: StageOne, fold: int) -> study.ResidueStudy:
-    """What is learned in a ``fold`` from what the generators of ``stage`` take off."""
-    p = task.parameters
-    return study.residue_study(
-        task.faces,
-        task.protocol,
-        fold,
-        stage.generators,
-        stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views),
-        conditions=study.CONTEST_CONDITIONS if p.ablation else study.CLAIMED_CONDITIONS,
-        seed=stage.seed,
-        precision=stage.precision,
-        device=task.device,
-    )
 
 
 def quality_of(task: ResidueTask, stage: StageOne, learned: study.ResidueStudy) -> pd.DataFrame:
@@ -189,7 +160,7 @@ def trial_of(task: ResidueTask, precision: PrecisionName | Precision = "auto") -
         return _read(find_population(p.population), task)
     folds = range(min(p.folds or len(task.protocol.folds), len(task.protocol.folds)))
     stages = [_first_stage(task, seed, precision) for seed in range(p.seed, p.seed + p.seeds)]
-    studies = [[learn_fold(task, stage, fold) for fold in folds] for stage in stages]
+    studies = [[study.learn_fold(task, stage, fold) for fold in folds] for stage in stages]
     qualities = [quality_of(task, stage, own[0]) for stage, own in zip(stages, studies, strict=True)]
     about = f"Trained on this machine in this run: {_counted(len(stages), len(folds))}."
     compared = study.joined([each for own in studies for each in own])
@@ -218,7 +189,7 @@ def _read(pieces: Pieces, task: ResidueTask) -> Trial:
 def _stage_two(piece: Piece, task: ResidueTask) -> study.ResidueStudy:
     """The study of the answers that the ``piece`` of a fold keeps."""
     fold, trainings = int(piece.seed.partition("-")[2]), pd.read_csv(piece.folder / "trainings.csv")
-    return study.one_fold(task.faces, task.protocol, fold, trainings, piece.answers().astype(np.float32))
+    return study.one_fold(task, fold, trainings, piece.answers().astype(np.float32))
 
 
 def _counted(seeds: int, folds: int) -> str:

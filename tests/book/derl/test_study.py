@@ -10,9 +10,18 @@ import pytest
 import torch
 
 from book.derl import stage_two
-from book.derl.stage_one import settle_statistics
+from book.derl.chapter import DerlParameters
+from book.derl.stage_one import StageOne, settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import CONTEST_CONDITIONS, cnn_features, equal_cnn, fewer_pictures, joined, residue_study
+from book.derl.study import (
+    CONTEST_CONDITIONS,
+    ResidueTask,
+    cnn_features,
+    equal_cnn,
+    fewer_pictures,
+    joined,
+    learn_fold,
+)
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
@@ -53,8 +62,10 @@ def protocol(classes) -> Protocol:
     return Protocol("two folds", "made here", classes, folds, "")
 
 
-def run(posed, protocol, generators, fold=0, **settings):
-    return residue_study(posed, protocol, fold, generators, RECIPE, precision=FP32, **settings)
+def run(posed, protocol, generators, fold=0, conditions=(), seed=0):
+    p = DerlParameters(epochs=RECIPE.epochs, batch_size=RECIPE.batch_size, views=RECIPE.views, ablation=True)
+    task, stage = ResidueTask(p, posed, protocol, None), StageOne(seed, generators, pd.DataFrame(), FP32)
+    return learn_fold(task, stage, fold, conditions)
 
 
 def test_every_condition_answers_every_tested_picture_once_per_seed(posed, protocol, generators, classes):

@@ -10,7 +10,8 @@ from book.derl import pieces, trial
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import Lessons
 from book.derl.pieces import Pieces
-from book.derl.trial import ResidueTask, trial_of
+from book.derl.study import ResidueTask
+from book.derl.trial import trial_of
 from book.population_training import train_member
 from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
