@@ -450,9 +450,9 @@ def notebook(
     require_lab()
     target = chosen_run(run_name)
     for each in [find_chapter(chapter)] if chapter else chapters().values():
-        file, edited = copy_for(target, each)
-        if edited:
-            console.print(f"note: {file} was edited and stays as it is; remove it to begin anew")
+        file, earlier = copy_for(target, each)
+        if earlier:
+            console.print(f"note: {file} is of before and stays as it is; remove it to begin anew")
     console.print(f"run {target.name!r}: {file if chapter else file.parent}")
     open_lab(target, file if chapter else file.parent)
 

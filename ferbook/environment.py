@@ -1,6 +1,5 @@
 """Which state of the checkout a result was made with, and processes that work for us in another folder."""
 
-import os
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,8 +20,6 @@ that is checked, and how many threads it may take.
 
 DIRTY = "-dirty"
 """Ends a commit from which files differed."""
-COMMIT_VARIABLE = "FER_COMMIT"
-"""Which commit it is, where the files were taken to another machine and git cannot know."""
 
 
 def _git(*words: str) -> bytes | None:
@@ -35,11 +32,7 @@ def _git(*words: str) -> bytes | None:
 
 
 def git_commit() -> str:
-    """The checkout's commit, marked ``-dirty`` where ``uncommitted`` files differ from it, or what
-    ``COMMIT_VARIABLE`` says; ``unknown`` outside a git checkout.
-    """
-    if commit := os.environ.get(COMMIT_VARIABLE):
-        return commit
+    """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside git."""
     commit = (_git("rev-parse", "--short=12", "HEAD") or b"unknown").decode().strip()
     return f"{commit}{DIRTY * bool(uncommitted())}"
 

@@ -21,30 +21,7 @@ import psutil
 from ferbook.errors import RunStoreError
 
 OWNER_VARIABLE = "FER_OWNER"
-
-
-def _started(pid: int) -> str | None:
-    """When the process started, as the kernel noted it; None where it has ended, even if nobody reaped it."""
-    try:
-        if sys.platform == "linux":
-            # Not psutil's create_time: it adds the time of the boot, which moves when the clock is set.
-            # Only after the name, which may hold brackets and spaces itself, are the fields parted by spaces.
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            return None if fields[0] in (b"Z", b"X") else fields[19].decode()  # fields 3 and 22 of proc(5)
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
-    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def owner() -> str:
-    """This process as ``pid:start time``, which no later process can be mistaken for."""
-    return f"{os.getpid()}:{_started(os.getpid())}"
-
-
-def _alive(who: str) -> bool:
-    pid, start = who.split(":")
-    return _started(int(pid)) == start
+"""Names, by its number, the process that a job is not to outlive."""
 
 
 def end_with_parent() -> None:
@@ -57,11 +34,13 @@ def die_with_owner() -> None:
     """End this process and its children once the process named by ``FER_OWNER`` is gone, however it went."""
     if OWNER_VARIABLE not in os.environ:
         return
-    who = os.environ[OWNER_VARIABLE]
 
     def watch() -> None:
-        while _alive(who):
-            time.sleep(0.5)
+        with suppress(psutil.NoSuchProcess):
+            # psutil knows a process by its number and by when it started, whatever the clock is set to.
+            owner = psutil.Process(int(os.environ[OWNER_VARIABLE]))
+            while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.5)
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 child.kill()

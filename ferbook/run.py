@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ferbook import paths
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
-from ferbook.environment import COMMIT_VARIABLE, git_commit, uncommitted
+from ferbook.environment import git_commit, uncommitted
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
 from ferbook.inputs import chapter_inputs, package_versions
@@ -163,7 +163,7 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     """Refuse what cannot be run, before anything is held or written."""
     for name in requests:
         require_run(open_run(name))
-    changed = uncommitted() if REFERENCE in requests and not os.environ.get(COMMIT_VARIABLE) else []
+    changed = uncommitted() if REFERENCE in requests else []
     if changed and paths.runs_dir().is_relative_to(paths.root()):
         raise RunStoreError(
             f"the run `{REFERENCE}` names the commit that it is made from, and {len(changed)} file(s) differ "

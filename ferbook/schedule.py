@@ -1,6 +1,7 @@
 """Jobs for Snakemake, on this machine or by an executor of its on a cluster."""
 
 import contextlib
+import os
 import re
 import shlex
 import shutil
@@ -18,7 +19,7 @@ from ferbook import paths
 from ferbook.book import Resources, child_environment
 from ferbook.errors import MissingError, ParameterError, nearest_name
 from ferbook.files import read_yaml
-from ferbook.owner import OWNER_VARIABLE, end_with_parent, owner
+from ferbook.owner import OWNER_VARIABLE, end_with_parent
 from ferbook.store import write_json
 
 WORTHWHILE_THREADS = 4
@@ -153,7 +154,7 @@ def start_jobs(
         *(("--keep-going",) if go_on else ()),
     ]
     # A job on another machine cannot see whether we are alive; its cluster ends it.
-    environment = child_environment(**({} if executor else {OWNER_VARIABLE: owner()}))
+    environment = child_environment(**({} if executor else {OWNER_VARIABLE: str(os.getpid())}))
     (board / "snakemake.log").unlink(missing_ok=True)
     with (board / "snakemake.log").open("ab") as log:  # at its end, where ``note_lost`` writes too
         process = subprocess.Popen(

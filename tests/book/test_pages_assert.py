@@ -98,11 +98,13 @@ def test_the_cell_that_notices_asserts_in_sight(mutation):
 
 EXECUTE = """
 import json, sys
-import papermill
+from pathlib import Path
+from nbclient.exceptions import CellExecutionError
+from ferbook.execute import execute_notebook
 source, target, parameters = sys.argv[1:]
 try:
-    papermill.execute_notebook(source, target, json.loads(parameters), progress_bar=False)
-except papermill.PapermillExecutionError as fault:
+    execute_notebook(Path(source), Path(target), json.loads(parameters), Path(f"{target}.progress"))
+except CellExecutionError as fault:
     print(fault.ename)
 """
 

@@ -171,7 +171,7 @@ def test_what_would_be_executed_is_said_and_nothing_is_written(monkeypatch, caps
 
 
 def test_the_version_is_printed_with_the_commit(monkeypatch, capsys):
-    monkeypatch.setenv("FER_COMMIT", "abc")
+    monkeypatch.setattr(cli, "git_commit", lambda: "abc")
     assert ferbook(monkeypatch, capsys, "--version") == (0, f"fer-lib {version('fer-lib')}, commit abc\n", "")
 
 

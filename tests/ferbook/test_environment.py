@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ferbook.environment import COMMIT_VARIABLE, git_commit, printed_by_failure, uncommitted
+from ferbook.environment import git_commit, printed_by_failure, uncommitted
 from ferbook.errors import RunStoreError
 from ferbook.request import Request
 from ferbook.run import make_runs, write_record
@@ -17,7 +17,6 @@ from ferbook.store import open_run
 @pytest.fixture
 def checkout(copy, monkeypatch):
     """The copied book as a checkout in which everything is committed."""
-    monkeypatch.delenv(COMMIT_VARIABLE, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
     git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     (copy / "runs").mkdir()
