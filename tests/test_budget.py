@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 33623,
     "fer_lib": 10152,
-    "ferbook": 7189,
+    "ferbook": 7067,
     "book": 10805,
     "synthetic_faces": 4202,
     "benchmarks": 758,
