@@ -39,9 +39,6 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
     permutations: int = Field(500, ge=19, le=1_000_000, description="permutations of labels behind each null")
     untrained: int = Field(3, ge=2, le=200, description="untrained networks of each structure: the floor")
     people: int = Field(12, ge=10, le=1000, description="rendered people on whom units are switched on")
-    contexts: int = Field(
-        1, ge=1, le=20, description="base faces of each of these people, the first of them neutral"
-    )
     other_heads: int = Field(
         10, ge=10, le=1000, description="people of the set `heads` on whom they are too, where it is at hand"
     )
@@ -109,7 +106,6 @@ CHAPTER = Chapter(
             "untrained": 20,
             "people": 48,
             "other_heads": 48,
-            "contexts": 3,
             "bootstrap": 2000,
         },
     },

@@ -83,22 +83,21 @@ def questions(
     present_from: float,
     *,
     people: int,
-    contexts: int,
     face_seed: int,
     measure: str,
     permutations: int,
     seed: int,
     other_heads: int = 0,
 ) -> Questions:
-    """Questions about the pictures ``faces``, and about ``people`` of the same synthetic domain in so many
-    ``contexts``; beside real pictures these are people of ``lab``. ``other_heads``: so many people of
-    ``OTHER_HEADS`` too, where the user has that model.
+    """Questions about the pictures ``faces``, and about ``people`` of the same synthetic domain; beside real
+    pictures these are people of ``lab``. ``other_heads``: so many people of ``OTHER_HEADS`` too, where the
+    user has that model.
 
     Raises what ``aus.presence.presence`` and ``Presence.scored`` raise.
     """
     labels = presence(faces, present_from).scored()
     domain = faces.name if faces.name in DOMAINS else "lab"
-    switching = {"contexts": contexts, "size": faces.size[0], "face_seed": face_seed, "domain": domain}
+    switching = {"size": faces.size[0], "face_seed": face_seed, "domain": domain}
     dose = interventions(people, labels.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
     equal = interventions(people, labels.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)

@@ -143,7 +143,6 @@ def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
         faces,
         p.present_from,
         people=p.people,
-        contexts=p.contexts,
         face_seed=p.asked_seed,
         measure=p.measure,
         permutations=p.permutations,

@@ -5,18 +5,19 @@ A family holds people whom no other could hold, by their shapes or by how their 
 on whom the generator drew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_lib.aus.interventions import Interventions, context_intensities
+from fer_lib.aus.interventions import Interventions, switch_units
 from fer_lib.faces.cache import cached
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.rendered import cache_key, entry_kind, head_folder
 from fer_lib.paths import cache_dir
 from synthetic_faces.domains import FAMILIES, SUBJECTS_AT_LEAST, domain_named, require_head, with_options
-from synthetic_faces.facs import AUS, resolve_alternatives
+from synthetic_faces.facs import AUS
 from synthetic_faces.people import FAMILY, IN_SETS, draw_person
 from synthetic_faces.produce import Recipe, empty_arrays
 from synthetic_faces.script import Script, script_rows, take
@@ -31,40 +32,15 @@ FIRST_SWITCHED = len(IN_SETS) // 2
 
 
 def family_interventions(
-    families: Sequence[str],
-    people: int,
-    aus: Sequence[str] = AUS,
-    levels: Sequence[float] = (1.0,),
-    *,
-    contexts: int = 1,
-    doses: Mapping[str, float] | None = None,
-    **taken: int | str,
+    families: Sequence[str], people: int, aus: Sequence[str] = AUS, **taken: int | str
 ) -> Interventions:
-    """As ``aus.interventions.interventions``, of so many ``people`` of each of ``families``; ``family_of``
-    says whose family a subject is of. ``taken``: ``size``, ``face_seed``, ``domain``.
+    """As ``aus.interventions.interventions`` at full intensity, of so many ``people`` of each of
+    ``families``; ``family_of`` says whose family a subject is of. ``taken``: ``size``, ``face_seed``,
+    ``domain``.
     """
-    aus, levels = tuple(aus), tuple(float(level) for level in levels)
-    at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
     recipe = _recipe(**taken)
-    persons = np.repeat(_persons(families, FIRST_SWITCHED, people), contexts)
-    takes = np.tile(np.arange(contexts), len(families) * people)
-    base = np.stack(
-        [context_intensities(recipe.domain, recipe.seed, *each) for each in zip(persons, takes, strict=True)]
-    )
-    number = 1 + len(aus) * len(levels)
-    intensities, valid = np.repeat(base[:, None], number, axis=1), np.ones((len(base), len(aus)), bool)
-    for b, a in np.ndindex(valid.shape):
-        unit, steps = AUS.index(aus[a]), slice(1 + a * len(levels), 1 + (a + 1) * len(levels))
-        intensities[b, steps, unit] = at_one[a] * np.array(levels)[:, None]
-        added = intensities[b, steps][-1]
-        # What this face cannot show beside what it shows would go, or change it.
-        valid[b, a] = not base[b, unit].any() and (resolve_alternatives(added) >= added).all()
-        if not valid[b, a]:
-            intensities[b, steps] = base[b]
-    script = Script(np.repeat(persons, number), np.repeat(takes, number), np.concatenate(intensities))
-    faces = _faces(script, recipe, f"families-of-{people}")
-    subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
-    return Interventions(faces, aus, levels, subjects, takes, valid, at_one)
+    persons = _persons(families, FIRST_SWITCHED, people)
+    return switch_units(persons, partial(_faces, recipe=recipe, what=f"families-of-{people}"), aus)
 
 
 def _recipe(size: int = 48, face_seed: int = 0, domain: str = "lab") -> Recipe:

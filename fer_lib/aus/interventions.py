@@ -6,24 +6,21 @@ the same time. Here nothing else goes with it, so the difference is the unit's e
 can be asked for that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from fer_lib.aus.presence import require_finite
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.look.judge import Twins
 from fer_lib.stats.resampling import bounds, resampled_sums
-from ferbook.errors import DataError, ParameterError
-from synthetic_faces.domains import domain_named
-from synthetic_faces.expressions import draw_expression
-from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
-from synthetic_faces.people import STRANGERS, Stream
+from ferbook.errors import ParameterError
+from synthetic_faces.facs import AUS
+from synthetic_faces.people import STRANGERS
 from synthetic_faces.script import Script
-from synthetic_faces.sequences import person_number
 
 CHANGE = 4.0
 """Grey levels (root mean square) by which matched doses change a picture: every unit of ``lab`` reaches it at
@@ -33,27 +30,22 @@ CHANGE = 4.0
 
 @dataclass(frozen=True)
 class Interventions:
-    """B base faces, and each of them with each of A action units at each of L levels.
+    """B people at rest, and each of them with each of A action units at each of L levels.
 
-    ``faces``: all pictures, base face by base face: first the base face itself, then for each AU its levels.
-    ``aus`` (A); ``levels`` (L), ascending, in (0, 1]; ``subjects`` (B,) text; ``contexts`` int64 (B,): 0 for
-    the neutral base face of a person, else the number of a base face that carries another expression.
-    ``valid`` bool (B, A): False where the expression of the base face already has the AU, or one that
-    excludes it; the pictures of these pairs equal the base face. ``doses`` (A,): each unit's intensity at
-    level 1.
+    ``faces``: all pictures, person by person: first the face at rest, then for each AU its levels. ``aus``
+    (A); ``levels`` (L), ascending, in (0, 1]; ``subjects`` (B,) text; ``doses`` (A,): each unit's intensity
+    at level 1.
     """
 
     faces: FaceSet
     aus: tuple[str, ...]
     levels: tuple[float, ...]
     subjects: np.ndarray
-    contexts: np.ndarray
-    valid: np.ndarray
     doses: tuple[float, ...]
 
     def arranged(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those of the base faces (B, …), and the
-        others (B, A, L, …).
+        """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those at rest (B, …), and the others (B,
+        A, L, …).
         """
         each = values.reshape(len(self.subjects), 1 + len(self.aus) * len(self.levels), *values.shape[1:])
         shape = (len(self.subjects), len(self.aus), len(self.levels), *values.shape[1:])
@@ -61,25 +53,23 @@ class Interventions:
 
     @cached_property
     def off(self) -> np.ndarray:
-        """uint8 (B, H, W): the base faces."""
+        """uint8 (B, H, W): the faces at rest."""
         return self.arranged(self.faces.pixels)[0]
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """uint8 (B, A, L, H, W): the base faces with one AU more."""
+        """uint8 (B, A, L, H, W): the same with one AU."""
         return self.arranged(self.faces.pixels)[1]
 
     @cached_property
     def change(self) -> np.ndarray:
         """float64 (A, L): by how much each AU changes a picture at each level: root mean square over pixels
-        and valid base faces, in grey levels (0 to 255).
+        and people, in grey levels (0 to 255).
         """
-        squares = np.zeros((len(self.aus), len(self.levels)))
-        # One base face at a time: the squares of all pictures would fill the memory.
-        for off, on, valid in zip(self.off, self.pixels, self.valid, strict=True):
-            steps = on.astype(np.float32) - off
-            squares += valid[:, None] * (steps**2).mean(axis=(2, 3))
-        return np.sqrt(squares / np.maximum(self.valid.sum(axis=0), 1)[:, None])
+        # One person at a time: the squares of all pictures would fill the memory.
+        pairs = zip(self.off, self.pixels, strict=True)
+        squares = [((on.astype(np.float32) - off) ** 2).mean(axis=(2, 3)) for off, on in pairs]
+        return np.sqrt(np.mean(squares, axis=0, dtype=np.float64))
 
 
 def interventions(
@@ -90,44 +80,40 @@ def interventions(
     size: int = 48,
     face_seed: int = 0,
     domain: str = "lab",
-    contexts: int = 1,
     doses: Mapping[str, float] | None = None,
 ) -> Interventions:
-    """Base faces of ``people`` persons of the synthetic ``domain``, each with each of ``aus`` alone at each
-    of ``levels``; cached. ``doses``: the intensity of an AU at level 1, 1 where none is given.
+    """So many ``people`` of the synthetic ``domain`` at rest, each with each of ``aus`` alone at each of
+    ``levels``; cached. ``doses``: the intensity of an AU at level 1, 1 where none is given.
 
-    A base face has the head pose, light, background and noise that the domain would give it, and so have all
-    pictures made of it: they differ in one AU alone. Each person has ``contexts`` base faces, in other poses
-    and light: the first neutral, the others showing an expression of the domain drawn at random, so that
-    effects are averages over contexts. The persons are those from number ``STRANGERS`` on, who are in
-    no face set. Raises ParameterError for a dose that is not above 0 and at most 1.
+    A face has the head pose, light, background and noise that the domain would give it, and so have all
+    pictures made of it: they differ in one AU alone. The persons are those from number ``STRANGERS`` on, who
+    are in no face set. Raises ParameterError for a dose that is not above 0 and at most 1.
     """
+    taken = {"domain": domain, "size": size, "seed": face_seed}
+    persons = np.arange(STRANGERS, STRANGERS + people)
+    return switch_units(persons, partial(scripted_faces, **taken), aus, levels, doses)
+
+
+def switch_units(
+    persons: np.ndarray,
+    render: Callable[[Script], FaceSet],
+    aus: Sequence[str] = AUS,
+    levels: Sequence[float] = (1.0,),
+    doses: Mapping[str, float] | None = None,
+) -> Interventions:
+    """As ``interventions``, of the ``persons`` (B,) by number; ``render`` makes pictures of a script."""
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
+    shown = [np.zeros((len(AUS), 2))]
     for au, dose in zip(aus, at_one, strict=True):
         if not 0 < dose <= 1:
             raise ParameterError(f"dose of {au} = {dose:g}: an intensity above 0 and at most 1 is expected")
-    base = np.stack(
-        [
-            context_intensities(domain, face_seed, STRANGERS + person, context)
-            for person in range(people)
-            for context in range(contexts)
-        ]
-    )
-    valid = np.array([[_can_add(au, face) for au in aus] for face in base])
-    number = 1 + len(aus) * len(levels)
-    intensities = np.repeat(base[:, None], number, axis=1)
-    for a, au in enumerate(aus):
-        for step, level in enumerate(levels):
-            intensities[valid[:, a], 1 + a * len(levels) + step, AUS.index(au)] = level * at_one[a]
-    persons = np.repeat(np.arange(STRANGERS, STRANGERS + people), contexts)
-    takes = np.tile(np.arange(contexts), people)
-    script = Script(
-        np.repeat(persons, number), np.repeat(takes, number), intensities.reshape(-1, *base.shape[1:])
-    )
-    faces = scripted_faces(script, domain=domain, size=size, seed=face_seed)
-    subjects = faces.table["subject"].to_numpy(dtype=object)[::number]
-    return Interventions(faces, aus, levels, subjects, takes, valid, at_one)
+        own = np.array(AUS)[:, None] == [au, au]
+        shown += [level * dose * own for level in levels]
+    number = np.repeat(persons, len(shown))
+    faces = render(Script(number, np.zeros_like(number), np.tile(shown, (len(persons), 1, 1))))
+    subjects = faces.table["subject"].to_numpy(dtype=object)[:: len(shown)]
+    return Interventions(faces, aus, levels, subjects, at_one)
 
 
 @dataclass(frozen=True)
@@ -165,29 +151,6 @@ def matched_doses(stimuli: Interventions, change: float = CHANGE) -> Doses:
     return Doses(intensities, float(change), few)
 
 
-def context_intensities(domain: str, seed: int, person: int, context: int) -> np.ndarray:
-    """float64 (``len(AUS)``, 2): what the base face ``context`` of a person shows; nothing where ``context``
-    is 0.
-    """
-    if context == 0:
-        return np.zeros((len(AUS), 2))
-    own = domain_named(domain)
-    rng = np.random.default_rng((Stream.CONTEXT, seed, person_number(own, person), context))
-    emotions = [e for e in own.emotions if e in EMOTIONS and e != "neutral"]
-    return draw_expression(emotions[rng.integers(len(emotions))], rng, own.spread).intensities
-
-
-def _can_add(au: str, intensities: np.ndarray) -> bool:
-    """Whether a face with these ``intensities`` can show ``au`` too: it does not yet, nor an AU that
-    excludes or opposes it.
-    """
-    present = {AUS[row] for row in np.flatnonzero(intensities.max(axis=1) > 0)}
-    rivals = {au}
-    for one, other in (*ALTERNATIVES, (OPPOSED[:1], OPPOSED[1:])):
-        rivals |= set(other) if au in one else set(one) if au in other else set()
-    return not present & rivals
-
-
 @dataclass(frozen=True)
 class Effects:
     """What each of A action units does to each of K filters, at L levels; in standard deviations of the
@@ -212,8 +175,6 @@ def effects_of(maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000,
     """The effect of every action unit of ``stimuli`` on each of K responses, ``maxima`` (N, K) to the N
     pictures of ``stimuli.faces``, whatever they are responses of.
 
-    A person's difference is the mean over this person's valid base faces, and every person counts alike.
-
     No effect is tested. Since noise is the same in on and off, even a small one is sure: look at its size.
 
     Raises DataError where ``maxima`` is not finite.
@@ -221,8 +182,8 @@ def effects_of(maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000,
     maxima = np.asarray(maxima, dtype=np.float64)
     require_finite(maxima)
     off, on = stimuli.arranged(maxima)
-    deviation, dead = _deviation(off[stimuli.contexts == 0], maxima)
-    people = _by_person((on - off[:, None, None]) / deviation, stimuli)
+    deviation, dead = _deviation(off, maxima)
+    people = (on - off[:, None, None]) / deviation
     # From here filters come first, as in every table of units.
     people = np.ascontiguousarray(people.transpose(0, 3, 1, 2))
     low, high = _interval(people, draws, seed)
@@ -248,22 +209,6 @@ def _deviation(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.
     return np.where(dead, 1.0, np.where(spread <= negligible, overall, spread)), dead
 
 
-def _by_person(steps: np.ndarray, stimuli: Interventions) -> np.ndarray:
-    """(S, A, L, K): means of ``steps`` (B, A, L, K) over each person's valid base faces."""
-    names, codes = np.unique(stimuli.subjects.astype(str), return_inverse=True)
-    valid = stimuli.valid.astype(np.float64)
-    sums, counts = np.zeros((len(names), *steps.shape[1:])), np.zeros((len(names), steps.shape[1]))
-    np.add.at(sums, codes, steps * valid[:, :, None, None])
-    np.add.at(counts, codes, valid)
-    missing = np.argwhere(counts == 0)
-    if len(missing):
-        who, au = missing[0]
-        raise DataError(
-            f"{names[who]} has no base face to which {stimuli.aus[au]} can be added; begin with a neutral one"
-        )
-    return sums / counts[:, :, None, None]
-
-
 def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which bounds the
     memory.
@@ -279,12 +224,8 @@ def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np
 
 
 def twins_of(switched: Interventions) -> Twins:
-    """Each base face of ``switched`` with each of its units at the highest level, and without."""
+    """Each person of ``switched`` with each of the units at the highest level, and at rest."""
     off, on = switched.arranged(np.arange(len(switched.faces)))
-    bases, units = switched.valid.shape
-    own = switched.valid.ravel()
-    return Twins(
-        switched.faces.select(on[:, :, -1].ravel()[own]),
-        switched.faces.select(np.repeat(off, units)[own]),
-        np.tile(np.array(switched.aus, dtype=object), bases)[own],
-    )
+    units = np.tile(np.array(switched.aus, dtype=object), len(off))
+    at_rest = switched.faces.select(np.repeat(off, len(switched.aus)))
+    return Twins(switched.faces.select(on[:, :, -1].ravel()), at_rest, units)

@@ -42,8 +42,7 @@ def switched(levels: tuple[float, ...], people: int = 12) -> Interventions:
     names = np.array([f"p{i:02}" for i in range(people)])
     table = pd.DataFrame({"subject": np.repeat(names, each), "frame": 0, "emotion": "neutral"})
     faces = FaceSet("lab", pixels, table.assign(split="test", dataset="lab", sequence=""))
-    valid = np.ones((people, len(AUS)), bool)
-    return Interventions(faces, AUS, levels, names, np.zeros(people, int), valid, (1.0,) * len(AUS))
+    return Interventions(faces, AUS, levels, names, (1.0,) * len(AUS))
 
 
 def asked() -> au.Questions:
@@ -137,7 +136,7 @@ def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_ha
 ):
     monkeypatch.setattr(au, "source_status", lambda name: {"found": there and name == "heads"})
     monkeypatch.setattr(au, "presence", lambda *_: SimpleNamespace(scored=people))
-    settings = {"contexts": 1, "face_seed": 0, "measure": "auroc", "permutations": 99, "seed": 0}
+    settings = {"face_seed": 0, "measure": "auroc", "permutations": 99, "seed": 0}
     own = au.questions(asked().faces, 0.0, people=12, other_heads=14, **settings)
     assert own.elsewhere == ("heads, 14" if there else None) and own.equal == "lab, 12"
     full = au.DOSE_LEVELS[-1:]

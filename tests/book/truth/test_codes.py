@@ -104,6 +104,6 @@ def test_the_questions_compare_network_by_network():
 
 
 def test_changes_are_what_the_unit_adds():
-    shown = Interventions(None, ("AU1", "AU2"), (1.0,), np.array(["a", "b"]), np.zeros(2), None, (1.0, 1.0))
+    shown = Interventions(None, ("AU1", "AU2"), (1.0,), np.array(["a", "b"]), (1.0, 1.0))
     maxima = np.array([[1.0], [4.0], [1.0], [2.0], [2.0], [0.0]])
     np.testing.assert_array_equal(codes.unit_changes(maxima, shown)[..., 0], [[3, 0], [0, -2]])

@@ -34,20 +34,3 @@ def test_twins_stand_beside_each_other(switched):
     assert list(twins.aus) == 4 * ["AU4", "AU12"] and len(twins.on) == len(twins.off) == 8
     np.testing.assert_array_equal(twins.on.pixels[1], switched.pixels[0, 1, 0])
     np.testing.assert_array_equal(twins.off.pixels[3], switched.off[1])
-
-
-def test_units_are_added_to_other_expressions_where_a_face_can_show_both():
-    crossed = family_interventions(
-        tuple(FAMILIES)[::3], 2, ("AU4", "AU12", "AU15"), (0.5, 1.0), contexts=2, doses={"AU4": 0.6}, size=32
-    )
-    assert list(crossed.contexts) == 4 * [0, 1] and crossed.valid[::2].all()
-    table = crossed.faces.table
-    off, on = crossed.arranged(table[["AU4", "AU12", "AU15"]].to_numpy(float))
-    assert (off[::2] == 0).all() and (on[crossed.valid[:, 0], 0, :, 0] == [0.3, 0.6]).all()
-    assert (off[1::2].max(axis=1) > 0).any(), "the other face shows something"
-    for base, units, valid in zip(off, on, crossed.valid, strict=True):
-        assert (units[~valid] == base).all(), "what cannot be added is not"
-        smiles = base[1] > 0
-        assert not (smiles and (valid[1] or valid[2])), "nor are opposites"
-    first, second = crossed.off[:2]
-    assert (first != second).mean() > 0.5, "another pose and light"

@@ -7,37 +7,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fer_lib.aus import interventions as aus_interventions
-from fer_lib.aus.interventions import (
-    Interventions,
-    context_intensities,
-    effects_of,
-    interventions,
-    matched_doses,
-)
+from fer_lib.aus.interventions import Interventions, effects_of, interventions, matched_doses
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.facs import AUS
+from synthetic_faces.people import STRANGERS
 from tests.made import made_faces
 
 
-def switched(people=6, aus=("AU1", "AU2"), levels=(0.5, 1.0), contexts=1, valid=None) -> Interventions:
+def switched(people=6, aus=("AU1", "AU2"), levels=(0.5, 1.0)) -> Interventions:
     """Interventions with blank pictures: for responses that a test makes up."""
     number = 1 + len(aus) * len(levels)
-    base = people * contexts
-    subjects = np.repeat([f"S{i}" for i in range(people)], contexts).astype(object)
-    faces = made_faces(np.zeros((base * number, 2, 2), np.uint8), subject=np.repeat(subjects, number))
-    valid = np.ones((base, len(aus)), bool) if valid is None else valid
-    return Interventions(
-        faces,
-        tuple(aus),
-        tuple(levels),
-        subjects,
-        np.tile(np.arange(contexts), people),
-        valid,
-        (1.0,) * len(aus),
-    )
+    subjects = np.array([f"S{i}" for i in range(people)], dtype=object)
+    faces = made_faces(np.zeros((people * number, 2, 2), np.uint8), subject=np.repeat(subjects, number))
+    return Interventions(faces, tuple(aus), tuple(levels), subjects, (1.0,) * len(aus))
 
 
 def responses(off, on):
@@ -67,38 +51,32 @@ def unrendered(monkeypatch):
 
 
 def test_every_pair_differs_in_one_unit_at_one_level(unrendered):
-    found = interventions(6, ("AU4", "AU12"), (0.25, 1.0), size=24, face_seed=3, domain="wild", contexts=3)
+    found = interventions(6, ("AU4", "AU12"), (0.25, 1.0), size=24, face_seed=3, domain="wild")
     script = unrendered["script"]
     assert (unrendered["domain"], unrendered["size"], unrendered["seed"]) == ("wild", 24, 3)
-    assert found.off.shape == (18, 2, 2) and found.pixels.shape == (18, 2, 2, 2, 2)
-    each = script.intensities.reshape(18, 5, len(AUS), 2)
+    assert found.off.shape == (6, 2, 2) and found.pixels.shape == (6, 2, 2, 2, 2)
+    each = script.intensities.reshape(6, 5, len(AUS), 2)
+    np.testing.assert_array_equal(np.unique(script.people), STRANGERS + np.arange(6))
+    assert not script.takes.any() and not each[:, 0].any(), "a face at rest, taken once"
     # Picture 1 + 2 a + l shows AU a at level l: the order in which ``arranged`` takes them apart.
     np.testing.assert_array_equal(found.pixels[1, :, :, 0, 0], 5 + np.arange(1, 5).reshape(2, 2))
-    assert found.valid.any(axis=0).all() and not found.valid.all()
-    for b, a, step in itertools.product(range(18), range(2), range(2)):
-        change = each[b, 1 + 2 * a + step] - each[b, 0]
-        wanted = np.zeros_like(change)
-        if found.valid[b, a]:
-            wanted[AUS.index(found.aus[a])] = found.levels[step]
-        np.testing.assert_array_equal(change, wanted)
+    for b, a, step in itertools.product(range(6), range(2), range(2)):
+        wanted = np.zeros_like(each[b, 0])
+        wanted[AUS.index(found.aus[a])] = found.levels[step]
+        np.testing.assert_array_equal(each[b, 1 + 2 * a + step], wanted)
 
 
 def painted(changes, levels=(0.5, 1.0)) -> Interventions:
-    """Two base faces whose first pixel each unit brightens by ``changes`` (A, L); the second base face cannot
-    show the last unit.
-    """
+    """Two faces whose first pixel each unit brightens by ``changes`` (A, L)."""
     changes = np.asarray(changes)
     given = switched(2, tuple(f"AU{a}" for a in range(len(changes))), levels)
-    valid = given.valid.copy()
-    valid[1, -1] = False
     pixels = np.full((2, 1 + changes.size, 2, 2), 10, np.uint8)
     pixels[:, 1:, 0, 0] += changes.ravel().astype(np.uint8)
-    pixels[1, 1 + changes.size - len(levels) :] = 10
     faces = FaceSet("lab-staged", pixels.reshape(-1, 2, 2), given.faces.table)
-    return replace(given, faces=faces, valid=valid)
+    return replace(given, faces=faces)
 
 
-def test_change_is_the_root_of_the_mean_square_over_pixels_and_valid_faces():
+def test_change_is_the_root_of_the_mean_square_over_pixels_and_people():
     # One of four pixels by 8: the root of 64 / 4.
     np.testing.assert_allclose(painted([[4, 8], [20, 40]]).change, [[2, 4], [10, 20]])
 
@@ -124,42 +102,6 @@ def test_a_dose_is_the_intensity_at_level_one(unrendered):
         interventions(6, ("AU12",), doses={"AU12": 1.2})
 
 
-def test_people_are_strangers_and_their_first_base_face_is_neutral(unrendered):
-    found = interventions(6, ("AU4",), (1.0,), contexts=2)
-    script = unrendered["script"]
-    np.testing.assert_array_equal(np.unique(script.people), aus_interventions.STRANGERS + np.arange(6))
-    np.testing.assert_array_equal(script.takes, np.tile([0, 0, 1, 1], 6))
-    np.testing.assert_array_equal(found.contexts, np.tile([0, 1], 6))
-    assert not script.intensities[::4].any() and script.intensities[2::4].any(axis=(1, 2)).all()
-
-
-def test_contexts_are_expressions_of_the_domain_and_repeatable():
-    drawn = [context_intensities("lab", 0, person, 1) for person in range(8)]
-    assert all(shown.any() for shown in drawn) and len({shown.tobytes() for shown in drawn}) == 8
-    np.testing.assert_array_equal(drawn[0], context_intensities("lab", 0, 0, 1))
-    assert not context_intensities("lab", 0, 0, 0).any()
-
-
-@pytest.mark.parametrize(
-    ("shown", "au", "can"),
-    [
-        ({}, "AU12", True),
-        ({"AU12": 0.3}, "AU12", False),
-        ({"AU26": 0.3}, "AU27", False),
-        ({"AU27": 0.3}, "AU26", False),
-        ({"AU15": 0.3}, "AU12", False),
-        ({"AU12": 0.3}, "AU15", False),
-        ({"AU24": 0.3}, "AU25", False),
-        ({"AU4": 1.0}, "AU1", True),
-    ],
-)
-def test_what_excludes_each_other_is_not_put_together(shown, au, can):
-    intensities = np.zeros((len(AUS), 2))
-    for name, level in shown.items():
-        intensities[AUS.index(name), 1] = level
-    assert aus_interventions._can_add(au, intensities) == can
-
-
 # --- effects -----------------------------------------------------------------------------------------
 
 
@@ -182,12 +124,12 @@ def test_the_interval_is_that_of_means_of_drawn_people():
     rng = np.random.default_rng(0)
     off, on = rng.normal(size=(40, 2)), rng.normal(size=(40, 1, 1, 2))
     maxima = responses(off, on)
-    found = effects_of(maxima, switched(40, ("AU1",), (1.0,)), draws=4000)
+    found = effects_of(maxima, switched(40, ("AU1",), (1.0,)), draws=20_000)
     level = 1 - 2 * expanded_tail(40)
     own = stats.bootstrap(
         (found.people[:, 1, 0, 0],),
         np.mean,
-        n_resamples=4000,
+        n_resamples=20_000,
         method="percentile",
         rng=1,
         confidence_level=level,
@@ -197,25 +139,6 @@ def test_the_interval_is_that_of_means_of_drawn_people():
         [own.confidence_interval.low, own.confidence_interval.high],
         atol=0.03,
     )
-
-
-def test_people_count_alike_whatever_number_of_their_contexts_is_valid():
-    # Person 0: +1 in the neutral context, +9 in the other one, which counts only if valid. All others: 0.
-    valid = np.ones((12, 1), bool)
-    off = np.repeat(np.arange(6.0), 2)[:, None]
-    on = off[:, None, None].copy()
-    on[0] += 1
-    on[1] += 9
-    both = effects_of(responses(off, on), switched(6, ("AU1",), (1.0,), 2, valid))
-    # In standard deviations of neutral faces alone.
-    deviation = np.arange(6.0).std(ddof=1)
-    np.testing.assert_allclose(both.effect[0, 0, 0] * deviation, 5 / 6)
-    valid[1] = False
-    one = effects_of(responses(off, on), switched(6, ("AU1",), (1.0,), 2, valid))
-    np.testing.assert_allclose(one.effect[0, 0, 0] * deviation, 1 / 6)
-    valid[0] = False
-    with pytest.raises(DataError, match="S0 has no base face to which AU1"):
-        effects_of(responses(off, on), switched(6, ("AU1",), (1.0,), 2, valid))
 
 
 def test_filters_that_are_off_at_rest_or_always_are_told_apart():
