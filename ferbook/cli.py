@@ -107,7 +107,7 @@ def command_line() -> typer.Typer:
         hidden = function.__name__ == "execute"
         app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_names(function))
     course = {"course": "ferbook.course.commands:app"}
-    has_course = (paths.root() / "assignments" / "course.yaml").is_file()
+    has_course = (paths.root() / "assignments").is_dir()
     for name, place in ((course if has_course else {}) | dict(suite().commands)).items():
         entry = named_place(f"the command {name!r}", place)
         if isinstance(entry, typer.Typer):

@@ -4,15 +4,13 @@ bubblewrap: no network, no files but Python's and its folder's, limits that are 
 
 import asyncio
 import atexit
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +18,9 @@ from pathlib import Path
 import psutil
 import zmq.asyncio
 from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
+from nbclient.util import run_sync
 from nbformat.v4 import new_code_cell, new_notebook
 
 from ferbook.errors import MissingError
@@ -38,43 +37,30 @@ REMEDY = "install bubblewrap (`apt install bubblewrap`), or grade students whom 
 
 @dataclass
 class Ran:
-    """What came of cells. ``faults``: kind and message of the error of those that failed, by their number;
-    ``reached``: of how many it is known; ``ended``: why the others did not run; ``kept``: a file's content.
+    """What came of cells. ``errors``: of those that ran, in their order, kind and message of the error, None
+    where there was none; ``ended``: why the others did not run.
     """
 
-    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
-    reached: int = 0
+    errors: list[tuple[str, str] | None] = field(default_factory=list)
     ended: str = ""
-    began: float = 0
-    seconds: float = 0
-    kept: bytes = b""
-
-    def passed(self, number: int) -> bool:
-        """Whether that cell ended without an error."""
-        return number < self.reached and number not in self.faults
 
 
 def require_box() -> None:
     """Raises MissingError where bubblewrap is not installed, or does not work here."""
-    if not shutil.which("bwrap"):
-        raise MissingError(f"students' code runs in a box, and bubblewrap is not here: {REMEDY}")
-    with tempfile.TemporaryDirectory() as folder:
-        tried = subprocess.run([*_bwrap(Path(folder)), "true"], capture_output=True, text=True)
-    if tried.returncode:
-        why = (tried.stderr.strip().splitlines() or [f"it ends with {tried.returncode}"])[-1]
-        raise MissingError(f"bubblewrap makes no box here ({why}): let it make one, or {REMEDY}")
+    if not shutil.which("bwrap") or subprocess.run([*_bwrap(Path("/tmp")), "true"]).returncode:
+        raise MissingError(f"students' code runs in a box, and bubblewrap makes none here: {REMEDY}")
 
 
 def _bwrap(place: Path) -> list[str]:
     """The command before the one that is boxed, which sees ``place``, may write there, and works there."""
-    python = {sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))}
     command = (
         "bwrap --unshare-all --die-with-parent --new-session --cap-drop ALL --proc /proc --dev /dev "
         f"--size {FILES} --tmpfs /tmp --size {FILES} --tmpfs /dev/shm"
     ).split()
     shown = [f"/{name}" for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64")]
     shown += [f"/etc/{name}" for name in ("ld.so.cache", "alternatives", "fonts")]
-    for name in [*shown, *sorted(python)]:
+    shown += sorted({sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))})
+    for name in shown:
         command += ["--ro-bind-try", name, name]
     command += ["--bind", str(place), str(place), "--chdir", str(place), "--remount-ro", "/dev"]
     command += ["--remount-ro", "/", "--clearenv"]
@@ -85,87 +71,68 @@ def _bwrap(place: Path) -> list[str]:
 
 
 def _environment(place: Path) -> dict[str, str]:
-    names = {"HOME": "", "TMPDIR": "", "IPYTHONDIR": "/.ipython", "MPLCONFIGDIR": "/.mpl"}
-    names |= {f"JUPYTER_{kind}_DIR": "/.jupyter" for kind in ("CONFIG", "DATA", "RUNTIME")}
+    names = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
     rest = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-    rest |= {"PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-    return {name: f"{place}{end}" for name, end in names.items()} | rest | {"MPLBACKEND": "Agg"}
+    rest |= {"PYTHONWARNINGS": "ignore", "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"}
+    return dict.fromkeys(names, str(place)) | rest
 
 
 def run_cells(
-    sources: Sequence[str],
-    files: Mapping[str, Path],
-    seconds: float,
-    boxed: bool,
-    keep: str = "",
-    often: int = CELLS_EACH,
+    sources: Sequence[str], files: Mapping[str, Path], seconds: float, boxed: bool, often: int = CELLS_EACH
 ) -> Ran:
     """Run cells one after the other in a fresh kernel, in a folder with ``files`` by their names. A cell that
     takes longer than ``seconds`` is interrupted, and the next one runs; after ``often`` times as long nothing
-    more does. ``keep``: a file of that folder to be read at the end. What cells print decides nothing.
+    more does. What cells print decides nothing.
     """
     with tempfile.TemporaryDirectory(prefix="fer-", dir="/tmp") as folder:  # a socket's path has to be short
-        place, spec = Path(folder, "w"), Path(folder, "kernels", "box", "kernel.json")
-        for made in (place / ".mpl", spec.parent):
-            made.mkdir(parents=True)
         for name, file in files.items():
-            shutil.copyfile(file, place / name)
-        command = [*(_bwrap(place) if boxed else []), sys.executable, "-P", "-m", "ipykernel_launcher"]
-        about = {"argv": [*command, "-f", "{connection_file}"], "display_name": "box", "language": "python"}
-        spec.write_text(json.dumps(about | {"interrupt_mode": "message", "env": _environment(place)}))
+            shutil.copyfile(file, Path(folder, name))
         ran = Ran()
-        _ended(_run(sources, place, seconds, often * seconds, ran))
-        ran.seconds, file = time.monotonic() - ran.began, place / keep
-        if keep and file.is_file() and not file.is_symlink() and file.stat().st_size <= FILES:
-            ran.kept = file.read_bytes()
+        run_sync(_run)(sources, Path(folder), seconds, often * seconds, boxed, ran)
         return ran
-
-
-def _ended(work: Coroutine[object, object, None]) -> None:
-    """Wait for that, also where a loop is running already, as in a notebook or beside a driven browser."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-    else:
-        with ThreadPoolExecutor(1) as beside:
-            beside.submit(asyncio.run, work).result()
-
-
-def _nothing(*_: object) -> None:
-    return None
 
 
 class _Silent(NotebookClient):
     """Keeps nothing of what cells print, draw and open."""
 
-    output = handle_comm_msg = _update_display_id = _nothing
+    output = handle_comm_msg = _update_display_id = lambda *_: None
 
 
-async def _run(sources: Sequence[str], place: Path, seconds: float, whole: float, ran: Ran) -> None:
+class _Manager(AsyncKernelManager):
+    """Of a kernel that no file describes: who starts it says how."""
+
+    kernel_spec = None
+
+
+async def _run(
+    sources: Sequence[str], place: Path, seconds: float, whole: float, boxed: bool, ran: Ran
+) -> None:
     context = zmq.asyncio.Context()
     for option, value in ((zmq.MAXMSGSIZE, _MESSAGE), (zmq.RCVHWM, _WAITING), (zmq.LINGER, 0)):
         context.setsockopt(option, value)
-    specs = KernelSpecManager(kernel_dirs=[str(place.parent / "kernels")], ensure_native_kernel=False)
     sockets = {"transport": "ipc", "ip": str(place / "k"), "connection_file": str(place / "connection.json")}
-    manager = AsyncKernelManager(kernel_name="box", kernel_spec_manager=specs, context=context, **sockets)
+    manager = _Manager(context=context, **sockets)
+    command = [*(_bwrap(place) if boxed else []), sys.executable, "-P", "-m", "ipykernel_launcher"]
+    about = {"argv": [*command, "-f", "{connection_file}"], "env": _environment(place)}
+    manager.kernel_spec = KernelSpec(interrupt_mode="message", **about)
 
     def executed(cell: object, cell_index: int, execute_reply: dict) -> None:
-        said = execute_reply["content"]
+        said, error = execute_reply["content"], None
         if said["status"] != "ok":
-            kind, message = (_text(said.get(name, "")) for name in ("ename", "evalue"))
-            slow = f"took longer than {seconds:.0f} s" if kind == "KeyboardInterrupt" else ""
-            ran.faults[cell_index] = (kind[:100] or "stopped", slow or message[:LONGEST_MESSAGE])
-        ran.reached = cell_index + 1
+            words = (str(said.get(name, ""))[:LONGEST_MESSAGE] for name in ("ename", "evalue"))
+            kind, message = (word.encode("utf-8", "backslashreplace").decode() for word in words)
+            slow = f"it took longer than {seconds:.0f} s"
+            error = (kind or "stopped", slow if kind == "KeyboardInterrupt" else message)
+        skipped = [None] * (cell_index - len(ran.errors))  # cells without code are not executed
+        ran.errors += [*skipped, error]
 
     how = {"allow_errors": True, "interrupt_on_timeout": True, "shutdown_kernel": "immediate"}
     how |= {"timeout": seconds, "startup_timeout": _START, "on_cell_executed": executed}
-    how["on_notebook_start"] = lambda notebook: setattr(ran, "began", time.monotonic())
     client = _Silent(new_notebook(cells=[*map(new_code_cell, sources)]), km=manager, **how)
     watch, nowhere = asyncio.create_task(_watch(manager, place, whole, ran)), subprocess.DEVNULL
     try:
         await client.async_execute(cleanup_kc=True, cwd=str(place), stdout=nowhere, stderr=nowhere)
-        ran.reached = len(sources)  # an empty last cell is not executed
+        ran.errors += [None] * (len(sources) - len(ran.errors))
     except Exception as fault:  # the kernel is gone, or says what no kernel says
         ran.ended = ran.ended or f"its kernel ended by itself ({type(fault).__name__})"
     finally:
@@ -173,10 +140,6 @@ async def _run(sources: Sequence[str], place: Path, seconds: float, whole: float
         atexit.unregister(client._cleanup_kernel)  # nbclient forgets to, where a kernel died
         _kill(manager)
         context.destroy(linger=0)
-
-
-def _text(said: object) -> str:
-    return str(said).encode("utf-8", "backslashreplace").decode()
 
 
 def _tree(manager: AsyncKernelManager) -> list[psutil.Process]:
@@ -192,7 +155,7 @@ def _kill(manager: AsyncKernelManager) -> None:
             process.kill()
 
 
-async def _watch(manager: AsyncKernelManager, place: Path, seconds: float, ran: Ran) -> None:
+async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ran) -> None:
     """End a kernel that takes more than it may."""
     start = time.monotonic()
     while not ran.ended:
@@ -206,11 +169,10 @@ async def _watch(manager: AsyncKernelManager, place: Path, seconds: float, ran: 
                 with suppress(OSError):
                     size += 512 * os.lstat(os.path.join(folder, name)).st_blocks
         excess = {
-            f"it took longer than {seconds:.0f} s": time.monotonic() - (ran.began or start + _START)
-            > seconds,
+            f"it took longer than {whole:.0f} s": time.monotonic() > start + _START + whole,
             f"it took more than {MEMORY >> 30} GiB of memory": memory > MEMORY * 4 // 3,
             f"it started more than {PROCESSES} processes": len(tree) > PROCESSES,
             f"it wrote more than {FILES >> 20} MiB": size > FILES,
         }
-        ran.ended = ran.ended or next((why for why, true in excess.items() if true), "")
+        ran.ended = next((why for why, true in excess.items() if true), "")
     _kill(manager)

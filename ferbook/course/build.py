@@ -1,21 +1,11 @@
-"""A course from its instructor notebooks: what students are given, what grading holds, and what a course that
-runs nbgrader takes.
+"""A course from its instructor notebooks: what students are given, what grading holds and what nbgrader
+takes; and whether an assignment can be handed out.
 """
 
 import copy
-import csv
-import hmac
 import importlib.util
-import io
-import json
-import os
-import secrets
-import statistics
+import tempfile
 import zipfile
-from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -23,64 +13,29 @@ import numpy as np
 from nbformat import NotebookNode
 
 from ferbook import paths
-from ferbook.beside import REFERENCE
-from ferbook.course.marking import beside, mark
-from ferbook.course.source import MOST_VARIANTS, Assignment, Judgement, assignments
-from ferbook.course.submission import is_student, one_form
-from ferbook.errors import BookError, DataError, FerError, MissingError, ParameterError
+from ferbook.course.box import run_cells
+from ferbook.course.marking import SECONDS, beside, mark
+from ferbook.course.source import KEY, Assignment, assignments, hidden, read_cells
+from ferbook.course.submission import MOST_VARIANTS, variant_of
+from ferbook.errors import BookError, FerError
 from ferbook.files import whole_folder, write_atomically
-from ferbook.owner import end_with_parent
 from ferbook.steps import Advance, steps
 
-# A cell's seconds by the clock: three times what the instructor's whole notebook takes, from 30 to 120.
-SLOWEST, LEAST, SHARE = 120, 30, 3
 
-
-def course_folder(place: Path | None) -> Path:
-    """Where a built course lies: ``_course`` in the book where no other place is given."""
-    return (place or paths.root() / "_course").resolve()
-
-
-def read_secret(course: Path, new: bool = True) -> bytes:
-    """The course's secret, which decides who has which variant; made where there is none yet. Raises
-    DataError where it is not there and must not be ``new``: another would give everybody another variant.
-    """
-    file = course / "secret"
-    if not file.is_file():
-        if not new:
-            remedy = (
-                f"put it back, or remove {course} and hand out anew: with another secret students have other"
-            )
-            raise DataError(f"{file}: not found, and {course / 'judge'} was built with it; {remedy} variants")
-        course.mkdir(parents=True, exist_ok=True)
-        course.chmod(0o700)
-        write_atomically(file, secrets.token_hex(32) + "\n")
-        file.chmod(0o600)
-    return file.read_bytes().strip()
-
-
-def variant_of(student: str, secret: bytes) -> int:
-    """Which of the variants a student has: HMAC-SHA-256 of the name, keyed by the secret, modulo 8."""
-    return int.from_bytes(hmac.digest(secret, student.encode(), "sha256")) % MOST_VARIANTS
-
-
-def released(notebook: NotebookNode) -> NotebookNode:
+def released(assignment: Assignment) -> NotebookNode:
     """The notebook as students get it: cleared by nbgrader's preprocessors, in the order in which nbgrader
-    itself applies them. Raises MissingError where nbgrader is not installed.
+    itself applies them. Raises BookError where it refuses.
     """
-    try:
-        from nbgrader import preprocessors
-    except ImportError as fault:
-        remedy = "`python -m pip install -c constraints.txt -e '.[course]'`"
-        raise MissingError(f"nbgrader is not installed: {remedy}") from fault
+    from nbgrader import preprocessors
+
     order = "LockCells ClearSolutions ClearOutput CheckCellMetadata ComputeChecksums ClearHiddenTests "
     order += "ClearMarkScheme ComputeChecksums CheckCellMetadata"
-    notebook, resources = copy.deepcopy(notebook), {}
+    notebook, resources = copy.deepcopy(assignment.notebook), {}
     for name in order.split():
-        step = getattr(preprocessors, name)()
-        if name == "ClearSolutions":
-            step.code_stub = {"python": "raise NotImplementedError()"}
-        notebook, resources = step.preprocess(notebook, resources)
+        try:
+            notebook, resources = getattr(preprocessors, name)().preprocess(notebook, resources)
+        except Exception as fault:  # it has no errors of its own
+            raise BookError(f"{assignment.folder}: nbgrader's {name}: {fault}") from fault
     return notebook
 
 
@@ -94,129 +49,97 @@ def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
     try:
         return {"variant": np.array(variant)} | module.make(variant)
     except FerError as fault:
-        runs = paths.runs_dir()
-        remedy = "" if (runs / REFERENCE).is_dir() else f"; {runs} holds no run {REFERENCE}: unset FER_RUNS"
-        raise BookError(f"data of {assignment.name}, variant {variant}: {fault}{remedy}") from fault
+        store = f"runs are read from {paths.runs_dir()}, which FER_RUNS names where it is set"
+        raise BookError(f"data of {assignment.name}, variant {variant}: {fault}; {store}") from fault
 
 
 def make_bundle(
     assignment: Assignment, folder: Path, variants: range, advance: Advance = lambda: None
 ) -> None:
     """What grading holds of an assignment: the instructor notebook, and of each variant the data and the
-    key, from a run of the instructor notebook.
+    key, from a run of the instructor notebook. Raises BookError where that fails its own checks.
     """
-    nbformat.write(assignment.notebook, folder / "instructor.ipynb")
-    make, seconds = partial(make_variant, assignment, folder), []
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _begin) as pool:
-        # The first one alone: what it renders, the others read from the cache.
-        for some in (variants[:1], variants[1:]):
-            for each in pool.map(make, some):
-                seconds.append(each)
-                advance()
-    facts = {"digest": assignment.digest(), "seconds": statistics.median(seconds)}
-    (folder / "bundle.json").write_text(json.dumps(facts))
-
-
-def _begin() -> None:
-    end_with_parent()
-    os.environ["OMP_NUM_THREADS"] = "1"  # each core has a variant of its own
-
-
-def make_variant(assignment: Assignment, folder: Path, variant: int) -> float:
-    """Write data and key of a variant; the seconds that the instructor notebook took."""
-    files, notebook = beside(folder, variant), assignment.notebook
-    files["data.npz"].parent.mkdir()
-    np.savez_compressed(files["data.npz"], allow_pickle=False, **make_data(assignment, variant))
-    key_file = files.pop("key.npz")
-    verdict, key = mark(notebook, notebook, files, SHARE * SLOWEST, False, assignment.keys)
-    if told := failures(verdict):
-        raise BookError(f"{assignment.file}: variant {variant}: its own checks fail: {told}")
-    key_file.write_bytes(key)
-    return verdict.seconds
-
-
-def failures(verdict: Judgement) -> str:
-    """The checks that did not earn all their points, each with its message."""
-    return "; ".join(f"{each.check} ({each.message})" for each in verdict.checks if each.points < each.most)
-
-
-def limit_of(bundle: Path) -> float:
-    """Seconds that a cell of a submission may take."""
-    return min(SLOWEST, max(LEAST, SHARE * json.loads((bundle / "bundle.json").read_text())["seconds"]))
-
-
-def is_built(bundle: Path, assignment: Assignment | None = None) -> bool:
-    """Whether it lies there, and where ``assignment`` is given, was built from it as it is now."""
-    try:
-        digest = json.loads((bundle / "bundle.json").read_text())["digest"]
-        return beside(bundle, 0)["key.npz"].is_file() and (not assignment or digest == assignment.digest())
-    except (OSError, ValueError, KeyError):
-        return False
+    nbformat.write(assignment.notebook, folder / f"{assignment.name}.ipynb")
+    (folder / "digest").write_text(assignment.digest())
+    names = {name for source in assignment.checks.values() for name in KEY.findall(hidden(source))}
+    for variant in variants:
+        files = beside(folder, variant)
+        files["data.npz"].parent.mkdir()
+        np.savez_compressed(files["data.npz"], allow_pickle=False, **make_data(assignment, variant))
+        places = ("key.npz", str(files.pop("key.npz")))  # beside the kernel, and where it stays
+        keep = f"for file in {places}: numpy.savez(file, **{{name: globals()[name] for name in {names}}})"
+        cells = assignment.code | {"key": f"import numpy\n{keep}"} | assignment.checks
+        ran = run_cells([*cells.values()], files, SECONDS, boxed=False)
+        faults = [f"{name} ({error[1]})" for name, error in zip(cells, ran.errors, strict=False) if error]
+        if faults or ran.ended:
+            told = "; ".join(faults) or ran.ended
+            raise BookError(f"{assignment.folder}: variant {variant}: its own checks fail: {told}")
+        advance()
 
 
 def build_course(names: list[str] | None, course: Path, students: list[str]) -> list[str]:
     """Build the assignments of those names, all where none is named, into the folder ``course``; what is
-    up to date stays. Returns a line for each.
+    up to date stays. ``students``: those who get a variant. Returns a line for each assignment.
     """
-    secret = read_secret(course, new=not (course / "judge").is_dir())
-    chosen = assignments(names)
-    places = {each: (course / "judge" / each.name, course / "release" / each.name) for each in chosen}
-    fresh = {each for each, (bundle, zips) in places.items() if zips.is_dir() and is_built(bundle, each)}
-    stale = [each for each in chosen if each not in fresh]
-    lines = [f"{each.name}: up to date" for each in chosen if each in fresh]
-    with steps("variants", MOST_VARIANTS * len(stale) or 1) as advance:
-        for each in stale:
-            # The bundle takes its place last: it says what is up to date.
-            bundle, handout = places[each]
-            with whole_folder(bundle, replace=True) as folder, whole_folder(handout, replace=True) as zips:
+    chosen, lines = assignments(paths.root() / "assignments", names), []
+    course.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with steps("variants", MOST_VARIANTS * len(chosen) or 1) as advance:
+        for name, each in chosen.items():
+            built = course / name / "digest"
+            if built.is_file() and built.read_text() == each.digest():
+                lines.append(f"{name}: up to date")
+                advance(MOST_VARIANTS)
+                continue
+            with whole_folder(built.parent, replace=True) as folder:
                 make_bundle(each, folder, range(MOST_VARIANTS), advance)
-                _release(each, folder, zips)
-                place = course / "nbgrader" / "source" / each.name / f"{each.name}.ipynb"
-                write_atomically(place, nbformat.writes(each.notebook) + "\n")
-            points, seconds = sum(each.points.values()), limit_of(bundle)
-            lines.append(f"{each.name}: {points:g} points, {MOST_VARIANTS} variants, {seconds:.0f} s a cell")
+                _release(each, folder)
+            lines.append(f"{name}: {sum(each.points.values()):g} points, {MOST_VARIANTS} variants")
     if students:
-        rows = [f"{student},{variant_of(student, secret)}" for student in students]
+        rows = [f"{student},{variant_of(student)}" for student in students]
         write_atomically(course / "variants.csv", "\n".join(["student,variant", *rows]) + "\n")
     return lines
 
 
-def _release(assignment: Assignment, bundle: Path, folder: Path) -> None:
+def _release(assignment: Assignment, folder: Path) -> None:
     """Write an assignment's notebook and data for students, a zip a variant."""
-    name, text = assignment.name, nbformat.writes(released(assignment.notebook)) + "\n"
+    name, text = assignment.name, nbformat.writes(released(assignment)) + "\n"
+    (folder / "release").mkdir()
     for variant in range(MOST_VARIANTS):
-        files = {f"{name}.ipynb": text.encode(), "data.npz": beside(bundle, variant)["data.npz"].read_bytes()}
-        with zipfile.ZipFile(folder / f"{name}-variant-{variant}.zip", "w") as archive:
-            for file, content in files.items():
-                archive.writestr(zipfile.ZipInfo(f"{name}/{file}"), content, zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(folder / "release" / f"{name}-variant-{variant}.zip", "w") as archive:
+            archive.writestr(f"{name}/{name}.ipynb", text, zipfile.ZIP_DEFLATED)
+            archive.write(beside(folder, variant)["data.npz"], f"{name}/data.npz")
 
 
-def csv_rows(file: Path, what: str, error: type[Exception]) -> list[tuple[int, list[str]]]:
-    """Each row of a CSV file with the number of its last line; parted by commas, semicolons or tabs. Raises
-    ``error``, saying that it is no ``what``, for one that is not UTF-8, or has a quote that does not end.
+def wrong_solutions(assignment: Assignment, files: dict[str, Path]) -> list[str]:
+    """What is amiss with the wrong solutions: each is put in place of the instructor's, one after the other
+    in one kernel, and must fail its check and no other.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        head = text.partition("\n")[0]
-        table = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
-        return [(table.line_num, row) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise error(f"{file}: cannot be read as {what} ({fault}); save it as CSV in UTF-8") from fault
+    wrong, restored = assignment.wrong(), [(0, "", source) for source in assignment.solutions.values()]
+    cells = [(0, "", source) for source in assignment.code.values()]
+    for number, (_, _, source) in enumerate(wrong):
+        checks = [(number, name, check) for name, check in assignment.checks.items()]
+        cells += [(number, "itself", source), *checks, *restored]
+    ran = run_cells([source for *_, source in cells], files, SECONDS, boxed=False, often=len(wrong))
+    failed: list[list[str]] = [[] for _ in wrong]
+    for (number, name, _), error in zip(cells, ran.errors, strict=False):
+        failed[number] += [name] if name and error else []
+    return [
+        f"wrong.py: {check}: {what!r}: fails {', '.join(names) or 'no check'} {ran.ended}".rstrip()
+        for (check, what, _), names in zip(wrong, failed, strict=True)
+        if names != [check] or ran.ended
+    ]
 
 
-def read_students(file: Path) -> list[str]:
-    """The students' names: the column ``student`` of a CSV file, the first one where no heading says so;
-    parted by commas, semicolons or tabs. Raises ParameterError, naming each, for names that no folder of work
-    that is handed in can have, or that come twice.
+def check_assignment(assignment: Assignment) -> list[str]:
+    """What is amiss with an assignment; empty where nothing is: the instructor notebook earns all, the
+    released one nothing, and each wrong solution fails its check. Raises BookError where the instructor
+    notebook fails its own checks.
     """
-    table = [row for _, row in csv_rows(file, "a list of students", ParameterError)]
-    heading = [each.strip().lower() for each in table[0]] if table else []
-    column, first = (heading.index("student"), 1) if "student" in heading else (0, 0)
-    names = [one_form(row[column].strip()) for row in table[first:] if len(row) > column]
-    names = [name for name in names if name]
-    odd = [f"{name!a} cannot name a folder" for name in names if not is_student(name)]
-    odd += [f"{name} comes twice" for name, count in Counter(names).items() if count > 1]
-    if odd or not names:
-        message = "; ".join(odd) or "no names"
-        raise ParameterError(f"{file}: {message}; expected letters, digits and _ . @ + -, each name once")
-    return names
+    with tempfile.TemporaryDirectory(prefix="course-check-") as place:
+        make_bundle(assignment, Path(place), range(1))
+        files, release = beside(Path(place), 0), nbformat.writes(released(assignment))
+        verdict = mark(assignment, read_cells(release.encode()), files, boxed=False)
+        faults = [f"the release earns what {name} gives" for name, why in verdict.checks.items() if not why]
+        faults += [f"the release's cell {cell}: {what}" for cell, what in verdict.notes]
+        faults += [f"the release does not run to its end: {verdict.ended}"] if verdict.ended else []
+        return faults + wrong_solutions(assignment, files)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ferbook import paths
 from ferbook.console import console
 
 app = typer.Typer(help="Assignments to hand out, and their grading.", no_args_is_help=True)
@@ -22,33 +23,30 @@ def build_handouts(
     students: Annotated[Path | None, typer.Option(help="A list of students; makes variants.csv.")] = None,
 ) -> None:
     """Make what students are given, without solutions and hidden checks, and what grading holds."""
-    from ferbook.course.build import build_course, course_folder, read_students
+    from ferbook.course.build import build_course
+    from ferbook.course.submission import read_students
 
-    place = course_folder(course)
+    place = (course or paths.root() / "_course").resolve()
     for line in build_course(names, place, read_students(students) if students else []):
-        console.print(line)
-    console.print(f"to hand out: {place / 'release'}; to keep: all else in {place}")
+        console.print(line, markup=False)
+    console.print(f"to hand out: {place / 'release'}; to keep: all else in {place}", markup=False)
 
 
 @app.command("check")
-def check_course(
-    names: Names = None,
-    variants: Annotated[int, typer.Option(min=1, max=8, help="Variants to try.")] = 1,
-) -> None:
+def check_course(names: Names = None) -> None:
     """Try each assignment: the instructor notebook earns all, the released one nothing, a wrong one less."""
-    from ferbook.course.check import check_assignment
+    from ferbook.course.build import check_assignment
     from ferbook.course.source import assignments
     from ferbook.steps import steps
 
-    amiss, chosen = 0, assignments(names)
+    amiss, chosen = False, assignments(paths.root() / "assignments", names)
     with steps("assignments", len(chosen)) as advance:
-        for assignment in chosen:
-            faults = check_assignment(assignment, variants)
-            told = [f"{len(faults)} faults" if faults else "as it should be", *faults]
-            console.print(f"{assignment.name}: " + "\n  ".join(told), markup=False)
-            amiss += bool(faults)
+        for name, assignment in chosen.items():
+            faults = check_assignment(assignment)
+            console.print(f"{name}: " + ("\n  ".join(faults) or "as it should be"), markup=False)
+            amiss |= bool(faults)
             advance()
-    raise typer.Exit(int(bool(amiss)))
+    raise typer.Exit(int(amiss))
 
 
 @app.command("grade")
@@ -57,14 +55,11 @@ def grade_class(
     out: Annotated[Path, typer.Option(help="Where grades and feedback are written.")] = Path("grades"),
     course: Place = None,
     assignment: Annotated[list[str] | None, typer.Option(help="Only this one; may come again.")] = None,
-    cores: Annotated[int | None, typer.Option(min=1, help="Submissions graded side by side.")] = None,
     without_box: Annotated[bool, typer.Option("--without-box", help=_UNBOXED)] = False,
 ) -> None:
     """Grade what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
-    from ferbook.course.build import course_folder
     from ferbook.course.grade import grade
 
-    place, how = course_folder(course), (assignment, cores, not without_box, console.print)
-    grades = grade(submissions, place, out.resolve(), *how)
-    others = [each for each in grades if each.verdict is None]
-    console.print(f"{len(grades) - len(others)} graded, {len(others)} not; see {out / 'grades.csv'}")
+    place = (course or paths.root() / "_course").resolve()
+    for line in grade(submissions, place, out.resolve(), assignment, boxed=not without_box):
+        console.print(line, markup=False)

@@ -1,46 +1,33 @@
-"""Instructor notebooks: nbgrader's cell metadata, what a grader asks of them, and what comes of others'."""
+"""Notebooks of a course: instructors' with nbgrader's cell metadata, and of students' what is graded."""
 
-import ast
 import hashlib
+import json
 import re
-from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Literal
 
 from nbformat import NotebookNode
-from pydantic import BaseModel
+from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, ValidationError
 
-from ferbook import paths
-from ferbook.errors import BookError, ChapterError, require_name
-from ferbook.files import read_yaml
+from ferbook.errors import BookError, first_fault, require_name
 from ferbook.notebook import read_notebook
 
-MOST_VARIANTS = 8
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.M | re.S)
-SOLUTION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION", re.M | re.S)
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
-
-
 # How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``.
 KEY = re.compile(r'\bkey\["(\w+)"\]')
+_TEXT = 2**20  # most characters in a notebook's cells
 
 
 def grading(cell: NotebookNode) -> dict:
-    """What nbgrader's metadata say of a cell; empty where they say nothing."""
-    metadata = cell.metadata.get("nbgrader", {})
-    return metadata if isinstance(metadata, dict) and isinstance(metadata.get("grade_id"), str) else {}
-
-
-def name_of(cell: NotebookNode) -> str:
-    """The cell's ``grade_id``; empty for one of the student's own."""
-    return grading(cell).get("grade_id", "")
+    """What nbgrader's metadata say of an instructor's cell; empty where they say nothing."""
+    return cell.metadata.get("nbgrader", {})
 
 
 def is_check(cell: NotebookNode) -> bool:
     """Whether the cell holds asserts that points are given for."""
-    metadata = grading(cell)
-    return cell.cell_type == "code" and bool(metadata.get("grade")) and not metadata.get("solution")
+    return cell.cell_type == "code" and bool(grading(cell).get("grade")) and not is_solution(cell)
 
 
 def is_solution(cell: NotebookNode) -> bool:
@@ -48,168 +35,121 @@ def is_solution(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(grading(cell).get("solution"))
 
 
-def is_written(cell: NotebookNode) -> bool:
-    """Whether it is an answer in words, which a person grades."""
-    return cell.cell_type == "markdown" and bool(grading(cell).get("grade"))
-
-
-def is_open(cell: NotebookNode) -> bool:
-    """Whether the student fills it, in code or in words."""
-    return is_solution(cell) or is_written(cell)
-
-
-def visible(cell: NotebookNode) -> str:
+def visible(source: str) -> str:
     """A cell's source without its hidden tests."""
-    return HIDDEN.sub("", cell.source + "\n").strip()
+    return HIDDEN.sub("", source + "\n").strip()
 
 
-def hidden(cell: NotebookNode) -> str:
-    """The hidden tests of a check."""
-    return HIDDEN.search(cell.source + "\n").group(1)
+def hidden(source: str) -> str:
+    """The hidden tests in a cell's source."""
+    return "".join(HIDDEN.findall(source + "\n"))
 
 
-def defined(source: str) -> set[str]:
-    """The names that code defines at its top level."""
-    names = set()
-    for node in ast.parse(source).body:
-        names |= {node.name} if isinstance(node, ast.FunctionDef) else set()
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            every = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
-            names |= {each.id for each in every if isinstance(each.ctx, ast.Store)}
-    return names
+class Cell(BaseModel):
+    """Of a student's cell what is graded. ``name``: its ``grade_id``, or where an editor dropped that its id,
+    which is the same in what was handed out.
+    """
+
+    cell_type: Literal["code", "markdown", "raw"]
+    source: Annotated[str | Annotated[list[str], Field(fail_fast=True)], AfterValidator("".join)]
+    name: str = Field("", validation_alias=AliasChoices(AliasPath("metadata", "nbgrader", "grade_id"), "id"))
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """A wrong solution: the one check that it must fail, what is wrong, and the code."""
-
-    check: str
-    what: str
-    source: str
+class _Notebook(BaseModel):
+    nbformat: Literal[4]
+    cells: Annotated[list[Cell], Field(max_length=2000, fail_fast=True)]
 
 
-@dataclass(frozen=True)
+def read_cells(content: bytes) -> list[Cell]:
+    """The cells of a notebook that may come from anybody, without what is not graded. Raises ValueError,
+    saying why, where it is no notebook of format 4, or has too many cells or too long ones.
+    """
+    try:
+        text = json.dumps(json.loads(content.decode("utf-8-sig")), ensure_ascii=False)
+        cells = _Notebook.model_validate_json(
+            text.encode(errors="replace")
+        ).cells  # halves of surrogate pairs
+    except (ValueError, RecursionError) as fault:
+        why = first_fault(fault) if isinstance(fault, ValidationError) else type(fault).__name__
+        raise ValueError(f"not a readable notebook ({why})") from fault
+    if (length := sum(len(cell.source) for cell in cells)) > _TEXT:
+        raise ValueError(f"{length} characters in its cells; a notebook has at most {_TEXT}")
+    return cells
+
+
+@dataclass(frozen=True, eq=False)
 class Assignment:
-    """An instructor notebook, with ``data.py`` and ``wrong.py`` beside it."""
+    """A folder with an instructor notebook of its name: among the book's with ``data.py`` and ``wrong.py``
+    beside it, in a built course with each variant's data and key. By their ``grade_id``: its ``cells``, the
+    sources of its ``checks``, of all other ``code``, of the ``solutions`` among it, and of its answers in
+    words (``written``, with the rubrics), the ``points`` that are given, and the heading above each cell
+    (``tasks``; the first is the title). ``solution``: the notebook as if it had been handed in.
+    """
 
-    name: str
-    title: str
     folder: Path
+    notebook: NotebookNode
+    cells: dict[str, NotebookNode]
+    checks: dict[str, str]
+    code: dict[str, str]
+    solutions: dict[str, str]
+    written: dict[str, str]
+    points: dict[str, float]
+    tasks: dict[str, str]
+    solution: list[Cell]
 
     @property
-    def file(self) -> Path:
-        """The notebook."""
-        return self.folder / f"{self.name}.ipynb"
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
 
-    @cached_property
-    def notebook(self) -> NotebookNode:
-        """The instructor notebook. Raises BookError where a grader could not use it."""
-        try:
-            notebook = read_notebook(self.file)
-        except ChapterError as fault:
-            raise BookError(str(fault)) from fault
-        counts = Counter(filter(None, map(name_of, notebook.cells)))
-        if twice := [name for name, count in counts.items() if count > 1]:
-            raise BookError(f"{self.file}: grade_id {', '.join(twice)} is given to two cells")
-        checks = [cell for cell in notebook.cells if is_check(cell)]
-        if not checks:
-            raise BookError(f"{self.file}: no cell is marked as a check that points are given for")
-        for cell in checks:
-            if (count := len(HIDDEN.findall(cell.source + "\n"))) != 1:
-                blocks = f"{count} blocks of hidden tests; put them into one" if count else "no hidden tests"
-                raise BookError(f"{self.file}: check {name_of(cell)} has {blocks}")
-        for cell in filter(is_solution, notebook.cells):
-            if not SOLUTION.search(cell.source + "\n"):
-                raise BookError(f"{self.file}: solution {name_of(cell)} has no ### BEGIN SOLUTION")
-        return notebook
-
-    @cached_property
-    def keys(self) -> list[str]:
-        """The names whose instructor's values hidden tests ask for."""
-        checks = [cell for cell in self.notebook.cells if is_check(cell)]
-        return sorted({name for cell in checks for name in KEY.findall(hidden(cell))})
-
-    @cached_property
-    def points(self) -> dict[str, int]:
-        """Points of each check and each written answer, by ``grade_id``."""
-        cells = [cell for cell in self.notebook.cells if is_check(cell) or is_written(cell)]
-        return {name_of(cell): grading(cell)["points"] for cell in cells}
-
-    @cached_property
-    def tasks(self) -> dict[str, str]:
-        """The heading above each check and each written answer, by ``grade_id``."""
-        heading, titles = "", {}
-        for cell in self.notebook.cells:
-            if cell.cell_type == "markdown" and (headings := re.findall(r"^##+ +(.+)", cell.source, re.M)):
-                heading = re.sub(r" *\([^)]*\)$", "", headings[-1])
-            titles[name_of(cell)] = heading or name_of(cell)
-        return {name: titles[name] for name in self.points}
-
-    def wrong(self) -> list[Wrong]:
-        """The wrong solutions in ``wrong.py``. Raises BookError where one names no check."""
+    def wrong(self) -> list[tuple[str, str, str]]:
+        """The wrong solutions in ``wrong.py``: the check that each must fail, what is wrong, and the code.
+        Raises BookError where one names no check, or a check has none.
+        """
         file = self.folder / "wrong.py"
-        solutions = [Wrong(*match) for match in WRONG.findall(file.read_text(encoding="utf-8"))]
-        checks = {name_of(cell) for cell in self.notebook.cells if is_check(cell)}
-        if odd := {each.check for each in solutions} ^ checks:
-            raise BookError(
-                f"{file}: checks without a wrong solution, or the reverse: {', '.join(sorted(odd))}"
-            )
+        solutions = WRONG.findall(file.read_text(encoding="utf-8"))
+        if odd := {check for check, *_ in solutions} ^ self.checks.keys():
+            names = ", ".join(sorted(odd))
+            raise BookError(f"{file}: checks without a wrong solution, or the reverse: {names}")
         return solutions
 
     def digest(self) -> str:
-        """SHA-256 (hex) of the folder's files."""
+        """Of the folder's files."""
         files = sorted(file for file in self.folder.iterdir() if file.suffix in (".ipynb", ".py"))
-        parts = [file.name.encode() + file.read_bytes() for file in files]
-        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+        return digest(*(file.read_text(encoding="utf-8") for file in files))
 
 
-class Checked(BaseModel):
-    """What came of a check. ``part``: of which one failed, what the student saw or what was hidden."""
-
-    check: str
-    points: float
-    most: float
-    part: str = ""
-    message: str = ""
+def digest(*parts: str) -> str:
+    """128 bits of SHA-256 (hex) behind a letter, lest a spreadsheet read a number."""
+    return "k" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-class Written(BaseModel):
-    """An answer in words, to be graded by a person; ``rubric`` is the instructor's cell."""
-
-    question: str
-    most: float
-    answer: str
-    rubric: str
-
-
-class Judgement(BaseModel):
-    """What came of a notebook. ``notes``: (cell, what is odd about it); ``ended``: why its kernel did."""
-
-    checks: list[Checked] = []
-    written: list[Written] = []
-    notes: list[tuple[str, str]] = []
-    ended: str = ""
-    seconds: float = 0
-
-    @property
-    def points(self) -> float:
-        """What its checks give."""
-        return sum(one.points for one in self.checks)
-
-
-def assignments(names: list[str] | None = None) -> list[Assignment]:
-    """The assignments of those names, all where none is named, in the course's order.
-
-    Raises ParameterError with the known names for one that does not exist; BookError where the book has no
-    course, or its file is not as it should be.
-    """
-    file = paths.root() / "assignments" / "course.yaml"
-    about = read_yaml(file, BookError)
-    titles = about.get("assignments") if isinstance(about, dict) else None
-    if not isinstance(titles, dict) or not titles or {*map(type, (*titles, *titles.values()))} != {str}:
-        raise BookError(f"{file}: expected `assignments`: a title for the name of each")
-    for name in names or ():
-        require_name("assignment", name, titles)
-    return [
-        Assignment(name, titles[name], file.parent / name) for name in titles if name in (names or titles)
+def read_assignment(folder: Path) -> Assignment:
+    """The assignment in a folder. Raises ChapterError where its notebook is none."""
+    notebook = read_notebook(file := folder / f"{folder.name}.ipynb")
+    cells = {grading(cell)["grade_id"]: cell for cell in notebook.cells if grading(cell)}
+    graded = {name: cell for name, cell in cells.items() if grading(cell)["grade"]}
+    code = {name: cell for name, cell in cells.items() if cell.cell_type == "code"}
+    kinds = [
+        {name: cell.source for name, cell in code.items() if is_check(cell)},
+        {name: cell.source for name, cell in code.items() if not is_check(cell)},
+        {name: cell.source for name, cell in code.items() if is_solution(cell)},
+        {name: cell.source for name, cell in graded.items() if name not in code},
     ]
+    heading, tasks = folder.name, {}
+    for name, cell in cells.items():
+        if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ +(.+)", cell.source, re.M)):
+            heading = re.sub(r" *\([^)]*\)$", "", headings[-1])
+        tasks[name] = heading
+    points = {name: grading(cell)["points"] for name, cell in graded.items()}
+    return Assignment(folder, notebook, cells, *kinds, points, tasks, read_cells(file.read_bytes()))
+
+
+def assignments(folder: Path, names: list[str] | None = None) -> dict[str, Assignment]:
+    """The assignments in a folder by their names, all where none is named. Raises ParameterError with the
+    known names for one that does not exist.
+    """
+    known = {file.stem: file for file in sorted(folder.glob("*/*.ipynb")) if file.stem == file.parent.name}
+    for name in names or ():
+        require_name("assignment", name, known)
+    return {name: read_assignment(folder / name) for name in known if name in (names or known)}
