@@ -137,7 +137,9 @@ def test_a_cancelled_job_ends_the_command_by_name(profile, accounts, node, clone
     slurm("scancel", job)
     told = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 1, told
-    assert f"its job {job} is not in Slurm's queue any more: it was cancelled, or is lost" in told
+    noticed = f"SLURM-job '{job}' failed, SLURM status is: 'CANCELLED'"
+    lost = f"its job {job} is not in Slurm's queue any more: it was cancelled, or is lost"
+    assert (noticed if profile == SHIPPED else lost) in told
 
 
 def test_what_the_cluster_refuses_is_named_and_what_is_there_stays(node, clone, on_cluster):
