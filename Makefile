@@ -22,6 +22,9 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
+HOW_FAR = mb=$$({ du -sm $* | cut -f 1; } 2>/dev/null); all=$(if $(EXTRAS),7300,500); [ "$$UV_TORCH_BACKEND" != cpu ] || all=3300; \
+  s=$$(($$(date +%s) - began)); [ "$${mb:-0}" -lt $$((all / 20)) ] || \
+  printf '\r%s of about %s MB, about %s s left   ' $$mb $$all $$((mb < all ? s * (all - mb) / mb : 0)) >&2
 PIP = $*/bin/python -m pip --quiet --disable-pip-version-check
 env: $(READY) ## make the Python environment in .venv (about 7.1 GB, a minute)
 
@@ -36,12 +39,13 @@ $(READY): EXTRAS := [chapters,dev,course]
 	@$(PYTHON) -m venv $*
 	@# uv takes a third of pip's time. It does not read pip's settings: where they name an index, or uv fails, pip installs.
 	@# Not compiled: most of the modules are never imported, and those that are compile themselves.
-	@# On a terminal uv says how many packages are done; elsewhere it would list them all.
-	@[ -t 2 ] && quiet= || quiet=--quiet; \
+	@# On a terminal one line says how far it is: uv's own bars tell no time left, and list all packages at the end.
+	@[ ! -t 2 ] || { began=$$(date +%s); while sleep 1; kill -0 $$$$ 2>/dev/null; do $(HOW_FAR); done & watch=$$!; }; \
 	{ ! $*/bin/pip config list | grep -q 'index-url=.*http' && $(PIP) install -c constraints.txt uv && \
-	  $*/bin/uv pip install $$quiet --python $*/bin/python --cache-dir $*/.uv -c constraints.txt -e '.$(EXTRAS)'; } || { \
+	  $*/bin/uv pip install --quiet --python $*/bin/python --cache-dir $*/.uv -c constraints.txt -e '.$(EXTRAS)'; } || { \
 	  [ -z "$$UV_TORCH_BACKEND" ] || echo "UV_TORCH_BACKEND does not count here: pip installs, and takes its index's torch."; \
-	  $(PIP) install --no-compile -c constraints.txt -e '.$(EXTRAS)'; }
+	  $(PIP) install --no-compile -c constraints.txt -e '.$(EXTRAS)'; }; rc=$$?; \
+	[ -z "$$watch" ] || { { kill $$watch; wait $$watch; } 2>/dev/null; printf '\r%64s\r' '' >&2; }; exit $$rc
 	@rm -rf $*/.uv
 	@rm -f $*/.ready-*
 	@touch $@
