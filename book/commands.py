@@ -385,20 +385,16 @@ _ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 
 
 @populations_app.callback(invoke_without_command=True)
-def populations_list(
-    context: typer.Context,
-    name: Annotated[
-        str, typer.Option("--of", metavar="NAME", help="One population: accuracies, hours and devices.")
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
-    """List trained networks that hours went into, by the recipe that they are kept by; of one all."""
+def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
+    """List trained networks that hours went into, by the recipe that they are kept by; as JSON with
+    accuracies, hours and devices.
+    """
     if context.invoked_subcommand:
         return
-    from book.populations import find_population, populations
+    from book.populations import populations
 
     rows = []
-    for population in [find_population(name)] if name else populations().values():
+    for population in populations().values():
         records = [member.done() for member in population.kept()]
         faults = [member.fault() for member in population.members]
         hours = sum(record.get("core_seconds", record["seconds"]) for record in records) / 3600
@@ -427,19 +423,6 @@ def populations_list(
     for row in rows:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
         tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
-        if not name:
-            continue
-        print_lines(row["about"], 2)
-        planned = f"{row['core_hours_planned']:.2f} core-hours planned for all"
-        if not row["kept"]:
-            print_lines(planned, 2)
-            continue
-        if any(row[each] for each in _ACCURACIES):  # pieces of a chapter have none
-            shares = {each.partition("_")[0]: [f"{s:.3f}" for s in row[each]] for each in _ACCURACIES}
-            told = "; ".join(" ".join((split, *some)) for split, some in shares.items())
-            print_lines(f"right in {told}", 2)
-        where = f"on {', '.join(row['devices'])}; faces {', '.join(row['faces'])}"
-        print_lines(f"{row['core_hours']:.2f} core-hours {where}; {planned}", 2)
 
 
 @populations_app.command("train")

@@ -33,7 +33,7 @@ GONE = {
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
     "evaluate labels": "chapter au_verification decides what a filter's name is worth",
     "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
-    "populations list": "`ferbook populations` lists them; with `--of NAME` it says all of one",
+    "populations list": "`ferbook populations` lists them; with `--json` it says all",
     "data export": "`ferbook data make lab --as own FOLDER` writes rendered faces as pictures of one's own",
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",

@@ -17,13 +17,13 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 33623,
+    "all": 33364,
     "fer_lib": 10152,
     "ferbook": 7067,
-    "book": 10805,
+    "book": 10710,
     "synthetic_faces": 4202,
     "benchmarks": 758,
-    "tests": 33355,
+    "tests": 33209,
     "files": 264,
     "commands": 23,
     "floors of ferbook": 8,

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from book.au_verification.chapter import AuVerificationParameters
 from fer_lib.aus.association import statistic
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions, matched_doses
 from fer_lib.aus.nulls import BlockKind, Null, claimed_units, permutation_null
@@ -78,35 +79,26 @@ class Questions:
         return f"{numbers} switched ({hashlib.sha256(names.encode()).hexdigest()[:8]})"
 
 
-def questions(
-    faces: FaceSet,
-    present_from: float,
-    *,
-    people: int,
-    face_seed: int,
-    measure: str,
-    permutations: int,
-    seed: int,
-    other_heads: int = 0,
-) -> Questions:
-    """Questions about the pictures ``faces``, and about ``people`` of the same synthetic domain; beside real
-    pictures these are people of ``lab``. ``other_heads``: so many people of ``OTHER_HEADS`` too, where the
-    user has that model.
+def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
+    """The questions that the parameters ask about the pictures ``faces``, and about people of the same
+    synthetic domain; beside real pictures these are people of ``lab``; and people of ``OTHER_HEADS``, where
+    the user has that model.
 
     Raises what ``aus.presence.presence`` and ``Presence.scored`` raise.
     """
-    labels = presence(faces, present_from).scored()
+    labels = presence(faces, p.present_from).scored()
     domain = faces.name if faces.name in DOMAINS else "lab"
-    switching = {"size": faces.size[0], "face_seed": face_seed, "domain": domain}
-    dose = interventions(people, labels.aus, DOSE_LEVELS, **switching)
+    switching = {"size": faces.size[0], "face_seed": p.asked_seed, "domain": domain}
+    dose = interventions(p.people, labels.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
-    equal = interventions(people, labels.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
+    equal = interventions(p.people, labels.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
     elsewhere = None
-    if other_heads and source_status(OTHER_HEADS)["found"]:
+    if source_status(OTHER_HEADS)["found"]:
         switching["domain"] = OTHER_HEADS
         own = matched_doses(interventions(_DOSED, labels.aus, DOSE_LEVELS, **switching)).intensities
-        elsewhere = interventions(other_heads, labels.aus, DOSE_LEVELS[-1:], doses=own, **switching)
-    return Questions(faces, labels, equal, doses.unreached, dose, measure, permutations, seed, elsewhere)
+        elsewhere = interventions(p.other_heads, labels.aus, DOSE_LEVELS[-1:], doses=own, **switching)
+    how = p.measure, p.permutations, p.seed
+    return Questions(faces, labels, equal, doses.unreached, dose, *how, elsewhere)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from book.au_verification.examine import (
     agreement_share,
     examine,
     on_other_heads,
-    questions,
     responses_of,
     values_of,
 )
@@ -134,20 +133,6 @@ def whose_pictures(faces: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
     return strangers, (
         f"Nobody coded action units in {faces.name}. What learned from it is asked about {people} rendered "
         "people, whose units are known."
-    )
-
-
-def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
-    """The questions about ``faces`` that the parameters ask. Raises as ``examine.questions``."""
-    return questions(
-        faces,
-        p.present_from,
-        people=p.people,
-        face_seed=p.asked_seed,
-        measure=p.measure,
-        permutations=p.permutations,
-        seed=p.seed,
-        other_heads=p.other_heads,
     )
 
 

@@ -25,7 +25,7 @@ from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.splits import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
-from fer_lib.train.device import Precision, PrecisionName
+from fer_lib.train.device import Precision
 from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
@@ -167,43 +167,6 @@ def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0)
     return Sets(classes, subsets, dropped, left_out)
 
 
-def taught(
-    sets: Sets,
-    network: str,
-    recipe: TrainingRecipe,
-    seeds: Sequence[int],
-    *,
-    dropout: float | None = None,
-    precision: PrecisionName | Precision = "auto",
-    device: torch.device | str = "cpu",
-) -> tuple[dict[str, list[nn.Module]], Precision]:
-    """By set a ``network`` from each of ``seeds`` that learned its training pictures, and the number format
-    of all these trainings.
-
-    All but the pictures is alike: the classes, the recipe, the seed's first weights. The epoch is chosen on
-    the validation pictures of the set that is learned from; what is tested on chooses nothing. Raises what
-    ``train.learner.train`` raises, before anything is trained.
-    """
-    # Before anything is trained: a size that the network does not take.
-    build_network(network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=dropout)
-    networks: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
-    for seed in seeds:
-        for name, faces in sets.faces.items():
-            model, training = train_structure(
-                faces,
-                sets.classes,
-                network,
-                recipe,
-                seed,
-                dropout=dropout,
-                precision=precision,
-                device=device,
-            )
-            precision = training.precision
-            networks[name].append(model)
-    return networks, precision
-
-
 def as_learned(
     populations: Sequence[Sequence[TrainedNetwork]],
     opened: Mapping[str, FaceSet],
@@ -300,21 +263,28 @@ def taught_units(run: FaceSession) -> list[Classifier]:
 def networks_of_sets(
     run: FaceSession, sets: Sets, by_set: Mapping[str, Sequence[TrainedNetwork]]
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
-    """The networks of ``by_set``, ``telling`` the classes of ``sets``, or, where there are none,
-    those ``taught`` here as the parameters of ``run`` say; with the number format of the chapter's own set.
+    """The networks of ``by_set``, ``telling`` the classes of ``sets``, with the number format of the
+    chapter's own set; or, where there are none, by set the network of the parameters of ``run``, taught here
+    from each of their seeds, with the number format of all these trainings.
+
+    All but the pictures is alike in these: the classes, the recipe, the seed's first weights. The epoch is
+    chosen on the validation pictures of the set that is learned from; what is tested on chooses nothing.
+    Raises what ``train.learner.train`` raises, before anything is trained.
     """
-    p = run.params
+    p, precision = run.params, run.precision
     if by_set:
         return telling(by_set, sets.classes), by_set[p.face_requests[0].name][0].lesson.precision
-    return taught(
-        sets,
-        p.network,
-        TrainingRecipe.of(p),
-        seeds_from(p.seed, p.seeds),
-        dropout=p.dropout,
-        precision=run.precision,
-        device=run.device,
-    )
+    # Before anything is trained: a size that the network does not take.
+    build_network(p.network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=p.dropout)
+    networks: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
+    recipe = TrainingRecipe.of(p)
+    for seed in seeds_from(p.seed, p.seeds):
+        for name, faces in sets.faces.items():
+            how = {"dropout": p.dropout, "precision": precision, "device": run.device}
+            model, training = train_structure(faces, sets.classes, p.network, recipe, seed, **how)
+            precision = training.precision
+            networks[name].append(model)
+    return networks, precision
 
 
 def _require_comparable(sets: Mapping[str, FaceSet]) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from book.au_verification import examine as au
+from book.au_verification.chapter import AuVerificationParameters
 from book.au_verification.examine import READINGS, agreement_share, gain_by_unit, on_other_heads
 from fer_lib.aus.interventions import Interventions
 from fer_lib.aus.presence import Presence
@@ -136,8 +137,7 @@ def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_ha
 ):
     monkeypatch.setattr(au, "source_status", lambda name: {"found": there and name == "heads"})
     monkeypatch.setattr(au, "presence", lambda *_: SimpleNamespace(scored=people))
-    settings = {"face_seed": 0, "measure": "auroc", "permutations": 99, "seed": 0}
-    own = au.questions(asked().faces, 0.0, people=12, other_heads=14, **settings)
+    own = au.questions_of(AuVerificationParameters(other_heads=14), asked().faces)
     assert own.elsewhere == ("heads, 14" if there else None) and own.equal == "lab, 12"
     full = au.DOSE_LEVELS[-1:]
     there_asked = [("heads", 4, au.DOSE_LEVELS, None), ("heads", 14, full, "for heads, 4")]

@@ -2,11 +2,14 @@
 learned from.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from book.transfer import study as transfer_study
+from book.transfer.chapter import TransferParameters
 from book.transfer.study import (
     TransferStudy,
     as_learned,
@@ -14,7 +17,6 @@ from book.transfer.study import (
     comparable,
     comparable_table,
     mapped,
-    taught,
     telling,
 )
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
@@ -112,9 +114,15 @@ def study(three) -> TransferStudy:
     return three[0]
 
 
+def run_of(seeds=(0,), network="residual"):
+    about = {"epochs": 1, "batch_size": 16, "lr": 0.01, "augment": "none", "seed": seeds[0]}
+    p = TransferParameters(**about, seeds=len(seeds)).model_copy(update={"network": network})
+    return SimpleNamespace(params=p, precision="fp32", device="cpu")
+
+
 def study_of(sets, seeds=(0,), most=0) -> TransferStudy:
     common = comparable(sets, most)
-    networks, precision = taught(common, "residual", RECIPE, seeds, precision="fp32")
+    networks, precision = transfer_study.networks_of_sets(run_of(seeds), common, {})
     assert precision.name == "fp32"
     return transfer_study.tested(common, networks, precision)
 
@@ -232,7 +240,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, mon
     with pytest.raises(ParameterError, match="most is -1"):
         study_of(sets, most=-1)
     with pytest.raises(ParameterError, match="did you mean 'residual'"):
-        taught(comparable(sets), "residuals", RECIPE, (0,))
+        transfer_study.networks_of_sets(run_of(network="residuals"), comparable(sets), {})
 
 
 def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
