@@ -39,7 +39,7 @@ Schedule = Literal["constant", "onecycle", "cosine"]
 Pooling = Literal["mean", "last", "both_ends"]
 """Which states of an LSTM name a clip, see ``nets.lstm.ClipLSTM``."""
 
-AssociationMeasure = Literal["mean_difference", "smd", "wasserstein", "ks", "kl", "auroc"]
+AssociationMeasure = Literal["mean_difference", "kl", "auroc"]
 """The measures of ``aus.association``."""
 
 

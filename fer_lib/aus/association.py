@@ -1,4 +1,4 @@
-"""How strongly a filter's maximal response goes with the presence of an action unit: six measures, for many
+"""How strongly a filter's maximal response goes with the presence of an action unit: three measures, for many
 labellings of the pictures at once.
 
 Notation as in the papers: m, the maximal response of one filter to a picture, its largest activation anywhere
@@ -7,28 +7,21 @@ in the map; pictures that show the AU (present) and pictures that do not (absent
 the responses without saying which, so the usual ones are here to choose from.
 
 * ``mean_difference``: mean of m where present less its mean where absent, on the scale of m.
-* ``smd``: the same over the pooled standard deviation, √((SS₁ + SS₀) / (n₁ + n₀ − 2)), with SS the sums of
-  squared deviations from each group's own mean (Cohen's d), which has no scale.
 * ``auroc``: 2 · AUROC − 1, in [−1, 1]: how much more often m is larger on a picture with the AU than on one
   without; ties count half.
-* ``ks``: Kolmogorov–Smirnov, the largest distance of the two empirical distribution functions, in [0, 1].
-* ``wasserstein``: Wasserstein-1, the area between the two distribution functions, on the scale of m.
 * ``kl``: KL(present‖absent) in nats of the histograms of m in ``KL_BINS`` equal-width bins over the filter's
   range in all pictures given, with ``PSEUDO_COUNT`` pictures added to every bin of both histograms, so that
   it is finite.
 
-The first three are signed, positive where m is larger with the AU. The others are distances: never below 0,
-above 0 by chance alone, the further the fewer pictures show the AU, and as large for a filter that the AU
-silences.
+The first two are signed, positive where m is larger with the AU. The last is a distance: never below 0, above
+0 by chance alone, the further the fewer pictures show the AU, and as large for a filter that the AU silences.
 
 Each measure is split into what depends on the responses alone, computed once, and what depends on the labels.
 A labelling is a vector of 0 and 1 over the pictures: an action unit, also under a permutation.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import repeat
 from typing import get_args
 
 import numpy as np
@@ -100,19 +93,15 @@ def scorer(
 
     AUROC and KL come from sums of whole numbers, exact in float32 (AUROC in float64 above some 5,800
     pictures); mean differences from sums of standardised responses, in float32 within 1e-5 of their standard
-    deviation. In float32 the pooled deviation of ``smd`` is at least a thousandth of the whole one, so that
-    it stays finite. Wasserstein and KS are not functions of a fixed number of sums, and some thirty times as
-    slow as AUROC. A labelling without any 1, or without any 0, gives NaN. Raises ParameterError for an
+    deviation. A labelling without any 1, or without any 0, gives NaN. Raises ParameterError for an
     unknown measure.
     """
     require_name("measure", measure, MEASURES)
     maxima, tensor = np.asarray(maxima, np.float64), partial(torch.as_tensor, dtype=dtype, device=device)
-    if measure in ("wasserstein", "ks"):
-        return _cumulated(maxima[rows], measure, tensor)
     if measure == "auroc":
         return _auroc(maxima[rows], tensor)
     # The bins span the responses to all pictures, also to those for which the unit was not coded.
-    score = _kl(bin_codes(maxima)[rows], tensor) if measure == "kl" else _means(maxima[rows], measure, tensor)
+    score = _kl(bin_codes(maxima)[rows], tensor) if measure == "kl" else _means(maxima[rows], tensor)
     return lambda labels: torch.cat([score(part) for part in labels.split(ROWS_AT_ONCE)])
 
 
@@ -122,27 +111,16 @@ def _numbers(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(torch.where(n > 0, n, torch.nan) for n in (present, labels.shape[1] - present))
 
 
-def _means(maxima: np.ndarray, measure: AssociationMeasure, tensor: Callable[..., torch.Tensor]) -> Score:
-    """The difference of the means, as it is or over the pooled standard deviation."""
-    # Standardised, or the sum of squares would lose its digits to a large mean.
-    spread, whole = maxima.std(axis=0), len(maxima)
-    scaled = (maxima - maxima.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    features = tensor(np.hstack((scaled, scaled**2)))
-    all_sums, squares = (torch.ones_like(features[:, :1]).T @ features).chunk(2, dim=1)
-    least = 1e-6 if features.dtype == torch.float32 else 0
+def _means(maxima: np.ndarray, tensor: Callable[..., torch.Tensor]) -> Score:
+    # Standardised, or the sums would lose their digits to a large mean.
+    spread = maxima.std(axis=0)
+    scaled = tensor((maxima - maxima.mean(axis=0)) / np.where(spread > 0, spread, 1))
+    whole = torch.ones_like(scaled[:, :1]).T @ scaled
 
     def score(labels: torch.Tensor) -> torch.Tensor:
         present, absent = _numbers(labels)
-        first, second = (labels @ features).chunk(2, dim=1)
-        means = first / present, (all_sums - first) / absent
-        difference = means[0] - means[1]
-        if measure == "mean_difference":
-            return difference * tensor(spread)
-        within = second - present * means[0] ** 2 + (squares - second) - absent * means[1] ** 2
-        # What is left of groups that are constant, or alike, is rounding.
-        within = torch.where(within > max(least, 1e-12) * squares, within, least * squares)
-        alike = whole * difference**2 <= 1e-12 * squares
-        return torch.where(alike, 0, difference / (within / (whole - 2)).sqrt())
+        first = labels @ scaled
+        return (first / present - (whole - first) / absent) * tensor(spread)
 
     return score
 
@@ -172,36 +150,6 @@ def _auroc(maxima: np.ndarray, tensor: Callable[..., torch.Tensor]) -> Score:
 
     def score(labels: torch.Tensor) -> torch.Tensor:
         return (labels.to(ranks.dtype) @ ranks).to(labels.dtype) / torch.mul(*_numbers(labels))
-
-    return score
-
-
-def _cumulated(maxima: np.ndarray, measure: AssociationMeasure, tensor: Callable[..., torch.Tensor]) -> Score:
-    """Wasserstein's and Kolmogorov and Smirnov's distances of the two distribution functions, filter by
-    filter, on the CPU.
-    """
-    order, number = np.argsort(maxima.T, axis=1, kind="stable"), len(maxima)
-    steps, real = np.diff(np.sort(maxima.T, axis=1), axis=1), tensor(()).cpu().numpy().dtype
-    whole = torch.int32 if number**2 / 4 < np.iinfo(np.int32).max else torch.int64
-
-    def of_filter(order: np.ndarray, steps: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        apart = marks.take(order, axis=1).cumsum(axis=1, dtype=marks.dtype)
-        np.abs(apart, out=apart)
-        if measure == "wasserstein":
-            return apart[:, :-1].astype(real) @ steps.astype(real)
-        # Equal responses are one step of the distribution functions, which counts after the last of them.
-        return apart[:, np.append(steps > 0, True)].max(axis=1).astype(real)
-
-    def score(labels: torch.Tensor) -> torch.Tensor:
-        distances = []
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for part in labels.to("cpu", whole).split(ROWS_AT_ONCE):
-                # n1 n0 (F1 - F0) after some of n pictures is n c - i n1, with i of them so far and c of these
-                # present: whole numbers, summed one by one.
-                marks = (number * part - part.sum(1, keepdim=True)).to(whole).numpy()
-                values = list(pool.map(of_filter, order, steps, repeat(marks)))
-                distances.append(np.stack(values, axis=1))
-        return tensor(np.concatenate(distances)) / torch.mul(*_numbers(labels))
 
     return score
 

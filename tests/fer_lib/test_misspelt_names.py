@@ -12,7 +12,7 @@ from fer_lib.train.predict import predict
 from ferbook.errors import ParameterError
 
 MISSPELT = {
-    "no measure 'smds' .did you mean 'smd'": lambda: statistic(np.eye(4), np.eye(4)[:, :1], "smds"),
+    "no measure 'aurok' .did you mean 'auroc'": lambda: statistic(np.eye(4), np.eye(4)[:, :1], "aurok"),
     "no block 'sequences' .did you mean 'sequence'": lambda: blocks_of(None, "sequences"),
     "no precision 'fp23' .did you mean 'fp32'": lambda: choose_precision("fp23"),
     "no schedule 'cosin' .did you mean 'cosine'": lambda: rate_of("cosin", 0.1),
