@@ -6,11 +6,20 @@ from typing import Literal, Self
 
 from ferbook import paths
 from ferbook.book import chapters, suite
-from ferbook.chance import chance_alone, holm, same_again, smallest_effect
 from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
-from ferbook.rule import MOST, TRACE, RuleAnswer, degree_answer, difference_answer
+from ferbook.rule import (
+    MOST,
+    TRACE,
+    RuleAnswer,
+    chance_alone,
+    degree_answer,
+    difference_answer,
+    holm,
+    same_again,
+    smallest_effect,
+)
 from ferbook.store import REFERENCE, ChapterResult, Run
 from ferbook.text import bounds_text, interval_text, metric_text
 

@@ -35,7 +35,6 @@ from ferbook.notebook import (
 )
 from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
-from ferbook.references import cited, references_text
 from ferbook.site import external_requests, finish, home
 from ferbook.steps import Advance, steps
 from ferbook.store import ChapterResult, Run, open_run, write_json
@@ -246,7 +245,7 @@ def stage(run: Run, folder: Path) -> None:
                 _require_own([result])
             notebook, results[name] = staged_notebook(chapter, result), result
             origin = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
-            _append_end(notebook, origin)
+            notebook.cells.append(new_markdown_cell(origin, id="provenance"))
             _stage_metrics(chapter, result, folder / "metrics")
             lacking = beside.result is None and run.name != REFERENCE
             _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE, lacking=lacking)
@@ -281,13 +280,6 @@ def _with(fills: Mapping[str, str], text: str) -> str:
     for place, content in fills.items():
         text = text.replace(place, content)
     return text
-
-
-def _append_end(notebook: NotebookNode, origin: str) -> None:
-    """Append what ends a chapter's page: what it cites, and its provenance."""
-    works = references_text(cited("\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")))
-    ends = {"references": works and f"## References\n\n{works}", "provenance": origin}
-    notebook.cells += [new_markdown_cell(text, id=name) for name, text in ends.items() if text]
 
 
 def _stage_files(source: Path, folder: Path, page: str) -> None:

@@ -1,12 +1,9 @@
 """Reading chapters and judging executed ones."""
 
 import ast
-import io
 import math
 import re
-import tokenize
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
@@ -68,56 +65,31 @@ def code_sources(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in code_cells(notebook)]
 
 
-def parameters_cell(notebook: NotebookNode) -> dict[str, object]:
-    """The assignments of the cell tagged ``parameters``, by name.
-
-    Raises ChapterError where there is not exactly one such cell, it is not the first code cell, or
-    it holds anything but plain assignments of literals.
-    """
-    code = code_cells(notebook)
-    cells = [cell for cell in code if PARAMETERS_TAG in tags(cell)]
-    if len(cells) != 1 or cells[0] is not code[0]:
-        raise ChapterError(f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(cells)} are")
-    values: dict[str, object] = {}
-    for node in ast.parse(cells[0].source).body:
-        try:
-            (target,) = node.targets
-            values[target.id] = ast.literal_eval(node.value)
-        except (AttributeError, ValueError) as fault:
-            raise ChapterError(
-                f"line {node.lineno} of the parameters cell is not a plain assignment of a literal: "
-                f"{ast.unparse(node)}"
-            ) from fault
-    return values
-
-
 def parameters_source(parameters: Mapping[str, object]) -> str:
     """The source of a cell that assigns ``parameters``."""
     return "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
 
 
 def require_parameters_cell(file: Path, defaults: Mapping[str, object]) -> None:
-    """Raise BookError unless the parameters cell of the notebook in ``file`` assigns exactly the model's
-    fields and ``defaults``.
+    """Raise BookError unless the first code cell, and no other, of the notebook in ``file`` is tagged
+    ``parameters``, and assigns exactly the model's fields and ``defaults``, as ``parameters_source`` does.
     """
+    wanted = parameters_source(defaults).splitlines()
     try:
-        values = parameters_cell(read_notebook(file))
+        code = code_cells(read_notebook(file))
+        tagged = [cell for cell in code if PARAMETERS_TAG in tags(cell)]
+        if len(tagged) != 1 or tagged[0] is not code[0]:
+            count = f"exactly the first code cell must be tagged {PARAMETERS_TAG!r}; {len(tagged)} are"
+            raise ChapterError(count)
+        lines = ast.unparse(ast.parse(code[0].source)).splitlines()
     except (ChapterError, SyntaxError, ValueError) as fault:
         raise BookError(f"{file}: {fault}; mend its parameters cell") from fault
-    odd = [
-        f"{name} = {defaults[name]!r}" if name in defaults else f"no {name}"
-        for name in dict.fromkeys((*defaults, *values))
-        if repr(values.get(name)) != repr(defaults.get(name)) or name not in values
-    ]
-    if odd:
+    odd = [line for line in wanted if line not in lines]
+    odd = odd or [f"no {line.partition(' = ')[0]}" for line in lines if line not in wanted]
+    if lines != wanted:
         raise BookError(
             f"{file}: the parameters cell differs from the model in chapter.py, which has "
-            f"{', '.join(odd)}; make them equal"
-        )
-    if list(values) != list(defaults):
-        raise BookError(
-            f"{file}: the parameters cell assigns in another order than the model in chapter.py, "
-            f"{', '.join(defaults)}"
+            f"{', '.join(odd) or 'another order, ' + ', '.join(defaults)}; make them equal"
         )
 
 
@@ -160,11 +132,7 @@ def cell_name(notebook: NotebookNode, cell: NotebookNode) -> str:
 
 def is_silenced(source: str) -> bool:
     """Whether a cell ends with a semicolon, so that IPython shows no value of it."""
-    with suppress(SyntaxError, tokenize.TokenError):
-        words = tokenize.generate_tokens(io.StringIO(source).readline)
-        texts = [word.string for word in words if word.type != tokenize.COMMENT and word.string.strip()]
-        return texts[-1:] == [";"]
-    return False
+    return source.rstrip().endswith(";")
 
 
 def faults_of_execution(notebook: NotebookNode) -> list[str]:

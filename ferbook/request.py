@@ -83,7 +83,10 @@ class Request:
         Other parameters make another run, so trying a value never touches the runs one has.
         """
         first = suite().named_by
-        values = {name: _plain(value) for name, value in sorted(self.overrides.items())}
+        values = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in sorted(self.overrides.items())
+        }
         words = [values[name] for name in first if name in values]
         words.append(self.profile)
         words += [f"{name}-{value}" for name, value in values.items() if name not in first]
@@ -176,20 +179,6 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
             )
         values |= dict.fromkeys(numbers)
     return list(values)
-
-
-def _plain(value: object) -> str:
-    """A value as names of runs have it, the same for a text of the command line and what it means there."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(_plain, value))
-    text = str(value)
-    if text.casefold() in ("true", "false"):
-        return text.casefold()
-    with suppress(ValueError):
-        return text if "_" in text else str(int(text))
-    with suppress(ValueError):
-        return str(float(text)).removesuffix(".0")
-    return text
 
 
 def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:

@@ -153,10 +153,6 @@ class ChapterResult:
             name = self.folder.parent.name
             raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter} --run {name}` makes it again")
 
-    def checksum(self) -> str:
-        """SHA-256 (hex) over the checksums of the finished chapter's files."""
-        return digest_of(self._manifest()["files"])
-
     def call_own(self, manifest: Path | None = None) -> None:
         """Note that the result, with its ``manifest`` where that is still staged, was made here."""
         digest = hashlib.sha256((manifest or self.folder / DONE).read_bytes()).hexdigest()

@@ -14,7 +14,6 @@ from ferbook.notebook import (
     faults_of_execution,
     figure_cells,
     is_silenced,
-    parameters_cell,
     read_notebook,
     require_parameters_cell,
 )
@@ -54,23 +53,6 @@ def test_an_error_in_a_cell_is_found():
     assert faults_of_execution(notebook) == ["code cell 1 ended with ValueError: bad"]
 
 
-@pytest.mark.parametrize(
-    ("cells", "told"),
-    [
-        ([new_code_cell("a = 1")], "0 are"),
-        (
-            [new_code_cell("a = 1"), new_code_cell("b = 1", metadata={"tags": ["parameters"]})],
-            "first code cell",
-        ),
-        ([new_code_cell("a = f()", metadata={"tags": ["parameters"]})], "not a plain assignment"),
-        ([new_code_cell("a = 1\nprint(a)", metadata={"tags": ["parameters"]})], "line 2"),
-    ],
-)
-def test_a_parameters_cell_that_breaks_the_rules_is_found(cells, told):
-    with pytest.raises(ChapterError, match=told):
-        parameters_cell(new_notebook(cells=[new_markdown_cell("# T"), *cells]))
-
-
 @pytest.mark.parametrize(("minor", "ids"), [(0, False), (4, False), (5, False), (5, True)])
 def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_printed(
     tmp_path, minor, ids, recwarn, caplog
@@ -92,11 +74,9 @@ def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_print
     ("source", "silent"),
     [
         ("sorted([2, 1]);", True),
-        ("print(1)\nx ; # said\n", True),
+        ("print(1)\nx ;\n", True),
         ("'a;'", False),
-        ("a = 1  # b;", False),
         ("", False),
-        ("f(", False),
     ],
 )
 def test_a_cell_that_ends_with_a_semicolon_shows_no_value(source, silent):
@@ -157,8 +137,9 @@ def test_unreadable_notebooks_are_told(tmp_path):
         ("draws = 1000", "draws = 1000.0", "which has draws = 1000;"),
         ("draws = 1000\\n", "", "which has draws = 1000;"),
         ("draws = 1000", "draws = 1000\\nmore = 1", "which has no more;"),
-        ('draws = 1000\\n",\n    "seed = 0', 'seed = 0\\n",\n    "draws = 1000', "in another order"),
+        ('draws = 1000\\n",\n    "seed = 0', 'seed = 0\\n",\n    "draws = 1000', "which has another order, "),
         ("draws = 1000", "draws = = 1000", "mend its parameters cell"),
+        ("draws = 1000", "draws = f()", "which has draws = 1000;"),
         ('"parameters"', '"no-parameters"', "exactly the first code cell must be tagged 'parameters'"),
     ],
 )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ferbook.chance import _beyond, _quantile, chance_alone, holm, same_again, smallest_effect
 from ferbook.estimate import Estimate
+from ferbook.rule import _beyond, _quantile, chance_alone, holm, same_again, smallest_effect
 
 
 def of(values, level=0.95):
