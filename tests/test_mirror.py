@@ -24,6 +24,7 @@ ACROSS = {
     "fer_lib/faces/readers/test_copies": "official copies as people have them, and names that are keys",
     "fer_lib/faces/readers/test_damage": "every layout, damaged",
     "fer_lib/faces/readers/test_every_reader": "what each reader owes",
+    "fer_lib/faces/readers/test_wrong_inputs": "one table of wrong inputs, of every reader",
     "fer_lib/test_library": "scripts of twelve lines, and what they import",
     "fer_lib/test_misspelt_names": "every name that chooses what is computed",
     "ferbook/test_example": "the example book by its README",

@@ -67,7 +67,7 @@ def _sources() -> Iterator[Source]:
         like = generated.get(facts.pop("like", ""), {})
         yield Source(name, **like | facts)
     for name, facts in real.items():
-        module = f"fer_lib.faces.readers.{name}"
+        module = f"fer_lib.faces.readers.{facts.pop('module', name)}"
         yield Source(name, reader=f"{module}:read_{name}", **facts)
 
 

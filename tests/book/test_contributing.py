@@ -40,7 +40,7 @@ import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
 
-PUBLISHED = {"pictures": 2}
+PUBLISHED = {"toyset": {"pictures": 2}}
 
 
 def read_toyset(folder, size):

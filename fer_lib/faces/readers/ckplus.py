@@ -40,12 +40,9 @@ CKPLUS_CODES = EMOTIONS
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
 
 PUBLISHED = {
-    "sequences": 593,
-    "labelled sequences": 327,
-    "subjects": 123,
-    **counts_of(
-        "sequences", anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83
-    ),
+    "ckplus": {"sequences": 593, "labelled sequences": 327, "subjects": 123}
+    | counts_of("sequences", anger=45, contempt=18, disgust=59, fear=25)
+    | counts_of("sequences", happiness=69, sadness=28, surprise=83)
 }
 """593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those
 usually quoted from Lucey et al. 2010."""
@@ -94,7 +91,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     left_out: Counter[str] = Counter()
     rows = _list_rows(trees, folder, left_out)
     halves = False if any(row.codes is not None for row in rows) else None
-    return sequences.gather_rows("ckplus", rows, size, "clip", left_out, _NOT_SCORED, halves)
+    return sequences.gather_rows("ckplus", rows, size, sequences.Search(), left_out, _NOT_SCORED, halves)
 
 
 def _trees(folder: Path) -> dict[str, Path]:

@@ -1,28 +1,45 @@
-"""FER2013 (Goodfellow et al., 2013) and its FER+ votes (Barsoum et al., 2016).
+"""FER2013 (Goodfellow et al., 2013), and FER+ (Barsoum et al., 2016): its pictures under the labels of ten
+crowd voters.
 
-Two layouts are read. ``fer2013.csv`` is the official one: header ``emotion,pixels,Usage``, one row
-per picture, 48 × 48 grey values separated by spaces. ``fer2013new.csv`` beside it holds the FER+
-votes; its row i belongs to row i of ``fer2013.csv``. The image-folder form that circulates instead,
-``train/<emotion>/*`` and ``test/<emotion>/*`` with png or jpg pictures, has lost the public/private
-split: it is regained where every test picture is named ``PublicTest_*`` or ``PrivateTest_*``, and
-otherwise ``test`` stays whole and a validation split is taken from ``train``. The table's column
-``split_rule`` says which of these was done, and where a set is smaller or larger than the release.
+**FER2013** in two layouts. ``fer2013.csv`` is the official one: header ``emotion,pixels,Usage``, one row per
+picture, 48 × 48 grey values separated by spaces. ``fer2013new.csv`` beside it holds the FER+ votes; its row i
+belongs to row i of ``fer2013.csv``. The image-folder form that circulates instead, ``train/<emotion>/*`` and
+``test/<emotion>/*`` with png or jpg pictures, has lost the public/private split: it is regained where every
+test picture is named ``PublicTest_*`` or ``PrivateTest_*``, and otherwise ``test`` stays whole and a
+validation split is taken from ``train``. The table's column ``split_rule`` says which of these was done, and
+where a set is smaller or larger than the release.
+
+**FER+** in two layouts: both csv files; and what Microsoft's ``generate_training_data.py`` makes of them,
+the folders ``FER2013Train``, ``FER2013Valid`` and ``FER2013Test`` (there, or in ``data/``), each with png
+pictures and a ``label.csv`` without header: name, ten votes in the order of the csv. An edition with a box
+such as ``"(0, 0, 48, 48)"`` after the name circulates and is read too; the box is always the whole picture.
+Four names stand in the released csv twice, with different pictures: in the folders the later has overwritten
+the earlier, whose line is left out and counted.
+
+FER+'s label is that of the official majority rule (``_process_data``, mode ``majority``, in
+``src/ferplus.py`` of github.com/microsoft/FERPlus): votes that stand alone in their class are dropped, and
+the class with more than half of what remains wins. Left out and counted are the pictures that FER+ gives no
+name (no face was found), those where nothing wins, and those where "unknown" or NF ("not a face") wins. The
+votes are kept as columns, so that the paper's other modes (probability, cross-entropy) can be had from them.
 """
 
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.faceset import EMOTIONS, SIX, SPLITS, FaceSet
-from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.pictures import gather_pictures, list_inside, read_grey, require_inside, whole
-from fer_lib.faces.readers.tables import SPELLINGS, counts_of, read_rows, require_header
+from fer_lib.faces.faceset import EMOTIONS, SIX, FaceSet
+from fer_lib.faces.readers.pictures import list_inside, read_grey, require_inside
+from fer_lib.faces.readers.sequences import FaceRow, Search, gather_rows, picture_file, whole_picture
+from fer_lib.faces.readers.tables import SPELLINGS, Row, counts_of, read_rows, require_header
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
@@ -41,11 +58,14 @@ RELEASED = 35_887
 """Rows of the released set: 28,709 Training, 3,589 PublicTest, 3,589 PrivateTest."""
 
 PUBLISHED = {
-    "pictures": RELEASED,
-    **counts_of("pictures", anger=4_953, disgust=547, fear=5_121, happiness=8_989),
-    **counts_of("pictures", sadness=6_077, surprise=4_002, neutral=6_198),
+    "fer2013": {"pictures": RELEASED}
+    | counts_of("pictures", anger=4_953, disgust=547, fear=5_121, happiness=8_989)
+    | counts_of("pictures", sadness=6_077, surprise=4_002, neutral=6_198),
+    "ferplus": {"pictures": 31_412},
 }
-"""Counts of the released csv (Goodfellow et al. 2013, and the file itself)."""
+"""Counts of the released csv (Goodfellow et al. 2013, and the file itself); and what FER+'s majority rule
+leaves: 25,060 train, 3,199 valid and 3,153 test, as papers on FER+ report.
+"""
 
 VALID_FRACTION = 1 / 8
 """Share of ``train`` taken for validation in the image-folder form: 3,589 of 28,709 in the official split."""
@@ -59,6 +79,7 @@ _LINE = re.compile(
     rf"(?P<label>[0-6]),(?P<pixels>\d{{1,3}}(?: \d{{1,3}}){{{PIXELS - 1}}}),"
     rf"(?P<usage>{'|'.join(USAGE)})\r?\n?".encode()
 )
+_WHOLE = Search(clips=False)
 
 
 def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
@@ -75,45 +96,76 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     loaded in part.
     """
     csv, votes = fer2013_csv(folder), folder / "fer2013new.csv"
-    if csv.exists() or csv.is_symlink():
-        faces = read_csv(require_inside(csv, folder))
-        if votes.exists() or votes.is_symlink():
-            counts = read_votes(require_inside(votes, folder), faces)
-            table = pd.concat([faces.table, counts.drop(columns="image")], axis=1)
-            faces = FaceSet(faces.name, faces.pixels, table)
-        return resized(faces, size)
-    if not (folder / "train").is_dir() and not (folder / "test").is_dir():
+    if os.path.lexists(csv):
+        rows = _csv_rows(require_inside(csv, folder))
+        if os.path.lexists(votes):
+            rows = [
+                _labelled(row, **counts)
+                for row, _, counts in _with_votes(require_inside(votes, folder), rows)
+            ]
+    elif not (folder / "train").is_dir() and not (folder / "test").is_dir():
         raise DataError(
             f"{csv}: not found, and no image folders train/ and test/ either. Put the official "
             "fer2013.csv there, or set FER_DATA (--data-dir) to the folder that holds fer2013/"
         )
-    if votes.exists():
+    elif votes.exists():
         raise DataError(
             f"{votes}: the FER+ votes follow the rows of fer2013.csv and cannot be joined to an image "
             "folder. Add fer2013.csv, or move this file away"
         )
-    return resized(_read_folders(folder), size)
+    else:
+        rows = _folder_rows(folder)
+    return gather_rows("fer2013", rows, size, _WHOLE, {})
+
+
+def read_ferplus(folder: Path, size: int = SIDE) -> FaceSet:
+    """FER+ from ``folder``: pixels (N, ``size``, ``size``), majority labels, official splits, votes.
+
+    ``image`` is the picture's name in FER+ (``fer0000000.png``), not always its alone; ``sequence`` the
+    0-based row number (csv) or that name (folders); ``subject`` is empty. ``vote_<emotion>``,
+    ``vote_unknown`` and ``vote_nf`` hold the counts of the voters; from the csv files, ``fer2013_emotion``
+    the label of FER2013. ``left_out`` counts what the majority rule leaves out. Raises DataError, naming file
+    and line, for anything absent, damaged or out of range; nothing is loaded in part.
+    """
+    csv, votes = fer2013_csv(folder), folder / "fer2013new.csv"
+    present = [path for path in (csv, votes) if os.path.lexists(path)]
+    left_out: Counter[str] = Counter()
+    if len(present) == 2:
+        faces = _csv_rows(require_inside(csv, folder))
+        rows = []
+        for row, image, counts in _with_votes(require_inside(votes, folder), faces):
+            labels = {"frame": 0, "fer2013_emotion": row.labels["emotion"], "split": row.labels["split"]}
+            rows.append(replace(row, labels={**labels, **counts, "image": image}))
+    elif present:
+        absent = votes if present == [csv] else csv
+        raise DataError(f"{absent}: not found; FER+ needs both fer2013.csv and fer2013new.csv")
+    else:
+        rows = _ferplus_folders(folder, left_out)
+    columns = [f"vote_{column.lower()}" for column in VOTE_COLUMNS]
+    winners = majority(np.array([[row.labels[column] for column in columns] for row in rows]))
+    decided = []
+    for row, winner in zip(rows, winners, strict=True):
+        outcome = _OUTCOMES[winner] if row.labels["image"] else _UNNAMED
+        if outcome in EMOTIONS:
+            decided.append(_labelled(row, emotion=outcome))
+        else:
+            left_out[outcome] += 1
+    return gather_rows("ferplus", decided, size, _WHOLE, left_out)
+
+
+def _labelled(row: FaceRow, **labels: object) -> FaceRow:
+    return replace(row, labels={**row.labels, **labels})
 
 
 def fer2013_csv(folder: Path) -> Path:
     """``fer2013.csv`` in ``folder``, or where only that is there Kaggle's own form of it."""
     official, other = folder / "fer2013.csv", folder / KAGGLE
-    return other if not (official.exists() or official.is_symlink()) and other.exists() else official
+    return other if not os.path.lexists(official) and other.exists() else official
 
 
-def resized(faces: FaceSet, size: int) -> FaceSet:
-    """``faces`` with its pictures, which are face crops already, brought to ``size`` × ``size``."""
-    if faces.size == (size, size):
-        return faces
-    pixels, _ = gather_pictures(len(faces), size, lambda row: whole(faces.pixels[row], size))
-    return FaceSet(faces.name, pixels, faces.table, left_out=faces.left_out)
-
-
-def read_csv(csv: Path) -> FaceSet:
-    """The rows of ``fer2013.csv``: pixels (N, 48, 48), emotions and splits. Raises DataError, naming file and
-    line.
-    """
-    pixels, labels, usage = [], [], []
+def _csv_rows(csv: Path) -> list[FaceRow]:
+    """The rows of ``fer2013.csv``. Raises DataError, naming file and line."""
+    rows: list[tuple[np.ndarray, str, str]] = []
     try:
         with open_regular(csv) as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
@@ -122,29 +174,31 @@ def read_csv(csv: Path) -> FaceSet:
                 require_header(csv, header, HEADER)
             for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=2):
                 if turned:  # emotion,Usage,pixels
-                    label, usage_name, values = (*line.rstrip(b"\r\n").split(b","), b"", b"")[:3]
-                    line = b",".join((label, values, usage_name.strip()))
+                    label, usage, values = (*line.rstrip(b"\r\n").split(b","), b"", b"")[:3]
+                    line = b",".join((label, values, usage.strip()))
                 match = _LINE.fullmatch(line)
                 values = np.fromstring(match["pixels"], np.int16, sep=" ") if match else None
                 if match is None or values.max() > 255:
                     raise DataError(f"{csv}, line {number}: {_fault_of(line)}")
-                pixels.append(values.astype(np.uint8))
-                labels.append(int(match["label"]))
-                usage.append(match["usage"].decode())
+                picture = values.astype(np.uint8).reshape(SIDE, SIDE)
+                rows.append((picture, CODES[int(match["label"])], USAGE[match["usage"].decode()]))
     except OSError as fault:
         raise DataError(f"{csv}: cannot be read ({fault.strerror})") from fault
-    if not pixels:
+    if not rows:
         raise DataError(f"{csv}, line 2: no pictures after the header; expected {RELEASED:,} rows")
-    for name in USAGE:
-        if name not in usage:
-            raise DataError(f"{csv}: no row with Usage {name}; the file is not the whole of FER2013")
-    return _faceset(
-        np.stack(pixels).reshape(-1, SIDE, SIDE),
-        np.array(CODES, dtype=object)[labels],
-        np.array([USAGE[name] for name in usage], dtype=object),
-        sequence=[f"{row:05d}" for row in range(len(usage))],
-        split_rule="official Usage",
-    )
+    for usage, split in USAGE.items():
+        if split not in {split for _, _, split in rows}:
+            raise DataError(f"{csv}: no row with Usage {usage}; the file is not the whole of FER2013")
+    rule = _split_rule("official Usage", len(rows))
+    return [
+        whole_picture(picture, str(csv), f"{k:05d}", emotion=emotion, split=split, split_rule=rule)
+        for k, (picture, emotion, split) in enumerate(rows)
+    ]
+
+
+def _split_rule(rule: str, count: int) -> str:
+    # Not an error: exports and excerpts use the layout too. But no table of results may pass for FER2013's.
+    return rule if count == RELEASED else f"{rule}; {count:,} pictures where the release has {RELEASED:,}"
 
 
 def _fault_of(line: bytes) -> str:
@@ -168,23 +222,26 @@ def _fault_of(line: bytes) -> str:
     return f"Usage {usage[:20]!r}; expected {', '.join(USAGE)}"
 
 
-def _read_folders(folder: Path) -> FaceSet:
-    pictures = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
-    pixels, _ = gather_pictures(len(pictures), SIDE, lambda row: _read_picture(pictures[row][2]))
-    split = np.array([part for part, _, _ in pictures], dtype=object)
-    emotion = np.array([emotion for _, emotion, _ in pictures], dtype=object)
-    prefixes = [path.name.partition("_")[0] for part, _, path in pictures if part == "test"]
+def _folder_rows(folder: Path) -> list[FaceRow]:
+    found = [(part, *entry) for part in ("train", "test") for entry in _list_pictures(folder, part)]
+    with ThreadPoolExecutor() as threads:
+        pictures = list(threads.map(_read_picture, (path for _, _, path in found)))
+    split = np.array([part for part, _, _ in found], dtype=object)
+    prefixes = [path.name.partition("_")[0] for part, _, path in found if part == "test"]
     if {"PublicTest", "PrivateTest"} == set(prefixes):
         split[split == "test"] = [USAGE[prefix] for prefix in prefixes]
         rule = "file name prefix"
     else:
+        split[_validation_rows(pictures, [emotion for _, emotion, _ in found], split == "train")] = "valid"
         rule = f"valid taken from train (1 in {round(1 / VALID_FRACTION)}), test whole"
-    sequence = [path.relative_to(folder).as_posix() for _, _, path in pictures]
-    faces = _faceset(pixels, emotion, split, sequence, rule)
-    if rule == "file name prefix":
-        return faces
-    split[_validation_rows(faces)] = "valid"
-    return FaceSet(faces.name, pixels, faces.table.assign(split=split))
+    rule = _split_rule(rule, len(found))
+    return [
+        whole_picture(
+            *(picture, str(path), path.relative_to(folder).as_posix()),
+            **{"emotion": emotion, "split": part, "split_rule": rule},
+        )
+        for picture, (_, emotion, path), part in zip(pictures, found, split, strict=True)
+    ]
 
 
 def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
@@ -222,42 +279,22 @@ def _read_picture(path: Path) -> np.ndarray:
     return picture
 
 
-def _validation_rows(faces: FaceSet) -> np.ndarray:
-    """Row numbers of ``train`` that become ``valid``: the same for the same pictures, whatever their names.
+def _validation_rows(
+    pictures: Sequence[np.ndarray], emotions: Sequence[str], train: np.ndarray
+) -> np.ndarray:
+    """bool (N,): which of the ``train`` pictures become ``valid``: the same for the same pictures, whatever
+    their names.
 
     In each emotion the groups of equal pictures are ordered by the SHA-256 of their pixels and
     taken from the top until the share is reached, so copies never fall on both sides.
     """
-    group = copy_groups(faces)
-    in_train = (faces.table["split"] == "train").to_numpy()
-    rows = pd.DataFrame({"row": np.flatnonzero(in_train), "group": group[in_train]})
-    rows["emotion"] = faces.table["emotion"].to_numpy()[rows["row"]]
-    groups = rows.groupby("group").agg(row=("row", "first"), emotion=("emotion", "min"), size=("row", "size"))
-    groups["digest"] = [hashlib.sha256(faces.pixels[row]).hexdigest() for row in groups["row"]]
-    groups = groups.sort_values(["emotion", "digest"])
-    before = groups.groupby("emotion")["size"].cumsum() - groups["size"]
-    share = groups.groupby("emotion")["size"].transform("sum") * VALID_FRACTION
-    selection = groups.index[before < share]
-    return rows["row"].to_numpy()[rows["group"].isin(selection)]
-
-
-def _faceset(
-    pixels: np.ndarray, emotion: np.ndarray, split: np.ndarray, sequence: list[str], split_rule: str
-) -> FaceSet:
-    # Not an error: exports and excerpts use the layout too. But no table of results may pass for FER2013's.
-    other_size = f"{len(pixels):,} pictures where the release has {RELEASED:,}"
-    table = pd.DataFrame(
-        {
-            "dataset": "fer2013",
-            "subject": "",
-            "sequence": sequence,
-            "frame": np.zeros(len(pixels), np.int64),
-            "emotion": emotion,
-            "split": split,
-            "split_rule": split_rule if len(pixels) == RELEASED else f"{split_rule}; {other_size}",
-        }
-    )
-    return FaceSet("fer2013", pixels, table)
+    digests = [hashlib.sha256(picture).hexdigest() for picture in pictures]
+    table = pd.DataFrame({"digest": digests, "emotion": emotions})
+    groups = table[train].groupby("digest")["emotion"].agg(["min", "size"]).reset_index()
+    groups = groups.sort_values(["min", "digest"])
+    sizes = groups.groupby("min")["size"]
+    before, share = sizes.cumsum() - groups["size"], sizes.transform("sum") * VALID_FRACTION
+    return train & table["digest"].isin(groups["digest"][before < share]).to_numpy()
 
 
 VOTE_COLUMNS = (
@@ -267,81 +304,85 @@ VOTE_COLUMNS = (
 """What could be voted for, in the order of the files; NF is "not a face"."""
 
 FERPLUS_HEADER = ",".join(("Usage", "Image name", *VOTE_COLUMNS))
+_UNNAMED = "pictures without a name in FER+ (no face was found)"
+_OUTCOMES = (
+    *VOTE_COLUMNS[: len(EMOTIONS)],
+    "pictures that most voters call unknown",
+    "pictures that most voters call not a face (NF)",
+    "pictures on which no class has more than half of the votes",
+)
+"""Of each class of ``VOTE_COLUMNS`` that wins, and, at the end, where none does."""
 
-
-SPLIT_FLOOR, AGREEING = 0.5, 50
-"""The least share of a split's pictures with a majority in which it is FER2013's label, and from how many
-pictures on it is asked: 67.7, 66.8 and 67.0 % in the released pair, 18 % where rows were shuffled.
-"""
+_OVERWRITTEN = "lines of label.csv whose picture a later one of the same name has overwritten"
+_UNLISTED = "pictures that label.csv does not list"
+_FERPLUS_FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
+_BOX = re.compile(r"\(\s*\d+(\s*,\s*\d+){3}\s*\)")
 
 HUNDRED, FLOOR_OF_HUNDRED = 100, 0.42
-"""The same of any hundred such pictures one after the other: 53 % or more in the released pair, at most 32 %
-where the rows are those of the neighbours, since one was taken out and another put in further on.
+"""The least share of a hundred pictures, one after the other, with a majority in which it is FER2013's label:
+53 % or more in the released pair, 18 % where rows were shuffled, at most 32 % where the rows are those of the
+neighbours, since one was taken out and another put in further on.
 """
 
 
-def read_votes(path: Path, faces: FaceSet) -> pd.DataFrame:
-    """The FER+ votes in ``fer2013new.csv``, one row for each picture of ``faces``, the rows of fer2013.csv.
+def _with_votes(path: Path, rows: Sequence[FaceRow]) -> list[tuple[FaceRow, str, dict[str, int]]]:
+    """Each of ``rows``, those of fer2013.csv, with its image's name and votes in ``fer2013new.csv``.
 
-    Columns: ``vote_<emotion>`` in the order of ``EMOTIONS``, ``vote_unknown``, ``vote_nf`` (not a face),
-    int64, and ``image``, the picture's name, empty where FER+ has none; in the released file four names stand
-    in two rows, with different pictures. Raises DataError, naming file and line; also where the votes speak
-    of other pictures, as ``SPLIT_FLOOR`` and ``FLOOR_OF_HUNDRED`` tell.
+    The name is empty where FER+ has none; in the released file four names stand in two rows, with different
+    pictures. Raises DataError, naming file and line; also where the votes speak of other pictures, as
+    ``FLOOR_OF_HUNDRED`` tells.
     """
-    usage = (
-        faces.table["split"].map({"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}).tolist()
+    lines = read_rows(
+        path, lambda header: require_header(path, ",".join(header), FERPLUS_HEADER), verb=" votes"
     )
-    rows = read_rows(path, lambda header: require_header(path, ",".join(header), FERPLUS_HEADER))
-    if len(rows) != len(usage):
+    if len(lines) != len(rows):
         raise DataError(
-            f"{path}: {len(rows)} rows of votes for the {len(usage)} rows of fer2013.csv; row i must "
+            f"{path}: {len(lines)} rows of votes for the {len(rows)} rows of fer2013.csv; row i must "
             "belong to row i"
         )
-    for row, part in zip(rows, usage, strict=True):
-        if row.cells["Usage"] != part:
+    usages = dict(zip(USAGE.values(), USAGE, strict=True))
+    for line, row in zip(lines, rows, strict=True):
+        if line.text("Usage") != (part := usages[row.labels["split"]]):
             raise DataError(
-                f"{row.place}: Usage {row.cells['Usage']!r}, but that row of fer2013.csv has {part!r}; the "
+                f"{line.place}: Usage {line.text('Usage')!r}, but that row of fer2013.csv has {part!r}; the "
                 "two files do not belong together"
             )
-    counts = np.array([parse_votes([row.cells[name] for name in VOTE_COLUMNS], row.place) for row in rows])
-    names = [row.cells["Image name"] for row in rows]
-    _require_order(path, names)
-    _require_agreement(path, counts, faces.table)
-    return vote_table(counts).assign(image=names)
-
-
-def _require_agreement(path: Path, votes: np.ndarray, table: pd.DataFrame) -> None:
-    """Raise DataError where the majority of ``votes`` is too rarely the label of the row of ``table``."""
-    emotion = table["emotion"].to_numpy()
-    named = np.array([*VOTE_COLUMNS], dtype=object)[majority(votes)]
-    rows = np.flatnonzero((majority(votes) >= 0) & np.isin(named, emotion))
-    agrees = named[rows] == emotion[rows]
-    parts = [(f"split {name}", np.flatnonzero(table["split"].to_numpy()[rows] == name)) for name in SPLITS]
-    parts = [(place, agrees[part].mean(), SPLIT_FLOOR) for place, part in parts if len(part) >= AGREEING]
-    if len(rows) >= HUNDRED:
-        shares = np.convolve(agrees, np.full(HUNDRED, 1 / HUNDRED), "valid")
+    counts = [_votes_of(line) for line in lines]
+    _require_order(lines)
+    winners = majority(np.array([[each[f"vote_{name.lower()}"] for name in VOTE_COLUMNS] for each in counts]))
+    emotion = np.array([row.labels["emotion"] for row in rows], dtype=object)
+    named = np.array(_OUTCOMES, dtype=object)[winners]
+    shown = np.flatnonzero(np.isin(named, emotion))
+    if len(shown) >= HUNDRED:
+        shares = np.convolve(named[shown] == emotion[shown], np.full(HUNDRED, 1 / HUNDRED), "valid")
         at = int(shares.argmin())
-        lines = f"lines {rows[at] + 2:,} to {rows[at + HUNDRED - 1] + 2:,}"
-        parts.append((lines, shares[at], FLOOR_OF_HUNDRED))
-    for place, share, floor in parts:
-        if share < floor:
+        if shares[at] < FLOOR_OF_HUNDRED:
             raise DataError(
-                f"{path}, {place}: what most voters say is the label of that row of fer2013.csv in "
-                f"{100 * share:.0f} % of the pictures, where the released files agree in 67 %; rows of one "
-                "of the two have changed places. Take both as they were released"
+                f"{path}, lines {shown[at] + 2:,} to {shown[at + HUNDRED - 1] + 2:,}: what most voters say "
+                f"is the label of that row of fer2013.csv in {100 * shares[at]:.0f} % of the pictures, where "
+                "the released files agree in 67 %; rows of one of the two have changed places. Take both as "
+                "they were released"
             )
+    return [(row, line.text("Image name"), each) for row, line, each in zip(rows, lines, counts, strict=True)]
 
 
-def _require_order(path: Path, names: Sequence[str]) -> None:
+def _votes_of(line: Row) -> dict[str, int]:
+    """The columns ``vote_…`` of one line."""
+    form, names = "a whole number, 0 or more", (*EMOTIONS, "unknown", "NF")
+    return {f"vote_{name.lower()}": line.whole(name, form=form) for name in names}
+
+
+def _require_order(lines: Sequence[Row]) -> None:
     """Raise DataError unless names come in ascending order, but for those that stand there twice: in the
     release four do, once out of place.
     """
-    counts = Counter(names)
+    counts = Counter(line.text("Image name") for line in lines)
     last = ""
-    for number, name in enumerate(names, start=2):
+    for line in lines:
+        name = line.text("Image name")
         if counts[name] == 1 and name:
             if name < last:
-                raise DataError(f"{path}, line {number}: {name} after {last}; rows have changed places")
+                raise DataError(f"{line.place}: {name} after {last}; rows have changed places")
             last = name
 
 
@@ -357,21 +398,31 @@ def majority(votes: np.ndarray) -> np.ndarray:
     return np.where(2 * votes.max(axis=1) > votes.sum(axis=1), best, -1)
 
 
-def parse_votes(fields: Sequence[str], place: str) -> list[int]:
-    """The ten counts in ``fields``, in the order of ``VOTE_COLUMNS``. Raises DataError that begins with
-    ``place``.
-    """
-    return [parse_count(column, value, place) for column, value in zip(VOTE_COLUMNS, fields, strict=True)]
+def _ferplus_folders(folder: Path, left_out: Counter[str]) -> list[FaceRow]:
+    top = folder / "data" if (folder / "data" / "FER2013Train").exists() else folder
+    if missing := [name for name in _FERPLUS_FOLDERS if not (top / name).is_dir()]:
+        raise DataError(
+            f"{folder / 'fer2013.csv'}: not found, and no folder {missing[0]} either. Put the official "
+            f"fer2013.csv and fer2013new.csv there, or all of {', '.join(_FERPLUS_FOLDERS)}"
+        )
+    rows: list[FaceRow] = []
+    for name, split in _FERPLUS_FOLDERS.items():
+        pictures = {path.name: path for path in list_inside(top / name, folder, (".png",))}
+        labels = require_inside(top / name / "label.csv", folder)
+        lines = read_rows(labels, _label_columns, has_header=lambda first: False, verb=" votes")
+        last = {line.text("Image name"): line for line in lines}
+        for line in lines:
+            image = line.text("Image name")
+            if image not in pictures:
+                raise DataError(f"{line.place}: no picture {image!r} in that folder")
+            labels_of = {"image": image, "frame": 0, "split": split, **_votes_of(line)}
+            if line is last[image]:
+                rows.append(FaceRow(picture_file(pictures[image]), "", image, labels_of, cropped=True))
+        left_out[_OVERWRITTEN] += len(lines) - len(last)
+        left_out[_UNLISTED] += len(pictures.keys() - last.keys())
+    return rows
 
 
-def parse_count(column: str, value: str, place: str) -> int:
-    """The votes ``value`` in ``column``. Raises DataError that begins with ``place``."""
-    if not (value.isascii() and value.isdigit()) or len(value) > 6:
-        raise DataError(f"{place}: {column} votes {value[:20]!r}; expected a whole number, 0 or more")
-    return int(value)
-
-
-def vote_table(counts: np.ndarray) -> pd.DataFrame:
-    """``counts`` (N, 10), in the order of ``VOTE_COLUMNS``, as the columns ``vote_…`` of a FaceSet."""
-    columns = pd.DataFrame(counts, columns=[f"vote_{column.lower()}" for column in VOTE_COLUMNS])
-    return columns[[f"vote_{emotion}" for emotion in EMOTIONS] + ["vote_unknown", "vote_nf"]]
+def _label_columns(first: Sequence[str]) -> list[str]:
+    """Those of a label.csv, by its ``first`` line: an older edition has a box after the name."""
+    return ["Image name", *(["box"] if any(map(_BOX.fullmatch, first[1:2])) else []), *VOTE_COLUMNS]

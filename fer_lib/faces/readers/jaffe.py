@@ -21,7 +21,7 @@ from ferbook.errors import DataError
 
 JAFFE_CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
 
-PUBLISHED = {"pictures": 213, "subjects": 10}
+PUBLISHED = {"jaffe": {"pictures": 213, "subjects": 10}}
 """Lyons et al. 1998."""
 
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
@@ -57,4 +57,4 @@ def read_jaffe(folder: Path, size: int) -> FaceSet:
             raise DataError(f"{path}: a second picture named {stem}; keep one")
         subject, labels = f"jaffe-{match[1].upper()}", {"frame": 0, "emotion": JAFFE_CODES[code]}
         rows[name] = sequences.FaceRow(sequences.picture_file(path), subject, name, labels)
-    return sequences.gather_rows("jaffe", list(rows.values()), size, "picture", {})
+    return sequences.gather_rows("jaffe", list(rows.values()), size, sequences.Search(clips=False), {})

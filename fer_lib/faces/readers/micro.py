@@ -1,5 +1,4 @@
-"""Coded clips of micro-expressions: what CASME II and SAMM have in common, a coding sheet and a folder per
-clip.
+"""Coded clips of micro-expressions: CASME II and SAMM, a coding sheet and a folder per clip.
 
 Each row of the sheet is a clip: subject, file name, the numbers of its onset, apex and offset frame, its
 action units and its emotion, which every kept picture gets. Kept are at most ``clip_frames`` pictures, evenly
@@ -10,7 +9,28 @@ The official sheets have a few faults. They are mended where only one way is pla
 clip, becomes the middle of onset and offset; an offset before the onset becomes the clip's last picture; an
 onset, apex or offset without a picture becomes the nearest one within the clip. ``missing_frames`` counts the
 frame numbers from onset to offset for which there is no picture. Clips of which fewer than two pictures are
-there are left out and counted.
+there are left out and counted. There is no official split.
+
+**CASME II** (Yan et al., 2014): 26 people, spontaneous micro-expressions at 200 pictures per second. Expected
+in the folder: the coding sheet ``CASME2-coding-<date>.xlsx`` and one of
+
+- ``Cropped/sub01/EP02_01f/reg_img46.jpg``: face crops, taken whole (they are not square: squeezed, as is
+  customary);
+- ``CASME2_RAW_selected/`` or ``CASME2-RAW/``, ``sub01/EP02_01f/img46.jpg``: the faces are found by a
+  detector.
+
+Doubled folders (``Cropped/Cropped``) are accepted. Frame numbers are not padded and are those of the sheet.
+Mended are one apex, which is ``/``, the offset of one row, the 61st, and the incomplete ``sub16/EP01_08``.
+AUs are coded as present (intensity 1) with sides.
+
+**SAMM** (Davison et al., 2018): a wide range of people, grey, 2040 × 1088, 200 pictures per second. Expected
+in the folder: ``006/006_1_2/006_05562.jpg`` (subject, subject_inducement_index, subject_frame), also some
+levels further down, and the coding sheet ``SAMM_Micro_FACS_Codes_v2.xlsx`` (other names with ``FACS_Codes``
+are found as well), worksheet ``MICRO_ONLY`` or the first. Notes stand above its header, which is found by its
+first cell. The padding of frame numbers differs between clips: they are read as numbers. Faces are found by a
+detector, one window per clip. Mended are the apex of ``028_4_1`` and of ``032_3_1``, which lies outside the
+clip, and the offset of one row. AU codes may carry letters and sides; of ``R12 or R15`` neither counts as
+coded.
 """
 
 import re
@@ -19,29 +39,43 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.facs_codes import parse_codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import list_inside
-from fer_lib.faces.readers.tables import Row, find_sheet, read_sheet
+from fer_lib.faces.readers.sequences import FaceRow, Search
+from fer_lib.faces.readers.tables import Row, counts_of, find_sheet, read_sheet
 from fer_lib.faces.request import CLIP_FRAMES, spread_evenly
 from ferbook.errors import DataError
 
-NO_APEX = ("", "/")
+PUBLISHED = {
+    "casme2": {
+        "subjects": 26,
+        "sequences": 255,
+        **counts_of("sequences", happiness=32, disgust=63, repression=27, surprise=25),
+        **counts_of("sequences", other=99, sadness=7, fear=2),
+    },
+    "samm": {
+        "subjects": 29,
+        "sequences": 159,
+        **counts_of("sequences", anger=57, happiness=26, other=26, surprise=15),
+        **counts_of("sequences", contempt=12, disgust=9, fear=8, sadness=6),
+    },
+}
+"""Rows of the coding sheets by emotion. The counts by emotion, unverified, are quoted from memory of the
+literature, as are CASME II's 255; its paper speaks of 247 clips. SAMM's 159 is certain; of its 32 people 29
+have clips.
+"""
+
 _FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"
 UNCODED = "clips without a row in the coding sheet"
 
-_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, _AUS, EMOTION = (
+SHEET_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, UNITS, EMOTION = (
     *("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"),
     *("Action Units", "Estimated Emotion"),
 )
 """Columns of both coding sheets, in which spaces come and go."""
-
-_OTHER = {"other": "other", "others": "other"}
-"""What either sheet may say, in lower case, where no emotion is meant."""
-
-_FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -52,106 +86,118 @@ class MicroLayout:
     sheet: str
     worksheet: str
     emotions: Mapping[str, str]
-    """Emotion -> the sheet's word for it."""
+    """Emotion -> the sheet's word for it; no other emotion can be written in the layout."""
     subject_folder: re.Pattern
     subject_id: Callable[[int], str]
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Where a data set's clips lie, above the subjects' folders; how pictures are named and framed."""
+_WORDS = ("happiness", "disgust", "repression", "surprise", "sadness", "fear")
+CASME2 = MicroLayout(
+    name="casme2",
+    sheet="CASME2-coding*.xlsx",
+    worksheet="",
+    emotions={**dict(zip(_WORDS, _WORDS, strict=True)), "other": "others"},
+    subject_folder=re.compile(r"sub(\d{1,4})", re.IGNORECASE),
+    subject_id="sub{:02d}".format,
+)
+SAMM = MicroLayout(
+    name="samm",
+    sheet="SAMM*FACS_Codes*.xlsx",
+    worksheet="MICRO_ONLY",
+    emotions={each: each.capitalize() for each in (*EMOTIONS, "other") if each != "neutral"},
+    subject_folder=re.compile(r"(\d{3,4})"),
+    subject_id="{:03d}".format,
+)
+_CROPS = ("Cropped", "Cropped-updated", "Cropped_original")
+_RAW = ("CASME2_RAW_selected", "CASME2-RAW")
 
-    place: Path
-    pattern: re.Pattern
-    example: str
-    framing: sequences.WindowRule
+
+def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
+    """CASME II from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` ×
+    ``size``.
+
+    Subjects are ``casme2-sub01`` …, sequences ``sub01/EP02_01f`` …; columns ``onset``, ``apex``, ``offset``,
+    ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
+    ``CASME2``. Raises DataError: see ``_read_micro``; and where neither tree of pictures is there.
+    """
+    for tree in (*_CROPS, *_RAW):
+        if (folder / tree).is_dir():
+            prefix, cropped = ("reg_img", True) if tree in _CROPS else ("img", None)
+            return _read_micro(
+                CASME2, folder, folder / tree, prefix, f"{prefix}46.jpg", cropped, size, clip_frames
+            )
+    raise DataError(
+        f"{folder}: no pictures; expected the folder {' or '.join((*_CROPS, *_RAW))} of CASME II there"
+    )
 
 
-def read_micro(
-    layout: MicroLayout, folder: Path, pictures: Pictures, size: int, clip_frames: int = CLIP_FRAMES
+def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
+    """SAMM from ``folder``: as ``read_casme2``. Subjects are ``samm-006`` …, sequences ``006/006_1_2`` ….
+    Raises DataError: see ``_read_micro``; and where there are no folders of subjects.
+    """
+    return _read_micro(SAMM, folder, folder, r"\d+_", "006_05562.jpg", None, size, clip_frames)
+
+
+def _read_micro(
+    layout: MicroLayout,
+    folder: Path,
+    pictures: Path,
+    prefix: str,
+    example: str,
+    cropped: bool | None,
+    size: int,
+    clip_frames: int,
 ) -> FaceSet:
-    """The clips of the coding sheet in ``folder``, as the module's docstring says.
+    """The clips of the coding sheet in ``folder``, as the module's docstring says. ``pictures``: above the
+    subjects' folders; a file there is named ``prefix`` and its frame's number.
 
     Raises DataError, naming file and row: a sheet that cannot be used, a cell that cannot be read, a row
     without a folder, a clip none of whose pictures lies between onset and offset.
     """
-    sheet = find_sheet(folder, layout.sheet)
-    rows = read_sheet(sheet, _COLUMNS, layout.worksheet)
-    left_out: Counter[str] = Counter({SINGLE: 0})
-    (top, *others) = sequences.tops(
-        pictures.place, layout.subject_folder, f"folders of subjects ({layout.subject_id(1)})"
-    )
+    sheet_rows = read_sheet(find_sheet(folder, layout.sheet), SHEET_COLUMNS, layout.worksheet)
+    left_out: Counter[str] = Counter()
+    what = f"folders of subjects ({layout.subject_id(1)})"
+    (top, *others) = sequences.tops(pictures, layout.subject_folder, what)
     if others:
         raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
-    subjects = sequences.named_folders(
-        [top],
-        folder,
-        layout.subject_folder,
-        left_out,
-        "folders that are not named like a subject",
-        lambda match: layout.subject_id(int(match[1])),
-    )
-    clips: dict[Path, list[sequences.FaceRow]] = {}
-    for row in rows:
-        place = _clip_folder(layout, row, top, subjects)
+    other, form = "folders that are not named like a subject", lambda match: layout.subject_id(int(match[1]))
+    subjects = sequences.named_folders([top], folder, layout.subject_folder, left_out, other, form)
+    words = {word.lower(): emotion for emotion, word in layout.emotions.items()}
+    words |= {"other": "other", "others": "other"}
+    pattern = re.compile(rf"{prefix}(?P<frame>\d+)")
+    clips: dict[Path, list[FaceRow]] = {}
+    for row in sheet_rows:
+        subject, name = layout.subject_id(row.whole(SUBJECT)), row.text(CLIP)
+        if subject not in subjects:
+            raise DataError(f"{row.place}: no folder {top / subject}; the copy is not complete")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise row.fault(CLIP, "expected a clip's name: letters, digits, - and _")
+        place = subjects[subject] / name
+        if not place.is_dir():
+            raise DataError(f"{row.place}: no folder {place}; the copy is not complete")
         if place in clips:
             raise DataError(f"{row.place}: {place} belongs to an earlier row already; keep one row")
-        clips[place] = _read_clip(layout, row, folder, pictures, place, clip_frames)
+        paths = sequences.numbered_pictures(place, folder, pattern, example)
+        emotion = row.choice(EMOTION, words, layout.emotions.values())
+        codes = parse_codes(row.text(UNITS), f"{row.place}, {UNITS}")
+        onset, apex, offset, corrected = _span(row, list(paths))
+        inside = [number for number in paths if onset <= number <= offset]
+        labels = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": _FPS}
+        labels |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrected}
+        person, sequence = f"{layout.name}-{subject}", f"{subject}/{name}"
+        clips[place] = [
+            FaceRow(
+                sequences.picture_file(paths[number]),
+                *(person, sequence, {"frame": number} | labels, codes),
+                cropped=cropped,
+            )
+            for number in (spread_evenly(inside, clip_frames, apex) if len(inside) > 1 else ())
+        ]
     left_out[SINGLE] = sum(not clip for clip in clips.values())
-    left_out[UNCODED] = sum(
-        entry.is_dir() and entry not in clips
-        for place in subjects.values()
-        for entry in list_inside(place, folder)
-    )
-    usable = [picture for _, clip in sorted(clips.items()) for picture in clip]
-    return sequences.gather_rows(layout.name, usable, size, pictures.framing, left_out, halves=True)
-
-
-def _clip_folder(layout: MicroLayout, row: Row, place: Path, subjects: Mapping[str, Path]) -> Path:
-    subject = layout.subject_id(row.whole(SUBJECT))
-    if subject not in subjects:
-        raise DataError(f"{row.place}: no folder {place / subject}; the copy is not complete")
-    name = row.text(CLIP)
-    if not _FILE_NAME.fullmatch(name):
-        raise row.fault(CLIP, "expected a clip's name: letters, digits, - and _")
-    clip = subjects[subject] / name
-    if not clip.is_dir():
-        raise DataError(f"{row.place}: no folder {clip}; the copy is not complete")
-    return clip
-
-
-def _read_clip(
-    layout: MicroLayout, row: Row, folder: Path, pictures: Pictures, place: Path, clip_frames: int
-) -> list[sequences.FaceRow]:
-    paths = sequences.numbered_pictures(place, folder, pictures.pattern, pictures.example)
-    emotion = _emotion(layout, row)
-    codes = parse_codes(row.text(_AUS), f"{row.place}, {_AUS}")
-    onset, apex, offset, corrections = _span(row, list(paths))
-    inside = [number for number in paths if onset <= number <= offset]
-    if len(inside) < 2:
-        return []
-    numbers = spread_evenly(inside, clip_frames, apex)
-    subject = layout.subject_id(row.whole(SUBJECT))
-    common = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": _FPS}
-    common |= {"missing_frames": offset - onset + 1 - len(inside), "corrected": corrections}
-    return [
-        sequences.FaceRow(
-            sequences.picture_file(paths[number]),
-            f"{layout.name}-{subject}",
-            f"{subject}/{place.name}",
-            {"frame": number} | common,
-            codes,
-        )
-        for number in numbers
-    ]
-
-
-def _emotion(layout: MicroLayout, row: Row) -> str:
-    words = {word.lower(): emotion for emotion, word in layout.emotions.items()} | _OTHER
-    word = row.text(EMOTION)
-    if word.lower() not in words:
-        raise row.fault(EMOTION, f"expected one of {', '.join(layout.emotions.values())}")
-    return words[word.lower()]
+    entries = (entry for place in subjects.values() for entry in list_inside(place, folder))
+    left_out[UNCODED] = sum(entry.is_dir() and entry not in clips for entry in entries)
+    usable = [row for _, clip in sorted(clips.items()) for row in clip]
+    return sequences.gather_rows(layout.name, usable, size, Search(), left_out, halves=True)
 
 
 def _span(row: Row, numbers: Sequence[int]) -> tuple[int, int, int, str]:
@@ -159,7 +205,7 @@ def _span(row: Row, numbers: Sequence[int]) -> tuple[int, int, int, str]:
     numbers.
     """
     onset, offset = row.whole(ONSET), row.whole(OFFSET)
-    apex = row.whole(APEX, absent=NO_APEX)
+    apex = row.whole(APEX, absent=("", "/"))
     if not numbers:
         return onset, onset, onset, ""  # no picture at all: the clip is left out
     notes: list[str] = []

@@ -37,22 +37,18 @@ from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import cut_out, list_inside
+from fer_lib.faces.readers.sequences import FaceRow, Frame, Search
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
-_EMOTIONS = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
+EMOTION_CODES = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
-layout.
+layout. No count is ``PUBLISHED`` here: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and
+depend on who selected them.
 """
 
-PUBLISHED: dict[str, int] = {}
-"""Empty: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and depend on who selected them.
-"""
-
-_FRONTAL_VIEWS = ("0", "2")
 NEUTRAL_MARKER, APEX_MARKER = 0, 2
-_MARKERS = ("0", "1", "2", "3")
-_FPS = 25.0
+VIDEO_FPS = 25.0
 _LEAST = 4
 
 _NO_VIDEO = "sessions without a video"
@@ -79,9 +75,7 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
     """
     left_out: Counter[str] = Counter()
     trees = sequences.find_folders(folder, _SESSIONS, "folder Sessions")
-    above = [
-        place for tree in trees for place in sequences.tops(tree, _SESSION, "folders of sessions (1, 2 …)")
-    ]
+    above = [top for tree in trees for top in sequences.tops(tree, _SESSION, "folders of sessions (1, 2 …)")]
     places = sequences.named_folders(
         above, folder, _SESSION, left_out, "folders that are not named like a session"
     )
@@ -90,12 +84,10 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
         outcomes = list(threads.map(lambda session: _read_session(*session, folder, size), sessions))
     left_out.update(reason for _, reasons in outcomes for reason in reasons)
     rows = [row for rows, _ in outcomes for row in rows]
-    return sequences.gather_rows("mmi", rows, size, "whole", left_out, halves=False)
+    return sequences.gather_rows("mmi", rows, size, Search(), left_out, halves=False)
 
 
-def _read_session(
-    number: str, place: Path, folder: Path, size: int
-) -> tuple[list[sequences.FaceRow], list[str]]:
+def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[list[FaceRow], list[str]]:
     """The four frames of a session's video, cut out, and what was left out of the session, or why it was."""
     videos = list_inside(place, folder, (".avi",))
     if not videos:
@@ -109,37 +101,32 @@ def _read_session(
             f"{place / 'session.xml'}: not found; it says which side of the face {video.name} shows"
         )
     about = _xml(present["session.xml"])
-    track = about.find(".//track")
-    view = None if track is None else track.get("view")
-    if view is None:
+    track, subject = about.find(".//track"), about.find(".//subject")
+    if track is None or track.get("view") is None:
         raise DataError(f"{present['session.xml']}: no element track with the attribute view")
-    if view not in _FRONTAL_VIEWS:
+    if track.get("view") not in ("0", "2"):
         return [], [_VIEW]
-    subject = about.find(".//subject")
-    identity = (subject.get("id") if subject is not None else None) or video.stem.upper().partition("-")[0]
-    tags = present.get(f"{video.stem}.xml".lower())
+    identity = (subject is not None and subject.get("id")) or video.stem.upper().partition("-")[0]
+    tags, coding = (present.get(f"{video.stem}{ending}".lower()) for ending in (".xml", "-oao_aucs.xml"))
     emotion = _emotion(tags) if tags else ""
-    coding = present.get(f"{video.stem}-oao_aucs.xml".lower())
     markers, left_out = _markers(coding) if coding else (None, [])
     if not emotion and markers is None:
         return [], [_NO_LABEL]
     if not emotion or markers is None:
         left_out.append(_UNLABELLED if not emotion else _UNCODED)
     fps, frames, dropped, complaint = _read_video(video)
-    left_out += [_DROPPED] * dropped
-    if complaint:
-        left_out.append(_COMPLAINT)
+    left_out += [_DROPPED] * dropped + [_COMPLAINT] * bool(complaint)
     if not frames:
         return [], [*left_out, _SHORT]
     crops = _framed(list(frames.values()), size)
     if crops is None:
-        return [], [*left_out, sequences.NO_FACE["clip"]]
+        return [], [*left_out, sequences.NO_FACE[True]]
     rows = []
     for k, (at, picture) in enumerate(zip(frames, crops, strict=True)):
-        frame = sequences.Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
+        frame = Frame(f"{video}, frame {at + 1}", lambda picture=picture: picture)
         labels = {"frame": at + 1, "emotion": emotion and (emotion if k else "neutral"), "fps": fps}
         sequence, codes = f"{number:>04}/{video.stem.upper()}", _codes(markers, at + 1)
-        rows.append(sequences.FaceRow(frame, f"mmi-{identity}", sequence, labels, codes))
+        rows.append(FaceRow(frame, f"mmi-{identity}", sequence, labels, codes, cropped=True))
     return rows, left_out
 
 
@@ -158,18 +145,14 @@ def _emotion(path: Path) -> str:
     tags = list(_xml(path).iter("Metatag"))
     if not tags:
         raise DataError(f"{path}: no element Metatag; it should say what is shown")
-    values = [tag.get("Value", "") for tag in tags if tag.get("Name") == "Emotion"]
-    if not values:
-        return ""
-    if len(set(values)) > 1:
+    values = {tag.get("Value", "").strip() for tag in tags if tag.get("Name") == "Emotion"}
+    if len(values) > 1 or not all(re.fullmatch(r"[0-9]{1,9}", value) for value in values):
         raise DataError(
-            f"{path}: {len(values)} Metatags Emotion that differ: {', '.join(values)}; expected one"
+            f"{path}: Metatag Emotion is {', '.join(map(repr, sorted(values)))}; expected one whole number, "
+            "1 to 6 for the six emotions"
         )
-    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", values[0]):
-        raise DataError(
-            f"{path}: Emotion is {values[0]!r}; expected a whole number, 1 to 6 for the six emotions"
-        )
-    return {code: emotion for emotion, code in _EMOTIONS.items()}.get(str(int(values[0])), "")
+    codes = {str(int(value)) for value in values}
+    return next((emotion for emotion, code in EMOTION_CODES.items() if code in codes), "")
 
 
 def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
@@ -185,27 +168,21 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         if not re.fullmatch(r"0*[1-9][0-9]?", number):
             left_out.append(_AU_NUMBER)
             continue
-        if int(number) in coding:
-            raise DataError(f"{path}: ActionUnit {number} stands there twice; expected it once")
-        coding[int(number)] = markers = []
-        if text := "".join([unit.text or "", *(marker.tail or "" for marker in unit)]).strip():
-            raise DataError(f"{path}: AU{number} holds the text {text!r:.60}; expected elements Marker only")
-        for marker in unit.iter("Marker"):
-            frame, kind = marker.get("Frame", ""), marker.get("Type", "")
-            if not re.fullmatch(r"[0-9]{1,9}", frame) or kind not in _MARKERS:
-                raise DataError(
-                    f"{path}: AU{number} has a Marker with Frame {frame!r}, Type {kind!r}; expected a frame "
-                    "number and a type from 0 to 3"
-                )
-            markers.append((int(frame), int(kind)))
-        if not markers:
-            left_out.append(_NO_MARKER)
-        frames = [frame for frame, _ in markers]
-        if frames != sorted(frames):
-            left_out.append(_ORDER)
-        markers.sort(key=lambda marker: marker[0])
-        if len(set(frames)) < len(frames):
-            raise DataError(f"{path}: AU{number} has two Markers at one frame")
+        markers = [(marker.get("Frame", ""), marker.get("Type", "")) for marker in unit.iter("Marker")]
+        text = "".join([unit.text or "", *(marker.tail or "" for marker in unit)]).strip()
+        bad = [each for each in markers if not re.fullmatch(r"[0-9]{1,9} [0-3]", " ".join(each))]
+        frames = [int(frame) for frame, _ in markers] if not bad else []
+        faults = {
+            "stands there twice; expected it once": int(number) in coding,
+            f"holds the text {text!r:.60}; expected elements Marker only": text,
+            f"has a Marker with Frame and Type {bad[:1]}; expected a frame number, and 0 to 3": bad,
+            "has two Markers at one frame": len(set(frames)) < len(frames),
+        }
+        for fault, true in faults.items():
+            if true:
+                raise DataError(f"{path}: AU{number} {fault}")
+        left_out += [_NO_MARKER] * (not markers) + [_ORDER] * (frames != sorted(frames))
+        coding[int(number)] = sorted((int(frame), int(kind)) for frame, kind in markers)
     return coding, left_out
 
 

@@ -12,55 +12,29 @@ that shows one: a window found anew in each would tremble, and pass for motion.
 
 import io
 import re
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from fer_lib.faces.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.photo import find_faces, look_closer, read_photo
-from fer_lib.faces.readers.pictures import (
-    Window,
-    cut_out,
-    gather_pictures,
-    named_file,
-    pictures_below,
-    require_file,
-    whole,
-)
-from fer_lib.faces.readers.tables import SPELLINGS, person_name, read_rows
+from fer_lib.faces.readers.pictures import Window, named_file, pictures_below, require_file, whole
+from fer_lib.faces.readers.sequences import FaceRow, Frame, Search, gather_rows
+from fer_lib.faces.readers.tables import SPELLINGS, Row, check_columns, person_name, read_rows
 from fer_lib.faces.sources import may_be_own
-from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import whole_folder
 
 CSV = "faces.csv"
-PUBLISHED: dict[str, int] = {}
-"""Nobody has counted them but their owner."""
 
 _NEEDED = ("path", "subject", "emotion")
 _OPTIONAL = ("sequence", "frame", "split", "cropped")
 _UNIT = re.compile(r"AU[1-9]\d?")
 _LONGEST = 200
-_CROPPED = {"yes": True, "no": False, "": False}
-_UNLISTED = f"pictures that {CSV} does not list"
-
-
-@dataclass(frozen=True)
-class _Line:
-    place: str
-    path: Path
-    cropped: bool
-    row: Mapping[str, object]
-
-    @property
-    def clip(self) -> tuple[object, object]:
-        return self.row["subject"], self.row["sequence"]
+_EMOTIONS = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
 
 
 def read_own(folder: Path, size: int) -> FaceSet:
@@ -72,152 +46,105 @@ def read_own(folder: Path, size: int) -> FaceSet:
     names pictures without a face, and counts those that the table does not list. Raises DataError, naming
     file and line, for whatever else is wrong.
     """
-    lines, splits = _read_table(folder)
-    unlisted = len(pictures_below(folder, folder) - {line.path for line in lines})
-    clips: dict[tuple[object, object], list[_Line]] = {}
-    for line in lines:
-        clips.setdefault(line.clip, []).append(line)
-    with ThreadPoolExecutor() as threads:
-        frames = dict(zip(clips, threads.map(_clip_frame, clips.values()), strict=True))
-
-    def load(number: int) -> np.ndarray | None:
-        line = lines[number]
-        picture = read_photo(line.path)
-        if line.cropped:
-            return whole(picture, size)
-        frame = frames[line.clip]
-        if frame is None:
-            return None
-        window, shape = frame
-        if picture.shape != shape:
-            raise DataError(
-                f"{line.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its sequence "
-                f"are {shape[1]} × {shape[0]}"
-            )
-        return cut_out(picture, window, size)
-
-    pixels, has_face = gather_pictures(len(lines), size, load)
-    faceless = [
-        line.path.relative_to(folder).as_posix()
-        for line, face in zip(lines, has_face, strict=True)
-        if not face
-    ]
-    if not has_face.any():
-        raise DataError(
-            f"{folder / CSV}: no face was found in any of its {len(lines)} pictures; where they are crops of "
-            "faces already, say yes in a column cropped"
-        )
-    names = ", ".join(faceless[:3]) + (" …" if len(faceless) > 3 else "")
-    left_out = {f"pictures in which no face was found ({names})": len(faceless), _UNLISTED: unlisted}
-    table = pd.DataFrame([line.row for line in lines])[has_face].reset_index(drop=True)
-    if not splits:
-        # A sequence of nobody known shows one person.
-        people = table["subject"].where(table["subject"].ne(""), "\0" + table["sequence"])
-        table["split"] = split_people(people.to_numpy(), table["emotion"].to_numpy())
-        table["split_rule"] = "people, divided by the suite"
-    left_out = {reason: count for reason, count in left_out.items() if count}
-    return FaceSet(folder.name, pixels, table, left_out=left_out)
-
-
-def _clip_frame(lines: list[_Line]) -> tuple[Window, tuple[int, ...]] | None:
-    """The window of the first face in the pictures of a sequence, and their shape; None where none has a
-    face, and where they are crops.
-    """
-    for line in lines:
-        picture = read_photo(line.path)
-        if windows := [] if line.cropped else find_faces(picture):
-            return look_closer(picture, windows[0]), picture.shape
-    return None
-
-
-def _read_table(folder: Path) -> tuple[list[_Line], bool]:
-    """The lines of ``faces.csv``, and whether it divides the pictures itself."""
-    path = require_file(folder / CSV, folder)
-    rows = read_rows(path, partial(_columns, path))
+    csv = require_file(folder / CSV, folder)
+    table = read_rows(csv, partial(_columns, csv))
+    rows: list[FaceRow] = []
+    paths: dict[int, Path] = {}
     places: dict[object, str] = {}
     sides: dict[object, tuple[str, object]] = {}
-    lines = []
-    for place, cells in ((row.place, row.cells) for row in rows):
-        line = _line(folder, place, cells)
+    for line in table:
+        path = _picture(folder, line)
+        row = _face_row(folder, line, path, size)
+        frame = row.labels["frame"]
         for key, what in (
-            (line.path, "picture"),
-            ((*line.clip, line.row["frame"]), f"picture of frame {line.row['frame']} of its sequence"),
+            (path, "picture"),
+            ((row.subject, row.sequence, frame), f"picture of frame {frame} of its sequence"),
         ):
             if key in places:
-                raise DataError(f"{place}: a second {what}, after {places[key]}; expected each once")
-            places[key] = place.rpartition(", ")[2]
-        if split := line.row.get("split"):
-            person = line.row["subject"] or line.clip
-            before, other = sides.setdefault(person, (places[line.path], split))
+                raise DataError(f"{line.place}: a second {what}, after {places[key]}; expected each once")
+            places[key] = line.place.rpartition(", ")[2]
+        if split := row.labels.get("split"):
+            person = row.subject or (row.subject, row.sequence)
+            before, other = sides.setdefault(person, (places[path], split))
             if split != other:
                 raise DataError(
-                    f"{place}: split {split}, but the same person is in {other} ({before}); nobody may be "
-                    "learned from and tested on. Without a column split people are divided"
+                    f"{line.place}: split {split}, but the same person is in {other} ({before}); nobody may "
+                    "be learned from and tested on. Without a column split people are divided"
                 )
-        lines.append(line)
-    return lines, "split" in rows[0].cells
+        rows.append(row)
+        paths[id(row)] = path
 
-
-def _columns(path: Path, header: list[str]) -> list[str]:
-    columns = [name.strip() for name in header]
-    hint = f"the columns are {', '.join((*_NEEDED, *_OPTIONAL))} and AU1 …, with commas between"
-    for name in _NEEDED:
-        if name not in columns:
-            raise DataError(f"{path}, line 1: no column {name!r} in {','.join(columns)[:120]!r}; {hint}")
-    for name in columns:
-        if name not in (*_NEEDED, *_OPTIONAL) and not _UNIT.fullmatch(name):
-            raise DataError(f"{path}, line 1: column {name[:40]!r} is not known; {hint}")
-        if columns.count(name) > 1:
-            raise DataError(f"{path}, line 1: two columns {name}; keep one")
-    return columns
-
-
-def _line(folder: Path, place: str, fields: Mapping[str, str]) -> _Line:
-    def choice(column: str, choices: Mapping[str, object], otherwise: str) -> object:
-        entry = fields.get(column, otherwise).lower()
-        if entry not in choices:
+    def without_face(missing: Sequence[FaceRow]) -> dict[str, int]:
+        if len(missing) == len(rows):
             raise DataError(
-                f"{place}: {column} {entry[:20]!r}; expected one of {', '.join(filter(None, choices))}"
+                f"{csv}: no face was found in any of its {len(rows)} pictures; where they are crops of faces "
+                "already, say yes in a column cropped"
             )
-        return choices[entry]
+        lost = {id(row) for row in missing}
+        names = [paths[id(row)].relative_to(folder).as_posix() for row in rows if id(row) in lost]
+        some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        return {f"pictures in which no face was found ({some})": len(names)}
 
-    name, subject = folder.name, person_name(fields["subject"])
-    for column in ("subject", "sequence"):
-        if len(fields.get(column, "")) > _LONGEST:
-            raise DataError(f"{place}: {column} has more than {_LONGEST} characters")
-    if not fields["path"] or "\0" in fields["path"]:
-        raise DataError(f"{place}: no path of a picture")
-    picture = (
-        require_file(named_file(folder, fields["path"]), folder, place)
-        .resolve()
-        .relative_to(folder.resolve())
+    # A sequence of nobody known shows one person.
+    search = Search(
+        find=_find, none=without_face, clip="sequence", person=lambda row: row.subject or f"\0{row.sequence}"
     )
-    emotions = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
-    frame = fields.get("frame") or "0"
-    if not re.fullmatch(r"[0-9]{1,9}", frame):
-        raise DataError(f"{place}: frame {frame[:20]!r}; expected a whole number, 0 or more")
-    row = {
-        "dataset": name,
-        "subject": f"{name}-{subject}" if subject else "",
-        "sequence": person_name(fields.get("sequence", "")) or fields["path"],
-        "frame": int(frame),
-        "emotion": choice("emotion", emotions, UNLABELLED),
-    }
-    if "split" in fields:
-        row["split"] = choice("split", {split: split for split in SPLITS}, "")
-        row["split_rule"] = f"as {CSV} says"
-    row |= {unit: _intensity(place, unit, text) for unit, text in fields.items() if _UNIT.fullmatch(unit)}
-    return _Line(place, folder / picture, choice("cropped", _CROPPED, ""), row)
+    unlisted = {f"pictures that {CSV} does not list": len(pictures_below(folder, folder) - {*paths.values()})}
+    faces = gather_rows(folder.name, rows, size, search, unlisted)
+    return faces if sides else faces.assign(split_rule="people, divided by the suite")
 
 
-def _intensity(place: str, unit: str, text: str) -> float:
+def _find(picture: np.ndarray) -> Window | None:
+    windows = find_faces(picture)
+    return look_closer(picture, windows[0]) if windows else None
+
+
+def _columns(path: Path, header: list[str]) -> Sequence[str]:
+    named = (*_NEEDED, *_OPTIONAL)
+    hint = f"the columns are {', '.join(named)} and AU1 …, with commas between"
+    columns = [name.strip() for name in header]
+    return check_columns(path, columns, _NEEDED, lambda name: name in named or _UNIT.fullmatch(name), hint)
+
+
+def _picture(folder: Path, line: Row) -> Path:
+    """The file of the picture of ``line``, as it is called on the disk."""
+    name = line.text("path")
+    if not name or "\0" in name:
+        raise DataError(f"{line.place}: no path of a picture")
+    picture = require_file(named_file(folder, name), folder, line.place)
+    return folder / picture.resolve().relative_to(folder.resolve())
+
+
+def _face_row(folder: Path, line: Row, path: Path, size: int) -> FaceRow:
+    for column in ("subject", "sequence"):
+        if len(line.text(column)) > _LONGEST:
+            raise DataError(f"{line.place}: {column} has more than {_LONGEST} characters")
+    subject, sequence = (person_name(line.text(column)) for column in ("subject", "sequence"))
+    frame = line.whole("frame", absent=("",), form="a whole number, 0 or more") or 0
+    labels = {"frame": frame, "emotion": line.choice("emotion", _EMOTIONS)}
+    if "split" in line.cells:
+        labels["split"] = line.choice("split", {split: split for split in SPLITS})
+        labels["split_rule"] = f"as {CSV} says"
+    labels |= {unit: _intensity(line, unit) for unit in line.cells if _UNIT.fullmatch(unit)}
+    cropped = line.choice("cropped", {"yes": "yes", "no": "", "": ""}, ("yes", "no")) == "yes"
+    return FaceRow(
+        Frame(line.place, lambda: whole(read_photo(path), size) if cropped else read_photo(path)),
+        f"{folder.name}-{subject}" if subject else "",
+        sequence or line.text("path"),
+        labels,
+        cropped=cropped,
+    )
+
+
+def _intensity(line: Row, unit: str) -> float:
+    text = line.text(unit)
     if not text:
         return float("nan")
     if re.fullmatch(r"(\d\.?\d{0,20}|\.\d{1,20})(e[+-]?\d{1,3})?", text, re.ASCII | re.IGNORECASE):
         intensity = float(text)
         if intensity <= 1:
             return intensity
-    raise DataError(f"{place}: {unit} {text[:20]!r}; expected an intensity from 0 to 1, or nothing")
+    raise line.fault(unit, "expected an intensity from 0 to 1, or nothing")
 
 
 def require_own_folder(folder: Path) -> None:

@@ -2,9 +2,7 @@
 named.
 
 What the readers of sequence data sets share. A clip is cut out with one window for all its pictures: a window
-found anew in each would tremble, and pass for motion. At the end posed expressions, as Oulu-CASIA and BU-4DFE
-have them: a folder per person, in it one per emotion, in it a sequence that begins at rest. There is no file
-of labels: the folder's name is the label, and of the pictures kept the first is neutral.
+found anew in each would tremble, and pass for motion.
 """
 
 import re
@@ -14,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -27,17 +25,14 @@ from fer_lib.faces.readers import pictures
 from fer_lib.faces.splits import split_people
 from ferbook.errors import DataError
 
-WindowRule = Literal["clip", "picture", "whole"]
-"""One window per clip, one per picture, or the whole picture where the set's pictures are face crops already.
-"""
-
 _SEARCHED_AT = 320
 """Shorter side in pixels to which a picture is reduced while a face is looked for: large pictures take
 seconds.
 """
 
 OTHER_FOLDERS = "folders that are not named like a person"
-NO_FACE = {"clip": "clips in which no face was found", "picture": "pictures in which no face was found"}
+NO_FACE = {True: "clips in which no face was found", False: "pictures in which no face was found"}
+"""What is counted, where faces are looked for clip by clip, or picture by picture."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +51,13 @@ def picture_file(path: Path) -> Frame:
 @dataclass(frozen=True)
 class FaceRow:
     """A ``picture`` and its row of the table: whose it is, and of which ``sequence``; ``labels``: at least
-    ``frame`` and ``emotion``. Rows of one sequence, a clip, follow each other.
+    ``frame`` and ``emotion``, ``split`` where the set divides its pictures itself, votes and whatever else
+    is a column. Rows of one sequence, a clip, follow each other.
 
     ``codes``: FACS codes, where the set has such; sets that come with AU numbers have their columns in
     ``labels`` instead. ``landmarks`` (68, 2), in the picture's pixels, None where there are none; the first
-    picture of a clip shows the face at rest.
+    picture of a clip shows the face at rest. ``cropped``: whether the picture is a face crop already, and
+    taken whole; None: if it has the size that is asked for.
     """
 
     picture: Frame
@@ -69,80 +66,17 @@ class FaceRow:
     labels: Mapping[str, object]
     codes: Codes = None
     landmarks: np.ndarray | None = None
+    cropped: bool | None = None
+
+    @property
+    def clip(self) -> tuple[str, str, bool | None]:
+        """What rows of one clip have in common."""
+        return self.subject, self.sequence, self.cropped
 
 
-def gather_rows(
-    name: str,
-    rows: Sequence[FaceRow],
-    size: int,
-    framing: WindowRule,
-    left_out: Mapping[str, int],
-    unscored: float = 1.0,
-    halves: bool | None = None,
-) -> FaceSet:
-    """The face set ``name`` of ``rows``, every picture ``size`` × ``size``, split by subject.
-
-    Pictures that have that size are taken as they are. Where a picture or the first of its clip has
-    landmarks they give its window, otherwise a detector. Clips (or, with framing ``picture``, pictures) in
-    which no face is found are left out and counted; so is what ``left_out`` brings along. Unless ``halves``
-    is None the table gets columns of the codes: ``unscored`` and ``halves`` are those of ``au_columns``.
-
-    Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
-    clip; and where nothing is left or fewer than three people are.
-    """
-    numbers: dict[tuple[str, str], int] = {}
-    # Of each row the number of the first of its clip.
-    clips = [numbers.setdefault((row.subject, row.sequence), k) for k, row in enumerate(rows)]
-    windows = _clip_windows(rows, clips, size) if framing == "clip" else {}
-    shapes: dict[int, tuple[int, ...]] = {}
-    landmarks = None
-    if any(row.landmarks is not None for row in rows):
-        landmarks = np.full((len(rows), LANDMARKS, 2), np.nan, np.float32)
-
-    def load(k: int) -> np.ndarray | None:
-        frame, points, resting = rows[k].picture, rows[k].landmarks, rows[clips[k]].landmarks
-        picture = frame.read()
-        shape = shapes.setdefault(clips[k], picture.shape)
-        if picture.shape != shape:
-            raise DataError(
-                f"{frame.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its clip are "
-                f"{shape[1]} × {shape[0]}"
-            )
-        if picture.shape == (size, size) or framing == "whole":
-            if points is not None:
-                landmarks[k] = points
-            return pictures.whole(picture, size)
-        try:
-            if points is None and resting is None:
-                window = windows[clips[k]] if framing == "clip" else face_window(picture)
-            else:
-                window = pictures.landmark_window(resting if points is None else points, resting)
-            if points is not None:
-                landmarks[k] = window.scale(points, size)
-            return None if window is None else pictures.cut_out(picture, window, size)
-        except DataError as fault:
-            raise DataError(f"{frame.place}: {fault}") from fault
-
-    pixels, present = pictures.gather_pictures(len(rows), size, load)
-    counts = Counter(left_out)
-    if not present.all():
-        missing = {clips[k] if framing == "clip" else k for k in np.flatnonzero(~present)}
-        counts[NO_FACE[framing]] += len(missing)
-        if framing == "clip":  # as a whole: without its first frame it has no neutral face
-            stays = np.array([clip not in missing for clip in clips])
-            pixels, present = pixels[stays[present]], present & stays
-    if not present.any():
-        reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
-        raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")
-    table = pd.DataFrame(
-        {"dataset": name, "subject": row.subject, "sequence": row.sequence, **row.labels} for row in rows
-    )
-    if halves is not None:
-        table = pd.concat([table, au_columns([row.codes for row in rows], unscored, halves)], axis=1)
-    table = table[present].reset_index(drop=True)
-    table["split"] = split_people(table["subject"].to_numpy(), table["emotion"].to_numpy())
-    marks = None if landmarks is None else landmarks[present]
-    return FaceSet(name, pixels, table, landmarks=marks, left_out=+counts)
+def whole_picture(picture: np.ndarray, place: str, sequence: str, **labels: object) -> FaceRow:
+    """The row of a face crop of nobody known, uint8 (H, W), that is in memory already."""
+    return FaceRow(Frame(place, lambda: picture), "", sequence, {"frame": 0, **labels}, cropped=True)
 
 
 def face_window(picture: np.ndarray) -> pictures.Window | None:
@@ -157,29 +91,121 @@ def face_window(picture: np.ndarray) -> pictures.Window | None:
     return window and pictures.Window(window.left * scale, window.top * scale, window.side * scale)
 
 
-def first_window(frames: Iterable[np.ndarray]) -> pictures.Window | None:
+def first_window(
+    frames: Iterable[np.ndarray], find: Callable[[np.ndarray], pictures.Window | None] = face_window
+) -> pictures.Window | None:
     """The face's window in the first of ``frames`` in which there is one; None where none has."""
-    return next((window for frame in frames if (window := face_window(frame))), None)
+    return next((window for frame in frames if (window := find(frame))), None)
 
 
-def _clip_windows(
-    rows: Sequence[FaceRow], clips: Sequence[int], size: int
-) -> dict[int, pictures.Window | None]:
-    """Number of a clip's first row -> the window of the first face in it."""
-    members: dict[int, list[FaceRow]] = {}
-    for row, clip in zip(rows, clips, strict=True):
-        members.setdefault(clip, []).append(row)
+@dataclass(frozen=True)
+class Search:
+    """How faces are looked for: with one window for a clip, or else one for each picture, and ``find``;
+    ``none``: what is counted of the rows without a face, None where there are ``NO_FACE``; ``clip``: what
+    messages call one; ``person``: who must be in one split.
+    """
 
-    def window(clip: list[FaceRow]) -> pictures.Window | None:
-        if clip[0].landmarks is not None:
-            return None  # not looked at: landmarks give the windows
-        first = clip[0].picture.read()
-        if first.shape == (size, size):
-            return None  # nor here: such pictures are taken as they are
-        return first_window(chain([first], (row.picture.read() for row in clip[1:])))
+    clips: bool = True
+    find: Callable[[np.ndarray], pictures.Window | None] = face_window
+    none: Callable[[Sequence[FaceRow]], Mapping[str, int]] | None = None
+    clip: str = "clip"
+    person: Callable[[FaceRow], str] = attrgetter("subject")
 
-    with ThreadPoolExecutor() as threads:
-        return dict(zip(members, threads.map(window, members.values()), strict=True))
+
+def gather_rows(
+    name: str,
+    rows: Sequence[FaceRow],
+    size: int,
+    search: Search,
+    left_out: Mapping[str, int],
+    unscored: float = 1.0,
+    halves: bool | None = None,
+) -> FaceSet:
+    """The face set ``name`` of ``rows``, every picture ``size`` × ``size``, split by subject unless labels
+    have a ``split``.
+
+    Where a picture or the first of its clip has landmarks they give its window, otherwise ``search``. Clips
+    or pictures in which no face is found are left out and counted; so is what ``left_out`` brings along.
+    Unless ``halves`` is None the table gets columns of the codes: ``unscored`` and ``halves`` are those of
+    ``au_columns``.
+
+    Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
+    clip; and where nothing is left or fewer than three people are.
+    """
+    members: dict[tuple, list[FaceRow]] = {}
+    for row in rows:
+        members.setdefault(row.clip, []).append(row)
+    shapes: dict[tuple, tuple[int, ...]] = {}
+    landmarks = None
+    if any(row.landmarks is not None for row in rows):
+        landmarks = np.full((len(rows), LANDMARKS, 2), np.nan, np.float32)
+
+    def is_crop(row: FaceRow, picture: np.ndarray) -> bool:
+        return picture.shape == (size, size) if row.cropped is None else row.cropped
+
+    def clip_window(clip: list[FaceRow]) -> pictures.Window | None:
+        if clip[0].cropped or clip[0].landmarks is not None:
+            return None  # not looked for
+        picture = clip[0].picture.read()
+        shapes[clip[0].clip] = picture.shape
+        if is_crop(clip[0], picture):
+            return None
+        return first_window(chain([picture], (row.picture.read() for row in clip[1:])), search.find)
+
+    windows: dict[tuple, pictures.Window | None] = {}
+    if search.clips:
+        with ThreadPoolExecutor() as threads:
+            windows = dict(zip(members, threads.map(clip_window, members.values()), strict=True))
+
+    def load(k: int) -> np.ndarray | None:
+        row, resting = rows[k], members[rows[k].clip][0].landmarks
+        picture, points = row.picture.read(), row.landmarks
+        shape = shapes.setdefault(row.clip, picture.shape)
+        if picture.shape != shape:
+            raise DataError(
+                f"{row.picture.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its "
+                f"{search.clip} are {shape[1]} × {shape[0]}"
+            )
+        if is_crop(row, picture):
+            if points is not None:
+                landmarks[k] = points
+            return pictures.whole(picture, size)
+        try:
+            if points is None and resting is None:
+                window = windows[row.clip] if search.clips else search.find(picture)
+            else:
+                window = pictures.landmark_window(resting if points is None else points, resting)
+            if points is not None:
+                landmarks[k] = window.scale(points, size)
+            return None if window is None else pictures.cut_out(picture, window, size)
+        except DataError as fault:
+            raise DataError(f"{row.picture.place}: {fault}") from fault
+
+    pixels, present = pictures.gather_pictures(len(rows), size, load)
+    counts = Counter(left_out)
+    missing = [row for row, there in zip(rows, present, strict=True) if not there]
+    if search.clips and missing:  # as a whole: without its first frame it has no neutral face
+        clips = {row.clip for row in missing}
+        missing = [row for clip in clips for row in members[clip]]
+        stays = np.array([row.clip not in clips for row in rows])
+        pixels, present = pixels[stays[present]], present & stays
+    if missing:
+        number = len({row.clip for row in missing} if search.clips else missing)
+        counts.update(search.none(missing) if search.none else {NO_FACE[search.clips]: number})
+    if not present.any():
+        reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+        raise DataError(f"{name}: no picture is left ({reasons or 'no sequences found'})")
+    table = pd.DataFrame(
+        {"dataset": name, "subject": row.subject, "sequence": row.sequence, **row.labels} for row in rows
+    )
+    if halves is not None:
+        table = pd.concat([table, au_columns([row.codes for row in rows], unscored, halves)], axis=1)
+    table = table[present].reset_index(drop=True)
+    if "split" not in table:
+        people = [search.person(row) for row, there in zip(rows, present, strict=True) if there]
+        table["split"] = split_people(people, table["emotion"].to_numpy())
+    marks = None if landmarks is None else landmarks[present]
+    return FaceSet(name, pixels, table, landmarks=marks, left_out=+counts)
 
 
 def find_folders(folder: Path, pattern: re.Pattern, what: str = "", depth: int = 3) -> list[Path]:
@@ -249,65 +275,3 @@ def first_and_middle(count: int) -> list[int]:
     """
     middle = count // 2
     return [0, middle - 1, middle, middle + 1]
-
-
-_LEAST = 4
-_FPS = 25.0
-SHORT = "sequences of fewer than four pictures"
-
-
-@dataclass(frozen=True)
-class PosedLayout:
-    """How one data set names its folders and pictures, and which pictures of a sequence are kept."""
-
-    name: str
-    emotions: Mapping[str, str]
-    """Emotion -> the folder of its sequence."""
-    subject_folder: re.Pattern
-    subject_form: Callable[[re.Match], str]
-    suffix: str
-    keep: Callable[[int], Sequence[int]]
-    """From the number of pictures, four or more, to the positions of those to keep; 0 is the neutral one."""
-
-
-def read_posed(
-    layout: PosedLayout, folder: Path, tops: Sequence[Path], framing: WindowRule, size: int
-) -> FaceSet:
-    """Every sequence below the folders ``tops`` of people; ``folder`` is the data set's own.
-
-    Raises DataError, naming the folder or file: one that is no emotion's, two for one emotion or one person,
-    a picture without a frame number, and what ``gather_rows`` refuses. Sequences of fewer than four pictures
-    are counted.
-    """
-    left_out: Counter[str] = Counter()
-    emotions = {word.lower(): emotion for emotion, word in layout.emotions.items()}
-    rows: list[FaceRow] = []
-    people = named_folders(tops, folder, layout.subject_folder, left_out, form=layout.subject_form)
-    for subject, place in people.items():
-        folders: dict[str, Path] = {}
-        for entry in pictures.list_inside(place, folder):
-            if not entry.is_dir():
-                continue
-            emotion = emotions.get(entry.name.lower())
-            if emotion is None:
-                raise DataError(
-                    f"{entry}: not the folder of an emotion; expected {', '.join(layout.emotions.values())}"
-                )
-            pictures.add_once(folders, emotion, entry, f"folder of {emotion}")
-        for emotion, entry in folders.items():
-            paths = numbered_pictures(entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}")
-            numbers = list(paths)
-            if len(numbers) < _LEAST:
-                left_out[SHORT] += 1
-                continue
-            selection = [numbers[k] for k in layout.keep(len(numbers))]
-            rows += [
-                FaceRow(
-                    picture_file(paths[number]),
-                    f"{layout.name}-{subject}",
-                    f"{subject}/{layout.emotions[emotion]}",
-                    {"frame": number, "emotion": emotion if k else "neutral", "fps": _FPS},
-                )
-                for k, number in enumerate(selection)
-            ]
-    return gather_rows(layout.name, rows, size, framing, left_out)

@@ -7,7 +7,7 @@ import io
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, islice
@@ -87,19 +87,18 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
 @dataclass(frozen=True)
 class Row:
     """One row of a table: ``cells`` by column name, and ``place``, the file and the line or row that messages
-    name.
+    name. ``verb`` stands between column and value in them.
     """
 
     place: str
-    cells: Mapping[str, object]
+    cells: Mapping[str, str]
+    verb: str = ""
 
     def text(self, column: str) -> str:
-        """The cell as text: 6 and 6.0 are ``6``; spaces around are dropped; empty where nothing stands
-        there.
-        """
-        return cell_text(self.cells[column])
+        """The cell; empty where nothing stands there, or the table lacks the column."""
+        return self.cells.get(column, "")
 
-    def whole(self, column: str, absent: Sequence[str] = ()) -> int | None:
+    def whole(self, column: str, absent: Sequence[str] = (), form: str = "a whole number") -> int | None:
         """The cell as a whole number of 0 or more; None where its text is one of ``absent``. Else
         DataError.
         """
@@ -107,12 +106,21 @@ class Row:
         if text in absent:
             return None
         if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise self.fault(column, "expected a whole number")
+            raise self.fault(column, f"expected {form}")
         return int(text)
+
+    def choice(self, column: str, choices: Mapping[str, str], listed: Iterable[str] = ()) -> str:
+        """What the cell, in whichever letter case, means in ``choices``; else DataError, which names those
+        ``listed``, or all.
+        """
+        text = self.text(column).lower()
+        if text not in choices:
+            raise self.fault(column, f"expected one of {', '.join(listed or filter(None, choices))}")
+        return choices[text]
 
     def fault(self, column: str, rule: str) -> DataError:
         """The error that names file, row, column and what stands there."""
-        return DataError(f"{self.place}: {column} is {self.text(column)[:40]!r}; {rule}")
+        return DataError(f"{self.place}: {column}{self.verb} {self.text(column)[:40]!r}; {rule}")
 
 
 _HALF_WIDTH = {0xFF01 + k: chr(0x21 + k) for k in range(94)} | {0x3000: " ", 0x3001: ","}
@@ -128,25 +136,51 @@ def cell_text(value: object) -> str:
     return str(value).translate(_HALF_WIDTH).strip()
 
 
-def read_rows(path: Path, columns_of: Callable[[list[str]], Sequence[str]]) -> list[Row]:
+def read_rows(
+    path: Path,
+    columns_of: Callable[[list[str]], Sequence[str]],
+    *,
+    has_header: Callable[[list[str]], bool] = bool,
+    verb: str = "",
+) -> list[Row]:
     """The rows of the csv file at ``path``, without blanks around cells and without empty ones.
-    ``columns_of`` the fields of its first line, which it checks, are the columns' names.
+    ``columns_of`` the fields of its first line, which it checks, are the columns' names; that line is a row
+    itself unless it ``has_header``.
 
     Raises DataError as ``read_records``, for a row of more or fewer fields, and where there is none.
     """
-    (_, header), *records = read_records(path) or [(1, [])]
-    columns, rows = columns_of(header), []
-    for number, fields in records:
+    records = read_records(path) or [(1, [])]
+    columns, skipped, rows = columns_of(records[0][1]), bool(has_header(records[0][1])), []
+    for number, fields in records[skipped:]:
         cells = [field.strip() for field in fields]
         if not any(cells):
             continue
         place = f"{path}, line {number}"
         if len(cells) != len(columns):
             raise DataError(f"{place}: {len(cells)} fields; expected {len(columns)} ({','.join(columns)})")
-        rows.append(Row(place, dict(zip(columns, cells, strict=True))))
+        rows.append(Row(place, dict(zip(columns, cells, strict=True)), verb))
     if not rows:
-        raise DataError(f"{path}, line 2: no pictures after the header")
+        raise DataError(
+            f"{path}, line 2: no pictures after the header" if skipped else f"{path}, line 1: empty"
+        )
     return rows
+
+
+def check_columns(
+    path: Path, columns: Sequence[str], needed: Sequence[str], known: Callable[[str], object], hint: str
+) -> Sequence[str]:
+    """``columns`` of the csv file at ``path``. Raises DataError that ends with ``hint`` where one ``needed``
+    is missing, one is not ``known``, or one stands there twice.
+    """
+    for name in needed:
+        if name not in columns:
+            raise DataError(f"{path}, line 1: no column {name!r} in {','.join(columns)[:120]!r}; {hint}")
+    for name in columns:
+        if not known(name):
+            raise DataError(f"{path}, line 1: column {name[:40]!r} is not known; {hint}")
+        if columns.count(name) > 1:
+            raise DataError(f"{path}, line 1: two columns {name}; keep one")
+    return columns
 
 
 def require_header(path: Path, header: str, reference: str) -> list[str]:
@@ -216,7 +250,7 @@ def read_sheet(path: Path, columns: Sequence[str], sheet: str = "") -> list[Row]
         )
     below = [(k, cells + (None,) * len(header)) for k, cells in table if k > header_row]
     rows = [
-        Row(f"{path}, row {k}", {column: cells[at] for column, at in positions.items()})
+        Row(f"{path}, row {k}", {column: cell_text(cells[at]) for column, at in positions.items()}, " is")
         for k, cells in below
         if any(cell_text(cells[at]) for at in positions.values()) and not _is_note(cells)
     ]

@@ -11,6 +11,7 @@ import pytest
 from book.derl import pairs
 from book.derl.pairs import examples, expression_pairs, is_neutral, neutral_pairs, others_targets
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import named_source
 from fer_lib.faces.rendered import script_table
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import DOMAINS
@@ -94,7 +95,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_export_read_back_gives_the_pairs_of_its_layout(layout, tmp_path):
-    reader = importlib.import_module(f"fer_lib.faces.readers.{layout}")
+    reader = importlib.import_module(named_source(layout).module)
     write_layout(layout, posed_faces(), tmp_path)
     faces = getattr(reader, f"read_{layout}")(tmp_path, SIZE)
     found, table = neutral_pairs(faces), faces.table

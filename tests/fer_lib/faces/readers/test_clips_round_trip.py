@@ -13,15 +13,13 @@ from PIL import Image
 from fer_lib.faces.clips import Clips, clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import clip_folds, protocol_of
-from fer_lib.faces.readers.casme2 import read_casme2
-from fer_lib.faces.readers.samm import read_samm
+from fer_lib.faces.readers.micro import read_casme2, read_samm
 from fer_lib.faces.rendered import set_table
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.predict import clip_features
 from synthetic_faces.produce import Recipe
 from tests.fer_lib.faces.readers.made_by_hand import pictures
-from tests.fer_lib.faces.readers.writers.casme2 import write_casme2
-from tests.fer_lib.faces.readers.writers.samm import write_samm
+from tests.fer_lib.faces.readers.writers.micro import write_casme2, write_samm
 
 SIZE = 24
 IN_BOTH = ("disgust", "happiness", "other", "surprise")

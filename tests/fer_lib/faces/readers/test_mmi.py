@@ -171,66 +171,6 @@ def test_added_folders(mmi, name):
     assert len(read_mmi(mmi, SIZE)) == 24
 
 
-@pytest.mark.defect("D3")
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (lambda s: (s / "session.xml").unlink(), "session.xml: not found"),
-        (lambda s: (s / "session.xml").write_text("<session"), "session.xml: not a readable XML file"),
-        (lambda s: (s / "session.xml").write_bytes(b""), "session.xml: not a readable XML file"),
-        (
-            lambda s: edit(s / "session.xml", "view", "side"),
-            "session.xml: no element track with the attribute view",
-        ),
-        (lambda s: (s / "S001-001.xml").write_bytes(b"\xff\xfe"), "S001-001.xml: not a readable XML file"),
-        (
-            lambda s: edit(s / "S001-001.xml", '"1"', '"joy"'),
-            "S001-001.xml: Emotion is 'joy'; expected a whole number",
-        ),
-        (
-            lambda s: edit(s / "S001-001.xml", "</session>", '<Metatag Name="Emotion" Value="2"/></session>'),
-            "2 Metatags Emotion that differ: 1, 2",
-        ),
-        (
-            lambda s: edit(s / "S001-001-oao_aucs.xml", 'Type="2"', 'Type="4"'),
-            "AU6 has a Marker with Frame '2', Type '4'",
-        ),
-        (
-            lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="x"'),
-            "AU6 has a Marker with Frame 'x', Type '2'",
-        ),
-        (
-            lambda s: edit(s / "S001-001-oao_aucs.xml", 'Frame="2"', 'Frame="1"'),
-            "AU6 has two Markers at one frame",
-        ),
-        (
-            lambda s: edit(s / "S001-001-oao_aucs.xml", '<Marker Frame="2"', '=Marker Frame="2"'),
-            "holds the text '=Marker Frame",
-        ),
-        (
-            lambda s: edit(s / "S001-001-oao_aucs.xml", 'Number="12"', 'Number="6"'),
-            "ActionUnit 6 stands there twice",
-        ),
-        (lambda s: (s / "S001-001.avi").write_bytes(b"RIFF"), "S001-001.avi: not a readable video"),
-        (lambda s: (s / "S001-002.avi").write_bytes(b""), "S001-002.avi: a second video beside S001-001.avi"),
-        (
-            lambda s: (
-                s.rename(s.with_name("02")) and (s.parent.parent / "x" / "Sessions").mkdir(parents=True)
-            ),
-            None,
-        ),
-    ],
-)
-def test_a_broken_copy_is_named(mmi, first, harm, message):
-    harm(first)
-    if message is None:
-        assert len(read_mmi(mmi, SIZE)) == 24
-        return
-    with pytest.raises(DataError) as refusal:
-        read_mmi(mmi, SIZE)
-    assert message in str(refusal.value) and str(mmi) in str(refusal.value)
-
-
 def test_a_video_that_is_cut_short_is_named(mmi, first):
     rng = np.random.default_rng(0)
     path = first / "S001-001.avi"
@@ -241,9 +181,3 @@ def test_a_video_that_is_cut_short_is_named(mmi, first):
         DataError, match=r"S001-001\.avi: frame \d+ of 12 cannot be read; the video is cut short"
     ):
         read_mmi(mmi, SIZE)
-
-
-def test_folders_without_sessions_are_named(tmp_path):
-    (tmp_path / "Sessions").mkdir()
-    with pytest.raises(DataError, match="no folders of sessions"):
-        read_mmi(tmp_path, SIZE)

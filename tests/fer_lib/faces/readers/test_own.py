@@ -8,7 +8,7 @@ from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
-from fer_lib.faces.readers.own import _intensity, read_own, save_own, write_own
+from fer_lib.faces.readers.own import read_own, save_own, write_own
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.test_every_reader import face_set
 
@@ -217,11 +217,11 @@ def test_what_was_read_is_written_again(folder, tmp_path):
     np.testing.assert_array_equal(back.pixels, faces.pixels)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("3e-05", 3e-5), ("5E-05", 5e-5), ("1e0", 1.0), (".5", 0.5), ("0.", 0.0)]
-)
-def test_an_intensity_may_be_written_as_programs_do(text, value):
-    assert _intensity("faces.csv, line 2", "AU12", text) == value
+def test_an_intensity_may_be_written_as_programs_do(folder):
+    texts = ["3e-05", "5E-05", "1e0", ".5", "0.", *[""] * 7]
+    faces = read(folder, [f"{row},{text}" for row, text in zip(ROWS, texts, strict=True)], HEADER + ",AU12")
+    assert faces.table["AU12"].tolist()[:5] == [3e-5, 5e-5, 1.0, 0.5, 0.0]
+    assert faces.table["AU12"].isna().sum() == 7
 
 
 def test_rendered_faces_are_written_whole_or_not_at_all(tmp_path):

@@ -12,6 +12,7 @@ from fer_lib.faces.readers.pictures import Window
 from fer_lib.faces.readers.sequences import (
     FaceRow,
     Frame,
+    Search,
     face_window,
     first_and_middle,
     gather_rows,
@@ -110,7 +111,8 @@ def clip_of(subject: str, *frames: np.ndarray) -> list[FaceRow]:
 
 
 def gathered(clips, framing, left_out=()):
-    return gather_rows("x", [row for clip in clips for row in clip], 20, framing, dict(left_out))
+    rows = [replace(row, cropped=True if framing == "whole" else None) for clip in clips for row in clip]
+    return gather_rows("x", rows, 20, Search(clips=framing == "clip"), dict(left_out))
 
 
 @pytest.fixture

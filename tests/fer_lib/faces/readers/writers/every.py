@@ -4,13 +4,15 @@ import importlib
 from pathlib import Path
 
 from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.registry import REGISTRY
 from ferbook.files import whole_folder
 
 
 def write_layout(name: str, faces: FaceSet, folder: Path) -> Path:
     """Write ``faces`` in the layout of ``name`` to ``folder``, which is made where it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    place = "fer_lib.faces.readers.own" if name == "own" else f"tests.fer_lib.faces.readers.writers.{name}"
+    module = REGISTRY[name].module
+    place = module if name == "own" else f"tests.fer_lib.faces.readers.writers.{module.rpartition('.')[2]}"
     getattr(importlib.import_module(place), f"write_{name}")(faces, folder)
     return folder
 

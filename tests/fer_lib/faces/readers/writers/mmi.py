@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.mmi import _EMOTIONS, _FPS, APEX_MARKER, NEUTRAL_MARKER
+from fer_lib.faces.readers.mmi import APEX_MARKER, EMOTION_CODES, NEUTRAL_MARKER, VIDEO_FPS
 from tests.fer_lib.faces.readers.writers.facs_codes import codes_of
 from tests.fer_lib.faces.readers.writers.sequences import named_sequences, shown_emotion
 
@@ -38,7 +38,9 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
             _write_xml(place / f"{sid}-oao_aucs.xml", coding)
         _write_xml(place / "session.xml", session)
         tags = ElementTree.Element("session")
-        ElementTree.SubElement(tags, "Metatag", Name="Emotion", Value=shown_emotion(faces, rows, _EMOTIONS))
+        ElementTree.SubElement(
+            tags, "Metatag", Name="Emotion", Value=shown_emotion(faces, rows, EMOTION_CODES)
+        )
         _write_xml(place / f"{sid}.xml", tags)
 
 
@@ -68,7 +70,9 @@ def _write_xml(path: Path, root: ElementTree.Element) -> None:
 
 def _write_video(path: Path, pictures: np.ndarray) -> None:
     height, width = pictures.shape[1:]
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), _FPS, (width, height), isColor=False)
+    video = cv2.VideoWriter(
+        str(path), cv2.VideoWriter.fourcc(*"FFV1"), VIDEO_FPS, (width, height), isColor=False
+    )
     for picture in pictures:
         video.write(picture)
     video.release()

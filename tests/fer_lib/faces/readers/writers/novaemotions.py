@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from fer_lib.faces.readers.novaemotions import _CSV
+from fer_lib.faces.readers.novaemotions import NOVA_CSV
 from fer_lib.faces.readers.own import write_picture
 
 
@@ -24,7 +24,7 @@ def write_novaemotions(faces: FaceSet, folder: Path) -> None:
         votes = table[[column for column in columns if column in table]]
     else:
         votes = pd.DataFrame({f"vote_{emotion}": table["emotion"] == emotion for emotion in EMOTIONS})
-    with (folder / _CSV).open("w", encoding="utf-8", newline="") as file:
+    with (folder / NOVA_CSV).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["path", "subject", "emotion", *(c.removeprefix("vote_") for c in votes)])
         for row, counts in enumerate(votes.astype(int).to_numpy().tolist()):

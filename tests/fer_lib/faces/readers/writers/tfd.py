@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.readers.pictures import gather_pictures, whole
-from fer_lib.faces.readers.tfd import _FILES, _FOLD_SPLITS, _FOLDS, NO_LABEL, NOBODY, TFD_CODES
+from fer_lib.faces.readers.tfd import FILES, FOLD_SPLITS, NO_LABEL, NOBODY, TFD_CODES
 from tests.fer_lib.faces.readers.writers.sequences import official_ids
 
 _ID = re.compile(r"0|[1-9]\d{0,8}")
@@ -28,12 +28,12 @@ def write_tfd(faces: FaceSet, folder: Path) -> None:
     table = faces.table
     ids = official_ids((who for who in table["subject"] if who), "tfd-", _ID, str)
     labelled = (table["emotion"] != UNLABELLED).to_numpy()
-    columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, _FOLDS + 1)]
-    folds = np.array([[_FOLD_SPLITS.index(split) for split in column] for column in columns]).T
+    columns = [table.get(f"fold{k}", table["split"]).tolist() for k in range(1, 6)]
+    folds = np.array([[FOLD_SPLITS.index(split) for split in column] for column in columns]).T
     arrays = {
         "images": pixels,
         "labs_ex": [[TFD_CODES.index(e) + 1 if e else NO_LABEL] for e in table["emotion"]],
         "labs_id": [[int(ids[who]) if who else NOBODY] for who in table["subject"]],
         "folds": np.where(labelled[:, None], folds, 0).astype(np.uint8),
     }
-    savemat(folder / _FILES[side][0], arrays, do_compression=True)
+    savemat(folder / FILES[side][0], arrays, do_compression=True)

@@ -6,16 +6,11 @@ import pytest
 from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.readers.bu3dfe import read_bu3dfe
-from fer_lib.faces.readers.bu4dfe import read_bu4dfe
-from fer_lib.faces.readers.oulu_casia import read_oulu_casia
 from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.readers.sequences import SHORT
+from fer_lib.faces.readers.posed import SHORT, read_bu3dfe, read_bu4dfe, read_oulu_casia
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, posed_faces, written
-from tests.fer_lib.faces.readers.writers.bu3dfe import write_bu3dfe
-from tests.fer_lib.faces.readers.writers.bu4dfe import write_bu4dfe
-from tests.fer_lib.faces.readers.writers.oulu_casia import write_oulu_casia
+from tests.fer_lib.faces.readers.writers.posed import write_bu3dfe, write_bu4dfe, write_oulu_casia
 
 SIZE = 24
 OULU = (write_oulu_casia, read_oulu_casia, "oulu_casia", ("P001", "P002", "P003"))
@@ -129,63 +124,6 @@ def test_original_pictures_are_cut_out_with_one_window_per_sequence(oulu, monkey
     assert seen == [(60, 80)] * 6
 
 
-def rename(folder, old, new):
-    (folder / old).rename(folder / new)
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (
-            lambda f: rename(f, "P001/Anger", "P001/Bored"),
-            "P001/Bored: not the folder of an emotion; expected Anger",
-        ),
-        (lambda f: (f / "P001" / "anger").mkdir(), "a second folder of anger, beside"),
-        (lambda f: rename(f, "P002", "p0001"), "a second folder of P001, beside"),
-        (
-            lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/peak.jpeg"),
-            "peak.jpeg: not named like 000.jpeg",
-        ),
-        (
-            lambda f: rename(f, "P001/Anger/017.jpeg", "P001/Anger/18.jpeg"),
-            "a second picture of frame 18, beside",
-        ),
-        (lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(b"x"), "017.jpeg: not a readable picture"),
-        (
-            lambda f: (f / "P001" / "Anger" / "017.jpeg").write_bytes(
-                (f / "P001" / "Anger" / "018.jpeg").read_bytes()[:200]
-            ),
-            "017.jpeg: not a readable picture",
-        ),
-        (
-            lambda f: Image.new("L", (30, 24)).save(f / "P001" / "Anger" / "018.jpeg"),
-            "others of its clip are",
-        ),
-        (lambda f: [rename(f, f"P00{k}", f"X{k}") for k in (1, 2, 3)], "no folders of people (P001)"),
-        (lambda f: f.rename(f.with_name("Dark")), "VL/Strong: cannot be listed"),
-        (lambda f: f.parent.rename(f.parent.with_name("NI")), "no folder VL or VL_Acropped there"),
-    ],
-)
-def test_a_broken_copy_of_oulu_casia_is_named(oulu, harm, message):
-    try:
-        harm(oulu / LIGHT)
-    except FileExistsError:
-        pytest.skip("this file system does not tell Anger from anger")
-    with pytest.raises(DataError) as refusal:
-        read_oulu_casia(oulu, SIZE)
-    assert message in str(refusal.value) and str(oulu) in str(refusal.value)
-
-
-def test_a_person_in_two_archives_of_bu4dfe_is_refused(bu4dfe):
-    (bu4dfe / "BU_4DFE").rename(bu4dfe / "part1")
-    (bu4dfe / "part2" / "F004").mkdir(parents=True)
-    (bu4dfe / "part1" / "F003").rename(bu4dfe / "part2" / "F003")
-    assert read_bu4dfe(bu4dfe, SIZE).table["subject"].nunique() == 3
-    (bu4dfe / "part1" / "F003").mkdir()
-    with pytest.raises(DataError, match=r"part2/F003: a second folder of F003, beside .*part1/F003"):
-        read_bu4dfe(bu4dfe, SIZE)
-
-
 def test_bu3dfe_is_written_without_loss_and_read_back(tmp_path):
     faces = posed_faces(("anger", "disgust", "fear", "happiness", "sadness", "surprise"), frames=(0, 1, 2, 3))
     # One neutral picture and three of each expression, as the release has one and four.
@@ -235,25 +173,3 @@ def test_in_bu3dfe_the_face_is_found_in_each_picture(bu3dfe, monkeypatch):
     )
     back = read_bu3dfe(bu3dfe, SIZE)
     assert back.left_out == {"pictures in which no face was found": 1} and len(back) == 23
-
-
-@pytest.mark.parametrize(
-    ("new", "message"),
-    [
-        ("F0001_AN01WH.bmp", None),
-        ("F0001_XX01WH_F2D.bmp", "expression XX; expected NE, AN"),
-        ("F0001_AN00WH_F2D.bmp", "level 00 of anger; expected 01 to 04"),
-        ("F0001_AN01XX_F2D.bmp", "ancestry XX; expected WH, AE"),
-        ("F0002_AN01WH_F2D.bmp", "a picture of F0002 in the folder of F0001"),
-        ("F0001_AN1WH_F2D.bmp", "not named like F0001_AN01WH_F2D.bmp"),
-        ("f0001_an02wh_f2d.bmp", "a second picture of F0001_AN02WH"),
-    ],
-)
-def test_a_name_that_cannot_be_is_named(bu3dfe, new, message):
-    (bu3dfe / "F0001" / "F0001_AN01WH_F2D.bmp").rename(bu3dfe / "F0001" / new)
-    if message is None:  # another kind of picture
-        assert len(read_bu3dfe(bu3dfe, SIZE)) == 23
-        return
-    with pytest.raises(DataError) as refusal:
-        read_bu3dfe(bu3dfe, SIZE)
-    assert message in str(refusal.value)
