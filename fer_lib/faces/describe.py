@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -69,22 +70,17 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
 def people_table(faces: FaceSet) -> pd.DataFrame:
     """How many pictures and sequences people have: least, median and most, in each split."""
     table = faces.table[faces.table["subject"].ne("")]
-    per_person = table.groupby(["split", "subject"]).agg(
+    counts = table.groupby(["split", "subject"]).agg(
         pictures=("frame", "size"), sequences=("sequence", "nunique")
     )
-    counts = {
-        split: {
-            "people": len(part),
-            **{
-                f"{what}, {name}": float(getattr(part[what], function)())
-                for what in ("pictures", "sequences")
-                for name, function in (("least", "min"), ("median", "median"), ("most", "max"))
-            },
-        }
-        for split, part in ((s, per_person[per_person.index.get_level_values(0) == s]) for s in SPLITS)
-        if len(part)
-    }
-    return pd.DataFrame(counts).rename_axis("")
+    per_split = counts.groupby("split")
+    rows = {"people": per_split.size().astype(float)}
+    for what, (name, function) in product(counts, (("least", "min"), ("median", "median"), ("most", "max"))):
+        rows[f"{what}, {name}"] = per_split[what].agg(function).astype(float)
+    known = [split for split in SPLITS if split in rows["people"].index]
+    if not known:
+        return pd.DataFrame()
+    return pd.DataFrame(rows).T[known].rename_axis("", axis=0).rename_axis(None, axis=1)
 
 
 def notes(faces: FaceSet) -> list[str]:
@@ -180,49 +176,21 @@ def contact_sheet(faces: FaceSet, columns: int = 12, seed: int = 0) -> bytes:
     emotion.
 
     Of a sequence its last picture is shown, which is the strongest where sequences run from neutral to apex;
-    where the table knows the ``apex``, the picture nearest to it. Sets of clips end with one clip per row.
-    Pictures below 96 pixels are doubled. Raises DataError for a set without pictures.
+    where the table knows the ``apex``, that. Pictures below 96 pixels are doubled. Raises DataError for a set
+    without pictures.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no pictures to show")
     rng = np.random.default_rng(seed)
-    rows = [
-        (emotion or "not labelled", _drawn(faces, emotion, columns, rng))
-        for emotion in (*faces.classes, UNLABELLED)
-    ]
-    rows += [("a sequence", clip) for clip in _clips(faces, columns, rng)]
-    return _mosaic(faces, [row for row in rows if len(row[1])], columns)
-
-
-def _drawn(faces: FaceSet, emotion: str, columns: int, rng: np.random.Generator) -> np.ndarray:
-    table = faces.table[faces.table["emotion"].eq(emotion)]
-    if "apex" in table:
-        table = table.assign(away=(table["frame"] - table["apex"]).abs()).sort_values(
-            "away", ascending=False, kind="stable"
-        )
-    table = table.groupby(["subject", "sequence"]).tail(1)
-    table = table.iloc[rng.permutation(len(table))]
-    again = table["subject"].duplicated() & table["subject"].ne("")
-    return table.index.to_numpy()[np.argsort(again.to_numpy(), kind="stable")][:columns]
-
-
-def _clips(faces: FaceSet, columns: int, rng: np.random.Generator) -> list[np.ndarray]:
-    sequences = faces.table.groupby(["subject", "sequence"])
-    moving = [clip for _, clip in sequences if clip["frame"].nunique() > 1]
-    clips = []
-    for number in rng.permutation(len(moving))[:3]:
-        clip = moving[number].sort_values("frame", kind="stable").index.to_numpy()
-        places = np.unique(np.linspace(0, len(clip) - 1, columns).round().astype(int))
-        clips.append(clip[places])
-    return clips
-
-
-def _mosaic(faces: FaceSet, rows: list[tuple[str, np.ndarray]], columns: int) -> bytes:
+    rows = {
+        emotion or "not labelled": _drawn(faces, emotion, columns, rng) for emotion in (*faces.classes, "")
+    }
+    rows = {label: indices for label, indices in rows.items() if len(indices)}
     scale = 2 if max(faces.size) < 96 else 1
     height, width = (scale * side for side in faces.size)
     sheet = Image.new("L", (_TEXT_WIDTH + columns * (width + 2), len(rows) * (height + 2)), 255)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for line, (label, indices) in enumerate(rows):
+    for line, (label, indices) in enumerate(rows.items()):
         top = line * (height + 2)
         draw.text((4, top + height // 2 - 8), label, fill=0, font=font)
         for place, picture in enumerate(faces.gather(indices)):
@@ -231,3 +199,13 @@ def _mosaic(faces: FaceSet, rows: list[tuple[str, np.ndarray]], columns: int) ->
     stream = io.BytesIO()
     sheet.save(stream, "PNG", optimize=True)
     return stream.getvalue()
+
+
+def _drawn(faces: FaceSet, emotion: str, columns: int, rng: np.random.Generator) -> np.ndarray:
+    table = faces.table[faces.table["emotion"].eq(emotion)]
+    if "apex" in table:
+        table = table[table["apex"].isna() | table["frame"].eq(table["apex"])]
+    table = table.groupby(["subject", "sequence"]).tail(1)
+    table = table.iloc[rng.permutation(len(table))]
+    again = table["subject"].duplicated() & table["subject"].ne("")
+    return table.index.to_numpy()[np.argsort(again.to_numpy(), kind="stable")][:columns]

@@ -10,7 +10,6 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -88,18 +87,14 @@ def _read(
     source: Source, size: int, options: dict[str, int], folder: Path, files: "list[FileState]"
 ) -> "FaceSet":
     try:
-        faces = _function(source.reader)(folder, size, **options)
+        reader = getattr(importlib.import_module(source.module), source.reader.partition(":")[2])
+        faces = reader(folder, size, **options)
     except DataError as fault:
         if str(folder) in str(fault):
             raise
         raise DataError(f"{source.name}, read from {folder}: {fault}") from fault
     _require_unchanged(source, folder, files)
     return faces
-
-
-def _function(place: str) -> Callable:
-    module, function = place.split(":")
-    return getattr(importlib.import_module(module), function)
 
 
 _LARGEST = 512
@@ -261,19 +256,12 @@ def _level_below(source: Source, folder: Path) -> list[Path]:
     return [each for each in sorted(folder.iterdir()) if each.is_dir() and not _first_missing(source, each)]
 
 
-def _found(folder: Path, pattern: str) -> list[Path]:
-    """What the entry ``pattern`` of a layout stands for."""
-    if not any(character in pattern for character in "*?["):
-        return [folder / pattern] if (folder / pattern).exists() else []
-    return sorted(folder.glob(pattern))
-
-
 def _first_missing(source: Source, folder: Path) -> str | None:
     if not folder.is_dir():
         return f"folder {folder}"
     if other := _other_case(source, folder):
         return other
-    missing = [[entry for entry in layout if not _found(folder, entry)] for layout in source.layouts]
+    missing = [[entry for entry in layout if not any(folder.glob(entry))] for layout in source.layouts]
     # Of several layouts, the user most likely has the one that is begun: train without test lacks test.
     candidates = [
         entries for entries, layout in zip(missing, source.layouts, strict=True) if len(entries) < len(layout)
@@ -307,13 +295,13 @@ def _files(source: Source, folder: Path) -> list[FileState]:
 
     Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is asked for often.
     """
-    complete = (entries for entries in source.layouts if all(_found(folder, e) for e in entries))
+    complete = (entries for entries in source.layouts if all(any(folder.glob(e)) for e in entries))
     if (layout := next(complete, None)) is None:
         return []
     root = os.path.join(folder, "")
     states: dict[str, FileState] = {}
     for entry in (*layout, *source.optional):
-        for top in map(str, _found(folder, entry)):
+        for top in map(str, sorted(folder.glob(entry))):
             below = [os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files]
             for name in below if os.path.isdir(top) else [top]:
                 with suppress(OSError):  # a broken link, which the reader names

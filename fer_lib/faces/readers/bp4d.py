@@ -29,7 +29,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ NO_PICTURE = "coded frames without a picture"
 _TREE = re.compile(r"Sequences.*|2D\+3D|BP4D-training", re.IGNORECASE)
 _PLUS_TREE = re.compile(r"2D\+3D", re.IGNORECASE)
 _OCCURRENCES, _INTENSITIES = (re.compile(name, re.IGNORECASE) for name in ("AU_OCC", "AU_INT"))
-_INTENSITY_FOLDER = re.compile(r"AU\d{1,2}", re.IGNORECASE)
+_INTENSITY_FOLDER = re.compile(r"AU0?([1-9]\d?)", re.IGNORECASE)
 _ENTRY = re.compile(r"(?:.*/)?(?P<task>T\d{1,2})/(?P<frame>\d+)", re.IGNORECASE)
 _LARGEST_PICTURE = 1 << 26
 """Bytes of one picture in an archive; the sets' own have about a megabyte."""
@@ -136,24 +136,24 @@ def _read_spontaneous(
     files for one task. Counted: ``NO_CODES``, ``NO_PICTURE``.
     """
     shift = _frame_shift(folder / SHIFT_FILE)
-    occurrences = _code_files(find_folders(folder, _OCCURRENCES), folder)
-    if not occurrences:
+    coded = _code_files(folder)
+    if not coded:
         raise DataError(f"{folder}: no AU codes; expected AU_OCC/F001_T1.csv … there or in folders below")
-    intensities = _intensities(folder, occurrences)
-    for (person, _), path in sorted(occurrences.items()):
+    for (person, _), files in sorted(coded.items()):
         if person not in people:
-            raise DataError(f"{path}: codes, but no pictures, of {person}; the copy is not complete")
+            raise DataError(f"{files[0]}: codes, but no pictures, of {person}; the copy is not complete")
     rows: list[FaceRow] = []
     for person, open_tasks in sorted(people.items()):
         tasks = open_tasks()
-        paths = {task: path for (who, task), path in occurrences.items() if who == person}
-        left_out[NO_CODES] += len(tasks.keys() - paths.keys())
-        for task, path in sorted(paths.items()):
+        own = {task: files for (who, task), files in coded.items() if who == person}
+        left_out[NO_CODES] += len(tasks.keys() - own.keys())
+        for task, files in sorted(own.items()):
+            path = files.pop(0)
             if task not in tasks:
                 raise DataError(
                     f"{path}: codes, but no pictures, of {person}, {task}; the copy is not complete"
                 )
-            codes = read_codes(path, intensities.get((person, task), {}), aus)
+            codes = read_codes(path, files, aus)
             has_picture = [frame + shift in tasks[task] for frame in codes.index]
             left_out[NO_PICTURE] += has_picture.count(False)
             codes = codes[has_picture]
@@ -193,35 +193,26 @@ def _task_id(name: str) -> str:
     return f"T{int(name[1:])}"
 
 
-def _code_files(places: Iterable[Path], folder: Path, au: int | None = None) -> dict[tuple[str, str], Path]:
-    """(person, task) -> the file in ``places`` of its occurrences, or of the intensities of ``au``."""
-    ending, example = ("", "") if au is None else (f"_AU0?{au}", f"_AU{au:02d}")
-    files: dict[tuple[str, str], Path] = {}
-    pattern = re.compile(rf"([FM]\d{{3}})_(T\d{{1,2}}){ending}", re.IGNORECASE)
-    for path in (path for place in places for path in list_inside(place, folder, (".csv",))):
-        match = pattern.fullmatch(path.stem)
-        if not match:
-            raise DataError(f"{path}: not named like F001_T1{example}.csv")
-        key = match[1].upper(), _task_id(match[2])
-        add_once(files, key, path, f"file for {'_'.join(key)}")
-    return files
-
-
-def _intensities(folder: Path, occurrences: Mapping[tuple[str, str], Path]) -> dict[tuple, dict[int, Path]]:
-    """(person, task) -> AU -> the file of its intensities."""
+def _code_files(folder: Path) -> dict[tuple[str, str], dict[int, Path]]:
+    """(person, task) -> the file of its occurrences, under 0, and those of its intensities, by AU."""
     files: dict[tuple[str, str], dict[int, Path]] = {}
-    inner = [entry for tree in find_folders(folder, _INTENSITIES) for entry in list_inside(tree, folder)]
-    for place in inner:
-        if not (place.is_dir() and _INTENSITY_FOLDER.fullmatch(place.name)):
-            continue
-        au = int(place.name[2:])
-        for key, path in _code_files([place], folder, au).items():
-            if key not in occurrences:
+    places = [(0, tree) for tree in find_folders(folder, _OCCURRENCES)]
+    inner = [place for tree in find_folders(folder, _INTENSITIES) for place in list_inside(tree, folder)]
+    matches = [(_INTENSITY_FOLDER.fullmatch(place.name), place) for place in filter(Path.is_dir, inner)]
+    for au, place in [*places, *((int(match[1]), place) for match, place in matches if match)]:
+        ending, example = (f"_AU0?{au}", f"_AU{au:02d}") if au else ("", "")
+        for path in list_inside(place, folder, (".csv",)):
+            match = re.fullmatch(rf"([FM]\d{{3}})_(T\d{{1,2}}){ending}", path.stem, re.IGNORECASE)
+            if not match:
+                raise DataError(f"{path}: not named like F001_T1{example}.csv")
+            key = match[1].upper(), _task_id(match[2])
+            if au and key not in files:
                 raise DataError(
-                    f"{path}: intensities without the occurrences of {'_'.join(key)}; the copy is "
-                    "not complete"
+                    f"{path}: intensities without the occurrences of {'_'.join(key)}; the copy is not "
+                    "complete"
                 )
-            add_once(files.setdefault(key, {}), au, path, f"file of AU{au} for {'_'.join(key)}")
+            what = (f"file of AU{au} for " if au else "file for ") + "_".join(key)
+            add_once(files.setdefault(key, {}), au, path, what)
     return files
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
-from fer_lib.faces.readers.pictures import add_once, list_inside, require_case, require_inside
+from fer_lib.faces.readers.pictures import add_once, list_inside, require_inside
 from fer_lib.faces.readers.tables import counts_of, read_lines
 from fer_lib.faces.sources import named
 from ferbook.errors import DataError
@@ -97,73 +97,65 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
 def _trees(folder: Path) -> dict[str, Path]:
     """Where each tree begins: the folder that holds the subjects' folders."""
     trees = {}
-    every = [name for names in _TREES.values() for name in names]
-    if folder.is_dir():
-        require_case(folder, every)
     for tree, names in _TREES.items():
-        places = [folder / name for name in names if (folder / name).exists()]
-        # Unpacking adds a level: Emotion_labels/Emotion, Landmarks/Landmarks.
-        for place in filter(Path.is_dir, places):
-            require_case(place, names)
-        places = [next((p / n for n in names if (p / n).is_dir()), p) for p in places]
+        places = _called(folder, folder, names)
         if len(places) > 1:
             raise DataError(f"{places[1]}: a second tree beside {places[0]}; keep one of the two")
-        if places:
-            trees[tree] = require_inside(places[0], folder)
+        if places:  # unpacking adds a level: Emotion_labels/Emotion, Landmarks/Landmarks
+            trees[tree] = (_called(places[0], folder, names) or places)[0]
     for tree in ("images", "Emotion"):
         if tree not in trees:
-            raise DataError(f"{folder / _TREES[tree][0]}: not found. {_other_form(folder)}")
+            official = (
+                f"Expected the official archives, unpacked: {', '.join(n for n, *_ in _TREES.values())}"
+            )
+            other = named("ckplus").other_form(folder)  # one of the forms that circulate
+            advice = f"{other}. Put the official archives there, unpacked" if other else official
+            raise DataError(f"{folder / _TREES[tree][0]}: not found. {advice}")
     return trees
 
 
-def _other_form(folder: Path) -> str:
-    """What to do about a copy without the official trees, which may be one of the forms that circulate."""
-    if other := named("ckplus").other_form(folder):
-        return f"{other}. Put the official archives there, unpacked"
-    trees = ", ".join(names[0] for names in _TREES.values())
-    return f"Expected the official archives, unpacked: {trees}"
+def _called(place: Path, folder: Path, names: Sequence[str]) -> list[Path]:
+    """The folders in ``place`` that are called like one of ``names``, in whichever letter case."""
+    known = {name.casefold() for name in names}
+    entries = list_inside(place, folder) if place.is_dir() else []
+    return [entry for entry in entries if entry.name.casefold() in known and entry.is_dir()]
 
 
 def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> list[sequences.FaceRow]:
     emotions = _annotations(trees["Emotion"], folder, "_emotion.txt", left_out)
     facs = _annotations(trees["FACS"], folder, "_facs.txt", left_out) if "FACS" in trees else {}
-    marked: dict[tuple[str, str], Path] = {}
-    if "Landmarks" in trees:
-        tree = _sequence_folders(trees["Landmarks"], folder, left_out)
-        marked = {(subject, number): place for subject, number, place in tree}
+    marked = _sequence_folders(trees["Landmarks"], folder, left_out) if "Landmarks" in trees else {}
     rows: list[sequences.FaceRow] = []
     keys: set[tuple[str, str]] = set()
-    for subject, number, place in _sequence_folders(trees["images"], folder, left_out):
-        stem = f"{subject}_{number}_"
+    for key, place in _sequence_folders(trees["images"], folder, left_out).items():
+        stem = "_".join((*key, ""))
         pattern = re.compile(rf"{stem}(?P<frame>\d+)", re.IGNORECASE)
         frames = sequences.numbered_pictures(place, folder, pattern, f"{stem}00000001.png")
-        annotations = [files[subject, number] for files in (emotions, facs) if (subject, number) in files]
         if not frames:
             left_out[_EMPTY] += 1
             continue
-        keys.add((subject, number))
-        label, coding = emotions.get((subject, number)), facs.get((subject, number))
-        emotion = _read_emotion(label) if label else UNLABELLED
-        codes = _read_facs(coding) if coding else None
+        keys.add(key)
+        emotion = _read_emotion(emotions[key]) if key in emotions else UNLABELLED
+        codes = _read_facs(facs[key]) if key in facs else None
+        annotations = [files[key] for files in (emotions, facs) if key in files]
         if not annotations:
             left_out[_UNUSED] += 1
         elif any(_frame_of(file) not in frames for file in annotations):
             left_out[_BEYOND] += 1
         else:
             first, *others = frames
-            numbers = [first, *others[-_PEAK:]]
-            where = marked.get((subject, number))
-            names = [f"{frames[frame].stem}_landmarks.txt" for frame in numbers]
-            points = [where and _read_landmarks(where / name, folder) for name in names]
-            left_out[_UNMARKED] += sum(each is None for each in points) if "Landmarks" in trees else 0
             left_out[_UNCODED] += not codes
             left_out[_GAPS] += max(frames) - min(1, *frames) + 1 - len(frames)
-            for frame, marks in zip(numbers, points, strict=True):
+            for frame in (first, *others[-_PEAK:]):
+                name, where = f"{frames[frame].stem}_landmarks.txt", marked.get(key)
+                marks = _read_landmarks(where / name, folder) if where else None
+                left_out[_UNMARKED] += marks is None and "Landmarks" in trees
                 peak = frame != first or not others
                 labels = {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
                 shown = codes if peak or codes is None else ()
-                picture, sequence = sequences.picture_file(frames[frame]), f"{subject}/{number}"
-                rows.append(sequences.FaceRow(picture, f"ckplus-{subject}", sequence, labels, shown, marks))
+                picture = sequences.picture_file(frames[frame])
+                who = f"ckplus-{key[0]}", "/".join(key)
+                rows.append(sequences.FaceRow(picture, *who, labels, shown, marks))
     for key, file in [*emotions.items(), *facs.items()]:
         if key not in keys:
             raise DataError(
@@ -173,16 +165,14 @@ def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> 
     return rows
 
 
-def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> list[tuple[str, str, Path]]:
-    """(subject, sequence, path) of all folders ``S005/001`` of a tree, sorted; files beside them are passed
-    over.
-    """
+def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> dict[tuple[str, str], Path]:
+    """(subject, sequence) -> its folder ``S005/001`` of a tree, sorted; files beside them are passed over."""
     subjects = sequences.named_folders([tree], folder, _SUBJECT, left_out, _FOREIGN)
-    return [
-        (subject, number, inner)
+    return {
+        (subject, number): inner
         for subject, place in subjects.items()
         for number, inner in sequences.named_folders([place], folder, _SEQUENCE, left_out, _FOREIGN).items()
-    ]
+    }
 
 
 def _annotations(
@@ -190,11 +180,11 @@ def _annotations(
 ) -> dict[tuple[str, str], Path]:
     """(subject, sequence) -> its one file that ends in ``ending``."""
     files: dict[tuple[str, str], Path] = {}
-    for subject, number, place in _sequence_folders(tree, folder, left_out):
+    for key, place in _sequence_folders(tree, folder, left_out).items():
         for path in list_inside(place, folder, (".txt",)):
             if not path.name.lower().endswith(ending):
                 raise DataError(f"{path}: expected a name that ends in {ending}")
-            add_once(files, (subject, number), path, "file for that sequence")
+            add_once(files, key, path, "file for that sequence")
     return files
 
 

@@ -75,10 +75,9 @@ _FOLDER_NAMES = {str(code): emotion for code, emotion in enumerate(CODES)} | {
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _LONGEST_LINE = 1 << 22
-_LINE = re.compile(
-    rf"(?P<label>[0-6]),(?P<pixels>\d{{1,3}}(?: \d{{1,3}}){{{PIXELS - 1}}}),"
-    rf"(?P<usage>{'|'.join(USAGE)})\r?\n?".encode()
-)
+_GREYS = {f"{value:0{width}d}": value for value in range(256) for width in (1, 2, 3)}
+"""Grey values as they may be written."""
+
 _WHOLE = Search(clips=False)
 
 
@@ -165,61 +164,58 @@ def fer2013_csv(folder: Path) -> Path:
 
 def _csv_rows(csv: Path) -> list[FaceRow]:
     """The rows of ``fer2013.csv``. Raises DataError, naming file and line."""
-    rows: list[tuple[np.ndarray, str, str]] = []
     try:
         with open_regular(csv) as file:
             header = file.readline(_LONGEST_LINE).decode("utf-8-sig", errors="replace").rstrip("\r\n")
             turned = header == _KAGGLE_HEADER
             if not turned:
                 require_header(csv, header, HEADER)
-            for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=2):
-                if turned:  # emotion,Usage,pixels
-                    label, usage, values = (*line.rstrip(b"\r\n").split(b","), b"", b"")[:3]
-                    line = b",".join((label, values, usage.strip()))
-                match = _LINE.fullmatch(line)
-                values = np.fromstring(match["pixels"], np.int16, sep=" ") if match else None
-                if match is None or values.max() > 255:
-                    raise DataError(f"{csv}, line {number}: {_fault_of(line)}")
-                picture = values.astype(np.uint8).reshape(SIDE, SIDE)
-                rows.append((picture, CODES[int(match["label"])], USAGE[match["usage"].decode()]))
+            lines = enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=2)
+            parsed = [_parsed(line, turned, f"{csv}, line {number}") for number, line in lines]
     except OSError as fault:
         raise DataError(f"{csv}: cannot be read ({fault.strerror})") from fault
-    if not rows:
+    if not parsed:
         raise DataError(f"{csv}, line 2: no pictures after the header; expected {RELEASED:,} rows")
-    for usage, split in USAGE.items():
-        if split not in {split for _, _, split in rows}:
+    for usage in USAGE:
+        if usage not in {usage for _, _, usage in parsed}:
             raise DataError(f"{csv}: no row with Usage {usage}; the file is not the whole of FER2013")
-    rule = _split_rule("official Usage", len(rows))
+    rule = _split_rule("official Usage", len(parsed))
     return [
-        whole_picture(picture, str(csv), f"{k:05d}", emotion=emotion, split=split, split_rule=rule)
-        for k, (picture, emotion, split) in enumerate(rows)
+        whole_picture(picture, str(csv), f"{k:05d}", emotion=emotion, split=USAGE[usage], split_rule=rule)
+        for k, (picture, emotion, usage) in enumerate(parsed)
     ]
+
+
+def _parsed(line: bytes, turned: bool, place: str) -> tuple[np.ndarray, str, str]:
+    """Picture, emotion and Usage of one line; DataError that begins with ``place`` and says what is wrong."""
+    fields = line.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
+    if len(line) == _LONGEST_LINE:
+        raise DataError(f"{place}: longer than {_LONGEST_LINE} bytes; not a FER2013 csv")
+    if len(fields) != 3:
+        raise DataError(
+            f"{place}: {len(fields)} field(s) instead of 3 ({HEADER}); the line is cut short or damaged"
+        )
+    label, pixels, usage = (fields[0], fields[2], fields[1].strip()) if turned else fields
+    if label not in tuple("0123456"):
+        raise DataError(f"{place}: emotion {label[:20]!r}; expected 0 to 6 ({', '.join(CODES)})")
+    values = pixels.split(" ")
+    greys = [*map(_GREYS.get, values)]
+    if None in greys:
+        at = greys.index(None)
+        raise DataError(
+            f"{place}: pixel {at + 1} is {values[at][:20]!r}; expected a whole number from 0 to 255, one "
+            "space apart"
+        )
+    if len(greys) != PIXELS:
+        raise DataError(f"{place}: {len(greys)} pixel values; expected {PIXELS} ({SIDE} × {SIDE})")
+    if usage not in USAGE:
+        raise DataError(f"{place}: Usage {usage[:20]!r}; expected {', '.join(USAGE)}")
+    return np.array(greys, np.uint8).reshape(SIDE, SIDE), CODES[int(label)], usage
 
 
 def _split_rule(rule: str, count: int) -> str:
     # Not an error: exports and excerpts use the layout too. But no table of results may pass for FER2013's.
     return rule if count == RELEASED else f"{rule}; {count:,} pictures where the release has {RELEASED:,}"
-
-
-def _fault_of(line: bytes) -> str:
-    """What is wrong with one csv line that ``_LINE`` does not match, and what was expected."""
-    if len(line) == _LONGEST_LINE:
-        return f"longer than {_LONGEST_LINE} bytes; not a FER2013 csv"
-    fields = line.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
-    if len(fields) != 3:
-        return f"{len(fields)} field(s) instead of 3 ({HEADER}); the line is cut short or damaged"
-    label, pixels, usage = fields
-    if label not in tuple("0123456"):
-        return f"emotion {label[:20]!r}; expected 0 to 6 ({', '.join(CODES)})"
-    values = pixels.split(" ")
-    for position, value in enumerate(values, start=1):
-        if not (value.isascii() and value.isdigit()) or len(value) > 3 or int(value) > 255:
-            return (
-                f"pixel {position} is {value[:20]!r}; expected a whole number from 0 to 255, one space apart"
-            )
-    if len(values) != PIXELS:
-        return f"{len(values)} pixel values; expected {PIXELS} ({SIDE} × {SIDE})"
-    return f"Usage {usage[:20]!r}; expected {', '.join(USAGE)}"
 
 
 def _folder_rows(folder: Path) -> list[FaceRow]:

@@ -11,7 +11,7 @@ import threading
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -153,17 +153,6 @@ def named_file(folder: Path, name: str) -> Path:
         same = (each for each in beside if unicodedata.normalize("NFC", each.name) == plain)
         path = next(same, path / part)
     return path if os.path.lexists(path) else folder / name
-
-
-def require_case(folder: Path, names: Collection[str]) -> None:
-    """Raise DataError where ``folder`` holds one of ``names`` in another letter case, which would be passed
-    over.
-    """
-    spellings = {name.casefold(): name for name in names}
-    for entry in list_inside(folder, folder):
-        name = spellings.get(entry.name.casefold(), entry.name)
-        if name != entry.name and not (folder / name).exists():
-            raise DataError(f"{entry}: in another letter case than {name!r}; rename it")
 
 
 def pictures_below(place: Path, folder: Path) -> set[Path]:
