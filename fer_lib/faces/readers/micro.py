@@ -71,7 +71,7 @@ _FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"
 UNCODED = "clips without a row in the coding sheet"
 
-SHEET_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, UNITS, EMOTION = (
+SHEET_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, SHEET_UNITS, EMOTION = (
     *("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"),
     *("Action Units", "Estimated Emotion"),
 )
@@ -179,7 +179,7 @@ def _read_micro(
             raise DataError(f"{row.place}: {place} belongs to an earlier row already; keep one row")
         paths = sequences.numbered_pictures(place, folder, pattern, example)
         emotion = row.choice(EMOTION, words, layout.emotions.values())
-        codes = parse_codes(row.text(UNITS), f"{row.place}, {UNITS}")
+        codes = parse_codes(row.text(SHEET_UNITS), f"{row.place}, {SHEET_UNITS}")
         onset, apex, offset, corrected = _span(row, list(paths))
         inside = [number for number in paths if onset <= number <= offset]
         labels = {"emotion": emotion, "onset": onset, "apex": apex, "offset": offset, "fps": _FPS}

@@ -155,7 +155,7 @@ def _read_posed(
 MODEL_EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
 """Emotion -> its code in BU-3DFE's file names; no other emotion can be written in this layout."""
 
-ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
+MODEL_ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
 MODEL_PERSON = re.compile(r"[FM]\d{4}", re.IGNORECASE)
 MODEL_NAME = re.compile(r"([FM]\d{4})_([A-Z]{2})(\d\d)([A-Z]{2})_F2D", re.IGNORECASE)
 
@@ -183,13 +183,13 @@ def read_bu3dfe(folder: Path, size: int) -> FaceSet:
             if (
                 who != person
                 or code not in emotions
-                or ancestry not in ANCESTRIES
+                or ancestry not in MODEL_ANCESTRIES
                 or (level == "00" and not neutral)
             ):
                 raise DataError(
                     f"{path}: not named like {person}_AN01WH_F2D.bmp, with an expression of "
                     f"{', '.join(emotions)}, a level of 01 to 04, 00 for neutral, and an ancestry of "
-                    f"{', '.join(ANCESTRIES)}"
+                    f"{', '.join(MODEL_ANCESTRIES)}"
                 )
             model = path.stem.upper().removesuffix("_F2D")
             add_once(models, model, path, f"picture of {model}")

@@ -32,7 +32,7 @@ NO_LABEL = NOBODY = -1
 FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
 """What the values 0 to 3 in ``folds`` mean."""
 
-FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
+TFD_FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
 _KEYS = ("images", "labs_ex", "labs_id", "folds")
 
 PUBLISHED = {"tfd": {"pictures": 4_178}}
@@ -49,10 +49,12 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     hold ``train``, ``valid`` or ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and
     row, for anything absent or out of range.
     """
-    names = [name for side in ((48, 96) if size <= 48 else (96, 48)) for name in FILES[side]]
+    names = [name for side in ((48, 96) if size <= 48 else (96, 48)) for name in TFD_FILES[side]]
     path = next((folder / name for name in names if os.path.lexists(folder / name)), None)
     if path is None:
-        raise DataError(f"{folder / FILES[48][0]}: not found, nor {FILES[96][0]}; put one of them there")
+        raise DataError(
+            f"{folder / TFD_FILES[48][0]}: not found, nor {TFD_FILES[96][0]}; put one of them there"
+        )
     images, labels, people, folds = _arrays(require_inside(path, folder))
     unlabelled = labels == NO_LABEL
     rules = (

@@ -18,8 +18,8 @@ from fer_lib.faces.readers.micro import (
     OFFSET,
     ONSET,
     SAMM,
+    SHEET_UNITS,
     SUBJECT,
-    UNITS,
     MicroLayout,
 )
 from fer_lib.faces.readers.own import write_picture
@@ -65,7 +65,7 @@ def write_micro(
             {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.
             | {
-                UNITS: int(aus) if aus.isdigit() else aus or None,
+                SHEET_UNITS: int(aus) if aus.isdigit() else aus or None,
                 EMOTION: emotion,
             }
         )

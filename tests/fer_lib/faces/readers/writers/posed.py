@@ -7,8 +7,8 @@ from pathlib import Path
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.own import write_picture
 from fer_lib.faces.readers.posed import (
-    ANCESTRIES,
     BU4DFE,
+    MODEL_ANCESTRIES,
     MODEL_EMOTIONS,
     MODEL_NAME,
     MODEL_PERSON,
@@ -67,5 +67,5 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1
             level = counts[subject, emotion] - (emotion == "neutral")
-            model = sequence if own else f"{person}_{MODEL_EMOTIONS[emotion]}{level:02d}{ANCESTRIES[0]}"
+            model = sequence if own else f"{person}_{MODEL_EMOTIONS[emotion]}{level:02d}{MODEL_ANCESTRIES[0]}"
             write_picture(folder / person / f"{model}_F2D.bmp", pixels)

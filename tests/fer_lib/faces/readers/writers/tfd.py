@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from fer_lib.faces.faceset import UNLABELLED, FaceSet
 from fer_lib.faces.readers.pictures import gather_pictures, whole
-from fer_lib.faces.readers.tfd import FILES, FOLD_SPLITS, NO_LABEL, NOBODY, TFD_CODES
+from fer_lib.faces.readers.tfd import FOLD_SPLITS, NO_LABEL, NOBODY, TFD_CODES, TFD_FILES
 from tests.fer_lib.faces.readers.writers.sequences import official_ids
 
 _ID = re.compile(r"0|[1-9]\d{0,8}")
@@ -36,4 +36,4 @@ def write_tfd(faces: FaceSet, folder: Path) -> None:
         "labs_id": [[int(ids[who]) if who else NOBODY] for who in table["subject"]],
         "folds": np.where(labelled[:, None], folds, 0).astype(np.uint8),
     }
-    savemat(folder / FILES[side][0], arrays, do_compression=True)
+    savemat(folder / TFD_FILES[side][0], arrays, do_compression=True)
