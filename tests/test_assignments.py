@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ferbook.course.build import check_assignment
-from ferbook.course.source import assignments
+from ferbook.course.marking import assignments
 
 ASSIGNMENTS = assignments(Path(__file__).parent.parent / "assignments")
 QUICK = ("facs",)

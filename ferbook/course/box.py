@@ -31,8 +31,6 @@ MEMORY, PROCESSES, FILES, CELLS_EACH = 3 * 2**30, 64, 256 * 2**20, 3
 # What gathers on this side: bytes of a kernel's message, and how many wait; threads of whoever grades, as
 # a fork bomb reaches between two looks; seconds between them, and until a kernel has to be there.
 _MESSAGE, _WAITING, _BOMB, _WATCH, _START = 4 * 2**20, 64, 4096, 0.2, 60
-LONGEST_MESSAGE = 600
-REMEDY = "install bubblewrap (`apt install bubblewrap`), or grade students whom you trust with --without-box"
 
 
 @dataclass
@@ -48,7 +46,8 @@ class Ran:
 def require_box() -> None:
     """Raises MissingError where bubblewrap is not installed, or does not work here."""
     if not shutil.which("bwrap") or subprocess.run([*_bwrap(Path("/tmp")), "true"]).returncode:
-        raise MissingError(f"students' code runs in a box, and bubblewrap makes none here: {REMEDY}")
+        remedy = "install it (`apt install bubblewrap`), or grade students whom you trust with --without-box"
+        raise MissingError(f"students' code runs in a box, and bubblewrap makes none here: {remedy}")
 
 
 def _bwrap(place: Path) -> list[str]:
@@ -119,7 +118,7 @@ async def _run(
     def executed(cell: object, cell_index: int, execute_reply: dict) -> None:
         said, error = execute_reply["content"], None
         if said["status"] != "ok":
-            words = (str(said.get(name, ""))[:LONGEST_MESSAGE] for name in ("ename", "evalue"))
+            words = (str(said.get(name, ""))[:600] for name in ("ename", "evalue"))
             kind, message = (word.encode("utf-8", "backslashreplace").decode() for word in words)
             slow = f"it took longer than {seconds:.0f} s"
             error = (kind or "stopped", slow if kind == "KeyboardInterrupt" else message)

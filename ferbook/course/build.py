@@ -14,9 +14,8 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.course.box import run_cells
-from ferbook.course.marking import SECONDS, beside, mark
-from ferbook.course.source import KEY, Assignment, assignments, hidden, read_cells
-from ferbook.course.submission import MOST_VARIANTS, variant_of
+from ferbook.course.grade import MOST_VARIANTS, variant_of
+from ferbook.course.marking import KEY, SECONDS, Assignment, assignments, beside, hidden, mark, read_cells
 from ferbook.errors import BookError, FerError
 from ferbook.files import whole_folder, write_atomically
 from ferbook.steps import Advance, steps
@@ -50,7 +49,7 @@ def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
         return {"variant": np.array(variant)} | module.make(variant)
     except FerError as fault:
         store = f"runs are read from {paths.runs_dir()}, which FER_RUNS names where it is set"
-        raise BookError(f"data of {assignment.name}, variant {variant}: {fault}; {store}") from fault
+        raise BookError(f"data of {assignment.folder.name}, variant {variant}: {fault}; {store}") from fault
 
 
 def make_bundle(
@@ -59,7 +58,7 @@ def make_bundle(
     """What grading holds of an assignment: the instructor notebook, and of each variant the data and the
     key, from a run of the instructor notebook. Raises BookError where that fails its own checks.
     """
-    nbformat.write(assignment.notebook, folder / f"{assignment.name}.ipynb")
+    nbformat.write(assignment.notebook, folder / f"{assignment.folder.name}.ipynb")
     (folder / "digest").write_text(assignment.digest())
     names = {name for source in assignment.checks.values() for name in KEY.findall(hidden(source))}
     for variant in variants:
@@ -102,7 +101,7 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
 
 def _release(assignment: Assignment, folder: Path) -> None:
     """Write an assignment's notebook and data for students, a zip a variant."""
-    name, text = assignment.name, nbformat.writes(released(assignment)) + "\n"
+    name, text = assignment.folder.name, nbformat.writes(released(assignment)) + "\n"
     (folder / "release").mkdir()
     for variant in range(MOST_VARIANTS):
         with zipfile.ZipFile(folder / "release" / f"{name}-variant-{variant}.zip", "w") as archive:
@@ -141,5 +140,4 @@ def check_assignment(assignment: Assignment) -> list[str]:
         verdict = mark(assignment, read_cells(release.encode()), files, boxed=False)
         faults = [f"the release earns what {name} gives" for name, why in verdict.checks.items() if not why]
         faults += [f"the release's cell {cell}: {what}" for cell, what in verdict.notes]
-        faults += [f"the release does not run to its end: {verdict.ended}"] if verdict.ended else []
         return faults + wrong_solutions(assignment, files)

@@ -24,7 +24,7 @@ def build_handouts(
 ) -> None:
     """Make what students are given, without solutions and hidden checks, and what grading holds."""
     from ferbook.course.build import build_course
-    from ferbook.course.submission import read_students
+    from ferbook.course.grade import read_students
 
     place = (course or paths.root() / "_course").resolve()
     for line in build_course(names, place, read_students(students) if students else []):
@@ -36,7 +36,7 @@ def build_handouts(
 def check_course(names: Names = None) -> None:
     """Try each assignment: the instructor notebook earns all, the released one nothing, a wrong one less."""
     from ferbook.course.build import check_assignment
-    from ferbook.course.source import assignments
+    from ferbook.course.marking import assignments
     from ferbook.steps import steps
 
     amiss, chosen = False, assignments(paths.root() / "assignments", names)

@@ -1,18 +1,158 @@
-"""What a notebook earns: the teacher's locked cells and hidden tests are laid over it, and it runs alone in a
+"""Notebooks of a course: instructors' with nbgrader's cell metadata, of students' what is graded, and what it
+earns. The teacher's locked cells and hidden tests are laid over a student's notebook, and it runs alone in a
 kernel. A check whose cells end without an error has its points; nothing that they print decides.
 """
 
+import hashlib
+import json
+import re
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Annotated, Literal
 
 from nbformat import NotebookNode
+from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, ValidationError
 
 from ferbook.course.box import run_cells
-from ferbook.course.source import Assignment, Cell, grading, hidden, is_check, is_solution, visible
+from ferbook.errors import BookError, first_fault, require_name
+from ferbook.notebook import read_notebook
 
+HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.M | re.S)
+WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
+# How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``.
+KEY = re.compile(r'\bkey\["(\w+)"\]')
 SECONDS = 60  # that a cell may take, by the clock
 _SEEN, _UNSEEN = "in the notebook", "on new inputs"  # the parts of a check
+_TEXT = 2**20  # most characters in a notebook's cells
+
+
+def grading(cell: NotebookNode) -> dict:
+    """What nbgrader's metadata say of an instructor's cell; empty where they say nothing."""
+    return cell.metadata.get("nbgrader", {})
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether the cell holds asserts that points are given for."""
+    return cell.cell_type == "code" and bool(grading(cell).get("grade")) and not is_solution(cell)
+
+
+def is_solution(cell: NotebookNode) -> bool:
+    """Whether it is a code cell that the student fills."""
+    return cell.cell_type == "code" and bool(grading(cell).get("solution"))
+
+
+def visible(source: str) -> str:
+    """A cell's source without its hidden tests."""
+    return HIDDEN.sub("", source + "\n").strip()
+
+
+def hidden(source: str) -> str:
+    """The hidden tests in a cell's source."""
+    return "".join(HIDDEN.findall(source + "\n"))
+
+
+class Cell(BaseModel):
+    """Of a student's cell what is graded. ``name``: its ``grade_id``, or where an editor dropped that its id,
+    which is the same in what was handed out.
+    """
+
+    cell_type: Literal["code", "markdown", "raw"]
+    source: Annotated[str | Annotated[list[str], Field(fail_fast=True)], AfterValidator("".join)]
+    name: str = Field("", validation_alias=AliasChoices(AliasPath("metadata", "nbgrader", "grade_id"), "id"))
+
+
+class _Notebook(BaseModel):
+    nbformat: Literal[4]
+    cells: Annotated[list[Cell], Field(max_length=2000, fail_fast=True)]
+
+
+def read_cells(content: bytes) -> list[Cell]:
+    """The cells of a notebook that may come from anybody, without what is not graded. Raises ValueError,
+    saying why, where it is no notebook of format 4, or has too many cells or too long ones.
+    """
+    try:
+        text = json.dumps(json.loads(content.decode("utf-8-sig")), ensure_ascii=False)
+        # What cannot be encoded are halves of surrogate pairs.
+        cells = _Notebook.model_validate_json(text.encode(errors="replace")).cells
+    except (ValueError, RecursionError) as fault:
+        why = first_fault(fault) if isinstance(fault, ValidationError) else type(fault).__name__
+        raise ValueError(f"not a readable notebook ({why})") from fault
+    if (length := sum(len(cell.source) for cell in cells)) > _TEXT:
+        raise ValueError(f"{length} characters in its cells; a notebook has at most {_TEXT}")
+    return cells
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """A folder with an instructor notebook of its name: among the book's with ``data.py`` and ``wrong.py``
+    beside it, in a built course with each variant's data and key. By their ``grade_id``: its ``cells``, the
+    sources of its ``checks``, of all other ``code``, of the ``solutions`` among it, and of its answers in
+    words (``written``, with the rubrics), the ``points`` that are given, and the heading above each cell
+    (``tasks``; the first is the title). ``solution``: the notebook as if it had been handed in.
+    """
+
+    folder: Path
+    notebook: NotebookNode
+    cells: dict[str, NotebookNode]
+    checks: dict[str, str]
+    code: dict[str, str]
+    solutions: dict[str, str]
+    written: dict[str, str]
+    points: dict[str, float]
+    tasks: dict[str, str]
+    solution: list[Cell]
+
+    def wrong(self) -> list[tuple[str, str, str]]:
+        """The wrong solutions in ``wrong.py``: the check that each must fail, what is wrong, and the code.
+        Raises BookError where one names no check, or a check has none.
+        """
+        file = self.folder / "wrong.py"
+        solutions = WRONG.findall(file.read_text(encoding="utf-8"))
+        if odd := sorted({check for check, *_ in solutions} ^ self.checks.keys()):
+            raise BookError(f"{file}: checks without a wrong solution, or the reverse: {', '.join(odd)}")
+        return solutions
+
+    def digest(self) -> str:
+        """Of the folder's files."""
+        files = sorted(file for file in self.folder.iterdir() if file.suffix in (".ipynb", ".py"))
+        return digest(*(file.read_text(encoding="utf-8") for file in files))
+
+
+def digest(*parts: str) -> str:
+    """128 bits of SHA-256 (hex) behind a letter, lest a spreadsheet read a number."""
+    return "k" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def read_assignment(folder: Path) -> Assignment:
+    """The assignment in a folder. Raises ChapterError where its notebook is none."""
+    notebook = read_notebook(file := folder / f"{folder.name}.ipynb")
+    cells = {grading(cell)["grade_id"]: cell for cell in notebook.cells if grading(cell)}
+    graded = {name: cell for name, cell in cells.items() if grading(cell)["grade"]}
+    code = {name: cell for name, cell in cells.items() if cell.cell_type == "code"}
+    kinds = [
+        {name: cell.source for name, cell in code.items() if is_check(cell)},
+        {name: cell.source for name, cell in code.items() if not is_check(cell)},
+        {name: cell.source for name, cell in code.items() if is_solution(cell)},
+        {name: cell.source for name, cell in graded.items() if name not in code},
+    ]
+    heading, tasks = folder.name, {}
+    for name, cell in cells.items():
+        if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ +(.+)", cell.source, re.M)):
+            heading = re.sub(r" *\([^)]*\)$", "", headings[-1])
+        tasks[name] = heading
+    points = {name: grading(cell)["points"] for name, cell in graded.items()}
+    return Assignment(folder, notebook, cells, *kinds, points, tasks, read_cells(file.read_bytes()))
+
+
+def assignments(folder: Path, names: list[str] | None = None) -> dict[str, Assignment]:
+    """The assignments in a folder by their names, all where none is named. Raises ParameterError with the
+    known names for one that does not exist.
+    """
+    known = {file.stem: file for file in sorted(folder.glob("*/*.ipynb")) if file.stem == file.parent.name}
+    for name in names or ():
+        require_name("assignment", name, known)
+    return {name: read_assignment(folder / name) for name in known if name in (names or known)}
 
 
 @dataclass

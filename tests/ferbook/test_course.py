@@ -23,10 +23,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from ferbook.course import box, marking
 from ferbook.course import grade as grading
 from ferbook.course.build import build_course, check_assignment, make_data, released
-from ferbook.course.grade import grade
-from ferbook.course.marking import Judgement, mark
-from ferbook.course.source import assignments, digest, read_cells
-from ferbook.course.submission import MOST_VARIANTS, read_students, variant_of
+from ferbook.course.grade import MOST_VARIANTS, grade, read_students, variant_of
+from ferbook.course.marking import Judgement, assignments, digest, mark, read_cells
 from ferbook.errors import BookError, DataError, MissingError, ParameterError
 
 EXAMPLE = Path(__file__).parent / "example"
@@ -252,8 +250,8 @@ def test_a_kernel_that_ends_or_takes_too_much_says_so(monkeypatch):
 def test_without_bubblewrap_one_sentence_says_what_to_do(course, tmp_path, monkeypatch):
     hand_in(tmp_path / "class", solved(course), "ada")
     monkeypatch.setattr(box.shutil, "which", lambda name: None)
-    with pytest.raises(MissingError, match=r"bubblewrap makes none here: install bubblewrap .*--without-box"):
-        grade(tmp_path / "class", course, tmp_path / "out")
+    with pytest.raises(MissingError, match=r"bubblewrap makes none here: install it .*--without-box"):
+        grade(tmp_path / "class", course, tmp_path / "out", None, boxed=True)
     assert not (tmp_path / "out").exists()
 
 
@@ -381,6 +379,7 @@ def test_h7_a_student_hands_in_at_most_20_mib_and_50_notebooks(course, tmp_path,
     rows, _ = grade_all(names=["dice"])
     most = "a student hands in at most 50 of 20 MiB in all"
     assert rows["big"]["reason"] == f"4 notebooks of 24.0 MiB, {most}" and rows["ada"]["points"] == "6"
+    assert "24.0 MiB" in (tmp_path / "out" / "feedback" / "big.html").read_text()
     assert rows["many"]["reason"] == f"51 notebooks of 0.0 MiB, {most}"
 
 
@@ -569,7 +568,7 @@ def test_a_class_of_five_is_graded_whatever_one_of_them_does(course, example, tm
     hand_in(folder, solved(course, longest=loop), "endless")
     hand_in(folder, solved(course, counts="hoard = bytearray(5 * 2**30)"), "hungry")
     (folder / "nothing").mkdir()
-    grade(folder, course, tmp_path / "out")
+    grade(folder, course, tmp_path / "out", None, boxed=True)
     with (tmp_path / "out" / "grades.csv").open() as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     points = {student: row["points"] for student, row in rows.items()}
