@@ -184,7 +184,7 @@ def _shown_cells(
 
 def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:
     """The cell with one more tag. The page folds away the values that were used, and leaves out the defaults
-    that they replaced; Jupyter Book does not know their tags."""
+    that they replaced; Jupyter Book does not know papermill's own hiding."""
     cell.metadata["tags"] = [*tags(cell), tag]
     return cell
 

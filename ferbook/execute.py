@@ -1,20 +1,20 @@
-"""One chapter, executed by nbclient into a staging folder, verified, and moved into its run."""
+"""One chapter, executed by papermill into a staging folder, verified, and moved into its run."""
 
 import os
 import shutil
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
+import papermill
 from jupyter_client import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbclient.exceptions import DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
 
 from ferbook import paths
 from ferbook.book import Chapter
@@ -28,9 +28,9 @@ from ferbook.notebook import (
     cell_name,
     code_cells,
     faults_of_execution,
-    parameters_source,
     read_notebook,
     tags,
+    without_papermill_metadata,
 )
 from ferbook.opened import noted_files
 from ferbook.owner import die_with_owner, end_with_parent, held, now
@@ -53,12 +53,12 @@ class BoundKernelManager(AsyncKernelManager):
         await super().start_kernel(preexec_fn=end_with_parent, **kwargs)
 
 
-class _Client(NotebookClient):
+class _Client(PapermillNotebookClient):
     """Refuses a compared cell that updates or clears what it showed: nbval, which executes it again, keeps
     every state, and finds a difference in an unchanged chapter.
     """
 
-    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> object:
+    def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> object:
         """As nbclient does. Raises ChapterError."""
         if msg["msg_type"] in ("clear_output", "update_display_data") and COMPARED_TAG in tags(cell):
             raise ChapterError(
@@ -68,46 +68,54 @@ class _Client(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def execute_notebook(
-    source: Path, target: Path, parameters: Mapping[str, object], progress: Path
-) -> NotebookNode:
-    """Execute the notebook ``source`` with ``parameters`` below its parameters cell; returned, and written to
-    ``target`` also where a cell fails. ``progress`` is rewritten at each cell. Only the kernel's start is
-    retried. Raises CellExecutionError, ChapterError, and DeadKernelError or RuntimeError of a kernel.
-    """
-    notebook, begun = read_notebook(source), 0
-    own = code_cells(notebook)
-    injected = new_code_cell(
-        parameters_source(parameters), id=INJECTED_TAG, metadata={"tags": [INJECTED_TAG]}
-    )
-    notebook.cells.insert(1 + notebook.cells.index(own[0]), injected)
+class _Engine(NBClientEngine):
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: object, kernel_name: str, **options: object) -> object:
+        """Execute with ``_Client`` in place of papermill's."""
+        for name in ("input_path", "start_timeout", "execution_timeout"):
+            options.pop(name, None)
+        return _Client(nb_man, kernel_name=kernel_name, startup_timeout=60, timeout=None, **options).execute()
 
-    def note(cell: NotebookNode, **_: object) -> None:
-        nonlocal begun
+
+_ENGINE = "ferbook"
+papermill_engines.register(_ENGINE, _Engine)
+
+
+def _literal(path: Path) -> str:
+    """``path`` so that papermill, which fills parameters into ``{name}`` in paths, takes it as it stands."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _execute(source: Path, target: Path, parameters: dict[str, object], progress: Path) -> None:
+    """Run papermill; ``progress`` is rewritten at each cell. Only the kernel's start is retried."""
+    total = len(code_cells(read_notebook(source)))
+    counts = {"cells": 0}
+
+    def note(cell: nbformat.NotebookNode, **_: object) -> None:
         if cell.cell_type == "code" and INJECTED_TAG not in tags(cell):
-            begun += 1
-            write_json(progress, {"cell": begun, "cells": len(own)})
+            counts["cells"] += 1
+            write_json(progress, {"cell": counts["cells"], "cells": total})
 
     for attempt in range(1, KERNEL_STARTS + 1):
-        client = _Client(
-            notebook,
-            kernel_name="python3",  # whatever the editor wrote: others name a kernel of their own
-            startup_timeout=60,
-            timeout=None,
-            record_timing=False,
-            resources={"metadata": {"path": str(paths.root())}},
-            kernel_manager_class=BoundKernelManager,
-            on_cell_start=note,
-        )
         try:
-            client.execute()
-            break
+            papermill.execute_notebook(
+                _literal(source),
+                _literal(target),
+                parameters=parameters,
+                cwd=paths.root(),
+                progress_bar=False,
+                request_save_on_cell_execute=True,
+                on_cell_start=note,
+                kernel_manager_class=BoundKernelManager,
+                # Whatever the editor wrote: Colab's notebooks name no language, others a kernel of their own.
+                kernel_name="python3",
+                language="python",
+                engine_name=_ENGINE,
+            )
+            return
         except (RuntimeError, DeadKernelError):
-            if begun or attempt == KERNEL_STARTS:
+            if counts["cells"] or attempt == KERNEL_STARTS:
                 raise
-        finally:
-            nbformat.write(notebook, target)
-    return notebook
 
 
 def execute_chapter(chapter: Chapter, run: Run) -> None:
@@ -146,11 +154,11 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         target = staging / f"{chapter.name}.ipynb"
         began, commit = time.monotonic(), git_commit()
         try:
-            progress = run.progress_file(chapter.name)
-            if faults := faults_of_execution(
-                execute_notebook(source, target, inputs["parameters"], progress)
-            ):
+            _execute(source, target, inputs["parameters"], run.progress_file(chapter.name))
+            notebook = read_notebook(target)
+            if faults := faults_of_execution(notebook):
                 raise ChapterError("; ".join(faults))
+            nbformat.write(without_papermill_metadata(notebook), target)
             record = read_json(staging / "record.json")
             record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
             write_json(staging / "record.json", record)
@@ -167,7 +175,7 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
     folder = run.result(chapter.name).failed_folder
     shutil.rmtree(folder, ignore_errors=True)
     where, message = "no cell", f"{type(fault).__name__}: {fault}"
-    if isinstance(fault, CellExecutionError):
+    if isinstance(fault, PapermillExecutionError):
         partial = read_notebook(staging / f"{chapter.name}.ipynb")
         ended = (c for c in partial.cells if any(o.output_type == "error" for o in c.get("outputs", ())))
         where = next((cell_name(partial, cell) for cell in ended), where)

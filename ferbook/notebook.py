@@ -1,6 +1,7 @@
 """Reading chapters and judging executed ones."""
 
 import ast
+import copy
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -56,12 +57,12 @@ def tags(cell: NotebookNode) -> list[str]:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The code cells, without the one of the run's parameters."""
+    """The code cells, without the one that papermill injects."""
     return [c for c in notebook.cells if c.cell_type == "code" and INJECTED_TAG not in tags(c)]
 
 
 def code_sources(notebook: NotebookNode) -> list[str]:
-    """The source of each code cell, without the one of the run's parameters."""
+    """The source of each code cell, without the one that papermill injects."""
     return [cell.source for cell in code_cells(notebook)]
 
 
@@ -138,7 +139,7 @@ def is_silenced(source: str) -> bool:
 def faults_of_execution(notebook: NotebookNode) -> list[str]:
     """What shows that a notebook was not executed from its first to its last cell; empty if it was.
 
-    What executed it is not asked: a kernel that died may leave a notebook that looks complete.
+    Papermill can write a notebook whose kernel died as completed, so its word is not taken.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     miscounted = [
@@ -178,3 +179,13 @@ def _paired(source: list, executed: list, keys: tuple[Callable, ...]) -> list[tu
         here, there = source[a:b], executed[c:d]
         pairs += zip(here, there, strict=True) if what == "equal" else _paired(here, there, tuple(others))
     return pairs
+
+
+def without_papermill_metadata(notebook: NotebookNode) -> NotebookNode:
+    """A copy without papermill's notes of paths and times, which differ from machine to machine."""
+    clean = copy.deepcopy(notebook)
+    clean.metadata.pop("papermill", None)
+    for cell in clean.cells:
+        for note in ("papermill", "execution"):
+            cell.metadata.pop(note, None)
+    return clean

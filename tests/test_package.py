@@ -181,7 +181,7 @@ def test_what_fails_in_making_the_book_is_told_and_fails(make_book, fails):
 
 def test_reading_takes_nothing_that_computes():
     names = {PIN.fullmatch(line)[1] for line in READING}
-    assert not names & {"torch", "fastai", "scipy", "scikit-learn", "warp-lang", "anny", "snakemake"}
+    assert not names & {"torch", "fastai", "scipy", "scikit-learn", "warp-lang", "anny", "papermill"}
     command = ["make", "-n", "read"]
     told = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=True).stdout
     assert "-c constraints.txt -e '.'" in told and ".venv-read/bin/ferbook build --run reference" in told

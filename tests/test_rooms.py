@@ -16,7 +16,7 @@ LEAVES = {"ferbook.estimate", "ferbook.errors", "ferbook.files", "ferbook.steps"
 LIBRARY = ("paths", "stats", "faces", "names", "nets", "train", "look", "aus")
 """The rooms of ``fer_lib``: each imports only from those before it."""
 DRAWING = {"matplotlib", "seaborn"}
-RUNNING = {"snakemake", "sphinx", "docutils", "nbval", "nbclient", "nbformat", "jupyter_book"}
+RUNNING = {"papermill", "snakemake", "sphinx", "docutils", "nbval", "nbclient", "nbformat", "jupyter_book"}
 LEARNING = {"torch", "torchvision", "fastai"}
 MOST_NAMES_ON = 25
 """Names that an ``__init__`` may hand on; a file with more is a hub, which ties together what it names."""

@@ -98,13 +98,11 @@ def test_the_cell_that_notices_asserts_in_sight(mutation):
 
 EXECUTE = """
 import json, sys
-from pathlib import Path
-from nbclient.exceptions import CellExecutionError
-from ferbook.execute import execute_notebook
+import papermill
 source, target, parameters = sys.argv[1:]
 try:
-    execute_notebook(Path(source), Path(target), json.loads(parameters), Path(f"{target}.progress"))
-except CellExecutionError as fault:
+    papermill.execute_notebook(source, target, json.loads(parameters), progress_bar=False)
+except papermill.PapermillExecutionError as fault:
     print(fault.ename)
 """
 

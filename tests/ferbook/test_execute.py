@@ -1,12 +1,19 @@
-"""Executing a chapter: what of the user reaches the kernel, and what of a cell is refused."""
+"""Executing a chapter: what papermill is given, and what of the user reaches the kernel."""
 
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from papermill.parameterize import parameterize_path
 
+from ferbook.execute import _literal
 from ferbook.store import open_run, write_json
+
+
+@pytest.mark.parametrize("path", ["/plain/a.ipynb", "/with {seed}/{} {{x}}/a.ipynb", "/half {/a} b.ipynb"])
+def test_papermill_takes_a_path_with_braces_as_it_stands(path):
+    assert parameterize_path(_literal(Path(path)), {"seed": 3}) == path
 
 
 @pytest.mark.defect("R8")

@@ -16,6 +16,7 @@ from ferbook.notebook import (
     is_silenced,
     read_notebook,
     require_parameters_cell,
+    without_papermill_metadata,
 )
 
 
@@ -128,6 +129,15 @@ def test_unreadable_notebooks_are_told(tmp_path):
         file.write_text(text)
         with pytest.raises(ChapterError, match="not a readable notebook"):
             read_notebook(file)
+
+
+def test_papermill_metadata_is_removed_from_a_copy():
+    notebook = executed(1)
+    notebook.metadata["papermill"] = {"input_path": "somewhere"}
+    notebook.cells[0].metadata["papermill"] = {"duration": 1}
+    clean = without_papermill_metadata(notebook)
+    assert "papermill" not in clean.metadata and "papermill" not in clean.cells[0].metadata
+    assert "papermill" in notebook.metadata
 
 
 @pytest.mark.parametrize(
