@@ -22,7 +22,7 @@ from ferbook.beside import REFERENCE, Beside, results_beside, standing_beside
 from ferbook.book import Chapter, chapters, child_environment, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
-from ferbook.figures import Figures, require_figures
+from ferbook.figures import Figures
 from ferbook.inputs import code_inputs
 from ferbook.notebook import (
     INJECTED_TAG,
@@ -262,7 +262,7 @@ def stage(run: Run, folder: Path) -> None:
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
             text = _with(places[name] | fills, filled(cell.source, page))
-            text = figures.placed(text, page)
+            text = figures.placed(text, page, f"{page}.ipynb, cell {cell.get('id')!r}")
             cell.source = with_answers(text, answers, folder / _FILES / Path(page).parent)
         nbformat.write(notebook, folder / f"{page}.ipynb")
     for page in pages_of_toc():
@@ -391,7 +391,6 @@ def _build(run: Run, advance: Advance) -> Path:
     for folder in (staging, output, old):
         shutil.rmtree(folder, ignore_errors=True)
     staging.mkdir(parents=True)
-    require_figures()
     stage(run, staging)
     foot = home()
     advance(0, _STAGING)

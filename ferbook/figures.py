@@ -7,15 +7,13 @@ and a link.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from ferbook import paths
-from ferbook.book import Chapter, chapters, page_of, pages_of_toc
-from ferbook.claims import read_claims
+from ferbook.book import Chapter, chapters, page_of
 from ferbook.errors import BookError, nearest_name
 from ferbook.notebook import figure_cells, read_notebook
 from ferbook.page.figure import in_theme
@@ -37,53 +35,6 @@ def numbered(notebook: NotebookNode, chapter: int) -> dict[str, str]:
     key = key_figure(notebook)
     names = sorted(figure_cells(notebook), key=lambda name: name != key)
     return {name: f"{chapter}.{place}" for place, name in enumerate(names, start=1)}
-
-
-def _texts() -> Iterator[tuple[str, str, str]]:
-    """Every text of the book: the chapter whose page it is on (empty for others), where it stands, and it."""
-    own = {page_of(chapter): chapter for chapter in chapters().values()}
-    for page in pages_of_toc():
-        if page in own:
-            for cell in read_notebook(own[page].notebook).cells:
-                if cell.cell_type == "markdown":
-                    yield own[page].name, f"{page}.ipynb, cell {cell.get('id')!r}", cell.source
-        elif (file := paths.root() / f"{page}.md").is_file():
-            yield "", f"{page}.md", file.read_text(encoding="utf-8")
-    if (file := paths.claims_file()).is_file():
-        yield (
-            "",
-            file.name,
-            " ".join(f"{{figure}}`{each.figure}`" for each in read_claims(file).every if each.figure),
-        )
-
-
-def require_figures() -> None:
-    """Raise BookError where a page refers to a figure that no chapter draws, or a chapter draws one that its
-    own page never refers to.
-    """
-    notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in chapters().values()}
-    cells = {
-        f"{name}.{figure}": cell
-        for name in notebooks
-        for figure, cell in figure_cells(notebooks[name]).items()
-    }
-    faults, names = [], set()
-    for chapter, where, text in _texts():
-        for match in [*_PLACE.finditer(text), *_ROLE.finditer(text)]:
-            name = match[1] if "." in match[1] else f"{chapter}.{match[1]}"
-            if name not in cells:
-                faults.append(f"{where}: no chapter draws a figure {match[1]!r}{nearest_name(name, cells)}")
-            elif match.re is _ROLE and name.startswith(f"{chapter}."):
-                names.add(name)
-    for name, cell in cells.items():
-        chapter, _, figure = name.partition(".")
-        if name not in names:
-            faults.append(
-                f"{page_of(chapters()[chapter])}.ipynb, cell {cell.get('id')!r}: the page never refers to "
-                f"the figure {figure!r}; say what it shows, with {{figure}}`{figure}`"
-            )
-    if faults:
-        raise BookError("\n  ".join(faults))
 
 
 @dataclass(frozen=True)
@@ -121,12 +72,18 @@ class Figures:
             if "text/html" in output.get("data", {}):
                 output.data["text/html"] = _FIGURE.sub(put, output.data["text/html"])
 
-    def placed(self, text: str, page: str) -> str:
-        """``text`` of ``page`` with the figures that it asks for, and links for what refers to one."""
+    def placed(self, text: str, page: str, where: str = "") -> str:
+        """``text`` of ``page``, there ``where``, with the figures that it asks for, and links for
+        what refers to one. Raises BookError for a figure that no chapter draws.
+        """
         own = next((name for name, chapter in chapters().items() if page_of(chapter) == page), "")
 
         def full(name: str) -> tuple[str, str]:
             chapter, _, figure = (name if "." in name else f"{own}.{name}").partition(".")
+            if figure not in self.numbers.get(chapter, {}):
+                every = [f"{of}.{one}" for of, figures in self.numbers.items() for one in figures]
+                near = nearest_name(f"{chapter}.{figure}", every)
+                raise BookError(f"{where or page}: no chapter draws a figure {name!r}{near}")
             return chapter, figure
 
         def figure_html(match: re.Match) -> str:

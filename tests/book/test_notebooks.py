@@ -11,7 +11,8 @@ from ferbook import paths
 from ferbook.beside import REFERENCE
 from ferbook.book import chapters, forget, pages_of_toc
 from ferbook.build import check_toc
-from ferbook.figures import key_figure, require_figures
+from ferbook.claims import read_claims
+from ferbook.figures import Figures, key_figure
 from ferbook.new import write_chapter
 from ferbook.notebook import (
     COMPARED_TAG,
@@ -203,6 +204,21 @@ def test_a_word_that_is_used_and_not_linked_is_found():
     assert unlinked("## Filter\n\nRecalled, filter-wise", terms) == []
 
 
+def require_figures():
+    """Raises BookError where a page refers to a figure that no chapter draws."""
+    figures = Figures()
+    for name, chapter in chapters().items():
+        prose = "\n".join(
+            c.source for c in read_notebook(chapter.notebook).cells if c.cell_type == "markdown"
+        )
+        figures.placed(prose, f"book/{name}/{name}")
+        named = {each.removeprefix(f"{name}.") for each in re.findall(r"\{figure\}`([\w.]+)`", prose)}
+        assert figures.numbers[name].keys() <= named, f"{name} never refers to a figure that it draws"
+    for page in pages_of_toc():
+        if (file := paths.root() / f"{page}.md").is_file():
+            figures.placed(file.read_text(encoding="utf-8"), page)
+
+
 def test_the_example_and_a_new_chapter_keep_it_too(tmp_path, monkeypatch):
     shutil.copytree(EXAMPLE, tmp_path / "book", ignore=shutil.ignore_patterns("_build", "runs"))
     monkeypatch.setenv("FERBOOK_ROOT", str(tmp_path / "book"))
@@ -275,6 +291,8 @@ def test_a_chapter_has_cells_that_check_compares(chapter):
 
 def test_figures_are_there_and_mentioned():
     require_figures()
+    claimed = (each.figure for each in read_claims(paths.claims_file()).every if each.figure)
+    Figures().placed(" ".join(f"{{figure}}`{name}`" for name in claimed), "claims.yaml")
 
 
 def test_every_folder_with_a_notebook_is_a_chapter():
