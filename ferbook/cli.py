@@ -241,8 +241,8 @@ def status(
             raise ParameterError("--all and --run do not go together: --all lists every run")
         _list_runs(as_json)
         return
+    from ferbook.inputs import run_states
     from ferbook.progress import at_work
-    from ferbook.state import run_states
 
     target = chosen_run(run_name)
     running = at_work(target)
@@ -389,7 +389,7 @@ def build(
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from ferbook.build import adopt, build_book
-    from ferbook.state import run_states
+    from ferbook.inputs import run_states
 
     target = chosen_run(run_name)
     if mine:

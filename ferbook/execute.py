@@ -21,7 +21,7 @@ from ferbook.book import Chapter
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, bare_jupyter, git_commit
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
-from ferbook.inputs import cells_digest, code_files, homes
+from ferbook.inputs import cells_digest, code_files, homes, reasons_against
 from ferbook.notebook import (
     COMPARED_TAG,
     INJECTED_TAG,
@@ -35,7 +35,6 @@ from ferbook.notebook import (
 from ferbook.opened import noted_files
 from ferbook.owner import die_with_owner, end_with_parent, held, now
 from ferbook.records import read_json
-from ferbook.state import reasons_against
 from ferbook.steps import STEPS_VARIABLE
 from ferbook.store import Run, write_json
 

@@ -1,17 +1,27 @@
-"""What a chapter's result depends on, by content, and why a stored result is out of date."""
+"""What a chapter's result depends on, and whether a stored result is what its present inputs would give:
+judged by content and never by time stamps.
+"""
 
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ferbook import paths
-from ferbook.book import Chapter, suite
+from ferbook.beside import reference_beside
+from ferbook.book import Chapter, chapters, suite
+from ferbook.environment import DIRTY
+from ferbook.errors import RunStoreError
 from ferbook.files import digest_of
 from ferbook.notebook import code_sources, read_notebook
 from ferbook.parameters import Parameters
+from ferbook.records import read_json
+from ferbook.request import stored_request
+from ferbook.steps import steps
+from ferbook.store import REFERENCE, Run
 
 ENGINE_CODE = ("ferbook.page", "ferbook.text", "ferbook.estimate")
 """What of the engine shapes numbers and figures; the rest runs chapters rather than computing for them."""
@@ -122,7 +132,7 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
     before, now = previous.get("data", {}), current.get("data", {})
     changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
     if "absent" in (after for _, after in changes):
-        reasons.append(f"data not found ({', '.join(suite().places)})")
+        reasons.append(" ".join(["data not found", *(f"({name})" for name in suite().places)]))
     elif changes:
         reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons
@@ -136,3 +146,87 @@ def made_otherwise(one: Mapping[str, object], other: Mapping[str, object]) -> st
 
 def _changed(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     return [name for name in {**before, **now} if before.get(name) != now.get(name)]
+
+
+@dataclass(frozen=True)
+class ChapterState:
+    """Whether a chapter's stored result is what its present inputs would give."""
+
+    chapter: str
+    reasons: tuple[str, ...]
+    seconds: float | None = None
+
+    @property
+    def up_to_date(self) -> bool:
+        """True where nothing speaks against the stored result."""
+        return not self.reasons
+
+
+def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Parameters]) -> list[ChapterState]:
+    """For each chapter, up to date or why not, judged by content and never by time stamps."""
+    chapter_states: list[ChapterState] = []
+    with steps("chapters compared", len(selection)) as advance:
+        for chapter in selection:
+            result = run.result(chapter.name)
+            current = chapter_inputs(chapter, parameters[chapter.name])
+            upstream = [run.result(name) for name in chapter.upstream]
+            current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
+            reasons = reasons_against(run, chapter, current)
+            stale = {state.chapter for state in chapter_states if not state.up_to_date}
+            if result.done() is not None:
+                reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
+            if (failure := result.failed_folder / "failure.json").exists():
+                reasons.append(_failure_reason(failure))
+            seconds = None if reasons else result.record().seconds
+            chapter_states.append(ChapterState(chapter.name, tuple(reasons), seconds))
+            advance()
+    return chapter_states
+
+
+def _failure_reason(failure: Path) -> str:
+    # What a failed attempt left behind is only told; damaged, it must not keep the chapter from running.
+    with suppress(RunStoreError):
+        return f"last attempt failed in {read_json(failure).get('where', 'an unknown place')}"
+    return "last attempt failed"
+
+
+def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:
+    """What speaks against the stored result of ``chapter`` by itself, where its inputs, those of upstream
+    among them, would now be the ``current`` ones.
+    """
+    result = run.result(chapter.name)
+    manifest = result.done()
+    if manifest is None:
+        begun = result.failed_folder.exists() or result.folder.exists()
+        return ["not finished" if begun else "never ran"]
+    if faults := result.faults():
+        return [f"stored result damaged: {faults[0]}"]
+    before = manifest["inputs"]
+    reasons = reasons_out_of_date(before, {**current, "code": code_inputs(chapter, before)["code"]})
+    record = result.record()
+    if run.name == REFERENCE and record.commit.endswith(DIRTY):
+        reasons.append(f"made of changes that no commit has ({record.commit})")
+    if "reference" in record.model_fields_set:
+        beside = reference_beside(run, chapter, current["parameters"]).result
+        if record.reference != (beside and beside.shown_numbers()):
+            reasons.append("the reference beside it changed")
+    return reasons
+
+
+def differences(before: Mapping[str, Mapping[str, object]], after: Mapping[str, Parameters]) -> list[str]:
+    """``chapter.name old → new`` for each parameter of a chapter in both that differs."""
+    return [
+        f"{chapter}.{name} {before[chapter].get(name, 'absent')} → {value}"
+        for chapter, parameters in after.items()
+        if chapter in before
+        for name, value in parameters.model_dump().items()
+        if before[chapter].get(name) != value
+    ]
+
+
+def run_states(run: Run) -> list[ChapterState]:
+    """The state of every chapter in ``run`` against what the run was asked for."""
+    request = stored_request(run.record()["request"])
+    request.check()
+    all_chapters = list(chapters().values())
+    return states(run, all_chapters, {chapter.name: request.of_chapter(chapter) for chapter in all_chapters})

@@ -110,25 +110,20 @@ class _Clock:
                 lines.append(f"{title}: finished after {self._took[title]:.0f} s")
         return lines
 
-    def _seconds(self, job: QueueJob) -> float | None:
-        """What the job takes here: as its like took, or as it is said to, by how fast the others were."""
-        like = [took for title, took in self._took.items() if self.jobs[title].kind == job.kind]
-        if like or job.seconds is None:
-            every = like or [*self._took.values()]
-            return sum(every) / len(every) if every else None
-        known = {t: took for t, took in self._took.items() if self.jobs[t].seconds}
-        pace = sum(known.values()) / sum(self.jobs[t].seconds for t in known) if known else 1
-        return job.seconds * pace
-
     def _left(self) -> float | None:
-        """Seconds until all have ended, if as many go on side by side as now; None where nobody knows."""
+        """Seconds until all have ended, if as many go on side by side as now, by what each is said to take
+        and how fast the ended ones were; None where nobody knows.
+        """
+        said = [job.seconds for job in self.jobs.values() if job.seconds]
+        weights = {
+            title: job.seconds or (sum(said) / len(said) if said else 1.0) for title, job in self.jobs.items()
+        }
+        if not self._took and not said:
+            return None
+        pace = sum(self._took.values()) / sum(weights[title] for title in self._took) if self._took else 1.0
         parts = []
-        for title, job in self.jobs.items():
-            seconds = self._seconds(job)
-            if title in self._took:
-                continue
-            if seconds is None:
-                return None
+        for title in (title for title in self.jobs if title not in self._took):
+            seconds = pace * weights[title]
             done = self.passed() - self._begun[title] if title in self._begun else 0
             parts.append(max(seconds - done, (1 - ALMOST) * seconds))
         at_once = max(1, len(self._begun) - len(self._took))

@@ -18,7 +18,7 @@ from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit, uncommitted
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
-from ferbook.inputs import chapter_inputs, package_versions
+from ferbook.inputs import ChapterState, chapter_inputs, differences, package_versions, states
 from ferbook.notebook import require_parameters_cell
 from ferbook.owner import now
 from ferbook.parameters import Parameters
@@ -26,7 +26,6 @@ from ferbook.progress import run_jobs
 from ferbook.records import read_json
 from ferbook.request import Request, requests_of, stored_request
 from ferbook.schedule import QueueJob, cluster_messages, finished_file
-from ferbook.state import ChapterState, differences, states
 from ferbook.store import REFERENCE, Run, exclusive, make_current, open_run, write_json
 
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)

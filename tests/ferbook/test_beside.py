@@ -10,13 +10,12 @@ from ferbook.book import chapters, suite
 from ferbook.build import SAME_NETWORKS, WHOSE, key_numbers, stage
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.estimate import Estimate
-from ferbook.inputs import chapter_inputs
+from ferbook.inputs import chapter_inputs, run_states
 from ferbook.notebook import read_notebook
 from ferbook.records import Noted
 from ferbook.request import Request
 from ferbook.run import write_record
 from ferbook.session import open_chapter
-from ferbook.state import run_states
 from ferbook.store import open_run
 
 

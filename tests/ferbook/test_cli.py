@@ -15,7 +15,7 @@ from ferbook import cli, console
 from ferbook.book import forget, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
-from ferbook.state import ChapterState
+from ferbook.inputs import ChapterState
 from ferbook.store import ChapterResult, Run
 
 
@@ -121,7 +121,7 @@ def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_fi
     states = [ChapterState("throws", ("code changed",)), ChapterState("means", ("never ran",))]
     monkeypatch.setattr("ferbook.store.Run.results", lambda run: [ChapterResult("throws", tmp_path)])
     monkeypatch.setattr("ferbook.build.build_book", lambda run: index)
-    monkeypatch.setattr("ferbook.state.run_states", lambda run: states)
+    monkeypatch.setattr("ferbook.inputs.run_states", lambda run: states)
     assert ferbook(monkeypatch, capsys, "build", "--run", "a")[1] == (
         "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says why, "
         "`ferbook run --run a` makes it anew\nnote: the run has no means; their pages say what stands "

@@ -8,9 +8,9 @@ import pytest
 
 from ferbook.environment import git_commit, printed_by_failure, uncommitted
 from ferbook.errors import RunStoreError
+from ferbook.inputs import run_states
 from ferbook.request import Request
 from ferbook.run import make_runs, write_record
-from ferbook.state import run_states
 from ferbook.store import open_run
 
 

@@ -15,11 +15,10 @@ from ferbook.book import chapters
 from ferbook.build import adopt, build_book
 from ferbook.check import todays_notebook
 from ferbook.compare import compare_runs, run_rows
-from ferbook.environment import COMMIT_VARIABLE
 from ferbook.errors import RunStoreError
+from ferbook.inputs import run_states
 from ferbook.notebook import read_notebook
 from ferbook.records import read_json
-from ferbook.state import run_states
 from ferbook.store import DONE, MADE_HERE, file_checksums, open_run, write_json
 
 METRICS = {"throws": {"value": 60, "unit": "count"}}
@@ -178,7 +177,6 @@ def test_a_damaged_run_is_not_called_ones_own(runs):
 def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that_came_with_the_code(
     copy, finish, monkeypatch
 ):
-    monkeypatch.delenv(COMMIT_VARIABLE, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
     results = {}
     for name in ("reference", "theirs"):

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from ferbook.errors import ChapterError
+from ferbook.inputs import run_states
 from ferbook.opened import noted_files
-from ferbook.state import run_states
 from ferbook.store import open_run
 from tests.ferbook.clones import run_one
 

@@ -15,10 +15,10 @@ from ferbook import book
 from ferbook import run as ferbook_run
 from ferbook.book import chapters, find_chapter, forget
 from ferbook.errors import BookError, ChapterError, DataError, ParameterError, RunStoreError
+from ferbook.inputs import ChapterState
 from ferbook.request import Request
 from ferbook.run import make_runs, plan_runs, requests_by_run
 from ferbook.schedule import finished_file
-from ferbook.state import ChapterState
 from ferbook.store import Run, current_run, open_run, write_json
 from tests.ferbook.clones import run_one
 

@@ -4,12 +4,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from ferbook import state
+from ferbook import inputs
 from ferbook.book import chapters
-from ferbook.inputs import chapter_inputs
+from ferbook.inputs import chapter_inputs, run_states
 from ferbook.request import Request
 from ferbook.run import write_record
-from ferbook.state import run_states
 from ferbook.store import write_json
 
 
@@ -39,7 +38,7 @@ def test_it_says_how_many_chapters_it_has_compared(run, monkeypatch):
     def counted(what, total):
         yield lambda: told.append((what, total))
 
-    monkeypatch.setattr(state, "steps", counted)
+    monkeypatch.setattr(inputs, "steps", counted)
     reasons(run)
     assert told == [("chapters compared", 2)] * 2
 
