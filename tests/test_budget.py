@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 33364,
     "fer_lib": 10152,
-    "ferbook": 6576,
+    "ferbook": 6499,
     "book": 10710,
     "synthetic_faces": 4202,
     "benchmarks": 758,
