@@ -185,10 +185,7 @@ FEWEST, FEWEST_OF_OWN = 5, 3
 
 
 def networks_of_pair(
-    p: RoleParameters,
-    pair: tuple[str, str],
-    structure: str,
-    kept: Callable[[str], Sequence[TrainedNetwork]],
+    p: RoleParameters, pair: tuple[str, str], structure: str, kept: Callable[[str], Sequence[TrainedNetwork]]
 ) -> list[list[TrainedNetwork]]:
     """The networks ``kept`` of both populations of a ``pair`` of roles. Raises DataError where these cannot
     be asked what the parameters ``p`` ask, are not of the ``structure`` (empty: of any), are no pair, or too

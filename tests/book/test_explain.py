@@ -256,11 +256,9 @@ def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
     told = explain(run, photo)
     page = explanation_page(told)
     assert told.probabilities.shape == (3, 3) and told.units is None
-    assert (
-        page.count('<b style="left:') == 2 * 3
-        and page.count("others: ") == 3
-        and "of 3 networks that were taught alike" in page
-    )
+    assert page.count('<b style="left:') == 2 * 3
+    assert page.count("others: ") == 3
+    assert "of 3 networks that were taught alike" in page
     assert "<code>ferbook run au_verification --run a</code>" in page and "Action units" not in page
 
 
@@ -356,6 +354,5 @@ def test_pictures_of_every_make_are_explained_and_their_changes_told(tmp_path, r
         _, crop, _, found = face_of(tmp_path / name, SIZE, "lab")
         assert found == 1 and crop.shape == (SIZE, SIZE)
         changed = explaining.changes(tmp_path / name)
-        assert len(changed) == len(told) and all(
-            a.startswith(b) for a, b in zip(changed, told, strict=True)
-        ), name
+        assert len(changed) == len(told)
+        assert all(a.startswith(b) for a, b in zip(changed, told, strict=True)), name

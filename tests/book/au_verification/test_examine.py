@@ -88,9 +88,8 @@ def test_a_detector_is_claimed_and_its_unit_moves_it(found):
     assert own.claimed[0].tolist() == ["AU12", "AU4", "", "", "", ""]
     assert own.caused[0, :2].tolist() == ["AU12", "AU1"] and own.caused[0, 5] == ""
     assert own.overall.tolist() == own.claimed[0].tolist()
-    assert len(own.named) == 2 and all(
-        named[0, :2].tolist() == ["AU12", "AU4"] and named[0, 5] == "" for named in own.named.values()
-    )
+    assert len(own.named) == 2
+    assert all(named[0, :2].tolist() == ["AU12", "AU4"] and named[0, 5] == "" for named in own.named.values())
     assert own.strength[0].argmax() == 2 and whole.overall.observed[0].argmax() == 2
 
 

@@ -95,7 +95,8 @@ def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
 
 def test_a_mark_has_every_network_the_mean_and_its_place(groups):
     table = au.marks_table(groups)
-    assert len(table) == 7 and list(table["population"].unique()) == [
+    assert len(table) == 7
+    assert list(table["population"].unique()) == [
         "untrained",
         "random mixtures",
         "taught emotions",
@@ -182,11 +183,8 @@ def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_s
     }
     assert whole == ("own", "ZeroBiasCNN", 7), "what is behind the first network's answers is kept"
     by_group = {entry[0]: entry[3:] for entry in put}
-    assert by_group["own"] == ("relu3", 4, 3) and by_group["trained"] == by_group["units"] == (
-        "relu3.1",
-        4,
-        3,
-    )
+    assert by_group["own"] == ("relu3", 4, 3)
+    assert by_group["trained"] == by_group["units"] == ("relu3.1", 4, 3)
     assert by_group["mixtures"] == ("relu3.1", 4, 0) and by_group["untrained"] == ("relu3", 4, 3)
     assert by_group["untrained_breuer"][1:] == (4, 0)
     put.clear()

@@ -74,7 +74,8 @@ def asked():
 
 def test_networks_of_each_role_are_asked_about_the_same_faces(asked):
     trials, left_out = asked
-    assert left_out == "" and {role: len(each) for role, each in trials.items()} == {
+    assert left_out == ""
+    assert {role: len(each) for role, each in trials.items()} == {
         "trained": 3,
         "units": 3,
         "own": 1,

@@ -19,9 +19,8 @@ def test_differences_are_drawn_around_the_middle_grey_and_counted_in_grey_levels
     assert data["change"].tolist() == [10, 10]
     changed, wrong = (axes.images[0].get_array() for axes in figure.get_axes()[3:5])
     # Brighter than the input by ten, darker than the truth by ten; thumbnails have 64 grey levels.
-    assert changed.mean() == pytest.approx(127.5 + 20, abs=4) and wrong.mean() == pytest.approx(
-        127.5 - 20, abs=4
-    )
+    assert changed.mean() == pytest.approx(127.5 + 20, abs=4)
+    assert wrong.mean() == pytest.approx(127.5 - 20, abs=4)
     assert "anger and fear" in alt and "10.0 grey levels of 255, the inputs by 20.0" in alt
 
 

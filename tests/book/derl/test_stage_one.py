@@ -221,9 +221,9 @@ def test_a_shuffled_pass_shows_every_pair_once_and_keeps_it_together(marked_pair
     loader = PairBatches(*marked_pairs, 4, shuffle=True, seed=1)
     shown = []
     for inputs, targets in loader:
-        assert (
-            inputs.shape == targets.shape and inputs.shape[1:] == (1, 4, 4) and inputs.dtype == torch.float32
-        )
+        assert inputs.shape == targets.shape
+        assert inputs.shape[1:] == (1, 4, 4)
+        assert inputs.dtype == torch.float32
         assert numbers(targets) == [2 * number for number in numbers(inputs)]
         shown += numbers(inputs)
     assert sorted(shown) == list(range(1, 12)) and shown != sorted(shown)

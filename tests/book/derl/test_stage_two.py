@@ -112,9 +112,8 @@ def test_a_pass_has_each_picture_once_in_a_version_of_its_own_with_its_label():
         passed = [(given["a"][:, 0], told) for given, told in batches]
         assert [len(told) for _, told in passed] == [2, 2] and len(batches) == 2  # the fifth would be alone
         given, told = (torch.cat(parts) for parts in zip(*passed, strict=True))
-        assert (10 * (given % 100) == told).all() and set(given.int().tolist()) <= {
-            row + version for row in rows.tolist() for version in (0, 100)
-        }
+        assert (10 * (given % 100) == told).all()
+        assert set(given.int().tolist()) <= {row + version for row in rows.tolist() for version in (0, 100)}
         assert len(set((given % 100).tolist())) == 4 and given.dtype == torch.float32
         versions.append((given >= 100).float().mean())
         orders.append(tuple(told.tolist()))
@@ -127,10 +126,8 @@ def test_a_pass_has_each_picture_once_in_a_version_of_its_own_with_its_label():
 def test_in_order_the_pictures_are_as_they_are_and_none_is_left_out():
     batches = InputBatches(numbered(), np.arange(7), np.array([4, 0, 6]), 2)
     (first, told), (last, alone) = batches
-    assert (
-        first["a"][:, 0].tolist() == [4, 0] == told.tolist()
-        and last["a"][:, 0].tolist() == [6] == alone.tolist()
-    )
+    assert first["a"][:, 0].tolist() == [4, 0] == told.tolist()
+    assert last["a"][:, 0].tolist() == [6] == alone.tolist()
     assert first["b"].shape == (2, 2, 3) and batches.n == 3 and len(batches) == 2
 
 
@@ -153,9 +150,8 @@ def test_without_weight_the_local_outputs_learn_nothing_but_what_they_rest_on_do
         answers = model({n: v[0].float() for n, v in inputs.items()})
         weighted_losses(answers, labels, local=local).backward()
         of_local = model.locals["pair8"].output.weight.grad.abs().max().item()
-        assert (of_local > 0) == (local > 0) and model.locals[
-            "pair8"
-        ].layers.dense.weight.grad.abs().max() > 0
+        assert (of_local > 0) == (local > 0)
+        assert model.locals["pair8"].layers.dense.weight.grad.abs().max() > 0
 
 
 def trained(generator, inputs, labels, *, seed=0, recipe=RECIPE, train=None, valid=None):
@@ -180,9 +176,8 @@ def test_residues_of_learnable_pictures_are_learned_and_validation_chooses_the_e
     )
     assert torch.equal(state, torch.get_rng_state()) and not model.training
     curve = training.curve
-    assert (
-        list(curve) == ["epoch", "train_loss", "valid_loss", "valid_accuracy", "seconds"] and len(curve) == 8
-    )
+    assert list(curve) == ["epoch", "train_loss", "valid_loss", "valid_accuracy", "seconds"]
+    assert len(curve) == 8
     best = curve.sort_values(["valid_accuracy", "valid_loss", "epoch"], ascending=[False, True, True]).iloc[0]
     assert training.best_epoch == best["epoch"]
     said = predict_inputs(model, inputs, np.arange(30, 46), batch_size=5)

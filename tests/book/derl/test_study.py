@@ -78,10 +78,8 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
     study = joined(studies)
     names = [name for name in CONTEST_CONDITIONS if name != "single_pairs"]
     names[1:1] = PAIRS
-    assert (
-        list(study.table["condition"]) == list(np.repeat(names, 2))
-        and list(study.table["seed"]) == [3, 4] * 8
-    )
+    assert list(study.table["condition"]) == list(np.repeat(names, 2))
+    assert list(study.table["seed"]) == [3, 4] * 8
     assert study.probabilities.shape == (16, 24, 2)
     np.testing.assert_allclose(study.probabilities.sum(axis=2), 1, atol=1e-5)
     labelled = posed.labelled()

@@ -142,9 +142,8 @@ def test_the_nearest_of_all_may_be_the_same_person_and_the_other_may_not():
     drawn = figures.nearest_pictures(faces, nearest(faces), 3)
     assert (drawn.data["of_all_emotion"] == drawn.data["emotion"]).all()
     assert (drawn.data["of_other_people_emotion"] != drawn.data["emotion"]).all()
-    assert (
-        "is the same person in 100.0 %" in drawn.caption and "0 of the former, 3 of the latter" in drawn.alt
-    )
+    assert "is the same person in 100.0 %" in drawn.caption
+    assert "0 of the former, 3 of the latter" in drawn.alt
     marked = [axes.get_title(loc="left")[:1] == "✗" for axes in drawn.figure.axes]
     assert marked == [False] * 6 + [True] * 3
 

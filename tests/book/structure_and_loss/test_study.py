@@ -251,10 +251,8 @@ def test_a_part_is_worth_what_is_lost_without_it():
     worth = rows["worth"]
     assert [round(worth[part].value, 6) for part in rows.index] == [10, 0, 2]
     assert worth["muon"].low > 5 and worth["dropout"].low < 0 < worth["dropout"].high
-    assert (
-        "pooled, 2 degrees of freedom" in worth["muon"].how
-        and "seeds are not" in worth[reports.MIRROR_IMAGES].how
-    )
+    assert "pooled, 2 degrees of freedom" in worth["muon"].how
+    assert "seeds are not" in worth[reports.MIRROR_IMAGES].how
     assert rows["accuracy"]["muon"].value == pytest.approx(0.605)
     with pytest.raises(DataError, match="'emotions' has faces lab"):
         reports.ladder_table([*steps, Step("emotions", 423)], draws=400)
@@ -320,10 +318,8 @@ def test_what_is_drawn_can_be_stored(name, faces, well_drawn):
 def test_two_seeds_are_as_far_apart_as_their_accuracies():
     accuracies = np.array([0.90, 0.92, 0.95])
     drawn = figures.seeds(accuracies, reports.seed_noise(accuracies))
-    assert (
-        drawn.data["difference"].tolist() == pytest.approx([-2, -5, -3])
-        and "up to 5.0 points" in drawn.caption
-    )
+    assert drawn.data["difference"].tolist() == pytest.approx([-2, -5, -3])
+    assert "up to 5.0 points" in drawn.caption
 
 
 def test_the_figures_show_the_numbers_of_the_tables(faces):

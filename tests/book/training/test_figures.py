@@ -78,11 +78,9 @@ def test_single_networks_are_strokes_below_the_mean_of_their_kind():
     assert "linear on HOG (" not in drawn.caption
     own = drawn.data[drawn.data["condition"].eq(0)]
     assert own["mean"].tolist() == pytest.approx([own["accuracy"].mean()] * 2)
-    assert (
-        "this page's networks (2)" in drawn.alt
-        and "with biases (1)" in drawn.alt
-        and "linear on HOG" in drawn.alt
-    )
+    assert "this page's networks (2)" in drawn.alt
+    assert "with biases (1)" in drawn.alt
+    assert "linear on HOG" in drawn.alt
 
 
 def test_what_is_known_of_its_own_pictures_stands_beside():
