@@ -5,27 +5,18 @@ import pandas as pd
 import pytest
 
 from book.micro_expressions.apex import METHODS, farthest, frame_places, spotting_errors, spotting_metrics
-from fer_lib.faces.clips import Clips, clips_of
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.clips import Clips
 from ferbook.errors import ParameterError
+from tests.book.micro_expressions.made_clips import made_clips
 
 
-def clips_from(*clips: tuple[np.ndarray, list[int], int], fps: float = 200.0) -> Clips:
+def clips_from(*clips: tuple[np.ndarray, list[int], int]) -> Clips:
     """Of pictures (T, H, W), their frame numbers and the apex; two clips per subject."""
-    rows = [
-        {
-            "subject": f"s{number // 2}",
-            "sequence": f"c{number}",
-            "frame": frame,
-            "onset": frames[0],
-            "apex": apex,
-            "offset": frames[-1],
-        }
-        for number, (_, frames, apex) in enumerate(clips)
-        for frame in frames
-    ]
-    table = pd.DataFrame(rows).assign(dataset="micro", emotion="other", split="train", fps=fps)
-    return clips_of(FaceSet("micro", np.concatenate([pixels for pixels, *_ in clips]), table))
+    volumes, frames, apexes = zip(*clips, strict=True)
+    subjects = [f"s{number // 2}" for number in range(len(clips))]
+    return made_clips(
+        volumes, frames, subject=subjects, sequence=[f"c{k}" for k in range(len(clips))], apex=apexes
+    )
 
 
 def grey(*values: float, side: int = 8) -> np.ndarray:

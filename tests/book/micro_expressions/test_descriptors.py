@@ -4,7 +4,6 @@ import math
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.ndimage import map_coordinates
 
@@ -18,19 +17,8 @@ from book.micro_expressions.descriptors import (
     plane_codes,
     uniform_patterns,
 )
-from fer_lib.faces.clips import Clips, clips_of
-from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
-
-
-def clips_from(*volumes: np.ndarray, apex: int = 1) -> Clips:
-    rows = [
-        {"subject": f"s{clip}", "sequence": "1", "frame": frame, "offset": len(volume) - 1}
-        for clip, volume in enumerate(volumes)
-        for frame in range(len(volume))
-    ]
-    about = {"dataset": "micro", "emotion": "other", "split": "train", "onset": 0, "apex": apex, "fps": 200.0}
-    return clips_of(FaceSet("micro", np.concatenate(volumes), pd.DataFrame(rows).assign(**about)))
+from tests.book.micro_expressions.made_clips import made_clips
 
 
 def noise(frames: int = 6, side: int = 11, seed: int = 0) -> np.ndarray:
@@ -77,11 +65,11 @@ def test_uniform_patterns_by_hand():
 def test_a_flat_clip_has_one_pattern_and_a_flash_another_in_time_only():
     flat = np.full((5, 9, 9), 77, np.uint8)
     bins = uniform_patterns()
-    features = lbp_top(clips_from(flat), blocks=2).reshape(4, 3, 59)
+    features = lbp_top(made_clips([flat]), blocks=2).reshape(4, 3, 59)
     assert (features[:, :, bins[255]] == 1).all() and features.sum() == 12
     flash = flat.copy()
     flash[2] = 200
-    features = lbp_top(clips_from(flash), blocks=1).reshape(3, 59)
+    features = lbp_top(made_clips([flash]), blocks=1).reshape(3, 59)
     assert features[0, bins[255]] == 1
     # At the flash only the two neighbours in the same frame are as bright: angles 0 and 180 degrees.
     for plane in (1, 2):
@@ -91,7 +79,7 @@ def test_a_flat_clip_has_one_pattern_and_a_flash_another_in_time_only():
 def test_histograms_are_counted_block_by_block():
     volumes = [noise(6), noise(4, seed=1)]
     radii, blocks = (1, 2, 1), 3
-    features = lbp_top(clips_from(*volumes), blocks, radii)
+    features = lbp_top(made_clips(volumes), blocks, radii)
     assert features.shape == (2, 3 * 3 * 3 * 59) and features.dtype == np.float32
     bins = uniform_patterns()
     for volume, found in zip(volumes, features.reshape(2, 9, 3, 59), strict=True):
@@ -108,23 +96,23 @@ def test_histograms_are_counted_block_by_block():
 def test_brighter_pictures_have_the_same_patterns():
     volume = noise() // 2
     np.testing.assert_array_equal(
-        lbp_top(clips_from(volume), blocks=2), lbp_top(clips_from(volume + 100), blocks=2)
+        lbp_top(made_clips([volume]), blocks=2), lbp_top(made_clips([volume + 100]), blocks=2)
     )
 
 
 def test_radii_are_tried_that_every_clip_is_long_enough_for():
-    clips = clips_from(noise(9), noise(5, seed=1))
+    clips = made_clips([noise(9), noise(5, seed=1)])
     tried = candidate_features(clips, 2)
     assert list(tried) == ["radii 1, 1, 1", "radii 1, 1, 2"]
     np.testing.assert_array_equal(tried["radii 1, 1, 2"], lbp_top(clips, 2, (1, 1, 2)))
-    assert len(candidate_features(clips_from(noise(9)), 2)) == 3
+    assert len(candidate_features(made_clips([noise(9)]), 2)) == 3
     with pytest.raises(DataError, match="has 2 frames"):
-        candidate_features(clips_from(noise(2)), 2)
+        candidate_features(made_clips([noise(2)]), 2)
 
 
 def test_short_clips_and_wrong_radii_are_refused():
-    clips = clips_from(noise(6), noise(3))
-    with pytest.raises(DataError, match=r"clip 1 of s1 has 3 frames.*radius 2 need 5"):
+    clips = made_clips([noise(6), noise(3)])
+    with pytest.raises(DataError, match=r"clip 1 of s01 has 3 frames.*radius 2 need 5"):
         lbp_top(clips, 2, (1, 1, 2))
     assert lbp_top(clips, 2, (1, 1, 1)).shape == (2, 708)
     for blocks, radii in ((0, (1, 1, 1)), (10, (1, 1, 1)), (2, (0, 1, 1)), (1, (1, 6, 1))):
@@ -184,7 +172,7 @@ def test_features_go_from_the_onset_to_the_apex():
     first = texture()
     right, down = moved(first, 1.5, 0, corner()), moved(first, 0, 1.5, corner())
     for apex, expected in ((1, (1.5, 0)), (2, (0, 1.5))):
-        features = flow_features(clips_from(grey(first, right, down, first), apex=apex), np.array([apex]))
+        features = flow_features(made_clips([grey(first, right, down, first)], apex=apex), np.array([apex]))
         assert features.shape == (1, 108) and features.dtype == np.float32
         inside, outside = features.reshape(6, 6, 3)[4, 4], features.reshape(6, 6, 3)[1, 1]
         np.testing.assert_allclose(inside[:2], expected, atol=0.2)
@@ -196,7 +184,7 @@ def test_cells_are_means_over_their_pixels(cells):
     first = texture()
     second = moved(first, 1.5, 1, corner())
     flow = displacements(grey(first), grey(second))[0]
-    found = flow_features(clips_from(grey(first, second, first)), np.array([1]), cells).reshape(
+    found = flow_features(made_clips([grey(first, second, first)]), np.array([1]), cells).reshape(
         cells, cells, 3
     )
     edges = [number * SIDE // cells for number in range(cells + 1)]

@@ -9,12 +9,12 @@ import torch
 
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
 from book.micro_expressions.rivals import controlled
-from fer_lib.faces.clips import Clips, clips_of
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.clips import Clips
 from fer_lib.faces.folds import clip_folds, protocol_of
 from fer_lib.train.clips import ClipRecipe
 from fer_lib.train.predict import difference_to_onset
 from ferbook.errors import DataError
+from tests.book.micro_expressions.made_clips import made_clips
 
 CLASSES = ("disgust", "happiness", "other")
 PEOPLE = 6
@@ -27,20 +27,14 @@ def clips_shown(rarely: str = "") -> Clips:
     """Six people show three emotions twice, in clips of three to five frames; ``rarely`` is shown by the
     first one only.
     """
-    rows = []
-    for person in range(PEOPLE):
-        for take in range(6):
-            emotion = CLASSES[take % 3]
-            if emotion == rarely and person:
-                continue
-            last = 2 + (person + take // 3) % 3
-            for frame in range(last + 1):
-                rows.append(
-                    {"subject": f"s{person}", "sequence": f"{take}", "frame": frame, "emotion": emotion}
-                    | {"onset": 0, "apex": 1, "offset": last, "fps": 200.0}
-                )
-    table = pd.DataFrame(rows).assign(dataset="micro", split="train")
-    return clips_of(FaceSet("micro", np.zeros((len(rows), 4, 4), np.uint8), table))
+    who = [
+        (f"s{person}", str(take), CLASSES[take % 3], 3 + (person + take // 3) % 3)
+        for person in range(PEOPLE)
+        for take in range(6)
+        if not (person and CLASSES[take % 3] == rarely)
+    ]
+    subjects, sequences, emotions, lengths = zip(*who, strict=True)
+    return made_clips(lengths, subject=subjects, sequence=sequences, emotion=emotions)
 
 
 def features_of_clips(clips: Clips, seed: int = 0, rise: float = 2) -> np.ndarray:

@@ -18,9 +18,9 @@ from book.micro_expressions.rivals import (
     linear_answers,
     majority_of_folds,
 )
-from fer_lib.faces.clips import Clips, clips_of
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.clips import Clips
 from ferbook.errors import DataError, ParameterError
+from tests.book.micro_expressions.made_clips import made_clips
 
 CLASSES = ("disgust", "happiness", "other")
 PEOPLE, REPEATS = 6, 2
@@ -30,16 +30,15 @@ def labelled_clips(lonely: bool = False) -> Clips:
     """Six people show each class twice, ``other`` four times; with ``lonely`` only the first of them shows
     disgust.
     """
-    rows = []
-    for person in range(PEOPLE):
-        for emotion in CLASSES:
-            if lonely and emotion == "disgust" and person:
-                continue
-            for repeat in range(REPEATS * (2 if emotion == "other" else 1)):
-                about = {"subject": f"s{person}", "sequence": f"{emotion}{repeat}", "emotion": emotion}
-                rows += [about | {"frame": frame} for frame in range(2)]
-    table = pd.DataFrame(rows).assign(dataset="micro", split="train", onset=0, apex=1, offset=1, fps=200.0)
-    return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
+    who = [
+        (f"s{person}", f"{emotion}{repeat}", emotion)
+        for person in range(PEOPLE)
+        for emotion in CLASSES
+        for repeat in range(REPEATS * (2 if emotion == "other" else 1))
+        if not (lonely and emotion == "disgust" and person)
+    ]
+    subjects, sequences, emotions = zip(*who, strict=True)
+    return made_clips([2] * len(who), subject=subjects, sequence=sequences, emotion=emotions)
 
 
 def folds_of(clips: Clips) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -195,19 +194,6 @@ def test_what_does_not_fit_is_refused():
         linear_answers(features, ClipTask(clips, CLASSES[1:], folds))
 
 
-def clips_with(*lengths: int, apex: int = 1) -> Clips:
-    """One clip per subject, of so many pictures; frame ``apex`` (from 0) is the apex."""
-    rows = [
-        {"subject": f"s{clip:02}", "sequence": "1", "frame": frame, "offset": length - 1}
-        for clip, length in enumerate(lengths)
-        for frame in range(length)
-    ]
-    table = pd.DataFrame(rows).assign(
-        dataset="micro", emotion="other", split="train", onset=0, apex=apex, fps=200.0
-    )
-    return clips_of(FaceSet("micro", np.zeros((len(table), 8, 8), np.uint8), table))
-
-
 def numbered(clips: Clips) -> np.ndarray:
     """Feature 0 of a frame is 10 · clip + place + 1, feature 1 its negative; zero beyond the end."""
     count, longest = clips.rows.shape
@@ -216,7 +202,7 @@ def numbered(clips: Clips) -> np.ndarray:
 
 
 def test_the_apex_takes_the_place_of_each_frame():
-    clips = clips_with(4, 2)
+    clips = made_clips([4, 2])
     given = numbered(clips)
     kept = given.copy()
     apex = controlled(given, clips, "matched_apex")
@@ -226,7 +212,7 @@ def test_the_apex_takes_the_place_of_each_frame():
 
 
 def test_shuffled_keeps_the_frames_of_each_clip_and_nothing_of_their_order():
-    clips = clips_with(*[5] * 60, 3)
+    clips = made_clips([5] * 60 + [3])
     given = numbered(clips)
     mixed = controlled(given, clips, "shuffled", seed=3)
     np.testing.assert_array_equal(np.sort(mixed[:-1, :, 0], axis=1), given[:-1, :, 0])
@@ -242,7 +228,7 @@ def test_shuffled_keeps_the_frames_of_each_clip_and_nothing_of_their_order():
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_folds_with_features_of_their_own_are_changed_alike(name):
-    clips = clips_with(4, 2, 3)
+    clips = made_clips([4, 2, 3])
     given = numbered(clips)
     together = controlled(np.stack([given, 2 * given]), clips, name, seed=5)
     for fold, features in zip(together, (given, 2 * given), strict=True):
@@ -250,7 +236,7 @@ def test_folds_with_features_of_their_own_are_changed_alike(name):
 
 
 def test_unknown_names_are_refused():
-    clips = clips_with(4, 2)
+    clips = made_clips([4, 2])
     with pytest.raises(ParameterError, match=r"no control 'shufled'.*shuffled.*matched_apex"):
         controlled(numbered(clips), clips, "shufled")
 
@@ -259,20 +245,13 @@ def clips_of_length(frames=3):
     """Five people, each with a clip of disgust, whose apex is bright, and one of ``other``, whose apex is
     dark; ``frames`` of 16 × 16 pixels.
     """
-    rows = [
-        {"subject": f"s{person}", "sequence": emotion, "emotion": emotion, "frame": frame}
-        for person in range(5)
-        for emotion in ("disgust", "other")
-        for frame in range(frames)
-    ]
-    table = pd.DataFrame(rows).assign(
-        dataset="micro", split="train", onset=0, apex=1, offset=frames - 1, fps=200.0
+    generator, emotions = np.random.default_rng(0), ["disgust", "other"] * 5
+    pixels = generator.integers(90, 130, (10, frames, 16, 16), dtype=np.uint8)
+    pixels[::2, 1] += 60
+    pixels[1::2, 1] -= 60
+    return made_clips(
+        list(pixels), subject=np.repeat([f"s{k}" for k in range(5)], 2), sequence=emotions, emotion=emotions
     )
-    pixels = np.random.default_rng(0).integers(90, 130, (len(table), 16, 16), dtype=np.uint8)
-    apex = table["frame"].eq(1).to_numpy()
-    pixels[apex & table["emotion"].eq("disgust").to_numpy()] += 60
-    pixels[apex & table["emotion"].eq("other").to_numpy()] -= 60
-    return clips_of(FaceSet("micro", pixels, table))
 
 
 def folds_of_five(clips):
