@@ -37,6 +37,14 @@ def jackknife(gain, groups):
     return gain.mean(), np.sqrt((k - 1) / k * ((left_out - left_out.mean()) ** 2).sum())
 
 
+def agrees_of_networks(gains, groups, published, scale=100):
+    """As ``agrees``, of the mean of ``gains`` (networks, pictures), with the luck of networks."""
+    gains = np.array(gains)
+    found, error = jackknife(gains.mean(0), groups)
+    luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
+    agrees(found, np.hypot(error, luck), published, scale)
+
+
 def told(chapter, metric):
     """A metric of the reference: value, low, high."""
     file = REFERENCE / chapter / "metrics.json"
@@ -104,10 +112,8 @@ def test_what_the_choice_of_the_epoch_adds():
         by_epoch = np.load(folder / "epochs.npy") == labels
         chosen = np.load(folder / "test.npy").argmax(1) == labels
         gains.append(by_epoch[by_epoch.mean(1).argmax()].astype(float) - chosen)
-    gains, groups = np.array(gains), np.array([row["group"] for row in rows])
-    found, error = jackknife(gains.mean(0), groups)
-    luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
-    agrees(found, np.hypot(error, luck), told("training", "epoch_choice"))
+    groups = np.array([row["group"] for row in rows])
+    agrees_of_networks(gains, groups, told("training", "epoch_choice"))
 
 
 def test_how_much_nearer_generated_neutral_faces_are_than_the_input():
@@ -121,10 +127,7 @@ def test_how_much_nearer_generated_neutral_faces_are_than_the_input():
         }
         gains.append(near["generated"] - near["input"])
     people = np.array([row["subject"] for row in rows if row["candidate"] == "input"])
-    gains = np.array(gains)
-    found, error = jackknife(gains.mean(0), people)
-    luck = gains.mean(1).std(ddof=1) / np.sqrt(len(gains))
-    agrees(found, np.hypot(error, luck), told("derl", "psnr_gain"), scale=1)
+    agrees_of_networks(gains, people, told("derl", "psnr_gain"), scale=1)
 
 
 def student(share, freedom):

@@ -80,37 +80,38 @@ def test_a_network_of_another_version_of_the_faces_is_refused(tmp_path, name, to
         run.upstream("training")
 
 
-def test_weights_say_which_version_of_the_faces_they_saw(faces, monkeypatch):
+@pytest.fixture
+def asked(faces, monkeypatch):
+    """Which sets are opened, in place of pictures of them."""
+    seen = []
+    named = FaceSet("lab", faces.pixels, faces.table)
+    monkeypatch.setattr(session, "open_faces", lambda request: seen.append(request) or named)
+    return seen
+
+
+def test_weights_say_which_version_of_the_faces_they_saw(asked):
     run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
-    monkeypatch.setattr(session, "open_faces", lambda *_, **__: FaceSet("lab", faces.pixels, faces.table))
     run.faces()
     run.save_weights(build_network("zhu", 3, 16), {})
     assert read_record(run.output / "weights")["faces"] == versioned("lab")
 
 
-def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(faces, monkeypatch):
+def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(asked):
     run = open_chapter("faces", DEFAULTS)
-    asked = []
-    named = FaceSet("lab", faces.pixels, faces.table)
-    monkeypatch.setattr(session, "open_faces", lambda request: asked.append(request) or named)
     run.beside("lab")
     run.beside("lab", family="broad-makehuman")
     assert [given.family for given in asked] == ["", "broad-makehuman"]
     assert asked[1].subjects == run.params.family_subjects
-    with pytest.raises(
-        ChapterError, match=r"declare the face set 'lab tall'; it declares .*lab broad-makehuman"
-    ):
+    told = r"declare the face set 'lab tall'; it declares .*lab broad-makehuman"
+    with pytest.raises(ChapterError, match=told):
         run.beside("lab", family="tall")
 
 
-def test_strangers_are_another_set_than_the_faces_that_a_chapter_is_about(faces, monkeypatch):
+def test_strangers_are_another_set_than_the_faces_that_a_chapter_is_about(asked):
     run = open_chapter("au_verification", AuVerificationParameters(device="cpu", face_seed=4).model_dump())
-    asked = []
-    named = FaceSet("lab", faces.pixels, faces.table)
-    monkeypatch.setattr(session, "open_faces", lambda request, **_: asked.append(request.face_seed) or named)
     run.faces()
     run.beside("lab", face_seed=5)
-    assert asked == [4, 5]
+    assert [given.face_seed for given in asked] == [4, 5]
     with pytest.raises(ChapterError, match="declare the face set 'lab 7'"):
         run.beside("lab", face_seed=7)
 
