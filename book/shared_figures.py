@@ -13,7 +13,7 @@ YOURS = "your run"
 """What is drawn of this run beside the reference."""
 
 
-def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> Drawn:
+def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
     """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the
     same clips or pictures.
 
@@ -47,18 +47,18 @@ def contender_dots(table: pd.DataFrame, label: str, tolerance: float = 0.15) -> 
             f"{listing(behind or ['none'])}; from the others it is not told apart. Left each score, right "
             "the lead; small dots are the least and the most of several trainings."
         ),
-        tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), tolerance)
-        | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 100 * tolerance),
+        tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), 0.15)
+        | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 15),
         data=data,
     )
 
 
-def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures", tolerance: float = 0.15) -> Drawn:
+def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures") -> Drawn:
     """Confusion as a heat map, each row a true class, in per cent of that row.
 
     ``matrix``: counts (K, K) of what ``unit`` names, index the true class, columns the predicted one, in the
-    same order; ``tolerance`` of a share. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a
-    class does not occur). Raises FigureError for other shapes.
+    same order. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a class does not occur).
+    Raises FigureError for other shapes.
     """
     if list(matrix.index) != list(matrix.columns) or matrix.empty:
         raise FigureError("a confusion matrix has the same classes, in the same order, as rows and columns")
@@ -91,7 +91,7 @@ def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures", tolerance: fl
             f"Confused most: {listing(confused or ['none'])}. A row is a true class, in per cent; the "
             "diagonal is its recall."
         ),
-        tolerance={"share": tolerance, "count": round(tolerance * int(totals.max()))},
+        tolerance={"share": 0.15, "count": round(0.15 * int(totals.max()))},
     )
 
 

@@ -13,7 +13,6 @@ import torch
 from fer_lib.aus.heads import Heads, drawn_aurocs, fit_heads
 from fer_lib.aus.presence import named_alone, presence
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.names import Network
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums
@@ -54,16 +53,15 @@ def teach_family(
     faces: FaceSet,
     recipe: TrainingRecipe,
     *,
-    network: Network = "zhu",
     seed: int = 0,
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> FamilyNetwork:
-    """Train ``network`` on the training people of ``faces``; epochs and heads are chosen on its validation
+    """Train a network on the training people of ``faces``; epochs and heads are chosen on its validation
     people. Raises as ``train.learner.train`` and ``aus.heads.fit_heads``.
     """
     generator = torch.Generator().manual_seed(seed)
-    model = build_network(network, len(faces.classes), faces.size[0], generator=generator)
+    model = build_network("zhu", len(faces.classes), faces.size[0], generator=generator)
     train(faces, model, faces.classes, recipe, device=device, seed=seed, precision=precision)
     untrained = untrained_network(model, seed)
     coded, split = presence(faces), faces.table["split"].to_numpy(dtype=str)

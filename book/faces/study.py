@@ -14,7 +14,7 @@ from fer_lib.aus.presence import named_alone
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.faces.leakage import leakage_table
 from fer_lib.stats.resampling import bootstrap
-from ferbook.estimate import Estimate, Unit
+from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
 if TYPE_CHECKING:  # it would import the renderer
@@ -59,9 +59,7 @@ def nearest(faces: FaceSet) -> pd.DataFrame:
     return pd.DataFrame({"person": person, "of_all": of_all, "of_other_people": far.argmin(axis=1)})
 
 
-def leak_metrics(
-    faces: FaceSet, neighbours: pd.DataFrame, draws: int = 1000, seed: int = 0
-) -> dict[str, Estimate]:
+def leak_metrics(faces: FaceSet, neighbours: pd.DataFrame, seed: int = 0) -> dict[str, Estimate]:
     """How often a picture has the emotion of the nearest one, by ``nearest``: among all others (``leaky``),
     among those of other people (``honest``), and by how much more the former (``leak``); intervals draw
     people.
@@ -69,7 +67,7 @@ def leak_metrics(
     emotion, subject = faces.table["emotion"].to_numpy(), faces.table["subject"]
     right = {name: (emotion == emotion[neighbours[of]]).astype(float) for name, of in _NEAREST.items()}
     right["leak"] = right["leaky"] - right["honest"]
-    return {name: _mean_over_people(each, subject, draws, seed, "share") for name, each in right.items()}
+    return {name: _mean_over_people(each, subject, seed) for name, each in right.items()}
 
 
 _NEAREST = {"leaky": "of_all", "honest": "of_other_people"}
@@ -162,12 +160,10 @@ def _information(deals: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.maximum((joint * np.log2(ratio)).sum(axis=(1, 2)), 0.0)
 
 
-def _mean_over_people(
-    values: np.ndarray, subject: pd.Series, draws: int, seed: int, unit: Unit = ""
-) -> Estimate:
-    """The mean of ``values`` and its interval; a picture of nobody known counts as a person of its own."""
+def _mean_over_people(values: np.ndarray, subject: pd.Series, seed: int) -> Estimate:
+    """The mean of ``values``, a share, and its interval; a picture of nobody known is a person of its own."""
     sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(named_alone(subject)).sum().to_numpy()
-    return bootstrap(sums, value=float(np.mean(values)), draws=draws, seed=seed, n=len(values), unit=unit)
+    return bootstrap(sums, value=float(np.mean(values)), draws=1000, seed=seed, n=len(values), unit="share")
 
 
 def inventory(faces: FaceSet) -> dict[str, Estimate]:
@@ -195,15 +191,15 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
     return {name: Estimate(count, unit="count") for name, count in counts.items()}
 
 
-def change_metrics(stimuli: "Switched", au: str = "AU12") -> dict[str, Estimate]:
-    """Means over the AUs of ``unit_overlaps``, and what ``au`` changes; of one person, so without intervals.
+def change_metrics(stimuli: "Switched") -> dict[str, Estimate]:
+    """Means over the AUs of ``unit_overlaps``, and what AU12 changes; of one person, so without intervals.
 
     ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the
     picture that the region takes up, which is what the former would be if change lay anywhere; ``overlap``
     (IoU) of change and region, and ``overlap_of_others``; ``switched_units``: number of AUs; ``changed``:
-    share of the picture that ``au`` changes; ``changed_wrapped``: what comes out where bytes are subtracted.
+    share of the picture that AU12 changes; ``changed_wrapped``: what comes out where bytes are subtracted.
     """
-    overlaps, place = unit_overlaps(stimuli), stimuli.aus.index(au)
+    overlaps, place = unit_overlaps(stimuli), stimuli.aus.index("AU12")
     settings = {"why": "one person", "tolerance": 0.03}
     wrapped = float((stimuli.on[place] - stimuli.off > SEEN).mean())
     shares = {

@@ -10,7 +10,6 @@ on an ellipse; the patterns are counted block by block.
 """
 
 import math
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -95,16 +94,14 @@ equally bright.
 """
 
 
-def candidate_features(
-    clips: Clips, blocks: int = BLOCKS, candidates: Sequence[tuple[int, int, int]] = CANDIDATE_RADII
-) -> dict[str, np.ndarray]:
-    """``lbp_top`` with each of the radii ``candidates``, by name, for
+def candidate_features(clips: Clips, blocks: int = BLOCKS) -> dict[str, np.ndarray]:
+    """``lbp_top`` with each of ``CANDIDATE_RADII``, by name, for
     ``micro_expressions.rivals.linear_answers`` to choose from.
 
     Radii in time for which a clip is too short are left out, as long as some remain; raises as ``lbp_top``.
     """
     longest = (clips.lengths.min(initial=np.iinfo(np.int64).max) - 1) // 2
-    fitting = [radii for radii in candidates if radii[2] <= longest] or candidates
+    fitting = [radii for radii in CANDIDATE_RADII if radii[2] <= longest] or CANDIDATE_RADII
     return {"radii {}, {}, {}".format(*radii): lbp_top(clips, blocks, radii) for radii in fitting}
 
 
