@@ -34,8 +34,6 @@ GONE = {
     "evaluate labels": "chapter au_verification decides what a filter's name is worth",
     "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
     "populations list": "`ferbook populations` lists them; with `--json` it says all",
-    "populations --of": "`ferbook populations --json` says all of each",
-    "populations --executor": "several `ferbook populations train NAME` side by side share the work",
     "data export": "`ferbook data make lab --as own FOLDER` writes rendered faces as pictures of one's own",
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",

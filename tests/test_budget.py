@@ -17,7 +17,7 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 32404,
+    "all": 32402,
     "fer_lib": 10152,
     "ferbook": 6499,
     "book": 10698,
