@@ -18,9 +18,8 @@ import torch
 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.train.device import device_name
-from ferbook.environment import git_commit
+from ferbook.environment import git_commit, now
 from ferbook.files import write_atomically
-from ferbook.owner import now
 
 SEED = 0
 CLOCKS = {"passed": time.perf_counter, "processor": time.process_time}

@@ -24,10 +24,9 @@ from fer_lib.train.learner import Diverged, seed_everything, train
 from fer_lib.train.losses import class_counts
 from fer_lib.train.predict import predict
 from fer_lib.train.weights import save_weights
-from ferbook.environment import git_commit
+from ferbook.environment import git_commit, held, now
 from ferbook.errors import DataError, RunStoreError
 from ferbook.files import is_leftover, whole_folder
-from ferbook.owner import held, now
 from ferbook.store import seal, write_json
 
 

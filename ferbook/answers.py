@@ -4,22 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from ferbook import paths
+from ferbook import paths, rule
 from ferbook.book import chapters, suite
 from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
-from ferbook.rule import (
-    MOST,
-    TRACE,
-    RuleAnswer,
-    chance_alone,
-    degree_answer,
-    difference_answer,
-    holm,
-    same_again,
-    smallest_effect,
-)
 from ferbook.store import REFERENCE, ChapterResult, Run
 from ferbook.text import bounds_text, interval_text, metric_text
 
@@ -75,7 +64,7 @@ class ClaimAnswer:
     """
 
     claim: PaperClaim
-    word: RuleAnswer
+    word: rule.RuleAnswer
     gates: tuple[Passed, ...] = ()
     estimate: Estimate | None = None
     measure: Estimate | None = None
@@ -90,7 +79,7 @@ class ClaimAnswer:
     @property
     def label(self) -> str:
         """The answer, as it is shown: what lies above 0 and may be most of the way is *in part or more*."""
-        more = self.word == "in part" and self.estimate.high > MOST
+        more = self.word == "in part" and self.estimate.high > rule.MOST
         return f"{self.word} or more" if more else self.word
 
     @property
@@ -229,20 +218,20 @@ def answer_claim(
         estimate = None
     answer = ClaimAnswer(claim, "open", asked, estimate, measure, room, elsewhere)
     if missing := _missing(answer, results):
-        return replace(answer, missing=missing, finds=estimate and smallest_effect(estimate))
+        return replace(answer, missing=missing, finds=estimate and rule.smallest_effect(estimate))
 
-    def by_rule(found: Estimate) -> RuleAnswer:
+    def by_rule(found: Estimate) -> rule.RuleAnswer:
         if claim.form == "degree":
-            return degree_answer(found, room, claim.matters)
-        return difference_answer(found, claim.polarity, claim.matters)
+            return rule.degree_answer(found, room, claim.matters)
+        return rule.difference_answer(found, claim.polarity, claim.matters)
 
     word = by_rule(estimate)
     if estimate.low is None:
         return replace(answer, word=word, missing=estimate.why if word == "open" else "")
-    answer = replace(answer, word=word, finds=smallest_effect(estimate))
+    answer = replace(answer, word=word, finds=rule.smallest_effect(estimate))
     if word == "no room":
         return answer
-    answer = replace(answer, chance=_chance(claim, word, estimate), again=same_again(estimate, by_rule))
+    answer = replace(answer, chance=_chance(claim, word, estimate), again=rule.same_again(estimate, by_rule))
     if word != "open":
         return answer
     size = f": four of five such runs find {answer.found_size} or more" * bool(answer.found_size)
@@ -269,7 +258,7 @@ def _missing(answer: ClaimAnswer, results: ByChapter) -> str:
     return ""
 
 
-def _chance(claim: PaperClaim, word: RuleAnswer, estimate: Estimate) -> float | None:
+def _chance(claim: PaperClaim, word: rule.RuleAnswer, estimate: Estimate) -> float | None:
     """p of the answer that was given, against the bound that it is beyond; of none that is within two, the
     nearer one's.
     """
@@ -277,7 +266,7 @@ def _chance(claim: PaperClaim, word: RuleAnswer, estimate: Estimate) -> float | 
     if word in ("open", "no room"):
         return None
     if claim.form == "degree":
-        bounds = [{"yes": MOST, "in part": 0.0, "no": TRACE}[word]]
+        bounds = [{"yes": rule.MOST, "in part": 0.0, "no": rule.TRACE}[word]]
     elif claim.polarity == "more_than":
         bounds = [s]
     elif claim.polarity == "not_worse":
@@ -288,7 +277,7 @@ def _chance(claim: PaperClaim, word: RuleAnswer, estimate: Estimate) -> float | 
         bounds = [s if estimate.value > 0 else -s]
     else:
         bounds = [0.0]
-    chances = [chance_alone(estimate, bound) for bound in bounds]
+    chances = [rule.chance_alone(estimate, bound) for bound in bounds]
     return None if None in chances else max(chances)
 
 
@@ -298,7 +287,7 @@ def answer_all(claims: Claims, results: ByChapter, beside: ByChapter | None = No
     """
     answers = [answer_claim(claim, claims.gates, results, beside) for claim in claims.every]
     measured = [each for each in answers if each.estimate is not None]
-    corrected = holm([1.0 if each.chance is None else each.chance for each in measured])
+    corrected = rule.holm([1.0 if each.chance is None else each.chance for each in measured])
     by_short = {each.claim.short: p for each, p in zip(measured, corrected, strict=True)}
     return [
         each if each.chance is None else replace(each, corrected=by_short[each.claim.short])

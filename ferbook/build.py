@@ -20,7 +20,7 @@ from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
 from ferbook.beside import REFERENCE, Beside, results_beside, standing_beside
 from ferbook.book import Chapter, chapters, child_environment, named_place, page_of, pages_of_toc, suite
-from ferbook.environment import printed_by_failure
+from ferbook.environment import held, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures
 from ferbook.inputs import code_inputs
@@ -33,7 +33,6 @@ from ferbook.notebook import (
     reading_minutes,
     tags,
 )
-from ferbook.owner import held
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.site import external_requests, finish, home
 from ferbook.steps import Advance, steps

@@ -18,7 +18,16 @@ from papermill.exceptions import PapermillExecutionError
 
 from ferbook import paths
 from ferbook.book import Chapter
-from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, bare_jupyter, git_commit
+from ferbook.environment import (
+    OUTPUT_VARIABLE,
+    RUN_VARIABLE,
+    bare_jupyter,
+    die_with_owner,
+    end_with_parent,
+    git_commit,
+    held,
+    now,
+)
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.inputs import cells_digest, code_files, homes, reasons_against
@@ -33,7 +42,6 @@ from ferbook.notebook import (
     without_papermill_metadata,
 )
 from ferbook.opened import noted_files
-from ferbook.owner import die_with_owner, end_with_parent, held, now
 from ferbook.records import read_json
 from ferbook.steps import STEPS_VARIABLE
 from ferbook.store import Run, write_json

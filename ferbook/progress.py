@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from ferbook.book import Resources, chapters
+from ferbook.environment import is_held
 from ferbook.errors import RunStoreError
-from ferbook.owner import is_held
 from ferbook.records import read_json
 from ferbook.schedule import QueueJob, await_end, finished_file, lost_jobs, note_lost, start_jobs, stop_jobs
 from ferbook.steps import INTERVAL, MINUTE, time_text

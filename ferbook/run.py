@@ -15,12 +15,11 @@ from pathlib import Path
 
 from ferbook import paths
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
-from ferbook.environment import git_commit, uncommitted
+from ferbook.environment import git_commit, now, uncommitted
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
 from ferbook.inputs import ChapterState, chapter_inputs, differences, package_versions, states
 from ferbook.notebook import require_parameters_cell
-from ferbook.owner import now
 from ferbook.parameters import Parameters
 from ferbook.progress import run_jobs
 from ferbook.records import read_json

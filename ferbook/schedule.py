@@ -17,9 +17,9 @@ import psutil
 
 from ferbook import paths
 from ferbook.book import Resources, child_environment
+from ferbook.environment import OWNER_VARIABLE, end_with_parent
 from ferbook.errors import MissingError, ParameterError, nearest_name
 from ferbook.files import read_yaml
-from ferbook.owner import OWNER_VARIABLE, end_with_parent
 from ferbook.store import write_json
 
 WORTHWHILE_THREADS = 4

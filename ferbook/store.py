@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from ferbook import paths
 from ferbook.book import chapters, suite
-from ferbook.environment import committed_file, git_commit
+from ferbook.environment import committed_file, git_commit, held, now
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.estimate import Estimate
 from ferbook.files import (
@@ -29,7 +29,6 @@ from ferbook.files import (
     whole_folder,
     write_atomically,
 )
-from ferbook.owner import held, now
 from ferbook.records import Manifest, Noted, RunRecord, read_json, read_vouched, record_of, require_form
 
 Content = TypeVar("Content", bound=BaseModel)

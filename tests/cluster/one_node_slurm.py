@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from ferbook.owner import end_with_parent
+from ferbook.environment import end_with_parent
 
 CONF = Path("/etc/slurm/slurm.conf")
 """The only place where jobs look for it."""

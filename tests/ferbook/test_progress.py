@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ferbook import progress
-from ferbook.owner import held
+from ferbook.environment import held
 from ferbook.progress import at_work
 from ferbook.schedule import QueueJob, cluster_messages, finished_file
 

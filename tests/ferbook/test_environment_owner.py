@@ -10,7 +10,7 @@ import pytest
 
 PARENT = """
 import subprocess, sys
-from ferbook.owner import end_with_parent
+from ferbook.environment import end_with_parent
 child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], preexec_fn=end_with_parent)
 print(child.pid, flush=True)
 child.wait()
