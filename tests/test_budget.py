@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 32402,
     "fer_lib": 10152,
-    "ferbook": 6499,
+    "ferbook": 6489,
     "book": 10698,
     "synthetic_faces": 4202,
     "benchmarks": 758,
