@@ -20,7 +20,6 @@ ACROSS = {
     "book/test_exercises_followed": "what the exercises of all pages say is to be expected",
     "book/test_exercises_licensed": "what those say that need a set under licence; and that all are followed",
     "book/test_whole_suite": "the two commands in a clone",
-    "fer_lib/faces/readers/test_clips_round_trip": "writers and readers of clips together",
     "fer_lib/faces/readers/test_copies": "official copies as people have them, and names that are keys",
     "fer_lib/faces/readers/test_damage": "every layout, damaged",
     "fer_lib/faces/readers/test_every_reader": "what each reader owes",

@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ import pandas as pd
 from fer_lib.faces.faceset import EMOTIONS, SIX, FaceSet
 from fer_lib.faces.readers.pictures import list_inside, read_grey, require_inside
 from fer_lib.faces.readers.sequences import FaceRow, Search, gather_rows, picture_file, whole_picture
-from fer_lib.faces.readers.tables import SPELLINGS, Row, counts_of, read_rows, require_header
+from fer_lib.faces.readers.tables import SPELLINGS, Row, counts_of, emotion_folders, read_rows, require_header
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
@@ -247,20 +248,12 @@ def _list_pictures(folder: Path, part: str) -> list[tuple[str, Path]]:
         top = top / part
     if not top.is_dir():
         raise DataError(f"{top}: no such folder; the image-folder form of FER2013 has train/ and test/")
-    folders: dict[str, list[Path]] = {}
-    for entry in list_inside(top, folder):
-        emotion = _FOLDER_NAMES.get(entry.name.lower())
-        if emotion is None or not entry.is_dir():
-            raise DataError(
-                f"{entry}: not an emotion folder; expected angry, disgust, fear, happy, sad, surprise, "
-                "neutral (or 0 to 6)"
-            )
-        if emotion in folders:
-            raise DataError(f"{entry}: a second folder for {emotion}; keep one")
-        folders[emotion] = list_inside(entry, folder)
-        for picture in folders[emotion]:
-            if picture.suffix.lower() not in _SUFFIXES:
-                raise DataError(f"{picture}: not a picture; expected {', '.join(_SUFFIXES)} files only")
+    named = "angry, disgust, fear, happy, sad, surprise, neutral (or 0 to 6)"
+    places = emotion_folders(list_inside(top, folder), _FOLDER_NAMES, named)
+    folders = {emotion: list_inside(entry, folder) for emotion, entry in places.items()}
+    for picture in chain(*folders.values()):
+        if picture.suffix.lower() not in _SUFFIXES:
+            raise DataError(f"{picture}: not a picture; expected {', '.join(_SUFFIXES)} files only")
     for emotion in CODES:
         if not folders.get(emotion):
             raise DataError(f"{top}: no pictures of {emotion}; all seven emotion folders must be there")

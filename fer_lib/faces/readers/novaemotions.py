@@ -18,7 +18,7 @@ from pathlib import Path
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.faces.readers.pictures import SUFFIXES, list_inside, named_file, pictures_below, require_inside
 from fer_lib.faces.readers.sequences import FaceRow, Search, gather_rows, picture_file
-from fer_lib.faces.readers.tables import SPELLINGS, check_columns, person_name, read_rows
+from fer_lib.faces.readers.tables import SPELLINGS, check_columns, emotion_folders, person_name, read_rows
 from ferbook.errors import DataError
 
 NOVA_CSV = "novaemotions.csv"
@@ -86,10 +86,8 @@ def _columns(path: Path, header: list[str]) -> list[str]:
 
 def _by_emotion(folder: Path) -> list[FaceRow]:
     rows: list[FaceRow] = []
-    for place in filter(Path.is_dir, list_inside(folder, folder)):
-        emotion = SPELLINGS.get(place.name.lower())
-        if emotion is None:
-            raise DataError(f"{place}: not named after an emotion; expected {', '.join(EMOTIONS)}")
+    inner = filter(Path.is_dir, list_inside(folder, folder))
+    for emotion, place in emotion_folders(inner, SPELLINGS, ", ".join(EMOTIONS)).items():
         rows += [_face(folder, picture, emotion) for picture in list_inside(place, folder, SUFFIXES)]
     if not rows:
         raise DataError(

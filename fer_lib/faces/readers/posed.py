@@ -35,6 +35,7 @@ from fer_lib.faces.faceset import SIX, FaceSet
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import SUFFIXES, add_once, list_inside
 from fer_lib.faces.readers.sequences import FaceRow, Search, find_folders, tops
+from fer_lib.faces.readers.tables import emotion_folders
 from ferbook.errors import DataError
 
 PUBLISHED = {
@@ -129,13 +130,8 @@ def _read_posed(
         people, folder, layout.subject_folder, left_out, form=layout.subject_form
     )
     for subject, place in places.items():
-        folders: dict[str, Path] = {}
-        for entry in filter(Path.is_dir, list_inside(place, folder)):
-            emotion = emotions.get(entry.name.lower())
-            if emotion is None:
-                names = ", ".join(layout.emotions.values())
-                raise DataError(f"{entry}: not the folder of an emotion; expected {names}")
-            add_once(folders, emotion, entry, f"folder of {emotion}")
+        inner = filter(Path.is_dir, list_inside(place, folder))
+        folders = emotion_folders(inner, emotions, ", ".join(layout.emotions.values()))
         for emotion, entry in folders.items():
             paths = sequences.numbered_pictures(
                 entry, folder, re.compile(r"(?P<frame>\d+)"), f"000{layout.suffix}"

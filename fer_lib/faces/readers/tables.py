@@ -32,6 +32,22 @@ SPELLINGS = {emotion: emotion for emotion in EMOTIONS} | {
 """Names of folders and columns, in lower case, and the emotion of ``EMOTIONS`` that each means."""
 
 
+def emotion_folders(entries: Iterable[Path], names: Mapping[str, str], listed: str) -> dict[str, Path]:
+    """Emotion -> its folder among ``entries``; ``names``: what folders are called, in lower case -> emotion.
+
+    Raises DataError for an entry that is none of them, ``listed`` in words, and where an emotion has two.
+    """
+    folders: dict[str, Path] = {}
+    for entry in entries:
+        emotion = names.get(entry.name.lower())
+        if emotion is None or not entry.is_dir():
+            raise DataError(f"{entry}: not an emotion folder; expected {listed}")
+        if emotion in folders:
+            raise DataError(f"{entry}: a second folder for {emotion}; keep one")
+        folders[emotion] = entry
+    return folders
+
+
 def counts_of(what: str, **counts: int) -> dict[str, int]:
     """``{"sequences of anger": 45}`` for ``counts_of("sequences", anger=45)``: published counts by label."""
     return {f"{what} of {label}": count for label, count in counts.items()}

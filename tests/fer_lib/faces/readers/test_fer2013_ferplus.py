@@ -205,20 +205,6 @@ def face_set(**columns) -> FaceSet:
     return made_faces(pixels, "game", **columns)
 
 
-def test_what_is_written_is_read_back(tmp_path):
-    faces = face_set()
-    write_ferplus(faces, tmp_path)
-    again = read_ferplus(tmp_path)
-    np.testing.assert_array_equal(again.pixels, faces.pixels)
-    assert again.left_out == {}
-    for column in ("emotion", "split"):
-        assert again.table[column].tolist() == faces.table[column].tolist()
-    # The votes and FER2013's labels are kept on a second way.
-    (tmp_path / "again").mkdir()
-    write_ferplus(again, tmp_path / "again")
-    pd.testing.assert_frame_equal(read_ferplus(tmp_path / "again").table, again.table)
-
-
 def test_votes_that_do_not_agree_decide(tmp_path):
     faces = face_set(vote_fear=[6] * 16, vote_neutral=[4] * 16)
     write_ferplus(faces, tmp_path)

@@ -71,32 +71,6 @@ def test_what_stands_for_nothing_must_be_said(tmp_path):
         row.whole("OnsetFrame")
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (
-            [["Person", "Filename", "OnsetFrame"], [1, "a", 3]],
-            "no header row; expected a row whose first cell is Subject",
-        ),
-        (
-            [["Subject", "Filename", "Start"], [1, "a", 3]],
-            "row 1: no column 'OnsetFrame'; found Subject, Filename, Start",
-        ),
-        ([["Subject", "Filename"], [1, "a"]], "row 1: no column 'OnsetFrame'"),
-        (
-            [["Subject", "Filename", "OnsetFrame", "Onset Frame"], [1, "a", 3, 4]],
-            "row 1: two columns OnsetFrame",
-        ),
-        ([COLUMNS], "no rows under the header in row 1"),
-        ([COLUMNS, [None, None, None]], "no rows under the header in row 1"),
-    ],
-)
-def test_a_sheet_that_cannot_be_used(tmp_path, rows, message):
-    with pytest.raises(DataError) as refusal:
-        read_sheet(sheet(tmp_path, *rows), COLUMNS)
-    assert message in str(refusal.value) and str(tmp_path / "coding.xlsx") in str(refusal.value)
-
-
 def test_an_empty_workbook_has_no_header(tmp_path):
     with pytest.raises(DataError, match="no header row"):
         read_sheet(sheet(tmp_path), COLUMNS)

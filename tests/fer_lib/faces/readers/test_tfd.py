@@ -106,21 +106,6 @@ def face_set(side=48, **columns) -> FaceSet:
     return made_faces(pixels, "lab", **columns)
 
 
-@pytest.mark.parametrize("side", [48, 96])
-def test_what_is_written_is_read_back(tmp_path, side):
-    faces = face_set(side)
-    write_tfd(faces, tmp_path)
-    again = read_tfd(tmp_path, side)
-    np.testing.assert_array_equal(again.pixels, faces.pixels)
-    for column in ("emotion", "split"):
-        assert again.table[column].tolist() == faces.table[column].tolist()
-    assert again.table["subject"].tolist() == [f"tfd-{k % 4 + 1}" for k in range(N)]
-    assert again.left_out == {}
-    (tmp_path / "again").mkdir()
-    write_tfd(again, tmp_path / "again")
-    assert read_tfd(tmp_path / "again", side).checksum == again.checksum
-
-
 def test_folds_unlabelled_and_nobody_survive(tmp_path):
     folds = {f"fold{k}": [("train", "valid", "test")[(i + k) % 3] for i in range(N)] for k in range(1, 6)}
     emotion = ["" if k == 2 else TFD_CODES[k % 7] for k in range(N)]

@@ -25,9 +25,9 @@ def edit(pattern, old, new):
     """``old`` in a text replaced once by ``new``."""
 
     def change(folder):
-        text = at(folder, pattern).read_text()
+        text = at(folder, pattern).read_text(encoding="utf-8")
         assert old in text
-        at(folder, pattern).write_text(text.replace(old, new, 1))
+        at(folder, pattern).write_text(text.replace(old, new, 1), encoding="utf-8")
 
     return change
 
@@ -164,7 +164,7 @@ WRONG = [
     ("mmi", raw("S001-001.avi", b"RIFF"), "S001-001.avi: not a readable video"),
     ("mmi", put("Sessions/1/S001-002.avi"), "S001-002.avi: a second video beside S001-001.avi"),
     ("mmi", lambda f: [gone("Sessions")(f), put("Sessions/x")(f)], "no folders of sessions"),
-    ("oulu_casia", move("P001/Disgust", "Bored"), "P001/Bored: not the folder of an emotion; expected Anger"),
+    ("oulu_casia", move("P001/Disgust", "Bored"), "P001/Bored: not an emotion folder; expected Anger"),
     ("oulu_casia", move("P002", "p0001"), "a second folder of P001, beside"),
     ("oulu_casia", move("002.jpeg", "peak.jpeg"), "peak.jpeg: not named like 000.jpeg"),
     ("oulu_casia", move("002.jpeg", "03.jpeg"), "a second picture of frame 3, beside"),
@@ -238,7 +238,7 @@ WRONG = [
     ("novaemotions", raw("*.csv", b"\xff\xfe"), "novaemotions.csv: cannot be read"),
     ("novaemotions", line("*.csv", 3, "x" * 200_000), "line 3: not readable as csv (field larger"),
     ("novaemotions", line("*.csv", 3, f"../own.png{NOVA}"), "own.png: a path that leaves"),
-    ("novaemotions", lambda f: [gone("*.csv")(f), put("bored")(f)], "not named after an emotion; expected"),
+    ("novaemotions", lambda f: [gone("*.csv")(f), put("bored")(f)], "not an emotion folder; expected neutra"),
     ("novaemotions", lambda f: [gone("pictures")(f), gone("*.csv")(f)], "not found, and no folders of pictu"),
     ("tfd", array("labs_ex", (4, 0), 8), "labs_ex, row 4: 8; expected 1 to 7, or -1 where unlabelled"),
     ("tfd", array("labs_ex", (4, 0), 1.5), "labs_ex, row 4: 1.5; expected 1 to 7"),
@@ -254,6 +254,33 @@ WRONG = [
     ("tfd", array("folds", value=lambda v: v[:, :4]), "folds is uint8 (24, 4); expected numbers"),
     ("tfd", array("images", value=lambda v: v[:, :40]), "images is uint8 (24, 40, 48); expected numbers"),
     ("tfd", array("labs_ex", value=lambda v: 0.0 * v - 1), "labs_ex is -1 throughout"),
+    ("casme2", cells((1, 3, "Onset Frame")), "row 1: two columns OnsetFrame; keep one"),
+    ("casme2", cells(*((k, c, None) for k in range(2, 8) for c in range(1, 10))), "no rows under the header"),
+    ("jaffe", move("AA.DI1*", "AA.XX1.2.tiff"), "AA.XX1.2.tiff: not named like KA.AN1.39.tiff, with an expr"),
+    ("jaffe", move("AA.DI1*", "me.tiff"), "me.tiff: not named like KA.AN1.39.tiff"),
+    ("jaffe", put("more/aa.di1.2.jpg"), "aa.di1.2.jpg: a second picture named aa.di1.2; keep one"),
+    ("jaffe", raw("AA.DI1*", b"x"), "AA.DI1.2.tiff: not a readable picture (of no known format)"),
+    ("own", edit("faces.csv", ",0.6,", ",1.2,"), "faces.csv, line 3: AU4 '1.2'; expected an intensity from"),
+    ("own", edit("faces.csv", ",0.6,", ",nan,"), "line 3: AU4 'nan'; expected an intensity from 0 to 1, or"),
+    ("own", edit("faces.csv", ",0.6,", ",1e400,"), "line 3: AU4 '1e400'; expected an intensity from 0 to 1"),
+    ("own", edit("faces.csv", ",0.6,", ",\u0663,"), "line 3: AU4 '\u0663'; expected an intensity from 0 to"),
+    ("own", edit("faces.csv", "-0,2,", "-0,1.5,"), "line 3: frame '1.5'; expected a whole number, 0 or more"),
+    ("own", edit("faces.csv", "-0,2,", "-0,-1,"), "line 3: frame '-1'; expected a whole number, 0 or more"),
+    ("own", edit("faces.csv", "disgust", "angst"), "line 3: emotion 'angst'; expected one of neutral, anger"),
+    ("own", edit("faces.csv", "yes", "maybe"), "faces.csv, line 2: cropped 'maybe'; expected one of yes, no"),
+    ("own", edit("faces.csv", "train", "learn"), "line 2: split 'learn'; expected one of train, valid, test"),
+    ("own", edit("faces.csv", ",yes", ""), "faces.csv, line 2: 8 fields; expected 9 (path,subject,emotion,"),
+    ("own", edit("faces.csv", "path,", "file,"), "line 1: no column 'path' in 'file,subject,emotion,sequenc"),
+    ("own", edit("faces.csv", "cropped", "croped"), "line 1: column 'croped' is not known; the columns are"),
+    ("own", edit("faces.csv", "cropped", "path"), "faces.csv, line 1: two columns path; keep one"),
+    ("own", edit("faces.csv", "0000.png", "00.png"), "line 2: '00000.png' not found in"),
+    ("own", edit("faces.csv", "0.png", "0.PNG"), "there is '0000000.png': mind the letter case"),
+    ("own", edit("faces.csv", "pictures/0000000.png", "pictures"), "'pictures' is a folder, not a file, in"),
+    ("own", edit("faces.csv", "pictures/0000000.png", ""), "faces.csv, line 2: no path of a picture"),
+    ("own", edit("faces.csv", "00.png", "0\0.png"), "faces.csv, line 2: no path of a picture"),
+    ("own", edit("faces.csv", "pictures/0000000.png", "../p.png"), "../p.png: a path that leaves"),
+    ("own", edit("faces.csv", "0000000.png", "0000001.png"), "line 3: a second picture, after line 2"),
+    ("own", edit("faces.csv", "-0,2,", "-0,1,"), "line 3: a second picture of frame 1 of its sequence, afte"),
 ]
 
 
