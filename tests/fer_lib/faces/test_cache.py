@@ -5,9 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from fer_lib.faces import cache
 from fer_lib.faces.cache import cached, entry
-from fer_lib.faces.faceset import FaceSet
 from ferbook.errors import DataError
 from tests.made import even_pictures, made_faces
 
@@ -84,35 +82,6 @@ def test_whoever_is_second_to_finish_succeeds_too(folder):
         return toy()
 
     assert cached("toy", KEY, overtaken).checksum == toy().checksum
-    assert list(folder.iterdir()) == [entry("toy", KEY)]
-
-
-def test_an_entry_that_appears_in_the_last_moment_is_accepted(folder, monkeypatch):
-    place, rename = entry("toy", KEY), cache.Path.rename
-
-    def overtaken(source, target):
-        monkeypatch.setattr(cache.Path, "rename", rename)
-        toy().save(place)
-        return rename(source, target)
-
-    monkeypatch.setattr(cache.Path, "rename", overtaken)
-    assert cached("toy", KEY, toy).checksum == toy().checksum
-    assert list(folder.iterdir()) == [place]
-
-
-def test_a_damaged_entry_that_another_process_discards_first(folder, monkeypatch):
-    cached("toy", KEY, toy)
-    damage_pixels(entry("toy", KEY))
-    load = FaceSet.load
-
-    def load_then_lose(place):
-        try:
-            return load(place)
-        finally:
-            cache._discard(place)
-
-    monkeypatch.setattr(FaceSet, "load", load_then_lose)
-    assert cached("toy", KEY, toy).checksum == toy().checksum
     assert list(folder.iterdir()) == [entry("toy", KEY)]
 
 

@@ -1,9 +1,6 @@
 """FaceSet: one form, clear refusals, a round trip that loses nothing and trusts nothing."""
 
-import json
 import resource
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -172,13 +169,6 @@ def test_checksum_sees_every_pixel_and_cell_and_not_the_dtype():
     assert len({base.checksum, *(faces.checksum for faces in other)}) == len(other) + 1
 
 
-def test_checksum_does_not_depend_on_the_order_in_which_pictures_were_left_out():
-    one, other = ({"a": 1, "b": np.int64(2)}, {"b": 2, "a": 1})
-    base = a_set()
-    sets = [FaceSet("toy", base.pixels, base.table, left_out=left_out) for left_out in (one, other)]
-    assert sets[0].checksum == sets[1].checksum != base.checksum
-
-
 def test_checksum_is_one_for_values_that_are_equal_in_other_bits():
     pixels = np.zeros((2, 2, 2), np.uint8)
     other_nan = np.array([0x7FF8_0000_0000_0001], np.uint64).view(np.float64)[0]
@@ -231,12 +221,6 @@ def test_save_refuses_whatever_is_there(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "link"]
 
 
-def test_a_saved_set_follows_the_umask(tmp_path):
-    a_set().save(tmp_path / "set")
-    (tmp_path / "plain").mkdir()
-    assert (tmp_path / "set").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
 def test_a_full_disk_is_a_data_error_and_leaves_nothing(tmp_path):
     """A file-size limit makes the kernel refuse the write half-way, as a full disk does."""
     faces = FaceSet("toy", np.zeros((40, 64, 64), np.uint8), a_table(40))
@@ -247,16 +231,6 @@ def test_a_full_disk_is_a_data_error_and_leaves_nothing(tmp_path):
             faces.save(tmp_path / "set")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interrupt_while_saving_leaves_nothing(tmp_path, monkeypatch):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        a_set().save(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -319,16 +293,6 @@ def test_a_pickle_in_place_of_pixels_is_never_loaded(tmp_path):
     np.save(tmp_path / "set" / "pixels.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="not a readable face set"):
         FaceSet.load(tmp_path / "set")
-
-
-def test_the_checksum_is_the_same_in_another_process(tmp_path):
-    """Hash seeds and import order differ between processes; the checksum must not."""
-    a_set().save(tmp_path / "set")
-    code = "from pathlib import Path; from fer_lib.faces.faceset import FaceSet; "
-    code += f"print(FaceSet.load(Path({str(tmp_path / 'set')!r})).checksum)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    about = json.loads((tmp_path / "set" / "faceset.json").read_text())
-    assert out.strip() == about["checksum"] == a_set().checksum
 
 
 def a_masked_set(n: int = 6, seed: int = 0, **about) -> FaceSet:

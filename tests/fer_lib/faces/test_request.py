@@ -1,11 +1,11 @@
-"""One value for which faces: equal, told in words, read from files, and with the options of the generator."""
+"""What is asked for, and which frames of a clip are kept."""
 
 from dataclasses import fields, replace
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fer_lib.faces.request import RECIPE_OPTIONS, FaceRequest
+from fer_lib.faces.request import RECIPE_OPTIONS, FaceRequest, require_clip_frames, spread_evenly
 from ferbook.errors import ParameterError
 from synthetic_faces.produce import Recipe
 
@@ -44,3 +44,53 @@ def test_the_options_are_those_of_the_generator():
     assert chosen.options == {"timing": "together"}
     with pytest.raises(ParameterError, match="no option 'tming' of synthetic faces; the options are timing"):
         FaceRequest("lab").with_options({"tming": "together"})
+
+
+@pytest.mark.parametrize(
+    ("count", "apex", "kept"),
+    [
+        (3, 1, [0, 1, 2]),
+        (5, 2, [0, 1, 2, 3, 4]),
+        (11, 5, [0, 2, 5, 8, 10]),
+        (11, 4, [0, 2, 4, 8, 10]),
+        (11, 9, [0, 2, 5, 9, 10]),
+        (11, 1, [0, 1, 5, 8, 10]),
+        (11, 0, [0, 2, 5, 8, 10]),
+        (11, 10, [0, 2, 5, 8, 10]),
+    ],
+)
+def test_five_frames_by_hand(count, apex, kept):
+    assert spread_evenly(range(count), 5, apex) == kept
+    assert spread_evenly([100 + 2 * k for k in range(count)], 5, 100 + 2 * apex) == [
+        100 + 2 * k for k in kept
+    ]
+
+
+@pytest.mark.parametrize("count", [16, 17, 18, 31, 60, 141])
+def test_the_first_the_last_and_the_apex_are_always_kept(count):
+    for apex in range(count):
+        kept = spread_evenly(range(count), 16, apex)
+        assert len(kept) == 16 and kept == sorted(set(kept)) and {0, apex, count - 1} <= set(kept)
+
+
+def test_nought_keeps_every_frame():
+    assert spread_evenly(range(40, 141), 0, 90) == list(range(40, 141))
+
+
+def test_three_are_onset_apex_and_offset():
+    assert [spread_evenly(range(20, 101), 3, apex) for apex in (20, 33, 100)] == [
+        [20, 60, 100],
+        [20, 33, 100],
+        [20, 60, 100],
+    ]
+
+
+@pytest.mark.parametrize("wrong", [-1, 1, 2, 16.0, "16", True, False, None])
+def test_a_number_that_cannot_hold_onset_apex_and_offset_is_refused(wrong):
+    with pytest.raises(ParameterError, match=r"clip_frames is .* at least 3 .* or 0 for every frame"):
+        require_clip_frames(wrong)
+
+
+@pytest.mark.parametrize("right", [0, 3, 16, 500])
+def test_other_numbers_are_not(right):
+    require_clip_frames(right)

@@ -201,11 +201,6 @@ def test_a_clip_of_one_picture_and_one_of_none_are_left_out_and_counted(casme2):
     assert back.left_out == {SINGLE: 2} and back.table["sequence"].nunique() == 7
 
 
-def test_a_clip_of_one_frame_in_the_sheet_is_left_out(casme2):
-    edit(casme2, (2, ONSET, 16), (2, OFFSET, 16))
-    assert read_casme2(casme2, SIZE).left_out == {SINGLE: 1}
-
-
 def test_pictures_without_a_row_and_foreign_folders_are_counted(casme2):
     (casme2 / "Cropped" / "sub01" / "EP99_01").mkdir()
     (casme2 / "Cropped" / "sub04" / "EP01_01").mkdir(parents=True)

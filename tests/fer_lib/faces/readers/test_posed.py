@@ -63,13 +63,6 @@ def test_the_first_and_the_last_or_middle_three_are_kept(tmp_path):
     assert table["frame"].tolist() == [95, 98, 99, 100] * 6
 
 
-def test_frames_are_ordered_as_numbers_not_as_text(bu4dfe):
-    place = bu4dfe / "BU_4DFE" / "F001" / "Angry"
-    for old, new in (("017.jpg", "9.jpg"), ("018.jpg", "10.jpg")):
-        (place / old).rename(place / new)
-    assert read_bu4dfe(bu4dfe, SIZE).table["frame"].tolist()[:4] == [0, 9, 10, 119]
-
-
 def test_meshes_and_litter_are_passed_over(bu4dfe):
     place = bu4dfe / "BU_4DFE" / "F001"
     (place / "Angry" / "017.wrl").write_bytes(b"x")
@@ -142,11 +135,6 @@ def test_bu3dfe_is_written_without_loss_and_read_back(tmp_path):
     table = back.table.assign(ancestry="BL", sequence=back.table["sequence"].str.replace("WH", "BL"))
     again = read_bu3dfe(written(tmp_path / "again", FaceSet("b", back.pixels, table), write_bu3dfe), SIZE)
     assert again.table.drop(columns="split").equals(table.drop(columns="split"))
-
-
-def test_more_pictures_than_the_release_has_are_counted_on(bu3dfe):
-    table = read_bu3dfe(bu3dfe, SIZE).table
-    assert table[table["emotion"] == "neutral"].groupby("subject")["level"].agg(list).tolist() == [[0, 1]] * 3
 
 
 def test_bu3dfe_below_other_folders_beside_meshes(bu3dfe):

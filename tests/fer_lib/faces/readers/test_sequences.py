@@ -1,7 +1,6 @@
 """Clips: which frames are kept, in what order, with which window; and how folders and ids are found."""
 
 import re
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +15,6 @@ from fer_lib.faces.readers.sequences import (
     face_window,
     first_and_middle,
     gather_rows,
-    named_folders,
-    numbered_pictures,
     tops,
 )
 from ferbook.errors import DataError
@@ -29,25 +26,6 @@ from tests.fer_lib.faces.readers.made_by_hand import pictures
 )
 def test_first_and_middle(count, kept):
     assert first_and_middle(count) == kept
-
-
-def test_frames_are_ordered_as_numbers_whatever_their_padding(tmp_path):
-    for name in ("img10.jpg", "img9.jpg", "img0011.JPG", "img100.jpg", "notes.txt", ".DS_Store"):
-        (tmp_path / name).write_bytes(b"x")
-    pattern = re.compile(r"img(?P<frame>\d+)")
-    found = numbered_pictures(tmp_path, tmp_path, pattern, "img1.jpg")
-    assert [(k, p.name) for k, p in found.items()] == [
-        (9, "img9.jpg"),
-        (10, "img10.jpg"),
-        (11, "img0011.JPG"),
-        (100, "img100.jpg"),
-    ]
-    (tmp_path / "img011.jpg").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"img011\.jpg: a second picture of frame 11, beside .*img0011\.JPG"):
-        numbered_pictures(tmp_path, tmp_path, pattern, "img1.jpg")
-    (tmp_path / "img011.jpg").rename(tmp_path / "cover.jpg")
-    with pytest.raises(DataError, match=r"cover\.jpg: not named like img1\.jpg"):
-        numbered_pictures(tmp_path, tmp_path, pattern, "img1.jpg")
 
 
 def test_folders_are_found_below_added_levels(tmp_path):
@@ -62,29 +40,6 @@ def test_folders_are_found_below_added_levels(tmp_path):
         (tmp_path / name / "sub2").mkdir(parents=True)
     assert tops(tmp_path, child, "people") == [tmp_path / "x", tmp_path / "y"]
     assert tops(tmp_path / "x", child, "people") == [tmp_path / "x"]
-
-
-def test_two_folders_with_one_id_are_refused_and_others_counted(tmp_path):
-    for name in ("sub2", "sub01", "extra", ".git"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "sub9.txt").write_bytes(b"")
-    left_out = Counter()
-
-    def find():
-        return named_folders(
-            [tmp_path],
-            tmp_path,
-            re.compile(r"sub(\d+)"),
-            left_out,
-            "other folders",
-            lambda match: f"sub{int(match[1]):02d}",
-        )
-
-    found = find()
-    assert list(found) == ["sub01", "sub02"] and left_out == {"other folders": 1}
-    (tmp_path / "sub1").mkdir()
-    with pytest.raises(DataError, match=r"sub1: a second folder of sub01, beside .*sub01; keep one"):
-        find()
 
 
 def found_by_its_brightness(picture: np.ndarray) -> Window | None:
