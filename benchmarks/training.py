@@ -52,9 +52,7 @@ ONE_EPOCH = TrainingRecipe(epochs=1, batch_size=64, lr=0.001, schedule="constant
 AUGMENTATION = AUGMENTATIONS[ONE_EPOCH.augment]
 BF16_CHANNELS_LAST = Precision("bf16", channels_last=True)
 FP32_CONTIGUOUS = Precision("fp32", channels_last=False)
-OTHER_FORMAT = {"fp32": BF16_CHANNELS_LAST} | dict.fromkeys(
-    ("bf16", "fp16"), Precision("fp32", channels_last=True)
-)
+OTHER_FORMAT = {"fp32": BF16_CHANNELS_LAST, "bf16": Precision("fp32", channels_last=True)}
 """By the number format that is chosen, what it is held against."""
 WORKERS = 2
 LOADED = 20

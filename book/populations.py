@@ -261,7 +261,7 @@ class Member:
             network=settings.network,
             options=settings.options,
             recipe=settings.recipe,
-            precision=Precision.of(record["precision"]),
+            precision=Precision(**record["precision"]),
             seed=self.seed,
             classes=tuple(record["classes"]),
             fold=0,

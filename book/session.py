@@ -94,7 +94,7 @@ class FaceSession(ferbook.session.Session):
         stored run chose, since ``auto`` may choose otherwise on another machine."""
         path = os.environ.get(STORED_VARIABLE)
         record = read_json(Path(path)).get("precision") if path else None
-        return Precision.of(record) if record else self.params.precision
+        return Precision(**record) if record else self.params.precision
 
     @cached_property
     def may_show_faces(self) -> bool:

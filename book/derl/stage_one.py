@@ -282,10 +282,6 @@ def gan_learner(
         device=device,
     )
     precision = choose_precision(precision, device)
-    if precision.name == "fp16":
-        # Two losses that are scaled in two steps by one scaler do not go together; such GPUs are old and
-        # rare.
-        precision = Precision("fp32", channels_last=True)
     learner = learner_of(
         loaders,
         Generator(inputs.shape[1], recipe.widths, recipe.skips).to(device),

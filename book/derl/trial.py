@@ -88,7 +88,7 @@ def _stage_one(piece: Piece, lessons: Lessons) -> StageOne:
     seed = int(piece.seed.partition("-")[0])
     generators = {name: load_weights(piece.folder / name) for name in KEPT_GENERATORS}
     generators["untrained"] = untrained_generator(lessons, gan_recipe(piece.population.parameters), seed)
-    return StageOne(seed, generators, piece.curve(), Precision.of(piece.done()["precision"]))
+    return StageOne(seed, generators, piece.curve(), Precision(**piece.done()["precision"]))
 
 
 def _keep_fold(task: ResidueTask, stage: StageOne, fold: int, folder: Path) -> tuple[dict, Precision]:

@@ -118,13 +118,11 @@ def switch_units(
 
 @dataclass(frozen=True)
 class Doses:
-    """Intensities at which action units change a picture alike: ``intensities`` by unit, the ``change`` that
-    they are for (root mean square, grey levels), and ``unreached``: units that change it less even at
-    intensity 1, which is what they get.
+    """Intensities at which action units change a picture alike: ``intensities`` by unit, and ``unreached``:
+    units that change it less even at intensity 1, which is what they get.
     """
 
     intensities: dict[str, float]
-    change: float
     unreached: tuple[str, ...]
 
 
@@ -148,7 +146,7 @@ def matched_doses(stimuli: Interventions, change: float = CHANGE) -> Doses:
         for au, dose, own in zip(stimuli.aus, stimuli.doses, changes, strict=True)
     }
     few = tuple(au for au, own in zip(stimuli.aus, changes, strict=True) if own[-1] < change)
-    return Doses(intensities, float(change), few)
+    return Doses(intensities, few)
 
 
 @dataclass(frozen=True)

@@ -68,37 +68,27 @@ class Projections:
         return whole
 
 
-class _DeconvReLU(torch.autograd.Function):
+def _deconv(maps: torch.Tensor) -> torch.Tensor:
     """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the neuron
     stood.
     """
-
-    @staticmethod
-    def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
-        return maps.relu()
-
-    @staticmethod
-    def backward(ctx: object, signal: torch.Tensor) -> torch.Tensor:
-        return signal.relu()
+    return _rectified_back(maps.relu().detach() + (maps - maps.detach()))
 
 
-class _GuidedReLU(torch.autograd.Function):
+def _guided(maps: torch.Tensor) -> torch.Tensor:
     """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the neuron was
     on.
     """
-
-    @staticmethod
-    def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(maps > 0)
-        return maps.relu()
-
-    @staticmethod
-    def backward(ctx: object, signal: torch.Tensor) -> torch.Tensor:
-        (on,) = ctx.saved_tensors
-        return signal.relu() * on
+    return _rectified_back(maps.relu())
 
 
-RELU_RULES = {"deconv": _DeconvReLU.apply, "guided": _GuidedReLU.apply, "gradient": F.relu}
+def _rectified_back(maps: torch.Tensor) -> torch.Tensor:
+    if maps.requires_grad:
+        maps.register_hook(torch.relu)
+    return maps
+
+
+RELU_RULES = {"deconv": _deconv, "guided": _guided, "gradient": F.relu}
 
 
 @torch.inference_mode(False)  # where its tensors could not carry gradients

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from fer_lib.nets.classifier import Classifier, evaluating
 from ferbook.errors import ParameterError, nearest_name
@@ -32,37 +31,28 @@ class Call:
     """One call of a module without children while a picture passed through the network.
 
     ``name`` is dotted, as in ``named_modules``. ``inputs`` says of each tensor that the module was given what
-    made it: the number of an earlier call, ``PICTURE``, or the name of a function that worked outside all
+    made it: the number of an earlier call, ``PICTURE``, or None of a function that worked outside all
     modules. ``given`` and ``shape`` are the shapes of its first input and of its output.
     """
 
     name: str
     module: nn.Module
-    inputs: tuple[int | str, ...]
+    inputs: tuple[int | None, ...]
     given: tuple[int, ...]
     shape: tuple[int, ...]
 
 
-class _Recorder(TorchFunctionMode):
-    """Sees every call of a module without children and the name of every other function that makes a tensor.
+class _Recorder:
+    """Sees every call of a module without children.
 
     A tensor is known by its identity and version, so that a change in place between two modules is noticed.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.calls: list[Call] = []
         self.makers: dict[tuple[int, int], int] = {}
-        self.functions: dict[int, str] = {}
-        self.kept: list[torch.Tensor] = []  # nothing may be freed: an identity would be given twice
-        self.entered: list[tuple[tuple[int | str, ...], tuple[int, ...]]] = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        output = func(*args, **(kwargs or {}))
-        if isinstance(output, torch.Tensor):
-            self.kept.append(output)
-            self.functions[id(output)] = getattr(func, "__name__", str(func))
-        return output
+        self.kept: list[torch.Tensor] = []  # none may be freed: an identity would be given twice
+        self.entered: list[tuple[tuple[int | None, ...], tuple[int, ...]]] = []
 
     def made_by(self, tensor: torch.Tensor, maker: int) -> None:
         self.kept.append(tensor)
@@ -70,9 +60,7 @@ class _Recorder(TorchFunctionMode):
 
     def enter(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
-        inputs = tuple(
-            self.makers.get((id(t), t._version), self.functions.get(id(t), "a function")) for t in tensors
-        )
+        inputs = tuple(self.makers.get((id(t), t._version)) for t in tensors)
         self.entered.append((inputs, tuple(tensors[0].shape) if tensors else ()))
 
     def leave(self, name: str, module: nn.Module, output: object) -> None:
@@ -170,8 +158,7 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
             stack.callback(hook.remove)
         else:
             recorder.made_by(pictures, PICTURE)
-        with recorder:
-            model(pictures)
+        model(pictures)
 
 
 @torch.inference_mode(False)  # where its tensors would carry no version
@@ -243,8 +230,7 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
     """The calls that ``layer`` is computed from, itself the last, by their numbers in ``trace``.
 
     ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that works more
-    than once in a pass, and where anything on the way was made by a function instead of a module, naming
-    both.
+    than once in a pass, and where anything on the way was made by a function instead of a module.
     """
     calls = trace(model, pictures)
     _require_layer(model, layer, calls)
@@ -255,11 +241,11 @@ def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Ca
             continue
         call = way[number] = calls[number]
         for maker in call.inputs:
-            if isinstance(maker, str):
+            if maker is None:
                 raise ParameterError(
-                    f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what "
-                    f"{maker!r} made, which is a function and no module; how to go back through it is known "
-                    "of modules only: use nn.ReLU, nn.MaxPool2d, nets.classifier.Sum, …"
+                    f"{call.name!r} of {type(model).__name__}, on the way to {layer!r}, is given what a "
+                    "function made, and no module; how to go back through it is known of modules only: use "
+                    "nn.ReLU, nn.MaxPool2d, nets.classifier.Sum, …"
                 )
         numbers |= set(call.inputs) - {PICTURE}
     return dict(sorted(way.items()))

@@ -67,13 +67,9 @@ def sliding(call: Call) -> Sliding:
     module = call.module
     kind = type(module)  # not isinstance: a child's forward may be another one
     if kind in POINTWISE:
-        if kind is nn.BatchNorm2d and module.running_mean is None:
-            raise _refused(call, "it keeps no running statistics, so a picture's maps depend on its batch")
         return Sliding()
-    if kind is nn.Conv2d and module.padding_mode != "zeros":
-        raise _refused(call, f"its padding is {module.padding_mode!r}; only zeros are known")
-    if kind is nn.AvgPool2d and module.divisor_override:
-        raise _refused(call, "it divides by a number of its own (divisor_override)")
+    if getattr(module, "padding_mode", "zeros") != "zeros" or getattr(module, "divisor_override", None):
+        raise _refused(call, "it pads or divides otherwise than a plain one does")
     if kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d):
         names = ("kernel_size", "stride", "padding", "dilation")
         slide = Sliding(*(_square(call, name) for name in names if hasattr(module, name)))

@@ -245,12 +245,8 @@ class Averaging(Callback):
         self.averaged = deepcopy(self.trained)
         self.updates = 0
         # Looked up once: in each step it would take longer than the averaging.
-        pairs = zip(self._tensors(self.averaged), self._tensors(self.trained), strict=True)
+        pairs = zip(self.averaged.state_dict().values(), self.trained.state_dict().values(), strict=True)
         self.tensors = [(average, value) for average, value in pairs if value.is_floating_point()]
-
-    @staticmethod
-    def _tensors(model: nn.Module) -> list[torch.Tensor]:
-        return [tensor.detach() for tensor in (*model.parameters(), *model.buffers())]
 
     def after_batch(self) -> None:
         if self.training:
@@ -293,11 +289,7 @@ class Growth(Callback):
         self.start, self.end = start, end
 
     def before_epoch(self) -> None:
-        self.dls.train.side = self.side(self.epoch, self.n_epoch)
-
-    def side(self, epoch: int, epochs: int) -> int:
-        """As ``growing_side`` says for these pictures."""
-        return growing_side(epoch, epochs, self.start, self.end)
+        self.dls.train.side = growing_side(self.epoch, self.n_epoch, self.start, self.end)
 
 
 class Epochs(Callback):
@@ -311,9 +303,9 @@ class Epochs(Callback):
 
     def before_fit(self) -> None:
         growth = next((each for each in self.learn.cbs if isinstance(each, Growth)), None)
-        sides = [growth.side(epoch, self.n_epoch) if growth else 1 for epoch in range(self.n_epoch)]
-        pixels = sum(side**2 for side in sides)
-        self.shares = [side**2 / pixels for side in sides]
+        ends = (growth.start, growth.end) if growth else (STEP, STEP)
+        pixels = [growing_side(epoch, self.n_epoch, *ends) ** 2 for epoch in range(self.n_epoch)]
+        self.shares = [each / sum(pixels) for each in pixels]
 
     def after_batch(self) -> None:
         if self.training:

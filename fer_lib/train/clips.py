@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from fer_lib.faces.clips import Clips
 from fer_lib.names import Pooling, Schedule
+from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.lstm import ClipClassifier, ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.callbacks import Epochs, rate_of
@@ -297,11 +298,11 @@ class ClipCurve(Callback):
     def before_validate(self) -> None:
         raise CancelValidException
 
-    @torch.no_grad()
     def after_fit(self) -> None:
         self.model.eval()
-        self.model(self.dls.train.features, self.dls.train.lengths)
-        self._score(self.n_epoch)
+        with evaluating(self.model):
+            self.model(self.dls.train.features, self.dls.train.lengths)
+            self._score(self.n_epoch)
         self.close()
 
     def close(self) -> None:

@@ -6,8 +6,6 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,7 +13,7 @@ from typing import Literal, get_args
 import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
-from fastai.callback.fp16 import AMPMode, MixedPrecision
+from fastai.callback.fp16 import MixedPrecision
 from fastai.torch_core import to_float
 
 from fer_lib.nets.classifier import own_autocast
@@ -69,15 +67,11 @@ def keep_freed_memory(keep: bool = True) -> bool:
     glibc does by itself. Returns whether the C library understood: false on systems without glibc, where
     nothing changes.
     """
-    if sys.platform != "linux":
-        return False
-    library = ctypes.CDLL(None)
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(library, "mallopt"):
         return False
     outcomes = [library.mallopt(name, value) == 1 for name, value in (_KEPT if keep else _RETURNED).items()]
-    if not keep:
-        library.malloc_trim(0)
-    return all(outcomes)
+    return all(outcomes) and (keep or library.malloc_trim(0) >= 0)
 
 
 PrecisionName = Literal["auto", "fp32", "bf16"]
@@ -100,17 +94,12 @@ def computes_in_bf16() -> bool:
 class Precision:
     """What a network trains in, for the run's record.
 
-    ``name``: ``fp32``, ``bf16`` or ``fp16``; the weights stay float32 in all three. ``channels_last``: memory
-    format of weights and activations.
+    ``name``: ``fp32`` or ``bf16``; the weights stay float32 in both. ``channels_last``: memory format of
+    weights and activations.
     """
 
-    name: Literal["fp32", "bf16", "fp16"]
+    name: Literal["fp32", "bf16"]
     channels_last: bool
-
-    @classmethod
-    def of(cls, record: Mapping[str, object]) -> "Precision":
-        """The precision that ``to_json`` wrote; of older records, which hold timings too, what was chosen."""
-        return cls(record["name"], record["channels_last"])
 
     def to_json(self) -> dict:
         """Plain values, as they stand in a run's record."""
@@ -119,59 +108,33 @@ class Precision:
     @property
     def dtype(self) -> torch.dtype | None:
         """The type that products are computed in; None where it is that of the weights."""
-        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.name)
+        return torch.bfloat16 if self.name == "bf16" else None
 
     def autocast(self, device: torch.device | str) -> torch.autocast:
         """A context in which a network that trained in this format is asked in it, on ``device``."""
         return own_autocast(torch.device(device).type, self.dtype)
 
-    def callbacks(self, device: torch.device | str) -> list[Callback]:
-        """The fastai callbacks that put this choice into effect on ``device``."""
-        callbacks: list[Callback] = [ChannelsLast()] if self.channels_last else []
-        if self.name == "fp32":
-            return callbacks
-        if torch.device(device).type == "cuda":
-            return [*callbacks, MixedPrecision(AMPMode(self.name))]
-        return [*callbacks, CPUAutocast()]
+    @property
+    def callbacks(self) -> list[Callback]:
+        """The fastai callbacks that put this choice into effect."""
+        return [*([ChannelsLast()] if self.channels_last else ()), *([HalfProducts()] if self.dtype else ())]
 
 
-class CPUAutocast(Callback):
-    """bfloat16 convolutions and products on a CPU, float32 weights and loss.
+class HalfProducts(Callback):
+    """bfloat16 convolutions and products, float32 weights and loss, of a ``train.learner.FaceLearner``.
 
-    fastai's own MixedPrecision opens autocast for CUDA only. bfloat16 has float32's range,
-    so no gradient scaling is needed.
+    fastai's own MixedPrecision opens autocast for CUDA only, and leaves it open where a training is
+    interrupted. bfloat16 has float32's range, so no gradient scaling is needed.
     """
 
     order = MixedPrecision.order
 
-    def before_fit(self) -> None:
-        self.autocast = torch.autocast("cpu", torch.bfloat16)
-
     def before_batch(self) -> None:
-        self.autocast.__enter__()
+        self.learn.regions.enter_context(own_autocast(self.dls.device.type, torch.bfloat16))
 
     def after_pred(self) -> None:
         self.learn.pred = to_float(self.pred)
-        self.autocast.__exit__(None, None, None)
-
-
-@contextmanager
-def closed_autocast(callbacks: Iterable[Callback], device: torch.device | str) -> Iterator[None]:
-    """A training inside opens autocast regions by its ``callbacks`` alone: a caller's does not reach in, and
-    is as it was afterwards, and one that an interrupted batch left open is closed.
-
-    fastai has no event for an interruption, and an open region would go on changing every
-    later computation of the process.
-    """
-    kind = torch.device(device).type
-    with own_autocast(kind):
-        try:
-            yield
-        finally:
-            for callback in callbacks:
-                # Inside an own region that computes in float32, one that is open is the callback's.
-                if isinstance(callback, CPUAutocast | MixedPrecision) and torch.is_autocast_enabled(kind):
-                    callback.autocast.__exit__(None, None, None)
+        self.learn.regions.close()
 
 
 def choose_precision(
@@ -181,24 +144,18 @@ def choose_precision(
     is, in the place of another one stands what ``auto`` gives.
 
     ``auto`` is bfloat16 where that is faster: on a CPU as ``computes_in_bf16`` says, on a CUDA GPU that has
-    it (float16 on one that has not); elsewhere float32.
-    Channels-last on a CPU and on CUDA. Raises ParameterError for any other name, and for bfloat16 where
-    the device has none.
+    it; elsewhere float32. Channels-last on a CPU and on CUDA. Raises ParameterError for any other name, and
+    for bfloat16 where the device has none.
     """
     kind = torch.device(device).type
+    offered = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False))
     if isinstance(choice, Precision):
-        if choice.name in {"cuda": ("fp32", "bf16", "fp16"), "cpu": ("fp32", "bf16")}.get(kind, ("fp32",)):
+        if choice.name == "fp32" or offered:
             return choice
         choice = "auto"
     require_name("precision", choice, get_args(PrecisionName))
-    if kind not in ("cpu", "cuda"):
-        if choice == "bf16":
-            raise ParameterError(f"precision bf16 is not offered on the device {kind!r}; give auto or fp32")
-        return Precision("fp32", channels_last=False)
-    if kind == "cpu" and choice == "auto":
-        return Precision("bf16" if computes_in_bf16() else "fp32", channels_last=True)
-    if kind == "cuda" and choice != "fp32" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        if choice == "bf16":
-            raise ParameterError("precision bf16: this GPU has no bfloat16; give auto or fp32")
-        return Precision("fp16", channels_last=True)
-    return Precision("fp32" if choice == "fp32" else "bf16", channels_last=True)
+    if choice == "bf16" and not offered:
+        raise ParameterError(f"precision bf16 is not offered on the device {kind!r}; give auto or fp32")
+    faster = offered and (kind == "cuda" or computes_in_bf16())
+    name = {"auto": "bf16" if faster else "fp32"}.get(choice, choice)
+    return Precision(name, channels_last=kind in ("cpu", "cuda"))

@@ -1,9 +1,9 @@
 """Training a network with fastai, silently, with the epoch chosen on the validation split."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Protocol, get_args
+from typing import get_args
 
 import pandas as pd
 import torch
@@ -22,7 +22,7 @@ from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.names import Optimiser
-from fer_lib.nets.classifier import evaluating
+from fer_lib.nets.classifier import evaluating, own_autocast
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
 from fer_lib.train.callbacks import (
     Averaging,
@@ -34,13 +34,7 @@ from fer_lib.train.callbacks import (
     growing_side,
     rate_of,
 )
-from fer_lib.train.device import (
-    Precision,
-    PrecisionName,
-    choose_precision,
-    closed_autocast,
-    keep_freed_memory,
-)
+from fer_lib.train.device import Precision, PrecisionName, choose_precision, keep_freed_memory
 from fer_lib.train.losses import build_loss, class_counts, vote_shares
 from fer_lib.train.muon import Muon
 from fer_lib.train.recipe import TrainingRecipe
@@ -53,20 +47,6 @@ MOMENTUM = 0.9
 
 class Diverged(ParameterError):
     """The loss stopped being a finite number."""
-
-
-class Batched(Protocol):
-    """A recipe of whatever is trained in batches."""
-
-    batch_size: int
-
-
-class Fitted(Batched, Protocol):
-    """A recipe as far as ``fit`` follows it: passes, the peak rate and the weight decay."""
-
-    epochs: int
-    lr: float
-    weight_decay: float
 
 
 def seed_everything(seed: int) -> None:
@@ -111,7 +91,7 @@ def train(
 
 @contextmanager
 def repeatable(
-    recipe: Batched, device: torch.device | str, seed: int, parameter: str = "batch_size"
+    recipe: TrainingRecipe, device: torch.device | str, seed: int, parameter: str = "batch_size"
 ) -> Iterator[None]:
     """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's
     refusal of memory becomes advice about ``recipe.batch_size``, which a chapter calls ``parameter``.
@@ -137,17 +117,10 @@ class FaceLearner(Learner):
     own stays open where it is interrupted. What it computes in is its attribute ``precision``.
     """
 
-    def fit(self, *args: object, **options: object) -> None:
-        with closed_autocast(self.cbs, self.dls.device):
-            super().fit(*args, **options)
-
-    def validate(self, *args: object, **options: object) -> list[float]:
-        with closed_autocast(self.cbs, self.dls.device):
-            return super().validate(*args, **options)
-
-    def get_preds(self, *args: object, **options: object) -> tuple:
-        with closed_autocast(self.cbs, self.dls.device):
-            return super().get_preds(*args, **options)
+    def one_batch(self, *args: object, **options: object) -> None:
+        # Without torch's cache of cast weights, which would outlive a step within a caller's region.
+        with own_autocast(self.dls.device.type), ExitStack() as self.regions:
+            super().one_batch(*args, **options)
 
 
 def face_learner(
@@ -250,7 +223,7 @@ def learner_of(
         loss_func=loss,
         opt_func=partial(OptimWrapper, opt=optimiser),
         wd_bn_bias=True,
-        cbs=[*choice.callbacks(device), *callbacks],
+        cbs=[*choice.callbacks, *callbacks],
         **further,
     )
     learner.precision = choice
@@ -303,11 +276,12 @@ def _check_fit(
                 )
 
 
-def fit(learner: Learner, recipe: Fitted) -> Training:
+def fit(learner: Learner, recipe: TrainingRecipe) -> Training:
     """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the
     model.
 
-    ``learner`` comes from ``recipe_learner`` with the same recipe. The optimiser starts afresh with every
+    ``learner`` comes from ``recipe_learner`` with the same recipe, or one of its own that has ``epochs``,
+    ``lr`` and ``weight_decay`` too. The optimiser starts afresh with every
     call. An interruption leaves no file, no open autocast region, no hook and no gradient behind; the model
     keeps the weights it had by then.
 

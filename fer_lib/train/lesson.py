@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
@@ -30,8 +30,7 @@ class Lesson(BaseModel):
     seed: int
     classes: tuple[str, ...]
     fold: int
-    # Networks that were kept before call it ``source``.
-    faces: FaceRequest = Field(validation_alias=AliasChoices("faces", "source"))
+    faces: FaceRequest
 
     @classmethod
     def of(cls, parameters: object, classes: tuple[str, ...], fold: int, precision: Precision) -> "Lesson":

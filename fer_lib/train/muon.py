@@ -56,14 +56,8 @@ class Muon(torch.optim.SGD):
         self.device = filters[0].device
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """A step of all weights, as of any optimiser of torch, ``closure`` included; the gradients of the
-        filters are used up.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self) -> None:
+        """A step of all weights; the gradients of the filters are used up."""
         first = self.param_groups[0]
         settings = {"momentum": first["momentum"], "nesterov": first["nesterov"]}
         self._orthogonal.param_groups[0].update(settings)
@@ -84,4 +78,3 @@ class Muon(torch.optim.SGD):
         for filters, matrix in moving:
             filters.mul_(1 - rate * DECAY).add_(matrix.view(filters.shape), alpha=rate)
         super().step()
-        return loss

@@ -189,18 +189,16 @@ def train_structure(
     seed: int,
     *,
     dropout: float | None = None,
-    precision: PrecisionName | Precision = "auto",
-    device: torch.device | str = "cpu",
+    **how: object,
 ) -> tuple[nn.Module, Training]:
     """A new network of ``structure``, trained by ``recipe`` at the rate that suits it
-    (``TrainingRecipe.for_network``).
+    (``TrainingRecipe.for_network``); ``how``: ``precision`` and ``device`` as of ``train``.
 
     ``seed`` fixes its first weights and the training. Raises as ``train``.
     """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-    own_recipe = recipe.for_network(structure)
-    return model, train(faces, model, classes, own_recipe, device=device, seed=seed, precision=precision)
+    return model, train(faces, model, classes, recipe.for_network(structure), seed=seed, **how)
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

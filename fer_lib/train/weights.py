@@ -89,8 +89,7 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
     set, precision, seed …). ``compact``: as ``compacted``, which ``load_weights`` widens again. Each file
     appears whole or not at all, the record last.
 
-    Raises DataError where the architecture could not be read back, where ``about``
-    is not JSON, or where a weight is not finite.
+    Raises DataError where the architecture could not be read back, or where a weight is not finite.
     """
     architecture = type(model).__name__
     if _architecture(architecture) is not type(model):
@@ -113,10 +112,7 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
         "parameters": parameter_count(model),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    try:
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"{path}: the weights' record holds a value that is not JSON ({fault})") from fault
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     weights_file, record_file = _file_pair(path)
     write_atomically(weights_file, content)
     write_atomically(record_file, text)

@@ -12,33 +12,6 @@ from tests.fer_lib.aus.invented import (
 )
 
 
-def test_each_effect_varies_with_what_it_belongs_to():
-    presence = simulated_presence(5, sequences=3, frames=4)
-    silent = {"subject": 0, "sequence": 0, "frame": 0}
-    for name, codes in (
-        ("subject", presence.subjects),
-        ("sequence", presence.sequences),
-        ("emotion", presence.emotions),
-    ):
-        drawn = null_responses(presence, 40, noise=Noise(**(silent | {name: 1.0})))
-        names = np.unique(codes)
-        within = [np.ptp(drawn[codes == one], axis=0).max() for one in names]
-        assert max(within) == 0
-        assert len(np.unique(drawn.max(1))) == len(names)
-
-
-def test_frames_correlate_as_a_first_order_process():
-    presence = simulated_presence(300, sequences=2, frames=6)
-    # Against so little noise the levels stay above 0, so nothing is cut off.
-    drawn = null_responses(presence, 20, noise=Noise(subject=0, sequence=0, frame=1e-3, correlation=0.6))
-    drawn = drawn[:, drawn.mean(0) > 0.1].reshape(600, 6, -1)
-    drawn = (drawn - drawn.mean((0, 1))) / 1e-3
-    # The same variance in every frame, and lag 1, 2 correlate by 0.6, 0.36: standard errors are below 0.01.
-    np.testing.assert_allclose(drawn.var((0, 2)), 1, atol=0.06)
-    for lag, expected in ((1, 0.6), (2, 0.36)):
-        assert (drawn[:, lag:] * drawn[:, :-lag]).mean() == pytest.approx(expected, abs=0.04)
-
-
 def test_responses_are_rectified_reproducible_and_of_many_levels():
     presence = simulated_presence(20)
     drawn = null_responses(presence, 50, seed=4)

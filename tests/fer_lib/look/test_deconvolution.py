@@ -103,18 +103,6 @@ def test_a_unit_that_is_off_projects_to_exact_zeros(layer, method):
         assert found.maps.any(axis=(1, 2)).tolist() == [answers] * len(places)
 
 
-def test_permuted_filters_permute_the_maps():
-    model, pictures = network("zero_bias"), noise(3, 16, 16)
-    rng = np.random.default_rng(8)
-    order = rng.permutation(256)
-    rows, filters = rng.integers(0, 3, 30), rng.integers(0, 256, 30)
-    found = project(model, "relu3", pictures, rows, order[filters])
-    model.conv3.weight.data = model.conv3.weight.data[order]
-    permuted = project(model, "relu3", pictures, rows, filters)
-    assert np.array_equal(found.positions, permuted.positions)
-    assert np.allclose(found.maps, permuted.maps, rtol=0, atol=1e-6 * np.abs(found.maps).max())
-
-
 def test_order_and_chunks_of_the_pairs_do_not_matter():
     model, pictures, rng = network("residual"), noise(4, 16, 16), np.random.default_rng(9)
     rows, filters = rng.integers(0, 4, 20), rng.integers(0, 5, 20)
@@ -266,7 +254,7 @@ class Plain(nn.Module):
 @pytest.mark.parametrize("method", METHODS)
 def test_never_a_silent_plain_gradient(method):
     pictures = noise(1, 8, 8)
-    with pytest.raises(ParameterError, match=r"'conv2' of Plain.*'relu' made, which is a function"):
+    with pytest.raises(ParameterError, match=r"'conv2' of Plain.*is given what a function made"):
         project(Plain(F.relu), "relu", pictures, [0], [0], method=method)
     with pytest.raises(ParameterError, match=r"'rectify', LeakyReLU.*no rule"):
         project(Plain(nn.LeakyReLU()), "relu", pictures, [0], [0], method=method)

@@ -139,20 +139,10 @@ def test_way_follows_both_branches_of_a_residual_block():
     assert way[names["stage2.0.shortcut.pool"]].shape == (1, 2, 4, 4)
 
 
-@pytest.mark.parametrize(
-    ("between", "name"),
-    [
-        (F.relu, "relu"),
-        (torch.tanh, "tanh"),
-        (torch.relu_, "relu_"),
-        (lambda maps: maps.mul_(2), "mul_"),
-        (lambda maps: maps + 1, "add"),
-        (lambda maps: maps[:, :, 1:], "getitem"),
-    ],
-)
-def test_a_function_on_the_way_is_refused_by_name(between, name):
+@pytest.mark.parametrize("between", [F.relu, torch.relu_, lambda maps: maps + 1, lambda maps: maps[:, :, 1:]])
+def test_a_function_on_the_way_is_refused_with_the_module_that_it_feeds(between):
     model = Functional(between)
-    with pytest.raises(ParameterError, match=rf"'pool' of Functional, on the way to 'after'.*{name}.*module"):
+    with pytest.raises(ParameterError, match=r"'pool' of Functional, on the way to 'after', is given what a"):
         way_to(model, "after", torch.rand(1, 1, 8, 8))
     assert list(way_to(model, "conv", torch.rand(1, 1, 8, 8))) == [0]  # above the layer it does not matter
 

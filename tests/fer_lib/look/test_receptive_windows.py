@@ -1,4 +1,4 @@
-"""Windows against whole pictures: loops over single numbers, hooks on whole networks, Captum."""
+"""Windows against whole pictures: hooks on whole networks, Captum."""
 
 import numpy as np
 import pytest
@@ -110,93 +110,6 @@ def assert_close(found, expected, tolerance):
     assert (largest > 0).any()
     off = np.abs(found - expected).max(axis=(1, 2))
     assert (off <= tolerance * largest).all(), off / np.maximum(largest, 1e-30)
-
-
-# Loops over single numbers of whole pictures
-# ---------------------------------------------------------------------
-
-
-def loops(model: nn.Sequential, picture: np.ndarray, filter_: int, place: tuple[int, int], method: str):
-    """Zeiler & Fergus in float64 on the whole picture, value by value, through a chain of modules."""
-    maps, before = picture[None].astype(np.float64), []
-    for module in model:
-        before.append(maps)
-        maps = climb(module, maps)
-    signal = np.zeros_like(maps)
-    signal[filter_, place[0], place[1]] = max(maps[filter_, place[0], place[1]], 0)
-    for module, below in zip(reversed(model), reversed(before), strict=True):
-        signal = descend(module, below, signal, method)
-    return signal[0]
-
-
-def squares(module, below, above):
-    """For every place of the output: its index and the pixels of the input that lie under the kernel."""
-    kernel, stride, padding = (
-        v if isinstance(v, int) else v[0] for v in (module.kernel_size, module.stride, module.padding)
-    )
-    for r in range(above[0]):
-        for c in range(above[1]):
-            inside = [
-                (u, v, r * stride + u - padding, c * stride + v - padding)
-                for u in range(kernel)
-                for v in range(kernel)
-                if 0 <= r * stride + u - padding < below[0] and 0 <= c * stride + v - padding < below[1]
-            ]
-            yield r, c, inside
-
-
-def climb(module, maps):
-    if isinstance(module, nn.ReLU):
-        return np.maximum(maps, 0)
-    if isinstance(module, nn.BatchNorm2d):
-        mean, var, weight, bias = (
-            v.detach().double().numpy()[:, None, None]
-            for v in (module.running_mean, module.running_var, module.weight, module.bias)
-        )
-        return (maps - mean) / np.sqrt(var + module.eps) * weight + bias
-    shape = module(torch.zeros(1, *maps.shape, dtype=torch.float64)).shape[1:]
-    out = np.zeros(shape)
-    for r, c, inside in squares(module, maps.shape[1:], shape[1:]):
-        if isinstance(module, nn.MaxPool2d):
-            out[:, r, c] = np.max([maps[:, i, j] for _, _, i, j in inside], axis=0)
-        else:
-            weight, bias = module.weight.detach().double().numpy(), module.bias.detach().double().numpy()
-            out[:, r, c] = bias + sum(weight[:, :, u, v] @ maps[:, i, j] for u, v, i, j in inside)
-    return out
-
-
-def descend(module, below, signal, method):
-    if isinstance(module, nn.ReLU):
-        passed = signal if method == "gradient" else np.maximum(signal, 0)
-        return passed if method == "deconv" else np.where(below > 0, passed, 0)
-    if isinstance(module, nn.BatchNorm2d):
-        weight, var = module.weight.detach().double().numpy(), module.running_var.double().numpy()
-        return signal * (weight / np.sqrt(var + module.eps))[:, None, None]
-    down = np.zeros_like(below)
-    for r, c, inside in squares(module, below.shape[1:], signal.shape[1:]):
-        for k in range(len(below)) if isinstance(module, nn.MaxPool2d) else ():
-            _, _, i, j = max(inside, key=lambda p: below[k, p[2], p[3]])  # the first of equals
-            down[k, i, j] += signal[k, r, c]
-        for u, v, i, j in inside if isinstance(module, nn.Conv2d) else ():
-            down[:, i, j] += module.weight.detach().double().numpy()[:, :, u, v].T @ signal[:, r, c]
-    return down
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_loops_over_single_numbers_say_the_same(method):
-    model = toy(
-        nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1),
-        nn.Conv2d(3, 2, 2, stride=2), nn.BatchNorm2d(2), nn.ReLU(),
-    ).double()  # fmt: skip
-    model.eval()
-    pictures = noise(3, 16, 12)
-    rows, filters, positions = pairs(np.random.default_rng(2), 8, 3, (2, 2, 1))
-    found = project(model, "9", pictures, rows, filters, positions=positions, method=method)
-    expected = [
-        loops(model, pictures[r], f, p, method) for r, f, p in zip(rows, filters, positions, strict=True)
-    ]
-    assert_close(found.whole(), np.stack(expected), 1e-6)
 
 
 # Whole networks, hooks on their rectifiers

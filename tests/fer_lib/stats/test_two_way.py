@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from fer_lib.aus.verification import verified
 from fer_lib.stats import resampling, two_way
 from fer_lib.stats.classification import accuracy, calibration_error
 from fer_lib.stats.contrasts import (
@@ -127,45 +126,6 @@ def test_networks_and_people_are_covered_together():
 
 
 UNITS = tuple(f"AU{a}" for a in range(8))
-
-
-def kappas(generator, share, networks=10, filters=64):
-    """(networks, 1 + 8) of claims by 60 people and causes by 16, where ``share`` of the filters detect a
-    unit and two units move any filter.
-    """
-    size = np.array([0.9, 0.75, 0.3, 0.3, 0.15, 0.15, 0.15, 0.15])
-    strength = size * generator.normal(1, 0.5, (networks, filters, 8))
-    lucky = np.clip(share * (1 + 0.4 * generator.normal(size=(networks, 1))), 0, 1)
-    detects = generator.random((networks, filters)) < lucky
-    strength[detects, generator.integers(8, size=detects.sum())] += 1.2
-    names = np.array([*UNITS, ""], dtype=object)
-
-    def named(people, least):
-        of_people = 0.5 * generator.normal(size=(people, 1, 1, 8))
-        effects = strength + of_people + 0.8 * generator.normal(size=(people, *strength.shape))
-        groups = people_groups(np.arange(people), 8, int(generator.integers(2**31)))
-        means = [effects.mean(0), *(effects[groups != group].mean(0) for group in range(8))]
-        return [names[np.where(each.max(2) > least, each.argmax(2), 8)] for each in means]
-
-    found = zip(named(60, 1.0), named(16, 0.3), strict=True)
-    return np.nan_to_num(
-        [[verified(*each, UNITS).kappa for each in zip(*pair, strict=True)] for pair in found]
-    )
-
-
-@pytest.mark.slow
-def test_kappa_and_its_difference_are_covered():
-    """At least 95 % of 200 intervals hold the mean over simulations, within three standard errors."""
-    found = {"kappa": [], "difference": []}
-    for seed in range(200):
-        generator = np.random.default_rng(seed)
-        trained, untrained = (kappas(generator, share).T for share in (0.3, 0.0))
-        found["kappa"].append(networks_and_people(trained))
-        found["difference"].append(networks_and_people(trained, untrained))
-    for estimates in found.values():
-        truth = np.mean([each.value for each in estimates])
-        covered = np.mean([each.low <= truth <= each.high for each in estimates])
-        assert covered >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
 
 
 def toy_estimates():

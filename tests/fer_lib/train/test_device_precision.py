@@ -1,10 +1,7 @@
-import itertools
-
 import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
-from torch.nn import functional as F
 
 from fer_lib.aus.nulls import permutation_null
 from fer_lib.aus.presence import Presence
@@ -39,50 +36,23 @@ def test_a_cpu_trains_in_bfloat16_where_that_is_faster(monkeypatch, able, name):
         assert choose_precision(request) == Precision(request, True), "what is asked for is not judged"
 
 
-@pytest.mark.parametrize(("able", "name"), [(True, "bf16"), (False, "fp16")])
-def test_a_gpu_trains_in_the_best_half_format_that_it_has(monkeypatch, able, name):
+@pytest.mark.parametrize(("able", "name"), [(True, "bf16"), (False, "fp32")])
+def test_a_gpu_trains_in_bfloat16_where_it_has_it(monkeypatch, able, name):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: able)
     assert choose_precision("auto", "cuda") == Precision(name, True)
     assert choose_precision("fp32", "cuda") == Precision("fp32", True)
     if not able:
-        with pytest.raises(ParameterError, match="this GPU has no bfloat16"):
+        with pytest.raises(ParameterError, match="not offered on the device 'cuda'"):
             choose_precision("bf16", "cuda")
 
 
 def test_a_precision_goes_through_a_record_and_is_taken_as_it_is():
     chosen = Precision("bf16", channels_last=True)
     assert chosen.to_json() == {"name": "bf16", "channels_last": True}
-    older = chosen.to_json() | {"timings": {"fp32": 120.5, "bf16 channels_last": 300.0}}
-    assert Precision.of(chosen.to_json()) == Precision.of(older) == chosen
+    assert Precision(**chosen.to_json()) == chosen
     fixed = Precision("fp32", channels_last=False)
     assert choose_precision(fixed) is fixed
-    half = Precision("fp16", channels_last=True)
-    assert choose_precision(half, "cuda") is half and choose_precision(half, "cpu") == choose_precision()
-    assert choose_precision(half, "mps").name == "fp32"
-
-
-def test_bf16_step_is_near_the_fp32_step_but_not_equal():
-    torch.manual_seed(0)
-    model = ZeroBiasCNN(2, 16, dropout=0)
-    pictures, labels = torch.rand(16, 1, 16, 16), torch.arange(16) % 2
-    losses, gradients = [], []
-    for bf16 in (False, True):
-        model.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = model(pictures)
-        losses.append(F.cross_entropy(logits.float(), labels))
-        losses[-1].backward()
-        gradients.append(model.conv3.weight.grad.flatten().clone())
-    assert losses[0] != losses[1] and torch.allclose(losses[0], losses[1], rtol=0.02)
-    assert torch.cosine_similarity(*gradients, dim=0) > 0.98
-    assert gradients[1].dtype == torch.float32
-
-
-def test_callbacks_by_device():
-    for name, channels_last, device in itertools.product(("fp32", "bf16"), (True, False), ("cpu", "cuda")):
-        kinds = [type(c).__name__ for c in Precision(name, channels_last).callbacks(device)]
-        amp = {"cpu": ["CPUAutocast"], "cuda": ["MixedPrecision"]}[device] if name == "bf16" else []
-        assert kinds == ["ChannelsLast"] * channels_last + amp
+    assert choose_precision(chosen, "cpu") is chosen and choose_precision(chosen, "mps").name == "fp32"
 
 
 def test_refuses_devices_without_bf16():

@@ -104,19 +104,3 @@ def test_a_recipe_may_ask_for_it(striped_faces, classes):
     recipe = TrainingRecipe(epochs=10, batch_size=10, optimiser="muon", lr=0.1, nesterov=True, augment="none")
     training = train(striped_faces, VGG(2, widths=(4, 4, 4, 4)), classes, recipe)
     assert training.curve["valid_accuracy"].max() > 0.9
-
-
-def test_a_closure_is_asked_before_the_step(network):
-    expected, weights = stepped(network, Muon), list(network.parameters())
-    before, gradients = [w.detach().clone() for w in weights], [w.grad for w in weights]
-    network.zero_grad()
-
-    def closure():
-        assert torch.is_grad_enabled()
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient.clone(memory_format=torch.preserve_format)
-        return 2.5
-
-    assert Muon(weights, lr=RATE, momentum=0.9).step(closure) == 2.5
-    for own, first, step in zip(weights, before, expected.values(), strict=True):
-        assert torch.allclose(own - first, step)

@@ -235,8 +235,6 @@ def test_a_scale_that_is_not_of_its_filters_is_refused_before_it_is_multiplied()
 def test_refuses_to_write_what_could_not_be_read(model, tmp_path):
     with pytest.raises(DataError, match="no network called Linear"):
         save_weights(nn.Linear(2, 2), tmp_path / "w", {})
-    with pytest.raises(DataError, match="not JSON"):
-        save_weights(model, tmp_path / "w", {"accuracy": np.float32(0.5)})
     with torch.no_grad():
         model.dense.bias[3] = float("nan")
     with pytest.raises(DataError, match=r"dense\.bias"):
