@@ -25,6 +25,7 @@ KEY = re.compile(r'\bkey\["(\w+)"\]')
 SECONDS = 60  # that a cell may take, by the clock
 _SEEN, _UNSEEN = "in the notebook", "on new inputs"  # the parts of a check
 _TEXT = 2**20  # most characters in a notebook's cells
+_NAME = AliasChoices(AliasPath("metadata", "nbgrader", "grade_id"), "id")
 
 
 def grading(cell: NotebookNode) -> dict:
@@ -59,7 +60,7 @@ class Cell(BaseModel):
 
     cell_type: Literal["code", "markdown", "raw"]
     source: Annotated[str | Annotated[list[str], Field(fail_fast=True)], AfterValidator("".join)]
-    name: str = Field("", validation_alias=AliasChoices(AliasPath("metadata", "nbgrader", "grade_id"), "id"))
+    name: str = Field("", max_length=200, validation_alias=_NAME)
 
 
 class _Notebook(BaseModel):

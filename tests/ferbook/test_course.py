@@ -328,6 +328,10 @@ def test_cells_without_metadata_are_known_by_their_ids(course, tmp_path, grade_a
         (b'{"nbformat": 4, "cells": [{"cell_type": ["code"], "source": ""}]}', "cells, entry 1, cell_type"),
         (b'{"nbformat": 4, "cells": [' + b"0," * 10**6 + b"0]}", "cells, entry 1"),
         (
+            b'{"nbformat": 4, "cells": [{"cell_type": "raw", "source": "", "id": "' + b"x" * 300 + b'"}]}',
+            "at most 200 characters",
+        ),
+        (
             b'{"nbformat": 4, "cells": [%s]}' % b",".join([b'{"cell_type": "raw", "source": ""}'] * 2001),
             "2000",
         ),
