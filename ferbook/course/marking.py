@@ -172,8 +172,7 @@ def beside(bundle: Path, variant: int | str) -> dict[str, Path]:
     """What lies beside a notebook of a variant while it is graded: the student's data, and the values that
     hidden tests ask for.
     """
-    place = bundle / f"variant-{variant}"
-    return {name: place / name for name in ("data.npz", "key.npz")}
+    return {name: bundle / f"variant-{variant}" / name for name in ("data.npz", "key.npz")}
 
 
 def merged(model: Assignment, student: list[Cell]) -> list[tuple[str, list[Cell]]]:
