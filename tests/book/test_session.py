@@ -127,7 +127,7 @@ def test_a_check_trains_in_the_stored_format(tmp_path, monkeypatch):
     run = open_chapter("training", TrainingParameters(device="cpu").model_dump())
     assert run.precision == "auto"
     stored = tmp_path / "record.json"
-    stored.write_text(json.dumps({"precision": {"name": "bf16", "channels_last": True, "timings": {}}}))
+    stored.write_text(json.dumps({"precision": {"name": "bf16", "channels_last": True}}))
     monkeypatch.setenv(STORED_VARIABLE, str(stored))
     assert run.precision == Precision("bf16", channels_last=True)
 
