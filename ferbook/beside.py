@@ -31,7 +31,7 @@ def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object
     Results stand together where they are whole, about data as they are made here, and alike in the
     parameters that the book names, their own and those of the chapters upstream.
     """
-    beside = _sound(run, chapter)
+    beside = sound_reference(run, chapter)
     if beside.result is None:
         return beside
     differing: dict[str, None] = {}
@@ -42,7 +42,7 @@ def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object
     return _apart(differing) if differing else beside
 
 
-def _sound(run: Run, chapter: Chapter) -> Beside:
+def sound_reference(run: Run, chapter: Chapter) -> Beside:
     """The reference's result of ``chapter`` where it can be believed, whatever it is about."""
     if run.name == REFERENCE:
         return Beside(there=False)
@@ -96,7 +96,7 @@ def standing_beside(run: Run) -> dict[str, Beside]:
         if result.done():
             results[name] = reference_beside(run, chapter, _parameters(result))
             continue
-        results[name] = _sound(run, chapter)
+        results[name] = sound_reference(run, chapter)
         if results[name].result:
             parameters = request.of_chapter(chapter).model_dump()
             if differing := _differing(parameters, _parameters(results[name].result), suite().named_by):

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
-from ferbook.beside import REFERENCE, Beside, results_beside, standing_beside
+from ferbook.beside import REFERENCE, Beside, results_beside, sound_reference, standing_beside
 from ferbook.book import Chapter, chapters, child_environment, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import held, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
@@ -246,16 +246,16 @@ def stage(run: Run, folder: Path) -> None:
             origin = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
             notebook.cells.append(new_markdown_cell(origin, id="provenance"))
             _stage_metrics(chapter, result, folder / "metrics")
-            lacking = beside.result is None and run.name != REFERENCE
-            _stage_metrics(chapter, beside.result or own, folder / "metrics" / REFERENCE, lacking=lacking)
             _stage_files(result.folder, folder, page_of(chapter))
+        # What is said of the reference is the reference's, whatever the run that is shown is about.
+        if quoted := sound_reference(run, chapter).result or (own if there and not beside.there else None):
+            lacking = quoted is own and run.name != REFERENCE
+            _stage_metrics(chapter, quoted, folder / "metrics" / REFERENCE, lacking=lacking)
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
         needed = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
-        numbers = key_numbers(chapter, own, beside)
-        if answers and (claims := chapter_text(answers, name)):
-            numbers = f"{claims}\n\n{numbers}"
-        places[name] = {READING: needed, KEY_NUMBERS: numbers}
+        told = answers and chapter_text(answers, name), key_numbers(chapter, own, beside)
+        places[name] = {READING: needed, KEY_NUMBERS: "\n\n".join(filter(None, told))}
     fills = {line: named_place(f"the line {line!r}", place)(results) for line, place in suite().fills.items()}
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])

@@ -8,7 +8,8 @@ run does not have there is none; a result that other code than today's made may 
 one that decides a claim. The paragraph, or the cell of a table, that quotes such a number says in its place
 that it was not measured.
 
-The role ``{reference}`` prints the reference's number where that stands beside the run's, else the run's.
+The role ``{reference}`` prints the reference's number, whatever run is shown; the run's where there is no
+reference at all.
 """
 
 from functools import cache

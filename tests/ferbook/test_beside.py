@@ -85,9 +85,8 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
         "",
         SAME_NETWORKS,
     ], "the same to the last digit is no second run"
-    assert (
-        key_numbers(chapters()["means"], reference.result("means"), standing_beside(reference)["means"]) == ""
-    )
+    alone = standing_beside(reference)["means"]
+    assert key_numbers(chapters()["means"], reference.result("means"), alone) == ""
 
 
 def test_one_that_is_absent_damaged_or_about_something_else_does_not_and_it_is_said_why(make):
@@ -97,9 +96,7 @@ def test_one_that_is_absent_damaged_or_about_something_else_does_not_and_it_is_s
     reference = make("reference", 60, sides=8)
     assert "no finished means" in why(run)
     reference = make("reference", 60, 3.5, sides=8)
-    assert why(run).endswith("than the run `reference` has: `sides=6` in place of `sides=8`"), (
-        "of its upstream"
-    )
+    assert why(run).endswith("than the run `reference` has: `sides=6` in place of `sides=8`")  # its upstream
     told = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])
     assert told == f"The numbers of this page stand alone: {why(run)}."
     make("reference", 60, 3.5, record={"old": "table 1"})
@@ -130,6 +127,13 @@ def test_pages_that_the_run_lacks_are_the_references_and_prose_may_quote_either(
     assert "| Run | `reference`" in means[-1].source
     throws = read_notebook(staged / "book" / "throws" / "throws.ipynb").cells
     assert "| Run | `a`" in throws[-1].source and "| Beside it | run `reference`" in throws[-1].source
+
+
+def test_prose_quotes_the_reference_also_where_the_run_is_about_something_else(make, tmp_path):
+    make("reference", 60_000, 3.5, sides=8)
+    stage(make("a", 60, 3.4, sides=6), tmp_path)
+    read = [(tmp_path / each / "throws.json").read_text() for each in ("metrics/reference", "metrics")]
+    assert '"value": 60000.0' in read[0] and '"value": 60.0' in read[1]
 
 
 def test_a_chapter_that_draws_the_reference_is_out_of_date_with_it(make, monkeypatch):

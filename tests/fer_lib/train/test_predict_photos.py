@@ -120,8 +120,7 @@ def test_json_holds_answers_and_faults_in_the_order_given(run, crops, monkeypatc
     words = [crops[2], tmp_path, crops[3], "--cropped", "--json"]
     code, out, _ = ferbook(monkeypatch, capsys, *words)
     found = json.loads(out)
-    assert code == 2
-    assert (found["run"], found["chapter"]) == ("mine", "training")
+    assert code == 2 and (found["run"], found["chapter"]) == ("mine", "training")
     first, fault, last = found["pictures"]
     assert first["picture"] == str(crops[2]) and last["picture"] == str(crops[3])
     assert list(first["probabilities"]) == CLASSES == found["classes"]
