@@ -2,11 +2,11 @@
 face set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import may_be_own
@@ -25,21 +25,28 @@ def _made_here(name: object) -> object:
 
 
 @dataclass(frozen=True)
-class FaceName:
-    """Checks the name of a face set. Whether one's own is there, is asked before a run, as of a real one."""
+class CheckedText:
+    """Refuses a text that does not fit; ``allowed`` says what does."""
 
-    allowed: str = " | ".join(get_args(FaceSource)) + " | the folder of your own faces.csv below FER_DATA"
+    allowed: str
+    fits: Callable[[str], bool]
 
-    def __call__(self, name: str) -> str:
-        if name not in get_args(FaceSource) and not may_be_own(name):
+    def __call__(self, text: str) -> str:
+        if not self.fits(text):
             raise ValueError(f"not {self.allowed}")
-        return name
+        return text
 
+
+FACE_NAME = CheckedText(
+    " | ".join(get_args(FaceSource)) + " | the folder of your own faces.csv below FER_DATA",
+    lambda name: name in get_args(FaceSource) or may_be_own(name),
+)
+"""The name of a face set. Whether one's own is there, is asked before a run, as of a real one."""
 
 FaceField = Annotated[
     str,
     BeforeValidator(_made_here),
-    AfterValidator(FaceName()),
+    AfterValidator(FACE_NAME),
     Field(
         description="the face set: a synthetic one (lab, wild, game, micro), a real one below FER_DATA, or "
         "your own pictures there"
@@ -47,8 +54,10 @@ FaceField = Annotated[
 ]
 
 
+MOST_SUBJECTS = 20_000
+
 SubjectsField = Annotated[
-    int, Field(ge=0, le=20_000, description="synthetic faces: number of people; 0 takes the set's own")
+    int, Field(ge=0, le=MOST_SUBJECTS, description="synthetic faces: number of people; 0 takes the set's own")
 ]
 
 
@@ -84,34 +93,25 @@ BootstrapField = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class FaceSets:
-    """Checks a text that lists face sets, separated by commas, each at most once; after a colon the number of
-    people of a synthetic one.
-    """
+def _is_face_set(name: str, colon: str, people: str) -> bool:
+    counted = name in get_args(FaceDomain) and people.isdecimal() and int(people) <= MOST_SUBJECTS
+    return name in get_args(FaceSource) and (counted or not colon)
 
-    allowed: str = (
-        "one or more face sets, separated by commas, each at most once; a synthetic one may have its number "
-        "of people behind a colon, as in wild:500,game:24"
-    )
 
-    def __call__(self, text: str) -> str:
-        names = []
-        for part in listed(text):
-            name, colon, people = part.partition(":")
-            exists = name in get_args(FaceSource)
-            if not exists or (colon and not (name in get_args(FaceDomain) and people.isdecimal())):
-                raise ValueError(f"not {self.allowed}")
-            if colon:
-                TypeAdapter(SubjectsField).validate_python(int(people))
-            names.append(name)
-        if len(set(names)) < len(names):
-            raise ValueError(f"not {self.allowed}")
-        return text
+def _are_face_sets(text: str) -> bool:
+    parts = [part.partition(":") for part in listed(text)]
+    return len({name for name, *_ in parts}) == len(parts) and all(_is_face_set(*part) for part in parts)
+
+
+FACE_SETS = CheckedText(
+    "one or more face sets, separated by commas, each at most once; a synthetic one may have its number of "
+    "people behind a colon, as in wild:500,game:24",
+    _are_face_sets,
+)
 
 
 def face_sets(text: str) -> dict[str, int]:
-    """Name -> number of people (0: the set's own) of a list that ``FaceSets`` has checked."""
+    """Name -> number of people (0: the set's own) of a list that ``FACE_SETS`` has checked."""
     parts = (part.partition(":") for part in listed(text))
     return {name: int(people or 0) for name, _, people in parts}
 
@@ -214,24 +214,22 @@ class NetworkParameters(ChapterParameters):
         return (self.population,) if self.population else ()
 
 
-@dataclass(frozen=True)
-class RolePairs:
-    """Checks a text that names populations in pairs: those that are measured, and their ceiling."""
+def _are_pairs(text: str) -> bool:
+    pairs = [pair.split(":") for pair in listed(text)] if text else []
+    names = [name for pair in pairs for name in pair]
+    return all(len(pair) == 2 for pair in pairs) and len(set(names)) == len(names) and all(names)
 
-    allowed: str = "pairs of populations, each measured:ceiling, separated by commas, as in emotions:units"
 
-    def __call__(self, text: str) -> str:
-        pairs = [pair.split(":") for pair in listed(text)] if text else []
-        names = [name for pair in pairs for name in pair]
-        if any(len(pair) != 2 for pair in pairs) or len(set(names)) < len(names) or not all(names):
-            raise ValueError(f"not {self.allowed}")
-        return text
+ROLE_PAIRS = CheckedText(
+    "pairs of populations, each measured:ceiling, separated by commas, as in emotions:units", _are_pairs
+)
+"""Populations that are measured, each with its ceiling."""
 
 
 class RoleParameters(NetworkParameters):
     """What a chapter takes that asks networks of each role about people whom none has learned from."""
 
-    roles: Annotated[str, AfterValidator(RolePairs())] = Field(
+    roles: Annotated[str, AfterValidator(ROLE_PAIRS)] = Field(
         "emotions:units",
         description="the networks that claims measure, each with those of the same recipe and pictures that "
         "were taught units, as emotions:units; the first pair is of the structure of the page's own network",

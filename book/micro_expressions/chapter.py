@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from book.parameters import BootstrapField, FaceField, NetworkParameters, RateField
+from book.parameters import BootstrapField, CheckedText, FaceField, NetworkParameters, RateField
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import Pooling
@@ -13,17 +13,10 @@ from ferbook.book import Chapter, Resources
 from ferbook.parameters import ListOf, listed
 from synthetic_faces.timing import TIMINGS
 
-
-class Widths:
-    """Checks a text that lists numbers of cells, separated by commas."""
-
-    allowed: str = "whole numbers from 1 to 512, separated by commas"
-
-    def __call__(self, text: str) -> str:
-        parts = listed(text)
-        if not parts or not all(part.isdecimal() and 1 <= int(part) <= 512 for part in parts):
-            raise ValueError(f"not {self.allowed}")
-        return text
+WIDTHS_GIVEN = CheckedText(
+    "whole numbers from 1 to 512, separated by commas",
+    lambda text: all(part.isdecimal() and 1 <= int(part) <= 512 for part in listed(text)),
+)
 
 
 class MicroExpressionsParameters(NetworkParameters):
@@ -45,13 +38,13 @@ class MicroExpressionsParameters(NetworkParameters):
     )
     epochs: int = Field(100, ge=1, le=5000, description="steps of training on all clips at once, at most")
     lr: RateField = 0.02
-    hidden: Annotated[str, AfterValidator(Widths())] = Field(
+    hidden: Annotated[str, AfterValidator(WIDTHS_GIVEN)] = Field(
         "8", description="cells of the LSTM: numbers that each fold's validation people choose from"
     )
     pooling: Annotated[str, AfterValidator(ListOf(get_args(Pooling)))] = Field(
         "mean", description="states that are read: names that each fold's validation people choose from"
     )
-    components: Annotated[str, AfterValidator(Widths())] = Field(
+    components: Annotated[str, AfterValidator(WIDTHS_GIVEN)] = Field(
         "8",
         description="principal components of a frame that the LSTM reads: numbers to be chosen from alike",
     )

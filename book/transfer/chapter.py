@@ -29,7 +29,7 @@ class TransferParameters(parameters.RecipeParameters):
         description="populations of populations.yaml, separated by commas, one a face set, in place of "
         "networks that are trained here",
     )
-    beside: Annotated[str, AfterValidator(parameters.FaceSets())] = Field(
+    beside: Annotated[str, AfterValidator(parameters.FACE_SETS)] = Field(
         "wild:500,game",
         description="face sets that the chapter's own is set beside, such as wild:500,game:24",
     )
