@@ -27,7 +27,6 @@ from synthetic_faces.domains import LAB
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
 from tests.ferbook.clones import Clone
-from tests.ferbook.defects import defect_table
 
 CLASSES = ("neutral", "happiness")
 GUARDS = {"isolation", "browser", "cluster", "system_package"}
@@ -42,24 +41,13 @@ def pytest_addoption(parser):
     parser.addoption("--guards", action="store_true", help="Fail where a guard was skipped on Linux.")
 
 
-def pytest_itemcollected(item):
-    """Each report of a test says which defects it keeps closed."""
-    marks = item.iter_markers("defect")
-    item.user_properties += [("defect", number) for mark in marks for number in mark.args]
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session):
-    """Say in the very last lines what was not tested, and why; with ``--guards`` fail for it. Before them
-    the defects, where they were asked for.
-    """
+    """Say in the very last lines what was not tested, and why; with ``--guards`` fail for it."""
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
-    if "defect" in session.config.option.markexpr:
-        for line in ["", *defect_table(reporter.stats)]:
-            reporter.write_line(line)
     guards, others = Counter(), Counter()
     for report in reporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
