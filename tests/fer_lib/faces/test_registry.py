@@ -230,23 +230,6 @@ def test_a_file_that_cannot_be_read_is_named(data):
         open_faces(request("fer2013"))
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_file_that_vanishes_while_it_is_hashed_is_refused(data, monkeypatch, gone):
-    csv = write_fer2013(data)
-    digest = registry.hashlib.file_digest
-
-    def meanwhile(file, name):
-        if gone:
-            csv.unlink()
-        else:
-            age(csv)
-        return digest(file, name)
-
-    monkeypatch.setattr(registry.hashlib, "file_digest", meanwhile)
-    with pytest.raises(DataError, match=r"fer2013: files below .* changed while they were read; try again"):
-        open_faces(request("fer2013"))
-
-
 def test_fingerprint_follows_contents_and_not_the_arguments_of_synthetic_faces(data):
     csv = write_fer2013(data)
     first = fingerprint(request("fer2013"))

@@ -82,16 +82,6 @@ def test_a_set_is_made_once_and_nothing_is_printed(own_cache, capfd, monkeypatch
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_set_that_is_interrupted_leaves_no_entry(own_cache, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(rendered, "produce", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        rendered_faces(FaceRequest("lab", 3, 24))
-    assert not (own_cache / "faces").exists()
-
-
 def test_codes_say_the_same_as_the_intensities():
     table = table_of(subjects=9)
     without = table.drop(columns="facs")

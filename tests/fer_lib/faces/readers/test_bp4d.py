@@ -121,12 +121,6 @@ def test_long_tasks_are_thinned_to_every_kth_frame(tmp_path, frames, kept):
     assert len(kept) <= FRAMES_PER_TASK
 
 
-def test_numbers_are_compared_as_numbers_whatever_the_padding(bp4d):
-    for path in (bp4d / PICTURES / "F001").rglob("*.jpg"):
-        path.rename(path.with_name(f"{int(path.stem):03d}.jpg"))
-    assert read_bp4d(bp4d, SIZE).table["frame"].tolist() == [0, 17, 18, 119] * 6
-
-
 def test_codes_and_pictures_may_be_numbered_one_apart(bp4d):
     before = read_bp4d(bp4d, SIZE)
     for path in sorted((bp4d / PICTURES).rglob("*.jpg"), key=lambda p: -int(p.stem)):

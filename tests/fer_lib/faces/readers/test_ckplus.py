@@ -206,16 +206,6 @@ def test_a_frame_without_landmarks_takes_the_window_of_the_first(copy):
     assert np.isnan(faces.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, False] * 3
 
 
-def test_colour_16_bit_and_other_suffixes(copy):
-    place = copy.folder / "cohn-kanade-images" / "S005" / "001"
-    Image.new("RGB", (SIZE, SIZE), (200, 100, 50)).save(place / "S005_001_00000001.png")
-    Image.new("I;16", (SIZE, SIZE), 257 * 90).save(place / "S005_001_00000005.png")
-    assert copy.read().pixels[[0, 2], 0, 0].tolist() == [124, 90]
-    copy.picture("S005", "001", 6, np.zeros((SIZE, SIZE), np.uint8), "tiff")
-    with pytest.raises(DataError, match=r"S005_001_00000006\.tiff: a second picture of frame 6"):
-        copy.read()
-
-
 def test_an_incomplete_or_foreign_layout_says_what_is_missing(tmp_path, copy):
     empty = tmp_path / "empty"
     with pytest.raises(DataError, match=r"empty/cohn-kanade-images: not found"):
@@ -298,14 +288,6 @@ def test_unlabelled_unscored_one_sided_and_uncoded_survive(tmp_path):
     assert again["emotion"].tolist() == [""] * 4 + ["neutral", *["anger"] * 3] * 2
     assert again["facs"].tolist() == ["", *["1+4D"] * 3, *["?"] * 4, *[""] * 4]
     assert again["AU1"].tolist()[:4] == [0, 0.5, 0.5, 0.5] and again["AU4"].tolist()[8:] == [0] * 4
-
-
-def test_a_set_without_action_units_or_landmarks(tmp_path):
-    faces = face_set()
-    bare = FaceSet("lab", faces.pixels, faces.table.drop(columns=["AU1", "AU4", "AU12"]))
-    write_ckplus(bare, tmp_path)
-    again = read_ckplus(tmp_path, SIZE)
-    assert again.aus == () and "facs" not in again.table and len(again) == 24
 
 
 def test_folders_in_lower_case_keep_their_landmarks(tmp_path):
