@@ -61,10 +61,9 @@ def transfer_pairs(drops: Drops) -> Drawn:
             panels["degree"]: Axis("", null=0, limits=(None, 1.05 * most)),
             panels["difference"]: Axis("points", null=0),
         },
-        alt="Two panels of dots with intervals beside a line at zero, by pair of sets:",
-        caption=f"{phrase}Left: mean recall of the classes on the tested set, between chance and that set's "
-        "own networks. Right: accuracy less that of its own networks. Intervals are of 95 %; of a single "
-        "network the degree has none.",
+        alt="Dots with intervals beside a line at zero, by pair of sets:",
+        caption=f"{phrase}Degree, where there is one: mean recall on the tested set, 0 at chance and 1 at "
+        "that set's own networks. Points: accuracy less that of its own networks. Intervals are of 95 %.",
         tolerance=dict.fromkeys(numbers, 25),
         data=data,
     )
