@@ -167,6 +167,12 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
             f"the run `{REFERENCE}` names the commit that it is made from, and {len(changed)} file(s) differ "
             f"from it ({', '.join(changed[:3])}); commit them first, or name another run: --run NAME"
         )
+    asked = [requests[REFERENCE].of_chapter(each) for each in chapters] if REFERENCE in requests else []
+    if absent := [name for each in asked for name, key in each.data_key().items() if key == "absent"]:
+        raise RunStoreError(
+            f"the run `{REFERENCE}` is made of all its data, and {absent[0]!r} is not here; say where it is "
+            f"({', '.join(suite().places)}), or name another run: --run NAME"
+        )
     for chapter in chapters:
         require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())
     for request in requests.values():

@@ -66,7 +66,6 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
         measured_worth(network)
 
 
-@pytest.mark.xfail(reason="the reference's network is asked about photographs with its chapter transfer")
 def test_the_live_page_says_what_its_network_is_worth_on_photographs():
     assert "test photographs (fer2013) it names" in (FOLDER / "live.json").read_text(encoding="utf-8")
 

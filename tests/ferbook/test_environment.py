@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ferbook.book import find_chapter
 from ferbook.environment import git_commit, printed_by_failure, uncommitted
 from ferbook.errors import RunStoreError
 from ferbook.inputs import run_states
@@ -42,6 +43,14 @@ def test_the_reference_is_made_of_a_commit_alone(checkout):
     (checkout / "book" / "index.md").write_text("# Another")
     with pytest.raises(RunStoreError, match=r"1 file\(s\) differ from it \(book/index.md\); commit them"):
         make_runs({"reference": Request("reference")}, [])
+    assert not open_run("reference").folder.exists()
+
+
+def test_the_reference_is_made_of_all_its_data(checkout, monkeypatch):
+    parameters = type(Request("reference").of_chapter(find_chapter("throws")))
+    monkeypatch.setattr(parameters, "data_key", lambda self: {"coins": "absent"})
+    with pytest.raises(RunStoreError, match=r"made of all its data, and 'coins' is not here"):
+        make_runs({"reference": Request("reference")}, ["throws"])
     assert not open_run("reference").folder.exists()
 
 

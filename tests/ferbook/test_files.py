@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from ferbook.files import is_leftover, parse_json, read_plain, whole_folder, write_atomically
+from ferbook.errors import FerError
+from ferbook.files import is_leftover, parse_json, read_plain, read_yaml, whole_folder, write_atomically
 
 
 def test_text_and_bytes_are_written_with_their_folders(tmp_path):
@@ -132,6 +133,13 @@ def test_only_a_plain_file_of_bounded_size_is_read(tmp_path, kind):
 def test_what_no_record_holds_is_refused_with_its_place(content, told):
     with pytest.raises(ValueError, match=told):
         parse_json(content.encode())
+
+
+def test_a_record_that_refers_to_a_part_of_itself_is_refused(tmp_path):
+    (tmp_path / "run.yaml").write_text("a: &part [1]\nb: *part\n")
+    assert read_yaml(tmp_path / "run.yaml", FerError) == {"a": [1], "b": [1]}
+    with pytest.raises(FerError, match=r"run\.yaml: not YAML \(holds '\*', which no record does\)"):
+        read_yaml(tmp_path / "run.yaml", FerError, most=1000)
 
 
 def test_words_that_stand_on_no_page_may_hold_signs():
