@@ -73,9 +73,7 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
         log = run.log_file(chapter.name)
         if log.exists() and not finished_file(board, chapter.name, run.name).exists():
             lines = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
-            why = (
-                lines[-1].removeprefix("ferbook: ") if lines else "killed from outside, or the memory ran out"
-            )
+            why = (lines or ["killed from outside, or the memory ran out"])[-1].removeprefix("ferbook: ")
             return ChapterError(f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}")
     return None
 
@@ -118,12 +116,8 @@ def homes_of(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> dict[st
         fresh = [place for place in places if chapter.name not in place.stale]
         for place in (*fresh, *(place for place in places if chapter.name in place.stale)):
             own = place.run.name
-            made_from = [
-                chapter.name,
-                place.inputs[chapter.name],
-                [content[own, name] for name in chapter.upstream],
-            ]
-            key = digest_of(made_from)
+            above = [content[own, name] for name in chapter.upstream]
+            key = digest_of([chapter.name, place.inputs[chapter.name], above])
             home = own if place in fresh else first.get(key, own)
             first.setdefault(key, own)
             # What is there is known by its content: made again elsewhere it may come out otherwise.
