@@ -90,11 +90,6 @@ def test_the_book_reads_offline(built):
     assert external_requests(built) == []
 
 
-@pytest.mark.slow
-def test_a_second_build_changes_nothing(smoke_clone, built):
-    assert "book is up to date" in smoke_clone.ferbook("build", "--run", "smoke")
-
-
 @pytest.mark.parametrize(
     "names", [QUICK, pytest.param(tuple(known_chapters()), marks=pytest.mark.slow)], ids=len
 )
