@@ -1,7 +1,7 @@
 """The suite's own AU heads as a detector on trial: a CSV for ``ferbook detector audit``.
 
     ferbook detector stimuli stimuli
-    python benchmarks/audit_heads.py stimuli own.csv [--population published] [--network 0]
+    python benchmarks/audit_heads.py stimuli own.csv [--population emotions] [--network 0]
     ferbook detector audit own.csv --stimuli stimuli
 
 Linear heads (``fer_lib.aus.heads``) on the last features of a kept network, fitted and chosen on the training
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("stimuli", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--population", default="published")
+    parser.add_argument("--population", default="emotions")
     parser.add_argument("--network", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -34,7 +34,7 @@ from ferbook.steps import steps, time_text
 from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
-ASKED_POPULATION, FACES = "published", "lab"
+ASKED_POPULATION, FACES = "emotions", "lab"
 """Whose networks are asked about which faces."""
 
 ARGUMENTS = ("network", "layer", "pictures", "rows", "filters", "positions")
@@ -70,7 +70,7 @@ class TrialSize:
 
 
 UNITS_OF_EMOTIONS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU15", "AU25")
-TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS), "whole": TrialSize(10, 24)}
+TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS), "whole": TrialSize(5, 24)}
 
 
 def read_method(file: Path) -> Explainer:
