@@ -1,6 +1,13 @@
-"""A picture from straight ahead in even light, without blur or noise; tests change what they are about."""
+"""A picture from straight ahead in even light, without blur or noise, and what a face shows in it; tests
+change what they are about.
+"""
+
+import numpy as np
 
 from synthetic_faces.capture import Shot
+from synthetic_faces.facs import AUS
+
+NEUTRAL = np.zeros((len(AUS), 2))
 
 PLAIN = Shot(
     yaw=0.0,
@@ -31,3 +38,11 @@ MIRRORED = (
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
     *(64, 63, 62, 61, 60, 67, 66, 65),
 )
+
+
+def shown(**intensities: float | tuple[float, float]) -> np.ndarray:
+    """AU intensities (units, 2): a number for both halves of the face, or a (left, right) pair."""
+    table = NEUTRAL.copy()
+    for au, value in intensities.items():
+        table[AUS.index(au)] = value
+    return table

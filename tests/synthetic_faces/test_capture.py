@@ -136,6 +136,14 @@ def test_every_gesture_is_before_the_face(gesture):
         ("centre", -0.2),
         ("quality", (50, 101)),
         ("enlargement", (2, 1)),
+        ("enlargement", (0.5, 1)),
+        ("quality", (0, 90)),
+        ("pose", -1),
+        ("light", 2),
+        ("wrinkles", 1.1),
+        ("window", 0.5),
+        ("blur", (1, 0)),
+        ("noise", (-1, 0)),
     ],
 )
 def test_a_studio_out_of_range_is_refused_by_name(field, value):

@@ -15,6 +15,7 @@ from synthetic_faces.expressions import (
     draw_expression,
     typical_aus,
 )
+from synthetic_faces.expressions_web import NATURAL
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.produce import Recipe, picture_rows
 
@@ -41,9 +42,12 @@ def drawn(request):
     return pd.concat(parts, ignore_index=True)
 
 
-def test_variants_cover_the_labels_and_their_shares_add_up():
-    assert tuple(VARIANTS) == LABELS
-    for variants in VARIANTS.values():
+@pytest.mark.parametrize(
+    ("by_emotion", "labels"), [(VARIANTS, LABELS), (NATURAL, DOMAINS["wild"].emotions)], ids=["lab", "web"]
+)
+def test_variants_cover_the_labels_and_their_shares_add_up(by_emotion, labels):
+    assert set(by_emotion) == set(labels)
+    for variants in by_emotion.values():
         assert sum(v.share for v in variants) == pytest.approx(1)
         for variant in variants:
             assert set(variant.aus) <= set(AUS)

@@ -7,15 +7,6 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.variants import Variant, variants
 
 
-def test_the_seven_classes_of_fer2013_have_variants_whose_shares_add_up():
-    assert set(NATURAL) == {"neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"}
-    for own in NATURAL.values():
-        assert sum(v.share for v in own) == pytest.approx(1)
-        for variant in own:
-            assert set(variant.aus) <= set(AUS)
-            assert all(0 < p <= 1 and 0 < full <= 1 for p, full in variant.aus.values())
-
-
 def test_a_row_of_a_table_is_read_as_share_and_number_probability_intensity():
     whole, half = variants(".6: 4 .97 .95, 26 1 .5", ".4 half: 14 1 .9")
     assert whole == Variant(0.6, {"AU4": (0.97, 0.95), "AU26": (1.0, 0.5)})

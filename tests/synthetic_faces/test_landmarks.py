@@ -5,13 +5,12 @@ import pytest
 
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.errors import AssetError
-from synthetic_faces.facs import AUS, action_weights
+from synthetic_faces.facs import action_weights
 from synthetic_faces.landmarks import LANDMARK_VERTICES, landmark_vertices
 from synthetic_faces.people import draw_person
 from synthetic_faces.render import Renderer
-from tests.synthetic_faces.plain_shot import MIRRORED
+from tests.synthetic_faces.plain_shot import MIRRORED, shown
 
-NEUTRAL = np.zeros((len(AUS), 2))
 JAW, BROWS, NOSE, EYES, LIPS = (slice(*ends) for ends in ((0, 17), (17, 27), (27, 36), (36, 48), (48, 68)))
 
 
@@ -89,11 +88,10 @@ def test_landmarks_are_the_projected_points_of_the_moved_head(subject, follow, h
     size, person = 80, draw_person(head, 0, subject)
     capture = Capture(pose=2, crop=0.1, zoom=0.1, tilt=0.2, follow=follow, centre=0.3, window=0.09)
     shot = draw_shot(np.random.default_rng(subject), capture)
-    shown = NEUTRAL.copy()
-    shown[AUS.index("AU27")] = 1
-    ours = Renderer(head, size, antialias=1).render(person, shown, shot, capture).landmarks
+    dropped = shown(AU27=1)
+    ours = Renderer(head, size, antialias=1).render(person, dropped, shot, capture).landmarks
 
-    weights = action_weights(shown, person.muscles.units, head.action_names.tolist())
+    weights = action_weights(dropped, person.muscles.units, head.action_names.tolist())
     vertices = head.express(person.vertices, weights).astype(np.float64)
     neutral = person.vertices.astype(np.float64)
     eyeballs = np.isin(head.vertex_ids, range(14598, 14742))

@@ -20,23 +20,8 @@ from synthetic_faces.hair import (
 from synthetic_faces.people import Looks, Stream, draw_person, measure_head
 
 PAINT = (
-    "skin",
-    "lips",
-    "stubble",
-    "beard",
-    "moustache",
-    "freckles",
-    "bags",
-    "eye_shadow",
-    "clothes",
-    "creases",
-    "folds",
-    "hair",
-    "hair_density",
-    "brow",
-    "iris",
-    "lash",
-    "droop",
+    *("skin", "lips", "freckles", "bags", "creases", "folds", "eye_shadow"),
+    *("hair", "hair_density", "stubble", "beard", "moustache", "brow", "iris", "lash", "droop", "clothes"),
 )
 
 

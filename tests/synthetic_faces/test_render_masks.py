@@ -13,17 +13,11 @@ from synthetic_faces.hair import LongHair, fall
 from synthetic_faces.people import Glasses, draw_person, measure_head
 from synthetic_faces.render import Renderer
 from tests.synthetic_faces import plain_shot
+from tests.synthetic_faces.plain_shot import NEUTRAL, shown
 
 SIZE = 96
 PLAIN = dataclasses.replace(plain_shot.PLAIN, key_azimuth=0.1, key_elevation=0.4, gloss=0.1)
-NEUTRAL = np.zeros((len(AUS), 2))
 SMOOTH = Capture(wrinkles=0)
-
-
-def shown(au, value=1.0):
-    intensities = NEUTRAL.copy()
-    intensities[AUS.index(au)] = value
-    return intensities
 
 
 def of_unit(masks, au):
@@ -61,7 +55,7 @@ def test_movements_are_the_lengths_of_the_summed_actions_of_the_persons_own_musc
 
 @pytest.mark.parametrize("au", AUS)
 def test_a_unit_changes_the_picture_inside_its_mask_and_almost_nowhere_else(au, renderer, person, neutral):
-    after = renderer.render(person, shown(au), PLAIN, SMOOTH)
+    after = renderer.render(person, shown(**{au: 1}), PLAIN, SMOOTH)
     region = of_unit(neutral.masks, au) | of_unit(after.masks, au)
     # A pixel may be the mean of four rays; the mask knows one.
     region = ndimage.binary_dilation(region, iterations=1)
@@ -79,7 +73,7 @@ def test_a_unit_changes_the_picture_inside_its_mask_and_almost_nowhere_else(au, 
 def test_most_of_a_mask_is_seen_to_move(au, renderer, person, neutral):
     # Skin texture moves with the skin: where it is in the mask, the picture must not stay as it is.
     rough = dataclasses.replace(person, grain=3.0)
-    before, after = (renderer.render(rough, i, PLAIN, SMOOTH) for i in (NEUTRAL, shown(au)))
+    before, after = (renderer.render(rough, i, PLAIN, SMOOTH) for i in (NEUTRAL, shown(**{au: 1})))
     region = of_unit(before.masks, au) & of_unit(after.masks, au)
     change = np.abs(after.pixels.astype(int) - before.pixels)
     far = ~ndimage.binary_dilation(of_unit(before.masks, au) | of_unit(after.masks, au), iterations=6)
@@ -88,7 +82,7 @@ def test_most_of_a_mask_is_seen_to_move(au, renderer, person, neutral):
 
 
 def test_a_mask_goes_with_the_expression(renderer, person, neutral):
-    dropped = of_unit(renderer.render(person, shown("AU27"), PLAIN, SMOOTH).masks, "AU17")
+    dropped = of_unit(renderer.render(person, shown(AU27=1), PLAIN, SMOOTH).masks, "AU17")
     rows = np.arange(SIZE)[:, None]
     at_rest = of_unit(neutral.masks, "AU17")
     assert (rows * dropped).sum() / dropped.sum() > (rows * at_rest).sum() / at_rest.sum() + 2
