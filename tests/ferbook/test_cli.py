@@ -129,6 +129,16 @@ def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_fi
     )
 
 
+def test_of_one_chapter_that_is_checked_again_it_is_said_that_the_others_are_whole(monkeypatch, capsys, run):
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    again = {"chapter": "throws", "executed": True, "faults": [], "state": "executed again, agrees"}
+    whole = {"chapter": "means", "executed": False, "faults": [], "state": "stored result whole"}
+    monkeypatch.setattr("ferbook.check.check_run", lambda run, names, one: [again, whole] if one else [])
+    rest = "the other 1: stored results whole; `ferbook check --run a` executes them again, too"
+    told = f"run 'a'\nthrows: executed again, agrees\n{rest}\n"
+    assert ferbook(monkeypatch, capsys, "check", "--run", "a", "--one") == (0, told, "")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
