@@ -237,6 +237,18 @@ def test_in_clips_the_emotion_tells_less_about_units(follow, page):
     assert own.number("information_median") < posed.number("information_median")
 
 
+@follows("micro_expressions", 1)
+def test_the_order_is_worth_most_where_it_is_all_that_tells(follow):
+    own = follow("micro_expressions", retimed=True)
+    assert own.fault == "" and {"order_gain_untimed", "order_gain_in_turn_courses"} <= {*own.metrics}
+    # How much is gained by networks that have learned: those of the reference.
+    gains = open_run(REFERENCE).result("micro_expressions").metrics()
+    together, features, courses = (
+        gains[f"order_gain_{name}"] for name in ("untimed", "in_turn", "in_turn_courses")
+    )
+    assert together.low < 0 < together.high < features.low < features.high < courses.low
+
+
 @follows("micro_expressions", 2)
 def test_longer_training_gives_choosing_more_luck(follow, page):
     own, short = follow("micro_expressions", epochs=40), page("micro_expressions")
