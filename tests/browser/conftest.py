@@ -71,13 +71,13 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def opened(chromium, site) -> Callable:
-    """Open a page from its file, without a network: ``opened(page, width, scheme)`` gives playwright's page
-    and the ``Seen`` that fills while it is open.
+def open_page(chromium, site) -> Callable:
+    """Open a page from its file, without a network: ``open_page(page, width, scheme)`` gives playwright's
+    page and the ``Seen`` that fills while it is open.
     """
     contexts = {}
 
-    def open_page(page: str, width: int = WIDE, scheme: str = "light"):
+    def opened(page: str, width: int = WIDE, scheme: str = "light"):
         if (width, scheme) not in contexts:
             contexts[width, scheme] = chromium.new_context(
                 offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme
@@ -91,17 +91,32 @@ def opened(chromium, site) -> Callable:
         tab.evaluate("document.fonts.ready")
         return tab, seen
 
-    return open_page
+    return opened
+
+
+@pytest.fixture
+def opened(open_page) -> Callable:
+    """As ``open_page``, of pages that are closed after the test."""
+    tabs = []
+
+    def opened(*asked):
+        tab, seen = open_page(*asked)
+        tabs.append(tab)
+        return tab, seen
+
+    yield opened
+    for tab in tabs:
+        tab.close()
 
 
 @pytest.fixture(scope="session")
-def seen(opened) -> Callable[[str, int], Seen]:
+def seen(open_page) -> Callable[[str, int], Seen]:
     """What each page showed, looked at once for all tests."""
     known = {}
 
     def look(page: str, width: int = WIDE) -> Seen:
         if (page, width) not in known:
-            tab, found = opened(page, width)
+            tab, found = open_page(page, width)
             found.facts.update(tab.evaluate(FACTS))
             tab.close()
             known[page, width] = found

@@ -17,7 +17,6 @@ def atlas(opened):
     tab, seen = opened(PAGE)
     yield tab
     assert seen.faults == []
-    tab.close()
 
 
 def numbers(tab) -> list[int]:
@@ -59,7 +58,6 @@ def test_filters_are_found_by_the_words_of_their_unit_and_what_is_chosen_stands_
     assert "find=mouth" in address and "verdict=verified" in address
     tab, seen = opened(f"{PAGE}{address}")
     assert numbers(tab) == found and seen.faults == []
-    tab.close()
     atlas.get_by_label("Find").fill("no such word")
     assert numbers(atlas) == []
 
@@ -71,8 +69,6 @@ def test_an_address_that_asks_for_what_there_is_not_shows_the_first_choice(opene
     assert numbers(tab) == every and seen.faults == []
     tab.get_by_label("Find").fill("no such word")
     assert numbers(tab) == [] and seen.faults == []
-    for each in (plain, tab):
-        each.close()
 
 
 def test_without_a_script_each_tile_has_its_verdict(atlas, chromium, site):
@@ -107,4 +103,3 @@ def test_the_grid_is_one_tab_stop_and_arrows_move_within(atlas):
 def test_a_link_opens_its_filter(opened):
     tab, _ = opened(f"{PAGE}#filter-7")
     tab.wait_for_function("document.getElementById('filter-7').open")
-    tab.close()

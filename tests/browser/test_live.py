@@ -123,6 +123,17 @@ def png(pixels):
     return stream.getvalue()
 
 
+def give(tab, name, content, kind="image/png"):
+    """Choose a file, as a picture of one's own."""
+    tab.get_by_label("Picture file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+
+
+def framing(tab):
+    canvas = tab.locator("#live .framing canvas")
+    canvas.wait_for()
+    return canvas
+
+
 def asked(tab, pixels, filters, taught=True):
     rows = [[each.ravel().tolist(), int(k)] for each, k in zip(pixels, filters, strict=True)]
     told = tab.evaluate(ASK, [rows, "trained" if taught else "untrained"])
@@ -220,11 +231,8 @@ def test_twice_the_contrast_is_twice_the_distance_from_the_mean(tab):
 
 def test_ones_own_picture_is_framed_by_the_eyes_as_readers_frame(tab, faces):
     picture = np.kron(faces.pixels[0], np.ones((8, 8), np.uint8))
-    tab.get_by_label("Picture file").set_input_files(
-        {"name": "me.png", "mimeType": "image/png", "buffer": png(picture)}
-    )
-    canvas = tab.locator("#live .framing canvas")
-    canvas.wait_for()
+    give(tab, "me.png", png(picture))
+    canvas = framing(tab)
     assert said(tab).startswith("No eyes are marked yet")
     box, eyes = canvas.bounding_box(), [(120, 150), (264, 150)]
     scale = box["width"] / picture.shape[1]
@@ -244,25 +252,17 @@ def test_a_picture_that_exif_turns_stands_upright_and_a_large_one_is_reduced(tab
     exif, stream = Image.Exif(), io.BytesIO()
     exif[0x0112] = 6  # to be turned right: what is right goes down
     Image.fromarray(picture).save(stream, "JPEG", exif=exif)
-    tab.get_by_label("Picture file").set_input_files(
-        {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": stream.getvalue()}
-    )
-    canvas = tab.locator("#live .framing canvas")
-    canvas.wait_for()
+    give(tab, "turned.jpg", stream.getvalue(), "image/jpeg")
     side = "(each) => [each.width, each.height, ...[0.25, 0.75].map((share) => each.getContext('2d')"
     look = f"{side}.getImageData(each.width / 4, share * each.height, 1, 1).data[0])]"
-    width, height, above, below = canvas.evaluate(look)
+    width, height, above, below = framing(tab).evaluate(look)
     assert (width, height) == (1371, 1600) and above < 10 and below > 245
 
 
 def test_the_eyes_are_marked_by_the_keyboard(tab, faces):
     picture = np.kron(faces.pixels[0], np.ones((4, 4), np.uint8))
-    tab.get_by_label("Picture file").set_input_files(
-        {"name": "me.png", "mimeType": "image/png", "buffer": png(picture)}
-    )
-    canvas = tab.locator("#live .framing canvas")
-    canvas.wait_for()
-    canvas.focus()
+    give(tab, "me.png", png(picture))
+    framing(tab).focus()
     for _ in range(2):
         tab.keyboard.press("Enter")
     assert "less than 8 pixels apart" in said(tab)
@@ -276,9 +276,7 @@ def test_the_eyes_are_marked_by_the_keyboard(tab, faces):
 
 def test_what_is_no_picture_is_said_in_one_sentence(tab):
     before = shown(tab)
-    tab.get_by_label("Picture file").set_input_files(
-        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
-    )
+    give(tab, "notes.txt", b"no picture", "text/plain")
     tab.wait_for_function("document.querySelector('#live .said').textContent")
     assert said(tab) == "notes.txt is not a picture that this browser can read."
     assert (shown(tab) == before).all()

@@ -110,7 +110,6 @@ def test_axe_finds_nothing_serious_of_ours(opened, page, scheme):
     tab.add_style_tag(content="*, ::before, ::after { transition: none !important }")
     tab.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
     found = tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    tab.close()
     ours = [
         (each["id"], node["target"][0], node["failureSummary"])
         for each in found
@@ -129,7 +128,6 @@ def test_the_search_finds_the_pages_of_a_word_from_any_page(opened):
     tab.locator("#search-results a").first.click()
     tab.wait_for_selector("article")
     assert found.faults == []
-    tab.close()
 
 
 def test_a_word_and_a_figure_show_themselves_where_they_are_named(opened):
@@ -142,7 +140,6 @@ def test_a_word_and_a_figure_show_themselves_where_they_are_named(opened):
     tab.locator('article a[href*="#figure-"]').first.hover()
     tab.wait_for_function("document.querySelector('.hover-text img')?.naturalWidth > 0")
     assert box.is_visible() and found.faults == []
-    tab.close()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +149,6 @@ def test_the_answer_and_its_figure_stand_on_the_first_screen_of_a_phone(opened, 
     tab, _ = opened(page, NARROW)
     answer = tab.locator("article p strong").nth(1)
     assert answer.bounding_box()["y"] < 300 and tab.locator(figure).first.bounding_box()["y"] < 844
-    tab.close()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.count("/") == 2])
@@ -164,7 +160,6 @@ def test_each_chapter_answers_and_shows_its_key_figure_first(opened, page):
     table = short.locator("table").first
     # A chapter that decides no claim has no table of them.
     assert not table.count() or figure.bounding_box()["y"] < table.bounding_box()["y"]
-    tab.close()
 
 
 def test_on_paper_answers_stay_closed_and_on_a_screen_they_do_not_vanish(opened):
@@ -173,7 +168,6 @@ def test_on_paper_answers_stay_closed_and_on_a_screen_they_do_not_vanish(opened)
     assert answers.count() and all(answers.nth(place).is_visible() for place in range(answers.count()))
     tab.emulate_media(media="print")
     assert not any(answers.nth(place).is_visible() for place in range(answers.count()))
-    tab.close()
 
 
 def test_a_mark_tells_its_value_to_a_pointer_and_to_the_keyboard(opened):
@@ -189,7 +183,6 @@ def test_a_mark_tells_its_value_to_a_pointer_and_to_the_keyboard(opened):
     first = box.inner_text()
     tab.keyboard.press("ArrowRight")
     assert "%" in first and box.inner_text() != first and found.faults == []
-    tab.close()
 
 
 def test_a_fold_opens_by_the_keyboard(opened):
@@ -199,7 +192,6 @@ def test_a_fold_opens_by_the_keyboard(opened):
     assert fold.get_attribute("open") is None
     tab.keyboard.press("Enter")
     assert fold.get_attribute("open") is not None
-    tab.close()
 
 
 def test_formulas_are_set_in_the_font_that_the_book_brings_and_subscripts_stand_below_the_line(opened):
@@ -213,5 +205,4 @@ def test_formulas_are_set_in_the_font_that_the_book_brings_and_subscripts_stand_
              (below.getBoundingClientRect().bottom - base.getBoundingClientRect().bottom)
                / parseFloat(getComputedStyle(base).fontSize))"""
     )
-    tab.close()
     assert lowered and min(lowered) > 0.1

@@ -47,14 +47,19 @@ def course(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(tmp_path, monkeypatch):
+def copy_folder(tmp_path):
+    """Where a copy of the example book lies."""
+    return tmp_path / "a {book} of [it]"
+
+
+@pytest.fixture
+def copy(copy_folder, monkeypatch):
     """A copy of the example book, to be changed."""
-    place = tmp_path / "a {book} of [it]"
-    shutil.copytree(EXAMPLE, place, ignore=LEFT_OUT)
-    monkeypatch.setenv("FERBOOK_ROOT", str(place))
-    monkeypatch.setenv("FER_RUNS", str(place / "runs"))
+    shutil.copytree(EXAMPLE, copy_folder, ignore=LEFT_OUT)
+    monkeypatch.setenv("FERBOOK_ROOT", str(copy_folder))
+    monkeypatch.setenv("FER_RUNS", str(copy_folder / "runs"))
     forget()
-    return place
+    return copy_folder
 
 
 @pytest.fixture
