@@ -1,7 +1,9 @@
-"""Face sets that a test makes up."""
+"""Face sets that a test makes up, and whether two networks are the same."""
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
 
@@ -15,6 +17,12 @@ def made_faces(
     known = {"dataset": name, "subject": "", "sequence": "", "frame": 0, "emotion": "", "split": "test"}
     table = pd.DataFrame(known, index=range(len(pixels))).assign(**columns)
     return FaceSet(name, pixels, table, **arrays or {})
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same weights, bit for bit."""
+    others = other.state_dict()
+    return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())
 
 
 def even_pictures(greys: list[int], side: int = 4) -> np.ndarray:

@@ -62,27 +62,16 @@ def test_each_defect_has_a_test_and_each_mark_is_one_of_them():
 @pytest.mark.slow
 @pytest.mark.defect("D6")
 def test_what_was_skipped_for_want_of_a_browser_fails(tmp_path):
-    (tmp_path / "test_sample.py").write_text(SAMPLE)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.conftest",
-        "--rootdir",
-        tmp_path,
-        "-c",
-        os.devnull,
-    ]
-    command += ["--guards"]
+    command = (sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", os.devnull, "--guards")
     search = os.pathsep.join([str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
-    ended = subprocess.run(
-        [*command, tmp_path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search}
-    )
+
+    def tested(sample):
+        (tmp_path / "test_sample.py").write_text(sample)
+        where = ("--rootdir", tmp_path, tmp_path)
+        environment = os.environ | {"PYTHONPATH": search}
+        return subprocess.run([*command, *where], capture_output=True, text=True, env=environment)
+
+    ended = tested(SAMPLE)
     assert "not tested: 1 test: no browser below /root/here" in ended.stdout and ended.returncode == 1
-    there = (tmp_path / "test_sample.py").read_text().replace("no browser below /root/here", "only root can")
-    (tmp_path / "test_sample.py").write_text(there)
-    again = subprocess.run(
-        [*command, tmp_path], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search}
-    )
+    again = tested(SAMPLE.replace("no browser below /root/here", "only root can"))
     assert "not tested: 2 tests: only root can" in again.stdout and again.returncode == 0

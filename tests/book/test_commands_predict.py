@@ -9,7 +9,7 @@ from PIL import Image
 
 from book import commands
 from fer_lib.train import predict
-from ferbook import cli, paths
+from ferbook import paths
 from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
 
@@ -17,7 +17,7 @@ from synthetic_faces.versions import versioned
 @pytest.mark.parametrize(
     ("faces", "told"), [("lab", "lab/1"), ("wild/77", "wild/77"), (versioned("lab"), ""), ("fer2013", "")]
 )
-def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path, monkeypatch, capsys):
+def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path, monkeypatch, command):
     (tmp_path / "weights.json").touch()
     result = SimpleNamespace(folder=tmp_path, require_whole=lambda: None)
     run = SimpleNamespace(name="old", record=dict, result=lambda chapter: result)
@@ -25,11 +25,8 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     picture = predict.PicturePrediction(tmp_path / "a.png", {"fear": 1.0})
     prediction = predict.Prediction(("fear",), faces, [picture], 1.0)
     monkeypatch.setattr(predict, "predict_pictures", lambda *_, **__: prediction)
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", "a.png", "--run", "old", "--json"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    out, err = capsys.readouterr()
-    assert not end.value.code and f'"faces": "{faces}"' in out
+    code, out, err = command("predict", "a.png", "--run", "old", "--json")
+    assert code == 0 and f'"faces": "{faces}"' in out
     line = (
         f"the network learned from {told}, while this checkout makes {versioned(told.partition('/')[0])}"
         if told
@@ -38,7 +35,7 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     assert line in err and bool(line) == bool(err)
 
 
-def test_a_network_that_differs_from_its_digest_is_not_asked(tmp_path, monkeypatch, capsys):
+def test_a_network_that_differs_from_its_digest_is_not_asked(tmp_path, monkeypatch, command):
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     run = open_run("a")
     write_json(run.folder / "staged" / "weights.json", {"classes": ["anger", "fear"]})
@@ -47,23 +44,20 @@ def test_a_network_that_differs_from_its_digest_is_not_asked(tmp_path, monkeypat
     make_current(run)
     write_json(run.result("training").folder / "weights.json", {"classes": ["fear", "anger"]})
     Image.new("L", (48, 48), 97).save(tmp_path / "a.png")
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", str(tmp_path / "a.png"), "--cropped"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 2
-    assert "training/weights.json: differs from its checksum" in capsys.readouterr().err
+    code, _, err = command("predict", tmp_path / "a.png", "--cropped")
+    assert code == 2 and "training/weights.json: differs from its checksum" in err
 
 
-@pytest.mark.parametrize("command", ["predict", "explain"])
+@pytest.mark.parametrize("name", ["predict", "explain"])
 @pytest.mark.parametrize(
-    ("name", "fault"), [("absent.jpg", "no such file"), ("flat.png", "no face found in")]
+    ("file", "fault"), [("absent.jpg", "no such file"), ("flat.png", "no face found in")]
 )
-def test_a_picture_without_an_answer_is_told_without_torch(command, name, fault, tmp_path):
+def test_a_picture_without_an_answer_is_told_without_torch(name, file, fault, tmp_path):
     Image.new("L", (64, 64), 97).save(tmp_path / "flat.png")
-    words = ["ferbook", command, str(tmp_path / name)]
+    words = ["ferbook", name, str(tmp_path / file)]
     script = (
         f"import sys; sys.modules['torch'] = None; sys.argv = {words}; from ferbook import cli; cli.main()"
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=paths.root())
     assert answer.returncode == 2
-    assert answer.stderr.startswith(f"ferbook: {tmp_path / name}: {fault}") and answer.stderr.count("\n") == 1
+    assert answer.stderr.startswith(f"ferbook: {tmp_path / file}: {fault}") and answer.stderr.count("\n") == 1

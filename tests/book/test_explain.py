@@ -8,11 +8,9 @@ import re
 import struct
 import zlib
 from dataclasses import replace
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -24,7 +22,6 @@ from book.explain_page import explanation_page
 from book.photographs import PhotographAnswer
 from book.training.chapter import TrainingParameters
 from fer_lib.aus.verification import Detector, Detectors
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.photo import face_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.device import Precision
@@ -33,6 +30,8 @@ from fer_lib.train.weights import save_weights
 from ferbook.errors import RunStoreError
 from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
+from tests.book.elements import Elements
+from tests.made import made_faces
 
 SIZE = 48
 EMOTIONS = ("neutral", "anger", "fear")
@@ -59,11 +58,10 @@ FOUND = Detectors(
 @pytest.fixture(scope="module")
 def known():
     """Twenty people, three pictures of noise each."""
-    rows = [(f"lab-{who:02}", emotion) for who in range(20) for emotion in EMOTIONS]
-    table = pd.DataFrame(rows, columns=["subject", "emotion"])
-    table = table.assign(dataset="lab", sequence=table["subject"], frame=0, split="train")
-    pixels = np.random.default_rng(0).integers(0, 256, (len(table), SIZE, SIZE), dtype=np.uint8)
-    return FaceSet("lab", pixels, table)
+    people = np.repeat([f"lab-{who:02}" for who in range(20)], len(EMOTIONS))
+    pixels = np.random.default_rng(0).integers(0, 256, (len(people), SIZE, SIZE), dtype=np.uint8)
+    shown = {"subject": people, "sequence": people, "emotion": EMOTIONS * 20, "split": "train"}
+    return made_faces(pixels, "lab", **shown)
 
 
 @pytest.fixture(autouse=True)
@@ -209,38 +207,19 @@ def test_what_the_run_keeps_of_the_known_faces_is_read_and_they_are_not_needed(
     assert (again.beyond, again.usual) == (told.beyond, told.usual)
     np.testing.assert_array_equal(again.probabilities, told.probabilities)
     # Of another layer, or of networks that are not those asked, it says nothing.
+    assert explaining._kept_yardstick(run, networks, found.layer) == kept
     for other in ({"layer": "relu1"}, {"first": "published 1"}, {"temperatures": {"published 1": 1.0}}):
         finish(run, "au_verification", detectors=FOUND, yardstick=kept.model_copy(update=other))
-        with pytest.raises(AssertionError, match="rendered"):
-            explain(run, photo)
-
-
-class Read(HTMLParser):
-    """The elements of a page with their attributes, and those that were left open."""
-
-    EMPTY = ("meta", "img", "br")
-
-    def __init__(self, page):
-        super().__init__()
-        self.found, self.open = [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        assert explaining._kept_yardstick(run, networks, found.layer) is None
 
 
 def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(run, photo):
     told = replace(explain(run, photo), path=photo.with_name("<b>&.png"))
     page = explanation_page(told)
-    read = Read(page)
-    assert not read.open and "<b>&.png" not in page and "&lt;b&gt;&amp;.png" in page
-    assert ("html", {"lang": "en"}) in read.found and "{" not in page.partition("<body>")[2]
-    pictures = [attrs for tag, attrs in read.found if tag == "img"]
+    elements = Elements(page)
+    assert "<b>&.png" not in page and "&lt;b&gt;&amp;.png" in page
+    assert elements.of("html") == [{"lang": "en"}] and "{" not in page.partition("<body>")[2]
+    pictures = elements.of("img")
     assert len(pictures) == 2 + explaining.STRONGEST
     for attrs in pictures:
         assert attrs["alt"] and attrs["src"].startswith("data:image/webp;base64,")
@@ -333,6 +312,7 @@ def test_pictures_of_every_make_are_explained_and_their_changes_told(tmp_path, r
     turned = Image.Exif()
     turned[0x0112] = 6
     deep = np.asarray(face.convert("L")).astype(np.uint16) * 257
+    moves = face, {"save_all": True, "append_images": [face.point(lambda v: v // 2)]}, ["the first of 2"]
     made = {
         "ink.jpg": (face.convert("CMYK"), {}, ["inks (CMYK) made grey"]),
         "deep.png": (Image.fromarray(deep), {}, ["brought from 16 bits to 8"]),
@@ -340,14 +320,8 @@ def test_pictures_of_every_make_are_explained_and_their_changes_told(tmp_path, r
         "turned.tiff": (face.rotate(90), {"exif": turned}, ["turned upright, as its EXIF data say"]),
         "clear.png": (face.convert("RGBA"), {}, ["transparency left out"]),
         "plain.webp": (face, {}, []),
-        **{
-            name: (
-                face,
-                {"save_all": True, "append_images": [face.point(lambda v: v // 2)]},
-                ["the first of 2"],
-            )
-            for name in ("moves.gif", "moves.png")
-        },
+        "moves.gif": moves,
+        "moves.png": moves,
     }
     for name, (picture, options, told) in made.items():
         picture.save(tmp_path / name, **options)

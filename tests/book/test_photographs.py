@@ -10,10 +10,10 @@ from PIL import Image
 from book import photographs
 from book.kept import FOLDER
 from book.photographs import answer_about_photograph, measured_worth, worth_on_photographs
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from ferbook import paths
 from ferbook.errors import DataError
+from tests.made import made_faces
 
 
 @pytest.fixture
@@ -45,9 +45,8 @@ def test_without_these_networks_nobody_answers(monkeypatch, tmp_path, photo):
 
 def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch, tmp_path):
     emotions = ["fear", "anger", "", "fear", "other"]
-    table = pd.DataFrame({"emotion": emotions, "split": ["test"] * 4 + ["train"], "frame": 0})
-    table = table.assign(dataset="fer2013", subject="", sequence=list("abcde"))
-    faces = FaceSet("fer2013", np.zeros((5, 16, 16), np.uint8), table)
+    known = {"emotion": emotions, "split": ["test"] * 4 + ["train"], "sequence": list("abcde")}
+    faces = made_faces(np.zeros((5, 16, 16), np.uint8), "fer2013", **known)
     monkeypatch.setattr("fer_lib.faces.registry.open_faces", lambda request: faces)
     always = np.tile([0.9, 0.1], (3, 1))
     monkeypatch.setattr("fer_lib.train.predict.predict", lambda model, test: always[: len(test)])

@@ -17,15 +17,20 @@ from ferbook.claims import read_claims
 REFERENCE = paths.root() / "runs" / "reference"
 
 
+def labels_and_groups(folder):
+    """The label and the group of each test picture of a network."""
+    with (folder / "tested.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return np.array([int(row["label"]) for row in rows]), np.array([row["group"] for row in rows])
+
+
 def right(population):
     """Whether each network named each test picture rightly, (networks, pictures), and each one's group."""
     answers = []
     for folder in sorted((REFERENCE / "populations" / population).glob("[0-9]*")):
-        with (folder / "tested.csv").open() as file:
-            rows = list(csv.DictReader(file))
-        labels = np.array([int(row["label"]) for row in rows])
+        labels, groups = labels_and_groups(folder)
         answers.append(np.load(folder / "test.npy").argmax(1) == labels)
-    return np.stack(answers).astype(float), np.array([row["group"] for row in rows])
+    return np.stack(answers).astype(float), groups
 
 
 def jackknife(gain, groups):
@@ -106,13 +111,10 @@ def test_the_gain_by_another_loss():
 def test_what_the_choice_of_the_epoch_adds():
     gains = []
     for folder in sorted(file.parent for file in (REFERENCE / "populations").glob("emotions/*/epochs.npy")):
-        with (folder / "tested.csv").open() as file:
-            rows = list(csv.DictReader(file))
-        labels = np.array([int(row["label"]) for row in rows])
+        labels, groups = labels_and_groups(folder)
         by_epoch = np.load(folder / "epochs.npy") == labels
         chosen = np.load(folder / "test.npy").argmax(1) == labels
         gains.append(by_epoch[by_epoch.mean(1).argmax()].astype(float) - chosen)
-    groups = np.array([row["group"] for row in rows])
     agrees_of_networks(gains, groups, told("training", "epoch_choice"))
 
 

@@ -49,16 +49,20 @@ def test_memory_that_a_cell_s_training_kept_goes_back_after_the_cell(monkeypatch
     assert answers == [False]
 
 
+def finish_training(tmp_path, record):
+    """The run has a finished chapter ``training``, of what lies in ``staged``."""
+    staged = tmp_path / "run" / "staged"
+    write_json(staged / "record.json", record)
+    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
+
+
 def test_the_network_of_an_upstream_chapter_comes_ready_to_be_asked(tmp_path):
     run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
     with pytest.raises(ChapterError, match="'training' is not finished in this run"):
         run.network("training")
-    staged = tmp_path / "run" / "staged"
-    staged.mkdir(parents=True)
     model = build_network("zhu", 3, 16)
-    save_weights(model, staged / "weights.safetensors", {"classes": ["a", "b", "c"]})
-    write_json(staged / "record.json", {"data": {"name": versioned("lab")}})
-    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
+    save_weights(model, tmp_path / "run" / "staged" / "weights.safetensors", {"classes": ["a", "b", "c"]})
+    finish_training(tmp_path, {"data": {"name": versioned("lab")}})
     kept = run.network("training")
     assert not kept.training
     assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), model.parameters(), strict=True))
@@ -69,10 +73,7 @@ def test_the_network_of_an_upstream_chapter_comes_ready_to_be_asked(tmp_path):
 )
 def test_a_network_of_another_version_of_the_faces_is_refused(tmp_path, name, told):
     run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu").model_dump())
-    staged = tmp_path / "run" / "staged"
-    staged.mkdir(parents=True)
-    write_json(staged / "record.json", {"data": {"name": "ckplus"}, "beside": [{"name": name}]})
-    ChapterResult("training", tmp_path / "run" / "training").commit(staged, {})
+    finish_training(tmp_path, {"data": {"name": "ckplus"}, "beside": [{"name": name}]})
     if not told:
         assert run.upstream("training").chapter == "training"
         return

@@ -6,11 +6,8 @@ import pytest
 
 from book import shared_figures
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
-from ferbook.page.style import Drawn, FigureError
-
-
-def unpack(drawn: Drawn) -> tuple:
-    return drawn.figure, drawn.data, drawn.alt
+from ferbook.page.style import FigureError
+from tests.made import even_pictures, made_faces
 
 
 def toy_matrix() -> pd.DataFrame:
@@ -22,20 +19,18 @@ def toy_clip() -> FaceSet:
     """Frames in no order; the change from the first is largest at frame 30, AU12 acts and AU4 does not."""
     frames = np.array([10, 40, 30, 20])
     greys = {10: 50, 20: 60, 30: 80, 40: 55}
-    table = pd.DataFrame({"frame": frames, "AU4": 0.0, "AU12": [0, 0.1, 0.3, 0.2], "fps": 200.0})
-    table = table.assign(dataset="toy", subject="s", sequence="c", emotion="happiness", split="train")
-    return FaceSet("toy", np.stack([np.full((8, 8), greys[f], np.uint8) for f in frames]), table)
+    shown = {"frame": frames, "AU4": 0.0, "AU12": [0, 0.1, 0.3, 0.2], "fps": 200.0}
+    return made_faces(even_pictures([greys[f] for f in frames], 8), subject="s", sequence="c", **shown)
 
 
 def test_confusion_shares_and_words_by_hand():
     drawn = shared_figures.confusion_matrix(toy_matrix())
-    data, alt = drawn.data, drawn.alt
-    share = data.set_index(["true", "predicted"])["share"]
+    share = drawn.data.set_index(["true", "predicted"])["share"]
     assert share["neutral", "anger"] == 0.2
     assert share["anger", "anger"] == 0.75
     assert share["fear"].isna().all()
-    assert "on the diagonal: neutral 80.0 % and anger 75.0 %." in alt
-    assert "anger taken for neutral (25.0 %) and neutral taken for anger (20.0 %)" in alt
+    assert "on the diagonal: neutral 80.0 % and anger 75.0 %." in drawn.alt
+    assert "anger taken for neutral (25.0 %) and neutral taken for anger (20.0 %)" in drawn.alt
 
 
 def test_confusion_cells_are_drawn_where_they_belong():
@@ -47,30 +42,30 @@ def test_confusion_cells_are_drawn_where_they_belong():
 def test_a_perfect_confusion_matrix_says_so():
     matrix = pd.DataFrame(np.eye(8, dtype=int) * 5, index=list(EMOTIONS), columns=list(EMOTIONS))
     drawn = shared_figures.confusion_matrix(matrix)
-    data, alt = drawn.data, drawn.alt
-    assert len(data) == 64 and alt.endswith("Confused most: none.")
+    assert len(drawn.data) == 64 and drawn.alt.endswith("Confused most: none.")
 
 
 def test_a_clip_is_shown_in_the_order_of_its_frames_with_the_units_that_act():
-    _, data, alt = unpack(shared_figures.clip_strip(toy_clip()))
+    drawn = shared_figures.clip_strip(toy_clip())
+    data = drawn.data
     assert data["frame"].tolist() == [10, 20, 30, 40]
     assert data["change"].tolist() == [0, 10, 30, 5]
     assert data["milliseconds"].tolist() == [0, 50, 100, 150]
     assert "AU12" in data and "AU4" not in data
-    assert "largest at frame 30" in alt
+    assert "largest at frame 30" in drawn.alt
 
 
 def test_a_strip_holds_the_apex_where_it_is_known():
     faces = toy_clip()
     clip = FaceSet("toy", faces.pixels, faces.table.assign(apex=30))
-    figure, data, _ = unpack(shared_figures.clip_strip(clip, columns=2))
-    assert data["frame"].tolist() == [10, 30] and data["apex"].tolist() == [False, True]
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    drawn = shared_figures.clip_strip(clip, columns=2)
+    assert drawn.data["frame"].tolist() == [10, 30] and drawn.data["apex"].tolist() == [False, True]
+    titles = [axes.get_title(loc="left") for axes in drawn.figure.axes]
     assert titles == ["0 ms", "100 ms", "", "apex"]
     assert shared_figures.clip_strip(faces, columns=2).data["frame"].tolist() == [10, 40]
     untimed = FaceSet("toy", faces.pixels, faces.table.drop(columns="fps"))
-    figure, data, _ = unpack(shared_figures.clip_strip(untimed))
-    assert data["milliseconds"].isna().all() and figure.axes[0].get_title(loc="left") == "10"
+    drawn = shared_figures.clip_strip(untimed)
+    assert drawn.data["milliseconds"].isna().all() and drawn.figure.axes[0].get_title(loc="left") == "10"
 
 
 def test_a_confusion_of_other_classes_is_refused():

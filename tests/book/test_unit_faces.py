@@ -1,16 +1,18 @@
 """A face with each unit, and what the page on FACS makes of it."""
 
+import base64
+import io
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
+from PIL import Image
 
 from book import facs_page, unit_faces
 from book.faces.figures import COLUMNS, packed
 from book.unit_faces import UnitPictures
-from fer_lib.faces.faceset import FaceSet
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
+from tests.made import made_faces
 
 CODES = unit_faces.unit_codes()
 
@@ -30,9 +32,7 @@ class Result:
 def pictures() -> UnitPictures:
     """Each picture as bright as its number says."""
     pixels = (np.arange(len(CODES))[:, None, None] % 200 * np.ones((1, 12, 12))).astype(np.uint8)
-    row = {"dataset": "toy", "subject": "toy-1", "sequence": "", "frame": 0, "emotion": "", "split": "test"}
-    table = pd.DataFrame([row] * len(CODES))
-    return packed(FaceSet("toy", pixels, table))
+    return packed(made_faces(pixels, subject="toy-1"))
 
 
 def test_codes_are_few_all_different_and_possible():
@@ -59,11 +59,6 @@ def test_pictures_are_taken_as_the_codes_say(monkeypatch):
 
 
 def test_the_sheet_holds_every_picture_and_what_each_unit_changes(pictures):
-    import base64
-    import io
-
-    from PIL import Image
-
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures.sheet))).convert("L"))
     rows = -(-(len(CODES) + len(AUS)) // COLUMNS)
     assert sheet.shape == (12 * rows, 12 * COLUMNS)

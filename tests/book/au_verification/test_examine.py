@@ -4,7 +4,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from book.au_verification import examine as au
@@ -12,10 +11,10 @@ from book.au_verification.chapter import AuVerificationParameters
 from book.au_verification.examine import READINGS, agreement_share, gain_by_unit, on_other_heads
 from fer_lib.aus.interventions import Interventions
 from fer_lib.aus.presence import Presence
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from tests.book.au_verification.toy_effects import effects_of_size
 from tests.book.au_verification.toy_networks import answered
+from tests.made import made_faces
 
 AUS = ("AU1", "AU4", "AU12")
 PEOPLE = 24
@@ -41,16 +40,15 @@ def switched(levels: tuple[float, ...], people: int = 12) -> Interventions:
     numbers = np.add.outer(np.arange(people), np.arange(each)).ravel()
     pixels = np.repeat(numbers, 64).reshape(-1, 8, 8).astype(np.uint8)
     names = np.array([f"p{i:02}" for i in range(people)])
-    table = pd.DataFrame({"subject": np.repeat(names, each), "frame": 0, "emotion": "neutral"})
-    faces = FaceSet("lab", pixels, table.assign(split="test", dataset="lab", sequence=""))
+    faces = made_faces(pixels, "lab", subject=np.repeat(names, each), emotion="neutral")
     return Interventions(faces, AUS, levels, names, (1.0,) * len(AUS))
 
 
 def asked() -> au.Questions:
     shown = people()
     pixels = np.zeros((len(shown), 8, 8), np.uint8)
-    table = pd.DataFrame({"subject": shown.subjects, "sequence": shown.sequences, "frame": 0})
-    faces = FaceSet("lab", pixels, table.assign(split="test", dataset="lab", emotion=shown.emotions))
+    known = {"subject": shown.subjects, "sequence": shown.sequences, "emotion": shown.emotions}
+    faces = made_faces(pixels, "lab", **known)
     return au.Questions(faces, shown, switched((1.0,)), (), switched((0.5, 1.0)), "auroc", 99)
 
 

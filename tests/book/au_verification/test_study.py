@@ -17,6 +17,7 @@ from fer_lib.nets.build import build_network
 from fer_lib.train.lesson import TrainedNetwork
 from ferbook.estimate import Estimate
 from tests.book.au_verification.toy_networks import answered
+from tests.made import made_faces
 
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
 GUESSES = ["AU12", "AU12", "AU12", ""], ["AU12", "AU1", "AU1", "AU1"]
@@ -216,9 +217,9 @@ def test_the_layer_is_read_out_by_what_other_people_show(put, monkeypatch):
 
 
 def faces(name: str, aus: bool) -> FaceSet:
-    table = pd.DataFrame({"subject": ["a", "b"], "frame": 0, "emotion": "neutral", "split": "test"})
-    table = table.assign(dataset=name, sequence="", **({"AU1": [0.0, 1.0]} if aus else {}))
-    return FaceSet(name, np.zeros((2, 8, 8), np.uint8), table)
+    units = {"AU1": [0.0, 1.0]} if aus else {}
+    pixels = np.zeros((2, 8, 8), np.uint8)
+    return made_faces(pixels, name, subject=["a", "b"], emotion="neutral", **units)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import base64
 import io
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,30 +15,8 @@ from book.deconvolution import atlas
 from book.deconvolution.atlas import filter_atlas, grey_levels, mean_picture, mean_projections, sheet_of
 from fer_lib.look.responses import extremum_counts
 from ferbook.site import external_requests
+from tests.book.elements import Elements
 from tests.fer_lib.look.toy_layer import toy_view
-
-
-class Elements(HTMLParser):
-    """All start tags with their attributes; fails on tags that are not closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found, self._open = [], []
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def of(self, tag, kind=None):
-        return [a for t, a in self.found if t == tag and (kind is None or a.get("class") == kind)]
 
 
 def sheet_in(text, name):

@@ -12,6 +12,7 @@ from book.derl.stage_one import GanRecipe, PairBatches, gan_learner, train_gener
 from fer_lib.nets.derl import Discriminator, Generator, ResidueClassifier
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import ParameterError
+from tests.made import same_weights as same
 
 TINY = GanRecipe(epochs=2, batch_size=8, lr=0.002, widths=(4, 6, 8, 8))
 
@@ -30,11 +31,6 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def trained(pairs):
     return train_generator(*pairs, TINY, valid=pairs, precision="fp32", seed=3)
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    others = other.state_dict()
-    return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())
 
 
 def distance(generator, pairs) -> float:

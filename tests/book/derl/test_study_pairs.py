@@ -18,6 +18,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from fer_lib.train.device import Precision
 from ferbook.errors import DataError, ParameterError
+from tests.book.derl.made_pairs import at_rest_and_happy
 
 CLASSES = ("neutral", "happiness")
 FP32 = Precision("fp32", channels_last=False)
@@ -25,14 +26,8 @@ FP32 = Precision("fp32", channels_last=False)
 
 def posed(name: str, people: int, size: int = 16, seed: int = 0) -> FaceSet:
     """Each person once at rest and once happy, in one sequence."""
-    rng = np.random.default_rng(seed)
-    rows = [
-        {"subject": f"{name}-{k:02d}", "sequence": f"{k}", "frame": frame, "emotion": emotion}
-        for k in range(people)
-        for frame, emotion in enumerate(CLASSES)
-    ]
-    table = pd.DataFrame(rows).assign(dataset=name, split="train")
-    return FaceSet(name, rng.integers(0, 256, (len(rows), size, size), dtype=np.uint8), table)
+    pixels = np.random.default_rng(seed).integers(0, 256, (2 * people, size, size), dtype=np.uint8)
+    return at_rest_and_happy(name, pixels)
 
 
 def study_of(conditions: dict[str, list[np.ndarray]], rows: np.ndarray, labels: np.ndarray) -> ResidueStudy:

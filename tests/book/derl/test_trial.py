@@ -17,6 +17,7 @@ from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Fold, Protocol
 from ferbook.errors import DataError
+from tests.book.derl.made_pairs import at_rest_and_happy
 
 CLASSES = ("neutral", "happiness")
 TINY = {"size": 16, "gan_epochs": 1, "epochs": 1, "views": 1, "folds": 2, "seeds": 2, "precision": "fp32"}
@@ -30,17 +31,9 @@ def parameters() -> DerlParameters:
 @pytest.fixture
 def faces() -> FaceSet:
     """Twelve people, once at rest and once happy, which is bright."""
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(
-        [
-            {"subject": f"p{k:02d}", "sequence": f"{k}", "frame": frame, "emotion": emotion}
-            for k in range(12)
-            for frame, emotion in enumerate(CLASSES)
-        ]
-    ).assign(dataset="lab", split="train")
-    pixels = rng.integers(0, 100, (24, 16, 16), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 100, (24, 16, 16), dtype=np.uint8)
     pixels[1::2, :8] += 100
-    return FaceSet("lab", pixels, table)
+    return at_rest_and_happy("lab", pixels)
 
 
 @pytest.fixture

@@ -1,37 +1,26 @@
 """The figures of the faces show the pictures and counts that they were given."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from book.faces import figures
 from book.faces.study import nearest
 from fer_lib.faces.faceset import FaceSet
 from synthetic_faces.studio import Switched
+from tests.made import even_pictures, made_faces
 
 
 def toy_faces(aus: bool = False, size: int = 48, subjects: int = 6) -> FaceSet:
     """Three emotions; the grey value of a picture tells its emotion and subject."""
-    rows, pixels = [], []
-    for k, emotion in enumerate(("neutral", "anger", "happiness")):
-        for s in range(subjects):
-            rows.append(
-                {
-                    "dataset": "toy",
-                    "subject": f"s{s}",
-                    "sequence": "",
-                    "frame": 0,
-                    "emotion": emotion,
-                    "split": ("train", "train", "train", "valid", "test", "test")[s % 6],
-                    **(
-                        {"AU4": float(emotion == "anger"), "AU12": 0.5 * (emotion == "happiness")}
-                        if aus
-                        else {}
-                    ),
-                }
-            )
-            pixels.append(np.full((size, size), (80 * k + s) % 256, dtype=np.uint8))
-    return FaceSet("toy", np.stack(pixels), pd.DataFrame(rows))
+    who, emotions = np.tile(np.arange(subjects), 3), np.repeat(["neutral", "anger", "happiness"], subjects)
+    units = {"AU4": 1.0 * (emotions == "anger"), "AU12": 0.5 * (emotions == "happiness")}
+    return made_faces(
+        even_pictures((80 * np.repeat(range(3), subjects) + who) % 256, size),
+        subject=[f"s{number}" for number in who],
+        emotion=emotions,
+        split=np.array(["train", "train", "train", "valid", "test", "test"])[who % 6],
+        **(units if aus else {}),
+    )
 
 
 def toy_unit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,8 +67,7 @@ def test_au_heat_map_by_hand():
     table.loc[[12, 13], "AU12"] = 0.0
     table.loc[14, "AU12"] = np.nan
     drawn = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
-    data, alt = drawn.data, drawn.alt
-    found = data.set_index(["emotion", "au"])
+    found = drawn.data.set_index(["emotion", "au"])
     assert found["present"].to_dict() == {
         ("neutral", "AU4"): 0.0,
         ("neutral", "AU12"): 0.0,
@@ -90,32 +78,29 @@ def test_au_heat_map_by_hand():
     }
     assert found["intensity"]["happiness", "AU12"] == pytest.approx(0.3)
     assert found["intensity"]["anger", "AU4"] == 1.0
-    assert "neutral none; anger AU4 (100.0 %); happiness AU12 (60.0 %)" in alt
+    assert "neutral none; anger AU4 (100.0 %); happiness AU12 (60.0 %)" in drawn.alt
 
 
 def test_a_unit_that_was_never_coded_in_an_emotion_is_missing_not_absent():
     faces = toy_faces(aus=True)
     table = faces.table.assign(AU4=faces.table["AU4"].where(faces.table["emotion"].ne("anger")))
-    drawn = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
-    data = drawn.data
+    data = figures.au_by_emotion(FaceSet("toy", faces.pixels, table)).data
     assert data.set_index(["emotion", "au"])["present"].isna().to_dict()["anger", "AU4"]
 
 
 def test_switched_units_say_how_much_of_the_change_lies_in_the_region():
     drawn = figures.switched_units(toy_switched())
-    data, alt = drawn.data, drawn.alt
+    data = drawn.data
     assert data["inside"].tolist() == [1.0, 0.5]
     assert data["region"].tolist() == [0.5, 0.5]
     assert data["changed"].tolist() == [0.25, 0.25]
     # 16 of 32 pixels; of the other half in and half out: 8 of 40. The other unit's region is the same.
     assert data["iou"].tolist() == data["iou_of_others"].tolist() == [0.5, 0.2]
-    assert "least for AU12 (50.0 %)" in alt
+    assert "least for AU12 (50.0 %)" in drawn.alt
 
 
 def test_rows_of_sets_show_other_people_first():
-    drawn = figures.face_rows({"a": toy_faces(subjects=6)}, "One.", 6, 0)
-    data = drawn.data
-    assert data["subject"].nunique() == 6
+    assert figures.face_rows({"a": toy_faces()}, "One.", 6, 0).data["subject"].nunique() == 6
 
 
 def test_expressions_say_how_much_of_the_picture_moved():
@@ -123,10 +108,9 @@ def test_expressions_say_how_much_of_the_picture_moved():
     pictures[1, 0] = 120
     pictures[1, 1] = 110  # not seen
     drawn = figures.expressions(pictures, ("neutral", "anger"), ("", "4+7"))
-    figure, data, alt = drawn.figure, drawn.data, drawn.alt
-    assert data["moved"].tolist() == [0, 0.25]
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["neutral\nno AU", "anger\n4+7"]
-    assert "anger (4+7) 25.0 %" in alt
+    assert drawn.data["moved"].tolist() == [0, 0.25]
+    assert [axes.get_title(loc="left") for axes in drawn.figure.axes] == ["neutral\nno AU", "anger\n4+7"]
+    assert "anger (4+7) 25.0 %" in drawn.alt
 
 
 def test_one_unit_says_what_changed_and_moved():
@@ -168,8 +152,7 @@ def test_the_heat_map_tells_never_from_rarely_and_from_not_coded():
     table.loc[happy[0], "AU4"] = 0.5
     table.loc[happy[0], "AU12"] = 0.0
     table.loc[table["emotion"] == "neutral", "AU12"] = np.nan
-    drawn = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
-    figure = drawn.figure
+    figure = figures.au_by_emotion(FaceSet("toy", faces.pixels, table)).figure
     texts = {(text.get_position(), text.get_text()) for text in figure.axes[0].texts}
     # Across: neutral, anger, happiness; downwards: AU4, AU12.
     assert texts >= {((0.5, 0.5), ""), ((1.5, 0.5), "100"), ((2.5, 0.5), "<1")}

@@ -1,16 +1,15 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from book.faces.study import leak_metrics, nearest
 from fer_lib.faces.faceset import FaceSet
+from tests.made import made_faces
 
 
 def faces(pixels: np.ndarray, **columns) -> FaceSet:
-    table = pd.DataFrame({"subject": list("aabcc"), "emotion": ["anger", "anger", "fear", "fear", "anger"]})
-    return FaceSet(
-        "toy", pixels, table.assign(dataset="toy", sequence="", frame=0, split="train").assign(**columns)
-    )
+    emotions = ["anger", "anger", "fear", "fear", "anger"]
+    known = {"subject": list("aabcc"), "emotion": emotions, "split": "train"}
+    return made_faces(pixels, **known | columns)
 
 
 def test_a_leak_by_hand():

@@ -1,11 +1,9 @@
 """Counts of a face set, against a set small enough to count by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from book.faces.study import change_metrics, inventory
-from fer_lib.faces.faceset import FaceSet
 from synthetic_faces.studio import Switched
 from tests.made import even_pictures, made_faces
 
@@ -39,9 +37,7 @@ def test_counts_of_a_hand_made_set():
 
 
 def test_a_set_without_emotions_is_counted_too():
-    table = pd.DataFrame({"subject": ["A", "B"], "split": ["train", "test"], "emotion": ""})
-    table = table.assign(dataset="hand", sequence="", frame=0)
-    found = inventory(FaceSet("hand", np.zeros((2, 4, 4), np.uint8), table))
+    found = inventory(made_faces(even_pictures([0, 0]), subject=["A", "B"], split=["train", "test"]))
     assert found["classes"].value == 0 and found["copies_test_in_train"].value == 1
     assert found["copies_conflicting"].value == 0
 

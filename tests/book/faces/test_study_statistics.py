@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from book.faces.study import information_metrics, information_table, mutual_information
-from fer_lib.faces.faceset import FaceSet
+from tests.made import even_pictures, made_faces
 
 
 def table(emotions, **columns):
@@ -73,9 +73,8 @@ def test_uncoded_pictures_are_left_out_of_the_information():
 
 def test_the_unit_comes_first_that_the_emotion_tells_most_about():
     emotions = ["fear", "anger"] * 20
-    rows = table(emotions, AU1=[1, 0, 0, 1] * 10, AU12=[1, 0] * 20, subject="", split="train")
-    rows = rows.assign(dataset="toy", frame=0)
-    shown = information_table(FaceSet("toy", np.zeros((40, 4, 4), np.uint8), rows))
+    units = {"AU1": [1, 0, 0, 1] * 10, "AU12": [1, 0] * 20}
+    shown = information_table(made_faces(even_pictures([0] * 40), emotion=emotions, **units))
     assert list(shown.data.index) == ["AU12", "AU1"]
     assert shown.data.loc["AU12", ["adjusted information", "acts in", "pictures"]].tolist() == pytest.approx(
         [1, 0.5, 40]

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
 from book.micro_expressions.rivals import controlled
@@ -64,7 +63,6 @@ def studied(
 
 @pytest.fixture(scope="module")
 def study(clips, folds) -> ClipStudy:
-    torch.set_num_threads(1)
     return studied(clips, folds, features_of_clips(clips))
 
 
@@ -208,10 +206,11 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
         (lambda folds: [(folds[0][0], folds[0][2], folds[0][2])], "both selected on and tested"),
         (
             lambda folds: [(np.append(folds[0][0], folds[0][2][0]), *folds[0][1:])],
-            "s0 is both learned from and tested",
+            "subject s0 is both learned from and tested",
         ),
         (lambda folds: [(folds[0][0], folds[0][1], folds[0][2][:0])], "fold 0: no clip that is tested"),
-        (lambda folds: [folds[0], folds[0]], "tested in 2 folds"),
+        (lambda folds: [(folds[0][0], folds[0][1][:0], folds[0][2])], "fold 0: no clip that is selected on"),
+        (lambda folds: [folds[0], folds[0]], "clip 0 is tested in 2 folds"),
     ],
 )
 def test_folds_that_leak_are_refused(clips, folds, change, message):

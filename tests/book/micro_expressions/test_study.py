@@ -19,6 +19,7 @@ from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.leakage import Shared
 from fer_lib.stats.contrasts import hold_contest
+from tests.book.micro_expressions.made_clips import made_clips
 from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, one_hot, wrong_in
 
 
@@ -80,23 +81,11 @@ def moving_faces():
     """Two clips of five frames of ``micro``-like faces at 100 per second: one of disgust from 10 to 50 ms,
     one of ``other``.
     """
-    rows = [
-        {
-            "subject": f"s{clip}",
-            "sequence": f"c{clip}",
-            "frame": frame,
-            "emotion": emotion,
-            "onset": 1,
-            "apex": 3,
-            "offset": 5,
-        }
-        for clip, emotion in enumerate(("disgust", "other"))
-        for frame in range(1, 6)
-    ]
-    table = pd.DataFrame(rows).assign(dataset="micro", split="train", fps=100.0)
-    pixels = np.zeros((10, 8, 8), np.uint8)
-    pixels[7] = 90  # the apex of the second clip
-    return FaceSet("micro", pixels, table, left_out={"one picture only": 2})
+    volumes = np.zeros((2, 5, 8, 8), np.uint8)
+    volumes[1, 2] = 90  # the apex of the second clip
+    own = {"sequence": ["c0", "c1"], "emotion": ["disgust", "other"], "apex": 3, "fps": 100.0}
+    faces = made_clips(list(volumes), [range(1, 6)] * 2, **own).faces
+    return FaceSet("micro", faces.pixels, faces.table, left_out={"one picture only": 2})
 
 
 def test_the_clips_are_told_as_they_are():

@@ -181,12 +181,8 @@ def test_kept_networks_need_no_faces():
     labels = np.arange(30) % 3
     members = [Kept(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)]
     found = reports.of_members(members, draws=200)
-    assert found.scores.table[["loss", "seed"]].to_numpy().tolist() == [
-        ["focal", 0],
-        ["focal", 1],
-        ["cross_entropy", 0],
-        ["cross_entropy", 1],
-    ]
+    assert found.scores.table["loss"].tolist() == ["focal"] * 2 + ["cross_entropy"] * 2
+    assert found.scores.table["seed"].tolist() == [0, 1, 0, 1]
     assert found.scores.table["accuracy"].tolist() == [0.5] * 4 and found.majority == pytest.approx(1 / 3)
     assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
     with pytest.raises(DataError, match="there was tested by other pictures than here"):

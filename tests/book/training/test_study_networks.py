@@ -98,10 +98,8 @@ def test_of_networks_with_and_without_it_the_fewer_are_counted():
 
 def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_these(monkeypatch):
     people = 40
-    table = pd.DataFrame({"dataset": "hand", "subject": [f"p{k}" for k in range(people)], "sequence": "s"})
-    table = table.assign(frame=0, emotion="anger", split="test")
-    tested = FaceSet("hand", np.zeros((people, 4, 4), np.uint8), table)
-    anew = FaceSet("hand", tested.pixels, table)
+    who = {"subject": [f"p{k}" for k in range(people)], "sequence": "s", "emotion": "anger"}
+    tested, anew = (made_faces(np.zeros((people, 4, 4), np.uint8), "hand", **who) for _ in range(2))
 
     def answers(right):
         return np.eye(2)[(np.arange(people) >= right).astype(int)]

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from book.training.study import HOG, MAJORITY, leaks_of, metrics_of, of_folds, score_tested
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
@@ -16,6 +15,7 @@ from fer_lib.train.lesson import Lesson
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import CrossValidation, FoldResult, evaluate
 from fer_lib.train.weights import parameter_count
+from tests.made import made_faces
 
 
 @pytest.fixture
@@ -25,9 +25,8 @@ def faces():
     """
     pixels = np.repeat(np.arange(20, dtype=np.uint8), 64).reshape(20, 8, 8)
     pixels[6:8] = pixels[8:10]
-    table = pd.DataFrame({"subject": [f"p{i // 2}" for i in range(20)], "emotion": ["anger", "fear"] * 10})
-    table = table.assign(dataset="lab", sequence="", frame=0, split="train")
-    return FaceSet("ten", pixels, table)
+    people = [f"p{i // 2}" for i in range(20)]
+    return made_faces(pixels, "lab", subject=people, emotion=["anger", "fear"] * 10, split="train")
 
 
 @pytest.fixture

@@ -192,11 +192,8 @@ def test_the_figure_shows_the_numbers(made):
     found = drops(study, draws=100)
     drawn = figures.transfer_pairs(found)
     degree = cells_of(found)["degree"]["b", "a"]
-    assert len(drawn.data) == 2 and f"The least degree, {degree:.2f}".replace("0.", "0.") in drawn.caption
+    assert len(drawn.data) == 2 and f"The least degree, {degree:.2f}" in drawn.caption
     assert "learned b and are tested on a" in drawn.caption and "Left" not in drawn.caption
-
-
-TWO = ("anger", "happiness")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.mix import FACTORS, conditions
 from synthetic_faces.produce import Recipe
+from tests.made import even_pictures, made_faces
 
 CLASSES = ("neutral", "happiness")
 KINDS = (("a", "", "none"), ("a + x", "x", "add"), ("b − x", "x", "remove"), ("b", "", "all"))
@@ -44,16 +45,10 @@ class Reader(nn.Module):
 
 @pytest.fixture
 def between() -> FaceSet:
-    rows = [
-        (kind, factor, direction, f"s-{who}", emotion)
-        for kind, factor, direction in KINDS
-        for who in "pqr"
-        for emotion in CLASSES
-    ]
-    table = pd.DataFrame(rows, columns=["condition", "factor", "direction", "subject", "emotion"])
-    table = table.assign(dataset="s", sequence="", frame=0, split="test")
-    said = np.array([ANSWERS[kind] for kind, *_ in KINDS], np.uint8).ravel()
-    return FaceSet("between", np.broadcast_to(said[:, None, None], (24, 8, 8)).copy(), table)
+    said = np.ravel([ANSWERS[kind] for kind, *_ in KINDS])
+    kinds = zip(("condition", "factor", "direction"), np.repeat(KINDS, 6, axis=0).T, strict=True)
+    who = {"subject": np.tile(np.repeat(["s-p", "s-q", "s-r"], 2), 4), "emotion": np.tile(CLASSES, 12)}
+    return made_faces(even_pictures(said, 8), "between", dataset="s", **dict(kinds), **who)
 
 
 def values(estimates) -> list[float]:

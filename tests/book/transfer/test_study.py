@@ -29,7 +29,7 @@ from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
-from tests.made import made_faces
+from tests.made import made_faces, same_weights
 
 RECIPE = TrainingRecipe(epochs=1, batch_size=16, lr=0.01, augment="none")
 SPLITS = ["train"] * 24 + ["valid"] * 9 + ["test"] * 12
@@ -100,13 +100,8 @@ def trained(trainings) -> list[FaceSet]:
 @pytest.fixture(scope="module")
 def three(trainings) -> tuple[TransferStudy, list[FaceSet]]:
     """A study of the three sets from one seed, to look at, and the faces of its trainings."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        trainings.clear()
-        return study_of(three_sets(), seeds=(3,)), list(trainings)
-    finally:
-        torch.set_num_threads(threads)
+    trainings.clear()
+    return study_of(three_sets(), seeds=(3,)), list(trainings)
 
 
 @pytest.fixture
@@ -162,9 +157,7 @@ def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
         pixels[test] = 255 - pixels[test]
         changed[name] = FaceSet(name, pixels, faces.table)
     other = study_of(changed, seeds=(3,))
-    for key, network in study.networks.items():
-        weights = other.networks[key].state_dict()
-        assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
+    assert all(same_weights(network, other.networks[key]) for key, network in study.networks.items())
     assert not np.array_equal(study.answers["a", 0, "a"], other.answers["a", 0, "a"])
 
 
