@@ -23,7 +23,7 @@ MOST = {
     "book": 10690,
     "synthetic_faces": 4202,
     "benchmarks": 745,
-    "tests": 31934,
+    "tests": 31696,
     "files": 251,
     "commands": 23,
     "floors of ferbook": 8,
