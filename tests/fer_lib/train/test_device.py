@@ -43,7 +43,7 @@ from fer_lib.train.device import keep_freed_memory
 
 def pages_for_blocks():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
+    for _ in range(6):
         np.empty(64 * 2**20, np.uint8).fill(1)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
