@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
 from ferbook.answers import answers_of
@@ -27,8 +27,7 @@ from ferbook.inputs import code_inputs
 from ferbook.notebook import (
     INJECTED_TAG,
     PARAMETERS_TAG,
-    code_cells,
-    paired_cells,
+    cells_executed,
     read_notebook,
     reading_minutes,
     tags,
@@ -127,65 +126,42 @@ def _needs(chapter: Chapter) -> str:
 
 def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     """The chapter as its page shows it: today's prose from ``book/``, and the code that was executed, with
-    its outputs.
+    its outputs. Where today's code differs from that, a note says so, and at which commit it was executed.
 
-    Where today's code differs from that, a note says so at the cell, and at which commit it was executed.
+    The page folds away the values that were used, and leaves out the defaults that they replaced; Jupyter
+    Book does not know papermill's own hiding.
     """
     source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
-    commit = result.record().commit
-    parameter_cells = [
-        new_code_cell(cell.source, id=f"injected-{place}", metadata={"tags": [INJECTED_TAG, "hide-input"]})
-        for place, cell in enumerate(executed.cells)
-        if INJECTED_TAG in tags(cell)
-    ]
-    pairs = iter(paired_cells(code_cells(source), code_cells(executed)))
+    past, commit = cells_executed(source, executed), html.escape(result.record().commit)
     cells: list[NotebookNode] = []
+
+    def note(words: str) -> None:
+        text = f'<p class="not-shown">{words} at commit <code>{commit}</code>.</p>'
+        cells.append(new_markdown_cell(text, id=f"note-{len(cells)}"))
+
     for cell in source.cells:
-        if cell.cell_type != "code":
-            cells.append(cell)
+        ran = past.pop(cell.id, None) if cell.cell_type == "code" else cell
+        if ran is None:
+            note("A cell has been added here since the chapter was executed,")
             continue
-        for today, past in pairs:
-            cells += _shown_cells(today, past, commit, len(cells))
-            if today is cell:
-                break
+        ran.id, ran.metadata = cell.id, cell.metadata
         if PARAMETERS_TAG in tags(cell):
-            cells += parameter_cells
-    for today, past in pairs:
-        cells += _shown_cells(today, past, commit, len(cells))
+            ran.metadata["tags"] = [*tags(cell), "remove-input"]
+            cells.append(ran)
+            for used in (one for one in executed.cells if INJECTED_TAG in tags(one)):
+                used.metadata = NotebookNode(tags=[INJECTED_TAG, "hide-input"])
+                cells.append(used)
+            continue
+        if "open_chapter(" in ran.source:
+            ran.metadata["tags"] = [*tags(cell), "hide-input"]
+        if ran.source != cell.source:
+            note("The cell below has changed since. It is shown as it was executed,")
+        cells.append(ran)
+    if past:
+        note(f"The notebook has no longer the cells {', '.join(past)}, which were executed, too,")
     source.cells = cells
     source.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     return source
-
-
-def _shown_cells(
-    today: NotebookNode | None, past: NotebookNode | None, commit: str, place: int
-) -> list[NotebookNode]:
-    """The cells of a page for a code cell of ``today`` and the one that was executed in its place."""
-
-    def noted(words: str, *cells: NotebookNode) -> list[NotebookNode]:
-        note = f'<p class="not-shown">{words} at commit <code>{html.escape(commit)}</code>.</p>'
-        return [new_markdown_cell(note, id=f"note-{place}"), *cells]
-
-    if past is None:
-        return noted("A cell has been added here since the chapter was executed,")
-    if today is None:
-        past.id, past.metadata = f"executed-{place}", NotebookNode()
-        return noted("The notebook has no longer the cell below, which was executed", past)
-    past.id, past.metadata = today.id, today.metadata
-    if PARAMETERS_TAG in tags(past):  # the values that were used stand below it
-        return [_tagged(past, "remove-input")]
-    if "open_chapter(" in past.source:
-        _tagged(past, "hide-input")
-    if today.source == past.source:
-        return [past]
-    return noted("The cell below has changed since. It is shown as it was executed,", past)
-
-
-def _tagged(cell: NotebookNode, tag: str) -> NotebookNode:
-    """The cell with one more tag. The page folds away the values that were used, and leaves out the defaults
-    that they replaced; Jupyter Book does not know papermill's own hiding."""
-    cell.metadata["tags"] = [*tags(cell), tag]
-    return cell
 
 
 def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:

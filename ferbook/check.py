@@ -31,10 +31,10 @@ from ferbook.estimate import Estimate
 from ferbook.files import read_plain, write_atomically
 from ferbook.notebook import (
     COMPARED_TAG,
+    cells_executed,
     code_cells,
     faults_of_execution,
     is_silenced,
-    paired_cells,
     parameters_source,
     read_notebook,
     tags,
@@ -146,15 +146,15 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     which cells' code differs: what a run brings along is compared, and never executed.
     """
     notebook, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
-    faults = []
-    for today, past in paired_cells(code_cells(notebook), code_cells(executed)):
-        if today and past and today.source == past.source:
-            today.outputs, today.execution_count = past.outputs, past.execution_count
+    faults, past = [], cells_executed(notebook, executed)
+    for cell in code_cells(notebook):
+        ran = past.pop(cell.id, None)
+        if ran and ran.source == cell.source:
+            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
             continue
-        faults.append(f"cell {(today or past).get('id')!r}: the code of the run is not that of this checkout")
-        if today:
-            today.metadata["tags"] = [tag for tag in tags(today) if tag != COMPARED_TAG]
-    return notebook, faults
+        faults.append(f"cell {cell.id!r}: the code of the run is not that of this checkout")
+        cell.metadata["tags"] = [tag for tag in tags(cell) if tag != COMPARED_TAG]
+    return notebook, [*faults, *(f"cell {name!r}: this checkout has no such cell" for name in past)]
 
 
 def _execute_again(

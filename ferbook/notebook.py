@@ -4,9 +4,7 @@ import ast
 import copy
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from difflib import SequenceMatcher
-from itertools import zip_longest
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -157,28 +155,13 @@ def faults_of_execution(notebook: NotebookNode) -> list[str]:
     return [*miscounted[:1], *failures, *silent]
 
 
-def paired_cells(
-    source: Sequence[NotebookNode], executed: Sequence[NotebookNode]
-) -> list[tuple[NotebookNode | None, NotebookNode | None]]:
-    """Code cells of a notebook beside those of its executed edition, both in their order; None where one side
-    has no such cell.
-
-    Cells of equal content belong together; between these, cells of the same id; between these, the next to
-    the next.
+def cells_executed(source: NotebookNode, executed: NotebookNode) -> dict[str, NotebookNode]:
+    """The id of a code cell -> the cell that was executed in its place, of a notebook's ``executed`` edition:
+    the one of the same id, or where no code differs of the same number.
     """
-    return _paired(list(source), list(executed), (lambda cell: cell.source, lambda cell: cell.get("id")))
-
-
-def _paired(source: list, executed: list, keys: tuple[Callable, ...]) -> list[tuple]:
-    if not keys:
-        return list(zip_longest(source, executed))
-    first, *others = keys
-    matcher = SequenceMatcher(None, *([first(cell) for cell in side] for side in (source, executed)), False)
-    pairs: list[tuple] = []
-    for what, a, b, c, d in matcher.get_opcodes():
-        here, there = source[a:b], executed[c:d]
-        pairs += zip(here, there, strict=True) if what == "equal" else _paired(here, there, tuple(others))
-    return pairs
+    today, past = code_cells(source), code_cells(executed)
+    same = code_sources(source) == code_sources(executed)
+    return {cell.id: ran for cell, ran in zip(today if same else past, past, strict=True)}
 
 
 def without_papermill_metadata(notebook: NotebookNode) -> NotebookNode:

@@ -11,6 +11,7 @@ from ferbook.book import find_chapter
 from ferbook.errors import BookError, ChapterError
 from ferbook.notebook import (
     cell_name,
+    cells_executed,
     faults_of_execution,
     figure_cells,
     is_silenced,
@@ -69,6 +70,12 @@ def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_print
     assert [cell.id for cell in first.cells] == (["title", "a"] if ids else ["cell-0", "cell-1"])
     assert first == second and (first.nbformat, first.nbformat_minor) == (4, 5)
     assert not recwarn.list and not caplog.records
+
+
+def test_cells_without_an_id_of_their_own_are_known_by_their_numbers():
+    """An editor that writes none gives others at each reading, and papermill adds a cell before them."""
+    source, ran = executed(1, 2), executed(1, 2)
+    assert cells_executed(source, ran) == {source.cells[0].id: ran.cells[0], source.cells[1].id: ran.cells[1]}
 
 
 @pytest.mark.parametrize(
