@@ -310,16 +310,10 @@ def compare(
     if as_json:
         print_json(comparison)
         return
-    equal = comparison["equal"]
-    if comparison["parameters"]:
-        rows = [list(row.values()) for row in comparison["parameters"]]
+    if rows := [[*row.values()] for row in comparison["parameters"]]:
         print_table("", ["parameter", first, second], rows)
-        console.print(f"{equal['parameters']} parameters are equal")
     else:
         console.print("the parameters are equal")
-    for row in comparison["data"]:
-        versions = f"{row['first']} in {first}, {row['second']} in {second}"
-        console.print(f"{row['chapter']} did not read the same data: {versions}", soft_wrap=True)
     for name, otherwise in comparison["made"].items():
         console.print(f"{name} was made otherwise: {otherwise}")
     console.print()
@@ -327,7 +321,7 @@ def compare(
     rows = [[row[name] for name in columns] for row in comparison["metrics"]]
     if rows:
         print_table("", ["metric", first, second, "difference", "intervals"], rows)
-    console.print(f"{equal['metrics']} metrics are equal")
+    console.print(f"{comparison['equal']} metrics are equal")
     for name, alone in zip((first, second), comparison["alone"], strict=True):
         if alone:
             console.print(f"only in {name}: {', '.join(alone)}")

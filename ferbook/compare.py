@@ -9,6 +9,7 @@ from ferbook.book import chapters, suite
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.inputs import made_otherwise
+from ferbook.request import varied_parameters
 from ferbook.store import Run, all_runs, open_run
 from ferbook.text import bounds_text, number_text
 
@@ -49,18 +50,20 @@ def run_rows() -> list[dict[str, object]]:
     return rows
 
 
-def _intervals(first: Estimate, second: Estimate) -> str:
-    """Whether the two intervals overlap. Disjoint intervals differ; overlapping ones decide nothing."""
-    if first.low is None or second.low is None:
-        return ""
-    return "overlap" if first.low <= second.high and second.low <= first.high else "disjoint"
-
-
-def _difference(first: Estimate, second: Estimate) -> dict[str, object]:
-    by = second.value - first.value
-    plain = number_text(abs(by), first.unit)
-    text = f"{'−' if by < 0 else '+'}{plain}" if by else "0"
-    return {"difference": by, "difference_shown": text, "intervals": _intervals(first, second)}
+def _row(name: str, first: Estimate, second: Estimate) -> dict[str, object]:
+    """Two values of a metric, their difference, and whether their intervals overlap: disjoint ones differ,
+    overlapping ones decide nothing.
+    """
+    by, intervals = second.value - first.value, ""
+    if None not in (first.low, second.low):
+        intervals = "overlap" if first.low <= second.high and second.low <= first.high else "disjoint"
+    shown = f"{'−' if by < 0 else '+'}{number_text(abs(by), first.unit)}" if by else "0"
+    return {
+        "metric": name,
+        **{"first": first.to_json(), "first_shown": bounds_text(first)},
+        **{"second": second.to_json(), "second_shown": bounds_text(second)},
+        **{"difference": by, "difference_shown": shown, "intervals": intervals},
+    }
 
 
 def runs_named(names: Sequence[str]) -> list[Run]:
@@ -98,48 +101,33 @@ def pattern_of(names: Sequence[str]) -> str:
 
 
 def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object]:
-    """Parameters that differ, chapters that read other data or other versions of them, in what others were
-    ``made`` otherwise, and every metric of the chapters that both runs finished, or of one ``chapter``, that
-    differs, those with disjoint intervals first; ``equal``, how many do not, of parameters and of metrics;
-    ``alone``, chapters and metrics that one of them lacks.
+    """Parameters that differ, in what chapters were ``made`` otherwise, and every metric of the chapters that
+    both runs finished, or of one ``chapter``, that differs, those with disjoint intervals first; ``equal``,
+    how many metrics do not; ``alone``, chapters and metrics that one of them lacks.
 
     Raises RunStoreError where a run does not exist.
     """
-    runs = [open_run(first), open_run(second)]
-    requests = [run.parameters() for run in runs]
-    selection = {chapter: chapters()[chapter]} if chapter else chapters()
-    parameters, equal = [], {"parameters": 0, "metrics": 0}
+    runs, selection = [open_run(first), open_run(second)], [chapter] if chapter else [*chapters()]
+    requests = [{name: of for name, of in run.parameters().items() if name in selection} for run in runs]
+    values = varied_parameters(requests)
+    parameters = [
+        {"parameter": name, "first": values[0][name], "second": values[1][name]} for name in values[0]
+    ]
     results = [{each.chapter: each for each in run.results() if each.chapter in selection} for run in runs]
-    alone: list[list[str]] = [[], []]
-    for name, entry in selection.items():
-        for lacking, (here, there) in enumerate((results, results[::-1])):
-            if name in here and name not in there:
-                alone[lacking].append(name)
-        if not all(name in of_run for of_run in requests):
-            continue
-        for field in entry.parameters.model_fields:
-            a, b = (of_run[name].get(field) for of_run in requests)
-            equal["parameters"] += a == b
-            if a != b:
-                parameters.append({"parameter": f"{name}.{field}", "first": a, "second": b})
-    data, metrics, made = [], [], {}
+    alone = [[name for name in here if name not in there] for here, there in (results, results[::-1])]
+    metrics, made, equal = [], {}, 0
     for name in filter(results[1].__contains__, results[0]):
         pair = [of_run[name] for of_run in results]
-        a, b = (", ".join(result.record().seen) for result in pair)
-        if a != b:
-            data.append({"chapter": name, "first": a, "second": b})
         if other := made_otherwise(*(result.done()["inputs"] for result in pair)):
             made[name] = other
         before, after = (result.metrics() for result in pair)
         for side, own, other in ((0, before, after), (1, after, before)):
             alone[side] += [f"{name}.{key}" for key in own if key not in other]
         for key in filter(after.__contains__, before):
-            ends = [(m.value, m.low, m.high) for m in (before[key], after[key])]
-            equal["metrics"] += ends[0] == ends[1]
-            if ends[0] != ends[1]:
-                row = {"metric": f"{name}.{key}"}
-                for side, metric in (("first", before[key]), ("second", after[key])):
-                    row |= {side: metric.to_json(), f"{side}_shown": bounds_text(metric)}
-                metrics.append(row | _difference(before[key], after[key]))
+            same = all(
+                getattr(before[key], end) == getattr(after[key], end) for end in ("value", "low", "high")
+            )
+            equal += same
+            metrics += [] if same else [_row(f"{name}.{key}", before[key], after[key])]
     metrics.sort(key=lambda row: ("disjoint", "", "overlap").index(row["intervals"]))  # what differs first
-    return dict(parameters=parameters, data=data, made=made, metrics=metrics, equal=equal, alone=alone)
+    return {"parameters": parameters, "made": made, "metrics": metrics, "equal": equal, "alone": alone}

@@ -14,6 +14,7 @@ from ferbook.inputs import made_otherwise
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import NAMED_ROWS, Axis, forest
 from ferbook.page.style import Drawn
+from ferbook.request import varied_parameters
 from ferbook.store import ChapterResult, Run
 
 SEED_FIELD = "seed"
@@ -26,25 +27,6 @@ MOST_VARIED = 3
 def is_seed(name: str) -> bool:
     """Whether the parameter, perhaps of one chapter only, is a seed."""
     return name.rpartition(".")[2] == SEED_FIELD
-
-
-def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) -> list[dict[str, object]]:
-    """For each run's parameters by chapter, those in which the runs differ: by their name, or by
-    ``chapter.name`` where chapters differ in it, too. Chapters that not all were asked for are left out.
-    """
-    columns: dict[str, dict[tuple, list[str]]] = {}
-    for chapter in [name for name in requests[0] if all(name in request for request in requests)]:
-        for name in requests[0][chapter]:
-            values = tuple(request[chapter].get(name) for request in requests)
-            if len(set(values)) > 1:
-                columns.setdefault(name, {}).setdefault(values, []).append(chapter)
-    rows: list[dict[str, object]] = [{} for _ in requests]
-    for name, ways in columns.items():
-        for values, owners in ways.items():
-            for title in [name] if len(ways) == 1 else [f"{owner}.{name}" for owner in owners]:
-                for row, value in zip(rows, values, strict=True):
-                    row[title] = value
-    return rows
 
 
 def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str, object]], list[str]]:

@@ -64,11 +64,6 @@ class Noted(Record):
     tables: dict[str, ShownNumbers] = {}
 
     @property
-    def seen(self) -> list[str]:
-        """Which data the chapter read, with their versions."""
-        return []
-
-    @property
     def outdated(self) -> str:
         """The data that it read in versions that are not made here; empty if none."""
         return ""

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -251,3 +251,22 @@ def stored_request(asked: Mapping[str, object]) -> Request:
         fields = known.get(chapter, {})
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
     return Request(asked["profile"], overrides)
+
+
+def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) -> list[dict[str, object]]:
+    """For each run's parameters by chapter, those in which the runs differ: by their name, or by
+    ``chapter.name`` where chapters differ in it, too. Chapters that not all were asked for are left out.
+    """
+    columns: dict[str, dict[tuple, list[str]]] = {}
+    for chapter in [name for name in requests[0] if all(name in request for request in requests)]:
+        for name in requests[0][chapter]:
+            values = tuple(request[chapter].get(name) for request in requests)
+            if len(set(values)) > 1:
+                columns.setdefault(name, {}).setdefault(values, []).append(chapter)
+    rows: list[dict[str, object]] = [{} for _ in requests]
+    for name, ways in columns.items():
+        for values, owners in ways.items():
+            for title in [name] if len(ways) == 1 else [f"{owner}.{name}" for owner in owners]:
+                for row, value in zip(rows, values, strict=True):
+                    row[title] = value
+    return rows

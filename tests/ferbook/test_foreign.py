@@ -152,10 +152,10 @@ def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(run
 def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_their_own(
     runs, finish, tmp_path, toy_book
 ):
-    assert compare_runs("good", "a")["equal"]["metrics"] and build_book(runs)
+    assert compare_runs("good", "a")["equal"] and build_book(runs)
     (paths.runs_dir() / MADE_HERE).unlink()
     told = r"run 'a' comes from elsewhere \(throws was not made here\): .* `ferbook build --run a --mine`"
-    assert compare_runs("good", "a")["equal"]["metrics"]
+    assert compare_runs("good", "a")["equal"]
     with pytest.raises(RunStoreError, match=told):
         build_book(runs)
     adopt(runs)

@@ -5,8 +5,8 @@ import pytest
 from ferbook import outcome
 from ferbook.book import chapters
 from ferbook.errors import RunStoreError
-from ferbook.outcome import keep_outcome, outcome_figure, outcome_rows, outcome_table, varied_parameters
-from ferbook.request import Request
+from ferbook.outcome import keep_outcome, outcome_figure, outcome_rows, outcome_table
+from ferbook.request import Request, varied_parameters
 from ferbook.store import open_run
 
 INPUTS = {"notebook": "", "code": {}, "data": {}, "parameters": {}, "packages": {}}
