@@ -9,7 +9,7 @@ from ferbook.book import chapters, suite
 from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
-from ferbook.store import REFERENCE, ChapterResult, Run
+from ferbook.store import REFERENCE, Beside, ChapterResult, Run
 from ferbook.text import bounds_text, interval_text, metric_text
 
 SIGNIFICANCE = 0.05
@@ -343,9 +343,9 @@ class Answers:
     own: ByChapter
 
 
-def answers_of(run: Run, standing: Mapping[str, ChapterResult]) -> Answers:
-    """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where all chapters that it asks
-    are among ``standing``, the reference's results that stand beside the run's.
+def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
+    """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where its results of all
+    chapters that a claim asks stand ``beside`` the run's.
 
     Raises DataError for a damaged ``claims.yaml`` and for a claim that is not as it was frozen, RunStoreError
     where there is no such run, or for a damaged result of it.
@@ -354,6 +354,7 @@ def answers_of(run: Run, standing: Mapping[str, ChapterResult]) -> Answers:
     require_logged(claims, paths.claims_file())
     run.record()
     ours = {result.chapter: result for result in run.results()}
+    standing = {name: each.result for name, each in beside.items() if each.result}
     own, reference = (
         {name: Evidence.by(of[name]) if name in of else Evidence() for name in chapters()}
         for of in (ours, standing)

@@ -267,11 +267,6 @@ def answers_text(answers: Answers, folder: Path, linked: Callable[[str], str]) -
     return "\n".join(lines)
 
 
-def marks_text(answers: Answers, folder: Path) -> str:
-    """The figure of guessed and measured marks, with its files below ``folder``; empty without marks."""
-    return store_figure(folder, "marks", marks_picture(answers)) if answers.claims.marks else ""
-
-
 def log_text(answers: Answers) -> str:
     """The log as MyST Markdown: what was changed and why, and of each claim the answer before and after;
     where no other is stored, after is what the page says now.
@@ -292,10 +287,13 @@ def with_answers(text: str, answers: Answers | None, folder: Path, linked: Calla
     """``text`` of a page with answers, marks, log and single answers in their places, whose files go below
     ``folder``; a book without claims has nothing there.
     """
-    if PLACE in text:
-        text = text.replace(PLACE, answers_text(answers, folder, linked) if answers else "")
-    if MARKS_PLACE in text:
-        text = text.replace(MARKS_PLACE, marks_text(answers, folder) if answers else "")
-    if LOG_PLACE in text:
-        text = text.replace(LOG_PLACE, log_text(answers) if answers else "")
+    marks = bool(answers and answers.claims.marks)
+    made = {
+        PLACE: lambda: answers_text(answers, folder, linked),
+        MARKS_PLACE: lambda: store_figure(folder, "marks", marks_picture(answers)) * marks,
+        LOG_PLACE: lambda: log_text(answers),
+    }
+    for place, text_of in made.items():
+        if place in text:
+            text = text.replace(place, text_of() if answers else "")
     return ANSWER_PLACE.sub(lambda match: answer_text(answers, match[1]) if answers else "", text)

@@ -1,28 +1,16 @@
 """The reference: a run that is large enough to answer and is committed, beside the runs that one makes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from ferbook.book import Chapter, chapters, suite, with_upstream
 from ferbook.errors import RunStoreError
 from ferbook.request import stored_request
-from ferbook.store import REFERENCE, ChapterResult, Run, open_run
+from ferbook.store import REFERENCE, Beside, ChapterResult, Run, open_run
 
 GET = (
     f"`git checkout -- runs/{REFERENCE}` brings it back where the repository has it, `ferbook run --profile "
     f"{REFERENCE}` makes it"
 )
-
-
-@dataclass(frozen=True)
-class Beside:
-    """The reference's ``result`` of a chapter, where it may stand beside a run's; else ``why`` it does not,
-    empty for the reference itself. ``there``: whether there is a reference.
-    """
-
-    result: ChapterResult | None = None
-    why: str = ""
-    there: bool = True
 
 
 def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object]) -> Beside:
@@ -44,11 +32,9 @@ def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object
 
 def sound_reference(run: Run, chapter: Chapter) -> Beside:
     """The reference's result of ``chapter`` where it can be believed, whatever it is about."""
-    if run.name == REFERENCE:
-        return Beside(there=False)
     reference = open_run(REFERENCE)
-    if not reference.exists():
-        return Beside(why=f"there is no run `{REFERENCE}` here: {GET}", there=False)
+    if run.name == REFERENCE or not reference.exists():
+        return Beside()
     result = reference.result(chapter.name)
     if result.done() is None:
         return Beside(why=f"the run `{REFERENCE}` has no finished {chapter.name}: {GET}")
@@ -79,11 +65,6 @@ def _apart(differing: Iterable[str]) -> Beside:
 def _parameters(result: ChapterResult) -> Mapping[str, object]:
     manifest = result.done()
     return manifest["inputs"].get("parameters", {}) if manifest else {}
-
-
-def results_beside(standing: Mapping[str, Beside]) -> dict[str, ChapterResult]:
-    """Chapter -> the reference's result, of those that ``standing_beside`` found."""
-    return {name: each.result for name, each in standing.items() if each.result}
 
 
 def standing_beside(run: Run) -> dict[str, Beside]:

@@ -150,14 +150,6 @@ class Suite:
     results that its chapters show."""
 
 
-@dataclass(frozen=True)
-class Book:
-    """What was read: chapters by name, each after those it depends on."""
-
-    suite: Suite
-    chapters: Mapping[str, Chapter]
-
-
 def _load(file: Path, name: str, kind: type) -> object:
     """What the module ``file`` calls ``name``. Raises BookError in one line."""
     place = file.relative_to(paths.root())
@@ -200,21 +192,19 @@ def page_of(chapter: Chapter) -> str:
     return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
 
 
-def name_fault(name: str, others: Iterable[str] = ()) -> str:
+def name_fault(name: str) -> str:
     """Why a chapter cannot be called ``name``; empty if it can."""
     if not NAME.fullmatch(name):
         return f"{name!r} cannot name a chapter: small letters, digits and '_', a letter first"
     if name in RESERVED or any((paths.pages() / f"{name}.{kind}").exists() for kind in ("py", "md")):
         return f"the name {name!r} is taken by the book itself; give the chapter another"
-    if name in others:
-        return f"the name {name!r} is taken by another folder; give the chapter another"
     return ""
 
 
-def _chapter_in(folder: Path, others: Iterable[str], profiles: tuple[str, ...]) -> Chapter:
-    """The chapter in ``folder``, beside those in the folders ``others``. Raises BookError."""
+def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
+    """The chapter in ``folder``. Raises BookError."""
     name, file = folder.name, folder / "chapter.py"
-    if fault := name_fault(name, [other for other in others if other.lower() == name.lower()]):
+    if fault := name_fault(name):
         raise BookError(f"book/{name}: {fault}")
     if not file.exists():
         raise BookError(
@@ -270,7 +260,7 @@ def _in_order(declared: Mapping[str, Chapter]) -> dict[str, Chapter]:
 
 
 @cache
-def _read(root: Path) -> Book:
+def _read(root: Path) -> tuple[Suite, dict[str, Chapter]]:
     file = root / "book" / "suite.py"
     own = _load(file, "SUITE", Suite) if file.exists() else Suite()
     if own.profile not in own.profiles:
@@ -278,8 +268,8 @@ def _read(root: Path) -> Book:
     declared: dict[str, Chapter] = {}
     for folder in sorted(f for f in paths.pages().iterdir() if f.is_dir() and f.name[0] not in "_."):
         if (folder / "chapter.py").exists() or any(folder.glob("*.ipynb")):
-            declared[folder.name] = _chapter_in(folder, declared, own.profiles)
-    return Book(own, _in_order(declared))
+            declared[folder.name] = _chapter_in(folder, own.profiles)
+    return own, _in_order(declared)
 
 
 def forget() -> None:
@@ -287,16 +277,11 @@ def forget() -> None:
     _read.cache_clear()
 
 
-def book() -> Book:
-    """The book below ``paths.root()``. Raises BookError where ``book/suite.py``, ``_toc.yml`` or a chapter is
-    broken.
-    """
-    return _read(paths.root())
-
-
 def suite() -> Suite:
-    """What the book says of itself."""
-    return book().suite
+    """What the book below ``paths.root()`` says of itself. Raises BookError where ``book/suite.py``,
+    ``_toc.yml`` or a chapter is broken.
+    """
+    return _read(paths.root())[0]
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -317,8 +302,8 @@ def child_environment(**more: str) -> dict[str, str]:
 
 
 def chapters() -> Mapping[str, Chapter]:
-    """Name -> chapter, every chapter after those it depends on."""
-    return book().chapters
+    """Name -> chapter, every chapter after those it depends on. Raises BookError as ``suite``."""
+    return _read(paths.root())[1]
 
 
 def named_place(what: str, place: str) -> object:

@@ -18,7 +18,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
-from ferbook.beside import REFERENCE, Beside, results_beside, sound_reference, standing_beside
+from ferbook.beside import REFERENCE, sound_reference, standing_beside
 from ferbook.book import Chapter, chapters, child_environment, named_place, page_of, pages_of_toc, suite
 from ferbook.environment import held, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
@@ -34,8 +34,8 @@ from ferbook.notebook import (
 )
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.site import external_requests, finish, home
-from ferbook.steps import Advance, steps
-from ferbook.store import ChapterResult, Run, open_run, write_json
+from ferbook.steps import steps
+from ferbook.store import Beside, ChapterResult, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
@@ -47,8 +47,8 @@ WHOSE = (
     "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
 )
 """Said where a page quotes both."""
-_STAGING, _SPHINX = 0.15, 0.75
-"""Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written."""
+_SECONDS = 1.5
+"""That a page takes, so that a build can say how long it lasts."""
 _FILES = "files"
 """Folder of what lies beside the built pages as it is."""
 _SHOWN_FILES = (".svg", ".png", ".csv")
@@ -179,7 +179,7 @@ def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
     not stand there, why. Empty where there is none.
     """
     if beside.result is None:
-        return f"The numbers of this page stand alone: {beside.why}." if beside.there else ""
+        return f"The numbers of this page stand alone: {beside.why}." if beside.why else ""
     if own.done() is None:
         return ""
     reference, here = beside.result.metrics(), own.metrics()
@@ -207,7 +207,7 @@ def stage(run: Run, folder: Path) -> None:
     ignore = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
     standing = standing_beside(run)
-    answers = answers_of(run, results_beside(standing)) if paths.claims_file().exists() else None
+    answers = answers_of(run, standing) if paths.claims_file().exists() else None
     figures, notebooks, results, places = Figures(), {}, {}, {}
     for name, chapter in chapters().items():
         own, beside = run.result(name), standing[name]
@@ -224,7 +224,7 @@ def stage(run: Run, folder: Path) -> None:
             _stage_metrics(chapter, result, folder / "metrics")
             _stage_files(result.folder, folder, page_of(chapter))
         # What is said of the reference is the reference's, whatever the run that is shown is about.
-        if quoted := sound_reference(run, chapter).result or (own if there and not beside.there else None):
+        if quoted := sound_reference(run, chapter).result or (own if there and not beside.why else None):
             lacking = quoted is own and run.name != REFERENCE
             _stage_metrics(chapter, quoted, folder / "metrics" / REFERENCE, lacking=lacking)
         figures.collect(chapter, notebook)
@@ -333,8 +333,8 @@ def build_book(run: Run) -> Path:
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_sound(run)
         _require_own(run.results())
-        with steps("pages", len(pages_of_toc())) as advance:
-            return _build(run, advance)
+        with steps("pages", pages := len(pages_of_toc()), _SECONDS * pages):
+            return _build(run)
 
 
 def located(line: str, staging: Path) -> str:
@@ -351,13 +351,7 @@ def located(line: str, staging: Path) -> str:
     return line.replace(f"{staging}/", "")
 
 
-def shown_share(log: str) -> float:
-    """How much of its work Sphinx has done, by its log: it reads all pages, and then writes them."""
-    steps = re.findall(r"(reading sources|writing output)\.\.\. .*?\[ *(\d+)%\]", log)
-    return (int(steps[-1][1]) / 100 + (steps[-1][0] == "writing output")) / 2 if steps else 0.0
-
-
-def _build(run: Run, advance: Advance) -> Path:
+def _build(run: Run) -> Path:
     html = paths.build_folder() / "html"
     index = html / "index.html"
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
@@ -368,22 +362,13 @@ def _build(run: Run, advance: Advance) -> Path:
     staging.mkdir(parents=True)
     stage(run, staging)
     foot = home()
-    advance(0, _STAGING)
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
-    done = 0.0
-
-    def watch(printed: str) -> None:
-        nonlocal done
-        share = shown_share(printed)
-        advance((share - done) * len(pages_of_toc()), (share - done) * _SPHINX)
-        done = share
-
-    printed = printed_by_failure(command, log, environment, watch=watch)
+    printed = printed_by_failure(command, log, environment)
     if printed is not None:
         faults = [
             located(line, staging)

@@ -28,13 +28,12 @@ from ferbook.environment import (
 )
 from ferbook.errors import FerError, first_fault
 from ferbook.estimate import Estimate
-from ferbook.files import read_plain, write_atomically
+from ferbook.files import read_plain
 from ferbook.notebook import (
     COMPARED_TAG,
     cells_executed,
     code_cells,
     faults_of_execution,
-    is_silenced,
     parameters_source,
     read_notebook,
     tags,
@@ -157,6 +156,11 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     return notebook, [*faults, *(f"cell {name!r}: this checkout has no such cell" for name in past)]
 
 
+def _log_file(run: Run, chapter: str) -> Path:
+    """What nbval printed when the chapter was last executed again."""
+    return run.work / "logs" / f"{chapter}.check.log"
+
+
 def _execute_again(
     chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters
 ) -> tuple[list[str], int]:
@@ -169,7 +173,7 @@ def _execute_again(
         again.mkdir()
         copy = Path(place) / result.notebook.name
         code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
-        for cell in (cell for cell in code_cells(notebook) if is_silenced(cell.source)):
+        for cell in (one for one in code_cells(notebook) if one.source.rstrip().endswith(";")):
             cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
         nbformat.write(notebook, copy)
         record_file = str(result.folder / "record.json")
@@ -186,7 +190,7 @@ def _execute_again(
             *("-q", "--no-header", "--tb=short", "--color=no"),
             *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "7200", str(copy)),
         ]
-        log = run.work / "logs" / f"{result.chapter}.check.log"
+        log = _log_file(run, result.chapter)
         output = printed_by_failure(command, log, environment, Path(place))
         if output is not None:
             failures = [line.strip() for line in output if line.startswith("FAILED")]
@@ -231,8 +235,8 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     """Check the named chapters of a run (where none is named, all that it was asked for): one row each, with
     ``state`` and ``faults``.
 
-    ``one``: execute again only one, the quickest first and the next slower one each time; the others' stored
-    results are still verified. Raises RunStoreError where there is no such run.
+    ``one``: execute again only one, the quickest of those that never were, or else the one that was longest
+    ago; the others' stored results are still verified. Raises RunStoreError where there is no such run.
     """
     parameters = run.record().get("request", {}).get("parameters", {})
     selection = names or parameters
@@ -240,10 +244,9 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     took = {each.chapter: each.record().seconds or 0.0 for each in whole}
     took = dict(sorted(took.items(), key=itemgetter(1)))
-    note, names = run.work / "executed again", list(took)
     if one and took:
-        last = note.read_text(encoding="utf-8") if note.is_file() else ""
-        turn = names[(names.index(last) + 1) % len(names) if last in names else 0]
+        logs = {name: _log_file(run, name) for name in took}
+        turn = min(took, key=lambda name: logs[name].stat().st_mtime_ns if logs[name].exists() else 0)
         took = {turn: took[turn]}
     seconds, at_once = sum(took.values()), _side_by_side(whole)
 
@@ -254,7 +257,4 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
         return found
 
     with ThreadPoolExecutor(at_once) as pool, steps("chapters", len(took) or 1, seconds / at_once) as advance:
-        rows = list(pool.map(row, chapters))
-    if one:
-        write_atomically(note, "".join(took))  # not before: after an interruption it is the same one's turn
-    return rows
+        return list(pool.map(row, chapters))

@@ -38,26 +38,16 @@ GONE = {
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
     "data audit": "`ferbook data check NAME`",
-    "predict --test-time": "`ferbook run training -p test_time=flip` asks about mirror images too",
     "archive": _PACK,
-    "build --force": "`ferbook build` builds the book each time",
-    "check --keep": "the page's command makes a run again, with --run NAME; then `ferbook compare A NAME`",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
     "open": "the last line of `ferbook build` says which file to open",
-    "run --data-dir": "`FER_DATA=FOLDER ferbook run …` says where data lie",
-    "run --publish-faces": "`-p publish_faces=true`",
-    "run --replace": "remove the folder of the run, and ask for it anew; --update executes what changed",
-    "run --yes": "ask for at most 100 runs at a time",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
-    "status --faces": "`ferbook run --dry-run` with these parameters says what is out of date",
-    "status -p": "`ferbook run --dry-run` with these parameters says what is out of date",
-    "status --profile": "`ferbook run --dry-run` with these parameters says what is out of date",
     "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
     "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each value, `ferbook compare` shows what "
     "they found",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
 }
-"""Commands and options that there are no longer, by both words -> where their work is done now."""
+"""Commands that there are no longer -> where their work is done now."""
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
@@ -230,9 +220,7 @@ def run(
 @command
 def status(
     run_name: RunName = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="List all runs with their key metrics instead.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List all runs instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say for each chapter of a run whether it is what the run was asked for, or why not."""
@@ -272,13 +260,10 @@ def _list_runs(as_json: bool) -> None:
         console.print("no runs yet; `ferbook run` makes one")
         return
     for row in rows:
-        console.print(row["run"], style="bold")
         if "fault" in row:
-            errors.print(f"  {row['fault']}")
-            continue
-        about = [row["profile"], *(row[name] for name in suite().named_by), row["changed"]]
-        for line in (", ".join(about), *row["shown"]):
-            console.print(f"  {line}")
+            errors.print(f"{row['run']}: {row['fault']}")
+    if whole := [[*row.values()] for row in rows if "fault" not in row]:
+        print_table("", ["run", "profile", *suite().named_by, "changed"], whole)
 
 
 @command
@@ -354,10 +339,10 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of
-    from ferbook.beside import results_beside, standing_beside
+    from ferbook.beside import standing_beside
 
     target = chosen_run(run_name)
-    answers = answers_of(target, results_beside(standing_beside(target)))
+    answers = answers_of(target, standing_beside(target))
     if as_json:
         print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
         return
@@ -484,8 +469,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         console.print(f"fer-lib {version('fer-lib')}, commit {git_commit()}")
         sys.exit()
-    first = "".join(sys.argv[1:2])
-    for name in (first, *(f"{first} {word}" for word in sys.argv[2:])):
+    for name in (" ".join(sys.argv[1:end]) for end in (2, 3)):
         if name in GONE:
             errors.print(f"ferbook: there is no command {name!r} any more: {GONE[name]}")
             sys.exit(2)

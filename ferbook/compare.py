@@ -14,39 +14,20 @@ from ferbook.store import Run, all_runs, open_run
 from ferbook.text import bounds_text, number_text
 
 
-def _metrics(run: Run) -> dict[str, Estimate]:
-    """``chapter.metric`` -> its value, of the finished chapters."""
-    return {
-        f"{result.chapter}.{name}": metric
-        for result in run.results()
-        for name, metric in result.metrics().items()
-    }
-
-
 def run_rows() -> list[dict[str, object]]:
-    """One row per run: name, profile, what names a run, time of the last change, key metrics (values and as
-    shown); of one that cannot be believed its name and the ``fault``.
+    """One row per run: name, profile, what names a run, and time of the last change; of one that cannot be
+    believed its name and the ``fault``.
     """
-    keys = [f"{chapter.name}.{name}" for chapter in chapters().values() for name in chapter.key_metrics]
     rows = []
     for run in all_runs():
         try:
-            record, every = run.record(), _metrics(run)
+            record, models = run.record(), run.parameters().values()
         except RunStoreError as fault:
             rows.append({"run": run.name, "fault": str(fault)})
             continue
-        metrics = {name: every[name] for name in keys if name in every}
-        models = run.parameters().values()
-        rows.append(
-            {
-                "run": run.name,
-                "profile": record["request"]["profile"],
-                **{field: ", ".join(sorted({str(p[field]) for p in models})) for field in suite().named_by},
-                "changed": record["changed"],
-                "metrics": {name: metric.to_json() for name, metric in metrics.items()},
-                "shown": [f"{name} {bounds_text(metric)}" for name, metric in metrics.items()],
-            }
-        )
+        named = {field: ", ".join(sorted({str(p[field]) for p in models})) for field in suite().named_by}
+        about = {"run": run.name, "profile": record["request"]["profile"]}
+        rows.append(about | named | {"changed": record["changed"]})
     return rows
 
 

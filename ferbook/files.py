@@ -181,6 +181,11 @@ def _parsed(text: str) -> object:
     return yaml.load(text, _UniqueKeys)
 
 
+def remove(path: Path) -> None:
+    """Remove a folder, or the link that stands in its place; nothing where there is none."""
+    path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
+
+
 @contextmanager
 def whole_folder(folder: Path, replace: bool = False) -> Iterator[Path]:
     """A new folder beside ``folder`` to write into; at the end of the block it takes that name, in one step;
@@ -200,4 +205,4 @@ def whole_folder(folder: Path, replace: bool = False) -> Iterator[Path]:
         if earlier.exists() and not folder.exists():
             earlier.rename(folder)
         for rest in (partial, earlier):
-            shutil.rmtree(rest, ignore_errors=True)
+            remove(rest)

@@ -175,19 +175,16 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
             stale = {state.chapter for state in chapter_states if not state.up_to_date}
             if result.done() is not None:
                 reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
+            where = ""
             if (failure := result.failed_folder / "failure.json").exists():
-                reasons.append(_failure_reason(failure))
+                # What a failed attempt left is only told; damaged, it keeps no chapter from running.
+                with suppress(RunStoreError):
+                    where = f" in {read_json(failure).get('where', 'an unknown place')}"
+                reasons.append(f"last attempt failed{where}")
             seconds = None if reasons else result.record().seconds
             chapter_states.append(ChapterState(chapter.name, tuple(reasons), seconds))
             advance()
     return chapter_states
-
-
-def _failure_reason(failure: Path) -> str:
-    # What a failed attempt left behind is only told; damaged, it must not keep the chapter from running.
-    with suppress(RunStoreError):
-        return f"last attempt failed in {read_json(failure).get('where', 'an unknown place')}"
-    return "last attempt failed"
 
 
 def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:

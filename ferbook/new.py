@@ -65,11 +65,10 @@ def write_chapter(name: str) -> Path:
     for it; nothing is written then.
     """
     folder = paths.pages() / name
-    others = [other for other in chapters() if other.lower() == name.lower()] or (
-        [name] if folder.exists() else []
-    )
-    if fault := name_fault(name, others):
+    if fault := name_fault(name):
         raise BookError(fault)
+    if folder.exists():
+        raise BookError(f"the name {name!r} is taken by another folder; give the chapter another")
     words = {
         "name": name,
         "model": "".join(part.capitalize() for part in name.split("_")) + "Parameters",

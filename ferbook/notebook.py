@@ -129,11 +129,6 @@ def cell_name(notebook: NotebookNode, cell: NotebookNode) -> str:
     return f"code cell {numbers[0]}" if numbers else "the cell of the run's parameters"
 
 
-def is_silenced(source: str) -> bool:
-    """Whether a cell ends with a semicolon, so that IPython shows no value of it."""
-    return source.rstrip().endswith(";")
-
-
 def faults_of_execution(notebook: NotebookNode) -> list[str]:
     """What shows that a notebook was not executed from its first to its last cell; empty if it was.
 

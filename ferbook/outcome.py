@@ -12,7 +12,7 @@ from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate, mean_over_seeds
 from ferbook.inputs import made_otherwise
 from ferbook.page.figure import store_figure
-from ferbook.page.forest import NAMED_ROWS, Axis, forest
+from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.request import varied_parameters
 from ferbook.store import ChapterResult, Run
@@ -110,34 +110,26 @@ def _label(values: Mapping[str, object], seeds: bool) -> str:
 
 
 def outcome_figure(rows: Sequence[Mapping]) -> Drawn:
-    """A dot with its interval for each run, below its setting, and a red one for the mean over seeds; of very
-    many runs with seeds only their means, with the runs as pale dots below.
-    """
+    """A dot with its interval for each run, below its setting, and a red one for the mean over seeds."""
     runs, means = len({row["run"] for row in rows} - {""}), any(row["mean_of"] for row in rows)
-    many = means and runs > NAMED_ROWS
-    averaged = {(row["metric"], _label(row["values"], False)) for row in rows if row["mean_of"]}
-    lines, singles = [], []
+    lines = []
     for row in rows:
-        setting, mean_of = _label(row["values"], False), row["mean_of"]
-        seed = _label(row["values"], True) or row["run"]
-        dot = {"panel": row["metric"], "estimate": row["estimate"], "main": bool(mean_of) and not many}
-        if many:
-            dot |= {"label": setting or "all seeds", "value": row["estimate"].value}
-        elif means:
-            dot |= {"group": setting, "label": f"mean of {mean_of} seeds" if mean_of else seed}
+        setting, seed = (_label(row["values"], seeds) for seeds in (False, True))
+        dot = {"panel": row["metric"], "estimate": row["estimate"], "main": bool(row["mean_of"])}
+        if means:
+            own = f"mean of {row['mean_of']} seeds" if row["mean_of"] else seed or row["run"]
+            dot |= {"group": setting, "label": own}
         else:
-            dot["label"] = ", ".join(filter(None, (setting, _label(row["values"], True)))) or row["run"]
-        below_mean = many and not mean_of and (row["metric"], setting) in averaged
-        (singles if below_mean else lines).append(dot)
-    dots = pd.DataFrame(lines).drop(columns="value", errors="ignore")
-    if "group" in dots:
+            dot["label"] = ", ".join(filter(None, (setting, seed))) or row["run"]
+        lines.append(dot)
+    dots = pd.DataFrame(lines)
+    if means:
         dots = dots.sort_values(["panel", "group"], kind="stable", key=lambda column: pd.factorize(column)[0])
-    words = " Red: the mean over seeds." if means and not many else ""
+    words = " Red: the mean over seeds." if means else ""
     return forest(
         dots,
         measured=f"{runs} runs",
         axis={row["metric"]: Axis("share" if row["estimate"].unit == "share" else "") for row in rows},
-        singles=pd.DataFrame(singles) if many else None,
         alt=f"Dots with intervals by what varies.{words}",
         caption=f"What {runs} runs found, each with its own interval.{words}",
         data=outcome_table(rows),

@@ -98,7 +98,6 @@ class Request:
 
 
 _SIGNS = re.compile(r"\.\.|,|;")
-_RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)\s*")
 
 
 def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
@@ -124,13 +123,13 @@ def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
     return [Request(request.profile, {**request.overrides, **own}) for own in combinations]
 
 
-def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[object] | range:
+def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[object]:
     """The values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure`` that
     takes it.
 
     ``0..19`` is a range of whole numbers, both ends in it; commas part values and ranges, semicolons those of
     a parameter that is a list itself. Raises ParameterError for no value, a range that is empty or of what is
-    no whole number, in a list one of more than ``MOST_RUNS``, and for a value that is not allowed.
+    no whole number or of more than ``MOST_RUNS``, and for a value that is not allowed.
     """
     scope, _, short = name.rpartition(".")
     takers = [c for c in closure if short in c.parameters.model_fields and scope in ("", c.name)]
@@ -146,14 +145,12 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
     if separator == ",":
         with suppress(ParameterError):
             return [own(text)]
-    parts = text.split(separator)
     values: dict[object, None] = {}
-    for part in map(str.strip, parts):
-        if ".." not in part:
-            if not part:
-                raise ParameterError(
-                    f"{name} = {text!r}: a value is empty; 0..19 is a range, lab,wild are two"
-                )
+    for part in map(str.strip, text.split(separator)):
+        low, dots, high = part.partition("..")
+        if not part:
+            raise ParameterError(f"{name} = {text!r}: a value is empty; 0..19 is a range, lab,wild are two")
+        if not dots:
             values[own(part)] = None
             continue
         if field.annotation is not int:
@@ -161,23 +158,20 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
                 f"{name} = {part!r}: a range is of whole numbers, and {name} is of type {type_name(field)}; "
                 "list its values, with commas between"
             )
-        match = _RANGE.fullmatch(part)
-        if not match:
-            raise ParameterError(f"{name} = {part!r} is no range; 0..19 is one of twenty whole numbers")
-        low, high = map(int, match.groups())
-        if high < low:
-            raise ParameterError(f"{name} = {part!r} is empty: {high} is below {low}")
-        for end in (low, high):
-            own(end)
-        numbers = range(low, high + 1)
-        if len(parts) == 1:
-            return numbers  # however many: they are counted before they are listed
-        if len(numbers) > MOST_RUNS:
+        try:
+            first, last = own(int(low)), own(int(high))
+        except ValueError as fault:
             raise ParameterError(
-                f"{name} = {part!r}: {len(numbers):,} runs are more than {MOST_RUNS}; ask for some of them "
-                "at a time"
+                f"{name} = {part!r} is no range; 0..19 is one of twenty whole numbers"
+            ) from fault
+        if last < first:
+            raise ParameterError(f"{name} = {part!r} is empty: {last} is below {first}")
+        if last - first >= MOST_RUNS:
+            count = last - first + 1
+            raise ParameterError(
+                f"{name} = {part!r}: {count:,} runs are more than {MOST_RUNS}; ask for some of them at a time"
             )
-        values |= dict.fromkeys(numbers)
+        values |= dict.fromkeys(range(first, last + 1))
     return list(values)
 
 

@@ -7,7 +7,6 @@ A chapter that several runs would make from the same is made in one of them, and
 import contextlib
 import os
 import re
-import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from ferbook import paths
 from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit, now, uncommitted
-from ferbook.errors import ChapterError, ParameterError, RunStoreError
+from ferbook.errors import ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
 from ferbook.inputs import ChapterState, chapter_inputs, differences, package_versions, states
 from ferbook.notebook import require_parameters_cell
@@ -56,15 +55,15 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
         run.write_record(content | times | {"commit": git_commit(), "versions": versions})
 
 
-def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) -> ChapterError | None:
-    """What became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; None where
+def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) -> str:
+    """What became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; empty where
     none of them left a word.
     """
     for chapter in chapters:
         failure = run.result(chapter.name).failed_folder / "failure.json"
         report = read_json(failure) if failure.exists() else {}
         if report.get("when", "") >= since:
-            return ChapterError(
+            return (
                 f"chapter {chapter.name!r} failed in {report['where']}: {report['error']}\n"
                 f"  partial notebook: {failure.parent / f'{chapter.name}.ipynb'}\n"
                 f"  log: {run.log_file(chapter.name)}"
@@ -74,8 +73,8 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
         if log.exists() and not finished_file(board, chapter.name, run.name).exists():
             lines = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
             why = (lines or ["killed from outside, or the memory ran out"])[-1].removeprefix("ferbook: ")
-            return ChapterError(f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}")
-    return None
+            return f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -227,9 +226,6 @@ def make_runs(
     """
     chapters, count = with_upstream(names), len(requests)
     _require(requests, chapters)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < (files := count + 200):  # a lock of each run, and what is open beside
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files if hard < 0 else min(files, hard), hard))
     with contextlib.ExitStack() as stack:
         for name in sorted(requests):
             stack.enter_context(exclusive(open_run(name)))
@@ -246,8 +242,8 @@ def make_runs(
         making = {(chapter.name, place.run.name) for place, chapter in work}
         for place in places:
             write_record(place.run, place.request, place.parameters)
-            if _take(place, homes, lambda name, home: (name, home) not in making):
-                write_record(place.run, place.request, place.parameters)
+            _take(place, homes, lambda name, home: (name, home) not in making)
+            write_record(place.run, place.request, place.parameters)
         if count == 1:
             make_current(places[0].run)
         if not work:
@@ -275,13 +271,11 @@ def make_runs(
 
 def _take(
     place: RunPlace, homes: Mapping[str, Mapping[str, str]], is_there: Callable[[str, str], bool]
-) -> list[str]:
-    """Have what other runs have made for ``place`` and ``is_there``: the chapters."""
-    own = place.run.name
-    others = {name: home for name, home in homes[own].items() if home != own and is_there(name, home)}
-    for name, home in others.items():
-        place.run.result(name).take(open_run(home).result(name))
-    return [*others]
+) -> None:
+    """Have what other runs have made for ``place`` and ``is_there``."""
+    for name, home in homes[place.run.name].items():
+        if home != place.run.name and is_there(name, home):
+            place.run.result(name).take(open_run(home).result(name))
 
 
 def _job(
@@ -322,13 +316,13 @@ def _faults(
         name = place.run.name
         executed = [chapter for other, chapter in work if other.run == place.run]
         if place.stale:
-            fault = chapter_failure(board, place.run, executed, since)
-            every = [str(fault)] * bool(fault) + [
-                messages[c.name, name] for c in executed if (c.name, name) in messages
-            ]
+            every = [chapter_failure(board, place.run, executed, since)]
+            every += [messages.get((chapter.name, name)) for chapter in executed]
             unmade = ", ".join(f"{chapter} ({why})" for chapter, why in place.stale.items())
             how = "with an error" if code else "without an error"
-            faults[name] = "; ".join(every) or f"Snakemake ended {how}, but not up to date: {unmade}"
+            faults[name] = (
+                "; ".join(filter(None, every)) or f"Snakemake ended {how}, but not up to date: {unmade}"
+            )
             faults[name] += f"\n  Snakemake's log: {log}" if len(requests) == 1 else ""
     return faults
 

@@ -22,10 +22,12 @@ from ferbook.estimate import Estimate
 from ferbook.files import (
     LARGEST_RECORD,
     digest_of,
+    is_leftover,
     open_regular,
     parse_json,
     plain_values,
     read_yaml,
+    remove,
     whole_folder,
     write_atomically,
 )
@@ -76,11 +78,6 @@ def seal(folder: Path, record: dict) -> dict:
     record = record | {"files": file_checksums(folder)}
     write_json(folder / DONE, record)
     return record
-
-
-def remove(path: Path) -> None:
-    """Remove a folder, or the link that stands in its place; nothing where there is none."""
-    path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -235,46 +232,43 @@ class ChapterResult:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
         seal(staged, {"chapter": self.chapter, "finished": now(), "inputs": inputs})
         self.call_own(staged / DONE)
-        self._replace(staged)
+        with whole_folder(self.folder, replace=True) as place:
+            staged.rename(place)  # an empty folder gives way
+        remove(self.failed_folder)
 
     def take(self, other: "ChapterResult") -> None:
         """Have the finished result of another run, as hard links where the file system has them. Raises
         RunStoreError where that is damaged.
         """
         other.require_whole()
-        if self.done() == other.done() and not self.faults():
-            shutil.rmtree(self.failed_folder, ignore_errors=True)  # of a later attempt, by other code
-            return
-        copy = self.folder.with_name(f".{self.chapter}.copy")
-        remove(copy)
-        with whole_folder(copy) as staged:
-            for file in (*file_checksums(other.folder), DONE):
-                (staged / file).parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    os.link(other.folder / file, staged / file)
-                except OSError:
-                    shutil.copyfile(other.folder / file, staged / file)
-        self._replace(copy)
-
-    def _replace(self, staged: Path) -> None:
-        self.recover()
-        if self.folder.exists():
-            self.folder.rename(self._aside)
-        staged.rename(self.folder)
-        remove(self._aside)
-        shutil.rmtree(self.failed_folder, ignore_errors=True)
-
-    @property
-    def _aside(self) -> Path:
-        return self.folder.with_name(f".{self.chapter}.replaced")
+        if self.done() != other.done() or self.faults():
+            with whole_folder(self.folder, replace=True) as staged:
+                for file in (*file_checksums(other.folder), DONE):
+                    (staged / file).parent.mkdir(parents=True, exist_ok=True)
+                    try:
+                        os.link(other.folder / file, staged / file)
+                    except OSError:
+                        shutil.copyfile(other.folder / file, staged / file)
+        remove(self.failed_folder)  # also of a later attempt, by other code
 
     def recover(self) -> None:
-        """Put the earlier result back where a kill struck between the two moves of ``commit``."""
-        if self._aside.exists():
-            if self.folder.exists():
-                remove(self._aside)
-            else:
-                self._aside.rename(self.folder)
+        """Put a result into its place where a kill struck between the two moves of ``whole_folder``, and
+        remove what else it left.
+        """
+        for rest in self.folder.parent.glob(f".{self.chapter}.*"):
+            if is_leftover(rest, self.folder):
+                whole = (rest / DONE).exists() and not self.folder.exists()
+                rest.rename(self.folder) if whole else remove(rest)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The reference's ``result`` of a chapter, where it may stand beside a run's; else ``why`` it does not,
+    empty for the reference itself and where there is no reference.
+    """
+
+    result: ChapterResult | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from ferbook import answers
 from ferbook.answers import Evidence, answer_all, answer_claim, answers_of, passed
-from ferbook.beside import results_beside, standing_beside
+from ferbook.beside import standing_beside
 from ferbook.book import suite
 from ferbook.claims import Claims, Gate, PaperClaim
 from ferbook.errors import DataError, RunStoreError
@@ -215,7 +215,7 @@ def run(finish_derl):
 
 
 def answered(run):
-    return answers_of(run, results_beside(standing_beside(run)))
+    return answers_of(run, standing_beside(run))
 
 
 def of_derl(run):

@@ -91,10 +91,9 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
 
 def test_one_that_is_absent_damaged_or_about_something_else_does_not_and_it_is_said_why(make):
     run = make("a", 60, 3.4, sides=6)
-    assert "there is no run `reference` here: `git checkout -- runs/reference`" in why(run)
     assert key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"]) == ""
     reference = make("reference", 60, sides=8)
-    assert "no finished means" in why(run)
+    assert "no finished means: `git checkout -- runs/reference`" in why(run)
     reference = make("reference", 60, 3.5, sides=8)
     assert why(run).endswith("than the run `reference` has: `sides=6` in place of `sides=8`")  # its upstream
     told = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])

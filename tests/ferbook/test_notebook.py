@@ -14,7 +14,6 @@ from ferbook.notebook import (
     cells_executed,
     faults_of_execution,
     figure_cells,
-    is_silenced,
     read_notebook,
     require_parameters_cell,
     without_papermill_metadata,
@@ -76,19 +75,6 @@ def test_cells_without_an_id_of_their_own_are_known_by_their_numbers():
     """An editor that writes none gives others at each reading, and papermill adds a cell before them."""
     source, ran = executed(1, 2), executed(1, 2)
     assert cells_executed(source, ran) == {source.cells[0].id: ran.cells[0], source.cells[1].id: ran.cells[1]}
-
-
-@pytest.mark.parametrize(
-    ("source", "silent"),
-    [
-        ("sorted([2, 1]);", True),
-        ("print(1)\nx ;\n", True),
-        ("'a;'", False),
-        ("", False),
-    ],
-)
-def test_a_cell_that_ends_with_a_semicolon_shows_no_value(source, silent):
-    assert is_silenced(source) == silent
 
 
 def test_cells_are_counted_as_their_author_does():

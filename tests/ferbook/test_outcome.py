@@ -44,17 +44,6 @@ def test_a_row_for_each_run_and_their_mean_below_it(runs, tmp_path):
     assert "seed 3 3.00 (2.00 to 4.00) and mean of 4 seeds" in drawn.alt and len(drawn.data) == 5
 
 
-def test_of_very_many_runs_only_the_mean_is_a_row(runs):
-    drawn = outcome_figure(outcome_rows(runs(*({"seed": str(n)} for n in range(40))))[0])
-    assert "seed 3" not in drawn.alt and "all seeds 19.5" in drawn.alt and len(drawn.data) == 41
-
-
-def test_a_setting_with_one_of_very_many_runs_is_a_row_of_its_own(runs, tmp_path):
-    rows, _ = outcome_rows(runs({"draws": "200"}, *({"draws": "100", "seed": str(n)} for n in range(34))))
-    assert [row["mean_of"] for row in rows if row["mean_of"]] == [34]
-    assert keep_outcome(rows, tmp_path).is_file()
-
-
 def test_a_mean_takes_in_what_the_code_of_the_last_one_made(runs):
     older = runs({"seed": "0"}, inputs=INPUTS | {"code": {"book/means/study.py": "0" * 64}})
     rows, notes = outcome_rows(older + runs({"seed": "1"}, {"seed": "2"}))
