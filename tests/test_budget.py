@@ -17,13 +17,13 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 32290,
+    "all": 32116,
     "fer_lib": 9402,
-    "ferbook": 6488,
+    "ferbook": 6315,
     "book": 10690,
     "synthetic_faces": 4202,
     "benchmarks": 745,
-    "tests": 31696,
+    "tests": 31631,
     "files": 251,
     "commands": 23,
     "floors of ferbook": 8,
