@@ -37,10 +37,11 @@ WORST = ("worst_pair", "worst_pair_degree", "worst_pair_room")
 class Drops:
     """A transfer study in numbers, means over the networks that learned one set.
 
-    ``cells``: one row per ``trained_on`` × ``tested_on`` with ``pictures`` tested and ``networks``; for each
-    name of ``PAIR_MEASURES`` the value, ``<name>_low`` and ``<name>_high``: ``accuracy`` and ``recall``, the
-    mean over the classes (shares); ``difference``, the accuracy less that of the networks of the set tested
-    on, in points; ``degree``, where ``recall`` lies between chance, 0, and that of those networks, 1. The
+    ``cells``: one row per ``trained_on`` × ``tested_on`` with ``pictures`` tested, the ``people`` they are of
+    (or groups of equal pictures, where nobody is named) and ``networks``; for each name of ``PAIR_MEASURES``
+    the value, ``<name>_low`` and ``<name>_high``: ``accuracy`` and ``recall``, the mean over the classes
+    (shares); ``difference``, the accuracy less that of the networks of the set tested on, in points;
+    ``degree``, where ``recall`` lies between chance, 0, and that of those networks, 1. The
     last two are NaN where it is the same network. ``metrics``: ``in_dataset_accuracy`` over the diagonal,
     ``cross_dataset_accuracy`` off it, ``transfer_drop``, by how many points it lies below; with several
     networks a set ``WORST``, and ``transfer_seed_spread``, the standard deviation between networks of one
@@ -63,8 +64,9 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         scored = _scored(study, target, test, draws, seed + number)
         scores.append(scored)
         sources, recalls = scored.table["trained_on"], recalls_without(study, target, test)
+        people = len(set(independent_groups(test)))
         for source in study.sets.faces:
-            row = {"trained_on": source, "tested_on": target, "pictures": len(test)}
+            row = {"trained_on": source, "tested_on": target, "pictures": len(test), "people": people}
             estimates = _compared(scored, source, target)
             if source != target:
                 degree = pair_degree(recalls, source, target, len(study.sets.classes))

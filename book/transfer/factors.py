@@ -81,10 +81,11 @@ def factor_drops(
     """One row per condition of ``faces``, as ``factor_faces`` makes them: what ``models``
     name rightly.
 
-    ``condition``, ``factor``, ``direction``; ``accuracy``, an Estimate, the mean over the ``models``, which
-    differ in their seed; ``difference``, an Estimate in points: of a condition with a factor more, or with
-    all, to the one with none; of a condition with a factor less to the one with all. Its interval is over
-    draws of people, who are the same in both conditions. The luck of the seeds is not covered.
+    ``condition``, ``factor``, ``direction``; ``networks`` and ``people``, how many; ``accuracy``, an
+    Estimate, the mean over the ``models``, which differ in their seed; ``difference``, an Estimate in points:
+    of a condition with a factor more, or with all, to the one with none; of a condition with a factor less to
+    the one with all. Its interval is over draws of people, who are the same in both conditions. The luck of
+    the seeds is not covered.
 
     The models answer with any of ``classes``; ``asking`` are arguments of ``train.predict.predict``. Pictures
     of another emotion are left out. Raises DataError where fewer than two of ``classes`` are shown.
@@ -105,7 +106,7 @@ def factor_drops(
     whole = [own.mean() for own in by_picture.T]
     none, every = (kinds.index[kinds["direction"] == end].item() for end in ("none", "all"))
     drawing = {"draws": draws, "seed": seed, "n": len(by_picture), "besides": "; the seeds are not covered"}
-    rows = []
+    asked, rows = {"networks": len(models), "people": len(set(subjects))}, []
     for k, kind in kinds.iterrows():
         against = every if kind["direction"] == "remove" else none
         accuracy = bootstrap(
@@ -118,7 +119,7 @@ def factor_drops(
             tolerance=2 * POINTS * RERUN_TOLERANCE,
             **drawing,
         )
-        rows.append(kind.to_dict() | {"accuracy": accuracy, "difference": apart})
+        rows.append(kind.to_dict() | asked | {"accuracy": accuracy, "difference": apart})
     return pd.DataFrame(rows)
 
 

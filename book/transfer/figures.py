@@ -2,13 +2,23 @@
 to action units.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from book.transfer.action_units import ADDS, BY_FEATURES, BY_HOG, BY_UNITS, BY_UNTRAINED, MEAN, with_emotion
+from book.transfer.action_units import (
+    ADDS,
+    BY_FEATURES,
+    BY_HOG,
+    BY_UNITS,
+    BY_UNTRAINED,
+    MEAN,
+    UnitReads,
+    added_table,
+    with_emotion,
+)
 from book.transfer.drops import PAIR_MEASURES, Drops, TransferAnswers, pairs
 from book.transfer.factors import factor_table
 from fer_lib.stats.classification import reliability
@@ -24,6 +34,12 @@ SMALL_CHANGE = 5
 def _set_name(name: str) -> str:
     """A published set as its publication writes it; a generated one keeps its word."""
     return {"fer2013": "FER2013", "ferplus": "FER+", "ckplus": "CK+"}.get(name, name)
+
+
+def _range(counts: Iterable[int]) -> str:
+    """The one number, or the fewest and the most."""
+    low, *_, high = [*sorted(counts)] * 2
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def transfer_pairs(drops: Drops) -> Drawn:
@@ -63,7 +79,9 @@ def transfer_pairs(drops: Drops) -> Drawn:
         },
         alt="Dots with intervals beside a line at zero, by pair of sets:",
         caption=f"{phrase}Degree, where there is one: mean recall on the tested set, 0 at chance and 1 at "
-        "that set's own networks. Points: accuracy less that of its own networks. Intervals are of 95 %.",
+        "that set's own networks. Points: accuracy less that of its own networks. Intervals are of 95 %. "
+        f"Networks of each set: {_range(data['networks'])}; tested pictures: {_range(data['pictures'])}, of "
+        f"{data['people'].min()} people or more.",
         tolerance=dict.fromkeys(numbers, 25),
         data=data,
     )
@@ -76,9 +94,9 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
     axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")
-    parts, phrases = [], []
+    parts, phrases, asked = [], [], []
     styles = {"set learned from": (home, BLUE, "o", "-"), "other sets": (away, VERMILION, "s", "--")}
-    for name, ((probabilities, labels, _), colour, marker, dashes) in styles.items():
+    for name, ((probabilities, labels, people), colour, marker, dashes) in styles.items():
         own = reliability(probabilities, labels)
         line, marks = {"color": colour, "linestyle": dashes}, {"marker": marker, "label": name}
         axes.plot(own["confidence"], own["accuracy"], **line, **marks, markersize=3)
@@ -87,6 +105,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
         parts.append(own.assign(asked=name))
         sure, right = (np.average(own[of], weights=own["pictures"]) for of in ("confidence", "accuracy"))
         phrases.append(f"on the {name} {percent(sure)} sure and {percent(right)} right")
+        asked.append(f"{len(labels):,} ({len(set(people)):,} people)")
     axes.set(xlabel="confidence: probability of the answer given", ylabel="accuracy")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     in_percent(axes.xaxis, axes.yaxis)
@@ -94,7 +113,8 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
         "How often answers of one confidence are right; larger marks stand for more pictures. Below the "
-        f"dotted line networks are surer than right. On average they are {listing(phrases)}."
+        f"dotted line networks are surer than right. On average they are {listing(phrases)}: answers "
+        f"{listing(asked)}."
     )
     alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(phrases)}."
     data = pd.concat(parts, ignore_index=True)[["asked", "pictures", "confidence", "accuracy"]]
@@ -128,6 +148,8 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         factor = rows.loc[rows["difference"].idxmin(), "factor"]
         worst.setdefault(factor, []).append(_change(rows[rows["factor"].eq(factor)]))
         whole.append(_change(every[every["network"].eq(network)]))
+    networks = _range(table["networks"].iloc[0] for table in drops.values())
+    condition = next(iter(drops.values())).iloc[0]
     first = "; ".join(f"{factor} {listing(by_set)}" for factor, by_set in worst.items())
     changes = changes.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
     rows = changes.assign(
@@ -143,7 +165,9 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
         alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
         caption=f"Largest loss by one factor, in points (in brackets the set that was learned): {first}. All "
         f"factors together: {listing(whole)}. Left a factor is added to {base} faces, right it is taken from "
-        f"{other} faces; 95 % intervals over people, not over networks.{left_out}",
+        f"{other} faces; 95 % intervals over people, not over networks. Networks of "
+        f"each set: {networks}; people: {condition['people']}; pictures with each factor: "
+        f"{condition['accuracy'].n}.{left_out}",
         tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
         data=data,
     )
@@ -152,13 +176,15 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
 def _change(rows: pd.DataFrame) -> str:
     """The change of accuracy in the one row, in points, and of which network."""
     (row,) = rows.to_dict("records")
-    return f"{number_text(row['difference'], 'points')} ({_set_name(row['network'])})"
+    doubt = ", not told from 0" if row["low"] <= 0 <= row["high"] else ""
+    return f"{number_text(row['difference'], 'points')} ({_set_name(row['network'])}{doubt})"
 
 
-def added_dots(table: pd.DataFrame) -> Drawn:
+def added_dots(reads: UnitReads) -> Drawn:
     """What features add to the emotion: mean AUROC over action units by what the heads read, and the
-    differences that matter. ``table``: ``action_units.added_table``. Data: its columns.
+    differences that matter. Data: ``action_units.added_table``.
     """
+    table, test = added_table(reads), reads.test
     added = table[table["panel"].eq(ADDS)]
     units = with_emotion(BY_UNITS)
     adds = {
@@ -172,10 +198,12 @@ def added_dots(table: pd.DataFrame) -> Drawn:
         measured="",
         axis={MEAN: Axis("", label="AUROC"), ADDS: Axis("", null=0.0, label="difference of AUROC")},
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
-        caption="Mean AUROC over action units of linear heads, by what they read. To a head that is told the "
-        f"emotion, trained features add {adds[with_emotion(BY_FEATURES)]}, untrained ones "
-        f"{adds[with_emotion(BY_UNTRAINED)]}, histograms of gradients {adds[with_emotion(BY_HOG)]}"
-        + (f", features of networks that were taught the units {adds[units]}." if units in adds else "."),
+        caption=f"Mean AUROC over {len(reads.aus)} action units of linear heads, by what they read. To a "
+        f"head that is told the emotion, trained features add {adds[with_emotion(BY_FEATURES)]}, untrained "
+        f"ones {adds[with_emotion(BY_UNTRAINED)]}, histograms of gradients {adds[with_emotion(BY_HOG)]}"
+        + (f", features of networks that were taught the units {adds[units]}" if units in adds else "")
+        + f". Networks: {len(reads.reads[BY_FEATURES])}; tested pictures: {len(test):,}, of "
+        f"{len(set(test.subjects))} people.",
         tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
         data=table,
     )

@@ -127,6 +127,8 @@ def test_people_from_whom_nobody_learned_are_divided_anew(faces):
 def test_the_figures_show_what_is_read_and_what_it_adds(reads):
     table = units.added_table(reads)
     assert table.groupby("panel", sort=False).size().tolist() == [9, 4]
-    drawn = figures.added_dots(table)
+    drawn = figures.added_dots(reads)
+    people = len(set(reads.test.subjects))
+    assert f"tested pictures: {len(reads.test)}, of {people} people." in drawn.caption
     assert "features + emotion" in drawn.alt and len(drawn.figure.axes) == 2
     assert "To a head that is told the emotion, trained features add 0." in drawn.caption

@@ -121,10 +121,10 @@ def made(scale: float = 1.0) -> pd.DataFrame:
     for (factor, direction), (accuracy, difference) in CELLS.items():
         apart = 100 * scale * difference
         estimates = {
-            "accuracy": Estimate(accuracy, accuracy - 0.05, accuracy + 0.05, unit="share"),
+            "accuracy": Estimate(accuracy, accuracy - 0.05, accuracy + 0.05, unit="share", n=84),
             "difference": Estimate(apart, apart - 3, apart + 3),
         }
-        rows.append({"factor": factor, "direction": direction} | estimates)
+        rows.append({"factor": factor, "direction": direction, "networks": 5, "people": 12} | estimates)
     return pd.DataFrame(rows)
 
 
@@ -155,6 +155,9 @@ def test_the_figure_shows_all_networks_and_its_caption_says_what_costs_each_most
     assert {-50, -20} <= left and {20, 5} <= right and 50 not in right
     assert "was learned): pose −20.0 (lab) and −10.0 (wild). All" in drawn.caption
     assert "together: −50.0 (lab) and −25.0 (wild)." in drawn.caption and "Not drawn" not in drawn.caption
+    assert "Networks of each set: 5; people: 12; pictures with each factor: 84." in drawn.caption
+    faint = figures.factor_dots({"lab": made(0.05)}, "lab", "wild")
+    assert "pose −1.0 (lab, not told from 0)" in faint.caption
     small = figures.factor_dots({"wild": made(0.5)}, "lab", "wild")
     assert "change no network by 5 points: " in small.caption and len(small.data) == 5
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
