@@ -87,6 +87,12 @@ def test_letters_of_figures_can_be_read_on_a_narrow_screen(seen, page):
 
 @every_page
 @pytest.mark.parametrize("width", TALLEST)
+def test_what_is_pressed_is_large_enough_for_a_finger(seen, page, width):
+    assert seen(page, width).facts["small"] == []
+
+
+@every_page
+@pytest.mark.parametrize("width", TALLEST)
 def test_a_page_is_not_too_long(seen, page, width):
     assert seen(page, width).facts["height"] <= TALLEST[width]
 
