@@ -406,10 +406,7 @@ def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
                 "kept": len(records),
                 "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
                 "faces": sorted({record["faces"] for record in records}),
-                **{
-                    each: [round(record[each], 4) for record in records if each in record]
-                    for each in _ACCURACIES
-                },
+                **{each: [round(own[each], 4) for own in records if each in own] for each in _ACCURACIES},
                 "core_hours": round(hours, 2),
                 "core_hours_planned": round(population.networks * population.core_minutes / 60, 2),
                 "devices": sorted({record["device"] for record in records}),

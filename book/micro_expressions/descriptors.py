@@ -17,15 +17,8 @@ import numpy as np
 from fer_lib.faces.clips import Clips
 from ferbook.errors import DataError, ParameterError
 
-FARNEBACK = {
-    "pyr_scale": 0.5,
-    "levels": 3,
-    "winsize": 9,
-    "iterations": 3,
-    "poly_n": 5,
-    "poly_sigma": 1.1,
-    "flags": 0,
-}
+FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 9, "iterations": 3}
+FARNEBACK |= {"poly_n": 5, "poly_sigma": 1.1, "flags": 0}
 """What OpenCV's ``calcOpticalFlowFarneback`` is given: its usual neighbourhood of 5 pixels, and a window of
 9, a fifth of a face of 48 pixels.
 """

@@ -198,8 +198,8 @@ MEAN, ADDS = "mean AUROC over units", "added to the emotion"
 
 
 def added_table(unit_reads: UnitReads) -> pd.DataFrame:
-    """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``value``, ``low``,
-    ``high``, ``main`` (features beside the emotion).
+    """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``estimate``,
+    ``main`` (features beside the emotion).
     """
     rows = [(MEAN, inputs, mean_auroc(unit_reads, inputs)) for inputs in unit_reads.reads]
     rows += [
@@ -207,6 +207,5 @@ def added_table(unit_reads: UnitReads) -> pd.DataFrame:
         for r in READS
         if with_emotion(r) in unit_reads.reads
     ]
-    table = [(panel, inputs, one.value, one.low, one.high) for panel, inputs, one in rows]
-    rows = pd.DataFrame(table, columns=["panel", "read", "value", "low", "high"])
-    return rows.assign(main=rows["read"].eq(with_emotion(BY_FEATURES)))
+    table = pd.DataFrame(rows, columns=["panel", "read", "estimate"])
+    return table.assign(main=table["read"].eq(with_emotion(BY_FEATURES)))

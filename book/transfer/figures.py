@@ -8,23 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from book.transfer.action_units import (
-    ADDS,
-    BY_FEATURES,
-    BY_HOG,
-    BY_UNITS,
-    BY_UNTRAINED,
-    MEAN,
-    UnitReads,
-    added_table,
-    with_emotion,
-)
+from book.transfer import action_units as units
 from book.transfer.drops import PAIR_MEASURES, Drops, TransferAnswers, pairs
 from book.transfer.factors import factor_table
 from fer_lib.stats.classification import reliability
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
-from ferbook.text import number_text
+from ferbook.page.tables import in_numbers
+from ferbook.text import bounds_text, number_text
 
 INTERVAL_ENDS = ["low", "high"]
 SMALL_CHANGE = 5
@@ -59,15 +50,13 @@ def transfer_pairs(drops: Drops) -> Drawn:
         ).dropna(subset="value")
         for name, panel in panels.items()
     )
-    least = data.loc[data["degree"].idxmin()] if data["degree"].notna().any() else None
-    phrase = (
-        ""
-        if least is None
-        else (
+    phrase = ""
+    if data["degree"].notna().any():
+        least = data.loc[data["degree"].idxmin()]
+        phrase = (
             f"The least degree, {number_text(least['degree'], decimals=2)}, is that of networks that learned "
             f"{_set_name(least['trained_on'])} and are tested on {_set_name(least['tested_on'])}. "
         )
-    )
     most = np.nanmax([1, *data["degree"], *data["degree_high"]])
     numbers = [name + end for name in PAIR_MEASURES for end in ("", "_low", "_high")]
     return forest(
@@ -135,18 +124,15 @@ def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Dra
     small = list(largest.index[largest.lt(SMALL_CHANGE)]) if largest.ge(SMALL_CHANGE).any() else []
     changes = pd.concat([every.assign(direction="add"), single[~single["factor"].isin(small)]])
     alone = single[single["direction"].eq("add")]
-    order = [
-        "",
-        *alone[alone["network"].eq(data["network"].iloc[0])].sort_values("difference", kind="stable")[
-            "factor"
-        ],
-    ]
+    first = alone[alone["network"].eq(data["network"].iloc[0])]
+    order = ["", *first.sort_values("difference", kind="stable")["factor"]]
     worst, whole, left_out = {}, [], ""
     if small:
         left_out = f" Not drawn, as they change no network by {SMALL_CHANGE} points: {listing(small)}."
     for network, rows in alone.groupby("network", sort=False):
-        factor = rows.loc[rows["difference"].idxmin(), "factor"]
-        worst.setdefault(factor, []).append(_change(rows[rows["factor"].eq(factor)]))
+        least = rows.loc[[rows["difference"].idxmin()]]
+        factor = least["factor"].item() if least["difference"].item() < 0 else "none"
+        worst.setdefault(factor, []).append(_change(least))
         whole.append(_change(every[every["network"].eq(network)]))
     networks = _range(table["networks"].iloc[0] for table in drops.values())
     condition = next(iter(drops.values())).iloc[0]
@@ -180,32 +166,37 @@ def _change(rows: pd.DataFrame) -> str:
     return f"{number_text(row['difference'], 'points')} ({_set_name(row['network'])}{doubt})"
 
 
-def added_dots(reads: UnitReads) -> Drawn:
+ADDING = {
+    units.BY_FEATURES: "trained features",
+    units.BY_UNTRAINED: "untrained ones",
+    units.BY_HOG: "histograms of gradients",
+    units.BY_UNITS: "features of networks that were taught the units",
+}
+"""What heads read beside the emotion, for readers."""
+
+
+def added_dots(reads: units.UnitReads) -> Drawn:
     """What features add to the emotion: mean AUROC over action units by what the heads read, and the
     differences that matter. Data: ``action_units.added_table``.
     """
-    table, test = added_table(reads), reads.test
-    added = table[table["panel"].eq(ADDS)]
-    units = with_emotion(BY_UNITS)
-    adds = {
-        row.read: "{} ({} to {})".format(
-            *(number_text(v, decimals=3) for v in (row.value, row.low, row.high))
-        )
-        for row in added.itertuples()
-    }
+    table, test = units.added_table(reads), reads.test
+    added = table[table["panel"].eq(units.ADDS)].set_index("read")["estimate"]
+    adds = {name: added.get(units.with_emotion(read)) for read, name in ADDING.items()}
+    phrases = [f"{name} {bounds_text(one, decimals=3)}" for name, one in adds.items() if one]
     chart = forest(
         table.assign(label=table["read"]),
         measured="",
-        axis={MEAN: Axis("", label="AUROC"), ADDS: Axis("", null=0.0, label="difference of AUROC")},
+        axis={
+            units.MEAN: Axis("", label="AUROC"),
+            units.ADDS: Axis("", null=0, label="difference of AUROC"),
+        },
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
         caption=f"Mean AUROC over {len(reads.aus)} action units of linear heads, by what they read. To a "
-        f"head that is told the emotion, trained features add {adds[with_emotion(BY_FEATURES)]}, untrained "
-        f"ones {adds[with_emotion(BY_UNTRAINED)]}, histograms of gradients {adds[with_emotion(BY_HOG)]}"
-        + (f", features of networks that were taught the units {adds[units]}" if units in adds else "")
-        + f". Networks: {len(reads.reads[BY_FEATURES])}; tested pictures: {len(test):,}, of "
+        f"head that is told the emotion add: {listing(phrases)}. Networks: "
+        f"{len(reads.reads[units.BY_FEATURES])}; tested pictures: {len(test):,}, of "
         f"{len(set(test.subjects))} people.",
         tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
-        data=table,
+        data=in_numbers(table),
     )
     chart.figure.axes[1].locator_params(axis="x", nbins=2)
     return chart

@@ -29,7 +29,7 @@ def build_handouts(
     place = (course or paths.root() / "_course").resolve()
     for line in build_course(names, place, read_students(students) if students else []):
         console.print(line, markup=False)
-    console.print(f"to hand out: {place / 'release'}; to keep: all else in {place}", markup=False)
+    console.print(f"to hand out: {place}/*/release; to keep: all else in {place}", markup=False)
 
 
 @app.command("check")

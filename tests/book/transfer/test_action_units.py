@@ -131,4 +131,4 @@ def test_the_figures_show_what_is_read_and_what_it_adds(reads):
     people = len(set(reads.test.subjects))
     assert f"tested pictures: {len(reads.test)}, of {people} people." in drawn.caption
     assert "features + emotion" in drawn.alt and len(drawn.figure.axes) == 2
-    assert "To a head that is told the emotion, trained features add 0." in drawn.caption
+    assert "To a head that is told the emotion add: trained features 0." in drawn.caption

@@ -158,6 +158,7 @@ def test_the_figure_shows_all_networks_and_its_caption_says_what_costs_each_most
     assert "Networks of each set: 5; people: 12; pictures with each factor: 84." in drawn.caption
     faint = figures.factor_dots({"lab": made(0.05)}, "lab", "wild")
     assert "pose −1.0 (lab, not told from 0)" in faint.caption
+    assert "learned): none +2.0 (lab" in figures.factor_dots({"lab": made(-1)}, "lab", "wild").caption
     small = figures.factor_dots({"wild": made(0.5)}, "lab", "wild")
     assert "change no network by 5 points: " in small.caption and len(small.data) == 5
     assert "all of them, learned from lab −50.0" in drawn.alt and "pose, learned from lab −20.0" in drawn.alt
