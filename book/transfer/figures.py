@@ -186,10 +186,7 @@ def added_dots(reads: units.UnitReads) -> Drawn:
     chart = forest(
         table.assign(label=table["read"]),
         measured="",
-        axis={
-            units.MEAN: Axis("", label="AUROC"),
-            units.ADDS: Axis("", null=0, label="difference of AUROC"),
-        },
+        axis={units.MEAN: Axis("", label="AUROC"), units.ADDS: Axis("", null=0, label="difference of AUROC")},
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
         caption=f"Mean AUROC over {len(reads.aus)} action units of linear heads, by what they read. To a "
         f"head that is told the emotion add: {listing(phrases)}. Networks: "
