@@ -40,14 +40,11 @@ FACTS = """() => {
     cut: all(".pst-scrollable-table-container, .suite-table, pre, figure").filter(
       (each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1
     ).map((each) => each.textContent.trim().slice(0, 60)),
-    // Neither links within a sentence nor marks of figures, which stand where their numbers are.
     small: all("a[href], button, input:not([type=hidden]), select, summary, [role=button], canvas[tabindex]")
-      .filter((each) => each.checkVisibility({visibilityProperty: true}))
       .filter((each) => each.tagName != "A" || getComputedStyle(each).display != "inline"
         || each.parentElement.textContent.trim() == each.textContent.trim())
-      .map((each) => [each, (each.closest("label") ?? each).getBoundingClientRect()])
-      .filter(([, { width, height }]) => width && height && Math.min(width, height) < 23.99)
-      .map(([each, { width, height }]) => [each.outerHTML.slice(0, 80), width, height]),
+      .map((each) => [(each.closest("label") ?? each).getBoundingClientRect(), each.outerHTML.slice(0, 90)])
+      .filter(([{ width, height }]) => width && height && Math.min(width, height) < 23.99),
     letters: all("figure svg text").filter((each) => each.textContent.trim() && each.checkVisibility())
       .map((each) => [size(each), each.textContent, each.closest("figure").id]),
   };

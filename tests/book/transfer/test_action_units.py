@@ -128,7 +128,6 @@ def test_the_figures_show_what_is_read_and_what_it_adds(reads):
     table = units.added_table(reads)
     assert table.groupby("panel", sort=False).size().tolist() == [9, 4]
     drawn = figures.added_dots(reads)
-    people = len(set(reads.test.subjects))
-    assert f"tested pictures: {len(reads.test)}, of {people} people." in drawn.caption
+    assert f"pictures: {len(reads.test)}, of {len(set(reads.test.subjects))} people." in drawn.caption
     assert "features + emotion" in drawn.alt and len(drawn.figure.axes) == 2
     assert "To a head that is told the emotion add: trained features 0." in drawn.caption

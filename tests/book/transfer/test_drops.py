@@ -193,7 +193,7 @@ def test_the_figure_shows_the_numbers(made):
     drawn = figures.transfer_pairs(found)
     degree = cells_of(found)["degree"]["b", "a"]
     assert len(drawn.data) == 2 and f"The least degree, {degree:.2f}" in drawn.caption
-    assert "learned b and are tested on a" in drawn.caption and "Left" not in drawn.caption
+    assert "learned b and are tested on a" in drawn.caption
     assert "Networks of each set: 1; tested pictures: 60, of 60 people or more." in drawn.caption
 
 
