@@ -83,7 +83,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
     axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")
-    parts, phrases, asked = [], [], []
+    parts, phrases = [], []
     styles = {"set learned from": (home, BLUE, "o", "-"), "other sets": (away, VERMILION, "s", "--")}
     for name, ((probabilities, labels, people), colour, marker, dashes) in styles.items():
         own = reliability(probabilities, labels)
@@ -93,8 +93,8 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
         axes.scatter(own["confidence"], own["accuracy"], sizes, color=colour, marker=marker)
         parts.append(own.assign(asked=name))
         sure, right = (np.average(own[of], weights=own["pictures"]) for of in ("confidence", "accuracy"))
-        phrases.append(f"on the {name} {percent(sure)} sure and {percent(right)} right")
-        asked.append(f"{len(labels):,} ({len(set(people)):,} people)")
+        number = f"{len(labels):,} answers, {len(set(people)):,} people"
+        phrases.append(f"on the {name} {percent(sure)} sure and {percent(right)} right ({number})")
     axes.set(xlabel="confidence: probability of the answer given", ylabel="accuracy")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     in_percent(axes.xaxis, axes.yaxis)
@@ -102,8 +102,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
         "How often answers of one confidence are right; larger marks stand for more pictures. Below the "
-        f"dotted line networks are surer than right. On average they are {listing(phrases)}: answers "
-        f"{listing(asked)}."
+        f"dotted line networks are surer than right. On average they are {listing(phrases)}."
     )
     alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(phrases)}."
     data = pd.concat(parts, ignore_index=True)[["asked", "pictures", "confidence", "accuracy"]]

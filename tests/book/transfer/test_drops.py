@@ -224,6 +224,5 @@ def test_the_error_is_how_much_surer_than_right_they_are(study):
     error = found["calibration_error_away"]
     assert error.value == pytest.approx(0.4) and 0.25 < error.low < 0.4 < error.high < 0.55
     drawn = figures.reliability_lines(home, away)
-    assert "on the other sets 80.0 % sure and 40.0 % right" in drawn.caption
-    assert "answers 80 (80 people) and 80 (80 people)." in drawn.caption
+    assert "on the other sets 80.0 % sure and 40.0 % right (80 answers, 80 people)." in drawn.caption
     assert drawn.data["asked"].tolist() == ["set learned from", "other sets"]
