@@ -8,8 +8,7 @@ batch size and optimiser, and validated on an eighth as many. The contestants ta
 `learners`, with the zero-bias CNN:
 
 - ours: ``recipe_learner`` and ``fit``, in the precision that is chosen;
-- bare: the same network, precision, augmentation and handling of freed memory in a plain loop; on a GPU
-  compiled, too;
+- bare: the same network, precision and augmentation in a plain loop; on a GPU compiled, too;
 - other format: ours in float32 where bfloat16 is chosen, else in bfloat16, both channels_last; by
   ``chosen_precision`` the rule that chooses is judged;
 - ours bf16 channels_last, ours fp32 contiguous: what the ratio ``bf16_channels_last`` compares;
@@ -44,7 +43,7 @@ from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, 
 from fer_lib.faces.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
-from fer_lib.train.device import Precision, choose_precision, keep_freed_memory
+from fer_lib.train.device import Precision, choose_precision
 from fer_lib.train.learner import MOMENTUM, fit, recipe_learner, seed_everything
 from fer_lib.train.recipe import TrainingRecipe
 
@@ -143,10 +142,8 @@ def stock(faces: FaceSet, folder: Path, workers: int | None, device: torch.devic
     )
 
     def epoch() -> None:
-        keep_freed_memory(False)
         with learner.no_bar(), learner.no_logging():
             learner.fit(1, ONE_EPOCH.lr, wd=ONE_EPOCH.weight_decay)
-        keep_freed_memory(True)
 
     return epoch
 
@@ -253,7 +250,6 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(args.device)
     seed_everything(SEED)
-    keep_freed_memory(True)
     split = ["train"] * args.pictures + ["valid"] * (args.pictures // 8)
     faces = noise(len(split), args.size, split=split)
     count = len(faces.split("train"))

@@ -202,14 +202,14 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     published.
     """
     from fer_lib.faces.describe import equal_pictures, open_every_picture, published_table
-    from fer_lib.faces.registry import published_counts, read_anew, source_files, source_status
+    from fer_lib.faces.registry import named_source, read_anew, source_files, source_status
     from fer_lib.faces.request import FaceRequest
 
     use_data_dir(data_dir)
     faces = read_anew(FaceRequest(name, size=size))
     opened = open_every_picture(source_files(name))
     status = source_status(name)
-    rows, equal = published_table(faces, published_counts(name)), equal_pictures(faces)
+    rows, equal = published_table(faces, named_source(name).published), equal_pictures(faces)
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
         report = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}

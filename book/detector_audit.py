@@ -1,5 +1,5 @@
 """``ferbook detector``: faces for anybody's detector of action units, and what it made of them, as
-``fer_lib.aus.audit`` judges it.
+``book.detector_rules`` judges it.
 """
 
 import csv
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fer_lib.aus.audit import Audit, Output
+from book.detector_rules import Audit, Output
 from fer_lib.faces.readers.tables import text_lines
 from fer_lib.paths import cache_dir
 from ferbook.errors import DataError, nearest_name

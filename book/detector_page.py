@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from fer_lib.aus.audit import LARGE, Audit, Contrasts, Finding
+from book.detector_rules import LARGE, Audit, Contrasts, Finding
 from ferbook.estimate import Estimate
 from ferbook.page.figure import svg_of
 from ferbook.page.forest import Axis, forest

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from IPython import get_ipython
 from pydantic import BaseModel
 
 import ferbook.session
@@ -16,7 +15,7 @@ from book.populations import Member, find_population, require_ceiling
 from book.suite import FacesNoted
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
-from fer_lib.train.device import Precision, device_name, keep_freed_memory, pick_device
+from fer_lib.train.device import Precision, device_name, pick_device
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.weights import load_weights, save_weights
@@ -50,8 +49,6 @@ class FaceSession(ferbook.session.Session):
         seed_everything(self.params.seed)
         if self.device.type == "cuda":
             hush_gpu_training()
-        if shell := get_ipython():
-            shell.events.register("post_run_cell", _give_memory_back)
         self.note(device=device_name(self.device), threads=torch.get_num_threads())
 
     def faces(self) -> FaceSet:
@@ -173,11 +170,6 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
     device and seed all generators. Raises ParameterError.
     """
     return ferbook.session.open_chapter(name, namespace, FaceSession)
-
-
-def _give_memory_back(_: object) -> None:
-    """What a cell's training kept of freed memory for its next step goes back once the cell is done."""
-    keep_freed_memory(False)
 
 
 FEWEST, FEWEST_OF_OWN = 5, 3

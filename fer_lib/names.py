@@ -1,12 +1,10 @@
-"""The names that a parameter may take: face sets, networks, losses, measures; and how a method gets its own.
+"""The names that a parameter may take: face sets, networks, losses, measures.
 Light to import: the command line reads them before anything is computed.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 from fer_lib.faces.sources import SOURCES
-from ferbook.errors import ParameterError
 
 FaceDomain = Literal[*(source.name for source in SOURCES if not source.reader)]
 """The synthetic face sets."""
@@ -41,17 +39,3 @@ Pooling = Literal["mean", "last", "both_ends"]
 
 AssociationMeasure = Literal["mean_difference", "kl", "auroc"]
 """The measures of ``aus.association``."""
-
-
-def register(methods: dict[str, Callable], what: str, name: str) -> Callable[[Callable], Callable]:
-    """Enter the function below among ``methods`` as ``name``; ``what`` it is, in a word. Raises
-    ParameterError where the name is taken.
-    """
-
-    def enter(method: Callable) -> Callable:
-        if name in methods:
-            raise ParameterError(f"a {what} {name!r} is registered already; give yours another name")
-        methods[name] = method
-        return method
-
-    return enter

@@ -12,7 +12,7 @@ FILES = sorted(
     for room in ("book", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
     for file in (ROOT / room).rglob("*.py")
 )
-PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "PUBLISHED", "main", "open_chapter", "setup"}
+PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"}
 """What each file of a kind has under one name, because others look for it there."""
 
 

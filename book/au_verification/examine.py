@@ -16,7 +16,7 @@ from torch import nn
 
 from book.au_verification.chapter import AuVerificationParameters
 from fer_lib.aus.association import statistic
-from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions, matched_doses
+from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions
 from fer_lib.aus.nulls import BlockKind, Null, claimed_units, permutation_null
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
@@ -25,6 +25,7 @@ from fer_lib.faces.registry import source_status
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from fer_lib.train.device import choose_precision
+from ferbook.errors import ParameterError
 from synthetic_faces.domains import DOMAINS
 
 FAMILY_ERROR = 0.05
@@ -32,6 +33,11 @@ FAMILY_ERROR = 0.05
 
 DOSE_LEVELS = (0.1, 0.4, 1.0)
 """Intensities at which units are switched on."""
+
+CHANGE = 4.0
+"""Grey levels (root mean square) by which matched doses change a picture: every unit of ``lab`` reaches it at
+48 pixels.
+"""
 
 OTHER_HEADS = "heads"
 """The domain whose people have another head model, which is the user's."""
@@ -296,3 +302,36 @@ READINGS: Mapping[str, Reading] = {
 def values_of(networks: Sequence[Examined], reading: Reading) -> np.ndarray:
     """(networks, G, …): the ``reading`` of each network."""
     return np.stack([reading(own) for own in networks])
+
+
+@dataclass(frozen=True)
+class Doses:
+    """Intensities at which action units change a picture alike: ``intensities`` by unit, and ``unreached``:
+    units that change it less even at intensity 1, which is what they get.
+    """
+
+    intensities: dict[str, float]
+    unreached: tuple[str, ...]
+
+
+def matched_doses(stimuli: Interventions, change: float = CHANGE) -> Doses:
+    """The intensity of each unit of ``stimuli`` at which its mean squared change of the picture is
+    ``change``².
+
+    At intensity 1 a large movement moves every filter more than a small one. The change is read between the
+    levels of ``stimuli`` (and 0) along straight lines, so a low level (0.1) should be among them;
+    ``interventions(doses=…)`` renders it, and its ``change`` says what was reached. Raises ParameterError for
+    a change that is not above 0, or that no unit reaches.
+    """
+    changes = np.maximum.accumulate(stimuli.change, axis=1)
+    if not 0 < change <= changes.max():
+        raise ParameterError(
+            f"change = {change:g} grey levels: expected above 0 and at most the {changes.max():.1f} of "
+            f"{stimuli.aus[int(changes[:, -1].argmax())]} at its highest level"
+        )
+    intensities = {
+        au: dose * float(np.interp(change, (0, *own), (0, *stimuli.levels)))
+        for au, dose, own in zip(stimuli.aus, stimuli.doses, changes, strict=True)
+    }
+    few = tuple(au for au, own in zip(stimuli.aus, changes, strict=True) if own[-1] < change)
+    return Doses(intensities, few)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from torch import nn
 
 from book.au_verification.chapter import AuVerificationParameters
@@ -23,6 +24,7 @@ from book.au_verification.examine import (
     responses_of,
     values_of,
 )
+from book.au_verification.mixtures import with_mixtures
 from book.au_verification.ruler import (
     BREUER,
     BREUER_UNITS,
@@ -46,9 +48,8 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import example_picture, last_conv, maps_of
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.stats.classification import unit_scores
 from fer_lib.stats.two_way import networks_and_people
-from fer_lib.train.controls import unit_answers, untrained_network, with_mixtures
+from fer_lib.train.controls import unit_answers, untrained_network
 from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import collected
 from ferbook.estimate import Estimate
@@ -382,3 +383,32 @@ def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
     }
     about = {"n": len(luck), "why": f"of {len(luck)} shuffles of these labels", "tolerance": 0.03}
     return {name: Estimate(float(value), **about) for name, value in quantiles.items()}
+
+
+def unit_scores(units: Sequence[str], intensities: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
+    """One row per unit: in what share of the pictures it is ``shown``; the ``AUROC`` of ``answers`` (N, A);
+    ``F1`` and ``balanced_accuracy`` of those above 0.5; ``ICC(3,1)`` of answers and coded ``intensities``
+    (N, A), 0 to 1. Not a number where it is shown by all pictures or none.
+    """
+    rows = []
+    for unit, coded, answer in zip(units, intensities.T, answers.T, strict=True):
+        shown, said = coded > 0, answer > 0.5
+        row = {"unit": unit, "shown": shown.mean()}
+        if 0 < shown.sum() < len(shown):
+            row["AUROC"] = roc_auc_score(shown, answer)
+            row["F1"] = f1_score(shown, said)
+            row["balanced_accuracy"] = balanced_accuracy_score(shown, said)
+            row["ICC(3,1)"] = consistency(np.stack([coded, answer], axis=1))
+        rows.append(row)
+    columns = ["unit", "shown", "AUROC", "F1", "balanced_accuracy", "ICC(3,1)"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def consistency(ratings: np.ndarray) -> float:
+    """ICC(3,1) of ``ratings`` (targets, raters): how far single raters agree but for a constant each (Shrout
+    and Fleiss 1979), which is their mean covariance over their mean variance. NaN where none varies.
+    """
+    covariance = np.cov(ratings, rowvar=False)
+    among = covariance.sum() - np.trace(covariance)
+    varying = np.trace(covariance) * (len(covariance) - 1)
+    return float(among / varying) if varying > 0 else np.nan

@@ -19,8 +19,7 @@ from book.derl import stage_two
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import Lessons
 from book.derl.stage_one import StageOne
-from fer_lib.aus.presence import named_alone
-from fer_lib.faces.faceset import SPLITS, FaceSet
+from fer_lib.faces.faceset import SPLITS, FaceSet, named_alone
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
 from fer_lib.faces.splits import random_rows
 from fer_lib.nets.classifier import Classifier, evaluating

@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 
 from fer_lib.aus.heads import Heads, drawn_aurocs, fit_heads
-from fer_lib.aus.presence import named_alone, presence
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.aus.presence import presence
+from fer_lib.faces.faceset import FaceSet, named_alone
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums

@@ -10,8 +10,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.metrics import mutual_info_score
 
-from fer_lib.aus.presence import named_alone
-from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
+from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet, named_alone
 from fer_lib.faces.leakage import leakage_table
 from fer_lib.stats.resampling import bootstrap
 from ferbook.estimate import Estimate

@@ -90,7 +90,7 @@ class ClipStudy:
 
     ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for
     clips that no fold tests. ``curves``: one row per training, fold and epoch of the chosen networks with
-    ``train_loss``, ``valid_loss``, ``valid_score``.
+    ``train_loss``, ``valid_loss``.
 
     Only where the test subjects were watched, to show what looking costs: ``test_accuracy`` in ``curves``,
     and ``chosen_on_test``, like ``probabilities``, but of the epoch that answered best about the very subject

@@ -26,13 +26,12 @@ class Heads:
     """One linear detector per AU, on features as the network gives them.
 
     ``weights`` (A, F) and ``bias`` (A,): the log-odds of AU a are ``features @ weights[a] + bias[a]``.
-    ``strengths`` (A,): C of each head, chosen on the validation pictures. ``too_few``: AUs without a head.
+    ``too_few``: AUs without a head.
     """
 
     aus: tuple[str, ...]
     weights: np.ndarray
     bias: np.ndarray
-    strengths: np.ndarray
     too_few: tuple[str, ...]
 
     def log_odds(self, features: np.ndarray) -> np.ndarray:
@@ -80,7 +79,7 @@ def fit_heads(
     # A feature that is the same in all training pictures says nothing.
     scale = np.where(scale > 1e-7 * np.abs(train).max(axis=0), scale, np.inf)
     inputs = {name: (features[split == name] - mean) / scale for name in ("train", "valid")}
-    weights, bias, penalties = [], [], []
+    weights, bias = [], []
     for au in aus:
         column = presence.aus.index(au)
         (train_x, train_y), (valid_x, valid_y) = (
@@ -91,19 +90,12 @@ def fit_heads(
                 LogisticRegression(C=strength, max_iter=1000).fit(train_x, train_y)
                 for strength in sorted(strengths)
             ]
-        logits = [head.decision_function(valid_x) for head in heads]
-        best = int(np.argmax([roc_auc_score(valid_y, log_odds) for log_odds in logits]))
-        head = heads[best]
+        scores = [roc_auc_score(valid_y, head.decision_function(valid_x)) for head in heads]
+        head = heads[int(np.argmax(scores))]
         weights.append(head.coef_[0] / scale)
         bias.append(head.intercept_[0] - (mean * weights[-1]).sum())
-        penalties.append(sorted(strengths)[best])
-    return Heads(
-        aus,
-        np.array(weights),
-        np.array(bias),
-        np.array(penalties),
-        tuple(au for au in presence.aus if au in too_few),
-    )
+    left = tuple(au for au in presence.aus if au in too_few)
+    return Heads(aus, np.array(weights), np.array(bias), left)
 
 
 def drawn_aurocs(

@@ -22,11 +22,6 @@ from synthetic_faces.facs import AUS
 from synthetic_faces.people import STRANGERS
 from synthetic_faces.script import Script
 
-CHANGE = 4.0
-"""Grey levels (root mean square) by which matched doses change a picture: every unit of ``lab`` reaches it at
-48 pixels.
-"""
-
 
 @dataclass(frozen=True)
 class Interventions:
@@ -52,22 +47,12 @@ class Interventions:
         return each[:, 0], each[:, 1:].reshape(shape)
 
     @cached_property
-    def off(self) -> np.ndarray:
-        """uint8 (B, H, W): the faces at rest."""
-        return self.arranged(self.faces.pixels)[0]
-
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """uint8 (B, A, L, H, W): the same with one AU."""
-        return self.arranged(self.faces.pixels)[1]
-
-    @cached_property
     def change(self) -> np.ndarray:
         """float64 (A, L): by how much each AU changes a picture at each level: root mean square over pixels
         and people, in grey levels (0 to 255).
         """
         # One person at a time: the squares of all pictures would fill the memory.
-        pairs = zip(self.off, self.pixels, strict=True)
+        pairs = zip(*self.arranged(self.faces.pixels), strict=True)
         squares = [((on.astype(np.float32) - off) ** 2).mean(axis=(2, 3)) for off, on in pairs]
         return np.sqrt(np.mean(squares, axis=0, dtype=np.float64))
 
@@ -114,39 +99,6 @@ def switch_units(
     faces = render(Script(number, np.zeros_like(number), np.tile(shown, (len(persons), 1, 1))))
     subjects = faces.table["subject"].to_numpy(dtype=object)[:: len(shown)]
     return Interventions(faces, aus, levels, subjects, at_one)
-
-
-@dataclass(frozen=True)
-class Doses:
-    """Intensities at which action units change a picture alike: ``intensities`` by unit, and ``unreached``:
-    units that change it less even at intensity 1, which is what they get.
-    """
-
-    intensities: dict[str, float]
-    unreached: tuple[str, ...]
-
-
-def matched_doses(stimuli: Interventions, change: float = CHANGE) -> Doses:
-    """The intensity of each unit of ``stimuli`` at which its mean squared change of the picture is
-    ``change``².
-
-    At intensity 1 a large movement moves every filter more than a small one. The
-    change is read between the levels of ``stimuli`` (and 0) along straight lines, so a low level (0.1)
-    should be among them; ``interventions(doses=…)`` renders it, and its ``change`` says what was reached.
-    Raises ParameterError for a change that is not above 0, or that no unit reaches.
-    """
-    changes = np.maximum.accumulate(stimuli.change, axis=1)
-    if not 0 < change <= changes.max():
-        raise ParameterError(
-            f"change = {change:g} grey levels: expected above 0 and at most the {changes.max():.1f} of "
-            f"{stimuli.aus[int(changes[:, -1].argmax())]} at its highest level"
-        )
-    intensities = {
-        au: dose * float(np.interp(change, (0, *own), (0, *stimuli.levels)))
-        for au, dose, own in zip(stimuli.aus, stimuli.doses, changes, strict=True)
-    }
-    few = tuple(au for au, own in zip(stimuli.aus, changes, strict=True) if own[-1] < change)
-    return Doses(intensities, few)
 
 
 @dataclass(frozen=True)

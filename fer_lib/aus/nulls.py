@@ -10,6 +10,7 @@ sequences may change places, which many more can.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, get_args
 
 import numpy as np
@@ -46,7 +47,6 @@ class Blocks:
     within which it changes places.
     """
 
-    kind: BlockKind
     rows: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
@@ -167,7 +167,7 @@ def blocks_of(
     patterns = [_pattern(own) for own in np.split(own_stratum, first[1:])]
     sizes = counts if kind == "subject" else lengths
     groups = _groups(pd.factorize(pd.Series(patterns))[0], sizes)
-    blocks = Blocks(kind, rows, starts, lengths, block_of, cell_of, first, counts, groups)
+    blocks = Blocks(rows, starts, lengths, block_of, cell_of, first, counts, groups)
     if blocks.fixed == len(groups):
         raise DataError(
             f"none of the {len(groups)} {kind}s has another to exchange labels with: at least two of one "
@@ -235,8 +235,8 @@ class Null:
     it lies above the mean over the permutations and the observed one, see ``standardise_``; ``scores`` (K,
     A): the same in standard deviations. 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly
     normal, see ``unskew_``. ``maxima`` (permutations,): of each permutation the largest unskewed score over
-    all filters and units. ``dead`` (K,) bool: filters that answer to all pictures alike. ``rare`` (K,) bool:
-    filters that answer in too few blocks to be judged.
+    all filters and units. ``tested`` (K, A) bool: the pairs of a filter that answers, in enough blocks to be
+    judged, and a unit that occurs in enough of them.
     """
 
     aus: tuple[str, ...]
@@ -245,17 +245,11 @@ class Null:
     scores: np.ndarray
     unskewed: np.ndarray
     maxima: np.ndarray
-    dead: np.ndarray
-    rare: np.ndarray
+    tested: np.ndarray
 
     @property
     def permutations(self) -> int:
         return len(self.maxima)
-
-    @property
-    def tested(self) -> np.ndarray:
-        """bool (K, A): the pairs of a filter that answers and a unit that occurs in enough blocks."""
-        return ~(self.dead | self.rare)[:, None] & ~np.isnan(self.observed)
 
     @property
     def p_family(self) -> np.ndarray:
@@ -361,7 +355,8 @@ def permutation_null(
         scores[at] = values[0].T.cpu().numpy()
         unskewed[at] = unskew_(values, skewness)[0].T.cpu().numpy()
         largest = np.maximum(largest, values[1:].flatten(1).amax(1).cpu().numpy())
-    return Null(presence.aus, observed, excess, scores, unskewed, largest, dead, rare)
+    tested = ~(dead | rare)[:, None] & ~np.isnan(observed)
+    return Null(presence.aus, observed, excess, scores, unskewed, largest, tested)
 
 
 def standardise_(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -413,7 +408,7 @@ def permuted_values(
         at_once = max(1, MOST_LABELS // (len(units) * len(rows)))
         offset = 0
         with steps("permutations", permutations) as advance:
-            for draws in _with_observed(blocks.draws(permutations, seed), len(present)):
+            for draws in chain([np.arange(len(present))[None]], blocks.draws(permutations, seed)):
                 for part in torch.as_tensor(draws[:, rows], device=device).split(at_once):
                     permuted = labels[:, part].flatten(0, 1)
                     scores = score(permuted).unflatten(0, (len(units), len(part)))
@@ -422,11 +417,6 @@ def permuted_values(
                     advance(len(part))
     # Where blocks differ in length a permutation can leave a unit without a picture: it shows no association.
     return values.nan_to_num_(nan=0)
-
-
-def _with_observed(draws: Iterator[np.ndarray], pictures: int) -> Iterator[np.ndarray]:
-    yield np.arange(pictures)[None]
-    yield from draws
 
 
 def decide(null: Null, alpha: float = 0.05) -> np.ndarray:

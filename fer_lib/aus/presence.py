@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import FaceSet, named_alone
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.versions import VERSIONS
 
@@ -128,12 +127,6 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
         named_alone(table["sequence"]),
         table["emotion"].to_numpy(dtype=object).astype(str),
     )
-
-
-def named_alone(names: pd.Series) -> np.ndarray:
-    """(N,) text: ``names``, and one of its own for each picture whose name is empty."""
-    alone = "picture " + names.index.to_series().astype(str)
-    return names.where(names.ne(""), alone).to_numpy(dtype=object).astype(str)
 
 
 def whose_units(run_faces: FaceSet, faces: FaceSet) -> str:

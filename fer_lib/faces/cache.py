@@ -5,12 +5,10 @@ Light to import: the command line asks for the code's hash many times a session.
 """
 
 import ast
-import contextlib
 import hashlib
 import json
 import logging
 import shutil
-import uuid
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 ROOMS = ("fer_lib/faces/", "synthetic_faces/")
 """Where the code lies that decides what is in a face set."""
 
-_NOT_CODE = {f"fer_lib/faces/{name}.py" for name in ("faceset", "rows", "cache", "registry", "sources")}
+_NOT_CODE = {f"fer_lib/faces/{name}.py" for name in ("faceset", "cache", "registry", "sources")}
 """Files that keep face sets, or ask about them, but do not decide what is in one."""
 
 _log = logging.getLogger(__name__)
@@ -46,7 +44,8 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
             return FaceSet.load(folder)
         except DataError as fault:
             _log.warning("cached face set is damaged and made anew: %s", fault)
-            _discard(folder)
+            # Another process may be quicker, or see a part of it: it reports damage and makes its own.
+            shutil.rmtree(folder, ignore_errors=True)
     faces = make()
     try:
         faces.save(folder)
@@ -61,15 +60,6 @@ def entry(kind: str, key: dict) -> Path:
     """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
     canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
-
-
-def _discard(folder: Path) -> None:
-    # Moved away first: another process sees the whole entry or none of it.
-    aside = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
-    # Another process may be quicker to discard it.
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def code_hash(*modules: str) -> str:

@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.rows import chosen_rows
-from fer_lib.faces.sources import SOURCES
+from fer_lib.faces.faceset import FaceSet, chosen_rows
+from fer_lib.faces.sources import CLIP_SETS
 from ferbook.errors import DataError
 
-_CLIP_SETS = ", ".join(source.name for source in SOURCES if source.clips)
-_ADVICE = f"The sets with clips from onset to offset are {_CLIP_SETS}"
+_ADVICE = f"The sets with clips from onset to offset are {', '.join(CLIP_SETS)}"
 _SPAN = ("onset", "apex", "offset")
 _NOWHERE = -1
 

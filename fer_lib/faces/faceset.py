@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fer_lib.faces.rows import Rows, chosen_rows
 from ferbook.errors import DataError
 from ferbook.files import whole_folder
 from synthetic_faces.expressions import EMOTIONS as EMOTIONS
@@ -52,45 +51,42 @@ class FaceSet:
     that ``mask_aus[i]`` moves; ``landmarks`` float32 (N, 68, 2), x and y in pixels from the upper left
     corner of the picture, NaN where unknown. ``left_out`` says what a reader left out: reason -> count.
 
-    Selections and ``concat`` copy no pixels: they are gathered when ``pixels`` is first asked for. A set is
-    not changed after it was made. Raises DataError for whatever does not fit.
+    Selections copy no pixels: they are gathered when ``pixels`` is first asked for. A set is not changed
+    after it was made. Raises DataError for whatever does not fit.
     """
 
     def __init__(
         self,
         name: str,
-        pixels: np.ndarray | Rows,
+        pixels: np.ndarray,
         table: pd.DataFrame,
-        masks: np.ndarray | Rows | None = None,
+        masks: np.ndarray | None = None,
         mask_aus: Sequence[str] = (),
-        landmarks: np.ndarray | Rows | None = None,
+        landmarks: np.ndarray | None = None,
         left_out: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
         self.mask_aus = tuple(mask_aus)
         self.left_out = {reason: int(count) for reason, count in (left_out or {}).items()}
         arrays = {"pixels": pixels, "masks": masks, "landmarks": landmarks}
-        self._rows = {
-            kind: rows if isinstance(rows, Rows) else Rows((rows,))
-            for kind, rows in arrays.items()
-            if rows is not None
-        }
+        self._arrays = {kind: values for kind, values in arrays.items() if values is not None}
         self._check_arrays(table)
+        self._rows = np.arange(len(pixels))
         self.table = self._normalised(table)
 
     def _check_arrays(self, table: pd.DataFrame) -> None:
-        pixels = self._rows["pixels"]
+        pixels = self._arrays["pixels"]
         if pixels.dtype != np.uint8 or len(pixels.shape) != 3:
             raise self._fault(f"pixels must be uint8 (N, H, W), not {pixels.dtype} {pixels.shape}")
         if len(pixels) != len(table):
             raise self._fault(f"{len(pixels)} pictures but {len(table)} table rows")
         formats = {"masks": (np.uint32, pixels.shape), "landmarks": (np.float32, (len(pixels), LANDMARKS, 2))}
         for kind, (dtype, shape) in formats.items():
-            rows = self._rows.get(kind)
-            if rows is not None and (rows.dtype != dtype or rows.shape != shape):
-                raise self._fault(f"{kind} must be {np.dtype(dtype)} {shape}, not {rows.dtype} {rows.shape}")
+            own = self._arrays.get(kind)
+            if own is not None and (own.dtype != dtype or own.shape != shape):
+                raise self._fault(f"{kind} must be {np.dtype(dtype)} {shape}, not {own.dtype} {own.shape}")
         names = self.mask_aus
-        if ("masks" in self._rows) != bool(names) or len(names) > 32 or len(set(names)) < len(names):
+        if ("masks" in self._arrays) != bool(names) or len(names) > 32 or len(set(names)) < len(names):
             raise self._fault(
                 f"mask_aus must name the AU of each bit of masks, at most 32, each once; not {names}"
             )
@@ -147,21 +143,27 @@ class FaceSet:
     @cached_property
     def pixels(self) -> np.ndarray:
         """uint8 (N, H, W): all pictures. Of a selection they are copied here, once; see also ``gather``."""
-        return self._rows["pixels"].gather()
+        return self._gathered("pixels")
 
     @cached_property
     def masks(self) -> np.ndarray | None:
         """uint32 (N, H, W), bit i for ``mask_aus[i]``; None where the set has no masks."""
-        return self._rows["masks"].gather() if "masks" in self._rows else None
+        return self._gathered("masks") if "masks" in self._arrays else None
 
     @cached_property
     def landmarks(self) -> np.ndarray | None:
         """float32 (N, 68, 2): x and y in pixels; None where the set has no landmarks."""
-        return self._rows["landmarks"].gather() if "landmarks" in self._rows else None
+        return self._gathered("landmarks") if "landmarks" in self._arrays else None
+
+    def _gathered(self, kind: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """The array ``kind`` at ``rows`` of this set: a view where they lie side by side in memory."""
+        places, whole = self._rows[rows], self._arrays[kind]
+        beside = len(places) and (np.diff(places) == 1).all()
+        return whole[places[0] : places[-1] + 1] if beside else whole[places]
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """uint8 (len(rows), H, W): the pictures at the indices ``rows`` (0 … N-1), and no other in memory."""
-        return self._rows["pixels"].gather(self._indices(rows))
+        return self._gathered("pixels", self._indices(rows))
 
     def mask(self, au: str) -> np.ndarray:
         """bool (N, H, W): the region of each picture that ``au`` moves. Raises DataError where there is
@@ -175,7 +177,7 @@ class FaceSet:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of every picture, in pixels."""
-        return self._rows["pixels"].shape[1:]
+        return self._arrays["pixels"].shape[1:]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -209,15 +211,17 @@ class FaceSet:
     def select(self, keep: np.ndarray) -> "FaceSet":
         """The pictures where the boolean mask ``keep`` (N,) is true, or at the indices ``keep`` (0 … N-1).
 
-        Raises DataError as ``rows.chosen_rows``.
+        Raises DataError as ``chosen_rows``.
         """
         keep = self._indices(keep)
-        # Rows of what is in order are in order: nothing is checked again.
-        some = object.__new__(FaceSet)
-        some.name, some.mask_aus, some.left_out = self.name, self.mask_aus, self.left_out
-        some._rows = {kind: rows.select(keep) for kind, rows in self._rows.items()}
-        some.table = self.table.iloc[keep].reset_index(drop=True)
-        return some
+        return self._part(self._rows[keep], self.table.iloc[keep].reset_index(drop=True))
+
+    def _part(self, rows: np.ndarray, table: pd.DataFrame) -> "FaceSet":
+        """The set of ``rows`` of the same arrays, which were checked when they came."""
+        part = object.__new__(FaceSet)
+        part.name, part.mask_aus, part.left_out = self.name, self.mask_aus, self.left_out
+        part._arrays, part._rows, part.table = self._arrays, rows, table
+        return part
 
     def assign(self, **columns: object) -> "FaceSet":
         """The same pictures with ``columns`` of the table added or replaced, as of ``pandas``; no pixels are
@@ -225,11 +229,7 @@ class FaceSet:
 
         Raises DataError for values that do not fit, as the constructor does.
         """
-        return FaceSet(self.name, table=self.table.assign(**columns), **self._rows, **self._about)
-
-    @property
-    def _about(self) -> dict:
-        return {"mask_aus": self.mask_aus, "left_out": self.left_out}
+        return self._part(self._rows, self._normalised(self.table.assign(**columns)))
 
     def _indices(self, keep: np.ndarray) -> np.ndarray:
         return chosen_rows(keep, len(self), f"face set {self.name!r}")
@@ -262,7 +262,7 @@ class FaceSet:
         if not sets or len({faces.size for faces in sets}) > 1:
             sizes = ", ".join(f"{f.name} {f.size[0]} × {f.size[1]}" for f in sets) or "none"
             raise DataError(f"face sets to join must have pictures of one size; given: {sizes}")
-        kinds = [k for k in sets[0]._rows if all(k in faces._rows for faces in sets)]
+        kinds = [k for k in sets[0]._arrays if all(k in faces._arrays for faces in sets)]
         if "masks" in kinds and len({faces.mask_aus for faces in sets}) > 1:
             kinds.remove("masks")
         left_out = Counter()
@@ -274,7 +274,7 @@ class FaceSet:
             table=pd.concat([faces.table for faces in sets], ignore_index=True),
             mask_aus=sets[0].mask_aus if "masks" in kinds else (),
             left_out=left_out,
-            **{kind: Rows.joined([faces._rows[kind] for faces in sets]) for kind in kinds},
+            **{kind: np.concatenate([faces._gathered(kind) for faces in sets]) for kind in kinds},
         )
 
     @cached_property
@@ -285,8 +285,11 @@ class FaceSet:
         every platform and whichever pandas dtype holds the same values.
         """
         digest = hashlib.sha256(json.dumps([self.mask_aus, self.left_out], sort_keys=True).encode())
-        for kind, rows in self._rows.items():
-            digest.update(kind.encode() + rows.digest())
+        for kind in self._arrays:
+            values = _little_endian(self._gathered(kind))
+            content = hashlib.sha256(f"{values.shape}".encode())
+            content.update(values)
+            digest.update(kind.encode() + content.digest())
         for column in self.table.columns:
             for part in (json.dumps(column).encode(), *_canonical(self.table[column])):
                 digest.update(len(part).to_bytes(8, "little") + part)
@@ -303,11 +306,11 @@ class FaceSet:
             raise DataError(f"{folder}: exists already; a face set is never written over another")
         try:
             with whole_folder(folder) as partial:
-                for kind, rows in self._rows.items():
-                    _write_array(partial / f"{kind}.npy", rows)
+                for kind in self._arrays:
+                    np.save(partial / f"{kind}.npy", _little_endian(self._gathered(kind)))
                 self.table.to_parquet(partial / "table.parquet", index=False)
-                about = {"name": self.name, "pictures": len(self), "arrays": list(self._rows)}
-                about |= {**self._about, "checksum": self.checksum}
+                about = {"name": self.name, "pictures": len(self), "arrays": list(self._arrays)}
+                about |= {"mask_aus": self.mask_aus, "left_out": self.left_out, "checksum": self.checksum}
                 (partial / "faceset.json").write_text(json.dumps(about, indent=2) + "\n")
         except OSError as fault:
             raise DataError(
@@ -339,13 +342,8 @@ class FaceSet:
         return faces
 
 
-def _write_array(file: Path, rows: Rows) -> None:
-    """As ``numpy.save`` would, but without all of the rows in memory."""
-    with file.open("wb") as stream:
-        header = {"descr": rows.dtype.newbyteorder("<").str, "fortran_order": False, "shape": rows.shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for chunk in rows.chunks():
-            stream.write(np.ascontiguousarray(chunk, rows.dtype.newbyteorder("<")).data)
+def _little_endian(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
 
 
 def _read_array(file: Path) -> np.ndarray:
@@ -376,3 +374,32 @@ def _canonical(values: pd.Series) -> tuple[bytes, ...]:
     numbers = values.to_numpy("<f8", na_value=np.nan)
     # NaN has many bit patterns, and adding 0 makes -0 and 0, which are equal, the same bytes.
     return b"numbers", np.where(np.isnan(numbers), np.nan, numbers + 0.0).astype("<f8").tobytes()
+
+
+def chosen_rows(keep: np.ndarray, count: int, of: str) -> np.ndarray:
+    """int64: the indices (0 … ``count`` - 1) that ``keep`` selects, a boolean mask (``count``,) or indices.
+
+    Raises DataError, naming what they are ``of``, for a mask of another length, for an index out of range
+    (negative ones included: -1 is what searches return for "not found"), and for any other kind of array.
+    """
+    keep = np.asarray(keep)
+    if keep.size == 0 and keep.dtype != bool:
+        keep = keep.astype(np.int64)  # np.asarray([]) is float64
+    if keep.ndim != 1 or keep.dtype.kind not in "biu":
+        raise DataError(
+            f"{of}: select takes a mask or indices (one dimension), not {keep.dtype} of shape {keep.shape}"
+        )
+    if keep.dtype == bool:
+        if len(keep) != count:
+            raise DataError(f"{of}: a mask of {len(keep)} values for {count}")
+        return np.flatnonzero(keep)
+    wrong = np.flatnonzero((keep < 0) | (keep >= count))
+    if len(wrong):
+        raise DataError(f"{of}: index {keep[wrong[0]]} is out of range (0 to {count - 1})")
+    return keep
+
+
+def named_alone(names: pd.Series) -> np.ndarray:
+    """(N,) text: ``names``, and one of its own for each picture whose name is empty."""
+    alone = "picture " + names.index.to_series().astype(str)
+    return names.where(names.ne(""), alone).to_numpy(dtype=object).astype(str)

@@ -37,12 +37,11 @@ class Fold:
 class Protocol:
     """How a classifier is tested on one face set.
 
-    ``name`` and ``about`` are for readers, ``source`` says where the protocol was published. ``classes``: the
-    emotions told apart, in the order of ``LABELS``; pictures of others are in no fold.
+    ``name`` and ``about`` are for readers; where each protocol was published stands beside it in this file.
+    ``classes``: the emotions told apart, in the order of ``LABELS``; pictures of others are in no fold.
     """
 
     name: str
-    source: str
     classes: tuple[str, ...]
     folds: tuple[Fold, ...]
     about: str
@@ -55,7 +54,6 @@ class _Plan:
     """
 
     name: str
-    source: str
     about: str
     divide: Callable[[FaceSet, np.ndarray], list[Fold]]
     classes: tuple[str, ...] = ()
@@ -90,7 +88,7 @@ def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Proto
                     f"face set {faces.name!r}, fold {number} of {len(folds)} ({plan.name}): no picture of "
                     f"{', '.join(classes)} to {_PURPOSE[part]}; take more people or more classes"
                 )
-    return Protocol(f"{plan.name}, {len(classes)} classes", plan.source, classes, tuple(folds), plan.about)
+    return Protocol(f"{plan.name}, {len(classes)} classes", classes, tuple(folds), plan.about)
 
 
 _PURPOSE = {"train": "learn from", "valid": "select on", "test": "test on"}
@@ -262,82 +260,52 @@ _NUMBERED = (
     "The people, sorted, are numbered from 0; person i is tested in fold i modulo 10, and the next fold is "
     "for validation."
 )
+# Khorrami, Paine & Huang 2015 (arXiv:1510.02969) and the authors' code.
 _CKPLUS = _Plan(
-    name="ten folds by subject",
-    source="Khorrami, Paine & Huang 2015 (arXiv:1510.02969) and the authors' code",
-    about=f"Of each labelled sequence the neutral first frame and the last three. {_NUMBERED}",
-    divide=_by_index,
+    "ten folds by subject",
+    f"Of each labelled sequence the neutral first frame and the last three. {_NUMBERED}",
+    _by_index,
 )
+# Lyons et al. 1998 introduced the set; leaving one subject out is customary.
 _JAFFE = _Plan(
-    name="leave one subject out",
-    source="Lyons et al. 1998 introduced the set; leaving one subject out is customary",
-    about=(
-        "Each person is tested once, by a network that never saw that person. The next tenth of the sorted "
-        "people, rounded up, is for validation: never the test person, which flatters."
-    ),
-    divide=_leave_one_out,
+    "leave one subject out",
+    "Each person is tested once, by a network that never saw that person. The next tenth of the sorted "
+    "people, rounded up, is for validation: never the test person, which flatters.",
+    _leave_one_out,
 )
-_MICRO = replace(
-    _JAFFE,
-    source="Yan et al. 2014 (CASME II): leave one subject out; five classes, as is customary",
-    classes=("disgust", "happiness", "surprise", "repression", "other"),
-)
+# Yan et al. 2014 (CASME II): leave one subject out; five classes, as is customary.
+_MICRO = replace(_JAFFE, classes=("disgust", "happiness", "surprise", "repression", "other"))
+# Goodfellow et al. 2013 (arXiv:1307.0414).
 _FER2013 = _Plan(
-    name="official split",
-    source="Goodfellow et al. 2013 (arXiv:1307.0414)",
-    about=(
-        "Learned from Training, selected on PublicTest, and PrivateTest tested once. It does not say who is "
-        "shown, and has copies of pictures across its parts."
-    ),
-    divide=_official_split,
+    "official split",
+    "Learned from Training, selected on PublicTest, and PrivateTest tested once. It does not say who is "
+    "shown, and has copies of pictures across its parts.",
+    _official_split,
 )
+# Susskind, Anderson & Hinton 2010 (UTML TR 2010-001); used by Khorrami et al. 2015.
 _TFD = _Plan(
-    name="official folds",
-    source="Susskind, Anderson & Hinton 2010 (UTML TR 2010-001); used by Khorrami et al. 2015",
-    about=(
-        "Training, validation and test pictures of each fold come with the set. It contains pictures of CK+ "
-        "and JAFFE: a network of one is not tested on the other."
-    ),
-    divide=_official_folds,
+    "official folds",
+    "Training, validation and test pictures of each fold come with the set. It contains pictures of CK+ "
+    "and JAFFE: a network of one is not tested on the other.",
+    _official_folds,
 )
-_POSED = replace(
-    _CKPLUS,
-    source="Subject-independent ten folds, as is customary; the fold of each person is ours, since none is "
-    "published",
-    about=_NUMBERED,
-)
-
-_OWN = _Plan(
-    name="own split",
-    source="The division that comes with the set, or else one by people of our own",
-    about="Learned from train, selected on valid, and test tested once.",
-    divide=_official_split,
-)
+# Subject-independent ten folds, as is customary; the fold of each person is ours, since none is published.
+_POSED = replace(_CKPLUS, about=_NUMBERED)
+# The division by people that the set is made with; it stands in for FER2013. That of NovaEmotions is our own,
+# since the official one is not known.
+_WILD = replace(_FER2013, about="Some people are learned from, others selected on, and others tested.")
+# The division that comes with the set, or else one by people of our own.
+_OWN = _Plan("own split", "Learned from train, selected on valid, and test tested once.", _official_split)
+# Davison et al. 2018 (SAMM); the five classes with the most clips, as is customary.
+_SAMM = replace(_MICRO, classes=("anger", "contempt", "happiness", "surprise", "other"))
 _PLANS: dict[str, _Plan] = {
-    "ckplus": _CKPLUS,
-    "lab": replace(_CKPLUS, source=f"{_CKPLUS.source}, for CK+, which the set stands in for"),
+    **dict.fromkeys(("ckplus", "lab"), _CKPLUS),
     "tfd": _TFD,
-    "fer2013": _FER2013,
-    "ferplus": replace(
-        _FER2013,
-        source="Barsoum et al. 2016 (arXiv:1608.01041): the parts of FER2013, with the votes of ten people",
-    ),
-    "wild": replace(
-        _FER2013,
-        source="The division by people that the set is made with; it stands in for FER2013 (Goodfellow et "
-        "al. 2013)",
-        about="Some people are learned from, others selected on, and others tested.",
-    ),
+    # Barsoum et al. 2016 (arXiv:1608.01041), FER+: the parts of FER2013, with the votes of ten people.
+    **dict.fromkeys(("fer2013", "ferplus"), _FER2013),
+    **dict.fromkeys(("wild", "game", "novaemotions"), _WILD),
     "jaffe": _JAFFE,
-    "casme2": _MICRO,
-    "micro": _MICRO,
-    "samm": replace(
-        _MICRO,
-        source="Davison et al. 2018 (SAMM); the five classes with the most clips, as is customary",
-        classes=("anger", "contempt", "happiness", "surprise", "other"),
-    ),
+    **dict.fromkeys(("casme2", "micro"), _MICRO),
+    "samm": _SAMM,
     **dict.fromkeys(("mmi", "oulu_casia", "bu3dfe", "bu4dfe"), _POSED),
 }
-_PLANS["game"] = _PLANS["novaemotions"] = replace(
-    _PLANS["wild"], source="Division by people of our own; the official one of NovaEmotions is not known"
-)

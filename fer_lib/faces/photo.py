@@ -1,5 +1,6 @@
 """Faces in anybody's pictures: found, and cut out as the pictures of a face set are framed."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,27 +63,18 @@ def read_photo(path: Path) -> np.ndarray:
     Raises DataError where there is no such file, where it is a folder, and for anything that is not a
     readable picture.
     """
-    try:
-        if path.is_dir():
-            raise DataError(f"{path}: a folder; name the pictures in it, as {path / '*.jpg'}")
-        if not path.exists():
-            raise DataError(f"{path}: no such file")
-    except OSError as fault:  # a name too long, a folder that may not be entered
-        raise DataError(f"{path}: cannot be opened ({fault.strerror})") from fault
+    if os.path.isdir(path):  # False of a name that is too long, too
+        raise DataError(f"{path}: a folder; name the pictures in it, as {path / '*.jpg'}")
+    if not os.path.exists(path):
+        raise DataError(f"{path}: no such file")
     picture = Image.fromarray(read_grey(path))
-    picture.getexif()[_ORIENTATION] = _orientation(path)
+    with Image.open(path) as image:
+        if image.format != "TIFF":  # which Pillow turned while loading
+            picture.getexif()[_ORIENTATION] = _orientation(image)
     return np.asarray(ImageOps.exif_transpose(picture))
 
 
-def _orientation(path: Path) -> int:
-    """The EXIF orientation in which ``read_grey`` leaves the picture at ``path``; 1, upright, where the tag
-    is not legible.
-    """
-    with Image.open(path) as image:
-        return 1 if image.format == "TIFF" else _exif_orientation(image)  # Pillow turned it while loading
-
-
-def _exif_orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """The EXIF orientation of ``image``; 1, upright, where the tag is not there, or not legible."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
@@ -181,7 +173,7 @@ def changes(path: Path) -> list[str]:
     """What ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
     with Image.open(path) as image:
         mode, pictures = image.mode, getattr(image, "n_frames", 1)
-        turned = _exif_orientation(image) > 1  # Pillow turned a TIFF while loading
+        turned = _orientation(image) > 1  # Pillow turned a TIFF while loading
     notes = {
         f"the first of {pictures:,} pictures in the file": pictures > 1,
         "turned upright, as its EXIF data say": turned,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fer_lib.faces.cache import cached, code_hash
 from fer_lib.faces.request import CLIP_FRAMES, FaceRequest, require_clip_frames
-from fer_lib.faces.sources import SOURCES, Source, may_be_own
+from fer_lib.faces.sources import CLIP_SETS, SOURCES, Source, may_be_own
 from fer_lib.paths import cache_dir, data_dir
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import open_regular, write_atomically
@@ -69,13 +69,6 @@ def source_files(name: str) -> list[Path]:
     return [folder / file for file, *_ in files]
 
 
-def published_counts(name: str) -> dict[str, int]:
-    """What the publication of the real set ``name`` counts, by ``PUBLISHED`` of its reader's module; empty
-    where no count is certain enough to compare a copy with.
-    """
-    return getattr(importlib.import_module(named_source(name).module), "PUBLISHED", {}).get(name, {})
-
-
 def require_layout(name: str) -> None:
     """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie."""
     layouts = [source.name for source in REGISTRY.values() if source.reader]
@@ -110,10 +103,9 @@ def _checked(request: FaceRequest) -> tuple[Source, int]:
             f"{', '.join(request.options)} is for synthetic faces; {source.name} is a real set"
         )
     if not source.clips and request.clip_frames != CLIP_FRAMES:
-        names = ", ".join(other.name for other in SOURCES if other.clips)
         raise ParameterError(
             f"clip_frames is {request.clip_frames}, but {source.name} has no clips; leave it at "
-            f"{CLIP_FRAMES}, or take one of {names}"
+            f"{CLIP_FRAMES}, or take one of {', '.join(CLIP_SETS)}"
         )
     if not 0 <= size <= _LARGEST:
         raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {_LARGEST} pixels")

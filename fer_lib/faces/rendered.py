@@ -1,6 +1,8 @@
 """Face sets of the generator: its rows and pictures, with splits of people and FACS codes; cached."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,16 +90,17 @@ def render_set(recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | No
     GPU).
     """
     table = set_table(recipe, clip_frames)
-    with steps("pictures rendered:", len(table)) as advance:
-        arrays = produce(
-            recipe,
-            _choice(clip_frames),
-            workers=workers,
-            cache=cache_dir(),
-            head=head_folder(recipe.domain),
-            advance=advance,
-        )
+    with _rendering(recipe, len(table), workers) as how:
+        arrays = produce(recipe, _choice(clip_frames), **how)
     return FaceSet(recipe.domain, table=table, mask_aus=AUS, **arrays)
+
+
+@contextmanager
+def _rendering(recipe: Recipe, pictures: int, workers: int | None) -> Iterator[dict]:
+    """How so many ``pictures`` of ``recipe`` are rendered, with a line that says how far it is."""
+    with steps("pictures rendered:", pictures) as advance:
+        head = head_folder(recipe.domain)
+        yield {"workers": workers, "cache": cache_dir(), "head": head, "advance": advance}
 
 
 def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
@@ -136,17 +139,8 @@ def _choice(clip_frames: int) -> Choice:
 
 def render_ordered(script: Script, recipe: Recipe, workers: int | None = None) -> FaceSet:
     """As ``scripted_faces``, made anew; of ``recipe`` domain, size and seed count."""
-    with steps("pictures rendered:", len(script.people)) as advance:
-        arrays = render_script(
-            script,
-            recipe.domain,
-            recipe.size,
-            recipe.seed,
-            workers=workers,
-            cache=cache_dir(),
-            head=head_folder(recipe.domain),
-            advance=advance,
-        )
+    with _rendering(recipe, len(script.people), workers) as how:
+        arrays = render_script(script, recipe.domain, recipe.size, recipe.seed, **how)
     table = script_table(script, recipe.domain)
     return FaceSet(f"{recipe.domain}-staged", table=table, mask_aus=AUS, **arrays)
 

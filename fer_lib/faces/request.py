@@ -5,7 +5,7 @@ Readers and the generator of clips share the latter, so that a place in the sequ
 synthetic clip than about a real one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -80,14 +80,10 @@ class FaceRequest:
 
     def __str__(self) -> str:
         """The values that were chosen, as in ``lab 600 48 0``: what runs call the set."""
-        return " ".join(map(str, self._chosen()))
-
-    def _chosen(self) -> Iterator[object]:
-        yield from (self.name, self.subjects, self.size, self.face_seed)
-        yield from filter(None, (self.family, self.sample))
-        if self.name in CLIP_SETS or self.clip_frames != CLIP_FRAMES:
-            yield self.clip_frames
-        yield from filter(None, (self.timing, self.units))
+        clips = self.name in CLIP_SETS or self.clip_frames != CLIP_FRAMES
+        chosen = [self.name, str(self.subjects), str(self.size), str(self.face_seed)]
+        chosen += [self.family, self.sample, str(self.clip_frames) if clips else "", self.timing, self.units]
+        return " ".join(filter(None, chosen))
 
     @property
     def options(self) -> dict[str, str]:

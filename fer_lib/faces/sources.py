@@ -21,7 +21,8 @@ class Source:
     ``size`` is what 0 stands for. ``shareable`` says whether pictures may appear in a published page.
     Generated sets have no layouts and no reader. ``clips``: the set has clips with onset, apex and offset,
     and its reader takes ``clip_frames``. ``others``: files of forms that circulate and are not read -> a
-    sentence that says why.
+    sentence that says why. ``published``: what its publication counts, as ``describe.published_table`` takes
+    it; empty where no count is certain enough to compare a copy with.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Source:
     reader: str = ""
     clips: bool = False
     others: Mapping[str, str] = field(default_factory=dict, compare=False)
+    published: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def other_form(self, folder: Path) -> str:
         """The sentence of the first of ``others`` that lies in ``folder``; empty where none does."""
@@ -76,11 +78,6 @@ def _tuples(value: object) -> object:
 
 
 SOURCES = tuple(_sources())
-
-
-def named(name: str) -> Source:
-    """The face set ``name`` of ``SOURCES``."""
-    return next(source for source in SOURCES if source.name == name)
 
 
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")

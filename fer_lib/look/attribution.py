@@ -24,7 +24,6 @@ from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import PICTURE, find_layer, standardiser, taken_by, way_to
 from fer_lib.look.localisation import control_maps, receptive_fields
 from fer_lib.look.receptive import cut, fields_below, neurons, receptive_field
-from fer_lib.names import register
 from fer_lib.nets.classifier import evaluating
 from ferbook.errors import ParameterError
 
@@ -44,8 +43,11 @@ SQUARE, STRIDE = 4, 8
 """The square that occludes has a side of 1/4 of the window that a neuron sees, and moves by 1/8 of it."""
 
 
-explainer = partial(register, EXPLAINERS, "method")
-"""``@explainer("name")`` registers a method."""
+def explainer(name: str) -> Callable[[Explainer], Explainer]:
+    """Register the method below as ``name``. Raises ParameterError where that is taken."""
+    if name in EXPLAINERS:
+        raise ParameterError(f"a method {name!r} is registered already; give yours another name")
+    return lambda method: EXPLAINERS.setdefault(name, method)
 
 
 def _by_rule(rule: Method, network, layer, pictures, rows, filters, positions) -> np.ndarray:
@@ -95,25 +97,15 @@ def _in_windows(
     return Projections(attributions[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
 
 
-def answers_at(
-    network: nn.Module,
-    layer: str,
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    filters: np.ndarray,
-    positions: np.ndarray,
-) -> np.ndarray:
-    """float32 (N,): what the neurons answer, by the arguments of every method."""
-
-    def forward(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            return answers(windows)
-
-    return _in_windows(forward, network, layer, pictures, rows, filters, positions)
-
-
 def _in_windows_of(way_back: Callable[[_Answers, torch.Tensor], torch.Tensor]) -> Explainer:
     return partial(_in_windows, way_back)
+
+
+@_in_windows_of
+@torch.no_grad()
+def answers_at(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+    """float32 (N,): what the neurons answer, by the arguments of every method."""
+    return answers(windows)
 
 
 def _slope(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:

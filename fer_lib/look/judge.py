@@ -20,7 +20,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import FaceSet, named_alone
 from fer_lib.look.attribution import Explainer, answers_at
 from fer_lib.look.layers import last_conv, standardiser, taken_by
 from fer_lib.look.localisation import (
@@ -32,7 +32,7 @@ from fer_lib.look.localisation import (
     rival_regions,
 )
 from fer_lib.look.receptive import receptive_field
-from fer_lib.look.responses import known_subjects, maximal_responses
+from fer_lib.look.responses import maximal_responses
 from fer_lib.look.sanity import correlation
 from fer_lib.stats.resampling import mean_of_defined, ratio
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_people, people_groups
@@ -112,7 +112,7 @@ class Twins:
     @cached_property
     def people(self) -> np.ndarray:
         """Whose faces they are, (N,)."""
-        return known_subjects(self.on, np.arange(len(self.on)))
+        return named_alone(self.on.table["subject"])
 
     @cached_property
     def regions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -241,22 +241,14 @@ def map_trial(name: str, network: nn.Module, twins: Twins, *, layer: str = "", s
     return MapTrial(name, network, untrained, layer, twins, rows, filters, positions)
 
 
-def asked(
-    method: Explainer,
-    network: nn.Module,
-    layer: str,
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    filters: np.ndarray,
-    positions: np.ndarray,
-) -> np.ndarray:
-    """The maps of ``method``, float32 (N, H, W). Raises DataError where they have another shape or are not
-    finite numbers, and where the method changed the network or what it was given.
+def asked(method: Explainer, network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
+    """The maps of ``method``, float32 (N, H, W), from its ``inputs``: pictures, rows, filters and positions.
+    Raises DataError where they have another shape or are not finite numbers, and where the method changed the
+    network or what it was given.
     """
-    inputs = pictures, rows, filters, positions
     before = _digest(network, inputs)
     maps = method(network, layer, *inputs)
-    expected = (len(rows), *pictures.shape[1:])
+    expected = (len(inputs[1]), *inputs[0].shape[1:])
     if _digest(network, inputs) != before:
         raise DataError("it changed the network or the pictures that it was given; work on a copy")
     if not isinstance(maps, np.ndarray | torch.Tensor):

@@ -85,13 +85,6 @@ def maximal_responses(
     return Responses(layer, maxima, np.stack(np.divmod(places, size[1]), axis=-1).astype(np.int16), size)
 
 
-def known_subjects(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
-    """Whose each pair's picture is (P,); one of nobody known has a name of its own."""
-    rows = np.asarray(rows)
-    subjects = faces.table["subject"].to_numpy(object)[rows]
-    return np.where(subjects == "", [f"picture {row}" for row in rows], subjects)
-
-
 def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: int = 9) -> np.ndarray:
     """The ``count`` pictures that drive each filter most, strongest first, at most one of each subject: int64
     (K, ``count``).

@@ -17,11 +17,10 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from fer_lib.faces.faceset import FaceSet, named_alone
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import maps_of, taken_by, way_to
 from fer_lib.look.localisation import receptive_fields
-from fer_lib.look.responses import known_subjects
 from ferbook.errors import ParameterError
 
 LIKENESS_MEASURES = ("absolute", "signed")
@@ -105,8 +104,7 @@ def cascading_randomisation(
     network. The layers above ``layer`` have no say in its maps, so the cascade begins at the layer's own
     convolution and ends at the first, when nothing learned is left. Weights are drawn from a normal
     distribution with the mean square of the trained ones, biases become 0, and batch normalisation becomes a
-    new one that has seen these pictures, at each step. ``draws`` networks are drawn: at one ``seed`` the same
-    for every method.
+    new one, that has seen nothing. ``draws`` networks are drawn: at one ``seed`` the same for every method.
 
     Compared are the same neurons at the **same place**: a maximum that is looked for anew lies elsewhere, and
     the maps would then differ whatever the method. A neuron that is off in a drawn network says nothing.
@@ -117,8 +115,7 @@ def cascading_randomisation(
     itself) and ``layer`` (what this step made random besides the earlier ones). Raises what ``project``
     raises.
     """
-    pictures, index, filters = _pairs(faces, rows, filters)
-    subjects = known_subjects(faces, rows)
+    pictures, index, filters, subjects = _pairs(faces, rows, filters)
     reference = project(model, layer, pictures, index, filters, method=method)
     convolutions = _convolutions(model, layer, pictures)
     about = {"method": method, "step": 0, "layer": ""}
@@ -127,12 +124,10 @@ def cascading_randomisation(
     generator = torch.Generator().manual_seed(seed)
     for _ in range(draws):
         random = copy.deepcopy(model)
-        for step, (convolution, _) in enumerate(convolutions, start=1):
+        for step, (convolution, normalisation) in enumerate(convolutions, start=1):
             _randomise(random, convolution, generator)
-            # From below: what a new one gives, those above it have not seen.
-            for above, normalisation in reversed(convolutions[:step]):
-                if normalisation:
-                    _renormalise(random, above, normalisation, pictures)
+            if normalisation:
+                random.get_submodule(normalisation).reset_parameters()
             maps = project(random, layer, pictures, index, filters, **at)
             about = {"method": method, "step": step, "layer": convolution}
             tables.append(similarities(reference, maps, index, subjects).assign(**about))
@@ -162,7 +157,7 @@ def similarities_across_networks(
     The rows of ``similarities`` with ``method``. Raises what ``project`` raises, and ParameterError where the
     two networks' maps do not fit together.
     """
-    pictures, index, filters = _pairs(faces, rows, filters)
+    pictures, index, filters, subjects = _pairs(faces, rows, filters)
     ours = project(model, layer, pictures, index, filters, method=method)
     maps = _layer_maps(other, layer, pictures)
     sizes = [_layer_maps(model, layer, pictures[:1]).shape[1:], maps.shape[1:]]
@@ -177,16 +172,18 @@ def similarities_across_networks(
     partners = alike.argmax(axis=1)
     theirs = project(other, layer, pictures, index, partners, positions=ours.positions, method=method)
     theirs.maps[np.isinf(alike.max(axis=1))] = 0  # of no partner, so that it is not compared
-    return similarities(ours, theirs, index, known_subjects(faces, rows)).assign(method=method)
+    return similarities(ours, theirs, index, subjects).assign(method=method)
 
 
 def _pairs(
     faces: FaceSet, rows: Sequence[int] | np.ndarray, filters: Sequence[int] | np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each picture once (M, H, W), the index (P,) of each pair's among them, and the filters (P,)."""
-    rows, filters = np.asarray(rows), np.asarray(filters)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Each picture once (M, H, W), and of each pair (P,) its picture's index among them, its filter and whose
+    it is.
+    """
     unique, index = np.unique(rows, return_inverse=True)
-    return faces.gather(unique), index, filters
+    pictures, people = faces.gather(unique), named_alone(faces.table["subject"])
+    return pictures, index, np.asarray(filters), people[np.asarray(rows)]
 
 
 def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
@@ -216,13 +213,3 @@ def _randomise(model: nn.Module, name: str, generator: torch.Generator) -> None:
     weight.copy_(noise.to(weight) * weight.square().mean().sqrt())
     if convolution.bias is not None:
         convolution.bias.zero_()
-
-
-@torch.no_grad()
-def _renormalise(model: nn.Module, convolution: str, normalisation: str, pictures: np.ndarray) -> None:
-    """Make the batch normalisation a new one that has seen what the ``convolution`` makes of ``pictures``."""
-    maps = torch.from_numpy(_layer_maps(model, convolution, pictures))
-    module = model.get_submodule(normalisation)
-    module.reset_parameters()
-    module.running_mean.copy_(maps.mean(dim=(0, 2, 3)))
-    module.running_var.copy_(maps.var(dim=(0, 2, 3), correction=0))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, roc_auc_score
+from sklearn.metrics import confusion_matrix
 
 from fer_lib.stats.resampling import CONFIDENCE, bootstrap, cluster_sums, mean_of_defined
 from ferbook.errors import DataError
@@ -151,32 +151,3 @@ def calibration_error(
     sums = cluster_sums(_in_bins(probabilities, labels), clusters)
     about = {"of": "clusters", "n": len(labels), "unit": "share"}
     return bootstrap(sums, error, reflected=True, **about, **drawn)
-
-
-def unit_scores(units: Sequence[str], intensities: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
-    """One row per unit: in what share of the pictures it is ``shown``; the ``AUROC`` of ``answers`` (N, A);
-    ``F1`` and ``balanced_accuracy`` of those above 0.5; ``ICC(3,1)`` of answers and coded ``intensities``
-    (N, A), 0 to 1. Not a number where it is shown by all pictures or none.
-    """
-    rows = []
-    for unit, coded, answer in zip(units, intensities.T, answers.T, strict=True):
-        shown, said = coded > 0, answer > 0.5
-        row = {"unit": unit, "shown": shown.mean()}
-        if 0 < shown.sum() < len(shown):
-            row["AUROC"] = roc_auc_score(shown, answer)
-            row["F1"] = f1_score(shown, said)
-            row["balanced_accuracy"] = balanced_accuracy_score(shown, said)
-            row["ICC(3,1)"] = consistency(np.stack([coded, answer], axis=1))
-        rows.append(row)
-    columns = ["unit", "shown", "AUROC", "F1", "balanced_accuracy", "ICC(3,1)"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def consistency(ratings: np.ndarray) -> float:
-    """ICC(3,1) of ``ratings`` (targets, raters): how far single raters agree but for a constant each (Shrout
-    and Fleiss 1979), which is their mean covariance over their mean variance. NaN where none varies.
-    """
-    covariance = np.cov(ratings, rowvar=False)
-    among = covariance.sum() - np.trace(covariance)
-    varying = np.trace(covariance) * (len(covariance) - 1)
-    return float(among / varying) if varying > 0 else np.nan

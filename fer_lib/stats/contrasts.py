@@ -380,8 +380,5 @@ def contest_table(contest: Contest, measure: str = "macro_f1") -> pd.DataFrame:
             row |= {"ahead": gap.value, "ahead_low": gap.low, "ahead_high": gap.high}
         rows.append(row)
     columns = ["score", "low", "high", "least", "most", "ahead", "ahead_low", "ahead_high"]
-    return (
-        pd.DataFrame(rows)
-        .reindex(columns=["kind", "name", "trainings", *columns])
-        .astype(dict.fromkeys(columns, float))
-    )
+    table = pd.DataFrame(rows, columns=["kind", "name", "trainings", *columns])
+    return table.astype(dict.fromkeys(columns, float))

@@ -45,18 +45,13 @@ class Augmentation:
     offset: float = 0.1
 
 
-LIGHT_AUGMENTATION = Augmentation(window=(0.9, 1.1), gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05)
-"""Mirror images and small changes: for trainings too short to make use of the authors' strong ones."""
-
-STANDARD_AUGMENTATION = Augmentation(
-    rotation=12.0, window=(0.88, 1.12), move=0.08, gamma=(0.8, 1.25), gain=(0.9, 1.1), offset=0.05
-)
-"""For pictures of the wild, in which faces are turned, off their place and of different sizes."""
-
+_DIM = {"gamma": (0.8, 1.25), "gain": (0.9, 1.1), "offset": 0.05}
 AUGMENTATIONS: dict[str, Augmentation | None] = {
     "none": None,
-    "light": LIGHT_AUGMENTATION,
-    "standard": STANDARD_AUGMENTATION,
+    # Mirror images and small changes: for trainings too short to make use of the authors' strong ones.
+    "light": Augmentation(window=(0.9, 1.1), **_DIM),
+    # For pictures of the wild, in which faces are turned, off their place and of different sizes.
+    "standard": Augmentation(rotation=12.0, window=(0.88, 1.12), move=0.08, **_DIM),
     "published": Augmentation(),
 }
 """By the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al. 2015."""

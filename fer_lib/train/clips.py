@@ -60,8 +60,7 @@ class ClipTraining:
 
     ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights
     after it, without dropout, ``train_loss`` and ``valid_loss`` (cross-entropy in nats, weighed as while
-    training) and ``valid_score``
-    (mean recall of the classes that occur in validation). ``best_epoch`` int64 (M,): the epoch with the
+    training). ``best_epoch`` int64 (M,): the epoch with the
     lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the
     highest of many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says
     of every clip with the weights of its best epoch, which ``model`` has; ``history`` float32 (E, M, C,
@@ -322,8 +321,6 @@ class ClipCurve(Callback):
                 f"training diverged in epoch {epoch}: the loss is not a finite number. Give a smaller lr "
                 f"than {self.opt.hypers[-1]['lr']:.3g}"
             )
-        # MPS has no float64.
-        score = mean_recall(logits.argmax(dim=2).cpu(), labels.cpu(), self.valid.cpu())
         better = valid_loss < self.best_loss
         self.best_epoch[better], self.best_loss[better] = epoch, valid_loss[better]
         index = better.to(logits.device)
@@ -334,7 +331,7 @@ class ClipCurve(Callback):
         self.best_logits[index] = logits[index]
         if self.watch:
             self.seen.append(logits.softmax(dim=2).cpu())
-        self.rows.append({"train_loss": train_loss, "valid_loss": valid_loss, "valid_score": score})
+        self.rows.append({"train_loss": train_loss, "valid_loss": valid_loss})
 
     def training(self) -> ClipTraining:
         """What was recorded; the model has the weights of each network's best epoch, and is in evaluation
@@ -358,16 +355,3 @@ class ClipCurve(Callback):
             self.best_logits.softmax(dim=2).cpu().numpy(),
             torch.stack(self.seen).numpy() if self.watch else None,
         )
-
-
-def mean_recall(answers: torch.Tensor, labels: torch.Tensor, subset: torch.Tensor) -> torch.Tensor:
-    """float64 (M,): mean over classes of the share of right ``answers`` (M, C) among the clips ``subset``,
-    bool (M, C).
-
-    Of the classes that occur among them; unweighted average recall.
-    """
-    kinds = F.one_hot(labels).double()
-    counts = subset.double() @ kinds
-    right = ((answers == labels) & subset).double() @ kinds
-    present = counts > 0
-    return (right / counts.where(present, 1)).sum(dim=1) / present.sum(dim=1)

@@ -1,5 +1,5 @@
 """What stands beside a trained network: the same structure untrained, trained on shuffled labels, or taught
-action units; features made by hand, and another basis of a layer's own maps.
+action units; and features made by hand.
 
 The first two have not learned what an emotion is, so whatever they answer to comes from the pictures, or from
 the number of filters: negative controls. One that was taught the units, several at a time, is the positive
@@ -7,7 +7,6 @@ control of what filters learn from emotions: structure, recipe, pictures and peo
 only the labels differ.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -66,43 +65,6 @@ CELL_SIDE = 8
 
 ORIENTATION_BINS = 9
 """Side of a cell in pixels, and its bins of orientation, as in Dalal and Triggs 2005."""
-
-
-def with_mixtures(model: nn.Module, layer: str, filters: int, seed: int) -> tuple[nn.Module, str]:
-    """A copy of ``model`` with a layer behind ``layer`` that has its ``filters`` channels and after them as
-    many random mixtures of them, and that layer's name.
-
-    The mixtures are another basis of the same maps, which are rotated by one orthogonal matrix at every
-    position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and rectified, since a filter's maximal response
-    is that of a rectified map. What the layer knows stays; what is special about its single filters goes.
-    Layers behind it see what they saw before.
-    """
-    clone = copy.deepcopy(model)
-    original, weight = clone.get_submodule(layer), torch.empty(filters, filters, dtype=torch.float64)
-    nn.init.orthogonal_(weight, generator=torch.Generator().manual_seed(seed))
-    mixing = _Mixtures(weight.to(next(clone.parameters())))
-    parent, _, name = layer.rpartition(".")
-    stack = nn.Sequential(original, mixing, _First(filters))
-    setattr(clone.get_submodule(parent), name, stack.train(original.training))
-    return clone, f"{layer}.1"
-
-
-class _Mixtures(nn.Module):
-    def __init__(self, weight: torch.Tensor) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(weight[:, :, None, None], requires_grad=False)
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return torch.cat([maps, F.conv2d(maps, self.weight).relu()], dim=1)
-
-
-class _First(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return maps[:, : self.channels]
 
 
 def hog_responses(faces: FaceSet) -> np.ndarray:

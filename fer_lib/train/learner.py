@@ -34,7 +34,7 @@ from fer_lib.train.callbacks import (
     growing_side,
     rate_of,
 )
-from fer_lib.train.device import Precision, PrecisionName, choose_precision, keep_freed_memory
+from fer_lib.train.device import Precision, PrecisionName, choose_precision
 from fer_lib.train.losses import build_loss, class_counts, vote_shares
 from fer_lib.train.muon import Muon
 from fer_lib.train.recipe import TrainingRecipe
@@ -210,13 +210,8 @@ def learner_of(
 ) -> FaceLearner:
     """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
     decay on all parameters; ``further`` arguments as of fastai's.
-
-    What a step on a CPU frees stays for the next one.
     """
-    device = loaders.device
-    if device.type == "cpu":
-        keep_freed_memory()
-    choice = choose_precision(precision, device)
+    choice = choose_precision(precision, loaders.device)
     learner = FaceLearner(
         loaders,
         model,

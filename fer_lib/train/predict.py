@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -171,9 +171,7 @@ class PicturePrediction:
         """Plain values: the picture with its emotion and probabilities, or with what went wrong."""
         if self.fault:
             return {"picture": str(self.path), "error": self.fault}
-        window = self.window and [
-            round(value, 1) for value in (self.window.left, self.window.top, self.window.side)
-        ]
+        window = self.window and [round(value, 1) for value in astuple(self.window)]
         return {
             "picture": str(self.path),
             "emotion": self.emotion,

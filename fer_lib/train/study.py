@@ -21,7 +21,7 @@ from fer_lib.stats.classification import accuracy, confusion
 from fer_lib.stats.contrasts import TrainingScores, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.callbacks import Training
-from fer_lib.train.device import Precision, PrecisionName, keep_freed_memory
+from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.predict import TestTime, predict
 from fer_lib.train.recipe import TrainingRecipe
@@ -79,7 +79,7 @@ def cross_validate(
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor; every fold starts from the
     same ``seed``. The epoch is chosen on the fold's validation split. ``precision`` and ``checkpoints`` as of
-    ``train.learner.train``. What the steps kept of memory goes back to the system.
+    ``train.learner.train``.
 
     Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
@@ -88,25 +88,14 @@ def cross_validate(
     fold_sets = [fold_faces(faces, protocol, number) for number in range(min(folds or available, available))]
     results: list[FoldResult] = []
     networks: list[nn.Module] = []
-    try:
-        for number, fold in enumerate(fold_sets):
-            seed_everything(seed)
-            model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
-            networks.append(model)
-            training = train(
-                fold,
-                model,
-                protocol.classes,
-                recipe,
-                device=device,
-                seed=seed,
-                precision=precision,
-                checkpoints=checkpoints,
-            )
-            probabilities = predict(model, fold.split("test"), test_time=test_time, device=device)
-            results.append(FoldResult(number, fold, training, probabilities))
-    finally:
-        keep_freed_memory(False)
+    how = {"device": device, "seed": seed, "precision": precision, "checkpoints": checkpoints}
+    for number, fold in enumerate(fold_sets):
+        seed_everything(seed)
+        model = build_network(network, len(protocol.classes), faces.size[0], **options or {})
+        networks.append(model)
+        training = train(fold, model, protocol.classes, recipe, **how)
+        probabilities = predict(model, fold.split("test"), test_time=test_time, device=device)
+        results.append(FoldResult(number, fold, training, probabilities))
     return CrossValidation(protocol, tuple(results), networks[0])
 
 
@@ -258,18 +247,12 @@ def evaluate(
     weights = np.concatenate([np.full(len(test), 1 / (len(tests) * len(test))) for test in tests])
     right = weights * (labels == predictions)
     drawing = {"draws": draws, "seed": seed, "tolerance": RERUN_TOLERANCE}
+    about = {"of": "clusters", "n": len(right), "unit": "share"} | drawing
+    sums = cluster_sums(np.column_stack([right, weights]), clusters)
+    without = accuracy(labels[fresh], predictions[fresh], clusters[fresh], **drawing)
     metrics = {
-        "protocol_accuracy": bootstrap(
-            cluster_sums(np.column_stack([right, weights]), clusters),
-            value=float(right.sum()),
-            of="clusters",
-            n=len(right),
-            unit="share",
-            **drawing,
-        ),
-        "test_accuracy_without_copies": accuracy(
-            labels[fresh], predictions[fresh], clusters[fresh], **drawing
-        ),
+        "protocol_accuracy": bootstrap(sums, value=float(right.sum()), **about),
+        "test_accuracy_without_copies": without,
     }
     return Evaluation(pictures, pooled, metrics, confusion(labels, predictions, classes))
 

@@ -30,6 +30,9 @@ LARGEST_WEIGHTS = 2**31
 LARGEST_ARGUMENT = 4096
 """Of an architecture: the number, or the sum of the numbers, up to which it is built."""
 
+_UNFIT = (SafetensorError, FerError, RuntimeError, TypeError, ValueError, AttributeError, LookupError)
+"""What a file that is damaged, or of another network, leads to."""
+
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
 
 
@@ -180,15 +183,7 @@ def load_weights(path: Path | str) -> nn.Module:
                 architecture(**record["arguments"]).load_state_dict(tensors, assign=True)
             model = architecture(**record["arguments"])  # the weights drawn here are overwritten
         model.load_state_dict(tensors)
-    except (
-        SafetensorError,
-        FerError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        LookupError,
-    ) as fault:
+    except _UNFIT as fault:
         raise DataError(
             f"{weights_file}: does not hold the weights of {record['architecture']} with the arguments "
             f"in {record_file.name} ({fault})"

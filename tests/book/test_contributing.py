@@ -32,6 +32,7 @@ citation_key = "toy2026"
 citation = "A. Toy. A toy."
 how_to_get = "made by a test"
 layouts = [["toy.csv"]]
+published = { pictures = 2 }
 """
 READER = '''"""A toy: one row a picture, its grey value and its emotion."""
 
@@ -39,8 +40,6 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
-
-PUBLISHED = {"toyset": {"pictures": 2}}
 
 
 def read_toyset(folder, size):

@@ -11,7 +11,7 @@ import pytest
 from book import detector_audit, detector_page
 from book.detector_audit import PICTURES, TRUTH_FILE, audited, read_detections, read_truth, write_stimuli
 from book.detector_page import audit_json, audit_page, tried_page, verdict_lines
-from fer_lib.aus.audit import Audit
+from book.detector_rules import Audit
 from ferbook.errors import DataError
 from synthetic_faces.stimuli import stimuli_table
 

@@ -2,11 +2,9 @@
 
 import json
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import torch
-from IPython.core.events import EventManager, available_events
 
 from book import session
 from book.au_verification.chapter import AuVerificationParameters
@@ -37,16 +35,6 @@ def test_a_chapter_notes_its_device_and_threads(output):
     open_chapter("faces", DEFAULTS)
     record = json.loads((output / "record.json").read_text())
     assert record["device"].startswith("CPU") and record["threads"] == 1
-
-
-def test_memory_that_a_cell_s_training_kept_goes_back_after_the_cell(monkeypatch):
-    shell, answers = SimpleNamespace(events=EventManager(None, available_events)), []
-    monkeypatch.setattr(session, "get_ipython", lambda: shell)
-    monkeypatch.setattr(session, "keep_freed_memory", answers.append)
-    open_chapter("faces", DEFAULTS)
-    assert answers == []
-    shell.events.trigger("post_run_cell", None)
-    assert answers == [False]
 
 
 def finish_training(tmp_path, record):

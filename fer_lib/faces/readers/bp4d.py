@@ -44,11 +44,6 @@ from fer_lib.faces.readers.sequences import FaceRow, Frame, Search, find_folders
 from fer_lib.faces.readers.tables import Row, check_columns, read_lines, read_rows
 from ferbook.errors import DataError
 
-PUBLISHED = {"bp4d": {"subjects": 41, "sequences": 328}, "bp4dplus": {"subjects": 140}}
-"""BP4D's 41 people (F001 to F023, M001 to M018) and eight tasks each are certain; of BP4D+ the number of
-coded sequences, four tasks of each person, is not.
-"""
-
 NO_EMOTIONS = True
 """The layouts have the codes of action units alone."""
 

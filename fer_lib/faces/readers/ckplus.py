@@ -32,20 +32,11 @@ from fer_lib.faces.faceset import EMOTIONS, LANDMARKS, UNLABELLED, FaceSet
 from fer_lib.faces.facs_codes import Code, Codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import add_once, list_inside, require_inside
-from fer_lib.faces.readers.tables import counts_of, read_lines
-from fer_lib.faces.sources import named
+from fer_lib.faces.readers.tables import read_lines
 from ferbook.errors import DataError
 
 CKPLUS_CODES = EMOTIONS
 """CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
-
-PUBLISHED = {
-    "ckplus": {"sequences": 593, "labelled sequences": 327, "subjects": 123}
-    | counts_of("sequences", anger=45, contempt=18, disgust=59, fear=25)
-    | counts_of("sequences", happiness=69, sadness=28, surprise=83)
-}
-"""593 sequences of 123 people, 327 of them labelled: the official ReadMe. The counts per emotion are those
-usually quoted from Lucey et al. 2010."""
 
 _LEVELS = 5
 _NOT_SCORED = 0.5
@@ -105,12 +96,10 @@ def _trees(folder: Path) -> dict[str, Path]:
             trees[tree] = (_called(places[0], folder, names) or places)[0]
     for tree in ("images", "Emotion"):
         if tree not in trees:
-            official = (
-                f"Expected the official archives, unpacked: {', '.join(n for n, *_ in _TREES.values())}"
+            official = ", ".join(first for first, *_ in _TREES.values())
+            raise DataError(
+                f"{folder / _TREES[tree][0]}: not found. Expected the official archives, unpacked: {official}"
             )
-            other = named("ckplus").other_form(folder)  # one of the forms that circulate
-            advice = f"{other}. Put the official archives there, unpacked" if other else official
-            raise DataError(f"{folder / _TREES[tree][0]}: not found. {advice}")
     return trees
 
 

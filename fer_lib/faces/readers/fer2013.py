@@ -40,7 +40,7 @@ import pandas as pd
 from fer_lib.faces.faceset import EMOTIONS, SIX, FaceSet
 from fer_lib.faces.readers.pictures import list_inside, read_grey, require_inside
 from fer_lib.faces.readers.sequences import FaceRow, Search, gather_rows, picture_file, whole_picture
-from fer_lib.faces.readers.tables import SPELLINGS, Row, counts_of, emotion_folders, read_rows, require_header
+from fer_lib.faces.readers.tables import SPELLINGS, Row, emotion_folders, read_rows, require_header
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
@@ -57,16 +57,6 @@ _KAGGLE_HEADER = "emotion, Usage, pixels"
 USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 RELEASED = 35_887
 """Rows of the released set: 28,709 Training, 3,589 PublicTest, 3,589 PrivateTest."""
-
-PUBLISHED = {
-    "fer2013": {"pictures": RELEASED}
-    | counts_of("pictures", anger=4_953, disgust=547, fear=5_121, happiness=8_989)
-    | counts_of("pictures", sadness=6_077, surprise=4_002, neutral=6_198),
-    "ferplus": {"pictures": 31_412},
-}
-"""Counts of the released csv (Goodfellow et al. 2013, and the file itself); and what FER+'s majority rule
-leaves: 25,060 train, 3,199 valid and 3,153 test, as papers on FER+ report.
-"""
 
 VALID_FRACTION = 1 / 8
 """Share of ``train`` taken for validation in the image-folder form: 3,589 of 28,709 in the official split."""

@@ -21,9 +21,6 @@ from ferbook.errors import DataError
 
 JAFFE_CODES = {emotion[:2].upper(): emotion for emotion in sorted((*SIX, "neutral"))}
 
-PUBLISHED = {"jaffe": {"pictures": 213, "subjects": 10}}
-"""Lyons et al. 1998."""
-
 _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)", re.IGNORECASE)
 
 

@@ -44,28 +44,9 @@ from fer_lib.faces.facs_codes import parse_codes
 from fer_lib.faces.readers import sequences
 from fer_lib.faces.readers.pictures import list_inside
 from fer_lib.faces.readers.sequences import FaceRow, Search
-from fer_lib.faces.readers.tables import Row, counts_of, find_sheet, read_sheet
+from fer_lib.faces.readers.tables import Row, find_sheet, read_sheet
 from fer_lib.faces.request import CLIP_FRAMES, spread_evenly
 from ferbook.errors import DataError
-
-PUBLISHED = {
-    "casme2": {
-        "subjects": 26,
-        "sequences": 255,
-        **counts_of("sequences", happiness=32, disgust=63, repression=27, surprise=25),
-        **counts_of("sequences", other=99, sadness=7, fear=2),
-    },
-    "samm": {
-        "subjects": 29,
-        "sequences": 159,
-        **counts_of("sequences", anger=57, happiness=26, other=26, surprise=15),
-        **counts_of("sequences", contempt=12, disgust=9, fear=8, sadness=6),
-    },
-}
-"""Rows of the coding sheets by emotion. The counts by emotion, unverified, are quoted from memory of the
-literature, as are CASME II's 255; its paper speaks of 247 clips. SAMM's 159 is certain; of its 32 people 29
-have clips.
-"""
 
 _FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"

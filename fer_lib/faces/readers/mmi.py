@@ -43,8 +43,8 @@ from ferbook.files import open_regular
 
 EMOTION_CODES = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
 """Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
-layout. No count is ``PUBLISHED`` here: 205 frontal sequences of 30 people and 208 of 31 are both quoted, and
-depend on who selected them.
+layout. ``sources.toml`` has no counts of it: 205 frontal sequences of 30 people and 208 of 31 are both
+quoted, and depend on who selected them.
 """
 
 NEUTRAL_MARKER, APEX_MARKER = 0, 2

@@ -86,9 +86,7 @@ def read_own(folder: Path, size: int) -> FaceSet:
         return {f"pictures in which no face was found ({some})": len(names)}
 
     # A sequence of nobody known shows one person.
-    search = Search(
-        find=_find, none=without_face, clip="sequence", person=lambda row: row.subject or f"\0{row.sequence}"
-    )
+    search = Search(find=_find, none=without_face, person=lambda row: row.subject or f"\0{row.sequence}")
     unlisted = {f"pictures that {CSV} does not list": len(pictures_below(folder, folder) - {*paths.values()})}
     faces = gather_rows(folder.name, rows, size, search, unlisted)
     return faces if sides else faces.assign(split_rule="people, divided by the suite")

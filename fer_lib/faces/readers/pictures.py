@@ -327,18 +327,8 @@ def gather_pictures(
     Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Raises
     what ``load`` raises for the lowest number.
     """
-    pixels = np.empty((count, size, size), np.uint8)
-    present = np.zeros(count, bool)
-
-    def fill(row: int) -> None:
-        picture = load(row)
-        if picture is not None:
-            pixels[row] = picture
-            present[row] = True
-
-    with ThreadPoolExecutor() as threads:
-        for _ in threads.map(fill, range(count)):  # at the first error it cancels what has not begun
-            pass
-    for row, kept in enumerate(np.flatnonzero(present)):  # in place: a large set is not there twice
-        pixels[row] = pixels[kept]
-    return pixels[: present.sum()], present
+    with ThreadPoolExecutor() as threads:  # at the first error it cancels what has not begun
+        pictures = list(threads.map(load, range(count)))
+    there = [picture for picture in pictures if picture is not None]
+    present = np.array([picture is not None for picture in pictures], bool)
+    return np.array(there, np.uint8).reshape(-1, size, size), present

@@ -38,17 +38,6 @@ from fer_lib.faces.readers.sequences import FaceRow, Search, find_folders, tops
 from fer_lib.faces.readers.tables import emotion_folders
 from ferbook.errors import DataError
 
-PUBLISHED = {
-    "oulu_casia": {"subjects": 80, "sequences": 480, **{f"sequences of {emotion}": 80 for emotion in SIX}},
-    "bu4dfe": {"subjects": 101, "sequences": 606, **{f"sequences of {emotion}": 101 for emotion in SIX}},
-    "bu3dfe": {"subjects": 100, "pictures": 2500, "pictures of neutral": 100}
-    | {f"pictures of {emotion}": 400 for emotion in SIX},
-}
-"""Of Oulu-CASIA in visible, strong light: the people are certain, one sequence of each expression is what the
-literature uses. Of BU-4DFE 58 women and 43 men, one sequence of each expression; from memory of the
-literature. Of BU-3DFE 2,500 models of 100 people, 25 each, are certain.
-"""
-
 _LEAST = 4
 _FPS = 25.0
 SHORT = "sequences of fewer than four pictures"

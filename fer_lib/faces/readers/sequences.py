@@ -101,14 +101,13 @@ def first_window(
 @dataclass(frozen=True)
 class Search:
     """How faces are looked for: with one window for a clip, or else one for each picture, and ``find``;
-    ``none``: what is counted of the rows without a face, None where there are ``NO_FACE``; ``clip``: what
-    messages call one; ``person``: who must be in one split.
+    ``none``: what is counted of the rows without a face, None where there are ``NO_FACE``;
+    ``person``: who must be in one split.
     """
 
     clips: bool = True
     find: Callable[[np.ndarray], pictures.Window | None] = face_window
     none: Callable[[Sequence[FaceRow]], Mapping[str, int]] | None = None
-    clip: str = "clip"
     person: Callable[[FaceRow], str] = attrgetter("subject")
 
 
@@ -164,7 +163,7 @@ def gather_rows(
         if picture.shape != shape:
             raise DataError(
                 f"{row.picture.place}: {picture.shape[1]} × {picture.shape[0]} pixels, but others of its "
-                f"{search.clip} are {shape[1]} × {shape[0]}"
+                f"clip are {shape[1]} × {shape[0]}"
             )
         if is_crop(row, picture):
             if points is not None:

@@ -48,11 +48,6 @@ def emotion_folders(entries: Iterable[Path], names: Mapping[str, str], listed: s
     return folders
 
 
-def counts_of(what: str, **counts: int) -> dict[str, int]:
-    """``{"sequences of anger": 45}`` for ``counts_of("sequences", anger=45)``: published counts by label."""
-    return {f"{what} of {label}": count for label, count in counts.items()}
-
-
 def person_name(text: str) -> str:
     """``text`` in the one form in which names of people and sequences are compared: Unicode's NFKC, and one
     blank wherever there are some.

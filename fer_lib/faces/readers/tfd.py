@@ -35,9 +35,6 @@ FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
 TFD_FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
 _KEYS = ("images", "labs_ex", "labs_id", "folds")
 
-PUBLISHED = {"tfd": {"pictures": 4_178}}
-"""Labelled pictures, as the loaders of several groups count them (the report is not at hand)."""
-
 
 def read_tfd(folder: Path, size: int) -> FaceSet:
     """The labelled pictures of TFD in ``folder``: pixels (N, ``size``, ``size``), emotions, people, the five

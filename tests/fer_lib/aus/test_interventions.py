@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fer_lib.aus.interventions import Interventions, effects_of, interventions, matched_doses
+from fer_lib.aus.interventions import Interventions, effects_of, interventions
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError, ParameterError
@@ -54,12 +54,13 @@ def test_every_pair_differs_in_one_unit_at_one_level(unrendered):
     found = interventions(6, ("AU4", "AU12"), (0.25, 1.0), size=24, face_seed=3, domain="wild")
     script = unrendered["script"]
     assert (unrendered["domain"], unrendered["size"], unrendered["seed"]) == ("wild", 24, 3)
-    assert found.off.shape == (6, 2, 2) and found.pixels.shape == (6, 2, 2, 2, 2)
+    off, on = found.arranged(found.faces.pixels)
+    assert off.shape == (6, 2, 2) and on.shape == (6, 2, 2, 2, 2)
     each = script.intensities.reshape(6, 5, len(AUS), 2)
     np.testing.assert_array_equal(np.unique(script.people), STRANGERS + np.arange(6))
     assert not script.takes.any() and not each[:, 0].any(), "a face at rest, taken once"
     # Picture 1 + 2 a + l shows AU a at level l: the order in which ``arranged`` takes them apart.
-    np.testing.assert_array_equal(found.pixels[1, :, :, 0, 0], 5 + np.arange(1, 5).reshape(2, 2))
+    np.testing.assert_array_equal(on[1, :, :, 0, 0], 5 + np.arange(1, 5).reshape(2, 2))
     for b, a, step in itertools.product(range(6), range(2), range(2)):
         wanted = np.zeros_like(each[b, 0])
         wanted[AUS.index(found.aus[a])] = found.levels[step]
@@ -79,18 +80,6 @@ def painted(changes, levels=(0.5, 1.0)) -> Interventions:
 def test_change_is_the_root_of_the_mean_square_over_pixels_and_people():
     # One of four pixels by 8: the root of 64 / 4.
     np.testing.assert_allclose(painted([[4, 8], [20, 40]]).change, [[2, 4], [10, 20]])
-
-
-def test_doses_change_the_picture_alike_and_who_cannot_is_named():
-    found = matched_doses(painted([[4, 8], [20, 40], [40, 40]]), 6.0)
-    assert found.unreached == ("AU0",)
-    # AU0: all it has; AU1: 3/5 of half; AU2: 3/10 of half.
-    assert found.intensities == pytest.approx({"AU0": 1.0, "AU1": 0.3, "AU2": 0.15})
-    again = matched_doses(replace(painted([[4, 8], [20, 40], [40, 40]]), doses=(1.0, 0.5, 1.0)), 6.0)
-    assert again.intensities["AU1"] == pytest.approx(0.15)
-    for change in (0.0, 21.0):
-        with pytest.raises(ParameterError, match=r"at most the 20\.0 of AU1"):
-            matched_doses(painted([[4, 8], [20, 40]]), change)
 
 
 def test_a_dose_is_the_intensity_at_level_one(unrendered):

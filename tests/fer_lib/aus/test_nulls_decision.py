@@ -20,8 +20,7 @@ def null_of(values, permutations=999, scores=None, maxima=None, dead=None):
         observed if scores is None else np.asarray(scores, float),
         observed if scores is None else np.asarray(scores, float),
         np.zeros(permutations) if maxima is None else np.asarray(maxima, float),
-        np.zeros(len(observed), bool) if dead is None else np.asarray(dead),
-        np.zeros(len(observed), bool),
+        ~np.isnan(observed) & ~np.broadcast_to(np.reshape(dead or [False], (-1, 1)), shape),
     )
 
 

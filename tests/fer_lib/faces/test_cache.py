@@ -104,7 +104,7 @@ def test_a_full_disk_is_a_data_error_and_leaves_no_entry(folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(np.lib.format, "write_array_header_1_0", full)
+        patch.setattr(np, "save", full)
         with pytest.raises(DataError, match="No space left on device"):
             cached("toy", KEY, toy)
     assert list(folder.iterdir()) == []

@@ -378,7 +378,6 @@ def test_joined_sets_keep_rows_and_columns():
     np.testing.assert_array_equal(joined.masks[2:4], first.masks[[2, 0]])
     assert joined.landmarks is None and joined.left_out == {"a": 1}, "of two parts of one set once"
     assert joined.table["AU4"].isna().tolist() == [False] * 2 + [True] * 5
-    assert len(joined._rows["pixels"].blocks) == 2  # a block that came twice is kept once
     np.testing.assert_array_equal(joined.gather(np.array([6, 0, 2])), expected[[6, 0, 2]])
     other = FaceSet("o", first.pixels, first.table, first.masks, ("AU1", "AU2"))
     assert FaceSet.concat("both", [first, other]).masks is None
@@ -391,7 +390,6 @@ def test_joined_sets_keep_rows_and_columns():
 def test_a_large_array_is_mapped_and_not_read(tmp_path, monkeypatch):
     a_set().save(tmp_path / "set")
     monkeypatch.setattr("fer_lib.faces.faceset.MAPPED_ABOVE", 10)
-    monkeypatch.setattr("fer_lib.faces.rows.CHUNK", 24)  # two pictures at a time
     mapped = FaceSet.load(tmp_path / "set")
     assert isinstance(mapped.pixels, np.memmap)
     assert mapped.checksum == a_set().checksum

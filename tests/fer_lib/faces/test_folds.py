@@ -13,7 +13,6 @@ from fer_lib.faces.folds import Fold, Protocol, fold_faces, leak_table, protocol
 from fer_lib.faces.readers.ckplus import read_ckplus
 from fer_lib.faces.readers.tfd import read_tfd
 from fer_lib.faces.registry import REGISTRY
-from fer_lib.faces.rows import Rows
 from ferbook.errors import DataError, ParameterError
 from tests.fer_lib.faces.readers.writers.ckplus import write_ckplus
 from tests.fer_lib.faces.readers.writers.every import write_layout
@@ -176,7 +175,7 @@ def test_nobody_and_no_picture_is_on_two_sides(faces):
     subject = labelled.table["subject"].to_numpy()
     official = FOLDS.get(faces.name, {"wild": 1, "game": 1, "micro": 11}.get(faces.name, 10))
     assert len(protocol.folds) == official
-    assert protocol.source and protocol.about.endswith(".")
+    assert protocol.about.endswith(".")
     pictures = [picture.tobytes() for picture in labelled.pixels]
     for fold in protocol.folds:
         sides = [fold.train, fold.valid, fold.test]
@@ -277,7 +276,7 @@ def test_a_fold_copies_no_pictures(monkeypatch):
     """A cross-validation keeps all its folds."""
     faces = posed(12)
     protocol = protocol_of(faces)
-    monkeypatch.setattr(Rows, "gather", lambda *_: pytest.fail("all rows were gathered"))
+    monkeypatch.setattr(FaceSet, "_gathered", lambda *_: pytest.fail("all rows were gathered"))
     assert len(fold_faces(faces, protocol, 0)) == len(faces)
 
 
@@ -314,7 +313,7 @@ def test_a_leak_is_counted():
     pixels[4] = pixels[0]
     faces = FaceSet("lab", pixels, plain.table)
     folds = [((0, 1), (2,), (3, 4)), ((1,), (0, 4), (2,)), ((0, 1), (2,), (3,)), ((3,), (0, 1), (2, 4))]
-    protocol = Protocol("", "", ("anger", "fear"), tuple(Fold(*map(np.array, fold)) for fold in folds), "")
+    protocol = Protocol("", ("anger", "fear"), tuple(Fold(*map(np.array, fold)) for fold in folds), "")
     table = leak_table(faces, protocol)
     assert table["tested_copies"].tolist() == [1, 0, 0, 1]
     assert table["tested_subjects"].fillna(-1).tolist() == [-1, 1, -1, 1]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from fer_lib.faces.describe import equal_pictures, published_table
 from fer_lib.faces.readers.pictures import SUFFIXES
-from fer_lib.faces.registry import published_counts, read_anew
+from fer_lib.faces.registry import REGISTRY, read_anew
 from fer_lib.faces.request import FaceRequest
 from ferbook.errors import FerError
 from tests.fer_lib.faces.readers.test_every_reader import SOURCES, face_set, size_of
@@ -144,7 +144,7 @@ def outcome(name: str) -> tuple[str, object, object]:
         faces = read_anew(FaceRequest(name, size=size_of(name)))
     except FerError as refusal:
         return "error", str(refusal), None
-    counts = published_table(faces, published_counts(name))
+    counts = published_table(faces, REGISTRY[name].published)
     notes = [
         faces.table[column].tolist() for column in ("missing_frames", "corrected") if column in faces.table
     ]

@@ -9,7 +9,8 @@ from PIL import Image
 
 from fer_lib.faces.faceset import EMOTIONS, SPLITS, FaceSet
 from fer_lib.faces.leakage import copy_groups
-from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, PUBLISHED, read_fer2013
+from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, read_fer2013
+from fer_lib.faces.registry import REGISTRY
 from fer_lib.paths import data_dir
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.fer2013 import write_fer2013
@@ -428,7 +429,7 @@ def test_the_real_fer2013_has_its_published_counts():
     assert counts.loc["test"].tolist() == [491, 55, 528, 879, 594, 416, 626]
     assert faces.pixels[0, 0, :5].tolist() == [70, 80, 82, 72, 58]
     pictures_of = {f"pictures of {e}": n for e, n in faces.table["emotion"].value_counts().items()}
-    assert {"pictures": len(faces), **pictures_of} == PUBLISHED["fer2013"]
+    assert {"pictures": len(faces), **pictures_of} == REGISTRY["fer2013"].published
     assert set(faces.table["split_rule"]) == {"official Usage"}
     if (folder / "fer2013new.csv").is_file():
         votes = faces.table.filter(like="vote_")

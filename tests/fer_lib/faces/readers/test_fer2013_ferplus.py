@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fer_lib.faces.faceset import EMOTIONS, SPLITS, FaceSet
-from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, PUBLISHED, VOTE_COLUMNS, majority, read_ferplus
-from fer_lib.faces.registry import source_status
+from fer_lib.faces.readers.fer2013 import FERPLUS_HEADER, VOTE_COLUMNS, majority, read_ferplus
+from fer_lib.faces.registry import REGISTRY, source_status
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.fer2013 import write_ferplus
 from tests.made import made_faces
@@ -216,6 +216,6 @@ def test_the_real_votes_give_the_published_counts():
     if not status["found"]:
         pytest.skip(f"the real FER+ is not at hand: no {status['missing']}")
     faces = read_ferplus(Path(status["place"]))
-    assert {"pictures": len(faces)} == PUBLISHED["ferplus"]
+    assert {"pictures": len(faces)} == REGISTRY["ferplus"].published
     assert faces.table["split"].value_counts().to_dict() == {"train": 25_060, "valid": 3_199, "test": 3_153}
     assert sum(faces.left_out.values()) + len(faces) == 35_887

@@ -148,9 +148,7 @@ def test_pictures_of_a_sequence_share_one_window_and_one_shape(folder, rendered_
     moved = np.abs(faces.pixels[:3, 8:40, 8:40].astype(int) - faces.pixels[0, 8:40, 8:40]).mean(axis=(1, 2))
     assert moved[0] == 0 and moved[2] > moved[1] > 2  # a window found anew would follow the face
     Image.fromarray(face[:-2]).save(folder / "p1.png")
-    with pytest.raises(
-        DataError, match=r"line 3: 216 × 214 pixels, but others of its sequence are 216 × 216"
-    ):
+    with pytest.raises(DataError, match=r"line 3: 216 × 214 pixels, but others of its clip are 216 × 216"):
         read(folder, rows, HEADER + ",sequence,frame", size=48)
 
 

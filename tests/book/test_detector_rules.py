@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_lib.aus.audit import Audit, Contrasts, Output
+from book.detector_rules import Audit, Contrasts, Output
 from ferbook.errors import DataError
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import stimuli_table
