@@ -216,7 +216,7 @@
       all(".emotions li").forEach((row, k) => {
         row.querySelector(".bar").style.setProperty("--value", powers[k] / sum);
         row.querySelector("b").textContent = `${((100 * powers[k]) / sum).toFixed(1)} %`;
-        row.querySelector("i").textContent = logits[k].toFixed(2);
+        row.querySelector("i").textContent = logits[k].toFixed(2).replace("-", "−");
       });
       all(".filters label").forEach((tile, k) => {
         tile.style.setProperty("--value", Math.min(maxima[k] / (data.most[k] || 1), 1));
