@@ -34,7 +34,7 @@ from ferbook.notebook import (
 )
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.site import external_requests, finish, home
-from ferbook.steps import steps
+from ferbook.steps import Advance, steps
 from ferbook.store import Beside, ChapterResult, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
@@ -47,8 +47,8 @@ WHOSE = (
     "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
 )
 """Said where a page quotes both."""
-_SECONDS = 1.5
-"""That a page takes, so that a build can say how long it lasts."""
+_STAGING, _SPHINX = 0.15, 0.75
+"""Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written."""
 _FILES = "files"
 """Folder of what lies beside the built pages as it is."""
 _SHOWN_FILES = (".svg", ".png", ".csv")
@@ -333,8 +333,8 @@ def build_book(run: Run) -> Path:
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_sound(run)
         _require_own(run.results())
-        with steps("pages", pages := len(pages_of_toc()), _SECONDS * pages):
-            return _build(run)
+        with steps("pages", len(pages_of_toc())) as advance:
+            return _build(run, advance)
 
 
 def located(line: str, staging: Path) -> str:
@@ -351,7 +351,13 @@ def located(line: str, staging: Path) -> str:
     return line.replace(f"{staging}/", "")
 
 
-def _build(run: Run) -> Path:
+def shown_share(log: str) -> float:
+    """How much of its work Sphinx has done, by its log: it reads all pages, and then writes them."""
+    steps = re.findall(r"(reading sources|writing output)\.\.\. .*?\[ *(\d+)%\]", log)
+    return (int(steps[-1][1]) / 100 + (steps[-1][0] == "writing output")) / 2 if steps else 0.0
+
+
+def _build(run: Run, advance: Advance) -> Path:
     html = paths.build_folder() / "html"
     index = html / "index.html"
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
@@ -362,13 +368,22 @@ def _build(run: Run) -> Path:
     staging.mkdir(parents=True)
     stage(run, staging)
     foot = home()
+    advance(0, _STAGING)
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
-    printed = printed_by_failure(command, log, environment)
+    done = 0.0
+
+    def watch(printed: str) -> None:
+        nonlocal done
+        share = shown_share(printed)
+        advance((share - done) * len(pages_of_toc()), (share - done) * _SPHINX)
+        done = share
+
+    printed = printed_by_failure(command, log, environment, watch=watch)
     if printed is not None:
         faults = [
             located(line, staging)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ import psutil
 
 from ferbook import paths
 from ferbook.errors import RunStoreError
+from ferbook.steps import INTERVAL
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
@@ -77,18 +78,32 @@ def bare_jupyter(folder: Path) -> dict[str, str]:
 
 
 def printed_by_failure(
-    command: list[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
+    command: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    watch: Callable[[str], object] = len,
 ) -> list[str] | None:
     """Run ``command``, which ends when we do. The lines it printed where it fails, None where it succeeds;
-    ``log`` holds them in either case.
+    ``log`` holds them in either case, and ``watch`` is given now and then what it printed so far.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": sink, "stderr": subprocess.STDOUT}
-        done = subprocess.run(
-            command, cwd=folder, env=environment, preexec_fn=end_with_parent, check=False, **streams
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            preexec_fn=end_with_parent,
         )
-    return log.read_text(encoding="utf-8", errors="replace").splitlines() if done.returncode else None
+    with process:
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(INTERVAL)
+            watch(log.read_text(encoding="utf-8", errors="replace"))
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if process.returncode else None
 
 
 OWNER_VARIABLE = "FER_OWNER"
