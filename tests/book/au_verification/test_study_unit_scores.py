@@ -11,12 +11,8 @@ def test_scores_of_units():
     coded = np.array([[0.2, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     answers = np.array([[0.6, 0.1], [0.9, 0.2], [0.7, 0.3], [0.1, 0.4]])
     scores = unit_scores(["AU4", "AU12"], coded, answers).set_index("unit")
-    assert scores.loc["AU4", ["shown", "AUROC", "F1", "balanced_accuracy"]].to_list() == [
-        0.5,
-        0.75,
-        0.8,
-        0.75,
-    ]
+    of_four = scores.loc["AU4", ["shown", "AUROC", "F1", "balanced_accuracy"]]
+    assert of_four.to_list() == [0.5, 0.75, 0.8, 0.75]
     assert scores.loc["AU4", "ICC(3,1)"] == pytest.approx(consistency(np.stack([coded, answers])[:, :, 0].T))
     assert scores.loc["AU12"].to_list()[0] == 0 and scores.loc["AU12"].isna().sum() == 4  # nobody shows it
 

@@ -9,6 +9,8 @@ from PIL import Image
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.ckplus import read_ckplus
+from fer_lib.faces.registry import open_faces
+from fer_lib.faces.request import FaceRequest
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.ckplus import write_ckplus
 
@@ -213,14 +215,6 @@ def test_an_incomplete_or_foreign_layout_says_what_is_missing(tmp_path, copy):
     empty.mkdir()
     with pytest.raises(DataError, match=r"cohn-kanade-images: not found\. Expected the official archives"):
         read_ckplus(empty, SIZE)
-    (empty / "ckextended.csv").write_text("emotion,pixels,Usage\n")
-    with pytest.raises(
-        DataError, match=r"ckextended\.csv is not CK\+ as released: it numbers the emotions otherwise"
-    ):
-        read_ckplus(empty, SIZE)
-    (empty / "ckextended.csv").rename(empty / "CK+48")
-    with pytest.raises(DataError, match=r"CK\+48 is not CK\+ as released"):
-        read_ckplus(empty, SIZE)
     (copy.folder / "Emotion").rename(copy.folder / "Emotions")
     with pytest.raises(DataError, match="Emotion: not found"):
         copy.read()
@@ -228,6 +222,16 @@ def test_an_incomplete_or_foreign_layout_says_what_is_missing(tmp_path, copy):
     (copy.folder / "Emotion_labels").mkdir()
     with pytest.raises(DataError, match="Emotion_labels: a second tree beside"):
         copy.read()
+
+
+def test_another_form_of_the_set_is_told_where_it_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_DATA", str(tmp_path))
+    (tmp_path / "ckplus" / "CK+48").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"CK\+48 is not CK\+ as released"):
+        open_faces(FaceRequest("ckplus"))
+    (tmp_path / "ckplus" / "ckextended.csv").write_text("emotion,pixels,Usage\n")
+    with pytest.raises(DataError, match=r"ckextended\.csv is not CK\+ as released: it numbers the emotions"):
+        open_faces(FaceRequest("ckplus"))
 
 
 def face_set(
