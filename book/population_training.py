@@ -107,7 +107,7 @@ def train_network(member: Member, device: torch.device) -> dict:
         if population.fresh:
             _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
         if population.weights is None or place < population.weights:
-            save_weights(model, folder / "weights", about, compact=True)
+            save_weights(model, folder / "weights", about, compact=True, without=population.without)
         summary = record | {
             "epochs": len(training.curve),
             "best_epoch": best_epoch,
@@ -147,7 +147,7 @@ def _train_on_units(
         table = pd.DataFrame({"group": independent_groups(test)})
         table.to_csv(folder / "tested.csv", index=False)
         if population.weights is None or seed - population.first_seed < population.weights:
-            save_weights(model, folder / "weights", about, compact=True)
+            save_weights(model, folder / "weights", about, compact=True, without=population.without)
         best = training.curve.set_index("epoch").loc[training.best_epoch]
         summary = record | {
             "epochs": len(training.curve),

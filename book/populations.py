@@ -120,13 +120,15 @@ class Population(Kept, Taught):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
-    curves and answers. ``first_seed``: that of the first network. ``fresh``: people drawn anew, whose
-    pictures' answers are kept too. ``test_time``: how the test split is answered, as of ``predict``.
+    curves and answers. ``without``: tensors that are not kept, behind all that is asked. ``first_seed``: that
+    of the first network. ``fresh``: people drawn anew, whose pictures' answers are kept too. ``test_time``:
+    how the test split is answered, as of ``predict``.
     """
 
     networks: int = Field(ge=1, le=100)
     first_seed: int = Field(0, ge=0)
     weights: int | None = Field(None, ge=0)
+    without: tuple[str, ...] = ()
     fresh: FaceRequest | None = None
     test_time: Literal["none", "flip"] = "none"
 

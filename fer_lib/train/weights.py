@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 
@@ -84,12 +85,15 @@ def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return wide
 
 
-def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = False) -> Path:
+def save_weights(
+    model: nn.Module, path: Path, about: dict, *, compact: bool = False, without: Collection[str] = ()
+) -> Path:
     """Write ``<stem>.safetensors`` and ``<stem>.json`` and return the first one's path.
 
     ``path`` may carry either suffix or none. The record holds the architecture, its constructor's arguments,
     the number of parameters, the SHA-256 of the weights file, and ``about`` (plain JSON values: classes, face
-    set, precision, seed …). ``compact``: as ``compacted``, which ``load_weights`` widens again. Each file
+    set, precision, seed …). ``compact``: as ``compacted``, which ``load_weights`` widens again. ``without``:
+    tensors that are not kept, behind all that will be asked; read back, they are no numbers. Each file
     appears whole or not at all, the record last.
 
     Raises DataError where the architecture could not be read back, or where a weight is not finite.
@@ -100,6 +104,7 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
             f"{path}: no network called {architecture} can be read back; known: {', '.join(ARCHITECTURES)}"
         )
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    absent = {name: list(tensors.pop(name).shape) for name in without}
     tensors = compacted(tensors) if compact else tensors
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -114,7 +119,7 @@ def save_weights(model: nn.Module, path: Path, about: dict, *, compact: bool = F
         "arguments": model.arguments,
         "parameters": parameter_count(model),
         "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    } | ({"without": absent} if absent else {})
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     weights_file, record_file = _file_pair(path)
     write_atomically(weights_file, content)
@@ -159,12 +164,9 @@ def load_weights(path: Path | str) -> nn.Module:
     """
     record = read_record(path)
     weights_file, record_file = _file_pair(path)
-    architecture = _architecture(str(record["architecture"]))
-    if architecture is None:
-        raise DataError(
-            f"{record_file}: unknown architecture {record['architecture']!r}; known: "
-            f"{', '.join(ARCHITECTURES)}"
-        )
+    name = str(record["architecture"])
+    if (architecture := _architecture(name)) is None:
+        raise DataError(f"{record_file}: unknown architecture {name!r}; known: {', '.join(ARCHITECTURES)}")
     try:
         content = read_plain(weights_file, LARGEST_WEIGHTS)
     except OSError as fault:
@@ -176,7 +178,8 @@ def load_weights(path: Path | str) -> nn.Module:
             "right file, or train again"
         )
     try:
-        tensors = widened(tensors_from_bytes(content))
+        absent = {name: torch.tensor(torch.nan).expand(n) for name, n in record.get("without", {}).items()}
+        tensors = absent | widened(tensors_from_bytes(content))
         # Reading a file must not move the random state.
         with torch.random.fork_rng(devices=[]):
             with torch.device("meta"):  # without memory, which only what the file fits is worth
@@ -185,7 +188,7 @@ def load_weights(path: Path | str) -> nn.Module:
         model.load_state_dict(tensors)
     except _UNFIT as fault:
         raise DataError(
-            f"{weights_file}: does not hold the weights of {record['architecture']} with the arguments "
-            f"in {record_file.name} ({fault})"
+            f"{weights_file}: does not hold the weights of {name} with the arguments in {record_file.name} "
+            f"({fault})"
         ) from fault
     return model.eval()

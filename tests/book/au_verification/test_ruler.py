@@ -9,8 +9,10 @@ import pytest
 from book.au_verification import ruler
 from book.au_verification.chapter import CHAPTER, AuVerificationParameters
 from book.au_verification.study import SMALLEST_ROOM
-from book.populations import find_population, require_ceiling
+from book.populations import find_population, populations, require_ceiling
+from fer_lib.nets.build import build_network
 from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.weights import save_weights
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import read_yaml
@@ -216,3 +218,11 @@ def test_the_rule_of_the_page_is_that_of_the_frozen_claims():
     assert title["matters"] == SMALLEST_ROOM
     own = {each["measure"].partition(".")[2] for each in claims if each["measure"].startswith("au_verif")}
     assert own == set(list(ruler.DEGREES)[:4]) | {"photographs_kappa_over_shuffled"}
+
+
+def test_of_networks_that_are_kept_without_a_tensor_it_has_that_name(tmp_path):
+    left_out = [each for each in populations().values() if getattr(each, "without", ())]
+    for each in left_out:
+        network = build_network(each.network, 8, each.faces.size)
+        save_weights(network, tmp_path / "network", {}, without=each.without)
+    assert [each.name for each in left_out] == ["breuer_emotions", "breuer_units"]

@@ -89,6 +89,18 @@ def test_compact_weights_are_off_by_half_a_scale_at_most(name, tmp_path):
         assert torch.allclose(value, again[key], rtol=1e-5)
 
 
+def test_what_is_left_out_is_no_number_and_what_lies_before_it_is_as_it_was(tmp_path):
+    model = build_network("breuer", 4, 16)
+    file = save_weights(model, tmp_path / "small", {}, without=["dense.weight"])
+    again, pictures = load_weights(file), torch.rand(2, 1, 16, 16)
+    assert torch.equal(again.conv3.weight, model.conv3.weight) and again(pictures).isnan().all()
+    assert file.stat().st_size < 4 * (parameter_count(model) - model.dense.weight.numel()) + 4096
+    record = json.loads(file.with_suffix(".json").read_text())
+    file.with_suffix(".json").write_text(json.dumps(record | {"without": {"dense.weight": [2**40, 2**40]}}))
+    with pytest.raises(DataError, match="does not hold the weights of BreuerKimmelCNN"):
+        load_weights(file)
+
+
 def test_reading_does_not_move_the_random_state(saved):
     state = torch.get_rng_state()
     load_weights(saved)
