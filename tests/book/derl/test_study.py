@@ -60,7 +60,7 @@ def protocol(classes) -> Protocol:
     """Two folds by subject, of the 60 labelled pictures, of which ten are in no fold."""
     rows = np.arange(10, 60)
     folds = (Fold(rows[:30], rows[30:38], rows[38:]), Fold(rows[20:], rows[12:20], rows[:12]))
-    return Protocol("two folds", "made here", classes, folds, "")
+    return Protocol("two folds", classes, folds, "")
 
 
 def run(posed, protocol, generators, fold=0, conditions=(), seed=0):
@@ -191,7 +191,7 @@ def test_a_fold_that_cannot_be_trained_is_told_before_anything_is(posed, protoco
     labels = posed.labelled().labels(protocol.classes)
     second = protocol.folds[1]
     lacking = Fold(second.train[labels[second.train] == 0], second.valid, second.test)
-    broken = Protocol("two folds", "", protocol.classes, (protocol.folds[0], lacking), "")
+    broken = Protocol("two folds", protocol.classes, (protocol.folds[0], lacking), "")
     with pytest.raises(DataError, match="no training picture of happiness"):
         run(posed, broken, generators, 1)
     assert not given

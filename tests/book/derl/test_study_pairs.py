@@ -79,7 +79,7 @@ def protocol() -> Protocol:
         Fold(np.array([6, 7, 9, 11]), np.array([8]), np.arange(6)),  # three of four are happy
         Fold(np.array([0, 2, 1]), np.array([3]), np.arange(6, 12)),  # two of three are at rest
     )
-    return Protocol("two folds", "made here", CLASSES, folds, "")
+    return Protocol("two folds", CLASSES, folds, "")
 
 
 def lessons_of(faces: FaceSet) -> Lessons:

@@ -40,7 +40,7 @@ def faces() -> FaceSet:
 def protocol() -> Protocol:
     rows = np.arange(24)
     return Protocol(
-        "", "", CLASSES, (Fold(rows[8:], rows[4:8], rows[:4]), Fold(rows[:16], rows[16:20], rows[20:])), ""
+        "", CLASSES, (Fold(rows[8:], rows[4:8], rows[:4]), Fold(rows[:16], rows[16:20], rows[20:])), ""
     )
 
 
