@@ -14,7 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv own
-own/bin/pip install -q torch==2.14.1 torchvision==0.29.1 numpy==2.4.6 pillow
+own/bin/pip install -q torch==2.14.1 torchvision==0.29.1 numpy==2.4.6 pillow==13.0.0
 own/bin/python - <<'PYTHON'
 import hashlib
 from pathlib import Path
