@@ -103,7 +103,9 @@ class ClaimAnswer:
 
     @property
     def exact(self) -> str:
-        """What decides, with its interval at its level."""
+        """What decides, with its interval at its level; of a degree without how far apart its ends are."""
+        if self.claim.form == "degree" and self.estimate.low is None:
+            return f"the two ends lie {bounds_text(self.room)} apart, too little to say how far the way is"
         return self._text(interval_text(self.estimate))
 
     def _text(self, number: str) -> str:
@@ -126,11 +128,10 @@ class ClaimAnswer:
 
 
 def _degree_words(answer: ClaimAnswer) -> str:
-    room = answer.room and bounds_text(answer.room)
     if answer.word == "no room":
-        return f"The two ends lie {room} apart, which is less than {answer.matters}"
+        return f"The two ends lie {bounds_text(answer.room)} apart, which is less than {answer.matters}"
     if answer.estimate.low is None:
-        return f"The two ends lie {room} apart, too little to say how far the way is"
+        return f"{answer.exact[0].upper()}{answer.exact[1:]}"
     way = f"{answer.exact} of the way from 0, {answer.claim.floor}, to 1, {answer.claim.ceiling}"
     starts = {
         "yes": "Most of it: ",

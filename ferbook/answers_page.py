@@ -205,9 +205,7 @@ def _how(answer: ClaimAnswer, answers: Answers) -> list[str]:
     if claim.form == "degree":
         items += [("0", claim.floor), ("1", claim.ceiling)]
         raw = [(name, getattr(answer, name)) for name in ("measure", "room") if getattr(answer, name)]
-        items += (
-            [("In raw units", "; ".join(f"{name} {bounds_text(one)}" for name, one in raw))] if raw else []
-        )
+        items += [("In raw units", "; ".join(f"{name} {bounds_text(one)}" for name, one in raw))] * bool(raw)
     items += [("Matters", f"{answer.matters} or more")]
     if answer.estimate:
         n = [f"n = {answer.estimate.n}"] if answer.estimate.n else []

@@ -186,8 +186,9 @@ def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
     extent = beside.result.record().extent
     names = [name for name in chapter.key_metrics if name in reference and name in here]
     same = bool(names) and all(reference[name] == here[name] for name in names)
+    text = partial(bounds_text, bare=" (no interval)")
     rows = [
-        (name.replace("_", " "), *(bounds_text(of[name]) if name in of else "–" for of in (reference, here)))
+        (name.replace("_", " "), *(text(of[name]) if name in of else "–" for of in (reference, here)))
         for name in chapter.key_metrics
         if name in reference or name in here
     ]

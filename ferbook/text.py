@@ -110,15 +110,16 @@ def _limits_text(metric: Estimate, unit: str, decimals: int | None) -> str:
     return f"{low.removesuffix(PERCENT)}{to}{high}"
 
 
-def bounds_text(metric: Estimate, unit: str = "", decimals: int | None = None) -> str:
-    """``93.1 % (90.2–95.4)``: a value, by its own unit or ``unit``, with its bounds, if it has any, short
-    enough for a table's cell; with so many ``decimals``, or as many as its interval deserves.
+def bounds_text(metric: Estimate, unit: str = "", decimals: int | None = None, bare: str = "") -> str:
+    """``93.1 % (90.2–95.4)``: a value, by its own unit or ``unit``, with its bounds, short enough for a
+    table's cell; with so many ``decimals``, or as many as its interval deserves. ``bare`` stands behind one
+    that has no bounds and is no count.
     """
     unit = unit or metric.unit
     decimals = decimals_of([metric], unit) if decimals is None else decimals
     text = number_text(metric.value, unit, decimals)
     if metric.low is None:
-        return text
+        return text + bare * (metric.unit != "count")
     return f"{text} ({_limits_text(metric, unit, decimals).removesuffix(PERCENT)})"
 
 

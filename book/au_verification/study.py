@@ -55,7 +55,7 @@ from fer_lib.train.predict import collected
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.rule import degree_answer
-from ferbook.text import bounds_text
+from ferbook.text import bounds_text, interval_text
 from synthetic_faces.domains import DOMAINS
 
 _PARTS = 3
@@ -260,8 +260,8 @@ def ruler_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
         degree, room = metrics["kappa_degree"], metrics["kappa_room"]
         answer = degree_answer(degree, room, SMALLEST_ROOM)
         parts.append(
-            f"Degree {bounds_text(degree)}, of a room of {bounds_text(room)} in κ. Do the filters answer to "
-            f"action units? {answer.capitalize()}."
+            f"Degree {interval_text(degree)}, of a room of {bounds_text(room)} in κ. Do the filters answer "
+            f"to action units? {answer.capitalize()}."
         )
     if "other_heads_kappa_degree" in metrics:
         parts.append(f"On heads of another model: {bounds_text(metrics['other_heads_kappa_degree'])}.")

@@ -29,7 +29,7 @@ from fer_lib.train.lesson import TrainedNetwork
 from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
 from ferbook.rule import degree_answer
-from ferbook.text import bounds_text
+from ferbook.text import bounds_text, interval_text
 from synthetic_faces.facs import AUS
 
 TOY_PICTURE = np.array(
@@ -312,7 +312,7 @@ def degrees_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> st
             degree, room = metrics[f"{name}_degree"], metrics[f"{name}_room"]
             answer = degree_answer(degree, room, matters).capitalize()
             parts.append(
-                f"{question} Degree {bounds_text(degree)}, of a room of {bounds_text(room)}: {answer}."
+                f"{question} Degree {interval_text(degree)}, of a room of {bounds_text(room)}: {answer}."
             )
     if left_out:
         parts.append(f"Left out: {'; '.join(left_out)}.")

@@ -102,7 +102,8 @@ def test_ends_that_do_not_lie_apart_leave_no_room_and_uncertain_ones_an_open_ans
     numbers["throws"].metrics["gain_room"] = estimate(0.1, 0.2)
     found = answer_claim(degree(), {}, numbers)
     assert (found.word, found.chance) == ("open", None)
-    assert found.sentence.endswith("too little to say how far the way is; open, since too uncertain.")
+    assert found.exact == "the two ends lie 0.10 (−0.10 to 0.30) apart, too little to say how far the way is"
+    assert found.sentence.endswith(f"{found.exact[1:]}; open, since too uncertain.")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
         assert au.ruler_text(metrics, []).endswith(f"Do the filters answer to action units? {answer}.")
     metrics["other_heads_kappa_degree"] = Estimate(0.5, 0.4, 0.6, n=3)
     assert "No. On heads of another model: 0.5" in au.ruler_text(metrics, [])
+    metrics["kappa_degree"] = Estimate(1.19, why="too uncertain")
+    assert "Degree 1.19 (no interval: too uncertain), of a room" in au.ruler_text(metrics, [])
 
 
 def test_a_mark_has_every_network_the_mean_and_its_place(groups):

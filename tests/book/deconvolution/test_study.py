@@ -160,8 +160,9 @@ def test_both_degrees_are_the_way_between_their_ends():
     assert metrics["iou_at_same_places_room"].value == pytest.approx(room)
     assert metrics["iou_at_same_places_degree"].value == pytest.approx(0.1 / room)
     assert metrics["networks_of_each_role"].value == 3
-    told = degrees_text(metrics, [])
+    told = degrees_text(metrics | {"iou_degree": Estimate(1.19, why="too uncertain")}, [])
     assert told.count("Degree") == 2 and "Does training put it there?" in told
+    assert "Degree 1.19 (no interval: too uncertain), of a room" in told
 
 
 REFUSED = {

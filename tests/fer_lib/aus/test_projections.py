@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib.aus.projections import (
-    UNTRAINED_NETWORKS,
-    check_projections,
-    checks_summary,
-    view_networks,
-)
+from fer_lib.aus.projections import UNTRAINED_NETWORKS, check_projections, checks_summary, view_networks
 from fer_lib.look.responses import view_layer
 from fer_lib.nets.build import build_network
 from tests.made import made_faces
