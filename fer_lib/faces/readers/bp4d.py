@@ -96,9 +96,8 @@ def read_bp4dplus(folder: Path, size: int) -> FaceSet:
     """
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
-    for entry in (
-        e for tree in find_folders(folder, _PLUS_TREE, "folder 2D+3D") for e in _people(tree, folder)
-    ):
+    trees = find_folders(folder, _PLUS_TREE, "folder 2D+3D")
+    for entry in (each for tree in trees for each in _people(tree, folder)):
         person = (entry.name if entry.is_dir() else entry.stem).upper()
         if PERSON.fullmatch(person):
             add_once(people, person, entry, f"place of {person}")

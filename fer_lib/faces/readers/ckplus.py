@@ -142,9 +142,8 @@ def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> 
                 peak = frame != first or not others
                 labels = {"frame": frame, "emotion": emotion if peak or not emotion else "neutral"}
                 shown = codes if peak or codes is None else ()
-                picture = sequences.picture_file(frames[frame])
-                who = f"ckplus-{key[0]}", "/".join(key)
-                rows.append(sequences.FaceRow(picture, *who, labels, shown, marks))
+                picture, sequence = sequences.picture_file(frames[frame]), "/".join(key)
+                rows.append(sequences.FaceRow(picture, f"ckplus-{key[0]}", sequence, labels, shown, marks))
     for key, file in [*emotions.items(), *facs.items()]:
         if key not in keys:
             raise DataError(

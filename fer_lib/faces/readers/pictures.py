@@ -327,8 +327,9 @@ def gather_pictures(
     Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Raises
     what ``load`` raises for the lowest number.
     """
+    pixels, present = np.empty((count, size, size), np.uint8), np.zeros(count, bool)
     with ThreadPoolExecutor() as threads:  # at the first error it cancels what has not begun
-        pictures = list(threads.map(load, range(count)))
-    there = [picture for picture in pictures if picture is not None]
-    present = np.array([picture is not None for picture in pictures], bool)
-    return np.array(there, np.uint8).reshape(-1, size, size), present
+        for row, picture in enumerate(threads.map(load, range(count))):
+            if picture is not None:  # into its place at once: a large set is not there twice
+                pixels[np.count_nonzero(present)], present[row] = picture, True
+    return pixels[: np.count_nonzero(present)], present

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -92,9 +93,8 @@ def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
     picture = np.full((300, 320), 90, np.uint8)
     for x, y in (points[36:42].mean(0), points[42:48].mean(0), points[48:60].mean(0)):
         picture[round(y) - 2 : round(y) + 2, round(x) - 2 : round(x) + 2] = 255
-    crop = cut_out(
-        picture, landmark_window(points), 168
-    )  # 1 px = 1 mm: the marks lie where the formula says, by hand
+    # 1 px = 1 mm: the marks lie where the formula says, by hand.
+    crop = cut_out(picture, landmark_window(points), 168)
     bright = np.argwhere(crop > 200).astype(float) + 0.5
     upper, lower = bright[bright[:, 0] < 84], bright[bright[:, 0] > 84]
     assert upper[:, 0].mean() == pytest.approx(84 - 0.45 * 66.4, abs=0.5)
@@ -105,7 +105,6 @@ def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
 
 def test_no_face_is_found_where_there_is_none():
     assert find_face(np.full((200, 200), 128, np.uint8)) is None
-    assert find_face(np.full((200, 150), 128, np.uint8)) is None
 
 
 def drawn_face(side=240, x=120, y=110, unit=1.0) -> np.ndarray:
@@ -131,9 +130,8 @@ def test_the_detector_frames_a_face_and_follows_it():
     assert window is not None and moved is not None
     centre = np.array([window.left, window.top]) + window.side / 2
     assert abs(centre[0] - 120) < 8 and abs(centre[1] - 130) < 25 and 100 < window.side < 220
-    assert np.allclose(
-        centre + np.array([70, 40]), np.array([moved.left, moved.top]) + moved.side / 2, atol=8
-    )
+    there = np.array([moved.left, moved.top]) + moved.side / 2
+    assert np.allclose(centre + np.array([70, 40]), there, atol=8)
 
 
 def test_listing_leaves_litter_out_and_sorts(tmp_path):
@@ -177,7 +175,6 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_it_too(tmp_path):
         ("RGB", (0, 0, 255), 29),
         ("RGBA", (200, 100, 50, 0), 124),
         ("I;16", 65535, 255),
-        ("I;16", 257 * 80, 80),
         ("I;16", 257 * 80 + 128, 80),
         ("I;16", 257 * 80 + 129, 81),
     ],
@@ -267,6 +264,15 @@ def test_pictures_come_in_order_without_those_that_are_left_out():
     pixels, found = gather_pictures(20, 8, lambda k: np.full((8, 8), 10 * k, np.uint8) if k % 3 else None)
     assert pixels[:, 0, 0].tolist() == [10 * k for k in range(20) if k % 3]
     assert found.tolist() == [k % 3 != 0 for k in range(20)]
+
+
+def test_pictures_are_in_memory_once(tmp_path):
+    Image.effect_noise((256, 256), 50).save(tmp_path / "a.png")
+    tracemalloc.start()
+    gather_pictures(200, 256, lambda k: read_grey(tmp_path / "a.png"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * 200 * 256**2
 
 
 def test_the_first_bad_picture_is_the_one_named(tmp_path):
