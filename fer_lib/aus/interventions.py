@@ -17,7 +17,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.rendered import scripted_faces
 from fer_lib.look.judge import Twins
 from fer_lib.stats.resampling import bounds, resampled_sums
-from ferbook.errors import ParameterError
+from ferbook.errors import ParameterError, require_name
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import STRANGERS
 from synthetic_faces.script import Script
@@ -72,7 +72,8 @@ def interventions(
 
     A face has the head pose, light, background and noise that the domain would give it, and so have all
     pictures made of it: they differ in one AU alone. The persons are those from number ``STRANGERS`` on, who
-    are in no face set. Raises ParameterError for a dose that is not above 0 and at most 1.
+    are in no face set. Raises ParameterError for a unit that no face can show, and for a dose that
+    is not above 0 and at most 1.
     """
     taken = {"domain": domain, "size": size, "seed": face_seed}
     persons = np.arange(STRANGERS, STRANGERS + people)
@@ -91,10 +92,10 @@ def switch_units(
     at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
     shown = [np.zeros((len(AUS), 2))]
     for au, dose in zip(aus, at_one, strict=True):
+        require_name("unit", au, AUS)
         if not 0 < dose <= 1:
             raise ParameterError(f"dose of {au} = {dose:g}: an intensity above 0 and at most 1 is expected")
-        own = np.array(AUS)[:, None] == [au, au]
-        shown += [level * dose * own for level in levels]
+        shown += [level * dose * (np.array(AUS)[:, None] == [au, au]) for level in levels]
     number = np.repeat(persons, len(shown))
     faces = render(Script(number, np.zeros_like(number), np.tile(shown, (len(persons), 1, 1))))
     subjects = faces.table["subject"].to_numpy(dtype=object)[:: len(shown)]

@@ -66,10 +66,12 @@ def sliding(call: Call) -> Sliding:
     """
     module = call.module
     kind = type(module)  # not isinstance: a child's forward may be another one
+    # Without running statistics a picture's maps would depend on its batch.
+    plain = {"padding_mode": "zeros", "divisor_override": None, "track_running_stats": True}
+    if any(getattr(module, name, value) != value for name, value in plain.items()):
+        raise _refused(call, "it pads, divides or normalises otherwise than a plain one does")
     if kind in POINTWISE:
         return Sliding()
-    if getattr(module, "padding_mode", "zeros") != "zeros" or getattr(module, "divisor_override", None):
-        raise _refused(call, "it pads or divides otherwise than a plain one does")
     if kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d):
         names = ("kernel_size", "stride", "padding", "dilation")
         slide = Sliding(*(_square(call, name) for name in names if hasattr(module, name)))

@@ -41,8 +41,9 @@ class TrainingRecipe:
     @classmethod
     def _former(cls, said: object) -> object:
         """Networks that were kept before say what a recipe has no more, at the only value that was used."""
-        former = {"class_weights": False, "mixup": 0.0, "patience": 0}
-        return dict(said.items() - former.items()) if isinstance(said, dict) else said
+        former = {"class_weights": False, "mixup": 0.0, "patience": 0}.items()
+        # Not as sets: a damaged record may hold a list, which has no place in one.
+        return {n: v for n, v in said.items() if (n, v) not in former} if isinstance(said, dict) else said
 
     @classmethod
     def of(cls, parameters: object, **changes: object) -> "TrainingRecipe":

@@ -89,6 +89,8 @@ def test_a_dose_is_the_intensity_at_level_one(unrendered):
     np.testing.assert_allclose(shown[:, 3:, AUS.index("AU12"), 0], [[0.2, 0.4]] * 6)
     with pytest.raises(ParameterError, match=r"dose of AU12 = 1\.2"):
         interventions(6, ("AU12",), doses={"AU12": 1.2})
+    with pytest.raises(ParameterError, match="no unit 'AU21'"):
+        interventions(6, ("AU21",))
 
 
 # --- effects -----------------------------------------------------------------------------------------
@@ -105,8 +107,7 @@ def test_effects_by_hand():
     # Equal in all people: no width. Else the mean of any draw of people, between the extremes.
     np.testing.assert_allclose(found.low[0, 0], found.effect[0, 0])
     assert -3 / unit <= found.low[0, 1, 1] < found.effect[0, 1, 1] < found.high[0, 1, 1] <= -0.5 / unit
-    assert not found.dead.any()
-    assert found.effect.shape == (1, 2, 2)
+    assert not found.dead.any() and found.effect.shape == (1, 2, 2)
 
 
 def test_the_interval_is_that_of_means_of_drawn_people():
@@ -114,20 +115,16 @@ def test_the_interval_is_that_of_means_of_drawn_people():
     off, on = rng.normal(size=(40, 2)), rng.normal(size=(40, 1, 1, 2))
     maxima = responses(off, on)
     found = effects_of(maxima, switched(40, ("AU1",), (1.0,)), draws=20_000)
-    level = 1 - 2 * expanded_tail(40)
     own = stats.bootstrap(
         (found.people[:, 1, 0, 0],),
         np.mean,
         n_resamples=20_000,
         method="percentile",
         rng=1,
-        confidence_level=level,
+        confidence_level=1 - 2 * expanded_tail(40),
     )
-    np.testing.assert_allclose(
-        [found.low[1, 0, 0], found.high[1, 0, 0]],
-        [own.confidence_interval.low, own.confidence_interval.high],
-        atol=0.03,
-    )
+    ends = found.low[1, 0, 0], found.high[1, 0, 0]
+    np.testing.assert_allclose(ends, own.confidence_interval, atol=0.03)
 
 
 def test_filters_that_are_off_at_rest_or_always_are_told_apart():

@@ -105,12 +105,12 @@ def test_a_mean_of_whole_maps_sees_the_maps():
     ("module", "why"),
     [
         (nn.LeakyReLU(), "no rule"),
-        (nn.SiLU(), "no rule"),
         (nn.ConvTranspose2d(2, 2, 3), "no rule"),
         (nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), "otherwise than a plain one"),
         (nn.Conv2d(2, 2, (3, 5)), r"kernel_size \(3, 5\) differs"),
         (nn.Conv2d(2, 2, 3, padding="same"), "padding is 'same'"),
         (nn.AvgPool2d(2, divisor_override=3), "otherwise than a plain one"),
+        (nn.BatchNorm2d(2, track_running_stats=False), "otherwise than a plain one"),
         (nn.AdaptiveAvgPool2d(5), "equal squares"),
     ],
 )

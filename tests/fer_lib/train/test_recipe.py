@@ -50,6 +50,6 @@ def test_what_a_recipe_has_no_more_is_read_at_the_value_that_it_had():
 
     said = {"epochs": 3, "mixup": 0.0, "patience": 0, "class_weights": False}
     assert read(said) == TrainingRecipe(epochs=3)
-    for changed in ({"mixup": 0.2}, {"patience": 3}, {"epoch": 3}):
+    for changed in ({"mixup": 0.2}, {"patience": 3}, {"epoch": 3}, {"lr": [1]}):
         with pytest.raises(ValidationError, match=next(iter(changed))):
             read(said | changed)
