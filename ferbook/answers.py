@@ -103,7 +103,7 @@ class ClaimAnswer:
 
     @property
     def exact(self) -> str:
-        """What decides, with its interval at its level; of a degree without how far apart its ends are."""
+        """What decides, with its interval; of a degree without one, how far apart its ends are."""
         if self.claim.form == "degree" and self.estimate.low is None:
             return f"the two ends lie {bounds_text(self.room)} apart, too little to say how far the way is"
         return self._text(interval_text(self.estimate))

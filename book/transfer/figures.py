@@ -18,6 +18,7 @@ from ferbook.page.tables import in_numbers
 from ferbook.text import bounds_text, number_text
 
 INTERVAL_ENDS = ["low", "high"]
+UNNAMED = "A picture of nobody known counts as a person."
 SMALL_CHANGE = 5
 """Points of accuracy: a factor that changes none by so much, added or taken away, is not drawn."""
 
@@ -58,7 +59,6 @@ def transfer_pairs(drops: Drops) -> Drawn:
             f"{_set_name(least['trained_on'])} and are tested on {_set_name(least['tested_on'])}. "
         )
     most = np.nanmax([1, *data["degree"], *data["degree_high"]])
-    numbers = [name + end for name in PAIR_MEASURES for end in ("", "_low", "_high")]
     return forest(
         rows,
         measured="",
@@ -70,15 +70,15 @@ def transfer_pairs(drops: Drops) -> Drawn:
         caption=f"{phrase}Degree, where there is one: mean recall on the tested set, 0 at chance and 1 at "
         "that set's own networks. Points: accuracy less that of its own networks. Intervals are of 95 %. "
         f"Networks of each set: {_range(data['networks'])}; tested pictures: {_range(data['pictures'])}, of "
-        f"{data['people'].min()} people or more.",
-        tolerance=dict.fromkeys(numbers, 25),
+        f"{data['people'].min()} people or more. {UNNAMED}",
+        tolerance={name + end: 25 for name in PAIR_MEASURES for end in ("", "_low", "_high")},
         data=data,
     )
 
 
 def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """Accuracy by confidence, in bins of a tenth, on the sets that were learned from and on others; as
-    ``confidence.transfer_answers`` gives them. Data: ``asked``, and those of
+    ``drops.transfer_answers`` gives them. Data: ``asked``, and those of
     ``stats.classification.reliability``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
@@ -102,7 +102,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
         "How often answers of one confidence are right; larger marks stand for more pictures. Below the "
-        f"dotted line networks are surer than right. On average they are {listing(phrases)}."
+        f"dotted line networks are surer than right. On average they are {listing(phrases)}. {UNNAMED}"
     )
     alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(phrases)}."
     data = pd.concat(parts, ignore_index=True)[["asked", "pictures", "confidence", "accuracy"]]

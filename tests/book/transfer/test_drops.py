@@ -194,7 +194,7 @@ def test_the_figure_shows_the_numbers(made):
     degree = cells_of(found)["degree"]["b", "a"]
     assert len(drawn.data) == 2 and f"The least degree, {degree:.2f}" in drawn.caption
     assert "learned b and are tested on a" in drawn.caption
-    assert "Networks of each set: 1; tested pictures: 60, of 60 people or more." in drawn.caption
+    assert "Networks of each set: 1; tested pictures: 60, of 60 people or more. A picture of" in drawn.caption
 
 
 @pytest.fixture
@@ -224,5 +224,5 @@ def test_the_error_is_how_much_surer_than_right_they_are(study):
     error = found["calibration_error_away"]
     assert error.value == pytest.approx(0.4) and 0.25 < error.low < 0.4 < error.high < 0.55
     drawn = figures.reliability_lines(home, away)
-    assert "on the other sets 80.0 % sure and 40.0 % right (80 answers, 80 people)." in drawn.caption
+    assert "sets 80.0 % sure and 40.0 % right (80 answers, 80 people). A picture of" in drawn.caption
     assert drawn.data["asked"].tolist() == ["set learned from", "other sets"]
