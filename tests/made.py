@@ -1,4 +1,8 @@
-"""Face sets that a test makes up, and whether two networks are the same."""
+"""Face sets that a test makes up, a full disk, and whether two networks are the same."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -28,3 +32,14 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
 def even_pictures(greys: list[int], side: int = 4) -> np.ndarray:
     """uint8 (N, side, side): pictures of one grey value each."""
     return np.array(greys, np.uint8)[:, None, None].repeat(side, 1).repeat(side, 2)
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file can be longer than ``room`` bytes: the kernel refuses a write half-way, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,13 +1,12 @@
 """FaceSet: one form, clear refusals, a round trip that loses nothing and trusts nothing."""
 
-import resource
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from fer_lib.faces.faceset import EMOTIONS, SPLITS, FaceSet
 from ferbook.errors import DataError
+from tests.made import full_disk
 
 
 def a_table(n: int, **columns) -> pd.DataFrame:
@@ -137,6 +136,11 @@ def test_labels_index_the_given_classes():
         faces.labels((*EMOTIONS, "fear"))
 
 
+def test_a_split_that_there_is_not_is_named():
+    with pytest.raises(DataError, match="no split 'validation'; the splits are train, valid, test"):
+        a_set().split("validation")
+
+
 def test_checksum_sees_every_pixel_and_cell_and_not_the_dtype():
     base = a_set(6, AU1=np.linspace(0, 1, 6))
     assert a_set(6, AU1=np.linspace(0, 1, 6)).checksum == base.checksum
@@ -149,6 +153,9 @@ def test_checksum_sees_every_pixel_and_cell_and_not_the_dtype():
     ]
     assert {FaceSet("toy", base.pixels, table).checksum for table in same} == {base.checksum}
     assert FaceSet("toy", np.asfortranarray(base.pixels), base.table).checksum == base.checksum
+    without = [{"blurred": 1, "turned": np.int64(2)}, {"turned": 2, "blurred": 1}]
+    told = {FaceSet("toy", base.pixels, base.table, left_out=each).checksum for each in without}
+    assert len(told) == 1 and base.checksum not in told
 
     changed = base.pixels.copy()
     changed[5, 3, 2] ^= 1
@@ -222,15 +229,9 @@ def test_save_refuses_whatever_is_there(tmp_path):
 
 
 def test_a_full_disk_is_a_data_error_and_leaves_nothing(tmp_path):
-    """A file-size limit makes the kernel refuse the write half-way, as a full disk does."""
     faces = FaceSet("toy", np.zeros((40, 64, 64), np.uint8), a_table(40))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
-        with pytest.raises(DataError, match="set: the face set could not be written"):
-            faces.save(tmp_path / "set")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_disk(100_000), pytest.raises(DataError, match="set: the face set could not be written"):
+        faces.save(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,5 @@
 """The published protocols: CK+'s fold sizes, and for every set that nobody and no picture is on two sides."""
 
-import importlib
 from collections import Counter
 from itertools import cycle, islice
 
@@ -14,6 +13,7 @@ from fer_lib.faces.readers.ckplus import read_ckplus
 from fer_lib.faces.readers.tfd import read_tfd
 from fer_lib.faces.registry import REGISTRY
 from ferbook.errors import DataError, ParameterError
+from tests.fer_lib.faces.readers.test_every_reader import function
 from tests.fer_lib.faces.readers.writers.ckplus import write_ckplus
 from tests.fer_lib.faces.readers.writers.every import write_layout
 from tests.fer_lib.faces.readers.writers.tfd import write_tfd
@@ -139,11 +139,6 @@ FOLDS = {
     "samm": 11,
 }
 """Of the sets below, of eleven people; ten where not said."""
-
-
-def function(place: str):
-    module, name = place.split(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def in_layout(name: str, folder) -> FaceSet:

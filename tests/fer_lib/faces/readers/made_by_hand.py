@@ -1,9 +1,11 @@
 """Tiny face sets without faces, for the readers and writers of clips."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 
 from fer_lib.faces.faceset import FaceSet
@@ -24,6 +26,25 @@ def written(folder: Path, faces: FaceSet, write: Callable[[FaceSet, Path], objec
     folder.mkdir()
     write(faces, folder)
     return folder
+
+
+def edit_sheet(folder: Path, *cells: tuple[int, int, object]) -> None:
+    """Set ``cells`` (row, column from 1, value) of the one workbook in ``folder``."""
+    (path,) = folder.glob("*.xlsx")
+    book = openpyxl.load_workbook(path)
+    for row, column, value in cells:
+        book.active.cell(row, column).value = value
+    book.save(path)
+
+
+def repack(path: Path, edit: Callable[[dict[str, bytes]], dict[str, bytes] | None]) -> None:
+    """Write the archive at ``path`` anew, its entries (name -> content) changed by ``edit``."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    entries = edit(entries) or entries
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
 
 
 def micro_faces(emotions=("happiness", "disgust", "repression"), people: int = 3, frames: int = 5) -> FaceSet:

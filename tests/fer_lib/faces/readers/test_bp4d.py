@@ -21,7 +21,7 @@ from fer_lib.faces.readers.bp4d import (
 )
 from fer_lib.faces.readers.pictures import Window
 from ferbook.errors import DataError
-from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces, written
+from tests.fer_lib.faces.readers.made_by_hand import by_sequence, pictures, posed_faces, repack, written
 from tests.fer_lib.faces.readers.writers.bp4d import write_bp4d, write_bp4dplus
 from tests.made import made_faces
 
@@ -100,11 +100,8 @@ def test_codes_by_hand(tmp_path):
 
 
 def test_the_faulty_header_of_bp4dplus_is_read_by_position(tmp_path):
-    assert codes_of(tmp_path, "1,1,1,4\n7,0,1,0\n", (1, 2, 4)).to_dict("list") == {
-        "AU1": [0],
-        "AU2": [1],
-        "AU4": [0],
-    }
+    codes = codes_of(tmp_path, "1,1,1,4\n7,0,1,0\n", (1, 2, 4))
+    assert codes.to_dict("list") == {"AU1": [0], "AU2": [1], "AU4": [0]}
 
 
 def long_set(frames: int) -> FaceSet:
@@ -153,9 +150,8 @@ def test_each_picture_has_its_own_window_and_those_without_a_face_are_counted(bp
     )
     back = read_bp4d(bp4d, SIZE)
     assert back.left_out == {"pictures in which no face was found": 6}
-    assert (
-        back.table["frame"].tolist() == [0, 18, 119] * 6 and back.table["AU6"].tolist() == [0, 0.4, 0.6] * 6
-    )
+    assert back.table["frame"].tolist() == [0, 18, 119] * 6
+    assert back.table["AU6"].tolist() == [0, 0.4, 0.6] * 6
 
 
 @pytest.mark.parametrize(
@@ -187,16 +183,6 @@ def test_archives_and_unpacked_folders_give_the_same(plus):
             entry.rename(plus / "2D+3D" / "2D+3D" / entry.name)
     (plus / "2D+3D" / "readme.zip").unlink()
     pd.testing.assert_frame_equal(read_bp4dplus(plus, SIZE).table, before.table)
-
-
-def repack(path, edit):
-    """Write the archive anew, its entries (name -> content) changed by ``edit``."""
-    with zipfile.ZipFile(path) as archive:
-        entries = {name: archive.read(name) for name in archive.namelist()}
-    entries = edit(entries) or entries
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
 
 
 def test_entries_of_an_archive_in_any_order_beside_others(plus):

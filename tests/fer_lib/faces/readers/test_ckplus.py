@@ -29,6 +29,10 @@ def face_points(side: float, dx: float = 0.0, mouth: float = 0.0) -> np.ndarray:
     return points + (dx, 0)  # noqa: RUF005 (an array, moved)
 
 
+CLIPS = (("S005", "001"), ("S010", "002"), ("S132", "006"))
+FRAMES = [(*clip, frame) for clip in CLIPS for frame in range(1, 7)]
+
+
 class Copy:
     """A copy of CK+ of three people with one sequence of six frames each, made by hand."""
 
@@ -37,13 +41,12 @@ class Copy:
     ):
         self.folder = folder
         self.tops = {"images": images, "emotion": emotion, "facs": facs, "landmarks": landmarks}
-        for k, (subject, number) in enumerate((("S005", "001"), ("S010", "002"), ("S132", "006"))):
-            for frame in range(1, 7):
-                self.picture(subject, number, frame, np.full((SIZE, SIZE), 40 * k + frame, np.uint8))
-            self.write("emotion", subject, number, 6, f"   {k + 3}.0000000e+00\n")
-            self.write(
-                "facs", subject, number, 6, "   1.0000000e+00   2.0000000e+00\n   2.5e+01   0.0000000e+00\n"
-            )
+        for frame in FRAMES:
+            grey = 40 * CLIPS.index(frame[:2]) + frame[2]
+            self.picture(*frame, np.full((SIZE, SIZE), grey, np.uint8))
+        for k, clip in enumerate(CLIPS):
+            self.write("emotion", *clip, 6, f"   {k + 3}.0000000e+00\n")
+            self.write("facs", *clip, 6, "   1.0000000e+00   2.0000000e+00\n   2.5e+01   0.0000000e+00\n")
 
     def place(self, tree, subject, number):
         place = self.folder / self.tops[tree] / subject / number
@@ -87,10 +90,8 @@ def test_the_neutral_first_frame_and_the_last_three_are_kept(copy):
         *("neutral", "happiness", "happiness", "happiness"),
     ]
     assert faces.pixels[:, 0, 0].tolist() == [1, 4, 5, 6, 41, 44, 45, 46, 81, 84, 85, 86]
-    assert (
-        set(table["split"]) == {"train", "valid", "test"}
-        and (table.groupby("subject")["split"].nunique() == 1).all()
-    )
+    assert set(table["split"]) == {"train", "valid", "test"}
+    assert (table.groupby("subject")["split"].nunique() == 1).all()
     assert faces.landmarks is None and faces.left_out == {} and faces.name == "ckplus"
 
 
@@ -124,9 +125,8 @@ def test_sequences_without_emotion_are_kept_where_they_are_coded(copy):
     table = copy.read().table
     assert table["emotion"].tolist()[4:8] == [""] * 4
     assert table["AU1"].tolist()[4:8] == [0, 0.4, 0.4, 0.4]
-    assert (
-        table["AU1"].isna().tolist() == [False] * 8 + [True] * 4 and table["facs"].tolist()[8:] == ["?"] * 4
-    )
+    assert table["AU1"].isna().tolist() == [False] * 8 + [True] * 4
+    assert table["facs"].tolist()[8:] == ["?"] * 4
     assert table["emotion"].tolist()[8:] == ["neutral", *["happiness"] * 3]
 
 
@@ -151,11 +151,8 @@ def test_short_sequences_and_the_slip_of_the_readme(copy):
     facs = copy.folder / "FACS" / "S005" / "001" / "S005_001_00000006_facs.txt"
     facs.rename(facs.with_name("S0005_001_00000006_facs.txt"))
     table = copy.read().table
-    assert table["frame"].tolist()[:3] == [4, 5, 6] and table["emotion"].tolist()[:3] == [
-        "neutral",
-        "disgust",
-        "disgust",
-    ]
+    assert table["frame"].tolist()[:3] == [4, 5, 6]
+    assert table["emotion"].tolist()[:3] == ["neutral", "disgust", "disgust"]
     assert table["AU1"].tolist()[:3] == [0, 0.4, 0.4]
 
 
@@ -163,13 +160,12 @@ def test_pictures_are_framed_by_their_landmarks(tmp_path):
     """A gradient tells where each pixel came from: the window of these points is known by hand."""
     copy = Copy(tmp_path / "ckplus")
     rows, columns = np.mgrid[:80, :100].astype(np.uint8)
-    for subject, number in (("S005", "001"), ("S010", "002"), ("S132", "006")):
-        for frame in range(1, 7):
-            copy.picture(subject, number, frame, columns)
-            # The window of 64 pixels begins at (10, 8), and moves right by 2 pixels with each frame; the
-            # mouth opens.
-            points = face_points(64, dx=2 * frame, mouth=frame - 1) + np.array([10, 8])
-            copy.points(subject, number, frame, points)
+    for frame in FRAMES:
+        copy.picture(*frame, columns)
+        # The window of 64 pixels begins at (10, 8), and moves right by 2 pixels with each frame; the mouth
+        # opens.
+        points = face_points(64, dx=2 * frame[2], mouth=frame[2] - 1) + np.array([10, 8])
+        copy.points(*frame, points)
     faces = copy.read()
     for row, frame in enumerate([1, 4, 5, 6]):
         left = 10 + 2 * frame
@@ -199,10 +195,9 @@ def test_where_neither_landmarks_nor_a_detector_frame_the_face_the_sequence_is_c
 
 
 def test_a_frame_without_landmarks_takes_the_window_of_the_first(copy):
-    for frame in range(1, 7):
-        for subject, number in (("S005", "001"), ("S010", "002"), ("S132", "006")):
-            if frame != 5:
-                copy.points(subject, number, frame, face_points(SIZE))
+    for frame in FRAMES:
+        if frame[2] != 5:
+            copy.points(*frame, face_points(SIZE))
     faces = copy.read(16)
     assert len(faces) == 12 and faces.pixels[:4, 0, 0].tolist() == [1, 4, 5, 6]
     assert np.isnan(faces.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, False] * 3
@@ -217,10 +212,6 @@ def test_an_incomplete_or_foreign_layout_says_what_is_missing(tmp_path, copy):
         read_ckplus(empty, SIZE)
     (copy.folder / "Emotion").rename(copy.folder / "Emotions")
     with pytest.raises(DataError, match="Emotion: not found"):
-        copy.read()
-    (copy.folder / "Emotions").rename(copy.folder / "Emotion")
-    (copy.folder / "Emotion_labels").mkdir()
-    with pytest.raises(DataError, match="Emotion_labels: a second tree beside"):
         copy.read()
 
 
@@ -246,15 +237,8 @@ def face_set(
             for frame in (0, 7, 8, 9):
                 intensities = dict(zip(("AU1", "AU4", "AU12"), levels * (frame > 0), strict=True))
                 emotion = "neutral" if frame == 0 else ("anger", "fear")[k]
-                rows.append(
-                    {
-                        "subject": subject,
-                        "sequence": sequence,
-                        "frame": frame,
-                        "emotion": emotion,
-                        **intensities,
-                    }
-                )
+                place = {"subject": subject, "sequence": sequence, "frame": frame, "emotion": emotion}
+                rows.append(place | intensities)
     table = pd.DataFrame(rows).assign(dataset="lab", split="train")
     pixels = rng.integers(0, 256, (len(rows), SIZE, SIZE)).astype(np.uint8)
     return FaceSet("lab", pixels, table, **more)
@@ -296,10 +280,8 @@ def test_unlabelled_unscored_one_sided_and_uncoded_survive(tmp_path):
 
 def test_folders_in_lower_case_keep_their_landmarks(tmp_path):
     copy = Copy(tmp_path)
-    for subject, number in (("S005", "001"), ("S010", "002"), ("S132", "006")):
-        for frame in range(1, 7):
-            text = "\n".join(f"{x} {y}" for x, y in face_points(SIZE))
-            copy.write("landmarks", subject, number, frame, text)
+    for frame in FRAMES:
+        copy.write("landmarks", *frame, "\n".join(f"{x} {y}" for x, y in face_points(SIZE)))
     whole = read_ckplus(tmp_path, SIZE)
     assert np.isfinite(whole.landmarks).all()
     for tree in copy.tops.values():

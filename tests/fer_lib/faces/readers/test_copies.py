@@ -8,7 +8,6 @@ import struct
 import unicodedata
 
 import numpy as np
-import openpyxl
 import pytest
 from PIL import Image
 
@@ -18,7 +17,9 @@ from fer_lib.faces.readers.own import read_own
 from fer_lib.faces.registry import read_anew
 from fer_lib.faces.request import FaceRequest
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import edit_sheet
 from tests.fer_lib.faces.readers.test_every_reader import face_set, size_of
+from tests.fer_lib.faces.readers.test_wrong_inputs import UNITS, cells
 from tests.fer_lib.faces.readers.writers.every import write_layout
 from tests.made import made_faces
 
@@ -68,23 +69,6 @@ def by_emotion(folder):
         path.rename(folder / path.name[3:5] / path.name)
 
 
-def cell(text, column, row=2):
-    def change(folder):
-        (path,) = folder.glob("*.xlsx")
-        book = openpyxl.load_workbook(path)
-        book.active.cell(row, column, text)
-        book.save(path)
-
-    return change
-
-
-def note_below(folder):
-    (path,) = folder.glob("*.xlsx")
-    book = openpyxl.load_workbook(path)
-    book.active.cell(book.active.max_row + 2, 1, "Note: coded by two people")
-    book.save(path)
-
-
 def downloaded_twice(folder):
     first = min(folder.glob("*.tiff"))
     first.rename(first.with_name(f"{first.stem} (1).tiff"))
@@ -101,8 +85,8 @@ READ = {
     "casme2, updated crops": ("casme2", renamed("Cropped", "Cropped-updated/Cropped")),
     "casme2, original crops": ("casme2", renamed("Cropped", "Cropped_original")),
     "casme2, sheet without a date": ("casme2", renamed("*.xlsx", "CASME2-coding.xlsx")),
-    "casme2, a note below the table": ("casme2", note_below),
-    "casme2, full-width sign": ("casme2", cell("\uff14", 8)),
+    "casme2, a note below the table": ("casme2", cells((9, 1, "Note: coded by two people"))),
+    "casme2, full-width sign": ("casme2", cells((2, UNITS, "\uff14"))),
     "jaffe by emotion": ("jaffe", by_emotion),
     "jaffe a level twice": ("jaffe", lambda f: (a_level_down(f), a_level_down(f))),
     "jaffe, a file that was downloaded twice": ("jaffe", downloaded_twice),
@@ -122,7 +106,7 @@ def test_a_copy_as_people_have_it_is_read_as_the_official_one(data, case):
 
 def test_a_full_width_comma_divides_codes_as_a_comma_does(data):
     folder = copy_of(data, "casme2")
-    cell("4\uff0c12", 8)(folder)
+    edit_sheet(folder, (2, UNITS, "4\uff0c12"))
     assert read("casme2").table["facs"].iloc[0] == "4+12"
 
 
@@ -144,7 +128,7 @@ REFUSED = {
     ),
     "a formula that was never calculated": (
         "casme2",
-        cell("=4+7", 8),
+        cells((2, UNITS, "=4+7")),
         r"coding-20140508\.xlsx, row 2: column H is the formula '=4\+7', which was never calculated; open",
     ),
     "jaffe, a second picture": (

@@ -26,10 +26,8 @@ def votes(**counts) -> list[int]:
     ("given", "winner"),
     [
         (votes(happiness=10), HAPPINESS),
-        (
-            votes(neutral=6, sadness=1, surprise=1, unknown=2),
-            NEUTRAL,
-        ),  # single votes count for nothing: 6 of 8
+        # Single votes count for nothing: 6 of 8.
+        (votes(neutral=6, sadness=1, surprise=1, unknown=2), NEUTRAL),
         (votes(neutral=5, sadness=5), -1),  # half is not more than half
         (votes(neutral=4, anger=3, disgust=2, sadness=1), -1),  # 4 of 9
         (votes(neutral=4, anger=3, disgust=1, sadness=1, fear=1), NEUTRAL),  # 4 of 7
@@ -198,11 +196,8 @@ def test_damaged_pictures_and_links_out_are_named(tmp_path, folder):
 
 def face_set(**columns) -> FaceSet:
     numbers, pixels = range(16), np.random.default_rng(0).integers(0, 256, (16, 48, 48)).astype(np.uint8)
-    columns = {
-        "emotion": [EMOTIONS[i % 8] for i in numbers],
-        "split": [SPLITS[i % 3] for i in numbers],
-    } | columns
-    return made_faces(pixels, "game", **columns)
+    known = {"emotion": [EMOTIONS[i % 8] for i in numbers], "split": [SPLITS[i % 3] for i in numbers]}
+    return made_faces(pixels, "game", **known | columns)
 
 
 def test_votes_that_do_not_agree_decide(tmp_path):

@@ -11,7 +11,8 @@ from PIL import Image
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.readers.micro import SINGLE, UNCODED, read_casme2, read_samm
 from fer_lib.faces.readers.pictures import Window
-from tests.fer_lib.faces.readers.made_by_hand import micro_faces, written
+from tests.fer_lib.faces.readers.made_by_hand import edit_sheet, micro_faces, written
+from tests.fer_lib.faces.readers.test_wrong_inputs import APEX, OFFSET, ONSET
 from tests.fer_lib.faces.readers.writers.micro import NOTE_ROWS, SAMM_HEADER, write_casme2, write_samm
 
 SIZE = 24
@@ -28,19 +29,6 @@ def samm(tmp_path):
     return written(tmp_path / "samm", micro_faces(("anger", "other", "contempt")), write_samm)
 
 
-def edit(folder, *changes: tuple[int, int, object]) -> None:
-    """Set cells (row, column from 1) of the coding sheet in ``folder``."""
-    (path,) = folder.glob("*.xlsx")
-    book = openpyxl.load_workbook(path)
-    for row, column, value in changes:
-        book.active.cell(row, column).value = value
-    book.save(path)
-
-
-# Columns of the CASME II sheet; its first clip stands in row 2.
-SUBJECT, CLIP, ONSET, APEX, OFFSET, UNITS, EMOTION = 1, 2, 4, 5, 6, 8, 9
-
-
 def test_action_units_at_the_apex_present_in_casme2_and_with_levels_in_samm(tmp_path):
     faces = micro_faces(("happiness", "surprise"))
     back = read_casme2(written(tmp_path / "casme2", faces, write_casme2), SIZE)
@@ -48,22 +36,14 @@ def test_action_units_at_the_apex_present_in_casme2_and_with_levels_in_samm(tmp_
     assert texts["sub01/EP01_01"] == {"4+7+L12"} and texts["sub01/EP01_02"] == {"4+7"}
     first = back.table[back.table["sequence"] == "sub02/EP01_01"].iloc[0]
     assert [first[c] for c in ("AU4", "AU7", "AU12", "AU12_left", "AU12_right")] == [1, 1, 1, 1, 0]
-    assert back.aus == (
-        "AU4",
-        "AU7",
-        "AU12",
-    )  # AU15 is never shown, and a code that is not written leaves no column
+    # AU15 is never shown, and a code that is not written leaves no column.
+    assert back.aus == ("AU4", "AU7", "AU12")
     back = read_samm(written(tmp_path / "samm", faces, write_samm), SIZE)
     texts = back.table.groupby("sequence")["facs"].agg(set)
     assert texts["001/001_1_1"] == {"4B+L7A+R7B+L12B"} and texts["001/001_1_2"] == {"4B+L7A+R7B"}
     first = back.table[back.table["sequence"] == "002/002_1_1"].iloc[0]
-    assert [first[c] for c in ("AU4", "AU7", "AU7_left", "AU7_right", "AU12_right")] == [
-        0.4,
-        0.4,
-        0.2,
-        0.4,
-        0,
-    ]
+    units = ("AU4", "AU7", "AU7_left", "AU7_right", "AU12_right")
+    assert [first[unit] for unit in units] == [0.4, 0.4, 0.2, 0.4, 0]
 
 
 def test_the_files_are_those_of_the_official_layouts(casme2, samm):
@@ -75,16 +55,8 @@ def test_the_files_are_those_of_the_official_layouts(casme2, samm):
     assert (samm / "003" / "003_1_2" / "003_00016.jpg").is_file()
     book = openpyxl.load_workbook(samm / "SAMM_Micro_FACS_Codes_v2.xlsx")
     rows = list(book["MICRO_ONLY"].values)
-    assert rows[NOTE_ROWS] == SAMM_HEADER and rows[NOTE_ROWS + 1][:8] == (
-        "001",
-        "001_1_1",
-        1,
-        10,
-        16,
-        22,
-        13,
-        "Micro - 1/2",
-    )
+    assert rows[NOTE_ROWS] == SAMM_HEADER
+    assert rows[NOTE_ROWS + 1][:8] == ("001", "001_1_1", 1, 10, 16, 22, 13, "Micro - 1/2")
 
 
 def test_at_most_sixteen_frames_are_kept_in_the_order_of_their_numbers(tmp_path):
@@ -152,7 +124,7 @@ def test_crops_are_taken_whole(casme2):
 
 @pytest.mark.parametrize("cell", ["", "/"])
 def test_an_apex_that_is_not_given_becomes_the_middle(casme2, cell):
-    edit(casme2, (2, APEX, cell or None), (2, OFFSET, 19))
+    edit_sheet(casme2, (2, APEX, cell or None), (2, OFFSET, 19))
     clip = read_casme2(casme2, SIZE).table.query("sequence == 'sub01/EP01_01'")
     assert clip["frame"].tolist() == [10, 13, 16, 19]
     # The middle is 14, and 13 the nearest picture.
@@ -178,7 +150,7 @@ def test_an_apex_that_is_not_given_becomes_the_middle(casme2, cell):
     ],
 )
 def test_faults_of_the_sheet_are_mended_and_said(casme2, changes, span, corrected):
-    edit(casme2, *changes)
+    edit_sheet(casme2, *changes)
     clip = read_casme2(casme2, SIZE).table.query("sequence == 'sub01/EP01_01'")
     assert clip["frame"].tolist() == [n for n in (10, 13, 16, 19, 22) if span[0] <= n <= span[2]]
     assert [set(clip[c]) for c in ("onset", "apex", "offset")] == [{n} for n in span]
@@ -212,15 +184,14 @@ def test_pictures_without_a_row_and_foreign_folders_are_counted(casme2):
 
 def test_notes_of_the_samm_coders(samm):
     row = NOTE_ROWS + 2
-    edit(samm, (row, 9, "R12 or R15"), (row + 1, 9, 4), (row + 2, 9, None), (row, 10, "Others"))
-    edit(samm, (row, 1, 1), (row, 5, 1105))
+    edit_sheet(samm, (row, 9, "R12 or R15"), (row + 1, 9, 4), (row + 2, 9, None), (row, 10, "Others"))
+    edit_sheet(samm, (row, 1, 1), (row, 5, 1105))
     table = read_samm(samm, SIZE).table
     clips_ = {name: group.iloc[0] for name, group in table.groupby("sequence")}
     first, second, third = (clips_[f"001/001_1_{k}"] for k in (1, 2, 3))
     assert first["facs"] == "R12?+R15?" and np.isnan(first["AU12"]) and first["AU12_left"] == 0
-    assert (
-        first["emotion"] == "other" and first["corrected"] == "apex 1105 lies outside the clip, taken as 16"
-    )
+    assert first["emotion"] == "other"
+    assert first["corrected"] == "apex 1105 lies outside the clip, taken as 16"
     assert second["facs"] == "4" and second["AU4"] == 1 and second["AU15"] == 0
     assert third["facs"] == "" and third["AU4"] == 0
 

@@ -9,6 +9,7 @@ from fer_lib.faces.readers.mmi import read_mmi
 from fer_lib.faces.readers.pictures import Window
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.made_by_hand import by_sequence, posed_faces, written
+from tests.fer_lib.faces.readers.test_wrong_inputs import edit
 from tests.fer_lib.faces.readers.writers.mmi import write_mmi
 
 SIZE = 24
@@ -90,33 +91,25 @@ def test_other_emotions_are_kept_where_aus_are_coded_and_counted_elsewhere(first
     assert read_mmi(mmi, SIZE).table["emotion"].tolist()[:4] == [""] * 4
     (first / "S001-001-oao_aucs.xml").unlink()
     back = read_mmi(mmi, SIZE)
-    assert (
-        back.left_out == {"videos without one of the six emotions and without AU codes": 1}
-        and len(back) == 20
-    )
+    assert back.left_out == {"videos without one of the six emotions and without AU codes": 1}
+    assert len(back) == 20
 
 
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
-def test_the_subject_is_that_of_the_session_or_of_the_name(first, mmi):
-    edit(first / "session.xml", '<subject id="1" />', '<subject id="41" />')
+def test_the_subject_is_that_of_the_session_or_of_the_name(mmi):
+    edit("1/session.xml", '<subject id="1" />', '<subject id="41" />')(mmi)
     assert read_mmi(mmi, SIZE).table["subject"][0] == "mmi-41"
-    edit(first / "session.xml", '<subject id="41" />', "")
+    edit("1/session.xml", '<subject id="41" />', "")(mmi)
     assert read_mmi(mmi, SIZE).table["subject"][0] == "mmi-S001"
 
 
-def test_elements_in_a_namespace_are_found(first, mmi):
-    edit(first / "session.xml", "<session ", '<session xmlns="http://example.org/mmi" ')
+def test_elements_in_a_namespace_are_found(mmi):
+    edit("1/session.xml", "<session ", '<session xmlns="http://example.org/mmi" ')(mmi)
     assert read_mmi(mmi, SIZE).table["subject"][0] == "mmi-1"
 
 
 @pytest.mark.parametrize(("view", "kept"), [("0", 24), ("2", 24), ("1", 20)])
-def test_only_frontal_views_are_read(first, mmi, view, kept):
-    edit(first / "session.xml", 'view="0"', f'view="{view}"')
+def test_only_frontal_views_are_read(mmi, view, kept):
+    edit("1/session.xml", 'view="0"', f'view="{view}"')(mmi)
     back = read_mmi(mmi, SIZE)
     assert len(back) == kept
     assert back.left_out == ({} if kept == 24 else {"videos that do not show the face from the front": 1})
@@ -177,7 +170,6 @@ def test_a_video_that_is_cut_short_is_named(mmi, first):
     write_video(path, rng.integers(0, 256, (12, 60, 80), np.uint8))
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
-    with pytest.raises(
-        DataError, match=r"S001-001\.avi: frame \d+ of 12 cannot be read; the video is cut short"
-    ):
+    told = r"S001-001\.avi: frame \d+ of 12 cannot be read; the video is cut short"
+    with pytest.raises(DataError, match=told):
         read_mmi(mmi, SIZE)

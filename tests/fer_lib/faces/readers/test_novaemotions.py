@@ -71,9 +71,6 @@ def test_folders_named_after_emotions(tmp_path):
         ("surprise", "surprise/p.png"),
     ]
     assert set(faces.table["subject"]) == {""} and not [c for c in faces.table if c.startswith("vote_")]
-    (folder / "bored").mkdir()
-    with pytest.raises(DataError, match=r"bored: not an emotion folder"):
-        read_novaemotions(folder, SIZE)
 
 
 def test_a_picture_without_a_vote_has_no_emotion(folder):

@@ -128,10 +128,9 @@ def test_the_detector_frames_a_face_and_follows_it():
     window = find_face(drawn_face())
     moved = find_face(drawn_face(side=320, x=190, y=150))
     assert window is not None and moved is not None
-    centre = np.array([window.left, window.top]) + window.side / 2
+    centre, other = (np.array([each.left, each.top]) + each.side / 2 for each in (window, moved))
     assert abs(centre[0] - 120) < 8 and abs(centre[1] - 130) < 25 and 100 < window.side < 220
-    there = np.array([moved.left, moved.top]) + moved.side / 2
-    assert np.allclose(centre + np.array([70, 40]), there, atol=8)
+    assert np.allclose(centre + np.array([70, 40]), other, atol=8)
 
 
 def test_listing_leaves_litter_out_and_sorts(tmp_path):

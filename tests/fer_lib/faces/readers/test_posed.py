@@ -146,9 +146,6 @@ def test_bu3dfe_below_other_folders_beside_meshes(bu3dfe):
     (place / "F0003_AN01WH_F3D.wrl").write_bytes(b"x")
     (place / "F0003_AN01WH_F3D.bmp").write_bytes(b"another kind of picture")
     assert len(read_bu3dfe(bu3dfe, SIZE)) == 24
-    (bu3dfe / "Subjects" / "BU_3DFE - 1" / "f0003").mkdir()
-    with pytest.raises(DataError, match="a second folder of F"):
-        read_bu3dfe(bu3dfe, SIZE)
 
 
 def test_in_bu3dfe_the_face_is_found_in_each_picture(bu3dfe, monkeypatch):

@@ -56,11 +56,13 @@ def with_a_bright_square(left: int, top: int, side: int = 20, size=(60, 80)) -> 
     return picture
 
 
+BLANK, FACE = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
+
+
 def clip_of(subject: str, *frames: np.ndarray) -> list[FaceRow]:
+    sequence = f"{subject}/1"
     return [
-        FaceRow(
-            Frame(f"{subject}.{k}", lambda p=p: p), subject, f"{subject}/1", {"frame": k, "emotion": "anger"}
-        )
+        FaceRow(Frame(f"{subject}.{k}", lambda p=p: p), subject, sequence, {"frame": k, "emotion": "fear"})
         for k, p in enumerate(frames)
     ]
 
@@ -76,8 +78,7 @@ def detector(monkeypatch):
 
 
 def test_one_window_for_a_clip_and_one_for_each_picture(detector):
-    still, moved = with_a_bright_square(10, 30), with_a_bright_square(15, 30)
-    people = [clip_of(name, still, moved) for name in "abc"]
+    people = [clip_of(name, FACE, with_a_bright_square(15, 30)) for name in "abc"]
     one = gathered(people, "clip")
     assert (one.pixels[0] == 255).all()
     # The window of the first picture: in the second its first five columns are background.
@@ -87,34 +88,30 @@ def test_one_window_for_a_clip_and_one_for_each_picture(detector):
 
 
 def test_the_window_may_come_from_a_later_picture_of_the_clip(detector):
-    blank = np.full((60, 80), 100, np.uint8)
-    faces = gathered([clip_of(n, blank, with_a_bright_square(10, 30)) for n in "abc"], "clip")
+    faces = gathered([clip_of(n, BLANK, FACE) for n in "abc"], "clip")
     assert (faces.pixels[0] == 100).all() and (faces.pixels[1] == 255).all()
 
 
 def test_what_shows_no_face_is_left_out_and_counted(detector):
-    blank, face = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
-    people = [clip_of(n, face, blank, face) for n in "abc"] + [clip_of("d", blank, blank)]
+    people = [clip_of(n, FACE, BLANK, FACE) for n in "abc"] + [clip_of("d", BLANK, BLANK)]
     whole = gathered(people, "clip", {"odd folders": 2, "nothing": 0})
     assert whole.left_out == {"odd folders": 2, "clips in which no face was found": 1}
     assert whole.table.groupby("subject").size().to_dict() == {"a": 3, "b": 3, "c": 3}
     single = gathered(people, "picture")
     assert single.left_out == {"pictures in which no face was found": 5}
     assert single.table["frame"].tolist() == [0, 2] * 3
-    with pytest.raises(
-        DataError, match=r"x: no picture is left \(1 odd folders; 2 clips in which no face was found\)"
-    ):
-        gathered([clip_of(n, blank, blank) for n in "ab"], "clip", {"odd folders": 1})
+    told = r"x: no picture is left \(1 odd folders; 2 clips in which no face was found\)"
+    with pytest.raises(DataError, match=told):
+        gathered([clip_of(n, BLANK, BLANK) for n in "ab"], "clip", {"odd folders": 1})
     with pytest.raises(DataError, match=r"x: no picture is left \(no sequences found\)"):
         gathered([], "clip")
 
 
 def test_a_clip_that_lacks_one_picture_is_left_out_whole(detector):
-    blank, face = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
     marks = np.stack([np.linspace(15, 35, LANDMARKS), np.linspace(15, 35, LANDMARKS)], axis=1)
-    bare, *marked = clip_of("d", blank, blank, blank)
+    bare, *marked = clip_of("d", BLANK, BLANK, BLANK)
     bare = [bare, *(replace(row, landmarks=marks) for row in marked)]
-    whole = gathered([clip_of(n, face, face) for n in "abc"] + [bare], "clip")
+    whole = gathered([clip_of(n, FACE, FACE) for n in "abc"] + [bare], "clip")
     assert whole.left_out == {"clips in which no face was found": 1}
     assert set(whole.table["subject"]) == {"a", "b", "c"} and len(whole) == 6
 
@@ -130,8 +127,7 @@ def test_pictures_of_the_wanted_size_are_taken_as_they_are(monkeypatch):
 @pytest.mark.parametrize("framing", ["clip", "picture", "whole"])
 def test_a_picture_of_another_size_than_its_clip_is_named(detector, framing):
     odd = with_a_bright_square(10, 30, size=(60, 81))
-    people = [clip_of(n, with_a_bright_square(10, 30)) for n in "abc"]
-    people.append(clip_of("d", with_a_bright_square(10, 30), odd))
+    people = [*(clip_of(n, FACE) for n in "abc"), clip_of("d", FACE, odd)]
     with pytest.raises(DataError, match=r"d\.[01]: .*but others of its clip are"):
         gathered(people, framing)
 

@@ -3,7 +3,6 @@
 import datetime
 import random
 import re
-import zipfile
 
 import openpyxl
 import pytest
@@ -12,6 +11,7 @@ from fer_lib.faces.faceset import EMOTIONS
 from fer_lib.faces.readers import tables
 from fer_lib.faces.readers.tables import SPELLINGS, cell_text, find_sheet, read_records, read_sheet
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import repack
 
 
 def test_a_record_may_go_over_several_lines_and_has_the_number_of_its_last(tmp_path):
@@ -155,9 +155,8 @@ def test_a_stray_cell_in_the_last_corner_costs_nothing(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(tables, "cell_text", lambda value: kept.append(value) or cell_text(value))
     rows = read_sheet(path, COLUMNS)
-    assert [row.place for row in rows] == [f"{path}, row 2", f"{path}, row 3"] and rows[1].text(
-        "OnsetFrame"
-    ) == ""
+    assert [row.place for row in rows] == [f"{path}, row 2", f"{path}, row 3"]
+    assert rows[1].text("OnsetFrame") == ""
     assert len(kept) < 100
 
 
@@ -176,11 +175,5 @@ def test_rows_beyond_the_last_are_refused(tmp_path):
 
 def edited(path, edit) -> None:
     """Rewrite the worksheet's XML in the workbook at ``path``."""
-    with zipfile.ZipFile(path) as book:
-        content = {name: book.read(name) for name in book.namelist()}
-    changed = edit(content["xl/worksheets/sheet1.xml"])
-    assert changed != content["xl/worksheets/sheet1.xml"]
-    content["xl/worksheets/sheet1.xml"] = changed
-    with zipfile.ZipFile(path, "w") as book:
-        for name, data in content.items():
-            book.writestr(name, data)
+    name = "xl/worksheets/sheet1.xml"
+    repack(path, lambda content: content | {name: edit(content[name])})

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import openpyxl
 import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
 from ferbook.errors import DataError
+from tests.fer_lib.faces.readers.made_by_hand import edit_sheet
 from tests.fer_lib.faces.readers.test_every_reader import exported, read
 
 
@@ -85,14 +85,7 @@ SUBJECT, CLIP, ONSET, APEX, OFFSET, UNITS, EMOTION = 1, 2, 4, 5, 6, 8, 9
 
 def cells(*changes):
     """Cells (row, column, value) of the coding sheet."""
-
-    def change(folder):
-        book = openpyxl.load_workbook(at(folder, "*.xlsx"))
-        for row, column, value in changes:
-            book.active.cell(row, column).value = value
-        book.save(at(folder, "*.xlsx"))
-
-    return change
+    return lambda folder: edit_sheet(folder, *changes)
 
 
 def array(key, place=..., value=None):
@@ -172,6 +165,7 @@ WRONG = [
     ("oulu_casia", move("Strong", "Dark"), "VL/Strong: cannot be listed"),
     ("oulu_casia", move("VL", "NI"), "no folder VL or VL_Acropped there"),
     ("bu4dfe", put("more/F003"), "a second folder of F003, beside"),
+    ("bu3dfe", put("f0003"), "a second folder of F0003, beside"),
     ("bu3dfe", move("F0001_DI01*", "F0001_XX01WH_F2D.bmp"), "F0001_XX01WH_F2D.bmp: not named like F0001_AN0"),
     ("bu3dfe", move("F0001_DI01*", "F0001_DI00WH_F2D.bmp"), "F0001_DI00WH_F2D.bmp: not named like F0001_AN0"),
     ("bu3dfe", move("F0001_DI01*", "F0001_DI01XX_F2D.bmp"), "F0001_DI01XX_F2D.bmp: not named like F0001_AN0"),
@@ -281,6 +275,10 @@ WRONG = [
     ("own", edit("faces.csv", "pictures/0000000.png", "../p.png"), "../p.png: a path that leaves"),
     ("own", edit("faces.csv", "0000000.png", "0000001.png"), "line 3: a second picture, after line 2"),
     ("own", edit("faces.csv", "-0,2,", "-0,1,"), "line 3: a second picture of frame 1 of its sequence, afte"),
+    ("own", raw("faces.csv", b""), "faces.csv, line 1: no column 'path'"),
+    ("own", raw("faces.csv", b"path,subject,emotion\n\n , , \n"), "faces.csv, line 2: no pictures"),
+    ("own", raw("faces.csv", b"\xff"), "faces.csv: cannot be read"),
+    ("own", raw("faces.csv", b'path\n"' + b"x" * 200_000), "faces.csv, line 2: not readable as csv"),
 ]
 
 
