@@ -19,7 +19,8 @@ import torch
 
 from fer_lib import paths as fer_lib_paths
 from fer_lib.faces.faceset import FaceSet
-from ferbook import paths
+from ferbook import cli, paths
+from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from synthetic_faces import facs
 from synthetic_faces.assets import load_assets
 from synthetic_faces.capture import draw_shot
@@ -137,6 +138,27 @@ def face_cache(tmp_path_factory) -> Path:
                 # Without what another process is compiling.
                 shutil.copytree(cache / name, folder / name, ignore=shutil.ignore_patterns("*_p*_t*"))
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Give a command in this process: its exit code, what it printed, and its errors."""
+
+    def given(*words):
+        monkeypatch.setattr(sys, "argv", ["ferbook", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return given
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    """Where a chapter that is executed writes: the folder ``out``."""
+    monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "out"))
+    monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "run"))
+    return tmp_path / "out"
 
 
 def make_clone(folder):

@@ -112,15 +112,8 @@ def test_make_help_lists_the_commands():
     listed = subprocess.run(
         ["make", "help"], cwd=paths.root(), capture_output=True, text=True, check=True
     ).stdout
-    assert {line.split()[0] for line in listed.splitlines()} >= {
-        "env",
-        "book",
-        "read",
-        "test",
-        "bench",
-        "clean",
-        "help",
-    }
+    commands = {line.split()[0] for line in listed.splitlines()}
+    assert commands >= {"env", "book", "read", "test", "bench", "clean", "help"}
 
 
 def test_make_bench_runs_what_ends_with_ratios():
@@ -165,9 +158,10 @@ def make_book(tmp_path):
 
 def test_the_reference_can_be_read_while_the_chapters_are_run(make_book):
     status, told, asked = make_book()
-    assert status == 0 and told.index("Open the book: file://") < told.index(
-        "Your run stands in the book: file://"
-    )
+    assert status == 0
+    assert told.index("Open the book: file://") < told.index("Your run stands in the book: file://")
+    small = told.index("claims that it cannot answer stay open, and the reference's answers stand beside it")
+    assert small < told.index("ferbook run --profile laptop"), "said before the run begins"
     assert "Its numbers are of the run reference until" in told
     assert sorted(asked[:2]) == ["build --run reference", "run --profile laptop --update"]
     assert sorted(each.split()[0] for each in asked[2:]) == ["build", "check"]

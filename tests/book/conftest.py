@@ -2,7 +2,6 @@
 
 import io
 import re
-import sys
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -13,7 +12,6 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from ferbook import cli
 from ferbook.book import chapters
 from ferbook.page.style import Drawn
 
@@ -53,19 +51,6 @@ def toy_clone(tmp_path):
     for name in chapters():
         clone.write_chapter(name)
     return clone
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Give a command in this process: its exit code, what it printed, and its errors."""
-
-    def given(*words):
-        monkeypatch.setattr(sys, "argv", ["ferbook", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return given
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from fer_lib.faces.folds import fold_faces, protocol_of
 from fer_lib.faces.request import FaceRequest
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
-from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, DataError, FerError, ParameterError
 from ferbook.store import DONE
 from synthetic_faces.errors import RenderError
@@ -274,14 +273,11 @@ def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeyp
     assert right.mean() == pytest.approx(done["train_accuracy"], abs=0.02)
 
 
-def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch):
-    monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "out"))
-    monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "run"))
+def test_a_chapter_reads_the_populations_that_it_declares(output, monkeypatch):
     monkeypatch.setattr("book.session.find_population", lambda name: {"tiny": TINY}[name])
     run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu", population="tiny").model_dump())
-    with pytest.raises(
-        ChapterError, match=r"no network of the population 'tiny' is kept; `ferbook populations"
-    ):
+    told = "no network of the population 'tiny' is kept; `ferbook populations"
+    with pytest.raises(ChapterError, match=told):
         run.networks()
     trained()
     shutil.rmtree(TINY.folder / "1")
@@ -291,7 +287,7 @@ def test_a_chapter_reads_the_populations_that_it_declares(tmp_path, monkeypatch)
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
     learned = run.networks()
     assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.faces == TINY.faces
-    made = FacesNoted.model_validate_json((tmp_path / "out" / "record.json").read_bytes())
+    made = FacesNoted.model_validate_json((output / "record.json").read_bytes())
     assert made.network == TINY.network and made.extent == "1 network"
     (_, told), *_ = made.provenance
     assert told == "population `tiny`, 1 networks (seeds 0); seed 1 failed: training diverged"

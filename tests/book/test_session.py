@@ -16,19 +16,14 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.device import Precision
 from fer_lib.train.weights import read_record, save_weights
-from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE, STORED_VARIABLE
+from ferbook.environment import STORED_VARIABLE
 from ferbook.errors import ChapterError
 from ferbook.store import ChapterResult, write_json
 from synthetic_faces.versions import versioned
 
 DEFAULTS = FacesParameters(device="cpu").model_dump()
 
-
-@pytest.fixture(autouse=True)
-def output(tmp_path, monkeypatch):
-    monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "out"))
-    monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "run"))
-    return tmp_path / "out"
+pytestmark = pytest.mark.usefixtures("output")
 
 
 def test_a_chapter_notes_its_device_and_threads(output):

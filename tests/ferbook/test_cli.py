@@ -5,7 +5,6 @@ code.
 import io
 import json
 import re
-import subprocess
 import sys
 from importlib.metadata import version
 
@@ -25,15 +24,6 @@ def runs(example, tmp_path, monkeypatch):
     return tmp_path / "runs"
 
 
-def ferbook(monkeypatch, capsys, *words):
-    """Run the command line in this process: exit code, output, errors."""
-    monkeypatch.setattr(sys, "argv", ["ferbook", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    captured = capsys.readouterr()
-    return end.value.code or 0, captured.out, captured.err
-
-
 @pytest.mark.parametrize(
     ("fault", "code", "told"),
     [
@@ -43,12 +33,12 @@ def ferbook(monkeypatch, capsys, *words):
         (OSError("odd"), 2, "ferbook: odd\n"),
     ],
 )
-def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, code, told):
+def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, command, fault, code, told):
     def fail():
         raise fault
 
     monkeypatch.setattr(cli, "command_line", lambda: fail)
-    assert ferbook(monkeypatch, capsys) == (code, "", told)
+    assert command() == (code, "", told)
 
 
 @pytest.mark.parametrize(
@@ -71,27 +61,25 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, capsys, fault, co
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_one_clear_line_and_executes_nothing(monkeypatch, capsys, runs, words, told):
-    code, _, errors = ferbook(monkeypatch, capsys, *words)
+def test_a_mistake_is_one_clear_line_and_executes_nothing(command, runs, words, told):
+    code, _, errors = command(*words)
     assert code == 2 and told in errors and len(errors.strip().splitlines()) == 1
     assert not list(runs.parent.glob("*/*/throws")) and not (runs.parent / "elsewhere").exists()
 
 
-def test_claims_are_answered_in_sentences(monkeypatch, capsys, finish, run):
+def test_claims_are_answered_in_sentences(command, finish, run):
     mean = Estimate(3.5, 3.4, 3.6, how="bootstrap").to_json()
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     finish(run, "means", {}, {"mean": mean})
-    out = ferbook(monkeypatch, capsys, "claims", "--run", "a")[1].replace("\u00a0", " ")
+    out = command("claims", "--run", "a")[1].replace("\u00a0", " ")
     answer = "  YES  A die beats two coins\n    More than 1: 3.50 (95 % interval 3.40–3.60).\n"
     assert out == f"run 'a'\nPearson 1900\n{answer}"
-    (told,) = json.loads(ferbook(monkeypatch, capsys, "claims", "--run", "a", "--json")[1])["claims"]
+    (told,) = json.loads(command("claims", "--run", "a", "--json")[1])["claims"]
     assert told["answer"] == "yes" and told["estimate"] == mean
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "1e200"])
-def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(
-    copy, monkeypatch, capsys, value
-):
+def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(copy, command, value):
     """A float and a text whose author set no bounds."""
     file = copy / "book" / "throws" / "chapter.py"
     text = file.read_text()
@@ -100,43 +88,41 @@ def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(
     file.write_text(text.replace("\n    seed:", more, 1))
     forget()
     for words, told in ((f"weight={value}", "no finite number"), ("label={a", "holds '{'")):
-        code, _, err = ferbook(monkeypatch, capsys, "run", "throws", "--run", "a", "-p", words)
+        code, _, err = command("run", "throws", "--run", "a", "-p", words)
         assert code == 2 and f"throws.{words.partition('=')[0]} = " in err and told in err
         assert err.count("\n") == 1 and not (copy / "runs" / "a").exists()
 
 
 @pytest.mark.parametrize("name", cli.GONE)
-def test_a_command_that_went_says_where_its_work_is_done_now(monkeypatch, capsys, name):
-    code, out, told = ferbook(monkeypatch, capsys, *name.split(), "--json")
-    assert (code, out) == (
-        2,
-        "",
-    ) and told == f"ferbook: there is no command {name!r} any more: {cli.GONE[name]}\n"
+def test_a_command_that_went_says_where_its_work_is_done_now(command, name):
+    code, out, told = command(*name.split(), "--json")
+    assert (code, out) == (2, "")
+    assert told == f"ferbook: there is no command {name!r} any more: {cli.GONE[name]}\n"
 
 
 def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_file_to_open(
-    monkeypatch, capsys, tmp_path
+    monkeypatch, command, tmp_path
 ):
     index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
     states = [ChapterState("throws", ("code changed",)), ChapterState("means", ("never ran",))]
     monkeypatch.setattr("ferbook.store.Run.results", lambda run: [ChapterResult("throws", tmp_path)])
     monkeypatch.setattr("ferbook.build.build_book", lambda run: index)
     monkeypatch.setattr("ferbook.inputs.run_states", lambda run: states)
-    assert ferbook(monkeypatch, capsys, "build", "--run", "a")[1] == (
+    assert command("build", "--run", "a")[1] == (
         "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says why, "
         "`ferbook run --run a` makes it anew\nnote: the run has no means; their pages say what stands "
         f"there\nbook built from run 'a': open {index}\n"
     )
 
 
-def test_of_one_chapter_that_is_checked_again_it_is_said_that_the_others_are_whole(monkeypatch, capsys, run):
+def test_of_one_chapter_that_is_checked_again_it_is_said_that_the_others_are_whole(monkeypatch, command, run):
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     again = {"chapter": "throws", "executed": True, "faults": [], "state": "executed again, agrees"}
     whole = {"chapter": "means", "executed": False, "faults": [], "state": "stored result whole"}
     monkeypatch.setattr("ferbook.check.check_run", lambda run, names, one: [again, whole] if one else [])
     rest = "the other 1: stored results whole; `ferbook check --run a` executes them again, too"
     told = f"run 'a'\nthrows: executed again, agrees\n{rest}\n"
-    assert ferbook(monkeypatch, capsys, "check", "--run", "a", "--one") == (0, told, "")
+    assert command("check", "--run", "a", "--one") == (0, told, "")
 
 
 @pytest.mark.parametrize(
@@ -158,47 +144,47 @@ def test_of_one_chapter_that_is_checked_again_it_is_said_that_the_others_are_who
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_an_empty_or_impossible_option_is_refused(monkeypatch, capsys, runs, words, told):
-    code, out, err = ferbook(monkeypatch, capsys, *words)
+def test_an_empty_or_impossible_option_is_refused(command, runs, words, told):
+    code, out, err = command(*words)
     assert (code, out) == (2, "") and told in err
     assert not runs.exists()
 
 
-def test_listings_are_pure_json_also_where_there_is_nothing(monkeypatch, capsys):
-    assert json.loads(ferbook(monkeypatch, capsys, "status", "--all", "--json")[1]) == []
-    rows = json.loads(ferbook(monkeypatch, capsys, "params", "throws", "--json")[1])["throws"]
+def test_listings_are_pure_json_also_where_there_is_nothing(command):
+    assert json.loads(command("status", "--all", "--json")[1]) == []
+    rows = json.loads(command("params", "throws", "--json")[1])["throws"]
     assert set(suite().profiles) <= set(rows[0])
     for words in (["status", "--json"], ["check", "--json"], ["compare", "a", "b", "--json"]):
-        code, out, err = ferbook(monkeypatch, capsys, *words)
+        code, out, err = command(*words)
         assert (code, out) == (2, "") and err.startswith("ferbook: there is no run")
 
 
-def test_what_would_be_executed_is_said_and_nothing_is_written(monkeypatch, capsys, runs):
+def test_what_would_be_executed_is_said_and_nothing_is_written(command, runs):
     words = ("run", "means", "--profile", "smoke", "-p", "draws=100,200", "--dry-run")
     told = "smoke-draws-100: throws, means\nsmoke-draws-200: means\n2 run(s), 3 chapter(s) to be executed\n"
-    assert ferbook(monkeypatch, capsys, *words) == (0, told, "")
+    assert command(*words) == (0, told, "")
     assert not runs.exists()
 
 
-def test_the_version_is_printed_with_the_commit(monkeypatch, capsys):
+def test_the_version_is_printed_with_the_commit(monkeypatch, command):
     monkeypatch.setattr(cli, "git_commit", lambda: "abc")
-    assert ferbook(monkeypatch, capsys, "--version") == (0, f"fer-lib {version('fer-lib')}, commit abc\n", "")
+    assert command("--version") == (0, f"fer-lib {version('fer-lib')}, commit abc\n", "")
 
 
-def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, capsys):
-    whole = ferbook(monkeypatch, capsys, "params")[1]
+def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, command):
+    whole = command("params")[1]
     assert "  sides = 6  (int, ≥ 2, ≤ 100)\n      sides of the die\n" in whole
     assert max(map(len, whole.splitlines())) > 80
     monkeypatch.setattr(console.console, "_force_terminal", True)
-    fitted = ferbook(monkeypatch, capsys, "params")[1]
+    fitted = command("params")[1]
     assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", fitted).splitlines())) <= 80
 
 
-def test_one_run_has_nothing_to_be_compared_with(monkeypatch, capsys, runs):
+def test_one_run_has_nothing_to_be_compared_with(command, runs):
     (runs / "a").mkdir(parents=True)
     asked = {"profile": "smoke", "parameters": {}}
     Run("a", runs / "a").write_record({"request": asked, "changed": "now"})
-    code, out, err = ferbook(monkeypatch, capsys, "compare", "a*")
+    code, out, err = command("compare", "a*")
     assert (code, out) == (2, "") and err.startswith("ferbook: 'a' alone: name two runs, or a pattern")
 
 
@@ -252,29 +238,21 @@ def added(copy, tmp_path, monkeypatch):
     return asked
 
 
-def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, capsys):
-    out = ferbook(monkeypatch, capsys, "--help")[1]
+def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, command):
+    out = command("--help")[1]
     assert "Coins and dice." in out and "toss" in out and "coins" in out
-    assert ferbook(monkeypatch, capsys, "toss", "--times", "3")[1] == "toss 3\n"
-    assert ferbook(monkeypatch, capsys, "coins", "flip")[1] == "toss 1\n"
+    assert command("toss", "--times", "3")[1] == "toss 3\n"
+    assert command("coins", "flip")[1] == "toss 1\n"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    assert ferbook(monkeypatch, capsys, "run", "--sides", "8")[::2] == (2, "ferbook: stopped\n")
+    assert command("run", "--sides", "8")[::2] == (2, "ferbook: stopped\n")
     assert added[-1].overrides == {"sides": "8"}
-    assert ferbook(monkeypatch, capsys, "run")[0] == 2
+    assert command("run")[0] == 2
     assert added[-1].overrides == {}
 
 
-def test_a_broken_chapter_is_told_in_one_line(copy, monkeypatch, capsys):
+def test_a_broken_chapter_is_told_in_one_line(copy, command):
     (copy / "book" / "means" / "chapter.py").write_text("import absent_package")
     forget()
     told = "ferbook: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; mend that"
-    assert ferbook(monkeypatch, capsys, "params") == (2, "", f"{told} file\n")
-
-
-def test_listings_need_neither_torch_nor_pandas():
-    """In a process of its own: others may have imported them here."""
-    heavy = "{'torch', 'pandas', 'IPython'}"
-    script = f"import sys; from ferbook import cli; cli.command_line(); print({heavy} & set(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "set()"
+    assert command("params") == (2, "", f"{told} file\n")

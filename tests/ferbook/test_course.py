@@ -126,10 +126,12 @@ def test_variants_have_other_numbers_and_a_student_always_the_same(course):
     assert [variant_of(name) for name in ("ada", "alan")] == [5, 1]
 
 
-def test_what_is_up_to_date_stays_and_students_get_their_variants(course, example, tmp_path):
-    place = tmp_path / "course"
+def test_what_is_up_to_date_stays_and_students_get_their_variants(course, example, tmp_path, command):
+    place, students = tmp_path / "course", tmp_path / "students.csv"
     shutil.copytree(course, place)
-    assert build_course(["dice"], place, ["ada", "alan"]) == ["dice: up to date"]
+    students.write_text("student\nada\nalan\n")
+    told = f"dice: up to date\nto hand out: {place}/*/release; to keep: all else in {place}\n"
+    assert command("course", "build", "dice", "--course", place, "--students", students) == (0, told, "")
     lines = [f"{name},{variant_of(name)}" for name in ("ada", "alan")]
     assert (place / "variants.csv").read_text().splitlines() == ["student,variant", *lines]
 
@@ -444,9 +446,8 @@ def test_nothing_handed_in_or_not_built_is_named(course, tmp_path, grade_all, mo
     hand_in(tmp_path / "class", solved(course), "ada")
     failing = Judgement(0, {"counts_check": "in the notebook: no SciPy"}, [], "")
     monkeypatch.setattr(grading, "mark", lambda *_: failing)
-    with pytest.raises(
-        DataError, match=r"dice: nothing is graded, .* fails counts_check \(in .*: no SciPy\)"
-    ):
+    told = r"dice: nothing is graded, .* fails counts_check \(in .*: no SciPy\)"
+    with pytest.raises(DataError, match=told):
         grade_all()
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ferbook import cli, lab
+from ferbook import lab
 from ferbook.book import find_chapter
 from ferbook.errors import RunStoreError
 from ferbook.notebook import code_cells, read_notebook
@@ -56,26 +56,19 @@ def test_a_run_that_there_is_not_is_named(example):
         lab.copy_for(open_run("b"), find_chapter("throws"))
 
 
-def command(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["ferbook", "notebook", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code or 0, *capsys.readouterr()
-
-
-def test_without_jupyterlab_one_line_says_how_to_install_it(asked, monkeypatch, capsys):
+def test_without_jupyterlab_one_line_says_how_to_install_it(asked, monkeypatch, command):
     monkeypatch.setattr(lab, "find_spec", lambda name: None)
-    code, _, told = command(monkeypatch, capsys, "throws", "--run", "a")
+    code, _, told = command("notebook", "throws", "--run", "a")
     assert code == 2 and told.count("\n") == 1 and "-e '.[notebook]'" in told
     assert not (asked.folder.parent / "interactive").exists()
 
 
 @pytest.mark.parametrize("chapter", ["throws", None])
-def test_jupyterlab_opens_the_copy_and_finds_the_run(asked, monkeypatch, capsys, chapter):
+def test_jupyterlab_opens_the_copy_and_finds_the_run(asked, monkeypatch, command, chapter):
     become = []
     monkeypatch.setattr(lab, "find_spec", lambda name: True)
     monkeypatch.setattr(os, "execve", lambda *given: become.append(given))
-    code, told, _ = command(monkeypatch, capsys, *([chapter] if chapter else []), "--run", "a")
+    code, told, _ = command("notebook", *([chapter] if chapter else []), "--run", "a")
     ((program, words, environment),) = become
     folder = asked.folder.parent / "interactive" / "notebooks" / "a"
     assert code == 0 and program == sys.executable and words[1:3] == ["-m", "jupyterlab"]

@@ -3,7 +3,6 @@ can.
 """
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from PIL import Image
 from fer_lib.nets.build import build_network
 from fer_lib.train.predict import predict_pictures
 from fer_lib.train.weights import load_weights, save_weights
-from ferbook import cli, console
+from ferbook import console
 from ferbook.errors import DataError
 from ferbook.store import DONE, file_checksums, make_current, open_run
 
@@ -59,15 +58,6 @@ def crops(tmp_path):
     return paths
 
 
-def ferbook(monkeypatch, capsys, *words):
-    """Run the command line in this process: exit code, output, errors."""
-    monkeypatch.setattr(sys, "argv", ["ferbook", "predict", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    captured = capsys.readouterr()
-    return end.value.code or 0, captured.out, captured.err
-
-
 def test_an_answer_is_the_networks_own_for_that_picture(run, crops):
     folder = run.result("training").folder
     model = load_weights(folder / "weights")
@@ -101,24 +91,24 @@ def test_the_face_in_a_photo_gets_nearly_the_answer_of_its_crop(run, rendered_fa
         assert photo.probabilities == pytest.approx(crop.probabilities, abs=0.1)
 
 
-def test_a_picture_that_cannot_be_answered_stops_no_other(run, crops, monkeypatch, capsys, tmp_path):
+def test_a_picture_that_cannot_be_answered_stops_no_other(run, crops, command, tmp_path):
     damaged, blank, absent = tmp_path / "damaged.png", tmp_path / "blank.png", tmp_path / "absent.png"
     damaged.write_text("no picture")
     Image.fromarray(np.full((64, 64), 90, np.uint8)).save(blank)
     words = [crops[0], damaged, absent, tmp_path, crops[1], "--run", "mine"]
-    code, out, err = ferbook(monkeypatch, capsys, *words, "--cropped")
+    code, out, err = command("predict", *words, "--cropped")
     assert code == 2
     assert str(crops[0]) in out and str(crops[1]) in out and "2 picture(s)" in out
     version, *told = err.splitlines()
     assert "the network learned from lab/1" in version
     assert [line.split(":")[1].strip() for line in told] == [str(damaged), str(absent), str(tmp_path)]
-    code, out, err = ferbook(monkeypatch, capsys, blank, "--run", "mine")
+    code, out, err = command("predict", blank, "--run", "mine")
     assert (code, out) == (2, "") and f"{blank}: no face found" in err and "--cropped" in err
 
 
-def test_json_holds_answers_and_faults_in_the_order_given(run, crops, monkeypatch, capsys, tmp_path):
+def test_json_holds_answers_and_faults_in_the_order_given(run, crops, command, tmp_path):
     words = [crops[2], tmp_path, crops[3], "--cropped", "--json"]
-    code, out, _ = ferbook(monkeypatch, capsys, *words)
+    code, out, _ = command("predict", *words)
     found = json.loads(out)
     assert code == 2 and (found["run"], found["chapter"]) == ("mine", "training")
     first, fault, last = found["pictures"]
@@ -129,20 +119,20 @@ def test_json_holds_answers_and_faults_in_the_order_given(run, crops, monkeypatc
     assert found["pictures_per_second"] > 0
 
 
-def test_of_a_photo_of_several_the_largest_is_told(run, rendered_faces, monkeypatch, capsys, tmp_path):
+def test_of_a_photo_of_several_the_largest_is_told(run, rendered_faces, command, tmp_path):
     photo = np.full((300, 500), 110, np.uint8)
     photo[90:282, 60:252] = np.kron(rendered_faces[0], np.ones((2, 2), np.uint8))
     photo[100:196, 350:446] = rendered_faces[1]
     Image.fromarray(photo).save(tmp_path / "two.jpg")
-    code, out, _ = ferbook(monkeypatch, capsys, tmp_path / "two.jpg")
+    code, out, _ = command("predict", tmp_path / "two.jpg")
     assert code == 0 and "largest of 2" in out and "1 picture(s)" in out
     assert "trained on lab" in out
 
 
-def test_a_run_without_weights_says_how_to_make_them(run, crops, monkeypatch, capsys):
-    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--cropped", "--run", "other")
+def test_a_run_without_weights_says_how_to_make_them(run, crops, command):
+    _, _, err = command("predict", crops[0], "--cropped", "--run", "other")
     assert "there is no run 'other'" in err
-    _, _, err = ferbook(monkeypatch, capsys, crops[0], "--cropped", "--run", "mine", "--chapter", "faces")
+    _, _, err = command("predict", crops[0], "--cropped", "--run", "mine", "--chapter", "faces")
     assert "no weights of the chapter 'faces'; `ferbook run faces --run mine` makes them" in err
     (run.result("training").folder / "weights.safetensors").unlink()
     with pytest.raises(DataError, match=r"weights\.safetensors: not readable"):
