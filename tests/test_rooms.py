@@ -2,10 +2,13 @@
 
 import ast
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 import nbformat
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ferbook", "synthetic_faces", "fer_lib", "book")
@@ -18,6 +21,19 @@ LIBRARY = ("paths", "stats", "faces", "names", "nets", "train", "look", "aus")
 DRAWING = {"matplotlib", "seaborn"}
 RUNNING = {"papermill", "snakemake", "sphinx", "docutils", "nbval", "nbclient", "nbformat", "jupyter_book"}
 LEARNING = {"torch", "torchvision", "fastai"}
+SETS = "from fer_lib.faces import registry as r; [r.fingerprint(r.FaceRequest(each)) for each in r.REGISTRY]"
+KEPT = "from book.populations import populations; assert all(each.key() for each in populations().values())"
+LIGHT = {
+    "the command line": ("from ferbook import cli; cli.command_line()", "torch pandas IPython"),
+    "the library": ("import fer_lib", "torch fastai pandas"),
+    "the generator": ("from synthetic_faces import produce, render, studio", "anny torch"),
+    "which face sets are there": (
+        f"{SETS}; r.list_sources()",
+        "numpy pandas pyarrow torch warp anny PIL pydantic fastai matplotlib",
+    ),
+    "which networks are kept, as every command asks": (KEPT, "pandas torch"),
+}
+"""What is to be light -> how it is asked, and what that does not import."""
 MOST_NAMES_ON = 25
 """Names that an ``__init__`` may hand on; a file with more is a hub, which ties together what it names."""
 
@@ -101,6 +117,15 @@ def test_only_pages_draw_and_only_the_engine_runs():
             assert not tops(file) & DRAWING, place
         if not place.startswith("ferbook/"):
             assert not tops(file) & RUNNING, place
+
+
+@pytest.mark.parametrize("part", LIGHT)
+def test_what_is_asked_often_imports_nothing_heavy(part):
+    """In a process of its own: others may have imported them here."""
+    asked, heavy = LIGHT[part]
+    code = f"{asked}; import sys; print(*{set(heavy.split())} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
 
 
 def test_no_hub_hands_names_on():
