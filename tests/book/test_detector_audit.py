@@ -492,9 +492,8 @@ def test_a_folder_of_one_table_per_picture(tmp_path, table, truth):
     np.testing.assert_allclose(smile[:100], table["AU12"][:100])
     assert np.isnan(smile[100:]).all() and len(notes) == 1 and "1,526 of them have no row" in notes[0]
     (folder / "99999.csv").write_text("AU12_r\n0.5\n")
-    with pytest.raises(
-        DataError, match=r"99999\.csv: other columns than .*; expected tables of one detector"
-    ):
+    told = r"99999\.csv: other columns than .*; expected tables of one detector"
+    with pytest.raises(DataError, match=told):
         read_detections(folder, truth)
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="no CSV lies there; expected one table, or one per picture"):

@@ -72,9 +72,8 @@ def test_an_impossible_value_names_field_value_and_range(field, value, told):
 def test_faces_may_be_asked_for_in_the_version_that_is_made_here():
     assert training(faces=versioned("lab")).faces == "lab"
     for wrong in ("lab/1", "lab/77"):
-        with pytest.raises(
-            SettingError, match=f"{wrong} is not made here: this checkout makes {versioned('lab')}"
-        ):
+        told = f"{wrong} is not made here: this checkout makes {versioned('lab')}"
+        with pytest.raises(SettingError, match=told):
             training(faces=wrong)
 
 

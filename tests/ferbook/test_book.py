@@ -112,16 +112,14 @@ def test_a_circle_of_chapters_is_named(copy):
 def test_a_name_that_is_taken_or_impossible_is_named(copy, name):
     write(copy, name)
     forget()
-    with pytest.raises(
-        BookError, match=f"book/{name}: .*({name!r} is taken by the book|{name!r} cannot name)"
-    ):
+    told = f"book/{name}: .*({name!r} is taken by the book|{name!r} cannot name)"
+    with pytest.raises(BookError, match=told):
         find_chapter(name)
 
 
 def test_an_unknown_chapter_is_told_with_the_nearest(example):
-    with pytest.raises(
-        ParameterError, match=r"no chapter 'mens' \(did you mean 'means'\?\); .* throws, means"
-    ):
+    told = r"no chapter 'mens' \(did you mean 'means'\?\); .* throws, means"
+    with pytest.raises(ParameterError, match=told):
         find_chapter("mens")
 
 
@@ -144,9 +142,8 @@ def test_a_suite_file_that_is_wrong_is_named(copy, text, told):
 
 @pytest.mark.parametrize("place", ["absent_module:data", "ferbook.book:dat_app", "ferbook.book", ""])
 def test_a_function_that_is_not_where_the_suite_says_is_named(place):
-    with pytest.raises(
-        BookError, match=rf"book/suite\.py: the command 'data' is to be {place!r} .*which is not there"
-    ):
+    told = rf"book/suite\.py: the command 'data' is to be {place!r} .*which is not there"
+    with pytest.raises(BookError, match=told):
         named_place("the command 'data'", place)
 
 

@@ -199,23 +199,16 @@ def recorded(asked, names):
     """A run that was asked for the chapters ``names`` and has none of them yet."""
     run, request_made = open_run("a"), Request(*asked)
     parameters = {name: request_made.of_chapter(chapters()[name]).model_dump() for name in names}
-    run.write_record(
-        {
-            "request": {"profile": request_made.profile, "parameters": parameters},
-            "changed": "now",
-            "commit": "abc",
-        }
-    )
+    record = {"request": {"profile": request_made.profile, "parameters": parameters}, "commit": "abc"}
+    run.write_record(record | {"changed": "now"})
     return run
 
 
 def test_the_book_of_some_chapters_is_made_again_by_a_command_that_names_them():
     run = recorded(("laptop", {"sides": "8"}), ["throws"])
     assert reproduce_command(run) == "ferbook run throws --profile laptop -p sides=8"
-    assert (
-        "`ferbook run throws --profile laptop -p sides=8 --run a`, then `ferbook build --run a`"
-        in provenance(run)
-    )
+    told = "`ferbook run throws --profile laptop -p sides=8 --run a`, then `ferbook build --run a`"
+    assert told in provenance(run)
 
 
 def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_it(tmp_path):
@@ -228,11 +221,8 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
     staged = tmp_path / "stage"
     staged.mkdir()
     stage(run, staged)
-    assert sorted(file.name for file in (staged / "metrics").iterdir()) == [
-        "reference",
-        "throws.json",
-        "throws.other-code",
-    ]
+    metrics = sorted(file.name for file in (staged / "metrics").iterdir())
+    assert metrics == ["reference", "throws.json", "throws.other-code"]
     assert not list(staged.rglob("*.py"))
     assert len(read_notebook(staged / "book" / "throws" / "throws.ipynb").cells) > 1
     (cell,) = read_notebook(staged / "book" / "means" / "means.ipynb").cells
@@ -245,9 +235,8 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
     assert filled("# <!-- title -->", "book/throws/throws") == "# A die is thrown"
     index = filled("<!-- chapters --> <!-- title -->", "book/index")
-    assert (
-        "| [](means/means.ipynb) | between which bounds the mean of a die lies | 3 min | chapter 1 |" in index
-    )
+    row = "| [](means/means.ipynb) | between which bounds the mean of a die lies | 3 min | chapter 1 |"
+    assert row in index
     assert index.endswith("<!-- title -->"), "no chapter's page"
 
 

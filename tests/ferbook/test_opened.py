@@ -75,9 +75,8 @@ def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_li
         "assert extra.KIND == 'during the run'",
     )
     run = open_run("a")
-    with pytest.raises(
-        ChapterError, match=r"not up to date: throws \(code changed \(book/throws/extra.py\)\)"
-    ):
+    told = r"not up to date: throws \(code changed \(book/throws/extra.py\)\)"
+    with pytest.raises(ChapterError, match=told):
         run_one(None, ["throws"], "a")
     reasons = run_states(run)[0].reasons
     assert reasons == ("code changed (book/throws/extra.py)",)

@@ -55,9 +55,8 @@ def test_one_result_in_all_runs_is_told_and_not_shown(runs):
     every = runs({"seed": "0"}, {"seed": "1"}, {"seed": "2"})
     for run in every[1:]:
         run.result("means").take(every[0].result("means"))
-    with pytest.raises(
-        RunStoreError, match="no chapter of these runs differs; means: all runs show one result"
-    ):
+    told = "no chapter of these runs differs; means: all runs show one result"
+    with pytest.raises(RunStoreError, match=told):
         outcome_rows(every)
     assert len(outcome_rows(every, "means")[0]) == 4, "where it is named it is shown"
 

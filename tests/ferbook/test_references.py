@@ -37,7 +37,5 @@ def test_the_corrected_version_stands_below_the_first(data, first, corrected):
 
 def test_what_users_of_the_code_report_stands_beside_the_claim():
     table = reported_table("structure_and_loss").data.set_index("paper")
-    assert (
-        table.loc["ResEmoteNet", "users report"] == "60 %, 58 %"
-        and "issues 39" in table.loc["ResEmoteNet", "where"]
-    )
+    assert table.loc["ResEmoteNet", "users report"] == "60 %, 58 %"
+    assert "issues 39" in table.loc["ResEmoteNet", "where"]

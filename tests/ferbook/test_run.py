@@ -272,9 +272,8 @@ def test_runs_that_have_other_parameters_by_now_are_named_and_made_again_where_a
     record = open_run("smoke-seed-1").record()
     record["request"]["parameters"]["throws"]["sides"] = 8
     open_run("smoke-seed-1").write_record(record)
-    with pytest.raises(
-        RunStoreError, match=r"'smoke-seed-1' exists with other parameters .*what these change$"
-    ):
+    told = r"'smoke-seed-1' exists with other parameters .*what these change$"
+    with pytest.raises(RunStoreError, match=told):
         ran({"seed": "0..1"}, "throws")
     assert ran({"seed": "0..1"}, "throws", update=True) == {}
     assert open_run("smoke-seed-1").record()["request"]["parameters"]["throws"]["sides"] == 6

@@ -53,9 +53,8 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
 
 
 def test_an_executor_that_is_not_there_is_named_with_what_it_needs(tmp_path, monkeypatch):
-    with pytest.raises(
-        ParameterError, match=r"no executor 'slrum' \(did you mean 'slurm'\?\): there is slurm"
-    ):
+    told = r"no executor 'slrum' \(did you mean 'slurm'\?\): there is slurm"
+    with pytest.raises(ParameterError, match=told):
         profile_of("slrum")
     own = tmp_path / "mine"
     own.mkdir()

@@ -27,6 +27,15 @@ def staged(folder, text="{}"):
     return folder
 
 
+@pytest.fixture
+def result(tmp_path):
+    """A chapter's result as it is stored."""
+    made = open_run("a").result("throws")
+    made.folder.parent.mkdir(parents=True)
+    made.commit(staged(tmp_path / "s"), {"parameters": {}})
+    return made
+
+
 @pytest.mark.parametrize("name", ["../x", "a/../b", "a/b", "", ".hidden", "a b", "x" * 81, "a..b", "-x"])
 def test_a_name_that_leaves_the_store_is_refused(name):
     with pytest.raises(RunStoreError, match="cannot be used"):
@@ -38,10 +47,7 @@ def test_a_run_that_does_not_exist_is_told(runs):
         open_run("absent").record()
 
 
-def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
-    result = open_run("a").result("throws")
-    result.folder.parent.mkdir(parents=True)
-    result.commit(staged(tmp_path / "s"), {"parameters": {}})
+def test_a_committed_chapter_is_whole_and_vouched_for(result):
     assert result.faults() == []
     assert set(result.done()["files"]) == {"metrics.json", "record.json", "figures/curve.csv"}
 
@@ -59,28 +65,20 @@ def test_a_committed_chapter_is_whole_and_vouched_for(runs, tmp_path):
         (lambda f: (f / "DONE.json").write_text('{"files": 3}'), "not finished"),
     ],
 )
-def test_a_changed_result_is_not_believed(runs, tmp_path, spoil, told):
-    result = open_run("a").result("throws")
-    result.folder.parent.mkdir(parents=True)
-    result.commit(staged(tmp_path / "s"), {})
+def test_a_changed_result_is_not_believed(result, spoil, told):
     spoil(result.folder)
     assert any(told in fault for fault in result.faults())
 
 
-def test_a_second_commit_replaces_the_first_and_clears_the_failure(runs, tmp_path):
-    result = open_run("a").result("throws")
-    result.failed_folder.mkdir(parents=True)
-    result.commit(staged(tmp_path / "s"), {})
+def test_a_second_commit_replaces_the_first_and_clears_the_failure(result, tmp_path):
     first = result.done()["files"]
+    result.failed_folder.mkdir(parents=True)
     result.commit(staged(tmp_path / "s", "{ }"), {})
     assert result.done()["files"] != first and result.faults() == []
     assert sorted(f.name for f in result.folder.parent.iterdir()) == ["throws"]
 
 
-def test_a_kill_between_the_two_moves_loses_nothing(runs, tmp_path):
-    result = open_run("a").result("throws")
-    result.folder.parent.mkdir(parents=True)
-    result.commit(staged(tmp_path / "s"), {})
+def test_a_kill_between_the_two_moves_loses_nothing(result):
     first = result.done()["files"]
     aside, partial = (result.folder.with_name(f".throws.{uuid.uuid4().hex}") for _ in range(2))
     result.folder.rename(aside)
@@ -104,12 +102,8 @@ def test_a_living_holder_is_named_and_a_dead_one_does_not_matter(runs):
     holder.start()
     ready.wait()
     try:
-        with (
-            pytest.raises(
-                RunStoreError, match=rf"in use by process {holder.pid} on .* since .*choose another"
-            ),
-            exclusive(open_run("a")),
-        ):
+        told = rf"in use by process {holder.pid} on .* since .*choose another"
+        with pytest.raises(RunStoreError, match=told), exclusive(open_run("a")):
             pass
     finally:
         holder.kill()
@@ -129,15 +123,8 @@ def test_a_record_that_is_no_record_is_told(runs):
     run = open_run("b")
     run.folder.mkdir(parents=True)
     for content in (
-        *(
-            "request: [",
-            "- 1",
-            "other: 1",
-            "",
-            "request: 3",
-            "changed: 2026-13-45",
-            "request: {profile: laptop}",
-        ),
+        *("request: [", "- 1", "other: 1", "", "request: 3", "changed: 2026-13-45"),
+        "request: {profile: laptop}",
         "request: {profile: laptop, parameters: {means: 3}}\nchanged: 'x'\n",
         "request: {profile: laptop, parameters: {}}\nchanged: 2026-11-20\n",
     ):
@@ -153,15 +140,8 @@ def test_a_record_that_is_no_record_is_told(runs):
 @pytest.mark.parametrize(
     "content",
     [
-        *(
-            "",
-            "[]",
-            "null",
-            "3",
-            '{"accuracy": 3}',
-            '{"accuracy": {"low": 1}}',
-            '{"accuracy": {"value": "x"}}',
-        ),
+        *("", "[]", "null", "3", '{"accuracy": 3}', '{"accuracy": {"low": 1}}'),
+        '{"accuracy": {"value": "x"}}',
         *('{"accuracy": {"value": NaN}}', '{"accuracy": {"value": 1, "low": -Infinity}}'),
     ],
 )

@@ -61,9 +61,8 @@ def test_people_of_heads_are_rendered_with_masks_and_landmarks_and_lab_has_none_
     lips = made["landmarks"][:, 48:].mean(axis=1)
     assert (np.abs(lips - (16, 22)) < 4).all()
     assert HEADS.spread == domain_named("lab").spread and HEADS.capture == domain_named("lab").capture
-    with pytest.raises(
-        SettingError, match="heads has the heads of a model of its own: give its folder, ict_"
-    ):
+    told = "heads has the heads of a model of its own: give its folder, ict_"
+    with pytest.raises(SettingError, match=told):
         produce(recipe, workers=1, cache=face_cache)
     with pytest.raises(SettingError, match="model of its own"):
         Studio(16, domain="heads", cache=face_cache)

@@ -31,9 +31,8 @@ def test_people_differ_in_strength_evenness_and_tissue_within_their_limits(head)
     smile = np.array([of(head, m, "AU12", "mouthSmileLeft")[0] for m in everybody])
     right = np.array([of(head, m, "AU12", "mouthSmileRight")[1] for m in everybody])
     strength = (smile + right) / 2 / 0.9
-    assert (
-        STRENGTH_LIMITS[0] - 1e-6 <= strength.min() < 0.9 < 1.1 < strength.max() <= STRENGTH_LIMITS[1] + 1e-6
-    )
+    least, most = STRENGTH_LIMITS
+    assert least - 1e-6 <= strength.min() < 0.9 < 1.1 < strength.max() <= most + 1e-6
     assert 0.03 < np.std(smile / right) < 0.4
     along = np.array([of(head, m, "AU12", "cheekSquintLeft")[0] for m in everybody]) / smile / (0.3 / 0.9)
     assert ALONG_LIMITS[0] - 1e-6 <= along.min() < 0.4 < 1.2 < along.max() <= ALONG_LIMITS[1] + 1e-6

@@ -105,9 +105,8 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
 def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
     population, parameters, faces, protocol, lessons, monkeypatch
 ):
-    with pytest.raises(
-        DataError, match="no seed of the population is whole; `ferbook populations train derl`"
-    ):
+    told = "no seed of the population is whole; `ferbook populations train derl`"
+    with pytest.raises(DataError, match=told):
         trial_of(ResidueTask(parameters, faces, protocol, lessons))
     for member in population.members[:2]:
         train_member(member, device="cpu")

@@ -92,10 +92,8 @@ def test_the_clips_are_told_as_they_are():
     faces = moving_faces()
     clips = clips_of(faces)
     assert len(clips_of_classes(clips, ("other",))) == 1
-    assert (
-        whose_clips(faces, faces)
-        == "The clips are made of 10 pictures of micro. Left out by its reader: one picture only: 2."
-    )
+    told = "The clips are made of 10 pictures of micro. Left out by its reader: one picture only: 2."
+    assert whose_clips(faces, faces) == told
     given = FaceSet("fer2013", faces.pixels, faces.table)
     assert whose_clips(given, faces).startswith("fer2013 has no clips. The network that learned from it")
 

@@ -116,10 +116,8 @@ def test_validation_chooses_even_where_it_errs(faces):
     metrics = reports.comparison_metrics(found)
     assert metrics["structure_gain"].value == pytest.approx(-10.5, abs=0.2)
     assert metrics["test_accuracy"].value == pytest.approx(0.4, abs=0.002)
-    assert (
-        "prefers vgg with focal; the plain pair is zero bias with cross entropy"
-        in reports.preference_answer(found.scores)
-    )
+    told = "prefers vgg with focal; the plain pair is zero bias with cross entropy"
+    assert told in reports.preference_answer(found.scores)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

@@ -65,9 +65,8 @@ class Elsewhere:
 def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
     for other in (FaceRequest("lab", size=48), FaceRequest("lab", size=96, face_seed=2)):
-        with pytest.raises(
-            ParameterError, match=f"'far' learned from the faces lab 0 96 0, .* asks for {other}"
-        ):
+        told = f"'far' learned from the faces lab 0 96 0, .* asks for {other}"
+        with pytest.raises(ParameterError, match=told):
             study.of_population([Elsewhere()], [], people, protocol_of(people), other)
     with pytest.raises(ParameterError, match="no network of the population is kept"):
         study.of_population([], [], people, protocol_of(people), other)

@@ -240,9 +240,8 @@ def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
     monkeypatch.setattr(train_study, "train", None)
     split = sets["a"].table["split"].map({"train": "test", "test": "train", "valid": "valid"})
     renamed = sets["a"].assign(dataset="other", subject="", split=split)
-    with pytest.raises(
-        DataError, match=r"face set 'a': without the people and pictures that other are learned from"
-    ):
+    told = r"face set 'a': without the people and pictures that other are learned from"
+    with pytest.raises(DataError, match=told):
         study_of({"a": sets["a"], "other": renamed})
 
 

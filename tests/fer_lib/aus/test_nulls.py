@@ -194,9 +194,8 @@ def test_a_unit_that_could_change_in_few_blocks_is_too_few():
     assert everywhere.tested[:, 0].all()
     within = permutation_null(maxima, presence, "auroc", permutations=5, within=presence.emotions)
     assert within.tested.any(axis=0).tolist() == [False, True, True]
-    with pytest.raises(
-        DataError, match=r"no action unit has 8 sequences whose labels could change; AU1.* with 3"
-    ):
+    told = r"no action unit has 8 sequences whose labels could change; AU1.* with 3"
+    with pytest.raises(DataError, match=told):
         permutation_null(maxima, presence.only(["AU1"]), "auroc", permutations=5, within=presence.emotions)
 
 

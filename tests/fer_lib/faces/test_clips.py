@@ -171,10 +171,8 @@ def test_folds_of_some_classes_leave_the_other_clips_out():
     folds = clip_folds(clips, protocol_of(clips.faces, ("disgust", "happiness")))
     for parts in folds:
         assert set(clips.emotions[np.concatenate(parts)]) == {"disgust", "happiness"}
-    assert (
-        sorted(np.concatenate([test for *_, test in folds]))
-        == np.flatnonzero(clips.emotions != "other").tolist()
-    )
+    tested = sorted(np.concatenate([test for *_, test in folds]))
+    assert tested == np.flatnonzero(clips.emotions != "other").tolist()
 
 
 def test_folds_of_shuffled_and_partly_unlabelled_clips_are_the_same_people():

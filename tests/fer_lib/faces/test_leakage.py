@@ -199,9 +199,8 @@ def test_people_and_copies_are_found_and_left_out():
     kept, counts = without_shared(FIRST, second)
     assert kept.pixels[:, 0, 0].tolist() == [2]
     assert counts == {"people": 2, "copies": 2}
-    with pytest.raises(
-        DataError, match=r"'first' and 'second' are not apart: 1 people .*\(b\); 3 pictures of second"
-    ):
+    told = r"'first' and 'second' are not apart: 1 people .*\(b\); 3 pictures of second"
+    with pytest.raises(DataError, match=told):
         require_apart(FIRST, second)
 
 

@@ -114,10 +114,8 @@ def test_a_family_whose_people_leave_an_emotion_out_is_refused(monkeypatch):
     family = next(iter(FAMILIES))
     assert set(table_of(domain="wild", subjects=40, family=family)["split"]) == set(SPLITS)
     monkeypatch.setattr(rendered, "split_people", lambda people, *_: np.full(len(people), "train"))
-    with pytest.raises(
-        DataError,
-        match=f"wild/.* 40 people of the family '{family}' has no picture of neutral, anger.*'valid'",
-    ):
+    told = f"wild/.* 40 people of the family '{family}' has no picture of neutral, anger.*'valid'"
+    with pytest.raises(DataError, match=told):
         table_of(domain="wild", subjects=40, family=family)
     assert len(table_of(domain="wild", subjects=40))
 

@@ -76,6 +76,5 @@ def test_receptive_fields_are_cut_at_the_border():
         [[row, column] for row in (6, 7) for column in (8, 9)],
         [],
     ]
-    assert (
-        receptive_fields(np.array([[1, 1]]), 2, SIZE) == receptive_fields(np.array([[1, 1]]), (2, 2), SIZE)
-    ).all()
+    one, other = (receptive_fields(np.array([[1, 1]]), step, SIZE) for step in (2, (2, 2)))
+    assert (one == other).all()

@@ -167,9 +167,8 @@ def test_a_response_that_is_no_number_is_refused_with_its_picture(value):
     model = Brightness()
     with torch.no_grad():
         model.conv.bias[1] = value
-    with pytest.raises(
-        DataError, match=r"'relu', filter 1: the response to picture 0 of face set 'dots' is (nan|inf)"
-    ):
+    told = r"'relu', filter 1: the response to picture 0 of face set 'dots' is (nan|inf)"
+    with pytest.raises(DataError, match=told):
         maximal_responses(model, noise(), "relu", batch_size=2)
 
     class Poisoned(nn.Module):

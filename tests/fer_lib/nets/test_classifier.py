@@ -147,9 +147,8 @@ def test_networks_of_any_size_refuse_what_cannot_be_halved(name, shape):
 def test_networks_with_a_dense_layer_refuse_another_size(name):
     model = build_network(name, 4, 16)
     assert not model.any_size
-    with pytest.raises(
-        ParameterError, match=r"built for pictures \(B, 1, 16, 16\) and was given \(2, 1, 24, 24\)"
-    ):
+    told = r"built for pictures \(B, 1, 16, 16\) and was given \(2, 1, 24, 24\)"
+    with pytest.raises(ParameterError, match=told):
         model(torch.rand(2, 1, 24, 24))
 
 

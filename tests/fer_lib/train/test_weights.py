@@ -136,9 +136,8 @@ def test_refuses_a_flipped_bit(saved):
 @pytest.mark.parametrize("length", [0, 7, 8, 100, 1000])
 def test_a_file_cut_short_anywhere_is_refused_with_its_length(saved, length):
     saved.write_bytes(saved.read_bytes()[:length])
-    with pytest.raises(
-        DataError, match=rf"weights\.safetensors: its content \({length:,} bytes\).*cut short"
-    ):
+    told = rf"weights\.safetensors: its content \({length:,} bytes\).*cut short"
+    with pytest.raises(DataError, match=told):
         load_weights(saved)
 
 
