@@ -23,7 +23,7 @@ MOST = {
     "book": 10972,
     "synthetic_faces": 4202,
     "benchmarks": 742,
-    "tests": 31602,
+    "tests": 31351,
     "files": 251,
     "commands": 23,
     "floors of ferbook": 8,
