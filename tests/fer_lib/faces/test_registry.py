@@ -208,6 +208,13 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_not_cached(data, mo
     assert csv.exists()
 
 
+def test_a_file_that_changes_while_it_is_hashed_is_refused(data, monkeypatch):
+    csv, digest = write_fer2013(data), registry.hashlib.file_digest
+    monkeypatch.setattr(registry.hashlib, "file_digest", lambda *given: age(csv) or digest(*given))
+    with pytest.raises(DataError, match=r"fer2013: files below .* changed while they were read; try again"):
+        fingerprint(request("fer2013"))
+
+
 def test_a_file_that_cannot_be_read_is_named(data):
     (data / "fer2013" / "fer2013.csv").mkdir(parents=True)
     (data / "fer2013" / "fer2013.csv" / "inner").symlink_to(data / "fer2013" / "fer2013.csv")

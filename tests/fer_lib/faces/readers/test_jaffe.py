@@ -45,10 +45,3 @@ def test_pictures_without_a_face_are_counted(folder):
     assert len(faces) == 4 and faces.left_out == {"pictures in which no face was found": 1}
     with pytest.raises(DataError, match=r"no picture is left \(5 pictures in which no face was found"):
         read_jaffe(folder, 48)
-
-
-def test_an_empty_folder_says_what_is_expected(tmp_path):
-    (tmp_path / "empty").mkdir()
-    told = r"empty: no pictures in it; expected files such as KA\.AN1\.39\.tiff"
-    with pytest.raises(DataError, match=told):
-        read_jaffe(tmp_path / "empty", SIZE)
