@@ -18,7 +18,7 @@ from ferbook.book import Suite
 from ferbook.console import errors
 from ferbook.errors import DataError, ParameterError
 from ferbook.records import Noted, Record
-from ferbook.store import REFERENCE, ChapterResult, open_run
+from ferbook.store import ChapterResult
 
 if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
@@ -246,35 +246,6 @@ def _network_of(result: ChapterResult) -> tuple[Path, str]:
     return result.folder.parent, next(iter(result.record().populations), "")
 
 
-NEW_SEEDS = 200
-"""From this seed on are the networks that the frozen questions ask of."""
-
-
-def interim(results: Mapping[str, ChapterResult]) -> str:
-    """A sentence that stands above the answers as long as the reference is older than the questions; empty
-    where there is none, and once it is younger.
-    """
-    from book.populations import populations
-    from ferbook import paths
-    from ferbook.claims import read_claims
-
-    claims, reference = read_claims(paths.claims_file()), open_run(REFERENCE)
-    asked = sorted(set().union(*map(claims.chapters_of, claims.every)))
-    made = {name: done["finished"] for name in asked if (done := reference.result(name).done())}
-    former = [name for name, finished in made.items() if claims.is_former(finished)]
-    if not former:
-        return ""
-    new = [each for each in populations().values() if getattr(each, "first_seed", 0) >= NEW_SEEDS]
-    trained, all_of_them = sum(len(each.kept()) for each in new), sum(each.networks for each in new)
-    pages = ", ".join(f"[]({name}/{name}.ipynb)" for name in former)
-    return (
-        f"**In {len(former)} of {len(made)} chapters the reference is the former one**, made before these "
-        "questions were frozen, of people who had been asked before: no answer of theirs is confirmatory, "
-        f"nor has it a degree. Of the new networks, on people nobody has asked, {trained} of {all_of_them} "
-        f"are trained. The former ones: {pages}."
-    )
-
-
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
     named_by=("faces",),
@@ -304,7 +275,6 @@ SUITE = Suite(
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
     fills={
         "<!-- verdicts -->": "book.suite:verdicts",
-        "<!-- interim -->": "book.suite:interim",
         "<!-- action units -->": "book.kept:kept_units",
         "<!-- emotions -->": "book.kept:kept_emotions",
         "<!-- live -->": "book.kept:kept_live",

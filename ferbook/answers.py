@@ -299,13 +299,12 @@ def answer_all(claims: Claims, results: ByChapter, beside: ByChapter | None = No
 @dataclass(frozen=True)
 class Answered:
     """A claim of a ``paper``, by its key, answered by the run, and by the reference where that stands beside
-    it. ``former``: the reference's chapters are older than the questions, so that it confirms nothing.
+    it.
     """
 
     paper: str
     own: ClaimAnswer
     reference: ClaimAnswer | None = None
-    former: bool = False
 
     @property
     def main(self) -> ClaimAnswer:
@@ -328,8 +327,7 @@ class Answered:
     def to_json(self) -> dict[str, object]:
         """Plain values: the run's answer, and the reference's."""
         reference = self.reference and {"answer": self.reference.word, "sentence": self.reference.sentence}
-        own = {"paper": self.paper, **self.own.to_json()}
-        return own | {"reference": reference, "former": self.former}
+        return {"paper": self.paper, **self.own.to_json(), "reference": reference}
 
 
 @dataclass(frozen=True)
@@ -361,17 +359,21 @@ def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
         for of in (ours, standing)
     )
     papers = [paper.paper for paper in claims.papers for _ in paper.claims]
-    is_reference, every = run.name == REFERENCE, []
+    is_reference = run.name == REFERENCE
+    for result in (ours if is_reference else standing).values():
+        if claims.is_former(finished := result.done()["finished"]):
+            raise DataError(
+                f"{result.folder}: finished {finished}, before the questions of {paths.claims_file()} were "
+                f"frozen: `ferbook run {result.chapter} --run {REFERENCE}` executes it anew"
+            )
     mines = answer_all(claims, own, None if is_reference else reference)
-    for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True):
-        asked = claims.chapters_of(mine.claim)
-        stands = asked <= standing.keys()
-        of = standing if stands else ours if is_reference else {}
-        former = any(claims.is_former(of[name].done()["finished"]) for name in asked & of.keys())
-        every.append(Answered(paper, mine, theirs if stands else None, former))
+    every = tuple(
+        Answered(paper, mine, theirs if claims.chapters_of(mine.claim) <= standing.keys() else None)
+        for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True)
+    )
     return Answers(
         claims,
-        tuple(every),
+        every,
         {name: reference[name] if name in standing else own[name] for name in chapters()},
         own,
     )

@@ -55,9 +55,8 @@ def answer_text(answers: Answers, short: str) -> str:
     if found.main.estimate is None:
         ends = f"between 0, {claim.floor}, and 1, {claim.ceiling}" if claim.floor else "of two systems"
         return f"**Not measured yet.** Where it lies {ends}, this run does not say."
-    former = " (a former reference, which confirms nothing)" * found.former
     sentence = re.sub(r"^Part of it( or more)?: ", "", found.main.sentence)
-    return f"**{found.main.label.capitalize()}.** {sentence}".removesuffix(".") + f"{former}."
+    return f"**{found.main.label.capitalize()}.** {sentence}"
 
 
 def chapter_text(answers: Answers, chapter: str) -> str:
@@ -66,7 +65,7 @@ def chapter_text(answers: Answers, chapter: str) -> str:
     """
     own = [each for each in answers.every if each.main.claim.chapter == chapter]
     apart = any(each.apart for each in own)
-    heads = ("Claim", f"Answer{' of a former reference' * any(each.former for each in own)}", "Your run")
+    heads = ("Claim", "Answer", "Your run")
     rows = [
         (each.main.claim.short, _brief(each.main), _brief(each.own) if each.apart else "") for each in own
     ]
@@ -76,10 +75,6 @@ def chapter_text(answers: Answers, chapter: str) -> str:
 
 def _brief(answer: ClaimAnswer) -> str:
     return f"{badge(answer.label)} {answer.exact if answer.estimate else 'not measured'}"
-
-
-def _whose(former: bool) -> str:
-    return f"{BY_REFERENCE}{' (former)' * former}"
 
 
 def counts_text(answers: Answers) -> str:
@@ -99,14 +94,11 @@ def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
     return _NO_ENDS | {name: scale * end for name, end in known.items() if end is not None}
 
 
-def _marks_of(each: Answered, mixed: bool) -> list[tuple[str, ClaimAnswer]]:
-    """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too.
-    ``mixed``: the run is the reference itself, which is the former one in some chapters.
-    """
-    if each.reference is None:
-        marks = [(_whose(each.former) if mixed else BY_RUN, each.own)]
-    else:
-        marks = [(_whose(each.former), each.reference), *([(BY_RUN, each.own)] if each.apart else [])]
+def _marks_of(each: Answered) -> list[tuple[str, ClaimAnswer]]:
+    """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too."""
+    marks = [(BY_REFERENCE, each.reference)] if each.reference else []
+    if each.apart or not marks:
+        marks.append((BY_RUN, each.own))
     other = each.main.elsewhere if each.main.claim.form == "degree" else None
     return [*marks, *([(suite().again[1], replace(each.main, estimate=other))] if other else [])]
 
@@ -119,7 +111,6 @@ def ruler_picture(answers: Answers) -> Drawn:
     """
     degrees, differences = "Degrees", "Differences in points"
     rows, data = [], []
-    mixed = any(each.former and each.reference is None for each in answers.every)
     for each in sorted(answers.every, key=lambda each: each.main.claim.form):
         claim = each.main.claim
         panel, scale, wide = degrees, 1.0, float("nan")
@@ -127,7 +118,7 @@ def ruler_picture(answers: Answers) -> Drawn:
             panel, scale = differences, 1.0 if claim.unit else 100.0
             wide = scale * claim.matters
         note = f"{each.main.word}{' (dB)' * (claim.unit == 'dB')}"
-        for name, one in _marks_of(each, mixed):
+        for name, one in _marks_of(each):
             row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
             # A degree that may be anything has no place between its ends.
             placed = claim.form == "difference" or (one.estimate and one.estimate.low is not None)
@@ -171,10 +162,9 @@ def marks_picture(answers: Answers) -> Drawn:
     """
     rows, apart = [], []
     for key, (mark, metric) in answers.claims.marks.items():
-        guess, chapter = answers.claims.guess[key], metric.partition(".")[0]
-        former = any(each.former for each in answers.every if each.main.claim.chapter == chapter)
+        guess = answers.claims.guess[key]
         found, own = (metric_of(metric, of) for of in (answers.results, answers.own))
-        measured = {_whose(former): found} | ({BY_RUN: own} if own != found else {})
+        measured = {BY_REFERENCE: found} | ({BY_RUN: own} if own != found else {})
         for name, each in measured.items():
             if each is not None:
                 rows.append({"mark": mark, "run": name} | _ends(each))
@@ -237,10 +227,9 @@ def _card(each: Answered, answers: Answers, linked: Callable[[str], str]) -> lis
         own = [f"*Your run:* {badge(each.own.label)} {each.own.sentence}{words}", ""]
     elif each.reference and each.own.estimate:
         own = ["*Your run* asked the same networks, so its answer is this one.", ""]
-    former = " {bdg-light}`former reference`" * (each.former and answer.estimate is not None)
     return [
         "::::{container} claim",
-        *(f"{badge(answer.label)}{former} **{answer.claim.claim}**", ""),
+        *(f"{badge(answer.label)} **{answer.claim.claim}**", ""),
         *(answer.sentence, "", *own, linked(f"{{figure}}`{figure}`") if figure else "", ""),
         ":::{dropdown} How it was asked",
         *_how(answer, answers),

@@ -347,10 +347,6 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
         print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
         return
     console.print(f"run {target.name!r}")
-    if former := sum(each.former for each in answers.every):
-        console.print(
-            f"note: of {former} claims the reference is older than the questions and confirms nothing"
-        )
     for paper, name in answers.claims.headings.items():
         console.print(name, style="bold")
         for each in (one for one in answers.every if one.paper == paper):

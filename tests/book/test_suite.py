@@ -3,7 +3,6 @@
 import json
 import re
 from contextlib import nullcontext
-from datetime import datetime
 from itertools import takewhile
 from types import SimpleNamespace
 
@@ -12,11 +11,9 @@ import pytest
 from PIL import Image
 
 from book import suite as book_suite
-from book.populations import populations
 from fer_lib.aus.verification import Detectors
 from ferbook import paths
 from ferbook.book import chapters, named_place
-from ferbook.claims import read_claims
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
 from ferbook.notebook import read_notebook, tags
@@ -176,20 +173,6 @@ def test_verdicts_stand_in_the_atlas_where_both_pages_are_about_one_network(tmp_
     ):
         assert book_suite.verdicts({"deconvolution": drawn, "au_verification": other}) == ""
     assert book_suite.verdicts({"deconvolution": drawn}) == ""
-
-
-def test_a_former_reference_is_called_so_until_a_younger_one_is_there(monkeypatch):
-    new = [each for each in populations().values() if getattr(each, "first_seed", 0) >= 200]
-    trained, every = sum(len(each.kept()) for each in new), sum(each.networks for each in new)
-    told = book_suite.interim({})
-    made = {result.done()["finished"] for result in open_run("reference").results()}
-    frozen = read_claims(paths.claims_file())
-    if any(map(frozen.is_former, made)):
-        assert "no answer of theirs is confirmatory" in told and f"{trained} of {every} are trained" in told
-    for moment, former in (("2020-01-01T00:00:00+00:00", False), ("2030-01-01T00:00:00+00:00", True)):
-        then = frozen.model_copy(update={"frozen": datetime.fromisoformat(moment)})
-        monkeypatch.setattr("ferbook.claims.read_claims", lambda file, then=then: then)
-        assert bool(book_suite.interim({})) is former
 
 
 def test_every_question_to_predict_has_a_closed_answer_below_it():

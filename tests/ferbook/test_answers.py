@@ -244,9 +244,11 @@ def test_the_references_answer_comes_first_and_the_runs_stands_beside(run, finis
     assert of_derl(open_run("reference")).reference is None, "the reference stands beside no other"
     told = found.to_json()
     assert (told["answer"], told["reference"]["answer"]) == ("yes", "no")
-    assert told["gates"]["generators_repeated"]["reply"] == "yes" and not found.former
+    assert told["gates"]["generators_repeated"]["reply"] == "yes"
     monkeypatch.setattr(Claims, "is_former", lambda self, finished: True)
-    assert of_derl(run).former
+    for each in (run, open_run("reference")):
+        with pytest.raises(DataError, match=r"runs/reference/derl: .* were frozen: `ferbook run derl"):
+            of_derl(each)
 
 
 def test_a_reference_on_other_faces_does_not_answer_what_the_run_shows(finish_derl):

@@ -77,10 +77,10 @@ def evidence(degree, ahead, mark=0.02, n=5):
     return {name: told.get(name, Evidence()) for name in chapters()}
 
 
-def made(own, reference=None, former=False):
+def made(own, reference=None):
     ours = answer_all(CLAIMS, own, reference or own)
     theirs = answer_all(CLAIMS, reference) if reference else [None] * len(ours)
-    every = tuple(Answered("p", mine, other, former) for mine, other in zip(ours, theirs, strict=True))
+    every = tuple(Answered("p", mine, other) for mine, other in zip(ours, theirs, strict=True))
     return Answers(CLAIMS, every, reference or own, own)
 
 
@@ -110,7 +110,7 @@ def test_all_claims_stand_in_one_picture_the_runs_mark_beside_the_references():
     pyplot.close(picture.figure)
 
 
-def test_a_run_alone_has_no_legend_and_a_former_reference_is_called_so():
+def test_a_run_alone_has_no_legend():
     alone = ruler_picture(made(evidence(-0.6, 5.0)))
     assert not alone.figure.legends and set(alone.data["run"]) == {"your run"}
     assert alone.figure.axes[0].get_xlim()[0] < -0.6, "beyond the ends, within the axis"
@@ -118,10 +118,6 @@ def test_a_run_alone_has_no_legend_and_a_former_reference_is_called_so():
     anywhere["training"].metrics["kappa_degree"] = Estimate(3.0, why="the room is too uncertain")
     unbounded = ruler_picture(made(anywhere))
     assert unbounded.figure.axes[0].get_xlim()[1] < 2, "what may be anything has no place on the ruler"
-    former = ruler_picture(made(evidence(0.3, 5.0), evidence(0.77, -5.0), former=True))
-    assert set(former.data["run"]) == {"the reference (former)", "your run"}
-    own_page = ruler_picture(made(evidence(0.77, 5.0), former=True))
-    assert set(own_page.data["run"]) == {"the reference (former)"}
     nothing = ruler_picture(made({name: Evidence() for name in chapters()}))
     assert nothing.data.empty and [text.get_text() for text in nothing.figure.axes[0].texts] == ["open"] * 2
     pyplot.close("all")
@@ -178,11 +174,10 @@ def test_a_card_links_to_the_figure_of_its_claim_and_takes_no_other_role(tmp_pat
     assert asked == ["{figure}`derl.quality`"] and text.count("\nFigure 8.1\n") == 1
 
 
-def test_what_a_run_shares_with_the_reference_is_said_and_a_former_one_is_called_so(tmp_path):
-    same = answers_text(made(evidence(0.77, 5.0), evidence(0.77, 5.0), former=True), tmp_path, str)
+def test_what_a_run_shares_with_the_reference_is_said(tmp_path):
+    same = answers_text(made(evidence(0.77, 5.0), evidence(0.77, 5.0)), tmp_path, str)
     assert same.count("*Your run* asked the same networks") == 3 and "*Your run:*" not in same
-    assert "{bdg-success}`yes` {bdg-light}`former reference` **It is.**" in same
-    assert same.count("former reference") == 3, "what is not measured is nobody's"
+    assert "{bdg-success}`yes` **It is.**" in same
     assert "disagree" not in same
 
 
@@ -196,8 +191,6 @@ def test_one_answer_stands_in_any_sentence_and_what_is_not_measured_is_not_guess
     assert answer_text(answers, "Later") == (
         "**Not measured yet.** Where it lies between 0, untrained, and 1, taught, this run does not say."
     )
-    former = made(evidence(0.3, 5.0), evidence(0.77, -5.0), former=True)
-    assert answer_text(former, "Filters").endswith("taught (a former reference, which confirms nothing).")
     with pytest.raises(ParameterError, match=r"no claim 'Filter' \(did you mean 'Filters'"):
         with_answers("<!-- answer: Filter -->", answers, None)
 
@@ -211,8 +204,8 @@ def test_a_chapters_page_has_the_answers_that_it_measures_and_the_runs_beside():
         "| {bdg-info}`in part` 0.30 (95 % interval 0.10–0.50) |",
         "| Later | {bdg-muted}`open` not measured |  |",
     ]
-    alone = chapter_text(made(evidence(0.3, 5.0), evidence(0.3, 5.0), former=True), "training").splitlines()
-    assert alone[0] == "| Claim | Answer of a former reference |" and alone[1].count("---") == 2
+    alone = chapter_text(made(evidence(0.3, 5.0), evidence(0.3, 5.0)), "training").splitlines()
+    assert alone[0] == "| Claim | Answer |" and alone[1].count("---") == 2
     assert chapter_text(both(), "faces") == ""
 
 
