@@ -67,7 +67,6 @@ first-pages:
 	@[ -f $(PAGES) ] || $(BIN)/ferbook build --run reference > $(LOG) 2>&1 || { cat $(LOG); exit 1; }
 
 own-chapters:
-	@echo "A run of minutes is small: claims that it cannot answer stay open, and the reference's answers stand beside it."
 	$(BIN)/ferbook run --profile laptop --update
 
 own-pages:

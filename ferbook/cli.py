@@ -170,6 +170,7 @@ def run(
     from ferbook.request import Request, line_overrides
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
+    from ferbook.store import REFERENCE
 
     if cores and executor:
         raise ParameterError(
@@ -193,6 +194,8 @@ def run(
     first, *others = requests
     several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
     console.print(f"run {first!r}{several}")
+    if first != REFERENCE and paths.claims_file().is_file():
+        console.print("Claims that it is too small for stay open, beside the reference's answers.")
     try:
         places, faults = make_runs(requests, chapters or [], cores=cores, executor=executor, update=update)
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from fer_lib.train.device import choose_precision
 from ferbook.errors import ParameterError
 from synthetic_faces.domains import DOMAINS
+from synthetic_faces.facs import AUS
 
 FAMILY_ERROR = 0.05
 """Family-wise error at which a filter counts as a detector."""
@@ -90,9 +91,11 @@ def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
     synthetic domain; beside real pictures these are people of ``lab``; and people of ``OTHER_HEADS``, where
     the user has that model.
 
+    Units that a real set codes and no synthetic face can show are not asked about: nothing could switch them.
     Raises what ``aus.presence.presence`` and ``Presence.scored`` raise.
     """
     labels = presence(faces, p.present_from).scored()
+    labels = labels.only([au for au in labels.aus if au in AUS])
     domain = faces.name if faces.name in DOMAINS else "lab"
     switching = {"size": faces.size[0], "face_seed": p.asked_seed, "domain": domain}
     dose = interventions(p.people, labels.aus, DOSE_LEVELS, **switching)

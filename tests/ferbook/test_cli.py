@@ -180,6 +180,14 @@ def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, command):
     assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", fitted).splitlines())) <= 80
 
 
+def test_before_a_run_starts_it_is_said_what_a_small_one_leaves_open(command, monkeypatch):
+    stopped = dict.fromkeys(["a", "reference"], "stopped")
+    monkeypatch.setattr("ferbook.run.make_runs", lambda *_, **__: ([], stopped))
+    for run, told in (("a", True), ("reference", False)):
+        code, out, _ = command("run", "--run", run, "--profile", "smoke")
+        assert code and ("too small for stay open" in out) is told
+
+
 def test_one_run_has_nothing_to_be_compared_with(command, runs):
     (runs / "a").mkdir(parents=True)
     asked = {"profile": "smoke", "parameters": {}}

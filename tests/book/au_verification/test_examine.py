@@ -133,9 +133,12 @@ def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_ha
     monkeypatch, switchings, there
 ):
     monkeypatch.setattr(au, "source_status", lambda name: {"found": there and name == "heads"})
-    monkeypatch.setattr(au, "presence", lambda *_: SimpleNamespace(scored=people))
+    coded = people()
+    with_another = replace(coded, aus=("AU11", *coded.aus), present=np.insert(coded.present, 0, True, axis=1))
+    monkeypatch.setattr(au, "presence", lambda *_: SimpleNamespace(scored=lambda: with_another))
     own = au.questions_of(AuVerificationParameters(other_heads=14), asked().faces)
     assert own.elsewhere == ("heads, 14" if there else None) and own.equal == "lab, 12"
+    assert own.shown.aus == coded.aus, "no synthetic face can show AU11"
     full = au.DOSE_LEVELS[-1:]
     there_asked = [("heads", 4, au.DOSE_LEVELS, None), ("heads", 14, full, "for heads, 4")]
     assert switchings == [
