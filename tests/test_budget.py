@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 31837,
     "fer_lib": 8799,
-    "ferbook": 6359,
+    "ferbook": 6353,
     "book": 10972,
     "synthetic_faces": 4202,
     "benchmarks": 742,

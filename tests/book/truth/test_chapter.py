@@ -16,8 +16,8 @@ def test_units_are_switched_on_faces_of_the_kind_or_of_lab_beside_real_ones():
 
 
 def test_the_populations_are_the_first_and_those_beside():
-    asked = TruthParameters(population="published", beside="breuer, shuffled")
-    assert asked.populations == ("published", "breuer", "shuffled")
+    asked = TruthParameters(population="published", beside="units, units_free")
+    assert asked.populations == ("published", "units", "units_free")
     assert TruthParameters().populations == ()
 
 
