@@ -86,9 +86,9 @@ def right_by_one_view(population):
     """As ``right``, without the mirror images that ``test.npy`` is the mean of."""
     folders = sorted((REFERENCE / "populations" / population).glob("[0-9]*"))
     labels, groups = labels_and_groups(folders[0])
-    return np.stack([np.load(folder / "epochs.npy")[-1] == labels for folder in folders]).astype(
-        float
-    ), groups
+    best = [json.loads((folder / "DONE.json").read_text())["best_epoch"] for folder in folders]
+    named = [np.load(folder / "epochs.npy")[epoch - 1] for folder, epoch in zip(folders, best, strict=True)]
+    return (np.stack(named) == labels).astype(float), groups
 
 
 def trainings_apart(better, other):
