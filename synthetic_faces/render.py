@@ -1,6 +1,11 @@
 """From a person, an expression and a shot to a grey picture, in Warp."""
 
+import contextlib
 import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +77,29 @@ class Rendered(NamedTuple):
         return (self.masks >> np.uint32(facs.AUS.index(au)) & 1).astype(bool)
 
 
+@contextlib.contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns
+    off.
+
+    There is nothing to be done about it, on a page or in a terminal. All other lines are passed on.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            log.seek(0)
+            for line in log:
+                if b"load the NVIDIA CUDA driver" not in line:
+                    os.write(2, line)
+
+
 class Renderer:
     """Turns people with expressions into grey pictures of ``size`` x ``size`` pixels.
 
@@ -86,7 +114,8 @@ class Renderer:
         wp.config.log_level = wp.LOG_WARNING
         if cache is not None:
             wp.config.kernel_cache_dir = str(cache / "warp")
-        wp.init()
+        with _without_driver_warning():
+            wp.init()
         self.assets = assets
         self.size = size
         self.antialias = antialias

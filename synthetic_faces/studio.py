@@ -1,10 +1,6 @@
 """A studio: one person, one light, and the action units that were asked for."""
 
-import contextlib
-import os
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,8 +57,7 @@ class Studio:
         require_head(self.domain, head)
         self.seed = seed
         self.capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.capture.window)
-        with _without_driver_warning():
-            self._renderer = Renderer(load_head(head, cache), size, cache=cache)
+        self._renderer = Renderer(load_head(head, cache), size, cache=cache)
         # Everybody is taken alike: what differs between two pictures is who and what was asked for.
         shot = draw_shot(np.random.default_rng(0), self.capture)
         background = (0.45, 0.0, 0.0)
@@ -100,26 +95,3 @@ class Studio:
         masks = [off.mask(au) | picture.mask(au) for au, picture in on.items()]
         pixels = np.stack([picture.pixels for picture in on.values()])
         return Switched(tuple(aus), off.pixels, pixels, np.stack(masks))
-
-
-@contextlib.contextmanager
-def _without_driver_warning() -> Iterator[None]:
-    """Keep back what Warp's native code writes to stderr on a machine without a GPU, which no setting turns
-    off.
-
-    A page is no place for it: there is nothing to be done about it. All other lines are passed on.
-    """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            log.seek(0)
-            for line in log:
-                if b"load the NVIDIA CUDA driver" not in line:
-                    os.write(2, line)

@@ -307,7 +307,21 @@ def test_another_process_gives_the_same_bits(renderer, face_cache):
     )
     there = subprocess.run(
         [sys.executable, "-c", code + "print(digest)"], capture_output=True, text=True, check=True
-    ).stdout
+    )
     here = {}
     exec(code, here)
-    assert there.split()[-1] == here["digest"]
+    assert there.stdout.split()[-1] == here["digest"]
+    assert "CUDA driver" not in there.stderr, "there is nothing to be done about it"
+
+
+def test_nothing_is_said_of_a_missing_gpu_and_all_else_is_passed_on():
+    script = (
+        "import os\n"
+        "from synthetic_faces import render\n"
+        "with render._without_driver_warning():\n"
+        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. "
+        "GPU\\nmatters\\n')\n"
+        "os.write(2, b'after\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "matters\nafter\n"

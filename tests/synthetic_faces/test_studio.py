@@ -1,8 +1,5 @@
 """The studio: one person, the units that were asked for, and nothing else."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -44,19 +41,6 @@ def test_expressions_are_those_pictures(studio):
     expressions = studio.expressions(1, ("neutral", "anger"))
     np.testing.assert_array_equal(expressions[0], studio.shoot(1).pixels)
     np.testing.assert_array_equal(expressions[1], studio.shoot(1, typical_aus("anger")).pixels)
-
-
-def test_a_studio_says_nothing_of_a_missing_gpu_and_passes_on_all_else():
-    script = (
-        "import os\n"
-        "from synthetic_faces import studio\n"
-        "with studio._without_driver_warning():\n"
-        "    os.write(2, b'Warp CUDA warning: Could not find or load the NVIDIA CUDA driver. "
-        "GPU\\nmatters\\n')\n"
-        "os.write(2, b'after\\n')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr == "matters\nafter\n"
 
 
 def test_what_the_studio_cannot_show_is_refused(studio):
