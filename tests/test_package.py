@@ -66,10 +66,14 @@ def test_what_lies_beside_the_modules_is_installed_with_them():
         assert beside == listed, package
 
 
-def test_git_looks_away_from_pages_and_sheets_that_show_people():
-    names = ["me-explained.html", "deep/me-explained.html", "mine.png", "data/mine/1.png"]
+def test_git_looks_away_from_what_is_of_people_and_from_nothing_that_it_tracks():
+    names = ["me-explained.html", "deep/me-explained.html", "mine.png", "data/mine/1.png", "crops/1.png"]
+    names += ["me.jpg", "students.csv", "submissions/ada/facs.ipynb", "out/ada/1.zip", "grades/grades.csv"]
+    names += ["nbgrader/submitted/ada/facs/facs.ipynb", "_course/variants.csv"]
     told = subprocess.check_output(["git", "check-ignore", "--no-index", *names], cwd=paths.root(), text=True)
     assert told.split() == names
+    lost = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.check_output(lost, cwd=paths.root(), text=True) == ""
 
 
 def test_no_package_is_pinned_twice():
