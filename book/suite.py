@@ -1,5 +1,5 @@
 """What the engine asks of this book: how its runs are named, which code and data its numbers depend on, the
-commands and options that know faces, and what is checked and made before a run.
+commands that know faces, and what is checked and made before a run.
 
 Read by every command, so heavy modules are imported inside the functions.
 """
@@ -260,7 +260,7 @@ SUITE = Suite(
     ),
     kept=("populations",),
     again=("other_heads_", "on other heads"),
-    places=("FER_CACHE", "FER_DATA"),
+    places=("FER_DATA", "FER_CACHE"),
     commands={
         "data": "book.commands:data_app",
         "populations": "book.commands:populations_app",

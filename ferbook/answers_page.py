@@ -274,10 +274,11 @@ def with_answers(text: str, answers: Answers | None, folder: Path, linked: Calla
     """``text`` of a page with answers, marks, log and single answers in their places, whose files go below
     ``folder``; a book without claims has nothing there.
     """
-    marks = bool(answers and answers.claims.marks)
     made = {
         PLACE: lambda: answers_text(answers, folder, linked),
-        MARKS_PLACE: lambda: store_figure(folder, "marks", marks_picture(answers)) * marks,
+        MARKS_PLACE: lambda: (
+            store_figure(folder, "marks", marks_picture(answers)) if answers.claims.marks else ""
+        ),
         LOG_PLACE: lambda: log_text(answers),
     }
     for place, text_of in made.items():

@@ -47,7 +47,7 @@ class Chapter:
     after: tuple[str, ...] = ()
     """Chapters that explain its terms, to be read before."""
     key_metrics: tuple[str, ...] = ()
-    """What a list of runs shows of it."""
+    """What its page shows first of run and reference, and a comparison of several runs shows."""
     profiles: Profiles = field(default_factory=dict)
     learn: str = ""
     """What a reader learns from it; stands in the table of chapters, and at the end of the page before."""
@@ -129,7 +129,7 @@ class Suite:
     alone_by: str = ""
     """A parameter; a chapter to which it is given reads no chapter upstream."""
     places: tuple[str, ...] = ()
-    """Environment variables that hold a folder, which may be relative."""
+    """Environment variables that hold a folder, which may be relative; the first says where data lie."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """Command -> ``module:name`` of a function with typer's annotations, or of a typer app."""
     check: Callable[[Mapping[str, Parameters]], None] = lambda parameters: None

@@ -132,7 +132,7 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
     before, now = previous.get("data", {}), current.get("data", {})
     changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
     if "absent" in (after for _, after in changes):
-        reasons.append(" ".join(["data not found", *(f"({name})" for name in suite().places)]))
+        reasons.append(" ".join(["data not found", *(f"({name})" for name in suite().places[:1])]))
     elif changes:
         reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons

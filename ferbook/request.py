@@ -253,7 +253,7 @@ def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) ->
     """
     columns: dict[str, dict[tuple, list[str]]] = {}
     for chapter in [name for name in requests[0] if all(name in request for request in requests)]:
-        for name in requests[0][chapter]:
+        for name in dict.fromkeys(name for request in requests for name in request[chapter]):
             values = tuple(request[chapter].get(name) for request in requests)
             if len(set(values)) > 1:
                 columns.setdefault(name, {}).setdefault(values, []).append(chapter)

@@ -164,7 +164,7 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     if absent := [name for each in asked for name, key in each.data_key().items() if key == "absent"]:
         raise RunStoreError(
             f"the run `{REFERENCE}` is made of all its data, and {absent[0]!r} is not here; say where it is "
-            f"({', '.join(suite().places)}), or name another run: --run NAME"
+            f"({', '.join(suite().places[:1])}), or name another run: --run NAME"
         )
     for chapter in chapters:
         require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())

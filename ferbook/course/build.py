@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from ferbook import paths
 from ferbook.course.box import run_cells
-from ferbook.course.grade import MOST_VARIANTS, variant_of
+from ferbook.course.grade import MOST_VARIANTS, listed_variants, variant_of
 from ferbook.course.marking import KEY, SECONDS, Assignment, assignments, beside, hidden, mark, read_cells
 from ferbook.errors import BookError, FerError
 from ferbook.files import whole_folder, write_atomically
@@ -78,8 +78,10 @@ def make_bundle(
 
 def build_course(names: list[str] | None, course: Path, students: list[str]) -> list[str]:
     """Build the assignments of those names, all where none is named, into the folder ``course``; what is
-    up to date stays. ``students``: those who get a variant. Returns a line for each assignment.
+    up to date stays. ``students``: those who get a variant, or keep the one that ``variants.csv`` gave them.
+    Returns a line for each assignment.
     """
+    listed = listed_variants(course)
     chosen, lines = assignments(paths.root() / "assignments", names), []
     course.mkdir(parents=True, exist_ok=True, mode=0o700)
     with steps("variants", MOST_VARIANTS * len(chosen) or 1) as advance:
@@ -94,7 +96,7 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
                 _release(each, folder)
             lines.append(f"{name}: {sum(each.points.values()):g} points, {MOST_VARIANTS} variants")
     if students:
-        rows = [f"{student},{variant_of(student)}" for student in students]
+        rows = [f"{student},{listed.get(student) or variant_of(student)}" for student in students]
         write_atomically(course / "variants.csv", "\n".join(["student,variant", *rows]) + "\n")
     return lines
 

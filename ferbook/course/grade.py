@@ -53,6 +53,13 @@ def variant_of(student: str) -> int:
     return int(digest(student)[1:], 16) % MOST_VARIANTS
 
 
+def listed_variants(course: Path) -> dict[str, str]:
+    """The variants of students that ``variants.csv`` lists; none where it is not there. Raises DataError."""
+    file = course / "variants.csv"
+    rows = csv_rows(file, ["student", "variant"], DataError) if file.is_file() else {}
+    return {shown(row["student"]): row["variant"] for row in rows.values()}
+
+
 def shown(name: str) -> str:
     """A name that may not be text, in the one form in which names are compared (Unicode's NFC); its escape
     where a terminal obeys it or reads it backwards.
@@ -167,9 +174,7 @@ def grade(folder: Path, course: Path, out: Path, names: list[str] | None, boxed:
         raise DataError(f"{course}: no assignment is built; `ferbook course build --course {course}`")
     if boxed:
         require_box()
-    listed = course / "variants.csv"
-    rows = csv_rows(listed, ["student", "variant"], DataError) if listed.is_file() else {}
-    variants = {shown(row["student"]): row["variant"] for row in rows.values()}
+    variants = listed_variants(course)
     submissions = find_submissions(folder, known, chosen, variants)
     read_by_hand(out / "by_hand.csv", chosen)  # raises before anything is graded
     todo = [each for each in submissions if not each.reason]
@@ -286,7 +291,7 @@ def _report(submissions: list[Submission], known: Mapping[str, Assignment], out:
     with whole_folder(out / "feedback", replace=True) as pages:  # those of an earlier call go
         for student, theirs in students.items():
             text = page(title=f"Feedback for {student}", parts=theirs)
-            (pages / f"{student}.html").write_text(text, encoding="utf-8")
+            (pages / f"{student}.html").write_text(text, encoding="utf-8", errors="backslashreplace")
     write_atomically(out / "by_hand.html", page(title="Answers in words", asked=submissions))
 
 

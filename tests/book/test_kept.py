@@ -90,7 +90,7 @@ def test_the_book_is_built_where_nothing_that_computes_is_installed(tmp_path):
     assert built.returncode == 0, built.stderr
     status = json.loads(reading("status", "--run", "reference", "--json").stdout)["chapters"]
     reasons = {row["chapter"]: "; ".join(row["reasons"]) for row in status}
-    assert "data not found" in reasons["transfer"], "its photographs are not here"
+    assert "data not found (FER_DATA)" in reasons["transfer"], "its photographs are not here"
     assert "package " not in str(reasons), "what is not installed is unknown, not changed"
     assert 'id="live-data"' in (clone.root / "_build" / "html" / "book" / "live.html").read_text()
     refused = reading("explain", "picture.jpg")

@@ -1,6 +1,7 @@
 """The page of answers: one picture, a card for each claim, the marks, and the log."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from matplotlib import pyplot
@@ -221,6 +222,8 @@ def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_pa
     text = with_answers(page, both(), tmp_path)
     assert 'id="figure-claims"' in text and 'id="figure-marks"' in text and "*Why:*" in text
     assert "<!--" not in text
+    unmarked = replace(both(), claims=CLAIMS.model_copy(update={"guess": {}, "marks": {}}))
+    assert with_answers(f"a {MARKS_PLACE} b", unmarked, tmp_path) == "a  b"
 
 
 def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_derl, tmp_path):

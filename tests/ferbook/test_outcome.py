@@ -85,3 +85,4 @@ def test_what_varies_has_its_name_and_that_of_its_chapter_where_others_differ():
     assert varied_parameters(other) == [{"seed": 0}, {"seed": 1}]
     both = [{"a": {"seed": n}, "b": {"seed": 9 - n}} for n in range(2)]
     assert varied_parameters(both) == [{"a.seed": 0, "b.seed": 9}, {"a.seed": 1, "b.seed": 8}]
+    assert varied_parameters([{"a": {}}, {"a": {"new": 2}}]) == [{"new": None}, {"new": 2}]
