@@ -192,20 +192,19 @@ def page_of(chapter: Chapter) -> str:
     return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
 
 
-def name_fault(name: str) -> str:
-    """Why a chapter cannot be called ``name``; empty if it can."""
+def require_chapter_name(name: str) -> None:
+    """Raise BookError where a chapter cannot be called ``name``."""
     if not NAME.fullmatch(name):
-        return f"{name!r} cannot name a chapter: small letters, digits and '_', a letter first"
+        rule = "small letters, digits and '_', a letter first"
+        raise BookError(f"book/{name}: {name!r} cannot name a chapter: {rule}")
     if name in RESERVED or any((paths.pages() / f"{name}.{kind}").exists() for kind in ("py", "md")):
-        return f"the name {name!r} is taken by the book itself; give the chapter another"
-    return ""
+        raise BookError(f"book/{name}: the name {name!r} is taken by the book itself; give another")
 
 
 def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
     """The chapter in ``folder``. Raises BookError."""
     name, file = folder.name, folder / "chapter.py"
-    if fault := name_fault(name):
-        raise BookError(f"book/{name}: {fault}")
+    require_chapter_name(name)
     if not file.exists():
         raise BookError(
             f"book/{name}/chapter.py is missing; write it, as `ferbook new` does, or move the folder"

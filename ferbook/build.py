@@ -103,17 +103,13 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
         if (seconds := result.record().seconds) is not None:
             profile, took = run.record()["request"]["profile"], number_text(seconds, "seconds")
             times.append(f"{took} with profile `{profile}` (run `{run.name}`)")
-    rows = [
-        ("Time to read", f"{minutes} minute{'s' * (minutes > 1)}"),
-        *([("Time to run", "; ".join(times))] if times else []),
-        ("Needs", chapter.needs or "nothing else"),
-        *(
-            [("Read before", ", ".join(_link(page_of(chapters()[name]), page) for name in before))]
-            if before
-            else []
-        ),
-    ]
-    return " · ".join(f"**{name}:** {value}" for name, value in rows)
+    rows = {
+        "Time to read": f"{minutes} minute{'s' * (minutes > 1)}",
+        "Time to run": "; ".join(times),
+        "Needs": chapter.needs or "nothing else",
+        "Read before": ", ".join(_link(page_of(chapters()[name]), page) for name in before),
+    }
+    return " · ".join(f"**{name}:** {value}" for name, value in rows.items() if value)
 
 
 def _needs(chapter: Chapter) -> str:

@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,25 +62,25 @@ def command(function: Callable) -> Callable:
 
 
 def _with_names(function: Callable) -> Callable:
-    """``function`` with an option of its own for each parameter that names a run, handed on as ``named``."""
+    """``function`` with an option for each parameter that names a run, handed on as one more of ``param``."""
     signature = inspect.signature(function)
-    if "named" not in signature.parameters:
+    if "param" not in signature.parameters:
         return function
-    about = {
+    options = {
         name: Annotated[str | None, typer.Option(f"--{name}", metavar="NAME", help=f"As -p {name}=NAME.")]
         for name in suite().named_by
     }
 
+    @wraps(function)
     def run_command(**values: object) -> None:
-        given = {name: values.pop(name) for name in about}
-        function(**values, named={name: value for name, value in given.items() if value is not None})
+        given = {name: values.pop(name) for name in options}
+        own = [f"{name}={value}" for name, value in given.items() if value is not None]
+        function(**values | {"param": [*(values["param"] or ()), *own]})
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [p.replace(kind=keyword) for name, p in signature.parameters.items() if name != "named"]
-    parameters += [inspect.Parameter(name, keyword, default=None, annotation=about[name]) for name in about]
-    run_command.__signature__ = signature.replace(parameters=parameters)
-    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run_command.__name__, run_command.__doc__ = function.__name__, function.__doc__
+    own = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in options.items()]
+    run_command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])
+    run_command.__annotations__ = function.__annotations__ | options
     return run_command
 
 
@@ -94,8 +95,8 @@ def command_line() -> typer.Typer:
         epilog="`ferbook --version` prints version and commit.",
     )
     for function in COMMANDS:
-        hidden = function.__name__ == "execute"
-        app.command("_execute" if hidden else function.__name__, hidden=hidden)(_with_names(function))
+        name = function.__name__
+        app.command(name, hidden=name.startswith("_"))(_with_names(function))
     course = {"course": "ferbook.course.commands:app"}
     has_course = (paths.root() / "assignments").is_dir()
     for name, place in ((course if has_course else {}) | dict(suite().commands)).items():
@@ -150,7 +151,6 @@ def run(
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="A YAML file of parameters; -p wins over it.")
     ] = None,
-    named: dict[str, str] | None = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
@@ -167,7 +167,7 @@ def run(
     of a parameter make a run each; what does not depend on it is executed once.
     """
     from ferbook.compare import pattern_of
-    from ferbook.request import Request, line_overrides
+    from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
     from ferbook.store import REFERENCE
@@ -177,8 +177,9 @@ def run(
             "--cores and --executor do not go together: a chapter's Resources say what a cluster gives it"
         )
     request = None
-    if profile is not None or param or file or named:
-        overrides = line_overrides(param or [], file, named or {})
+    if profile is not None or param or file:
+        line = parse_assignments(param or [])
+        overrides = merge_overrides(read_overrides(file) if file else {}, line)
         request = Request(suite().profile if profile is None else profile, overrides)
     requests = requests_by_run(request, chapters or [], run_name)
     if executor:
@@ -436,7 +437,7 @@ def notebook(
 
 
 @command
-def execute(chapter: str, folder: Path) -> None:
+def _execute(chapter: str, folder: Path) -> None:
     """Execute one chapter of the run in FOLDER. Called by the Snakefile's rules."""
     from ferbook.execute import execute_chapter
     from ferbook.store import Run

@@ -55,7 +55,7 @@ def runs_named(names: Sequence[str]) -> list[Run]:
     runs, every = {}, sorted(all_runs(), key=_by_number)
     for name in names:
         found = [run for run in every if fnmatchcase(run.name, name)]
-        if not found and name != name.translate(_PATTERN):
+        if not found and set(name) & {*"*?["}:
             raise RunStoreError(
                 f"no run's name is like {name!r}; there are {', '.join(each.name for each in every)}"
             )
@@ -63,9 +63,6 @@ def runs_named(names: Sequence[str]) -> list[Run]:
             run.record()
             runs.setdefault(run.name, run)
     return [*runs.values()]
-
-
-_PATTERN = str.maketrans("", "", "*?[")
 
 
 def _by_number(run: Run) -> list[tuple[int, str]]:
@@ -105,10 +102,9 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
         for side, own, other in ((0, before, after), (1, after, before)):
             alone[side] += [f"{name}.{key}" for key in own if key not in other]
         for key in filter(after.__contains__, before):
-            same = all(
-                getattr(before[key], end) == getattr(after[key], end) for end in ("value", "low", "high")
-            )
-            equal += same
-            metrics += [] if same else [_row(f"{name}.{key}", before[key], after[key])]
+            ends = [(metric.value, metric.low, metric.high) for metric in (before[key], after[key])]
+            equal += ends[0] == ends[1]
+            if ends[0] != ends[1]:
+                metrics.append(_row(f"{name}.{key}", before[key], after[key]))
     metrics.sort(key=lambda row: ("disjoint", "", "overlap").index(row["intervals"]))  # what differs first
     return {"parameters": parameters, "made": made, "metrics": metrics, "equal": equal, "alone": alone}

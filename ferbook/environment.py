@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,8 +77,28 @@ def bare_jupyter(folder: Path) -> dict[str, str]:
     return own | empty | {"JUPYTER_PREFER_ENV_PATH": "1"}
 
 
+def start_logged(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], **options: object
+) -> subprocess.Popen:
+    """Start ``command``, which ends when we do. ``log``, begun anew, holds what it prints; others may write
+    there, too.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            preexec_fn=end_with_parent,
+            **options,
+        )
+
+
 def printed_by_failure(
-    command: list[str],
+    command: Sequence[str],
     log: Path,
     environment: Mapping[str, str],
     folder: Path | None = None,
@@ -87,18 +107,7 @@ def printed_by_failure(
     """Run ``command``, which ends when we do. The lines it printed where it fails, None where it succeeds;
     ``log`` holds them in either case, and ``watch`` is given now and then what it printed so far.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            preexec_fn=end_with_parent,
-        )
-    with process:
+    with start_logged(command, log, environment, cwd=folder) as process:
         while process.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(INTERVAL)
@@ -116,6 +125,13 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """Kill those that are still there."""
+    for each in processes:
+        with suppress(psutil.Error):
+            each.kill()
+
+
 def die_with_owner() -> None:
     """End this process and its children once the process named by ``FER_OWNER`` is gone, however it went."""
     if OWNER_VARIABLE not in os.environ:
@@ -127,9 +143,7 @@ def die_with_owner() -> None:
             owner = psutil.Process(int(os.environ[OWNER_VARIABLE]))
             while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.5)
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
+        kill(psutil.Process().children(recursive=True))
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -36,10 +36,10 @@ from ferbook.notebook import (
     INJECTED_TAG,
     cell_name,
     code_cells,
+    drop_papermill_metadata,
     faults_of_execution,
     read_notebook,
     tags,
-    without_papermill_metadata,
 )
 from ferbook.opened import noted_files
 from ferbook.records import read_json
@@ -165,7 +165,8 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
             notebook = read_notebook(target)
             if faults := faults_of_execution(notebook):
                 raise ChapterError("; ".join(faults))
-            nbformat.write(without_papermill_metadata(notebook), target)
+            drop_papermill_metadata(notebook)
+            nbformat.write(notebook, target)
             record = read_json(staging / "record.json")
             record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
             write_json(staging / "record.json", record)

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from ferbook.book import Chapter, chapters, page_of
 from ferbook.errors import BookError, nearest_name
-from ferbook.notebook import figure_cells, read_notebook
+from ferbook.notebook import figure_names, read_notebook
 from ferbook.page.figure import in_theme
 
 _KEY = re.compile(r"<!-- key figure: (\w+) -->")
@@ -33,7 +33,7 @@ def key_figure(notebook: NotebookNode) -> str:
 def numbered(notebook: NotebookNode, chapter: int) -> dict[str, str]:
     """The figures that a notebook draws -> their numbers, such as ``5.2``: the key figure is the first."""
     key = key_figure(notebook)
-    names = sorted(figure_cells(notebook), key=lambda name: name != key)
+    names = sorted(figure_names(notebook), key=lambda name: name != key)
     return {name: f"{chapter}.{place}" for place, name in enumerate(names, start=1)}
 
 

@@ -16,7 +16,7 @@ from ferbook.book import Chapter, chapters, suite
 from ferbook.environment import DIRTY
 from ferbook.errors import RunStoreError
 from ferbook.files import digest_of
-from ferbook.notebook import code_sources, read_notebook
+from ferbook.notebook import code_cells, read_notebook
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import stored_request
@@ -71,7 +71,7 @@ def code_inputs(chapter: Chapter, before: Mapping[str, object]) -> dict[str, obj
 
 def cells_digest(notebook: Path) -> str:
     """SHA-256 (hex) over the code cells of a notebook."""
-    return digest_of(code_sources(read_notebook(notebook)))
+    return digest_of([cell.source for cell in code_cells(read_notebook(notebook))])
 
 
 def _digest_at(place: str) -> str:

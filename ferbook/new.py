@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.book import chapters, forget, load_chapter, name_fault
+from ferbook.book import chapters, forget, load_chapter, require_chapter_name
 from ferbook.errors import BookError
 from ferbook.files import write_atomically
 from ferbook.notebook import parameters_source
@@ -65,8 +65,7 @@ def write_chapter(name: str) -> Path:
     for it; nothing is written then.
     """
     folder = paths.pages() / name
-    if fault := name_fault(name):
-        raise BookError(fault)
+    require_chapter_name(name)
     if folder.exists():
         raise BookError(f"the name {name!r} is taken by another folder; give the chapter another")
     words = {

@@ -1,7 +1,6 @@
 """Reading chapters and judging executed ones."""
 
 import ast
-import copy
 import math
 import re
 from collections.abc import Mapping
@@ -59,11 +58,6 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [c for c in notebook.cells if c.cell_type == "code" and INJECTED_TAG not in tags(c)]
 
 
-def code_sources(notebook: NotebookNode) -> list[str]:
-    """The source of each code cell, without the one that papermill injects."""
-    return [cell.source for cell in code_cells(notebook)]
-
-
 def parameters_source(parameters: Mapping[str, object]) -> str:
     """The source of a cell that assigns ``parameters``."""
     return "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
@@ -92,26 +86,22 @@ def require_parameters_cell(file: Path, defaults: Mapping[str, object]) -> None:
         )
 
 
-def figure_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
-    """The figures that a notebook draws by ``run.figure("name", …)``, in their order, each with its cell.
-    Raises ChapterError for a cell that is not plain Python.
+def figure_names(notebook: NotebookNode) -> list[str]:
+    """The figures that a notebook draws by ``run.figure("name", …)``, in their order. Raises ChapterError for
+    a cell that is not plain Python.
     """
-    figures = {}
+    figures: list[str] = []
     for number, cell in enumerate(code_cells(notebook), start=1):
         try:
-            figures |= dict.fromkeys(_figures_of(cell.source), cell)
+            calls = [each for each in ast.walk(ast.parse(cell.source)) if isinstance(each, ast.Call)]
         except (SyntaxError, ValueError) as fault:  # ValueError: a null byte
             raise ChapterError(
                 f"code cell {number} ({cell.get('id')}): not plain Python ({getattr(fault, 'msg', fault)})"
             ) from fault
-    return figures
-
-
-def _figures_of(source: str) -> list[str]:
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and node.args]
-    shows = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "figure"]
-    names = [call.args[0] for call in sorted(shows, key=lambda call: call.lineno)]
-    return [name.value for name in names if isinstance(name, ast.Constant)]
+        shows = [call for call in calls if getattr(call.func, "attr", "") == "figure" and call.args]
+        names = [call.args[0] for call in sorted(shows, key=lambda call: call.lineno)]
+        figures += [name.value for name in names if isinstance(name, ast.Constant)]
+    return [*dict.fromkeys(figures)]
 
 
 def reading_minutes(notebook: NotebookNode) -> int:
@@ -155,15 +145,12 @@ def cells_executed(source: NotebookNode, executed: NotebookNode) -> dict[str, No
     the one of the same id, or where no code differs of the same number.
     """
     today, past = code_cells(source), code_cells(executed)
-    same = code_sources(source) == code_sources(executed)
+    same = [cell.source for cell in today] == [cell.source for cell in past]
     return {cell.id: ran for cell, ran in zip(today if same else past, past, strict=True)}
 
 
-def without_papermill_metadata(notebook: NotebookNode) -> NotebookNode:
-    """A copy without papermill's notes of paths and times, which differ from machine to machine."""
-    clean = copy.deepcopy(notebook)
-    clean.metadata.pop("papermill", None)
-    for cell in clean.cells:
+def drop_papermill_metadata(notebook: NotebookNode) -> None:
+    """Take papermill's notes of paths and times out of it, which differ from machine to machine."""
+    for part in (notebook, *notebook.cells):
         for note in ("papermill", "execution"):
-            cell.metadata.pop(note, None)
-    return clean
+            part.metadata.pop(note, None)

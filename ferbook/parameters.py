@@ -69,12 +69,17 @@ class ListOf:
 
 
 _LIMITS = {
-    "ge": "≥ {:.10g}",
-    "gt": "> {:.10g}",
-    "le": "≤ {:.10g}",
-    "lt": "< {:.10g}",
-    "multiple_of": "a multiple of {}",
+    "minimum": "≥ {:.10g}",
+    "exclusiveMinimum": "> {:.10g}",
+    "maximum": "≤ {:.10g}",
+    "exclusiveMaximum": "< {:.10g}",
+    "multipleOf": "a multiple of {}",
 }
+"""What a JSON schema calls the limits of a number."""
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter:
+    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
 
 
 def allowed_values(field: FieldInfo) -> str:
@@ -86,14 +91,11 @@ def allowed_values(field: FieldInfo) -> str:
         return "true | false"
     if field.annotation is str and not field.metadata:
         return "any text"
-    limits: dict[str, str] = {}
-    for limit in field.metadata:
-        if words := getattr(getattr(limit, "func", None), "allowed", ""):
-            return words
-        for name, text in _LIMITS.items():
-            if (value := getattr(limit, name, None)) is not None:
-                limits[name] = text.format(value)
-    return ", ".join(limits[name] for name in _LIMITS if name in limits)
+    checks = (getattr(each, "func", None) for each in field.metadata)
+    if words := next((check.allowed for check in checks if hasattr(check, "allowed")), ""):
+        return words
+    schema = _adapter(field).json_schema()
+    return ", ".join(text.format(schema[name]) for name, text in _LIMITS.items() if name in schema)
 
 
 def type_name(field: FieldInfo) -> str:
@@ -112,11 +114,8 @@ def parse_value(chapter: str, model: type[Parameters], name: str, value: object)
             f"`ferbook params {chapter}` lists them"
         )
     field = model.model_fields[name]
-    adapter = TypeAdapter(
-        Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    )
     try:
-        return adapter.validate_python(value, strict=not isinstance(value, str))
+        return _adapter(field).validate_python(value, strict=not isinstance(value, str))
     except ValidationError as fault:
         raise ParameterError(
             f"{chapter}.{name} = {value!r} is not allowed: it must be {type_name(field)}, "

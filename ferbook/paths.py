@@ -12,7 +12,6 @@ from ferbook.errors import ParameterError
 
 ENGINE = Path(__file__).resolve().parent
 WORKFLOW = ENGINE / "workflow"  # Snakemake imports from its folder, so no module lies there
-SNAKEFILE = WORKFLOW / "Snakefile"
 ROOT_VARIABLE = "FERBOOK_ROOT"
 RUNS_VARIABLE = "FER_RUNS"
 

@@ -71,14 +71,10 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
     if chapter:
         rows += _made_from(run.result(chapter))
         if beside:
-            other = beside.summary()
-            extent = ", ".join(filter(None, [beside.record().extent, f"executed {other['finished']}"]))
-            rows.append(
-                (
-                    "Beside it",
-                    f"run `{beside.folder.parent.name}`, commit `{other.get('commit', 'unknown')}`, {extent}",
-                )
-            )
+            other, name = beside.summary(), beside.folder.parent.name
+            about = f"run `{name}`, commit `{other.get('commit', 'unknown')}`"
+            extent = (about, beside.record().extent, f"executed {other['finished']}")
+            rows.append(("Beside it", ", ".join(filter(None, extent))))
         rows.append(("This page again", f"`{reproduce_command(run, chapter)}`"))
     else:
         again = f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`"

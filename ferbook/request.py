@@ -65,16 +65,6 @@ class Request:
                     raise
                 raise ParameterError(f"{fault}; -p CHAPTER.{every[0]}=… is for one chapter only") from fault
 
-    def require_takers(self, closure: list[Chapter]) -> None:
-        """Raise ParameterError for an override that none of the chapters ``closure``, which are to run,
-        takes.
-        """
-        for name in self.overrides:
-            scope, _, short = name.rpartition(".")
-            if not any(short in c.parameters.model_fields and scope in ("", c.name) for c in closure):
-                names = ", ".join(chapter.name for chapter in closure)
-                raise ParameterError(f"{name}: no chapter that is to run takes it: these are {names}")
-
     @property
     def default_run_name(self) -> str:
         """The run's name where the user gives none: what the book says names one, profile and overrides,
@@ -95,6 +85,18 @@ class Request:
             digest = hashlib.sha256(repr([*values.items()]).encode()).hexdigest()
             name = f"{name[:LONGEST_NAME]}-{digest[:8]}"
         return name
+
+
+def takers(name: str, closure: list[Chapter]) -> list[Chapter]:
+    """Of the chapters ``closure``, which are to run, those that an override of that ``name`` concerns. Raises
+    ParameterError where there is none.
+    """
+    scope, _, short = name.rpartition(".")
+    found = [c for c in closure if short in c.parameters.model_fields and scope in ("", c.name)]
+    if not found:
+        names = ", ".join(chapter.name for chapter in closure)
+        raise ParameterError(f"{name}: no chapter that is to run takes it: these are {names}")
+    return found
 
 
 _SIGNS = re.compile(r"\.\.|,|;")
@@ -128,14 +130,10 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
     takes it.
 
     ``0..19`` is a range of whole numbers, both ends in it; commas part values and ranges, semicolons those of
-    a parameter that is a list itself. Raises ParameterError for no value, a range that is empty or of what is
-    no whole number or of more than ``MOST_RUNS``, and for a value that is not allowed.
+    a parameter that is a list itself. Raises ParameterError as ``takers``, and for no value, a range that is
+    empty or of what is no whole number or of more than ``MOST_RUNS``, and for a value that is not allowed.
     """
-    scope, _, short = name.rpartition(".")
-    takers = [c for c in closure if short in c.parameters.model_fields and scope in ("", c.name)]
-    if not takers:
-        raise ParameterError(f"{name}: no chapter that is to run takes it: all runs would find the same")
-    chapter = takers[-1]
+    chapter, short = takers(name, closure)[-1], name.rpartition(".")[2]
 
     def own(value: str | int) -> object:
         return parse_value(chapter.name, chapter.parameters, short, value)
@@ -185,18 +183,6 @@ def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
             overrides.pop(name, None)  # what is applied last wins, so an overridden name moves to the end
             overrides[name] = source[name]
     return overrides
-
-
-def line_overrides(
-    assignments: list[str], file: Path | None, options: Mapping[str, object]
-) -> dict[str, object]:
-    """Overrides of a command line: ``name=value`` texts and the book's own ``options`` over those of a
-    ``file``. Raises ParameterError for a parameter that has a value by both of the former.
-    """
-    line = parse_assignments(assignments)
-    if twice := next((name for name in options if name in line), ""):
-        raise ParameterError(f"{twice} is given twice: by -p, and by an option of its own")
-    return merge_overrides(read_overrides(file) if file else {}, line | options)
 
 
 def read_overrides(file: Path) -> dict[str, object]:

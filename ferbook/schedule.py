@@ -17,7 +17,7 @@ import psutil
 
 from ferbook import paths
 from ferbook.book import Resources, child_environment
-from ferbook.environment import OWNER_VARIABLE, end_with_parent
+from ferbook.environment import OWNER_VARIABLE, kill, start_logged
 from ferbook.errors import MissingError, ParameterError, nearest_name
 from ferbook.files import read_yaml
 from ferbook.store import write_json
@@ -145,7 +145,7 @@ def start_jobs(
     write_json(board / "plan.json", plan)
     command = [
         *(sys.executable, "-m", "snakemake", "all"),
-        *("--snakefile", str(paths.SNAKEFILE), "--directory", str(board)),
+        *("--snakefile", str(paths.WORKFLOW / "Snakefile"), "--directory", str(board)),
         *("--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
         "--nolock",  # we hold the board ourselves, and our lock ends with us
         # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
@@ -155,18 +155,8 @@ def start_jobs(
     ]
     # A job on another machine cannot see whether we are alive; its cluster ends it.
     environment = child_environment(**({} if executor else {OWNER_VARIABLE: str(os.getpid())}))
-    (board / "snakemake.log").unlink(missing_ok=True)
-    with (board / "snakemake.log").open("ab") as log:  # at its end, where ``note_lost`` writes too
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            preexec_fn=end_with_parent,
-            start_new_session=executor is not None,  # one Ctrl-C is enough to cancel jobs; two stop that
-        )
-    return process
+    own_session = executor is not None  # one Ctrl-C is enough to cancel jobs; two stop that
+    return start_logged(command, board / "snakemake.log", environment, start_new_session=own_session)
 
 
 def cluster_messages(log: str) -> dict[tuple[str, str], str]:
@@ -230,15 +220,8 @@ def stop_jobs(process: subprocess.Popen, executor: str | None = None) -> None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(CANCELLING)
-    try:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.terminate()
-    _, alive = psutil.wait_procs(family, timeout=5)
-    for member in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.kill()
-    psutil.wait_procs(alive)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        family = [root, *root.children(recursive=True)]
+        kill(family)
+        psutil.wait_procs(family)

@@ -91,8 +91,7 @@ def visit_math(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(translator.starttag(node, "div", CLASS="equation"))
-    translator.body.append(_render(node, block=True))
+    translator.body += [translator.starttag(node, "div", CLASS="equation"), _render(node, block=True)]
     if node["number"]:
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
         translator.add_permalink_ref(node, "Link to this equation")

@@ -71,14 +71,10 @@ def _claimed() -> set[str]:
 
 
 class MetricRole(SphinxRole):
-    """Replaces its text by the number it names, of the metrics in ``folder``."""
-
-    def __init__(self, folder: str) -> None:
-        super().__init__()
-        self.folder = folder
+    """Replaces its text by the number it names, as the role ``reference`` that of the reference."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        folder = Path(self.env.srcdir) / self.folder
+        folder = Path(self.env.srcdir) / "metrics" / (REFERENCE * (self.name == "reference"))
         chapter = self.text.partition(".")[0]
         # A run that appears, changes or goes makes Sphinx read the page again.
         self.env.note_dependency(str(folder / f"{chapter}.json"))
@@ -105,6 +101,6 @@ def leave_out_unmeasured(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the roles ``metric`` and ``reference``."""
     app.connect("doctree-read", leave_out_unmeasured)
-    app.add_role("metric", MetricRole("metrics"))
-    app.add_role("reference", MetricRole(f"metrics/{REFERENCE}"))
+    for name in ("metric", "reference"):
+        app.add_role(name, MetricRole())
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -23,6 +23,7 @@ from nbclient import NotebookClient
 from nbclient.util import run_sync
 from nbformat.v4 import new_code_cell, new_notebook
 
+from ferbook.environment import kill
 from ferbook.errors import MissingError
 
 # What a notebook may take: bytes of a process's data (of all its processes a third more), processes, bytes of
@@ -137,7 +138,7 @@ async def _run(
     finally:
         watch.cancel()
         atexit.unregister(client._cleanup_kernel)  # nbclient forgets to, where a kernel died
-        _kill(manager)
+        kill(_tree(manager))
         context.destroy(linger=0)
 
 
@@ -146,12 +147,6 @@ def _tree(manager: AsyncKernelManager) -> list[psutil.Process]:
         root = psutil.Process(manager.provisioner.pid)
         return [root, *root.children(recursive=True)]
     return []
-
-
-def _kill(manager: AsyncKernelManager) -> None:
-    for process in _tree(manager):
-        with suppress(psutil.Error):
-            process.kill()
 
 
 async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ran) -> None:
@@ -174,4 +169,4 @@ async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ra
             f"it wrote more than {FILES >> 20} MiB": size > FILES,
         }
         ran.ended = next((why for why, true in excess.items() if true), "")
-    _kill(manager)
+    kill(_tree(manager))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import StrictUndefined, Template
 
 from ferbook.course.box import require_box
@@ -234,7 +235,7 @@ def _add_by_hand(submissions: list[Submission], file: Path, chosen: Mapping[str,
             new[key] = dict(zip(BY_HAND, (key, *names, f"{of:g}", "", ""), strict=True)) | rows.get(key, {})
             each.hand[question] = new[key]
     if new.keys() - rows:
-        write_atomically(file, _csv([*(rows | new).values()]))
+        write_atomically(file, pd.DataFrame((rows | new).values()).to_csv(index=False))
     lines = []
     for key, row in rows.items():
         if key not in new and row["assignment"] in chosen and row["points"] + row["comment"]:
@@ -284,7 +285,7 @@ def _report(submissions: list[Submission], known: Mapping[str, Assignment], out:
         rows.append({name: _plain(f"{text}") for name, text in row.items()})
         if each.file:
             students[each.student].append(each)
-    write_atomically(out / "grades.csv", _csv(rows))
+    write_atomically(out / "grades.csv", pd.DataFrame(rows).to_csv(index=False))
     text = Path(__file__).with_name("feedback.html").read_text(encoding="utf-8")
     template = Template(text, autoescape=True, undefined=StrictUndefined)
     page = partial(template.render, known=known, trusted=not boxed, parts=(), asked=())
@@ -301,10 +302,3 @@ def _plain(text: str) -> str:
     """
     text = re.sub(r"[;|\t\r\n]+", ",", shown(text))
     return f"'{text}" if text.startswith(tuple("=+-@")) else text
-
-
-def _csv(rows: list[dict[str, str]]) -> str:
-    table = csv.DictWriter(stream := io.StringIO(), dict.fromkeys(name for row in rows for name in row), "")
-    table.writeheader()
-    table.writerows(rows)
-    return stream.getvalue()

@@ -17,7 +17,7 @@ from ferbook.new import write_chapter
 from ferbook.notebook import (
     COMPARED_TAG,
     code_cells,
-    figure_cells,
+    figure_names,
     read_notebook,
     require_parameters_cell,
     tags,
@@ -104,11 +104,11 @@ def code_faults(notebook):
     code = code_cells(notebook)
     if len(code) > MOST_CELLS:
         yield f"{len(code)} code cells"
-    if len(figure_cells(notebook)) > MOST_FIGURES:
-        yield f"{len(figure_cells(notebook))} figures"
+    if len(figure_names(notebook)) > MOST_FIGURES:
+        yield f"{len(figure_names(notebook))} figures"
     if (tables := sum(cell.source.count("run.table(") for cell in code)) > MOST_TABLES:
         yield f"{tables} tables"
-    if key_figure(notebook) not in figure_cells(notebook):
+    if key_figure(notebook) not in figure_names(notebook):
         yield "the key figure is not drawn"
     for place, cell in enumerate(code[1:], start=1):
         body = ast.parse(cell.source).body

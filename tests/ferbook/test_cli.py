@@ -255,6 +255,8 @@ def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, command)
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert command("run", "--sides", "8")[::2] == (2, "ferbook: stopped\n")
     assert added[-1].overrides == {"sides": "8"}
+    twice = command("run", "--sides", "8", "-p", "sides=6")
+    assert twice[::2] == (2, "ferbook: sides is given twice\n")
     assert command("run")[0] == 2
     assert added[-1].overrides == {}
 

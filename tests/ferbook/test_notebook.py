@@ -12,11 +12,11 @@ from ferbook.errors import BookError, ChapterError
 from ferbook.notebook import (
     cell_name,
     cells_executed,
+    drop_papermill_metadata,
     faults_of_execution,
-    figure_cells,
+    figure_names,
     read_notebook,
     require_parameters_cell,
-    without_papermill_metadata,
 )
 
 
@@ -109,7 +109,7 @@ def test_a_notebook_of_another_form_is_refused_once_where_it_is_read(tmp_path, c
 def test_a_cell_that_is_not_python_is_named():
     cells = [new_code_cell("a = 1"), new_code_cell("%matplotlib inline", id="magic")]
     with pytest.raises(ChapterError, match=r"code cell 2 \(magic\): not plain Python"):
-        figure_cells(new_notebook(cells=cells))
+        figure_names(new_notebook(cells=cells))
 
 
 def test_unreadable_notebooks_are_told(tmp_path):
@@ -124,13 +124,12 @@ def test_unreadable_notebooks_are_told(tmp_path):
             read_notebook(file)
 
 
-def test_papermill_metadata_is_removed_from_a_copy():
+def test_papermill_metadata_is_removed():
     notebook = executed(1)
     notebook.metadata["papermill"] = {"input_path": "somewhere"}
     notebook.cells[0].metadata["papermill"] = {"duration": 1}
-    clean = without_papermill_metadata(notebook)
-    assert "papermill" not in clean.metadata and "papermill" not in clean.cells[0].metadata
-    assert "papermill" in notebook.metadata
+    drop_papermill_metadata(notebook)
+    assert "papermill" not in notebook.metadata and "papermill" not in notebook.cells[0].metadata
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, Parameters
 from ferbook.request import (
     Request,
-    line_overrides,
     merge_overrides,
     parameter_values,
     parse_assignments,
@@ -97,14 +96,6 @@ def test_values_may_contain_an_equals_sign_but_names_come_once():
         parse_assignments(["a=1", "a =2"])
     with pytest.raises(ParameterError, match="expected NAME=VALUE"):
         parse_assignments(["epochs"])
-
-
-def test_an_option_of_the_book_and_p_do_not_give_one_parameter_twice(tmp_path):
-    file = tmp_path / "my.yaml"
-    file.write_text("faces: lab\nlr: 1\n")
-    assert line_overrides(["lr=2"], file, {"faces": "wild"}) == {"faces": "wild", "lr": "2"}
-    with pytest.raises(ParameterError, match="faces is given twice: by -p, and by an option of its own"):
-        line_overrides(["faces=lab"], None, {"faces": "wild"})
 
 
 @pytest.mark.parametrize(
