@@ -85,13 +85,12 @@ def counts_text(answers: Answers) -> str:
 
 
 _ENDS = ("value", "low", "high")
-_NO_ENDS = dict.fromkeys(_ENDS, float("nan"))
 
 
 def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
     """Value and bounds, NaN where there are none."""
     known = {name: getattr(estimate, name, None) for name in _ENDS}
-    return _NO_ENDS | {name: scale * end for name, end in known.items() if end is not None}
+    return {name: float("nan") if end is None else scale * end for name, end in known.items()}
 
 
 def _marks_of(each: Answered) -> list[tuple[str, ClaimAnswer]]:
@@ -169,7 +168,7 @@ def marks_picture(answers: Answers) -> Drawn:
             if each is not None:
                 rows.append({"mark": mark, "run": name} | _ends(each))
                 apart.append((abs(each.value - guess), mark, guess, each.value))
-        rows.append({"mark": mark, "run": GUESSED} | _NO_ENDS | {"value": guess})
+        rows.append({"mark": mark, "run": GUESSED} | _ends(None) | {"value": guess})
     widest = ""
     if apart:
         _, name, *numbers = max(apart)

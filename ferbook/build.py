@@ -285,8 +285,7 @@ def require_sound(run: Run) -> None:
         raise RunStoreError(
             f"run {run.name!r} has no finished chapter; `ferbook run --run {run.name}` makes them"
         )
-    faults = [fault for result in run.results() for fault in result.faults()]
-    if faults:
+    if faults := [fault for result in run.results() for fault in result.faults()]:
         advice = "; run the chapter again"
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults).removesuffix(advice)}{advice}")
     for result in run.results():
@@ -356,7 +355,6 @@ def shown_share(log: str) -> float:
 
 def _build(run: Run, advance: Advance) -> Path:
     html = paths.build_folder() / "html"
-    index = html / "index.html"
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
     if old.exists() and not html.exists():
         old.rename(html)  # a kill struck between the two moves below
@@ -382,22 +380,16 @@ def _build(run: Run, advance: Advance) -> Path:
 
     printed = printed_by_failure(command, log, environment, watch=watch)
     if printed is not None:
-        faults = [
-            located(line, staging)
-            for line in printed
-            if any(word in line for word in ("WARNING", "ERROR", "Error"))
-        ]
+        faults = [located(line, staging) for line in printed if re.search("WARNING|ERROR|Error", line)]
         lines = faults or printed[-15:]
         raise ChapterError("the book could not be built:\n  " + "\n  ".join(lines[:20]) + f"\n  log: {log}")
     new = output / "_build" / "html"
-    absent = [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]
-    if absent:
+    if absent := [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]:
         raise ChapterError(f"the built book lacks {', '.join(absent)}; log: {log}")
     if (staging / _FILES).is_dir():
         shutil.copytree(staging / _FILES, new, dirs_exist_ok=True)
     finish(new, foot)
-    requests = external_requests(new)
-    if requests:
+    if requests := external_requests(new):
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
     write_json(new / STAMP, {"run": run.name})
     if html.exists():
@@ -405,4 +397,4 @@ def _build(run: Run, advance: Advance) -> Path:
     new.rename(html)
     for folder in (old, output):
         shutil.rmtree(folder, ignore_errors=True)
-    return index
+    return html / "index.html"

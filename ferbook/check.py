@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
@@ -62,10 +62,14 @@ def faults_of_notebook(path: Path) -> list[str]:
     return faults
 
 
+def _unpaired(what: str, before: Collection[str], again: Collection[str]) -> list[str]:
+    faults = [f"{what} {name}: missing when executed again" for name in before if name not in again]
+    return faults + [f"{what} {name}: new when executed again" for name in again if name not in before]
+
+
 def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> list[str]:
     """Metrics that differ by more than their own tolerance, are missing or are new."""
-    faults = [f"metric {name}: missing when executed again" for name in metrics if name not in again]
-    faults += [f"metric {name}: new when executed again" for name in again if name not in metrics]
+    faults = _unpaired("metric", metrics, again)
     for name in metrics.keys() & again.keys():
         for part in ("value", "low", "high", "n"):
             before, after = getattr(metrics[name], part), getattr(again[name], part)
@@ -84,16 +88,11 @@ def compare_shown(result: ChapterResult, again: Path) -> list[str]:
     faults = []
     for kind in ("figures", "tables"):
         entries = getattr(result.record(), kind)
-        present = {file.stem for file in (again / kind).glob("*.csv")}
-        faults += [
-            f"{kind[:-1]} {name}: new when executed again" for name in sorted(present - entries.keys())
-        ]
-        for name, about in entries.items():
-            if name in present:
-                before, after = (folder / kind / f"{name}.csv" for folder in (result.folder, again))
-                faults += _compare_csv(f"{kind[:-1]} {name}", before, after, about.tolerance)
-            else:
-                faults.append(f"{kind[:-1]} {name}: missing when executed again")
+        present = sorted(file.stem for file in (again / kind).glob("*.csv"))
+        faults += _unpaired(kind[:-1], entries, present)
+        for name in filter(entries.__contains__, present):
+            before, after = (folder / kind / f"{name}.csv" for folder in (result.folder, again))
+            faults += _compare_csv(f"{kind[:-1]} {name}", before, after, entries[name].tolerance)
     return faults
 
 

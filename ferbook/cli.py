@@ -307,8 +307,7 @@ def compare(
         console.print(f"{name} was made otherwise: {otherwise}")
     console.print()
     columns = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
-    rows = [[row[name] for name in columns] for row in comparison["metrics"]]
-    if rows:
+    if rows := [[row[name] for name in columns] for row in comparison["metrics"]]:
         print_table("", ["metric", first, second, "difference", "intervals"], rows)
     console.print(f"{comparison['equal']} metrics are equal")
     for name, alone in zip((first, second), comparison["alone"], strict=True):
@@ -326,14 +325,11 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
     if as_json:
         print_json({"rows": [row | {"estimate": row["estimate"].to_json()} for row in rows], "notes": notes})
         return
-    table = outcome_table(rows)
-    varied = [name for name in table.columns[: [*table.columns].index("metric")] if name != "run"]
-    heads = ["run", *varied, "metric"]
-    cells = table[heads].astype(str).values.tolist()
-    texts = [
-        bounds_text(row["estimate"]) + f" ({row['estimate'].why})" * bool(row["estimate"].why) for row in rows
-    ]
-    print_table("", [*heads, "value"], [[*some, text] for some, text in zip(cells, texts, strict=True)])
+    table = outcome_table(rows).drop(columns=["low", "high", "unit", "about"])
+    table.insert(0, "run", table.pop("run"))
+    every = (row["estimate"] for row in rows)
+    table["value"] = [bounds_text(each) + f" ({each.why})" * bool(each.why) for each in every]
+    print_table("", [*table], table.astype(str).values.tolist())
     for note in notes:
         console.print(f"note: {note}")
     console.print(f"figure and table: {figure}, .png and .csv")

@@ -80,12 +80,9 @@ def bare_jupyter(folder: Path) -> dict[str, str]:
 def start_logged(
     command: Sequence[str], log: Path, environment: Mapping[str, str], **options: object
 ) -> subprocess.Popen:
-    """Start ``command``, which ends when we do. ``log``, begun anew, holds what it prints; others may write
-    there, too.
-    """
+    """Start ``command``, which ends when we do. ``log``, begun anew, holds what it prints."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.unlink(missing_ok=True)
-    with log.open("ab") as sink:
+    with log.open("wb") as sink:
         return subprocess.Popen(
             command,
             env=environment,

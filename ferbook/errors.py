@@ -19,34 +19,30 @@ class FerError(Exception):
     exit_code = 1
 
 
-class ParameterError(FerError):
+class UserError(FerError):
+    """What the user can mend."""
+
+    exit_code = 2
+
+
+class ParameterError(UserError):
     """A chapter parameter is unknown, of the wrong type, or out of range."""
 
-    exit_code = 2
 
-
-class DataError(FerError):
+class DataError(UserError):
     """A data set is absent, incomplete, or holds something it must not hold."""
 
-    exit_code = 2
 
-
-class RunStoreError(FerError):
+class RunStoreError(UserError):
     """A run's name cannot be used, or what its folder holds cannot be trusted."""
 
-    exit_code = 2
 
-
-class BookError(FerError):
+class BookError(UserError):
     """The book's own files, ``book/suite.py`` or a chapter's folder, are not what the engine needs."""
 
-    exit_code = 2
 
-
-class MissingError(FerError):
+class MissingError(UserError):
     """A program or a package that a command needs is not installed here."""
-
-    exit_code = 2
 
 
 class ChapterError(FerError):

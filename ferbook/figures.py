@@ -89,12 +89,10 @@ class Figures:
         def figure_html(match: re.Match) -> str:
             chapter, figure = full(match[1])
             folder = _from(page, page_of(chapters()[chapter]))
-            markup = self.shown.get(f"{chapter}.{figure}", "").replace(
-                'href="figures/', f'href="{folder}figures/'
-            )
             absence = f'<p class="not-shown">Figure {self.numbers[chapter][figure]}: not in this run.</p>'
+            markup = self.shown.get(f"{chapter}.{figure}", absence)
             # In one line: after an empty one its words would be Markdown, and those of a run are data.
-            line = " ".join((markup or absence).splitlines())
+            line = " ".join(markup.replace('href="figures/', f'href="{folder}figures/').splitlines())
             return f"\n\n{line}\n\n"
 
         def link(match: re.Match) -> str:

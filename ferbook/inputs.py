@@ -210,17 +210,6 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     return reasons
 
 
-def differences(before: Mapping[str, Mapping[str, object]], after: Mapping[str, Parameters]) -> list[str]:
-    """``chapter.name old → new`` for each parameter of a chapter in both that differs."""
-    return [
-        f"{chapter}.{name} {before[chapter].get(name, 'absent')} → {value}"
-        for chapter, parameters in after.items()
-        if chapter in before
-        for name, value in parameters.model_dump().items()
-        if before[chapter].get(name) != value
-    ]
-
-
 def run_states(run: Run) -> list[ChapterState]:
     """The state of every chapter in ``run`` against what the run was asked for."""
     request = stored_request(run.record()["request"])

@@ -48,9 +48,8 @@ def _with_line(toc: str, page: str) -> str:
     """``_toc.yml`` with one more page, behind the last chapter that it has."""
     pages = [f"book/{name}/{name}" for name in chapters()]
     lines = toc.splitlines()
-    places = [number for number, line in enumerate(lines) if line.partition("file:")[2].strip() in pages]
-    if not places:
-        places = [number for number, line in enumerate(lines) if re.match(r"\s*- file:", line)]
+    listed = [number for number, line in enumerate(lines) if re.match(r"\s*- file:", line)]
+    places = [number for number in listed if lines[number].partition("file:")[2].strip() in pages] or listed
     if not places:
         raise BookError(f"_toc.yml lists no page behind which a chapter could stand; add `- file: {page}`")
     line = lines[places[-1]]

@@ -29,9 +29,7 @@ def read_notebook(path: Path) -> NotebookNode:
         if len(notebook.get("cells", ())) > _MOST_CELLS:
             raise ValueError(f"{len(notebook.cells):,} cells, more than {_MOST_CELLS:,}")
         if notebook.nbformat != 4:
-            notebook = nbformat.convert(notebook, 4)
-            for cell in notebook.cells:
-                cell.pop("id", None)  # made at random
+            raise ValueError(f"of notebook format {notebook.nbformat}; 4 is read")
         for place, cell in enumerate(notebook.cells):
             cell.setdefault("id", f"cell-{place}")
         notebook.nbformat_minor = max(5, notebook.nbformat_minor)

@@ -17,7 +17,7 @@ from ferbook.book import Resources, chapters
 from ferbook.environment import is_held
 from ferbook.errors import RunStoreError
 from ferbook.records import read_json
-from ferbook.schedule import QueueJob, await_end, finished_file, lost_jobs, note_lost, start_jobs, stop_jobs
+from ferbook.schedule import QueueJob, finished_file, lost_jobs, start_jobs, stop_jobs
 from ferbook.steps import INTERVAL, MINUTE, time_text
 from ferbook.store import Run
 
@@ -33,24 +33,25 @@ ALMOST = 0.95
 
 def run_jobs(
     board: Path, jobs: Sequence[QueueJob], resources: Mapping[str, Resources], **settings: object
-) -> int:
-    """``start_jobs``, and say how far they are until all have ended; Snakemake's exit code. Where that is
-    interrupted, all are ended.
+) -> tuple[int, dict[tuple[str, str], str]]:
+    """``start_jobs``, and say how far they are until all have ended; Snakemake's exit code, and the jobs that
+    are lost. Where that is interrupted, all are ended.
     """
     executor = settings.get("executor")
     process = start_jobs(board, jobs, resources, **settings)
     try:
-        watch(board, jobs, process)
-        await_end(process, executor)
-    except BaseException:
-        stop_jobs(process, executor)
-        raise
-    return process.returncode
+        lost = watch(board, jobs, process)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)  # all its jobs have ended, and Snakemake should
+    finally:
+        if process.poll() is None:
+            stop_jobs(process, executor)
+    return process.wait(), lost
 
 
-def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> None:
+def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> dict[tuple[str, str], str]:
     """Say how far it is until ``process``, or all jobs, have ended: on a terminal in one line that is written
-    anew, elsewhere in a line a minute; and each job that ends.
+    anew, elsewhere in a line a minute; and each job that ends. The ``lost_jobs``, if it was not waited for.
     """
     console = Console(highlight=False, markup=False)
     clock = _Clock(board, jobs)
@@ -69,10 +70,9 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> N
             if clock.passed() >= asked:
                 asked, lost = clock.passed() + QUEUE_INTERVAL, lost_jobs(board)
             if ended:
-                return
+                return {}
             if clock.idle(lost) > GRACE:
-                note_lost(board, lost)
-                return
+                return lost
             time.sleep(INTERVAL)
 
 

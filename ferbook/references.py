@@ -15,16 +15,12 @@ def reported_table(chapter: str) -> Table:
     """
     report = read_claims(paths.claims_file()).reported[chapter]
     rows = [
-        {
-            "paper": each.paper or None,
-            "data": each.data or None,
-            "accuracy": each.accuracy,
-            "how sure": f"{each.certainty}: {CERTAINTIES[each.certainty]}",
-            "remark": each.remark or None,
-            "users report": ", ".join(f"{100 * share:g} %" for share in each.users) or None,
-            "where": each.where or None,
-        }
+        each.model_dump()
+        | {"how sure": f"{each.certainty}: {CERTAINTIES[each.certainty]}"}
+        | {"users report": ", ".join(f"{100 * share:g} %" for share in each.users)}
         for each in report.numbers
     ]
-    table = pd.DataFrame(rows).astype({"accuracy": float}).dropna(axis="columns", how="all")
+    columns = ["paper", "data", "accuracy", "how sure", "remark", "users report", "where"]
+    table = pd.DataFrame(rows)[columns].replace("", None).astype({"accuracy": float})
+    table = table.dropna(axis="columns", how="all")
     return Table(table, report.caption, {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}"})

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from statistics import NormalDist
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from mpmath import fp
 
-from ferbook.errors import ParameterError, require_name
+from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 RuleAnswer = Literal["yes", "in part", "no", "open", "no room"]
@@ -33,7 +33,6 @@ def degree_answer(degree: Estimate, room: Estimate, matters: float) -> RuleAnswe
     """The answer of a ``degree`` between floor and ceiling, which are ``room`` apart, in raw units, where
     less than ``matters`` is none.
     """
-    _require(matters)
     low, high = _interval(room, "room")
     if low <= 0 and high < matters:
         return "no room"
@@ -48,8 +47,6 @@ def degree_answer(degree: Estimate, room: Estimate, matters: float) -> RuleAnswe
 
 def difference_answer(difference: Estimate, polarity: Polarity, matters: float) -> RuleAnswer:
     """The answer of a ``difference``, where one within ±``matters`` makes none."""
-    _require(matters)
-    require_name("polarity", polarity, get_args(Polarity))
     low, high = _interval(difference, "difference")
     equal = -matters < low and high < matters
     match polarity:
@@ -62,11 +59,6 @@ def difference_answer(difference: Estimate, polarity: Polarity, matters: float) 
         case "more_than":
             yes, no = low > matters, high < matters
     return "yes" if yes else "no" if no else "open"
-
-
-def _require(matters: float) -> None:
-    if not matters > 0:
-        raise ParameterError(f"what matters is {matters}: give a number above 0")
 
 
 def _interval(estimate: Estimate, what: str) -> tuple[float, float]:

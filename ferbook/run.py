@@ -17,7 +17,7 @@ from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit, now, uncommitted
 from ferbook.errors import ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
-from ferbook.inputs import ChapterState, chapter_inputs, differences, package_versions, states
+from ferbook.inputs import ChapterState, chapter_inputs, package_versions, states
 from ferbook.notebook import require_parameters_cell
 from ferbook.parameters import Parameters
 from ferbook.progress import run_jobs
@@ -179,7 +179,14 @@ def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> N
     for name, request in requests.items():
         run = open_run(name)
         asked = run.record()["request"]["parameters"] if run.results() and run.exists() else {}
-        if changes := differences(asked, {each.name: request.of_chapter(each) for each in chapters}):
+        changes = [
+            f"{chapter.name}.{field} {asked[chapter.name].get(field, 'absent')} → {value}"
+            for chapter in chapters
+            if chapter.name in asked
+            for field, value in request.of_chapter(chapter).model_dump().items()
+            if asked[chapter.name].get(field) != value
+        ]
+        if changes:
             raise RunStoreError(f"run {name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
 
 
@@ -253,7 +260,7 @@ def make_runs(
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
         profile = places[0].request.profile
         try:
-            code = run_jobs(
+            code, lost = run_jobs(
                 board,
                 jobs,
                 {chapter.name: chapter.resources for chapter in chapters},
@@ -267,7 +274,7 @@ def make_runs(
         finally:
             for place in places:
                 write_record(place.run, place.request, place.parameters)
-        return places, _faults(board, requests, chapters, work, since, code)
+        return places, _faults(board, requests, chapters, work, since, code, lost)
 
 
 def _take(
@@ -306,25 +313,24 @@ def _faults(
     work: Sequence[tuple[RunPlace, Chapter]],
     since: str,
     code: int,
+    lost: Mapping[tuple[str, str], str],
 ) -> dict[str, str]:
     """Run -> why it is not up to date. Snakemake's word is not asked for: it may end without an error where
     it executed nothing, and with one where all is there.
     """
     log = board / "snakemake.log"
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    messages, faults = cluster_messages(text), {}
+    messages, faults = lost | cluster_messages(text), {}
     for place in places_of(requests, chapters):
         name = place.run.name
         executed = [chapter for other, chapter in work if other.run == place.run]
         if place.stale:
             every = [chapter_failure(board, place.run, executed, since)]
             every += [messages.get((chapter.name, name)) for chapter in executed]
-            unmade = ", ".join(f"{chapter} ({why})" for chapter, why in place.stale.items())
             how = "with an error" if code else "without an error"
-            faults[name] = (
-                "; ".join(filter(None, every)) or f"Snakemake ended {how}, but not up to date: {unmade}"
-            )
-            faults[name] += f"\n  Snakemake's log: {log}" if len(requests) == 1 else ""
+            unmade = ", ".join(f"{chapter} ({why})" for chapter, why in place.stale.items())
+            told = "; ".join(filter(None, every)) or f"Snakemake ended {how}, but not up to date: {unmade}"
+            faults[name] = told + f"\n  Snakemake's log: {log}" * (len(requests) == 1)
     return faults
 
 

@@ -198,22 +198,6 @@ def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
     }
 
 
-def note_lost(board: Path, lost: Mapping[tuple[str, str], str]) -> None:
-    """Write into Snakemake's log what ``cluster_messages`` reads there of other failures."""
-    with (board / "snakemake.log").open("a", encoding="utf-8") as log:
-        for (kind, name), why in lost.items():
-            log.write(f"\nError in rule {kind}:\n    message: {why}\n    output: ended/{kind}/{name}\n")
-
-
-def await_end(process: subprocess.Popen, executor: str | None = None) -> None:
-    """Wait until Snakemake, all of whose jobs have ended, has too, and end it where it does not."""
-    try:
-        process.wait(1)
-    except subprocess.TimeoutExpired:
-        stop_jobs(process, executor)
-        process.wait()
-
-
 def stop_jobs(process: subprocess.Popen, executor: str | None = None) -> None:
     """End Snakemake and everything below it, and wait until all are gone; its jobs on a cluster, too."""
     if executor:

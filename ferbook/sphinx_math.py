@@ -16,7 +16,7 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
-from ferbook.errors import FerError
+from ferbook.errors import UserError
 
 _logger = logging.getLogger(__name__)
 
@@ -29,10 +29,8 @@ _SAME_LAYOUT = re.compile(r"\\(begin|end)\{(?:aligned|align\*?)\}")
 _NO_LAYOUT = re.compile(r"\\(?:begin|end)\{equation\*?\}")
 
 
-class MathError(FerError):
+class MathError(UserError):
     """An equation holds something that cannot be turned into MathML."""
-
-    exit_code = 2
 
     def __init__(self, latex: str, why: str) -> None:
         super().__init__(f"cannot turn the equation {latex.strip()!r} into MathML: {why}")
@@ -72,8 +70,7 @@ def _use_core(element: ElementTree.Element, latex: str) -> None:
     if variant is not None and variant != "normal":
         why = f"browsers do not draw {text!r} in {variant}; use another letter or the Unicode character"
         raise MathError(latex, why)
-    align = element.attrib.pop("columnalign", None)
-    if align:
+    if align := element.attrib.pop("columnalign", None):
         element.set("style", f"text-align: {align}")
 
 

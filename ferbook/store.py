@@ -218,9 +218,7 @@ class ChapterResult:
 
         Raises RunStoreError where the chapter is not finished or damaged.
         """
-        manifest = self.done()
-        if manifest is None:
-            raise RunStoreError(f"{self.folder}: not finished; run the chapter")
+        manifest = self._manifest()
         return {
             "finished": manifest["finished"],
             **self.record().model_dump(exclude={"figures", "tables"}, exclude_unset=True),

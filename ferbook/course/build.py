@@ -3,7 +3,7 @@ takes; and whether an assignment can be handed out.
 """
 
 import copy
-import importlib.util
+import runpy
 import tempfile
 import zipfile
 from pathlib import Path
@@ -42,11 +42,9 @@ def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
     """The arrays of a variant, by the assignment's ``data.py``, and its number as ``variant``. Raises
     BookError where what that reads, such as the networks of the committed run, is absent or damaged.
     """
-    spec = importlib.util.spec_from_file_location("data", assignment.folder / "data.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    make = runpy.run_path(str(assignment.folder / "data.py"))["make"]
     try:
-        return {"variant": np.array(variant)} | module.make(variant)
+        return {"variant": np.array(variant)} | make(variant)
     except FerError as fault:
         store = f"runs are read from {paths.runs_dir()}, which FER_RUNS names where it is set"
         raise BookError(f"data of {assignment.folder.name}, variant {variant}: {fault}; {store}") from fault

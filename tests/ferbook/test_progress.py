@@ -8,7 +8,7 @@ import pytest
 from ferbook import progress
 from ferbook.environment import held
 from ferbook.progress import at_work
-from ferbook.schedule import QueueJob, cluster_messages, finished_file
+from ferbook.schedule import QueueJob, finished_file
 
 
 class Looks:
@@ -125,5 +125,4 @@ def test_jobs_that_the_cluster_does_not_have_any_more_are_named_and_not_waited_f
     monkeypatch.setattr(progress, "lost_jobs", lambda board: lost)
     changes = [lambda: None] * 4 + [lambda: lost.update({("first", "a"): "its job 7 is lost"})]
     changes += [lambda: None] * 3 + [lambda: pytest.fail("it is waited for")]
-    watch(*changes)
-    assert cluster_messages((tmp_path / "snakemake.log").read_text()) == {("first", "a"): "its job 7 is lost"}
+    assert watch(*changes) == {("first", "a"): "its job 7 is lost"}

@@ -84,10 +84,6 @@ def test_answers_by_hand(low, high, polarity, s, reply):
 
 
 def test_what_cannot_answer_is_refused():
-    with pytest.raises(ParameterError, match="what matters is 0"):
-        difference_answer(estimate(0, 1), "more", 0)
-    with pytest.raises(ParameterError, match="polarity"):
-        difference_answer(estimate(0, 1), "less", 1)
     with pytest.raises(ParameterError, match="a difference without an interval answers nothing: one person"):
         difference_answer(Estimate(1.0, why="one person"), "more", 1)
     with pytest.raises(ParameterError, match="a room without an interval"):

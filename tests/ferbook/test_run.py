@@ -43,7 +43,7 @@ def test_what_hours_went_into_may_be_there_before_the_run_is(run, monkeypatch):
     weights = run.folder / "populations" / "one" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.touch()
-    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: 0)
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: (0, {}))
     with pytest.raises(ChapterError, match="not up to date: throws"):
         run_one(Request("smoke"), ["throws"], "a")
     assert weights.exists() and run.exists()
@@ -103,7 +103,7 @@ def test_a_chapter_that_left_no_word_is_named_with_its_log(run, log, told):
 @pytest.fixture
 def idle(monkeypatch):
     """Snakemake ends without an error, and has done nothing."""
-    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: 0)
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: (0, {}))
 
 
 def test_a_run_killed_before_its_record_had_its_name_goes_on(run, idle):
@@ -124,10 +124,14 @@ def test_a_folder_with_files_of_others_is_not_taken_for_a_run(run, idle):
     assert len(list(run.folder.iterdir())) == 3
 
 
-def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(run, idle):
+def test_a_chapter_that_was_not_made_is_told_though_snakemake_told_of_no_error(run, idle, monkeypatch):
     with pytest.raises(ChapterError, match=r"not up to date: throws \(never ran\)") as fault:
         run_one(Request("smoke"), ["throws"], "a")
     assert str(run.work / "snakemake.log") in str(fault.value)
+    lost = {("throws", "a"): "its job 7 is lost"}
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *_, **__: (0, lost))
+    with pytest.raises(ChapterError, match="its job 7 is lost"):
+        run_one(Request("smoke"), ["throws"], "a")
 
 
 def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_begins(copy, monkeypatch):
@@ -174,7 +178,7 @@ def work(copy, tmp_path, monkeypatch):
             finished_file(board, job.kind, job.name).parent.mkdir(parents=True, exist_ok=True)
             finished_file(board, job.kind, job.name).touch()
             done.append((job.kind, job.name))
-        return 0
+        return 0, {}
 
     monkeypatch.setattr(ferbook_run, "run_jobs", start)
     return done, broken
@@ -239,7 +243,7 @@ def test_a_run_that_fails_is_named_the_others_are_made_and_the_same_call_goes_on
 
 def test_what_snakemake_calls_an_error_is_none_where_all_is_there(work, monkeypatch):
     start = ferbook_run.run_jobs
-    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *a, **k: start(*a, **k) or 1)
+    monkeypatch.setattr(ferbook_run, "run_jobs", lambda *a, **k: start(*a, **k) and (1, {}))
     assert ran({"seed": "0..1"}) == {}
 
 
