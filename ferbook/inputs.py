@@ -192,8 +192,7 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     among them, would now be the ``current`` ones.
     """
     result = run.result(chapter.name)
-    manifest = result.done()
-    if manifest is None:
+    if (manifest := result.done()) is None:
         begun = result.failed_folder.exists() or result.folder.exists()
         return ["not finished" if begun else "never ran"]
     if faults := result.faults():

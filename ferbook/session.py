@@ -125,8 +125,7 @@ class Session:
         # Here, as in `table`: a chapter that only opens waits for no plotting library.
         from ferbook.page.figure import figure_html, store_figure
 
-        plot = _result_of(draw, arguments, options)
-        if plot is None:
+        if (plot := _result_of(draw, arguments, options)) is None:
             return HTML(figure_html(name, "", self._left_out(f"figure {name!r}", needs)))
         if not plot.alt.strip():
             raise ChapterError(f"figure {name!r} has no alt text")
@@ -153,8 +152,7 @@ class Session:
         """
         from ferbook.page.figure import csv_of
 
-        content = _result_of(make, arguments, options)
-        if content is None:
+        if (content := _result_of(make, arguments, options)) is None:
             return self.say(self._left_out(f"table {name!r}", needs))
         if content.data.empty:
             raise ChapterError(f"table {name!r} has no rows")

@@ -28,6 +28,8 @@ LONG = 5.0
 
 Advance = Callable[..., object]
 
+Tell = Callable[[Callable[[float | None], str], float | None, float], object]
+
 
 @contextmanager
 def steps(what: str, total: float, seconds: float = 0) -> Iterator[Advance]:
@@ -72,9 +74,7 @@ class _Line(ProgressColumn):
 
 
 @contextmanager
-def _reader() -> Iterator[
-    tuple[float, Callable[[Callable[[float | None], str], float | None, float], object]]
-]:
+def _reader() -> Iterator[tuple[float, Tell]]:
     """Seconds between two times at which is told how far the work is, and how: by a text that says the time
     left, that time, None where nobody knows it, and the share that is done.
     """
