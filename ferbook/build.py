@@ -242,8 +242,8 @@ def stage(run: Run, folder: Path) -> None:
         if file.is_file():
             text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
             text = figures.placed(text, page)
-            beside_it, linked = folder / _FILES / Path(page).parent, partial(figures.placed, page=page)
-            text = with_answers(text, answers, beside_it, linked)
+            linked = partial(figures.placed, page=page, where=paths.claims_file().name)
+            text = with_answers(text, answers, folder / _FILES / Path(page).parent, linked)
             file.write_text(f"{text.rstrip()}\n\n{provenance(run)}", encoding="utf-8")
 
 

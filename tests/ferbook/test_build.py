@@ -232,6 +232,13 @@ def test_a_chapter_that_the_run_lacks_is_staged_as_a_page_that_says_how_to_make_
     assert "the run has no finished chapter means" in answers and "{bdg-muted}`open`" in answers
 
 
+def test_a_figure_of_a_claim_that_nobody_draws_is_told_with_its_file(copy, tmp_path):
+    claims = copy / "claims.yaml"
+    claims.write_text(claims.read_text().replace("throws.counts", "throws.count"))
+    with pytest.raises(BookError, match=r"^claims\.yaml: no chapter draws a figure 'throws\.count'"):
+        stage(recorded(("smoke", {}), ["throws"]), tmp_path)
+
+
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
     assert filled("# <!-- title -->", "book/throws/throws") == "# A die is thrown"
     index = filled("<!-- chapters --> <!-- title -->", "book/index")
