@@ -474,7 +474,7 @@ def evaluate_method(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that defines `explain`.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="Whose faces are asked about.")] = 0,
     small: Annotated[
-        bool, typer.Option("--small", help="Fewer people and networks: minutes on two cores.")
+        bool, typer.Option("--small", help="Fewer people and units: minutes on two cores.")
     ] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Ask about every neuron, also where that takes hours.")

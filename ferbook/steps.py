@@ -28,7 +28,7 @@ LONG = 5.0
 
 Advance = Callable[..., object]
 
-Tell = Callable[[Callable[[float | None], str], float | None, float], object]
+Said = Callable[[Callable[[float | None], str], float | None, float], object]
 
 
 @contextmanager
@@ -74,7 +74,7 @@ class _Line(ProgressColumn):
 
 
 @contextmanager
-def _reader() -> Iterator[tuple[float, Tell]]:
+def _reader() -> Iterator[tuple[float, Said]]:
     """Seconds between two times at which is told how far the work is, and how: by a text that says the time
     left, that time, None where nobody knows it, and the share that is done.
     """

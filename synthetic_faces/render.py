@@ -116,9 +116,7 @@ class Renderer:
             wp.config.kernel_cache_dir = str(cache / "warp")
         with _without_driver_warning():
             wp.init()
-        self.assets = assets
-        self.size = size
-        self.antialias = antialias
+        self.assets, self.size, self.antialias = assets, size, antialias
         self.device = "cuda:0" if wp.is_cuda_available() else "cpu"
         self._names = assets.action_names.tolist()
         head, hair = assets.triangles.astype(np.int32), grid_triangles() + np.int32(len(assets.template))
