@@ -76,7 +76,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
-    resources=Resources(minutes=70),
+    resources=Resources(minutes=80),
     seconds={"laptop": 100},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
