@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 31731,
     "fer_lib": 8799,
-    "ferbook": 6253,
+    "ferbook": 6247,
     "book": 10972,
     "synthetic_faces": 4202,
     "benchmarks": 742,
