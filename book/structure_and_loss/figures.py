@@ -133,6 +133,8 @@ def trained_conditions(scored: TrainingScores, null: float) -> Drawn:
     means = condition_table(scored).stored()
     means = means.rename(columns={"accuracy": "value", "accuracy_low": "low", "accuracy_high": "high"})
     means = means.astype({"low": float, "high": float})
+    together = means.groupby("structure", sort=False).ngroup()
+    means = means.loc[together.sort_values(kind="stable").index]
     names = {each: list(means[each].unique()) for each in ("structure", "loss")}
     own = scored.table[["structure", "loss", "seed", "accuracy"]]
     of_mean = means.rename(columns={"value": "mean"})[["structure", "loss", "mean", "low", "high"]]
