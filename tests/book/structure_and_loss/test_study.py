@@ -325,6 +325,14 @@ def test_the_figures_show_the_numbers_of_the_tables(faces):
     assert len(drawn.data) == 6 and "residual, mean +20.5" in drawn.alt
 
 
+def test_what_belongs_to_one_structure_stands_together(faces):
+    apart = [("vgg", "label_smoothing"), ("residual", "label_smoothing"), ("vgg", "cross_entropy")]
+    found = asked(faces, dict.fromkeys(apart, (0.6, 0.7)), 2)
+    rows = figures.trained_conditions(found.scores, found.majority).figure.axes[0].get_yticklabels()
+    told = [row.get_text() for row in rows]
+    assert told == ["VGG", "label smoothing", "cross entropy", "residual", "label smoothing"]
+
+
 def test_figures_cope_without_intervals(faces):
     alone = asked(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
     assert figures.trained_conditions(alone.scores, alone.majority).data["low"].isna().all()
