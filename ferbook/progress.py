@@ -150,10 +150,8 @@ def at_work(run: Run) -> dict[str, str]:
     return {name: f"running{_details(run.progress_file(name))}" for name in names}
 
 
-def _details(progress: Path | None) -> str:
+def _details(progress: Path) -> str:
     """In which cell a chapter is, and how far the work there; empty before its kernel works."""
-    if progress is None or not progress.exists():
-        return ""
     with suppress(OSError, RunStoreError):
         state, steps = read_json(progress), ""
         with suppress(OSError):  # no work in this cell that says how far it is

@@ -56,7 +56,7 @@ class QueueJob:
     log: Path
     needs: tuple[tuple[str, str], ...] = ()
     seconds: float | None = None
-    progress: Path | None = None
+    progress: Path = Path()
 
 
 def finished_file(board: Path, kind: str, name: str) -> Path:

@@ -26,8 +26,6 @@ from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_js
 if TYPE_CHECKING:
     from ferbook.page.style import Drawn
 
-_SHELL_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
-
 Tolerance = float | Mapping[str, float] | None
 
 
@@ -197,7 +195,7 @@ def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> BaseM
     values = {
         name: value
         for name, value in namespace.items()
-        if isinstance(value, int | float | str) and not name.startswith("_") and name not in _SHELL_NAMES
+        if isinstance(value, int | float | str) and not name.startswith("_")
     }
     for name in chapter.parameters.model_fields:
         if name not in values:
