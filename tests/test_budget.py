@@ -23,7 +23,7 @@ MOST = {
     "book": 10972,
     "synthetic_faces": 4202,
     "benchmarks": 742,
-    "tests": 31351,
+    "tests": 31346,
     "files": 251,
     "commands": 23,
     "floors of ferbook": 8,

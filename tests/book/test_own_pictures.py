@@ -33,30 +33,22 @@ def data(tmp_path):
     return folder.parent
 
 
-@pytest.fixture
-def ferbook(tmp_path, data):
-    """Give a command in a process of its own, with a run store of its own."""
-    environment = child_environment(FER_DATA=str(data), FER_RUNS=str(tmp_path / "runs"))
-
-    def ferbook(*words):
-        command = [sys.executable, "-m", "ferbook.cli", *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    return ferbook
-
-
 @pytest.mark.slow
-def test_a_chapter_is_run_on_twelve_pictures(ferbook, tmp_path):
-    answer = ferbook(*COMMAND)
+def test_a_chapter_is_run_on_twelve_pictures(data, tmp_path):
+    environment = child_environment(FER_DATA=str(data), FER_RUNS=str(tmp_path / "runs"))
+    words = [sys.executable, "-m", "ferbook.cli", *COMMAND]
+    answer = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     record = json.loads((tmp_path / "runs" / "mine" / "training" / "record.json").read_text())
     assert record["data"]["name"] == "mine"
     assert (tmp_path / "runs" / "mine" / "au_verification" / "DONE.json").is_file()
 
 
-def test_too_few_people_are_told_before_anything_runs(ferbook, data, tmp_path):
+def test_too_few_people_are_told_before_anything_runs(data, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("FER_DATA", str(data))
+    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
     table = data / "mine" / "faces.csv"
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-2]))
-    answer = ferbook(*COMMAND)
-    assert answer.returncode == 2 and not (tmp_path / "runs" / "mine" / "training").exists()
-    assert "face set 'mine' has 1 person to test on; two are needed" in answer.stderr
+    code, _, told = command(*COMMAND)
+    assert code == 2 and not (tmp_path / "runs" / "mine" / "training").exists()
+    assert "face set 'mine' has 1 person to test on; two are needed" in told

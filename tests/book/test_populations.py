@@ -41,19 +41,36 @@ TINY = Population(
 )
 
 
+def prepare(patch, folder, faces):
+    """Runs of their own, and for the faces of every population the same stripes."""
+    patch.setenv("FER_RUNS", str(folder))
+    of_lab = FaceSet("lab", faces.pixels, faces.table.assign(dataset="lab"))
+    patch.setattr(population_training, "open_faces", lambda *_, **__: of_lab)
+    patch.setattr(populations, "populations", lambda: {"tiny": TINY})
+
+
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch, faces):
-    """Runs of their own, and for the faces of every population the same stripes."""
-    monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
-    table = faces.table.assign(dataset="lab")
-    monkeypatch.setattr(
-        population_training, "open_faces", lambda *_, **__: FaceSet("lab", faces.pixels, table)
-    )
-    monkeypatch.setattr(populations, "populations", lambda: {"tiny": TINY})
-    return tmp_path / "runs"
+    prepare(monkeypatch, tmp_path / "runs", faces)
 
 
-def trained(population=TINY):
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory, striped_faces):
+    """The folder of the networks of TINY, trained once."""
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(patch, tmp_path_factory.mktemp("learned"), striped_faces)
+        trained(TINY)
+        return TINY.folder
+
+
+@pytest.fixture
+def kept(learned):
+    """The networks of TINY, as if they had been trained here."""
+    shutil.copytree(learned, TINY.folder)
+    return TINY.kept()
+
+
+def trained(population):
     for member in population.members:
         train_member(member, device="cpu")
     return population.kept()
@@ -63,8 +80,8 @@ def changed(**fields):
     return TINY.model_copy(update=fields)
 
 
-def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
-    first, second = trained()
+def test_a_network_is_kept_with_all_that_chapters_ask_of_it(kept):
+    first, second = kept
     assert len(first.curve()) == 3 and first.done()["faces"] == versioned("lab")
     tested, answers = first.tested(), first.answers()
     assert len(tested) == len(answers) and answers.dtype == np.float16
@@ -80,15 +97,13 @@ def test_a_network_is_kept_with_all_that_chapters_ask_of_it():
     assert not torch.equal(model.conv1.weight, second.network().conv1.weight)
 
 
-def test_what_is_there_is_not_trained_again(monkeypatch):
-    trained()
+def test_what_is_there_is_not_trained_again(kept, monkeypatch):
     key = TINY.key()
     monkeypatch.setattr(population_training, "train", None)
-    assert trained() and TINY.key() == key
+    assert trained(TINY) and TINY.key() == key
 
 
-def test_a_network_from_elsewhere_counts_as_if_it_were_trained_here(runs, tmp_path):
-    trained()
+def test_a_network_from_elsewhere_counts_as_if_it_were_trained_here(kept, tmp_path):
     key = TINY.key()
     shutil.move(TINY.folder / "1", tmp_path / "elsewhere")
     assert [member.seed for member in TINY.kept()] == [0] and TINY.key() != key
@@ -105,9 +120,8 @@ def test_without_weights_curves_and_answers_are_kept():
         second.network()
 
 
-def test_networks_of_later_seeds_are_others_and_of_the_first_of_them_as_much_is_kept():
-    later = changed(first_seed=100, weights=1)
-    (early, _), (first, second) = trained(), trained(later)
+def test_networks_of_later_seeds_are_others_and_of_the_first_of_them_as_much_is_kept(kept):
+    (early, _), (first, second) = kept, trained(changed(first_seed=100, weights=1))
     assert [first.seed, second.seed] == [100, 101] and first.folder.name == "100"
     assert first.has_weights and not second.has_weights
     assert not torch.equal(early.network().conv1.weight, first.network().conv1.weight)
@@ -141,8 +155,7 @@ def test_a_kill_loses_the_network_that_was_being_trained_and_others_take_part_me
     assert len(TINY.kept()) == 2 and not left.exists()
 
 
-def test_another_recipe_is_named_and_replaced_only_on_demand():
-    trained()
+def test_another_recipe_is_named_and_replaced_only_on_demand(kept):
     other = changed(recipe=TrainingRecipe(epochs=1, batch_size=8, lr=0.01, augment="none"))
     assert {member.fault() for member in other.members} == {"of another recipe"} and not other.kept()
     with pytest.raises(DataError, match="of another recipe; --replace trains it anew"):
@@ -152,8 +165,8 @@ def test_another_recipe_is_named_and_replaced_only_on_demand():
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "curve.csv", "test.npy", DONE])
-def test_a_damaged_network_is_not_used(name):
-    first, _ = trained()
+def test_a_damaged_network_is_not_used(kept, name):
+    first, _ = kept
     file = first.folder / name
     file.write_bytes(file.read_bytes()[:-10])
     assert first.fault() == "damaged" and [member.seed for member in TINY.kept()] == [1]
@@ -161,8 +174,7 @@ def test_a_damaged_network_is_not_used(name):
         train_member(first, device="cpu")
 
 
-def test_networks_of_another_version_of_the_faces_are_not_used(monkeypatch):
-    trained()
+def test_networks_of_another_version_of_the_faces_are_not_used(kept, monkeypatch):
     monkeypatch.setattr(populations, "set_name", lambda name: f"{name}/99")
     assert TINY.members[0].fault() == f"of the faces {versioned('lab')}; lab/99 are made here"
     assert not TINY.kept()
@@ -239,15 +251,15 @@ def test_pictures_that_had_been_learned_are_known_and_answers_may_be_of_mirrored
     tested, learned = (np.flatnonzero(split.eq(name)) for name in ("test", "train"))
     set_.pixels[tested[1]] = set_.pixels[learned[0]]
     monkeypatch.setattr(population_training, "open_faces", lambda *_, **__: set_)
-    (plain, _), (flipped, _) = trained(), trained(changed(name="flipped", test_time="flip"))
+    (plain, _), (flipped, _) = trained(TINY), trained(changed(name="flipped", test_time="flip"))
     assert flipped.done()["copies"] == [1]
     known = predict(flipped.network(), set_.select(tested), test_time="flip")
     assert np.allclose(flipped.answers(), known, atol=0.02)
     assert not np.allclose(plain.answers(), known, atol=0.02)
 
 
-def test_no_answers_after_each_epoch_are_said_to_be_absent():
-    (member, _) = trained()
+def test_no_answers_after_each_epoch_are_said_to_be_absent(kept):
+    member, _ = kept
     (member.folder / "epochs.npy").unlink()
     with pytest.raises(DataError, match=r"tiny/0: no answers after each epoch"):
         member.answers_by_epoch()
@@ -273,20 +285,20 @@ def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeyp
     assert right.mean() == pytest.approx(done["train_accuracy"], abs=0.02)
 
 
-def test_a_chapter_reads_the_populations_that_it_declares(output, monkeypatch):
+def test_a_chapter_reads_the_populations_that_it_declares(output, monkeypatch, learned):
     monkeypatch.setattr("book.session.find_population", lambda name: {"tiny": TINY}[name])
     run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu", population="tiny").model_dump())
     told = "no network of the population 'tiny' is kept; `ferbook populations"
     with pytest.raises(ChapterError, match=told):
         run.networks()
-    trained()
+    shutil.copytree(learned, TINY.folder)
     shutil.rmtree(TINY.folder / "1")
     (TINY.folder / "1").mkdir()
     failure = {"taught": TINY.taught.model_dump(mode="json"), "failed": "failed: training diverged"}
     failure |= {"faces": "lab/2"}
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
-    learned = run.networks()
-    assert [each.lesson.seed for each in learned] == [0] and learned[0].lesson.faces == TINY.faces
+    (network,) = run.networks()
+    assert network.lesson.seed == 0 and network.lesson.faces == TINY.faces
     made = FacesNoted.model_validate_json((output / "record.json").read_bytes())
     assert made.network == TINY.network and made.extent == "1 network"
     (_, told), *_ = made.provenance
@@ -326,8 +338,7 @@ def test_a_file_that_cannot_be_understood_is_refused(tmp_path, monkeypatch, text
         populations.populations()
 
 
-def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(monkeypatch):
-    trained()
+def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(kept, monkeypatch):
     monkeypatch.setattr(populations, "find_population", lambda name: TINY)
     with pytest.raises(ParameterError, match="device = 'nosuch' is not available"):
         populations_train(["tiny"], device="nosuch")

@@ -22,7 +22,7 @@ CLASSES = ("anger", "happiness")
 PEOPLE = 60
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def faces(blank):
     """Two pictures of each of 60 people; AU4 comes with anger in three of four cases, AU12 as it likes."""
     generator = np.random.default_rng(4)
@@ -39,23 +39,20 @@ def faces(blank):
     )
 
 
-@pytest.fixture
-def networks():
-    return [type("Model", (), {"to": lambda self, _: self})() for _ in range(2)]
-
-
-@pytest.fixture
-def reads(faces, networks, monkeypatch):
+@pytest.fixture(scope="module")
+def reads(faces):
     """Two networks: of the first the features hold both units, of the second and of all others noise."""
+    networks = [type("Model", (), {"to": lambda self, _: self})() for _ in range(2)]
     generator = np.random.default_rng(0)
     shown = faces.table[["AU4", "AU12"]].to_numpy()
     given = [np.hstack([shown + 0.3 * generator.normal(size=shown.shape)] * 2)]
     given += [generator.normal(size=(len(faces), 4)) for _ in range(3)]
     given += [np.hstack([shown + 0.1 * generator.normal(size=shown.shape)] * 2) for _ in range(2)]
-    monkeypatch.setattr(units, "features_of", lambda *_: given.pop(0))
-    monkeypatch.setattr(units, "untrained_network", lambda model, seed: model)
-    monkeypatch.setattr(units, "hog_responses", lambda _: generator.normal(size=(len(faces), 4)))
-    return units.read_units(faces, networks, CLASSES, networks, draws=200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(units, "features_of", lambda *_: given.pop(0))
+        patch.setattr(units, "untrained_network", lambda model, seed: model)
+        patch.setattr(units, "hog_responses", lambda _: generator.normal(size=(len(faces), 4)))
+        return units.read_units(faces, networks, CLASSES, networks, draws=200)
 
 
 def test_everything_is_read_with_and_without_the_emotion(reads):
