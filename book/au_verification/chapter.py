@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from fer_lib.faces.faceset import FaceSet
 
 
+OTHER_HEADS = "heads"
+"""A second head model, of which users may have a copy."""
+
+
 class AuVerificationParameters(RoleParameters, BesideParameters):
     """Chapter ``au_verification``: which filters of trained networks answer to an action unit."""
 
@@ -43,6 +47,13 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
         10, ge=10, le=1000, description="people of the set `heads` on whom they are too, where it is at hand"
     )
     bootstrap: BootstrapField = 300
+
+    def data_key(self) -> dict[str, str]:
+        """As its parent's, and the other heads', ``absent`` where they are not at hand."""
+        from fer_lib.faces.registry import fingerprint
+
+        heads = FaceRequest(OTHER_HEADS, self.other_heads, self.size, self.asked_seed)
+        return super().data_key() | {str(heads): fingerprint(heads)}
 
     def require(self, faces: "FaceSet") -> None:
         """Enough people with action units, where a real set has any."""

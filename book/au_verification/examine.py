@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from book.au_verification.chapter import AuVerificationParameters
+from book.au_verification.chapter import OTHER_HEADS, AuVerificationParameters
 from fer_lib.aus.association import statistic
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions
 from fer_lib.aus.nulls import BlockKind, Null, claimed_units, permutation_null
@@ -39,9 +39,6 @@ CHANGE = 4.0
 """Grey levels (root mean square) by which matched doses change a picture: every unit of ``lab`` reaches it at
 48 pixels.
 """
-
-OTHER_HEADS = "heads"
-"""The domain whose people have another head model, which is the user's."""
 
 _DOSED = 4
 """People of it on whom equal energy is measured."""

@@ -28,6 +28,9 @@ BREUER, BREUER_UNITS, BREUER_UNTRAINED = "breuer", "breuer_units", "untrained_br
 OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED = "photographs", "photographs_shuffled"
 """What networks stand for: the first part of the names of their metrics, or the last."""
 
+STRUCTURES_OF_THEIR_OWN = (BREUER, BREUER_UNITS, BREUER_UNTRAINED)
+"""Groups whose degree has ends of its own."""
+
 GROUP_OF = {"emotions_shuffled": "shuffled", "photographs_zero_bias": OF_PHOTOGRAPHS, "published_96": "96_px"}
 """Populations that are called otherwise here."""
 

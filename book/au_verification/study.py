@@ -35,6 +35,7 @@ from book.au_verification.ruler import (
     OF_PHOTOGRAPHS_SHUFFLED,
     OWN_NETWORK,
     READ_OUT,
+    STRUCTURES_OF_THEIR_OWN,
     TAUGHT_UNITS,
     TRAINED,
     UNITS_MIXTURES,
@@ -273,13 +274,14 @@ def ruler_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
 def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     """One row per network: ``population``, as a reader calls it, ``seed`` and its κ, ``value``, and
     ``without_1`` …, the same without each group of people in turn, which the degrees' intervals are made of;
-    of a population ``mean``, ``low``, ``high``, and the mean's ``place`` on the ruler, in all its rows.
+    of a population ``mean``, ``low``, ``high``, and the mean's ``place`` on the ruler, in all its rows: none
+    of another structure's networks, which have ends of their own.
     """
     rows = []
     for group in sorted(groups, key=list(GROUP_LABELS).index):
         values = values_of(groups[group], READINGS["kappa"])
         mean = networks_and_people(values, limits=(-1, 1))
-        place = place_between(mean.value, groups)
+        place = np.nan if group in STRUCTURES_OF_THEIR_OWN else place_between(mean.value, groups)
         for own, each in zip(groups[group], values, strict=True):
             rows.append((GROUP_LABELS[group], own.seed, mean.value, mean.low, mean.high, place, *each))
     without = [f"without_{number}" for number in range(1, values.shape[1])]

@@ -142,7 +142,7 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
 
 
 CHAPTER = Chapter(
-    title="Training by the papers' protocols",
+    title="Training on some people, testing on others",
     parameters=TrainingParameters,
     after=("faces",),
     resources=Resources(minutes=30),

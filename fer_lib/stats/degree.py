@@ -101,7 +101,9 @@ def degree_and_room(
     gain, room = roles.value(above), roles.value(width)
     if room <= 0:
         raise DataError(f"{ceiling.name!r} lies {-room:.3g} below its floor {floor.name!r}: no ceiling")
-    networks = min(len(role.values) for role in roles.roles)
+    # A role that is a number, or a method without a seed, is no network: nothing varies in it.
+    several = [role for role in roles.roles if np.ptp(role.values)] or roles.roles
+    networks = min(len(role.values) for role in several)
     how = f"Fieller's, Student's t, over networks and {len(measure.without)} groups of people"
     ratio = gain / room
     error = roles.covariance(width, width) ** 0.5

@@ -110,6 +110,8 @@ def test_a_mark_has_every_network_the_mean_and_its_place(groups):
     assert (own["low"] < 0.5).all() and own["seed"].tolist() == [0, 1] and own["place"].tolist() == [0.5] * 2
     ends = table.drop_duplicates("population").set_index("population")["place"]
     assert ends["untrained"] == 0 and ends["taught units"] == 1
+    table = au.marks_table(groups | {"breuer": groups["trained"]})
+    assert table["place"].isna().tolist() == table["population"].eq("Breuer's, emotions").tolist()
     del groups["units"]
     assert au.marks_table(groups)["place"].isna().all()
 

@@ -98,7 +98,7 @@ def test_a_role_that_is_a_number_has_no_variance():
     generator = np.random.default_rng(1)
     _, measure, ceiling = roles(generator, 0.5, 10)
     zero, _ = degree_and_room(Role.fixed("floor", 0.0), measure, ceiling)
-    assert zero.low < 0.5 < zero.high
+    assert zero.low < 0.5 < zero.high and zero.n == 10
 
 
 def test_what_is_no_ruler_is_refused():
