@@ -150,8 +150,8 @@ class Suite:
     results that its chapters show."""
 
 
-def _load(file: Path, name: str, kind: type) -> object:
-    """What the module ``file`` calls ``name``. Raises BookError in one line."""
+def load(file: Path, name: str, kind: type) -> object:
+    """What the module ``file`` calls ``name``, of that ``kind``. Raises BookError in one line."""
     place = file.relative_to(paths.root())
     spec = importlib.util.spec_from_file_location(".".join(place.with_suffix("").parts), file)
     module = importlib.util.module_from_spec(spec)
@@ -167,11 +167,6 @@ def _load(file: Path, name: str, kind: type) -> object:
     if not isinstance(declaration, kind):
         raise BookError(f"{place}: declares no {name} = {kind.__name__}(…); `ferbook new` shows the form")
     return declaration
-
-
-def load_chapter(file: Path) -> Chapter:
-    """What a ``chapter.py`` declares, as yet without a name. Raises BookError in one line."""
-    return _load(file, "CHAPTER", Chapter)
 
 
 def pages_of_toc() -> list[str]:
@@ -213,7 +208,7 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
         raise BookError(
             f"book/{name}/{name}.ipynb is missing; the notebook of a chapter has its folder's name"
         )
-    chapter = replace(load_chapter(file), name=name, folder=folder)
+    chapter = replace(load(file, "CHAPTER", Chapter), name=name, folder=folder)
     where, fields = f"book/{name}/chapter.py", chapter.parameters.model_fields
     for key, values in chapter.profiles.items():
         profile = key if isinstance(key, str) else key[0]
@@ -261,7 +256,7 @@ def _in_order(declared: Mapping[str, Chapter]) -> dict[str, Chapter]:
 @cache
 def _read(root: Path) -> tuple[Suite, dict[str, Chapter]]:
     file = root / "book" / "suite.py"
-    own = _load(file, "SUITE", Suite) if file.exists() else Suite()
+    own = load(file, "SUITE", Suite) if file.exists() else Suite()
     if own.profile not in own.profiles:
         raise BookError(f"book/suite.py: profile = {own.profile!r} is none of profiles; name one of them")
     declared: dict[str, Chapter] = {}

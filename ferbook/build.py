@@ -268,14 +268,9 @@ def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path, *, lac
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(result.folder / "metrics.json", folder / f"{result.chapter}.json")
-    if lacking or _is_of_other_code(chapter, result):
-        (folder / f"{result.chapter}{OTHER_CODE}").touch()
-
-
-def _is_of_other_code(chapter: Chapter, result: ChapterResult) -> bool:
-    """Whether other code than today's made the result."""
     inputs = result.done()["inputs"]
-    return any(inputs.get(part) != now for part, now in code_inputs(chapter, inputs).items())
+    if lacking or any(inputs.get(part) != now for part, now in code_inputs(chapter, inputs).items()):
+        (folder / f"{result.chapter}{OTHER_CODE}").touch()
 
 
 def require_sound(run: Run) -> None:

@@ -15,7 +15,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 from nbformat import NotebookNode
-from pydantic import ValidationError
 
 from ferbook.book import Chapter, child_environment, suite, with_upstream
 from ferbook.environment import (
@@ -26,7 +25,7 @@ from ferbook.environment import (
     bare_jupyter,
     printed_by_failure,
 )
-from ferbook.errors import FerError, first_fault
+from ferbook.errors import FerError
 from ferbook.estimate import Estimate
 from ferbook.files import read_plain
 from ferbook.notebook import (
@@ -217,11 +216,10 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
     inputs = result.done()["inputs"].get("parameters", {})
     values = {name: value for name, value in inputs.items() if name in chapter.parameters.model_fields}
     try:
-        parameters = chapter.parameters(**values)
+        parameters = chapter.resolve(run.record()["request"]["profile"], values)
         suite().check({chapter.name: parameters})
-    except (FerError, ValidationError) as fault:
-        text = first_fault(fault) if isinstance(fault, ValidationError) else " ".join(str(fault).split())
-        return row("failed: it cannot be executed again here", [text])
+    except FerError as fault:
+        return row("failed: it cannot be executed again here", [" ".join(str(fault).split())])
     faults, exact = _execute_again(chapter, result, run, parameters)
     if faults:
         return row("failed: executed again, it differs", faults, executed=True)
@@ -237,8 +235,8 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     ``one``: execute again only one, the quickest of those that never were, or else the one that was longest
     ago; the others' stored results are still verified. Raises RunStoreError where there is no such run.
     """
-    parameters = run.record().get("request", {}).get("parameters", {})
-    selection = names or parameters
+    asked = run.record()["request"]["parameters"]
+    selection = names or asked
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     took = {each.chapter: each.record().seconds or 0.0 for each in whole}

@@ -16,7 +16,6 @@ from nbformat import NotebookNode
 from ferbook.book import Chapter, chapters, page_of
 from ferbook.errors import BookError, nearest_name
 from ferbook.notebook import figure_names, read_notebook
-from ferbook.page.figure import in_theme
 
 _KEY = re.compile(r"<!-- key figure: (\w+) -->")
 _PLACE = re.compile(r"<!-- (?:key )?figure: ([\w.]+) -->")
@@ -60,9 +59,7 @@ class Figures:
             if number is None:  # drawn by code that the notebook no longer has
                 return match[0]
             word = f"<figcaption><strong>Figure {number}</strong> "
-            # Runs of before 28 November 2026 hold figures in the colours of paper.
-            markup = in_theme(match[0]).replace("<figcaption>", word, 1)
-            self.shown[f"{chapter.name}.{match[1]}"] = markup
+            self.shown[f"{chapter.name}.{match[1]}"] = match[0].replace("<figcaption>", word, 1)
             if match[1] != key:
                 return self.shown[f"{chapter.name}.{match[1]}"]
             up = f'<a href="#figure-{key}">Figure {number}</a>'

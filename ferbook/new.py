@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.book import chapters, forget, load_chapter, require_chapter_name
+from ferbook.book import Chapter, chapters, forget, load, require_chapter_name
 from ferbook.errors import BookError
 from ferbook.files import write_atomically
 from ferbook.notebook import parameters_source
@@ -78,7 +78,7 @@ def write_chapter(name: str) -> Path:
     for module in ("chapter", "study", "figures"):
         text = _DRAFT.get_template(f"{module}.py.jinja").render(words)
         write_atomically(folder / f"{module}.py", text)
-    parameters = load_chapter(folder / "chapter.py").parameters().model_dump()
+    parameters = load(folder / "chapter.py", "CHAPTER", Chapter).parameters().model_dump()
     page = _notebook(words | {"parameters": parameters_source(parameters)})
     write_atomically(folder / f"{name}.ipynb", nbformat.writes(page) + "\n")
     write_atomically(paths.toc(), toc)

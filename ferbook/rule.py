@@ -7,7 +7,6 @@ fades as Student's t does, with the degrees of freedom that the estimate says. m
 its tails: a book is read without SciPy.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,7 +14,7 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from mpmath import fp
+from mpmath import fp, mp
 
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
@@ -117,12 +116,8 @@ def same_again(estimate: Estimate, answer: Callable[[Estimate], str]) -> float:
 
 
 def _beyond(freedom: float, t: float) -> float:
-    """The probability that Student's t lies farther from 0 than ``t`` >= 0, on either side: the integral of
-    its density.
-    """
-    power = (freedom + 1) / 2
-    scale = math.exp(math.lgamma(power) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
-    return 2 * scale * fp.quad(lambda x: (1 + x * x / freedom) ** -power, [t, t + 1, t + 4, math.inf])
+    """The probability that Student's t lies farther from 0 than ``t`` >= 0, on either side."""
+    return float(mp.betainc(freedom / 2, 0.5, 0, freedom / (freedom + t * t), regularized=True))
 
 
 @cache

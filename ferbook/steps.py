@@ -28,8 +28,6 @@ LONG = 5.0
 
 Advance = Callable[..., object]
 
-Said = Callable[[Callable[[float | None], str], float | None, float], object]
-
 
 @contextmanager
 def steps(what: str, total: float, seconds: float = 0) -> Iterator[Advance]:
@@ -74,7 +72,7 @@ class _Line(ProgressColumn):
 
 
 @contextmanager
-def _reader() -> Iterator[tuple[float, Said]]:
+def _reader() -> Iterator[tuple[float, Callable[..., object]]]:
     """Seconds between two times at which is told how far the work is, and how: by a text that says the time
     left, that time, None where nobody knows it, and the share that is done.
     """

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = {
     "all": 31731,
     "fer_lib": 8800,
-    "ferbook": 6244,
+    "ferbook": 6232,
     "book": 11000,
     "synthetic_faces": 4202,
     "benchmarks": 742,

@@ -289,7 +289,7 @@ def test_a_book_fills_lines_of_its_own_from_the_results_that_its_chapters_show(
     monkeypatch.setitem(sys.modules, "fills_of_the_book", names)
     own = dataclasses.replace(suite(), fills={"## What we can conclude": "fills_of_the_book:shown"})
     monkeypatch.setattr(build, "suite", lambda: own)
-    monkeypatch.setattr(build, "_is_of_other_code", lambda *_: True)
+    monkeypatch.setattr(build, "code_inputs", lambda *_: {"notebook": "of today"})
     monkeypatch.setattr(build, "provenance", lambda *_: "told")
     (tmp_path / "stage").mkdir()
     stage(finished, tmp_path / "stage")
