@@ -104,8 +104,8 @@ class Estimate:
 
 
 def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
-    """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread: the luck
-    of the seeds alone, that of the people is in the interval of each. A share stays between 0 and 1.
+    """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread:
+    seed variance alone; sampling error of people is in the interval of each. A share stays between 0 and 1.
     """
     from scipy import stats
 
@@ -120,5 +120,5 @@ def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
     low, high = mean - reach, mean + reach
     if unit == "share":
         low, high = max(low, 0.0), min(high, 1.0)
-    how = f"{100 * level:g} % by Student's t over {count} seeds; the people's luck is not covered"
+    how = f"{100 * level:g} % by Student's t over {count} seeds; sampling error of people is not covered"
     return Estimate(mean, low, high, how=how, freedom=count - 1, **about)

@@ -82,7 +82,7 @@ def require_strangers(networks: Sequence[TrainedNetwork], strangers: FaceRequest
         if (each.lesson.faces.name, each.lesson.faces.face_seed) == (name, seed):
             raise ChapterError(
                 f"network {each.name!r} learned from the people of {name} with face_seed {seed}, who are "
-                f"to be strangers to it; give chapter deconvolution another face_seed than {seed - 1}"
+                f"to be held out from it; give chapter deconvolution another face_seed than {seed - 1}"
             )
 
 

@@ -1,5 +1,5 @@
 """Pairs of an expressive picture and a neutral one of the same person: those that a generator learns from,
-and those by which it is judged.
+and those on which it is tested.
 """
 
 from collections.abc import Mapping
@@ -180,15 +180,15 @@ def _performance(
 
 
 WATCHED_SHARE, TESTED_SHARE = 12, 5
-"""One in so many of the people of each set is watched while the generator learns; one in so many is a
-stranger to it, by whom its neutral faces are judged at the end.
+"""One in so many of the people of each set is watched while the generator learns; one in so many is
+held out: on them its neutral faces are tested at the end.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """Pairs of pictures that a generator learns from, others that are watched, and others by which it is
-    judged: of people who are in one of the three only.
+    """Pairs of pictures that a generator learns from, others that are watched, and others on which it is
+    tested: of people who are in one of the three only.
 
     ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each; ``subjects`` (P,): whose the training
     pairs are. ``tested``: the inputs of the test, neutral ones too, and ``truth`` uint8 (P, H, W), their
@@ -243,8 +243,8 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet |
     subjects, test = every.table["subject"].to_numpy(str)[part == 0], every.select(part == 2)
     about = (
         f"The generator learns from {len(subjects):,} pairs of pictures of {', and of '.join(sources)}. "
-        f"{len(valid[0]):,} pairs of others are watched, and decide nothing; by {len(test):,} pairs of "
-        f"{test.table['subject'].nunique()} more it is judged. None of them is among the people of "
+        f"{len(valid[0]):,} pairs of others are watched, and decide nothing; on {len(test):,} pairs of "
+        f"{test.table['subject'].nunique()} more it is tested. None of them is among the people of "
         f"{faces.name}."
     )
     return Lessons(train, valid, subjects, test, truth[part == 2], about)

@@ -106,7 +106,7 @@ CHAPTER = Chapter(
     key_metrics=("test_accuracy", "structure_gain", "loss_gain"),
     learn=(
         "whether a better structure and a better loss raise accuracy above a plain stack with "
-        "cross-entropy, with the luck of pictures and seeds in the answer"
+        "cross-entropy, with sampling error and seed variance in the interval"
     ),
     needs="two CPU cores for the small default; a GPU for FER2013 in full",
     profiles={

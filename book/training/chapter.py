@@ -84,7 +84,7 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         0,
         ge=0,
         le=5000,
-        description="synthetic faces: people drawn anew, beyond all splits, who are asked about too; 0: none",
+        description="synthetic faces: held-out people beyond all splits, a second test set; 0: none",
     )
     kept_networks: int = Field(
         3,
@@ -115,7 +115,7 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter; beside it, of the same kind, people drawn anew."""
+        """The face set of the chapter; beside it, of the same kind, the held-out people."""
         if not self.fresh or self.faces not in get_args(FaceDomain):
             return (self.face_request,)
         anew = replace(self.request(self.faces, self.fresh), face_seed=self.face_seed + 1)

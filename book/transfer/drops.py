@@ -212,7 +212,7 @@ def confidence_metrics(
 ) -> dict[str, Estimate]:
     """``confidence_home`` and ``confidence_away``: the mean probability of the answer that is given, a share;
     ``calibration_error_home`` and ``calibration_error_away`` (``stats.classification``). Intervals draw
-    people; the luck of the networks is not covered.
+    people; seed variance is not covered.
     """
     metrics, drawing = {}, {"draws": draws, "seed": seed, "tolerance": 2 * RERUN_TOLERANCE}
     for where, (probabilities, labels, people) in (("home", home), ("away", away)):

@@ -84,8 +84,8 @@ def factor_drops(
     ``condition``, ``factor``, ``direction``; ``networks`` and ``people``, how many; ``accuracy``, an
     Estimate, the mean over the ``models``, which differ in their seed; ``difference``, an Estimate in points:
     of a condition with a factor more, or with all, to the one with none; of a condition with a factor less to
-    the one with all. Its interval is over draws of people, who are the same in both conditions. The luck of
-    the seeds is not covered.
+    the one with all. Its interval is over draws of people, who are the same in both conditions. Seed
+    variance is not covered.
 
     The models answer with any of ``classes``; ``asking`` are arguments of ``train.predict.predict``. Pictures
     of another emotion are left out. Raises DataError where fewer than two of ``classes`` are shown.

@@ -180,8 +180,8 @@ def _copy(source: Source) -> "tuple[Path, list[FileState]]":
     if missing:
         other = source.other_form(folder)
         raise DataError(
-            f"{source.name}: {missing} not found. {other and f'{other}. '}It was looked for below FER_DATA "
-            f"(or --data-dir); expected there: {source.expected}. How to get it: {source.how_to_get}"
+            f"{source.name}: {missing} not found. {other and f'{other}. '}It was looked for below "
+            f"FER_DATA; expected there: {source.expected}. How to get it: {source.how_to_get}"
         )
     return folder, _files(source, folder)
 

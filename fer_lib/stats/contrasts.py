@@ -178,7 +178,7 @@ def contrast_of_sets(
         raise ValueError("the sets were not asked of the same trainings in the same order")
     lucks = _networks_luck(scores, weights, without_seed, measure, columns)
     negation = "" if lucks else "not "
-    covers = f", each set by itself; the luck of the networks is {negation}covered"
+    covers = f", each set by itself; seed variance is {negation}covered"
     people = "people in the smallest set"
     return _mean_contrast(scores, weights, lucks, measure, unit, tolerance, people, covers)
 

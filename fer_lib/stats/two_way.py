@@ -102,7 +102,7 @@ def networks_and_draws(values: np.ndarray, people: int, **about: object) -> Esti
     each of D draws of so many ``people``, the same draws for all; ``about`` as of ``two_way_interval``.
     """
     networks = len(values)
-    remark = f" and {networks} networks" if networks > 1 else "; one network, whose own luck is not covered"
+    remark = f" and {networks} networks" if networks > 1 else "; one network: seed variance is not covered"
     mean, lucks = values.mean(axis=0), networks_luck(values[:, 0])
     return two_way_interval(float(mean[0]), mean[1:], people, lucks, besides=remark, **about)
 
@@ -149,8 +149,8 @@ def networks_and_people(
 
     ``values`` (R, 1 + G): what each of R networks gives, first with all people, then with each of G groups of
     them left out; ``against`` (Q, 1 + G) likewise. ``n``: by default R. ``limits``: what no
-    network's number can lie beyond, 0 and 1 of a share. With one network its own luck is not covered, and the
-    estimate says so. Raises DataError where the shapes do not fit.
+    network's number can lie beyond, 0 and 1 of a share. With one network seed variance is not covered, and
+    the estimate says so. Raises DataError where the shapes do not fit.
     """
     sides = [np.asarray(side, np.float64) for side in (values, against) if side is not None]
     groups = sides[0].shape[1] - 1
@@ -175,7 +175,7 @@ def networks_and_people(
     lucks = [Luck(share * luck.error, luck.freedom) for luck in lucks]
     how = f"95 % interval over {groups} groups of people left out"
     if any(len(side) == 1 for side in sides):
-        how += "; one network, whose own luck is not covered"
+        how += "; one network: seed variance is not covered"
     else:
         how += f" and {' and '.join(str(len(side)) for side in sides)} networks"
     value = float(total[0])

@@ -96,7 +96,7 @@ def read_fer2013(folder: Path, size: int = SIDE) -> FaceSet:
     elif not (folder / "train").is_dir() and not (folder / "test").is_dir():
         raise DataError(
             f"{csv}: not found, and no image folders train/ and test/ either. Put the official "
-            "fer2013.csv there, or set FER_DATA (--data-dir) to the folder that holds fer2013/"
+            "fer2013.csv there, or set FER_DATA to the folder that holds fer2013/"
         )
     elif votes.exists():
         raise DataError(

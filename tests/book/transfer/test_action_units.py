@@ -108,7 +108,7 @@ def test_one_network_says_that_its_luck_is_not_covered(reads):
     alone = {name: read[:1] for name, read in reads.reads.items()}
     one = UnitReads(alone, reads.without, reads.aus, (), reads.test)
     added = units.auroc_gain(one, with_emotion(BY_FEATURES), BY_EMOTION)
-    assert added.low > 0.05 and "one network, whose own luck is not covered" in added.how
+    assert added.low > 0.05 and "one network: seed variance is not covered" in added.how
 
 
 def test_people_from_whom_nobody_learned_are_divided_anew(faces):

@@ -97,7 +97,7 @@ def test_an_absent_set_says_where_it_was_looked_for_and_how_to_get_it(data):
         "missing": f"folder {data / 'fer2013'}",
     }
     assert fingerprint(request("fer2013")) == "absent"
-    told = r"FER_DATA \(or --data-dir\).*fer2013\.csv, or icml_face_data\.csv, or train and test.*Kaggle"
+    told = r"FER_DATA;.*fer2013\.csv, or icml_face_data\.csv, or train and test.*Kaggle"
     with pytest.raises(DataError, match=told) as no:
         open_faces(request("fer2013"))
     assert str(data / "fer2013") in str(no.value)

@@ -35,7 +35,7 @@ def test_the_people_s_part_is_the_jackknife_of_a_mean():
     reach = stats.t.ppf(0.975, 11) * people.std(ddof=1) / np.sqrt(12)
     assert found.high - found.value == pytest.approx(reach, rel=1e-3)
     assert found.value - found.low == pytest.approx(found.high - found.value, rel=1e-6)
-    assert "one network, whose own luck is not covered" in found.how and found.n == 1
+    assert "one network: seed variance is not covered" in found.how and found.n == 1
 
 
 def behrens_fisher(first, second, d1, d2):
@@ -73,7 +73,7 @@ def test_draws_of_people_and_networks_that_differ_by_hand():
     assert (found.high - found.low) / 2 == pytest.approx(reach, rel=0.05)
     alone = networks_and_draws(networks[:1, None] + np.array([0, *people]), 10_000)
     assert (alone.high - alone.low) / 2 == pytest.approx(1.96 * 0.04, rel=0.01)
-    assert "one network, whose own luck is not covered" in alone.how
+    assert "one network: seed variance is not covered" in alone.how
 
 
 def test_without_luck_the_rule_is_that_over_people_and_a_share_ends_at_its_limits():

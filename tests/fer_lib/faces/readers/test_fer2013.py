@@ -176,11 +176,11 @@ def test_a_csv_that_lacks_a_whole_split_is_not_fer2013(folder):
 
 
 def test_absent_folder_and_absent_csv_say_where_and_how(folder):
-    with pytest.raises(DataError, match=r"fer2013\.csv: not found.*FER_DATA.*--data-dir") as refusal:
+    with pytest.raises(DataError, match=r"fer2013\.csv: not found.*set FER_DATA to the folder") as refusal:
         read_fer2013(folder)
     assert str(folder) in str(refusal.value)
     folder.mkdir()
-    with pytest.raises(DataError, match=r"fer2013\.csv: not found.*FER_DATA.*--data-dir"):
+    with pytest.raises(DataError, match=r"fer2013\.csv: not found.*set FER_DATA to the folder"):
         read_fer2013(folder)
     (folder / "fer2013.csv").mkdir()
     with pytest.raises(DataError, match=r"fer2013\.csv: cannot be read"):
