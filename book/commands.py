@@ -520,7 +520,7 @@ def evaluate_method(
 detector_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Detectors of action units: faces to try one on, and what it answers to.",
+    help="Detectors of action units: faces to try one on, and what it responds to.",
 )
 
 
@@ -558,7 +558,7 @@ def audit_detector(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a detector of action units answers to, and write it as a page."""
+    """Say what a detector of action units responds to, and write it as a page."""
     from book.detector_audit import audited
 
     audit, notes = audited(stimuli, detections, columns)

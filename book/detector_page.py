@@ -32,7 +32,7 @@ FAULTS = {
     "columns shuffled": "the columns seem shuffled: {about}",
     "no face": "in {about} of the pictures no face was found",
     "same answer": "on {about} of the pictures all outputs say the very same: a wrong crop, or a default",
-    "hears nothing": "no output answers to its unit: are these the right pictures, in the right order?",
+    "no response": "no output responds to its unit: are these the right pictures, in the right order?",
     "loses": "{about}: at least a quarter of the answers is lost",
     "rises at rest": "{about}: more at rest, though nothing is shown ({output})",
     "falls at rest": "{about}: less at rest, though nothing is shown ({output})",
@@ -48,7 +48,7 @@ def fault_text(fault: Finding) -> str:
 
 def verdict_text(verdict: Finding) -> str:
     """A verdict on an output in words."""
-    return f"answers to {verdict.about}" if verdict.word == "answers to another" else verdict.word
+    return f"responds to {verdict.about}" if verdict.word == "responds to another" else verdict.word
 
 
 def verdict_lines(audit: Audit) -> list[str]:
@@ -113,7 +113,7 @@ def _row(audit: Audit, k: int) -> dict[str, object]:
     return {
         "output": output.name,
         "verdict": verdict_text(verdict),
-        "right": verdict.word == "answers to its unit",
+        "right": verdict.word == "responds to its unit",
         "own": cell("effect", output.unit),
         "other": f"{AUS[most]} {others[most]:.2f}{alike}" if others[most] > 0 else "–",
         "sides": cell("side", output.unit) if SIDED[AUS.index(output.unit)] else "–",
@@ -144,7 +144,7 @@ def _figures(audit: Audit) -> Iterator[tuple[str, Drawn]]:
             measured="change of the effects, as a share of those without the change",
             axis=Axis(null=0.0),
             alt="Dots with intervals: how much of their effects the outputs lose in each condition.",
-            caption="The same units and people again, with one thing changed; the outputs that answer to "
+            caption="The same units and people again, with one thing changed; the outputs that respond to "
             "their unit, averaged, with 95 % intervals over people. Left of the line, answers are lost.",
         )
         yield "Pose, skin, age and light", chart

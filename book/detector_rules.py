@@ -1,7 +1,7 @@
-"""What a detector of action units answers to: an audit by rendered faces of ``synthetic_faces.stimuli``.
+"""What a detector of action units responds to: an audit by rendered faces of ``synthetic_faces.stimuli``.
 
 Written down before any error rate was computed. What was changed after the first look at simulated detectors:
-what a standard error is, and when a detector hears nothing.
+what a standard error is, and when a detector responds to nothing.
 
 All is measured within a person, against the mean of that person's pictures at rest.
 
@@ -18,7 +18,7 @@ The verdict on an output, the first that holds:
 
 1. *says one value*: it is the same on all pictures. *Silent*: its scale is known, and no effect reaches
    ``SILENT_BELOW`` of it. A silent output joins no fault of the detector as a whole.
-2. *answers to another*: a unit that is not alike raises it, and certainly more than its own does.
+2. *responds to another*: a unit that is not alike raises it, and certainly more than its own does.
 3. *reversed*: its own unit certainly lowers it, by at least ``LARGE`` of its reach.
 4. *deaf*: its own unit does not certainly raise it, and by less than ``FAINT_EFFECT`` standard deviations of
    all its values; *uncertain*: not certainly, but by more.
@@ -26,19 +26,19 @@ The verdict on an output, the first that holds:
    least ``LARGE`` of its reach.
 6. *saturated*: the doses in the middle certainly raise it by more than ``EARLY`` of what the high doses do
    (in proportion: by 5/9). Not asked of an output of two values.
-7. *answers to its unit*.
+7. *responds to its unit*.
 
 Faults of the detector as a whole:
 
 * *bias*: a unit certainly raises at least half, and at least three, of the outputs of units that are not
   alike, each by at least ``LARGE`` of its reach; of AU12 it is the *smile bias*.
-* *columns shuffled*: at least two outputs answer to another unit, whose own output does so, too.
+* *columns shuffled*: at least two outputs respond to another unit, whose own output does so, too.
 * *no face*: in more than ``MANY`` of the pictures no face was found; *same answer*: on more than ``MANY`` of
   the pictures with a face all outputs have the very same values (of two values each: not asked).
-* *loses*: in a condition the outputs that answer to their unit lose at least ``LARGE`` of their effects, on
+* *loses*: in a condition the outputs that respond to their unit lose at least ``LARGE`` of their effects, on
   average, with the whole interval over people below 0. *Rises at rest*, *falls at rest*: a condition
   certainly moves an output of a face at rest, by at least ``LARGE`` of its reach.
-* *hears nothing*: every output is silent, deaf, uncertain or says one value.
+* *no response*: every output is silent, deaf, uncertain or says one value.
 """
 
 from dataclasses import dataclass
@@ -257,7 +257,7 @@ class Audit:
             return Finding(output.name, "silent")
         effect, certain = self.effects[own, k], self.contrasts.certain("effect", output.unit)[k]
         if rival := self._rival(k):
-            return Finding(output.name, "answers to another", rival)
+            return Finding(output.name, "responds to another", rival)
         if certain < 0 and -effect >= LARGE * self.reach[k]:
             return Finding(output.name, "reversed")
         if certain <= 0:
@@ -268,7 +268,7 @@ class Audit:
             return Finding(output.name, "sides swapped")
         if output.levels > 2 and self.contrasts.certain("dose", output.unit)[k] > 0:
             return Finding(output.name, "saturated")
-        return Finding(output.name, "answers to its unit")
+        return Finding(output.name, "responds to its unit")
 
     @cached_property
     def foreign(self) -> np.ndarray:
@@ -308,7 +308,7 @@ class Audit:
         if self.repeated > MANY and any(each.levels > 2 for each in self.outputs):
             findings.append(Finding("", "same answer", f"{self.repeated:.0%}"))
         if {each.word for each in self.verdicts} <= {"deaf", "uncertain", "says one value", "silent"}:
-            findings.append(Finding("", "hears nothing"))
+            findings.append(Finding("", "no response"))
         return tuple(findings)
 
     def _biases(self) -> list[Finding]:
@@ -337,15 +337,15 @@ class Audit:
         return findings
 
     def lost(self, condition: str) -> Estimate | None:
-        """What the outputs that answer to their unit lose of their effects in ``condition``, on average, as a
-        share; None where none of them was shown in it.
+        """What the outputs that respond to their unit lose of their effects in ``condition``, on average, as
+        a share; None where none of them was shown in it.
         """
         changes = self.contrasts
         shares = [
             changes.table[:, changes.keys.index(("change", condition, output.unit)), k]
             / changes.of("effect", output.unit)[k]
             for k, (output, verdict) in enumerate(zip(self.outputs, self.verdicts, strict=True))
-            if output.unit in CHANGED_UNITS and verdict.word in ("answers to its unit", "saturated")
+            if output.unit in CHANGED_UNITS and verdict.word in ("responds to its unit", "saturated")
         ]
         own = mean_of_defined(np.stack(shares), axis=0) if shares else np.empty(0)
         own = own[np.isfinite(own)]

@@ -522,7 +522,7 @@ def test_half_of_the_pictures_without_a_face(tmp_path, table, stimuli):
     audit, _ = audited(stimuli, tmp_path / "d.csv")
     assert [each.word for each in audit.faults] == ["no face"]
     assert verdict_lines(audit)[-1] == "fault: in 50\u00a0% of the pictures no face was found"
-    assert {each.word for each in audit.verdicts} == {"answers to its unit"}
+    assert {each.word for each in audit.verdicts} == {"responds to its unit"}
 
 
 def test_the_page_needs_nothing_else(tmp_path, table, stimuli):
@@ -535,7 +535,7 @@ def test_the_page_needs_nothing_else(tmp_path, table, stimuli):
     assert not re.search(r"<script|https?://(?!www\.w3\.org)", page) and 'src="data:' in page
     assert "the columns seem shuffled: AU12 has AU15, AU15 has AU12" in page
     assert "100 of " in page and "AU43 (eyes closed)" in page
-    assert "AU12: answers to AU15" in verdict_lines(audit)
+    assert "AU12: responds to AU15" in verdict_lines(audit)
     told = json.loads(json.dumps(audit_json(audit, notes), allow_nan=False))
     effect = told["outputs"]["AU12"]["effects"]["AU15"]
     assert effect["low"] < 0.5 < effect["high"] and told["faults"][0]["fault"] == "columns shuffled"
@@ -545,9 +545,9 @@ def test_the_commands(tmp_path, table, stimuli, command):
     table.to_csv(tmp_path / "d.csv", index=False)
 
     code, out, err = command("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli)
-    assert code == 0 and "AU12: answers to its unit" in out and (tmp_path / "d-audit.html").is_file()
+    assert code == 0 and "AU12: responds to its unit" in out and (tmp_path / "d-audit.html").is_file()
     code, out, _ = command("detector", "audit", tmp_path / "d.csv", "--stimuli", stimuli, "--json")
-    assert json.loads(out)["outputs"]["AU12"]["verdict"] == "answers to its unit"
+    assert json.loads(out)["outputs"]["AU12"]["verdict"] == "responds to its unit"
     code, _, err = command("detector", "audit", tmp_path / "no.csv", "--stimuli", stimuli)
     assert code == 2 and err.strip().count("\n") == 0 and "no.csv" in err
     code, _, err = command("detector", "stimuli", stimuli)
@@ -562,7 +562,7 @@ def test_what_was_tried_stands_on_the_page(tmp_path, monkeypatch):
     assert {"run |", "source |", "documents |"} == set(known) and len(known) > 9
     rows = pd.DataFrame(
         [
-            ["output", "AU12 left", "answers to another", "AU4", 0.5, 0.4, 0.61],
+            ["output", "AU12 left", "responds to another", "AU4", 0.5, 0.4, 0.61],
             ["output", "AU12 right", "silent", "", 0.0, 0.0, 0.0],
             ["fault", "", "bias", "AU12", None, None, None],
         ],
@@ -571,7 +571,7 @@ def test_what_was_tried_stands_on_the_page(tmp_path, monkeypatch):
     rows.assign(detector="mine", about_it="of today").to_csv(tmp_path / "tried.csv", index=False)
     monkeypatch.setattr(detector_page, "TRIED", tmp_path / "tried.csv")
     page = tried_page({}).replace("\u202f", "")
-    assert "| AU12 | left: answers to AU4, 0.50 (0.40–0.61)<br>right: silent, 0.00" in page
+    assert "| AU12 | left: responds to AU4, 0.50 (0.40–0.61)<br>right: silent, 0.00" in page
     assert "- **mine** (of today). Deaf to: AU12. What is wrong as a whole: AU12 raises most outputs" in page
 
 

@@ -20,7 +20,7 @@ def shown(au, side="both"):
 
 
 def detector(seed=0, units=UNITS, sides=("both",), noise=None):
-    """Outputs that answer to their units with gains, noise and resting values of their own, and differently
+    """Outputs that respond to their units with gains, noise and resting values of their own, and differently
     to each person; cheeks go along with smiles, as they should.
     """
     random = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def audited(outputs):
 
 
 def alarms(audit):
-    named = [each for each in audit.verdicts if each.word != "answers to its unit"]
+    named = [each for each in audit.verdicts if each.word != "responds to its unit"]
     return [*named, *audit.faults]
 
 
@@ -53,7 +53,7 @@ def words(audit):
 
 def test_a_faultless_detector_is_called_so():
     audit = audited(detector())
-    assert set(words(audit).values()) == {"answers to its unit"}
+    assert set(words(audit).values()) == {"responds to its unit"}
     assert audit.faults == ()
 
 
@@ -73,10 +73,10 @@ def test_an_output_of_a_known_scale_that_nothing_moves_is_silent_and_joins_no_fa
     audit = audited(outputs)
     assert [words(audit)[each.name] for each in outputs[3:10]] == ["silent"] * 7 and audit.faults == ()
     unscaled = audited([replace(each, scaled=False) for each in outputs])
-    assert words(unscaled)[outputs[3].name] == "answers to another"
+    assert words(unscaled)[outputs[3].name] == "responds to another"
     assert {each.word for each in unscaled.faults} == {"rises at rest"}
     alone = audited(outputs[3:10])
-    assert {each.word for each in alone.faults} == {"hears nothing"}
+    assert {each.word for each in alone.faults} == {"no response"}
 
 
 def test_effects_are_those_that_were_planted():
@@ -103,15 +103,15 @@ class TestPlanted:
         for k, verdict in enumerate(audit.verdicts):
             # Where units are alike, neither is a fault.
             assert verdict.about in (outputs[k].unit, "")
-        assert sum(each.word == "answers to another" for each in audit.verdicts) > len(outputs) / 2
+        assert sum(each.word == "responds to another" for each in audit.verdicts) > len(outputs) / 2
 
     def test_one_unit_that_is_another(self, seed):
         outputs = detector(seed)
         outputs[8] = replace(outputs[8], found=detector(seed, ("AU18",))[0].found)
         audit = audited(outputs)
-        named = [each for each in audit.verdicts if each.word != "answers to its unit"]
+        named = [each for each in audit.verdicts if each.word != "responds to its unit"]
         assert [(each.output, each.word, each.about) for each in named] == [
-            ("AU12", "answers to another", "AU18")
+            ("AU12", "responds to another", "AU18")
         ]
         assert audit.faults == ()
 
@@ -135,7 +135,7 @@ class TestPlanted:
         audit = audited(none)
         assert "no face" in {each.word for each in audit.faults}
         found = list(words(audit).values())
-        assert set(found) <= {"answers to its unit", "uncertain"}, "the rest stands"
+        assert set(found) <= {"responds to its unit", "uncertain"}, "the rest stands"
         assert found.count("uncertain") <= 2
         same = [replace(o, found=np.where(lost, 0.2, o.found)) for o in detector(seed)]
         assert "same answer" in {each.word for each in audited(same).faults}
@@ -146,7 +146,7 @@ class TestPlanted:
         outputs[2] = replace(outputs[2], found=1 - outputs[2].found)
         outputs[4] = replace(outputs[4], found=np.full(len(TRUTH), 0.3))
         found = words(audited(outputs))
-        assert {o: word for o, word in found.items() if word != "answers to its unit"} == {
+        assert {o: word for o, word in found.items() if word != "responds to its unit"} == {
             "AU1": "deaf",
             "AU4": "reversed",
             "AU6": "says one value",
@@ -164,7 +164,7 @@ def test_a_detector_that_hears_nothing():
     random = np.random.default_rng(0)
     outputs = [Output(au, "", random.random(len(TRUTH))) for au in UNITS]
     audit = audited(outputs)
-    assert [each.word for each in audit.faults] == ["hears nothing"]
+    assert [each.word for each in audit.faults] == ["no response"]
     assert set(words(audit).values()) <= {"deaf", "uncertain"}
 
 
