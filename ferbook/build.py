@@ -307,8 +307,8 @@ def _require_own(results: Sequence[ChapterResult]) -> None:
     if foreign := [result for result in results if not result.is_own()]:
         name, chapters_of_it = foreign[0].folder.parent.name, ", ".join(each.chapter for each in foreign)
         raise RunStoreError(
-            f"run {name!r} comes from elsewhere ({chapters_of_it} was not made here): no page shows what a "
-            f"stranger's run brings along. `ferbook check --run {name}` executes this checkout's code with "
+            f"run {name!r} comes from elsewhere ({chapters_of_it} was not made here): no page shows what "
+            f"such a run brings along. `ferbook check --run {name}` executes this checkout's code with "
             "its parameters and compares the numbers; of a run that was made on another machine of yours, "
             f"`ferbook build --run {name} --mine` says so, once"
         )
