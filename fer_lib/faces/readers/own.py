@@ -99,7 +99,7 @@ def _find(picture: np.ndarray) -> Window | None:
 
 def _columns(path: Path, header: list[str]) -> Sequence[str]:
     named = (*_NEEDED, *_OPTIONAL)
-    hint = f"the columns are {', '.join(named)} and AU1 …, with commas between"
+    hint = f"the columns are {', '.join(named)} and AU1 …, with commas or semicolons between"
     columns = [name.strip() for name in header]
     return check_columns(path, columns, _NEEDED, lambda name: name in named or _UNIT.fullmatch(name), hint)
 

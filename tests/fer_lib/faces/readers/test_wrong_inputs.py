@@ -279,6 +279,7 @@ WRONG = [
     ("own", edit("faces.csv", "0000000.png", "0000001.png"), "line 3: a second picture, after line 2"),
     ("own", edit("faces.csv", "-0,2,", "-0,1,"), "line 3: a second picture of frame 1 of its sequence, afte"),
     ("own", raw("faces.csv", b""), "faces.csv, line 1: no column 'path'"),
+    ("own", raw("faces.csv", b"path\tsubject\np\tq\n"), "AU1 …, with commas or semicolons between"),
     ("own", raw("faces.csv", b"path,subject,emotion\n\n , , \n"), "faces.csv, line 2: no pictures"),
     ("own", raw("faces.csv", b"\xff"), "faces.csv: cannot be read"),
     ("own", raw("faces.csv", b'path\n"' + b"x" * 200_000), "faces.csv, line 2: not readable as csv"),
