@@ -3,7 +3,7 @@ face set.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import may_be_own
 from fer_lib.names import FaceDomain, FaceSource, Schedule
+from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
 from synthetic_faces.versions import unversioned
@@ -305,6 +306,13 @@ class BesideParameters(NetworkParameters):
         return self.faces if self.faces in get_args(FaceDomain) else "lab"
 
 
+_OF_TRAINING = {field.name for field in fields(TrainingRecipe)} | {
+    *("network", "dropout", "gain", "bias", "width", "precision", "folds", "test_time", "most"),
+    "kept_networks",
+}
+"""What says which network is trained, how and on what, and which kept ones stand beside it."""
+
+
 class RecipeParameters(ChapterParameters):
     """What a chapter that trains classifiers takes: the fields of ``train.recipe.TrainingRecipe``."""
 
@@ -337,6 +345,12 @@ class RecipeParameters(ChapterParameters):
     )
     precision: PrecisionField = "auto"
     bootstrap: BootstrapField = 2000
+
+    @classmethod
+    def idle(cls, values: Mapping[str, object]) -> dict[str, str]:
+        """What says how a network is trained, where kept ones are asked."""
+        name = values.get("population")
+        return dict.fromkeys(_OF_TRAINING & values.keys(), f"population {name!r} is asked") if name else {}
 
     def require(self, faces: "FaceSet") -> None:
         """Two emotions, and pictures with one in every split."""

@@ -114,10 +114,10 @@ def _require_layer(chapter: str, model: ChapterParameters, training: ChapterPara
     from fer_lib.look.layers import find_layer
     from fer_lib.nets.build import build_network
 
-    if getattr(model, "population", ""):
+    if name := model.population or getattr(training, "population", ""):
         from book.populations import find_population
 
-        population = find_population(model.population)
+        population = find_population(name)
         network, size, options = population.network, population.faces.size, population.options
     elif training is not None:
         network, size, options = training.network, training.size, training.network_options

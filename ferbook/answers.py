@@ -371,9 +371,5 @@ def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
         Answered(paper, mine, theirs if claims.chapters_of(mine.claim) <= standing.keys() else None)
         for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True)
     )
-    return Answers(
-        claims,
-        every,
-        {name: reference[name] if name in standing else own[name] for name in chapters()},
-        own,
-    )
+    results = {name: reference[name] if name in standing else own[name] for name in chapters()}
+    return Answers(claims, every, results, own)

@@ -73,9 +73,8 @@ def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimat
         for part in ("value", "low", "high", "n"):
             before, after = getattr(metrics[name], part), getattr(again[name], part)
             tolerance = 0 if part == "n" else metrics[name].tolerance
-            if (before is None) != (after is None) or (
-                before is not None and abs(before - after) > tolerance + _ROUNDING * abs(before)
-            ):
+            limit = tolerance + _ROUNDING * abs(before or 0)
+            if before != after and (None in (before, after) or abs(before - after) > limit):
                 faults.append(f"metric {name}, {part}: {before} → {after} (tolerance {tolerance:g})")
     return sorted(faults)
 

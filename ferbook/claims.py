@@ -62,10 +62,8 @@ class Gate(Entry):
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:
         bounds = sum(bound is not None for bound in (self.above, self.below, self.not_above))
-        if (bool(self.metric), bounds, bool(self.noted), self.equals is not None) not in (
-            (True, 1, False, False),
-            (False, 0, True, True),
-        ):
+        kind = bool(self.metric)
+        if (bounds, bool(self.noted), self.equals is not None) != (kind, not kind, not kind):
             raise ValueError(
                 "give a metric with one of above, below and not_above, or noted with what it equals"
             )

@@ -33,11 +33,11 @@ def print_json(content: object) -> None:
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Print ``rows`` under ``title``, if it has one, in the width of the terminal: cells but the first of a
     row, which other commands take as it is, go on in further lines between words. Where even their words do
-    not fit beside each other each cell is a line of its own below the first.
+    not fit beside each other each cell is a line of its own below the first. Of None there is a dash.
     """
     if title:
         console.print(title, style="italic")
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
     parts = [*zip(columns, *cells, strict=True)]
     whole = [max(map(cell_len, column)) for column in parts]
     words = [max(cell_len(word) for cell in column for word in cell.split(" ")) for column in parts]

@@ -39,7 +39,8 @@ def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str,
     """
     results, notes = _differing_results(runs, chapter)
     requests = [run.parameters() for run in runs]
-    every = varied_parameters([{name: own[name] for name in own if name in chapters()} for own in requests])
+    varied = varied_parameters([{name: own[name] for name in own if name in chapters()} for own in requests])
+    every = [{key: "–" if value is None else value for key, value in row.items()} for row in varied]
     if many := len([name for name in every[0] if not is_seed(name)]) > MOST_VARIED:
         notes.append(f"the runs differ in {len(every[0])} parameters; `ferbook compare A B` shows them")
     rows: list[dict[str, object]] = []

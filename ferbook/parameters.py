@@ -38,6 +38,13 @@ class Parameters(BaseModel):
         """
         return dict(profiles.get(profile, {}))
 
+    @classmethod
+    def idle(cls, values: Mapping[str, object]) -> dict[str, str]:
+        """Each field that acts on nothing beside the others of ``values``, which may have been stored by an
+        earlier model, and why. A book that has such fields overrides this.
+        """
+        return {}
+
     def data_key(self) -> dict[str, str]:
         """Data that a chapter with these parameters reads -> what changes when they do; ``absent`` where they
         are not here. A book whose chapters read data overrides this.

@@ -17,22 +17,22 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
     names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in parameters]
     some = [chapter] if chapter else names if len(names) < len(chapters()) else []
     words = ["ferbook", "run", *some, "--profile", profile]
-    keys: set[str] = set()
+    asked: dict[str, list[str]] = {}
     for name in names:
         values = parameters[name]
         model = chapters()[name].parameters
         # What names a run decides what its profile sets.
         identity = {field: values[field] for field in suite().named_by}
+        idle = model.idle(values)
         defaults = model().model_dump() | model.of_profile(chapters()[name].profiles, profile, identity)
         for field, value in values.items():
-            # A field that the model no longer has cannot be asked for.
-            if field not in defaults or value == defaults[field]:
+            # A field that the model no longer has cannot be asked for, nor one that acts on nothing.
+            if value == defaults.get(field, value) or field in idle:
                 continue
             everywhere = all(parameters[other].get(field, value) == value for other in names)
             key = field if everywhere and _is_allowed(profile, field, value) else f"{name}.{field}"
-            if key not in keys:
-                keys.add(key)
-                words += [f"--{key}", str(value)] if key in suite().named_by else ["-p", f"{key}={value}"]
+            asked[key] = [f"--{key}", str(value)] if key in suite().named_by else ["-p", f"{key}={value}"]
+    words += [word for option in asked.values() for word in option]
     return shlex.join([*words, "--run", run.name] if into else words)
 
 
@@ -46,10 +46,11 @@ def _is_allowed(profile: str, field: str, value: object) -> bool:
 
 def _made_from(result: ChapterResult) -> list[tuple[str, str]]:
     record = result.summary()
-    parameters = ", ".join(f"`{name}={value}`" for name, value in record["parameters"].items())
+    idle = chapters()[result.chapter].parameters.idle(record["parameters"])
+    acting = {name: value for name, value in record["parameters"].items() if name not in idle}
     versions = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
     return [
-        ("Parameters", parameters),
+        ("Parameters", ", ".join(f"`{name}={value}`" for name, value in acting.items())),
         *result.record().provenance,
         *([("Device", record["device"])] if "device" in record else []),
         *([("Software", versions)] if versions else []),

@@ -65,6 +65,16 @@ class Request:
                     raise
                 raise ParameterError(f"{fault}; -p CHAPTER.{every[0]}=… is for one chapter only") from fault
 
+    def require_effect(self, closure: list[Chapter]) -> None:
+        """Raise ParameterError for an override that no chapter of ``closure``, which are to run, takes, and
+        for one that acts on nothing in all that do.
+        """
+        idle = {c.name: c.parameters.idle(self.of_chapter(c).model_dump()) for c in closure}
+        for name in self.overrides:
+            short, (first, *others) = name.rpartition(".")[2], takers(name, closure)
+            if all(short in idle[chapter.name] for chapter in (first, *others)):
+                raise ParameterError(f"{first.name}.{short} acts on nothing: {idle[first.name][short]}")
+
     @property
     def default_run_name(self) -> str:
         """The run's name where the user gives none: what the book says names one, profile and overrides,
@@ -108,11 +118,8 @@ def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
 
     Raises ParameterError for more than ``MOST_RUNS`` of them.
     """
-    texts = {
-        name: text
-        for name, text in request.overrides.items()
-        if isinstance(text, str) and _SIGNS.search(text)
-    }
+    given = request.overrides.items()
+    texts = {name: text for name, text in given if isinstance(text, str) and _SIGNS.search(text)}
     if not texts:
         return [request]
     request.check_names()
@@ -235,13 +242,16 @@ def stored_request(asked: Mapping[str, object]) -> Request:
 
 def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) -> list[dict[str, object]]:
     """For each run's parameters by chapter, those in which the runs differ: by their name, or by
-    ``chapter.name`` where chapters differ in it, too. Chapters that not all were asked for are left out.
+    ``chapter.name`` where chapters differ in it, too; None where a run has none such, or it acts on nothing
+    there. Chapters that not all were asked for are left out, and what differs in nothing where it acts.
     """
     columns: dict[str, dict[tuple, list[str]]] = {}
     for chapter in [name for name in requests[0] if all(name in request for request in requests)]:
-        for name in dict.fromkeys(name for request in requests for name in request[chapter]):
-            values = tuple(request[chapter].get(name) for request in requests)
-            if len(set(values)) > 1:
+        idle_in = chapters()[chapter].parameters.idle
+        acting = [request[chapter] | dict.fromkeys(idle_in(request[chapter])) for request in requests]
+        for name in dict.fromkeys(name for each in acting for name in each):
+            values = tuple(each.get(name) for each in acting)
+            if len({each.get(name, "absent") for each in acting} - {None}) > 1:
                 columns.setdefault(name, {}).setdefault(values, []).append(chapter)
     rows: list[dict[str, object]] = [{} for _ in requests]
     for name, ways in columns.items():

@@ -22,7 +22,7 @@ from ferbook.notebook import require_parameters_cell
 from ferbook.parameters import Parameters
 from ferbook.progress import run_jobs
 from ferbook.records import read_json
-from ferbook.request import Request, requests_of, stored_request, takers
+from ferbook.request import Request, requests_of, stored_request
 from ferbook.schedule import QueueJob, cluster_messages, finished_file
 from ferbook.store import REFERENCE, Run, exclusive, make_current, open_run, write_json
 
@@ -207,8 +207,7 @@ def requests_by_run(
     requests = requests_of(request, chapters)
     for each in requests:
         each.check()
-        for name in each.overrides:
-            takers(name, chapters)
+        each.require_effect(chapters)
     if len(requests) > 1 and run_name is not None:
         raise ParameterError(
             f"--run names one run, and these are {len(requests)}: each is called after its parameters"

@@ -6,7 +6,6 @@ where a book reads without a network.
 import html
 import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from ferbook import paths
@@ -41,16 +40,6 @@ def _definitions(page: str) -> dict[str, str]:
     return definitions
 
 
-def _explained(page: str, definitions: Mapping[str, str]) -> str:
-    """``page`` with each word's definition at every link to it, which a script shows."""
-
-    def definition_mark(match: re.Match) -> str:
-        definition = definitions.get(match[2])
-        return f'{match[1]} data-told="{definition}"' if definition else match[0]
-
-    return _TERM.sub(definition_mark, page)
-
-
 def home() -> str:
     """What each page ends with, from ``CITATION.cff``: how to cite the book, where it comes from, licence.
     Empty where there is no such file. Raises BookError where it lacks a title or an author.
@@ -83,9 +72,13 @@ def finish(folder: Path, foot: str) -> None:
     """Do it to the pages in ``folder``: ``foot`` is what ``home`` gave."""
     pages = {file: file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.html"))}
     definitions = {name: text for page in pages.values() for name, text in _definitions(page).items()}
+
+    def explained(link: re.Match) -> str:  # a script shows what the attribute says
+        return f'{link[1]} data-told="{definitions[link[2]]}"' if definitions.get(link[2]) else link[0]
+
     for file, page in pages.items():
         name = file.relative_to(folder).as_posix()
-        page = _explained(_ICONS.sub("", page), definitions)
+        page = _TERM.sub(explained, _ICONS.sub("", page))
         page = page.replace(_NO_LIST, '<div class="citation-list">')
         if name != "search.html":
             page = _SEARCH.sub("", page).replace("</head>", _PRINTED)

@@ -18,7 +18,10 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.errors import ParameterError
+from ferbook.provenance import reproduce_command
 from ferbook.request import Request, parameter_values, read_overrides, stored_request
+from ferbook.run import requests_by_run, write_record
+from ferbook.store import open_run
 from synthetic_faces.errors import SettingError
 from synthetic_faces.versions import versioned
 
@@ -163,6 +166,37 @@ def test_a_list_of_names_is_checked_and_its_names_are_told():
     for wrong in ("residual,resnet", "vgg,vgg", "", "vgg,"):
         with pytest.raises(ParameterError, match=r"one or more of zero_bias, breuer.*separated by commas"):
             structures(wrong)
+
+
+@pytest.mark.parametrize(
+    ("profile", "chapter", "idle"),
+    [
+        ("smoke", "training", {"epochs": "3"}),
+        ("smoke", "training", {"training.network": "vgg"}),
+        ("reference", "training", {"training.folds": "0"}),
+        ("reference", "transfer", {"most": "7"}),
+    ],
+)
+def test_what_says_how_a_network_is_trained_is_refused_where_kept_ones_are_asked(profile, chapter, idle):
+    asked = {"seed": "3"} | ({"population": "emotions"} if profile == "smoke" else {})
+    told = rf"^{chapter}\.{next(iter(idle)).rpartition('.')[2]} acts on nothing: population 'emotions"
+    with pytest.raises(ParameterError, match=told):
+        requests_by_run(Request(profile, asked | idle), [chapter])
+    requests_by_run(Request(profile, asked), [chapter])
+    requests_by_run(Request(profile, asked | idle | {f"{chapter}.population": ""}), [chapter])
+
+
+def test_a_value_of_every_chapter_need_act_in_one_and_stored_ones_in_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_RUNS", str(tmp_path))
+    asked = Request("reference", {"epochs": "3"})
+    assert requests_by_run(asked, ["training", "structure_and_loss"]) == {"reference-epochs-3": asked}
+    kept = open_run("kept")
+    kept.folder.mkdir()
+    write_record(kept, asked, {name: asked.of_chapter(chapter) for name, chapter in chapters().items()})
+    stored = requests_by_run(None, ["training"], "kept")["kept"]
+    assert stored.of_chapter(chapters()["training"]).epochs == 3
+    assert "epochs" not in reproduce_command(kept, "training")
+    assert "epochs=3" in reproduce_command(kept, "structure_and_loss")
 
 
 def test_votes_are_learned_only_where_there_are_votes():

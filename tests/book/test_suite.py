@@ -32,6 +32,7 @@ def parameters(names, **overrides):
         ({"layer": "relu9"}, r"deconvolution.layer: ZeroBiasCNN has no layer 'relu9' .*did you mean 'relu3'"),
         ({"deconvolution.layer": "relu1", "au_verification.layer": "x"}, "au_verification.layer: "),
         ({"layer": "relu3", "network": "residual"}, "ResidualNet has no layer 'relu3'"),
+        ({"layer": "relu3", "training.population": "photographs_residual"}, "ResidualNet has no layer"),
     ],
 )
 def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(overrides, told):

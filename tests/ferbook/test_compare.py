@@ -9,8 +9,8 @@ from ferbook.book import chapters
 from ferbook.compare import compare_runs, pattern_of, run_rows, runs_named
 from ferbook.errors import RunStoreError
 from ferbook.outcome import outcome_rows
-from ferbook.provenance import reproduce_command
-from ferbook.request import Request
+from ferbook.provenance import provenance, reproduce_command
+from ferbook.request import Request, varied_parameters
 from ferbook.store import open_run
 
 METRIC = {"value": 0.9, "low": 0.85, "high": 0.95, "n": 100, "how": "95 % bootstrap", "unit": "share"}
@@ -105,6 +105,20 @@ def test_parameters_are_those_that_made_the_numbers_whatever_the_run_was_asked_f
     rows, _ = outcome_rows([open_run("a"), open_run("b")], "means")
     assert [row["values"]["draws"] for row in rows] == [500, 900]
     assert "-p draws=900" in reproduce_command(open_run("b"), "means")
+
+
+def test_what_acts_on_nothing_is_no_difference_and_stands_on_no_page(finish, monkeypatch):
+    for name, kept in (("a", 0), ("b", 1)):
+        values = {"seed": kept, "draws": (500, 600)[kept], "bootstrap": 4}
+        finish(open_run(name), "means", {"parameters": values, "packages": {}})
+    told = "`seed=1`, `draws=600`, `bootstrap=4`"
+    assert told in provenance(open_run("b"), "means")
+    drawn = classmethod(lambda cls, values: {"draws": "kept ones are read"} if values["seed"] == 1 else {})
+    monkeypatch.setattr(chapters()["means"].parameters, "idle", drawn)
+    assert [row["parameter"] for row in compare_runs("a", "b")["parameters"]] == ["seed"]
+    assert "`seed=1`, `bootstrap=4`" in (page := provenance(open_run("b"), "means")) and "draws" not in page
+    rows = [{"means": {"seed": seed, "draws": draws}} for seed, draws in ((0, 5), (0, 6), (1, 7))]
+    assert [row["draws"] for row in varied_parameters(rows)] == [5, 6, None]
 
 
 def test_a_run_is_equal_to_itself():

@@ -52,6 +52,10 @@ def test_a_long_cell_goes_on_below_itself(lines):
     assert others and all(line.startswith(" " * len("training  ")) for line in others)
 
 
+def test_nothing_is_a_dash(lines):
+    assert lines((["parameter", "a", "b"], [["draws", None, 0]]), 80)[1] == "draws      –  0"
+
+
 def test_what_does_not_fit_beside_a_name_stands_below_it_a_line_each(lines):
     assert lines((["name", "told", "more"], [["a" * 50, "b" * 50, ""]]), 30) == [
         "a" * 50,

@@ -77,12 +77,15 @@ def test_runs_that_differ_in_much_are_called_by_their_names(runs, monkeypatch):
     assert [row["values"] for row in rows] == [{}] * 3 and "smoke-draws-500" in outcome_figure(rows).alt
 
 
-def test_what_varies_has_its_name_and_that_of_its_chapter_where_others_differ():
-    same = [{"a": {"seed": n, "x": 1}, "b": {"seed": n}} for n in range(2)]
+def test_what_varies_has_its_name_and_that_of_its_chapter_where_others_differ(example):
+    same = [{"throws": {"seed": n, "x": 1}, "means": {"seed": n}} for n in range(2)]
     assert varied_parameters(same) == [{"seed": 0}, {"seed": 1}]
-    other = [{"a": {"seed": n}, "b": {"seed": 3}, "only": {"y": n}} for n in range(2)]
+    other = [{"throws": {"seed": n}, "means": {"seed": 3}, "only": {"y": n}} for n in range(2)]
     other[1].pop("only")
     assert varied_parameters(other) == [{"seed": 0}, {"seed": 1}]
-    both = [{"a": {"seed": n}, "b": {"seed": 9 - n}} for n in range(2)]
-    assert varied_parameters(both) == [{"a.seed": 0, "b.seed": 9}, {"a.seed": 1, "b.seed": 8}]
-    assert varied_parameters([{"a": {}}, {"a": {"new": 2}}]) == [{"new": None}, {"new": 2}]
+    both = [{"throws": {"seed": n}, "means": {"seed": 9 - n}} for n in range(2)]
+    assert varied_parameters(both) == [
+        {"throws.seed": 0, "means.seed": 9},
+        {"throws.seed": 1, "means.seed": 8},
+    ]
+    assert varied_parameters([{"throws": {}}, {"throws": {"new": 2}}]) == [{"new": None}, {"new": 2}]
