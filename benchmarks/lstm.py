@@ -76,8 +76,8 @@ def random_clips(args: argparse.Namespace) -> Task:
 
 def our_lstms(task: Task, rows: slice) -> None:
     clips = (task.features, task.lengths, task.labels, CLIP_CLASSES)
-    folds = (task.train[rows], task.valid[rows], task.seeds[rows])
-    train_clips(*clips, *folds, task.recipe, device=task.device)
+    folds = {"train": task.train[rows], "valid": task.valid[rows], "seeds": task.seeds[rows]}
+    train_clips(*clips, task.recipe, **folds, device=task.device)
 
 
 def ours_one_by_one(task: Task) -> None:

@@ -103,9 +103,9 @@ def train_network(member: Member, device: torch.device) -> dict:
     with whole_folder(member.folder) as folder:
         training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
         np.save(folder / "epochs.npy", np.array(by_epoch, dtype=np.uint8), allow_pickle=False)
-        _keep_answers(folder, "test.npy", "tested.csv", test, answers, classes)
+        _keep_answers(folder / "test.npy", folder / "tested.csv", test, answers, classes)
         if population.fresh:
-            _keep_answers(folder, "fresh.npy", "fresh.csv", anew[0], of_fresh[0], classes)
+            _keep_answers(folder / "fresh.npy", folder / "fresh.csv", anew[0], of_fresh[0], classes)
         if population.weights is None or place < population.weights:
             save_weights(model, folder / "weights", about, compact=True, without=population.without)
         summary = record | {
@@ -189,17 +189,12 @@ def cost_since(started: tuple[float, float]) -> dict[str, object]:
 
 
 def _keep_answers(
-    folder: Path,
-    answers: str,
-    labels_file: str,
-    faces: FaceSet,
-    probabilities: np.ndarray,
-    classes: tuple[str, ...],
+    answers: Path, labels_file: Path, faces: FaceSet, probabilities: np.ndarray, classes: tuple[str, ...]
 ) -> None:
     """The ``probabilities`` (N, classes) of ``faces``, and of each picture its label and its group."""
-    np.save(folder / answers, probabilities.astype(np.float16), allow_pickle=False)
+    np.save(answers, probabilities.astype(np.float16), allow_pickle=False)
     table = pd.DataFrame({"label": faces.labels(classes), "group": independent_groups(faces)})
-    table.to_csv(folder / labels_file, index=False)
+    table.to_csv(labels_file, index=False)
 
 
 def _clear(member: Member) -> None:

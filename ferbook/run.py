@@ -259,7 +259,7 @@ def make_runs(
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
         profile = places[0].request.profile
         try:
-            code, lost = run_jobs(
+            ended = run_jobs(
                 board,
                 jobs,
                 {chapter.name: chapter.resources for chapter in chapters},
@@ -273,7 +273,7 @@ def make_runs(
         finally:
             for place in places:
                 write_record(place.run, place.request, place.parameters)
-        return places, _faults(board, requests, chapters, work, since, code, lost)
+        return places, _faults(board, places_of(requests, chapters), work, since, ended)
 
 
 def _take(
@@ -307,20 +307,19 @@ def _job(
 
 def _faults(
     board: Path,
-    requests: Mapping[str, Request],
-    chapters: list[Chapter],
+    places: list[RunPlace],
     work: Sequence[tuple[RunPlace, Chapter]],
     since: str,
-    code: int,
-    lost: Mapping[tuple[str, str], str],
+    ended: tuple[int, Mapping[tuple[str, str], str]],
 ) -> dict[str, str]:
     """Run -> why it is not up to date. Snakemake's word is not asked for: it may end without an error where
     it executed nothing, and with one where all is there.
     """
     log = board / "snakemake.log"
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    code, lost = ended
     messages, faults = lost | cluster_messages(text), {}
-    for place in places_of(requests, chapters):
+    for place in places:
         name = place.run.name
         executed = [chapter for other, chapter in work if other.run == place.run]
         if place.stale:
@@ -329,7 +328,7 @@ def _faults(
             how = "with an error" if code else "without an error"
             unmade = ", ".join(f"{chapter} ({why})" for chapter, why in place.stale.items())
             told = "; ".join(filter(None, every)) or f"Snakemake ended {how}, but not up to date: {unmade}"
-            faults[name] = told + f"\n  Snakemake's log: {log}" * (len(requests) == 1)
+            faults[name] = told + f"\n  Snakemake's log: {log}" * (len(places) == 1)
     return faults
 
 

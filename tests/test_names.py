@@ -67,6 +67,38 @@ def test_no_two_files_import_each_other():
     assert not mutual
 
 
+MOST_POSITIONAL = 5
+"""Arguments that may be given by their place; further ones are given by their names."""
+BY_PLACE = ("synthetic_faces/", "fer_lib/look/attribution.py")
+"""Where more may be: the generator, whose kernels know no names, and the protocol of ``explain``."""
+
+
+def many_arguments(source: str) -> list[str]:
+    """Functions of a module that take more than ``MOST_POSITIONAL`` arguments by their place, ``self`` and
+    ``cls`` aside. Commands are called by the names of their options.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
+            command = any("command" in ast.unparse(each) for each in node.decorator_list)
+            if len(set(given) - {"self", "cls"}) > MOST_POSITIONAL and not command:
+                found.append(node.name)
+    return found
+
+
+def test_functions_with_many_arguments_are_found():
+    many = "def f(a, b, c, d, e, g): 1\nclass A:\n async def m(self, a, b, /, c, d, e, g=1): 1\n"
+    few = "def h(a, b, c, d, e, *f, g, **i): 1\n@app.command('j')\ndef j(a, b, c, d, e, f): 1\n"
+    assert many_arguments(f"{many}{few}class B:\n def n(self, a, b, c, d, e): 1\n") == ["f", "m"]
+
+
+def test_no_function_takes_many_arguments_by_their_place():
+    files = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in FILES}
+    many = {name: many_arguments(source) for name, source in files.items() if not name.startswith(BY_PLACE)}
+    assert {name: functions for name, functions in many.items() if functions} == {}
+
+
 @pytest.mark.defect("M5")
 def test_equal_values_are_sorted_alike_on_every_processor():
     """NumPy's default order of ties depends on the processor's instructions, and pandas' with it."""

@@ -157,7 +157,7 @@ def examine_all(
     answers: dict[str, list[Examined]] = {}
     first, behind = next(iter(cast.networks.values()))[0], []
 
-    def ask(group: str, seed: int, model: Classifier, at: str, queries: Questions, rest: str = "") -> None:
+    def ask(group: str, seed: int, model: Classifier, at: str, queries: Questions, *, rest: str = "") -> None:
         responses = responses_of(model, at, queries, device)
         half = responses.faces.shape[1] // (2 if rest else 1)
         for name, filters in ((group, slice(0, half)), (rest, slice(half, None))):
@@ -183,7 +183,7 @@ def examine_all(
             if rest:
                 width = maps_of(model, at, example_picture(model)).shape[1]
                 model, at = with_mixtures(model, at, width, seed)
-            ask(group, seed, model, at, asked, rest)
+            ask(group, seed, model, at, asked, rest=rest)
     for group, blank in ((TRAINED, UNTRAINED), (BREUER, BREUER_UNTRAINED)):
         number = p.untrained if group == TRAINED else len(cast.networks.get(group, ()))
         for seed in range(number):

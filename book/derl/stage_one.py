@@ -293,7 +293,7 @@ def gan_learner(
             *([Averaging(recipe.ema)] if recipe.ema else []),
             GanCurve(),
         ],
-        precision,
+        precision=precision,
     )
     return silenced(learner)
 

@@ -200,8 +200,8 @@ def train_residue_classifier(
     train: np.ndarray,
     valid: np.ndarray,
     model: nn.Module,
-    recipe: ResidueRecipe,
     *,
+    recipe: ResidueRecipe,
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
@@ -233,7 +233,8 @@ def train_residue_classifier(
         Curve(score=JointScore),
     ]
     with repeatable(recipe, device, seed):
-        learner = learner_of(loaders, model.to(device), joint_loss, torch.optim.AdamW, callbacks, precision)
+        further = {"callbacks": callbacks, "precision": precision}
+        learner = learner_of(loaders, model.to(device), joint_loss, torch.optim.AdamW, **further)
         try:
             return fit(silenced(learner), recipe)
         finally:

@@ -193,7 +193,7 @@ def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequen
     rows: list[tuple] = []
     answers: list[np.ndarray] = []
     models: dict[str, nn.Module] = {}
-    how = {"precision": stage.precision, "device": task.device, "seed": seed}
+    how = {"recipe": recipe, "precision": stage.precision, "device": task.device, "seed": seed}
     for condition in chain(
         _on_residues(task, stage, names, views), _on_pictures(task, stage, names, views, models)
     ):
@@ -201,7 +201,7 @@ def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequen
             torch.manual_seed(seed)
             model = condition.build()
         inputs, name = condition.inputs, condition.name
-        training = stage_two.train_residue_classifier(inputs, labels, train, valid, model, recipe, **how)
+        training = stage_two.train_residue_classifier(inputs, labels, train, valid, model, **how)
         best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
         rows.append((name, seed, fold, parameter_count(model), condition.frozen, best))
         models[name] = model

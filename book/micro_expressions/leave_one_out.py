@@ -161,10 +161,10 @@ def leave_one_out(sequences: np.ndarray, task: ClipTask, *, watch_test: bool = F
             clips.lengths,
             labels,
             len(task.classes),
-            train,
-            valid,
-            each,
             recipe,
+            train=train,
+            valid=valid,
+            seeds=each,
             device=task.device,
             watch=watch_test,
         )

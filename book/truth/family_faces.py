@@ -101,7 +101,7 @@ def _rendered(script: Script, recipe: Recipe) -> FaceSet:
 
 
 def render_family(
-    renderer: "Renderer", domain: str, seed: int, person: int, takes: list, intensities: list
+    renderer: "Renderer", *, domain: str, seed: int, person: int, takes: list, intensities: list
 ) -> "Iterator[Rendered]":
     """The pictures of one person of a family, one for each of ``takes`` and ``intensities``."""
     family = list(FAMILIES)[(person - FAMILY) // len(IN_SETS)]

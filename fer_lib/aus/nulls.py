@@ -337,6 +337,7 @@ def permutation_null(
             "network trained?"
         )
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    drawn = {"seed": seed, "device": device}
 
     # A filter that answers to all pictures alike is associated with nothing.
     scores = np.where(np.isnan(observed), np.nan, 0)
@@ -348,7 +349,7 @@ def permutation_null(
         filters = alive[start : start + at_once]
         shown = presence.present[:, units]
         with own_autocast(device.type):  # within a caller's region whole numbers would lose digits
-            values = permuted_values(maxima[:, filters], shown, measure, scheme, permutations, seed, device)
+            values = permuted_values(maxima[:, filters], shown, measure, scheme, permutations, **drawn)
         at = np.ix_(filters, units)
         centre, skewness = standardise_(values)
         excess[at] = observed[at] - centre.T.cpu().numpy()
@@ -396,6 +397,7 @@ def permuted_values(
     measure: AssociationMeasure,
     blocks: Blocks,
     permutations: int,
+    *,
     seed: int,
     device: torch.device,
 ) -> torch.Tensor:

@@ -97,7 +97,8 @@ def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int 
             parts = {"random weights": cascading_randomisation(own.model, *at, method=method, seed=seed)}
             for check, other in others.items():
                 maxima = tuple(each.view.responses.maxima[apart] for each in (own, other))
-                likened = similarities_across_networks(own.model, other.model, *at, maxima, method=method)
+                about = {"maxima": maxima, "method": method}
+                likened = similarities_across_networks((own.model, other.model), *at, **about)
                 parts[check] = likened.assign(step=0, layer="")
             if "retrained" in parts:
                 alike, null = parts["retrained"], parts["untrained"]

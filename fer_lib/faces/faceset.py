@@ -60,6 +60,7 @@ class FaceSet:
         name: str,
         pixels: np.ndarray,
         table: pd.DataFrame,
+        *,
         masks: np.ndarray | None = None,
         mask_aus: Sequence[str] = (),
         landmarks: np.ndarray | None = None,

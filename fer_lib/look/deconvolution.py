@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.look.layers import PICTURE, Call, extrema, maps_of, standardiser, taken_by, way_to
-from fer_lib.look.receptive import ReceptiveField, cut, fields_below, neurons
+from fer_lib.look.receptive import ReLURule, cut, fields_below, neurons
 from fer_lib.nets.classifier import evaluating
 from ferbook.errors import DataError, ParameterError, require_name
 
@@ -66,6 +66,15 @@ class Projections:
             there.append(slice(first - corner, max(first, end) - corner))
         whole[tuple(here)] = self.maps[i][tuple(there)]
         return whole
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Neurons, P of them: ``filters[p]`` at ``positions[p]`` of the layer's map of picture ``rows[p]``."""
+
+    rows: np.ndarray
+    filters: np.ndarray
+    positions: np.ndarray
 
 
 def _deconv(maps: torch.Tensor) -> torch.Tensor:
@@ -138,41 +147,35 @@ def project(
     # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
     order = np.argsort(rows, kind="stable")
     chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
-    parts = [
-        _project_chunk(model, way, fields, pictures, rows[c], filters[c], positions[c], method)
-        for c in chunks
-    ]
+    pairs = [_Pairs(rows[c], filters[c], positions[c]) for c in chunks]
+    parts = [_project_chunk(model, way, pictures, some, RELU_RULES[method]) for some in pairs]
     back = np.argsort(order, kind="stable")
     maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
-    _check_account(model, layer, pictures, rows, filters, positions, responses)
+    _check_account(model, layer, pictures, _Pairs(rows, filters, positions), responses)
     field = fields[PICTURE]
     return Projections(maps, field.start + positions * field.stride, pictures.shape[1:], responses, positions)
 
 
 def _project_chunk(
-    model: nn.Module,
-    way: dict[int, Call],
-    fields: dict[int, ReceptiveField],
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    filters: np.ndarray,
-    positions: np.ndarray,
-    method: Method,
+    model: nn.Module, way: dict[int, Call], pictures: np.ndarray, pairs: _Pairs, relu: ReLURule
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
-    unique, which = np.unique(rows, return_inverse=True)
+    fields = fields_below(way)
+    unique, which = np.unique(pairs.rows, return_inverse=True)
     with evaluating(model), torch.enable_grad():
         inputs = standardiser(model)(taken_by(model, pictures[unique])).detach()
-        places, which, own = (torch.as_tensor(a, device=inputs.device) for a in (positions, which, filters))
+        places, which, own = (
+            torch.as_tensor(a, device=inputs.device) for a in (pairs.positions, which, pairs.filters)
+        )
         windows = cut(inputs, which, fields[PICTURE], places).requires_grad_()
-        every = neurons(way, fields, windows, places, RELU_RULES[method])
+        every = neurons(way, fields, windows, places, relu)
         responses = every.gather(1, own[:, None])[:, 0]
         wrong = ~torch.isfinite(responses)
         if wrong.any():
             pair = int(wrong.nonzero()[0])
             raise DataError(
-                f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair].item()}, which is "
-                "not a finite number; look for such values in the picture and in the network's weights"
+                f"picture {pairs.rows[pair]}: filter {pairs.filters[pair]} answers {responses[pair].item()}, "
+                "which is not a finite number; look for such in the picture and in the network's weights"
             )
         # Where the neuron was off, nothing is put back.
         (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
@@ -197,28 +200,24 @@ def _maxima(
 
 
 def _check_account(
-    model: nn.Module,
-    layer: str,
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    filters: np.ndarray,
-    positions: np.ndarray,
-    responses: np.ndarray,
+    model: nn.Module, layer: str, pictures: np.ndarray, pairs: _Pairs, responses: np.ndarray
 ) -> None:
     """Compare the responses to the first pair's picture with the network's own.
 
     A hook that changes maps, or a module whose call does more than its kind says, would else pass unnoticed.
     """
-    maps = maps_of(model, layer, taken_by(model, pictures[rows[:1]]))
-    pairs = np.flatnonzero(rows == rows[0])
-    own = maps[0].float().cpu().numpy()[filters[pairs], positions[pairs, 0], positions[pairs, 1]]
+    first = pairs.rows[0]
+    maps = maps_of(model, layer, taken_by(model, pictures[[first]]))
+    checked = np.flatnonzero(pairs.rows == first)
+    filters, responses = pairs.filters[checked], responses[checked]
+    own = maps[0].float().cpu().numpy()[filters, *pairs.positions[checked].T]
     tolerance = AGREEMENT.get(maps.dtype, HALF_AGREEMENT) * float(maps.abs().max())
-    off = np.abs(own - responses[pairs])
+    off = np.abs(own - responses)
     if (off > tolerance).any():
         pair = off.argmax()
         raise ParameterError(
             f"layer {layer!r} of {type(model).__name__} says {own[pair]:.6g} where the modules on the way to "
-            f"it make {responses[pairs][pair]:.6g} (picture {rows[0]}, filter {filters[pairs][pair]}): "
+            f"it make {responses[pair]:.6g} (picture {first}, filter {filters[pair]}): "
             "something else changes its maps, such as a forward hook; remove it"
         )
 

@@ -189,7 +189,7 @@ def neurons(
                 padding = -torch.inf if isinstance(call.module, nn.MaxPool2d) else 0
                 value = _fenced(value, need, places, call.given[2:], padding)
             inputs.append(value)
-        values[number] = _passed(call, slide, inputs, relu, fields[number], places)
+        values[number] = _passed(call, inputs, relu, fields[number], places)
     return values[max(way)][:, :, 0, 0]
 
 
@@ -220,17 +220,12 @@ def _fenced(
 
 
 def _passed(
-    call: Call,
-    slide: Sliding,
-    inputs: list[torch.Tensor],
-    relu: ReLURule,
-    field: ReceptiveField,
-    places: torch.Tensor,
+    call: Call, inputs: list[torch.Tensor], relu: ReLURule, field: ReceptiveField, places: torch.Tensor
 ) -> torch.Tensor:
     """What ``call``'s module makes of windows of its input, without padding: they hold what lies beyond
     borders.
     """
-    module, maps = call.module, inputs[0]
+    module, maps, slide = call.module, inputs[0], sliding(call)
     match module:
         case nn.Conv2d(in_channels=1):
             return _product_of_patches(module, slide, maps)

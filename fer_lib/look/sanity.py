@@ -135,21 +135,20 @@ def cascading_randomisation(
 
 
 def similarities_across_networks(
-    model: nn.Module,
-    other: nn.Module,
+    networks: tuple[nn.Module, nn.Module],
     faces: FaceSet,
     layer: str,
     rows: Sequence[int] | np.ndarray,
     filters: Sequence[int] | np.ndarray,
-    maxima: tuple[np.ndarray, np.ndarray],
     *,
+    maxima: tuple[np.ndarray, np.ndarray],
     method: Method,
 ) -> pd.DataFrame:
-    """How much the maps of ``model`` are like those of ``other``, a network of the same structure with other
-    weights: trained from another seed, it says how alike maps can be that show the same lesson.
+    """How much the maps of the first of ``networks`` are like those of the other, of the same structure with
+    other weights: trained from another seed, it says how alike maps can be that show the same lesson.
 
-    Filters of two networks do not correspond by their number. So each neuron of ``model`` (pairs and places
-    as in ``cascading_randomisation``) is compared with one of ``other`` at the same place of the same
+    Filters of two networks do not correspond by their number. So each neuron of the first (pairs and places
+    as in ``cascading_randomisation``) is compared with one of the other at the same place of the same
     picture: of the filters that are on there, the one whose maximal responses correlate best with those of
     the neuron's filter. ``maxima``: those of both networks, (N, K), to the same N pictures, which need not be
     ``faces``. A pair is NaN where no filter is on whose responses vary.
@@ -157,6 +156,7 @@ def similarities_across_networks(
     The rows of ``similarities`` with ``method``. Raises what ``project`` raises, and ParameterError where the
     two networks' maps do not fit together.
     """
+    model, other = networks
     pictures, index, filters, subjects = _pairs(faces, rows, filters)
     ours = project(model, layer, pictures, index, filters, method=method)
     maps = _layer_maps(other, layer, pictures)

@@ -152,7 +152,8 @@ def contrast(
     if scores.freedom and lucky.any():
         covers = f" and of the seeds (pooled, {scores.freedom} degrees of freedom)"
         lucks = [Luck(scores.spread[measure] * np.sqrt((lucky**2).sum()), scores.freedom)]
-    return _mean_contrast((scores,), (weights,), lucks, measure, unit, tolerance, "clusters", covers)
+    told = {"of": "clusters", "besides": covers}
+    return _mean_contrast((scores,), (weights,), lucks, measure, unit=unit, tolerance=tolerance, **told)
 
 
 def contrast_of_sets(
@@ -179,8 +180,8 @@ def contrast_of_sets(
     lucks = _networks_luck(scores, weights, without_seed, measure, columns)
     negation = "" if lucks else "not "
     covers = f", each set by itself; seed variance is {negation}covered"
-    people = "people in the smallest set"
-    return _mean_contrast(scores, weights, lucks, measure, unit, tolerance, people, covers)
+    told = {"of": "people in the smallest set", "besides": covers}
+    return _mean_contrast(scores, weights, lucks, measure, unit=unit, tolerance=tolerance, **told)
 
 
 def _networks_luck(
@@ -212,10 +213,10 @@ def _mean_contrast(
     weights: Sequence[np.ndarray],
     lucks: Sequence[Luck],
     measure: str,
+    *,
     unit: Unit,
     tolerance: float,
-    of: str,
-    covers: str,
+    **told: str,
 ) -> Estimate:
     scale = 1 if unit == "share" else POINTS
     pairs = list(zip(scores, weights, strict=True))
@@ -225,11 +226,10 @@ def _mean_contrast(
         min(each.clusters for each in scores),
         [Luck(scale * each.error, each.freedom) for each in lucks],
         limits=(0, 1) if unit == "share" else (-np.inf, np.inf),
-        of=of,
-        besides=covers,
         n=sum(each.pictures for each in scores),
         unit=unit,
         tolerance=scale * tolerance,
+        **told,
     )
 
 

@@ -79,11 +79,11 @@ def train_clips(
     lengths: np.ndarray,
     labels: np.ndarray,
     n_classes: int,
+    recipe: ClipRecipe,
+    *,
     train: np.ndarray,
     valid: np.ndarray,
     seeds: Sequence[int],
-    recipe: ClipRecipe,
-    *,
     device: torch.device | str = "cpu",
     watch: bool = False,
 ) -> ClipTraining:
@@ -111,7 +111,7 @@ def train_clips(
     model.to(device)
     weights = clip_weights(labels, n_classes, train)
     train_weights, valid_weights = (torch.from_numpy(weights * part).float() for part in (train, valid))
-    batch = ClipBatch(features, lengths, labels, device)
+    batch = ClipBatch(features, lengths, labels, device=device)
     curve = ClipCurve(SeparateLosses(valid_weights).to(device), torch.from_numpy(valid).to(device), watch)
     learner = learner_of(
         DataLoaders(batch, batch, device=torch.device(device)),
@@ -119,7 +119,7 @@ def train_clips(
         SeparateLosses(train_weights).to(device),
         torch.optim.AdamW,
         [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
-        Precision("fp32", channels_last=False),
+        precision=Precision("fp32", channels_last=False),
     )
     silenced(learner)
     try:
@@ -189,9 +189,10 @@ def clip_learner(
     sizes = features.shape[-1], len(classes), recipe.hidden, recipe.dropout, recipe.pooling
     model = ClipClassifier(*sizes, seeds=(seed,))
     model.standardise_by(*map(torch.from_numpy, scaling(features, clips.lengths, train)))
+    how = {"device": device, "seed": seed}
     loaders = DataLoaders(
         *(
-            ClipBatch(features[rows], clips.lengths[rows], labels[rows], device, batch_size, learns, seed)
+            ClipBatch(features[rows], clips.lengths[rows], labels[rows], batch_size, shuffle=learns, **how)
             for rows, learns in ((train, True), (valid, False))
         ),
         device=torch.device(device),
@@ -209,7 +210,9 @@ def clip_learner(
 
 
 class ClipBatch(Batches):
-    """Batches ``(features, lengths, labels)`` of clips; without a ``batch_size`` all of them in one."""
+    """Batches ``(features, lengths, labels)`` of clips; without a ``batch_size`` all of them in one. ``how``:
+    ``device``, ``shuffle`` and ``seed`` as of ``Batches``.
+    """
 
     n_inp = 2
     # The lengths stay: packing reads them on the CPU.
@@ -220,16 +223,13 @@ class ClipBatch(Batches):
         features: np.ndarray,
         lengths: np.ndarray,
         labels: np.ndarray,
-        device: torch.device | str,
         batch_size: int = 0,
-        shuffle: bool = False,
-        seed: int = 0,
+        **how: object,
     ) -> None:
         self.features, self.lengths, self.labels = (
             torch.from_numpy(np.ascontiguousarray(values)) for values in (features, lengths, labels)
         )
-        size = batch_size or len(labels)
-        super().__init__(len(labels), size, device=device, shuffle=shuffle, seed=seed)
+        super().__init__(len(labels), batch_size or len(labels), **how)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         if self.bs == self.n and not self.shuffle:

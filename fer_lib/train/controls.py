@@ -165,7 +165,7 @@ def train_on_units(
         loss = nn.BCEWithLogitsLoss()
         curve = Curve(UnitScore, checkpoints)
         callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
-        learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision)
+        learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision=precision)
         return fit(silenced(learner), recipe)
 
 

@@ -163,8 +163,8 @@ def face_learner(
     loss.y_int = targets is None
     if loss.needs_features:
         callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
-    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
-    return learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision, **further)
+    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay, "precision": precision}
+    return learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, **further)
 
 
 def recipe_learner(
@@ -205,6 +205,7 @@ def learner_of(
     loss: Callable[..., torch.Tensor],
     optimiser: Callable[..., torch.optim.Optimizer],
     callbacks: Sequence[Callback] = (),
+    *,
     precision: PrecisionName | Precision = "fp32",
     **further: object,
 ) -> FaceLearner:

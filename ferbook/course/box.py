@@ -88,7 +88,7 @@ def run_cells(
         for name, file in files.items():
             shutil.copyfile(file, Path(folder, name))
         ran = Ran()
-        run_sync(_run)(sources, Path(folder), seconds, often * seconds, boxed, ran)
+        run_sync(_run)(sources, Path(folder), ran, seconds=seconds, whole=often * seconds, boxed=boxed)
         return ran
 
 
@@ -105,7 +105,7 @@ class _Manager(AsyncKernelManager):
 
 
 async def _run(
-    sources: Sequence[str], place: Path, seconds: float, whole: float, boxed: bool, ran: Ran
+    sources: Sequence[str], place: Path, ran: Ran, *, seconds: float, whole: float, boxed: bool
 ) -> None:
     context = zmq.asyncio.Context()
     for option, value in ((zmq.MAXMSGSIZE, _MESSAGE), (zmq.RCVHWM, _WAITING), (zmq.LINGER, 0)):

@@ -151,7 +151,8 @@ def forest(
             handles |= {own.null_name: line} if own.null_name else {}
         share = widths[breadth] / sum(widths) if widths else 1 / grid.shape[1]
         with_labels = not shared or not breadth
-        _dress(axes, name, own, spots[name], max(1.0, room * share), with_labels)
+        _dress(axes, name, own, spots[name], max(1.0, room * share))
+        axes.tick_params(axis="y", length=0, labelleft=with_labels)
         _part_kinds(axes, table.drop_duplicates(["group", "label"]), spots[name])
         if with_labels:
             _name_rows(axes, spots[name])
@@ -256,9 +257,7 @@ def _draw(
     return place
 
 
-def _dress(
-    axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], room: float, with_labels: bool
-) -> None:
+def _dress(axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], room: float) -> None:
     axes.set_ylim(max(spots.values()) + 0.6, -0.6)
     axes.set_title("\n".join(wrap(name, int(room / LETTER))))
     axes.set_xlabel(own.label)
@@ -271,7 +270,6 @@ def _dress(
         around = 1 if own.unit == "points" else 0.01
         axes.set_xlim(axes.dataLim.x0 - around, axes.dataLim.x1 + around)
     axes.set_xlim(*own.limits)
-    axes.tick_params(axis="y", length=0, labelleft=with_labels)
     axes.grid(axis="x")
 
 

@@ -87,7 +87,7 @@ def read_bp4d(folder: Path, size: int) -> FaceSet:
     places = [top for tree in trees for top in sequences.tops(tree, PERSON, "folders of people (F001)")]
     people = sequences.named_folders(places, folder, PERSON, left_out)
     tasks = {person: partial(_folder_tasks, place, folder) for person, place in people.items()}
-    return _read_spontaneous("bp4d", folder, tasks, size, None, left_out)
+    return _read_spontaneous("bp4d", folder, tasks, size, left_out)
 
 
 def read_bp4dplus(folder: Path, size: int) -> FaceSet:
@@ -110,7 +110,7 @@ def read_bp4dplus(folder: Path, size: int) -> FaceSet:
             else partial(_archive_tasks, place, archives)
             for person, place in people.items()
         }
-        return _read_spontaneous("bp4dplus", folder, tasks, size, OCCURRENCE_AUS, left_out)
+        return _read_spontaneous("bp4dplus", folder, tasks, size, left_out, aus=OCCURRENCE_AUS)
 
 
 def _read_spontaneous(
@@ -118,8 +118,9 @@ def _read_spontaneous(
     folder: Path,
     people: Mapping[str, Callable[[], Tasks]],
     size: int,
-    aus: Sequence[int] | None,
     left_out: Counter[str],
+    *,
+    aus: Sequence[int] | None = None,
 ) -> FaceSet:
     """The coded frames of all ``people`` (id -> their tasks), as the module's docstring says.
 

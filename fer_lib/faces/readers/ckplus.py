@@ -82,7 +82,8 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
     left_out: Counter[str] = Counter()
     rows = _list_rows(trees, folder, left_out)
     halves = False if any(row.codes is not None for row in rows) else None
-    return sequences.gather_rows("ckplus", rows, size, sequences.Search(), left_out, _NOT_SCORED, halves)
+    units = {"unscored": _NOT_SCORED, "halves": halves}
+    return sequences.gather_rows("ckplus", rows, size, sequences.Search(), left_out, **units)
 
 
 def _trees(folder: Path) -> dict[str, Path]:

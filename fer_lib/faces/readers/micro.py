@@ -104,9 +104,8 @@ def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> Face
     for tree in (*_CROPS, *_RAW):
         if (folder / tree).is_dir():
             prefix, cropped = ("reg_img", True) if tree in _CROPS else ("img", None)
-            return _read_micro(
-                CASME2, folder, folder / tree, prefix, f"{prefix}46.jpg", cropped, size, clip_frames
-            )
+            names = {"prefix": prefix, "example": f"{prefix}46.jpg", "cropped": cropped}
+            return _read_micro(CASME2, folder, folder / tree, size, clip_frames, **names)
     raise DataError(
         f"{folder}: no pictures; expected the folder {' or '.join((*_CROPS, *_RAW))} of CASME II there"
     )
@@ -116,18 +115,19 @@ def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSe
     """SAMM from ``folder``: as ``read_casme2``. Subjects are ``samm-006`` …, sequences ``006/006_1_2`` ….
     Raises DataError: see ``_read_micro``; and where there are no folders of subjects.
     """
-    return _read_micro(SAMM, folder, folder, r"\d+_", "006_05562.jpg", None, size, clip_frames)
+    return _read_micro(SAMM, folder, folder, size, clip_frames, prefix=r"\d+_", example="006_05562.jpg")
 
 
 def _read_micro(
     layout: MicroLayout,
     folder: Path,
     pictures: Path,
-    prefix: str,
-    example: str,
-    cropped: bool | None,
     size: int,
     clip_frames: int,
+    *,
+    prefix: str,
+    example: str,
+    cropped: bool | None = None,
 ) -> FaceSet:
     """The clips of the coding sheet in ``folder``, as the module's docstring says. ``pictures``: above the
     subjects' folders; a file there is named ``prefix`` and its frame's number.
@@ -142,7 +142,7 @@ def _read_micro(
     if others:
         raise DataError(f"{top} and {others[0]}: two folders of subjects; keep one")
     other, form = "folders that are not named like a subject", lambda match: layout.subject_id(int(match[1]))
-    subjects = sequences.named_folders([top], folder, layout.subject_folder, left_out, other, form)
+    subjects = sequences.named_folders([top], folder, layout.subject_folder, left_out, other, form=form)
     words = {word.lower(): emotion for emotion, word in layout.emotions.items()}
     words |= {"other": "other", "others": "other"}
     pattern = re.compile(rf"{prefix}(?P<frame>\d+)")

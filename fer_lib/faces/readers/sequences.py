@@ -117,6 +117,7 @@ def gather_rows(
     size: int,
     search: Search,
     left_out: Mapping[str, int],
+    *,
     unscored: float = 1.0,
     halves: bool | None = None,
 ) -> FaceSet:
@@ -237,6 +238,7 @@ def named_folders(
     pattern: re.Pattern,
     left_out: Counter,
     what: str = OTHER_FOLDERS,
+    *,
     form: Callable[[re.Match], str] = lambda match: match[0].upper(),
 ) -> dict[str, Path]:
     """The folders in ``places`` named like ``pattern``, sorted, by the id that ``form`` makes of the match.

@@ -160,7 +160,7 @@ def trained(generator, inputs, labels, *, seed=0, recipe=RECIPE, train=None, val
     train = rows[:30] if train is None else train
     valid = rows[30:46] if valid is None else valid
     training = train_residue_classifier(
-        inputs, labels, train, valid, model, recipe, precision=FP32, seed=seed
+        inputs, labels, train, valid, model, recipe=recipe, precision=FP32, seed=seed
     )
     return model, training
 
@@ -172,7 +172,7 @@ def test_residues_of_learnable_pictures_are_learned_and_validation_chooses_the_e
     model, recipe = classifier(generator), ResidueRecipe(epochs=8, batch_size=8, lr=0.003)
     state = torch.get_rng_state()
     training = train_residue_classifier(
-        inputs, labels, np.arange(30), np.arange(30, 46), model, recipe, precision=FP32
+        inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=recipe, precision=FP32
     )
     assert torch.equal(state, torch.get_rng_state()) and not model.training
     curve = training.curve
@@ -218,7 +218,7 @@ def test_a_plain_network_is_trained_on_the_pictures_in_the_same_way(views, faces
     model, labels = PlainClassifier(network), faces.labels(classes)
     inputs = {"picture": as_inputs(views)}
     torch.testing.assert_close(inputs["picture"][0].float() * 255, views[0].float(), atol=0.1, rtol=0)
-    train_residue_classifier(inputs, labels, np.arange(30), np.arange(30, 46), model, RECIPE)
+    train_residue_classifier(inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=RECIPE)
     said = predict_inputs(model, inputs, np.arange(60))
     with torch.no_grad():
         expected = F.softmax(network(inputs["picture"][0].float()), dim=1)
@@ -236,6 +236,6 @@ def test_divergence_is_named_and_leaves_weights_that_are_numbers(generator, view
     recipe = ResidueRecipe(epochs=2, batch_size=8, lr=1e30, schedule="constant")
     with pytest.raises(ParameterError, match="diverged in step"):
         train_residue_classifier(
-            inputs, labels, np.arange(30), np.arange(30, 46), model, recipe, precision=FP32
+            inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=recipe, precision=FP32
         )
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())

@@ -301,7 +301,9 @@ def a_masked_set(n: int = 6, seed: int = 0, **about) -> FaceSet:
     masks = rng.integers(0, 4, (n, 4, 3), dtype=np.uint32)
     landmarks = rng.random((n, 68, 2), dtype=np.float32)
     pixels = rng.integers(0, 256, (n, 4, 3), dtype=np.uint8)
-    return FaceSet("toy", pixels, a_table(n), masks, ("AU1", "AU12"), landmarks, **about)
+    return FaceSet(
+        "toy", pixels, a_table(n), masks=masks, mask_aus=("AU1", "AU12"), landmarks=landmarks, **about
+    )
 
 
 def test_masks_and_landmarks_follow_their_pictures(tmp_path):
@@ -372,7 +374,9 @@ def test_assigned_columns_leave_pictures_and_the_given_set_as_they_are():
 
 def test_joined_sets_keep_rows_and_columns():
     first, second = a_masked_set(3, left_out={"a": 1}), a_masked_set(2, seed=1, left_out={"a": 2, "b": 1})
-    second = FaceSet("more", second.pixels, second.table.assign(AU4=0.5), second.masks, ("AU1", "AU12"))
+    second = FaceSet(
+        "more", second.pixels, second.table.assign(AU4=0.5), masks=second.masks, mask_aus=("AU1", "AU12")
+    )
     joined = FaceSet.concat("both", [second, first.select(np.array([2, 0])), first])
     expected = np.concatenate([second.pixels, first.pixels[[2, 0]], first.pixels])
     np.testing.assert_array_equal(joined.pixels, expected)
@@ -380,7 +384,7 @@ def test_joined_sets_keep_rows_and_columns():
     assert joined.landmarks is None and joined.left_out == {"a": 1}, "of two parts of one set once"
     assert joined.table["AU4"].isna().tolist() == [False] * 2 + [True] * 5
     np.testing.assert_array_equal(joined.gather(np.array([6, 0, 2])), expected[[6, 0, 2]])
-    other = FaceSet("o", first.pixels, first.table, first.masks, ("AU1", "AU2"))
+    other = FaceSet("o", first.pixels, first.table, masks=first.masks, mask_aus=("AU1", "AU2"))
     assert FaceSet.concat("both", [first, other]).masks is None
     with pytest.raises(DataError, match="pictures of one size; given: none"):
         FaceSet.concat("none", [])

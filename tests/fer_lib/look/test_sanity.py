@@ -184,7 +184,7 @@ def test_a_network_with_its_filters_in_another_order_has_the_same_maps(faces):
     maxima = maxima_of(model, other, faces=faces)
     for method in METHODS:
         found = similarities_across_networks(
-            model, other, faces, "relu2", rows, filters, maxima, method=method
+            (model, other), faces, "relu2", rows, filters, maxima=maxima, method=method
         )
         assert np.allclose(found["similarity"], 1, atol=1e-4)
         assert len(found) == 16 and (found["floor"] < 0.9).all() and (found["method"] == method).all()
@@ -203,7 +203,7 @@ def test_filters_are_matched_by_the_responses_that_are_given(faces):
     theirs = given.copy()
     given[:, filters[0]] = theirs[:, wanted] = range(5)
     found = similarities_across_networks(
-        model, other, faces, "relu2", rows, filters, (given, theirs), method="gradient"
+        (model, other), faces, "relu2", rows, filters, maxima=(given, theirs), method="gradient"
     )
     maps = project(
         other, "relu2", faces.pixels, rows, [wanted], positions=trained.positions, method="gradient"
@@ -220,17 +220,17 @@ def other_maps(model: nn.Module, pictures: np.ndarray) -> np.ndarray:
 def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):
     model, other = zero_bias(), zero_bias(1)
     rows, filters = pairs(model, faces, "relu2", 12)
-    arguments = (model, other, faces, "relu2", rows, filters)
-    found = similarities_across_networks(*arguments, maxima_of(model, other, faces=faces), method="gradient")
-    assert found["similarity"].notna().all() and found["similarity"].mean() < 0.9
+    arguments = ((model, other), faces, "relu2", rows, filters)
     maxima = maxima_of(model, other, faces=faces)
+    found = similarities_across_networks(*arguments, maxima=maxima, method="gradient")
+    assert found["similarity"].notna().all() and found["similarity"].mean() < 0.9
     with torch.no_grad():
         other.conv2.weight.copy_(-other.conv2.weight.abs())  # never on
-    silent = similarities_across_networks(*arguments, maxima, method="gradient")
+    silent = similarities_across_networks(*arguments, maxima=maxima, method="gradient")
     assert silent["similarity"].isna().all()
     constant = maxima[0], np.ones_like(maxima[1])
-    arguments = (model, zero_bias(1), faces, "relu2", rows, filters)
-    partners = similarities_across_networks(*arguments, constant, method="gradient")
+    arguments = ((model, zero_bias(1)), faces, "relu2", rows, filters)
+    partners = similarities_across_networks(*arguments, maxima=constant, method="gradient")
     assert partners["similarity"].isna().all(), "no filter's responses vary, so none is a partner"
 
 
@@ -239,7 +239,7 @@ def test_refusals(faces):
     maxima = maxima_of(model, faces=faces) * 2
     small = ResidualNet(2, 24, widths=(6,), depths=(1,))
     with pytest.raises(ParameterError, match="networks of one structure"):
-        similarities_across_networks(model, small, faces, "relu1", [0], [1], maxima, method="deconv")
+        similarities_across_networks((model, small), faces, "relu1", [0], [1], maxima=maxima, method="deconv")
     with pytest.raises(DataError, match="index 12 is out of range"):
         cascading_randomisation(model, faces, "relu2", [12], [1], method="deconv")
     with pytest.raises(ParameterError, match="relu2"):

@@ -109,9 +109,8 @@ def _asked(faces) -> list[np.ndarray]:
     model = ZeroBiasCNN(2, 16).eval()
     clips = np.random.default_rng(0).normal(size=(6, 5, 4)).astype(np.float32)
     masks = np.arange(6) < 3, np.arange(6) >= 3
-    lstm = train_clips(
-        clips, np.full(6, 5), np.arange(6) % 2, 2, masks[0][None], masks[1][None], (0,), ClipRecipe(epochs=2)
-    )
+    of_one = {"train": masks[0][None], "valid": masks[1][None], "seeds": (0,)}
+    lstm = train_clips(clips, np.full(6, 5), np.arange(6) % 2, 2, ClipRecipe(epochs=2), **of_one)
     shown, names = np.arange(60) % 4 > 1, np.arange(60).astype(str)
     units = Presence(("AU1",), shown[:, None].astype(float), names, names, np.full(60, ""))
     maxima = maximal_responses(model, faces, "relu3").maxima
