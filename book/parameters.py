@@ -313,35 +313,41 @@ _OF_TRAINING = {field.name for field in fields(TrainingRecipe)} | {
 """What says which network is trained, how and on what, and which kept ones stand beside it."""
 
 
+_RECIPE = TrainingRecipe()
+
+
 class RecipeParameters(ChapterParameters):
-    """What a chapter that trains classifiers takes: the fields of ``train.recipe.TrainingRecipe``."""
+    """What a chapter that trains classifiers takes: fields of ``TrainingRecipe``, with its defaults."""
 
     needs_emotions: ClassVar[bool] = True
-    epochs: EpochsField = 60
-    batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")
-    lr: RateField = 0.03
+    epochs: EpochsField = _RECIPE.epochs
+    batch_size: int = Field(_RECIPE.batch_size, ge=2, le=4096, description="pictures per training step")
+    lr: RateField = _RECIPE.lr
     schedule: Schedule = Field(
-        "onecycle",
+        _RECIPE.schedule,
         description="learning rate: constant as published, one-cycle, or a cosine down from the peak",
     )
-    nesterov: bool = Field(False, description="Nesterov's momentum in place of the plain one")
-    weight_decay: float = Field(1e-5, ge=0, le=1, description="weight decay of SGD")
-    clip: float = Field(0.0, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
+    nesterov: bool = Field(_RECIPE.nesterov, description="Nesterov's momentum in place of the plain one")
+    weight_decay: float = Field(_RECIPE.weight_decay, ge=0, le=1, description="weight decay of SGD")
+    clip: float = Field(_RECIPE.clip, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
     dropout: DropoutField = 0.5
     augment: Literal["none", "light", "standard", "published"] = Field(
-        "light",
+        _RECIPE.augment,
         description="augmentation: none, light (flip, small changes), standard (for pictures of the "
         "wild), or as published by Khorrami et al. (A)",
     )
     start_size: int = Field(
-        0,
+        _RECIPE.start_size,
         ge=0,
         le=256,
         multiple_of=8,
         description="side in pixels of the training pictures at the start, growing to their own; 0 keeps it",
     )
     averaging: float = Field(
-        0.0, ge=0, lt=1, description="decay per step of a moving average of the weights; 0 averages none"
+        _RECIPE.averaging,
+        ge=0,
+        lt=1,
+        description="decay per step of a moving average of the weights; 0 averages none",
     )
     precision: PrecisionField = "auto"
     bootstrap: BootstrapField = 2000

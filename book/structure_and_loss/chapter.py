@@ -52,8 +52,8 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019)."""
 
     epochs: parameters.EpochsField = 4
-    lr: float = Field(
-        0.1, gt=0, le=10, description="peak learning rate of the residual net; the others take a share of it"
+    lr: parameters.RateField = Field(
+        0.1, description="peak learning rate of the residual net; the others take a share of it"
     )
     dropout: parameters.DropoutField = 0.2
     structures: Annotated[str, AfterValidator(ListOf(get_args(Network)))] = Field(

@@ -16,11 +16,8 @@ class TransferParameters(parameters.RecipeParameters):
     """Chapter ``transfer``: what a network that learned one face set knows of another and of action units."""
 
     epochs: parameters.EpochsField = 8
-    lr: float = Field(
-        0.1,
-        gt=0,
-        le=10,
-        description="peak learning rate of the residual net; other networks take a share of it",
+    lr: parameters.RateField = Field(
+        0.1, description="peak learning rate of the residual net; other networks take a share of it"
     )
     dropout: parameters.DropoutField = 0.2
     network: Network = Field("zhu", description="the network that is trained here")

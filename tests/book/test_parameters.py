@@ -1,5 +1,6 @@
 """Typed parameters: values are parsed by type, everything else stops with a clear error."""
 
+from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from book.au_verification.chapter import AuVerificationParameters
 from book.derl.chapter import DerlParameters
 from book.micro_expressions.chapter import MicroExpressionsParameters
-from book.parameters import face_sets
+from book.parameters import RecipeParameters, face_sets
 from book.populations import find_population
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.request import CLIP_FRAMES, FaceRequest
@@ -118,6 +119,12 @@ def test_every_profile_resolves_for_every_face_set(chapter):
     for profile in PROFILES:
         for faces in ("lab", "fer2013"):
             assert resolve(chapter, profile, {"faces": faces}).faces == faces
+
+
+def test_a_chapter_takes_the_recipes_own_defaults():
+    taken = RecipeParameters.model_fields
+    shared = {field.name: field.default for field in fields(TrainingRecipe) if field.name in taken}
+    assert len(shared) == 10 and shared == {name: taken[name].default for name in shared}
 
 
 def test_the_speedrun_is_a_request_that_can_be_trained():
