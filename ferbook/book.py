@@ -335,10 +335,7 @@ def longest_chain(name: str, profile: str) -> int:
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:
     """The named chapters and what they depend on, in running order; all where none is named."""
-    closure: set[str] = set()
-    pending = list(names) or [*chapters()]
-    while pending:
-        chapter = find_chapter(pending.pop())
-        closure.add(chapter.name)
-        pending += [name for name in chapter.upstream if name not in closure]
+    closure = list(names) or [*chapters()]
+    for name in closure:
+        closure += find_chapter(name).upstream  # these are gone through, too
     return [chapter for name, chapter in chapters().items() if name in closure]

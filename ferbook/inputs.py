@@ -63,10 +63,8 @@ def code_inputs(chapter: Chapter, before: Mapping[str, object]) -> dict[str, obj
     """What is there now of the chapter's cells, never prose, and of the files that a result was made from
     ``before``: modules, and data that these opened.
     """
-    return {
-        "notebook": cells_digest(chapter.notebook),
-        "code": {place: _digest_at(place) for place in before.get("code", {})},
-    }
+    code = {place: _digest_at(place) for place in before.get("code", {})}
+    return {"notebook": cells_digest(chapter.notebook), "code": code}
 
 
 def cells_digest(notebook: Path) -> str:

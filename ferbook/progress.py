@@ -2,6 +2,7 @@
 work now.
 """
 
+import math
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from ferbook.book import Resources, chapters
 from ferbook.environment import is_held
-from ferbook.errors import RunStoreError
+from ferbook.errors import ChapterError, RunStoreError
 from ferbook.records import read_json
 from ferbook.schedule import QueueJob, finished_file, lost_jobs, start_jobs, stop_jobs
 from ferbook.steps import INTERVAL, MINUTE, time_text
@@ -51,13 +52,14 @@ def run_jobs(
 
 def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> dict[tuple[str, str], str]:
     """Say how far it is until ``process``, or all jobs, have ended: on a terminal in one line that is written
-    anew, elsewhere in a line a minute; and each job that ends. The ``lost_jobs``, if it was not waited for.
+    anew, elsewhere in a line a minute; each job that ends; and once that the cluster has not answered for a
+    minute. The ``lost_jobs``, if it was not waited for.
     """
     console = Console(highlight=False, markup=False)
     clock = _Clock(board, jobs)
     shown = Live(console=console, auto_refresh=False, transient=True)
     with shown if console.is_terminal else nullcontext():
-        due, asked, lost = MINUTE, 0.0, {}
+        due, asked, heard, lost = MINUTE, 0.0, 0.0, {}
         while True:
             ended = process.poll() is not None
             for line in clock.look():
@@ -68,7 +70,14 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> d
                 due = clock.passed() + MINUTE
                 console.print(clock.line(), soft_wrap=True)
             if clock.passed() >= asked:
-                asked, lost = clock.passed() + QUEUE_INTERVAL, lost_jobs(board)
+                asked = clock.passed() + QUEUE_INTERVAL
+                try:
+                    heard, lost = clock.passed(), lost_jobs(board)
+                except ChapterError as fault:
+                    lost = {}
+                    if clock.passed() > heard + MINUTE:
+                        console.print(f"{fault}; Snakemake's log: {board / 'snakemake.log'}", soft_wrap=True)
+                        heard = math.inf
             if ended:
                 return {}
             if clock.idle(lost) > GRACE:
@@ -80,10 +89,8 @@ class _Clock:
     """Which of the ``jobs`` have begun and ended, and how long the others take."""
 
     def __init__(self, board: Path, jobs: Sequence[QueueJob]) -> None:
-        self.jobs = {
-            (job.kind if len({each.name for each in jobs}) == 1 else f"{job.kind} {job.name}"): job
-            for job in jobs
-        }
+        of_one = len({each.name for each in jobs}) == 1
+        self.jobs = {job.kind if of_one else f"{job.kind} {job.name}": job for job in jobs}
         self._board, self._start = board, time.monotonic()
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
@@ -115,9 +122,8 @@ class _Clock:
         and how fast the ended ones were; None where nobody knows.
         """
         said = [job.seconds for job in self.jobs.values() if job.seconds]
-        weights = {
-            title: job.seconds or (sum(said) / len(said) if said else 1.0) for title, job in self.jobs.items()
-        }
+        usual = sum(said) / len(said) if said else 1.0
+        weights = {title: job.seconds or usual for title, job in self.jobs.items()}
         if not self._took and not said:
             return None
         pace = sum(self._took.values()) / sum(weights[title] for title in self._took) if self._took else 1.0

@@ -18,7 +18,7 @@ import psutil
 from ferbook import paths
 from ferbook.book import Resources, child_environment
 from ferbook.environment import OWNER_VARIABLE, kill, start_logged
-from ferbook.errors import MissingError, ParameterError, nearest_name
+from ferbook.errors import ChapterError, MissingError, ParameterError, nearest_name
 from ferbook.files import read_yaml
 from ferbook.store import write_json
 
@@ -175,7 +175,8 @@ def cluster_messages(log: str) -> dict[tuple[str, str], str]:
 
 def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
     """(kind, name) -> why, of jobs that Slurm does not have any more, or will never start, where it has none
-    other of ours; empty too where it does not answer, and where jobs are not Slurm's.
+    other of ours; empty too where jobs are not Slurm's. Raises ChapterError, with its words, where it does
+    not answer.
     """
     log = board / "snakemake.log"
     submitted = _SUBMITTED.findall(log.read_text(encoding="utf-8", errors="replace") if log.exists() else "")
@@ -185,11 +186,12 @@ def lost_jobs(board: Path) -> dict[tuple[str, str], str]:
     if not ids:
         return {}
     try:
-        queue = subprocess.run([*_QUEUE], capture_output=True, text=True, check=False, timeout=ANSWERING)
-    except subprocess.TimeoutExpired:
-        return {}
+        queue = subprocess.run([*_QUEUE], capture_output=True, text=True, check=True, timeout=ANSWERING)
+    except (OSError, subprocess.SubprocessError) as fault:
+        words = " ".join(os.fsdecode(getattr(fault, "stderr", None) or str(fault)).split())
+        raise ChapterError(f"Slurm does not say what is in its queue ({words})") from fault
     reasons = dict(line.split(" ", 1) for line in queue.stdout.splitlines())
-    if queue.returncode or any(reasons[job] not in _HOPELESS for job in ids.values() if job in reasons):
+    if any(reasons[job] not in _HOPELESS for job in ids.values() if job in reasons):
         return {}
     gone = "its job {} is not in Slurm's queue any more: it was cancelled, or is lost"
     never = "its job {} never starts: {}"

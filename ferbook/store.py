@@ -179,9 +179,8 @@ class ChapterResult:
     def shown_numbers(self) -> str:
         """SHA-256 (hex) over the finished chapter's metrics and the numbers of its tables and figures."""
         files = self._manifest()["files"].items()
-        return digest_of(
-            {name: key for name, key in files if name == "metrics.json" or name.endswith(".csv")}
-        )
+        shown = {name: key for name, key in files if name == "metrics.json" or name.endswith(".csv")}
+        return digest_of(shown)
 
     def metrics(self) -> dict[str, Estimate]:
         """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
@@ -321,9 +320,8 @@ class Run:
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""
-        write_atomically(
-            self.record_file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
-        )
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+        write_atomically(self.record_file, text)
 
     def result(self, chapter: str) -> ChapterResult:
         """The folder of one chapter."""

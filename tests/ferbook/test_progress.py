@@ -7,6 +7,7 @@ import pytest
 
 from ferbook import progress
 from ferbook.environment import held
+from ferbook.errors import ChapterError
 from ferbook.progress import at_work
 from ferbook.schedule import QueueJob, finished_file
 
@@ -126,3 +127,24 @@ def test_jobs_that_the_cluster_does_not_have_any_more_are_named_and_not_waited_f
     changes = [lambda: None] * 4 + [lambda: lost.update({("first", "a"): "its job 7 is lost"})]
     changes += [lambda: None] * 3 + [lambda: pytest.fail("it is waited for")]
     assert watch(*changes) == {("first", "a"): "its job 7 is lost"}
+
+
+def test_a_cluster_that_does_not_answer_is_told_once_after_a_minute(jobs, tmp_path, monkeypatch, capsys):
+    for name, seconds in {"QUEUE_INTERVAL": 0, "MINUTE": 2}.items():
+        monkeypatch.setattr(progress, name, seconds)
+    _, watch = jobs(("first", "a", 2))
+    told = [ChapterError("Slurm does not say: no controller")] * 9 + [None] + [ChapterError("no word")] * 5
+    spoken, seen = iter(told), []
+
+    def asked(board):
+        seen.append(capsys.readouterr().out)
+        if fault := next(spoken):
+            raise fault
+        return {}
+
+    monkeypatch.setattr(progress, "lost_jobs", asked)
+    watch(*[lambda: None] * 14)
+    lines = "".join([*seen, capsys.readouterr().out]).splitlines()
+    line = f"Slurm does not say: no controller; Snakemake's log: {tmp_path / 'snakemake.log'}"
+    assert lines.count(line) == 1 and lines.index(line) > 0
+    assert sum(each.startswith("no word") for each in lines) == 1

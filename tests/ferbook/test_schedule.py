@@ -1,13 +1,14 @@
 """Jobs for Snakemake: what is run where, and what a cluster's words become."""
 
 import os
+import re
 import shutil
 
 import pytest
 
 from ferbook import paths, schedule
 from ferbook.book import Resources
-from ferbook.errors import MissingError, ParameterError
+from ferbook.errors import ChapterError, MissingError, ParameterError
 from ferbook.schedule import (
     QueueJob,
     cluster_messages,
@@ -103,8 +104,10 @@ QUEUES = {
             ("throws", "a"): "its job 8 never starts: BadConstraints",
         },
     ),
-    "no answer": ("exit 1", {}),
-    "no answer for long": ("exec tail -f /dev/null", {}),
+    "no answer": ("echo slurm_load_jobs error: no controller >&2; exit 1", "(slurm_load_jobs error: no cont"),
+    "no answer for long": ("exec tail -f /dev/null", "timed out after 0.2 seconds)"),
+    "no answer for long, with words": ("echo retrying >&2; exec tail -f /dev/null", "queue (retrying)"),
+    "not there": ("", "No such file or directory: 'squeue'"),
 }
 
 
@@ -115,10 +118,15 @@ def test_a_job_is_lost_where_slurm_has_none_of_ours_that_may_end(queue, lost, tm
     (tmp_path / "snakemake.log").write_text(log)
     squeue = tmp_path / "bin" / "squeue"
     squeue.parent.mkdir()
-    squeue.write_text(f"#!/bin/sh\n{queue}\n")
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
+    if queue:
+        squeue.write_text(f"#!/bin/sh\n{queue}\n")
+        squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep if queue else None)
     monkeypatch.setattr(schedule, "ANSWERING", 0.2 if "tail" in queue else 60)
+    if isinstance(lost, str):
+        with pytest.raises(ChapterError, match=re.escape(lost)):
+            lost_jobs(tmp_path)
+        return
     assert lost_jobs(tmp_path) == lost
     done = finished_file(tmp_path, "means", "a")
     done.parent.mkdir(parents=True)
