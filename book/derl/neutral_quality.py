@@ -20,7 +20,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.derl import Generator
 from fer_lib.stats.resampling import cluster_sums, ratio, resampled_sums
-from fer_lib.stats.two_way import networks_luck, two_way_interval
+from fer_lib.stats.two_way import seed_errors, two_way_interval
 from fer_lib.train.batches import batches
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
@@ -220,7 +220,7 @@ def _mean(
         float(ratio(both.mean(axis=0).sum(axis=0))),
         ratio(resampled_sums(sums, draws, seed)),
         len(sums),
-        networks_luck(ratio(both.sum(axis=1))),
+        seed_errors(ratio(both.sum(axis=1))),
         besides=f"; trainings: {len(both)}",
         n=counts.sum(),
         unit=unit,

@@ -386,7 +386,7 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
 
     ``tested``, ``people``, ``folds``, ``trainings``, ``repeated`` (degrees of
-    freedom of the luck of training); ``seed_spread`` (points), where a condition was trained more than once.
+    freedom of seed variance); ``seed_spread`` (points), where a condition was trained more than once.
     """
     first = contest.names[0]
     metrics = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}

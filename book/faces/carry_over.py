@@ -198,5 +198,5 @@ def _mean(
         return np.nan
     mean = np.mean(values, axis=0)
     settings = {"n": sum(one.pictures for one in answers), "unit": unit, "tolerance": RERUN_TOLERANCE}
-    luck = f", mean of {len(values)} networks"
-    return interval(mean[0], mean[1:], min(one.people for one in answers), besides=luck, **settings)
+    remark = f", mean of {len(values)} networks"
+    return interval(mean[0], mean[1:], min(one.people for one in answers), besides=remark, **settings)

@@ -22,7 +22,7 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, mean_score, minus, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
-from fer_lib.stats.two_way import Luck, network_mean
+from fer_lib.stats.two_way import StandardError, network_mean
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
 from fer_lib.train.lesson import Lesson, TrainedNetwork
@@ -218,10 +218,10 @@ def score_tested(
 def of_condition(scored: TrainingScores, condition: str, measure: str = "accuracy") -> Estimate:
     """The mean over the networks of ``condition``."""
     keep = scored.table["condition"].eq(condition)
-    return mean_score(scored, keep, measure, without_seed=_unlucky(scored), tolerance=RERUN_TOLERANCE)
+    return mean_score(scored, keep, measure, without_seed=_without_seed(scored), tolerance=RERUN_TOLERANCE)
 
 
-def _unlucky(scored: TrainingScores) -> np.ndarray:
+def _without_seed(scored: TrainingScores) -> np.ndarray:
     """Who gives the same answers whatever the seed."""
     return scored.table["condition"].isin((HOG, MAJORITY)).to_numpy()
 
@@ -236,13 +236,13 @@ TRAINING_GAINS = {
 """Metric -> what is asked, and the weight of each condition's mean accuracy: 1 minus -1 is a difference."""
 
 
-def training_variance(scored: TrainingScores) -> list[Luck]:
+def training_variance(scored: TrainingScores) -> list[StandardError]:
     """What seeds leave uncertain of the mean accuracy of the page's own networks, in points; none where no
     condition was trained twice.
     """
     own = scored.table["condition"].eq(OWN).sum()
     error = POINTS * scored.spread["accuracy"] / np.sqrt(own)
-    return [Luck(error, scored.freedom)] if scored.freedom else []
+    return [StandardError(error, scored.freedom)] if scored.freedom else []
 
 
 def variant_members(run: FaceSession) -> list[Member]:
@@ -267,7 +267,7 @@ def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     for name, (_, sides) in TRAINING_GAINS.items():
         if set(sides) <= set(conditions):
             weights = sum(sign * scored.weights(conditions.eq(side)) for side, sign in sides.items())
-            settings = {"without_seed": _unlucky(scored), "tolerance": RERUN_TOLERANCE}
+            settings = {"without_seed": _without_seed(scored), "tolerance": RERUN_TOLERANCE}
             estimates[name] = contrast(scored, weights, unit="", **settings)
     return estimates
 

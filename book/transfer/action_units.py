@@ -138,7 +138,7 @@ def mean_auroc(unit_reads: UnitReads, inputs: str) -> Estimate:
 
 
 def _over_networks(values: np.ndarray, unit_reads: UnitReads, limits: tuple[float, float]) -> Estimate:
-    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval for both lucks within
+    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval over both within
     ``limits``.
     """
     people = len(np.unique(unit_reads.test.subjects))

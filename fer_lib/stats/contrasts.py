@@ -1,6 +1,5 @@
-"""Trainings compared on one test split: what the luck of the pictures and the luck of the seeds leave
-uncertain; and a contest: ways to answer about the same pictures or clips, with the first held against the
-others.
+"""Trainings compared on one test split: sampling error of pictures and seed variance in one interval;
+and a contest: ways to answer about the same pictures or clips, with the first held against the others.
 
 A difference between two conditions (structures, losses) could be due to the pictures that
 happen to be in the test split, and to the random starts that happened to be drawn. Both are imitated
@@ -12,7 +11,7 @@ together:
   trainings − conditions degrees of freedom; the standard error of a sum of independent trainings with the
   weights w is s · √Σw². ``stats.two_way`` adds it to the draws.
 
-s is measured on the test split and so contains some of the luck of the pictures, which makes intervals a
+s is measured on the test split and so contains some of the pictures' sampling error, which makes intervals a
 little too wide rather than too narrow. With one seed per condition d is 0, and the interval covers the
 pictures only; its description says so.
 """
@@ -26,7 +25,7 @@ from scipy.stats import t
 
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
 from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, cluster_weights
-from fer_lib.stats.two_way import Luck, two_way_interval
+from fer_lib.stats.two_way import StandardError, two_way_interval
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
 
@@ -138,22 +137,22 @@ def contrast(
     without_seed: np.ndarray | None = None,
     tolerance: float = 0.0,
 ) -> Estimate:
-    """A weighted sum of the trainings' scores, with a 95 % interval for the luck of pictures and seeds.
+    """A weighted sum of the trainings' scores, with a 95 % interval over pictures and seeds.
 
     ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted.
     ``unit``: ``share`` for a mean, ``""`` for a difference in percentage points. ``same_networks`` compares
-    two ways of asking the same networks: then the seeds are no luck that could favour either, and the
+    two ways of asking the same networks: then seeds favour neither, and the
     interval covers the pictures only. ``without_seed``, bool (trainings,): what gives the same answers
-    whatever the seed, and so adds none of its luck. ``n`` is the number of pictures. An interval always holds
+    whatever the seed, and so adds no seed variance. ``n`` is the number of pictures. An interval always holds
     its value: percentiles of a small split's macro F1 can miss it.
     """
-    lucky = np.zeros(len(weights)) if same_networks else _lucky(weights, without_seed)
-    covers, lucks = "; the seeds are not covered", []
-    if scores.freedom and lucky.any():
+    seeded = np.zeros(len(weights)) if same_networks else _seed_weights(weights, without_seed)
+    covers, errors = "; the seeds are not covered", []
+    if scores.freedom and seeded.any():
         covers = f" and of the seeds (pooled, {scores.freedom} degrees of freedom)"
-        lucks = [Luck(scores.spread[measure] * np.sqrt((lucky**2).sum()), scores.freedom)]
+        errors = [StandardError(scores.spread[measure] * np.sqrt((seeded**2).sum()), scores.freedom)]
     told = {"of": "clusters", "besides": covers}
-    return _mean_contrast((scores,), (weights,), lucks, measure, unit=unit, tolerance=tolerance, **told)
+    return _mean_contrast((scores,), (weights,), errors, measure, unit=unit, tolerance=tolerance, **told)
 
 
 def contrast_of_sets(
@@ -170,30 +169,30 @@ def contrast_of_sets(
     pictures.
 
     The same trainings, in the same order, are scored on each set; ``condition`` as of ``score_trainings``. A
-    network that is good by luck is so on every set, so luck is measured in what each network adds to the
-    mean: its standard deviation within a condition, pooled over all of them. Raises ValueError where the sets
-    were asked of other trainings.
+    network that is good by chance is so on every set, so seed variance is measured in what each network adds
+    to the mean: its standard deviation within a condition, pooled over all of them. Raises ValueError where
+    the sets were asked of other trainings.
     """
     columns = list(condition)
     if any(not each.table[columns].equals(scores[0].table[columns]) for each in scores):
         raise ValueError("the sets were not asked of the same trainings in the same order")
-    lucks = _networks_luck(scores, weights, without_seed, measure, columns)
-    negation = "" if lucks else "not "
+    errors = _seed_errors(scores, weights, without_seed, measure, columns)
+    negation = "" if errors else "not "
     covers = f", each set by itself; seed variance is {negation}covered"
     told = {"of": "people in the smallest set", "besides": covers}
-    return _mean_contrast(scores, weights, lucks, measure, unit=unit, tolerance=tolerance, **told)
+    return _mean_contrast(scores, weights, errors, measure, unit=unit, tolerance=tolerance, **told)
 
 
-def _networks_luck(
+def _seed_errors(
     scores: Sequence[TrainingScores],
     weights: Sequence[np.ndarray],
     without_seed: Sequence[np.ndarray],
     measure: str,
     condition: list[str],
-) -> list[Luck]:
-    lucky = [_lucky(own, fixed) for own, fixed in zip(weights, without_seed, strict=True)]
-    parts = [own * each.table[measure] for own, each in zip(lucky, scores, strict=True)]
-    added = scores[0].table[condition].assign(part=np.mean(parts, axis=0))[np.any(lucky, axis=0)]
+) -> list[StandardError]:
+    seeded = [_seed_weights(own, fixed) for own, fixed in zip(weights, without_seed, strict=True)]
+    parts = [own * each.table[measure] for own, each in zip(seeded, scores, strict=True)]
+    added = scores[0].table[condition].assign(part=np.mean(parts, axis=0))[np.any(seeded, axis=0)]
     groups = added.groupby(condition, sort=False)["part"]
     freedom = len(added) - groups.ngroups
     if not freedom:
@@ -201,17 +200,17 @@ def _networks_luck(
     # As if a network were alone in its condition: conditions may have different numbers of networks.
     networks = groups.transform("size")
     within = ((networks * (added["part"] - groups.transform("mean"))) ** 2).sum()
-    return [Luck(float(np.sqrt(within / freedom * (1 / networks**2).sum())), freedom)]
+    return [StandardError(float(np.sqrt(within / freedom * (1 / networks**2).sum())), freedom)]
 
 
-def _lucky(weights: np.ndarray, without_seed: np.ndarray | None) -> np.ndarray:
+def _seed_weights(weights: np.ndarray, without_seed: np.ndarray | None) -> np.ndarray:
     return np.asarray(weights, float) if without_seed is None else np.where(without_seed, 0, weights)
 
 
 def _mean_contrast(
     scores: Sequence[TrainingScores],
     weights: Sequence[np.ndarray],
-    lucks: Sequence[Luck],
+    errors: Sequence[StandardError],
     measure: str,
     *,
     unit: Unit,
@@ -224,7 +223,7 @@ def _mean_contrast(
         scale * float(np.mean([own @ each.table[measure].to_numpy() for each, own in pairs])),
         scale * np.mean([own @ each.drawn[measure] for each, own in pairs], axis=0),
         min(each.clusters for each in scores),
-        [Luck(scale * each.error, each.freedom) for each in lucks],
+        [StandardError(scale * each.error, each.freedom) for each in errors],
         limits=(0, 1) if unit == "share" else (-np.inf, np.inf),
         n=sum(each.pictures for each in scores),
         unit=unit,
@@ -256,8 +255,8 @@ def difference(
 
 def least_of(estimates: Sequence[Estimate], *, of: str) -> Estimate:
     """The least of several ``estimates``, which ``of`` names in the plural: it lies above a bound where all
-    do, so its lower end is the lowest of theirs. Below a bound one of many may lie by luck, so each upper end
-    is moved to where Bonferroni would have it before the lowest is taken.
+    do, so its lower end is the lowest of theirs. Below a bound one of many may lie by chance, so each upper
+    end is moved to where Bonferroni would have it before the lowest is taken.
     """
     value, about = min(each.value for each in estimates), {"n": len(estimates), "unit": estimates[0].unit}
     about["tolerance"] = max(each.tolerance for each in estimates)

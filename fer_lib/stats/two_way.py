@@ -1,8 +1,7 @@
-"""The rule over networks and people: what the luck of the trainings and the luck of the people leave
-uncertain, together.
+"""The rule over networks and people: seed variance and the sampling error of people, together.
 
 A number about trained networks would be another one with other networks, and with other people in the
-pictures that all of them were asked about. Both lucks are imitated in one set of draws, and the interval is
+pictures that all of them were asked about. Both are imitated in one set of draws, and the interval is
 read off these as over people alone (``stats.resampling.bounds``):
 
 * *people* are the same for all networks, so one draw of people is a draw of the mean over the networks.
@@ -12,12 +11,12 @@ read off these as over people alone (``stats.resampling.bounds``):
 * *networks* are few and independent: their standard error is that between trainings that differ in their seed
   only. Few networks cannot be made good by resampling them: two networks resampled have half the variance.
 
-To each draw every ``Luck`` adds a deviate of its own: Student's t with its degrees of freedom, times its
-standard error. The sum is the distribution of Behrens and Fisher. Welch's approximation of it by one t is
+To each draw every ``StandardError`` adds a deviate of its own: Student's t with its degrees of freedom, times
+the error. The sum is the distribution of Behrens and Fisher. Welch's approximation of it by one t is
 shorter and breaks its promise where networks are few: simulated with three of them it covers 93 % instead of
 95 %, with two 89 %; the sum never covers less than it says (``tests/fer_lib/stats/test_two_way.py``).
 
-Both lucks contain how each network answers to the people who happened to be there, which makes intervals a
+Both contain how each network answers to the people who happened to be there, which makes intervals a
 little too wide rather than too narrow. Of jackknives this can be measured, by what the networks' own have
 beyond that of their mean, and is taken off once, as in an analysis of variance with two ways.
 """
@@ -38,51 +37,51 @@ PEOPLE_GROUPS = 10
 """Groups in which people are left out."""
 
 DEVIATES = 20_000
-"""Draws where both lucks are standard errors."""
+"""Draws where both are standard errors."""
 
 
 @dataclass(frozen=True)
-class Luck:
-    """What chance leaves uncertain: a standard ``error``, measured with so many degrees of ``freedom``."""
+class StandardError:
+    """A standard ``error``, estimated with so many degrees of ``freedom``."""
 
     error: float
     freedom: int
 
 
-def networks_luck(values: np.ndarray) -> list[Luck]:
-    """The luck of the mean of ``values`` (R,), one per network; none of one network, whose own is unknown."""
+def seed_errors(values: np.ndarray) -> list[StandardError]:
+    """The standard error of the mean of ``values`` (R,), one per network; none of one network."""
     networks = len(values)
-    return [Luck(np.std(values, ddof=1) / np.sqrt(networks), networks - 1)] if networks > 1 else []
+    return [StandardError(np.std(values, ddof=1) / np.sqrt(networks), networks - 1)] if networks > 1 else []
 
 
 def two_way_interval(
     value: float,
     draws: np.ndarray,
     clusters: float,
-    lucks: Sequence[Luck],
+    errors: Sequence[StandardError],
     *,
     limits: tuple[float, float] = (-np.inf, np.inf),
     **description: object,
 ) -> Estimate:
     """``value`` with its interval over networks and people: what it is in each resample of so many
-    ``clusters`` (people), ``draws`` (D,), and beside it ``lucks``, independent of these and of each other.
+    ``clusters`` (people), ``draws`` (D,), and beside it ``errors``, independent of these and of each other.
 
     ``limits``: what it cannot lie beyond, 0 and 1 of a share. ``description``: the fields of ``interval``
     that describe the estimate.
     """
-    every = [Luck(np.nanstd(draws), clusters - 1), *lucks] if clusters > 1 else lucks
-    for number, luck in enumerate(lucks):
-        draws = draws + luck.error * student_deviates(luck.freedom, len(draws), number)
+    every = [StandardError(np.nanstd(draws), clusters - 1), *errors] if clusters > 1 else errors
+    for number, each in enumerate(errors):
+        draws = draws + each.error * student_deviates(each.freedom, len(draws), number)
     return interval(value, draws.clip(*limits), clusters, freedom=_joint_freedom(every), **description)
 
 
-def _joint_freedom(lucks: Sequence[Luck]) -> float | None:
-    """Degrees of freedom of a sum of ``lucks``, by Welch and Satterthwaite: they say how fast chance
+def _joint_freedom(errors: Sequence[StandardError]) -> float | None:
+    """Degrees of freedom of a sum of ``errors``, by Welch and Satterthwaite: they say how fast chance
     fades beyond an interval, whose ends are those of the sum itself. None where nothing is uncertain.
     """
-    variances = np.array([luck.error**2 for luck in lucks])
+    variances = np.array([each.error**2 for each in errors])
     shares = variances / (variances.sum() or 1)
-    inverse = sum(share**2 / luck.freedom for share, luck in zip(shares, lucks, strict=True) if share)
+    inverse = sum(share**2 / each.freedom for share, each in zip(shares, errors, strict=True) if share)
     return float(1 / inverse) if inverse else None
 
 
@@ -103,8 +102,8 @@ def networks_and_draws(values: np.ndarray, people: int, **about: object) -> Esti
     """
     networks = len(values)
     remark = f" and {networks} networks" if networks > 1 else "; one network: seed variance is not covered"
-    mean, lucks = values.mean(axis=0), networks_luck(values[:, 0])
-    return two_way_interval(float(mean[0]), mean[1:], people, lucks, besides=remark, **about)
+    mean, errors = values.mean(axis=0), seed_errors(values[:, 0])
+    return two_way_interval(float(mean[0]), mean[1:], people, errors, besides=remark, **about)
 
 
 def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS, seed: int = 0) -> np.ndarray:
@@ -162,17 +161,17 @@ def networks_and_people(
     about = {"n": len(sides[0]) if n is None else n, "unit": unit, "tolerance": tolerance}
     means = [side.mean(axis=0) for side in sides]
     total = means[0] - means[1] if len(means) > 1 else means[0]
-    lucks, twice = [Luck(np.sqrt(_jackknife(total)), groups - 1)], 0.0
+    errors, twice = [StandardError(np.sqrt(_jackknife(total)), groups - 1)], 0.0
     for own, mean in zip(sides, means, strict=True):
-        lucks += networks_luck(own[:, 0])
+        errors += seed_errors(own[:, 0])
         if len(own) > 1:
             twice += max(_jackknife(own).mean() - _jackknife(mean), 0) / (len(own) - 1)
-    variances = [luck.error**2 for luck in lucks]
+    variances = [each.error**2 for each in errors]
     variance = max(sum(variances) - twice, *variances)
     if variance < SAME**2:
         return Estimate(total[0], why="it is the same in all networks and without any group", **about)
     share = np.sqrt(variance / sum(variances))
-    lucks = [Luck(share * luck.error, luck.freedom) for luck in lucks]
+    errors = [StandardError(share * each.error, each.freedom) for each in errors]
     how = f"95 % interval over {groups} groups of people left out"
     if any(len(side) == 1 for side in sides):
         how += "; one network: seed variance is not covered"
@@ -181,7 +180,7 @@ def networks_and_people(
     value = float(total[0])
     if against is not None:
         limits = limits[0] - limits[1], limits[1] - limits[0]
-    return two_way_interval(value, np.full(DEVIATES, value), np.inf, lucks, limits=limits, how=how, **about)
+    return two_way_interval(value, np.full(DEVIATES, value), np.inf, errors, limits=limits, how=how, **about)
 
 
 def _jackknife(values: np.ndarray) -> np.ndarray:

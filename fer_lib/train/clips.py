@@ -62,7 +62,7 @@ class ClipTraining:
     after it, without dropout, ``train_loss`` and ``valid_loss`` (cross-entropy in nats, weighed as while
     training). ``best_epoch`` int64 (M,): the epoch with the
     lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the
-    highest of many epochs is mostly luck. ``probabilities`` float32 (M, C, classes): what each network says
+    highest of many epochs is mostly chance. ``probabilities`` float32 (M, C, classes): what each network says
     of every clip with the weights of its best epoch, which ``model`` has; ``history`` float32 (E, M, C,
     classes): the same after each epoch, None where it was not asked for.
     """

@@ -82,7 +82,7 @@ def test_with_one_training_the_interval_is_that_of_the_plain_bootstrap():
 
 
 def test_seeds_widen_the_interval_as_student_says():
-    # All pictures in two clusters that are answered alike: the luck of the pictures vanishes almost.
+    # All pictures in two clusters that are answered alike: their sampling error almost vanishes.
     labels = np.tile([0, 1, 2, 0], 50)
     right = np.tile([True, True, True, False], 50)
     other = np.tile([True, True, False, False], 50)
@@ -125,14 +125,14 @@ def test_one_cluster_has_no_interval_and_says_why():
     assert found.low is None and found.why == "fewer than two clusters"
 
 
-def test_on_two_sets_of_pictures_the_luck_of_both_counts():
+def test_on_two_sets_of_pictures_the_error_of_both_counts():
     first, second = scored_of({("a", "b"): [0.6, 0.7]}), scored_of({("a", "b"): [0.5, 0.6]})
     gap = minus(first, second, ["structure", "loss"])
     assert gap.table["accuracy"].tolist() == pytest.approx(
         (first.table["accuracy"] - second.table["accuracy"]).tolist()
     )
     assert gap.freedom == 1 and gap.pictures == 1200
-    # Both seeds gain as much from set to set: their luck cancels, that of the pictures does not.
+    # Both seeds gain as much from set to set: their variance cancels, that of the pictures does not.
     assert gap.spread["accuracy"] < 0.3 * first.spread["accuracy"]
 
 
@@ -163,7 +163,7 @@ def sets_of(luck: np.ndarray, counts: list[int], people: np.random.Generator) ->
 
 
 @pytest.mark.parametrize("common", [False, True])
-def test_the_luck_of_a_network_that_it_has_on_every_set_is_covered(common):
+def test_the_effect_of_a_network_that_it_has_on_every_set_is_covered(common):
     generator, counts, simulations = np.random.default_rng(1), [3, 3, 4, 5], 300
     learned, covered = np.repeat(np.arange(4), counts), 0
     for _ in range(simulations):

@@ -49,7 +49,7 @@ def test_seeds_add_to_the_interval_only_of_those_that_have_them(contest):
         ours = Contender("the LSTM", OURS, np.stack([wrong_in(0, 11), wrong_in(1, 12, 20)]))
         gap = hold_contest([ours, *rivals], LABELS, PEOPLE, draws=400).ahead("flow")
         widths.append(gap.high - gap.low)
-    assert widths[0] < widths[1], "a rival without a seed has none of its luck"
+    assert widths[0] < widths[1], "a rival without a seed has no seed variance"
 
 
 def test_the_table_is_what_the_figure_takes(contest):

@@ -18,7 +18,7 @@ from fer_lib.stats.contrasts import (
 from fer_lib.stats.resampling import bootstrap, cluster_sums, interval
 from fer_lib.stats.two_way import (
     DEVIATES,
-    Luck,
+    StandardError,
     networks_and_draws,
     networks_and_people,
     people_groups,
@@ -76,15 +76,15 @@ def test_draws_of_people_and_networks_that_differ_by_hand():
     assert "one network: seed variance is not covered" in alone.how
 
 
-def test_without_luck_the_rule_is_that_over_people_and_a_share_ends_at_its_limits():
+def test_without_seed_errors_the_rule_is_that_over_people_and_a_share_ends_at_its_limits():
     draws = np.random.default_rng(0).normal(0.9, 0.1, 500)
     assert two_way_interval(0.9, draws, 20, []) == interval(0.9, draws, 20)
-    share = two_way_interval(0.9, draws, 20, [Luck(0.1, 2)], limits=(0, 1))
+    share = two_way_interval(0.9, draws, 20, [StandardError(0.1, 2)], limits=(0, 1))
     assert share.high == 1 and share.low < interval(0.9, draws, 20).low
 
 
 @pytest.mark.parametrize(("networks", "spread"), [(2, 1.0), (3, 0.2), (3, 1.0), (5, 1.0)])
-def test_few_networks_are_covered_whatever_their_share_of_the_luck(networks, spread):
+def test_few_networks_are_covered_whatever_their_share_of_the_variance(networks, spread):
     """Means of 2 to 5 networks over 20 people, by draws and by groups left out: of 300 intervals at least
     95 % hold 0, within three standard errors. Welch's degrees of freedom fall short of it with two.
     """
@@ -175,7 +175,7 @@ def test_changing_a_rule_moves_every_interval_that_uses_it(monkeypatch):
     deviates = two_way.student_deviates
     monkeypatch.setattr(two_way, "student_deviates", lambda *given: 3 * deviates(*given))
     people, both = (widths(estimates) for estimates in toy_estimates())
-    assert people == before[0], "where no network's luck is known people alone are drawn"
+    assert people == before[0], "where no network's seed variance is known people alone are drawn"
     assert all(now > before[1][name] for name, now in both.items())
 
 
@@ -215,12 +215,12 @@ def test_what_does_not_fit_is_refused_and_what_never_varies_says_so():
         networks_and_people(np.ones((3, 5)), np.ones((3, 6)))
 
 
-def test_the_degrees_of_freedom_of_one_luck_are_its_own_and_of_two_lie_between():
+def test_the_degrees_of_freedom_of_one_error_are_its_own_and_of_two_lie_between():
     draws = np.zeros(DEVIATES)
-    alone = two_way_interval(0.0, draws, np.inf, [Luck(1.0, 4)])
+    alone = two_way_interval(0.0, draws, np.inf, [StandardError(1.0, 4)])
     assert alone.freedom == pytest.approx(4)
     # Welch's: (1 + 1)² / (1/4 + 1/9).
-    both = two_way_interval(0.0, draws, np.inf, [Luck(1.0, 4), Luck(1.0, 9)])
+    both = two_way_interval(0.0, draws, np.inf, [StandardError(1.0, 4), StandardError(1.0, 9)])
     assert both.freedom == pytest.approx(4 / (1 / 4 + 1 / 9))
     people = np.random.default_rng(0).normal(size=DEVIATES)
     assert two_way_interval(0.0, people, 20, []).freedom == pytest.approx(19)
