@@ -29,7 +29,7 @@ from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 
 BIN = 0.02
-"""Of AUROC, where what luck reaches is drawn."""
+"""Of AUROC, where what chance reaches is drawn."""
 
 _FILTERS = 1000
 """More filters than a layer has: a row of which may hold another one when the chapter is executed again."""
@@ -80,18 +80,18 @@ def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, a
     )
 
 
-def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
+def null_maxima(null: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     """The largest AUROC of each shuffle of the labels, above the ``best`` of each filter (filters,), and the
     values that one shuffle in twenty passes.
 
-    ``luck``: how the labels were shuffled -> the largest of each shuffle (shuffles,), two of them. Data:
-    ``left``, ``right``, and in each bin the shuffles, a column for each of ``luck``, and ``filters``.
+    ``null``: how the labels were shuffled -> the largest of each shuffle (shuffles,), two of them. Data:
+    ``left``, ``right``, and in each bin the shuffles, a column for each of ``null``, and ``filters``.
     """
-    everything = np.concatenate([*luck.values(), best])
+    everything = np.concatenate([*null.values(), best])
     edges = np.arange(np.floor(everything.min() / BIN) * BIN, 1 + BIN, BIN).round(6)
     figure, panels = plt.subplots(2, 1, figsize=(style.WIDTH, 2.9), sharex=True)
-    histograms = {name: np.histogram(values, edges)[0] for name, values in (luck | {"filters": best}).items()}
-    bars, hover = {name: float(np.quantile(values, 1 - FAMILY_ERROR)) for name, values in luck.items()}, []
+    histograms = {name: np.histogram(values, edges)[0] for name, values in (null | {"filters": best}).items()}
+    bars, hover = {name: float(np.quantile(values, 1 - FAMILY_ERROR)) for name, values in null.items()}, []
     looks = zip(histograms, (style.MUTED, style.SKY, style.ORANGE), (0, 0, 1), strict=True)
     for name, colour, panel in looks:
         look = {"color": colour, "alpha": 1 if panel else 0.75, "label": name}
@@ -117,7 +117,7 @@ def by_luck(luck: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn:
     return style.Drawn(
         figure,
         pd.DataFrame({"left": edges[:-1], "right": edges[1:], **histograms}),
-        f"Histograms over AUROC: the largest of each shuffle of the labels, {style.listing([*luck])}, "
+        f"Histograms over AUROC: the largest of each shuffle of the labels, {style.listing([*null])}, "
         f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(phrases)}.",
         f"One shuffle in twenty passes {style.listing(phrases)}. Above, the largest AUROC of each shuffle of "
         "the labels; below, each filter's best.",

@@ -374,16 +374,16 @@ def claimed_detectors(own: Examined, whole: Whole, layer: str) -> Detectors:
     return Detectors(layer=layer, filters=[Detector(**row) for row in rows])
 
 
-def luck_metrics(luck: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
-    """Of the largest AUROC in each shuffle of the labels ``luck``, the middle and the bar of the 95 %
+def null_metrics(maxima: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
+    """Of the largest AUROC in each shuffle of the labels, ``maxima``, the middle and the bar of the 95 %
     that stay below; of shuffles picture by picture, ``singly``, the middle.
     """
     quantiles = {
-        "luck": np.median(luck),
-        "luck_bar": np.quantile(luck, 1 - FAMILY_ERROR),
+        "luck": np.median(maxima),
+        "luck_bar": np.quantile(maxima, 1 - FAMILY_ERROR),
         "luck_singly": np.median(singly),
     }
-    about = {"n": len(luck), "why": f"of {len(luck)} shuffles of these labels", "tolerance": 0.03}
+    about = {"n": len(maxima), "why": f"of {len(maxima)} shuffles of these labels", "tolerance": 0.03}
     return {name: Estimate(float(value), **about) for name, value in quantiles.items()}
 
 

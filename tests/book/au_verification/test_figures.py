@@ -34,14 +34,14 @@ EFFECTS = effects_of_size([[0, 0, 0], [0.5, 2, -0.3], [-3, 0.1, 12]], AUS)
 CHOSEN = pd.DataFrame({"filter": [2, 1], "au": ["AU12", "AU1"]})
 
 
-LUCK = {"anywhere": np.linspace(0.6, 0.8, 21), "within": np.linspace(0.7, 0.9, 21)}
+MAXIMA = {"anywhere": np.linspace(0.6, 0.8, 21), "within": np.linspace(0.7, 0.9, 21)}
 BEST = np.array([0.55, 0.7, 0.79, 0.9])
 WITH_IT, WITHOUT = np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.5, 1.0, 3.0])
 
 
 DRAWINGS = {
     "one_filter": lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625),
-    "by_luck": lambda: figures.by_luck(LUCK, BEST),
+    "null_maxima": lambda: figures.null_maxima(MAXIMA, BEST),
     "networks": lambda: figures.networks(marks()),
     "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
     "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
@@ -64,7 +64,7 @@ def test_two_histograms_hold_every_picture():
 
 
 def test_a_bar_stands_where_one_shuffle_in_twenty_passes_and_every_bar_tells_its_number():
-    drawn = DRAWINGS["by_luck"]()
+    drawn = DRAWINGS["null_maxima"]()
     assert drawn.data[["anywhere", "within", "filters"]].sum().tolist() == [21, 21, 4]
     assert "passes 0.79 (anywhere; 75.0 % of the filters do not) and 0.89 (within; 75.0 %" in drawn.caption
     told = [mark.text for mark in drawn.hover if mark.text.startswith("filters")]

@@ -276,8 +276,8 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert none_within["filter"].tolist() == [0, 3, 4, 1, 2, 5] and none_within["filter"].dtype == int
 
 
-def test_luck_is_told_by_its_middle_and_by_what_one_deal_in_twenty_passes():
-    found = au.luck_metrics(np.linspace(0.6, 0.8, 21), np.full(21, 0.5))
+def test_the_null_maximum_is_told_by_its_middle_and_by_what_one_deal_in_twenty_passes():
+    found = au.null_metrics(np.linspace(0.6, 0.8, 21), np.full(21, 0.5))
     assert {name: round(each.value, 6) for name, each in found.items()} == {
         "luck": 0.7,
         "luck_bar": 0.79,
