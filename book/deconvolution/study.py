@@ -75,7 +75,7 @@ THE_CHANGE = "change"
 """The maps that show the change itself: a face with its unit less the same face without."""
 
 
-def require_strangers(networks: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
+def require_held_out(networks: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
     """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
     name, seed = strangers.name, strangers.face_seed
     for each in networks:

@@ -18,7 +18,7 @@ from book.deconvolution.study import (
     degrees_text,
     overlap_metrics,
     overlap_table,
-    require_strangers,
+    require_held_out,
     same_places,
     sanity_metrics,
     toy_network,
@@ -38,16 +38,16 @@ from tests.fer_lib.look.toy_layer import toy_view
 from tests.fer_lib.look.toy_twins import network, twins
 
 
-def test_who_learned_from_the_strangers_is_refused():
+def test_who_learned_from_the_held_out_people_is_refused():
     strangers = DeconvolutionParameters(face_seed=4).strangers_request
     assert strangers.face_seed == 5
 
     def learned(seed, name="lab"):
         return [SimpleNamespace(name="net", lesson=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
-    require_strangers(learned(4) + learned(0) + learned(5, "wild"), strangers)
+    require_held_out(learned(4) + learned(0) + learned(5, "wild"), strangers)
     with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
-        require_strangers(learned(5), strangers)
+        require_held_out(learned(5), strangers)
 
 
 def test_beside_real_faces_the_strangers_are_rendered():

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from book.micro_expressions import stranger
-from book.micro_expressions.stranger import strangers_to
+from book.micro_expressions import independent
+from book.micro_expressions.independent import independent_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.lesson import TrainedNetwork
@@ -15,13 +15,13 @@ from tests.fer_lib.train.toy_lesson import faces_of, lesson
 @pytest.fixture
 def kept(monkeypatch):
     """The network of chapter ``training``, which learned from the set ``learned``."""
-    monkeypatch.setattr(stranger, "open_faces", lambda *_, **__: faces_of("learned"))
+    monkeypatch.setattr(independent, "open_faces", lambda *_, **__: faces_of("learned"))
     return build_network("zhu", 3, 16)
 
 
 def asked_about(clips, kept, rendered=lambda name: faces_of("rendered", pixels_from=2)):
     learned = [TrainedNetwork(f"seed {k}", kept, lesson()) for k in range(2)]
-    return strangers_to(clips, learned, rendered)
+    return independent_of(clips, learned, rendered)
 
 
 def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
@@ -33,7 +33,7 @@ def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
 
 def test_an_untrained_network_stands_beside_each_of_them(kept, monkeypatch):
     monkeypatch.setattr(
-        stranger, "clip_features", lambda model, _, dtype: model.output.weight.detach().clone()
+        independent, "clip_features", lambda model, _, dtype: model.output.weight.detach().clone()
     )
     first, second = asked_about(faces_of("clips", pixels_from=1), kept).untrained_features(None, 4)
     assert torch.equal(first, untrained_network(kept, 4).output.weight)

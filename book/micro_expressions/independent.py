@@ -23,7 +23,7 @@ from ferbook.errors import ParameterError
 
 
 @dataclass(frozen=True)
-class Strangers:
+class IndependentNetworks:
     """Networks for faces of which they have seen nobody, ``models`` in evaluation mode; the number format
     that they learned in; and who they are, in sentences. ``shared``: what the faces share with those that the
     networks asked for had learned from.
@@ -49,13 +49,13 @@ class Strangers:
         ]
 
 
-def strangers_to(
+def independent_of(
     faces: FaceSet,
     networks: Sequence[TrainedNetwork],
     render: Callable[[str], FaceSet],
     *,
     device: torch.device | str = "cpu",
-) -> Strangers:
+) -> IndependentNetworks:
     """The trained ``networks``, which had one lesson but for the seed; or, where they learned from people
     or pictures of ``faces``, another one, taught the same way on the faces ``render("lab")``, by the first
     fold of their protocol.
@@ -78,7 +78,7 @@ def strangers_to(
             "and no picture of these clips is."
         )
         models = tuple(network.model.eval() for network in networks)
-        return Strangers(models, lesson.precision, introduction, overlap)
+        return IndependentNetworks(models, lesson.precision, introduction, overlap)
     labelled = render("lab").labelled()
     protocol = protocol_of(labelled)
     fold = fold_faces(labelled, protocol, 0)
@@ -103,4 +103,4 @@ def strangers_to(
         f"The network asked for learned from {lesson_of}, so it is not asked about them. Another one, taught "
         f"the same way on {len(fold.split('train')):,} pictures of {labelled.name}, takes its place."
     )
-    return Strangers((other.eval(),), training.precision, introduction, overlap)
+    return IndependentNetworks((other.eval(),), training.precision, introduction, overlap)
