@@ -121,7 +121,7 @@ LARGER_ASKED = 3
 """Networks of larger pictures, which take four times as long."""
 
 
-def whose_pictures(faces: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
+def picture_source(faces: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
     """The pictures that filters are judged on, and whose they are, in a sentence: those of the run's own set
     ``faces`` where it is a real one with action units, else rendered ``strangers``.
     """

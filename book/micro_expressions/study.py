@@ -26,7 +26,7 @@ def clips_of_classes(clips: Clips, classes: tuple[str, ...]) -> Clips:
     return clips.select(np.isin(clips.emotions, classes))
 
 
-def whose_clips(run_faces: FaceSet, faces: FaceSet) -> str:
+def clip_source(run_faces: FaceSet, faces: FaceSet) -> str:
     """Whose clips the chapter is about, in a sentence: ``run_faces`` are the run's face set."""
     about = f"{len(faces):,} pictures of {faces.name}"
     exclusions = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())

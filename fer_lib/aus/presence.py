@@ -129,7 +129,7 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
     )
 
 
-def whose_units(run_faces: FaceSet, faces: FaceSet) -> str:
+def unit_source(run_faces: FaceSet, faces: FaceSet) -> str:
     """Whose pictures and action units the chapter is about, in a sentence; ``run_faces`` is the run's set."""
     if not faces.aus:
         return f"Nobody coded action units in {run_faces.name}, so none are asked about."

@@ -236,7 +236,7 @@ def faces(name: str, aus: bool) -> FaceSet:
 )
 def test_filters_are_judged_on_people_whom_no_network_has_seen(given, own, told):
     strangers = faces("lab", True)
-    found, said = au.whose_pictures(given, strangers)
+    found, said = au.picture_source(given, strangers)
     assert found is (given if own else strangers) and told in said
 
 

@@ -10,10 +10,10 @@ from book.micro_expressions.rivals import FIRST, ClipAnswers, clip_contenders
 from book.micro_expressions.study import (
     clip_contest_metrics,
     clip_counts,
+    clip_source,
     clips_of_classes,
     leak_summary,
     selection_gain,
-    whose_clips,
 )
 from fer_lib.faces.clips import clips_of
 from fer_lib.faces.faceset import FaceSet
@@ -93,9 +93,9 @@ def test_the_clips_are_told_as_they_are():
     clips = clips_of(faces)
     assert len(clips_of_classes(clips, ("other",))) == 1
     told = "The clips are made of 10 pictures of micro. Left out by its reader: one picture only: 2."
-    assert whose_clips(faces, faces) == told
+    assert clip_source(faces, faces) == told
     given = FaceSet("fer2013", faces.pixels, faces.table)
-    assert whose_clips(given, faces).startswith("fer2013 has no clips. The network that learned from it")
+    assert clip_source(given, faces).startswith("fer2013 has no clips. The network that learned from it")
 
 
 def test_the_clearest_clip_is_the_one_that_shows_most():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.aus.presence import Presence, presence, whose_units
+from fer_lib.aus.presence import Presence, presence, unit_source
 from ferbook.errors import DataError, ParameterError
 from tests.made import made_faces
 
@@ -69,10 +69,10 @@ def test_a_set_without_action_units_is_refused_and_told_which_sets_have_them():
 
 def test_whose_units_is_said_where_there_are_none_too():
     coded, bare = face_set(AU4=0.5), face_set()
-    assert whose_units(coded, coded) == "Pictures and action units are those of toy."
-    assert "asked about the faces of toy," in whose_units(bare, coded)
-    assert "asked about the rendered faces of toy," in whose_units(bare, coded.assign(dataset="lab"))
-    assert whose_units(bare, bare) == "Nobody coded action units in toy, so none are asked about."
+    assert unit_source(coded, coded) == "Pictures and action units are those of toy."
+    assert "asked about the faces of toy," in unit_source(bare, coded)
+    assert "asked about the rendered faces of toy," in unit_source(bare, coded.assign(dataset="lab"))
+    assert unit_source(bare, bare) == "Nobody coded action units in toy, so none are asked about."
 
 
 def test_facs_rows_that_are_not_numbers_are_named_before_presence_is_asked_for():
