@@ -4,7 +4,7 @@ A method is a function ``explain(network, layer, pictures, rows, filters, positi
 (N, H, W), one for each of N neurons: that of filter ``filters[n]`` of ``layer`` at ``positions[n]`` (row and
 column in the layer's maps), asked about the picture ``pictures[rows[n]]``. ``pictures`` (M, H, W) are uint8.
 A map may have any sign and scale. ``@explainer("name")`` registers one; what is registered is put on trial by
-``look.judge`` and stands in the table of ``ferbook evaluate maps``.
+``look.judge`` and stands in the table of ``ferbook evaluate``.
 
 What has a gradient has it by the standardised picture, as the network's first layer sees it and as
 ``look.deconvolution`` has it.

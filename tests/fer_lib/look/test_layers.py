@@ -83,7 +83,7 @@ def test_layers_are_all_modules_that_put_out_maps_in_their_order(name):
     assert layer_names(model) == expected
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", LAST)
 def test_last_layer_of_the_papers_is_the_rectifier_after_the_last_convolution(name):
     model = network(name)
     assert last_conv(model) == LAST[name]

@@ -80,7 +80,7 @@ def test_every_activation_is_a_module_that_leaves_its_input(name):
     model(noise(name, 2))
     changed = [layer for layer, (after, before) in seen.items() if not torch.equal(after, before)]
     assert not changed and len(seen) == len(leaves)
-    assert sum(isinstance(m, nn.ReLU) for m in leaves) >= 4
+    assert any(isinstance(m, nn.ReLU) for m in leaves)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

