@@ -32,28 +32,26 @@ citation_key = "toy2026"
 citation = "A. Toy. A toy."
 how_to_get = "made by a test"
 layouts = [["toy.csv"]]
-published = { pictures = 2 }
+published = { pictures = 3 }
 """
 READER = '''"""A toy: one row a picture, its grey value and its emotion."""
 
-import numpy as np
-import pandas as pd
+from functools import partial
 
-from fer_lib.faces.faceset import FaceSet
+import numpy as np
+
+from fer_lib.faces.readers.sequences import FaceRow, Frame, Search, gather_rows
+from fer_lib.faces.readers.tables import SPELLINGS, read_rows
 
 
 def read_toyset(folder, size):
-    """Two flat pictures."""
-    rows = pd.read_csv(folder / "toy.csv")
-    pixels = np.repeat(rows["grey"].to_numpy(np.uint8), size * size).reshape(len(rows), size, size)
-    table = pd.DataFrame({"dataset": "toyset", "subject": rows["subject"], "emotion": rows["emotion"]})
-    return FaceSet("toyset", pixels, table.assign(sequence="", frame=0, split=["train", "test"]))
-
-
-def write_toyset(faces, folder):
-    """The inverse of ``read_toyset``."""
-    rows = faces.table[["subject", "emotion"]].assign(grey=faces.pixels[:, 0, 0])
-    rows.to_csv(folder / "toy.csv", index=False)
+    """Flat pictures."""
+    rows = []
+    for row in read_rows(folder / "toy.csv", list):
+        frame = Frame(row.place, partial(np.full, (size, size), row.whole("grey"), np.uint8))
+        labels = {"frame": 0, "emotion": row.choice("emotion", SPELLINGS)}
+        rows.append(FaceRow(frame, "toyset-" + row.text("subject"), "", labels, cropped=True))
+    return gather_rows("toyset", rows, size, Search(), {})
 '''
 NETWORK = '''"""A toy network."""
 
@@ -69,6 +67,13 @@ class ToyNet(Classifier):
         super().__init__(n_classes, size, dropout)
         self.flat = nn.Flatten()
         self.output = nn.Linear(size * size, n_classes)
+'''
+METHOD = '''
+
+@explainer("toy_method")
+def _toy_method(network, layer, pictures, rows, filters, positions) -> np.ndarray:
+    """The picture itself."""
+    return pictures[rows] / 255
 '''
 CLAIM = {
     "paper": "khorrami2015",
@@ -90,7 +95,10 @@ CLAIM = {
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    return make_clone(tmp_path_factory.mktemp("contributing"))
+    made = make_clone(tmp_path_factory.mktemp("contributing"))
+    (made.root / "runs").mkdir()
+    (made.root / "runs" / "reference").symlink_to(paths.root() / "runs" / "reference")
+    return made
 
 
 @pytest.fixture
@@ -127,8 +135,6 @@ def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touch
     new = touched()
     assert "_toc.yml" in new
     assert all(name == "_toc.yml" or name.startswith("book/toychapter/") for name in new), new
-    (clone.root / "runs").mkdir()
-    (clone.root / "runs" / "reference").symlink_to(paths.root() / "runs" / "reference")
     python(clone, f"import pytest; raise SystemExit(pytest.main(['-q', '-m', 'not slow', *{UNTOUCHED}]))")
     page = clone.root / "book" / "toychapter" / "toychapter.ipynb"
     notebook = nbformat.read(page, as_version=4)
@@ -177,23 +183,38 @@ def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
         sources.write(SOURCE)
     assert touched() == {"fer_lib/faces/readers/toyset.py", "fer_lib/faces/sources.toml"}
     (tmp_path / "toyset").mkdir()
-    (tmp_path / "toyset" / "toy.csv").write_text("subject,grey,emotion\na,10,anger\nb,200,happiness\n")
+    (tmp_path / "toyset" / "toy.csv").write_text("subject,grey,emotion\na,10,angry\nb,200,Happy\nc,90,fear\n")
     clone.environment["FER_DATA"] = str(tmp_path)
     assert {"toyset"} <= {row["name"] for row in clone.ferbook_json("data", "list") if row["found"]}
     opened = (
         "from fer_lib.faces.registry import FaceRequest, open_faces\n"
         "print(open_faces(FaceRequest('toyset', size=16)).pixels.mean())"
     )
-    assert float(python(clone, opened)) == 105
+    assert float(python(clone, opened)) == 100
     assert "toyset" in str(clone.ferbook_json("params", "faces"))
 
 
 @pytest.mark.slow
 def test_a_network_is_a_file_and_a_line(clone, touched):
+    before = clone.ferbook_json("status", "--run", "reference")
     (clone.root / "fer_lib/nets/toynet.py").write_text(NETWORK)
     line = '    "zero_bias": ("ZeroBiasCNN", "zero_bias"),\n'
     edit(clone.root / "fer_lib/names.py", line, line + '    "toynet": ("ToyNet", "toynet"),\n')
     assert touched() == {"fer_lib/nets/toynet.py", "fer_lib/names.py"}
+    assert clone.ferbook_json("status", "--run", "reference") == before
     assert "toynet" in str(clone.ferbook_json("params", "training"))
     built = "from fer_lib.nets.build import build_network, forward_macs\n"
     assert int(python(clone, built + "print(forward_macs(build_network('toynet', 7, 16), 16))")) == 7 * 256
+
+
+@pytest.mark.slow
+def test_a_method_is_a_function_below_its_name(clone, touched):
+    before = clone.ferbook_json("status", "--run", "reference")["chapters"]
+    file = clone.root / "fer_lib/look/attribution.py"
+    file.write_text(file.read_text() + METHOD)
+    assert touched() == {"fer_lib/look/attribution.py"}
+    held = ["-q", "-k", "toy_method", "tests/fer_lib/look/test_attribution.py"]
+    python(clone, f"import pytest; raise SystemExit(pytest.main({held}))")
+    after = clone.ferbook_json("status", "--run", "reference")["chapters"]
+    outdated = {new["chapter"] for old, new in zip(before, after, strict=True) if new != old}
+    assert outdated == {"truth", "deconvolution", "au_verification"}
