@@ -176,13 +176,8 @@ def _require_emotions(model: ChapterParameters) -> None:
 
 
 def _require_fit(model: ChapterParameters, faces: "FaceSet") -> None:
-    model.require(faces)
-    _require_people(model, faces)
-
-
-def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
-    """Raise DataError unless a real set has two people to test on in the folds that are asked for, or in its
-    split, where people are drawn again: of one no interval can be.
+    """Raise DataError unless the faces have what the chapter needs, and a real set two people to test on in
+    the folds that are asked for, or in its split, where people are drawn again: of one no interval can be.
     """
     import numpy as np
 
@@ -190,6 +185,7 @@ def _require_people(model: ChapterParameters, faces: "FaceSet") -> None:
     from fer_lib.faces.leakage import independent_groups
     from fer_lib.faces.registry import REGISTRY, named_source
 
+    model.require(faces)
     reader = named_source(faces.name).reader
     if not reader or not hasattr(model, "bootstrap"):
         return
@@ -272,8 +268,16 @@ SUITE = Suite(
     check=check_parameters,
     prepare=prepare,
     record=FacesNoted,
+    ruler=(
+        "untrained",
+        "taught units",
+        "Above, how far each measure lies on its way from the negative control, 0, to the positive, 1: for "
+        "half, from untrained networks to networks taught units on the same pictures. Below, differences in "
+        "points (of κ in hundredths, one in dB). Pale bar: too small to matter. Arrow: the interval goes on.",
+    ),
     alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
     fills={
+        "<!-- marks -->": "book.page_parts:marks",
         "<!-- verdicts -->": "book.suite:verdicts",
         "<!-- action units -->": "book.kept:kept_units",
         "<!-- emotions -->": "book.kept:kept_emotions",

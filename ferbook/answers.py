@@ -332,14 +332,13 @@ class Answered:
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers to every claim of ``claims``, and what they rest on: ``results``, of the reference where it
-    stands, and of the run alone, ``own``.
+    """The answers to every claim of ``claims``, and the ``results`` that they rest on, of the reference where
+    it stands.
     """
 
     claims: Claims
     every: tuple[Answered, ...]
     results: ByChapter
-    own: ByChapter
 
 
 def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
@@ -371,5 +370,4 @@ def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
         Answered(paper, mine, theirs if claims.chapters_of(mine.claim) <= standing.keys() else None)
         for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True)
     )
-    results = {name: reference[name] if name in standing else own[name] for name in chapters()}
-    return Answers(claims, every, results, own)
+    return Answers(claims, every, own | {name: reference[name] for name in standing})

@@ -9,19 +9,19 @@ from typing import get_args
 
 import pandas as pd
 
-from ferbook.answers import SIGNIFICANCE, Answered, Answers, ClaimAnswer, metric_of
+from ferbook.answers import SIGNIFICANCE, Answered, Answers, ClaimAnswer
 from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES
 from ferbook.errors import require_name
 from ferbook.estimate import Estimate
 from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
-from ferbook.page.style import MUTED, Drawn
+from ferbook.page.style import INK, MUTED, Drawn
 from ferbook.rule import MOST, TRACE, RuleAnswer
-from ferbook.text import bounds_text, number_text
+from ferbook.text import bounds_text
 
-PLACE, MARKS_PLACE, LOG_PLACE = "<!-- claims -->", "<!-- marks -->", "<!-- claims log -->"
-"""The lines of a page in whose places ``answers_text``, ``marks_text`` and ``log_text`` are put."""
+PLACE, LOG_PLACE = "<!-- claims -->", "<!-- claims log -->"
+"""The lines of a page in whose places ``answers_text`` and ``log_text`` are put."""
 
 ANSWER_PLACE = re.compile(r"<!-- answer: (.+?) -->")
 """In its place stands ``answer_text`` of the claim of that short name."""
@@ -31,7 +31,7 @@ _BADGES = {
     **{"open": "muted", "no room": "light", "not measured": "light"},
 }
 
-BY_REFERENCE, BY_RUN, GUESSED = "the reference", "your run", "a guess before"
+BY_REFERENCE, BY_RUN = "the reference", "your run"
 
 
 def badge(word: str) -> str:
@@ -78,10 +78,14 @@ def _brief(answer: ClaimAnswer) -> str:
 
 
 def counts_text(answers: Answers) -> str:
-    """One sentence: how many claims have which answer."""
+    """One sentence: how many claims have which answer, and how many of the answers stand when all count."""
     counts = Counter(each.main.word for each in answers.every)
     words = [f"**{counts[word]}** {word}" for word in get_args(RuleAnswer) if counts[word]]
-    return f"Of {len(answers.every)} claims: {', '.join(words)}."
+    tested = [each.main.corrected for each in answers.every if each.main.corrected is not None]
+    stand = sum(p < SIGNIFICANCE for p in tested)
+    measured = sum(each.main.estimate is not None for each in answers.every)
+    holm = f"; **{stand}** of these answers stand after Holm's correction for all {measured}" * bool(tested)
+    return f"Of {len(answers.every)} claims: {', '.join(words)}{holm}."
 
 
 _ENDS = ("value", "low", "high")
@@ -103,12 +107,14 @@ def _marks_of(each: Answered) -> list[tuple[str, ClaimAnswer]]:
 
 
 def ruler_picture(answers: Answers) -> Drawn:
-    """All claims in one picture: above the degrees, between what their two ends are; below the differences,
-    in points, with what does not matter as a pale bar. The reference's and the run's marks side by side.
+    """All claims in one picture: above the degrees, between what their two ends are, with an arrow head where
+    an interval goes on; below the differences, in points, with what does not matter as a pale bar. The
+    reference's and the run's marks side by side.
 
     Data: a row for each mark, ``claim``, ``run``, ``metric``, ``value``, ``low``, ``high``, ``answer``.
     """
     degrees, differences = "Degrees", "Differences in points"
+    floor, ceiling, caption = suite().ruler
     rows, data = [], []
     for each in sorted(answers.every, key=lambda each: each.main.claim.form):
         claim = each.main.claim
@@ -116,7 +122,7 @@ def ruler_picture(answers: Answers) -> Drawn:
         if claim.form == "difference":
             panel, scale = differences, 1.0 if claim.unit else 100.0
             wide = scale * claim.matters
-        note = f"{each.main.word}{' (dB)' * (claim.unit == 'dB')}"
+        note = f"{each.main.label}{' (dB)' * (claim.unit == 'dB')}"
         for name, one in _marks_of(each):
             row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
             # A degree that may be anything has no place between its ends.
@@ -129,8 +135,9 @@ def ruler_picture(answers: Answers) -> Drawn:
     table = pd.DataFrame(rows)
     if table["series"].nunique() == 1:
         table["series"] = ""
-    between = table.loc[table["panel"].eq(degrees), "value"].dropna()
-    limits = (max(-1.0, min([-0.15, *(between - 0.05)])), min(2.0, max([1.15, *(between + 0.05)])))
+    between = table[table["panel"].eq(degrees)].dropna(subset="value")
+    ends = between[[*_ENDS]].fillna(0.0)
+    limits = max(-1.0, min([-0.15, *ends.min() - 0.05])), min(2.2, max([1.15, *ends.max() + 0.05]))
     picture = forest(
         table,
         measured="",
@@ -139,9 +146,7 @@ def ruler_picture(answers: Answers) -> Drawn:
         listing=False,
         alt="Two panels of dots with intervals, a row for each claim, its answer to the right. "
         f"{counts_text(answers).replace('*', '')} The cards give the numbers.",
-        caption="Above, how far each measure lies on its way from the negative control, 0, to the positive, "
-        "1: for most, from untrained networks to networks taught units on the same pictures. Below, "
-        "differences in points (of κ in hundredths, one in dB). Pale bar: too small to matter.",
+        caption=caption,
         data=pd.DataFrame(data, columns=["claim", "run", "metric", *_ENDS, "answer"]),
     )
     if len(table["panel"].unique()) > 1 or table["panel"].iloc[0] == degrees:
@@ -149,39 +154,16 @@ def ruler_picture(answers: Answers) -> Drawn:
         for place in (TRACE, MOST):
             above.axvline(place, color=MUTED, linewidth=0.6, linestyle=":")
         above.axvline(1.0, color=MUTED, linestyle="--", linewidth=1.2)
-        above.set_xticks([0, MOST, 1], ["0\nuntrained", ".5", "1\ntaught units"])
+        above.set_xticks([0, MOST, 1], [f"0\n{floor}", ".5", f"1\n{ceiling}"])
         for label, side in zip(above.get_xticklabels(), ("right", "center", "left"), strict=True):
             label.set_horizontalalignment(side)
+        marks = (mark for mark in picture.hover if mark.axes is above)
+        for row, mark in zip(between.itertuples(), marks, strict=True):
+            if row.low < limits[0]:
+                above.plot(limits[0], mark.y, "<", color=INK, clip_on=False)
+            if row.high > limits[1]:
+                above.plot(limits[1], mark.y, ">", color=INK, clip_on=False)
     return picture
-
-
-def marks_picture(answers: Answers) -> Drawn:
-    """The marks of ``claims.yaml`` on one axis, as they are measured, and as somebody guessed them before
-    anything was run. Data: ``mark``, ``run``, ``value``, ``low``, ``high``.
-    """
-    rows, apart = [], []
-    for key, (mark, metric) in answers.claims.marks.items():
-        guess = answers.claims.guess[key]
-        found, own = (metric_of(metric, of) for of in (answers.results, answers.own))
-        measured = {BY_REFERENCE: found} | ({BY_RUN: own} if own != found else {})
-        for name, each in measured.items():
-            if each is not None:
-                rows.append({"mark": mark, "run": name} | _ends(each))
-                apart.append((abs(each.value - guess), mark, guess, each.value))
-        rows.append({"mark": mark, "run": GUESSED} | _ends(None) | {"value": guess})
-    widest = ""
-    if apart:
-        _, name, *numbers = max(apart)
-        guess, found = (number_text(number, decimals=2) for number in numbers)
-        widest = f" Farthest apart: {name}, guessed {guess}, found {found}."
-    return forest(
-        pd.DataFrame(rows).rename(columns={"mark": "label", "run": "series"}),
-        measured="κ: 0 chance, 1 always",
-        axis=Axis("", null=0.0),
-        alt="Dots on one axis, guessed and measured.",
-        caption=f"Where a well-read guess put each kind of network, and where it is.{widest}",
-        data=pd.DataFrame(rows),
-    )
 
 
 def _how(answer: ClaimAnswer, answers: Answers) -> list[str]:
@@ -270,17 +252,13 @@ def log_text(answers: Answers) -> str:
 
 
 def with_answers(text: str, answers: Answers | None, folder: Path, linked: Callable[[str], str] = str) -> str:
-    """``text`` of a page with answers, marks, log and single answers in their places, whose files go below
+    """``text`` of a page with answers, log and single answers in their places, whose files go below
     ``folder``; a book without claims has nothing there.
     """
-    made = {
-        PLACE: lambda: answers_text(answers, folder, linked),
-        MARKS_PLACE: lambda: (
-            store_figure(folder, "marks", marks_picture(answers)) if answers.claims.marks else ""
-        ),
-        LOG_PLACE: lambda: log_text(answers),
-    }
-    for place, text_of in made.items():
+    for place, text_of in (
+        (PLACE, lambda: answers_text(answers, folder, linked)),
+        (LOG_PLACE, lambda: log_text(answers)),
+    ):
         if place in text:
             text = text.replace(place, text_of() if answers else "")
     return ANSWER_PLACE.sub(lambda match: answer_text(answers, match[1]) if answers else "", text)

@@ -142,6 +142,8 @@ class Suite:
     """What metrics begin with that are another one asked again elsewhere, and where that is: of ``x`` there
     may be ``there_x``.
     """
+    ruler: tuple[str, str, str] = ("", "", "")
+    """Of the picture of all claims, what stands at 0 and at 1 below the degrees, and its caption."""
     alike: tuple[str, ...] = ()
     """Parameters in which a run and the reference have to agree, beside those that name a run, for their
     numbers to stand together."""

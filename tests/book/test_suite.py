@@ -14,6 +14,7 @@ from book import suite as book_suite
 from fer_lib.aus.verification import Detectors
 from ferbook import paths
 from ferbook.book import chapters, named_place
+from ferbook.claims import read_claims
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
 from ferbook.notebook import read_notebook, tags
@@ -196,3 +197,9 @@ def test_every_line_that_the_book_fills_has_its_function_and_stands_on_a_page():
     pages = "".join(file.read_text() for file in paths.pages().rglob("*") if file.suffix in (".md", ".ipynb"))
     for line, place in book_suite.SUITE.fills.items():
         assert callable(named_place(line, place)) and line in pages
+
+
+def test_the_caption_of_all_claims_is_true_of_them():
+    degrees = [one for one in read_claims(paths.claims_file()).every if one.form == "degree"]
+    usual = [one for one in degrees if one.floor.endswith("untrained") and "taught the units" in one.ceiling]
+    assert 2 * len(usual) == len(degrees) and "1: for half, from untrained " in book_suite.SUITE.ruler[2]

@@ -1,7 +1,6 @@
 """The page of answers: one picture, a card for each claim, the marks, and the log."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from matplotlib import pyplot
@@ -11,7 +10,6 @@ from ferbook.answers import Answered, Answers, Evidence, answer_all, answers_of
 from ferbook.answers_page import (
     ANSWER_PLACE,
     LOG_PLACE,
-    MARKS_PLACE,
     PLACE,
     answer_text,
     answers_text,
@@ -19,7 +17,6 @@ from ferbook.answers_page import (
     chapter_text,
     counts_text,
     log_text,
-    marks_picture,
     ruler_picture,
     table_row,
     with_answers,
@@ -34,8 +31,6 @@ DEGREE = SHARED | {"form": "degree", "floor": "untrained", "ceiling": "taught", 
 POINTS = SHARED | {"form": "difference", "polarity": "more", "matters": 2, "unit": "points"}
 CLAIMS = Claims.model_validate(
     {
-        "guess": {"none": 0.17, "units": 0.4},
-        "marks": {"none": ("untrained", "training.none"), "units": ("taught units", "training.units")},
         "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
         "papers": [
             {
@@ -65,12 +60,11 @@ def estimate(value, half, **fields):
     return Estimate(value, value - half, value + half, how="made", freedom=30.0, **fields)
 
 
-def evidence(degree, ahead, mark=0.02, n=5):
+def evidence(degree, ahead, n=5):
     training = {
         "kappa": estimate(0.18, 0.05),
         "kappa_degree": estimate(degree, 0.2),
         "kappa_room": estimate(0.23, 0.1),
-        "none": estimate(mark, 0.02),
         "n": Estimate(n, unit="count"),
     }
     derl = {"ahead": estimate(ahead, 1.0, n=60), "share": estimate(ahead / 100, 0.01)}
@@ -82,11 +76,11 @@ def made(own, reference=None):
     ours = answer_all(CLAIMS, own, reference or own)
     theirs = answer_all(CLAIMS, reference) if reference else [None] * len(ours)
     every = tuple(Answered("p", mine, other) for mine, other in zip(ours, theirs, strict=True))
-    return Answers(CLAIMS, every, reference or own, own)
+    return Answers(CLAIMS, every, reference or own)
 
 
 def both():
-    return made(evidence(0.3, 5.0, mark=0.1), evidence(0.77, -5.0))
+    return made(evidence(0.3, 5.0), evidence(0.77, -5.0))
 
 
 def test_all_claims_stand_in_one_picture_the_runs_mark_beside_the_references():
@@ -111,6 +105,18 @@ def test_all_claims_stand_in_one_picture_the_runs_mark_beside_the_references():
     pyplot.close(picture.figure)
 
 
+def test_an_interval_that_goes_on_beyond_the_ruler_ends_in_an_arrow_head():
+    wide = evidence(1.4, 5.0)
+    wide["training"].metrics["kappa_degree"] = Estimate(1.2, -1.5, 2.9, how="made", freedom=3.0)
+    above, within = (ruler_picture(made(of)).figure.axes[0] for of in (wide, evidence(1.1, 5.0)))
+    heads = [(line.get_marker(), *line.get_xydata()[0]) for line in above.lines]
+    assert heads[-2:] == [("<", -1.0, 0), (">", 2.2, 0)], "in the row of its claim"
+    assert within.get_xlim()[1] == pytest.approx(1.35) and ">" not in [x.get_marker() for x in within.lines]
+    part = ruler_picture(made(evidence(0.45, 5.0))).figure.axes[0].texts[0]
+    assert part.get_text() == "in part or more", "as its card"
+    pyplot.close("all")
+
+
 def test_a_run_alone_has_no_legend():
     alone = ruler_picture(made(evidence(-0.6, 5.0)))
     assert not alone.figure.legends and set(alone.data["run"]) == {"your run"}
@@ -124,24 +130,11 @@ def test_a_run_alone_has_no_legend():
     pyplot.close("all")
 
 
-def test_the_marks_are_guessed_before_and_measured_after():
-    picture = marks_picture(both())
-    rows = picture.data.set_index(["mark", "run"])["value"]
-    assert rows.to_dict() == {
-        ("untrained", "the reference"): 0.02,
-        ("untrained", "your run"): 0.1,
-        ("untrained", "a guess before"): 0.17,
-        ("taught units", "a guess before"): 0.4,
-    }
-    assert "Farthest apart: untrained, guessed 0.17, found 0.02." in picture.caption
-    nothing = marks_picture(made({name: Evidence() for name in chapters()}))
-    assert set(nothing.data["run"]) == {"a guess before"} and "Farthest" not in nothing.caption
-    pyplot.close("all")
-
-
 def test_a_card_says_the_answer_one_sentence_and_in_a_fold_how_it_was_asked(tmp_path):
     text = answers_text(both(), tmp_path, str)
-    assert text.startswith("Of 4 claims: **1** yes, **2** no, **1** open.\n\n<figure")
+    assert re.match(
+        r"Of 4 claims: \*\*1\*\* yes, \*\*2\*\* no, \*\*1\*\* open; .* for all 3\.\n\n<figure", text
+    )
     assert (tmp_path / "figures" / "claims.csv").is_file()
     assert "Your run and the reference disagree on: Ahead; Filters; Shares." in text
     cards = re.findall(r"::::\{container\} claim\n(.*?)::::\n", text.replace("\u00a0", " "), re.S)
@@ -217,18 +210,16 @@ def test_the_log_says_before_and_after_and_after_is_what_the_page_says():
 
 
 def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_path):
-    page = f"a {PLACE} b {MARKS_PLACE} c {LOG_PLACE} d <!-- answer: Ahead --> e"
-    assert with_answers(page, None, tmp_path) == "a  b  c  d  e"
+    page = f"a {PLACE} b {LOG_PLACE} c <!-- answer: Ahead --> d"
+    assert with_answers(page, None, tmp_path) == "a  b  c  d"
     text = with_answers(page, both(), tmp_path)
-    assert 'id="figure-claims"' in text and 'id="figure-marks"' in text and "*Why:*" in text
+    assert 'id="figure-claims"' in text and "*Why:*" in text
     assert "<!--" not in text
-    unmarked = replace(both(), claims=CLAIMS.model_copy(update={"guess": {}, "marks": {}}))
-    assert with_answers(f"a {MARKS_PLACE} b", unmarked, tmp_path) == "a  b"
 
 
 def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_derl, tmp_path):
     page = (paths.pages() / "answers.md").read_text()
-    assert [page.count(place) for place in (PLACE, MARKS_PLACE, LOG_PLACE)] == [1, 1, 1]
+    assert [page.count(place) for place in (PLACE, LOG_PLACE)] == [1, 1]
     text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus"), {}), tmp_path, str)
     for paper in read_claims(paths.claims_file()).papers:
         assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
@@ -244,3 +235,10 @@ def test_each_answer_has_a_colour_and_a_bar_does_not_end_a_cell():
     )
     assert table_row(("|a|", "b")) == "| \\|a\\| | b |"
     assert counts_text(both()).startswith("Of 4 claims: **1** yes")
+
+
+def test_how_many_answers_stand_when_all_count_is_said_where_there_are_answers():
+    weak = made(evidence(0.21, -1.05))
+    assert [each.main.chance < 0.05 for each in weak.every[:3]] == [True] * 3, "each by itself"
+    assert counts_text(weak).endswith("; **1** of these answers stand after Holm's correction for all 3.")
+    assert counts_text(made({name: Evidence() for name in chapters()})) == "Of 4 claims: **4** open."

@@ -65,24 +65,6 @@ def test_a_difference_has_the_answer_of_the_first_line_that_fits(polarity):
     assert replies == {"yes", "no", "open"}
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "polarity", "s", "reply"),
-    [
-        # The numbers of the reference at 504c92aa, in points.
-        (11.8, 19.8, "more", 2, "yes"),
-        (-1.8, 1.3, "as_good", 2, "yes"),
-        (-0.9, 0.8, "more", 1, "no"),
-        (1.4, 3.7, "more", 1, "yes"),
-        (0.47, 1.46, "more_than", 0.65, "open"),
-        (-2.3, -0.05, "more", 1, "no"),
-        (-0.5, 1.5, "more", 1, "open"),
-        (0.5, 0.9, "more", 1, "no"),
-    ],
-)
-def test_answers_by_hand(low, high, polarity, s, reply):
-    assert difference_answer(estimate(low, high), polarity, s) == reply
-
-
 def test_what_cannot_answer_is_refused():
     with pytest.raises(ParameterError, match="a difference without an interval answers nothing: one person"):
         difference_answer(Estimate(1.0, why="one person"), "more", 1)
