@@ -515,6 +515,7 @@ def evaluate_method(
         print_table("beside the registered ones", ["maps", *(s.replace("_", " ") for s in part)], cells)
     tell(f"{1000 * own['seconds'].value:.1f} ms a map")
     tell("95 % intervals over people and networks")
+    tell(evaluation.verdict(own, others))
 
 
 detector_app = typer.Typer(

@@ -46,6 +46,9 @@ WHERE = ("concentration", "pointing", "iou", "right_unit")
 SCORE_TABLES = WHERE, tuple(name for name in MAP_SCORES if name not in WHERE)
 """The scores that stand together on a page."""
 
+CONTROL_MAPS = ("edges", "field", "field_edges", "centre", "random")
+"""Registered methods whose maps know nothing of a network."""
+
 BASELINES_FILE = Path(__file__).with_name("judge.csv")
 """What the registered methods were found to be worth, committed."""
 
@@ -234,6 +237,22 @@ def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
 def standing(score: str, value: float, others: Mapping[str, Estimates]) -> int:
     """The rank, from 1, of a ``value`` of ``score`` among ``others``."""
     return 1 + sum(each[score].value > value for each in others.values() if score in each)
+
+
+def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
+    """Whether chapter ``truth`` would believe a method, by its ``own`` intervals: ahead of the best of
+    ``CONTROL_MAPS`` in correctness and right unit, and sanity above half.
+    """
+    bounds = {
+        score: max((others[name][score].value for name in CONTROL_MAPS if name in others), default=0.0)
+        for score in ("correctness", "right_unit")
+    } | {"sanity": 0.5}
+    short = [
+        f"{score.replace('_', ' ')} not above {bound:.2f}"
+        for score, bound in bounds.items()
+        if score not in own or own[score].low is None or own[score].low <= bound
+    ]
+    return f"not believed: {', '.join(short)}" if short else "believed, by the three tests of chapter truth"
 
 
 def baselines_page(results: Mapping[str, ChapterResult]) -> str:

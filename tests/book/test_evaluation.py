@@ -8,6 +8,7 @@ import torch
 
 from book import evaluation
 from book.evaluation import (
+    CONTROL_MAPS,
     TrialSize,
     baseline_table,
     baselines_page,
@@ -17,7 +18,9 @@ from book.evaluation import (
     made_twins,
     read_method,
     standing,
+    verdict,
 )
+from book.truth.maps import IGNORANT_MAPS
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MAP_SCORES, MapTrial, asked
@@ -154,6 +157,21 @@ def test_ranks_by_hand():
     assert standing("seconds", 1, FOUND) == 2
 
 
+def test_the_verdict_is_of_the_chapters_three_tests():
+    found = committed_baselines("small", 0)
+    assert {*CONTROL_MAPS} == {*IGNORANT_MAPS}, "the chapter's own"
+    for name in CONTROL_MAPS:
+        assert verdict(found[name], found).startswith("not believed: "), name
+    best = {
+        score: max(found[name][score].value for name in CONTROL_MAPS)
+        for score in ("correctness", "right_unit")
+    }
+    above = {score: Estimate(x + 0.2, x + 0.1, x + 0.3, how="so") for score, x in best.items()}
+    assert verdict(above | {"sanity": Estimate(0.8, 0.6, 0.9, how="so")}, found).startswith("believed")
+    fault = "not believed: sanity not above 0.50"
+    assert verdict(above | {"sanity": Estimate(0.6, 0.4, 0.9, how="so")}, found) == fault
+
+
 def test_the_committed_table_has_every_method_of_the_faces_of_today():
     found, page = committed_baselines("small", 0), baselines_page({})
     assert found.keys() == EXPLAINERS.keys(), "`python -m book.evaluation`"
@@ -175,6 +193,7 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     words = "evaluate", tmp_path / "mine.py", "--small"
     code, out, _ = command(*words)
     assert code == 0
+    assert "not believed: sanity not above 0.50" in out
     assert "0.50 [0.40, 0.60]" in out and "2 of 2" in out and "rival 0.70" in out and "2.0 ms a map" in out
     assert '"low": 0.4' in command(*words, "--seed", "7", "--json")[1]
     assert asked_seeds == [0, 7]
