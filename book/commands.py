@@ -17,7 +17,7 @@ from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.request import parse_assignments
 from ferbook.steps import steps
-from ferbook.text import number_text
+from ferbook.text import bounds_text, number_text
 
 if TYPE_CHECKING:
     from ferbook.store import Run
@@ -501,12 +501,9 @@ def evaluate_method(
     rows = []
     for score, about in MAP_SCORES.items():
         best = max((name for name in others if score in others[name]), key=lambda n: others[n][score].value)
-        text, rank = "–", "–"
-        if each := own.get(score):
-            text = f"{each.value:.2f}" + ("" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]")
-            rank = f"{evaluation.standing(score, each.value, others)} of {len(others) + 1}"
-        rows.append([score, text, rank, f"{best} {others[best][score].value:.2f}", about.nothing])
-    print_table(f"{file.name}, seed {seed}", ["score", "yours", "rank", "best other", "says nothing"], rows)
+        text = bounds_text(own[score]) if score in own else "–"
+        rows.append([score, text, f"{best} {others[best][score].value:.2f}", about.nothing])
+    print_table(f"{file.name}, seed {seed}", ["score", "yours", "best other", "says nothing"], rows)
     for part in evaluation.SCORE_TABLES:
         cells = [
             [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in part)]

@@ -234,11 +234,6 @@ def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
     return methods
 
 
-def standing(score: str, value: float, others: Mapping[str, Estimates]) -> int:
-    """The rank, from 1, of a ``value`` of ``score`` among ``others``."""
-    return 1 + sum(each[score].value > value for each in others.values() if score in each)
-
-
 def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
     """Whether chapter ``truth`` would believe a method, by its ``own`` intervals: ahead of the best of
     ``CONTROL_MAPS`` in correctness and right unit, and sanity above half.

@@ -17,7 +17,6 @@ from book.evaluation import (
     judged_method,
     made_twins,
     read_method,
-    standing,
     verdict,
 )
 from book.truth.maps import IGNORANT_MAPS
@@ -152,11 +151,6 @@ def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypat
     assert committed_baselines("small", 4) == committed_baselines("whole", 3) == {}
 
 
-def test_ranks_by_hand():
-    assert [standing("iou", value, FOUND) for value in (0.6, 0.3, 0.1)] == [1, 2, 3]
-    assert standing("seconds", 1, FOUND) == 2
-
-
 def test_the_verdict_is_of_the_chapters_three_tests():
     found = committed_baselines("small", 0)
     assert {*CONTROL_MAPS} == {*IGNORANT_MAPS}, "the chapter's own"
@@ -194,6 +188,6 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     code, out, _ = command(*words)
     assert code == 0
     assert "not believed: sanity not above 0.50" in out
-    assert "0.50 [0.40, 0.60]" in out and "2 of 2" in out and "rival 0.70" in out and "2.0 ms a map" in out
+    assert "0.50 (0.40–0.60)" in out and "rival 0.70" in out and "2.0 ms a map" in out
     assert '"low": 0.4' in command(*words, "--seed", "7", "--json")[1]
     assert asked_seeds == [0, 7]
