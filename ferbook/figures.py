@@ -50,7 +50,7 @@ class Figures:
 
     def collect(self, chapter: Chapter, notebook: NotebookNode) -> None:
         """Number the figures among the outputs of a staged ``notebook``; in place of the key figure, which
-        stands above, a line says so.
+        stands above, a link leads there.
         """
         key = key_figure(notebook)
 
@@ -62,8 +62,7 @@ class Figures:
             self.shown[f"{chapter.name}.{match[1]}"] = match[0].replace("<figcaption>", word, 1)
             if match[1] != key:
                 return self.shown[f"{chapter.name}.{match[1]}"]
-            up = f'<a href="#figure-{key}">Figure {number}</a>'
-            return f'<p class="not-shown">{up} stands at the top of the page.</p>'
+            return f'<p class="not-shown"><a href="#figure-{key}">↑ Figure {number}</a></p>'
 
         for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
             if "text/html" in output.get("data", {}):

@@ -56,10 +56,10 @@ def staged(example):
     return figures, notebook
 
 
-def test_the_key_figure_stands_at_its_place_and_a_line_where_it_is_drawn(staged):
+def test_the_key_figure_stands_at_its_place_and_a_link_where_it_is_drawn(staged):
     figures, notebook = staged
     told = notebook.cells[1].outputs[0].data["text/html"]
-    assert '<a href="#figure-counts">Figure 1.1</a> stands at the top' in told and "<svg/>" in told
+    assert '<p class="not-shown"><a href="#figure-counts">↑ Figure 1.1</a></p>' in told and "<svg/>" in told
     assert told.count("<svg/>") == 1 and "Figure 1.2" not in told, "what the notebook has not has no number"
     placed = figures.placed(notebook.cells[0].source, "book/throws/throws")
     assert "\n\n<figure" in placed and "<figcaption><strong>Figure 1.1</strong> Told." in placed
