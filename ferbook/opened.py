@@ -9,11 +9,13 @@ from pathlib import Path
 
 def note_files(log: str, homes: Sequence[str]) -> None:
     """From now on write a line to ``log``, digest and path, for each file below the folders ``homes`` that
-    this process, or one forked from it, executes as a module or opens to read, as it was at that moment.
+    this process, or one forked from it, executes as a module or opens to read, as it was at that moment; one
+    more where it has changed since.
     """
     folders = tuple(f"{os.path.realpath(home)}{os.sep}" for home in homes)
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    seen: set[str] = set()
+    elsewhere: set[str | bytes] = set()
+    seen: set[tuple[str, int, int]] = set()
 
     def note(event: str, values: tuple) -> None:
         if event == "exec":
@@ -22,12 +24,14 @@ def note_files(log: str, homes: Sequence[str]) -> None:
             path = values[0] if values[1] is None or not set(str(values[1])) & set("wxa+") else ""
         else:
             return
-        if not path or not isinstance(path, str | os.PathLike) or (path := os.fspath(path)) in seen:
+        if not path or not isinstance(path, str | os.PathLike) or (path := os.fspath(path)) in elsewhere:
             return
-        seen.add(path)
-        if isinstance(path, str) and (file := os.path.realpath(path)).startswith(folders):
-            seen.add(file)
-            if os.path.isfile(file):
+        if not isinstance(path, str) or not (file := os.path.realpath(path)).startswith(folders):
+            elsewhere.add(path)
+        elif os.path.isfile(file):
+            state = file, os.stat(file).st_mtime_ns, os.path.getsize(file)
+            if state not in seen:
+                seen.add(state)
                 with open(file, "rb") as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
                 os.write(sink, f"{digest} {file}\n".encode())

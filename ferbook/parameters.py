@@ -116,10 +116,8 @@ def parse_value(chapter: str, model: type[Parameters], name: str, value: object)
     Raises ParameterError naming the field, what was given and what is allowed.
     """
     if name not in model.model_fields:
-        raise ParameterError(
-            f"{chapter} has no parameter {name!r}{nearest_name(name, model.model_fields)}; "
-            f"`ferbook params {chapter}` lists them"
-        )
+        what = f"{chapter} has no parameter {name!r}{nearest_name(name, model.model_fields)}"
+        raise ParameterError(f"{what}; `ferbook params {chapter}` lists them")
     field = model.model_fields[name]
     try:
         return _adapter(field).validate_python(value, strict=not isinstance(value, str))

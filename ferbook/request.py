@@ -47,10 +47,8 @@ class Request:
             if dot:
                 find_chapter(scope)
             elif short not in fields:
-                raise ParameterError(
-                    f"no chapter has a parameter {name!r}{nearest_name(name, fields)}; `ferbook params` "
-                    "lists them"
-                )
+                what = f"no chapter has a parameter {name!r}{nearest_name(name, fields)}"
+                raise ParameterError(f"{what}; `ferbook params` lists them")
 
     def check(self) -> None:
         """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter

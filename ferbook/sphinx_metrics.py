@@ -48,9 +48,8 @@ def quote_metric(folder: Path, reference: str) -> str:
     if not file.is_file():
         if chapter in chapters():
             return NOT_RUN
-        raise MetricError(
-            f"{reference!r}: there is no chapter {chapter!r}{nearest_name(chapter, chapters())}"
-        )
+        near = nearest_name(chapter, chapters())
+        raise MetricError(f"{reference!r}: there is no chapter {chapter!r}{near}")
     metrics = read_json(file)
     if metric not in metrics:
         if file.with_suffix(OTHER_CODE).exists() or f"{chapter}.{metric}" in _claimed():

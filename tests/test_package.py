@@ -68,7 +68,8 @@ def test_what_lies_beside_the_modules_is_installed_with_them():
 
 def test_git_looks_away_from_what_is_of_people_and_from_nothing_that_it_tracks():
     names = ["me-explained.html", "deep/me-explained.html", "mine.png", "data/mine/1.png", "crops/1.png"]
-    names += ["me.jpg", "students.csv", "submissions/ada/facs.ipynb", "out/ada/1.zip", "grades/grades.csv"]
+    names += ["me.jpg", "me.JPG", "x.PNG", "face.webp", "you.Jpeg", "students.csv", "grades/grades.csv"]
+    names += ["submissions/ada/facs.ipynb", "out/ada/1.zip"]
     names += ["nbgrader/submitted/ada/facs/facs.ipynb", "_course/variants.csv"]
     told = subprocess.check_output(["git", "check-ignore", "--no-index", *names], cwd=paths.root(), text=True)
     assert told.split() == names

@@ -55,9 +55,15 @@ def variant_of(student: str) -> int:
 
 
 def listed_variants(course: Path) -> dict[str, str]:
-    """The variants of students that ``variants.csv`` lists; none where it is not there. Raises DataError."""
+    """The variants of students that ``variants.csv`` lists; none where it is not there. Raises DataError,
+    naming the line, for a variant that there is not.
+    """
     file = course / "variants.csv"
     rows = csv_rows(file, ["student", "variant"], DataError) if file.is_file() else {}
+    for line, row in rows.items():
+        if row["variant"] not in {"", *map(str, range(MOST_VARIANTS))}:
+            allowed = f"expected 0 to {MOST_VARIANTS - 1}, or none"
+            raise DataError(f"{file}, line {line}, column variant: {row['variant']!r}; {allowed}")
     return {shown(row["student"]): row["variant"] for row in rows.values()}
 
 

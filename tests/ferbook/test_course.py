@@ -417,6 +417,14 @@ def test_a_student_is_graded_with_the_variant_of_the_list(course, tmp_path, grad
     assert {folder.name for folder in seen} == {"variant-0", "variant-7", f"variant-{variant_of('alan')}"}
 
 
+@pytest.mark.parametrize("variant", ["7.0", "9", "-1", "8", "seven"])
+def test_a_variant_that_there_is_not_is_refused_with_its_place(tmp_path, variant):
+    (tmp_path / "variants.csv").write_text(f"student,variant\nada,7\nemil,\nzoe,{variant}\n")
+    told = f"variants.csv, line 4, column variant: '{variant}'; expected 0 to 7, or none"
+    with pytest.raises(DataError, match=told):
+        grading.listed_variants(tmp_path)
+
+
 def test_equal_work_is_pointed_out_to_the_teacher_alone(course, dice, tmp_path, grade_all):
     other = {"mean": "mean = float(data['throws'].mean())\n"}
     for student, answer, instead in (

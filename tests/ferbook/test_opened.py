@@ -13,11 +13,8 @@ from ferbook.opened import noted_files
 from ferbook.store import open_run
 from tests.ferbook.clones import run_one
 
-SCRIPT = """
+SCRIPT = r"""
 import os, sys
-import pytest
-
-from ferbook.errors import ChapterError
 from ferbook.opened import note_files
 note_files(sys.argv[1], [sys.argv[2]])
 sys.path.insert(0, sys.argv[2])
@@ -30,6 +27,9 @@ if not (child := os.fork()):
     import two
     os._exit(0)
 os.waitpid(child, 0)
+for text in ("# d.csv\n", "# another\n"):
+    Path(sys.argv[2], "d.csv").write_text(text)
+    [Path(sys.argv[2], "d.csv").read_text() for _ in range(2)]
 os.open(Path(sys.argv[2], "b.csv"), os.O_RDONLY)
 """
 
@@ -45,6 +45,9 @@ def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_
         log.unlink(missing_ok=True)
         subprocess.run(words, check=True, env=os.environ)
         noted = {file.name: digest for file, digest in noted_files(log).items()}
+        both = [hashlib.sha256(text.encode()).hexdigest() for text in ("# d.csv\n", "# another\n")]
+        assert [line.split()[0] for line in log.read_text().splitlines() if "d.csv" in line] == both
+        assert noted.pop("d.csv") not in both
         assert noted == {
             name: hashlib.sha256(f"# {name}\n".encode()).hexdigest()
             for name in ("a.csv", "b.csv", "one.py", "two.py")
