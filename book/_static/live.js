@@ -9,6 +9,8 @@
     return;
   }
   const data = JSON.parse(packed.textContent);
+  const still = board.cloneNode(true); /* what stands there again where the network cannot compute */
+  still.append("This browser cannot unpack the network, so that only the still picture stands here.");
   const SIDE = data.size;
   const GREY = 128; /* what the brush leaves */
   const REACH = 3; /* of the brush, in pixels */
@@ -20,6 +22,7 @@
     const program = `
       const { unpacked, answered, projected } = (${computing})(${SIDE});
       const ready = unpacked(${JSON.stringify(network)});
+      ready.catch((fault) => setTimeout(() => { throw fault; })); /* else the page would not hear of it */
       onmessage = async ({ data: asked }) => {
         const network = await ready;
         const began = performance.now();
@@ -46,9 +49,7 @@
     return ask;
   }
 
-  function unable() {
-    board.append("This browser cannot unpack the network, so that only the still picture stands here.");
-  }
+  const unable = () => board.replaceWith(still);
 
   /* ---- pictures ---- */
 

@@ -292,3 +292,18 @@ def test_without_scripts_a_still_picture_stands_there(opened_at):
     assert tab.locator("#live .still img").count() == 2
     assert "Here the network computes where scripts are allowed" in tab.locator("#live").inner_text()
     assert tab.locator("#live input").count() == 0
+
+
+def test_a_browser_that_cannot_unpack_the_network_says_so_and_keeps_the_still_picture(chromium, bare):
+    context = chromium.new_context(offline=True)
+    context.add_init_script(
+        "const Whole = Blob; globalThis.Blob = function (parts) "
+        "{ return new Whole(['delete self.DecompressionStream;', ...parts]); };"
+    )
+    tab = context.new_page()
+    tab.goto(bare)
+    board = tab.locator("#live", has_text="This browser cannot unpack the network")
+    board.wait_for()
+    assert board.locator(".still img").count() == 2 and board.locator("input").count() == 0
+    assert board.get_attribute("aria-busy") is None
+    context.close()
