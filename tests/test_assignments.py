@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ferbook.course.box import CELLS_EACH, FILES, MEMORY, PROCESSES
 from ferbook.course.build import check_assignment
-from ferbook.course.marking import assignments
+from ferbook.course.marking import SECONDS, assignments
 
-ASSIGNMENTS = assignments(Path(__file__).parent.parent / "assignments")
+ROOT = Path(__file__).parent.parent
+ASSIGNMENTS = assignments(ROOT / "assignments")
 QUICK = ("facs",)
 NAMES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ASSIGNMENTS]
 
@@ -17,3 +19,25 @@ NAMES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for
 def test_the_instructor_earns_all_the_release_nothing_and_wrong_solutions_fail(name):
     assert check_assignment(ASSIGNMENTS[name]) == []
     assert sum(ASSIGNMENTS[name].points.values()) == 20
+
+
+def test_students_and_teachers_read_the_limits_that_hold():
+    students, teachers = (
+        (ROOT / "book" / f"course_{who}.md").read_text() for who in ("students", "teachers")
+    )
+    limits = {
+        "time of a cell, by the clock": f"{SECONDS} seconds",
+        "time of the whole notebook, its start apart": f"{CELLS_EACH * SECONDS} seconds",
+        "memory": f"{MEMORY >> 30} GiB",
+        "processes": f"{PROCESSES}",
+        "files written": f"{FILES >> 20} MiB, gone afterwards",
+    }
+    for what, most in limits.items():
+        assert f"| {what} | {most} |" in students
+    for limit in (
+        f"interrupt a cell that takes longer than {SECONDS} s, and run the next one",
+        f"end the notebook after {CELLS_EACH * SECONDS} s, its start apart",
+        f"refuse more than {MEMORY >> 30} GiB to a process",
+        f"more than {MEMORY * 4 // 3 >> 30} GiB, {PROCESSES} processes or {FILES >> 20} MiB of files",
+    ):
+        assert limit in teachers

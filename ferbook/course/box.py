@@ -2,7 +2,6 @@
 bubblewrap: no network, no files but Python's and its folder's, limits that are watched from outside.
 """
 
-import asyncio
 import atexit
 import os
 import shutil
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from asyncio import Event, create_task, sleep
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -128,8 +128,10 @@ async def _run(
 
     how = {"allow_errors": True, "interrupt_on_timeout": True, "shutdown_kernel": "immediate"}
     how |= {"timeout": seconds, "startup_timeout": _START, "on_cell_executed": executed}
+    how |= {"on_notebook_start": lambda notebook: ready.set()}
     client = _Silent(new_notebook(cells=[*map(new_code_cell, sources)]), km=manager, **how)
-    watch, nowhere = asyncio.create_task(_watch(manager, place, whole, ran)), subprocess.DEVNULL
+    ready, nowhere = Event(), subprocess.DEVNULL
+    watch = create_task(_watch(manager, place, whole, ran, ready))
     try:
         await client.async_execute(cleanup_kc=True, cwd=str(place), stdout=nowhere, stderr=nowhere)
         ran.errors += [None] * (len(sources) - len(ran.errors))
@@ -149,11 +151,12 @@ def _tree(manager: AsyncKernelManager) -> list[psutil.Process]:
     return []
 
 
-async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ran) -> None:
-    """End a kernel that takes more than it may."""
+async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ran, ready: Event) -> None:
+    """End a kernel that takes more than it may, from when it is ``ready``."""
+    await ready.wait()
     start = time.monotonic()
     while not ran.ended:
-        await asyncio.sleep(_WATCH)
+        await sleep(_WATCH)
         tree, memory, size = _tree(manager), 0, 0
         for process in tree:
             with suppress(psutil.Error):
@@ -163,7 +166,7 @@ async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ra
                 with suppress(OSError):
                     size += 512 * os.lstat(os.path.join(folder, name)).st_blocks
         excess = {
-            f"it took longer than {whole:.0f} s": time.monotonic() > start + _START + whole,
+            f"it took longer than {whole:.0f} s": time.monotonic() > start + whole,
             f"it took more than {MEMORY >> 30} GiB of memory": memory > MEMORY * 4 // 3,
             f"it started more than {PROCESSES} processes": len(tree) > PROCESSES,
             f"it wrote more than {FILES >> 20} MiB": size > FILES,

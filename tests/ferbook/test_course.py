@@ -250,6 +250,11 @@ def test_a_kernel_that_ends_or_takes_too_much_says_so(monkeypatch):
     assert "it wrote more than" in ran.ended
 
 
+def test_all_cells_together_have_no_longer_than_is_said():
+    ran = box.run_cells(["while True: pass"], {}, 5, boxed=False, often=0)
+    assert (ran.errors, ran.ended) == ([], "it took longer than 0 s")
+
+
 def test_without_bubblewrap_one_sentence_says_what_to_do(course, tmp_path, monkeypatch):
     hand_in(tmp_path / "class", solved(course), "ada")
     monkeypatch.setattr(box.shutil, "which", lambda name: None)
