@@ -18,6 +18,8 @@ MOST_RUNS = 100
 """Runs of one command."""
 LONGEST_NAME = 50
 """Characters of a run's derived name before the rest of it becomes a digest."""
+# Values that a run's name holds as they are; of others it has a digest, too.
+_SPELLED = re.compile(r"[A-Za-z0-9]([._-]?[A-Za-z0-9])*")
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,18 @@ class Request:
         """The run's name where the user gives none: what the book says names one, profile and overrides,
         ``laptop-epochs-5``.
 
-        Other parameters make another run, so trying a value never touches the runs one has.
+        Other parameters make another run, so trying a value never touches the runs one has: what cannot be
+        spelled in a name, such as the sign of -1, is in a digest at its end.
         """
         first = suite().named_by
         values = {
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in sorted(self.overrides.items())
         }
-        words = [values[name] for name in first if name in values]
-        words.append(self.profile)
+        words = [*(values[name] for name in first if name in values), self.profile]
         words += [f"{name}-{value}" for name, value in values.items() if name not in first]
-        name = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-")
-        if len(name) > LONGEST_NAME:
+        name = re.sub(r"[^A-Za-z0-9._]+|\.\.+", "-", "-".join(words)).strip("-._")
+        if len(name) > LONGEST_NAME or not all(map(_SPELLED.fullmatch, values.values())):
             digest = hashlib.sha256(repr([*values.items()]).encode()).hexdigest()
             name = f"{name[:LONGEST_NAME]}-{digest[:8]}"
         return name
@@ -116,11 +118,9 @@ def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
 
     Raises ParameterError for more than ``MOST_RUNS`` of them.
     """
+    request.check_names()
     given = request.overrides.items()
     texts = {name: text for name, text in given if isinstance(text, str) and _SIGNS.search(text)}
-    if not texts:
-        return [request]
-    request.check_names()
     values = {name: parameter_values(name, text, closure) for name, text in texts.items()}
     count = prod(map(len, values.values()))
     if count > MOST_RUNS:

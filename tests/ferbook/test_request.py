@@ -20,6 +20,7 @@ from ferbook.request import (
     stored_request,
 )
 from ferbook.run import requests_by_run
+from ferbook.store import open_run
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -42,14 +43,24 @@ def test_a_plain_name_reaches_every_chapter_that_has_it_and_a_dotted_one_only_it
         ("laptop", {"draws": "500"}, "laptop-draws-500"),
         ("laptop", {"means.draws": "1000", "seed": 1}, "laptop-means.draws-1000-seed-1"),
         ("laptop", {"draws": 0.5, "wide": True}, "laptop-draws-0.5-wide-true"),
-        ("laptop", {"draws": [1, 2]}, "laptop-draws-1-2"),
-        ("laptop", {"draws": "1_000"}, "laptop-draws-1-000"),
+        ("laptop", {"draws": 1e-05, "wide": "a-b"}, "laptop-draws-1e-05-wide-a-b"),
+        ("laptop", {"draws": "1_000"}, "laptop-draws-1_000"),
     ],
 )
 def test_a_run_is_named_after_what_was_asked(monkeypatch, profile, overrides, name):
     named = dataclasses.replace(ferbook_book.suite(), named_by=("sides",))
     monkeypatch.setattr("ferbook.request.suite", lambda: named)
     assert Request(profile, overrides).default_run_name == name
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(-1, 1), ("a b", "a_b", "a-b", "a  b"), ("x/", "x"), ([1, 2], "1-2")],
+    ids=str,
+)
+def test_different_values_make_different_runs(values):
+    names = {Request("laptop", {"draws": value}).default_run_name for value in values}
+    assert len(names) == len(values) and all(open_run(name) for name in names)
 
 
 def test_a_long_name_ends_in_a_digest_that_tells_requests_apart():
