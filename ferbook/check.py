@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from operator import itemgetter
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pandas as pd
+from IPython.core.displayhook import DisplayHook
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from ferbook.book import Chapter, child_environment, suite, with_upstream
@@ -158,6 +159,11 @@ def _log_file(run: Run, chapter: str) -> Path:
     return run.work / "logs" / f"{chapter}.check.log"
 
 
+def _is_silenced(cell: NotebookNode) -> bool:
+    """Whether IPython shows nothing of the cell's last value: its last token but comments is a semicolon."""
+    return DisplayHook.semicolon_at_end_of_expression(TransformerManager().transform_cell(cell.source))
+
+
 def _execute_again(
     chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters
 ) -> tuple[list[str], int]:
@@ -170,7 +176,7 @@ def _execute_again(
         again.mkdir()
         copy = Path(place) / result.notebook.name
         code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
-        for cell in (one for one in code_cells(notebook) if one.source.rstrip().endswith(";")):
+        for cell in filter(_is_silenced, code_cells(notebook)):
             cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
         nbformat.write(notebook, copy)
         record_file = str(result.folder / "record.json")
@@ -188,8 +194,7 @@ def _execute_again(
             *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "7200", str(copy)),
         ]
         log = _log_file(run, result.chapter)
-        output = printed_by_failure(command, log, environment, Path(place))
-        if output is not None:
+        if (output := printed_by_failure(command, log, environment, Path(place))) is not None:
             failures = [line.strip() for line in output if line.startswith("FAILED")]
             return [*faults, *(failures or output[-3:]), f"nbval's log: {log}"], 0
         before, after = result.metrics(), ChapterResult(result.chapter, again).metrics()
@@ -239,10 +244,10 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     took = {each.chapter: each.record().seconds or 0.0 for each in whole}
-    took = dict(sorted(took.items(), key=itemgetter(1)))
     if one and took:
         logs = {name: _log_file(run, name) for name in took}
-        turn = min(took, key=lambda name: logs[name].stat().st_mtime_ns if logs[name].exists() else 0)
+        last = {name: log.stat().st_mtime_ns if log.exists() else 0 for name, log in logs.items()}
+        turn = min(took, key=lambda name: (last[name], took[name]))
         took = {turn: took[turn]}
     seconds, at_once = sum(took.values()), _side_by_side(whole)
 

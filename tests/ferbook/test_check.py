@@ -224,3 +224,20 @@ def test_chapters_are_executed_side_by_side_as_far_as_their_threads_leave_room(
     else:
         with pytest.raises(threading.BrokenBarrierError):
             check_run(finished, ["faces", "training"])
+
+
+def test_a_compared_cell_is_silenced_by_its_last_semicolon_as_ipython_silences_it(toy_clone):
+    """Nbval's kernel keeps no history, in which IPython looks for it."""
+    lasts = ["1;", "1;  # nothing is shown", "2  # shown;", "!true \\(\n4;\n# and this"]
+    cells = [f"print(1)\n{last}" for last in lasts]
+    toy_clone.write_chapter("throws", *cells)
+    file = toy_clone.root / "book" / "throws" / "throws.ipynb"
+    content = json.loads(file.read_text())
+    for cell in content["cells"][-len(cells) :]:
+        cell["metadata"]["tags"] = ["nbval-check-output"]
+    file.write_text(json.dumps(content))
+    run = open_run("a")
+    write_json(run.inputs_file("throws"), {"parameters": {}})
+    toy_clone.ferbook("_execute", "throws", str(run.folder))
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    assert "throws: executed again, agrees" in toy_clone.ferbook("check", "throws", "--run", "a")
