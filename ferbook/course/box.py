@@ -123,8 +123,8 @@ async def _run(
             kind, message = (word.encode("utf-8", "backslashreplace").decode() for word in words)
             slow = f"it took longer than {seconds:.0f} s"
             error = (kind or "stopped", slow if kind == "KeyboardInterrupt" else message)
-        skipped = [None] * (cell_index - len(ran.errors))  # cells without code are not executed
-        ran.errors += [*skipped, error]
+        # Cells without code are not executed.
+        ran.errors += [*[None] * (cell_index - len(ran.errors)), error]
 
     how = {"allow_errors": True, "interrupt_on_timeout": True, "shutdown_kernel": "immediate"}
     how |= {"timeout": seconds, "startup_timeout": _START, "on_cell_executed": executed}
