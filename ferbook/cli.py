@@ -29,6 +29,7 @@ COMMANDS: list[Callable] = []
 _PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
 GONE = {
     "runs": "`ferbook status --all` lists all runs",
+    "run --replace": "remove the run's folder below runs/, and the same command makes it anew",
     "confirm": "the next reference is made of other people and networks; `ferbook claims` answers by it",
     "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
@@ -48,7 +49,7 @@ GONE = {
     "they found",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
 }
-"""Commands that there are no longer -> where their work is done now."""
+"""Commands, and options that a command had, that there are no longer -> where their work is done now."""
 
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
@@ -178,8 +179,7 @@ def run(
         )
     request = None
     if profile is not None or param or file:
-        line = parse_assignments(param or [])
-        overrides = merge_overrides(read_overrides(file) if file else {}, line)
+        overrides = merge_overrides(read_overrides(file) if file else {}, parse_assignments(param or []))
         request = Request(suite().profile if profile is None else profile, overrides)
     requests = requests_by_run(request, chapters or [], run_name)
     if executor:
@@ -200,10 +200,7 @@ def run(
     try:
         places, faults = make_runs(requests, chapters or [], cores=cores, executor=executor, update=update)
     except KeyboardInterrupt:
-        errors.print(
-            "ferbook: stopped. Finished chapters are kept; the same command re-runs the others from their "
-            "start"
-        )
+        errors.print("ferbook: stopped. Finished chapters are kept; the same command starts the others anew")
         raise typer.Exit(130) from None
     if faults and not others:
         raise ChapterError(faults[first])
@@ -465,7 +462,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         console.print(f"fer-lib {version('fer-lib')}, commit {git_commit()}")
         sys.exit()
-    for name in (" ".join(sys.argv[1:end]) for end in (2, 3)):
+    first, *others = sys.argv[1:] or [""]
+    for name in (first, *(f"{first} {word}" for word in others if word == others[0] or word[:2] == "--")):
         if name in GONE:
             errors.print(f"ferbook: there is no command {name!r} any more: {GONE[name]}")
             sys.exit(2)

@@ -93,9 +93,10 @@ def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(cop
         assert err.count("\n") == 1 and not (copy / "runs" / "a").exists()
 
 
-@pytest.mark.parametrize("name", cli.GONE)
-def test_a_command_that_went_says_where_its_work_is_done_now(command, name):
-    code, out, told = command(*name.split(), "--json")
+@pytest.mark.parametrize("words", [*cli.GONE, "run throws -p sides=8 --replace"])
+def test_what_went_says_where_its_work_is_done_now(command, words):
+    code, out, told = command(*words.split(), "--json")
+    name = words.replace(" throws -p sides=8", "")
     assert (code, out) == (2, "")
     assert told == f"ferbook: there is no command {name!r} any more: {cli.GONE[name]}\n"
 

@@ -115,7 +115,7 @@ def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how
         os.killpg(process.pid, signal.SIGINT)
         told = process.communicate()[0]
         assert process.returncode == 130, told
-        assert "the same command re-runs the others from their start" in told
+        assert "the same command starts the others anew" in told
     assert gone(kernel)
     assert done(toy_clone, "throws") and not done(toy_clone, "means")
     first = finished(toy_clone, "throws")
