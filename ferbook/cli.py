@@ -401,12 +401,12 @@ def check(
     else:
         console.print(f"run {target.name!r}")
         for row in selection:
-            console.print(f"{row['chapter']}: {row['state']}")
+            print_lines(f"{row['chapter']}: {row['state']}", 0, 2)
             for fault in row["faults"]:
-                console.print(f"  {fault}")
+                print_lines(fault, 2, 2)
         if left := len(rows) - len(selection):
             again = f"`ferbook check --run {target.name}` executes them again, too"
-            console.print(f"the other {left}: stored results whole; {again}")
+            print_lines(f"the other {left}: stored results whole; {again}", 0, 2)
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)
 

@@ -56,12 +56,12 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     console.print(table)
 
 
-def print_lines(text: str, indent: int) -> None:
-    """Print ``text`` between words in the width of the terminal, each line so many blanks in; into a file as
-    one line.
+def print_lines(text: str, indent: int, hanging: int = 0) -> None:
+    """Print ``text`` between words in the width of the terminal, each line so many blanks in, and all but the
+    first ``hanging`` more; into a file as one line.
     """
-    width = console.width - indent
-    fitted = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    width, more = console.width - indent, " " * hanging
+    fitted = wrap(text, width, subsequent_indent=more, break_long_words=False, break_on_hyphens=False)
     for line in fitted if console.is_terminal else [text] * bool(text):
         console.print(" " * indent + line)
 

@@ -126,6 +126,18 @@ def test_of_one_chapter_that_is_checked_again_it_is_said_that_the_others_are_who
     assert command("check", "--run", "a", "--one") == (0, told, "")
 
 
+def test_what_a_check_says_is_broken_between_words_on_a_terminal(monkeypatch, command, run):
+    run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    state, fault = f"differs in {'many words ' * 9}", f"metric mean, value: 3.5 →{' 4' * 40}"
+    one = {"chapter": "throws", "executed": True, "faults": [fault], "state": state}
+    rows = [one, one | {"executed": False, "faults": []}]
+    monkeypatch.setattr("ferbook.check.check_run", lambda run, names, one: rows)
+    monkeypatch.setattr(type(console.console), "is_terminal", True)
+    lines = command("check", "--run", "a", "--one")[1].splitlines()
+    assert max(map(len, lines)) <= 80 and {*" ".join(lines).split()} >= {*f"{state} {fault}".split()}
+    assert [line[:4] for line in lines] == ["run ", "thro", "  wo", "  me", "    ", "the ", "  to"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
