@@ -12,10 +12,7 @@ import pytest
 from ferbook import paths
 from tests.cluster.one_node_slurm import ACCOUNTS, LONGEST_MINUTES, one_node, reason_against
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(bool(reason_against()), reason=reason_against()),
-]
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(bool(reason_against()), reason=reason_against())]
 
 RUNS = range(12)
 PATIENCE = 900

@@ -58,9 +58,7 @@ def test_at_most_25_names_are_handed_on():
 
 @pytest.mark.defect("M6")
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"loss": "centre"}, {"loss": "label_smoothing"}, {"optimiser": "muon"}],
-    ids=str,
+    "options", [{}, {"loss": "centre"}, {"loss": "label_smoothing"}, {"optimiser": "muon"}], ids=str
 )
 def test_the_learner_does_what_one_of_fastai_does(striped_faces, classes, options, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -5,15 +5,7 @@ mend.
 import pytest
 
 from ferbook import paths
-from ferbook.book import (
-    chapters,
-    find_chapter,
-    forget,
-    longest_chain,
-    named_place,
-    suite,
-    with_upstream,
-)
+from ferbook.book import chapters, find_chapter, forget, longest_chain, named_place, suite, with_upstream
 from ferbook.errors import BookError, ParameterError
 
 CHAPTER = """

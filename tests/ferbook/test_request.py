@@ -54,9 +54,7 @@ def test_a_run_is_named_after_what_was_asked(monkeypatch, profile, overrides, na
 
 
 @pytest.mark.parametrize(
-    "values",
-    [(-1, 1), ("a b", "a_b", "a-b", "a  b"), ("x/", "x"), ([1, 2], "1-2")],
-    ids=str,
+    "values", [(-1, 1), ("a b", "a_b", "a-b", "a  b"), ("x/", "x"), ([1, 2], "1-2")], ids=str
 )
 def test_different_values_make_different_runs(values):
     names = {Request("laptop", {"draws": value}).default_run_name for value in values}

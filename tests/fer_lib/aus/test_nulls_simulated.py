@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from fer_lib.aus.nulls import decide, permutation_null
-from tests.fer_lib.aus.invented import (
-    Noise,
-    family_wise_error,
-    null_responses,
-    simulated_presence,
-)
+from tests.fer_lib.aus.invented import Noise, family_wise_error, null_responses, simulated_presence
 
 
 def test_responses_are_rectified_reproducible_and_of_many_levels():

@@ -4,14 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.faces.facs_codes import (
-    EITHER,
-    Code,
-    au_columns,
-    codes_from_columns,
-    format_codes,
-    parse_codes,
-)
+from fer_lib.faces.facs_codes import EITHER, Code, au_columns, codes_from_columns, format_codes, parse_codes
 from ferbook.errors import DataError
 from tests.fer_lib.faces.readers.writers.facs_codes import codes_of, presence_only
 

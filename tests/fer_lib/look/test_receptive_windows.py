@@ -181,11 +181,7 @@ def test_captum_says_the_same():
         nn.ReLU(),
     )
     block = toy(nn.Conv2d(1, 3, 3), nn.ReLU(), ResidualBlock(3, 4, 2), seed=6)
-    oracles = {
-        "deconv": NeuronDeconvolution,
-        "guided": NeuronGuidedBackprop,
-        "gradient": NeuronGradient,
-    }
+    oracles = {"deconv": NeuronDeconvolution, "guided": NeuronGuidedBackprop, "gradient": NeuronGradient}
     pictures = torch.rand(2, 1, 13, 13, generator=generator)
     for model in (chain, block):
         layer = example_calls(model)[-1].name

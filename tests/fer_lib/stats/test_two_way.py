@@ -7,14 +7,7 @@ from scipy import optimize, stats
 
 from fer_lib.stats import resampling, two_way
 from fer_lib.stats.classification import accuracy, calibration_error
-from fer_lib.stats.contrasts import (
-    contrast,
-    contrast_of_sets,
-    difference,
-    mean_score,
-    minus,
-    score_trainings,
-)
+from fer_lib.stats.contrasts import contrast, contrast_of_sets, difference, mean_score, minus, score_trainings
 from fer_lib.stats.resampling import bootstrap, cluster_sums, interval
 from fer_lib.stats.two_way import (
     DEVIATES,

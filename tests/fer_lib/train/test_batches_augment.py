@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib.train.batches import (
-    AUGMENTATIONS,
-    DRAWS,
-    Augmentation,
-    transformed,
-    window_matrices,
-)
+from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Augmentation, transformed, window_matrices
 
 UNCHANGED = Augmentation(
     flip=0.0, rotation=0.0, window=(1.0, 1.0), shift=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=0.0

@@ -140,8 +140,7 @@ def test_a_run_without_weights_says_how_to_make_them(run, crops, command):
 
 
 @pytest.mark.parametrize(
-    "classes",
-    [["neutral", "joy", "fear"], ["neutral", "fear"], ["neutral", "fear", "fear"], "neutral", None],
+    "classes", [["neutral", "joy", "fear"], ["neutral", "fear"], ["neutral", "fear", "fear"], "neutral", None]
 )
 def test_weights_that_do_not_say_what_they_answer_are_refused(run, classes):
     save_network(run, classes)

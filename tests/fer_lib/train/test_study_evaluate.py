@@ -80,9 +80,7 @@ def test_the_protocols_interval_weighs_every_fold_alike():
 
 
 def test_copies_are_one_group_where_nobody_is_known():
-    faces = face_set(
-        [("", "fear", "train", 1)] + [("", "anger", "test", grey) for grey in (5, 5, 6)],
-    )
+    faces = face_set([("", "fear", "train", 1)] + [("", "anger", "test", grey) for grey in (5, 5, 6)])
     metric = evaluate([(faces, ANSWERS[:3])], CLASSES, draws=200).metrics["protocol_accuracy"]
     assert "2 clusters" in metric.why
 

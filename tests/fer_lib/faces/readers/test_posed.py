@@ -153,8 +153,7 @@ def test_in_bu3dfe_the_face_is_found_in_each_picture(bu3dfe, monkeypatch):
         Image.fromarray(np.full((60, 80), 9, np.uint8)).save(path)
     Image.fromarray(np.full((60, 80), 8, np.uint8)).save(bu3dfe / "F0001" / "F0001_AN01WH_F2D.bmp")
     monkeypatch.setattr(
-        "fer_lib.faces.readers.pictures.find_face",
-        lambda p: Window(1.0, 2.0, 30.0) if p[0, 0] == 9 else None,
+        "fer_lib.faces.readers.pictures.find_face", lambda p: Window(1.0, 2.0, 30.0) if p[0, 0] == 9 else None
     )
     back = read_bu3dfe(bu3dfe, SIZE)
     assert back.left_out == {"pictures in which no face was found": 1} and len(back) == 23
