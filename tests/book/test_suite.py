@@ -195,6 +195,8 @@ def test_every_question_to_predict_has_a_closed_answer_below_it():
 
 def test_every_line_that_the_book_fills_has_its_function_and_stands_on_a_page():
     pages = "".join(file.read_text() for file in paths.pages().rglob("*") if file.suffix in (".md", ".ipynb"))
+    singular = r"\{(?:reference|metric)\}`[^`]+` (?:unit|filter|network|face|person)\b"
+    assert re.findall(singular, pages) == [], "what fills them is seldom 1"
     for line, place in book_suite.SUITE.fills.items():
         assert callable(named_place(line, place)) and line in pages
 
