@@ -17,13 +17,7 @@ from tests.ferbook.clones import Clone, Gate
 
 EXAMPLE = Path(__file__).parent / "example"
 GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
-AHEAD = tuple(
-    f"ahead_of_{rival}"
-    for rival in (
-        *("cnn", "pixel_difference", "feature_difference"),
-        *("untrained_generator", "shuffled_neutrals"),
-    )
-)
+RIVALS = ("cnn", "pixel_difference", "feature_difference", "untrained_generator", "shuffled_neutrals")
 
 LEFT_OUT = shutil.ignore_patterns("_build", "runs", "__pycache__")
 
@@ -140,7 +134,7 @@ def finish_derl(tmp_path, monkeypatch):
         told = {"value": ahead, "low": ahead - 1, "high": ahead + 1, "unit": "", "how": "95 % bootstrap"}
         told["freedom"] = freedom
         passed = told | {"value": 3, "low": 2, "high": 4}
-        every = dict.fromkeys(AHEAD, told) | dict.fromkeys(GATE, passed)
+        every = {f"ahead_of_{rival}": told for rival in RIVALS} | dict.fromkeys(GATE, passed)
         write_json(staged / "metrics.json", every | dict(metrics))
         write_json(staged / "record.json", {"figures": {"ablation": {}}, "seconds": 1.0, "commit": "abc"})
         run.folder.mkdir(parents=True)

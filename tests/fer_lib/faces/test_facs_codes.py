@@ -148,12 +148,7 @@ def test_codes_from_columns_by_hand():
         "?",
         "4A+10?+12C",
     ]
-    assert [format_codes(c) for c in codes_of(table, letters=False)] == [
-        "10+L12",
-        "12",
-        "?",
-        "4+10?+12",
-    ]
+    assert [format_codes(c) for c in codes_of(table, letters=False)] == ["10+L12", "12", "?", "4+10?+12"]
 
 
 def test_a_table_without_au_columns_was_not_coded():

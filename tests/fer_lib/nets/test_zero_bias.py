@@ -137,18 +137,6 @@ def test_dropout_is_on_the_dense_layers_input_and_only_in_training():
     assert 350 < (seen[0] == 0).sum() < 680
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({"n_classes": 7, "size": 50}, "multiple of 8"),
-        ({"n_classes": 7, "size": 0}, "multiple of 8"),
-    ],
-)
-def test_refuses_impossible_networks(arguments, says):
-    with pytest.raises(ParameterError, match=says):
-        ZeroBiasCNN(**arguments)
-
-
 @pytest.mark.parametrize("shape", [(2, 1, 96, 96), (2, 3, 48, 48), (2, 48, 48)])
 def test_refuses_pictures_of_another_size(shape):
     with pytest.raises(ParameterError, match="48, 48"):

@@ -64,10 +64,7 @@ def write_micro(
         cells.append(
             {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.
-            | {
-                SHEET_UNITS: int(aus) if aus.isdigit() else aus or None,
-                EMOTION: emotion,
-            }
+            | {SHEET_UNITS: int(aus) if aus.isdigit() else aus or None, EMOTION: emotion}
         )
     return cells
 
