@@ -103,9 +103,7 @@ def data_make(
     option: Options = None,
     layout: Annotated[
         Literal["own"] | None,
-        typer.Option(
-            "--as", help="Write it to FOLDER as pictures of one's own, too: faces.csv and PNG files."
-        ),
+        typer.Option("--as", help="Write it to FOLDER, too, as one's own pictures: faces.csv and PNG files."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Argument(help="With --as own: the set's folder, not there yet.")
@@ -121,18 +119,14 @@ def data_make(
     if named_source(name).reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
     if (layout is None) != (folder is None):
-        raise ParameterError(
-            "--as own and a FOLDER belong together: ferbook data make lab --as own sets/mine"
-        )
+        raise ParameterError("--as own and a FOLDER belong together: data make lab --as own sets/mine")
     if folder:
         require_own_folder(folder)
     request = FaceRequest(name, subjects, size, seed, clip_frames=clip_frames)
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     people = faces.table["subject"].nunique()
-    tell(
-        f"{set_name(faces.name)}: {len(faces):,} pictures of {people:,} people, "
-        f"{faces.size[0]} × {faces.size[1]} pixels, checksum {faces.checksum[:16]}"
-    )
+    about = f"{len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels"
+    tell(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
     if folder:
         save_own(faces, folder)
         place = folder.absolute().parent
@@ -183,8 +177,7 @@ def data_describe(
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))
         tell(f"contact sheet: {sheet}")
-        source = named_source(faces.name)
-        if not source.shareable:
+        if not (source := named_source(faces.name)).shareable:
             tell(f"note: it shows people under licence ({source.licence})")
 
 
@@ -270,9 +263,8 @@ def predict_command(
     answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
         about |= {"faces": prediction.faces, "classes": prediction.classes}
-        rate = round(prediction.pictures_per_second, 2)
-        rows = [picture.to_json() for picture in prediction.pictures]
-        print_json({**about, "pictures_per_second": rate, "pictures": rows})
+        about |= {"pictures_per_second": round(prediction.pictures_per_second, 2)}
+        print_json({**about, "pictures": [picture.to_json() for picture in prediction.pictures]})
     elif answers:
         taken = "whole" if cropped else "one"
         print_table(
@@ -510,8 +502,7 @@ def evaluate_method(
             for name, each in {"yours": own, **others}.items()
         ]
         print_table("beside the registered ones", ["maps", *(s.replace("_", " ") for s in part)], cells)
-    tell(f"{1000 * own['seconds'].value:.1f} ms a map")
-    tell("95 % intervals over people and networks")
+    tell(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
     tell(evaluation.verdict(own, others))
 
 

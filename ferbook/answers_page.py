@@ -149,7 +149,7 @@ def ruler_picture(answers: Answers) -> Drawn:
         caption=caption,
         data=pd.DataFrame(data, columns=["claim", "run", "metric", *_ENDS, "answer"]),
     )
-    if len(table["panel"].unique()) > 1 or table["panel"].iloc[0] == degrees:
+    if table["panel"].iloc[0] == degrees:  # they stand first
         above = picture.figure.axes[0]
         for place in (TRACE, MOST):
             above.axvline(place, color=MUTED, linewidth=0.6, linestyle=":")
@@ -159,10 +159,9 @@ def ruler_picture(answers: Answers) -> Drawn:
             label.set_horizontalalignment(side)
         marks = (mark for mark in picture.hover if mark.axes is above)
         for row, mark in zip(between.itertuples(), marks, strict=True):
-            if row.low < limits[0]:
-                above.plot(limits[0], mark.y, "<", color=INK, clip_on=False)
-            if row.high > limits[1]:
-                above.plot(limits[1], mark.y, ">", color=INK, clip_on=False)
+            beyond = (row.low < limits[0], "<"), (row.high > limits[1], ">")
+            for end, (reaches, sign) in zip(limits, beyond, strict=True):
+                above.plot([end] * reaches, [mark.y] * reaches, sign, color=INK, clip_on=False)
     return picture
 
 

@@ -199,7 +199,7 @@ def stage(run: Run, folder: Path) -> None:
 
     In place of a chapter that the run lacks stands the reference's, or a page that says how to make it.
     """
-    shutil.copy(paths.config(), folder)
+    shutil.copy(paths.root() / "_config.yml", folder)
     shutil.copy(paths.toc(), folder)
     ignore = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)

@@ -45,8 +45,7 @@ GONE = {
     "open": "the last line of `ferbook build` says which file to open",
     "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
     "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
-    "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each value, `ferbook compare` shows what "
-    "they found",
+    "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each, `ferbook compare` compares them",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
 }
 """Commands, and options that a command had, that there are no longer -> where their work is done now."""
@@ -314,11 +313,12 @@ def compare(
 
 def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
     """``ferbook compare`` with more than two runs."""
-    from ferbook.outcome import keep_outcome, outcome_rows, outcome_table
+    from ferbook.outcome import outcome_figure, outcome_rows, outcome_table
+    from ferbook.page.figure import store_figure
     from ferbook.text import bounds_text
 
     rows, notes = outcome_rows(runs, chapter)
-    figure = keep_outcome(rows, paths.build_folder())
+    store_figure(paths.build_folder(), "compared", outcome_figure(rows))
     if as_json:
         print_json({"rows": [row | {"estimate": row["estimate"].to_json()} for row in rows], "notes": notes})
         return
@@ -329,6 +329,7 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
     print_table("", [*table], table.astype(str).values.tolist())
     for note in notes:
         console.print(f"note: {note}")
+    figure = paths.build_folder() / "figures" / "compared.svg"
     console.print(f"figure and table: {figure}, .png and .csv")
 
 
@@ -366,10 +367,7 @@ def build(
     target = chosen_run(run_name)
     if mine:
         adopt(target)
-        console.print(
-            f"note: run {target.name!r} counts as yours from now on: what it brings along, text, pictures "
-            "and scripts, stands on the pages as it is"
-        )
+        console.print(f"note: {target.name!r} is yours now: pages show its text, pictures and scripts")
     index = build_book(target)
     finished = {result.chapter for result in target.results()}
     stale = [each.chapter for each in run_states(target) if each.chapter in finished and not each.up_to_date]

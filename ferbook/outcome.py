@@ -3,7 +3,6 @@ differ.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,7 +10,6 @@ from ferbook.book import chapters
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate, mean_over_seeds
 from ferbook.inputs import made_otherwise
-from ferbook.page.figure import store_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.request import varied_parameters
@@ -135,9 +133,3 @@ def outcome_figure(rows: Sequence[Mapping]) -> Drawn:
         caption=f"What {runs} runs found, each with its own interval.{words}",
         data=outcome_table(rows),
     )
-
-
-def keep_outcome(rows: Sequence[Mapping], folder: Path) -> Path:
-    """Write ``figures/compared`` below ``folder``, with the table as its CSV; returns the figure's path."""
-    store_figure(folder, "compared", outcome_figure(rows))
-    return folder / "figures" / "compared.svg"

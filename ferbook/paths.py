@@ -48,11 +48,6 @@ def toc() -> Path:
     return root() / "_toc.yml"
 
 
-def config() -> Path:
-    """The settings of Jupyter Book."""
-    return root() / "_config.yml"
-
-
 def claims_file() -> Path:
     """What others claim, and what decides it; a book may have none."""
     return root() / "claims.yaml"
