@@ -56,11 +56,14 @@ def test_readme_and_guide_are_done_as_they_are_written(smoke_clone, tmp_path, re
     clone = make_clone(tmp_path / "clone")
     shutil.copytree(smoke_clone.root / "runs", clone.root / "runs")
     Image.fromarray(rendered_faces[0]).save(clone.root / "me.jpg")
-    guides = [(clone.root / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")]
-    for words in commands_of("".join(guides)):
+    guides = [page.read_text(encoding="utf-8") for page in PAGES[:2]]
+    rerun = commands_of((paths.pages() / "rerun.md").read_text(encoding="utf-8"))
+    cheap = [words for words in rerun if words[-1] in ("wild.png", "populations", "--dry-run")]
+    for words in [*commands_of("".join(guides)), *cheap]:
         small = [word.replace("laptop", "smoke") for word in words]
         small += ["--profile", "smoke"] * (words[0] == "run") + ["--cropped"] * ("me.jpg" in words)
+        small += ["--subjects", "12"] * ("describe" in words)
         if words[0] != "notebook":  # which opens a browser
             clone.ferbook(*small)
-    made = "_build/html/index.html", "me-explained.html", "book/gaze/gaze.ipynb"
+    made = "_build/html/index.html", "me-explained.html", "book/gaze/gaze.ipynb", "wild.png"
     assert all((clone.root / name).is_file() for name in made)
