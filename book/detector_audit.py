@@ -130,10 +130,7 @@ def read_truth(folder: Path) -> pd.DataFrame:
     """The table of the stimuli in ``folder``. Raises DataError where it is none, or another one."""
     file = folder / TRUTH_FILE
     if not file.is_file():
-        raise DataError(
-            f"{folder}: no stimuli lie there (no {TRUTH_FILE}); `ferbook detector stimuli {folder}` makes "
-            "them"
-        )
+        raise DataError(f"{folder}: no stimuli lie there; `ferbook detector stimuli {folder}` makes them")
     kinds = stimuli_table(6).dtypes
     try:
         table = pd.read_csv(file, keep_default_na=False, dtype=dict(kinds))
@@ -208,10 +205,8 @@ def read_table(file: Path, columns: Sequence[str]) -> pd.DataFrame:
             if not any(row):
                 continue
             if len(row) > width and any(row[width:]):
-                raise DataError(
-                    f"{file}, line {reader.line_num}: {len(row)} cells, and {width} columns; expected one "
-                    "for each"
-                )
+                where = f"{file}, line {reader.line_num}"
+                raise DataError(f"{where}: {len(row)} cells, and {width} columns; expected one for each")
             cells = len(row)
             row += [""] * (width - cells)
             rows.append([row[place].strip() for place in places])

@@ -97,14 +97,13 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     run.record()
     results = [run.result(name) for name in ("au_verification", "training")]
     finished = [result for result in results if result.done()]
-    for result in finished:
-        result.require_whole()
     if not finished:
         raise RunStoreError(
             f"run {run.name!r} has no trained network; `ferbook run au_verification --run {run.name}` makes "
             "one, and asks what its filters detect"
         )
     for result in finished:
+        result.require_whole()
         if faces := result.record().outdated:
             raise RunStoreError(
                 f"chapter {result.chapter!r} of run {run.name!r} saw the faces {faces}; `ferbook run "
@@ -177,7 +176,8 @@ def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: b
     def answer(number: int) -> Answer:
         return Answer(number, float(own_maxima[0, number]), float(above[number]), by_filter.get(number))
 
-    strongest = [answer(int(k)) for k in np.argsort(-own_maxima[0], kind="stable")[:STRONGEST]]
+    filters = [int(k) for k in np.argsort(-own_maxima[0], kind="stable")[:STRONGEST]]
+    strongest = [answer(number) for number in filters]
     best: dict[str, Detector] = {}
     for each in sorted(by_filter.values(), key=lambda d: (not d.verified, -d.association)):
         best.setdefault(each.au, each)
@@ -199,9 +199,7 @@ def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: b
         calibration=yardstick.calibration,
         layer=layer,
         strongest=strongest,
-        projections=project(
-            first.model, layer, crop[None], [0] * len(strongest), [each.filter for each in strongest]
-        ),
+        projections=project(first.model, layer, crop[None], [0] * len(strongest), filters),
         units=units if detectors else None,
         filters=own_maxima.shape[1],
         beyond=int(yardstick.beyond(own_maxima)[0]),

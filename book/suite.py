@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from book.parameters import ChapterParameters, RecipeParameters
+from book.populations import find_population
 from ferbook.book import Suite
 from ferbook.console import errors
 from ferbook.errors import DataError, ParameterError
@@ -100,11 +101,8 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
 
     for model in parameters.values():
         require_source(model.faces)
-    if requests := {name for model in parameters.values() for name in getattr(model, "populations", ())}:
-        from book.populations import find_population
-
-        for name in requests:
-            find_population(name)
+    for name in {name for model in parameters.values() for name in getattr(model, "populations", ())}:
+        find_population(name)
     for chapter, model in parameters.items():
         if getattr(model, "layer", ""):
             _require_layer(chapter, model, parameters.get("training"))
@@ -115,8 +113,6 @@ def _require_layer(chapter: str, model: ChapterParameters, training: ChapterPara
     from fer_lib.nets.build import build_network
 
     if name := model.population or getattr(training, "population", ""):
-        from book.populations import find_population
-
         population = find_population(name)
         network, size, options = population.network, population.faces.size, population.options
     elif training is not None:

@@ -1,14 +1,15 @@
 """The one engine of answers: what a run's numbers say of each claim of ``claims.yaml``, by ``rule``."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self
 
 from ferbook import paths, rule
-from ferbook.book import chapters, suite
+from ferbook.book import Chapter, chapters, suite
 from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
+from ferbook.request import Request
 from ferbook.store import REFERENCE, Beside, ChapterResult, Run
 from ferbook.text import bounds_text, interval_text, metric_text
 
@@ -115,14 +116,13 @@ class ClaimAnswer:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the claim, its answer, and what it rests on."""
-        estimates = {name: getattr(self, name) for name in ("estimate", "measure", "room", "elsewhere")}
-        numbers = ("missing", "chance", "corrected", "again", "finds")
+        # What follows claim, word and gates.
+        told = {each.name: getattr(self, each.name) for each in fields(self)[3:]}
         gates = zip(self.claim.gates, self.gates, strict=True)
         return self.claim.model_dump() | {
             "answer": self.word,
             "sentence": self.sentence,
-            **{name: each and each.to_json() for name, each in estimates.items()},
-            **{name: getattr(self, name) for name in numbers},
+            **{name: each.to_json() if isinstance(each, Estimate) else each for name, each in told.items()},
             "gates": {name: {"reply": each.reply, "sentence": each.sentence} for name, each in gates},
         }
 
@@ -294,6 +294,16 @@ def answer_all(claims: Claims, results: ByChapter, beside: ByChapter | None = No
         each if each.chance is None else replace(each, corrected=by_short[each.claim.short])
         for each in answers
     ]
+
+
+def left_open(request: Request, made: Iterable[Chapter]) -> list[str]:
+    """Short names of the claims that a run may be too small for, of which these chapters are ``made``: a gate
+    asks for as much as the reference has, whose profile makes more of its chapter.
+    """
+    claims, smaller = read_claims(paths.claims_file()), request.profile != REFERENCE
+    more = {each.name for each in made if smaller and REFERENCE in each.profiles}
+    many = {k: one.chapter for k, one in claims.gates.items() if one.above is not None and one.own is None}
+    return [claim.short for claim in claims.every if more & {many.get(name) for name in claim.gates}]
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,9 @@ def ruler_picture(answers: Answers) -> Drawn:
             label.set_horizontalalignment(side)
         marks = (mark for mark in picture.hover if mark.axes is above)
         for row, mark in zip(between.itertuples(), marks, strict=True):
-            beyond = (row.low < limits[0], "<"), (row.high > limits[1], ">")
-            for end, (reaches, sign) in zip(limits, beyond, strict=True):
-                above.plot([end] * reaches, [mark.y] * reaches, sign, color=INK, clip_on=False)
+            left, right = limits
+            for end, sign in [(left, "<")] * (row.low < left) + [(right, ">")] * (row.high > right):
+                above.plot(end, mark.y, sign, color=INK, clip_on=False)
     return picture
 
 
@@ -254,10 +254,7 @@ def with_answers(text: str, answers: Answers | None, folder: Path, linked: Calla
     """``text`` of a page with answers, log and single answers in their places, whose files go below
     ``folder``; a book without claims has nothing there.
     """
-    for place, text_of in (
-        (PLACE, lambda: answers_text(answers, folder, linked)),
-        (LOG_PLACE, lambda: log_text(answers)),
-    ):
-        if place in text:
-            text = text.replace(place, text_of() if answers else "")
+    if PLACE in text:  # a picture, whose files are written
+        text = text.replace(PLACE, answers_text(answers, folder, linked) if answers else "")
+    text = text.replace(LOG_PLACE, log_text(answers) if answers else "")
     return ANSWER_PLACE.sub(lambda match: answer_text(answers, match[1]) if answers else "", text)

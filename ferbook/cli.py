@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ferbook import paths
-from ferbook.book import chapters, find_chapter, named_place, suite
+from ferbook.book import chapters, find_chapter, named_place, suite, with_upstream
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
@@ -166,11 +166,11 @@ def run(
     An existing run, named without any parameters, is brought up to date as it was asked for. Several values
     of a parameter make a run each; what does not depend on it is executed once.
     """
+    from ferbook.answers import left_open
     from ferbook.compare import pattern_of
     from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides
     from ferbook.run import make_runs, plan_runs, requests_by_run
     from ferbook.schedule import profile_of
-    from ferbook.store import REFERENCE
 
     if cores and executor:
         raise ParameterError(
@@ -194,8 +194,8 @@ def run(
     first, *others = requests
     several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
     console.print(f"run {first!r}{several}")
-    if first != REFERENCE and paths.claims_file().is_file():
-        console.print("Claims that it is too small for stay open, beside the reference's answers.")
+    if paths.claims_file().is_file() and (short := left_open(requests[first], with_upstream(chapters or []))):
+        print_lines(f"Perhaps too small for these claims, which then stay open: {'; '.join(short)}.", 0)
     try:
         places, faults = make_runs(requests, chapters or [], cores=cores, executor=executor, update=update)
     except KeyboardInterrupt:
@@ -329,8 +329,7 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
     print_table("", [*table], table.astype(str).values.tolist())
     for note in notes:
         console.print(f"note: {note}")
-    figure = paths.build_folder() / "figures" / "compared.svg"
-    console.print(f"figure and table: {figure}, .png and .csv")
+    console.print(f"figure and table: {paths.build_folder() / 'figures' / 'compared.svg'}, .png and .csv")
 
 
 @command

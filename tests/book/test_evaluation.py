@@ -154,16 +154,12 @@ def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypat
 def test_the_verdict_is_of_the_chapters_three_tests():
     found = committed_baselines("small", 0)
     assert {*CONTROL_MAPS} == {*IGNORANT_MAPS}, "the chapter's own"
-    for name in CONTROL_MAPS:
-        assert verdict(found[name], found).startswith("not believed: "), name
-    best = {
-        score: max(found[name][score].value for name in CONTROL_MAPS)
-        for score in ("correctness", "right_unit")
-    }
+    assert all(verdict(found[name], found).startswith("not believed: ") for name in CONTROL_MAPS)
+    best = {s: max(found[name][s].value for name in CONTROL_MAPS) for s in ("correctness", "right_unit")}
     above = {score: Estimate(x + 0.2, x + 0.1, x + 0.3, how="so") for score, x in best.items()}
     assert verdict(above | {"sanity": Estimate(0.8, 0.6, 0.9, how="so")}, found).startswith("believed")
-    fault = "not believed: sanity not above 0.50"
-    assert verdict(above | {"sanity": Estimate(0.6, 0.4, 0.9, how="so")}, found) == fault
+    unsure = above | {"sanity": Estimate(0.6, 0.4, 0.9, how="so")}
+    assert verdict(unsure, found) == "not believed: sanity not above 0.50"
 
 
 def test_the_committed_table_has_every_method_of_the_faces_of_today():

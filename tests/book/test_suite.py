@@ -13,6 +13,7 @@ from PIL import Image
 from book import suite as book_suite
 from fer_lib.aus.verification import Detectors
 from ferbook import paths
+from ferbook.answers import left_open
 from ferbook.book import chapters, named_place
 from ferbook.claims import read_claims
 from ferbook.errors import DataError, ParameterError
@@ -205,3 +206,9 @@ def test_the_caption_of_all_claims_is_true_of_them():
     degrees = [one for one in read_claims(paths.claims_file()).every if one.form == "degree"]
     usual = [one for one in degrees if one.floor.endswith("untrained") and "taught the units" in one.ceiling]
     assert 2 * len(usual) == len(degrees) and "1: for half, from untrained " in book_suite.SUITE.ruler[2]
+
+
+def test_a_small_run_may_leave_open_what_asks_for_many_networks_and_not_what_it_reads_or_has_a_bound_for():
+    small, whole = ({*left_open(Request(each), chapters().values())} for each in ("laptop", "reference"))
+    assert not whole and "Dropout helps" in small and "An LSTM reads micro-expressions" in small
+    assert not small & {"Structure helps", "Filters answer to action units"}

@@ -60,8 +60,6 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, command, fault, c
         (["params", "thros"], "did you mean 'throws'"),
         (["run", "--run", ""], "run name '' cannot be used"),
         (["status", "--run", ""], "run name '' cannot be used"),
-        (["build", "--run", ""], "run name '' cannot be used"),
-        (["check", "--run", ""], "run name '' cannot be used"),
         (["run", "-p", "sides="], "sides = '' is not allowed"),
         (["run", "--profile", ""], "no profile ''"),
         (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
@@ -180,12 +178,13 @@ def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, command):
     assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", fitted).splitlines())) <= 80
 
 
-def test_before_a_run_starts_it_is_said_what_a_small_one_leaves_open(command, monkeypatch):
-    stopped = dict.fromkeys(["a", "reference"], "stopped")
-    monkeypatch.setattr("ferbook.run.make_runs", lambda *_, **__: ([], stopped))
-    for run, told in (("a", True), ("reference", False)):
-        code, out, _ = command("run", "--run", run, "--profile", "smoke")
-        assert code and ("too small for stay open" in out) is told
+def test_before_a_run_starts_the_claims_that_it_may_leave_open_are_named(copy, command, monkeypatch):
+    many = "gates: {many: {asks: Many, metric: throws.throws, above: 4}}\n"
+    (copy / "claims.yaml").write_text(f"{many}{(copy / 'claims.yaml').read_text()}        gates: [many]\n")
+    monkeypatch.setattr("ferbook.run.make_runs", lambda *_, **__: ([], {"a": "stopped"}))
+    for profile, told in (("smoke", True), ("reference", False)):
+        code, out, _ = command("run", "--run", "a", "--profile", profile)
+        assert code and ("stay open: A die beats two coins.\n" in out) is told
 
 
 def test_one_run_has_nothing_to_be_compared_with(command, runs):
