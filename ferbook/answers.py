@@ -343,12 +343,13 @@ class Answered:
 @dataclass(frozen=True)
 class Answers:
     """The answers to every claim of ``claims``, and the ``results`` that they rest on, of the reference where
-    it stands.
+    it stands; ``by_reference``: it is the run that answers.
     """
 
     claims: Claims
     every: tuple[Answered, ...]
     results: ByChapter
+    by_reference: bool = False
 
 
 def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
@@ -380,4 +381,4 @@ def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
         Answered(paper, mine, theirs if claims.chapters_of(mine.claim) <= standing.keys() else None)
         for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True)
     )
-    return Answers(claims, every, own | {name: reference[name] for name in standing})
+    return Answers(claims, every, own | {name: reference[name] for name in standing}, is_reference)

@@ -26,17 +26,14 @@ PLACE, LOG_PLACE = "<!-- claims -->", "<!-- claims log -->"
 ANSWER_PLACE = re.compile(r"<!-- answer: (.+?) -->")
 """In its place stands ``answer_text`` of the claim of that short name."""
 
-_BADGES = {
-    **{"yes": "success", "in part": "info", "in part or more": "info", "no": "danger"},
-    **{"open": "muted", "no room": "light", "not measured": "light"},
-}
+_BADGES = {"yes": "success", "in part": "info", "in part or more": "info", "no": "danger", "open": "muted"}
 
 BY_REFERENCE, BY_RUN = "the reference", "your run"
 
 
 def badge(word: str) -> str:
     """An answer as a coloured label."""
-    return f"{{bdg-{_BADGES[word]}}}`{word}`"
+    return f"{{bdg-{_BADGES.get(word, 'light')}}}`{word}`"
 
 
 def table_row(cells: Sequence[str]) -> str:
@@ -97,11 +94,13 @@ def _ends(estimate: Estimate | None, scale: float = 1.0) -> dict[str, float]:
     return {name: float("nan") if end is None else scale * end for name, end in known.items()}
 
 
-def _marks_of(each: Answered) -> list[tuple[str, ClaimAnswer]]:
-    """By whom a claim has a mark, that of whoever answers on the page first; of a degree elsewhere, too."""
+def _marks_of(each: Answered, run: str) -> list[tuple[str, ClaimAnswer]]:
+    """By whom a claim has a mark, ``run`` or the reference, that of whoever answers on the page first; of a
+    degree elsewhere, too.
+    """
     marks = [(BY_REFERENCE, each.reference)] if each.reference else []
     if each.apart or not marks:
-        marks.append((BY_RUN, each.own))
+        marks.append((run, each.own))
     other = each.main.elsewhere if each.main.claim.form == "degree" else None
     return [*marks, *([(suite().again[1], replace(each.main, estimate=other))] if other else [])]
 
@@ -123,7 +122,7 @@ def ruler_picture(answers: Answers) -> Drawn:
             panel, scale = differences, 1.0 if claim.unit else 100.0
             wide = scale * claim.matters
         note = f"{each.main.label}{' (dB)' * (claim.unit == 'dB')}"
-        for name, one in _marks_of(each):
+        for name, one in _marks_of(each, BY_REFERENCE if answers.by_reference else BY_RUN):
             row = {"panel": panel, "label": claim.short, "series": name, "note": note, "wide_low": -wide}
             # A degree that may be anything has no place between its ends.
             placed = claim.form == "difference" or (one.estimate and one.estimate.low is not None)

@@ -118,8 +118,10 @@ def test_an_interval_that_goes_on_beyond_the_ruler_ends_in_an_arrow_head():
 
 
 def test_a_run_alone_has_no_legend():
-    alone = ruler_picture(made(evidence(-0.6, 5.0)))
+    lone = made(evidence(-0.6, 5.0))
+    alone = ruler_picture(lone)
     assert not alone.figure.legends and set(alone.data["run"]) == {"your run"}
+    assert set(ruler_picture(Answers(CLAIMS, lone.every, {}, True)).data["run"]) == {"the reference"}
     assert alone.figure.axes[0].get_xlim()[0] < -0.6, "beyond the ends, within the axis"
     anywhere = evidence(3.0, 5.0)
     anywhere["training"].metrics["kappa_degree"] = Estimate(3.0, why="the room is too uncertain")

@@ -59,7 +59,6 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, command, fault, c
         (["compare", "absent", "other"], "there is no run 'absent'"),
         (["params", "thros"], "did you mean 'throws'"),
         (["run", "--run", ""], "run name '' cannot be used"),
-        (["status", "--run", ""], "run name '' cannot be used"),
         (["run", "-p", "sides="], "sides = '' is not allowed"),
         (["run", "--profile", ""], "no profile ''"),
         (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
