@@ -146,7 +146,7 @@ def test_single_networks_have_a_degree_without_an_interval_and_decide_nothing(ma
     assert metrics["in_dataset_accuracy"].value == pytest.approx(0.8)
     drop = metrics["transfer_drop"]
     assert drop.value == pytest.approx(100 * (0.8 - 3.65 / 6)) and drop.low < drop.value < drop.high
-    assert "transfer_seed_spread" not in metrics and "networks is not covered" in drop.how
+    assert "transfer_seed_spread" not in metrics and "seed variance is not covered" in drop.how
     off = pairs(found)
     assert off["degree"].notna().all() and off["degree_low"].isna().all()
 
