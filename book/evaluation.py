@@ -247,7 +247,7 @@ def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
         for score, bound in bounds.items()
         if score not in own or own[score].low is None or own[score].low <= bound
     ]
-    return f"not believed: {', '.join(short)}" if short else "believed, by the three tests of chapter truth"
+    return f"not believed: {', '.join(short)}" if short else "believed: its own intervals pass three tests"
 
 
 def baselines_page(results: Mapping[str, ChapterResult]) -> str:
