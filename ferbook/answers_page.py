@@ -234,8 +234,9 @@ def answers_text(answers: Answers, folder: Path, linked: Callable[[str], str]) -
 
 
 def log_text(answers: Answers) -> str:
-    """The log as MyST Markdown: what was changed and why, and of each claim the answer before and after;
-    where no other is stored, after is what the page says now.
+    """The log as MyST Markdown, a fold for each entry, headed by its day and first sentence: what was changed
+    and why, and of each claim the answer before and after; where no other is stored, after is what the page
+    says now.
     """
     now = {each.main.claim.short: each.main.label for each in answers.every}
     lines = []
@@ -245,7 +246,9 @@ def log_text(answers: Answers) -> str:
             for name, one in change.claims.items()
         ]
         table = ["", "| Claim | Before | After |", "|---|---|---|", *rows] if rows else []
-        lines += [f"- **{change.day:%-d %B %Y}.** {change.what} *Why:* {change.why}".rstrip(), *table, ""]
+        first, _, rest = change.what.partition(". ")
+        head = f":::{{dropdown}} {change.day:%-d %B %Y}: {first.removesuffix('.')}"
+        lines += [head, f"{rest} *Why:* {change.why}".strip(), *table, ":::", ""]
     return "\n".join(lines)
 
 

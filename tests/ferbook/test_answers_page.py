@@ -207,7 +207,7 @@ def test_a_chapters_page_has_the_answers_that_it_measures_and_the_runs_beside():
 
 def test_the_log_says_before_and_after_and_after_is_what_the_page_says():
     text = log_text(both())
-    assert "- **28 November 2026.** Frozen. *Why:* A start." in text
+    assert ":::{dropdown} 28 November 2026: Frozen\n*Why:* A start." in text
     assert "| Ahead | holds | no |" in text and "| Gone | no | gone |" in text
 
 
