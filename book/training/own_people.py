@@ -17,12 +17,12 @@ from book.training.chapter import EMOTIONS_FACES, TAUGHT_EMOTIONS
 from book.training.study import HOG, OWN, classifier_on_hog, comparisons
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
+from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.registry import open_faces
-from fer_lib.stats.contrasts import TrainingScores
+from fer_lib.stats.contrasts import TrainingScores, score_trainings
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
 from fer_lib.train.predict import predict
-from fer_lib.train.study import score_on
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
 
@@ -48,7 +48,8 @@ def kept_scores(run: FaceSession, faces: FaceSet, **draws: int) -> TrainingScore
     answers = [*(predict(each.model, faces, device=run.device) for each in networks), by_hog]
     seeds = [each.lesson.seed for each in networks]
     table = pd.DataFrame({"condition": [OWN] * len(networks) + [HOG], "seed": [*seeds, 0]})
-    return score_on(faces, classes, table, np.stack(answers), ["condition"], **draws)
+    labels, people = faces.labels(classes), independent_groups(faces)
+    return score_trainings(table, np.stack(answers), labels, people, ["condition"], **draws)
 
 
 def kept_metrics(

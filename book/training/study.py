@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,7 +16,8 @@ from book.populations import Member, find_population, require_matched
 from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
-from fer_lib.faces.request import FaceRequest
+from fer_lib.faces.leakage import independent_groups
+from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
 from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, mean_score, minus, score_trainings
@@ -25,10 +25,11 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.stats.two_way import StandardError, network_mean
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
-from fer_lib.train.lesson import Lesson, TrainedNetwork
+from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.lesson import Lesson
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.study import CrossValidation, Evaluation, FoldProbabilities, cross_validate, score_on
+from fer_lib.train.study import Evaluation
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
@@ -49,10 +50,10 @@ class Tested:
     """The networks that a page is about, and what they say of pictures that nobody learned from or chose by.
 
     ``folds``: the face sets with the splits that were used, one of each fold that ran. ``curves``: name ->
-    curve and chosen epoch of each training. ``answers`` and ``seeds``: of each network, tested by its fold;
-    where there are several folds each has one network, else all were tested by the same pictures.
-    ``learned``: the share that each names rightly of the pictures that it learned from, of several folds the
-    first. ``candidates`` (M, N,
+    curve and chosen epoch of each training. ``probabilities`` (answers, N, classes): of all tested pictures,
+    fold after fold, by each network; where there are several folds each has one network, and what they say
+    of their own is one answer. ``seeds``, and ``learned``, the share of the pictures that it learned from
+    which each names rightly, of several folds the first: of each answer. ``candidates`` (M, N,
     classes): what those among which one could choose say of the first fold's tested pictures: a training's
     epochs, or the networks of a population. ``models``: of the first fold, or those whose weights are
     kept; ``lesson`` of the first.
@@ -60,7 +61,7 @@ class Tested:
 
     folds: tuple[FaceSet, ...]
     curves: dict[str, tuple[pd.DataFrame, int]]
-    answers: tuple[FoldProbabilities, ...]
+    probabilities: np.ndarray
     seeds: tuple[int, ...]
     learned: tuple[float, ...]
     candidates: np.ndarray
@@ -73,95 +74,68 @@ class Tested:
         parts = [faces.split("test") for faces in self.folds]
         return FaceSet.concat(parts[0].name, parts)
 
-    @property
-    def rows(self) -> list[tuple[int, float, np.ndarray]]:
-        """Seed, share of what was learned from, and probabilities (N, classes) of those who answered all
-        tested pictures: each network, or those of all folds together.
-        """
-        answers = [probabilities for _, probabilities in self.answers]
-        if len(self.folds) > 1:
-            return [(self.seeds[0], float(np.mean(self.learned)), np.concatenate(answers))]
-        return list(zip(self.seeds, self.learned, answers, strict=True))
 
+def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
+    """Networks that are trained now, by the page's recipe and all from its seed: one on each fold that its
+    parameters ask for, at most as many as ``protocol`` has, and tested by it. The epoch is chosen on the
+    fold's validation split.
 
-def train_or_read(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
-    """The networks of the page's population, or those trained now, one of each fold that its parameters ask
-    for, by its recipe. Raises as ``of_population`` and ``train.study.cross_validate``.
+    Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
     """
-    p = run.params
-    if p.population:
-        members, networks = run.members(p.population), run.population(p.population)
-        return of_population(members, networks, faces, protocol, p.face_request)
+    p, device, count = run.params, run.device, len(protocol.folds)
+    # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
+    folds = tuple(fold_faces(faces, protocol, number) for number in range(min(p.folds or count, count)))
     looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
-    crossed = cross_validate(
-        faces,
-        protocol,
-        p.network,
-        TrainingRecipe.of(p),
-        folds=p.folds,
-        options=p.network_options,
-        test_time=p.test_time,
-        seed=p.seed,
-        checkpoints=looks,
-        precision=run.precision,
-        device=run.device,
-    )
-    precision = crossed.folds[0].training.precision
-    run.note(precision=precision.to_json())
-    lesson = Lesson.of(p, protocol.classes, crossed.folds[0].number, precision)
-    return of_folds(crossed, lesson, run.device)
-
-
-def of_folds(crossed: CrossValidation, lesson: Lesson, device: torch.device | str = "cpu") -> Tested:
-    """The networks of a cross-validation, each tested by its own fold."""
-    first, epoch = crossed.folds[0], copy.deepcopy(crossed.model)
-    candidates = []
-    for weights in first.training.checkpoints.values():
+    how = {"seed": p.seed, "precision": run.precision, "checkpoints": looks, "device": device}
+    models, trainings, said = [], [], []
+    for fold in folds:
+        seed_everything(p.seed)
+        model = build_network(p.network, len(protocol.classes), faces.size[0], **p.network_options)
+        trainings.append(train(fold, model, protocol.classes, TrainingRecipe.of(p), **how))
+        said.append(predict(model, fold.split("test"), test_time=p.test_time, device=device))
+        models.append(model)
+    first, epoch, candidates = trainings[0], copy.deepcopy(models[0]), []
+    run.note(precision=first.precision.to_json())
+    for weights in first.checkpoints.values():
         epoch.load_state_dict(weights)
-        candidates.append(predict(epoch, first.faces.split("test"), device=device))
-    pictures = first.faces.split("train")
-    right = predict(crossed.model, pictures, device=device).argmax(1) == pictures.labels(lesson.classes)
+        candidates.append(predict(epoch, folds[0].split("test"), device=device))
+    taught = folds[0].split("train")
+    right = predict(models[0], taught, device=device).argmax(1) == taught.labels(protocol.classes)
     return Tested(
-        folds=tuple(fold.faces for fold in crossed.folds),
-        curves={f"fold {f.number}": (f.training.curve, f.training.best_epoch) for f in crossed.folds},
-        answers=crossed.answers,
-        seeds=(lesson.seed,) * len(crossed.folds),
+        folds=folds,
+        curves={f"fold {k}": (each.curve, each.best_epoch) for k, each in enumerate(trainings)},
+        probabilities=np.concatenate(said)[None],
+        seeds=(p.seed,),
         learned=(float(right.mean()),),
         candidates=np.stack(candidates),
-        models=(crossed.model,),
-        lesson=lesson,
+        models=(models[0],),
+        lesson=Lesson.of(p, protocol.classes, 0, first.precision),
     )
 
 
-def of_population(
-    members: Sequence[Member],
-    networks: Sequence[TrainedNetwork],
-    faces: FaceSet,
-    protocol: Protocol,
-    request: FaceRequest,
-) -> Tested:
-    """The networks of a population, all tested by the first fold of ``faces``, those that were asked for by
-    ``request``; ``networks``: those of them whose weights are kept.
+def of_population(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
+    """The networks of the page's population, all tested by the first fold of ``faces``.
 
-    Raises ParameterError where there is none, or they learned from other faces.
+    Raises ParameterError where none is kept, or they learned from other faces than the page is about.
     """
+    name, request = run.params.population, run.params.face_request
+    members, networks = run.members(name), run.population(name)
     if not members:
         raise ParameterError("no network of the population is kept; `ferbook populations train` trains them")
-    population = members[0].population
-    if population.faces != request:
+    source = members[0].population.faces
+    if source != request:
         raise ParameterError(
-            f"population {population.name!r} learned from the faces {population.faces}, and the chapter asks "
-            f"for {request}; give the same, or no population"
+            f"population {name!r} learned from the faces {source}, and the chapter asks for {request}; give "
+            "the same, or no population"
         )
-    fold = fold_faces(faces, protocol, 0)
-    answers = tuple((fold, member.answers().astype(np.float32)) for member in members)
+    probabilities = np.stack([member.answers().astype(np.float32) for member in members])
     return Tested(
-        folds=(fold,),
+        folds=(fold_faces(faces, protocol, 0),),
         curves={f"seed {m.seed}": (m.curve(), m.done()["best_epoch"]) for m in members},
-        answers=answers,
+        probabilities=probabilities,
         seeds=tuple(member.seed for member in members),
         learned=tuple(member.done()["train_accuracy"] for member in members),
-        candidates=np.stack([probabilities for _, probabilities in answers]),
+        candidates=probabilities,
         models=tuple(each.model for each in networks),
         lesson=networks[0].lesson,
     )
@@ -199,7 +173,7 @@ def classifier_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> Pipeline:
 def score_tested(
     networks: Tested,
     others: Mapping[str, np.ndarray],
-    beside: Iterable[Member],
+    beside: Sequence[Member],
     classes: tuple[str, ...],
     **draws,
 ) -> TrainingScores:
@@ -207,12 +181,13 @@ def score_tested(
     ``learned``, the share that it names rightly of what it learned from: the page's own networks, the
     ``others`` that are no networks, and those of other populations ``beside`` them.
     """
-    rows = [(OWN, *row) for row in networks.rows]
-    rows += [(m.population.name, m.seed, m.done()["train_accuracy"], m.answers()) for m in beside]
-    rows += [(name, 0, np.nan, answers) for name, answers in others.items()]
-    table = pd.DataFrame([row[:3] for row in rows], columns=["condition", "seed", "learned"])
-    answers = np.stack([row[3] for row in rows])
-    return score_on(networks.pictures, classes, table, answers, ["condition"], **draws)
+    rows = [(OWN, *own) for own in zip(networks.seeds, networks.learned, strict=True)]
+    rows += [(m.population.name, m.seed, m.done()["train_accuracy"]) for m in beside]
+    rows += [(name, 0, np.nan) for name in others]
+    table = pd.DataFrame(rows, columns=["condition", "seed", "learned"])
+    answers = np.stack([*networks.probabilities, *(m.answers() for m in beside), *others.values()])
+    labels, people = networks.pictures.labels(classes), independent_groups(networks.pictures)
+    return score_trainings(table, answers, labels, people, ["condition"], **draws)
 
 
 def of_condition(scored: TrainingScores, condition: str, measure: str = "accuracy") -> Estimate:
@@ -294,13 +269,14 @@ def variant_gains(
         subject="new-" + anew.table["subject"], sequence="new-" + anew.table["sequence"]
     )
     faces = FaceSet.concat(anew.name, [networks.pictures, FaceSet(anew.name, anew.pixels, table)])
-    own = zip(networks.seeds, networks.models, (answer for _, answer in networks.answers), strict=False)
+    own = zip(networks.seeds, networks.models, networks.probabilities, strict=False)
     answers |= {
         (OWN, seed): np.concatenate([answer, predict(model, anew, device=run.device)])
         for seed, model, answer in own
     }
     table = pd.DataFrame(answers.keys(), columns=["condition", "seed"])
-    scored = score_on(faces, classes, table, np.stack([*answers.values()]), ["condition"], **draws)
+    labels, people = faces.labels(classes), independent_groups(faces)
+    scored = score_trainings(table, np.stack([*answers.values()]), labels, people, ["condition"], **draws)
     gains = comparisons(scored)
     return {name: gains[name] for name in GAINS_OF_MANY if name in gains} | networks_compared(scored)
 
@@ -329,7 +305,7 @@ def metrics_of(
     ``protocol_accuracy``; ``last_fifth``, ``comparisons`` and ``networks_compared``.
     """
     names = ("test_accuracy_without_copies", "protocol_accuracy")[: 1 + (len(networks.folds) > 1)]
-    each = len(networks.answers) // len(networks.folds)  # answers that a picture has
+    each = len(networks.probabilities)  # answers that a picture has
     pooled = {name: result.metrics[name] for name in names}
     counts = {
         "networks": len(networks.curves),
@@ -384,7 +360,8 @@ def answers_by_epoch(run: FaceSession, networks: Tested) -> list[EpochAnswers]:
     page that of its first fold.
     """
     if not run.params.population:
-        return [EpochAnswers(networks.candidates.argmax(2), networks.answers[0][1].argmax(1))]
+        named = networks.candidates.argmax(2)
+        return [EpochAnswers(named, networks.probabilities[0, : named.shape[1]].argmax(1))]
     members = run.members(run.params.population)
     members = [member for member in members if "epochs.npy" in member.done()["files"]]
     return [EpochAnswers(m.answers_by_epoch(), m.answers().argmax(1)) for m in members]

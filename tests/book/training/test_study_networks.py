@@ -65,11 +65,16 @@ class Elsewhere:
 def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
     for other in (FaceRequest("lab", size=48), FaceRequest("lab", size=96, face_seed=2)):
+        asked = SimpleNamespace(population="far", face_request=other)
+        run = SimpleNamespace(
+            params=asked, members=lambda name: [Elsewhere()], population=lambda name: ["a network"]
+        )
         told = f"'far' learned from the faces lab 0 96 0, .* asks for {other}"
         with pytest.raises(ParameterError, match=told):
-            study.of_population([Elsewhere()], [], people, protocol_of(people), other)
+            study.of_population(run, people, protocol_of(people))
+    run.members = {"far": []}.get
     with pytest.raises(ParameterError, match="no network of the population is kept"):
-        study.of_population([], [], people, protocol_of(people), other)
+        study.of_population(run, people, protocol_of(people))
 
 
 def test_variants_differ_from_the_population_in_structure_or_augmentation_only(monkeypatch):
@@ -118,7 +123,7 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     run = SimpleNamespace(params=SimpleNamespace(faces="lab", **requests), device="cpu")
     run.beside = {"lab": SimpleNamespace(labelled=lambda: anew)}.get
     own = SimpleNamespace(
-        seeds=(0, 1), models=("a", "b"), answers=((None, answers(36)),) * 2, pictures=tested
+        seeds=(0, 1), models=("a", "b"), probabilities=np.stack([answers(36)] * 2), pictures=tested
     )
     monkeypatch.setattr(study, "predict", lambda model, faces, device: answers(32))
     gains = study.variant_gains(run, own, beside, CLASSES, draws=200, seed=0)

@@ -1,19 +1,20 @@
 """Folds and what their networks say, worked out by hand."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from book.training.study import HOG, MAJORITY, leaks_of, metrics_of, of_folds, score_tested
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.request import FaceRequest
-from fer_lib.nets.build import build_network
+from book.training import study
+from book.training.chapter import TrainingParameters
+from book.training.study import HOG, MAJORITY, leaks_of, metrics_of, score_tested
+from fer_lib.faces.folds import protocol_of
 from fer_lib.train.callbacks import Training
 from fer_lib.train.device import Precision
-from fer_lib.train.lesson import Lesson
-from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.study import CrossValidation, FoldResult, evaluate
+from fer_lib.train.study import evaluate
 from fer_lib.train.weights import parameter_count
 from tests.made import made_faces
 
@@ -30,61 +31,53 @@ def faces():
 
 
 @pytest.fixture
-def crossed(faces):
-    """Fold 0 names both of its pictures rightly, fold 1 says fear of both."""
-    protocol = protocol_of(faces)
+def run():
+    """Two folds of a run of two epochs."""
+    asked = {"network": "zhu", "size": 8, "epochs": 2, "folds": 2, "seed": 7}
+    noted = {}
+    params = TrainingParameters(**asked)
+    return SimpleNamespace(params=params, device="cpu", precision="fp32", note=noted.update, noted=noted)
+
+
+def say_anger_then_fear(fold, model, classes, recipe, **how):
+    """A training after whose first epoch the network says anger of every picture, after the second fear."""
     curve = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.5], "valid_accuracy": [0.25, 0.75]})
-    torch.manual_seed(0)
-    model = build_network("zhu", 2, 8)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     epochs = {1: weights | {"output.bias": torch.tensor([9.0, 0.0])}}
     epochs[2] = weights | {"output.bias": torch.tensor([0.0, 9.0])}
-    trained = Training(curve, 2, Precision("fp32", channels_last=False), epochs)
-    answers = ([[0.9, 0.1], [0.1, 0.9]], [[0.2, 0.8], [0.1, 0.9]])
-    folds = tuple(
-        FoldResult(k, fold_faces(faces, protocol, k), trained, np.array(said))
-        for k, said in enumerate(answers)
-    )
-    return CrossValidation(protocol, folds, model)
+    model.load_state_dict(epochs[2])
+    return Training(curve, 2, Precision("fp32", channels_last=False), epochs)
 
 
-@pytest.fixture
-def lesson(crossed):
-    return Lesson(
-        network="zhu",
-        options={},
-        recipe=TrainingRecipe(),
-        precision=crossed.folds[0].training.precision,
-        seed=7,
-        classes=crossed.protocol.classes,
-        fold=0,
-        faces=FaceRequest("lab"),
-    )
-
-
-def test_networks_of_folds_answer_together(faces, crossed, lesson):
-    tested = of_folds(crossed, lesson)
-    (row,) = tested.rows
-    assert row[0] == 7 and row[2].shape == (4, 2) and len(tested.pictures) == 4
-    assert row[1] == tested.learned[0] and 0 <= row[1] <= 1
-    # The first epoch says anger of every picture, the second one fear.
+def test_networks_of_folds_answer_together(faces, run, monkeypatch):
+    monkeypatch.setattr(study, "train", say_anger_then_fear)
+    protocol = protocol_of(faces)
+    tested = study.train_folds(run, faces, protocol)
+    assert tested.probabilities.argmax(2).tolist() == [[1] * 4] and len(tested.pictures) == 4
+    assert (tested.seeds, tested.learned) == ((7,), (0.5,)), "half of the training pictures show fear"
     assert tested.candidates.argmax(2).tolist() == [[0, 0], [1, 1]]
-    assert tested.models == (crossed.model,)
-    classes, others = crossed.protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
+    assert (tested.lesson.seed, tested.lesson.fold, tested.lesson.classes) == (7, 0, protocol.classes)
+    assert run.noted["precision"]["name"] == "fp32"
+    # Fold 0 names both of its pictures rightly, fold 1 says fear of both.
+    said = np.array([[[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9]]])
+    tested = replace(tested, probabilities=said)
+    classes, others = protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
     scored = score_tested(tested, others, (), classes, draws=200)
-    result = evaluate(tested.answers, classes, draws=200)
-    found = metrics_of(tested, scored, result, leaks_of(faces, crossed.protocol, 2), 10)
+    result = evaluate(tested.folds, tested.probabilities, classes, draws=200)
+    found = metrics_of(tested, scored, result, leaks_of(faces, protocol, 2), 10)
     told = {name: metric.value for name, metric in found.items()}
     assert (told["networks"], told["folds"], told["folds_in_protocol"]) == (2, 2, 10)
     assert (told["training_pictures"], told["tested_copies"]) == (16, 0)
-    assert told["parameters"] == parameter_count(crossed.model) and told["protocol_accuracy"] == 0.75
+    assert told["parameters"] == parameter_count(tested.models[0]) and told["protocol_accuracy"] == 0.75
     assert (told["test_accuracy"], told["hog_accuracy"], told["majority_accuracy"]) == (0.75, 0.5, 0.5)
     assert told["ahead_of_hog"] == pytest.approx(25) and told["valid_accuracy"] == 0.75
     assert "ahead_of_biased" not in found and "the seeds are not covered" in found["ahead_of_hog"].how
+    (first,) = study.answers_by_epoch(run, tested)
+    assert first.named.tolist() == [[0, 0], [1, 1]] and first.chosen.tolist() == [0, 1], "of its own fold"
 
 
-def test_leaks_are_those_of_the_folds_that_ran(faces, crossed):
-    leaks = leaks_of(faces, crossed.protocol, 4)
+def test_leaks_are_those_of_the_folds_that_ran(faces):
+    leaks = leaks_of(faces, protocol_of(faces), 4)
     # Person 3 is tested in fold 3 and its copies, of person 4, validate there.
     assert leaks["tested_copies"].tolist() == [0, 0, 0, 2]
     assert "absent_from_train" not in leaks.columns

@@ -4,18 +4,24 @@ import ctypes
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from book.training import study
+from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import protocol_of
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import TrainingRecipe
-from fer_lib.train.study import cross_validate
 from ferbook.errors import DataError
 
-ONE_EPOCH = TrainingRecipe(epochs=2, batch_size=8, augment="none")
+
+def train_folds(faces, protocol=None, **asked):
+    """What ``study.train_folds`` gives in a run that asks for this, on a CPU."""
+    params = TrainingParameters(**{"epochs": 2, "batch_size": 8, "augment": "none", **asked})
+    run = SimpleNamespace(params=params, device="cpu", precision="fp32", note=lambda **_: None)
+    return study.train_folds(run, faces, protocol or protocol_of(faces))
 
 
 @pytest.fixture(scope="module")
@@ -26,27 +32,24 @@ def people(striped_faces):
 
 @pytest.fixture(scope="module")
 def crossed(people):
-    return cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=2, precision="fp32")
+    return train_folds(people, folds=2)
 
 
 def test_every_fold_has_its_own_people_network_and_answers(people, crossed):
     protocol = protocol_of(people)
-    assert [fold.number for fold in crossed.folds] == [0, 1]
-    for fold in crossed.folds:
-        wanted = people.select(protocol.folds[fold.number].test).table["subject"].tolist()
-        assert fold.faces.split("test").table["subject"].tolist() == wanted
-        assert fold.probabilities.shape == (len(wanted), 2)
-        assert list(fold.training.curve["epoch"]) == [1, 2]
-    assert [
-        (faces is fold.faces, answers is fold.probabilities)
-        for (faces, answers), fold in zip(crossed.answers, crossed.folds, strict=True)
-    ] == [(True, True)] * 2
-    assert not np.array_equal(crossed.folds[0].probabilities, crossed.folds[1].probabilities)
+    assert list(crossed.curves) == ["fold 0", "fold 1"]
+    tests = [people.select(protocol.folds[number].test).table["subject"].tolist() for number in (0, 1)]
+    assert [fold.split("test").table["subject"].tolist() for fold in crossed.folds] == tests
+    assert all(list(curve["epoch"]) == [1, 2] for curve, _ in crossed.curves.values())
+    assert crossed.probabilities.shape == (1, len(tests[0]) + len(tests[1]), 2)
+    assert crossed.pictures.table["subject"].tolist() == [*tests[0], *tests[1]]
+    second = predict(crossed.models[0], crossed.folds[1].split("test"))
+    assert not np.array_equal(crossed.probabilities[0, len(tests[0]) :], second), "by a network of its own"
 
 
 def test_the_network_that_is_kept_is_the_first_folds(crossed):
-    first = crossed.folds[0]
-    assert np.array_equal(predict(crossed.model, first.faces.split("test")), first.probabilities)
+    (model,), first = crossed.models, crossed.folds[0].split("test")
+    assert np.array_equal(predict(model, first), crossed.probabilities[0, : len(first)])
 
 
 def resident() -> int:
@@ -56,7 +59,7 @@ def resident() -> int:
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library: it keeps nothing")
 def test_what_training_kept_of_memory_is_given_back(people):
-    cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, folds=1, precision="fp32")
+    train_folds(people, folds=1)
     before = resident()
     blocks = [np.full(64 * 2**20, 1, np.uint8) for _ in range(4)]
     assert resident() - before > 200 * 2**20
@@ -66,34 +69,21 @@ def test_what_training_kept_of_memory_is_given_back(people):
 
 
 def test_equal_seeds_give_equal_answers_and_other_seeds_others(people, crossed):
-    settings = {"folds": 1, "precision": "fp32"}
-    same, other = (
-        cross_validate(people, protocol_of(people), "zero_bias", ONE_EPOCH, seed=seed, **settings)
-        for seed in (0, 1)
-    )
-    assert np.array_equal(same.folds[0].probabilities, crossed.folds[0].probabilities)
-    assert not np.array_equal(other.folds[0].probabilities, crossed.folds[0].probabilities)
+    same, other = (train_folds(people, folds=1, seed=seed).probabilities[0] for seed in (0, 1))
+    assert np.array_equal(same, crossed.probabilities[0, : len(same)])
+    assert not np.array_equal(other, crossed.probabilities[0, : len(other)])
 
 
 @pytest.mark.parametrize("asked", [0, 5])
 def test_no_number_or_too_large_a_one_takes_every_fold(people, asked):
     official = FaceSet(people.name, people.pixels, people.table.assign(dataset="wild"))
-    protocol = protocol_of(official)
-    found = cross_validate(official, protocol, "zero_bias", ONE_EPOCH, folds=asked, precision="fp32")
-    assert len(protocol.folds) == len(found.folds) == 1
+    found = train_folds(official, folds=asked)
+    assert len(protocol_of(official).folds) == len(found.folds) == len(found.curves) == 1
 
 
 def test_options_reach_the_network(people):
-    found = cross_validate(
-        people,
-        protocol_of(people),
-        "zero_bias",
-        ONE_EPOCH,
-        folds=1,
-        options={"bias": True, "dropout": 0.25},
-        precision="fp32",
-    )
-    assert found.model.conv1.bias is not None and found.model.dropout.p == 0.25
+    (model,) = train_folds(people, folds=1, bias=True, dropout=0.25).models
+    assert model.conv1.bias is not None and model.dropout.p == 0.25
 
 
 def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(people, monkeypatch):
@@ -103,6 +93,6 @@ def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(peopl
     sad = replace(
         protocol, folds=(protocol.folds[0], replace(second, train=second.train[~happy[second.train]]))
     )
-    monkeypatch.setattr("fer_lib.train.study.train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(study, "train", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(DataError, match="fold 1"):
-        cross_validate(people, sad, "zero_bias", ONE_EPOCH)
+        train_folds(people, sad, folds=0)
