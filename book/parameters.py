@@ -3,14 +3,14 @@ face set.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import may_be_own
-from fer_lib.names import FaceDomain, FaceSource, Schedule
+from fer_lib.names import FaceDomain, FaceSource
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError
 from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, listed
@@ -306,51 +306,34 @@ class BesideParameters(NetworkParameters):
         return self.faces if self.faces in get_args(FaceDomain) else "lab"
 
 
-_OF_TRAINING = {field.name for field in fields(TrainingRecipe)} | {
+_OF_TRAINING = {*TrainingRecipe.model_fields} | {
     *("network", "dropout", "gain", "bias", "width", "precision", "folds", "test_time", "most"),
     "kept_networks",
 }
 """What says which network is trained, how and on what, and which kept ones stand beside it."""
 
 
-_RECIPE = TrainingRecipe()
-
-
-class RecipeParameters(ChapterParameters):
-    """What a chapter that trains classifiers takes: fields of ``TrainingRecipe``, with its defaults."""
+class RecipeParameters(TrainingRecipe, ChapterParameters):
+    """What a chapter that trains classifiers takes, which is a recipe."""
 
     needs_emotions: ClassVar[bool] = True
-    epochs: EpochsField = _RECIPE.epochs
-    batch_size: int = Field(_RECIPE.batch_size, ge=2, le=4096, description="pictures per training step")
-    lr: RateField = _RECIPE.lr
-    schedule: Schedule = Field(
-        _RECIPE.schedule,
-        description="learning rate: constant as published, one-cycle, or a cosine down from the peak",
-    )
-    nesterov: bool = Field(_RECIPE.nesterov, description="Nesterov's momentum in place of the plain one")
-    weight_decay: float = Field(_RECIPE.weight_decay, ge=0, le=1, description="weight decay of SGD")
-    clip: float = Field(_RECIPE.clip, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
+    defaults: ClassVar[Mapping[str, object]] = {}
+    """Values that a chapter has in place of the defaults of what it inherits."""
+
     dropout: DropoutField = 0.5
-    augment: Literal["none", "light", "standard", "published"] = Field(
-        _RECIPE.augment,
-        description="augmentation: none, light (flip, small changes), standard (for pictures of the "
-        "wild), or as published by Khorrami et al. (A)",
-    )
-    start_size: int = Field(
-        _RECIPE.start_size,
-        ge=0,
-        le=256,
-        multiple_of=8,
-        description="side in pixels of the training pictures at the start, growing to their own; 0 keeps it",
-    )
-    averaging: float = Field(
-        _RECIPE.averaging,
-        ge=0,
-        lt=1,
-        description="decay per step of a moving average of the weights; 0 averages none",
-    )
     precision: PrecisionField = "auto"
     bootstrap: BootstrapField = 2000
+
+    @classmethod
+    def __pydantic_init_subclass__(cls) -> None:
+        for name, value in cls.defaults.items():
+            cls.model_fields[name].default = value
+        cls.model_rebuild(force=True)
+
+    @property
+    def recipe(self) -> TrainingRecipe:
+        """The recipe without what else the chapter takes."""
+        return TrainingRecipe(**{name: getattr(self, name) for name in TrainingRecipe.model_fields})
 
     @classmethod
     def idle(cls, values: Mapping[str, object]) -> dict[str, str]:

@@ -76,9 +76,7 @@ class Chapter:
         profile = suite().profile if profile is None else profile
         require_name("profile", profile, suite().profiles)
         model = self.parameters
-        values = {
-            name: parse_value(self.name, model, name, value) for name, value in (overrides or {}).items()
-        }
+        values = {key: parse_value(self.name, model, key, value) for key, value in (overrides or {}).items()}
         try:
             resolved = model(**model.of_profile(self.profiles, profile, values) | values)
         except ValidationError as fault:

@@ -31,15 +31,18 @@ class Request:
     """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where
     two of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
 
+    _resolved: dict[str, Parameters] = field(default_factory=dict, init=False, repr=False, compare=False)
+
     def of_chapter(self, chapter: Chapter) -> Parameters:
-        """The chapter's parameters, all resolved. Raises ParameterError."""
-        fields = chapter.parameters.model_fields
-        own: dict[str, object] = {}
-        for name, value in self.overrides.items():
-            scope, dot, short = name.rpartition(".")
-            if scope == chapter.name or (not dot and short in fields):
-                own[short] = value
-        return chapter.resolve(self.profile, own)
+        """The chapter's parameters, resolved when they are first asked for. Raises ParameterError."""
+        if chapter.name not in self._resolved:
+            own: dict[str, object] = {}
+            for name, value in self.overrides.items():
+                scope, dot, short = name.rpartition(".")
+                if scope == chapter.name or (not dot and short in chapter.parameters.model_fields):
+                    own[short] = value
+            self._resolved[chapter.name] = chapter.resolve(self.profile, own)
+        return self._resolved[chapter.name]
 
     def check_names(self) -> None:
         """Raise ParameterError for an override that names no chapter, or no parameter of any chapter."""

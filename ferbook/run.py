@@ -99,8 +99,7 @@ def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> l
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
         inputs = {c.name: chapter_inputs(c, parameters[c.name]) for c in chapters}
-        found = states(run, [*chapters], parameters)
-        places.append(RunPlace(run, request, parameters, inputs, found))
+        places.append(RunPlace(run, request, parameters, inputs, states(run, [*chapters], parameters)))
     return places
 
 

@@ -1,6 +1,6 @@
 """Chapter ``structure_and_loss``: what it takes, and what the profiles change."""
 
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -51,11 +51,13 @@ ONE_RECIPE = "emotions"
 class StructureAndLossParameters(parameters.RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019)."""
 
-    epochs: parameters.EpochsField = 4
+    defaults: ClassVar = {"epochs": 4, "dropout": 0.2}
+
     lr: parameters.RateField = Field(
         0.1, description="peak learning rate of the residual net; the others take a share of it"
     )
-    dropout: parameters.DropoutField = 0.2
+    loss: ClassVar[Loss] = "cross_entropy"
+    """No parameter: it compares ``losses``."""
     structures: Annotated[str, AfterValidator(ListOf(get_args(Network)))] = Field(
         "zhu,residual", description="networks to compare, the first of them the plain one"
     )

@@ -1,20 +1,13 @@
 """Chapter ``training``: what it takes, and what the profiles change."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from book.parameters import (
-    EpochsField,
-    FoldsField,
-    NetworkParameters,
-    RateField,
-    RecipeParameters,
-    on_fer2013,
-)
+from book.parameters import FoldsField, NetworkParameters, RecipeParameters, on_fer2013
 from fer_lib.faces.request import FaceRequest
-from fer_lib.names import FaceDomain, Loss, Network, Optimiser
+from fer_lib.names import FaceDomain, Network
 from ferbook.book import Chapter, Resources
 
 if TYPE_CHECKING:
@@ -48,11 +41,14 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     default.
     """
 
-    epochs: EpochsField = 8
-    lr: RateField = 1e-3
-    weight_decay: float = Field(0.05, ge=0, le=1, description="weight decay; AdamW's shrinks the weights")
-    optimiser: Optimiser = Field("adamw", description="sgd with momentum, as published, adamw, or muon")
-    warmup: float = Field(0.15, gt=0, lt=1, description="one-cycle: share of the steps before the peak rate")
+    defaults: ClassVar = {
+        "epochs": 8,
+        "lr": 1e-3,
+        "weight_decay": 0.05,
+        "optimiser": "adamw",
+        "warmup": 0.15,
+    }
+
     network: Network = Field("zero_bias", description="the network")
     gain: float = Field(
         1.0,
@@ -72,7 +68,6 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         description="vgg, residual: filters of the first stage, twice as many in each one behind; 0: the "
         "network's own",
     )
-    loss: Loss = Field("cross_entropy", description="the loss function")
     folds: FoldsField = 1
     emotions: Literal["all", "six"] = Field(
         "all", description="classes: all of the protocol, or the six basic ones, without neutral and contempt"

@@ -28,7 +28,6 @@ from fer_lib.train.controls import hog_responses
 from fer_lib.train.learner import seed_everything, train
 from fer_lib.train.lesson import Lesson
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Evaluation
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
@@ -91,7 +90,7 @@ def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
     for fold in folds:
         seed_everything(p.seed)
         model = build_network(p.network, len(protocol.classes), faces.size[0], **p.network_options)
-        trainings.append(train(fold, model, protocol.classes, TrainingRecipe.of(p), **how))
+        trainings.append(train(fold, model, protocol.classes, p, **how))
         said.append(predict(model, fold.split("test"), test_time=p.test_time, device=device))
         models.append(model)
     first, epoch, candidates = trainings[0], copy.deepcopy(models[0]), []

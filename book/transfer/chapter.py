@@ -1,6 +1,6 @@
 """Chapter ``transfer``: what it takes, and what the profiles change."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,11 +15,11 @@ from ferbook.parameters import listed
 class TransferParameters(parameters.RecipeParameters):
     """Chapter ``transfer``: what a network that learned one face set knows of another and of action units."""
 
-    epochs: parameters.EpochsField = 8
+    defaults: ClassVar = {"epochs": 8, "dropout": 0.2}
+
     lr: parameters.RateField = Field(
         0.1, description="peak learning rate of the residual net; other networks take a share of it"
     )
-    dropout: parameters.DropoutField = 0.2
     network: Network = Field("zhu", description="the network that is trained here")
     population: str = Field(
         "",

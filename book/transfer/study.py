@@ -28,7 +28,6 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.train.device import Precision
 from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import predict
-from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import seeds_from, train_structure
 from ferbook.errors import DataError
 from ferbook.page.tables import Table
@@ -277,11 +276,10 @@ def networks_of_sets(
     # Before anything is trained: a size that the network does not take.
     build_network(p.network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=p.dropout)
     networks: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
-    recipe = TrainingRecipe.of(p)
     for seed in seeds_from(p.seed, p.seeds):
         for name, faces in sets.faces.items():
             how = {"dropout": p.dropout, "precision": precision, "device": run.device}
-            model, training = train_structure(faces, sets.classes, p.network, recipe, seed, **how)
+            model, training = train_structure(faces, sets.classes, p.network, p, seed, **how)
             precision = training.precision
             networks[name].append(model)
     return networks, precision

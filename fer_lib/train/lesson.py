@@ -38,7 +38,7 @@ class Lesson(BaseModel):
         return cls(
             network=parameters.network,
             options=parameters.network_options,
-            recipe=TrainingRecipe.of(parameters),
+            recipe=parameters.recipe,
             precision=precision,
             seed=parameters.seed,
             classes=classes,

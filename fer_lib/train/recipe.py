@@ -1,41 +1,44 @@
 """How a network is trained, in one value: what a chapter's parameters say and a record repeats."""
 
-from dataclasses import dataclass, fields, replace
+from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fer_lib.names import Loss, Network, Optimiser, Schedule
 
 
-@dataclass(frozen=True)
-class TrainingRecipe:
-    """Everything about a training but its faces, its network and its seed; fields as a chapter's parameters
-    name them.
+class TrainingRecipe(BaseModel):
+    """Everything about a training but its faces, its network and its seed. The parameters of a chapter that
+    trains are one, too: they inherit its fields.
 
-    ``epochs`` passes in batches of ``batch_size``. ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's,
-    and ``weight_decay`` added to the gradient; or ``adamw`` with torch's moments, whose decay shrinks the
-    weights themselves (Loshchilov and Hutter 2019, arXiv 1711.05101); or ``muon``, which is ``sgd`` with
-    other steps of the filters (``train.muon``). ``lr`` is the peak rate of ``schedule``, which a one-cycle
-    reaches after the share ``warmup`` of all steps. Gradients longer than ``clip`` are shortened to it (0:
-    never). ``loss`` by its name in ``train.losses``, ``augment`` by its name in ``train.batches``. Training
-    pictures have ``start_size`` pixels a side at first and grow to their own (0: their own from the start).
-    ``averaging`` is the decay per step of a moving average of the weights, which is then what is validated
-    and kept (0: none).
+    ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's, and ``weight_decay`` added to the gradient; or
+    ``adamw`` with torch's moments, whose decay shrinks the weights themselves (Loshchilov and Hutter 2019,
+    arXiv 1711.05101); or ``muon``, which is ``sgd`` with other steps of the filters (``train.muon``).
+    ``loss`` by its name in ``train.losses``, ``augment`` by its name in ``train.batches``. With ``averaging``
+    the averaged weights are what is validated and kept.
     """
 
-    epochs: int = 60
-    batch_size: int = 32
-    optimiser: Optimiser = "sgd"
-    lr: float = 0.03
-    schedule: Schedule = "onecycle"
-    warmup: float = 0.25
-    nesterov: bool = False
-    weight_decay: float = 1e-5
-    clip: float = 0.0
-    loss: Loss = "cross_entropy"
-    augment: str = "light"
-    start_size: int = 0
-    averaging: float = 0.0
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(60, ge=1, le=5000, description="passes over the training split")
+    batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")
+    optimiser: Optimiser = Field("sgd", description="sgd with momentum, as published, adamw, or muon")
+    lr: float = Field(0.03, gt=0, le=10, description="peak learning rate of the schedule")
+    schedule: Schedule = Field("onecycle", description="rate: constant as published, one-cycle or a cosine")
+    warmup: float = Field(0.25, gt=0, lt=1, description="one-cycle: share of the steps before the peak rate")
+    nesterov: bool = Field(False, description="Nesterov's momentum in place of the plain one")
+    weight_decay: float = Field(1e-5, ge=0, le=1, description="weight decay; AdamW's shrinks the weights")
+    clip: float = Field(0.0, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
+    loss: Loss = Field("cross_entropy", description="the loss function")
+    augment: Literal["none", "light", "standard", "published"] = Field(
+        "light", description="none, light (flip, small changes), standard (for the wild) or as published (A)"
+    )
+    start_size: int = Field(
+        0, ge=0, le=256, multiple_of=8, description="first side of training pictures, in pixels; 0: their own"
+    )
+    averaging: float = Field(
+        0.0, ge=0, lt=1, description="decay per step of a moving average of the weights; 0 averages none"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -45,23 +48,12 @@ class TrainingRecipe:
         # Not as sets: a damaged record may hold a list, which has no place in one.
         return {n: v for n, v in said.items() if (n, v) not in former} if isinstance(said, dict) else said
 
-    @classmethod
-    def of(cls, parameters: object, **changes: object) -> "TrainingRecipe":
-        """The recipe that the attributes of ``parameters`` say, such as a chapter's, with ``changes``; a
-        field that it has not is as by default.
-        """
-        names = (field.name for field in fields(cls))
-        return cls(
-            **{name: getattr(parameters, name) for name in names if hasattr(parameters, name)} | changes
-        )
-
-    def for_network(self, network: Network) -> "TrainingRecipe":
+    def for_network(self, network: Network) -> Self:
         """This recipe as it suits ``network``: the peak rate brought down to its ``peak_share``, and pictures
         that grow only where it takes them.
         """
         from fer_lib.nets.build import network_class  # not at the top: the command line reads recipes
 
         suits = network_class(network)
-        return replace(
-            self, lr=self.lr * suits.peak_share, start_size=self.start_size if suits.any_size else 0
-        )
+        start_size = self.start_size if suits.any_size else 0
+        return self.model_copy(update={"lr": self.lr * suits.peak_share, "start_size": start_size})

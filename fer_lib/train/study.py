@@ -3,7 +3,7 @@ answers on test splits, scored with intervals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import get_args
 
@@ -89,7 +89,7 @@ def run_study(
     test = faces.split("test")
     rows, probabilities = [], []
     for structure, loss, seed in product(structures, losses, seeds):
-        variant = replace(recipe, loss=loss)
+        variant = recipe.model_copy(update={"loss": loss})
         model, training = train_structure(
             faces, classes, structure, variant, seed, dropout=dropout, precision=precision, device=device
         )

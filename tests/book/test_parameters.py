@@ -1,6 +1,5 @@
 """Typed parameters: values are parsed by type, everything else stops with a clear error."""
 
-from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from book.au_verification.chapter import AuVerificationParameters
 from book.derl.chapter import DerlParameters
 from book.micro_expressions.chapter import MicroExpressionsParameters
-from book.parameters import RecipeParameters, face_sets
+from book.parameters import face_sets
 from book.populations import find_population
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.request import CLIP_FRAMES, FaceRequest
@@ -121,10 +120,12 @@ def test_every_profile_resolves_for_every_face_set(chapter):
             assert resolve(chapter, profile, {"faces": faces}).faces == faces
 
 
-def test_a_chapter_takes_the_recipes_own_defaults():
-    taken = RecipeParameters.model_fields
-    shared = {field.name: field.default for field in fields(TrainingRecipe) if field.name in taken}
-    assert len(shared) == 10 and shared == {name: taken[name].default for name in shared}
+def test_a_recipe_is_declared_once_and_a_chapter_that_trains_is_one():
+    models = [each.parameters for each in chapters().values() if issubclass(each.parameters, TrainingRecipe)]
+    again = [{*TrainingRecipe.model_fields} & {*vars(kind)["__annotations__"]} for kind in models]
+    assert again == [set(), {"lr", "loss"}, {"lr"}], "whose rate is the residual net's"
+    assert [model().epochs for model in models] == [8, 4, 8] and TrainingRecipe().epochs == 60
+    assert models[0](gain=0.0).recipe == TrainingRecipe(**models[0].defaults)
 
 
 def test_the_speedrun_is_a_request_that_can_be_trained():
@@ -133,7 +134,7 @@ def test_the_speedrun_is_a_request_that_can_be_trained():
     chosen = request.of_chapter(chapters()["training"])
     assert (chosen.faces, chosen.network, chosen.optimiser) == ("fer2013", "vgg", "muon")
     recorded = find_population("muon_full_size")
-    assert (TrainingRecipe.of(chosen), chosen.size) == (recorded.recipe, recorded.faces.size)
+    assert (chosen.recipe, chosen.size) == (recorded.recipe, recorded.faces.size)
     network = build_network(chosen.network, 7, chosen.size, **chosen.network_options)
     assert network.arguments == build_network("vgg", 7, 40, **recorded.options).arguments
     assert network.dropout.p == chosen.dropout

@@ -181,9 +181,7 @@ def test_networks_of_another_version_of_the_faces_are_not_used(kept, monkeypatch
 
 
 def test_a_training_that_diverges_is_counted_and_named(monkeypatch):
-    wild = changed(
-        recipe=TrainingRecipe(epochs=1, batch_size=8, lr=1e30, schedule="constant", augment="none")
-    )
+    wild = changed(recipe=TrainingRecipe(epochs=9, batch_size=2, lr=10, schedule="constant", augment="none"))
     with pytest.raises(ParameterError, match="training diverged"):
         train_member(wild.members[0], device="cpu")
     assert (wild.members[0].folder / FAILED).is_file() and not wild.kept()
@@ -347,7 +345,7 @@ def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(kep
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("recipe", replace(TINY.recipe, epochs=5), "has recipe.epochs 5, and 'tiny'"),
+        ("recipe", TINY.recipe.model_copy(update={"epochs": 5}), "has recipe.epochs 5, and 'tiny'"),
         ("faces", replace(TINY.faces, face_seed=7), "has faces lab"),
         ("faces", replace(TINY.faces, subjects=30), "has faces lab 30"),
     ],

@@ -32,7 +32,7 @@ def of(chapter, request):
 def test_a_plain_name_reaches_every_chapter_that_has_it_and_a_dotted_one_only_its_own():
     request = Request("laptop", {"seed": "96", "means.seed": "3", "sides": "7"})
     assert (of("throws", request).seed, of("means", request).seed) == (96, 3)
-    assert of("throws", request).sides == 7
+    assert of("throws", request).sides == 7 and of("means", request) is of("means", request)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Networks that are taught action units: labels, what is learned, and that nothing else differs."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -28,7 +26,8 @@ def coded(faces):
 def taught(faces, seed=0, **changes):
     seed_everything(seed)
     model = ZeroBiasCNN(len(UNITS), 16, gain=1.0)
-    return model, train_on_units(faces, model, UNITS, replace(RECIPE, **changes), precision="fp32", seed=seed)
+    recipe = RECIPE.model_copy(update=changes)
+    return model, train_on_units(faces, model, UNITS, recipe, precision="fp32", seed=seed)
 
 
 def test_units_that_can_be_told_are_learned(coded):
@@ -52,7 +51,7 @@ def test_a_network_sees_the_pictures_that_one_of_emotions_sees(coded, monkeypatc
                 seen.append(pictures.detach().clone())
             return super().forward(pictures)
 
-    recipe = replace(RECIPE, epochs=2, augment="light")
+    recipe = RECIPE.model_copy(update={"epochs": 2, "augment": "light"})
     classes = ("happiness", "neutral")
     assert set(coded.table["emotion"]) == set(classes)
     train(coded, Watched(2, 16, gain=1.0), classes, recipe, precision="fp32", seed=3)

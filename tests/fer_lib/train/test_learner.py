@@ -1,6 +1,5 @@
 import random
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,10 +21,14 @@ from ferbook.errors import DataError, ParameterError
 PLAIN = TrainingRecipe(epochs=2, batch_size=8, lr=0.02, schedule="constant", augment="none")
 
 
+def changed(recipe, **changes):
+    return recipe.model_copy(update=changes)
+
+
 def trained(faces, classes, *, seed=0, precision="fp32", **changes):
     seed_everything(seed)
     model = ZeroBiasCNN(len(classes), 16)
-    recipe = replace(PLAIN, **changes)
+    recipe = changed(PLAIN, **changes)
     return model, train(faces, model, classes, recipe, precision=precision, seed=seed)
 
 
@@ -94,7 +97,7 @@ def test_steps_are_those_of_torchs_sgd(faces, classes, nesterov):
     model = ZeroBiasCNN(2, 16, dropout=0)
     twin = ZeroBiasCNN(2, 16, dropout=0)
     twin.load_state_dict(model.state_dict())
-    recipe = replace(PLAIN, epochs=1, lr=0.01, weight_decay=0.1, nesterov=nesterov, clip=0.5)
+    recipe = changed(PLAIN, epochs=1, lr=0.01, weight_decay=0.1, nesterov=nesterov, clip=0.5)
     train(faces, model, classes, recipe, seed=5, precision="fp32")
     optimiser = torch.optim.SGD(twin.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1, nesterov=nesterov)
     longest = 0.0
@@ -109,7 +112,7 @@ def test_steps_are_those_of_torchs_sgd(faces, classes, nesterov):
 
 
 def test_rates_are_the_schedules(faces, classes):
-    recipe = replace(PLAIN, epochs=8, batch_size=10, lr=0.01, schedule="onecycle")
+    recipe = changed(PLAIN, epochs=8, batch_size=10, lr=0.01, schedule="onecycle")
     learner = recipe_learner(faces, ZeroBiasCNN(2, 16), classes, recipe, precision="fp32")
     fit(learner, recipe)
     rates = learner.curve.lrs
@@ -134,7 +137,7 @@ def test_the_random_state_around_a_training_neither_matters_nor_moves(faces, cla
     for state in (7, 8):
         model = ZeroBiasCNN(2, 16, generator=torch.Generator().manual_seed(0))
         torch.manual_seed(state)
-        train(faces, model, classes, replace(PLAIN, augment="light"), precision="fp32", seed=4)
+        train(faces, model, classes, changed(PLAIN, augment="light"), precision="fp32", seed=4)
         found.append(weights_of(model))
         drawn = torch.rand(())
         torch.manual_seed(state)
@@ -173,7 +176,7 @@ class Scripted(nn.Module):
 )
 def test_keeps_the_weights_of_the_best_validation_epoch(faces, classes, right, confidence, best):
     model = Scripted(right, confidence, train_steps=3)
-    training = train(faces, model, classes, replace(PLAIN, epochs=3, batch_size=10), precision="fp32")
+    training = train(faces, model, classes, changed(PLAIN, epochs=3, batch_size=10), precision="fp32")
     assert training.curve["valid_accuracy"].tolist() == pytest.approx(right)
     assert training.best_epoch == best and model.steps.item() == 3 * best
 
@@ -182,7 +185,7 @@ def test_keeps_the_weights_of_the_best_validation_epoch(faces, classes, right, c
 def test_losses_are_means_over_pictures(faces, classes, loss):
     """Validation is in plain cross-entropy, whatever the loss that is minimised."""
     model = Scripted([0.75], [1.0], train_steps=4)
-    recipe = replace(PLAIN, epochs=1, batch_size=9, loss=loss)
+    recipe = changed(PLAIN, epochs=1, batch_size=9, loss=loss)
     training = train(faces, model, classes, recipe, precision="fp32")
     # Equal logits for two classes cost log 2; one logit of 1 costs log(1+1/e) if right and log(1+e) if wrong.
     assert training.curve["train_loss"][0] == pytest.approx(np.log(2), abs=1e-6)
@@ -200,7 +203,7 @@ def test_the_training_loss_counts_every_picture_alike(faces, classes):
             return logits + F.one_hot(1 - truth, 2) if self.training and len(pictures) == 3 else logits
 
     model = Late([0.75], [1.0], train_steps=4)
-    training = train(faces, model, classes, replace(PLAIN, epochs=1, batch_size=9), precision="fp32")
+    training = train(faces, model, classes, changed(PLAIN, epochs=1, batch_size=9), precision="fp32")
     expected = (27 * np.log(2) + 3 * np.log1p(np.e)) / 30
     assert training.curve["train_loss"][0] == pytest.approx(expected, abs=1e-6)
 
@@ -225,7 +228,7 @@ def test_an_interruption_leaves_nothing_behind(faces, classes, precision, valida
                 raise KeyboardInterrupt
 
     model = ZeroBiasCNN(2, 16)
-    recipe = replace(PLAIN, loss="centre", averaging=0.9)
+    recipe = changed(PLAIN, loss="centre", averaging=0.9)
     learner = recipe_learner(faces, model, classes, recipe, precision=precision)
     before = [type(c) for c in learner.cbs]
     learner.add_cb(Interrupt())
@@ -236,7 +239,7 @@ def test_an_interruption_leaves_nothing_behind(faces, classes, precision, valida
     assert [type(c) for c in learner.cbs] == before and learner.opt is None
     assert learner.model is model and not model.output._forward_pre_hooks
     assert all(p.grad is None for p in model.parameters())
-    assert fit(learner, replace(recipe, epochs=1)).best_epoch == 1
+    assert fit(learner, changed(recipe, epochs=1)).best_epoch == 1
 
 
 class Failing(ZeroBiasCNN):
@@ -262,10 +265,10 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_good_weights(
 ):
     monkeypatch.setattr(callbacks, "LOOKS", {"cpu": looks})
     good, model = Failing(-1), Failing(4 + 2, fault)  # four steps an epoch
-    train(faces, good, classes, replace(PLAIN, epochs=1), precision="fp32")
+    train(faces, good, classes, changed(PLAIN, epochs=1), precision="fp32")
     says = r"step 2 of epoch 2, at a learning rate of 0\.02: .* those of epoch 1\. .*-p lr=0\.007"
     with pytest.raises(ParameterError, match=says):
-        train(faces, model, classes, replace(PLAIN, epochs=5), precision="fp32")
+        train(faces, model, classes, changed(PLAIN, epochs=5), precision="fp32")
     assert torch.equal(weights_of(model), weights_of(good))
     assert model.left <= 0 and (looks > 1 or model.left == 0), "it went on after the step"
 
@@ -275,7 +278,7 @@ def test_divergence_names_the_rate_of_its_step(faces, classes, looks, monkeypatc
     monkeypatch.setattr(callbacks, "LOOKS", {"cpu": looks})
     rate = 0.02 * (1 + np.cos(np.pi * 5 / 20)) / 2  # five of twenty steps were done
     with pytest.raises(ParameterError, match=re.escape(f"learning rate of {rate:.3g}:")):
-        train(faces, Failing(6), classes, replace(PLAIN, epochs=5, schedule="cosine"), precision="fp32")
+        train(faces, Failing(6), classes, changed(PLAIN, epochs=5, schedule="cosine"), precision="fp32")
 
 
 def test_divergence_in_the_first_epoch_gives_the_first_weights_back(faces, classes):
@@ -296,7 +299,7 @@ def test_a_validation_that_gives_no_number_ends_training(faces, classes):
     model = Scripted([0.75, 0.5, 1.0], [1, np.nan, 1], train_steps=3)
     says = r"the validation after epoch 2, at a learning rate of 0\.02: .* those of epoch 1\."
     with pytest.raises(ParameterError, match=says):
-        train(faces, model, classes, replace(PLAIN, epochs=3, batch_size=10), precision="fp32")
+        train(faces, model, classes, changed(PLAIN, epochs=3, batch_size=10), precision="fp32")
     assert model.steps.item() == 3
 
 
@@ -309,7 +312,7 @@ def test_a_gpu_without_memory_says_which_flag(faces, classes):
 
     with pytest.raises(ParameterError, match=r"batch_size = 8; .*-p batch_size=4"):
         train(faces, Large(2, 16), classes, PLAIN, precision="fp32")
-    assert train(faces, Large(2, 16), classes, replace(PLAIN, batch_size=4), precision="fp32")
+    assert train(faces, Large(2, 16), classes, changed(PLAIN, batch_size=4), precision="fp32")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +341,7 @@ def test_pictures_grow_for_a_network_that_takes_any_size(classes, faces):
             return super().forward(pictures)
 
     model = Seen(2, 32, widths=(8,), depths=(1,), generator=torch.Generator().manual_seed(0))
-    recipe = replace(PLAIN, epochs=3, batch_size=15, start_size=16, augment="light")
+    recipe = changed(PLAIN, epochs=3, batch_size=15, start_size=16, augment="light")
     training = train(large, model, classes, recipe, precision="fp32")
     assert sides == [16, 16, 24, 24, 32, 32] and len(training.curve) == 3
     assert predict(model, large).shape == (60, 2)
@@ -356,11 +359,11 @@ def test_every_size_that_growing_pictures_will_have_is_tried_before_the_first_st
     oblong = type(faces)("oblong", np.resize(faces.pixels, (60, 48, 72)), faces.table)
     model = ResidualNet(2, 48, widths=(4,), depths=(1,))
     before = weights_of(model).clone()
-    recipe = replace(PLAIN, start_size=16)
+    recipe = changed(PLAIN, start_size=16)
     with pytest.raises(ParameterError, match="pictures of 24 × 36 pixels do not fit"):
-        train(oblong, model, classes, replace(recipe, epochs=5), precision="fp32")
+        train(oblong, model, classes, changed(recipe, epochs=5), precision="fp32")
     assert torch.equal(weights_of(model), before)
-    assert len(train(oblong, model, classes, replace(recipe, epochs=3), precision="fp32").curve) == 3
+    assert len(train(oblong, model, classes, changed(recipe, epochs=3), precision="fp32").curve) == 3
 
 
 def test_an_absent_class_is_named(faces):
@@ -406,7 +409,7 @@ def test_refuses_what_there_is_not(faces, classes, changes, says):
 
 def test_weights_after_an_epoch_that_there_is_not_are_refused(faces, classes):
     with pytest.raises(ParameterError, match="epochs = 2, and of the epochs 1, 5 the weights"):
-        train(faces, ZeroBiasCNN(2, 16), classes, replace(PLAIN, epochs=2), checkpoints=(1, 5))
+        train(faces, ZeroBiasCNN(2, 16), classes, changed(PLAIN, epochs=2), checkpoints=(1, 5))
 
 
 def test_seeding_reaches_all_three_generators():

@@ -1,7 +1,5 @@
 """How the kept network learned, as another chapter reads it."""
 
-from dataclasses import replace
-
 import pytest
 from pydantic import ValidationError
 
@@ -20,7 +18,7 @@ def test_a_lesson_is_read_back_as_it_was_written():
     assert (taught.network, taught.seed, taught.classes, taught.fold) == ("zero_bias", 5, EMOTIONS, 3)
     assert taught.options == {"dropout": 0.0, "bias": False, "gain": None}
     assert taught.faces == FaceRequest("lab", size=48)
-    assert replace(taught.recipe, epochs=2).epochs == 2
+    assert taught.recipe.model_copy(update={"epochs": 2}).epochs == 2
     with pytest.raises(ValidationError, match="epochs"):
         Lesson.model_validate_json(taught.model_dump_json().replace('"epochs":7', '"epochs":"many"'))
 
