@@ -201,13 +201,9 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
     name, file = folder.name, folder / "chapter.py"
     require_chapter_name(name)
     if not file.exists():
-        raise BookError(
-            f"book/{name}/chapter.py is missing; write it, as `ferbook new` does, or move the folder"
-        )
+        raise BookError(f"book/{name}/chapter.py is missing; write it (see `ferbook new`) or move the folder")
     if not (folder / f"{name}.ipynb").is_file():
-        raise BookError(
-            f"book/{name}/{name}.ipynb is missing; the notebook of a chapter has its folder's name"
-        )
+        raise BookError(f"book/{name}/{name}.ipynb is missing; a chapter's notebook has its folder's name")
     chapter = replace(load(file, "CHAPTER", Chapter), name=name, folder=folder)
     where, fields = f"book/{name}/chapter.py", chapter.parameters.model_fields
     for key, values in chapter.profiles.items():

@@ -173,9 +173,7 @@ def run(
     from ferbook.schedule import profile_of
 
     if cores and executor:
-        raise ParameterError(
-            "--cores and --executor do not go together: a chapter's Resources say what a cluster gives it"
-        )
+        raise ParameterError("--cores and --executor do not go together: a cluster goes by Resources")
     request = None
     if profile is not None or param or file:
         overrides = merge_overrides(read_overrides(file) if file else {}, parse_assignments(param or []))

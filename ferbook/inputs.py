@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ferbook.environment import DIRTY
 from ferbook.errors import RunStoreError
 from ferbook.files import digest_of
 from ferbook.notebook import code_cells, read_notebook
+from ferbook.opened import ANY, names_digest
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.request import stored_request
@@ -51,17 +51,14 @@ def homes() -> list[Path]:
 def code_files(noted: Mapping[Path, str]) -> dict[str, str]:
     """Relative path -> SHA-256 of those of the ``noted`` files that can make a result out of date."""
     roots = [root.resolve() for root in (paths.root(), paths.ENGINE.parent)]
-    digests = {}
-    for file, digest in noted.items():
-        root = next((root for root in roots if file.is_relative_to(root)), None)
-        if root and _counts(place := file.relative_to(root).as_posix()):
-            digests[place] = digest
-    return digests
+    ways = {file: [file.relative_to(root) for root in roots if file.is_relative_to(root)] for file in noted}
+    places = {file: way[0].as_posix() for file, way in ways.items() if way}
+    return {place: noted[file] for file, place in places.items() if _counts(place)}
 
 
 def code_inputs(chapter: Chapter, before: Mapping[str, object]) -> dict[str, object]:
     """What is there now of the chapter's cells, never prose, and of the files that a result was made from
-    ``before``: modules, and data that these opened.
+    ``before``: modules, and data that these opened or looked for.
     """
     code = {place: _digest_at(place) for place in before.get("code", {})}
     return {"notebook": cells_digest(chapter.notebook), "code": code}
@@ -73,16 +70,11 @@ def cells_digest(notebook: Path) -> str:
 
 
 def _digest_at(place: str) -> str:
-    for root in (paths.root(), paths.ENGINE.parent):
+    roots = paths.root(), paths.ENGINE.parent
+    for root in roots:
         with suppress(OSError):
-            about = (root / place).stat()
-            return _digest(root / place, about.st_mtime_ns, about.st_size)
-    return "absent"
-
-
-@cache
-def _digest(file: Path, mtime: int, size: int) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+            return hashlib.sha256((root / place).read_bytes()).hexdigest()
+    return names_digest(place.replace(ANY, "*"), *roots) if ANY in place else "absent"
 
 
 def package_versions() -> dict[str, str]:

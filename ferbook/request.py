@@ -167,9 +167,7 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
         try:
             first, last = own(int(low)), own(int(high))
         except ValueError as fault:
-            raise ParameterError(
-                f"{name} = {part!r} is no range; 0..19 is one of twenty whole numbers"
-            ) from fault
+            raise ParameterError(f"{name} = {part!r} is no range; 0..19 is one of twenty numbers") from fault
         if last < first:
             raise ParameterError(f"{name} = {part!r} is empty: {last} is below {first}")
         if last - first >= MOST_RUNS:

@@ -340,9 +340,7 @@ def require_run(run: Run) -> None:
         # A first command that was killed while it wrote run.yaml leaves a part of that.
         and any(f.name not in kept and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
     ):
-        raise RunStoreError(
-            f"{run.folder} exists but holds no run.yaml: it is not a run; choose another --run NAME"
-        )
+        raise RunStoreError(f"{run.folder} is no run, for it holds no run.yaml; choose another --run NAME")
 
 
 def mend(run: Run, chapters: list[Chapter]) -> None:

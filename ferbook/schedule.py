@@ -99,9 +99,7 @@ def profile_of(executor: str) -> Path:
             "-e '.[slurm]'` brings that of Slurm"
         )
     if name == "slurm" and shutil.which("sbatch") is None:
-        raise MissingError(
-            "the executor 'slurm' needs sbatch, which is not here: call it where jobs are submitted"
-        )
+        raise MissingError("the executor slurm needs sbatch, which is not here: go where jobs are submitted")
     return folder
 
 

@@ -128,9 +128,7 @@ class Session:
         if not plot.alt.strip():
             raise ChapterError(f"figure {name!r} has no alt text")
         if not plot.caption.strip():
-            raise ChapterError(
-                f"figure {name!r} has no caption: say in a sentence or two what one sees and concludes"
-            )
+            raise ChapterError(f"figure {name!r} has no caption: say what one sees and concludes")
         if plot.data.empty:
             raise ChapterError(f"figure {name!r} comes without the numbers it shows")
         markup = store_figure(self.output, name, plot)

@@ -55,9 +55,7 @@ def home() -> str:
         reference = f"{'; '.join(authors)} ({str(citation['date-released'])[:4]}). {citation['title']}"
         licence = str(citation["license"])
     except (KeyError, TypeError, AttributeError) as fault:
-        raise BookError(
-            f"CITATION.cff: {fault}: authors, date-released, title and license are needed"
-        ) from fault
+        raise BookError(f"CITATION.cff: {fault}: it needs authors, date-released, title, license") from fault
     version = f", version {citation['version']}" if "version" in citation else ""
     address = html.escape(str(citation.get("repository-code") or ""))
     link = f'<a href="{address}">{address}</a>'

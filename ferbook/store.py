@@ -350,9 +350,7 @@ def open_run(name: str) -> Run:
     Raises RunStoreError for a name that is not a plain folder name.
     """
     if name == INTERACTIVE:
-        raise RunStoreError(
-            f"the name {name!r} is kept for notebooks that are opened by hand; choose another"
-        )
+        raise RunStoreError(f"the name {name!r} is kept for notebooks opened by hand; choose another")
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(
             f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or "

@@ -166,9 +166,7 @@ def test_a_control_that_a_run_of_ones_own_did_not_measure_is_the_references():
     assert passed(low, told(n=estimate(0.5, 0.01)), told(n=estimate(0.05, 0.01))).reply == "no"
     assert passed(low, told(), told()).reply == "not measured"
     many = Gate(asks="Many?", metric="throws.n", above=4)
-    assert passed(many, told(), told(n=Estimate(9, unit="count"))).reply == "not measured", (
-        "a count is its own"
-    )
+    assert passed(many, told(), told(n=Estimate(9, unit="count"))).reply == "not measured", "each its own"
 
 
 def test_a_gate_that_is_not_passed_leaves_the_claim_open_and_is_named():

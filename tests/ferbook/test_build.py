@@ -281,9 +281,7 @@ def test_a_fault_names_the_page_and_the_cell(tmp_path):
     assert located(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path) == "book/index.md:7: WARNING: x"
 
 
-def test_a_book_fills_lines_of_its_own_from_the_results_that_its_chapters_show(
-    finished, tmp_path, monkeypatch
-):
+def test_a_book_fills_lines_of_its_own_from_results_that_its_chapters_show(finished, tmp_path, monkeypatch):
     (finished.result("means").folder / "DONE.json").unlink()
     names = types.SimpleNamespace(shown=lambda results: f"<{[*results]}>")
     monkeypatch.setitem(sys.modules, "fills_of_the_book", names)

@@ -150,9 +150,7 @@ def test_new_claims_and_those_that_are_gone_need_an_entry_too(tmp_path):
     with pytest.raises(DataError, match="'Loaded', last logged on 2026-11-28, is no longer there"):
         require_logged(Claims.model_validate(content(log=[ENTRY | {"claims": both}])), tmp_path / "c")
     gone = ENTRY | {"claims": {"Loaded": {"before": "no", "after": "gone"}}}
-    require_logged(
-        Claims.model_validate(content(log=[ENTRY | {"claims": both}, gone])), tmp_path / "claims.yaml"
-    )
+    require_logged(Claims.model_validate(content(log=[ENTRY | {"claims": both}, gone])), tmp_path / "c")
     require_logged(Claims.model_validate(content()), tmp_path / "a draft has no log")
 
 

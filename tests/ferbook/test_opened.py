@@ -8,18 +8,21 @@ import sys
 import pytest
 
 from ferbook.errors import ChapterError
+from ferbook.files import write_atomically
 from ferbook.inputs import run_states
 from ferbook.opened import noted_files
 from ferbook.store import open_run
 from tests.ferbook.clones import run_one
 
 SCRIPT = r"""
-import os, sys
+import glob, os, sys
 from ferbook.opened import note_files
 note_files(sys.argv[1], [sys.argv[2]])
 sys.path.insert(0, sys.argv[2])
-import one
+import one, kit.three
 from pathlib import Path
+[*Path(sys.argv[2], "kit").glob("[ab].csv"), *Path(sys.argv[2], "kit").rglob("*.toml")]
+[*os.walk(sys.argv[2] + "/data/"), *os.scandir(sys.argv[2]), *glob.glob("x?", root_dir=sys.argv[2])]
 Path(sys.argv[2], "a.csv").read_text()
 open(Path(sys.argv[2], "new.csv"), "w").close()
 one.__file__ and open(one.__file__).read()
@@ -36,21 +39,24 @@ os.open(Path(sys.argv[2], "b.csv"), os.O_RDONLY)
 
 def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_process(tmp_path):
     home, log = tmp_path / "home", tmp_path / "log"
-    home.mkdir()
-    for name in ("one.py", "two.py", "three.py", "a.csv", "b.csv", "c.csv"):
+    for folder in ("kit", "data"):
+        (home / folder).mkdir(parents=True)
+    for name in ("one.py", "two.py", "kit/three.py", "four.py", "a.csv", "b.csv", "c.csv"):
         (home / name).write_text(f"# {name}\n")
     (tmp_path / "script.py").write_text(SCRIPT)
     words = [sys.executable, str(tmp_path / "script.py"), str(log), str(home)]
     for _ in range(2):  # the second time from the compiled files
         log.unlink(missing_ok=True)
         subprocess.run(words, check=True, env=os.environ)
-        noted = {file.name: digest for file, digest in noted_files(log).items()}
+        noted = {file.relative_to(home).as_posix(): digest for file, digest in noted_files(log).items()}
         both = [hashlib.sha256(text.encode()).hexdigest() for text in ("# d.csv\n", "# another\n")]
         assert [line.split()[0] for line in log.read_text().splitlines() if "d.csv" in line] == both
         assert noted.pop("d.csv") not in both
+        looked_for = [noted.pop(name, "") for name in ("kit/….csv", "kit/……/….toml", "data/…", "x…")]
+        assert set(looked_for) == {hashlib.sha256(b"").hexdigest()}
         assert noted == {
             name: hashlib.sha256(f"# {name}\n".encode()).hexdigest()
-            for name in ("a.csv", "b.csv", "one.py", "two.py")
+            for name in ("a.csv", "b.csv", "kit/three.py", "one.py", "two.py")
         }
 
 
@@ -74,7 +80,7 @@ def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_li
         "(folder / 'extra.py').write_text('KIND = \"during the run\"\\n')\n"
         "from book.throws import extra\n"
         "(folder / 'extra.py').write_text(\"KIND = 'before'\\n\")\n"
-        "(folder / 'weights.csv').read_text()\n"
+        "(folder / 'weights.csv').read_text(), [*(folder / 'data').glob('*.csv')]\n"
         "assert extra.KIND == 'during the run'",
     )
     run = open_run("a")
@@ -89,3 +95,8 @@ def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_li
     assert run_states(run)[0].reasons == ()
     (folder / "weights.csv").write_text("100\n")
     assert run_states(run)[0].reasons == ("code changed (book/throws/weights.csv)",)
+    (folder / "weights.csv").write_text("1\n")
+    for name in ("new.md", ".new.csv", "__pycache__/new.csv", "new.csv"):
+        assert run_states(run)[0].reasons == ()
+        write_atomically(folder / "data" / name, "1\n")
+    assert run_states(run)[0].reasons == ("code changed (book/throws/data/….csv)",)

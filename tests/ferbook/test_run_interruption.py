@@ -48,9 +48,7 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     assert "--update" in told
     told = toy_clone.ferbook("run", "means", "--run", "a", "-p", "means.draws=600", "--update")
     assert "means: finished" in told and "up to date: throws" in told
-    assert "up to date: throws, means" in toy_clone.ferbook("run", "means", "--run", "a"), (
-        "as it was asked for"
-    )
+    assert "up to date: throws, means" in toy_clone.ferbook("run", "means", "--run", "a"), "as asked for"
 
     toy_clone.write_chapter("throws", "x = 2")
     states = toy_clone.ferbook_json("status", "--run", "a")["chapters"]

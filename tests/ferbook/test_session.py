@@ -161,9 +161,7 @@ def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_curren
     (staged / "record.json").write_text('{"seconds": 1.5}')
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "1"})
     run.result("throws").commit(staged, {})
-    assert open_chapter("throws", DEFAULTS).output == tmp_path / "interactive" / "throws", (
-        "there is no run yet"
-    )
+    assert open_chapter("throws", DEFAULTS).output == tmp_path / "interactive" / "throws", "no run yet"
     make_current(run)
     opened = open_chapter("means", OF_MEANS)
     assert opened.output == tmp_path / "interactive" / "means"

@@ -39,9 +39,7 @@ def test_the_file_says_how_far_the_work_is_until_it_ends(clock, tmp_path, monkey
     assert not file.exists()
 
 
-def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_all_work(
-    clock, tmp_path, monkeypatch
-):
+def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_work(clock, tmp_path, monkeypatch):
     file = tmp_path / "training.steps"
     monkeypatch.setenv(STEPS_VARIABLE, str(file))
     with steps("epochs", 4) as advance:
