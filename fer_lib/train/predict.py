@@ -35,7 +35,7 @@ def predict(
     faces: FaceSet,
     *,
     test_time: TestTime = "none",
-    batch_size: int = 256,
+    batch_size: int = 64,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> np.ndarray:
@@ -68,7 +68,7 @@ def collected(
     faces: FaceSet,
     readouts: Mapping[str, tuple[nn.Module, Readout]],
     *,
-    batch_size: int = 256,
+    batch_size: int = 64,
     dtype: torch.dtype | None = None,
 ) -> dict[str, np.ndarray]:
     """By name float32 (N, F): what was read at a module of ``model`` while each picture of ``faces``
@@ -96,7 +96,7 @@ def collected(
 
 
 def features_of(
-    model: Classifier, faces: FaceSet, *, batch_size: int = 256, dtype: torch.dtype | None = None
+    model: Classifier, faces: FaceSet, *, batch_size: int = 64, dtype: torch.dtype | None = None
 ) -> np.ndarray:
     """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``; otherwise as
     ``collected``.
