@@ -82,6 +82,16 @@ FoldsField = Annotated[
     Field(ge=0, le=200, description="at most so many folds of the protocol are trained and tested; 0: all"),
 ]
 
+MostField = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=1_000_000,
+        description="so many pictures of the training split, drawn at random, and a third as many of the "
+        "validation split; 0 takes all",
+    ),
+]
+
 SeedsField = Annotated[int, Field(ge=1, le=50, description="trainings of each condition, from `seed` on")]
 
 PrecisionField = Annotated[
@@ -308,7 +318,7 @@ class BesideParameters(NetworkParameters):
 
 _OF_TRAINING = {*TrainingRecipe.model_fields} | {
     *("network", "dropout", "gain", "bias", "width", "precision", "folds", "test_time", "most"),
-    "kept_networks",
+    *("kept_networks", "asked"),
 }
 """What says which network is trained, how and on what, and which kept ones stand beside it."""
 

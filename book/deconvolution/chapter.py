@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from book.parameters import RoleParameters
+from book.parameters import MostField, RoleParameters, on_fer2013
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import FaceDomain
 from ferbook.book import Chapter, Resources
@@ -39,6 +39,7 @@ class DeconvolutionParameters(RoleParameters):
     top: int = Field(
         9, ge=1, le=25, description="pictures per filter, each of another person, that are projected"
     )
+    most: MostField = 0
     checked_filters: int = Field(
         24, ge=2, le=5000, description="filters of a network whose projections the sanity checks look at"
     )
@@ -93,5 +94,6 @@ CHAPTER = Chapter(
             "untrained": 10,
         },
         "paper": {"strangers": 300, "people": 48, "untrained": 10, "checked_filters": 256},
+        **on_fer2013("laptop", {"most": 1500}),
     },
 )

@@ -62,13 +62,7 @@ class DerlParameters(parameters.NetworkParameters):
     views: int = Field(
         1, ge=1, le=16, description="versions of each training picture: as it is, and augmented"
     )
-    most: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="pictures to learn from in a fold, drawn at random, and a third as many to choose by; 0 "
-        "takes all",
-    )
+    most: parameters.MostField = 0
     seeds: parameters.SeedsField = 1
     ablation: bool = Field(
         False,
@@ -151,6 +145,6 @@ CHAPTER = Chapter(
             "bootstrap": 10_000,
         },
         **parameters.on_fer2013("smoke", {"most": 6000}),
-        **parameters.on_fer2013("laptop", {"most": 6000}),
+        **parameters.on_fer2013("laptop", {"most": 2400}),
     },
 )

@@ -66,12 +66,7 @@ class StructureAndLossParameters(parameters.RecipeParameters):
         description="loss functions to compare, the first of them the plain one; votes needs a face set with "
         "votes (game, ferplus)",
     )
-    most: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="training pictures, drawn at random, and a third as many to choose by; 0 takes all",
-    )
+    most: parameters.MostField = 0
     seeds: parameters.SeedsField = 1
     kept: bool = Field(
         True, description="on lab: read the networks of FER2013 that are kept, and train small ones beside"
@@ -129,8 +124,8 @@ CHAPTER = Chapter(
             {
                 **_AT_LENGTH,
                 "size": 24,
-                "most": 6000,
-                "epochs": 10,
+                "most": 4000,
+                "epochs": 8,
                 "seeds": 2,
                 "averaging": 0.0,
                 "bootstrap": 2000,

@@ -81,6 +81,12 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         le=5000,
         description="synthetic faces: held-out people beyond all splits, a second test set; 0: none",
     )
+    asked: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="training pictures, drawn at random, that the trained network is asked about too; 0: all",
+    )
     kept_networks: int = Field(
         3,
         ge=0,
@@ -160,7 +166,7 @@ CHAPTER = Chapter(
         ("paper", "game"): {"epochs": 1000},
         ("paper", "micro"): {"epochs": 840},
         **on_fer2013("smoke", {"epochs": 1}),
-        **on_fer2013("laptop", {"epochs": 3}),
+        **on_fer2013("laptop", {"epochs": 3, "asked": 3000}),
         **on_fer2013("paper", {"epochs": 70}),
     },
 )

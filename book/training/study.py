@@ -17,6 +17,7 @@ from book.session import FaceSession
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import Protocol, fold_faces, leak_table
 from fer_lib.faces.leakage import independent_groups
+from fer_lib.faces.splits import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy
@@ -98,7 +99,7 @@ def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
     for weights in first.checkpoints.values():
         epoch.load_state_dict(weights)
         candidates.append(predict(epoch, folds[0].split("test"), device=device))
-    taught = folds[0].split("train")
+    taught = at_most(folds[0], p.asked, p.seed).split("train")
     right = predict(models[0], taught, device=device).argmax(1) == taught.labels(protocol.classes)
     return Tested(
         folds=folds,

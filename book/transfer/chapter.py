@@ -30,13 +30,7 @@ class TransferParameters(parameters.RecipeParameters):
         "wild:500,game",
         description="face sets that the chapter's own is set beside, such as wild:500,game:24",
     )
-    most: int = Field(
-        600,
-        ge=0,
-        le=1_000_000,
-        description="training pictures taken from each face set, so that sets count alike; 0 takes all, as "
-        "do the networks of a population",
-    )
+    most: parameters.MostField = 600
     most_tested: int = Field(
         0, ge=0, le=1_000_000, description="test pictures of each face set, at most; 0 takes all"
     )
@@ -125,9 +119,7 @@ CHAPTER = Chapter(
         ("reference", "game"): {"subjects": 80, "beside": "lab:600,wild:1600,fer2013"},
         ("paper", "game"): {"beside": "lab,wild"},
         **parameters.on_fer2013("smoke", {"size": 48, "beside": "wild:24"}),
-        **parameters.on_fer2013(
-            "laptop", {"epochs": 6, "batch_size": 128, "beside": "wild:500", "most": 0, "network": "residual"}
-        ),
+        **parameters.on_fer2013("laptop", {"epochs": 5, "batch_size": 128, "beside": "wild:500", "most": 0}),
         **parameters.on_fer2013("reference", {"subjects": 0, "beside": "lab:600,wild:1600,game:80"}),
         **parameters.on_fer2013("paper", {"beside": "wild"}),
     },
