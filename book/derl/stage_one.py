@@ -24,7 +24,7 @@ from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
 from fer_lib.train.callbacks import Averaging, Epochs, LossWatch, rate_of
 from fer_lib.train.device import Precision, PrecisionName, choose_precision
-from fer_lib.train.learner import learner_of, repeatable, silenced
+from fer_lib.train.learner import learner_of, repeatable
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.steps import steps
@@ -282,7 +282,7 @@ def gan_learner(
         device=device,
     )
     precision = choose_precision(precision, device)
-    learner = learner_of(
+    return learner_of(
         loaders,
         Generator(inputs.shape[1], recipe.widths, recipe.skips).to(device),
         F.l1_loss,
@@ -294,8 +294,8 @@ def gan_learner(
             GanCurve(),
         ],
         precision=precision,
+        silent=True,
     )
-    return silenced(learner)
 
 
 def _divergence(curve: GanCurve, recipe: GanRecipe) -> str:

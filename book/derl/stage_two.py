@@ -23,7 +23,7 @@ from fer_lib.nets.classifier import evaluating
 from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Batches, transformed
 from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training, rate_of
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import fit, learner_of, repeatable, silenced
+from fer_lib.train.learner import fit, learner_of, repeatable
 from ferbook.errors import DataError
 
 Inputs = Mapping[str, Tensor]
@@ -233,10 +233,10 @@ def train_residue_classifier(
         Curve(score=JointScore),
     ]
     with repeatable(recipe, device, seed):
-        further = {"callbacks": callbacks, "precision": precision}
+        further = {"callbacks": callbacks, "precision": precision, "silent": True}
         learner = learner_of(loaders, model.to(device), joint_loss, torch.optim.AdamW, **further)
         try:
-            return fit(silenced(learner), recipe)
+            return fit(learner, recipe)
         finally:
             # A learner refers to itself: what it learned from would stay until somebody looks for such.
             for batches in loaders.loaders:

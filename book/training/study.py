@@ -49,17 +49,18 @@ MOST_CANDIDATES = 12
 class Tested:
     """The networks that a page is about, and what they say of pictures that nobody learned from or chose by.
 
-    ``folds``: the face sets with the splits that were used, one of each fold that ran. ``curves``: name ->
-    curve and chosen epoch of each training. ``probabilities`` (answers, N, classes): of all tested pictures,
-    fold after fold, by each network; where there are several folds each has one network, and what they say
-    of their own is one answer. ``seeds``, and ``learned``, the share of the pictures that it learned from
-    which each names rightly, of several folds the first: of each answer. ``candidates`` (M, N,
-    classes): what those among which one could choose say of the first fold's tested pictures: a training's
-    epochs, or the networks of a population. ``models``: of the first fold, or those whose weights are
-    kept; ``lesson`` of the first.
+    ``folds``: the face sets with the splits that were used, one of each fold that ran. ``pictures``: those
+    tested, N, fold after fold. ``curves``: name -> curve and chosen epoch of each training.
+    ``probabilities`` (answers, N, classes): what each network says of the pictures; where there are several
+    folds each has one network, and what these say of their own is one answer. ``seeds`` of each answer, and
+    ``learned``, the share that its network names rightly of the pictures that it learned from, of several
+    folds the first. ``candidates`` (M, N, classes): what those among which one could choose say of the first
+    fold's tested pictures: a training's epochs, or the networks of a population. ``models``: of the first
+    fold, or those whose weights are kept; ``lesson`` of the first.
     """
 
     folds: tuple[FaceSet, ...]
+    pictures: FaceSet
     curves: dict[str, tuple[pd.DataFrame, int]]
     probabilities: np.ndarray
     seeds: tuple[int, ...]
@@ -67,12 +68,6 @@ class Tested:
     candidates: np.ndarray
     models: tuple[Classifier, ...]
     lesson: Lesson
-
-    @property
-    def pictures(self) -> FaceSet:
-        """The tested pictures, fold after fold."""
-        parts = [faces.split("test") for faces in self.folds]
-        return FaceSet.concat(parts[0].name, parts)
 
 
 def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
@@ -100,9 +95,11 @@ def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
         epoch.load_state_dict(weights)
         candidates.append(predict(epoch, folds[0].split("test"), device=device))
     taught = at_most(folds[0], p.asked, p.seed).split("train")
+    tested = np.concatenate([each.test for each in protocol.folds[: len(folds)]])
     right = predict(models[0], taught, device=device).argmax(1) == taught.labels(protocol.classes)
     return Tested(
         folds=folds,
+        pictures=faces.labelled().select(tested),
         curves={f"fold {k}": (each.curve, each.best_epoch) for k, each in enumerate(trainings)},
         probabilities=np.concatenate(said)[None],
         seeds=(p.seed,),
@@ -128,9 +125,11 @@ def of_population(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Teste
             f"population {name!r} learned from the faces {source}, and the chapter asks for {request}; give "
             "the same, or no population"
         )
+    fold = fold_faces(faces, protocol, 0)
     probabilities = np.stack([member.answers().astype(np.float32) for member in members])
     return Tested(
-        folds=(fold_faces(faces, protocol, 0),),
+        folds=(fold,),
+        pictures=fold.split("test"),
         curves={f"seed {m.seed}": (m.curve(), m.done()["best_epoch"]) for m in members},
         probabilities=probabilities,
         seeds=tuple(member.seed for member in members),

@@ -238,44 +238,39 @@ class FaceBatches(Batches):
 
 
 def face_loaders(
-    faces: FaceSet, classes: tuple[str, ...], batch_size: int = 64, **further: object
-) -> DataLoaders:
-    """``split_loaders`` whose labels are indices into ``classes``, and ``further`` arguments as there. Raises
-    DataError where a split is empty or holds another emotion.
-    """
-    loaders = split_loaders(faces, lambda part: part.labels(classes), batch_size, **further)
-    for part in loaders.loaders:
-        part.vocab = CategoryMap(list(classes), sort=False)
-    return loaders
-
-
-def split_loaders(
     faces: FaceSet,
-    labels_of: Callable[[FaceSet], np.ndarray],
+    classes: tuple[str, ...],
     batch_size: int = 64,
     *,
+    labels_of: Callable[[FaceSet], np.ndarray] | None = None,
     targets: np.ndarray | torch.Tensor | None = None,
     device: torch.device | str = "cpu",
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> DataLoaders:
     """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it
-    is), whose labels ``labels_of`` gives; those of the training pictures may be replaced by ``targets``,
-    float32 (n, C) or int64 (n,) in their order. Raises DataError where a split is empty.
+    is).
+
+    Labels are indices into ``classes``, or what ``labels_of`` gives of either split; those of the training
+    pictures may be replaced by ``targets``, float32 (n, C) or int64 (n,) in their order. Raises DataError
+    where a split is empty, or holds an emotion that is no class.
     """
     train, valid = faces.split("train"), faces.split("valid")
     for name, part in (("train", train), ("valid", valid)):
         if not len(part):
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
     # Both at once: a label that there is not is refused in either.
-    labels, valid_labels = labels_of(train), labels_of(valid)
+    labels, valid_labels = map(labels_of or (lambda part: part.labels(classes)), (train, valid))
     learned = labels if targets is None else targets
     how = {"augmentation": augmentation, "shuffle": True, "seed": seed}
-    return DataLoaders(
+    loaders = DataLoaders(
         FaceBatches(train.pixels, learned, batch_size, device=device, **how),
         FaceBatches(valid.pixels, valid_labels, batch_size, device=device),
         device=torch.device(device),
     )
+    for part in loaders.loaders:
+        part.vocab = CategoryMap(list(classes), sort=False)
+    return loaders
 
 
 def batches(

@@ -28,7 +28,7 @@ from fer_lib.nets.lstm import ClipClassifier, ClipLSTM
 from fer_lib.train.batches import Batches
 from fer_lib.train.callbacks import Epochs, rate_of
 from fer_lib.train.device import Precision
-from fer_lib.train.learner import learner_of, silenced
+from fer_lib.train.learner import learner_of
 from fer_lib.train.predict import scaling
 from ferbook.errors import DataError, ParameterError
 from ferbook.steps import steps
@@ -120,8 +120,8 @@ def train_clips(
         torch.optim.AdamW,
         [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
         precision=Precision("fp32", channels_last=False),
+        silent=True,
     )
-    silenced(learner)
     try:
         with steps("epochs", recipe.epochs) as advance:
             learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))

@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.nets.classifier import Classifier, evaluating
-from fer_lib.train.batches import AUGMENTATIONS, batches, split_loaders
+from fer_lib.train.batches import AUGMENTATIONS, batches, face_loaders
 from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import fit, learner_of, learner_options, recipe_optimiser, repeatable, silenced
+from fer_lib.train.learner import fit, learner_of, learner_options, recipe_optimiser, repeatable
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
@@ -159,14 +159,16 @@ def train_on_units(
     if recipe.loss != "cross_entropy":
         raise ParameterError(f"loss = {recipe.loss}: units are learned by binary cross-entropy; leave it out")
     how = {"device": device, "augmentation": AUGMENTATIONS[recipe.augment], "seed": seed}
+    how["labels_of"] = lambda part: unit_targets(part, units)
     with repeatable(recipe, device, seed):
-        loaders = split_loaders(faces, lambda part: unit_targets(part, units), recipe.batch_size, **how)
+        loaders = face_loaders(faces, units, recipe.batch_size, **how)
         model.to(device)
         loss = nn.BCEWithLogitsLoss()
         curve = Curve(UnitScore, checkpoints)
         callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
-        learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, precision=precision)
-        return fit(silenced(learner), recipe)
+        further = {"precision": precision, "silent": True}
+        learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, **further)
+        return fit(learner, recipe)
 
 
 def unit_answers(model: nn.Module, faces: FaceSet, *, device: torch.device | str = "cpu") -> np.ndarray:

@@ -132,6 +132,7 @@ def face_learner(
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
+    silent: bool = False,
 ) -> Learner:
     """A fastai ``Learner`` of ``model`` for the splits ``train`` and ``valid`` of ``faces``, used as any
     other: ``lr_find``, ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
@@ -141,7 +142,7 @@ def face_learner(
     the caller's, or that of ``train``. Weight decay acts on all parameters, as in Khorrami et al.'s code.
     ``valid_loss`` is the loss that is minimised, of ``centre`` the cross-entropy. Give callbacks such as
     ``SaveModelCallback`` to ``fit``, not to the learner: fastai asks those of the learner in ``validate`` and
-    ``get_preds``, too. Raises as ``train``.
+    ``get_preds``, too. ``silent``: as of ``learner_of``. Raises as ``train``.
     """
     recipe, classes = recipe or TrainingRecipe(), classes or faces.classes
     require_name("augmentation", recipe.augment, AUGMENTATIONS)
@@ -163,7 +164,8 @@ def face_learner(
     loss.y_int = targets is None
     if loss.needs_features:
         callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
-    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay, "precision": precision}
+    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
+    further |= {"precision": precision, "silent": silent}
     return learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, **further)
 
 
@@ -183,19 +185,12 @@ def recipe_learner(
         further = f", and of the epochs {', '.join(map(str, checkpoints))} the weights" if checkpoints else ""
         raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
     options = learner_options(recipe, faces.size[0])
-    learner = silenced(face_learner(faces, model, classes, recipe, **how))
+    learner = face_learner(faces, model, classes, recipe, silent=True, **how)
     minimised = learner.objective.minimised if hasattr(learner, "objective") else learner.loss_func
     objective = Objective(minimised)
     learner.remove_cbs([Objective])
     learner.loss_func = objective.validated
     learner.add_cbs([objective, *options, Curve(checkpoints=checkpoints)])
-    return learner
-
-
-def silenced(learner: Learner) -> Learner:
-    """``learner`` without what prints, and without fastai's Recorder, which reads the loss in every step."""
-    learner.remove_cbs([ProgressCallback, Recorder])
-    learner.logger = noop
     return learner
 
 
@@ -207,10 +202,12 @@ def learner_of(
     callbacks: Sequence[Callback] = (),
     *,
     precision: PrecisionName | Precision = "fp32",
+    silent: bool = False,
     **further: object,
 ) -> FaceLearner:
     """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
-    decay on all parameters; ``further`` arguments as of fastai's.
+    decay on all parameters; a ``silent`` one lacks what prints, and fastai's Recorder, which reads the loss
+    in every step. ``further`` arguments as of fastai's.
     """
     choice = choose_precision(precision, loaders.device)
     learner = FaceLearner(
@@ -222,6 +219,9 @@ def learner_of(
         cbs=[*choice.callbacks, *callbacks],
         **further,
     )
+    if silent:
+        learner.remove_cbs([ProgressCallback, Recorder])
+        learner.logger = noop
     learner.precision = choice
     return learner
 
