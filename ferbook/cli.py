@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
-_PACK = "a run is a folder: pack runs/NAME, and unpack it below runs/"
 GONE = {
     "runs": "`ferbook status --all` lists all runs",
     "run --replace": "remove the run's folder below runs/, and the same command makes it anew",
+    "run --publish-faces": "`-p publish_faces=true` shows single pictures of people on your pages",
+    "run --data-dir": "the environment variable FER_DATA says where data lie",
+    "build --force": "a book is built each time that `ferbook build` is called",
     "confirm": "the next reference is made of other people and networks; `ferbook claims` answers by it",
     "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
@@ -40,10 +42,10 @@ GONE = {
     "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
     "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
     "data audit": "`ferbook data check NAME`",
-    "archive": _PACK,
+    "archive": "a run is a folder: pack runs/NAME, and unpack it below runs/",
     "audit": "`ferbook detector audit` says what a detector of action units answers to",
     "open": "the last line of `ferbook build` says which file to open",
-    "sign": f"{_PACK}; whose it is, say by the way that you hand it on",
+    "sign": "a run is a folder: whose it is, say by the way that you hand it on",
     "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
     "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each, `ferbook compare` compares them",
     "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
@@ -458,9 +460,10 @@ def main() -> None:
         console.print(f"fer-lib {version('fer-lib')}, commit {git_commit()}")
         sys.exit()
     first, *others = sys.argv[1:] or [""]
-    for name in (first, *(f"{first} {word}" for word in others if word == others[0] or word[:2] == "--")):
+    words = (word.partition("=")[0] for word in others if word == others[0] or word[:2] == "--")
+    for name in (first, *(f"{first} {word}" for word in words)):
         if name in GONE:
-            errors.print(f"ferbook: there is no command {name!r} any more: {GONE[name]}")
+            errors.print(f"ferbook: there is no `ferbook {name}` any more: {GONE[name]}")
             sys.exit(2)
     try:
         command_line()()

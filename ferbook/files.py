@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from ferbook.errors import FerError
 
@@ -139,18 +140,14 @@ class _UniqueKeys(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in keys:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} is given twice", key.start_mark
-                    )
+                    raise ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
                 keys.add(key.value)
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """As YAML 1.2 and every reader understand it: to YAML 1.1 ``010`` is 8, and ``1:30`` is 90."""
         if re.search(r"^[-+]?0\d|:", node.value):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{node.value!r} is no plain number", node.start_mark
-            )
+            raise ConstructorError(None, None, f"{node.value!r} is no plain number", node.start_mark)
         return super().construct_yaml_int(node)
 
 
