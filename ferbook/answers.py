@@ -1,7 +1,7 @@
 """The one engine of answers: what a run's numbers say of each claim of ``claims.yaml``, by ``rule``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from ferbook import paths, rule
@@ -116,8 +116,7 @@ class ClaimAnswer:
 
     def to_json(self) -> dict[str, object]:
         """Plain values: the claim, its answer, and what it rests on."""
-        # What follows claim, word and gates.
-        told = {each.name: getattr(self, each.name) for each in fields(self)[3:]}
+        told = {name: value for name, value in vars(self).items() if name not in ("claim", "word", "gates")}
         gates = zip(self.claim.gates, self.gates, strict=True)
         return self.claim.model_dump() | {
             "answer": self.word,
