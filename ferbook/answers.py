@@ -297,9 +297,11 @@ def answer_all(claims: Claims, results: ByChapter, beside: ByChapter | None = No
 
 def left_open(request: Request, made: Iterable[Chapter]) -> list[str]:
     """Short names of the claims that a run may be too small for, of which these chapters are ``made``: a gate
-    asks for as much as the reference has, whose profile makes more of its chapter.
+    asks for as much as the reference has, whose profile, a later and so a larger one, makes more of its
+    chapter.
     """
-    claims, smaller = read_claims(paths.claims_file()), request.profile != REFERENCE
+    claims, profiles = read_claims(paths.claims_file()), suite().profiles
+    smaller = REFERENCE in profiles[profiles.index(request.profile) + 1 :]
     more = {each.name for each in made if smaller and REFERENCE in each.profiles}
     many = {k: one.chapter for k, one in claims.gates.items() if one.above is not None and one.own is None}
     return [claim.short for claim in claims.every if more & {many.get(name) for name in claim.gates}]

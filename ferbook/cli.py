@@ -31,7 +31,6 @@ GONE = {
     "run --replace": "remove the run's folder below runs/, and the same command makes it anew",
     "run --publish-faces": "`-p publish_faces=true` shows single pictures of people on your pages",
     "run --data-dir": "the environment variable FER_DATA says where data lie",
-    "build --force": "a book is built each time that `ferbook build` is called",
     "confirm": "the next reference is made of other people and networks; `ferbook claims` answers by it",
     "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
     "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
@@ -195,7 +194,8 @@ def run(
     several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
     console.print(f"run {first!r}{several}")
     if paths.claims_file().is_file() and (short := left_open(requests[first], with_upstream(chapters or []))):
-        print_lines(f"Perhaps too small for these claims, which then stay open: {'; '.join(short)}.", 0)
+        more = f", and {len(short) - 1} more; `ferbook claims --run {first}` says which" * (len(short) > 1)
+        print_lines(f"Perhaps too small for these claims, which then stay open: {short[0]}{more}.", 0)
     try:
         places, faults = make_runs(requests, chapters or [], cores=cores, executor=executor, update=update)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from importlib.metadata import version
+from textwrap import wrap
 
 import pytest
 
@@ -180,10 +181,17 @@ def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, command):
 def test_before_a_run_starts_the_claims_that_it_may_leave_open_are_named(copy, command, monkeypatch):
     many = "gates: {many: {asks: Many, metric: throws.throws, above: 4}}\n"
     (copy / "claims.yaml").write_text(f"{many}{(copy / 'claims.yaml').read_text()}        gates: [many]\n")
-    monkeypatch.setattr("ferbook.run.make_runs", lambda *_, **__: ([], {"a": "stopped"}))
-    for profile, told in (("smoke", True), ("reference", False)):
+    monkeypatch.setattr(
+        "ferbook.run.make_runs", lambda asked, *_, **__: ([], dict.fromkeys(asked, "stopped"))
+    )
+    for profile, told in (("smoke", True), ("laptop", True), ("reference", False), ("paper", False)):
         code, out, _ = command("run", "--run", "a", "--profile", profile)
         assert code and ("stay open: A die beats two coins.\n" in out) is told
+    monkeypatch.setattr(
+        "ferbook.answers.left_open", lambda *_: ["A claim of some forty-four letters, no more"] * 14
+    )
+    said = command("run", "--run", "laptop")[1].splitlines()[1]
+    assert "; `ferbook claims --run laptop` says which." in said and len(wrap(said, 80)) == 2
 
 
 def test_one_run_has_nothing_to_be_compared_with(command, runs):
