@@ -482,7 +482,7 @@ def evaluate_method(
     from fer_lib.look.judge import MAP_SCORES
 
     size, method = "small" if small else "whole", evaluation.read_method(file)
-    trials = evaluation.made_trials(evaluation.TRIAL_SIZES[size], seed, errors.print)
+    trials = evaluation.made_benchmarks(evaluation.BENCHMARK_SIZES[size], seed, errors.print)
     own = evaluation.judged_method(str(file), method, trials, errors.print, None if every else seed)
     others = evaluation.committed_baselines(size, seed) or evaluation.judged_baselines(trials, errors.print)
     if as_json:

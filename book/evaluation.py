@@ -26,7 +26,15 @@ from book.populations import find_population
 from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS, Explainer
-from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, asked, judge_maps, map_estimates, map_trial
+from fer_lib.look.judge import (
+    MAP_SCORES,
+    MapBenchmark,
+    Twins,
+    asked,
+    judge_maps,
+    map_benchmark,
+    map_estimates,
+)
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
@@ -55,7 +63,7 @@ BASELINES_FILE = Path(__file__).with_name("judge.csv")
 MAPS = 4
 """Maps of each neuron that are asked for."""
 
-LONGEST_TRIAL, SAMPLE, FEW_MAPS = 240.0, 600, 4
+LONGEST_BENCHMARK, SAMPLE, FEW_MAPS = 240.0, 600, 4
 """Seconds that all maps may take, going by a few neurons, beyond which so many are drawn: a method that asks
 about one neuron at a time is judged in minutes, too."""
 
@@ -64,7 +72,7 @@ Estimates = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
-class TrialSize:
+class BenchmarkSize:
     """So many ``networks``, asked about so many ``people`` and ``aus``."""
 
     networks: int
@@ -73,7 +81,7 @@ class TrialSize:
 
 
 UNITS_OF_EMOTIONS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU15", "AU25")
-TRIAL_SIZES = {"small": TrialSize(5, 6, UNITS_OF_EMOTIONS), "whole": TrialSize(5, 24)}
+BENCHMARK_SIZES = {"small": BenchmarkSize(5, 6, UNITS_OF_EMOTIONS), "whole": BenchmarkSize(5, 24)}
 
 
 def read_method(file: Path) -> Explainer:
@@ -124,12 +132,12 @@ def _raised(fault: BaseException, file: str) -> str:
     return f"it raised {text}"
 
 
-def made_twins(size: TrialSize, seed: int) -> Twins:
+def made_twins(size: BenchmarkSize, seed: int) -> Twins:
     """Neutral faces of strangers with each unit alone at full intensity, and without it."""
     return twins_of(interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES))
 
 
-def made_trials(size: TrialSize, seed: int, tell: Tell) -> list[MapTrial]:
+def made_benchmarks(size: BenchmarkSize, seed: int, tell: Tell) -> list[MapBenchmark]:
     """The networks of ``ASKED_POPULATION`` that ``size`` asks for and are kept, with the neurons that methods
     are asked about. Raises DataError where none is kept.
     """
@@ -144,17 +152,19 @@ def made_trials(size: TrialSize, seed: int, tell: Tell) -> list[MapTrial]:
     for each in members:
         name = f"{ASKED_POPULATION} {each.seed}"
         tell(f"network {name}: finding its neurons")
-        trials.append(map_trial(name, each.network(), twins, seed=seed))
+        trials.append(map_benchmark(name, each.network(), twins, seed=seed))
     return trials
 
 
-def drawn_trials(method: Explainer, trials: list[MapTrial], seed: int, tell: Tell) -> list[MapTrial]:
-    """The ``trials``, or where all their neurons would take ``method`` longer than ``LONGEST_TRIAL`` a sample
-    of ``SAMPLE`` of them, drawn by the ``seed``, as many of each network; and ``tell`` so.
+def drawn_benchmarks(
+    method: Explainer, trials: list[MapBenchmark], seed: int, tell: Tell
+) -> list[MapBenchmark]:
+    """The ``trials``, or where all their neurons would take ``method`` longer than ``LONGEST_BENCHMARK``
+    a sample of ``SAMPLE`` of them, drawn by the ``seed``, as many of each network; and ``tell`` so.
     """
     count = sum(len(trial.rows) for trial in trials)
     seconds = MAPS * count * seconds_of(method, trials[0])
-    if seconds <= LONGEST_TRIAL or count <= SAMPLE:
+    if seconds <= LONGEST_BENCHMARK or count <= SAMPLE:
         return trials
     rng, drawn = np.random.default_rng(seed), []
     for trial in trials:
@@ -169,7 +179,7 @@ def drawn_trials(method: Explainer, trials: list[MapTrial], seed: int, tell: Tel
     return drawn
 
 
-def seconds_of(method: Explainer, trial: MapTrial) -> float:
+def seconds_of(method: Explainer, trial: MapBenchmark) -> float:
     """What a map of a few neurons of ``trial`` takes, once everything is warm. Raises DataError as
     ``asked``.
     """
@@ -181,13 +191,13 @@ def seconds_of(method: Explainer, trial: MapTrial) -> float:
 
 
 def judged_method(
-    name: str, method: Explainer, trials: list[MapTrial], tell: Tell, sampled_by: int | None = None
+    name: str, method: Explainer, trials: list[MapBenchmark], tell: Tell, sampled_by: int | None = None
 ) -> Estimates:
-    """What one method is worth: score -> estimate; with a seed ``sampled_by`` as ``drawn_trials``. Raises
+    """What one method is worth: score -> estimate; with a seed ``sampled_by`` as ``drawn_benchmarks``. Raises
     DataError, which names it, where it is refused.
     """
     try:
-        asked_about = trials if sampled_by is None else drawn_trials(method, trials, sampled_by, tell)
+        asked_about = trials if sampled_by is None else drawn_benchmarks(method, trials, sampled_by, tell)
         tell(f"{name}: {(count := sum(len(each.rows) for each in asked_about)):,} neurons, {MAPS} maps each")
         # Of each network a few maps are asked for twice more; how many, the fourth argument says, ``rows``.
         with steps("maps", MAPS * count + 2 * FEW_MAPS * len(asked_about)) as advance:
@@ -197,7 +207,7 @@ def judged_method(
         raise DataError(f"{name}: {fault}") from fault
 
 
-def judged_baselines(trials: list[MapTrial], tell: Tell) -> dict[str, Estimates]:
+def judged_baselines(trials: list[MapBenchmark], tell: Tell) -> dict[str, Estimates]:
     """What every registered method is worth."""
     return {name: judged_method(name, method, trials, tell) for name, method in EXPLAINERS.items()}
 
@@ -269,5 +279,5 @@ def baselines_page(results: Mapping[str, ChapterResult]) -> str:
 
 
 if __name__ == "__main__":
-    found = judged_baselines(made_trials(TRIAL_SIZES["small"], 0, print), print)
+    found = judged_baselines(made_benchmarks(BENCHMARK_SIZES["small"], 0, print), print)
     write_atomically(BASELINES_FILE, baseline_table(found, "small", 0).to_csv(index=False))

@@ -16,8 +16,8 @@ from fer_lib.look.deconvolution import Projections, project
 from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses
 from fer_lib.train.device import pick_device
-from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import as_faces, predict
+from fer_lib.train.record import TrainedNetwork, TrainingRecord
 from fer_lib.train.weights import load_weights
 from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError
@@ -131,7 +131,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
                 f"since; `ferbook run au_verification --run {run.name}` asks the one that is there"
             )
     model = load_weights(training.folder / "weights").to(device)
-    return [TrainedNetwork("this run's", model, training.artefact("lesson", Lesson))], detectors
+    return [TrainedNetwork("this run's", model, training.artefact("lesson", TrainingRecord))], detectors
 
 
 def _require_unchanged(result: ChapterResult, population: str) -> None:
@@ -158,7 +158,7 @@ def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: b
     device = pick_device()
     networks, detectors = networks_of(run, device)
     first = networks[0]
-    faces = set_name(first.lesson.faces.name)
+    faces = set_name(first.record.faces.name)
     size = first.model.arguments["size"]
     picture, crop, window, faces_found = face_of(path, size, faces, cropped=cropped)
     if np.ptp(crop) == 0:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fer_lib.aus.verification import Detectors
     from fer_lib.nets.zero_bias import ZeroBiasCNN
-    from fer_lib.train.lesson import TrainedNetwork
+    from fer_lib.train.record import TrainedNetwork
 
 LIVE_CONTROLS = Path(__file__).with_name("live_controls.html")
 """What the reader moves; it stands on the page where scripts run."""
@@ -117,7 +117,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.weights import compacted
 
-    model, classes = network.learned.model, network.learned.lesson.classes
+    model, classes = network.learned.model, network.learned.record.classes
     faces = unit_faces(model.arguments["size"])
     first, *_ = network.detectors.filters
     best = next((each for each in network.detectors.filters if each.verified), first)
@@ -189,7 +189,7 @@ def _still(network: LiveNetwork, face: "np.ndarray", number: int) -> str:
 
     model, layer = network.learned.model, network.detectors.layer
     shares = predict(model, as_faces(face[None]))[0]
-    emotion = network.learned.lesson.classes[shares.argmax()]
+    emotion = network.learned.record.classes[shares.argmax()]
     energy = np.abs(project(model, layer, face[None], [0], [number]).whole(0))
     pictures = (
         (np.kron(face, np.ones((ENLARGED, ENLARGED), np.uint8)), "The face as the network gets it"),

@@ -16,7 +16,7 @@ from ferbook.errors import DataError, FerError
 from ferbook.estimate import Estimate
 
 if TYPE_CHECKING:
-    from fer_lib.train.lesson import TrainedNetwork
+    from fer_lib.train.record import TrainedNetwork
 
 PHOTOGRAPH_POPULATION = "photographs_zero_bias"
 """The population that learned people's photographs."""
@@ -99,7 +99,7 @@ def measured_worth(network: "TrainedNetwork", name: str = "fer2013") -> dict[str
     from fer_lib.stats.classification import proportion
     from fer_lib.train.predict import predict
 
-    classes, size = network.lesson.classes, network.model.arguments["size"]
+    classes, size = network.record.classes, network.model.arguments["size"]
     test = open_faces(FaceRequest(name, size=size)).split("test")
     test = test.select(test.table["emotion"].isin(classes).to_numpy())
     if not len(test):

@@ -66,7 +66,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     if population.labels == "units":
         return _train_on_units(member, faces, fold, device, started)
     shuffled = population.labels == "shuffled"
-    lesson_fold = controls.with_shuffled_labels(fold, seed) if shuffled else fold
+    training_fold = controls.with_shuffled_labels(fold, seed) if shuffled else fold
     seed_everything(seed)
     model = build_network(population.network, len(classes), faces.size[0], **population.options)
     place = seed - population.first_seed
@@ -74,7 +74,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
         training = train(
-            lesson_fold,
+            training_fold,
             model,
             classes,
             population.recipe,
@@ -88,7 +88,7 @@ def train_network(member: Member, device: torch.device) -> dict:
     last = max(training.checkpoints)
     # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
     best_epoch = last if shuffled else training.best_epoch
-    test, training_split = fold.split("test"), lesson_fold.split("train")
+    test, training_split = fold.split("test"), training_fold.split("train")
     by_epoch = []
     for weights in training.checkpoints.values():
         model.load_state_dict(weights)
@@ -171,7 +171,7 @@ def _keep_failure(member: Member, record: dict, fault: Diverged) -> None:
 def origin_of(member: Member, faces: FaceSet, device: torch.device) -> dict[str, object]:
     """What the record of ``member`` says of where it comes from."""
     return {
-        "taught": member.population.taught.model_dump(mode="json"),
+        "taught": member.population.settings.model_dump(mode="json"),
         "faces": set_name(faces.name),
         "checksum_of_faces": faces.checksum,
         "device": device_name(device),

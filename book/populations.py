@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import torch
 
     from fer_lib.nets.classifier import Classifier
-    from fer_lib.train.lesson import TrainedNetwork
+    from fer_lib.train.record import TrainedNetwork
 Share = Annotated[float, Field(ge=0, le=1)]
 
 FAILED = "FAILED.json"
@@ -45,7 +45,7 @@ DIVERGED = "failed: "
 """How the reason of a failure begins."""
 
 
-class Taught(BaseModel):
+class TrainingSettings(BaseModel):
     """What decides a network's weights, but for its seed and the last digits of a processor."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,7 +79,7 @@ class TrainedMember(Record):
 class Kept(BaseModel):
     """A population: members that are trained one by one, each kept in a folder of its own.
 
-    A child has ``members``; ``taught``, a model of what decides them but for their seed, by which they are
+    A child has ``members``; ``settings``, a model of what decides them but for their seed, by which they are
     known; and ``faces``, which they learn from. ``core_minutes``: what a member
     takes, measured or estimated.
     """
@@ -116,7 +116,7 @@ class Kept(BaseModel):
         return digest_of([[(member.seed, member.done()["files"]) for member in members], sorted(failed)])
 
 
-class Population(Kept, Taught):
+class Population(Kept, TrainingSettings):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
     ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
@@ -133,9 +133,9 @@ class Population(Kept, Taught):
     test_time: Literal["none", "flip"] = "none"
 
     @property
-    def taught(self) -> Taught:
+    def settings(self) -> TrainingSettings:
         """What the population's networks have in common."""
-        return Taught(**{name: getattr(self, name) for name in Taught.model_fields})
+        return TrainingSettings(**{name: getattr(self, name) for name in TrainingSettings.model_fields})
 
     @property
     def members(self) -> list["Member"]:
@@ -178,8 +178,8 @@ def require_matched(compared: Iterable["Population"], but: Sequence[str]) -> Non
 
 
 def _decided(population: "Population") -> dict[str, object]:
-    """What decides the weights of its networks, field by field of ``Taught`` and of its recipe."""
-    fields = {name: getattr(population, name) for name in Taught.model_fields}
+    """What decides the weights of its networks, field by field of ``TrainingSettings`` and of its recipe."""
+    fields = {name: getattr(population, name) for name in TrainingSettings.model_fields}
     recipe = {f"recipe.{name}": value for name, value in vars(fields.pop("recipe")).items()}
     return fields | recipe
 
@@ -220,14 +220,14 @@ class Member:
             return self._failure() if (self.folder / FAILED).is_file() else "missing"
         try:
             record = self.done()
-            settings = type(self.population.taught).model_validate(record["taught"])
+            settings = type(self.population.settings).model_validate(record["taught"])
             present = file_checksums(self.folder)
             files = record["files"]
         except (RunStoreError, ValidationError, KeyError, OSError):
             return "damaged"
         if files != {name: present.get(name) for name in files}:
             return "damaged"
-        if settings != self.population.taught:
+        if settings != self.population.settings:
             return "of another recipe"
         return self._of_other_faces(record) or self._other_answers(record)
 
@@ -246,19 +246,21 @@ class Member:
     def _failure(self) -> str:
         try:
             record = read_json(self.folder / FAILED)
-            settings = type(self.population.taught).model_validate(record["taught"])
+            settings = type(self.population.settings).model_validate(record["taught"])
             other = self._of_other_faces(record)
         except (RunStoreError, ValidationError, KeyError):
             return "damaged"
-        return other or (str(record["failed"]) if settings == self.population.taught else "of another recipe")
+        return other or (
+            str(record["failed"]) if settings == self.population.settings else "of another recipe"
+        )
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
-        """The network on ``device`` with its lesson."""
+        """The network on ``device`` with its record."""
         from fer_lib.train.device import Precision
-        from fer_lib.train.lesson import Lesson, TrainedNetwork
+        from fer_lib.train.record import TrainedNetwork, TrainingRecord
 
-        record, settings = self.done(), self.population.taught
-        lesson = Lesson(
+        record, settings = self.done(), self.population.settings
+        trained = TrainingRecord(
             network=settings.network,
             options=settings.options,
             recipe=settings.recipe,
@@ -268,7 +270,7 @@ class Member:
             fold=0,
             faces=settings.faces,
         )
-        return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), lesson)
+        return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), trained)
 
     def done(self) -> dict:
         """Where it comes from: faces, classes, commit, device, seconds, precision, accuracies."""

@@ -17,7 +17,7 @@ from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
 from fer_lib.train.device import Precision, device_name, pick_device
 from fer_lib.train.learner import seed_everything
-from fer_lib.train.lesson import Lesson, TrainedNetwork
+from fer_lib.train.record import TrainedNetwork, TrainingRecord
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.book import Chapter
 from ferbook.environment import STORED_VARIABLE, THREADS_VARIABLE
@@ -123,13 +123,13 @@ class FaceSession(ferbook.session.Session):
         if name:
             networks = self.population(name)
         else:
-            lesson = self.upstream("training").artefact("lesson", Lesson)
-            networks = [TrainedNetwork("this run's", self.network("training"), lesson)]
+            record = self.upstream("training").artefact("lesson", TrainingRecord)
+            networks = [TrainedNetwork("this run's", self.network("training"), record)]
         if not networks:
             raise ChapterError(
                 f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
             )
-        self.note(network=networks[0].lesson.network)
+        self.note(network=networks[0].record.network)
         return networks
 
     def population(self, name: str) -> list[TrainedNetwork]:

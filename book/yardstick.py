@@ -12,8 +12,8 @@ from fer_lib.faces.leakage import independent_groups
 from fer_lib.faces.registry import open_faces
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.classification import calibration_error
-from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import predict
+from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate
 
 YARDSTICK = "yardstick"
@@ -81,9 +81,9 @@ def yardstick_of(networks: Sequence[TrainedNetwork], layer: str, device: torch.d
     ``open_faces``.
     """
     first = networks[0]
-    fold = first.lesson.fold_of(open_faces(first.lesson.faces))
+    fold = first.record.fold_of(open_faces(first.record.faces))
     valid, test = fold.split("valid"), fold.split("test")
-    labels, test_labels = (part.labels(first.lesson.classes) for part in (valid, test))
+    labels, test_labels = (part.labels(first.record.classes) for part in (valid, test))
     temperatures = {
         each.name: fitted_temperature(predict(each.model, valid, device=device), labels) for each in networks
     }

@@ -19,8 +19,8 @@ from book.au_verification.ruler import (
     MIXTURES,
     OWN_NETWORK,
     READ_OUT,
-    TAUGHT_UNITS,
     TRAINED,
+    TRAINED_ON_UNITS,
     UNTRAINED,
 )
 from book.shared_figures import YOURS
@@ -164,7 +164,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     )
 
 
-_RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, MIXTURES, TRAINED, TAUGHT_UNITS, READ_OUT))
+_RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, MIXTURES, TRAINED, TRAINED_ON_UNITS, READ_OUT))
 
 
 def agreement(table: pd.DataFrame) -> style.Drawn:

@@ -18,11 +18,11 @@ from book.au_verification.examine import (
 )
 from book.session import networks_of_pair
 from fer_lib.stats.degree import Role, degree_and_room
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-OWN_NETWORK, TRAINED, TAUGHT_UNITS, UNTRAINED = "own", "trained", "units", "untrained"
+OWN_NETWORK, TRAINED, TRAINED_ON_UNITS, UNTRAINED = "own", "trained", "units", "untrained"
 MIXTURES, UNITS_MIXTURES, READ_OUT = "mixtures", "units_mixtures", "read_out"
 BREUER, BREUER_UNITS, BREUER_UNTRAINED = "breuer", "breuer_units", "untrained_breuer"
 OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED = "photographs", "photographs_shuffled"
@@ -41,7 +41,7 @@ GROUP_LABELS = {
     OWN_NETWORK: "your network",
     TRAINED: "taught emotions",
     "96_px": "the same at 96 pixels",
-    TAUGHT_UNITS: "taught units",
+    TRAINED_ON_UNITS: "taught units",
     UNITS_MIXTURES: "mixtures, taught units",
     "units_free": "units freely combined",
     READ_OUT: "linear read-out",
@@ -74,14 +74,16 @@ def cast_of(
     ``own``: those that the page is about, which are measured where no pair of roles can be asked.
     """
     networks: dict[str, list[TrainedNetwork]] = {}
-    left_out, structure = [], own[0].lesson.network
+    left_out, structure = [], own[0].record.network
     for place, pair in enumerate(p.pairs):
         try:
             both = networks_of_pair(p, pair, "" if place else structure, kept)
         except DataError as fault:
             left_out.append(str(fault))
         else:
-            networks |= zip((BREUER, BREUER_UNITS) if place else (TRAINED, TAUGHT_UNITS), both, strict=True)
+            networks |= zip(
+                (BREUER, BREUER_UNITS) if place else (TRAINED, TRAINED_ON_UNITS), both, strict=True
+            )
     if TRAINED in networks:
         networks = networks if p.population else {OWN_NETWORK: list(own), **networks}
     else:
@@ -121,7 +123,7 @@ class Degree:
     """
 
     reading: Reading
-    roles: tuple[str, str, str] = (UNTRAINED, TRAINED, TAUGHT_UNITS)
+    roles: tuple[str, str, str] = (UNTRAINED, TRAINED, TRAINED_ON_UNITS)
     mixtures: tuple[str, str] | None = None
 
 
@@ -178,9 +180,9 @@ def place_between(value: float, groups: Mapping[str, Sequence[Examined]]) -> flo
     """Where a mark with so large a κ stands: 0 at the untrained networks, 1 at those that were taught units;
     NaN without both.
     """
-    if not (groups.get(UNTRAINED) and groups.get(TAUGHT_UNITS)):
+    if not (groups.get(UNTRAINED) and groups.get(TRAINED_ON_UNITS)):
         return np.nan
     floor, ceiling = (
-        values_of(groups[name], READINGS["kappa"])[:, 0].mean() for name in (UNTRAINED, TAUGHT_UNITS)
+        values_of(groups[name], READINGS["kappa"])[:, 0].mean() for name in (UNTRAINED, TRAINED_ON_UNITS)
     )
     return float((value - floor) / (ceiling - floor)) if ceiling > floor else np.nan

@@ -36,8 +36,8 @@ from book.au_verification.ruler import (
     OWN_NETWORK,
     READ_OUT,
     STRUCTURES_OF_THEIR_OWN,
-    TAUGHT_UNITS,
     TRAINED,
+    TRAINED_ON_UNITS,
     UNITS_MIXTURES,
     UNTRAINED,
     Cast,
@@ -51,8 +51,8 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import unit_answers, untrained_network
-from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import collected
+from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.rule import degree_answer
@@ -103,13 +103,13 @@ KAPPA_TOLERANCE = 0.15
 SMALLEST_ROOM = 0.05
 """Of κ: the least that matters, as ``claims.yaml`` says."""
 
-NAMED = dict.fromkeys((OWN_NETWORK, TRAINED, TAUGHT_UNITS, UNTRAINED), tuple(MEASURE_LABELS))
+NAMED = dict.fromkeys((OWN_NETWORK, TRAINED, TRAINED_ON_UNITS, UNTRAINED), tuple(MEASURE_LABELS))
 """Groups whose filters are named as in the papers, too."""
 
-MIXED_GROUPS = {TRAINED: MIXTURES, TAUGHT_UNITS: UNITS_MIXTURES}
+MIXED_GROUPS = {TRAINED: MIXTURES, TRAINED_ON_UNITS: UNITS_MIXTURES}
 """Groups beside which random mixtures of their filters stand."""
 
-ROLES = (TRAINED, UNTRAINED, TAUGHT_UNITS, BREUER, BREUER_UNTRAINED, BREUER_UNITS)
+ROLES = (TRAINED, UNTRAINED, TRAINED_ON_UNITS, BREUER, BREUER_UNTRAINED, BREUER_UNITS)
 """Groups whose name begins those of their metrics; of the first three all is told."""
 
 OVER_UNTRAINED = ("kappa", "verified_gain", "distinct_units")
@@ -174,7 +174,7 @@ def examine_all(
 
     for group, networks in cast.networks.items():
         for each in networks:
-            seed, model, size = each.lesson.seed, each.model, each.lesson.faces.size
+            seed, model, size = each.record.seed, each.model, each.record.faces.size
             if size != asked.faces.size[0]:
                 if larger and len(answers.get(group, ())) < LARGER_ASKED:
                     ask(group, seed, model, layer_of(model), larger)
@@ -194,7 +194,7 @@ def examine_all(
         for each in cast.networks[TRAINED][: 1 if p.of_each else READ_OUTS]:
             if isinstance(each.model, ZeroBiasCNN):
                 model, at = with_detectors(each.model, taught, labels)
-                ask(READ_OUT, each.lesson.seed, model, at, asked)
+                ask(READ_OUT, each.record.seed, model, at, asked)
     return answers, behind[0]
 
 
@@ -244,7 +244,7 @@ def population_metrics(groups: Mapping[str, Sequence[Examined]]) -> dict[str, Es
     if OF_PHOTOGRAPHS in groups and OF_PHOTOGRAPHS_SHUFFLED in groups:
         both = (values_of(groups[name], kappa) for name in (OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED))
         tell("photographs_kappa_over_shuffled", "kappa", *both)
-    for group in (UNTRAINED, TRAINED, TAUGHT_UNITS):
+    for group in (UNTRAINED, TRAINED, TRAINED_ON_UNITS):
         if all(own.elsewhere is not None for own in groups.get(group, ())) and group in groups:
             prefix = "" if group == TRAINED else f"{group}_"
             tell(f"{prefix}other_heads_kappa", "kappa", values_of(groups[group], on_other_heads(kappa)))
@@ -295,8 +295,8 @@ def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torc
     """
     if not networks:
         return None
-    units = [unit for unit in networks[0].lesson.classes if unit in faces.aus]
-    places = [networks[0].lesson.classes.index(unit) for unit in units]
+    units = [unit for unit in networks[0].record.classes if unit in faces.aus]
+    places = [networks[0].record.classes.index(unit) for unit in units]
     intensities = faces.table[units].to_numpy(np.float64)
     each = [
         unit_scores(units, intensities, unit_answers(own.model, faces, device=device)[:, places])
@@ -314,7 +314,7 @@ def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     """
     rows = []
     for measure, label in MEASURE_LABELS.items():
-        for group in filter(groups.get, (TRAINED, UNTRAINED, TAUGHT_UNITS)):
+        for group in filter(groups.get, (TRAINED, UNTRAINED, TRAINED_ON_UNITS)):
             own = networks_and_people(values_of(groups[group], agreement_share(measure)), limits=(0, 1))
             rows.append((label, GROUP_LABELS[group], own.value, own.low, own.high))
     columns = ["measure", "series", "value", "low", "high"]

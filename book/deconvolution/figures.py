@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from book.deconvolution.atlas import grey_levels, mean_picture
 from book.deconvolution.study import CEILING, FLOOR_ROLE, MEASURED, OWN_ONE, THE_CHANGE, overlap_means
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
-from fer_lib.look.judge import MapTrial
+from fer_lib.look.judge import MapBenchmark
 from fer_lib.look.responses import LayerView, extremum_counts
 from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook.page import style
@@ -348,7 +348,7 @@ def _numbers(axes: Axes, title: str, values: np.ndarray, framed: Collection[int]
     axes.axis("off")
 
 
-def one_response(trial: MapTrial, pair: int, projection: np.ndarray, overlap: float) -> style.Drawn:
+def one_response(trial: MapBenchmark, pair: int, projection: np.ndarray, overlap: float) -> style.Drawn:
     """One neuron of a ``trial``, its ``pair``: the face with its unit and what the neuron could see, the
     ``projection`` (H, W), the change itself, and the region of the unit on both. Data: ``filter``, ``unit``,
     ``picture``, ``row`` and ``column`` of the field's upper left pixel, ``area`` of the region as a share,

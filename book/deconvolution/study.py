@@ -18,14 +18,14 @@ from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import Method, project
-from fer_lib.look.judge import MAP_SCORES, MapTrial, Twins, in_groups, map_trial, sums_left_out
+from fer_lib.look.judge import MAP_SCORES, MapBenchmark, Twins, in_groups, map_benchmark, sums_left_out
 from fer_lib.look.localisation import control_maps, cross_fitted_overlap
 from fer_lib.look.responses import LayerView
 from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, ratio
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
 from ferbook.rule import degree_answer
@@ -79,7 +79,7 @@ def require_held_out(networks: Sequence[TrainedNetwork], strangers: FaceRequest)
     """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
     name, seed = strangers.name, strangers.face_seed
     for each in networks:
-        if (each.lesson.faces.name, each.lesson.faces.face_seed) == (name, seed):
+        if (each.record.faces.name, each.record.faces.face_seed) == (name, seed):
             raise ChapterError(
                 f"network {each.name!r} learned from the people of {name} with face_seed {seed}, who are "
                 f"to be held out from it; give chapter deconvolution another face_seed than {seed - 1}"
@@ -92,20 +92,20 @@ def switched_faces(p: DeconvolutionParameters) -> Twins:
     return twins_of(interventions(p.people, AUS, (1.0,), **settings))
 
 
-def trials_of(
+def benchmarks_of(
     p: DeconvolutionParameters,
     own: Sequence[TrainedNetwork],
     kept: Callable[[str], Sequence[TrainedNetwork]],
     twins: Twins,
     layer: str,
-) -> tuple[dict[str, list[MapTrial]], str]:
+) -> tuple[dict[str, list[MapBenchmark]], str]:
     """What networks of each role are asked about ``twins``, and why those of the roles are not, if they are
     not: then the ``own`` ones are measured. Of each unit the filter is asked that it moves most.
     """
     groups, left_out = {MEASURED: list(own)}, ""
     if p.pairs:
         try:
-            both = networks_of_pair(p, p.pairs[0], own[0].lesson.network, kept)
+            both = networks_of_pair(p, p.pairs[0], own[0].record.network, kept)
         except DataError as fault:
             left_out = str(fault)
         else:
@@ -116,12 +116,12 @@ def trials_of(
         (f"untrained {seed}", untrained_network(models[MEASURED][0][1], seed)) for seed in range(p.untrained)
     ]
     return {
-        name: [map_trial(f"{name}: {called}", model, twins, layer=layer) for called, model in networks]
+        name: [map_benchmark(f"{name}: {called}", model, twins, layer=layer) for called, model in networks]
         for name, networks in models.items()
     }, left_out
 
 
-def overlap_table(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> pd.DataFrame:
+def overlap_table(trials: Mapping[str, Sequence[MapBenchmark]], method: Method) -> pd.DataFrame:
     """Intersection over union of maps with the skin that the unit moves, a row per map: ``population``,
     ``network``, ``kind`` (``ours``; of the measured networks ``MAP_CONTROLS`` and ``THE_CHANGE`` too),
     ``subject``, ``au``, ``row`` and ``iou``.
@@ -140,7 +140,7 @@ def overlap_table(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> p
     return pd.concat(tables, ignore_index=True)
 
 
-def same_places(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> pd.DataFrame:
+def same_places(trials: Mapping[str, Sequence[MapBenchmark]], method: Method) -> pd.DataFrame:
     """The same of maps from the same places: those of the extrema of one network of each role. Each network
     is asked about every face that all of them answer to, by its own filter of the unit, at all these places;
     where its neuron is off it draws nothing, and the row has no overlap. The run's own networks are left out.
@@ -162,7 +162,7 @@ def same_places(trials: Mapping[str, Sequence[MapTrial]], method: Method) -> pd.
 
 
 def projected(
-    trial: MapTrial, rows: np.ndarray, filters: np.ndarray, positions: np.ndarray, method: Method
+    trial: MapBenchmark, rows: np.ndarray, filters: np.ndarray, positions: np.ndarray, method: Method
 ) -> np.ndarray:
     """float32 (P, H, W): what ``look.deconvolution.project`` makes of these neurons of the trial."""
     pictures = trial.twins.on.pixels
@@ -170,7 +170,7 @@ def projected(
     return made.whole()
 
 
-def _overlaps(trial: MapTrial, rows: np.ndarray, maps: np.ndarray) -> pd.DataFrame:
+def _overlaps(trial: MapBenchmark, rows: np.ndarray, maps: np.ndarray) -> pd.DataFrame:
     region, people = trial.twins.regions[0][rows], trial.twins.people[rows]
     found = cross_fitted_overlap(maps, region, people)
     about = {"network": trial.name, "subject": people, "au": trial.twins.aus[rows], "row": rows}

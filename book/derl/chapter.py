@@ -73,7 +73,7 @@ class DerlParameters(parameters.NetworkParameters):
 
     @model_validator(mode="after")
     def _strangers_to_learn_from(self) -> Self:
-        if self.faces in self.real_lessons:
+        if self.faces in self.real_pretraining:
             raise ParameterError(
                 f"pretrain = {self.pretrain!r} has the chapter's own face set; the generator learns from "
                 "other people: give another set, or lab"
@@ -90,7 +90,7 @@ class DerlParameters(parameters.NetworkParameters):
         fold_faces(labelled, protocol_of(labelled), 0)
 
     @property
-    def real_lessons(self) -> tuple[str, ...]:
+    def real_pretraining(self) -> tuple[str, ...]:
         """The real sets that the generator learns from; of synthetic ones it learns from people who are
         rendered for it, and are in no face set.
         """
@@ -101,7 +101,7 @@ class DerlParameters(parameters.NetworkParameters):
         """The face set of the chapter; beside a real one, that in whose style people are rendered for the
         generator; and the real sets that it learns from.
         """
-        beside = [*([] if self.faces in get_args(FaceDomain) else ["lab"]), *self.real_lessons]
+        beside = [*([] if self.faces in get_args(FaceDomain) else ["lab"]), *self.real_pretraining]
         return (self.face_request, *(self.request(name) for name in beside))
 
 

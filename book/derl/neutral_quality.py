@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from book.derl.pairs import NEUTRAL_EMOTION, Lessons
+from book.derl.pairs import NEUTRAL_EMOTION, PairSplits
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.derl import Generator
@@ -124,14 +124,14 @@ def mean_face(pictures: np.ndarray) -> np.ndarray:
 
 
 def quality(
-    lessons: Lessons,
+    splits: PairSplits,
     generators: Mapping[str, Generator],
     judge: nn.Module,
     classes: Sequence[str],
     *,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """Every measure of every candidate for the true neutral face of the test people of ``lessons``: one row
+    """Every measure of every candidate for the true neutral face of the test people of ``splits``: one row
     per candidate and expressive picture.
 
     ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``judge``: a network that names
@@ -141,14 +141,14 @@ def quality(
     infinite where both pictures are equal, as of the truth itself. A person of one take only is nobody to be
     found elsewhere (NaN). Raises DataError where nothing but neutral inputs is given.
     """
-    faces, truth = lessons.expressive()
+    faces, truth = splits.expressive()
     if not len(faces):
         raise DataError(
-            f"all of the {len(lessons.tested)} inputs are neutral: there is no expression to take off; give "
+            f"all of the {len(splits.tested)} inputs are neutral: there is no expression to take off; give "
             "expressive ones"
         )
     fakes = {name: generated_neutrals(one, faces.pixels, device=device) for name, one in generators.items()}
-    mean = np.broadcast_to(mean_face(lessons.neutrals), truth.shape)
+    mean = np.broadcast_to(mean_face(splits.neutrals), truth.shape)
     candidates = {GENERATED: fakes[GENERATED], INPUT: faces.pixels, MEAN_NEUTRAL: mean, TRUTH: truth} | fakes
     subjects = faces.table["subject"].to_numpy(str)
     takes = subjects + np.char.add("/", faces.table["sequence"].to_numpy(str))

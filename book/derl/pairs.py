@@ -186,7 +186,7 @@ held out: on them its neutral faces are tested at the end.
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class PairSplits:
     """Pairs of pictures that a generator learns from, others that are watched, and others on which it is
     tested: of people who are in one of the three only.
 
@@ -214,7 +214,9 @@ class Lessons:
         return self.tested.select(mask), self.truth[mask]
 
 
-def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet | None] = {}) -> Lessons:
+def draw_pair_splits(
+    p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet | None] = {}
+) -> PairSplits:
     """The pairs that the generator of a chapter with the parameters ``p`` learns from: of nobody in
     ``faces``.
 
@@ -247,7 +249,7 @@ def draw_lessons(p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet |
         f"{test.table['subject'].nunique()} more it is tested. None of them is among the people of "
         f"{faces.name}."
     )
-    return Lessons(train, valid, subjects, test, truth[part == 2], about)
+    return PairSplits(train, valid, subjects, test, truth[part == 2], about)
 
 
 def _pairs_of(

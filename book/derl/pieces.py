@@ -1,9 +1,9 @@
-"""The trial of DeRL in pieces that are kept: of each seed the generators, and of each of its folds what the
-classifiers of stage two answer to the people tested.
+"""The training of DeRL in pieces that are kept: of each seed the generators, and of each of its folds what
+the classifiers of stage two answer to the people tested.
 
 Each piece is a member of the population ``derl`` (``book.populations``): whole or not there, known by its
 recipe, and trained by ``ferbook populations train derl``, which goes on where it was interrupted. Light to
-import, as that is: what trains and reads pieces is ``trial``.
+import, as that is: what trains and reads pieces is ``two_stages``.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BESIDE = ("device", "publish_faces", "precision", "bootstrap", "population", "se
 
 
 class Pieces(Kept):
-    """The population of a ``chapter``'s trial: what its profile ``reference`` asks for, piece by piece."""
+    """The population of a ``chapter``'s training: what its profile ``reference`` asks for, piece by piece."""
 
     chapter: str
 
@@ -36,7 +36,7 @@ class Pieces(Kept):
         return CHAPTER.resolve(REFERENCE, {})
 
     @property
-    def taught(self) -> DerlParameters:
+    def settings(self) -> DerlParameters:
         return recipe_of(self.parameters)
 
     @property
@@ -66,7 +66,7 @@ class Piece(Member):
     faces are.
     """
 
-    trainer: ClassVar[str] = "book.derl.trial"
+    trainer: ClassVar[str] = "book.derl.two_stages"
 
     population: Pieces
     seed: str

@@ -19,7 +19,7 @@ from fastai.learner import Learner
 from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
 
-from book.derl.pairs import Lessons, others_targets
+from book.derl.pairs import PairSplits, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
 from fer_lib.train.callbacks import Averaging, Epochs, LossWatch, rate_of
@@ -340,7 +340,7 @@ class StageOne:
 
 
 def learn_stage_one(
-    lessons: Lessons,
+    splits: PairSplits,
     recipe: GanRecipe,
     *,
     shuffled: bool,
@@ -351,15 +351,15 @@ def learn_stage_one(
     """Train the generator, and beside it those that did not learn to keep a person; raises as
     ``train_generator``.
     """
-    inputs, targets = lessons.train
+    inputs, targets = splits.train
     how = {"seed": seed, "device": device}
-    training = train_generator(inputs, targets, recipe, valid=lessons.valid, precision=precision, **how)
+    training = train_generator(inputs, targets, recipe, valid=splits.valid, precision=precision, **how)
     generators = {
         "trained": training.generator,
-        "untrained": untrained_generator(lessons, recipe, seed, device),
+        "untrained": untrained_generator(splits, recipe, seed, device),
     }
     if shuffled:
-        others = targets[others_targets(lessons.subjects, seed)]
+        others = targets[others_targets(splits.subjects, seed)]
         generators["shuffled"] = train_generator(
             inputs, others, recipe, precision=training.precision, **how
         ).generator
@@ -367,17 +367,17 @@ def learn_stage_one(
 
 
 def untrained_generator(
-    lessons: Lessons, recipe: GanRecipe, seed: int, device: torch.device | str = "cpu"
+    splits: PairSplits, recipe: GanRecipe, seed: int, device: torch.device | str = "cpu"
 ) -> Generator:
     """A generator with its first weights and the statistics of the training pictures, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        untrained = Generator(lessons.train[0].shape[1], recipe.widths, recipe.skips)
-    settle_statistics(untrained, lessons.train[0], device=device)
+        untrained = Generator(splits.train[0].shape[1], recipe.widths, recipe.skips)
+    settle_statistics(untrained, splits.train[0], device=device)
     return untrained.eval()
 
 
-def gan_metrics(curves: Sequence[pd.DataFrame], lessons: Lessons) -> dict[str, Estimate]:
+def gan_metrics(curves: Sequence[pd.DataFrame], splits: PairSplits) -> dict[str, Estimate]:
     """``generator_pairs`` learned from, ``generator_epochs``, and of the last epoch, in the mean of the
     trainings: ``generator_l1`` of the pairs watched (grey levels of 255), ``discriminator_right``, the share
     of patches that it judges rightly.
@@ -386,9 +386,9 @@ def gan_metrics(curves: Sequence[pd.DataFrame], lessons: Lessons) -> dict[str, E
     right = last[["real_accuracy", "fake_accuracy"]].mean(axis=None)
     mean = {"why": f"after the last epoch, the mean of trainings: {len(curves)}"}
     return {
-        "generator_pairs": Estimate(len(lessons.train[0]), unit="count"),
+        "generator_pairs": Estimate(len(splits.train[0]), unit="count"),
         "generator_epochs": Estimate(len(curves[0]), unit="count"),
         "generators": Estimate(len(curves), unit="count"),
-        "generator_l1": Estimate(255 * last["valid_l1"].mean(), n=len(lessons.valid[0]), tolerance=5, **mean),
+        "generator_l1": Estimate(255 * last["valid_l1"].mean(), n=len(splits.valid[0]), tolerance=5, **mean),
         "discriminator_right": Estimate(right, unit="share", tolerance=0.2, **mean),
     }

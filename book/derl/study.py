@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from book.derl import stage_two
 from book.derl.chapter import DerlParameters
-from book.derl.pairs import Lessons
+from book.derl.pairs import PairSplits
 from book.derl.stage_one import StageOne
 from fer_lib.faces.faceset import SPLITS, FaceSet, named_alone
 from fer_lib.faces.folds import Fold, Protocol, fold_faces
@@ -84,13 +84,13 @@ CONDITIONS_OF_GENERATOR = {
 @dataclass(frozen=True, eq=False)
 class ResidueTask:
     """What both stages are given: the ``parameters``; the ``faces`` whose expressions are told, in the folds
-    of ``protocol``; the ``lessons`` of the generators; and where all is computed.
+    of ``protocol``; the ``splits`` of the generators; and where all is computed.
     """
 
     parameters: DerlParameters
     faces: FaceSet
     protocol: Protocol
-    lessons: Lessons
+    splits: PairSplits
     device: torch.device | str = "cpu"
 
 

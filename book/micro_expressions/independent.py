@@ -17,8 +17,8 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.device import Precision
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import clip_features
+from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import ParameterError
 
 
@@ -56,51 +56,49 @@ def independent_of(
     *,
     device: torch.device | str = "cpu",
 ) -> IndependentNetworks:
-    """The trained ``networks``, which had one lesson but for the seed; or, where they learned from people
-    or pictures of ``faces``, another one, taught the same way on the faces ``render("lab")``, by the first
-    fold of their protocol.
+    """The trained ``networks``, which had one training record but for the seed; or, where they learned from
+    people or pictures of ``faces``, another one, trained the same way on the faces ``render("lab")``, by the
+    first fold of their protocol.
 
     Raises ParameterError where the networks take pictures of another size than those of ``faces``.
     """
-    lesson = networks[0].lesson
-    lesson_faces = open_faces(lesson.faces)
-    if lesson_faces.size != faces.size:
+    record = networks[0].record
+    own_faces = open_faces(record.faces)
+    if own_faces.size != faces.size:
         raise ParameterError(
             f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {networks[0].name} network "
-            f"was taught on {lesson_faces.size[0]} × {lesson_faces.size[1]}; give both one size, for "
-            f"example -p size={lesson_faces.size[0]}"
+            f"was taught on {own_faces.size[0]} × {own_faces.size[1]}; give both one size, for "
+            f"example -p size={own_faces.size[0]}"
         )
-    own, overlap = lesson.fold_of(lesson_faces), shared(lesson_faces, faces)
+    own, overlap = record.fold_of(own_faces), shared(own_faces, faces)
     if overlap.nothing:
         count = f"{len(networks)} networks have" if len(networks) > 1 else "One network has"
         introduction = (
-            f"{count} learned from {len(own.split('train')):,} pictures of {lesson_faces.name}, where nobody "
+            f"{count} learned from {len(own.split('train')):,} pictures of {own_faces.name}, where nobody "
             "and no picture of these clips is."
         )
         models = tuple(network.model.eval() for network in networks)
-        return IndependentNetworks(models, lesson.precision, introduction, overlap)
+        return IndependentNetworks(models, record.precision, introduction, overlap)
     labelled = render("lab").labelled()
     protocol = protocol_of(labelled)
     fold = fold_faces(labelled, protocol, 0)
-    seed_everything(lesson.seed)
-    other = build_network(lesson.network, len(protocol.classes), faces.size[0], **lesson.options)
+    seed_everything(record.seed)
+    other = build_network(record.network, len(protocol.classes), faces.size[0], **record.options)
     training = train(
         fold,
         other,
         protocol.classes,
-        lesson.recipe,
-        precision=lesson.precision,
+        record.recipe,
+        precision=record.precision,
         device=device,
-        seed=lesson.seed,
+        seed=record.seed,
     )
     if overlap.subjects:
-        lesson_of = f"the people of these clips ({len(overlap.subjects)} of them)"
+        learned = f"the people of these clips ({len(overlap.subjects)} of them)"
     else:
-        lesson_of = (
-            f"pictures of these clips ({overlap.copies:,} copies)" if overlap.copies else "these clips"
-        )
+        learned = f"pictures of these clips ({overlap.copies:,} copies)" if overlap.copies else "these clips"
     introduction = (
-        f"The network asked for learned from {lesson_of}, so it is not asked about them. Another one, taught "
+        f"The network asked for learned from {learned}, so it is not asked about them. Another one, taught "
         f"the same way on {len(fold.split('train')):,} pictures of {labelled.name}, takes its place."
     )
     return IndependentNetworks((other.eval(),), training.precision, introduction, overlap)

@@ -28,7 +28,7 @@ _AS_PUBLISHED = {
 _VARIANTS = ("emotions_with_biases", "emotions_without_dropout", "emotions_without_augmentation")
 """Populations that differ from ``emotions`` in one thing each."""
 
-TAUGHT_EMOTIONS, EMOTIONS_FACES = "emotions", FaceRequest("lab", 600, 48, face_seed=10)
+EMOTION_NETWORKS, EMOTIONS_FACES = "emotions", FaceRequest("lab", 600, 48, face_seed=10)
 """The population of which a run of one's own evaluates kept networks, and what they learned from."""
 
 
@@ -128,8 +128,8 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
         one of which kept networks stand beside its own.
         """
         if self.population:
-            return (self.population, *(_VARIANTS if self.population == TAUGHT_EMOTIONS else ()))
-        return (TAUGHT_EMOTIONS,) if self.kept_networks and not self.not_asked else ()
+            return (self.population, *(_VARIANTS if self.population == EMOTION_NETWORKS else ()))
+        return (EMOTION_NETWORKS,) if self.kept_networks and not self.not_asked else ()
 
     @property
     def not_asked(self) -> str:
@@ -154,7 +154,7 @@ CHAPTER = Chapter(
     profiles={
         "smoke": {"epochs": 2, "bootstrap": 200},
         "reference": {
-            "population": TAUGHT_EMOTIONS,
+            "population": EMOTION_NETWORKS,
             "subjects": 600,
             "face_seed": EMOTIONS_FACES.face_seed,
             "fresh": 200,

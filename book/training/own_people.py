@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from book.session import FaceSession
-from book.training.chapter import EMOTIONS_FACES, TAUGHT_EMOTIONS
+from book.training.chapter import EMOTION_NETWORKS, EMOTIONS_FACES
 from book.training.study import HOG, OWN, classifier_on_hog, comparisons
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.folds import fold_faces, protocol_of
@@ -35,18 +35,18 @@ def kept_scores(run: FaceSession, faces: FaceSet, **draws: int) -> TrainingScore
     of ``faces``; None where they cannot be asked, or none is kept.
     """
     networks = (
-        run.population(TAUGHT_EMOTIONS)[: run.params.kept_networks]
-        if TAUGHT_EMOTIONS in run.params.populations
+        run.population(EMOTION_NETWORKS)[: run.params.kept_networks]
+        if EMOTION_NETWORKS in run.params.populations
         else []
     )
     if run.params.population or not networks:
         return None
-    run.note(network=networks[0].lesson.network)
-    classes, weights = networks[0].lesson.classes, pd.read_csv(HOG_WEIGHTS)
+    run.note(network=networks[0].record.network)
+    classes, weights = networks[0].record.classes, pd.read_csv(HOG_WEIGHTS)
     linear = weights[[*classes]].to_numpy()
     by_hog = np.eye(len(classes))[(linear[0] + hog_responses(faces) @ linear[1:]).argmax(axis=1)]
     answers = [*(predict(each.model, faces, device=run.device) for each in networks), by_hog]
-    seeds = [each.lesson.seed for each in networks]
+    seeds = [each.record.seed for each in networks]
     table = pd.DataFrame({"condition": [OWN] * len(networks) + [HOG], "seed": [*seeds, 0]})
     labels, people = faces.labels(classes), independent_groups(faces)
     return score_trainings(table, np.stack(answers), labels, people, ["condition"], **draws)
@@ -62,7 +62,7 @@ def kept_metrics(
     if kept is None:
         return {}
     count = kept.table["condition"].eq(OWN).sum()
-    curves = [member.curve() for member in run.members(TAUGHT_EMOTIONS)[:count]]
+    curves = [member.curve() for member in run.members(EMOTION_NETWORKS)[:count]]
     found = {
         "ahead_of_hog": comparisons(kept)["ahead_of_hog"],
         "valid_rise": last_fifth(curves)["valid_rise"],

@@ -27,8 +27,8 @@ from fer_lib.stats.two_way import StandardError, network_mean
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
 from fer_lib.train.learner import seed_everything, train
-from fer_lib.train.lesson import Lesson
 from fer_lib.train.predict import predict
+from fer_lib.train.record import TrainingRecord
 from fer_lib.train.study import Evaluation
 from fer_lib.train.weights import parameter_count
 from ferbook.errors import ParameterError
@@ -56,7 +56,7 @@ class Tested:
     ``learned``, the share that its network names rightly of the pictures that it learned from, of several
     folds the first. ``candidates`` (M, N, classes): what those among which one could choose say of the first
     fold's tested pictures: a training's epochs, or the networks of a population. ``models``: of the first
-    fold, or those whose weights are kept; ``lesson`` of the first.
+    fold, or those whose weights are kept; ``record`` of the first.
     """
 
     folds: tuple[FaceSet, ...]
@@ -67,7 +67,7 @@ class Tested:
     learned: tuple[float, ...]
     candidates: np.ndarray
     models: tuple[Classifier, ...]
-    lesson: Lesson
+    record: TrainingRecord
 
 
 def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
@@ -106,7 +106,7 @@ def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
         learned=(float(right.mean()),),
         candidates=np.stack(candidates),
         models=(models[0],),
-        lesson=Lesson.of(p, protocol.classes, 0, first.precision),
+        record=TrainingRecord.of(p, protocol.classes, 0, first.precision),
     )
 
 
@@ -136,7 +136,7 @@ def of_population(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Teste
         learned=tuple(member.done()["train_accuracy"] for member in members),
         candidates=probabilities,
         models=tuple(each.model for each in networks),
-        lesson=networks[0].lesson,
+        record=networks[0].record,
     )
 
 

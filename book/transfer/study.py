@@ -26,8 +26,8 @@ from fer_lib.faces.splits import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.device import Precision
-from fer_lib.train.lesson import TrainedNetwork
 from fer_lib.train.predict import predict
+from fer_lib.train.record import TrainedNetwork
 from fer_lib.train.study import seeds_from, train_structure
 from ferbook.errors import DataError
 from ferbook.page.tables import Table
@@ -182,13 +182,13 @@ def as_learned(
     requested = {request.name: request for request in requests}
     sets, by_set = {}, {}
     for networks in filter(None, populations):
-        lesson = networks[0].lesson
-        name = lesson.faces.name
+        record = networks[0].record
+        name = record.faces.name
         if name not in opened:
             continue
-        if lesson.faces != requested[name]:
-            raise DataError(f"{networks[0].name} learned the faces {lesson.faces}, not {requested[name]}")
-        sets[name], by_set[name] = lesson.fold_of(opened[name]), networks
+        if record.faces != requested[name]:
+            raise DataError(f"{networks[0].name} learned the faces {record.faces}, not {requested[name]}")
+        sets[name], by_set[name] = record.fold_of(opened[name]), networks
     own = requests[0].name
     if own not in sets:
         raise DataError(
@@ -208,7 +208,7 @@ def telling(
 
 def _telling(network: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
     model = deepcopy(network.model)
-    rows = [network.lesson.classes.index(name) for name in classes]
+    rows = [network.record.classes.index(name) for name in classes]
     model.output = nn.Linear(model.output.in_features, len(rows), device=model.output.weight.device)
     with torch.no_grad():
         model.output.weight.copy_(network.model.output.weight[rows])
@@ -272,7 +272,7 @@ def networks_of_sets(
     """
     p, precision = run.params, run.precision
     if by_set:
-        return telling(by_set, sets.classes), by_set[p.face_requests[0].name][0].lesson.precision
+        return telling(by_set, sets.classes), by_set[p.face_requests[0].name][0].record.precision
     # Before anything is trained: a size that the network does not take.
     build_network(p.network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=p.dropout)
     networks: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}

@@ -19,7 +19,7 @@ from book.truth.maps import (
     map_score,
 )
 from fer_lib.look.attribution import EXPLAINERS
-from fer_lib.look.judge import MapTrial
+from fer_lib.look.judge import MapBenchmark
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import grey_table, picture_grid, show
@@ -66,7 +66,7 @@ def _family_name(family: str) -> str:
     return family.replace("-", ", ").replace("faceunits", "Face Units").replace("makehuman", "MakeHuman")
 
 
-def one_neuron(trial: MapTrial, pair: int) -> Drawn:
+def one_neuron(trial: MapBenchmark, pair: int) -> Drawn:
     """The face of the ``pair``-th neuron of ``trial``, its twin, the skin that the unit moves, what each part
     makes of the answer, and the neuron's maps by ``SHOWN_MAPS``. Data: ``shown``, ``mean_grey``,
     ``contrast``.

@@ -17,11 +17,19 @@ from torch import nn
 
 from book.truth.family_faces import family_of
 from fer_lib.look.attribution import Explainer
-from fer_lib.look.judge import MAP_SCORES, TWIN_PARTS, Twins, in_groups, judge_maps, map_trial, sums_left_out
+from fer_lib.look.judge import (
+    MAP_SCORES,
+    TWIN_PARTS,
+    Twins,
+    in_groups,
+    judge_maps,
+    map_benchmark,
+    sums_left_out,
+)
 from fer_lib.stats.resampling import ratio
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import ChapterError
 from ferbook.estimate import Estimate
 
@@ -141,7 +149,7 @@ def judged_maps(
     """
     tables = []
     for each in networks:
-        trial = map_trial(each.name, each.model, twins, seed=seed + OTHER_WEIGHTS)
+        trial = map_benchmark(each.name, each.model, twins, seed=seed + OTHER_WEIGHTS)
         tables += [
             judge_maps(explain, [trial]).assign(method=name, population=each.population)
             for name, explain in methods.items()

@@ -16,7 +16,7 @@ from fer_lib.look.sanity import cascading_randomisation, similarities_across_net
 from fer_lib.stats.resampling import RERUN_TOLERANCE, ratio
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate
 
 TRAINED_NETWORKS, UNTRAINED_NETWORKS = "trained", "untrained"

@@ -134,7 +134,7 @@ class Twins:
 
 
 @dataclass(frozen=True, eq=False)
-class MapTrial:
+class MapBenchmark:
     """What a method is asked about one network, ``name``: neurons of ``layer``, of the faces at ``rows`` of
     ``twins``, ``filters`` (P,) at ``positions`` (P, 2). ``untrained``: the same network with random weights.
     """
@@ -210,7 +210,9 @@ def _blocks(size: tuple[int, int]) -> Iterator[tuple[int, int, tuple[slice, slic
             yield row, column, tuple(slice(end[at], end[at + 1]) for end, at in places)
 
 
-def map_trial(name: str, network: nn.Module, twins: Twins, *, layer: str = "", seed: int = 0) -> MapTrial:
+def map_benchmark(
+    name: str, network: nn.Module, twins: Twins, *, layer: str = "", seed: int = 0
+) -> MapBenchmark:
     """The neurons of ``layer``, else of the last convolution, that ``network`` is asked about: of each unit
     the filter whose maximal response it raises most, by the spread over faces without it, in the other half
     of the people. Faces where the unit does not raise it, or that nobody of the other half shows, are left
@@ -238,7 +240,7 @@ def map_trial(name: str, network: nn.Module, twins: Twins, *, layer: str = "", s
     filters = filters[rows]
     positions = on.positions[rows, filters].astype(np.int64)
     untrained = untrained_network(network, seed).to(next(network.parameters()).device)
-    return MapTrial(name, network, untrained, layer, twins, rows, filters, positions)
+    return MapBenchmark(name, network, untrained, layer, twins, rows, filters, positions)
 
 
 def asked(method: Explainer, network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
@@ -274,7 +276,7 @@ def _digest(network: nn.Module, arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def judge_maps(method: Explainer, trials: Sequence[MapTrial]) -> pd.DataFrame:
+def judge_maps(method: Explainer, trials: Sequence[MapBenchmark]) -> pd.DataFrame:
     """What the maps of ``method`` are worth, one row per neuron of every trial: ``network``, ``person``,
     ``unit``, the columns that ``MAP_SCORES`` names, and ``seconds``, what a map took.
 
@@ -285,7 +287,7 @@ def judge_maps(method: Explainer, trials: Sequence[MapTrial]) -> pd.DataFrame:
     for each in trials:
         few = tuple(part[:REPEATED] for part in (each.rows, each.filters, each.positions))
         firsts.append(asked(method, each.network, each.layer, each.twins.on.pixels, *few))
-        tables.append(_judge_trial(method, each))
+        tables.append(_judge_benchmark(method, each))
     for each, first in zip(trials, firsts, strict=True):
         few = tuple(part[:REPEATED] for part in (each.rows, each.filters, each.positions))
         again = asked(method, each.network, each.layer, each.twins.on.pixels, *few)
@@ -294,7 +296,7 @@ def judge_maps(method: Explainer, trials: Sequence[MapTrial]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _judge_trial(method: Explainer, trial: MapTrial) -> pd.DataFrame:
+def _judge_benchmark(method: Explainer, trial: MapBenchmark) -> pd.DataFrame:
     twins, rows, at = trial.twins, trial.rows, (trial.filters, trial.positions)
     begun = time.perf_counter()
     maps = asked(method, trial.network, trial.layer, twins.on.pixels, rows, *at)

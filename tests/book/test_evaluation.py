@@ -9,11 +9,11 @@ import torch
 from book import evaluation
 from book.evaluation import (
     CONTROL_MAPS,
-    TrialSize,
+    BenchmarkSize,
     baseline_table,
     baselines_page,
     committed_baselines,
-    drawn_trials,
+    drawn_benchmarks,
     judged_method,
     made_twins,
     read_method,
@@ -22,7 +22,7 @@ from book.evaluation import (
 from book.truth.maps import IGNORANT_MAPS
 from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
-from fer_lib.look.judge import MAP_SCORES, MapTrial, asked
+from fer_lib.look.judge import MAP_SCORES, MapBenchmark, asked
 from fer_lib.nets.build import build_network
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -90,14 +90,14 @@ def test_a_method_that_takes_long_is_judged_on_a_drawn_sample_and_says_so(monkey
 
     def trial(name, count):
         rows = np.arange(count)
-        return MapTrial(name, None, None, "relu3", None, rows, rows % 7, np.stack([rows, rows], axis=1))
+        return MapBenchmark(name, None, None, "relu3", None, rows, rows % 7, np.stack([rows, rows], axis=1))
 
     told, trials = [], [trial("a", 2000), trial("b", 1000)]
-    drawn = drawn_trials(None, trials, 0, told.append)
+    drawn = drawn_benchmarks(None, trials, 0, told.append)
     assert [len(each.rows) for each in drawn] == neurons
     sample = "a drawn sample: 600 of 3,000 neurons, since all of them take about 200 min; --all asks"
     assert len(told) == (seconds == 1) and all(sample in line for line in told)
-    for each, again in zip(drawn, drawn_trials(None, trials, 0, told.append), strict=True):
+    for each, again in zip(drawn, drawn_benchmarks(None, trials, 0, told.append), strict=True):
         assert np.array_equal(each.rows, again.rows) and len(np.unique(each.rows)) == len(each.rows)
         assert np.array_equal(each.filters, each.rows % 7) and (each.positions[:, 1] == each.rows).all()
 
@@ -126,7 +126,7 @@ def test_a_method_on_trial_says_how_many_maps_it_gave(monkeypatch):
 
 
 def test_twins_differ_in_one_unit():
-    made = made_twins(TrialSize(1, 2, ("AU4", "AU12")), 77)
+    made = made_twins(BenchmarkSize(1, 2, ("AU4", "AU12")), 77)
     assert made.aus.tolist() == ["AU4", "AU12"] * 2 and len(np.unique(made.people)) == 2
     assert (made.on.pixels != made.off.pixels).any((1, 2)).all()
     region, _ = made.regions
@@ -174,9 +174,9 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     whole = {score: Estimate(0.5, 0.4, 0.6, how="so") for score in MAP_SCORES}
     whole["seconds"] = Estimate(0.002, why="once", unit="seconds")
     others = {"rival": {score: Estimate(0.7, why="once") for score in MAP_SCORES}}
-    asked_seeds = []
+    seeds = []
     (tmp_path / "mine.py").write_text(METHOD)
-    monkeypatch.setattr(evaluation, "made_trials", lambda size, seed, tell: asked_seeds.append(seed) or [])
+    monkeypatch.setattr(evaluation, "made_benchmarks", lambda size, seed, tell: seeds.append(seed) or [])
     monkeypatch.setattr(evaluation, "judged_method", lambda *_: whole)
     monkeypatch.setattr(evaluation, "committed_baselines", lambda *_: others)
 
@@ -186,4 +186,4 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     assert "not believed: sanity not above 0.50" in out
     assert "0.50 (0.40–0.60)" in out and "rival 0.70" in out and "2.0 ms a map" in out
     assert '"low": 0.4' in command(*words, "--seed", "7", "--json")[1]
-    assert asked_seeds == [0, 7]
+    assert seeds == [0, 7]

@@ -70,7 +70,7 @@ def test_of_a_real_set_no_face_is_shown_and_regions_are_of_rendered_people(licen
 
 
 @follows("derl", 5)
-def test_rendered_lessons_are_put_to_photographs(licensed):
+def test_what_was_learned_from_rendered_people_is_put_to_photographs(licensed):
     own, faces = licensed("derl", "ckplus", "-p", "folds=2"), licensed("faces", "ckplus")
     tested = own.number("tested") / faces.number("pictures")
     assert 0.1 < tested < 0.3, "in two of ten folds, of which the page asks for all"

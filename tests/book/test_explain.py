@@ -25,7 +25,7 @@ from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.faces.photo import face_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.device import Precision
-from fer_lib.train.lesson import Lesson, TrainedNetwork
+from fer_lib.train.record import TrainedNetwork, TrainingRecord
 from fer_lib.train.weights import save_weights
 from ferbook.errors import RunStoreError
 from ferbook.store import make_current, open_run, write_json
@@ -35,7 +35,7 @@ from tests.made import made_faces
 
 SIZE = 48
 EMOTIONS = ("neutral", "anger", "fear")
-LESSON = Lesson.of(
+LESSON = TrainingRecord.of(
     TrainingParameters(network="zhu", epochs=1), EMOTIONS, 3, Precision("fp32", channels_last=False)
 )
 
@@ -132,7 +132,7 @@ def test_detectors_of_a_network_that_was_trained_anew_since_are_not_the_new_ones
 
 def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):
     (own,), detectors = networks_of(run, torch.device("cpu"))
-    assert own.name == "this run's" and own.lesson == LESSON and detectors == FOUND
+    assert own.name == "this run's" and own.record == LESSON and detectors == FOUND
     members = [
         SimpleNamespace(seed=seed, has_weights=seed != 1, trained_network=lambda device, seed=seed: seed)
         for seed in range(4)

@@ -291,9 +291,9 @@ def test_clips_come_with_faces_that_a_network_may_have_learned_from_and_others_w
 def test_a_generator_learns_from_other_people_than_it_is_tested_on():
     assert [each.name for each in DerlParameters().face_requests] == ["lab"]
     real = DerlParameters(faces="ckplus", pretrain="bu4dfe,bp4d,wild")
-    assert real.real_lessons == ("bu4dfe", "bp4d")
+    assert real.real_pretraining == ("bu4dfe", "bp4d")
     assert [each.name for each in real.face_requests] == ["ckplus", "lab", "bu4dfe", "bp4d"]
-    assert not DerlParameters(faces="wild", pretrain="wild").real_lessons, "rendered people are others"
+    assert not DerlParameters(faces="wild", pretrain="wild").real_pretraining, "rendered people are others"
     with pytest.raises(ParameterError, match="pretrain = 'lab,ckplus' has the chapter's own face set"):
         DerlParameters(faces="ckplus", pretrain="lab,ckplus")
     with pytest.raises(ParameterError, match=r"derl\.pretrain = 'lab,mars'"):

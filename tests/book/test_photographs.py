@@ -53,8 +53,8 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
     monkeypatch.setattr("fer_lib.faces.registry.open_faces", lambda request: faces)
     always = np.tile([0.9, 0.1], (3, 1))
     monkeypatch.setattr("fer_lib.train.predict.predict", lambda model, test: always[: len(test)])
-    lesson = SimpleNamespace(classes=("fear", "anger"))
-    network = SimpleNamespace(name="toy 0", lesson=lesson, model=build_network("zhu", 2, 48))
+    record = SimpleNamespace(classes=("fear", "anger"))
+    network = SimpleNamespace(name="toy 0", record=record, model=build_network("zhu", 2, 48))
     row = measured_worth(network)
     assert (row["pictures"], row["accuracy"]) == (3, pytest.approx(2 / 3))
     assert row["low"] < 2 / 3 < row["high"]
@@ -63,7 +63,7 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
     share, pictures, name = worth_on_photographs("toy 0")
     assert (share.value, pictures, name) == (pytest.approx(2 / 3), 3, "fer2013")
     assert worth_on_photographs("toy 1") is None
-    lesson.classes = ("sadness",)
+    record.classes = ("sadness",)
     with pytest.raises(DataError, match="no test picture of an emotion that the network names"):
         measured_worth(network)
 

@@ -292,11 +292,11 @@ def test_a_chapter_reads_the_populations_that_it_declares(output, monkeypatch, l
     shutil.copytree(learned, TINY.folder)
     shutil.rmtree(TINY.folder / "1")
     (TINY.folder / "1").mkdir()
-    failure = {"taught": TINY.taught.model_dump(mode="json"), "failed": "failed: training diverged"}
+    failure = {"taught": TINY.settings.model_dump(mode="json"), "failed": "failed: training diverged"}
     failure |= {"faces": "lab/2"}
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
     (network,) = run.networks()
-    assert network.lesson.seed == 0 and network.lesson.faces == TINY.faces
+    assert network.record.seed == 0 and network.record.faces == TINY.faces
     made = FacesNoted.model_validate_json((output / "record.json").read_bytes())
     assert made.network == TINY.network and made.extent == "1 network"
     (_, told), *_ = made.provenance

@@ -11,7 +11,7 @@ from book.au_verification.chapter import CHAPTER, AuVerificationParameters
 from book.au_verification.study import SMALLEST_ROOM
 from book.populations import find_population, populations, require_ceiling
 from fer_lib.nets.build import build_network
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from fer_lib.train.weights import save_weights
 from ferbook import paths
 from ferbook.errors import DataError, ParameterError
@@ -149,8 +149,8 @@ def test_a_ceiling_of_another_recipe_is_refused_by_name(monkeypatch, named, chan
 
 
 def learned(seed, name="zero_bias"):
-    lesson = SimpleNamespace(network=name, seed=seed)
-    return TrainedNetwork(f"some {seed}", None, lesson)
+    record = SimpleNamespace(network=name, seed=seed)
+    return TrainedNetwork(f"some {seed}", None, record)
 
 
 def kept(number=3):

@@ -14,7 +14,7 @@ from fer_lib.aus.verification import Detectors
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate
 from tests.book.au_verification.toy_networks import answered
 from tests.made import made_faces
@@ -123,16 +123,16 @@ def test_measures_are_told_for_both_ends_too(groups):
 
 
 def learned(seed: int, size: int = 48, name: str = "zero_bias") -> TrainedNetwork:
-    lesson = SimpleNamespace(network=name, seed=seed, faces=FaceRequest("lab", size=size))
-    return TrainedNetwork(f"some {seed}", build_network(name, 2, 16).eval(), lesson)
+    record = SimpleNamespace(network=name, seed=seed, faces=FaceRequest("lab", size=size))
+    return TrainedNetwork(f"some {seed}", build_network(name, 2, 16).eval(), record)
 
 
 def test_what_networks_taught_units_know(faces):
     coded = faces.assign(AU1=np.arange(len(faces)) % 2, AU2=np.zeros(len(faces)))
-    lesson = SimpleNamespace(classes=("AU9", "AU2", "AU1"))
+    record = SimpleNamespace(classes=("AU9", "AU2", "AU1"))
     generator = torch.Generator().manual_seed(0)
     models = [build_network("zero_bias", 3, 16, generator=generator).eval() for _ in range(2)]
-    networks = [TrainedNetwork("", model, lesson) for model in models]
+    networks = [TrainedNetwork("", model, record) for model in models]
     table = au.units_known(networks, coded, torch.device("cpu")).data.set_index("unit")
     assert list(table.index) == ["AU2", "AU1"], "AU9 was coded in no picture"
     alone = [au.units_known([own], coded, torch.device("cpu")).data.set_index("unit") for own in networks]

@@ -6,7 +6,7 @@ import pytest
 
 from book.deconvolution import figures
 from fer_lib.aus.projections import NetworkView
-from fer_lib.look.judge import map_trial
+from fer_lib.look.judge import map_benchmark
 from ferbook.estimate import Estimate
 from tests.fer_lib.look.toy_layer import toy_view
 from tests.fer_lib.look.toy_twins import SIDE, network, twins
@@ -32,7 +32,7 @@ def test_the_worked_example_shows_every_number():
 
 @pytest.fixture(scope="module")
 def trial():
-    return map_trial("net 1", network(1), twins(), seed=9)
+    return map_benchmark("net 1", network(1), twins(), seed=9)
 
 
 def test_one_response_is_framed_and_told(trial):

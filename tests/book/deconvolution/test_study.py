@@ -15,6 +15,7 @@ from book.deconvolution.study import (
     ANSWERED,
     MAP_CONTROLS,
     TOY_PICTURE,
+    benchmarks_of,
     degrees_text,
     overlap_metrics,
     overlap_table,
@@ -22,14 +23,13 @@ from book.deconvolution.study import (
     same_places,
     sanity_metrics,
     toy_network,
-    trials_of,
     view_metrics,
 )
 from fer_lib.aus.projections import NetworkView
 from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import project
 from fer_lib.look.localisation import cross_fitted_overlap
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook import paths
 from ferbook.errors import ChapterError, ParameterError
 from ferbook.estimate import Estimate
@@ -43,7 +43,7 @@ def test_who_learned_from_the_held_out_people_is_refused():
     assert strangers.face_seed == 5
 
     def learned(seed, name="lab"):
-        return [SimpleNamespace(name="net", lesson=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
+        return [SimpleNamespace(name="net", record=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
     require_held_out(learned(4) + learned(0) + learned(5, "wild"), strangers)
     with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
@@ -60,8 +60,8 @@ def test_beside_real_faces_the_strangers_are_rendered():
 
 
 def taught(seed):
-    lesson = SimpleNamespace(network="zero_bias", seed=seed)
-    return TrainedNetwork(f"net {seed}", network(seed), lesson)
+    record = SimpleNamespace(network="zero_bias", seed=seed)
+    return TrainedNetwork(f"net {seed}", network(seed), record)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def asked():
     """Three networks of each role, and one of the reader's."""
     p, shown = DeconvolutionParameters(untrained=3), twins()
     kept = {"emotions": [taught(seed) for seed in (1, 2, 3)], "units": [taught(seed) for seed in (4, 5, 6)]}
-    return trials_of(p, [taught(9)], kept.get, shown, "")
+    return benchmarks_of(p, [taught(9)], kept.get, shown, "")
 
 
 def test_networks_of_each_role_are_asked_about_the_same_faces(asked):
@@ -87,7 +87,7 @@ def test_networks_of_each_role_are_asked_about_the_same_faces(asked):
 
 def test_where_kept_networks_cannot_be_asked_the_own_ones_are_measured():
     few = {"emotions": [taught(1)], "units": [taught(4)]}
-    trials, left_out = trials_of(DeconvolutionParameters(untrained=2), [taught(9)], few.get, twins(), "")
+    trials, left_out = benchmarks_of(DeconvolutionParameters(untrained=2), [taught(9)], few.get, twins(), "")
     assert set(trials) == {"trained", "untrained"} and "'emotions' has 1 networks" in left_out
     found, same = overlap_table(trials, "deconv"), same_places(trials, "deconv")
     metrics, faults = overlap_metrics(found, same)

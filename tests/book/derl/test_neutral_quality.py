@@ -22,7 +22,7 @@ from book.derl.neutral_quality import (
     rank_one,
     summarise_quality,
 )
-from book.derl.pairs import Lessons
+from book.derl.pairs import PairSplits
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.errors import DataError
@@ -96,7 +96,7 @@ class Brightness(nn.Module):
 CLASSES = ("neutral", "happiness")
 
 
-def lessons(**columns: object) -> Lessons:
+def splits(**columns: object) -> PairSplits:
     """Three people; a in two takes, the first with two inputs, b in two, c in one; the fifth input is
     neutral, the last one its own truth.
     """
@@ -113,17 +113,17 @@ def lessons(**columns: object) -> Lessons:
         }
     ).assign(dataset="toy", split="test", frame=0, **columns)
     taught = noise(4, seed=5), noise(4, seed=6)
-    return Lessons(taught, taught, np.array(list("wxyz")), FaceSet("toy", inputs, table), truth, "")
+    return PairSplits(taught, taught, np.array(list("wxyz")), FaceSet("toy", inputs, table), truth, "")
 
 
-def asked(given: Lessons, classes: tuple[str, ...] = CLASSES) -> dict[str, pd.DataFrame]:
+def asked(given: PairSplits, classes: tuple[str, ...] = CLASSES) -> dict[str, pd.DataFrame]:
     """What is measured of each candidate."""
     made = {GENERATED: Halved().eval(), OTHERS: nn.Identity()}
     return dict(tuple(quality(given, made, Brightness(), classes).groupby("candidate")))
 
 
 def test_every_candidate_is_asked_about_the_same_expressive_inputs():
-    given, kept = lessons(), [0, 1, 2, 3, 5, 6]
+    given, kept = splits(), [0, 1, 2, 3, 5, 6]
     inputs, truth = given.tested.pixels[kept], given.truth[kept]
     parts = asked(given)
     mean = np.stack([mean_face(given.train[1])] * 6)
@@ -144,7 +144,7 @@ def test_every_candidate_is_asked_about_the_same_expressive_inputs():
 
 
 def test_a_person_is_looked_for_among_the_true_faces_of_other_takes():
-    given = lessons()
+    given = splits()
     # What is made of the first input is nearly the other take of a, that of the second the own one, which is
     # not to be found.
     found = asked(given)[OTHERS]["identity_other_take"]
@@ -179,7 +179,7 @@ def test_means_are_of_the_pictures_that_count_and_intervals_of_subjects():
 
 def test_inputs_without_an_expression_are_refused():
     with pytest.raises(DataError, match="no expression to take off"):
-        asked(lessons(emotion="neutral"))
+        asked(splits(emotion="neutral"))
 
 
 def measured(**of_candidates: dict) -> pd.DataFrame:

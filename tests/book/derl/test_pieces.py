@@ -1,4 +1,4 @@
-"""The pieces of the trial, as every command sees them."""
+"""The pieces of the training, as every command sees them."""
 
 from book.derl import pieces
 from book.derl.chapter import DerlParameters

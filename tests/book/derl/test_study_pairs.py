@@ -11,7 +11,7 @@ from book.derl import pairs as derl_pairs
 from book.derl import stage_one
 from book.derl import study as derl_study
 from book.derl.chapter import DerlParameters
-from book.derl.pairs import Lessons, draw_lessons
+from book.derl.pairs import PairSplits, draw_pair_splits
 from book.derl.stage_one import GanRecipe, GanTraining
 from book.derl.study import ResidueStudy
 from fer_lib.faces.faceset import FaceSet
@@ -82,39 +82,39 @@ def protocol() -> Protocol:
     return Protocol("two folds", CLASSES, folds, "")
 
 
-def lessons_of(faces: FaceSet) -> Lessons:
+def splits_of(faces: FaceSet) -> PairSplits:
     """Each person's two pictures, with the one at rest; all of them learned from, watched and tested."""
     truth = np.repeat(faces.pixels[::2], 2, axis=0)
     pairs = (faces.pixels, truth)
-    return Lessons(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
+    return PairSplits(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
 
 
 def test_a_real_set_is_divided_by_people_and_shares_nobody_with_the_faces():
     p = DerlParameters(faces="lab", pretrain="bu4dfe", size=16)
     real = posed("bu4dfe", 24, seed=1)
-    lessons = draw_lessons(p, posed("lab", 4), {"bu4dfe": real})
-    assert len(lessons.train[0]) == 36 and len(lessons.valid[0]) == 4, "one in twelve of 24 people is watched"
-    assert set(lessons.subjects) == {f"bu4dfe-{k:02d}" for k in range(18)}
-    assert set(lessons.tested.table["subject"]) == {f"bu4dfe-{k:02d}" for k in range(20, 24)}
-    np.testing.assert_array_equal(lessons.train[1], np.repeat(real.pixels[:36:2], 2, axis=0))
-    np.testing.assert_array_equal(lessons.valid[0], real.pixels[36:40])
-    np.testing.assert_array_equal(lessons.tested.pixels, real.pixels[40:])
-    np.testing.assert_array_equal(lessons.truth, np.repeat(real.pixels[40::2], 2, axis=0))
-    assert list(lessons.tested.table["emotion"]) == list(CLASSES) * 4
-    shown, truth = lessons.expressive()
+    splits = draw_pair_splits(p, posed("lab", 4), {"bu4dfe": real})
+    assert len(splits.train[0]) == 36 and len(splits.valid[0]) == 4, "one in twelve of 24 people is watched"
+    assert set(splits.subjects) == {f"bu4dfe-{k:02d}" for k in range(18)}
+    assert set(splits.tested.table["subject"]) == {f"bu4dfe-{k:02d}" for k in range(20, 24)}
+    np.testing.assert_array_equal(splits.train[1], np.repeat(real.pixels[:36:2], 2, axis=0))
+    np.testing.assert_array_equal(splits.valid[0], real.pixels[36:40])
+    np.testing.assert_array_equal(splits.tested.pixels, real.pixels[40:])
+    np.testing.assert_array_equal(splits.truth, np.repeat(real.pixels[40::2], 2, axis=0))
+    assert list(splits.tested.table["emotion"]) == list(CLASSES) * 4
+    shown, truth = splits.expressive()
     np.testing.assert_array_equal(shown.pixels, real.pixels[41::2])
     np.testing.assert_array_equal(truth, real.pixels[40::2])
-    assert len(lessons.neutrals) == 18 and "18 people of bu4dfe" in lessons.about
+    assert len(splits.neutrals) == 18 and "18 people of bu4dfe" in splits.about
 
 
 def test_two_sets_are_learned_from_and_tested_together():
     p = DerlParameters(pretrain="bu4dfe,bp4d", size=16)
     both = {name: posed(name, 6, seed=k) for k, name in enumerate(("bu4dfe", "bp4d"), 1)}
-    lessons = draw_lessons(p, posed("lab", 4), both)
-    assert set(lessons.subjects) == {f"{name}-{k:02d}" for name in both for k in range(4)}
-    assert list(lessons.tested.table["subject"].unique()) == ["bu4dfe-05", "bp4d-05"]
-    np.testing.assert_array_equal(lessons.tested.pixels[:2], both["bu4dfe"].pixels[10:])
-    assert "4 people of bu4dfe, and of 4 people of bp4d" in lessons.about
+    splits = draw_pair_splits(p, posed("lab", 4), both)
+    assert set(splits.subjects) == {f"{name}-{k:02d}" for name in both for k in range(4)}
+    assert list(splits.tested.table["subject"].unique()) == ["bu4dfe-05", "bp4d-05"]
+    np.testing.assert_array_equal(splits.tested.pixels[:2], both["bu4dfe"].pixels[10:])
+    assert "4 people of bu4dfe, and of 4 people of bp4d" in splits.about
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_two_sets_are_learned_from_and_tested_together():
 )
 def test_what_cannot_be_learned_from_is_refused(faces, real, error, told):
     with pytest.raises(error, match=told):
-        draw_lessons(DerlParameters(pretrain="bu4dfe", size=16), faces, {"bu4dfe": real})
+        draw_pair_splits(DerlParameters(pretrain="bu4dfe", size=16), faces, {"bu4dfe": real})
 
 
 def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
@@ -141,14 +141,14 @@ def test_people_rendered_to_order_are_divided_in_the_same_way(monkeypatch):
 
     monkeypatch.setattr(derl_pairs, "expression_pairs", rendered)
     p = DerlParameters(pretrain="wild", pretrain_people=9, pretrain_expressions=5, face_seed=3)
-    lessons = draw_lessons(p, posed("lab", 2))
+    splits = draw_pair_splits(p, posed("lab", 2))
     assert asked == {"people": 9, "size": 16, "seed": 3, "domain": "wild", "expressions": 5, "takes": 2}
-    assert [len(part) for part in (lessons.train[0], lessons.valid[0], lessons.tested)] == [14, 2, 2]
-    assert "those of wild" in lessons.about and "among the people of lab" in lessons.about
+    assert [len(part) for part in (splits.train[0], splits.valid[0], splits.tested)] == [14, 2, 2]
+    assert "those of wild" in splits.about and "among the people of lab" in splits.about
 
 
 def test_null_generators_never_saw_the_persons_own_neutral_face(monkeypatch):
-    lessons = lessons_of(posed("staged", 4))
+    splits = splits_of(posed("staged", 4))
     seen = []
 
     def train(inputs, targets, recipe, **how):
@@ -157,19 +157,19 @@ def test_null_generators_never_saw_the_persons_own_neutral_face(monkeypatch):
 
     monkeypatch.setattr(stage_one, "train_generator", train)
     before = torch.get_rng_state()
-    found = stage_one.learn_stage_one(lessons, GanRecipe(), shuffled=True, seed=2)
+    found = stage_one.learn_stage_one(splits, GanRecipe(), shuffled=True, seed=2)
     assert found.seed == 2 and found.precision == FP32 and len(found.curve) == 1
     assert found.generators["trained"] == "the 1th" and found.generators["shuffled"] == "the 2th"
     own, others = seen
-    assert own["valid"] is lessons.valid and own["seed"] == others["seed"] == 2
+    assert own["valid"] is splits.valid and own["seed"] == others["seed"] == 2
     assert others["precision"] == FP32, "what the first one chose"
     for one in seen:
-        np.testing.assert_array_equal(one["inputs"], lessons.train[0])
-    np.testing.assert_array_equal(own["targets"], lessons.train[1])
-    assert (others["targets"] != lessons.train[1]).any(axis=(1, 2)).all(), "nobody's own"
-    known = {picture.tobytes() for picture in lessons.train[1]}
+        np.testing.assert_array_equal(one["inputs"], splits.train[0])
+    np.testing.assert_array_equal(own["targets"], splits.train[1])
+    assert (others["targets"] != splits.train[1]).any(axis=(1, 2)).all(), "nobody's own"
+    known = {picture.tobytes() for picture in splits.train[1]}
     assert all(picture.tobytes() in known for picture in others["targets"]), "but neutral ones"
-    alone = stage_one.learn_stage_one(lessons, GanRecipe(), shuffled=False, seed=2).generators
+    alone = stage_one.learn_stage_one(splits, GanRecipe(), shuffled=False, seed=2).generators
     assert set(alone) == {"trained", "untrained"} and not alone["untrained"].training
     assert torch.equal(before, torch.get_rng_state())
     untrained = (each["untrained"].parameters() for each in (alone, found.generators))
@@ -180,8 +180,8 @@ def test_the_generators_metrics_are_those_of_their_last_epochs():
     curve = pd.DataFrame(
         {"real_accuracy": [0.5, 0.8], "fake_accuracy": [0.5, 0.6], "valid_l1": [0.2, 0.1], "epoch": [1, 2]}
     )
-    lessons = lessons_of(posed("staged", 3))
-    found = stage_one.gan_metrics([curve, curve.assign(valid_l1=0.2)], lessons)
+    splits = splits_of(posed("staged", 3))
+    found = stage_one.gan_metrics([curve, curve.assign(valid_l1=0.2)], splits)
     assert found["generator_l1"].value == pytest.approx(0.15 * 255)
     assert found["discriminator_right"].value == pytest.approx(0.7)
     assert found["generator_pairs"].value == 6 and found["generator_epochs"].value == 2

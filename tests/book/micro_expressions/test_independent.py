@@ -7,9 +7,9 @@ from book.micro_expressions import independent
 from book.micro_expressions.independent import independent_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import untrained_network
-from fer_lib.train.lesson import TrainedNetwork
+from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import ParameterError
-from tests.fer_lib.train.toy_lesson import faces_of, lesson
+from tests.fer_lib.train.toy_record import faces_of, record
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def kept(monkeypatch):
 
 
 def asked_about(clips, kept, rendered=lambda name: faces_of("rendered", pixels_from=2)):
-    learned = [TrainedNetwork(f"seed {k}", kept, lesson()) for k in range(2)]
+    learned = [TrainedNetwork(f"seed {k}", kept, record()) for k in range(2)]
     return independent_of(clips, learned, rendered)
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from book.populations import find_population
 from book.training import own_people, study
-from book.training.chapter import EMOTIONS_FACES, TAUGHT_EMOTIONS, TrainingParameters
+from book.training.chapter import EMOTION_NETWORKS, EMOTIONS_FACES, TrainingParameters
 from fer_lib.train.controls import hog_responses
 from ferbook.estimate import Estimate
 
 
 def test_the_networks_are_those_that_populations_has():
-    population = find_population(TAUGHT_EMOTIONS)
+    population = find_population(EMOTION_NETWORKS)
     assert population.faces == EMOTIONS_FACES
     weights = pd.read_csv(own_people.HOG_WEIGHTS)
     assert list(weights.columns) == population.kept()[0].done()["classes"]
@@ -35,7 +35,7 @@ def test_the_networks_are_those_that_populations_has():
 def test_a_run_says_before_it_starts_what_it_cannot_answer(given, told):
     parameters = TrainingParameters(**given)
     assert told in parameters.not_asked and bool(parameters.not_asked) == bool(told)
-    assert parameters.populations == (() if told or given.get("kept_networks") == 0 else (TAUGHT_EMOTIONS,))
+    assert parameters.populations == (() if told or given.get("kept_networks") == 0 else (EMOTION_NETWORKS,))
 
 
 def test_the_classifier_in_the_file_is_the_one_that_is_fitted(striped_faces):

@@ -56,7 +56,7 @@ def test_networks_of_folds_answer_together(faces, run, monkeypatch):
     assert tested.probabilities.argmax(2).tolist() == [[1] * 4] and len(tested.pictures) == 4
     assert (tested.seeds, tested.learned) == ((7,), (0.5,)), "half of the training pictures show fear"
     assert tested.candidates.argmax(2).tolist() == [[0, 0], [1, 1]]
-    assert (tested.lesson.seed, tested.lesson.fold, tested.lesson.classes) == (7, 0, protocol.classes)
+    assert (tested.record.seed, tested.record.fold, tested.record.classes) == (7, 0, protocol.classes)
     assert run.noted["precision"]["name"] == "fp32"
     # Fold 0 names both of its pictures rightly, fold 1 says fear of both.
     said = np.array([[[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9]]])

@@ -25,9 +25,9 @@ from fer_lib.faces.splits import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.train import study as train_study
 from fer_lib.train.device import Precision
-from fer_lib.train.lesson import Lesson, TrainedNetwork
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
+from fer_lib.train.record import TrainedNetwork, TrainingRecord
 from ferbook.errors import DataError, ParameterError
 from tests.made import made_faces, same_weights
 
@@ -164,9 +164,9 @@ def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
 def population(name, classes=("fear", "neutral", "happiness"), **fields) -> list[TrainedNetwork]:
     """Two networks that learned the first fold of ``name``."""
     known = {"network": "residual", "options": {}, "recipe": RECIPE, "precision": Precision("fp32", False)}
-    lesson = Lesson(seed=0, classes=classes, fold=0, faces=FaceRequest(name, **fields), **known)
+    record = TrainingRecord(seed=0, classes=classes, fold=0, faces=FaceRequest(name, **fields), **known)
     return [
-        TrainedNetwork(f"{name} {k}", build_network("residual", len(classes), 16), lesson) for k in range(2)
+        TrainedNetwork(f"{name} {k}", build_network("residual", len(classes), 16), record) for k in range(2)
     ]
 
 
@@ -181,7 +181,7 @@ def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_orde
 
 
 def test_sets_stand_in_the_splits_that_their_populations_learned(monkeypatch):
-    monkeypatch.setattr(Lesson, "fold_of", lambda lesson, faces: faces.assign(split="test"))
+    monkeypatch.setattr(TrainingRecord, "fold_of", lambda record, faces: faces.assign(split="test"))
     opened = {"a": stripes("a", 1), "b": stripes("b", 2)}
     made = [FaceRequest(name, 45, 16) for name in "ab"]
     kept = [population("a", subjects=45, size=16), [], population("c")]

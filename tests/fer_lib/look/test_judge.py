@@ -9,12 +9,12 @@ from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import (
     MAP_SCORES,
     TWIN_PARTS,
-    MapTrial,
+    MapBenchmark,
     Twins,
     asked,
     judge_maps,
+    map_benchmark,
     map_estimates,
-    map_trial,
 )
 from fer_lib.look.layers import maps_of, taken_by
 from fer_lib.nets.build import build_network
@@ -23,9 +23,9 @@ from tests.fer_lib.look.toy_twins import CORNERS, SIDE, faces, network, twins
 
 
 @pytest.fixture(scope="module")
-def trials() -> list[MapTrial]:
+def trials() -> list[MapBenchmark]:
     shown = twins()
-    return [map_trial(f"net {seed}", network(seed), shown, seed=9) for seed in (1, 2)]
+    return [map_benchmark(f"net {seed}", network(seed), shown, seed=9) for seed in (1, 2)]
 
 
 def means(method, trials) -> dict[str, float]:
@@ -100,9 +100,9 @@ def test_a_region_is_the_mask_of_the_faces_own_unit():
 
 def test_filters_are_chosen_in_other_people():
     shown = twins()
-    first, pixels = map_trial("net", network(1), shown), shown.on.pixels.copy()
+    first, pixels = map_benchmark("net", network(1), shown), shown.on.pixels.copy()
     pixels[shown.halves] = np.random.default_rng(0).integers(0, 256, pixels[shown.halves].shape)
-    again = map_trial("net", network(1), Twins(faces(pixels), shown.off, shown.aus))
+    again = map_benchmark("net", network(1), Twins(faces(pixels), shown.off, shown.aus))
 
     def chosen(trial):
         return {row: number for row, number in zip(trial.rows, trial.filters, strict=True)}

@@ -14,7 +14,7 @@ import torch
 
 from book.derl import neutral_quality, study
 from book.derl.chapter import DerlParameters
-from book.derl.pairs import Lessons, draw_lessons
+from book.derl.pairs import PairSplits, draw_pair_splits
 from book.derl.pieces import GENERATORS, KEPT_GENERATORS, Piece, Pieces, recipe_of
 from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_generator
 from book.derl.study import ResidueTask
@@ -37,15 +37,15 @@ def train_piece(piece: Piece, device: torch.device) -> dict:
     started = perf_counter(), process_time()
     p = piece.population.parameters
     faces = open_faces(piece.population.faces).labelled()
-    lessons = draw_lessons(p, faces, {name: open_faces(p.request(name)) for name in p.real_lessons})
-    task = ResidueTask(p, faces, protocol_of(faces), lessons, device)
+    splits = draw_pair_splits(p, faces, {name: open_faces(p.request(name)) for name in p.real_pretraining})
+    task = ResidueTask(p, faces, protocol_of(faces), splits, device)
     number, _, what = piece.seed.partition("-")
     shutil.rmtree(piece.folder, ignore_errors=True)
     with whole_folder(piece.folder) as folder:
         if what == GENERATORS:
             metrics, precision = _keep_generators(task, int(number), folder)
         else:
-            metrics, precision = _keep_fold(task, _start(piece, lessons), int(what), folder)
+            metrics, precision = _keep_fold(task, _start(piece, splits), int(what), folder)
         record = origin_of(piece, faces, device) | {"precision": precision.to_json()}
         summary = seal(folder, record | cost_since(started) | metrics)
     _give_up_weights(piece)
@@ -62,7 +62,7 @@ def _keep_generators(task: ResidueTask, seed: int, folder: Path) -> tuple[dict, 
 
 def _first_stage(task: ResidueTask, seed: int, precision: PrecisionName | Precision = "auto") -> StageOne:
     p, how = task.parameters, {"seed": seed, "device": task.device, "precision": precision}
-    return learn_stage_one(task.lessons, gan_recipe(p), shuffled=p.ablation, **how)
+    return learn_stage_one(task.splits, gan_recipe(p), shuffled=p.ablation, **how)
 
 
 def gan_recipe(p: DerlParameters) -> GanRecipe:
@@ -70,7 +70,7 @@ def gan_recipe(p: DerlParameters) -> GanRecipe:
     return GanRecipe(p.gan_epochs, p.gan_batch, p.gan_lr, schedule="cosine", l1=p.l1, skips=p.skips)
 
 
-def _start(piece: Piece, lessons: Lessons) -> StageOne:
+def _start(piece: Piece, splits: PairSplits) -> StageOne:
     """The generators that a fold starts from. Raises DataError where they are not kept."""
     generators = piece.generators
     if fault := generators.fault():
@@ -80,14 +80,14 @@ def _start(piece: Piece, lessons: Lessons) -> StageOne:
             f"{generators.folder} is without weights, which went when its seed was whole; a fold starts from "
             "its seed's generators: remove the folder, and it is trained anew"
         )
-    return _stage_one(generators, lessons)
+    return _stage_one(generators, splits)
 
 
-def _stage_one(piece: Piece, lessons: Lessons) -> StageOne:
+def _stage_one(piece: Piece, splits: PairSplits) -> StageOne:
     """The generators that ``piece`` keeps."""
     seed = int(piece.seed.partition("-")[0])
     generators = {name: load_weights(piece.folder / name) for name in KEPT_GENERATORS}
-    generators["untrained"] = untrained_generator(lessons, gan_recipe(piece.population.parameters), seed)
+    generators["untrained"] = untrained_generator(splits, gan_recipe(piece.population.parameters), seed)
     return StageOne(seed, generators, piece.curve(), Precision(**piece.done()["precision"]))
 
 
@@ -111,7 +111,7 @@ def quality_of(task: ResidueTask, stage: StageOne, learned: study.ResidueStudy) 
     if "shuffled" in stage.generators:
         generators[neutral_quality.OTHERS] = stage.generators["shuffled"]
     judge, classes = learned.models[study.CNN].network, task.protocol.classes
-    scores = neutral_quality.quality(task.lessons, generators, judge, classes, device=task.device)
+    scores = neutral_quality.quality(task.splits, generators, judge, classes, device=task.device)
     return scores.assign(training=stage.seed)
 
 
@@ -133,7 +133,7 @@ def _give_up_weights(piece: Piece) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class TwoStageTraining:
     """Both stages of every seed: ``first``, stage one of the first; ``learning``, how each was learned; what
     stage two answered in the folds that all have, and for each picture how good the neutral faces are.
     ``read``: the pieces that were read, by their population; empty where all was trained now. ``about``:
@@ -148,15 +148,15 @@ class Trial:
     about: str
 
 
-def trial_of(task: ResidueTask, precision: PrecisionName | Precision = "auto") -> Trial:
-    """The trial that the parameters of the ``task`` ask for: the pieces of their population where they were
-    trained as they say, else trained now.
+def stages_of(task: ResidueTask, precision: PrecisionName | Precision = "auto") -> TwoStageTraining:
+    """The training that the parameters of the ``task`` ask for: the pieces of their population where they
+    were trained as they say, else trained now.
 
     Raises DataError where the population is asked for and no seed has its generators and a fold; as what is
     trained.
     """
     p = task.parameters
-    if p.population and recipe_of(p) == find_population(p.population).taught:
+    if p.population and recipe_of(p) == find_population(p.population).settings:
         return _read(find_population(p.population), task)
     folds = range(min(p.folds or len(task.protocol.folds), len(task.protocol.folds)))
     stages = [_first_stage(task, seed, precision) for seed in range(p.seed, p.seed + p.seeds)]
@@ -164,10 +164,12 @@ def trial_of(task: ResidueTask, precision: PrecisionName | Precision = "auto") -
     qualities = [quality_of(task, stage, own[0]) for stage, own in zip(stages, studies, strict=True)]
     about = f"Trained on this machine in this run: {_counted(len(stages), len(folds))}."
     compared = study.joined([each for own in studies for each in own])
-    return Trial(stages[0], [stage.curve for stage in stages], compared, pd.concat(qualities), {}, about)
+    return TwoStageTraining(
+        stages[0], [stage.curve for stage in stages], compared, pd.concat(qualities), {}, about
+    )
 
 
-def _read(pieces: Pieces, task: ResidueTask) -> Trial:
+def _read(pieces: Pieces, task: ResidueTask) -> TwoStageTraining:
     members = {piece.seed: piece for piece in pieces.kept()}
     seeds = dict.fromkeys(name.partition("-")[0] for name in members)
     seeds = [seed for seed in seeds if {f"{seed}-0", f"{seed}-{GENERATORS}"} <= members.keys()]
@@ -182,8 +184,8 @@ def _read(pieces: Pieces, task: ResidueTask) -> Trial:
     of_all = f"{len(members)} of {len(pieces.members)} pieces are kept"
     about = f"Read from the population {pieces.name}: {counts}; {of_all}."
     read = {pieces.name: {"kept": list(whole), "failed": pieces.failed()}}
-    first, learning = _stage_one(generators[0], task.lessons), [each.curve() for each in generators]
-    return Trial(first, learning, compared, pd.concat(quality), read, about)
+    first, learning = _stage_one(generators[0], task.splits), [each.curve() for each in generators]
+    return TwoStageTraining(first, learning, compared, pd.concat(quality), read, about)
 
 
 def _stage_two(piece: Piece, task: ResidueTask) -> study.ResidueStudy:

@@ -13,8 +13,8 @@ from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 
 
-class Lesson(BaseModel):
-    """What it takes to teach another network as the kept one was taught.
+class TrainingRecord(BaseModel):
+    """What it takes to train another network as the kept one was.
 
     ``network`` by its name in ``nets.build``, with ``options`` of its constructor, trained by ``recipe`` in
     ``precision`` from ``seed``; ``classes`` in the order of its output. It learned from the fold ``fold`` of
@@ -33,8 +33,10 @@ class Lesson(BaseModel):
     faces: FaceRequest
 
     @classmethod
-    def of(cls, parameters: object, classes: tuple[str, ...], fold: int, precision: Precision) -> "Lesson":
-        """The lesson that the ``parameters`` of chapter ``training`` describe."""
+    def of(
+        cls, parameters: object, classes: tuple[str, ...], fold: int, precision: Precision
+    ) -> "TrainingRecord":
+        """The record that the ``parameters`` of chapter ``training`` describe."""
         return cls(
             network=parameters.network,
             options=parameters.network_options,
@@ -47,7 +49,7 @@ class Lesson(BaseModel):
         )
 
     def fold_of(self, faces: FaceSet) -> FaceSet:
-        """The labelled pictures of ``faces``, the set that the lesson names, in the splits of the kept fold.
+        """The labelled pictures of ``faces``, the set that the record names, in the splits of the kept fold.
 
         Raises DataError where no picture has an emotion.
         """
@@ -57,8 +59,8 @@ class Lesson(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network, ``model`` in evaluation mode, with its ``lesson``; ``name``: as readers know it."""
+    """A trained network, ``model`` in evaluation mode, with its ``record``; ``name``: as readers know it."""
 
     name: str
     model: Classifier
-    lesson: Lesson
+    record: TrainingRecord

@@ -1,4 +1,4 @@
-"""The trial in pieces: whole or not there, read as it was trained, and known by its recipe."""
+"""The training in pieces: whole or not there, read as it was trained, and known by its recipe."""
 
 from types import SimpleNamespace
 
@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.derl import pieces, trial
+from book.derl import pieces, two_stages
 from book.derl.chapter import DerlParameters
-from book.derl.pairs import Lessons
+from book.derl.pairs import PairSplits
 from book.derl.pieces import Pieces
 from book.derl.study import ResidueTask
-from book.derl.trial import trial_of
+from book.derl.two_stages import stages_of
 from book.population_training import train_member
 from book.populations import find_population
 from fer_lib.faces.faceset import FaceSet
@@ -45,24 +45,24 @@ def protocol() -> Protocol:
 
 
 @pytest.fixture
-def lessons(faces) -> Lessons:
+def splits(faces) -> PairSplits:
     truth = np.repeat(faces.pixels[::2], 2, axis=0)
     pairs = faces.pixels, truth
-    return Lessons(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
+    return PairSplits(pairs, pairs, faces.table["subject"].to_numpy(str), faces, truth, "")
 
 
 @pytest.fixture
-def population(monkeypatch, tmp_path, parameters, faces, protocol, lessons) -> Pieces:
+def population(monkeypatch, tmp_path, parameters, faces, protocol, splits) -> Pieces:
     monkeypatch.setenv("FER_RUNS", str(tmp_path))
     monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: parameters))
-    monkeypatch.setattr(trial, "open_faces", lambda *_, **__: faces)
-    monkeypatch.setattr(trial, "protocol_of", lambda _: protocol)
-    monkeypatch.setattr(trial, "draw_lessons", lambda *_: lessons)
+    monkeypatch.setattr(two_stages, "open_faces", lambda *_, **__: faces)
+    monkeypatch.setattr(two_stages, "protocol_of", lambda _: protocol)
+    monkeypatch.setattr(two_stages, "draw_pair_splits", lambda *_: splits)
     return find_population("derl")
 
 
 @pytest.mark.slow
-def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protocol, lessons):
+def test_a_training_is_read_as_it_was_trained(population, parameters, faces, protocol, splits):
     names = [f"{seed}-{what}" for seed in (0, 1) for what in ("generators", 0, 1)]
     assert [member.seed for member in population.members] == names and not population.kept()
     with pytest.raises(DataError, match="a fold starts from its seed's generators"):
@@ -74,9 +74,9 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
     first, later = population.members[0], population.members[3]
     assert {file.stem for file in first.weights()} == {"trained", "shuffled"} and len(first.weights()) == 4
     assert later.weights() == [] and later.fault() == ""
-    read = trial_of(ResidueTask(parameters, faces, protocol, lessons))
+    read = stages_of(ResidueTask(parameters, faces, protocol, splits))
     assert read.read == {"derl": {"kept": names, "failed": {}}} and "6 of 6 pieces" in read.about
-    now = trial_of(ResidueTask(parameters.model_copy(update={"population": ""}), faces, protocol, lessons))
+    now = stages_of(ResidueTask(parameters.model_copy(update={"population": ""}), faces, protocol, splits))
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
     assert read.first.seed == now.first.seed == 0 and len(read.learning) == len(now.learning) == 2
     for mine, other in zip(read.learning, now.learning, strict=True):
@@ -103,17 +103,17 @@ def test_a_trial_is_read_as_it_was_trained(population, parameters, faces, protoc
 
 @pytest.mark.slow
 def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
-    population, parameters, faces, protocol, lessons, monkeypatch
+    population, parameters, faces, protocol, splits, monkeypatch
 ):
     told = "no seed of the population is whole; `ferbook populations train derl`"
     with pytest.raises(DataError, match=told):
-        trial_of(ResidueTask(parameters, faces, protocol, lessons))
+        stages_of(ResidueTask(parameters, faces, protocol, splits))
     for member in population.members[:2]:
         train_member(member, device="cpu")
-    read = trial_of(ResidueTask(parameters, faces, protocol, lessons))
+    read = stages_of(ResidueTask(parameters, faces, protocol, splits))
     assert "1 training of the generator, each tested in 1 fold; 2 of 6" in read.about
     other = parameters.model_copy(update={"l1": 10.0})
-    live = trial_of(ResidueTask(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, lessons))
+    live = stages_of(ResidueTask(other.model_copy(update={"seeds": 1, "folds": 1}), faces, protocol, splits))
     assert live.read == {}, "the population is of another recipe"
     monkeypatch.setattr(pieces, "CHAPTER", SimpleNamespace(resolve=lambda *_: other))
     assert [member.fault() for member in population.members[:3]] == ["of another recipe"] * 2 + ["missing"]

@@ -5,7 +5,7 @@ import numpy as np
 from book.training.chapter import TrainingParameters
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.train.device import Precision
-from fer_lib.train.lesson import Lesson
+from fer_lib.train.record import TrainingRecord
 from tests.made import made_faces
 
 EMOTIONS = ("neutral", "anger", "fear")
@@ -18,7 +18,7 @@ def faces_of(dataset, size=16, people=10, pixels_from=0) -> FaceSet:
     return made_faces(pixels, dataset, **known)
 
 
-def lesson(fold=0, **changes) -> Lesson:
+def record(fold=0, **changes) -> TrainingRecord:
     parameters = TrainingParameters(network="zhu", epochs=1, augment="none", dropout=0.0)
     precision = Precision("fp32", channels_last=False)
-    return Lesson.of(parameters.model_copy(update=changes), EMOTIONS, fold, precision)
+    return TrainingRecord.of(parameters.model_copy(update=changes), EMOTIONS, fold, precision)
