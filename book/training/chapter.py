@@ -166,7 +166,7 @@ CHAPTER = Chapter(
         ("paper", "game"): {"epochs": 1000},
         ("paper", "micro"): {"epochs": 840},
         **on_fer2013("smoke", {"epochs": 1}),
-        **on_fer2013("laptop", {"epochs": 3, "asked": 3000}),
+        **on_fer2013("laptop", {"epochs": 2, "asked": 3000}),
         **on_fer2013("paper", {"epochs": 70}),
     },
 )

@@ -119,7 +119,7 @@ CHAPTER = Chapter(
         ("reference", "game"): {"subjects": 80, "beside": "lab:600,wild:1600,fer2013"},
         ("paper", "game"): {"beside": "lab,wild"},
         **parameters.on_fer2013("smoke", {"size": 48, "beside": "wild:24"}),
-        **parameters.on_fer2013("laptop", {"epochs": 5, "batch_size": 128, "beside": "wild:500", "most": 0}),
+        **parameters.on_fer2013("laptop", {"epochs": 4, "batch_size": 128, "beside": "wild:500", "most": 0}),
         **parameters.on_fer2013("reference", {"subjects": 0, "beside": "lab:600,wild:1600,game:80"}),
         **parameters.on_fer2013("paper", {"beside": "wild"}),
     },

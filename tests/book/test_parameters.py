@@ -108,7 +108,7 @@ def test_overrides_win_over_the_profile_and_the_profile_over_the_defaults():
 
 
 def test_a_profile_can_differ_on_a_real_face_set():
-    assert training(faces="fer2013").epochs == 3 and training(faces="wild").epochs == 5
+    assert training(faces="fer2013").epochs == 2 and training(faces="wild").epochs == 5
     assert resolve("derl", "paper", {"faces": "fer2013"}).size == 48, "what every chapter takes there"
     assert training(faces="fer2013", epochs="7").epochs == 7
 
