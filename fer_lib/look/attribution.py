@@ -21,19 +21,20 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.look.deconvolution import Method, Projections, project
-from fer_lib.look.layers import PICTURE, find_layer, standardiser, taken_by, way_to
+from fer_lib.look.layers import find_layer, standardiser, taken_by, way_to
 from fer_lib.look.localisation import control_maps, receptive_fields
-from fer_lib.look.receptive import cut, fields_below, neurons, receptive_field
+from fer_lib.look.receptive import (
+    NEURONS_AT_ONCE,
+    Explainer,
+    WindowAnswers,
+    asked_in_windows,
+    receptive_field,
+)
 from fer_lib.nets.classifier import evaluating
 from ferbook.errors import ParameterError
 
-Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
 EXPLAINERS: dict[str, Explainer] = {}
 """Name -> method, of all that are registered."""
-
-NEURONS_AT_ONCE = 64
-"""Neurons that are asked at a time."""
 
 PATH_STEPS, NOISE_DRAWS, NOISE = 32, 5, 0.1
 """Points of the path of integrated gradients; draws of noise of the smooth gradient, and their standard
@@ -58,13 +59,8 @@ for _rule in get_args(Method):
     explainer(_rule)(partial(_by_rule, _rule))
 
 
-_Answers = Callable[[torch.Tensor], torch.Tensor]
-"""What P neurons answer (P,) to the windows (P, 1, h, w) that they see of the standardised pictures."""
-
-
-@torch.inference_mode(False)
 def _in_windows(
-    way_back: Callable[[_Answers, torch.Tensor], torch.Tensor],
+    way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor],
     network: nn.Module,
     layer: str,
     pictures: np.ndarray,
@@ -72,57 +68,31 @@ def _in_windows(
     filters: np.ndarray,
     positions: np.ndarray,
 ) -> np.ndarray:
-    """What ``way_back`` makes of neurons and windows, (P, 1, h, w) or (P,), of all N: maps (N, H, W) or (N,).
-
-    Nothing but the windows is computed, as in ``look.deconvolution``.
-    """
-    way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
-    fields, maps = fields_below(way), []
-    for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
-        with evaluating(network), torch.enable_grad():
-            inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
-            places, own = (
-                torch.as_tensor(each[pairs], device=inputs.device) for each in (positions, filters)
-            )
-            windows = cut(inputs, torch.arange(len(inputs), device=inputs.device), fields[PICTURE], places)
-
-            def answers(windows: torch.Tensor, places=places, own=own) -> torch.Tensor:
-                return neurons(way, fields, windows, places, F.relu).gather(1, own[:, None])[:, 0]
-
-            maps.append(way_back(answers, windows).detach().float().cpu().numpy())
-    attributions, field = np.concatenate(maps), fields[PICTURE]
-    if attributions.ndim == 1:
-        return attributions
+    """Maps (N, H, W) of what ``way_back`` makes of neurons and windows, (P, 1, h, w)."""
+    maps, field = asked_in_windows(way_back, network, layer, pictures, rows, filters, positions)
     corners = field.start + positions * field.stride
-    return Projections(attributions[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
+    return Projections(maps[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
 
 
-def _in_windows_of(way_back: Callable[[_Answers, torch.Tensor], torch.Tensor]) -> Explainer:
+def _in_windows_of(way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor]) -> Explainer:
     return partial(_in_windows, way_back)
 
 
-@_in_windows_of
-@torch.no_grad()
-def answers_at(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
-    """float32 (N,): what the neurons answer, by the arguments of every method."""
-    return answers(windows)
-
-
-def _slope(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+def _slope(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     windows = windows.detach().requires_grad_()
     return torch.autograd.grad(answers(windows).sum(), windows)[0]
 
 
 @explainer("gradient_input")
 @_in_windows_of
-def _gradient_input(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+def _gradient_input(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Shrikumar et al. 2016 (arXiv 1605.01713): the gradient times what is seen."""
     return _slope(answers, windows) * windows
 
 
 @explainer("integrated_gradients")
 @_in_windows_of
-def _integrated_gradients(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+def _integrated_gradients(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Sundararajan et al. 2017 (arXiv 1703.01365), section 3, from no contrast, by midpoints."""
     steps = (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
     return sum(_slope(answers, float(step) * windows) for step in steps) / PATH_STEPS * windows
@@ -130,7 +100,7 @@ def _integrated_gradients(answers: _Answers, windows: torch.Tensor) -> torch.Ten
 
 @explainer("smooth_gradient")
 @_in_windows_of
-def _smooth_gradient(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+def _smooth_gradient(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Smilkov et al. 2017 (arXiv 1706.03825): the mean gradient over noise, the same for every picture."""
     samples = torch.randn(NOISE_DRAWS, *windows.shape[1:], generator=torch.Generator().manual_seed(0))
     noise = NOISE * samples.to(windows)
@@ -141,7 +111,7 @@ def _smooth_gradient(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
 @explainer("occlusion")
 @_in_windows_of
 @torch.no_grad()
-def _occlusion(answers: _Answers, windows: torch.Tensor) -> torch.Tensor:
+def _occlusion(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Zeiler & Fergus 2014, section 4.2: by how much a square without contrast lowers the answer, at each
     pixel the mean over the squares that hide it.
     """

@@ -21,7 +21,6 @@ from scipy.stats import rankdata
 from torch import nn
 
 from fer_lib.faces.faceset import FaceSet, named_alone
-from fer_lib.look.attribution import Explainer, answers_at
 from fer_lib.look.layers import last_conv, standardiser, taken_by
 from fer_lib.look.localisation import (
     area_share,
@@ -31,7 +30,7 @@ from fer_lib.look.localisation import (
     receptive_fields,
     rival_regions,
 )
-from fer_lib.look.receptive import receptive_field
+from fer_lib.look.receptive import Explainer, answers_at, receptive_field
 from fer_lib.look.responses import maximal_responses
 from fer_lib.look.sanity import correlation
 from fer_lib.stats.resampling import mean_of_defined, ratio

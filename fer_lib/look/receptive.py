@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, TIED, Call, example_picture, way_to
-from fer_lib.nets.classifier import Sum
+from fer_lib.look.layers import PICTURE, TIED, Call, example_picture, standardiser, taken_by, way_to
+from fer_lib.nets.classifier import Sum, evaluating
 from ferbook.errors import ParameterError
 
 POINTWISE = (nn.BatchNorm2d, nn.ReLU, nn.Identity, nn.Dropout, nn.Dropout2d, Sum)
@@ -191,6 +192,55 @@ def neurons(
             inputs.append(value)
         values[number] = _passed(call, inputs, relu, fields[number], places)
     return values[max(way)][:, :, 0, 0]
+
+
+Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""A method of attribution, see ``look.attribution``."""
+
+WindowAnswers = Callable[[torch.Tensor], torch.Tensor]
+"""What P neurons answer (P,) to the windows (P, 1, h, w) that they see of the standardised pictures."""
+
+NEURONS_AT_ONCE = 64
+"""Neurons that are asked at a time."""
+
+
+@torch.inference_mode(False)
+def asked_in_windows(
+    question: Callable[[WindowAnswers, torch.Tensor], torch.Tensor],
+    network: nn.Module,
+    layer: str,
+    *inputs: np.ndarray,
+) -> tuple[np.ndarray, ReceptiveField]:
+    """What ``question(answers, windows)`` gives of N neurons, float32 (N, …), and what each of them sees.
+
+    ``inputs``: pictures, rows, filters and positions, as of every method (``look.attribution``).
+
+    Nothing but the windows is computed, as in ``look.deconvolution``.
+    """
+    pictures, rows, filters, positions = inputs
+    way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
+    fields, found = fields_below(way), []
+    for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
+        with evaluating(network), torch.enable_grad():
+            inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+            places, own = (
+                torch.as_tensor(each[pairs], device=inputs.device) for each in (positions, filters)
+            )
+            windows = cut(inputs, torch.arange(len(inputs), device=inputs.device), fields[PICTURE], places)
+
+            def answers(windows: torch.Tensor, places=places, own=own) -> torch.Tensor:
+                return neurons(way, fields, windows, places, F.relu).gather(1, own[:, None])[:, 0]
+
+            found.append(question(answers, windows).detach().float().cpu().numpy())
+    return np.concatenate(found), fields[PICTURE]
+
+
+def answers_at(network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
+    """float32 (N,): what neurons answer, by the arguments of every method: pictures, rows, filters and
+    positions.
+    """
+    question = torch.no_grad()(lambda answers, windows: answers(windows))
+    return asked_in_windows(question, network, layer, *inputs)[0]
 
 
 def _steps(field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:

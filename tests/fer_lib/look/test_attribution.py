@@ -5,9 +5,10 @@ from captum.attr import InputXGradient, IntegratedGradients
 from torch import nn
 from zennit.composites import DeconvNet, EpsilonPlus, GuidedBackprop
 
-from fer_lib.look.attribution import EXPLAINERS, answers_at, explainer, in_whole
+from fer_lib.look.attribution import EXPLAINERS, explainer, in_whole
 from fer_lib.look.deconvolution import project
 from fer_lib.look.layers import maps_of, taken_by
+from fer_lib.look.receptive import answers_at
 from fer_lib.nets.build import build_network
 from ferbook.errors import ParameterError
 
