@@ -246,15 +246,16 @@ def train_residue_classifier(
 def predict_inputs(
     model: nn.Module,
     inputs: Inputs,
-    rows: np.ndarray,
+    rows: np.ndarray | None = None,
     *,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
     """float32 (len(rows), classes): the probabilities of ``model``'s joint answer for the pictures ``rows``
-    as they are, in float32, evaluation mode.
+    (none named: all) as they are, in float32, evaluation mode.
     """
     labels = np.zeros(next(iter(inputs.values())).shape[1], np.int64)
+    rows = np.arange(len(labels)) if rows is None else rows
     with evaluating(model.to(device)):
         probabilities = [
             model(batch)[0].float().softmax(dim=1).cpu()

@@ -5,7 +5,7 @@ All conditions see the same versions of the same pictures in the same folds, sta
 are trained by one recipe; then all are scored on the same people.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -79,6 +79,9 @@ CONDITIONS_OF_GENERATOR = {
 """Whose residues the conditions learn from. The differences are to the neutral faces of the one that is
 ``trained``.
 """
+
+TESTED_AT_A_TIME = 128
+"""Tested pictures whose inputs are in memory at a time: the residues of one are about 185 KB at 48 × 48."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,27 +188,30 @@ def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequen
     labelled, sides = task.faces.labelled(), protocol.folds[fold]
     # Of other rows nothing need be computed.
     index = np.unique(np.concatenate([sides.train, sides.valid, sides.test]))
-    train, valid, test = (np.searchsorted(index, rows) for rows in (sides.train, sides.valid, sides.test))
-    labels = labelled.select(index).labels(protocol.classes)
+    learned, test = np.union1d(sides.train, sides.valid), np.searchsorted(index, sides.test)
+    train, valid = (np.searchsorted(learned, rows) for rows in (sides.train, sides.valid))
+    labels = labelled.select(learned).labels(protocol.classes)
     recipe = stage_two.ResidueRecipe(p.epochs, p.batch_size, p.lr, local=p.local, views=p.views)
     views = stage_two.picture_views(labelled.gather(index), recipe)
+    parts = views[:, np.searchsorted(index, learned)], *views[:1, test].split(TESTED_AT_A_TIME, dim=1)
     names = conditions or (CONTEST_CONDITIONS if p.ablation else CLAIMED_CONDITIONS)
     rows: list[tuple] = []
     answers: list[np.ndarray] = []
     models: dict[str, nn.Module] = {}
     how = {"recipe": recipe, "precision": stage.precision, "device": task.device, "seed": seed}
     for condition in chain(
-        _on_residues(task, stage, names, views), _on_pictures(task, stage, names, views, models)
+        _on_residues(task, stage, names, parts), _on_pictures(task, stage, names, parts, models)
     ):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = condition.build()
-        inputs, name = condition.inputs, condition.name
-        training = stage_two.train_residue_classifier(inputs, labels, train, valid, model, **how)
+        inputs, name = iter(condition.inputs), condition.name
+        training = stage_two.train_residue_classifier(next(inputs), labels, train, valid, model, **how)
         best = float(training.curve["valid_accuracy"].iloc[training.best_epoch - 1])
         rows.append((name, seed, fold, parameter_count(model), condition.frozen, best))
         models[name] = model
-        answers.append(stage_two.predict_inputs(model, inputs, test, device=task.device))
+        said = [stage_two.predict_inputs(model, part, device=task.device) for part in inputs]
+        answers.append(np.concatenate(said))
         del condition, inputs  # before the residues of the next generator are computed
     columns = ["condition", "seed", "fold", "parameters", "frozen", "valid_accuracy"]
     trainings = pd.DataFrame(rows, columns=columns)
@@ -214,11 +220,13 @@ def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequen
 
 @dataclass(frozen=True)
 class _Condition:
-    """``inputs``, and ``build`` of the network for these, under a seeded random state."""
+    """``inputs`` of the pictures that are learned from and chosen by, then those of the tested ones, piece by
+    piece; and ``build`` of the network for these, under a seeded random state.
+    """
 
     name: str
     frozen: int
-    inputs: stage_two.Inputs
+    inputs: Iterable[stage_two.Inputs]
     build: Callable[[], nn.Module]
 
 
@@ -239,21 +247,24 @@ def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0)
 
 
 def _on_residues(
-    task: ResidueTask, stage: StageOne, conditions: Sequence[str], views: Tensor
+    task: ResidueTask, stage: StageOne, conditions: Sequence[str], parts: Sequence[Tensor]
 ) -> Iterator[_Condition]:
-    """Those of DeRL one after the other, so that no two generators' residues are in memory at a time."""
+    """Those of DeRL one after the other, so that no two generators' residues are in memory at a time; nor
+    are those of all tested pictures, which are computed anew for each condition.
+    """
     for source, names in CONDITIONS_OF_GENERATOR.items():
         selection = [name for name in names if name in conditions]
         if not selection:
             continue
         frozen = parameter_count(stage.generators[source])
-        residues = stage_two.residues_of(stage.generators[source], views, device=task.device)
+        residues_of = partial(stage_two.residues_of, stage.generators[source], device=task.device)
+        residues = residues_of(parts[0])
         for name in selection:
             alone = {pair: {pair: maps} for pair, maps in residues.items()}
             for slug, inputs in (alone if name == SINGLE_PAIRS else {name: residues}).items():
                 channels = {pair: maps.shape[2] for pair, maps in inputs.items()}
                 build = partial(ResidueClassifier, channels, len(task.protocol.classes))
-                yield _Condition(slug, frozen, inputs, build)
+                yield _Condition(slug, frozen, chain([inputs], map(residues_of, parts[1:])), build)
         del residues, alone, inputs
 
 
@@ -261,7 +272,7 @@ def _on_pictures(
     task: ResidueTask,
     stage: StageOne,
     conditions: Sequence[str],
-    views: Tensor,
+    parts: Sequence[Tensor],
     models: Mapping[str, nn.Module],
 ) -> Iterator[_Condition]:
     """The plain networks, of the picture or of its difference to the neutral face that the trained generator
@@ -270,19 +281,21 @@ def _on_pictures(
     generator, n_classes, device = stage.generators["trained"], len(task.protocol.classes), task.device
     frozen, key = parameter_count(generator), stage_two.PICTURE_INPUT
     second_stage = parameter_count(ResidueClassifier(generator.channels, n_classes))
-    plain = partial(_plain_cnn, n_classes, views.shape[-1], second_stage)
-    pictures = stage_two.as_inputs(views)
+    plain = partial(_plain_cnn, n_classes, parts[0].shape[-1], second_stage)
+    pictures = [stage_two.as_inputs(part) for part in parts]
     if PIXEL_DIFFERENCE in conditions or FEATURE_DIFFERENCE in conditions:
-        neutral = stage_two.neutral_faces(generator, views, device=device)
+        neutral = [stage_two.neutral_faces(generator, part, device=device) for part in parts]
     if PIXEL_DIFFERENCE in conditions:
-        yield _Condition(PIXEL_DIFFERENCE, frozen, {key: pictures - neutral}, plain)
+        differences = [{key: own - rest} for own, rest in zip(pictures, neutral, strict=True)]
+        yield _Condition(PIXEL_DIFFERENCE, frozen, differences, plain)
     if CNN in conditions:
-        yield _Condition(CNN, 0, {key: pictures}, plain)
+        yield _Condition(CNN, 0, [{key: own} for own in pictures], plain)
     if FEATURE_DIFFERENCE in conditions:
         network = models[CNN].network
-        own, rest = (cnn_features(network, part, device) for part in (pictures, neutral))
+        own, rest = ([cnn_features(network, part, device) for part in each] for each in (pictures, neutral))
+        differences = [{key: one - other} for one, other in zip(own, rest, strict=True)]
         head = partial(_linear_head, network.output.in_features, n_classes)
-        yield _Condition(FEATURE_DIFFERENCE, frozen + parameter_count(network), {key: own - rest}, head)
+        yield _Condition(FEATURE_DIFFERENCE, frozen + parameter_count(network), differences, head)
 
 
 def _plain_cnn(n_classes: int, size: int, parameters: int) -> stage_two.PlainClassifier:

@@ -131,24 +131,24 @@ def given(monkeypatch):
     return seen
 
 
-def test_each_condition_is_given_what_its_name_says(posed, protocol, generators, given):
+def test_each_condition_is_given_what_its_name_says(posed, protocol, generators, given, monkeypatch):
+    monkeypatch.setattr("book.derl.study.TESTED_AT_A_TIME", 5)
     study = run(posed, protocol, generators)
-    inputs = dict(zip(study.table["condition"], given, strict=True))
     views = picture_views(posed.labelled().pixels[10:], RECIPE)
-    residues = residues_of(generators["trained"], views)
-    for pair in PAIRS:
-        assert set(inputs[pair]) == {pair} and torch.equal(inputs[pair][pair], residues[pair])
-        assert torch.equal(inputs["all_pairs"][pair], residues[pair])
-    for name, source in (("untrained_generator", "untrained"), ("shuffled_neutrals", "shuffled")):
-        for pair, maps in residues_of(generators[source], views).items():
-            assert torch.equal(inputs[name][pair], maps) and not torch.equal(maps, residues[pair])
-    neutral = neutral_faces(generators["trained"], views)
-    assert torch.equal(inputs["cnn"]["picture"], as_inputs(views))
-    assert torch.equal(inputs["pixel_difference"]["picture"], as_inputs(views) - neutral)
-    network = study.models["cnn"].network
-    expected = cnn_features(network, as_inputs(views)) - cnn_features(network, neutral)
-    assert torch.equal(inputs["feature_difference"]["picture"], expected)
-    assert set(study.table["condition"]) == {*PAIRS, *CONTEST_CONDITIONS} - {"single_pairs"}
+    residues = {source: residues_of(generator, views) for source, generator in generators.items()}
+    assert len({maps["pair8"].sum().item() for maps in residues.values()}) == 3
+    pictures, neutral = as_inputs(views), neutral_faces(generators["trained"], views)
+    own, rest = (cnn_features(study.models["cnn"].network, part) for part in (pictures, neutral))
+    expected = {"all_pairs": residues["trained"]}
+    expected |= {pair: {pair: residues["trained"][pair]} for pair in PAIRS}
+    expected |= {"untrained_generator": residues["untrained"], "shuffled_neutrals": residues["shuffled"]}
+    plain = {"pixel_difference": pictures - neutral, "cnn": pictures, "feature_difference": own - rest}
+    expected |= {name: {"picture": part} for name, part in plain.items()}
+    assert list(study.table["condition"]) == list(expected)
+    for inputs, said, (name, whole) in zip(given, study.probabilities, expected.items(), strict=True):
+        torch.testing.assert_close(inputs, {key: part[:, :38] for key, part in whole.items()})
+        tested = stage_two.predict_inputs(study.models[name], whole, np.arange(38, 50))
+        np.testing.assert_allclose(said, tested, atol=1e-5)
 
 
 def test_the_difference_of_features_is_to_the_cnn_of_the_same_fold_and_seed(
@@ -214,15 +214,15 @@ def test_the_residues_of_one_generator_are_gone_when_those_of_the_next_are_compu
 ):
     kept, alive, compute = [], [], stage_two.residues_of
 
-    def spy(*arguments, **options):
-        alive.append(sum(each() is not None for each in kept))
-        residues = compute(*arguments, **options)
-        kept.extend(map(weakref.ref, residues.values()))
+    def spy(generator, *arguments, **options):
+        alive.append(sum(each() is not None for owner, each in kept if owner is not generator))
+        residues = compute(generator, *arguments, **options)
+        kept.extend((generator, weakref.ref(maps)) for maps in residues.values())
         return residues
 
     monkeypatch.setattr(stage_two, "residues_of", spy)
     run(posed, protocol, generators)
-    assert alive == [0, 0, 0] and kept
+    assert alive == [0] * 8 and {owner for owner, _ in kept} == set(generators.values())
 
 
 def test_only_folds_that_every_seed_has_are_joined(posed, protocol, generators):
