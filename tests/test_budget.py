@@ -17,10 +17,10 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 31740,
-    "fer_lib": 8797,
+    "all": 31690,
+    "fer_lib": 8760,
     "ferbook": 6200,
-    "book": 11000,
+    "book": 10980,
     "synthetic_faces": 4201,
     "benchmarks": 742,
     "tests": 31500,
