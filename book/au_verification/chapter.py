@@ -87,7 +87,7 @@ CHAPTER = Chapter(
     parameters=AuVerificationParameters,
     upstream=("training",),
     after=("deconvolution",),
-    resources=Resources(minutes=80),
+    resources=Resources(minutes=100),
     seconds={"laptop": 100},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
