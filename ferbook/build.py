@@ -114,8 +114,7 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
 
 def _needs(chapter: Chapter) -> str:
     """What it takes to run a chapter, with the numbers of the chapters that it reads."""
-    numbers = {name: str(number) for number, name in enumerate(chapters(), start=1)}
-    upstream = [numbers[name] for name in numbers if name in chapter.upstream]
+    upstream = [str(place) for place, name in enumerate(chapters(), start=1) if name in chapter.upstream]
     of_chapters = [f"chapter{'s' * (len(upstream) > 1)} {' and '.join(upstream)}"] if upstream else []
     return "; ".join([*of_chapters, *filter(None, [chapter.needs])]) or "nothing else"
 

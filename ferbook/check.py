@@ -202,12 +202,6 @@ def _execute_again(
         return faults, sum(before[name] == after.get(name) for name in before)
 
 
-def _side_by_side(results: Sequence[ChapterResult]) -> int:
-    """How many of the chapters the processor takes at once, each with the threads that it was made with."""
-    threads = max((result.record().threads or 1 for result in results), default=1)
-    return max(1, (os.cpu_count() or 1) // threads)
-
-
 def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]:
     def row(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
         return {"chapter": chapter.name, "executed": executed, "faults": list(faults), "state": state}
@@ -249,7 +243,8 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
         last = {name: log.stat().st_mtime_ns if log.exists() else 0 for name, log in logs.items()}
         turn = min(took, key=lambda name: (last[name], took[name]))
         took = {turn: took[turn]}
-    seconds, at_once = sum(took.values()), _side_by_side(whole)
+    seconds, threads = sum(took.values()), max((each.record().threads or 1 for each in whole), default=1)
+    at_once = max(1, (os.cpu_count() or 1) // threads)  # each has the threads that it was made with
 
     def row(each: Chapter) -> dict[str, object]:
         found = _check_chapter(each, run, each.name in took)

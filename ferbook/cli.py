@@ -361,7 +361,7 @@ def build(
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
     from ferbook.build import adopt, build_book
-    from ferbook.inputs import run_states
+    from ferbook.inputs import NOT_FOUND, run_states
 
     target = chosen_run(run_name)
     if mine:
@@ -369,7 +369,8 @@ def build(
         console.print(f"note: {target.name!r} is yours now: pages show its text, pictures and scripts")
     index = build_book(target)
     finished = {result.chapter for result in target.results()}
-    stale = [each.chapter for each in run_states(target) if each.chapter in finished and not each.up_to_date]
+    against = {each.chapter: [*each.reasons] for each in run_states(target) if each.chapter in finished}
+    stale = [name for name, why in against.items() if not all(each.startswith(NOT_FOUND) for each in why)]
     if stale:
         console.print(
             f"note: out of date: {', '.join(stale)}; the book shows what is stored, `ferbook status --run "

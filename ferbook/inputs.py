@@ -26,6 +26,9 @@ from ferbook.store import REFERENCE, Run
 ENGINE_CODE = ("ferbook.page", "ferbook.text", "ferbook.estimate")
 """What of the engine shapes numbers and figures; the rest runs chapters rather than computing for them."""
 
+NOT_FOUND = "data not found"
+"""Begins the reason of a result that may well be what its inputs would give, if its data were here."""
+
 
 def _within(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
@@ -122,7 +125,7 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
     before, now = previous.get("data", {}), current.get("data", {})
     changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
     if "absent" in (after for _, after in changes):
-        reasons.append(" ".join(["data not found", *(f"({name})" for name in suite().places[:1])]))
+        reasons.append(" ".join([NOT_FOUND, *(f"({name})" for name in suite().places[:1])]))
     elif changes:
         reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons

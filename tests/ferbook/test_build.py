@@ -248,8 +248,7 @@ def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
 
 
 def test_what_a_page_takes_is_counted_and_timed(finished):
-    needs = what_you_need(chapters()["means"], [finished.result("means")])
-    assert needs == (
+    assert what_you_need(chapters()["means"], [finished.result("means")]) == (
         "**Time to read:** 3 minutes · **Time to run:** 1.5 s with profile `laptop` (run `a`) · "
         "**Needs:** nothing else · **Read before:** [](../throws/throws.ipynb)"
     ).replace("1.5 s", "1.5\u00a0s")

@@ -185,7 +185,7 @@ def test_one_is_the_quickest_and_then_the_next(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(
         check, "steps", lambda *some: told.extend(some) or nullcontext(lambda *n: told.append(n))
     )
-    monkeypatch.setattr(check, "_side_by_side", lambda results: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     rows = check_run(finished, ["training", "deconvolution"], one=True)
     assert {row["chapter"]: row["executed"] for row in rows} == {"training": False, "deconvolution": True}
     assert rows[0]["state"] == "stored result whole"

@@ -120,8 +120,10 @@ def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_fi
     monkeypatch, command, tmp_path
 ):
     index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
-    states = [ChapterState("throws", ("code changed",)), ChapterState("means", ("never ran",))]
-    monkeypatch.setattr("ferbook.store.Run.results", lambda run: [ChapterResult("throws", tmp_path)])
+    why = {"throws": "code changed", "means": "never ran", "sums": "data not found (FER_DATA)"}
+    states = [ChapterState(name, (reason,)) for name, reason in why.items()]
+    there = [ChapterResult(name, tmp_path) for name in ("throws", "sums")]
+    monkeypatch.setattr("ferbook.store.Run.results", lambda run: there)
     monkeypatch.setattr("ferbook.build.build_book", lambda run: index)
     monkeypatch.setattr("ferbook.inputs.run_states", lambda run: states)
     assert command("build", "--run", "a")[1] == (

@@ -82,8 +82,7 @@ def test_what_varies_has_its_name_and_that_of_its_chapter_where_others_differ(ex
     other = [{"throws": {"seed": n}, "means": {"seed": 3}, "only": {"y": n}} for n in range(2)]
     other[1].pop("only")
     assert varied_parameters(other) == [{"seed": 0}, {"seed": 1}]
-    both = [{"throws": {"seed": n}, "means": {"seed": 9 - n}} for n in range(2)]
-    assert varied_parameters(both) == [
+    assert varied_parameters([{"throws": {"seed": n}, "means": {"seed": 9 - n}} for n in range(2)]) == [
         {"throws.seed": 0, "means.seed": 9},
         {"throws.seed": 1, "means.seed": 8},
     ]
