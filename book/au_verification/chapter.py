@@ -88,7 +88,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("deconvolution",),
     resources=Resources(minutes=100),
-    seconds={"laptop": 100},
+    seconds={"laptop": 130},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
         "which filters answer to an action unit, how far that is on the way from an untrained network to one "

@@ -36,7 +36,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("au_verification",),
     resources=Resources(minutes=50),
-    seconds={"laptop": 59},
+    seconds={"laptop": 50},
     key_metrics=("believed", "distributed"),
     learn=(
         "which methods of attribution tell the truth where it is known, whether they do so for every kind of "
