@@ -58,18 +58,22 @@ def print_speeds(seconds: pd.DataFrame, pictures: int) -> None:
         print(f"{name:30} {pictures / median:10.0f} pictures/s")
 
 
-def print_ratio(name: str, seconds: pd.DataFrame, ours: str, *others: str, digits: int = 2) -> None:
+def print_ratio(
+    name: str, seconds: pd.DataFrame, ours: str, *others: str, digits: int = 2, least: int = LEAST_TURNS
+) -> None:
     """How many times as fast ``ours`` is as the fastest of ``others``: the median over the turns of the ratio
     within a turn, so that whatever else the machine does falls on all alike; the smallest and the largest
-    turn. Kept in the file that the variable ``BENCH_CSV`` names, where there were ``LEAST_TURNS``.
+    turn. Kept in the file that the variable ``BENCH_CSV`` names, where there were ``least`` turns and
+    little more load than there are processors.
     """
     ratios = seconds[list(others)].min(axis=1) / seconds[ours]
     spread = ratios.median(), ratios.min(), ratios.max()
     print(f"ratio {name} {{:.{digits}f}} [{{:.{digits}f}}, {{:.{digits}f}}]".format(*spread))
     if "BENCH_CSV" not in os.environ:
         return
-    if len(ratios) < LEAST_TURNS:
-        print(f"not kept: {len(ratios)} turns, {LEAST_TURNS} are needed")
+    load, most = os.getloadavg()[0], (os.cpu_count() or 1) + 0.5  # of a busier one others' work is measured
+    if len(ratios) < least or load > most:
+        print(f"not kept: {len(ratios)} turns of {least}, load {load:.1f} of {most:.1f} at most")
         return
     row = {
         "benchmark": Path(sys.argv[0]).stem,
@@ -79,7 +83,7 @@ def print_ratio(name: str, seconds: pd.DataFrame, ours: str, *others: str, digit
         "repetitions": len(ratios),
         "device": device_name(torch.device("cuda" if torch.cuda.is_initialized() else "cpu")),
         "threads": torch.get_num_threads(),
-        "load": f"{os.getloadavg()[0]:.1f}",
+        "load": f"{load:.1f}",
         "versions": "; ".join(_versions()),
         "when": now(),
         "commit": COMMIT,

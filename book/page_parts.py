@@ -123,6 +123,7 @@ CONTESTS = {
     "lstm.folds_batched": ("LSTMs, all folds at once", "one by one"),
     "lstm.folds_in_processes": ("LSTMs, all folds at once", "torch in processes"),
     "sweep.workers": ("a sweep, two workers", "one worker"),
+    "checkouts.make book": ("make book from a bare clone", "28 November's"),
 }
 """``benchmark.ratio`` -> what is done, and by whom else."""
 

@@ -47,8 +47,7 @@ def test_public_names_are_those_at_the_top():
 
 def test_a_public_name_is_in_one_file_only():
     counts = Counter(name for file in FILES for name in public_names(file.read_text(encoding="utf-8")))
-    shared = {name for name, count in counts.items() if count > 1} - PROTOCOL
-    assert not shared
+    assert not ({name for name, count in counts.items() if count > 1} - PROTOCOL)
 
 
 def test_no_two_files_import_each_other():

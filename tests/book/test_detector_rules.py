@@ -75,8 +75,7 @@ def test_an_output_of_a_known_scale_that_nothing_moves_is_silent_and_joins_no_fa
     unscaled = audited([replace(each, scaled=False) for each in outputs])
     assert words(unscaled)[outputs[3].name] == "responds to another"
     assert {each.word for each in unscaled.faults} == {"rises at rest"}
-    alone = audited(outputs[3:10])
-    assert {each.word for each in alone.faults} == {"no response"}
+    assert {each.word for each in audited(outputs[3:10]).faults} == {"no response"}
 
 
 def test_effects_are_those_that_were_planted():

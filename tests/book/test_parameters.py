@@ -101,9 +101,7 @@ def test_an_unknown_profile_is_told_with_the_nearest_one():
 
 
 def test_overrides_win_over_the_profile_and_the_profile_over_the_defaults():
-    default = TrainingParameters()
-    smoke = resolve("training", "smoke")
-    assert smoke.epochs != default.epochs
+    assert resolve("training", "smoke").epochs != TrainingParameters().epochs
     assert resolve("training", "smoke", {"epochs": "9"}).epochs == 9
 
 

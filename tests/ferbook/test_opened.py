@@ -87,8 +87,7 @@ def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_li
     told = r"not up to date: throws \(code changed \(book/throws/extra.py\)\)"
     with pytest.raises(ChapterError, match=told):
         run_one(None, ["throws"], "a")
-    reasons = run_states(run)[0].reasons
-    assert reasons == ("code changed (book/throws/extra.py)",)
+    assert run_states(run)[0].reasons == ("code changed (book/throws/extra.py)",)
     (folder / "extra.py").write_text('KIND = "during the run"\n')
     assert run_states(run)[0].reasons == ()
     (folder / "untouched.csv").write_text("2\n")

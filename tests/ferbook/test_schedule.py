@@ -41,8 +41,7 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
     resources = {"params": Resources(), "runs": Resources()}
     job.log.parent.mkdir()
     job.log.write_text("of an earlier call\n")
-    process = start_jobs(tmp_path, [later, job], resources, cores=1)
-    assert process.wait() == 0
+    assert start_jobs(tmp_path, [later, job], resources, cores=1).wait() == 0
     assert "sides of the die" in (text := job.log.read_text()) and "earlier" not in text
     assert "no runs yet" in later.log.read_text()
     times = [finished_file(tmp_path, each.kind, each.name).stat().st_mtime_ns for each in (job, later)]

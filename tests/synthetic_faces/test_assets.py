@@ -130,8 +130,7 @@ def test_expressions_add_up(head):
 def test_normals_point_out_of_the_face(head):
     normals = assets.vertex_normals(head.template, head.triangles)
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
-    nose = np.argmin(head.template[:, 1])
-    assert normals[nose, 1] < -0.8
+    assert normals[np.argmin(head.template[:, 1]), 1] < -0.8
     assert normals[np.argmax(head.template[:, 2]), 2] > 0.8
 
 

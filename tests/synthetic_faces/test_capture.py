@@ -71,8 +71,7 @@ def test_a_hand_has_four_fingers_before_the_face():
     hands = [s.rods for s in shots(occluders=1) if len(s.rods) > 1]
     assert len(hands) > 100
     for hand in hands:
-        fingers = [rod for rod in hand if rod.radius < 0.01]
-        assert len(fingers) == 4
+        assert len([rod for rod in hand if rod.radius < 0.01]) == 4
         assert all(rod.albedo is None for rod in hand)
         ends = np.array([(rod.start, rod.end) for rod in hand])
         assert np.abs(ends[..., :2]).max() < 0.25

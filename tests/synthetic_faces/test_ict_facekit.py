@@ -58,8 +58,7 @@ def test_people_of_heads_are_rendered_with_masks_and_landmarks_and_lab_has_none_
     recipe = Recipe("heads", 3, 32)
     made = produce(recipe, workers=1, cache=face_cache, head=toy)
     assert made["pixels"].std(axis=(1, 2)).min() > 10 and (made["masks"].max(axis=(1, 2)) > 0).all()
-    lips = made["landmarks"][:, 48:].mean(axis=1)
-    assert (np.abs(lips - (16, 22)) < 4).all()
+    assert (np.abs(made["landmarks"][:, 48:].mean(axis=1) - (16, 22)) < 4).all()
     assert HEADS.spread == domain_named("lab").spread and HEADS.capture == domain_named("lab").capture
     told = "heads has the heads of a model of its own: give its folder, ict_"
     with pytest.raises(SettingError, match=told):

@@ -140,8 +140,7 @@ def test_the_people_are_in_no_other_faces():
 def test_a_factor_in_which_the_domains_agree_changes_no_bit(made):
     for name in FACTORS:
         for end, kind in (("lab", f"lab + {name}"), ("micro", f"micro − {name}")):
-            same = (made[kind][0] == made[end][0]).all()
-            assert same == (name in ALIKE), kind
+            assert (made[kind][0] == made[end][0]).all() == (name in ALIKE), kind
 
 
 def test_action_units_change_with_intensity_and_manner_only(made):

@@ -225,8 +225,6 @@ def test_a_smile_shows_the_upper_teeth_for_they_are_longer_than_the_strips_of_th
     assert (len(upper), len(lower)) == (68, 68)
     edge = upper[np.argmin(head.template[upper, 2])]
     assert shift[edge, 2] == pytest.approx(-0.0045, abs=1e-4)
-    root = upper[np.argmax(head.template[upper, 2])]
-    assert shift[root, 2] == 0
+    assert shift[upper[np.argmax(head.template[upper, 2])], 2] == 0
     assert shift[lower, 2].min() == pytest.approx(-0.006, abs=1e-6)
-    others = np.setdiff1d(np.arange(len(shift)), teeth)
-    assert (shift[others] == 0).all()
+    assert (shift[np.setdiff1d(np.arange(len(shift)), teeth)] == 0).all()

@@ -75,8 +75,7 @@ def test_the_commonest_place_is_the_middle_of_its_receptive_field():
     assert own.loc[1, ["x", "y"]].tolist() == [13.5, 13.5]
     assert own.loc[1, "share"] == pytest.approx(5 / 6) and own.loc[1, "pictures"] == 6
     assert "trained 100.0 % and untrained 100.0 %" in drawn.alt
-    curves = drawn.figure.get_axes()[-1].get_lines()
-    assert len(curves) == 3
+    assert len(drawn.figure.get_axes()[-1].get_lines()) == 3
 
 
 def rows(population, network, values, kind="ours"):

@@ -112,8 +112,7 @@ def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_b
     derl = table.loc["all_pairs", "parameters"]
     assert table.loc["cnn", "frozen"] == 0
     assert table.loc["feature_difference", "frozen"] == frozen + cnn
-    others = table.drop(["cnn", "feature_difference"])
-    assert (others["frozen"] == frozen).all()
+    assert (table.drop(["cnn", "feature_difference"])["frozen"] == frozen).all()
     assert abs(cnn / derl - 1) < 0.15
 
 

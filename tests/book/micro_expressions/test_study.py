@@ -90,8 +90,7 @@ def moving_faces():
 
 def test_the_clips_are_told_as_they_are():
     faces = moving_faces()
-    clips = clips_of(faces)
-    assert len(clips_of_classes(clips, ("other",))) == 1
+    assert len(clips_of_classes(clips_of(faces), ("other",))) == 1
     told = "The clips are made of 10 pictures of micro. Left out by its reader: one picture only: 2."
     assert clip_source(faces, faces) == told
     given = FaceSet("fer2013", faces.pixels, faces.table)

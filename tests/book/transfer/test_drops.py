@@ -114,8 +114,7 @@ def test_the_worst_pair_is_the_one_of_least_degree(made):
         for pair in SHARES
         if len(set(pair)) == 2
     }
-    cells = cells_of(found)["degree"].dropna()
-    assert cells.to_dict() == pytest.approx(degrees)
+    assert cells_of(found)["degree"].dropna().to_dict() == pytest.approx(degrees)
     worst = min(degrees, key=degrees.get)
     assert metrics["worst_pair_degree"].value == pytest.approx(degrees[worst])
     assert metrics["worst_pair"].value == pytest.approx(100 * mean_recall(study, *worst).mean())

@@ -123,8 +123,7 @@ def test_what_is_not_coded_stays_where_it_is():
 
 
 def test_sequences_of_one_name_but_of_two_subjects_are_two():
-    blocks = blocks_of(shown(list("aabb"), list("1111")))
-    assert blocks.lengths.tolist() == [2, 2]
+    assert blocks_of(shown(list("aabb"), list("1111"))).lengths.tolist() == [2, 2]
 
 
 def test_movable_blocks_by_hand():

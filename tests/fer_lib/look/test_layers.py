@@ -149,8 +149,7 @@ def test_a_function_on_the_way_is_refused_with_the_module_that_it_feeds(between)
 
 def test_a_rectifier_in_place_and_used_twice_is_a_call_each_but_no_layer_to_explain():
     model, pictures = OneRectifier(), torch.rand(1, 1, 12, 12)
-    way = way_to(model, "conv1", pictures)
-    assert list(way) == [0]
+    assert list(way_to(model, "conv1", pictures)) == [0]
     assert [(call.name, call.inputs) for call in trace(model, pictures)] == [
         ("conv1", (PICTURE,)),
         ("relu", (0,)),

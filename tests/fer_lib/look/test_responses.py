@@ -195,8 +195,7 @@ def test_top_pictures_take_one_of_each_subject():
     # 1 and 2 are equally strong, so in their order; 0 is the same person as 1; 4 does not drive the filter.
     assert top.tolist() == [[1, 2, 3, 5], [5, -1, -1, -1]]
     assert top_pictures(found, pd.Series(subjects), 2).tolist() == [[1, 2], [5, -1]]
-    nobody_known = top_pictures(found, np.full(6, ""), 5)
-    assert nobody_known[0].tolist() == [1, 2, 3, 0, 5]
+    assert top_pictures(found, np.full(6, ""), 5)[0].tolist() == [1, 2, 3, 0, 5]
 
 
 def test_top_pictures_are_those_of_a_plain_search():

@@ -113,8 +113,7 @@ def test_first_weights_are_as_stated_and_leave_the_random_state():
         (model.lstm[0].from_state, 0.2),
         (model.output, 0.2),
     ):
-        largest = part.weight.abs().max().item()
-        assert 0.95 * bound < largest <= bound
+        assert 0.95 * bound < part.weight.abs().max().item() <= bound
     gates = model.lstm[0].from_input.bias[0].view(4, 25)
     assert (gates[1] == 1).all() and (gates[[0, 2, 3]] == 0).all() and (model.output.bias == 0).all()
 

@@ -96,8 +96,7 @@ def test_a_title_stays_within_its_panel():
     figure = forest(twice, measured="of", widths=(1.4, 1), alt="Dots.", caption="Dots.").figure
     figure.canvas.draw()
     assert figure.axes[1].get_title(loc="left").replace("\n", " ") == panels[1]
-    title = figure.axes[1]._left_title.get_window_extent()
-    assert title.x1 <= figure.bbox.x1
+    assert figure.axes[1]._left_title.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_panels_of_other_rows_have_labels_of_their_own():

@@ -115,8 +115,7 @@ def test_action_units_are_those_of_the_peak(copy):
     ],
 )
 def test_a_level_more_in_the_tree(tmp_path, copy, tops):
-    deeper = Copy(tmp_path / "deeper", **tops)
-    assert deeper.read().checksum == copy.read().checksum
+    assert Copy(tmp_path / "deeper", **tops).read().checksum == copy.read().checksum
 
 
 def test_sequences_without_emotion_are_kept_where_they_are_coded(copy):

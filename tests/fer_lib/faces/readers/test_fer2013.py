@@ -75,8 +75,7 @@ def test_without_a_final_newline_with_a_byte_order_mark_and_with_copies(folder):
     write(folder, rows)
     file = folder / "fer2013.csv"
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().removesuffix(b"\n"))
-    faces = read_fer2013(folder)
-    assert copy_groups(faces).tolist() == [0, 1, 2, 3, 4, 5, 0]
+    assert copy_groups(read_fer2013(folder)).tolist() == [0, 1, 2, 3, 4, 5, 0]
 
 
 def changed(rows, row, field, edit):

@@ -83,8 +83,7 @@ def test_one_window_for_a_clip_and_one_for_each_picture(detector):
     assert (one.pixels[0] == 255).all()
     # The window of the first picture: in the second its first five columns are background.
     assert (one.pixels[1][:, 6:] == 255).all() and (one.pixels[1][:, :4] == 100).all()
-    each = gathered(people, "picture")
-    assert (each.pixels == 255).all()
+    assert (gathered(people, "picture").pixels == 255).all()
 
 
 def test_the_window_may_come_from_a_later_picture_of_the_clip(detector):
