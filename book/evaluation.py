@@ -253,7 +253,7 @@ def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
         for score in ("correctness", "right_unit")
     } | {"sanity": 0.5}
     short = [
-        f"{score.replace('_', ' ')} not above {bound:.2f}"
+        f"{score.replace('_', ' ')} not above {bound:.2f} with its whole interval"
         for score, bound in bounds.items()
         if score not in own or own[score].low is None or own[score].low <= bound
     ]

@@ -159,7 +159,7 @@ def test_the_verdict_is_of_the_chapters_three_tests():
     above = {score: Estimate(x + 0.2, x + 0.1, x + 0.3, how="so") for score, x in best.items()}
     assert verdict(above | {"sanity": Estimate(0.8, 0.6, 0.9, how="so")}, found).startswith("believed")
     unsure = above | {"sanity": Estimate(0.6, 0.4, 0.9, how="so")}
-    assert verdict(unsure, found) == "not believed: sanity not above 0.50"
+    assert verdict(unsure, found) == "not believed: sanity not above 0.50 with its whole interval"
 
 
 def test_the_committed_table_has_every_method_of_the_faces_of_today():
@@ -183,7 +183,7 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     words = "evaluate", tmp_path / "mine.py", "--small"
     code, out, _ = command(*words)
     assert code == 0
-    assert "not believed: sanity not above 0.50" in out
+    assert "not believed: sanity not above 0.50 with its whole interval" in out
     assert "0.50 (0.40–0.60)" in out and "rival 0.70" in out and "2.0 ms a map" in out
     assert '"low": 0.4' in command(*words, "--seed", "7", "--json")[1]
     assert seeds == [0, 7]
