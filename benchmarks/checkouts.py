@@ -4,8 +4,8 @@
 
 They take turns, each in a clone of its own with an empty home, so that nothing is built or cached. `ratio` is
 the other's time over ours: 2 says that ours takes half as long. Nothing begins where both are one commit,
-where files of this checkout differ from its own, or where the processors have other work; a turn in which a
-command fails, or during which they were given any, ends it all, and nothing is kept.
+or where files of this checkout differ from its own. A turn before which the processors have other work, or in
+which the command fails, ends it all, and nothing is kept.
 """
 
 import os

@@ -369,7 +369,7 @@ def build(
         console.print(f"note: {target.name!r} is yours now: pages show its text, pictures and scripts")
     index = build_book(target)
     finished = {result.chapter for result in target.results()}
-    against = {each.chapter: [*each.reasons] for each in run_states(target) if each.chapter in finished}
+    against = {each.chapter: each.reasons for each in run_states(target) if each.chapter in finished}
     stale = [name for name, why in against.items() if not all(each.startswith(NOT_FOUND) for each in why)]
     if stale:
         console.print(
