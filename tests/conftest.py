@@ -42,6 +42,11 @@ def pytest_addoption(parser):
     parser.addoption("--guards", action="store_true", help="Fail where a guard was skipped on Linux.")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest files begin first: those that run the whole book."""
+    items.sort(key=lambda item: item.get_closest_marker("whole_suite") is None)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session):
     """Say in the very last lines what was not tested, and why; with ``--guards`` fail for it."""

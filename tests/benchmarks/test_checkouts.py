@@ -1,6 +1,6 @@
 """What is compared with another commit's build is another one, of committed files, on a machine at rest."""
 
-import subprocess
+import importlib
 import sys
 
 import pytest
@@ -18,16 +18,15 @@ from ferbook import paths
         ("other", "", 0, "git: 'nothing' is not a git command"),
     ],
 )
-def test_what_says_nothing_is_refused_and_nothing_is_kept(other, commit, busy, told, tmp_path):
-    kept = tmp_path / "kept.csv"
-    code = (
-        "import contest, os, psutil, sys; "
-        f"contest.COMMIT = {commit!r} or contest.COMMIT.removesuffix('-dirty'); "
-        f"os.environ['BENCH_CSV'] = {str(kept)!r}; psutil.cpu_percent = lambda _: {busy}; "
-        f"sys.argv[1:] = [{other!r}, 'git', 'nothing']; import checkouts; "
-    )
+def test_what_says_nothing_is_refused_and_nothing_is_kept(other, commit, busy, told, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(paths.root() / "benchmarks")
+    checkouts = importlib.import_module("checkouts")
+    monkeypatch.setattr(checkouts, "COMMIT", commit or checkouts.COMMIT.removesuffix("-dirty"))
+    monkeypatch.setattr("psutil.cpu_percent", lambda _: busy)
+    monkeypatch.setenv("BENCH_CSV", str(tmp_path / "kept.csv"))
+    monkeypatch.setattr(sys, "argv", ["checkouts.py", other, "git", "nothing"])
     if other == "other" and not commit:
-        code += "checkouts.two_commits = lambda _: {'this': 'HEAD', 'other': 'HEAD'}; "
-    where = {"cwd": paths.root() / "benchmarks", "capture_output": True, "text": True}
-    done = subprocess.run([sys.executable, "-c", f"{code}checkouts.main()"], check=False, **where)
-    assert done.returncode == 1 and told in done.stderr and not kept.exists()
+        monkeypatch.setattr(checkouts, "two_commits", lambda _: {"this": "HEAD", "other": "HEAD"})
+    with pytest.raises(SystemExit) as end:
+        checkouts.main()
+    assert told in end.value.code and not (tmp_path / "kept.csv").exists()
