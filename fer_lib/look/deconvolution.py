@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, Call, extrema, maps_of, standardiser, taken_by, way_to
+from fer_lib.look.layers import PICTURE, Call, channels_last, extrema, maps_of, standardiser, taken_by, way_to
 from fer_lib.look.receptive import ReLURule, cut, fields_below, neurons
 from fer_lib.nets.classifier import evaluating
 from ferbook.errors import DataError, ParameterError, require_name
@@ -77,27 +77,31 @@ class _Pairs:
     positions: np.ndarray
 
 
-def _deconv(maps: torch.Tensor) -> torch.Tensor:
+class _Deconv(torch.autograd.Function):
     """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the neuron
     stood.
     """
-    return _rectified_back(maps.relu().detach() + (maps - maps.detach()))
+
+    @staticmethod
+    def forward(ctx: object, maps: torch.Tensor) -> torch.Tensor:
+        return maps.relu()
+
+    @staticmethod
+    def backward(ctx: object, signal: torch.Tensor) -> torch.Tensor:
+        return signal.relu()
 
 
 def _guided(maps: torch.Tensor) -> torch.Tensor:
     """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the neuron was
     on.
     """
-    return _rectified_back(maps.relu())
+    rectified = maps.relu()
+    if rectified.requires_grad:
+        rectified.register_hook(torch.relu)
+    return rectified
 
 
-def _rectified_back(maps: torch.Tensor) -> torch.Tensor:
-    if maps.requires_grad:
-        maps.register_hook(torch.relu)
-    return maps
-
-
-RELU_RULES = {"deconv": _deconv, "guided": _guided, "gradient": F.relu}
+RELU_RULES = {"deconv": _Deconv.apply, "guided": _guided, "gradient": F.relu}
 
 
 @torch.inference_mode(False)  # where its tensors could not carry gradients
@@ -141,17 +145,18 @@ def project(
     fields = fields_below(way)
     shape = way[max(way)].shape
     filters = _indices("filters", filters, rows.shape, shape[1])
-    if positions is None:
-        positions = _maxima(model, layer, pictures, rows, filters)
-    positions = _indices("positions", positions, (len(rows), 2), shape[2:])
     # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
     order = np.argsort(rows, kind="stable")
-    chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
-    pairs = [_Pairs(rows[c], filters[c], positions[c]) for c in chunks]
-    parts = [_project_chunk(model, way, pictures, some, RELU_RULES[method]) for some in pairs]
     back = np.argsort(order, kind="stable")
-    maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
-    _check_account(model, layer, pictures, _Pairs(rows, filters, positions), responses)
+    with channels_last(model):
+        if positions is None:
+            positions = _maxima(model, layer, pictures, rows, filters)
+        positions = _indices("positions", positions, (len(rows), 2), shape[2:])
+        chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
+        pairs = [_Pairs(rows[c], filters[c], positions[c]) for c in chunks]
+        parts = [_project_chunk(model, way, pictures, some, RELU_RULES[method]) for some in pairs]
+        maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
+        _check_account(model, layer, pictures, _Pairs(rows, filters, positions), responses)
     field = fields[PICTURE]
     return Projections(maps, field.start + positions * field.stride, pictures.shape[1:], responses, positions)
 

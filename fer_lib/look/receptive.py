@@ -17,7 +17,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, TIED, Call, example_picture, standardiser, taken_by, way_to
+from fer_lib.look.layers import (
+    PICTURE,
+    TIED,
+    Call,
+    channels_last,
+    example_picture,
+    standardiser,
+    taken_by,
+    way_to,
+)
 from fer_lib.nets.classifier import Sum, evaluating
 from ferbook.errors import ParameterError
 
@@ -221,7 +230,7 @@ def asked_in_windows(
     way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
     fields, found = fields_below(way), []
     for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
-        with evaluating(network), torch.enable_grad():
+        with channels_last(network), evaluating(network), torch.enable_grad():
             inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
             places, own = (
                 torch.as_tensor(each[pairs], device=inputs.device) for each in (positions, filters)
