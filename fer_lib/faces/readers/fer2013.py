@@ -66,8 +66,10 @@ _FOLDER_NAMES = {str(code): emotion for code, emotion in enumerate(CODES)} | {
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _LONGEST_LINE = 1 << 22
-_GREYS = {f"{value:0{width}d}": value for value in range(256) for width in (1, 2, 3)}
-"""Grey values as they may be written."""
+_GREY = r"(?:[01]?\d?\d|2[0-4]\d|25[0-5])"
+"""A grey value as it may be written."""
+
+_PICTURE = re.compile(rf"{_GREY}(?: {_GREY}){{{PIXELS - 1}}}", re.ASCII)
 
 _WHOLE = Search(clips=False)
 
@@ -189,19 +191,18 @@ def _parsed(line: bytes, turned: bool, place: str) -> tuple[np.ndarray, str, str
     label, pixels, usage = (fields[0], fields[2], fields[1].strip()) if turned else fields
     if label not in tuple("0123456"):
         raise DataError(f"{place}: emotion {label[:20]!r}; expected 0 to 6 ({', '.join(CODES)})")
-    values = pixels.split(" ")
-    greys = [*map(_GREYS.get, values)]
-    if None in greys:
-        at = greys.index(None)
-        raise DataError(
-            f"{place}: pixel {at + 1} is {values[at][:20]!r}; expected a whole number from 0 to 255, one "
-            "space apart"
-        )
-    if len(greys) != PIXELS:
-        raise DataError(f"{place}: {len(greys)} pixel values; expected {PIXELS} ({SIDE} × {SIDE})")
+    if not _PICTURE.fullmatch(pixels):
+        values = pixels.split(" ")
+        for at, value in enumerate(values, start=1):
+            if not re.fullmatch(_GREY, value, re.ASCII):
+                raise DataError(
+                    f"{place}: pixel {at} is {value[:20]!r}; expected a whole number from 0 to 255, one "
+                    "space apart"
+                )
+        raise DataError(f"{place}: {len(values)} pixel values; expected {PIXELS} ({SIDE} × {SIDE})")
     if usage not in USAGE:
         raise DataError(f"{place}: Usage {usage[:20]!r}; expected {', '.join(USAGE)}")
-    return np.array(greys, np.uint8).reshape(SIDE, SIDE), CODES[int(label)], usage
+    return np.fromstring(pixels, np.uint8, sep=" ").reshape(SIDE, SIDE), CODES[int(label)], usage
 
 
 def _split_rule(rule: str, count: int) -> str:
@@ -331,7 +332,7 @@ def _with_votes(path: Path, rows: Sequence[FaceRow]) -> list[tuple[FaceRow, str,
     winners = majority(np.array([[each[f"vote_{name.lower()}"] for name in VOTE_COLUMNS] for each in counts]))
     emotion = np.array([row.labels["emotion"] for row in rows], dtype=object)
     named = np.array(_OUTCOMES, dtype=object)[winners]
-    shown = np.flatnonzero(np.isin(named, emotion))
+    shown = np.flatnonzero(np.isin(named, [*set(emotion)]))  # of objects it compares each with each
     if len(shown) >= HUNDRED:
         shares = np.convolve(named[shown] == emotion[shown], np.full(HUNDRED, 1 / HUNDRED), "valid")
         at = int(shares.argmin())
