@@ -4,7 +4,7 @@ face set.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -127,8 +127,8 @@ def face_sets(text: str) -> dict[str, int]:
     return {name: int(people or 0) for name, _, people in parts}
 
 
-def on_fer2013(profile: str, values: Mapping[str, object]) -> Profiles:
-    """What ``profile`` sets on FER2013, whichever labels the pictures have."""
+def on_fer2013(profile: str, values: object) -> dict[tuple[str, str], Any]:
+    """What ``profile`` sets, or takes, on FER2013, whichever labels the pictures have."""
     return {(profile, "fer2013"): values, (profile, "ferplus"): values}
 
 

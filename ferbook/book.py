@@ -56,8 +56,9 @@ class Chapter:
     resources: Resources = Resources()
     """What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine
     the chapters share the cores."""
-    seconds: Mapping[str, int] = field(default_factory=dict)
-    """By profile, what it took on one core while another chapter had the other."""
+    seconds: Mapping[object, int] = field(default_factory=dict)
+    """By profile, or by another key of ``profiles``, what it took on one core while another chapter had the
+    other."""
     name: str = ""
     folder: Path = Path()
 
@@ -88,6 +89,11 @@ class Chapter:
                 reason = str(fault).lstrip(": ")
                 raise ParameterError(f"{self.name}.{name} = {value!r} is not allowed: {reason}") from fault
         return resolved
+
+    def expected(self, profile: str, parameters: Parameters) -> int | None:
+        """Its ``seconds`` by these ``parameters`` of ``profile``, None where none are given."""
+        given = {key: {"seconds": value} for key, value in self.seconds.items()}
+        return self.parameters.of_profile(given, profile, parameters.model_dump()).get("seconds")
 
     def parameter_rows(self) -> list[dict[str, object]]:
         """One row per field: name, type, the default in each profile, range and meaning."""
@@ -178,8 +184,7 @@ def pages_of_toc() -> list[str]:
             return own + [page for value in node.values() for page in walk(value)]
         return [page for entry in node for page in walk(entry)] if isinstance(node, list) else []
 
-    mend = "; a book is a folder with _toc.yml and book/"
-    return walk(read_yaml(paths.toc(), BookError, mend))
+    return walk(read_yaml(paths.toc(), BookError, "; a book is a folder with _toc.yml and book/"))
 
 
 def page_of(chapter: Chapter) -> str:
@@ -316,15 +321,15 @@ def find_chapter(name: str) -> Chapter:
     return chapters()[name]
 
 
-def longest_chain(name: str, profile: str) -> int:
+def longest_chain(name: str, seconds: Mapping[str, int | None]) -> int:
     """Seconds of the longest chain of chapters, each of which waits for the one before, that begins with the
-    chapter called ``name``, by what they take in ``profile``, or else by their ``resources``: where cores are
-    few, what to start first.
+    chapter called ``name``, by the ``seconds`` of each, or else by their ``resources``: where cores are few,
+    what to start first.
     """
     chains: dict[str, int] = {}
     for chapter in reversed(chapters().values()):  # each before those it depends on
         waiting = [chains[other.name] for other in chapters().values() if chapter.name in other.upstream]
-        own = chapter.seconds.get(profile, 60 * chapter.resources.minutes)
+        own = seconds.get(chapter.name) or 60 * chapter.resources.minutes
         chains[chapter.name] = own + max(waiting, default=0)
     return chains[name]
 

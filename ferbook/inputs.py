@@ -186,8 +186,7 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     """
     result = run.result(chapter.name)
     if (manifest := result.done()) is None:
-        begun = result.failed_folder.exists() or result.folder.exists()
-        return ["not finished" if begun else "never ran"]
+        return ["not finished" if result.failed_folder.exists() or result.folder.exists() else "never ran"]
     if faults := result.faults():
         return [f"stored result damaged: {faults[0]}"]
     before = manifest["inputs"]

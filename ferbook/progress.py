@@ -132,8 +132,7 @@ class _Clock:
             seconds = pace * weights[title]
             done = self.passed() - self._begun[title] if title in self._begun else 0
             parts.append(max(seconds - done, (1 - ALMOST) * seconds))
-        at_once = max(1, len(self._begun) - len(self._took))
-        return max(sum(parts) / at_once, max(parts)) if parts else 0
+        return max(sum(parts) / max(1, len(self._begun) - len(self._took)), max(parts)) if parts else 0
 
     def line(self, width: int | None = None) -> str:
         """``3 of 9 done, about 4 min left; training: cell 7 of 23, epochs 2.4 of 12``; of what is at work as

@@ -39,9 +39,7 @@ def degree_answer(degree: Estimate, room: Estimate, matters: float) -> RuleAnswe
         return "open"
     if degree.high < TRACE:
         return "no"
-    if degree.low > MOST:
-        return "yes"
-    return "in part" if degree.low > 0 else "open"
+    return "yes" if degree.low > MOST else "in part" if degree.low > 0 else "open"
 
 
 def difference_answer(difference: Estimate, polarity: Polarity, matters: float) -> RuleAnswer:

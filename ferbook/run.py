@@ -256,7 +256,8 @@ def make_runs(
             return places, {}
         board, since = places[0].run.work, now()
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
-        profile = places[0].request.profile
+        first, asked = places[0].request.profile, places[0].parameters
+        seconds = {each.name: each.expected(first, asked[each.name]) for each in chapters}
         try:
             ended = run_jobs(
                 board,
@@ -265,7 +266,7 @@ def make_runs(
                 cores=cores or os.cpu_count() or 1,
                 executor=executor,
                 go_on=count > 1,
-                priorities={chapter.name: longest_chain(chapter.name, profile) for chapter in chapters},
+                priorities={name: longest_chain(name, seconds) for name in seconds},
             )
             for place in places:
                 _take(place, homes, lambda name, home: finished_file(board, name, home).exists())
@@ -299,7 +300,7 @@ def _job(
         ("_execute", name, str(run.folder)),
         run.log_file(name),
         tuple(needs.items()),
-        seconds=chapter.seconds.get(place.request.profile),
+        seconds=chapter.expected(place.request.profile, place.parameters[name]),
         progress=run.progress_file(name),
     )
 

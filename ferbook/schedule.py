@@ -72,8 +72,7 @@ def threads_of_each(cores: int, jobs: int) -> int:
     (measured on two cores), and what a chapter does on one thread, such as resampling and drawing, leaves no
     core idle.
     """
-    at_once = min(jobs, max(2, cores // WORTHWHILE_THREADS))
-    return max(1, cores // at_once)
+    return max(1, cores // min(jobs, max(2, cores // WORTHWHILE_THREADS)))
 
 
 def profile_of(executor: str) -> Path:

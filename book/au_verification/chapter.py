@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import Field
 
-from book.parameters import BesideParameters, BootstrapField, RoleParameters
+from book.parameters import BesideParameters, BootstrapField, RoleParameters, on_fer2013
 from fer_lib.faces.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter, Resources
@@ -88,7 +88,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("deconvolution",),
     resources=Resources(minutes=100),
-    seconds={"laptop": 130},
+    seconds={"laptop": 130, **on_fer2013("laptop", 186)},
     key_metrics=("kappa", "kappa_degree"),
     learn=(
         "which filters answer to an action unit, how far that is on the way from an untrained network to one "

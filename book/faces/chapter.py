@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, EpochsField, PrecisionField
+from book.parameters import ChapterParameters, EpochsField, PrecisionField, on_fer2013
 from fer_lib.faces.request import CLIP_FRAMES, FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import ALWAYS_THERE
@@ -70,7 +70,7 @@ CHAPTER = Chapter(
     title="The faces",
     parameters=FacesParameters,
     resources=Resources(minutes=30),
-    seconds={"laptop": 50},
+    seconds={"laptop": 50, **on_fer2013("laptop", 42)},
     key_metrics=("overlap", "leak", "information_most", "expressions_own", "expressions_other"),
     learn=(
         "what the pictures are, what one action unit does to a face, how far labels and split can be "

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from book.parameters import BootstrapField, CheckedText, FaceField, NetworkParameters, RateField
+from book.parameters import BootstrapField, CheckedText, FaceField, NetworkParameters, RateField, on_fer2013
 from fer_lib.faces.request import FaceRequest
 from fer_lib.faces.sources import CLIP_SETS
 from fer_lib.names import Pooling
@@ -85,7 +85,7 @@ CHAPTER = Chapter(
     parameters=MicroExpressionsParameters,
     upstream=("training",),
     resources=Resources(minutes=200),
-    seconds={"laptop": 35},
+    seconds={"laptop": 35, **on_fer2013("laptop", 57)},
     key_metrics=("uf1", "majority_uf1"),
     learn=(
         "whether a network that learned ordinary expressions reads micro-expressions, whether an LSTM "

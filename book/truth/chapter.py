@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from book.parameters import BesideParameters
+from book.parameters import BesideParameters, on_fer2013
 from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
@@ -36,7 +36,7 @@ CHAPTER = Chapter(
     upstream=("training",),
     after=("au_verification",),
     resources=Resources(minutes=50),
-    seconds={"laptop": 50},
+    seconds={"laptop": 50, **on_fer2013("laptop", 45)},
     key_metrics=("believed", "distributed"),
     learn=(
         "which methods of attribution tell the truth where it is known, whether they do so for every kind of "
