@@ -110,7 +110,7 @@ CHAPTER = Chapter(
     parameters=DerlParameters,
     after=("training", "au_verification"),
     resources=Resources(minutes=20, memory=24),
-    seconds={"laptop": 106, **parameters.on_fer2013("laptop", 187)},
+    seconds={"laptop": 106, **parameters.on_fer2013("laptop", 165)},
     key_metrics=("accuracy", "cnn_accuracy"),
     learn=(
         "whether what a generator takes off a face, to make it neutral, tells the expression better "
@@ -145,6 +145,6 @@ CHAPTER = Chapter(
             "bootstrap": 10_000,
         },
         **parameters.on_fer2013("smoke", {"most": 6000}),
-        **parameters.on_fer2013("laptop", {"most": 2400}),
+        **parameters.on_fer2013("laptop", {"most": 2000}),
     },
 )
