@@ -66,7 +66,7 @@ _FOLDER_NAMES = {str(code): emotion for code, emotion in enumerate(CODES)} | {
 }
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _LONGEST_LINE = 1 << 22
-_GREY = r"(?:[01]?\d?\d|2[0-4]\d|25[0-5])"
+_GREY = r"(?:[01]\d\d|2[0-4]\d|25[0-5]|\d\d?)"
 """A grey value as it may be written."""
 
 _PICTURE = re.compile(rf"{_GREY}(?: {_GREY}){{{PIXELS - 1}}}", re.ASCII)
