@@ -75,7 +75,7 @@ CHAPTER = Chapter(
     parameters=DeconvolutionParameters,
     upstream=("training",),
     resources=Resources(minutes=50),
-    seconds={"laptop": 70, **on_fer2013("laptop", 101)},
+    seconds={"laptop": 70, **on_fer2013("laptop", 86)},
     key_metrics=("iou", "iou_degree", "iou_at_same_places_degree"),
     learn=(
         "what drives each filter of a trained network and where on the face it lies, in an atlas of "

@@ -110,7 +110,7 @@ CHAPTER = Chapter(
     parameters=DerlParameters,
     after=("training", "au_verification"),
     resources=Resources(minutes=20, memory=24),
-    seconds={"laptop": 106, **parameters.on_fer2013("laptop", 165)},
+    seconds={"laptop": 106, **parameters.on_fer2013("laptop", 175)},
     key_metrics=("accuracy", "cnn_accuracy"),
     learn=(
         "whether what a generator takes off a face, to make it neutral, tells the expression better "

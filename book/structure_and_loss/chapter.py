@@ -99,7 +99,7 @@ CHAPTER = Chapter(
     parameters=StructureAndLossParameters,
     after=("training",),
     resources=Resources(minutes=10),
-    seconds={"laptop": 55, **parameters.on_fer2013("laptop", 180)},
+    seconds={"laptop": 55, **parameters.on_fer2013("laptop", 170)},
     key_metrics=("test_accuracy", "structure_gain", "loss_gain"),
     learn=(
         "whether a better structure and a better loss raise accuracy above a plain stack with "

@@ -74,7 +74,7 @@ CHAPTER = Chapter(
     parameters=TransferParameters,
     after=("training", "au_verification"),
     resources=Resources(minutes=30),
-    seconds={"laptop": 62, **parameters.on_fer2013("laptop", 240)},
+    seconds={"laptop": 62, **parameters.on_fer2013("laptop", 207)},
     key_metrics=("in_dataset_accuracy", "cross_dataset_accuracy", "worst_pair_degree"),
     learn=(
         "how much of what a network learned on one set of faces carries over to another, whether it is less "
