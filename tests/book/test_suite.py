@@ -88,6 +88,11 @@ def test_a_cluster_gives_each_chapter_at_least_twice_what_the_reference_took():
     assert {name: given[name] for name in took if given[name] < 2 * took[name]} == {}
 
 
+def test_what_a_chapter_takes_goes_by_the_faces_that_it_is_about():
+    own = chapters()["training"]
+    assert own.expected("laptop", own.resolve("laptop", {"faces": "fer2013"})) > own.seconds["laptop"]
+
+
 def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
     file = tmp_path / "fer2013" / "fer2013.csv"
     file.parent.mkdir()
