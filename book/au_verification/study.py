@@ -46,7 +46,7 @@ from book.au_verification.ruler import (
 from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.faces.faceset import FaceSet
-from fer_lib.look.layers import channels_last, example_picture, last_conv, maps_of
+from fer_lib.look.layers import example_picture, last_conv, maps_of
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.stats.two_way import networks_and_people
@@ -74,8 +74,7 @@ def with_detectors(trunk: Classifier, taught: FaceSet, labels: np.ndarray) -> tu
     regression on what that layer gives of the pictures ``taught``; and the name of the layer of filters.
     """
     parts = nn.AdaptiveAvgPool2d(_PARTS)
-    with channels_last(trunk):
-        maps = collected(trunk, taught, {"map": (trunk.relu3, lambda _, out: parts(out).flatten(1))})["map"]
+    maps = collected(trunk, taught, {"map": (trunk.relu3, lambda _, out: parts(out).flatten(1))})["map"]
     mean, spread = maps.mean(axis=0), maps.std(axis=0) + 1e-6
     features, targets = (maps - mean) / spread, labels - labels.mean(axis=0)
     gram = features @ features.T + _STRENGTH * np.eye(len(features))
@@ -301,8 +300,7 @@ def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torc
     intensities = faces.table[units].to_numpy(np.float64)
     each = []
     for own in networks:
-        with channels_last(own.model):
-            answers = unit_answers(own.model, faces, device=device)[:, places]
+        answers = unit_answers(own.model, faces, device=device)[:, places]
         each.append(unit_scores(units, intensities, answers))
     means = pd.concat(each).groupby("unit", sort=False).mean().reset_index()
     caption = f"What {len(each)} networks that were taught units say of people they never saw"

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, Call, channels_last, extrema, maps_of, standardiser, taken_by, way_to
+from fer_lib.look.layers import PICTURE, Call, extrema, maps_of, standardiser, taken_by, way_to
 from fer_lib.look.receptive import ReLURule, cut, fields_below, neurons
 from fer_lib.nets.classifier import evaluating
 from ferbook.errors import DataError, ParameterError, require_name
@@ -148,15 +148,14 @@ def project(
     # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
     order = np.argsort(rows, kind="stable")
     back = np.argsort(order, kind="stable")
-    with channels_last(model):
-        if positions is None:
-            positions = _maxima(model, layer, pictures, rows, filters)
-        positions = _indices("positions", positions, (len(rows), 2), shape[2:])
-        chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
-        pairs = [_Pairs(rows[c], filters[c], positions[c]) for c in chunks]
-        parts = [_project_chunk(model, way, pictures, some, RELU_RULES[method]) for some in pairs]
-        maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
-        _check_account(model, layer, pictures, _Pairs(rows, filters, positions), responses)
+    if positions is None:
+        positions = _maxima(model, layer, pictures, rows, filters)
+    positions = _indices("positions", positions, (len(rows), 2), shape[2:])
+    chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
+    pairs = [_Pairs(rows[c], filters[c], positions[c]) for c in chunks]
+    parts = [_project_chunk(model, way, pictures, some, RELU_RULES[method]) for some in pairs]
+    maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
+    _check_account(model, layer, pictures, _Pairs(rows, filters, positions), responses)
     field = fields[PICTURE]
     return Projections(maps, field.start + positions * field.stride, pictures.shape[1:], responses, positions)
 

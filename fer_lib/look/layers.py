@@ -1,7 +1,7 @@
 """The layers of a network that hold feature maps: their names, and how a picture reaches them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,23 +109,6 @@ def maps_of(
         return enough.args[0]
     finally:
         hook.remove()
-
-
-@contextmanager
-def channels_last(model: nn.Module) -> Iterator[None]:
-    """The weights of the convolutions of ``model`` lie as processors read them fastest, the channels of a
-    pixel side by side, and so do the maps that they make; afterwards as they lay. On a CPU max pooling then
-    takes a tenth of the time. Sums come in another order, so float32 answers differ in the last bits.
-    """
-    lay = [(w, w.data) for w in model.parameters() if w.ndim == 4 and w.device.type in ("cpu", "cuda")]
-    try:
-        with torch.inference_mode(False):
-            for each, before in lay:
-                each.data = before.clone(memory_format=torch.channels_last)
-        yield
-    finally:
-        for each, before in lay:
-            each.data = before
 
 
 def extrema(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

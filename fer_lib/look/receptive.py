@@ -21,7 +21,6 @@ from fer_lib.look.layers import (
     PICTURE,
     TIED,
     Call,
-    channels_last,
     example_picture,
     standardiser,
     taken_by,
@@ -230,7 +229,7 @@ def asked_in_windows(
     way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
     fields, found = fields_below(way), []
     for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
-        with channels_last(network), evaluating(network), torch.enable_grad():
+        with evaluating(network), torch.enable_grad():
             inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
             places, own = (
                 torch.as_tensor(each[pairs], device=inputs.device) for each in (positions, filters)

@@ -16,7 +16,7 @@ from torch import nn
 
 from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.deconvolution import Method, Projections, project
-from fer_lib.look.layers import channels_last, extrema, find_layer, last_conv, maps_of
+from fer_lib.look.layers import extrema, find_layer, last_conv, maps_of
 from fer_lib.look.receptive import ReceptiveField, receptive_field
 from fer_lib.train.batches import batches
 from ferbook.errors import DataError
@@ -63,15 +63,14 @@ def maximal_responses(
     home, end = weight.device, 0
     model.to(device or home)
     try:
-        with channels_last(model):
-            for pictures in batches(faces.pixels, batch_size, device=device or home):
-                maps = maps_of(model, layer, pictures.to(weight.dtype), dtype)
-                values, indices = extrema(maps)
-                if not end:
-                    maxima = np.empty((len(faces), maps.shape[1]), np.float32)
-                    places = np.empty(maxima.shape, np.int32)
-                rows = slice(end, end := end + len(values))
-                maxima[rows], places[rows] = values.float().cpu().numpy(), indices.cpu().numpy()
+        for pictures in batches(faces.pixels, batch_size, device=device or home):
+            maps = maps_of(model, layer, pictures.to(weight.dtype), dtype)
+            values, indices = extrema(maps)
+            if not end:
+                maxima = np.empty((len(faces), maps.shape[1]), np.float32)
+                places = np.empty(maxima.shape, np.int32)
+            rows = slice(end, end := end + len(values))
+            maxima[rows], places[rows] = values.float().cpu().numpy(), indices.cpu().numpy()
     finally:
         model.to(home)
     wrong = np.argwhere(~np.isfinite(maxima))

@@ -170,15 +170,23 @@ def evaluating(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[N
     in.
 
     Convolutions and products are computed in ``dtype``, or in the type of the weights: a caller's autocast
-    region, and the weights that it has cast before, do not reach inside.
+    region, and the weights that it has cast before, do not reach inside. Meanwhile the weights of the
+    convolutions are copies that lie as processors read them fastest, the channels of a pixel side by side,
+    and so do the maps that they make: on a CPU max pooling then takes a tenth of the time. Sums come in
+    another order, so that float32 answers differ in the last bits.
     """
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters(), torch.zeros(())).device.type
+    lay = [(w, w.data) for w in model.parameters() if w.ndim == 4 and device in ("cpu", "cuda")]
     # Tensors made in inference mode would neither carry a version nor, later, gradients.
     with torch.inference_mode(False), torch.no_grad(), own_autocast(device, dtype):
         try:
             model.eval()
+            for weight, before in lay:
+                weight.data = before.clone(memory_format=torch.channels_last)
             yield
         finally:
+            for weight, before in lay:
+                weight.data = before
             for module, mode in modes:
                 module.training = mode

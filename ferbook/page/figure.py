@@ -153,8 +153,9 @@ def png_of(figure: Figure) -> bytes:
     ``LARGEST_PNG`` allows.
     """
     for dpi, colours in ((200, 256), (200, 64), (150, 64), (100, 64)):
-        raw, small = io.BytesIO(), io.BytesIO()
-        figure.savefig(raw, format="png", dpi=dpi)
+        if (dpi, colours) != (200, 64):  # else as it was drawn
+            figure.savefig(raw := io.BytesIO(), format="png", dpi=dpi)
+        small = io.BytesIO()
         Image.open(raw).convert("RGB").quantize(colours).save(small, format="png", optimize=True)
         if small.tell() <= LARGEST_PNG:
             break

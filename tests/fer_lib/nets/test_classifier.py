@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fer_lib.names import NETWORKS
 from fer_lib.nets.build import build_network, network_class
-from fer_lib.nets.classifier import FLOOR, PictureStandardisation
+from fer_lib.nets.classifier import FLOOR, PictureStandardisation, evaluating
 from ferbook.errors import ParameterError
 
 SMALL = {
@@ -171,3 +171,11 @@ def test_brightness_cancels_and_an_even_picture_becomes_zero():
     layer = PictureStandardisation()
     assert torch.allclose(layer(picture), layer(picture + 0.3), atol=1e-5)
     assert layer(torch.full((1, 1, 8, 8), 0.7)).abs().max() < 1e-4
+
+
+def test_channels_lie_side_by_side_only_while_the_network_is_asked():
+    model, orders = small("zero_bias"), []
+    model.pool1.register_forward_hook(lambda *seen: orders.append(seen[2].stride(1)))
+    with pytest.raises(ZeroDivisionError), evaluating(model):
+        raise ZeroDivisionError(model(noise("zero_bias", 2)))
+    assert len(model(noise("zero_bias", 2))) == 2 and orders == [1, 16]
