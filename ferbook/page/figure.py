@@ -154,9 +154,8 @@ def png_of(figure: Figure) -> bytes:
     """
     for dpi, colours in ((200, 256), (200, 64), (150, 64), (100, 64)):
         if (dpi, colours) != (200, 64):  # else as it was drawn
-            figure.savefig(raw := io.BytesIO(), format="png", dpi=dpi)
-        small = io.BytesIO()
-        Image.open(raw).convert("RGB").quantize(colours).save(small, format="png", optimize=True)
+            figure.savefig(raw := io.BytesIO(), dpi=dpi, pil_kwargs={"compress_level": 0})
+        Image.open(raw).convert("RGB").quantize(colours).save(small := io.BytesIO(), "png", optimize=True)
         if small.tell() <= LARGEST_PNG:
             break
     return small.getvalue()
@@ -173,6 +172,7 @@ def store_figure(folder: Path, name: str, plot: Drawn) -> str:
     """
     svg = svg_of(name, plot)
     page = _inlined(name, svg, plot, links=True)
+    plot.figure.set_layout_engine("none")  # the PNG's is the SVG's
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     (folder / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
     (folder / "figures" / f"{name}.png").write_bytes(png_of(plot.figure))
