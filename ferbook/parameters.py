@@ -119,10 +119,10 @@ def parse_value(chapter: str, model: type[Parameters], name: str, value: object)
         what = f"{chapter} has no parameter {name!r}{nearest_name(name, model.model_fields)}"
         raise ParameterError(f"{what}; `ferbook params {chapter}` lists them")
     field = model.model_fields[name]
+    kind = {"choice": "one of", "int": "an int,"}.get(type_name(field), f"a {type_name(field)},")
     try:
         return _adapter(field).validate_python(value, strict=not isinstance(value, str))
     except ValidationError as fault:
         raise ParameterError(
-            f"{chapter}.{name} = {value!r} is not allowed: it must be {type_name(field)}, "
-            f"{allowed_values(field)}"
+            f"{chapter}.{name} = {value!r} is not allowed: it must be {kind} {allowed_values(field)}"
         ) from fault

@@ -173,7 +173,7 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
 
 def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     """Raise RunStoreError where a run has results by other parameters."""
-    advice = "--update runs again what these change"
+    advice = "-p with the earlier values keeps them, --update runs again what these change"
     advice += ", --run NAME makes another" if len(requests) == 1 else ""
     for name, request in requests.items():
         run = open_run(name)

@@ -3,7 +3,6 @@ import pytest
 import torch
 from captum.attr import InputXGradient, IntegratedGradients
 from torch import nn
-from zennit.composites import DeconvNet, EpsilonPlus, GuidedBackprop
 
 from fer_lib.look.attribution import EXPLAINERS, explainer, in_whole
 from fer_lib.look.deconvolution import project
@@ -168,6 +167,8 @@ def relevance_by(composite):
 
 
 def test_zennit_s_rules_agree_with_ours(small):
+    from zennit.composites import DeconvNet, EpsilonPlus, GuidedBackprop  # here: 2 s, it brings a compiler
+
     model, pictures = small
     for theirs, ours in {GuidedBackprop: "guided", DeconvNet: "deconv"}.items():
         found = relevance_by(theirs)(model, "relu3", pictures, *PAIRS)
