@@ -54,7 +54,7 @@ for draw in (barred, pictures):
     figure = draw()
     (first, start), (second, then), (_, end) = (saved(figure) for _ in range(3))
     moved, again = (float(np.abs(b - a).max()) for a, b in ((start, then), (then, end)))
-    print(f"{draw.__name__}: the same bytes: {first == second}; moved by {moved:.2f}, then {again:.2f} pixels")
+    print(f"{draw.__name__}: same bytes: {first == second}; moved by {moved:.2f}, then {again:.2f} pixels")
     assert first == saved(draw())[0] != second and moved > 0.5
     kept = draw()
     saved(kept)
