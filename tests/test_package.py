@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import distributions, packages_distributions, version
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from ferbook import paths
 from tests.test_names import imported_modules
@@ -80,6 +81,12 @@ def test_no_package_is_pinned_twice():
     lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
     names = [normal(PIN.fullmatch(line)[1]) for line in lines]
     assert len(names) == len(set(names))
+
+
+def test_no_package_asks_for_a_newer_python_than_we_do():
+    oldest = f"{PROJECT['project']['requires-python'].removeprefix('>=')}.0"  # Debian 12 has 3.11.2
+    asked = {own.name: own.metadata["Requires-Python"] for own in distributions()}
+    assert {name: ask for name, ask in asked.items() if ask and oldest not in SpecifierSet(ask)} == {}
 
 
 def test_every_package_that_is_imported_is_pinned_directly():
