@@ -84,9 +84,9 @@ def test_no_package_is_pinned_twice():
 
 
 def test_no_package_asks_for_a_newer_python_than_we_do():
-    oldest = f"{PROJECT['project']['requires-python'].removeprefix('>=')}.0"  # Debian 12 has 3.11.2
-    asked = {own.name: own.metadata["Requires-Python"] for own in distributions()}
-    assert {name: ask for name, ask in asked.items() if ask and oldest not in SpecifierSet(ask)} == {}
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=") + ".0"  # Debian 12 has 3.11.2
+    for own in distributions():
+        assert oldest in SpecifierSet(own.metadata.get("Requires-Python") or ""), own.name
 
 
 def test_every_package_that_is_imported_is_pinned_directly():
