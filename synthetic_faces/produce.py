@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from synthetic_faces.domains import SUBJECTS_AT_LEAST, domain_named, require_head, with_options
 from synthetic_faces.errors import SettingError, require_between
@@ -29,6 +28,8 @@ from synthetic_faces.versions import unversioned, versioned
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from synthetic_faces.render import Rendered, Renderer
 
 
@@ -144,7 +145,7 @@ def empty_arrays(number: int, size: int) -> dict[str, np.ndarray]:
     }
 
 
-def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
+def picture_rows(recipe: Recipe, choose: Choice | None = None) -> "pd.DataFrame":
     """One row per picture of ``produce``, without a picture being made.
 
     ``dataset``, ``subject``, ``sequence``, ``frame``, ``emotion``; where labels may be wrong
@@ -152,6 +153,8 @@ def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
     ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
     its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
+    import pandas as pd  # not by a worker, which makes no table
+
     domain = with_options(domain_named(recipe.domain), recipe.timing, recipe.family, recipe.units)
     crowd = f"{domain.name}-{recipe.family}" if recipe.family else domain.name
     rows, intensities = [], []
@@ -174,16 +177,11 @@ def picture_rows(recipe: Recipe, choose: Choice | None = None) -> pd.DataFrame:
             if course.fps:
                 row |= {name: getattr(course, name) for name in ("onset", "apex", "offset", "fps")}
             rows.append(row)
-    return pd.concat([pd.DataFrame(rows), _au_columns(np.concatenate(intensities))], axis=1)
-
-
-def _au_columns(intensities: np.ndarray) -> pd.DataFrame:
-    """``AU<n>``, ``AU<n>_left`` and ``AU<n>_right`` of intensities (N, len(AUS), 2)."""
-    columns = {}
+    every, columns = np.concatenate(intensities), {}
     for row, au in enumerate(AUS):
-        left, right = intensities[:, row].T
+        left, right = every[:, row].T
         columns |= {au: np.maximum(left, right), f"{au}_left": left, f"{au}_right": right}
-    return pd.DataFrame(columns)
+    return pd.concat([pd.DataFrame(rows), pd.DataFrame(columns)], axis=1)
 
 
 def render_sequences(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from synthetic_faces.capture import Shot, draw_shot
 from synthetic_faces.domains import domain_named, require_head
@@ -24,6 +23,8 @@ from synthetic_faces.sequences import person_number
 from synthetic_faces.workers import Job, render_people
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from synthetic_faces.render import Rendered, Renderer
 
 
@@ -105,10 +106,12 @@ def render_takes(
         yield renderer.render(someone, np.array(levels), take(domain, seed, person, number), own.capture)
 
 
-def script_rows(script: Script, domain: str) -> pd.DataFrame:
+def script_rows(script: Script, domain: str) -> "pd.DataFrame":
     """One row per picture of ``script``: ``dataset``, ``subject``, ``sequence`` (``<subject>-<take>``),
     ``frame`` counted within it, and the intensity of each AU.
     """
+    import pandas as pd  # as in ``produce``
+
     name = domain_named(domain).name
     subjects = [f"{name}-S{person + 1:03d}" for person in script.people.tolist()]
     sequences = [f"{who}-{take + 1}" for who, take in zip(subjects, script.takes.tolist(), strict=True)]
