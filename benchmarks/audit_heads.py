@@ -18,11 +18,11 @@ import torch
 from scipy.special import expit
 
 from book.populations import find_population
+from face_sets.photo import face_of
+from face_sets.registry import open_faces
+from face_sets.request import FaceRequest
 from fer_lib.aus.heads import fit_heads
 from fer_lib.aus.presence import presence
-from fer_lib.faces.photo import face_of
-from fer_lib.faces.registry import open_faces
-from fer_lib.faces.request import FaceRequest
 from fer_lib.train.predict import as_faces, features_of
 from ferbook.errors import DataError
 from ferbook.files import write_atomically

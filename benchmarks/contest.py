@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from face_sets.faceset import EMOTIONS, FaceSet
 from fer_lib.train.device import device_name
 from ferbook.environment import git_commit, now
 from ferbook.files import write_atomically

@@ -30,7 +30,7 @@ import torch
 from torch import nn
 
 from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, take_turns
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.responses import maximal_responses, top_pictures
 from fer_lib.nets.build import build_network

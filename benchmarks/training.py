@@ -40,7 +40,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from contest import SEED, machine, noise, options, peak_memory_mb, print_ratio, print_speeds, take_turns
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from face_sets.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
 from fer_lib.train.device import Precision, choose_precision

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fer_lib.faces.request import CLIP_FRAMES
+from face_sets.request import CLIP_FRAMES
 from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.request import parse_assignments
@@ -71,7 +71,7 @@ def data_list(
     as_json: AsJson = False,
 ) -> None:
     """List every face set: found, not found or incomplete, and what is missing; of one set all."""
-    from fer_lib.faces.registry import list_sources, named_source
+    from face_sets.registry import list_sources, named_source
     from synthetic_faces.domains import OPTIONS
 
     use_data_dir(data_dir)
@@ -110,9 +110,9 @@ def data_make(
     ] = None,
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
-    from fer_lib.faces.readers.own import require_own_folder, save_own
-    from fer_lib.faces.registry import REGISTRY, named_source, open_faces, set_name
-    from fer_lib.faces.request import FaceRequest
+    from face_sets.readers.own import require_own_folder, save_own
+    from face_sets.registry import REGISTRY, named_source, open_faces, set_name
+    from face_sets.request import FaceRequest
     from ferbook.errors import ParameterError
 
     synthetic = [each for each, source in REGISTRY.items() if not source.reader]
@@ -147,9 +147,9 @@ def data_describe(
     ] = None,
 ) -> None:
     """Count a set's pictures by emotion, split, person and action unit."""
-    from fer_lib.faces.describe import au_table, contact_sheet, notes, people_table, split_table
-    from fer_lib.faces.registry import named_source, open_faces, set_name
-    from fer_lib.faces.request import FaceRequest
+    from face_sets.describe import au_table, contact_sheet, notes, people_table, split_table
+    from face_sets.registry import named_source, open_faces, set_name
+    from face_sets.request import FaceRequest
     from ferbook.files import write_atomically
 
     use_data_dir(data_dir)
@@ -194,9 +194,9 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     """Read a real set anew, open every picture of the copy, and compare what is there with what was
     published.
     """
-    from fer_lib.faces.describe import equal_pictures, open_every_picture, published_table
-    from fer_lib.faces.registry import named_source, read_anew, source_files, source_status
-    from fer_lib.faces.request import FaceRequest
+    from face_sets.describe import equal_pictures, open_every_picture, published_table
+    from face_sets.registry import named_source, read_anew, source_files, source_status
+    from face_sets.request import FaceRequest
 
     use_data_dir(data_dir)
     faces = read_anew(FaceRequest(name, size=size))
@@ -293,7 +293,7 @@ def predict_command(
 
 def _require_a_face(pictures: list[Path], *, cropped: bool) -> None:
     """Raise DataError where no picture can be answered; without torch, whose import takes long."""
-    from fer_lib.faces.photo import face_of
+    from face_sets.photo import face_of
     from ferbook.errors import DataError
 
     faults = []

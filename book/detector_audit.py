@@ -15,8 +15,8 @@ import pandas as pd
 from PIL import Image
 
 from book.detector_rules import Audit, Output
-from fer_lib.faces.readers.tables import text_lines
-from fer_lib.paths import cache_dir
+from face_sets.paths import cache_dir
+from face_sets.readers.tables import text_lines
 from ferbook.errors import DataError, nearest_name
 from ferbook.files import read_yaml, whole_folder
 from ferbook.steps import steps

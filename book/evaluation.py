@@ -23,8 +23,8 @@ import pandas as pd
 import torch
 
 from book.populations import find_population
+from face_sets.registry import set_name
 from fer_lib.aus.interventions import interventions, twins_of
-from fer_lib.faces.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS, Explainer
 from fer_lib.look.judge import (
     MAP_SCORES,

@@ -8,10 +8,10 @@ import torch
 
 from book.populations import find_population
 from book.yardstick import YARDSTICK, Calibration, Yardstick, tempered, yardstick_of
+from face_sets.photo import changes, face_of
+from face_sets.readers.pictures import Window
+from face_sets.registry import set_name
 from fer_lib.aus.verification import Detector, Detectors
-from fer_lib.faces.photo import changes, face_of
-from fer_lib.faces.readers.pictures import Window
-from fer_lib.faces.registry import set_name
 from fer_lib.look.deconvolution import Projections, project
 from fer_lib.look.layers import last_conv
 from fer_lib.look.responses import maximal_responses

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.sources import may_be_own
+from face_sets.request import FaceRequest
+from face_sets.sources import may_be_own
 from fer_lib.names import FaceDomain, FaceSource
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError
@@ -17,7 +17,7 @@ from ferbook.parameters import DeviceField, Parameters, Profiles, SeedField, lis
 from synthetic_faces.versions import unversioned
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
+    from face_sets.faceset import FaceSet
 
 
 def _made_here(name: object) -> object:
@@ -190,7 +190,7 @@ class ChapterParameters(Parameters):
 
     def data_key(self) -> dict[str, str]:
         """Each face set that the chapter opens -> its fingerprint, and each population -> its networks'."""
-        from fer_lib.faces.registry import fingerprint
+        from face_sets.registry import fingerprint
 
         key = {str(request): fingerprint(request) for request in self.face_requests}
         if populations := getattr(self, "populations", ()):

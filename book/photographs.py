@@ -58,7 +58,7 @@ def answer_about_photograph(path: Path, *, cropped: bool = False) -> PhotographA
     """What ``photograph_networks`` say about the largest face in the picture at ``path``; None where there is
     none of them. Raises as ``photo.face_of``.
     """
-    from fer_lib.faces.photo import face_of
+    from face_sets.photo import face_of
     from fer_lib.train.predict import as_faces, predict
 
     members = photograph_networks()
@@ -94,8 +94,8 @@ def measured_worth(network: "TrainedNetwork", name: str = "fer2013") -> dict[str
     """A row of ``WORTH_FILE``: the ``network`` asked about the test pictures of the set ``name``. Raises
     DataError where that set has no emotion that the network names.
     """
-    from fer_lib.faces.registry import open_faces
-    from fer_lib.faces.request import FaceRequest
+    from face_sets.registry import open_faces
+    from face_sets.request import FaceRequest
     from fer_lib.stats.classification import proportion
     from fer_lib.train.predict import predict
 

@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 
 from book.populations import DIVERGED, FAILED, Member
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.leakage import exact_copies, independent_groups
-from fer_lib.faces.registry import open_faces, set_name
+from face_sets.faceset import FaceSet
+from face_sets.folds import fold_faces, protocol_of
+from face_sets.leakage import exact_copies, independent_groups
+from face_sets.registry import open_faces, set_name
 from fer_lib.nets.build import build_network
 from fer_lib.train import controls
 from fer_lib.train.device import device_name, pick_device

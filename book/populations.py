@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from fer_lib.faces.registry import set_name
-from fer_lib.faces.request import FaceRequest
+from face_sets.registry import set_name
+from face_sets.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths

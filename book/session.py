@@ -13,8 +13,8 @@ import ferbook.session
 from book.parameters import RoleParameters
 from book.populations import Member, find_population, require_ceiling
 from book.suite import FacesNoted
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import named_source, open_faces, set_name, source_status
+from face_sets.faceset import FaceSet
+from face_sets.registry import named_source, open_faces, set_name, source_status
 from fer_lib.train.device import Precision, device_name, pick_device
 from fer_lib.train.learner import seed_everything
 from fer_lib.train.record import TrainedNetwork, TrainingRecord

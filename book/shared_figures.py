@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
 from ferbook.page.pictures import picture_grid, show

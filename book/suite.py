@@ -22,7 +22,7 @@ from ferbook.records import Noted, Record
 from ferbook.store import ChapterResult
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
+    from face_sets.faceset import FaceSet
 
 
 class OpenedFaces(Record):
@@ -97,7 +97,7 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
 
     A network's layers have the same names at every size and number of classes.
     """
-    from fer_lib.faces.registry import require_source
+    from face_sets.registry import require_source
 
     for model in parameters.values():
         require_source(model.faces)
@@ -131,7 +131,7 @@ def prepare(models: list[ChapterParameters]) -> None:
     layout never has is said before a picture is read. A rendered set that one chapter alone takes beside its
     own is left to it: most are small, so one core makes them while the other chapters have the rest.
     """
-    from fer_lib.faces.registry import named_source, open_faces, source_status
+    from face_sets.registry import named_source, open_faces, source_status
 
     _require_of_all(models, _require_emotions)
     for words in dict.fromkeys(
@@ -164,7 +164,7 @@ def _require_of_all(models: list[ChapterParameters], require: Callable[[ChapterP
 
 
 def _require_emotions(model: ChapterParameters) -> None:
-    from fer_lib.faces.registry import named_source
+    from face_sets.registry import named_source
 
     reader = named_source(model.faces).module
     if model.needs_emotions and reader and getattr(import_module(reader), "NO_EMOTIONS", False):
@@ -177,9 +177,9 @@ def _require_fit(model: ChapterParameters, faces: "FaceSet") -> None:
     """
     import numpy as np
 
-    from fer_lib.faces.folds import protocol_of
-    from fer_lib.faces.leakage import independent_groups
-    from fer_lib.faces.registry import REGISTRY, named_source
+    from face_sets.folds import protocol_of
+    from face_sets.leakage import independent_groups
+    from face_sets.registry import REGISTRY, named_source
 
     model.require(faces)
     reader = named_source(faces.name).reader
@@ -243,12 +243,12 @@ SUITE = Suite(
     named_by=("faces",),
     alone_by="population",
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
-    code=("fer_lib", "synthetic_faces.facs"),
+    code=("fer_lib", "face_sets", "synthetic_faces.facs"),
     # The face sets' fingerprints have what makes the pictures: a changed reader concerns no synthetic set. Of
     # names a chapter has those that its parameters say.
     not_code=(
         *("book.session", "book.parameters", "book.commands", "book.populations", "book.suite"),
-        *("fer_lib.paths", "fer_lib.names", "fer_lib.faces.readers"),
+        *("face_sets.paths", "fer_lib.names", "face_sets.readers"),
     ),
     kept=("populations",),
     again=("other_heads_", "on other heads"),

@@ -9,8 +9,8 @@ from itertools import combinations, product
 import numpy as np
 from pydantic import BaseModel
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.rendered import scripted_faces
+from face_sets.faceset import FaceSet
+from face_sets.rendered import scripted_faces
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import STRANGERS
 from synthetic_faces.script import Script

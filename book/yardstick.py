@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from fer_lib.faces.leakage import independent_groups
-from fer_lib.faces.registry import open_faces
+from face_sets.leakage import independent_groups
+from face_sets.registry import open_faces
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.classification import calibration_error
 from fer_lib.train.predict import predict

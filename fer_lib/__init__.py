@@ -61,21 +61,21 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = {
-    "faces.request": ("FaceRequest",),
-    "faces.registry": ("open_faces",),
-    "faces.clips": ("clips_of",),
-    "nets.build": ("build_network",),
-    "train.recipe": ("TrainingRecipe",),
-    "train.clips": ("ClipRecipe", "clip_learner"),
-    "train.learner": ("face_learner", "seed_everything"),
-    "train.weights": ("load_weights", "save_weights"),
-    "train.predict": ("predict", "features_of", "clip_features"),
-    "look.layers": ("last_conv",),
-    "look.responses": ("maximal_responses", "top_pictures", "rank_filters"),
-    "look.deconvolution": ("project",),
-    "aus.presence": ("presence",),
-    "aus.association": ("statistic",),
-    "aus.nulls": ("permutation_null", "decide"),
+    "face_sets.request": ("FaceRequest",),
+    "face_sets.registry": ("open_faces",),
+    "face_sets.clips": ("clips_of",),
+    "fer_lib.nets.build": ("build_network",),
+    "fer_lib.train.recipe": ("TrainingRecipe",),
+    "fer_lib.train.clips": ("ClipRecipe", "clip_learner"),
+    "fer_lib.train.learner": ("face_learner", "seed_everything"),
+    "fer_lib.train.weights": ("load_weights", "save_weights"),
+    "fer_lib.train.predict": ("predict", "features_of", "clip_features"),
+    "fer_lib.look.layers": ("last_conv",),
+    "fer_lib.look.responses": ("maximal_responses", "top_pictures", "rank_filters"),
+    "fer_lib.look.deconvolution": ("project",),
+    "fer_lib.aus.presence": ("presence",),
+    "fer_lib.aus.association": ("statistic",),
+    "fer_lib.aus.nulls": ("permutation_null", "decide"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -84,7 +84,7 @@ def __getattr__(name: str) -> object:
     """What is handed on, read when it is first asked for: torch and fastai take seconds."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

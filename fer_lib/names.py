@@ -4,7 +4,7 @@ Light to import: the command line reads them before anything is computed.
 
 from typing import Literal
 
-from fer_lib.faces.sources import SOURCES
+from face_sets.sources import SOURCES
 
 FaceDomain = Literal[*(source.name for source in SOURCES if not source.reader)]
 """The synthetic face sets."""

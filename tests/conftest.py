@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import torch
 
-from fer_lib import paths as fer_lib_paths
-from fer_lib.faces.faceset import FaceSet
+from face_sets import paths as fer_lib_paths
+from face_sets.faceset import FaceSet
 from ferbook import cli, paths
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from synthetic_faces import facs

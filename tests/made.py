@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 
 
 def made_faces(

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
     "all": 31714,
-    "fer_lib": 8785,
+    "face_sets": 4200,
+    "fer_lib": 4800,
     "ferbook": 6200,
     "book": 10980,
     "synthetic_faces": 4201,
@@ -81,7 +82,7 @@ def test_lines_are_those_that_carry_code():
 
 def test_the_house_holds_no_more_than_it_may():
     lines = {name: code_lines((ROOT / name).read_text(encoding="utf-8")) for name in tracked("*.py")}
-    rooms = ("fer_lib", "ferbook", "book", "synthetic_faces", "benchmarks", "tests")
+    rooms = ("face_sets", "fer_lib", "ferbook", "book", "synthetic_faces", "benchmarks", "tests")
     now = {room: sum(n for name, n in lines.items() if name.startswith(f"{room}/")) for room in rooms}
     outside = {name: number for name, number in lines.items() if not name.startswith("tests/")}
     pages = tracked("book/*.js", "book/*.css", "book/*.html")

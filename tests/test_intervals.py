@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(
     file.relative_to(ROOT)
-    for package in ("ferbook", "fer_lib", "book", "synthetic_faces", "benchmarks")
+    for package in ("ferbook", "face_sets", "fer_lib", "book", "synthetic_faces", "benchmarks")
     for file in (ROOT / package).rglob("*.py")
 )
 STATS = Path("fer_lib/stats")

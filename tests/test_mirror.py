@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-ROOMS = {"book", "fer_lib", "ferbook", "synthetic_faces", "benchmarks"}
+ROOMS = {"book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks"}
 ACROSS = {
     "book/test_contributing": "what CONTRIBUTING promises",
     "book/test_drawn": "every figure of the reference: its words and what its marks say",
@@ -20,10 +20,10 @@ ACROSS = {
     "book/test_exercises_followed": "what the exercises of all pages say is to be expected",
     "book/test_exercises_licensed": "what those say that need a set under licence; and that all are followed",
     "book/test_whole_suite": "the two commands in a clone",
-    "fer_lib/faces/readers/test_copies": "official copies as people have them, and names that are keys",
-    "fer_lib/faces/readers/test_damage": "every layout, damaged",
-    "fer_lib/faces/readers/test_every_reader": "what each reader owes",
-    "fer_lib/faces/readers/test_wrong_inputs": "one table of wrong inputs, of every reader",
+    "face_sets/readers/test_copies": "official copies as people have them, and names that are keys",
+    "face_sets/readers/test_damage": "every layout, damaged",
+    "face_sets/readers/test_every_reader": "what each reader owes",
+    "face_sets/readers/test_wrong_inputs": "one table of wrong inputs, of every reader",
     "fer_lib/test_library": "scripts of twelve lines, and what they import",
     "fer_lib/test_misspelt_names": "every name that chooses what is computed",
     "ferbook/test_example": "the example book by its README",
@@ -48,7 +48,7 @@ def files() -> dict[str, Path]:
 
 def test_a_module_is_named_whole_or_by_its_first_words():
     assert named_module(Path("fer_lib/stats/test_resampling.py"))
-    assert named_module(Path("fer_lib/faces/test_describe_inspect_counts.py"))
+    assert named_module(Path("face_sets/test_describe_inspect_counts.py"))
     assert not named_module(Path("fer_lib/stats/test_numbers.py"))
     assert not named_module(Path("ferbook/test_resampling.py")), "it lies in another room"
 

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(
     file
-    for room in ("book", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
+    for room in ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
     for file in (ROOT / room).rglob("*.py")
 )
 PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"}

@@ -23,7 +23,7 @@ CONSTRAINTS = [
     for line in (paths.root() / "constraints.txt").read_text().splitlines()
     if line and not line.startswith("#")
 ]
-PACKAGES = ("book", "fer_lib", "ferbook", "synthetic_faces")
+PACKAGES = ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
 OTHER_USES = {
     "axe-playwright-python": "brings the script axe, which the browser tests load",
@@ -58,7 +58,7 @@ def test_what_is_installed_is_what_is_pinned():
 
 def test_what_lies_beside_the_modules_is_installed_with_them():
     data = PROJECT["tool"]["setuptools"]["package-data"]
-    for package in ("fer_lib", "ferbook", "synthetic_faces"):
+    for package in ("face_sets", "fer_lib", "ferbook", "synthetic_faces"):
         home = paths.root() / package
         files = {file.relative_to(home) for file in home.rglob("*") if file.is_file()}
         beside = {file for file in files if file.suffix not in (".py", ".pyc", ".md", ".png")}

@@ -11,17 +11,17 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("ferbook", "synthetic_faces", "fer_lib", "book")
+PACKAGES = ("ferbook", "synthetic_faces", "face_sets", "fer_lib", "book")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "book").glob("*/*.ipynb"))
 LEAVES = {"ferbook.estimate", "ferbook.errors", "ferbook.files", "ferbook.steps"}
 """What ``fer_lib`` takes of the engine."""
-LIBRARY = ("paths", "stats", "faces", "names", "nets", "train", "look", "aus")
+LIBRARY = ("stats", "names", "nets", "train", "look", "aus")
 """The rooms of ``fer_lib``: each imports only from those before it."""
 DRAWING = {"matplotlib", "seaborn"}
 RUNNING = {"papermill", "snakemake", "sphinx", "docutils", "nbval", "nbclient", "nbformat", "jupyter_book"}
 LEARNING = {"torch", "torchvision", "fastai"}
-SETS = "from fer_lib.faces import registry as r; [r.fingerprint(r.FaceRequest(each)) for each in r.REGISTRY]"
+SETS = "from face_sets import registry as r; [r.fingerprint(r.FaceRequest(each)) for each in r.REGISTRY]"
 KEPT = "from book.populations import populations; assert all(each.key() for each in populations().values())"
 LIGHT = {
     "the command line": ("from ferbook import cli; cli.command_line()", "torch pandas IPython"),
@@ -79,13 +79,19 @@ def chapter_of(file):
 
 
 def test_the_engine_knows_nothing_of_faces():
-    faces = {"fer_lib", "synthetic_faces", "book", *LEARNING}
+    faces = {"face_sets", "fer_lib", "synthetic_faces", "book", *LEARNING}
     assert not [file for file in in_package("ferbook") if tops(file) & faces]
 
 
 def test_the_generator_knows_nothing_of_the_others():
-    others = {"fer_lib", "ferbook", "book"}
+    others = {"face_sets", "fer_lib", "ferbook", "book"}
     assert not [file for file in in_package("synthetic_faces") if tops(file) & others]
+
+
+def test_face_sets_need_neither_torch_nor_the_library():
+    for file in in_package("face_sets"):
+        assert not tops(file) & {"fer_lib", "book", *LEARNING}, file
+        assert {name for name in imports_of(file) if name.split(".")[0] == "ferbook"} <= LEAVES, file
 
 
 def test_the_library_goes_one_way():
@@ -142,6 +148,6 @@ def test_no_file_has_a_name_that_explains_nothing():
 def test_no_file_is_left_in_an_old_room():
     assert {file.relative_to(ROOT / "fer_lib").parts[0] for file in in_package("fer_lib")} <= {
         "__init__.py",
-        *("names.py", "paths.py"),
+        "names.py",
         *LIBRARY,
     }

@@ -44,9 +44,9 @@ def make(variant: int) -> dict[str, np.ndarray]:
 
 def _apexes(seed: int):
     """The last picture of each sequence of 40 people; rendered here, since to start others takes longer."""
-    from fer_lib.faces.faceset import FaceSet
-    from fer_lib.faces.rendered import set_table
-    from fer_lib.paths import cache_dir
+    from face_sets.faceset import FaceSet
+    from face_sets.paths import cache_dir
+    from face_sets.rendered import set_table
     from synthetic_faces.assets import load_assets
     from synthetic_faces.domains import LAB
     from synthetic_faces.people import draw_person

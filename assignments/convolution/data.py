@@ -14,7 +14,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     """
     import torch
 
-    from fer_lib.faces.rendered import open_studio
+    from face_sets.rendered import open_studio
     from fer_lib.train.weights import load_weights, read_record
     from ferbook.paths import runs_dir
     from synthetic_faces.expressions import Spread, draw_expression

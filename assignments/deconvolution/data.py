@@ -16,7 +16,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     skin that ``unit`` moves. ``toy`` float64 (13, 13), a picture, and its two filters, ``first`` (3, 3) and
     ``second`` (2, 2).
     """
-    from fer_lib.faces.rendered import open_studio
+    from face_sets.rendered import open_studio
     from fer_lib.look.deconvolution import project
     from fer_lib.look.layers import maps_of, taken_by
     from fer_lib.train.weights import load_weights

@@ -35,7 +35,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
 
 
 def _pictures(variant: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    from fer_lib.paths import cache_dir
+    from face_sets.paths import cache_dir
     from synthetic_faces.assets import load_assets
     from synthetic_faces.capture import Capture, draw_shot
     from synthetic_faces.domains import LAB

@@ -65,8 +65,8 @@ def _taught(mm, labels, _, apex, spread, how):
 
 
 def _clips(seed, people, each, *, even):
-    from fer_lib.faces.request import spread_evenly
-    from fer_lib.paths import cache_dir
+    from face_sets.paths import cache_dir
+    from face_sets.request import spread_evenly
     from synthetic_faces import facs
     from synthetic_faces.assets import load_assets
     from synthetic_faces.domains import MICRO

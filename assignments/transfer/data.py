@@ -13,8 +13,8 @@ def make(variant: int) -> dict[str, np.ndarray]:
     ``learned_share`` (8,): share of each class in its training split; ``classes``: their names.
     """
     from book.populations import find_population
-    from fer_lib.faces.registry import open_faces
-    from fer_lib.faces.request import FaceRequest
+    from face_sets.registry import open_faces
+    from face_sets.request import FaceRequest
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.predict import predict
 

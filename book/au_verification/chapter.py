@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import Field
 
 from book.parameters import BesideParameters, BootstrapField, RoleParameters, on_fer2013
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter, Resources
 from ferbook.errors import DataError
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
+    from face_sets.faceset import FaceSet
 
 
 OTHER_HEADS = "heads"
@@ -50,7 +50,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
 
     def data_key(self) -> dict[str, str]:
         """As its parent's, and the other heads', ``absent`` where they are not at hand."""
-        from fer_lib.faces.registry import fingerprint
+        from face_sets.registry import fingerprint
 
         heads = FaceRequest(OTHER_HEADS, self.other_heads, self.size, self.asked_seed)
         return super().data_key() | {str(heads): fingerprint(heads)}

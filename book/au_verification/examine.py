@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from book.au_verification.chapter import OTHER_HEADS, AuVerificationParameters
+from face_sets.faceset import FaceSet
+from face_sets.registry import source_status
 from fer_lib.aus.association import statistic
 from fer_lib.aus.interventions import Effects, Interventions, effects_of, interventions
 from fer_lib.aus.nulls import BlockKind, Null, claimed_units, permutation_null
 from fer_lib.aus.presence import Presence, presence
 from fer_lib.aus.verification import Verified, verified
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import source_status
 from fer_lib.look.responses import maximal_responses
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from fer_lib.train.device import choose_precision

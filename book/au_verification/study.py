@@ -43,9 +43,9 @@ from book.au_verification.ruler import (
     Cast,
     place_between,
 )
+from face_sets.faceset import FaceSet
 from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import Detector, Detectors
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.look.layers import example_picture, last_conv, maps_of
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN

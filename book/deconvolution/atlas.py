@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.responses import LayerView, extremum_counts
 from ferbook.text import number_text
 

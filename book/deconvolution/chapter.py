@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from book.parameters import MostField, RoleParameters, on_fer2013
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from fer_lib.names import FaceDomain
 from ferbook.book import Chapter, Resources
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from book.deconvolution.chapter import DeconvolutionParameters
 from book.session import networks_of_pair
+from face_sets.request import FaceRequest
 from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
-from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import Method, project
 from fer_lib.look.judge import MAP_SCORES, MapBenchmark, Twins, in_groups, map_benchmark, sums_left_out
 from fer_lib.look.localisation import control_maps, cross_fitted_overlap

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from book import parameters
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook.book import Chapter, Resources
 from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, listed
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
+    from face_sets.faceset import FaceSet
 
 
 class DerlParameters(parameters.NetworkParameters):
@@ -84,7 +84,7 @@ class DerlParameters(parameters.NetworkParameters):
         """Every class among the training pictures of a fold. A neutral picture is not needed: the generator
         learns from other people.
         """
-        from fer_lib.faces.folds import fold_faces, protocol_of
+        from face_sets.folds import fold_faces, protocol_of
 
         labelled = faces.labelled()
         fold_faces(labelled, protocol_of(labelled), 0)

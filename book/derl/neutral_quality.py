@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from book.derl.pairs import NEUTRAL_EMOTION, PairSplits
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.derl import Generator
 from fer_lib.stats.resampling import cluster_sums, ratio, resampled_sums

@@ -9,9 +9,9 @@ from typing import get_args
 import numpy as np
 
 from book.derl.chapter import DerlParameters
-from fer_lib.faces.faceset import EMOTIONS, UNLABELLED, FaceSet
-from fer_lib.faces.leakage import require_apart
-from fer_lib.faces.rendered import scripted_faces
+from face_sets.faceset import EMOTIONS, UNLABELLED, FaceSet
+from face_sets.leakage import require_apart
+from face_sets.rendered import scripted_faces
 from fer_lib.names import FaceDomain
 from ferbook.errors import DataError, ParameterError
 from ferbook.parameters import listed

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from book.derl.chapter import CHAPTER, DerlParameters
 from book.populations import Kept, Member
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from ferbook.beside import REFERENCE
 
 GENERATORS = "generators"

@@ -19,9 +19,9 @@ from book.derl import stage_two
 from book.derl.chapter import DerlParameters
 from book.derl.pairs import PairSplits
 from book.derl.stage_one import StageOne
-from fer_lib.faces.faceset import SPLITS, FaceSet, named_alone
-from fer_lib.faces.folds import Fold, Protocol, fold_faces
-from fer_lib.faces.splits import random_rows
+from face_sets.faceset import SPLITS, FaceSet, named_alone
+from face_sets.folds import Fold, Protocol, fold_faces
+from face_sets.splits import random_rows
 from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.nets.derl import ResidueClassifier
 from fer_lib.nets.vgg import VGG

@@ -20,8 +20,8 @@ from book.derl.stage_one import GanRecipe, StageOne, learn_stage_one, untrained_
 from book.derl.study import ResidueTask
 from book.population_training import cost_since, origin_of, train_network
 from book.populations import find_population
-from fer_lib.faces.folds import protocol_of
-from fer_lib.faces.registry import open_faces
+from face_sets.folds import protocol_of
+from face_sets.registry import open_faces
 from fer_lib.train.device import Precision, PrecisionName
 from fer_lib.train.weights import load_weights, save_weights
 from ferbook.errors import DataError

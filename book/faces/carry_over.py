@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from face_sets.faceset import FaceSet, named_alone
 from fer_lib.aus.heads import Heads, drawn_aurocs, fit_heads
 from fer_lib.aus.presence import presence
-from fer_lib.faces.faceset import FaceSet, named_alone
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums

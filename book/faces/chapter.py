@@ -5,8 +5,8 @@ from dataclasses import replace
 from pydantic import Field
 
 from book.parameters import ChapterParameters, EpochsField, PrecisionField, on_fer2013
-from fer_lib.faces.request import CLIP_FRAMES, FaceRequest
-from fer_lib.faces.sources import CLIP_SETS
+from face_sets.request import CLIP_FRAMES, FaceRequest
+from face_sets.sources import CLIP_SETS
 from fer_lib.names import ALWAYS_THERE
 from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES

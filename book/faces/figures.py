@@ -16,8 +16,8 @@ from PIL import Image
 
 from book.faces.study import SEEN, unit_overlaps
 from book.unit_faces import UnitPictures, unit_codes
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.facs_codes import Code, format_codes
+from face_sets.faceset import FaceSet
+from face_sets.facs_codes import Code, format_codes
 from ferbook.page.heat import heat
 from ferbook.page.pictures import grey_table, mosaic, picture_grid, show
 from ferbook.page.style import INK, ORANGE, VERMILION, Drawn, listing, percent

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.metrics import mutual_info_score
 
-from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet, named_alone
-from fer_lib.faces.leakage import leakage_table
+from face_sets.faceset import SPLITS, UNLABELLED, FaceSet, named_alone
+from face_sets.leakage import leakage_table
 from fer_lib.stats.resampling import bootstrap
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table

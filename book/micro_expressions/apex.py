@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.clips import Clips
-from fer_lib.faces.faceset import FaceSet
+from face_sets.clips import Clips
+from face_sets.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.errors import require_name
 from ferbook.estimate import Estimate

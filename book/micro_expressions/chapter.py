@@ -6,8 +6,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from book.parameters import BootstrapField, CheckedText, FaceField, NetworkParameters, RateField, on_fer2013
-from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.sources import CLIP_SETS
+from face_sets.request import FaceRequest
+from face_sets.sources import CLIP_SETS
 from fer_lib.names import Pooling
 from ferbook.book import Chapter, Resources
 from ferbook.parameters import ListOf, listed

@@ -14,7 +14,7 @@ import math
 import cv2
 import numpy as np
 
-from fer_lib.faces.clips import Clips
+from face_sets.clips import Clips
 from ferbook.errors import DataError, ParameterError
 
 FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 9, "iterations": 3}

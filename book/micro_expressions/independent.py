@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from fer_lib.faces.clips import Clips
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.leakage import Shared, shared
-from fer_lib.faces.registry import open_faces
+from face_sets.clips import Clips
+from face_sets.faceset import FaceSet
+from face_sets.folds import fold_faces, protocol_of
+from face_sets.leakage import Shared, shared
+from face_sets.registry import open_faces
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.controls import untrained_network

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.faces.clips import Clips
+from face_sets.clips import Clips
 from fer_lib.train.clips import ClipRecipe, train_clips
 from fer_lib.train.predict import difference_to_onset, scaling
 from ferbook.errors import DataError

@@ -10,7 +10,7 @@ import pandas as pd
 
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
 from book.micro_expressions.rivals import controlled
-from fer_lib.faces.clips import Clips
+from face_sets.clips import Clips
 from fer_lib.stats.contrasts import TrainingScores, contrast, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.errors import DataError

@@ -20,8 +20,8 @@ from sklearn.svm import SVC
 from book.micro_expressions.apex import PLACES, farthest, frame_places, pixels_of
 from book.micro_expressions.descriptors import candidate_features, flow_features
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask
-from fer_lib.faces.clips import Clips
-from fer_lib.faces.request import FEWEST_FRAMES
+from face_sets.clips import Clips
+from face_sets.request import FEWEST_FRAMES
 from fer_lib.stats.contrasts import BASELINE, CONTROL, NULL, OURS, Contender
 from ferbook.errors import DataError, require_name
 

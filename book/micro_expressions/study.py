@@ -7,9 +7,9 @@ import pandas as pd
 
 from book.micro_expressions.leave_one_out import ClipStudy
 from book.micro_expressions.rivals import CLIP_RIVALS, SLUGS
-from fer_lib.faces.clips import Clips
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import Shared
+from face_sets.clips import Clips
+from face_sets.faceset import FaceSet
+from face_sets.leakage import Shared
 from fer_lib.stats.contrasts import OURS, Contender, Contest, difference, hold_contest
 from fer_lib.stats.resampling import RERUN_TOLERANCE
 from ferbook.estimate import Estimate

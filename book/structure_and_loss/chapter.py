@@ -11,7 +11,7 @@ from ferbook.errors import DataError
 from ferbook.parameters import ListOf, listed
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
+    from face_sets.faceset import FaceSet
 
 
 _HARD_LOSSES = tuple(loss for loss in get_args(Loss) if loss != "votes")

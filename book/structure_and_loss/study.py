@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from book.populations import Member, require_matched
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import independent_groups
+from face_sets.faceset import FaceSet
+from face_sets.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error, reliability
 from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast, difference, mean_score, score_trainings
 from fer_lib.stats.resampling import RERUN_TOLERANCE

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 from pydantic import Field
 
 from book.parameters import FoldsField, NetworkParameters, RecipeParameters, on_fer2013
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from fer_lib.names import FaceDomain, Network
 from ferbook.book import Chapter, Resources
 
 if TYPE_CHECKING:
-    from fer_lib.faces.faceset import FaceSet
+    from face_sets.faceset import FaceSet
 
 
 _AS_PUBLISHED = {
@@ -107,8 +107,8 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
 
     def require(self, faces: "FaceSet") -> None:
         """Every class among the training pictures of each fold that is asked for."""
-        from fer_lib.faces.faceset import SIX
-        from fer_lib.faces.folds import fold_faces, protocol_of
+        from face_sets.faceset import SIX
+        from face_sets.folds import fold_faces, protocol_of
 
         protocol = protocol_of(faces, SIX if self.emotions == "six" else None)
         for number in range(min(self.folds or len(protocol.folds), len(protocol.folds))):

@@ -15,10 +15,10 @@ from sklearn.pipeline import Pipeline
 from book.session import FaceSession
 from book.training.chapter import EMOTION_NETWORKS, EMOTIONS_FACES
 from book.training.study import HOG, OWN, classifier_on_hog, comparisons
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.leakage import independent_groups
-from fer_lib.faces.registry import open_faces
+from face_sets.faceset import FaceSet
+from face_sets.folds import fold_faces, protocol_of
+from face_sets.leakage import independent_groups
+from face_sets.registry import open_faces
 from fer_lib.stats.contrasts import TrainingScores, score_trainings
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses

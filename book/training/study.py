@@ -14,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from book.populations import Member, find_population, require_matched
 from book.session import FaceSession
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Protocol, fold_faces, leak_table
-from fer_lib.faces.leakage import independent_groups
-from fer_lib.faces.splits import at_most
+from face_sets.faceset import FaceSet
+from face_sets.folds import Protocol, fold_faces, leak_table
+from face_sets.leakage import independent_groups
+from face_sets.splits import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.stats.classification import accuracy

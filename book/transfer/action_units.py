@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from face_sets.faceset import FaceSet
+from face_sets.splits import split_people
 from fer_lib.aus.heads import aurocs_without, drawn_aurocs, enough_people, fit_heads
 from fer_lib.aus.presence import Presence, presence
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.splits import split_people
 from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.stats.resampling import RERUN_TOLERANCE, mean_of_defined
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_draws, people_groups

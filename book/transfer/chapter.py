@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from book import parameters
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from fer_lib.names import Network
 from ferbook.book import Chapter, Resources
 from ferbook.errors import ParameterError

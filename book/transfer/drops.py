@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from book.transfer.study import TransferStudy
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import independent_groups
+from face_sets.faceset import FaceSet
+from face_sets.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error
 from fer_lib.stats.contrasts import (
     POINTS,

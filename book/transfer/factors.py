@@ -10,10 +10,10 @@ import pandas as pd
 from torch import nn
 
 from book.transfer.study import TransferStudy
-from fer_lib.faces.cache import cached
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.rendered import cache_key, entry_kind
-from fer_lib.paths import cache_dir
+from face_sets.cache import cached
+from face_sets.faceset import FaceSet
+from face_sets.paths import cache_dir
+from face_sets.rendered import cache_key, entry_kind
 from fer_lib.stats.contrasts import POINTS, least_of
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.predict import predict

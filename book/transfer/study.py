@@ -19,10 +19,10 @@ from torch import nn
 
 from book.populations import find_population, require_matched
 from book.session import FaceSession
-from fer_lib.faces.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
-from fer_lib.faces.leakage import known_overlap, require_apart, without_shared
-from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.splits import at_most, random_rows
+from face_sets.faceset import EMOTIONS, LABELS, SPLITS, UNLABELLED, FaceSet
+from face_sets.leakage import known_overlap, require_apart, without_shared
+from face_sets.request import FaceRequest
+from face_sets.splits import at_most, random_rows
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.device import Precision

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from face_sets.cache import cached
+from face_sets.faceset import UNLABELLED, FaceSet
+from face_sets.paths import cache_dir
+from face_sets.rendered import cache_key, entry_kind, head_folder
 from fer_lib.aus.interventions import Interventions, switch_units
-from fer_lib.faces.cache import cached
-from fer_lib.faces.faceset import UNLABELLED, FaceSet
-from fer_lib.faces.rendered import cache_key, entry_kind, head_folder
-from fer_lib.paths import cache_dir
 from synthetic_faces.domains import FAMILIES, SUBJECTS_AT_LEAST, domain_named, require_head, with_options
 from synthetic_faces.facs import AUS
 from synthetic_faces.people import FAMILY, IN_SETS, draw_person

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
+from face_sets.faceset import SPLITS
 from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
-from fer_lib.faces.faceset import SPLITS
 from fer_lib.stats.resampling import cluster_weights
 from ferbook.errors import DataError
 

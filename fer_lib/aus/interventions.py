@@ -12,9 +12,9 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from face_sets.faceset import FaceSet
+from face_sets.rendered import scripted_faces
 from fer_lib.aus.presence import require_finite
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.rendered import scripted_faces
 from fer_lib.look.judge import Twins
 from fer_lib.stats.resampling import bounds, resampled_sums
 from ferbook.errors import ParameterError, require_name

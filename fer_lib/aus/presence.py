@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_lib.faces.faceset import FaceSet, named_alone
+from face_sets.faceset import FaceSet, named_alone
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.versions import VERSIONS
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.deconvolution import Method
 from fer_lib.look.judge import MapScore, in_groups, sums_left_out
 from fer_lib.look.responses import LayerView

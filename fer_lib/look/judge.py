@@ -20,7 +20,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet, named_alone
+from face_sets.faceset import FaceSet, named_alone
 from fer_lib.look.layers import last_conv, standardiser, taken_by
 from fer_lib.look.localisation import (
     area_share,

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import extrema, find_layer, last_conv, maps_of
 from fer_lib.look.receptive import ReceptiveField, receptive_field

@@ -17,7 +17,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet, named_alone
+from face_sets.faceset import FaceSet, named_alone
 from fer_lib.look.deconvolution import Method, Projections, project
 from fer_lib.look.layers import maps_of, taken_by, way_to
 from fer_lib.look.localisation import receptive_fields

@@ -17,7 +17,7 @@ from fastai.data.core import DataLoaders
 from fastai.data.transforms import CategoryMap
 from torch.nn import functional as F
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from ferbook.errors import DataError, ParameterError
 
 

@@ -21,7 +21,7 @@ from fastai.metrics import accuracy
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.faces.clips import Clips
+from face_sets.clips import Clips
 from fer_lib.names import Pooling, Schedule
 from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.lstm import ClipClassifier, ClipLSTM

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.faces.faceset import SPLITS, UNLABELLED, FaceSet
+from face_sets.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.train.batches import AUGMENTATIONS, batches, face_loaders
 from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training

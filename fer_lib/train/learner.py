@@ -20,7 +20,7 @@ from fastai.torch_core import set_seed
 from fastcore.basics import noop
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.names import Optimiser
 from fer_lib.nets.classifier import evaluating, own_autocast
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.names import Loss
 from ferbook.errors import DataError, require_name
 

@@ -15,10 +15,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.faces.clips import Clips
-from fer_lib.faces.faceset import LABELS, UNLABELLED, FaceSet
-from fer_lib.faces.photo import face_of
-from fer_lib.faces.readers.pictures import Window
+from face_sets.clips import Clips
+from face_sets.faceset import LABELS, UNLABELLED, FaceSet
+from face_sets.photo import face_of
+from face_sets.readers.pictures import Window
 from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.train.batches import batches
 from fer_lib.train.device import pick_device

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.request import FaceRequest
+from face_sets.faceset import FaceSet
+from face_sets.folds import fold_faces, protocol_of
+from face_sets.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.nets.classifier import Classifier
 from fer_lib.train.device import Precision

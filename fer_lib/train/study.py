@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import exact_copies, independent_groups
+from face_sets.faceset import FaceSet
+from face_sets.leakage import exact_copies, independent_groups
 from fer_lib.names import Loss
 from fer_lib.nets.build import build_network, forward_macs
 from fer_lib.stats.classification import accuracy, confusion

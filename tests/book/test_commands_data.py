@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.faces import registry
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.request import FaceRequest
+from face_sets import registry
+from face_sets.faceset import FaceSet
+from face_sets.request import FaceRequest
 from ferbook import console
 from synthetic_faces.versions import VERSIONS, versioned
-from tests.fer_lib.faces.readers.writers.every import export_faces
+from tests.face_sets.readers.writers.every import export_faces
 
 
 @pytest.fixture(autouse=True)

@@ -40,8 +40,8 @@ from functools import partial
 
 import numpy as np
 
-from fer_lib.faces.readers.sequences import FaceRow, Frame, Search, gather_rows
-from fer_lib.faces.readers.tables import SPELLINGS, read_rows
+from face_sets.readers.sequences import FaceRow, Frame, Search, gather_rows
+from face_sets.readers.tables import SPELLINGS, read_rows
 
 
 def read_toyset(folder, size):
@@ -178,16 +178,16 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
 
 @pytest.mark.slow
 def test_a_face_set_is_a_reader_and_its_source(clone, touched, tmp_path):
-    (clone.root / "fer_lib/faces/readers/toyset.py").write_text(READER)
-    with (clone.root / "fer_lib/faces/sources.toml").open("a") as sources:
+    (clone.root / "face_sets/readers/toyset.py").write_text(READER)
+    with (clone.root / "face_sets/sources.toml").open("a") as sources:
         sources.write(SOURCE)
-    assert touched() == {"fer_lib/faces/readers/toyset.py", "fer_lib/faces/sources.toml"}
+    assert touched() == {"face_sets/readers/toyset.py", "face_sets/sources.toml"}
     (tmp_path / "toyset").mkdir()
     (tmp_path / "toyset" / "toy.csv").write_text("subject,grey,emotion\na,10,angry\nb,200,Happy\nc,90,fear\n")
     clone.environment["FER_DATA"] = str(tmp_path)
     assert {"toyset"} <= {row["name"] for row in clone.ferbook_json("data", "list") if row["found"]}
     opened = (
-        "from fer_lib.faces.registry import FaceRequest, open_faces\n"
+        "from face_sets.registry import FaceRequest, open_faces\n"
         "print(open_faces(FaceRequest('toyset', size=16)).pixels.mean())"
     )
     assert float(python(clone, opened)) == 100

@@ -20,7 +20,7 @@ from book.evaluation import (
     verdict,
 )
 from book.truth.maps import IGNORANT_MAPS
-from fer_lib.faces.registry import set_name
+from face_sets.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MAP_SCORES, MapBenchmark, asked
 from fer_lib.nets.build import build_network

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.exceptions import TyperException
 
-from fer_lib.faces.registry import REGISTRY, named_source
+from face_sets.registry import REGISTRY, named_source
 from ferbook import paths
 from ferbook.beside import REFERENCE
 from ferbook.book import chapters, find_chapter, suite, with_upstream

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from fer_lib.faces.registry import open_faces
-from fer_lib.faces.request import FaceRequest
+from face_sets.registry import open_faces
+from face_sets.request import FaceRequest
 from ferbook.book import chapters
 from ferbook.notebook import read_notebook
 from synthetic_faces.facs import AUS
 from tests.book.test_exercises import exercises
 from tests.book.test_exercises_followed import FOLLOWED, Followed, follows, printed
 from tests.conftest import make_clone
-from tests.fer_lib.faces.readers.writers.every import export_faces
+from tests.face_sets.readers.writers.every import export_faces
 
 WRITTEN = {"ckplus": ("lab", 60), "casme2": ("micro", 16), "fer2013": ("wild", 100)}
 """Set under licence -> the rendered set, and how many of its people, that are written in its layout."""

@@ -21,8 +21,8 @@ from book.explain import asked_run, explain, networks_of
 from book.explain_page import explanation_page
 from book.photographs import PhotographAnswer
 from book.training.chapter import TrainingParameters
+from face_sets.photo import face_of
 from fer_lib.aus.verification import Detector, Detectors
-from fer_lib.faces.photo import face_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.device import Precision
 from fer_lib.train.record import TrainedNetwork, TrainingRecord

@@ -32,7 +32,7 @@ MOST_FIGURES, MOST_TABLES = 9, 5
 MOST_FOLDS, MOST_SEEN_LINES = 5, 16
 """Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports."""
 MOST_BYTES = 40_000
-ROOMS = ("book", "fer_lib", "ferbook", "synthetic_faces", "numpy", "torch", "pandas")
+ROOMS = ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "numpy", "torch", "pandas")
 EXAMPLE = Path(__file__).parents[1] / "ferbook" / "example"
 
 every_chapter = pytest.mark.parametrize("chapter", chapters().values(), ids=list(chapters()))

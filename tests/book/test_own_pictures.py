@@ -8,8 +8,8 @@ import sys
 import pytest
 from PIL import Image
 
-from fer_lib.faces.registry import open_faces
-from fer_lib.faces.request import FaceRequest
+from face_sets.registry import open_faces
+from face_sets.request import FaceRequest
 from ferbook.book import child_environment
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dora", "Emil", "Fay")

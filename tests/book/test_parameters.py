@@ -10,7 +10,7 @@ from book.micro_expressions.chapter import MicroExpressionsParameters
 from book.parameters import face_sets
 from book.populations import find_population
 from book.training.chapter import TrainingParameters
-from fer_lib.faces.request import CLIP_FRAMES, FaceRequest
+from face_sets.request import CLIP_FRAMES, FaceRequest
 from fer_lib.look.deconvolution import Method
 from fer_lib.names import FaceSource
 from fer_lib.nets.build import build_network

@@ -50,7 +50,7 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
     emotions = ["fear", "anger", "", "fear", "other"]
     known = {"emotion": emotions, "split": ["test"] * 4 + ["train"], "sequence": list("abcde")}
     faces = made_faces(np.zeros((5, 16, 16), np.uint8), "fer2013", **known)
-    monkeypatch.setattr("fer_lib.faces.registry.open_faces", lambda request: faces)
+    monkeypatch.setattr("face_sets.registry.open_faces", lambda request: faces)
     always = np.tile([0.9, 0.1], (3, 1))
     monkeypatch.setattr("fer_lib.train.predict.predict", lambda model, test: always[: len(test)])
     record = SimpleNamespace(classes=("fear", "anger"))

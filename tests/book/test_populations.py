@@ -19,9 +19,9 @@ from book.population_training import train_member
 from book.populations import FAILED, Population
 from book.session import open_chapter
 from book.suite import FacesNoted
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import fold_faces, protocol_of
-from fer_lib.faces.request import FaceRequest
+from face_sets.faceset import FaceSet
+from face_sets.folds import fold_faces, protocol_of
+from face_sets.request import FaceRequest
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ChapterError, DataError, FerError, ParameterError

@@ -12,7 +12,7 @@ from book.deconvolution.chapter import DeconvolutionParameters
 from book.faces.chapter import FacesParameters
 from book.session import hush_gpu_training, open_chapter
 from book.training.chapter import TrainingParameters
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.device import Precision
 from fer_lib.train.weights import read_record, save_weights

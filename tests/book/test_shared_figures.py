@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from book import shared_figures
-from fer_lib.faces.faceset import EMOTIONS, FaceSet
+from face_sets.faceset import EMOTIONS, FaceSet
 from ferbook.page.style import FigureError
 from tests.made import even_pictures, made_faces
 

@@ -65,14 +65,14 @@ def test_faces_that_are_not_here_are_refused(tmp_path, monkeypatch):
 
 COMPUTING = (
     *("book/derl/figures.py", "book/training/hog_of_emotions.csv", "fer_lib/__init__.py"),
-    *("fer_lib/faces/sources.toml", "synthetic_faces/facs.toml"),
+    *("face_sets/sources.toml", "synthetic_faces/facs.toml"),
     *("fer_lib/nets/vgg.py", "ferbook/page/style.py"),
 )
 OTHERS = (
     *("book/derl/chapter.py", "book/session.py", "book/suite.py"),
     *("ferbook/run.py", "ferbook/build.py", "fer_lib/names.py"),
     # The fingerprints of the faces have them.
-    *("synthetic_faces/render.py", "fer_lib/faces/readers/ckplus.py"),
+    *("synthetic_faces/render.py", "face_sets/readers/ckplus.py"),
 )
 
 
@@ -108,7 +108,7 @@ def test_bad_data_stop_a_run_before_anything_executes(tmp_path, monkeypatch):
 def test_sets_that_several_chapters_take_are_made_once_and_before_them(tmp_path, monkeypatch):
     opened = []
     monkeypatch.setenv("FER_DATA", str(tmp_path))
-    monkeypatch.setattr("fer_lib.faces.registry.open_faces", opened.append)
+    monkeypatch.setattr("face_sets.registry.open_faces", opened.append)
     monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
     faces, transfer, other = (
         parameters([name], **given)[name]

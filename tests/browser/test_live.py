@@ -11,7 +11,7 @@ from PIL import Image
 
 from book import live_page
 from book.unit_faces import unit_faces
-from fer_lib.faces.readers.pictures import LEFT_EYE, LIPS, RIGHT_EYE, cut_out, landmark_window
+from face_sets.readers.pictures import LEFT_EYE, LIPS, RIGHT_EYE, cut_out, landmark_window
 from fer_lib.look.deconvolution import project
 from fer_lib.look.responses import maximal_responses
 from fer_lib.train.weights import widened

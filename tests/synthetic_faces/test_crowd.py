@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.faces.faceset import EMOTIONS
+from face_sets.faceset import EMOTIONS
 from synthetic_faces.crowd import VOTERS, Crowd, cast_votes, confusions, majority_emotion, mislabel, seen_as
 from synthetic_faces.errors import SettingError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.faces.faceset import EMOTIONS, LABELS
+from face_sets.faceset import EMOTIONS, LABELS
 from synthetic_faces.assets import SKIN
 from synthetic_faces.domains import DOMAINS, FAMILIES, domain_named, sequence_counts, with_options
 from synthetic_faces.errors import SettingError

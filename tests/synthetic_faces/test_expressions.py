@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from book.faces.study import mutual_information
-from fer_lib.faces.faceset import EMOTIONS, LABELS
+from face_sets.faceset import EMOTIONS, LABELS
 from synthetic_faces import facs
 from synthetic_faces.domains import DOMAINS
 from synthetic_faces.errors import SettingError

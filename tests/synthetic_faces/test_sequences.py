@@ -5,7 +5,7 @@ from operator import attrgetter
 import numpy as np
 import pytest
 
-from fer_lib.faces.request import spread_evenly
+from face_sets.request import spread_evenly
 from synthetic_faces.crowd import VOTERS
 from synthetic_faces.domains import DOMAINS, sequence_counts
 from synthetic_faces.expressions import EMOTIONS, LABELS

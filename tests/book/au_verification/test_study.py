@@ -10,9 +10,9 @@ import torch
 from book.au_verification import study as au
 from book.au_verification.chapter import AuVerificationParameters
 from book.au_verification.ruler import Cast
+from face_sets.faceset import FaceSet
+from face_sets.request import FaceRequest
 from fer_lib.aus.verification import Detectors
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.request import FaceRequest
 from fer_lib.nets.build import build_network
 from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate

@@ -25,8 +25,8 @@ from book.deconvolution.study import (
     toy_network,
     view_metrics,
 )
+from face_sets.request import FaceRequest
 from fer_lib.aus.projections import NetworkView
-from fer_lib.faces.request import FaceRequest
 from fer_lib.look.deconvolution import project
 from fer_lib.look.localisation import cross_fitted_overlap
 from fer_lib.train.record import TrainedNetwork

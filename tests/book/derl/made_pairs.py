@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from tests.made import made_faces
 
 

@@ -23,7 +23,7 @@ from book.derl.neutral_quality import (
     summarise_quality,
 )
 from book.derl.pairs import PairSplits
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate

@@ -10,16 +10,16 @@ import pytest
 
 from book.derl import pairs
 from book.derl.pairs import examples, expression_pairs, is_neutral, neutral_pairs, others_targets
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.registry import named_source
-from fer_lib.faces.rendered import script_table
+from face_sets.faceset import FaceSet
+from face_sets.registry import named_source
+from face_sets.rendered import script_table
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.domains import DOMAINS
 from synthetic_faces.errors import SettingError
 from synthetic_faces.facs import ALTERNATIVES, AUS, OPPOSED
 from synthetic_faces.people import PAIRED, STRANGERS
-from tests.fer_lib.faces.readers.made_by_hand import micro_faces, pictures, posed_faces
-from tests.fer_lib.faces.readers.writers.every import write_layout
+from tests.face_sets.readers.made_by_hand import micro_faces, pictures, posed_faces
+from tests.face_sets.readers.writers.every import write_layout
 
 SIZE = 24
 

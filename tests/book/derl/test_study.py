@@ -22,8 +22,8 @@ from book.derl.study import (
     joined,
     learn_fold,
 )
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Fold, Protocol
+from face_sets.faceset import FaceSet
+from face_sets.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator, ResidueClassifier
 from fer_lib.train.device import Precision
 from fer_lib.train.predict import features_of

@@ -14,8 +14,8 @@ from book.derl.chapter import DerlParameters
 from book.derl.pairs import PairSplits, draw_pair_splits
 from book.derl.stage_one import GanRecipe, GanTraining
 from book.derl.study import ResidueStudy
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Fold, Protocol
+from face_sets.faceset import FaceSet
+from face_sets.folds import Fold, Protocol
 from fer_lib.train.device import Precision
 from ferbook.errors import DataError, ParameterError
 from tests.book.derl.made_pairs import at_rest_and_happy

@@ -14,8 +14,8 @@ from book.derl.study import ResidueTask
 from book.derl.two_stages import stages_of
 from book.population_training import train_member
 from book.populations import find_population
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import Fold, Protocol
+from face_sets.faceset import FaceSet
+from face_sets.folds import Fold, Protocol
 from ferbook.errors import DataError
 from tests.book.derl.made_pairs import at_rest_and_happy
 

@@ -6,7 +6,7 @@ import pytest
 
 from book.faces import carry_over
 from book.faces.carry_over import BOTH, BUILD, PHOTOGRAPHS, SAME_FAMILY, SHAPES, FamilyAnswers
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate
 from tests.made import made_faces

@@ -5,7 +5,7 @@ import pytest
 
 from book.faces import figures
 from book.faces.study import nearest
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from synthetic_faces.studio import Switched
 from tests.made import even_pictures, made_faces
 

@@ -1,8 +1,8 @@
 """What a synthetic expression shows, as FACS codes."""
 
 from book.faces.figures import typical_codes
-from fer_lib.faces.faceset import LABELS
-from fer_lib.faces.facs_codes import parse_codes
+from face_sets.faceset import LABELS
+from face_sets.facs_codes import parse_codes
 from synthetic_faces.expressions import typical_aus
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from book.faces.study import leak_metrics, nearest
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from tests.made import made_faces
 
 

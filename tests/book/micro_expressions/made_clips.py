@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fer_lib.faces.clips import Clips, clips_of
-from fer_lib.faces.faceset import FaceSet
+from face_sets.clips import Clips, clips_of
+from face_sets.faceset import FaceSet
 
 
 def made_clips(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from book.micro_expressions.apex import METHODS, farthest, frame_places, spotting_errors, spotting_metrics
-from fer_lib.faces.clips import Clips
+from face_sets.clips import Clips
 from ferbook.errors import ParameterError
 from tests.book.micro_expressions.made_clips import made_clips
 

@@ -8,8 +8,8 @@ import pytest
 
 from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
 from book.micro_expressions.rivals import controlled
-from fer_lib.faces.clips import Clips
-from fer_lib.faces.folds import clip_folds, protocol_of
+from face_sets.clips import Clips
+from face_sets.folds import clip_folds, protocol_of
 from fer_lib.train.clips import ClipRecipe
 from fer_lib.train.predict import difference_to_onset
 from ferbook.errors import DataError

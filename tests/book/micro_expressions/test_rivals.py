@@ -18,7 +18,7 @@ from book.micro_expressions.rivals import (
     linear_answers,
     majority_of_folds,
 )
-from fer_lib.faces.clips import Clips
+from face_sets.clips import Clips
 from ferbook.errors import DataError, ParameterError
 from tests.book.micro_expressions.made_clips import made_clips
 

@@ -15,9 +15,9 @@ from book.micro_expressions.study import (
     leak_summary,
     selection_gain,
 )
-from fer_lib.faces.clips import clips_of
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.leakage import Shared
+from face_sets.clips import clips_of
+from face_sets.faceset import FaceSet
+from face_sets.leakage import Shared
 from fer_lib.stats.contrasts import hold_contest
 from tests.book.micro_expressions.made_clips import made_clips
 from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, one_hot, wrong_in

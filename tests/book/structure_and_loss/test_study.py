@@ -11,7 +11,7 @@ from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
 from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER, ONE_RECIPE
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Study

@@ -11,8 +11,8 @@ import pytest
 
 from book.training import study
 from book.training.chapter import TrainingParameters
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import protocol_of
+from face_sets.faceset import FaceSet
+from face_sets.folds import protocol_of
 from fer_lib.train.predict import predict
 from ferbook.errors import DataError
 

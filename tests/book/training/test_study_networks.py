@@ -9,9 +9,9 @@ import pytest
 from book.populations import Population
 from book.training import study
 from book.training.chapter import TrainingParameters
-from fer_lib.faces.faceset import FaceSet
-from fer_lib.faces.folds import protocol_of
-from fer_lib.faces.request import FaceRequest
+from face_sets.faceset import FaceSet
+from face_sets.folds import protocol_of
+from face_sets.request import FaceRequest
 from fer_lib.stats.contrasts import score_trainings
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError

@@ -11,7 +11,7 @@ import torch
 from book.training import study
 from book.training.chapter import TrainingParameters
 from book.training.study import HOG, MAJORITY, leaks_of, metrics_of, score_tested
-from fer_lib.faces.folds import protocol_of
+from face_sets.folds import protocol_of
 from fer_lib.train.callbacks import Training
 from fer_lib.train.device import Precision
 from fer_lib.train.study import evaluate

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from tests.made import made_faces
 
 

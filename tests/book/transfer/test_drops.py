@@ -18,7 +18,7 @@ from book.transfer.drops import (
     transfer_answers,
 )
 from book.transfer.study import Sets, TransferStudy
-from fer_lib.faces.leakage import independent_groups
+from face_sets.leakage import independent_groups
 from fer_lib.stats import resampling
 from fer_lib.stats.resampling import bounds
 from fer_lib.stats.two_way import people_groups

@@ -10,7 +10,7 @@ from torch import nn
 from book.transfer import factors, figures
 from book.transfer.factors import condition_rows, factor_drops, factor_faces, render_factors
 from book.transfer.study import Sets, TransferStudy
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.stats.resampling import bounds, cluster_weights
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate

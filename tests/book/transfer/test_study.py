@@ -19,9 +19,9 @@ from book.transfer.study import (
     mapped,
     telling,
 )
-from fer_lib.faces.faceset import UNLABELLED, FaceSet
-from fer_lib.faces.request import FaceRequest
-from fer_lib.faces.splits import at_most
+from face_sets.faceset import UNLABELLED, FaceSet
+from face_sets.request import FaceRequest
+from face_sets.splits import at_most
 from fer_lib.nets.build import build_network
 from fer_lib.train import study as train_study
 from fer_lib.train.device import Precision

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from face_sets.faceset import FaceSet
 from fer_lib.aus.interventions import Interventions, effects_of, interventions
-from fer_lib.faces.faceset import FaceSet
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.facs import AUS

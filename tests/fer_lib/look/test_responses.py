@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.responses import Responses, maximal_responses, rank_filters, top_pictures
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.nets.zero_bias import ZeroBiasCNN

@@ -5,7 +5,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.deconvolution import Projections, project
 from fer_lib.look.layers import maps_of
 from fer_lib.look.responses import maximal_responses

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.look.judge import Twins
 from fer_lib.nets.build import build_network
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train import controls
 from fer_lib.train.controls import hog_responses, untrained_network, with_shuffled_labels

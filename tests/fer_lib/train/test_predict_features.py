@@ -8,8 +8,8 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from fer_lib.faces.clips import Clips, clips_of
-from fer_lib.faces.faceset import FaceSet
+from face_sets.clips import Clips, clips_of
+from face_sets.faceset import FaceSet
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.predict import clip_features, difference_to_onset, features_of, inside_clips, scaling
 from ferbook.errors import DataError

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from fer_lib.faces.request import FaceRequest
+from face_sets.request import FaceRequest
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.record import TrainingRecord
 from ferbook.errors import DataError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.train import study as module
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import run_study, seeds_from

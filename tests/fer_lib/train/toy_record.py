@@ -3,7 +3,7 @@
 import numpy as np
 
 from book.training.chapter import TrainingParameters
-from fer_lib.faces.faceset import FaceSet
+from face_sets.faceset import FaceSet
 from fer_lib.train.device import Precision
 from fer_lib.train.record import TrainingRecord
 from tests.made import made_faces

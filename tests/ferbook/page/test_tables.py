@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.faces.describe import au_table, people_table, split_table
-from fer_lib.faces.faceset import FaceSet
+from face_sets.describe import au_table, people_table, split_table
+from face_sets.faceset import FaceSet
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.text import MetricError, bounds_text, interval_text, metric_text, number_text

@@ -1,0 +1,96 @@
+"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on: of
+synthetic ones the version, of real ones the files and the code that reads them.
+
+Light to import: the command line asks for the code's hash many times a session.
+"""
+
+import ast
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_sets import paths
+from ferbook.errors import DataError
+
+if TYPE_CHECKING:
+    from face_sets.faceset import FaceSet
+
+ROOMS = ("face_sets/", "synthetic_faces/")
+"""Where the code lies that decides what is in a face set."""
+
+_NOT_CODE = {f"face_sets/{name}.py" for name in ("faceset", "cache", "registry", "sources")}
+"""Files that keep face sets, or ask about them, but do not decide what is in one."""
+
+_log = logging.getLogger(__name__)
+
+
+def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
+    """The face set ``kind`` with ``key``: loaded if it was kept, else made by ``make`` and kept.
+
+    ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A
+    damaged entry is reported in one line and made anew. Processes that make the same entry at the same time
+    all succeed. Raises DataError where the entry cannot be written.
+    """
+    from face_sets.faceset import FaceSet
+
+    folder = entry(kind, key)
+    if folder.exists():
+        try:
+            return FaceSet.load(folder)
+        except DataError as fault:
+            _log.warning("cached face set is damaged and made anew: %s", fault)
+            # Another process may be quicker, or see a part of it: it reports damage and makes its own.
+            shutil.rmtree(folder, ignore_errors=True)
+    faces = make()
+    try:
+        faces.save(folder)
+    except DataError as fault:
+        # Another process may have kept the entry first: same key, same content.
+        if not folder.exists():
+            raise DataError(f"{fault}: FER_CACHE says where faces are kept") from fault
+    return faces
+
+
+def entry(kind: str, key: dict) -> Path:
+    """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
+    canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+
+
+def code_hash(*modules: str) -> str:
+    """Hex digest of ``code_of``."""
+    digest = hashlib.sha256()
+    for name, content in sorted(code_of(*modules).items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def code_of(*modules: str) -> dict[str, bytes]:
+    """The code in ``ROOMS`` that decides what ``modules`` read or make: these files and all that they import
+    in turn, with their content.
+    """
+    home = Path(__file__).resolve().parents[1]
+    pending, sources = list(modules), {}
+    while pending:
+        name = pending.pop().replace(".", "/") + ".py"
+        if name.startswith(ROOMS) and name not in {*sources, *_NOT_CODE} and (home / name).is_file():
+            sources[name] = (home / name).read_bytes()
+            pending += _imported(sources[name])
+    return sources
+
+
+@cache
+def _imported(content: bytes) -> set[str]:
+    """Names of the modules that the Python code ``content`` imports, and perhaps of what it takes of them."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names

@@ -1,0 +1,202 @@
+"""Leakage: the same subject or the very same picture on both sides of a split; and what two face sets share:
+people, pictures, or the sources that they were gathered from.
+
+A network that has seen the people or the pictures that it is tested on is not tested on another set.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+from pandas.api.typing import NAType
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from face_sets.faceset import SPLITS, FaceSet
+from ferbook.errors import DataError
+from synthetic_faces.versions import VERSIONS
+
+
+def copy_groups(faces: FaceSet) -> np.ndarray:
+    """int64 (N,): equal pictures share a number; numbers follow first appearance, from 0.
+
+    Pictures are compared by their bytes, every pixel of them: the dictionary finds candidates by
+    hash and settles each by comparison.
+    """
+    numbers: dict[bytes, int] = {}
+    return np.fromiter(
+        (numbers.setdefault(picture.tobytes(), len(numbers)) for picture in faces.pixels),
+        np.int64,
+        len(faces),
+    )
+
+
+def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
+    """bool (N,): True for pictures outside the split ``inside`` that equal, pixel for pixel, one within."""
+    group = copy_groups(faces)
+    within = (faces.table["split"] == inside).to_numpy()
+    return ~within & np.isin(group, group[within])
+
+
+def independent_groups(faces: FaceSet) -> np.ndarray:
+    """int64 (N,): pictures that are not independent of each other share a code, for intervals that resample
+    groups.
+
+    A group is a subject; of pictures that do not say who is on them, those that exact copies and the frames
+    of one sequence tie together.
+    """
+    table, row = faces.table, pd.Series(np.arange(len(faces)))
+    unknown = table["subject"] == ""
+    ties = (
+        row.groupby(table["subject"]).transform("first").where(~unknown, row),
+        row.groupby([unknown, copy_groups(faces)]).transform("first").where(unknown, row),
+        row.groupby([unknown, table["dataset"], table["sequence"]])
+        .transform("first")
+        .where(unknown & (table["sequence"] != ""), row),
+    )
+    pairs = np.tile(row, len(ties)), np.concatenate(ties)
+    graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (len(row), len(row)))
+    return pd.factorize(connected_components(graph, directed=False)[1])[0].astype(np.int64)
+
+
+def people_in_both(first: np.ndarray, second: np.ndarray) -> int | NAType:
+    """How many of the subjects ``first`` are also among ``second``, at least; missing (``<NA>``) where none
+    is known to be, but one of two sides that are not empty has a picture of nobody known.
+    """
+    people = [set(subjects) for subjects in (first, second)]
+    both = (people[0] & people[1]) - {""}
+    return pd.NA if not both and all(people) and "" in people[0] | people[1] else len(both)
+
+
+def leakage_table(faces: FaceSet) -> pd.DataFrame:
+    """One row per pair of splits (``first``, ``second``): what the two share.
+
+    ``subjects_in_common``: subjects with pictures in both, as ``people_in_both``. ``exact_copies``: pictures
+    of ``second`` that equal a picture of ``first``. ``conflicting_labels``: those of them whose emotion
+    differs from that of at least one such picture of ``first``; having none counts as one of its own.
+    """
+    group = copy_groups(faces)
+    emotion = pd.factorize(faces.table["emotion"])[0]
+    split = faces.table["split"].to_numpy()
+    subject = faces.table["subject"].to_numpy()
+    rows = []
+    for first, second in combinations(SPLITS, 2):
+        a, b = split == first, split == second
+        copies = b & np.isin(group, group[a])
+        # A copy agrees with all its originals only if they carry one emotion, and it is the copy's own.
+        originals = pd.Series(emotion[a]).groupby(group[a]).agg(["min", "max"])
+        range_of = originals.reindex(group[copies])
+        own = emotion[copies]
+        conflicts = (range_of["min"].to_numpy() != own) | (range_of["max"].to_numpy() != own)
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "subjects_in_common": people_in_both(subject[a], subject[b]),
+                "exact_copies": int(copies.sum()),
+                "conflicting_labels": int(conflicts.sum()),
+            }
+        )
+    return pd.DataFrame(rows).astype({"subjects_in_common": "Int64"})
+
+
+_TFD = "TFD was gathered from other sets, {} among them (Susskind, Anderson & Hinton 2010, UTML TR 2010-001)"
+
+OVERLAPS: dict[frozenset[str], str] = {
+    frozenset({"tfd", "ckplus"}): _TFD.format("Cohn-Kanade, whose pictures are also in CK+,"),
+    frozenset({"tfd", "jaffe"}): _TFD.format("JAFFE"),
+    frozenset({"tfd", "mmi"}): _TFD.format("MMI"),
+    frozenset({"fer2013", "ferplus"}): (
+        "FER+ is the pictures of FER2013 under other labels (Barsoum et al. 2016, arXiv:1608.01041)"
+    ),
+}
+"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes tell it: TFD
+numbers its people anew and cuts its pictures out afresh.
+"""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What two sets share.
+
+    ``subjects``: names of people in both, sorted; rendered people of another ``face_seed`` bear the same
+    names and count. ``copies``: pictures of the second set that equal one of
+    the first, byte for byte; None where their sizes differ, so that it cannot be told. ``known``: what is
+    published about the two data sets (``OVERLAPS``), or empty.
+    """
+
+    subjects: tuple[str, ...]
+    copies: int | None
+    known: str
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the sets share nothing that can be told."""
+        return not (self.subjects or self.copies or self.known)
+
+
+def shared(first: FaceSet, second: FaceSet) -> Shared:
+    """What ``first`` and ``second`` share. Pictures that do not say who is on them can only be found as
+    copies.
+    """
+    copies = int(_copied(first, second).sum()) if first.size == second.size else None
+    return Shared(tuple(sorted(_people(first) & _people(second))), copies, known_overlap(first, second))
+
+
+def known_overlap(first: FaceSet, second: FaceSet) -> str:
+    """What ``OVERLAPS`` says of the data sets in ``first`` and ``second``; empty where it says nothing."""
+    names = (sorted(set(faces.table["dataset"])) for faces in (first, second))
+    return "; ".join(
+        OVERLAPS[frozenset(pair)]
+        for pair in product(*names)
+        if len(set(pair)) == 2 and frozenset(pair) in OVERLAPS
+    )
+
+
+def require_apart(first: FaceSet, second: FaceSet) -> None:
+    """Raise DataError, naming what ``first`` and ``second`` share and what to do, unless that is nothing."""
+    overlap = shared(first, second)
+    if overlap.nothing:
+        return
+    reasons = [overlap.known] if overlap.known else []
+    if overlap.subjects:
+        some = ", ".join(overlap.subjects[:3]) + (", …" if len(overlap.subjects) > 3 else "")
+        reasons.append(f"{len(overlap.subjects)} people are in both ({some})")
+    if overlap.copies:
+        reasons.append(f"{overlap.copies:,} pictures of {second.name} equal one of {first.name}")
+    raise DataError(
+        f"face sets {first.name!r} and {second.name!r} are not apart: {'; '.join(reasons)}. Train and test "
+        "within one of them, or leave one of the two out"
+    )
+
+
+def without_shared(train: FaceSet, test: FaceSet) -> tuple[FaceSet, dict[str, int]]:
+    """The pictures of ``test`` whose people, and which themselves, are not in ``train``; and how many were
+    left out.
+
+    The counts: ``people``, pictures of a person who is in ``train``; ``copies``, further pictures that equal
+    one of ``train``, byte for byte (which needs sets of one size). What is only known of the data sets
+    (``OVERLAPS``) cannot be told picture by picture: see ``require_apart``.
+    """
+    people = _names(test).isin(_people(train)).to_numpy()
+    copies = _copied(train, test) if train.size == test.size else np.zeros(len(test), bool)
+    counts = {"people": int(people.sum()), "copies": int((copies & ~people).sum())}
+    return test.select(~(people | copies)), counts
+
+
+def _people(faces: FaceSet) -> set[str]:
+    return set(_names(faces)) - {""}
+
+
+def _names(faces: FaceSet) -> pd.Series:
+    """The subject of each picture; a rendered person has one name in sets of any number of people."""
+    names = faces.table["subject"]
+    rendered = faces.table["dataset"].isin(VERSIONS)
+    return names.mask(rendered, names.str.replace(r"-S0+(?=\d+$)", "-S", regex=True))
+
+
+def _copied(first: FaceSet, second: FaceSet) -> np.ndarray:
+    """bool (len(second),): pictures of ``second`` that equal one of ``first``."""
+    contents = {picture.tobytes() for picture in first.pixels}
+    return np.fromiter((picture.tobytes() in contents for picture in second.pixels), bool, len(second))

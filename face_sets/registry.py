@@ -1,0 +1,354 @@
+"""The face sets by name: whether a copy is there, what has changed, and how it is opened.
+
+Imports neither pandas, torch nor a renderer until pictures are asked for: the command line asks
+here what is there and what has changed, many times a session.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import stat
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_sets.cache import cached, code_hash
+from face_sets.paths import cache_dir, data_dir
+from face_sets.request import CLIP_FRAMES, FaceRequest, require_clip_frames
+from face_sets.sources import CLIP_SETS, SOURCES, Source, may_be_own
+from ferbook.errors import DataError, ParameterError
+from ferbook.files import open_regular, write_atomically
+from synthetic_faces.versions import VERSIONS, unversioned, versioned
+
+if TYPE_CHECKING:
+    from face_sets.faceset import FaceSet
+
+
+REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
+"""Every face set by the name that the chapters' parameter ``faces`` takes."""
+
+
+def open_faces(request: FaceRequest) -> "FaceSet":
+    """The faces of ``request``, from the cache if their content key is known there.
+
+    Raises ParameterError for an unknown name, a wrong size, an option of a real set, or other ``clip_frames``
+    than the default for a set without clips, DataError where the set is absent, incomplete or damaged.
+    """
+    source, size = _checked(request)
+    if not source.reader:
+        require_source(source.name)
+        from face_sets.rendered import rendered_faces
+
+        return rendered_faces(request)
+
+    folder, files = _copy(source)
+    clips = _clip_options(source, request)
+    key = {"code": code_hash(source.module), "size": size}
+    key |= {"files": len(files), "content": _content_hash(source, folder, files)} | clips
+    return cached(source.name, key, lambda: _read(source, size, clips, folder, files))
+
+
+def read_anew(request: FaceRequest) -> "FaceSet":
+    """The real set of ``request``, read from the user's copy and not from the cache.
+
+    Raises as ``open_faces``, and ParameterError for a synthetic set, of which there is no copy to read.
+    """
+    require_layout(request.name)
+    source, size = _checked(request)
+    return _read(source, size, _clip_options(source, request), *_copy(source))
+
+
+def source_files(name: str) -> list[Path]:
+    """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as
+    ``read_anew``.
+    """
+    folder, files = _copy(named_source(name))
+    return [folder / file for file, *_ in files]
+
+
+def require_layout(name: str) -> None:
+    """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie."""
+    layouts = [source.name for source in REGISTRY.values() if source.reader]
+    if name not in (*layouts, *own_sets()):
+        raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(layouts)}")
+
+
+def _read(
+    source: Source, size: int, options: dict[str, int], folder: Path, files: "list[FileState]"
+) -> "FaceSet":
+    try:
+        reader = getattr(importlib.import_module(source.module), source.reader.partition(":")[2])
+        faces = reader(folder, size, **options)
+    except DataError as fault:
+        if str(folder) in str(fault):
+            raise
+        raise DataError(f"{source.name}, read from {folder}: {fault}") from fault
+    _require_unchanged(source, folder, files)
+    return faces
+
+
+_LARGEST = 512
+"""Side in pixels above which no set is opened: 35,887 pictures would already fill 9 GB."""
+
+
+def _checked(request: FaceRequest) -> tuple[Source, int]:
+    """The row of ``request`` and the side of its pictures in pixels. Raises ParameterError."""
+    source, size = named_source(request.name), request.size
+    require_clip_frames(request.clip_frames)
+    if source.reader and request.options:
+        raise ParameterError(
+            f"{', '.join(request.options)} is for synthetic faces; {source.name} is a real set"
+        )
+    if not source.clips and request.clip_frames != CLIP_FRAMES:
+        raise ParameterError(
+            f"clip_frames is {request.clip_frames}, but {source.name} has no clips; leave it at "
+            f"{CLIP_FRAMES}, or take one of {', '.join(CLIP_SETS)}"
+        )
+    if not 0 <= size <= _LARGEST:
+        raise ParameterError(f"size is {size}; it must lie between 0 (the set's own) and {_LARGEST} pixels")
+    if source.sizes and size > max(source.sizes):
+        largest = max(source.sizes)
+        raise ParameterError(
+            f"size is {size}, but pictures of {source.name} have {largest} × {largest} pixels at most; give "
+            f"{largest} or less"
+        )
+    return source, size or source.size
+
+
+def _clip_options(source: Source, request: FaceRequest) -> dict[str, int]:
+    """What the reader of ``source`` takes beyond a size."""
+    return {"clip_frames": request.clip_frames} if source.clips else {}
+
+
+def fingerprint(request: FaceRequest) -> str:
+    """A content key of the faces of ``request`` without loading them: equal keys mean that nothing changed,
+    on whichever machine.
+
+    Synthetic faces: their version and the request, in words. Real sets: what is in each file, remembered
+    while their states are the same, and the reader's source; of the pictures of more than 8 GiB the
+    modification time. A set that cannot be opened because something is missing, one's own included, gives
+    ``"absent"``. Raises
+    ParameterError as ``open_faces`` and DataError for a file that cannot be read.
+    """
+    if may_be_own(request.name) and not _is_own(request.name):
+        return "absent"  # of a run from another machine, say
+    source, size = _checked(request)
+    clips = _clip_options(source, request)
+    folder, missing = _place(source) if source.layouts else (None, None)
+    if missing:
+        return "absent"
+    content = {"content": _content_hash(source, folder, _files(source, folder))} if folder else {}
+    if not source.reader:
+        about = {"subjects": request.subjects, "size": size, "seed": request.face_seed}
+        settings = about | clips | request.options | content
+        return ", ".join([set_name(request.name), *(f"{what} {value}" for what, value in settings.items())])
+    key = {"code": code_hash(source.module), "size": size} | clips | content
+    return hashlib.sha256(json.dumps([request.name, key], sort_keys=True).encode()).hexdigest()
+
+
+def source_status(name: str) -> dict:
+    """Whether ``name`` can be opened here, and where it was looked for.
+
+    ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, ``missing`` (the first
+    missing thing, or None).
+    """
+    source = named_source(name)
+    status = {"state": "found", "found": True, "place": "generated", "missing": None}
+    if source.layouts:
+        folder, missing = _place(source)
+        status |= {"place": str(folder), "missing": missing}
+        if status["missing"]:
+            status |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
+    return status
+
+
+def require_source(name: str) -> None:
+    """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened
+    here.
+    """
+    source = named_source(name)
+    if source.layouts:
+        _copy(source)
+
+
+def _copy(source: Source) -> "tuple[Path, list[FileState]]":
+    """The folder of the user's copy and its files; raises DataError unless it is whole."""
+    folder, missing = _place(source)
+    if missing:
+        other = source.other_form(folder)
+        raise DataError(
+            f"{source.name}: {missing} not found. {other and f'{other}. '}It was looked for below "
+            f"FER_DATA; expected there: {source.expected}. How to get it: {source.how_to_get}"
+        )
+    return folder, _files(source, folder)
+
+
+def list_sources() -> list[dict]:
+    """One dict per face set: title, licence, citation, how to get it, expected files, its ``source_status``
+    and ``version`` (``set_name``).
+    """
+    fields = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
+    return [
+        {field: getattr(source, field) for field in fields}
+        | source_status(source.name)
+        | {"version": set_name(source.name)}
+        for source in map(named_source, (*REGISTRY, *own_sets()))
+    ]
+
+
+def own_sets() -> list[str]:
+    """The user's own sets: folders below FER_DATA with a ``faces.csv``, sorted."""
+    names = sorted(table.parent.name for table in data_dir().glob("*/faces.csv"))
+    return [*filter(_is_own, names)]
+
+
+def _is_own(name: str) -> bool:
+    return may_be_own(name) and (data_dir() / name / "faces.csv").is_file()
+
+
+def set_name(name: str) -> str:
+    """What runs and weights call the face set ``name``: a synthetic one with its version, as ``lab/2``."""
+    return versioned(name) if name in VERSIONS else name
+
+
+def named_source(name: str) -> Source:
+    """The face set ``name``; of a synthetic one also ``name/version``.
+
+    Raises ParameterError for an unknown one, SettingError for a version that is not made here.
+    """
+    plain = unversioned(name) if name.partition("/")[0] in VERSIONS else name
+    if _is_own(plain):
+        return replace(REGISTRY["own"], name=plain)
+    if plain not in REGISTRY:
+        table = data_dir() / name / "faces.csv"
+        also = f"; one of your own would have {table}" if may_be_own(name) else ""
+        raise ParameterError(f"faces is {name!r}; the face sets are {', '.join(REGISTRY)}{also}")
+    return REGISTRY[plain]
+
+
+def _place(source: Source) -> tuple[Path, str | None]:
+    """The first of the source's folders that holds a whole layout, or that is there at all, or its first; and
+    the first thing that is missing there.
+    """
+    folders = [data_dir() / name for name in source.folders or (source.name,)]
+    if len(below := [copy for folder in folders for copy in _level_below(source, folder)]) == 1:
+        return below[0], None
+    places = [(folder, _first_missing(source, folder)) for folder in folders]
+    whole = [place for place in places if place[1] is None]
+    return next(iter([*whole, *(place for place in places if place[0].is_dir()), *places]))
+
+
+def _level_below(source: Source, folder: Path) -> list[Path]:
+    """The folders in ``folder`` that hold a whole layout, where it holds none itself: archives unpack so."""
+    if not folder.is_dir() or source.name == "own" or not _first_missing(source, folder):
+        return []
+    return [each for each in sorted(folder.iterdir()) if each.is_dir() and not _first_missing(source, each)]
+
+
+def _first_missing(source: Source, folder: Path) -> str | None:
+    if not folder.is_dir():
+        return f"folder {folder}"
+    if other := _other_case(source, folder):
+        return other
+    missing = [[entry for entry in layout if not any(folder.glob(entry))] for layout in source.layouts]
+    # Of several layouts, the user most likely has the one that is begun: train without test lacks test.
+    candidates = [
+        entries for entries, layout in zip(missing, source.layouts, strict=True) if len(entries) < len(layout)
+    ]
+    if [] in missing:
+        return None
+    return f"{folder / (candidates or missing)[0][0]}"
+
+
+def _other_case(source: Source, folder: Path) -> str:
+    """What is named in another letter case than an entry of the layouts, in words: it would be passed over.
+
+    Empty where there is nothing such, and where a disk takes both for one.
+    """
+    entries = (*(entry for layout in source.layouts for entry in layout), *source.optional)
+    spellings = {entry.casefold(): entry for entry in entries if not set(entry) & set("*?[/")}
+    for other in sorted(os.listdir(folder)):
+        name = spellings.get(other.casefold(), other)
+        if name != other and not (folder / name).exists():
+            return f"{folder / name} (there is {other!r}: mind the letter case)"
+    return ""
+
+
+FileState = tuple[str, int, int, int, int]
+"""Path below the set's folder, size in bytes, modification and change time in ns, inode."""
+
+
+def _files(source: Source, folder: Path) -> list[FileState]:
+    """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones;
+    none where no layout is.
+
+    Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is asked for often.
+    """
+    complete = (entries for entries in source.layouts if all(any(folder.glob(e)) for e in entries))
+    if (layout := next(complete, None)) is None:
+        return []
+    root = os.path.join(folder, "")
+    states: dict[str, FileState] = {}
+    for entry in (*layout, *source.optional):
+        for top in map(str, sorted(folder.glob(entry))):
+            below = [os.path.join(parent, file) for parent, _, files in os.walk(top) for file in files]
+            for name in below if os.path.isdir(top) else [top]:
+                with suppress(OSError):  # a broken link, which the reader names
+                    s = os.stat(name)
+                    local = name.removeprefix(root)
+                    if not stat.S_ISREG(s.st_mode):  # opening a pipe would wait for ever
+                        raise DataError(f"{source.name}: {name} is no regular file; take it away")
+                    states[local] = (local, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
+    return sorted(states.values())
+
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".avi", ".zip", ".wrl")
+_HASHED_PICTURES = 8 << 30
+"""Bytes of a set up to which its pictures are hashed too; of a larger one, their state is trusted."""
+
+_SETTLED_NS = 2_000_000_000
+"""A file changed within the last two seconds may change again within one tick of its clock."""
+
+
+def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
+    """SHA-256 over each file's path and content, of pictures of more than 8 GiB in all path, size and
+    modification time.
+
+    Reading 300 MB at every opening would cost more than loading the parsed set, so the digest is
+    remembered in the cache under the files' state: path, size, modification and change time, inode.
+    No system call sets the change time, so a file whose content was replaced and its modification
+    time restored is still noticed. As in git, a state younger than two seconds is not trusted.
+    """
+    rule = "contents, of more than 8 GiB times"  # a digest by another rule is not remembered
+    states = hashlib.sha256(json.dumps([rule, str(folder), files]).encode()).hexdigest()
+    memo = cache_dir() / "digests" / f"{source.name}.json"
+    with suppress(OSError, ValueError):
+        entry = json.loads(memo.read_text())
+        if isinstance(entry, dict) and entry.get("states") == states:
+            return str(entry["content"])
+    start = time.time_ns()
+    digest = hashlib.sha256()
+    try:
+        whole = sum(size for _, size, *_ in files) <= _HASHED_PICTURES
+        for name, size, mtime, _, _ in files:
+            if not whole and name.lower().endswith(_PICTURES):
+                digest.update(json.dumps([name, size, mtime]).encode())
+                continue
+            with open_regular(folder / name) as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(json.dumps([name, content]).encode())
+    except OSError as fault:
+        raise DataError(f"{source.name}: {fault.filename} cannot be read ({fault.strerror})") from fault
+    _require_unchanged(source, folder, files)
+    if files and start - max(ctime for _, _, _, ctime, _ in files) > _SETTLED_NS:
+        with suppress(OSError):  # a cache that cannot be written costs time only
+            write_atomically(memo, json.dumps({"states": states, "content": digest.hexdigest()}))
+    return digest.hexdigest()
+
+
+def _require_unchanged(source: Source, folder: Path, files: list[FileState]) -> None:
+    if _files(source, folder) != files:
+        raise DataError(f"{source.name}: files below {folder} changed while they were read; try again")

@@ -1,0 +1,99 @@
+"""Which faces: one value for what is asked of ``faces.registry``, kept with networks, and compared; and which
+frames of a clip are kept.
+
+Readers and the generator of clips share the latter, so that a place in the sequence says no more about a
+synthetic clip than about a real one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from face_sets.sources import CLIP_SETS
+from ferbook.errors import ParameterError
+
+CLIP_FRAMES = 16
+"""Pictures kept of one clip unless others are asked for; at 200 pictures per second a clip of half a second
+has a hundred.
+"""
+
+FEWEST_FRAMES = 3
+"""Onset, apex and offset."""
+
+
+def require_clip_frames(clip_frames: int) -> None:
+    """Raise ParameterError unless ``clip_frames`` is 0 (every frame from onset to offset) or a whole number
+    of at least 3.
+    """
+    whole = isinstance(clip_frames, int) and not isinstance(clip_frames, bool)
+    if not whole or not (clip_frames == 0 or clip_frames >= FEWEST_FRAMES):
+        raise ParameterError(
+            f"clip_frames is {clip_frames!r}; it must be a whole number of at least {FEWEST_FRAMES} (onset, "
+            "apex and offset), or 0 for every frame from onset to offset"
+        )
+
+
+def spread_evenly(numbers: Sequence[int], most: int, apex: int) -> list[int]:
+    """At most ``most`` of the ascending ``numbers``, evenly spaced, always with the first, the last and
+    ``apex``; 0: all of them.
+    """
+    last = len(numbers) - 1
+    if not most or last < most:
+        return list(numbers)
+    places = [round(k * last / (most - 1)) for k in range(most)]
+    at = list(numbers).index(apex)
+    if 0 < at < last:
+        nearest = min(range(1, most - 1), key=lambda k: abs(places[k] - at))
+        places[nearest] = at
+    return [numbers[k] for k in places]
+
+
+RECIPE_OPTIONS = ("timing", "family", "sample", "units")
+"""The fields that are options of ``synthetic_faces.produce.Recipe``."""
+
+
+@dataclass(frozen=True)
+class FaceRequest:
+    """The pictures that are asked for; equal requests give equal sets.
+
+    ``name`` of a set of ``faces.sources``, of a synthetic one also with its version, as ``lab/2``; the number
+    of its people (``subjects``) and the side of a picture in pixels (``size``), with 0 the set's own;
+    ``face_seed`` of synthetic people. ``clip_frames``: most pictures of one clip, evenly spaced from onset to
+    offset, with 0 all of them. Of a real set only ``size`` and, of clips, ``clip_frames`` count. ``family``,
+    ``sample``, ``timing`` and ``units``: see ``synthetic_faces.produce.Recipe``.
+
+    The values are checked where the faces are opened.
+    """
+
+    # A field that there is not is refused where pydantic reads one of a file.
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    name: str
+    subjects: int = 0
+    size: int = 0
+    face_seed: int = 0
+    family: str = ""
+    sample: str = ""
+    clip_frames: int = CLIP_FRAMES
+    timing: str = ""
+    units: str = ""
+
+    def __str__(self) -> str:
+        """The values that were chosen, as in ``lab 600 48 0``: what runs call the set."""
+        clips = self.name in CLIP_SETS or self.clip_frames != CLIP_FRAMES
+        chosen = [self.name, str(self.subjects), str(self.size), str(self.face_seed)]
+        chosen += [self.family, self.sample, str(self.clip_frames) if clips else "", self.timing, self.units]
+        return " ".join(filter(None, chosen))
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of synthetic faces that were chosen."""
+        return {name: value for name in RECIPE_OPTIONS if (value := getattr(self, name))}
+
+    def with_options(self, options: Mapping[str, str]) -> "FaceRequest":
+        """The request with ``options`` of synthetic faces; raises ParameterError for one there is not."""
+        if unknown := [name for name in options if name not in RECIPE_OPTIONS]:
+            raise ParameterError(
+                f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(RECIPE_OPTIONS)}"
+            )
+        return replace(self, **options)
