@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
     "all": 31714,
-    "face_sets": 4200,
-    "fer_lib": 4800,
+    "face_sets": 3643,
+    "fer_lib": 5133,
     "ferbook": 6200,
     "book": 10980,
     "synthetic_faces": 4201,

@@ -62,7 +62,7 @@ def test_what_lies_beside_the_modules_is_installed_with_them():
         home = paths.root() / package
         files = {file.relative_to(home) for file in home.rglob("*") if file.is_file()}
         beside = {file for file in files if file.suffix not in (".py", ".pyc", ".md", ".png")}
-        listed = {file.relative_to(home) for pattern in data[package] for file in home.glob(pattern)}
+        listed = {file.relative_to(home) for pattern in data.get(package, []) for file in home.glob(pattern)}
         assert beside == listed, package
 
 
