@@ -65,6 +65,8 @@ def train_network(member: Member, device: torch.device) -> dict:
     fold = fold_faces(labelled, protocol, 0)
     if population.labels == "units":
         return _train_on_units(member, faces, fold, device, started)
+    if population.labels == "identity":
+        return _train_on_identity(member, faces, fold, device, started)
     shuffled = population.labels == "shuffled"
     training_fold = controls.with_shuffled_labels(fold, seed) if shuffled else fold
     seed_everything(seed)
@@ -155,6 +157,46 @@ def _train_on_units(
             "train_loss": float(training.curve["train_loss"].iloc[-1]),
             "valid_auroc": float(best["valid_auroc"]),
             "test_auroc": controls.units_auroc(controls.unit_targets(test, units), answers),
+            "test_time": "none",
+            "fresh": None,
+            "precision": training.precision.to_json(),
+        }
+        return seal(folder, summary | cost_since(started))
+
+
+def _train_on_identity(
+    member: Member, faces: FaceSet, fold: FaceSet, device: torch.device, started: tuple[float, float]
+) -> dict:
+    """As ``train_network``, of a network that learns who the people of the same training pictures are; one
+    picture of each is held out, chooses the epoch, and is what the network's accuracy is measured on.
+    """
+    population, seed = member.population, member.seed
+    pictures = controls.with_held_out_pictures(fold, seed)
+    subjects = tuple(sorted(set(pictures.table["subject"])))
+    seed_everything(seed)
+    model = build_network(population.network, len(subjects), faces.size[0], **population.options)
+    about = {"classes": subjects, "faces": set_name(faces.name), "seed": seed}
+    record = about | {"population": population.name} | origin_of(member, faces, device)
+    try:
+        training = controls.train_on_identity(
+            pictures, model, subjects, population.recipe, device=device, seed=seed
+        )
+    except Diverged as fault:
+        _keep_failure(member, record, fault)
+        raise
+    held_out = pictures.split("valid")
+    answers = predict(model, held_out, device=device).argmax(1)
+    labels = controls.subject_targets(held_out, subjects)
+    _clear(member)
+    with whole_folder(member.folder) as folder:
+        training.curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
+        if population.weights is None or seed - population.first_seed < population.weights:
+            save_weights(model, folder / "weights", about, compact=True, without=population.without)
+        summary = record | {
+            "epochs": len(training.curve),
+            "best_epoch": training.best_epoch,
+            "train_loss": float(training.curve["train_loss"].iloc[-1]),
+            "valid_accuracy": float(np.mean(answers == labels)),
             "test_time": "none",
             "fresh": None,
             "precision": training.precision.to_json(),

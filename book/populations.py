@@ -54,7 +54,7 @@ class TrainingSettings(BaseModel):
     network: Network
     options: dict[str, bool | int | float | tuple[int, ...] | str] = {}
     recipe: TrainingRecipe
-    labels: Literal["own", "shuffled", "units"] = "own"
+    labels: Literal["own", "shuffled", "units", "identity"] = "own"
 
 
 class TrainedMember(Record):

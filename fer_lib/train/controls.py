@@ -7,11 +7,13 @@ control of what filters learn from emotions: structure, recipe, pictures and peo
 only the labels differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -158,13 +160,94 @@ def train_on_units(
     """
     if recipe.loss != "cross_entropy":
         raise ParameterError(f"loss = {recipe.loss}: units are learned by binary cross-entropy; leave it out")
+    targets = units, partial(unit_targets, units=units), nn.BCEWithLogitsLoss(), UnitScore
+    return _train_on(faces, model, targets, recipe, device, seed, precision, checkpoints)
+
+
+def with_held_out_pictures(faces: FaceSet, seed: int) -> FaceSet:
+    """Keep the people of the split ``train`` and make one picture of each, drawn by ``seed``, the split
+    ``valid``: a network that learns who they are is chosen by pictures, not by people.
+
+    Parameters
+    ----------
+    faces : FaceSet
+        Pictures with the splits ``train``, ``valid`` and ``test`` by people; only ``train`` is used.
+    seed : int
+        Draws the held-out picture of each person.
+
+    Raises
+    ------
+    DataError
+        If a person has fewer than two pictures, or nobody is named.
+    """
+    own = faces.split("train")
+    subjects = own.table["subject"]
+    counts = subjects.value_counts()
+    if "" in counts or counts.min() < 2:
+        few = counts.idxmin()
+        raise DataError(
+            f"face set {faces.name!r}: {few or 'a picture without a subject'} has {counts.min()} picture(s); "
+            "identity is learned from two or more pictures of each named person"
+        )
+    rows = np.random.default_rng(seed).permutation(len(own))
+    held_out = pd.Series(rows).groupby(subjects.to_numpy()[rows]).first()
+    return own.assign(split=np.where(np.isin(np.arange(len(own)), held_out), "valid", "train"))
+
+
+def subject_targets(faces: FaceSet, subjects: tuple[str, ...]) -> np.ndarray:
+    """int64 (N,): the index of each picture's person in ``subjects``."""
+    return pd.Index(subjects).get_indexer(faces.table["subject"]).astype(np.int64)
+
+
+def train_on_identity(
+    faces: FaceSet,
+    model: nn.Module,
+    subjects: tuple[str, ...],
+    recipe: TrainingRecipe,
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    precision: PrecisionName | Precision = "auto",
+    checkpoints: Sequence[int] = (),
+) -> Training:
+    """Train ``model`` to recognise people: ``train`` with subjects for labels.
+
+    Parameters
+    ----------
+    faces : FaceSet
+        Pictures as ``with_held_out_pictures`` gives them; the epoch is chosen by accuracy on ``valid``.
+    model : torch.nn.Module
+        Gives a logit for each of ``subjects``.
+    subjects : tuple of str
+        The people, in the order of the logits.
+
+    Raises
+    ------
+    ParameterError, DataError, Diverged
+        As ``train``; and for a recipe with another loss than cross-entropy.
+    """
+    if recipe.loss != "cross_entropy":
+        raise ParameterError(f"loss = {recipe.loss}: identity is learned by cross-entropy; leave it out")
+    targets = subjects, partial(subject_targets, subjects=subjects), nn.CrossEntropyLoss(), ClassScore
+    return _train_on(faces, model, targets, recipe, device, seed, precision, checkpoints)
+
+
+def _train_on(
+    faces: FaceSet,
+    model: nn.Module,
+    targets: tuple[tuple[str, ...], Callable[[FaceSet], np.ndarray], nn.Module, type[ClassScore]],
+    recipe: TrainingRecipe,
+    device: torch.device | str,
+    seed: int,
+    precision: PrecisionName | Precision,
+    checkpoints: Sequence[int],
+) -> Training:
+    names, labels_of, loss, score = targets
     how = {"device": device, "augmentation": AUGMENTATIONS[recipe.augment], "seed": seed}
-    how["labels_of"] = lambda part: unit_targets(part, units)
     with repeatable(recipe, device, seed):
-        loaders = face_loaders(faces, units, recipe.batch_size, **how)
+        loaders = face_loaders(faces, names, recipe.batch_size, labels_of=labels_of, **how)
         model.to(device)
-        loss = nn.BCEWithLogitsLoss()
-        curve = Curve(UnitScore, checkpoints)
+        curve = Curve(score, checkpoints)
         callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
         further = {"precision": precision, "silent": True}
         learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, **further)
