@@ -62,12 +62,12 @@ class FaceSession(ferbook.session.Session):
         first, *others = (_about(faces, domain) for faces in face_sets)
         self.note(data=first, beside=others)
 
-    def beside(self, name: str, **fields: str | int) -> FaceSet | None:
-        """The face set ``name`` that the chapter sets beside its own, the first that it declares with these
-        ``fields`` (a ``family``, a ``face_seed``); None where it is not on this machine.
+    def extra_faces(self, name: str, **fields: str | int) -> FaceSet | None:
+        """The face set ``name`` that the chapter opens besides its main one: the first that it declares with
+        these ``fields`` (a ``family``, a ``face_seed``); None where it is not on this machine.
 
         Raises ChapterError where the chapter's parameters do not declare it: its result would not be
-        noticed as out of date when those faces change.
+        noticed as stale when those faces change.
         """
         requests = self.params.face_requests[1:]
         request = {"name": name, "family": ""} | fields
@@ -77,7 +77,7 @@ class FaceSession(ferbook.session.Session):
             names = dict.fromkeys(f"{each.name} {each.family}".strip() for each in requests)
             raise ChapterError(
                 f"chapter {self.chapter.name!r} does not declare the face set {missing!r}; it declares "
-                f"{', '.join(names) or 'none beside its own'}"
+                f"{', '.join(names) or 'no other'}"
             )
         if not source_status(name)["found"]:
             return None

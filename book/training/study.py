@@ -259,7 +259,7 @@ def variant_gains(
     """
     if len(run.params.face_requests) < 2:
         return {}
-    anew = run.beside(run.params.faces).labelled()
+    anew = run.extra_faces(run.params.faces).labelled()
     members = [m for m in beside if m.population.fresh == run.params.face_requests[1]]
     answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in members}
     answers = {who: np.concatenate(both) for who, both in answers.items() if both[1] is not None}

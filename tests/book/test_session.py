@@ -82,22 +82,22 @@ def test_weights_say_which_version_of_the_faces_they_saw(asked):
 
 def test_a_family_is_another_set_than_the_domain_that_it_belongs_to(asked):
     run = open_chapter("faces", DEFAULTS)
-    run.beside("lab")
-    run.beside("lab", family="broad-makehuman")
+    run.extra_faces("lab")
+    run.extra_faces("lab", family="broad-makehuman")
     assert [given.family for given in asked] == ["", "broad-makehuman"]
     assert asked[1].subjects == run.params.family_subjects
     told = r"declare the face set 'lab tall'; it declares .*lab broad-makehuman"
     with pytest.raises(ChapterError, match=told):
-        run.beside("lab", family="tall")
+        run.extra_faces("lab", family="tall")
 
 
 def test_strangers_are_another_set_than_the_faces_that_a_chapter_is_about(asked):
     run = open_chapter("au_verification", AuVerificationParameters(device="cpu", face_seed=4).model_dump())
     run.faces()
-    run.beside("lab", face_seed=5)
+    run.extra_faces("lab", face_seed=5)
     assert [given.face_seed for given in asked] == [4, 5]
     with pytest.raises(ChapterError, match="declare the face set 'lab 7'"):
-        run.beside("lab", face_seed=7)
+        run.extra_faces("lab", face_seed=7)
 
 
 def test_pictures_under_licence_are_shown_only_on_demand():

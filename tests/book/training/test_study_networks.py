@@ -121,7 +121,7 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     beside.append(member(without("augmentation"), 0, 30, 0))
     requests = {"face_request": FaceRequest("lab"), "face_requests": ("own", "people")}
     run = SimpleNamespace(params=SimpleNamespace(faces="lab", **requests), device="cpu")
-    run.beside = {"lab": SimpleNamespace(labelled=lambda: anew)}.get
+    run.extra_faces = {"lab": SimpleNamespace(labelled=lambda: anew)}.get
     own = SimpleNamespace(
         seeds=(0, 1), models=("a", "b"), probabilities=np.stack([answers(36)] * 2), pictures=tested
     )
