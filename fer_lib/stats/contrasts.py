@@ -88,14 +88,19 @@ def score_trainings(
         for answers in probabilities
     ]
     count = len(sums[0])
-    weights = np.concatenate([part.astype(np.float32) for part in cluster_weights(count, draws, seed)])
     replicates = {name: np.empty((len(table), draws)) for name in SCORE_MEASURES}
     values = {name: np.empty(len(table)) for name in SCORE_MEASURES}
     for row, own in enumerate(sums):
-        totals = (weights @ own.reshape(count, -1)).reshape(draws, n_classes, n_classes)
         for name, measure in SCORE_MEASURES.items():
-            replicates[name][row] = measure(totals.astype(np.float64))
             values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
+    first = 0
+    for part in cluster_weights(count, draws, seed):
+        weights, block = part.astype(np.float32), slice(first, first + len(part))
+        for row, own in enumerate(sums):
+            totals = (weights @ own.reshape(count, -1)).reshape(-1, n_classes, n_classes)
+            for name, measure in SCORE_MEASURES.items():
+                replicates[name][row, block] = measure(totals.astype(np.float64))
+        first = block.stop
     scores = table.assign(**values).reset_index(drop=True)
     spread, freedom = _spread(scores, condition)
     return TrainingScores(scores, replicates, spread, freedom, len(labels), count)
