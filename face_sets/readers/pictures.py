@@ -327,9 +327,17 @@ def gather_pictures(
     Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Raises
     what ``load`` raises for the lowest number.
     """
-    pixels, present = np.empty((count, size, size), np.uint8), np.zeros(count, bool)
+    pixels = np.empty((count, size, size), np.uint8)
+
+    def place(row: int) -> bool:
+        picture = load(row)
+        if picture is not None:
+            pixels[row] = picture  # at once: pictures that wait for others would be in memory twice
+        return picture is not None
+
     with ThreadPoolExecutor() as threads:  # at the first error it cancels what has not begun
-        for row, picture in enumerate(threads.map(load, range(count))):
-            if picture is not None:  # into its place at once: a large set is not there twice
-                pixels[np.count_nonzero(present)], present[row] = picture, True
+        present = np.fromiter(threads.map(place, range(count)), bool, count)
+    for to, row in enumerate(np.flatnonzero(present)):
+        if to != row:
+            pixels[to] = pixels[row]
     return pixels[: np.count_nonzero(present)], present
