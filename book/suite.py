@@ -244,8 +244,8 @@ SUITE = Suite(
     alone_by="population",
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
     code=("fer_lib", "face_sets", "synthetic_faces.facs"),
-    # The face sets' fingerprints have what makes the pictures: a changed reader concerns no synthetic set. Of
-    # names a chapter has those that its parameters say.
+    # Compared by content: a result stores what chapter.py and book.parameters resolve to; the fingerprint
+    # of a face set covers what makes its pictures, and the key of a population its networks.
     not_code=(
         *("book.session", "book.parameters", "book.commands", "book.populations", "book.suite"),
         *("face_sets.paths", "fer_lib.names", "face_sets.readers"),

@@ -4,11 +4,13 @@
 A chapter that cannot be read stops every command, by one line that says what to mend.
 """
 
+import ast
 import importlib
 import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -19,7 +21,15 @@ from pydantic import BaseModel, ValidationError
 from ferbook import paths
 from ferbook.errors import BookError, FerError, ParameterError, first_fault, nearest_name, require_name
 from ferbook.files import plain_values, read_yaml
-from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
+from ferbook.parameters import (
+    Parameters,
+    Profiles,
+    allowed_values,
+    derived_values,
+    parse_value,
+    recordable,
+    type_name,
+)
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
@@ -61,6 +71,8 @@ class Chapter:
     other."""
     name: str = ""
     folder: Path = Path()
+    constants: Mapping[str, object] = field(default_factory=dict)
+    """The other public constants of ``chapter.py``, which the chapter's modules may import."""
 
     @property
     def notebook(self) -> Path:
@@ -89,6 +101,12 @@ class Chapter:
                 reason = str(fault).lstrip(": ")
                 raise ParameterError(f"{self.name}.{name} = {value!r} is not allowed: {reason}") from fault
         return resolved
+
+    def resolved(self, parameters: Parameters) -> dict[str, object]:
+        """What a chapter computes from besides its parameters: what they resolve to (requests, options), and
+        the constants of ``chapter.py``. Results are compared by these values, not by the text of that file.
+        """
+        return {**self.constants, **derived_values(parameters)}
 
     def expected(self, profile: str, parameters: Parameters) -> int | None:
         """Its ``seconds`` by these ``parameters`` of ``profile``, None where none are given."""
@@ -158,6 +176,11 @@ class Suite:
 
 def load(file: Path, name: str, kind: type) -> object:
     """What the module ``file`` calls ``name``, of that ``kind``. Raises BookError in one line."""
+    return _load(file, name, kind)[name]
+
+
+def _load(file: Path, name: str, kind: type) -> dict[str, object]:
+    """The namespace of the module ``file``, as ``load``."""
     place = file.relative_to(paths.root())
     spec = importlib.util.spec_from_file_location(".".join(place.with_suffix("").parts), file)
     module = importlib.util.module_from_spec(spec)
@@ -169,10 +192,20 @@ def load(file: Path, name: str, kind: type) -> object:
         line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
         reason = " ".join(str(fault).split())
         raise BookError(f"{place}{line}: {type(fault).__name__}: {reason}; mend that file") from fault
-    declaration = getattr(module, name, None)
-    if not isinstance(declaration, kind):
+    if not isinstance(getattr(module, name, None), kind):
         raise BookError(f"{place}: declares no {name} = {kind.__name__}(…); `ferbook new` shows the form")
-    return declaration
+    return vars(module)
+
+
+def _constants(file: Path, namespace: Mapping[str, object]) -> dict[str, object]:
+    """The public constants that the module ``file`` assigns, as records hold them; functions are left out."""
+    nodes = (node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Name))
+    names = {node.id for node in nodes if isinstance(node.ctx, ast.Store) and node.id.isupper()}
+    constants = {}
+    for name in sorted(name for name in names & namespace.keys() if name[0] != "_"):
+        with suppress(TypeError):
+            constants[name] = recordable(namespace[name])
+    return constants
 
 
 def pages_of_toc() -> list[str]:
@@ -209,7 +242,9 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
         raise BookError(f"book/{name}/chapter.py is missing; write it (see `ferbook new`) or move the folder")
     if not (folder / f"{name}.ipynb").is_file():
         raise BookError(f"book/{name}/{name}.ipynb is missing; a chapter's notebook has its folder's name")
-    chapter = replace(load(file, "CHAPTER", Chapter), name=name, folder=folder)
+    namespace = _load(file, "CHAPTER", Chapter)
+    constants = _constants(file, {key: value for key, value in namespace.items() if key != "CHAPTER"})
+    chapter = replace(namespace["CHAPTER"], name=name, folder=folder, constants=constants)
     where, fields = f"book/{name}/chapter.py", chapter.parameters.model_fields
     for key, values in chapter.profiles.items():
         profile = key if isinstance(key, str) else key[0]

@@ -35,8 +35,8 @@ def _within(name: str, modules: tuple[str, ...]) -> bool:
 
 
 def _counts(place: str) -> bool:
-    """Whether a file can make a result out of date. What a chapter declares does not: its parameters are
-    compared by value."""
+    """Whether a file can make a result stale. What a chapter declares does not: its parameters, and what they
+    resolve to, are compared by value."""
     name = ".".join(Path(place).with_suffix("").parts).removesuffix(".__init__")
     if not _within(name, ("book", *suite().code, *ENGINE_CODE)):
         return False
@@ -98,6 +98,7 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
     return {
         "notebook": cells_digest(chapter.notebook),
         "parameters": parameters.model_dump(),
+        "resolved": chapter.resolved(parameters),
         "packages": package_versions(),
         "data": parameters.data_key(),
     }
@@ -116,25 +117,41 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
             # Whether a package that is not installed here has changed is not known.
             if kind == "parameters" or name in now
         ]
+    other_parameters = previous.get("parameters") != current.get("parameters")
+    if not other_parameters:  # or else these say it already
+        before, now = previous.get("resolved"), current.get("resolved", {})
+        if before is None and now:
+            reasons.append("stored without what its parameters resolve to (requests, options)")
+        else:
+            reasons += [_resolution(name, before or {}, now) for name in _changed(before or {}, now)]
     before, now = previous.get("upstream", {}), current.get("upstream", {})
     reasons += [f"upstream {name} ran" for name in _changed(before, now) if name in now]
     if changes := _changed(previous.get("code", {}), current.get("code", {})):
         names = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
         reasons.append(f"code changed ({names})")
-    # Data that were not asked for before are told by the parameters that ask for them.
     before, now = previous.get("data", {}), current.get("data", {})
-    changes = [(before[name], now[name]) for name in _changed(before, now) if name in before and name in now]
+    changes = [(before.get(name, "none"), now.get(name, "none")) for name in _changed(before, now)]
     if "absent" in (after for _, after in changes):
         reasons.append(" ".join([NOT_FOUND, *(f"({name})" for name in suite().places[:1])]))
-    elif changes:
+    elif other_parameters:  # which say already that other data are read
+        pairs = [(before[name], now[name]) for name in before if name in now and before[name] != now[name]]
+        reasons += ["data changed ({:.30} → {:.30})".format(*pair) for pair in pairs[:1]]
+    elif sorted(before.values()) != sorted(now.values()):
         reasons.append("data changed ({:.30} → {:.30})".format(*changes[0]))
     return reasons
 
 
+def _resolution(name: str, before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """How one of the values that a chapter's parameters resolve to has changed, in words."""
+    values = before.get(name, "absent"), now.get(name, "absent")
+    plain = all(isinstance(value, bool | int | float | str) for value in values)
+    return "{} {:.40} → {:.40}".format(name, *map(str, values)) if plain else f"{name} changed"
+
+
 def made_otherwise(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """In what two results' inputs differ beside their parameters, in words; empty if in nothing."""
-    alike = {"parameters": {}, "upstream": {}}
-    return "; ".join(reasons_out_of_date({**one, **alike}, {**other, **alike}))
+    """In what two results' inputs differ, but for parameters and upstream results; empty if in nothing."""
+    reasons = reasons_out_of_date(one, {**other, "upstream": one.get("upstream", {})})
+    return "; ".join(reason for reason in reasons if not reason.startswith("parameter "))
 
 
 def _changed(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

@@ -29,6 +29,7 @@ class MadeFrom(Record):
     notebook: str = ""
     code: dict[str, _Digest] = {}
     parameters: dict[str, bool | int | float | str] = {}
+    resolved: dict[str, object] = {}
     packages: dict[str, str] = {}
     data: dict[str, str] = {}
     upstream: dict[str, str] = {}

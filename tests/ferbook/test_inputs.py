@@ -6,8 +6,15 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from ferbook import paths
-from ferbook.book import chapters
-from ferbook.inputs import chapter_inputs, code_files, code_inputs, package_versions, reasons_out_of_date
+from ferbook.book import chapters, forget
+from ferbook.inputs import (
+    chapter_inputs,
+    code_files,
+    code_inputs,
+    made_otherwise,
+    package_versions,
+    reasons_out_of_date,
+)
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -37,6 +44,7 @@ def test_what_the_files_hold_now_is_told_of_those_that_a_result_was_made_from(co
 RECORDED = {
     "notebook": "n",
     "parameters": {"epochs": 5, "faces": "lab"},
+    "resolved": {"eval_seed": 1, "face_requests": [{"name": "lab", "face_seed": 0}]},
     "packages": {"torch": "1"},
     "code": {"fer_lib/a.py": "1", "fer_lib/b.py": "1"},
     "data": {"lab 0 48 0": "f", "wild 12 0 0": "w"},
@@ -53,9 +61,12 @@ RECORDED = {
         (("packages", "torch"), "2", "package torch 1 → 2"),
         (("code", "fer_lib/a.py"), "2", "code changed (fer_lib/a.py)"),
         (("code", "fer_lib/c.py"), "1", "code changed (fer_lib/c.py)"),
+        (("resolved", "eval_seed"), 2, "eval_seed 1 → 2"),
+        (("resolved", "face_requests"), [{"name": "lab", "face_seed": 2}], "face_requests changed"),
         (("upstream", "faces"), "v", "upstream faces ran"),
         (("data", "wild 12 0 0"), "g", "data changed (w → g)"),
         (("data", "lab 0 48 0"), "absent", "data not found"),
+        (("data", "lab 0 48 2"), "g", "data changed (none → g)"),
     ],
 )
 def test_each_change_is_named(path, value, reason):
@@ -83,7 +94,54 @@ def test_nothing_changed_means_no_reason():
 def test_other_data_are_told_once_as_the_parameter_that_asks_for_them():
     current = copies.deepcopy(RECORDED) | {"data": {"fer2013 0 48 0": "g", "wild 12 0 0": "w"}}
     current["parameters"]["faces"] = "fer2013"
+    current["resolved"]["face_requests"] = [{"name": "fer2013"}]
     assert reasons_out_of_date(RECORDED, current) == ["parameter faces lab → fer2013"]
+    assert made_otherwise(RECORDED, current) == ""
+
+
+def test_data_are_compared_by_content_and_not_by_the_names_of_their_requests():
+    renamed = {f"set {name}": key for name, key in RECORDED["data"].items()}
+    assert reasons_out_of_date(RECORDED, copies.deepcopy(RECORDED) | {"data": renamed}) == []
+
+
+def test_a_result_stored_without_what_its_parameters_resolve_to_is_stale():
+    earlier = {name: value for name, value in RECORDED.items() if name != "resolved"}
+    assert reasons_out_of_date(earlier, RECORDED) == [
+        "stored without what its parameters resolve to (requests, options)"
+    ]
+
+
+DERIVED = """    @property
+    def eval_seed(self) -> int:
+        return self.seed + 1
+
+
+SIDES_SHOWN = (1, 6)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ("self.seed + 1", "self.seed + 2", ["eval_seed"]),
+        ("(1, 6)", "(1, 2)", ["SIDES_SHOWN"]),
+        ("self.seed + 1", "1 + self.seed  # the same", []),
+        ('"laptop": 1', '"laptop": 2', []),
+    ],
+)
+def test_what_a_declaration_computes_counts_and_the_rest_of_it_does_not(copy, before, after, changed):
+    file = copy / "book" / "throws" / "chapter.py"
+    declared = DERIVED + '\n\nCHAPTER = Chapter(seconds={"laptop": 1},'
+    text = file.read_text().replace("\n\nCHAPTER = Chapter(", declared)
+    file.write_text(text)
+    forget()
+    first = inputs("throws")["resolved"]
+    assert first == {"eval_seed": 1, "SIDES_SHOWN": [1, 6]}
+    assert before in text
+    file.write_text(text.replace(before, after))
+    forget()
+    again = inputs("throws")["resolved"]
+    assert [name for name in first if first[name] != again[name]] == changed
 
 
 def test_prose_does_not_count_but_code_does(copy):
