@@ -217,7 +217,8 @@ def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, 
     for name, values in ends.items():
         try:
             roles = [Role(role, each[:, 0], each[:, 1:].T) for role, each in values.items()]
-            both = degree_and_room(*roles, unit="share")
+            # Other maps of the same networks are no other networks.
+            both = degree_and_room(*roles, same_networks=name == "iou", unit="share")
         except DataError as fault:
             faults.append(f"{name}: {fault}")
         else:

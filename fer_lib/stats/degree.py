@@ -1,15 +1,16 @@
-"""The degree of a measure: where it lies between its negative control, 0, and its positive control, 1.
+"""The degree of a measure: 0 at its negative control, 1 at its positive control.
 
-Three roles are asked of the same people: networks that were taught nothing (the floor), those that the claim
-is about, and those that were taught what is looked for (the ceiling). The degree is a ratio of two
-differences of their means, and its interval is Fieller's (1954, Journal of the Royal Statistical Society B
-16: 175): all ratios ρ for which measure − floor − ρ·(ceiling − floor) is not told from 0. Networks are
-independent; the people are the same, so that their part is a covariance of both differences, by the
-delete-a-group jackknife (Kott 2001, Journal of Official Statistics 17: 521).
+Three roles are evaluated on the same people: the floor (negative control), what a claim is about, and the
+ceiling (positive control). The degree is a ratio of two differences of means. Its interval is Fieller's
+(1954, Journal of the Royal Statistical Society B 16: 175): all ratios ρ for which measure − floor −
+ρ(ceiling − floor) does not differ significantly from 0. All roles have the same people, so these enter as a
+covariance, by the delete-a-group jackknife (Kott 2001, Journal of Official Statistics 17: 521). Networks are
+independent, or the same in every role; then they enter as a covariance, too.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import t
@@ -21,10 +22,20 @@ from ferbook.estimate import Estimate, Unit
 
 @dataclass(frozen=True)
 class Role:
-    """What networks of one role give: ``values`` (R,), one number a network, and the same ``without`` (G, R)
-    each group of people.
+    """The results of the networks of one role.
 
-    Raises DataError for other shapes, fewer than two networks, or a number that is not finite.
+    Parameters
+    ----------
+    name : str
+    values : (R,) float array
+        One result for each network.
+    without : (G, R) float array
+        The same without each group of people.
+
+    Raises
+    ------
+    DataError
+        For other shapes, fewer than two networks, or a number that is not finite.
     """
 
     name: str
@@ -47,66 +58,97 @@ class Role:
 
     @classmethod
     def fixed(cls, name: str, value: float, groups: int = PEOPLE_GROUPS) -> "Role":
-        """A role that is a number and no network, such as a difference of 0, or chance."""
+        """Return a role that is a constant, such as chance."""
         return cls(name, np.full(2, value), np.full((groups, 2), value))
 
 
 @dataclass(frozen=True)
 class _Roles:
-    """A weighted sum of the means of three roles: its value, and what chance leaves of it."""
+    """Weighted sums of the means of three roles, and their covariances."""
 
     roles: Sequence[Role]
+    same_networks: bool
 
     def value(self, weights: np.ndarray) -> float:
         return float(weights @ [role.values.mean() for role in self.roles])
 
     def covariance(self, first: np.ndarray, second: np.ndarray) -> float:
-        """Of two sums: networks role by role, people over the same groups."""
-        return float(first * second @ self._networks()) + self._people(first, second)
+        return float(sum(first @ part @ second for part, _ in self._parts))
 
     def freedom(self, weights: np.ndarray) -> float:
         """Degrees of freedom of the sum's variance, by Welch and Satterthwaite."""
-        parts = [*(weights**2 * self._networks()), self._people(weights, weights)]
-        own = [*(len(role.values) - 1 for role in self.roles), len(self.roles[0].without) - 1]
-        inverse = sum(part**2 / free for part, free in zip(parts, own, strict=True))
-        return sum(parts) ** 2 / inverse if inverse else np.inf
+        parts = [(weights @ part @ weights, free) for part, free in self._parts]
+        inverse = sum(variance**2 / free for variance, free in parts)
+        return sum(variance for variance, _ in parts) ** 2 / inverse if inverse else np.inf
 
-    def _networks(self) -> np.ndarray:
-        return np.array([role.values.var(ddof=1) / len(role.values) for role in self.roles])
-
-    def _people(self, first: np.ndarray, second: np.ndarray) -> float:
-        means = np.stack([role.without.mean(axis=1) for role in self.roles], axis=1)
-        groups = len(means)
-        apart = means - means.mean(axis=0)
-        return float((groups - 1) / groups * (apart @ first) @ (apart @ second))
+    @cached_property
+    def _parts(self) -> list[tuple[np.ndarray, int]]:
+        """Independent parts of the 3 × 3 covariance of the roles' means, with their degrees of freedom."""
+        means = np.stack([role.without.mean(axis=1) for role in self.roles])
+        groups = means.shape[1]
+        # The jackknife: (G - 1) / G times the sum of squares, where np.cov divides by G.
+        people = (groups - 1) * np.cov(means, ddof=0), groups - 1
+        if self.same_networks:
+            values = np.stack([role.values for role in self.roles])
+            return [(np.cov(values) / values.shape[1], values.shape[1] - 1), people]
+        each = np.diag([role.values.var(ddof=1) / len(role.values) for role in self.roles])
+        own = [np.where(np.arange(3) == place, each, 0) for place in range(3)]
+        return [*((part, len(role.values) - 1) for part, role in zip(own, self.roles, strict=True)), people]
 
 
 def degree_and_room(
-    floor: Role, measure: Role, ceiling: Role, *, unit: Unit = "", level: float = 0.95
+    floor: Role,
+    measure: Role,
+    ceiling: Role,
+    *,
+    same_networks: bool = False,
+    unit: Unit = "",
+    level: float = 0.95,
 ) -> tuple[Estimate, Estimate]:
-    """The degree (measure − floor) / (ceiling − floor), and the room, ceiling − floor, in ``unit``.
+    """Estimate the degree (measure − floor) / (ceiling − floor), and the distance ceiling − floor.
 
-    Both with an interval that holds the truth in ``level`` of such studies. Where the room is not told from
-    0, the degree may be anything: it has no interval then, and says why. Raises DataError where the
-    roles were not asked of the same groups of people, where the ceiling does not lie above its floor, or
-    where the whole interval of the degree lies above 1, so that the ceiling is none.
+    Parameters
+    ----------
+    floor, measure, ceiling : Role
+        Results on the same groups of people.
+    same_networks : bool
+        Whether the same networks, in the same order, stand behind all three roles: different maps of one
+        network, for instance. Else networks of different roles are independent.
+    unit : str
+        Unit of the distance.
+    level : float
+        Coverage of both intervals.
+
+    Returns
+    -------
+    tuple of Estimate
+        Degree and distance. The degree has no interval, and says why, where the distance does not differ
+        significantly from 0.
+
+    Raises
+    ------
+    DataError
+        Where the roles have different groups of people or, with ``same_networks``, different numbers of
+        networks; where the ceiling does not lie above the floor; or where the whole interval of the degree
+        lies above 1, so that the ceiling is none.
     """
-    roles = _Roles((floor, measure, ceiling))
-    groups = {role.name: len(role.without) for role in roles.roles}
-    if len(set(groups.values())) > 1:
-        raise DataError(
-            f"roles of other groups of people: {', '.join(f'{k} {n}' for k, n in groups.items())}"
-        )
+    roles = _Roles((floor, measure, ceiling), same_networks)
+    counts = {"groups of people": [len(role.without) for role in roles.roles]}
+    counts |= {"networks": [len(role.values) for role in roles.roles]} if same_networks else {}
+    for what, numbers in counts.items():
+        if len(set(numbers)) > 1:
+            told = ", ".join(f"{role.name} {n}" for role, n in zip(roles.roles, numbers, strict=True))
+            raise DataError(f"the roles do not have the same {what}: {told}")
     above, width = np.array([-1.0, 1.0, 0.0]), np.array([-1.0, 0.0, 1.0])
     gain, room = roles.value(above), roles.value(width)
     if room <= 0:
         raise DataError(f"{ceiling.name!r} lies {-room:.3g} below its floor {floor.name!r}: no ceiling")
-    # A role that is a number, or a method without a seed, is no network: nothing varies in it.
+    # Nothing varies in a role that is a constant, or a method without a seed.
     several = [role for role in roles.roles if np.ptp(role.values)] or roles.roles
     networks = min(len(role.values) for role in several)
     how = f"Fieller's, Student's t, over networks and {len(measure.without)} groups of people"
     ratio = gain / room
-    error = roles.covariance(width, width) ** 0.5
+    error = max(0.0, roles.covariance(width, width)) ** 0.5
     far = t.ppf((1 + level) / 2, roles.freedom(width)) * error
     described = {"n": networks, "level": level}
     breadth = Estimate(
@@ -126,7 +168,7 @@ def degree_and_room(
         student,
     )
     if bounds is None:
-        why = f"the room, {room:.3g} ± {far:.2g}, is too uncertain to divide by"
+        why = f"the controls differ by {room:.3g} ± {far:.2g}, too uncertain to divide by"
         return Estimate(ratio, why=why, **described), breadth
     low, high = bounds
     if low > 1:

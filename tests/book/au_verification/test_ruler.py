@@ -102,7 +102,7 @@ REFUSED = {
         {"units": networks("units", (9, 10), asked="4 people")},
         "roles of other people: .*4 peo",
     ),
-    "other groups of people": ({"units": networks("units", (9, 10), groups=9)}, "other groups of people"),
+    "other groups of people": ({"units": networks("units", (9, 10), groups=9)}, "same groups of people"),
     "another structure": (
         {"units": networks("units", (9, 10), structure="BreuerCNN")},
         "roles of other structures: .*units BreuerCNN",

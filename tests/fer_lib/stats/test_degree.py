@@ -84,6 +84,30 @@ def test_people_whom_all_roles_share_make_the_interval_shorter():
     assert shared.high - shared.low < apart.high - apart.low
 
 
+def test_networks_that_all_roles_share_enter_by_their_differences():
+    """The reference's overlaps of maps: edges in the field, own maps, the change itself, of five networks."""
+    overlaps = {
+        "edges": [0.272140532, 0.269534088, 0.257590706, 0.283164711, 0.286001547],
+        "own maps": [0.246305876, 0.215630382, 0.24142638, 0.249293416, 0.247254233],
+        "the change": [0.434639428, 0.431495518, 0.43606194, 0.433085011, 0.429721688],
+    }
+    made = [Role(name, own, np.tile(np.mean(own), (GROUPS, 5))) for name, own in overlaps.items()]
+    degree, room = degree_and_room(*made, same_networks=True)
+    widths = np.subtract(overlaps["the change"], overlaps["edges"])
+    error = np.std(widths, ddof=1) / 5**0.5
+    assert room.high - room.value == pytest.approx(t.ppf(0.975, 4) * error)
+    # All that is left of a ratio of means of the same networks: measure − floor − ρ · (ceiling − floor).
+    gains = np.subtract(overlaps["own maps"], overlaps["edges"])
+
+    def apart(ratio):
+        left = gains - ratio * widths
+        return left.mean() ** 2 - t.ppf(0.975, 4) ** 2 * left.var(ddof=1) / 5
+
+    assert degree.low == pytest.approx(brentq(apart, -2, degree.value))
+    assert degree.high == pytest.approx(brentq(apart, degree.value, 2))
+    assert gains.std(ddof=1) / 5**0.5 == pytest.approx(0.0063, abs=1e-4)
+
+
 def test_where_the_room_is_uncertain_the_degree_says_why_it_has_no_interval():
     generator = np.random.default_rng(0)
     floor, measure, _ = roles(generator, 0.5, 5)
@@ -108,8 +132,11 @@ def test_what_is_no_ruler_is_refused():
         degree_and_room(ceiling, measure, floor)
     with pytest.raises(DataError, match="'measure' is no ceiling of 'ceiling'"):
         degree_and_room(floor, ceiling, measure)
-    with pytest.raises(DataError, match=r"other groups of people: floor 10, measure 10, ceiling 9"):
+    with pytest.raises(DataError, match=r"same groups of people: floor 10, measure 10, ceiling 9"):
         degree_and_room(floor, measure, Role("ceiling", ceiling.values, ceiling.without[1:]))
+    with pytest.raises(DataError, match="same networks: floor 5, measure 5, ceiling 4"):
+        fewer = Role("ceiling", ceiling.values[1:], ceiling.without[:, 1:])
+        degree_and_room(floor, measure, fewer, same_networks=True)
     with pytest.raises(DataError, match="'measure' has 1 network; the least are two"):
         Role("measure", [0.1], np.ones((GROUPS, 1)))
     with pytest.raises(DataError, match=r"'measure': \(5,\) numbers and \(10, 4\)"):
