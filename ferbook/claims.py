@@ -5,6 +5,7 @@ digest of what decides it; what is no longer as it was logged is refused. How a 
 of it: that is in the history of the code.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from itertools import pairwise
@@ -28,6 +29,12 @@ CERTAINTIES: dict[Certainty, str] = {
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest."""
+
+PLACEHOLDER = re.compile(r"\{([a-z]\w*\.\w+)(?::(\w+))?\}")
+"""A number in a sentence: ``{chapter.metric}``, or ``{chapter.metric:part}`` as of the role ``metric``."""
+
+MEASURED = re.compile(r"\*\*(.+)\*\*")
+"""The label of the row that is measured, in bold."""
 
 
 class Entry(BaseModel):
@@ -98,6 +105,34 @@ class PaperClaim(Entry):
     figure: str = ""
     reported: str = ""
     certainty: Certainty
+    absolute: str = ""
+    quantity: str = ""
+    table: tuple[tuple[str, str], ...] = ()
+    second: tuple[str, ...] = ()
+    sample: tuple[tuple[str, str], ...] = ()
+    ends: tuple[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _with_absolute_size_and_controls(self) -> Self:
+        if not PLACEHOLDER.search(self.absolute):
+            raise ValueError(
+                f"the claim {self.short!r} has no absolute measure; give `absolute`, a sentence with the "
+                "{chapter.metric} that anyone understands"
+            )
+        for sentence in (self.absolute, *self.second):
+            if re.search("[{}]", PLACEHOLDER.sub("", sentence)):
+                raise ValueError(
+                    f"the claim {self.short!r}: {sentence!r} has a brace around no chapter.metric"
+                )
+        measured = [label for label, _ in self.table if MEASURED.fullmatch(label)]
+        if len(self.table) < 2 or len(measured) != 1:
+            raise ValueError(
+                f"the claim {self.short!r} has no control to compare with; give `table`: two rows or more of "
+                "[label, chapter.metric], the label of the measured one in **bold**"
+            )
+        for _, address in (*self.table, *self.sample):
+            _chapter(address, "metric")
+        return self
 
     @model_validator(mode="after")
     def _of_its_form(self) -> Self:
@@ -122,6 +157,14 @@ class PaperClaim(Entry):
     def chapter(self) -> str:
         """The chapter that measures it."""
         return self.measure.partition(".")[0]
+
+    @property
+    def shown(self) -> list[str]:
+        """``chapter.metric`` of each number on its card, beyond the one that decides."""
+        sentences = [
+            found[1] for text in (self.absolute, *self.second) for found in PLACEHOLDER.finditer(text)
+        ]
+        return list(dict.fromkeys([*sentences, *(address for _, address in self.table)]))
 
     @property
     def decided_by(self) -> str:
@@ -240,9 +283,10 @@ class Claims(Entry):
 
 
 def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:
-    """Of what decides ``claim`` in a reference; reasons, short name, figure and what papers report do not."""
-    told = {"why", "short", "figure", "reported", "certainty", "gates"}
-    content = claim.model_dump(exclude=told, exclude_defaults=True) | {
+    """Digest of what decides ``claim`` in a reference: not of reasons, names and what its card shows."""
+    shown = {"absolute", "quantity", "table", "second", "sample", "ends"}
+    shown |= {"why", "short", "figure", "reported", "certainty", "gates"}
+    content = claim.model_dump(exclude=shown, exclude_defaults=True) | {
         "gates": [gates[name].model_dump(exclude={"asks", "own"}, exclude_none=True) for name in claim.gates]
     }
     return digest_of(content)[:DIGEST_LENGTH]

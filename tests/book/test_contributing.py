@@ -88,6 +88,8 @@ CLAIM = {
             "measure": "toychapter.answer",
             "why": "A toy has one.",
             "matters": 0.5,
+            "absolute": "The toy says {toychapter.answer}.",
+            "table": [["**toy**", "toychapter.answer"], ["none", "toychapter.nothing"]],
         }
     ],
 }

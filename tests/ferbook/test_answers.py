@@ -19,7 +19,8 @@ from ferbook.store import open_run
 
 def claim(**fields):
     about = {"claim": "A die is loaded.", "short": "Loaded", "measure": "throws.gain", "why": "w"}
-    return PaperClaim(**about | {"certainty": "N", "matters": 2, "form": "difference"} | fields)
+    shown = {"absolute": "{throws.gain}", "table": [["**it**", "throws.gain"], ["control", "throws.control"]]}
+    return PaperClaim(**about | shown | {"certainty": "N", "matters": 2, "form": "difference"} | fields)
 
 
 def difference(polarity="more", **fields):

@@ -26,7 +26,8 @@ from ferbook.claims import Claims, read_claims
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
-SHARED = {"claim": "It is.", "why": "w", "certainty": "N"}
+TABLE = [["**trained**", "training.kappa"], ["untrained", "training.untrained"]]
+SHARED = {"claim": "It is.", "why": "w", "certainty": "N", "absolute": "{training.kappa}", "table": TABLE}
 DEGREE = SHARED | {"form": "degree", "floor": "untrained", "ceiling": "taught", "matters": 0.05}
 POINTS = SHARED | {"form": "difference", "polarity": "more", "matters": 2, "unit": "points"}
 CLAIMS = Claims.model_validate(
