@@ -19,10 +19,9 @@ from fer_lib.train.device import pick_device
 from fer_lib.train.predict import as_faces, predict
 from fer_lib.train.record import TrainedNetwork, TrainingRecord
 from fer_lib.train.weights import load_weights
-from ferbook.beside import REFERENCE
 from ferbook.errors import DataError, RunStoreError
 from ferbook.steps import Advance
-from ferbook.store import ChapterResult, Run, current_run, open_run
+from ferbook.store import REFERENCE, ChapterResult, Run, current_run, open_run
 
 STRONGEST = 8
 """Filters whose projections are shown, those with the largest response, as Khorrami et al. 2015 chose."""
@@ -125,7 +124,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
         return [member.trained_network(device) for member in members], detectors
     if verified in finished:
         origin = verified.done()["inputs"].get("upstream", {}).get("training")
-        if origin != training.handed_on():
+        if origin != training.artifact_digest():
             raise RunStoreError(
                 f"chapter 'au_verification' of run {run.name!r} asked a network that has been trained anew "
                 f"since; `ferbook run au_verification --run {run.name}` asks the one that is there"

@@ -13,10 +13,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from ferbook.beside import REFERENCE
 from ferbook.errors import MissingError
 from ferbook.files import digest_of
-from ferbook.store import ChapterResult, open_run
+from ferbook.store import REFERENCE, ChapterResult, open_run
 
 FOLDER = Path(__file__).with_name("_kept")
 
@@ -43,7 +42,7 @@ class Part:
         results = results if self.own else reference_results()
         files = [self.module.replace(".", "/").removeprefix("book/") + ".py", *self.files]
         digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files]
-        digests += [results[name].handed_on() if name in results else "" for name in self.chapters]
+        digests += [results[name].artifact_digest() if name in results else "" for name in self.chapters]
         return digest_of(digests)
 
 

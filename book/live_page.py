@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 from book.photographs import worth_on_photographs
 from book.unit_faces import INTENSITIES, PAIRED_UNITS, unit_codes, unit_faces
-from ferbook.beside import REFERENCE
 from ferbook.errors import FerError, RunStoreError
-from ferbook.store import ChapterResult, open_run
+from ferbook.store import REFERENCE, ChapterResult, open_run
 from ferbook.text import bounds_text
 from synthetic_faces.facs import ACTION_UNITS
 from synthetic_faces.framing import DOWN, EYE_TO_EYE, EYES_TO_LIPS, HALF_SIDE

@@ -13,12 +13,12 @@ from matplotlib import ticker
 
 from ferbook import paths
 from ferbook.answers_page import BY_REFERENCE, BY_RUN
-from ferbook.beside import standing_beside
 from ferbook.claims import Claims, read_claims
 from ferbook.estimate import Estimate
 from ferbook.page.figure import unstored_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
+from ferbook.reference_run import matching_references
 from ferbook.store import REFERENCE, ChapterResult, open_run
 from ferbook.text import bounds_text, number_text
 
@@ -202,7 +202,9 @@ def marks_picture(claims: Claims, results: Mapping[str, ChapterResult]) -> Drawn
     somebody guessed them before anything was run. Data: ``label``, ``series``, ``value``, ``low``, ``high``.
     """
     runs = {each.folder.parent.name for each in results.values()} - {REFERENCE}
-    standing = {name: each.result for run in runs for name, each in standing_beside(open_run(run)).items()}
+    standing = {
+        name: each.result for run in runs for name, each in matching_references(open_run(run)).items()
+    }
     by_whom = (BY_RUN if runs else BY_REFERENCE, results), (BY_REFERENCE, standing)
     rows, apart = [], {}
     for key, (mark, metric) in claims.marks.items():

@@ -112,8 +112,7 @@ def measured_worth(network: "TrainedNetwork", name: str = "fer2013") -> dict[str
 
 if __name__ == "__main__":
     from book.explain import networks_of
-    from ferbook.beside import REFERENCE
-    from ferbook.store import open_run
+    from ferbook.store import REFERENCE, open_run
 
     (first, *_), _ = networks_of(open_run(REFERENCE), "cpu")
     pd.DataFrame([measured_worth(first)]).to_csv(WORTH_FILE, index=False, float_format="%.4f")

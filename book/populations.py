@@ -22,12 +22,11 @@ from face_sets.request import FaceRequest
 from fer_lib.names import Network
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook import paths
-from ferbook.beside import REFERENCE
 from ferbook.book import find_chapter
 from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
 from ferbook.files import digest_of, read_yaml
 from ferbook.records import Record, read_json
-from ferbook.store import DONE, file_checksums
+from ferbook.store import DONE, REFERENCE, file_checksums
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 import ferbook.session
 from book.parameters import RoleParameters
 from book.populations import Member, find_population, require_ceiling
-from book.suite import FacesNoted
+from book.suite import FacesRecord
 from face_sets.faceset import FaceSet
 from face_sets.registry import named_source, open_faces, set_name, source_status
 from fer_lib.train.device import Precision, device_name, pick_device
@@ -157,7 +157,7 @@ class FaceSession(ferbook.session.Session):
         """Store the network as ``weights.safetensors`` and ``weights.json``, which says which faces the
         chapter has seen.
         """
-        about = {"faces": ", ".join(FacesNoted.model_validate(self._record).seen)} | about
+        about = {"faces": ", ".join(FacesRecord.model_validate(self._record).seen)} | about
         save_weights(model, self.output / "weights.safetensors", about)
 
 

@@ -18,7 +18,7 @@ from book.populations import find_population
 from ferbook.book import Suite
 from ferbook.console import errors
 from ferbook.errors import DataError, ParameterError
-from ferbook.records import Noted, Record
+from ferbook.records import ChapterRecord, Record
 from ferbook.store import ChapterResult
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TrainedIn(Record):
     channels_last: bool
 
 
-class FacesNoted(Noted):
+class FacesRecord(ChapterRecord):
     """What chapters about faces note beside the engine's own; a chapter need not open any faces."""
 
     data: OpenedFaces | None = None
@@ -241,7 +241,7 @@ def _network_of(result: ChapterResult) -> tuple[Path, str]:
 SUITE = Suite(
     title="Run, build and check the chapters of the paper suite on facial expression recognition.",
     named_by=("faces",),
-    alone_by="population",
+    standalone_by="population",
     packages=("fastai", "numpy", "pandas", "scikit-learn", "scipy", "torch"),
     code=("fer_lib", "face_sets", "synthetic_faces.facs"),
     # Compared by content: a result stores what chapter.py and book.parameters resolve to; the fingerprint
@@ -250,9 +250,9 @@ SUITE = Suite(
         *("book.session", "book.parameters", "book.commands", "book.populations", "book.suite"),
         *("face_sets.paths", "fer_lib.names", "face_sets.readers"),
     ),
-    kept=("populations",),
+    run_folders=("populations",),
     again=("other_heads_", "on other heads"),
-    places=("FER_DATA", "FER_CACHE"),
+    path_variables=("FER_DATA", "FER_CACHE"),
     commands={
         "data": "book.commands:data_app",
         "populations": "book.commands:populations_app",
@@ -263,7 +263,7 @@ SUITE = Suite(
     },
     check=check_parameters,
     prepare=prepare,
-    record=FacesNoted,
+    record=FacesRecord,
     ruler=(
         "untrained",
         "taught units",
@@ -271,8 +271,18 @@ SUITE = Suite(
         "half, from untrained networks to networks taught units on the same pictures. Below, differences in "
         "points (of κ in hundredths, one in dB). Pale bar: too small to matter. Arrow: the interval goes on.",
     ),
-    alike=("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
-    fills={
+    must_agree=(
+        "size",
+        "network",
+        "bias",
+        "emotions",
+        "layer",
+        "method",
+        "measure",
+        "present_from",
+        "timing",
+    ),
+    placeholders={
         "<!-- marks -->": "book.page_parts:marks",
         "<!-- verdicts -->": "book.suite:verdicts",
         "<!-- action units -->": "book.kept:kept_units",

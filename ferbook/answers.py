@@ -10,7 +10,7 @@ from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.request import Request
-from ferbook.store import REFERENCE, Beside, ChapterResult, Run
+from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run
 from ferbook.text import bounds_text, interval_text, metric_text
 
 SIGNIFICANCE = 0.05
@@ -353,7 +353,7 @@ class Answers:
     by_reference: bool = False
 
 
-def answers_of(run: Run, beside: Mapping[str, Beside]) -> Answers:
+def answers_of(run: Run, beside: Mapping[str, ReferenceMatch]) -> Answers:
     """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where its results of all
     chapters that a claim asks stand ``beside`` the run's.
 

@@ -146,11 +146,11 @@ class Suite:
     beside them, makes it out of date when it changes."""
     not_code: tuple[str, ...] = ()
     """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
-    kept: tuple[str, ...] = ()
+    run_folders: tuple[str, ...] = ()
     """Folders in a run that are not of its chapters: what hours went into."""
-    alone_by: str = ""
+    standalone_by: str = ""
     """A parameter; a chapter to which it is given reads no chapter upstream."""
-    places: tuple[str, ...] = ()
+    path_variables: tuple[str, ...] = ()
     """Environment variables that hold a folder, which may be relative; the first says where data lie."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """Command -> ``module:name`` of a function with typer's annotations, or of a typer app."""
@@ -159,17 +159,17 @@ class Suite:
     prepare: Callable[[list[Parameters]], None] = lambda stale: None
     """Given the parameters of the chapters that are about to run, makes what several of them need."""
     record: type[BaseModel] | None = None
-    """What a chapter's record holds and tells, where that is more than the engine's ``records.Noted``."""
+    """The form of a chapter's record, where it holds more than the engine's ``records.ChapterRecord``."""
     again: tuple[str, str] = ("", "")
     """What metrics begin with that are another one asked again elsewhere, and where that is: of ``x`` there
     may be ``there_x``.
     """
     ruler: tuple[str, str, str] = ("", "", "")
     """Of the picture of all claims, what stands at 0 and at 1 below the degrees, and its caption."""
-    alike: tuple[str, ...] = ()
+    must_agree: tuple[str, ...] = ()
     """Parameters in which a run and the reference have to agree, beside those that name a run, for their
     numbers to stand together."""
-    fills: Mapping[str, str] = field(default_factory=dict)
+    placeholders: Mapping[str, str] = field(default_factory=dict)
     """Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
     results that its chapters show."""
 
@@ -321,7 +321,7 @@ def child_environment(**more: str) -> dict[str, str]:
     ``FER_RUNS`` and its like may be relative, and the child's working directory is another.
     """
     search = (str(paths.root()), str(paths.ENGINE.parent), os.environ.get("PYTHONPATH"))
-    places = {name: os.environ[name] for name in suite().places if os.environ.get(name)}
+    places = {name: os.environ[name] for name in suite().path_variables if os.environ.get(name)}
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(place for place in search if place)),
         paths.ROOT_VARIABLE: str(paths.root()),
@@ -336,7 +336,7 @@ def chapters() -> Mapping[str, Chapter]:
     return _read(paths.root())[1]
 
 
-def named_place(what: str, place: str) -> object:
+def import_named(what: str, place: str) -> object:
     """What lies at ``place``, ``module:name``, which ``book/suite.py`` gives for ``what``. Raises BookError
     where it is not there.
     """

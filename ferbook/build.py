@@ -18,8 +18,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
-from ferbook.beside import REFERENCE, sound_reference, standing_beside
-from ferbook.book import Chapter, chapters, child_environment, named_place, page_of, pages_of_toc, suite
+from ferbook.book import Chapter, chapters, child_environment, import_named, page_of, pages_of_toc, suite
 from ferbook.environment import held, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures
@@ -33,9 +32,10 @@ from ferbook.notebook import (
     tags,
 )
 from ferbook.provenance import provenance, reproduce_command
+from ferbook.reference_run import REFERENCE, matching_references, usable_reference
 from ferbook.site import external_requests, finish, home
 from ferbook.steps import Advance, steps
-from ferbook.store import Beside, ChapterResult, Run, open_run, write_json
+from ferbook.store import ChapterResult, ReferenceMatch, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
@@ -169,7 +169,7 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text, id="absent")])
 
 
-def key_numbers(chapter: Chapter, own: ChapterResult, beside: Beside) -> str:
+def key_numbers(chapter: Chapter, own: ChapterResult, beside: ReferenceMatch) -> str:
     """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
     not stand there, why. Empty where there is none.
     """
@@ -202,7 +202,7 @@ def stage(run: Run, folder: Path) -> None:
     shutil.copy(paths.toc(), folder)
     ignore = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
-    standing = standing_beside(run)
+    standing = matching_references(run)
     answers = answers_of(run, standing) if paths.claims_file().exists() else None
     figures, notebooks, results, places = Figures(), {}, {}, {}
     for name, chapter in chapters().items():
@@ -220,7 +220,7 @@ def stage(run: Run, folder: Path) -> None:
             _stage_metrics(chapter, result, folder / "metrics")
             _stage_files(result.folder, folder, page_of(chapter))
         # What is said of the reference is the reference's, whatever the run that is shown is about.
-        if quoted := sound_reference(run, chapter).result or (own if there and not beside.why else None):
+        if quoted := usable_reference(run, chapter).result or (own if there and not beside.why else None):
             lacking = quoted is own and run.name != REFERENCE
             _stage_metrics(chapter, quoted, folder / "metrics" / REFERENCE, lacking=lacking)
         figures.collect(chapter, notebook)
@@ -228,7 +228,10 @@ def stage(run: Run, folder: Path) -> None:
         needed = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
         told = answers and chapter_text(answers, name), key_numbers(chapter, own, beside)
         places[name] = {READING: needed, KEY_NUMBERS: "\n\n".join(filter(None, told))}
-    fills = {line: named_place(f"the line {line!r}", place)(results) for line, place in suite().fills.items()}
+    fills = {
+        line: import_named(f"the line {line!r}", place)(results)
+        for line, place in suite().placeholders.items()
+    }
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
@@ -272,7 +275,7 @@ def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path, *, lac
         (folder / f"{result.chapter}{OTHER_CODE}").touch()
 
 
-def require_sound(run: Run) -> None:
+def require_intact(run: Run) -> None:
     """Raise RunStoreError unless there are finished chapters, all whole and made from each other."""
     run.record()
     if not run.results():
@@ -284,10 +287,10 @@ def require_sound(run: Run) -> None:
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults).removesuffix(advice)}{advice}")
     for result in run.results():
         inputs = result.done()["inputs"]
-        if inputs.get("parameters", {}).get(suite().alone_by):
+        if inputs.get("parameters", {}).get(suite().standalone_by):
             continue
         for name, checksum in inputs.get("upstream", {}).items():
-            if run.result(name).done() is None or run.result(name).handed_on() != checksum:
+            if run.result(name).done() is None or run.result(name).artifact_digest() != checksum:
                 raise RunStoreError(
                     f"run {run.name!r}: {result.chapter} was made from another result of {name} than the "
                     f"run now holds; `{reproduce_command(run, result.chapter, into=True)}` makes it again"
@@ -296,14 +299,14 @@ def require_sound(run: Run) -> None:
 
 def adopt(run: Run) -> None:
     """Take the results of ``run`` for made here, as its user says. Raises RunStoreError for a damaged run."""
-    require_sound(run)
+    require_intact(run)
     for result in run.results():
-        if not result.is_own():
-            result.call_own()
+        if not result.is_local():
+            result.mark_local()
 
 
 def _require_own(results: Sequence[ChapterResult]) -> None:
-    if foreign := [result for result in results if not result.is_own()]:
+    if foreign := [result for result in results if not result.is_local()]:
         name, chapters_of_it = foreign[0].folder.parent.name, ", ".join(each.chapter for each in foreign)
         raise RunStoreError(
             f"run {name!r} comes from elsewhere ({chapters_of_it} was not made here): no page shows what "
@@ -321,7 +324,7 @@ def build_book(run: Run) -> Path:
     """
     check_toc()
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
-        require_sound(run)
+        require_intact(run)
         _require_own(run.results())
         with steps("pages", len(pages_of_toc())) as advance:
             return _build(run, advance)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ferbook import paths
-from ferbook.book import chapters, find_chapter, named_place, suite, with_upstream
+from ferbook.book import chapters, find_chapter, import_named, suite, with_upstream
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
 from ferbook.environment import git_commit
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
@@ -101,7 +101,7 @@ def command_line() -> typer.Typer:
     course = {"course": "ferbook.course.commands:app"}
     has_course = (paths.root() / "assignments").is_dir()
     for name, place in ((course if has_course else {}) | dict(suite().commands)).items():
-        entry = named_place(f"the command {name!r}", place)
+        entry = import_named(f"the command {name!r}", place)
         if isinstance(entry, typer.Typer):
             app.add_typer(entry, name=name)
         else:
@@ -336,10 +336,10 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
     from ferbook.answers import answers_of
-    from ferbook.beside import standing_beside
+    from ferbook.reference_run import matching_references
 
     target = chosen_run(run_name)
-    answers = answers_of(target, standing_beside(target))
+    answers = answers_of(target, matching_references(target))
     if as_json:
         print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
         return

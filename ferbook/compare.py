@@ -8,7 +8,7 @@ from os.path import commonprefix
 from ferbook.book import chapters, suite
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate
-from ferbook.inputs import made_otherwise
+from ferbook.inputs import provenance_diff
 from ferbook.request import varied_parameters
 from ferbook.store import Run, all_runs, open_run
 from ferbook.text import bounds_text, number_text
@@ -96,7 +96,7 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
     metrics, made, equal = [], {}, 0
     for name in filter(results[1].__contains__, results[0]):
         pair = [of_run[name] for of_run in results]
-        if other := made_otherwise(*(result.done()["inputs"] for result in pair)):
+        if other := provenance_diff(*(result.done()["inputs"] for result in pair)):
             made[name] = other
         before, after = (result.metrics() for result in pair)
         for side, own, other in ((0, before, after), (1, after, before)):

@@ -30,7 +30,7 @@ from ferbook.environment import (
 )
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
-from ferbook.inputs import cells_digest, code_files, homes, reasons_against
+from ferbook.inputs import cells_digest, code_files, homes, reasons_to_rerun
 from ferbook.notebook import (
     COMPARED_TAG,
     INJECTED_TAG,
@@ -143,8 +143,8 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         for name, home in inputs.pop("shared", {}).items():
             with held(run.work / f"{name}.lock"):
                 run.result(name).take(Run(home, run.folder.with_name(home)).result(name))
-        inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
-        if not (result.failed_folder.exists() or reasons_against(run, chapter, inputs)):
+        inputs["upstream"] = {name: run.result(name).artifact_digest() for name in chapter.upstream}
+        if not (result.failed_folder.exists() or reasons_to_rerun(run, chapter, inputs)):
             return  # what it reads of a chapter upstream came out as before
         staging.mkdir(parents=True)
         os.environ |= bare_jupyter(Path(bare))

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ferbook import paths
-from ferbook.beside import reference_beside
 from ferbook.book import Chapter, chapters, suite
 from ferbook.environment import DIRTY
 from ferbook.errors import RunStoreError
@@ -19,6 +18,7 @@ from ferbook.notebook import code_cells, read_notebook
 from ferbook.opened import ANY, names_digest
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
+from ferbook.reference_run import matching_reference
 from ferbook.request import stored_request
 from ferbook.steps import steps
 from ferbook.store import REFERENCE, Run
@@ -104,7 +104,7 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
     }
 
 
-def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
+def stale_reasons(previous: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
     """Why a result made from ``previous`` inputs is not what ``current`` inputs would give; empty if it
     is.
     """
@@ -132,7 +132,7 @@ def reasons_out_of_date(previous: Mapping[str, object], current: Mapping[str, ob
     before, now = previous.get("data", {}), current.get("data", {})
     changes = [(before.get(name, "none"), now.get(name, "none")) for name in _changed(before, now)]
     if "absent" in (after for _, after in changes):
-        reasons.append(" ".join([NOT_FOUND, *(f"({name})" for name in suite().places[:1])]))
+        reasons.append(" ".join([NOT_FOUND, *(f"({name})" for name in suite().path_variables[:1])]))
     elif other_parameters:  # which say already that other data are read
         pairs = [(before[name], now[name]) for name in before if name in now and before[name] != now[name]]
         reasons += ["data changed ({:.30} → {:.30})".format(*pair) for pair in pairs[:1]]
@@ -148,9 +148,9 @@ def _resolution(name: str, before: Mapping[str, object], now: Mapping[str, objec
     return "{} {:.40} → {:.40}".format(name, *map(str, values)) if plain else f"{name} changed"
 
 
-def made_otherwise(one: Mapping[str, object], other: Mapping[str, object]) -> str:
+def provenance_diff(one: Mapping[str, object], other: Mapping[str, object]) -> str:
     """In what two results' inputs differ, but for parameters and upstream results; empty if in nothing."""
-    reasons = reasons_out_of_date(one, {**other, "upstream": one.get("upstream", {})})
+    reasons = stale_reasons(one, {**other, "upstream": one.get("upstream", {})})
     return "; ".join(reason for reason in reasons if not reason.startswith("parameter "))
 
 
@@ -180,8 +180,10 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
             result = run.result(chapter.name)
             current = chapter_inputs(chapter, parameters[chapter.name])
             upstream = [run.result(name) for name in chapter.upstream]
-            current["upstream"] = {other.chapter: other.handed_on() for other in upstream if other.done()}
-            reasons = reasons_against(run, chapter, current)
+            current["upstream"] = {
+                other.chapter: other.artifact_digest() for other in upstream if other.done()
+            }
+            reasons = reasons_to_rerun(run, chapter, current)
             stale = {state.chapter for state in chapter_states if not state.up_to_date}
             if result.done() is not None:
                 reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
@@ -197,7 +199,7 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
     return chapter_states
 
 
-def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:
+def reasons_to_rerun(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:
     """What speaks against the stored result of ``chapter`` by itself, where its inputs, those of upstream
     among them, would now be the ``current`` ones.
     """
@@ -207,12 +209,12 @@ def reasons_against(run: Run, chapter: Chapter, current: Mapping[str, object]) -
     if faults := result.faults():
         return [f"stored result damaged: {faults[0]}"]
     before = manifest["inputs"]
-    reasons = reasons_out_of_date(before, {**current, "code": code_inputs(chapter, before)["code"]})
+    reasons = stale_reasons(before, {**current, "code": code_inputs(chapter, before)["code"]})
     record = result.record()
     if run.name == REFERENCE and record.commit.endswith(DIRTY):
         reasons.append(f"made of changes that no commit has ({record.commit})")
     if "reference" in record.model_fields_set:
-        beside = reference_beside(run, chapter, current["parameters"]).result
+        beside = matching_reference(run, chapter, current["parameters"]).result
         if record.reference != (beside and beside.shown_numbers()):
             reasons.append("the reference beside it changed")
     return reasons

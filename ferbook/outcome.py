@@ -9,7 +9,7 @@ import pandas as pd
 from ferbook.book import chapters
 from ferbook.errors import RunStoreError
 from ferbook.estimate import Estimate, mean_over_seeds
-from ferbook.inputs import made_otherwise
+from ferbook.inputs import provenance_diff
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.request import varied_parameters
@@ -48,7 +48,7 @@ def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str,
         for run, values in zip(runs, every, strict=True):
             if run.name not in of_runs:
                 continue
-            if other := made_otherwise(of_runs[run.name].done()["inputs"], last):
+            if other := provenance_diff(of_runs[run.name].done()["inputs"], last):
                 notes.append(f"{name} in {run.name}: {other}; no mean takes it in")
             metrics = of_runs[run.name].metrics()
             setting = tuple((key, value) for key, value in values.items() if not is_seed(key))

@@ -75,7 +75,7 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
             other, name = beside.summary(), beside.folder.parent.name
             about = f"run `{name}`, commit `{other.get('commit', 'unknown')}`"
             extent = (about, beside.record().extent, f"executed {other['finished']}")
-            rows.append(("Beside it", ", ".join(filter(None, extent))))
+            rows.append(("Compared with", ", ".join(filter(None, extent))))
         rows.append(("This page again", f"`{reproduce_command(run, chapter)}`"))
     else:
         again = f"`{reproduce_command(run, into=True)}`, then `ferbook build --run {run.name}`"

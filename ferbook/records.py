@@ -23,7 +23,7 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class MadeFrom(Record):
+class ResultInputs(Record):
     """What a chapter's result was made from."""
 
     notebook: str = ""
@@ -39,11 +39,11 @@ class Manifest(Record):
     """``DONE.json``: when a chapter was finished, from what, and the digest of each of its files."""
 
     finished: str
-    inputs: MadeFrom
+    inputs: ResultInputs
     files: dict[str, _Digest]
 
 
-class ShownNumbers(Record):
+class ShownData(Record):
     """A figure or a table of a chapter, as its record has it."""
 
     alt: str = ""
@@ -51,7 +51,7 @@ class ShownNumbers(Record):
     tolerance: Tolerances = None
 
 
-class Noted(Record):
+class ChapterRecord(Record):
     """``record.json``: what a chapter noted of itself. A book whose chapters note more has a class below this
     one, which says what that tells.
     """
@@ -61,8 +61,8 @@ class Noted(Record):
     device: str = ""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     reference: str | None = None
-    figures: dict[str, ShownNumbers] = {}
-    tables: dict[str, ShownNumbers] = {}
+    figures: dict[str, ShownData] = {}
+    tables: dict[str, ShownData] = {}
 
     @property
     def outdated(self) -> str:

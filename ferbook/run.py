@@ -78,7 +78,7 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
 
 
 @dataclass(frozen=True)
-class RunPlace:
+class RunPlan:
     """A run, what is asked of it, and of each chapter what it is made from and whether it is up to date."""
 
     run: Run
@@ -93,17 +93,17 @@ class RunPlace:
         return {state.chapter: "; ".join(state.reasons) for state in self.states if not state.up_to_date}
 
 
-def places_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlace]:
+def plan_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlan]:
     """Where the ``chapters`` stand now in each run, by its name what is asked of it."""
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
         inputs = {c.name: chapter_inputs(c, parameters[c.name]) for c in chapters}
-        places.append(RunPlace(run, request, parameters, inputs, states(run, [*chapters], parameters)))
+        places.append(RunPlan(run, request, parameters, inputs, states(run, [*chapters], parameters)))
     return places
 
 
-def homes_of(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> dict[str, dict[str, str]]:
+def source_runs(places: Sequence[RunPlan], chapters: Sequence[Chapter]) -> dict[str, dict[str, str]]:
     """Run -> chapter -> the run whose result it shows: its own where that is up to date, or else the first of
     ``places`` that has it from the same inputs, or will have it.
     """
@@ -119,15 +119,15 @@ def homes_of(places: Sequence[RunPlace], chapters: Sequence[Chapter]) -> dict[st
             home = own if place in fresh else first.get(key, own)
             first.setdefault(key, own)
             # What is there is known by its content: made again elsewhere it may come out otherwise.
-            there = place.run.result(chapter.name).handed_on() if place in fresh else key
+            there = place.run.result(chapter.name).artifact_digest() if place in fresh else key
             content[own, chapter.name] = content.get((home, chapter.name), there)
             homes.setdefault(own, {})[chapter.name] = home
     return homes
 
 
-def jobs_of(
-    places: Sequence[RunPlace], chapters: Sequence[Chapter], homes: Mapping[str, Mapping[str, str]]
-) -> list[tuple[RunPlace, Chapter]]:
+def pending_jobs(
+    places: Sequence[RunPlan], chapters: Sequence[Chapter], homes: Mapping[str, Mapping[str, str]]
+) -> list[tuple[RunPlan, Chapter]]:
     """What is to be executed: in which run which chapter."""
     return [
         (place, chapter)
@@ -139,14 +139,14 @@ def jobs_of(
 
 def plan_runs(
     requests: Mapping[str, Request], names: list[str], *, update: bool = False
-) -> tuple[list[RunPlace], list[tuple[RunPlace, Chapter]]]:
+) -> tuple[list[RunPlan], list[tuple[RunPlan, Chapter]]]:
     """Where the runs stand, and what ``make_runs`` would execute; nothing is written. Raises as that does."""
     chapters = with_upstream(names)
     _require(requests, chapters)
     if not update:
         _require_same(requests, chapters)
-    places = places_of(requests, chapters)
-    return places, jobs_of(places, chapters, homes_of(places, chapters))
+    places = plan_of(requests, chapters)
+    return places, pending_jobs(places, chapters, source_runs(places, chapters))
 
 
 def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
@@ -163,7 +163,7 @@ def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
     if absent := [name for each in asked for name, key in each.data_key().items() if key == "absent"]:
         raise RunStoreError(
             f"the run `{REFERENCE}` is made of all its data, and {absent[0]!r} is not here; say where it is "
-            f"({', '.join(suite().places[:1])}), or name another run: --run NAME"
+            f"({', '.join(suite().path_variables[:1])}), or name another run: --run NAME"
         )
     for chapter in chapters:
         require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())
@@ -221,7 +221,7 @@ def make_runs(
     cores: int | None = None,
     executor: str | None = None,
     update: bool = False,
-) -> tuple[list[RunPlace], dict[str, str]]:
+) -> tuple[list[RunPlan], dict[str, str]]:
     """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
     it.
 
@@ -240,9 +240,9 @@ def make_runs(
             _require_same(requests, chapters)
         for name in requests:
             mend(open_run(name), chapters)
-        places = places_of(requests, chapters)
-        homes = homes_of(places, chapters)
-        work = jobs_of(places, chapters, homes)
+        places = plan_of(requests, chapters)
+        homes = source_runs(places, chapters)
+        work = pending_jobs(places, chapters, homes)
         # What is refused now makes no run, and changes none.
         suite().prepare([place.parameters[chapter.name] for place, chapter in work])
         making = {(chapter.name, place.run.name) for place, chapter in work}
@@ -273,11 +273,11 @@ def make_runs(
         finally:
             for place in places:
                 write_record(place.run, place.request, place.parameters)
-        return places, _faults(board, places_of(requests, chapters), work, since, ended)
+        return places, _faults(board, plan_of(requests, chapters), work, since, ended)
 
 
 def _take(
-    place: RunPlace, homes: Mapping[str, Mapping[str, str]], is_there: Callable[[str, str], bool]
+    place: RunPlan, homes: Mapping[str, Mapping[str, str]], is_there: Callable[[str, str], bool]
 ) -> None:
     """Have what other runs have made for ``place`` and ``is_there``."""
     for name, home in homes[place.run.name].items():
@@ -285,9 +285,7 @@ def _take(
             place.run.result(name).take(open_run(home).result(name))
 
 
-def _job(
-    place: RunPlace, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]
-) -> QueueJob:
+def _job(place: RunPlan, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]) -> QueueJob:
     """The job that executes ``chapter`` in its run. What another run makes now is taken from there."""
     run, name = place.run, chapter.name
     needs = {other: home[other] for other in chapter.upstream if (other, home[other]) in making}
@@ -307,8 +305,8 @@ def _job(
 
 def _faults(
     board: Path,
-    places: list[RunPlace],
-    work: Sequence[tuple[RunPlace, Chapter]],
+    places: list[RunPlan],
+    work: Sequence[tuple[RunPlan, Chapter]],
     since: str,
     ended: tuple[int, Mapping[tuple[str, str], str]],
 ) -> dict[str, str]:
@@ -334,7 +332,7 @@ def _faults(
 
 def require_run(run: Run) -> None:
     """Raise RunStoreError where a folder of other files lies in the place of ``run``."""
-    kept = (run.work.name, *suite().kept)
+    kept = (run.work.name, *suite().run_folders)
     if (
         run.folder.exists()
         and not run.exists()

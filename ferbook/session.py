@@ -14,13 +14,13 @@ from IPython.display import HTML
 from pydantic import BaseModel
 
 from ferbook import paths
-from ferbook.beside import reference_beside
 from ferbook.book import Chapter, find_chapter
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.errors import ChapterError, ParameterError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.files import write_atomically
 from ferbook.page.tables import Table
+from ferbook.reference_run import matching_reference
 from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_json
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Session:
         another reference makes this result out of date.
         """
         run = Run(self._run.name, self._run)
-        result = reference_beside(run, self.chapter, self.params.model_dump()).result
+        result = matching_reference(run, self.chapter, self.params.model_dump()).result
         self.note(reference=result and result.shown_numbers())
         return result
 

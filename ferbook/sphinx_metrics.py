@@ -22,12 +22,12 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
 from ferbook import paths
-from ferbook.beside import REFERENCE
 from ferbook.book import chapters
 from ferbook.claims import read_claims
 from ferbook.errors import FerError, nearest_name
 from ferbook.estimate import Estimate
 from ferbook.records import read_json
+from ferbook.store import REFERENCE
 from ferbook.text import OTHER_CODE, MetricError, metric_text
 
 NOT_RUN = "not measured yet"

@@ -31,7 +31,15 @@ from ferbook.files import (
     whole_folder,
     write_atomically,
 )
-from ferbook.records import Manifest, Noted, RunRecord, read_json, read_vouched, record_of, require_form
+from ferbook.records import (
+    ChapterRecord,
+    Manifest,
+    RunRecord,
+    read_json,
+    read_vouched,
+    record_of,
+    require_form,
+)
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -44,7 +52,7 @@ CURRENT = ".current"
 """File of the run store that names the run that commands take which are told none."""
 MADE_HERE = ".own"
 """File of the run store, which git does not track: a line for each result that was made here."""
-NO_FILE = "no plain file"
+NOT_REGULAR = "no plain file"
 LARGEST_ARTEFACT = 2**26
 """Bytes of what one chapter hands to another."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -56,14 +64,14 @@ def write_json(path: Path, content: object) -> None:
 
 
 def file_checksums(folder: Path) -> dict[str, str]:
-    """Path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``; ``NO_FILE`` of a link, a
-    pipe, and of whatever else is no plain file.
+    """Path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``; ``NOT_REGULAR`` of links,
+    pipes, and whatever else is no plain file.
     """
     checksums = {}
     for place, folders, files in os.walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for file in (Path(place) / name for name in (*links, *files) if name != DONE):
-            plain, checksum = stat.S_ISREG(file.lstat().st_mode), NO_FILE
+            plain, checksum = stat.S_ISREG(file.lstat().st_mode), NOT_REGULAR
             if plain:
                 with open_regular(file) as content:
                     checksum = hashlib.file_digest(content, "sha256").hexdigest()
@@ -126,8 +134,8 @@ class ChapterResult:
         present = file_checksums(self.folder)
 
         def fault(file: str) -> str:
-            if present.get(file) == NO_FILE:
-                return f"a link or a pipe, {NO_FILE}"
+            if present.get(file) == NOT_REGULAR:
+                return f"a link or a pipe, {NOT_REGULAR}"
             if file not in checksums:
                 return f"not in {DONE}"
             return f"differs from its checksum in {DONE}" if file in present else "missing"
@@ -149,13 +157,13 @@ class ChapterResult:
             name = self.folder.parent.name
             raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter} --run {name}` makes it again")
 
-    def call_own(self, manifest: Path | None = None) -> None:
+    def mark_local(self, manifest: Path | None = None) -> None:
         """Note that the result, with its ``manifest`` where that is still staged, was made here."""
         digest = hashlib.sha256((manifest or self.folder / DONE).read_bytes()).hexdigest()
         with (paths.runs_dir() / MADE_HERE).open("a", encoding="utf-8") as file:
             file.write(f"{digest} {self.folder.parent.name}/{self.chapter}\n")
 
-    def is_own(self) -> bool:
+    def is_local(self) -> bool:
         """Whether git tracks the result as it is, or it was made here. Any other is data: its numbers are
         read, and nothing that it brings along is shown.
 
@@ -168,7 +176,7 @@ class ChapterResult:
             return True
         return self.folder.parent == paths.runs_dir() / REFERENCE and git_commit() == "unknown"
 
-    def handed_on(self) -> str:
+    def artifact_digest(self) -> str:
         """SHA-256 (hex) over what the chapters that follow read: artefacts and weights, but neither the page
         with its numbers, figures and tables, nor when and how fast they were made.
         """
@@ -207,9 +215,9 @@ class ChapterResult:
                 f"{self.chapter} again"
             ) from fault
 
-    def record(self) -> Noted:
+    def record(self) -> ChapterRecord:
         """``record.json``: what the chapter noted of its data, device, time, figures and tables."""
-        file, form = self.folder / "record.json", suite().record or Noted
+        file, form = self.folder / "record.json", suite().record or ChapterRecord
         return form.model_validate(record_of(file, self._vouched(file.name), form))
 
     def summary(self) -> dict:
@@ -228,7 +236,7 @@ class ChapterResult:
     def commit(self, staged: Path, inputs: dict) -> None:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
         seal(staged, {"chapter": self.chapter, "finished": now(), "inputs": inputs})
-        self.call_own(staged / DONE)
+        self.mark_local(staged / DONE)
         with whole_folder(self.folder, replace=True) as place:
             staged.rename(place)  # an empty folder gives way
         remove(self.failed_folder)
@@ -259,7 +267,7 @@ class ChapterResult:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ReferenceMatch:
     """The reference's ``result`` of a chapter, where it may stand beside a run's; else ``why`` it does not,
     empty for the reference itself and where there is no reference.
     """

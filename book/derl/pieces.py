@@ -13,7 +13,7 @@ from typing import ClassVar
 from book.derl.chapter import CHAPTER, DerlParameters
 from book.populations import Kept, Member
 from face_sets.request import FaceRequest
-from ferbook.beside import REFERENCE
+from ferbook.store import REFERENCE
 
 GENERATORS = "generators"
 """Name of the piece of a seed that its folds start from."""

@@ -11,13 +11,12 @@ from typer.exceptions import TyperException
 
 from face_sets.registry import REGISTRY, named_source
 from ferbook import paths
-from ferbook.beside import REFERENCE
 from ferbook.book import chapters, find_chapter, suite, with_upstream
 from ferbook.cli import command_line
 from ferbook.errors import FerError
 from ferbook.notebook import code_cells, read_notebook
 from ferbook.request import Request, parse_assignments
-from ferbook.store import open_run
+from ferbook.store import REFERENCE, open_run
 from synthetic_faces.facs import AUS
 
 every_chapter = pytest.mark.parametrize("chapter", chapters().values(), ids=list(chapters()))
@@ -103,7 +102,13 @@ def faults(notebook, chapter):
     page = set().union(*map(names_of, code))
     words = set(re.findall(r"[\w-]+", "\n".join(code)))
     result = open_run(REFERENCE).result(chapter)
-    words |= {*AUS, *REGISTRY, *chapters(), *suite().places, *(result.metrics() if result.done() else ())}
+    words |= {
+        *AUS,
+        *REGISTRY,
+        *chapters(),
+        *suite().path_variables,
+        *(result.metrics() if result.done() else ()),
+    }
     for exercise in exercises(notebook):
         known = set()
         for text in quoted(exercise):

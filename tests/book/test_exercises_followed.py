@@ -17,10 +17,9 @@ import pandas as pd
 import pytest
 
 from ferbook import paths
-from ferbook.beside import REFERENCE
 from ferbook.book import chapters
 from ferbook.notebook import read_notebook
-from ferbook.store import open_run
+from ferbook.store import REFERENCE, open_run
 from tests.book.test_pages_assert import EXECUTE
 
 RANGE = r"(-?\d+\.\d) to (-?\d+\.\d) points"

@@ -91,7 +91,7 @@ def finish(run, chapter, population="", faces=None, key="", **files):
         save_weights(network(0), staged / "weights", {"classes": list(EMOTIONS)})
     inputs = {"parameters": {"population": population}, "data": {f"population {population}": key}}
     if chapter == "au_verification" and run.result("training").done():
-        inputs["upstream"] = {"training": run.result("training").handed_on()}
+        inputs["upstream"] = {"training": run.result("training").artifact_digest()}
     run.result(chapter).commit(staged, inputs)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ferbook import paths
-from ferbook.beside import REFERENCE
 from ferbook.book import chapters, forget, pages_of_toc
 from ferbook.build import check_toc
 from ferbook.claims import read_claims
@@ -22,7 +21,7 @@ from ferbook.notebook import (
     require_parameters_cell,
     tags,
 )
-from ferbook.store import open_run
+from ferbook.store import REFERENCE, open_run
 
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
 """Code cells of a page; lines of a cell, without its imports; characters of a line."""
@@ -305,7 +304,7 @@ def test_the_table_of_contents_names_every_chapter_and_only_pages_that_are_there
 
 
 def test_no_chapter_reads_the_numbers_of_another_page():
-    """A chapter is not made again where only those change (``ferbook.store.ChapterResult.handed_on``)."""
+    """A chapter is not executed again where only those change (``ChapterResult.artifact_digest``)."""
     files = [file for kind in ("*.py", "*.ipynb") for file in (paths.root() / "book").rglob(kind)]
     assert [f for f in files if re.search(r"upstream\([^)]*\)\.(metrics|table|record)", f.read_text())] == []
 

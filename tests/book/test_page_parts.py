@@ -58,7 +58,7 @@ def test_marks_are_guessed_before_and_measured_by_the_reference_and_the_run(monk
 
     def rows_and_caption(results, reference=()):
         beside = {name: SimpleNamespace(result=each) for name, each in dict(reference).items()}
-        monkeypatch.setattr(page_parts, "standing_beside", lambda run: beside)
+        monkeypatch.setattr(page_parts, "matching_references", lambda run: beside)
         picture = page_parts.marks_picture(claims, results)
         pyplot.close(picture.figure)
         return picture.data.set_index(["label", "series"])["value"].to_dict(), picture.caption

@@ -18,7 +18,7 @@ from book.deconvolution.chapter import DeconvolutionParameters
 from book.population_training import train_member
 from book.populations import FAILED, Population
 from book.session import open_chapter
-from book.suite import FacesNoted
+from book.suite import FacesRecord
 from face_sets.faceset import FaceSet
 from face_sets.folds import fold_faces, protocol_of
 from face_sets.request import FaceRequest
@@ -297,7 +297,7 @@ def test_a_chapter_reads_the_populations_that_it_declares(output, monkeypatch, l
     (TINY.folder / "1" / FAILED).write_text(json.dumps(failure))
     (network,) = run.networks()
     assert network.record.seed == 0 and network.record.faces == TINY.faces
-    made = FacesNoted.model_validate_json((output / "record.json").read_bytes())
+    made = FacesRecord.model_validate_json((output / "record.json").read_bytes())
     assert made.network == TINY.network and made.extent == "1 network"
     (_, told), *_ = made.provenance
     assert told == "population `tiny`, 1 networks (seeds 0); seed 1 failed: training diverged"

@@ -14,7 +14,7 @@ from book import suite as book_suite
 from fer_lib.aus.verification import Detectors
 from ferbook import paths
 from ferbook.answers import left_open
-from ferbook.book import chapters, named_place
+from ferbook.book import chapters, import_named
 from ferbook.claims import read_claims
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
@@ -203,8 +203,8 @@ def test_every_line_that_the_book_fills_has_its_function_and_stands_on_a_page():
     pages = "".join(file.read_text() for file in paths.pages().rglob("*") if file.suffix in (".md", ".ipynb"))
     singular = r"\{(?:reference|metric)\}`[^`]+` (?:unit|filter|network|face|person)\b"
     assert re.findall(singular, pages) == [], "what fills them is seldom 1"
-    for line, place in book_suite.SUITE.fills.items():
-        assert callable(named_place(line, place)) and line in pages
+    for line, place in book_suite.SUITE.placeholders.items():
+        assert callable(import_named(line, place)) and line in pages
 
 
 def test_the_caption_of_all_claims_is_true_of_them():

@@ -9,11 +9,11 @@ from scipy import stats
 
 from ferbook import answers
 from ferbook.answers import Evidence, answer_all, answer_claim, answers_of, passed
-from ferbook.beside import standing_beside
 from ferbook.book import suite
 from ferbook.claims import Claims, Gate, PaperClaim
 from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
+from ferbook.reference_run import matching_references
 from ferbook.store import open_run
 
 
@@ -215,7 +215,7 @@ def run(finish_derl):
 
 
 def answered(run):
-    return answers_of(run, standing_beside(run))
+    return answers_of(run, matching_references(run))
 
 
 def of_derl(run):

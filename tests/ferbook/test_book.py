@@ -5,7 +5,7 @@ mend.
 import pytest
 
 from ferbook import paths
-from ferbook.book import chapters, find_chapter, forget, longest_chain, named_place, suite, with_upstream
+from ferbook.book import chapters, find_chapter, forget, import_named, longest_chain, suite, with_upstream
 from ferbook.errors import BookError, ParameterError
 
 CHAPTER = """
@@ -135,7 +135,7 @@ def test_a_suite_file_that_is_wrong_is_named(copy, text, told):
 def test_a_function_that_is_not_where_the_suite_says_is_named(place):
     told = rf"book/suite\.py: the command 'data' is to be {place!r} .*which is not there"
     with pytest.raises(BookError, match=told):
-        named_place("the command 'data'", place)
+        import_named("the command 'data'", place)
 
 
 def test_a_folder_without_a_table_of_contents_is_no_book(copy):

@@ -267,7 +267,7 @@ def finished(run, finish):
     """A run whose chapters are finished, ``means`` from the result of ``throws`` that is there."""
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     finish(run, "throws")
-    finish(run, "means", {"upstream": {"throws": run.result("throws").handed_on()}})
+    finish(run, "means", {"upstream": {"throws": run.result("throws").artifact_digest()}})
     return run
 
 
@@ -284,7 +284,7 @@ def test_a_book_fills_lines_of_its_own_from_results_that_its_chapters_show(finis
     (finished.result("means").folder / "DONE.json").unlink()
     names = types.SimpleNamespace(shown=lambda results: f"<{[*results]}>")
     monkeypatch.setitem(sys.modules, "fills_of_the_book", names)
-    own = dataclasses.replace(suite(), fills={"## What we can conclude": "fills_of_the_book:shown"})
+    own = dataclasses.replace(suite(), placeholders={"## What we can conclude": "fills_of_the_book:shown"})
     monkeypatch.setattr(build, "suite", lambda: own)
     monkeypatch.setattr(build, "code_inputs", lambda *_: {"notebook": "of today"})
     monkeypatch.setattr(build, "provenance", lambda *_: "told")
@@ -305,8 +305,8 @@ def test_a_run_of_results_that_do_not_belong_together_is_not_built(finished, fin
     done = json.loads(file.read_text())
     done["inputs"]["parameters"] = {"seed": 5}
     write_json(file, done)
-    monkeypatch.setattr(build, "suite", lambda: dataclasses.replace(suite(), alone_by="seed"))
-    build.require_sound(finished)
+    monkeypatch.setattr(build, "suite", lambda: dataclasses.replace(suite(), standalone_by="seed"))
+    build.require_intact(finished)
 
 
 def test_a_chapter_whose_upstream_was_lost_is_not_built(finished):
@@ -324,12 +324,12 @@ def test_a_book_is_built_alone_and_says_of_which_run_it_is(finished, toy_book):
 def test_whether_a_run_is_sound_is_asked_while_no_other_build_is_at_work(finished, toy_book, monkeypatch):
     asked = []
 
-    def require_sound(run):
+    def require_intact(run):
         asked.append(run)
         with (paths.build_folder() / ".lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    monkeypatch.setattr(build, "require_sound", require_sound)
+    monkeypatch.setattr(build, "require_intact", require_intact)
     build_book(finished)
     assert asked == [finished]
 

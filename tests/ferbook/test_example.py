@@ -41,7 +41,7 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     assert "1 chapter(s) finished" in ferbook("run", "gaps", "--run", "a")
     assert "book built from run 'a'" in ferbook("build", "--run", "a")
     assert "Key numbers Reference Your run mean" in page(copy, "means/means")
-    assert "Beside it run reference" in page(copy, "means/means")
+    assert "Compared with run reference" in page(copy, "means/means")
     assert "Your run: yes" in page(copy, "answers")
     assert "Figure 3.1 shows 10 cases" in page(copy, "gaps/gaps")
 

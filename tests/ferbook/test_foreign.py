@@ -175,13 +175,13 @@ def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that
         finish(open_run(name), "throws", {}, METRICS, name=name)
         results[name] = open_run(name).result("throws")
     (paths.runs_dir() / MADE_HERE).unlink()
-    assert {name: each.is_own() for name, each in results.items()} == {"reference": True, "theirs": False}
+    assert {name: each.is_local() for name, each in results.items()} == {"reference": True, "theirs": False}
     git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for words in (["init", "-q"], ["add", "runs/theirs"], ["commit", "-qm", "Runs"]):
         subprocess.run([*git, *words], check=True)
-    assert {name: each.is_own() for name, each in results.items()} == {"reference": False, "theirs": True}
+    assert {name: each.is_local() for name, each in results.items()} == {"reference": False, "theirs": True}
     change(open_run("theirs"), "record.json", device="other")
-    assert not results["theirs"].is_own()
+    assert not results["theirs"].is_local()
 
 
 @pytest.mark.defect("R5")

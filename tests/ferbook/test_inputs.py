@@ -11,9 +11,9 @@ from ferbook.inputs import (
     chapter_inputs,
     code_files,
     code_inputs,
-    made_otherwise,
     package_versions,
-    reasons_out_of_date,
+    provenance_diff,
+    stale_reasons,
 )
 
 pytestmark = pytest.mark.usefixtures("example")
@@ -75,7 +75,7 @@ def test_each_change_is_named(path, value, reason):
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    assert reasons_out_of_date(RECORDED, current) == [reason]
+    assert stale_reasons(RECORDED, current) == [reason]
 
 
 def test_a_package_that_is_not_installed_here_is_unknown_and_not_changed(monkeypatch):
@@ -84,29 +84,29 @@ def test_a_package_that_is_not_installed_here_is_unknown_and_not_changed(monkeyp
 
     monkeypatch.setattr("ferbook.inputs.version", absent)
     current = copies.deepcopy(RECORDED) | {"packages": package_versions()}
-    assert reasons_out_of_date(RECORDED, current) == []
+    assert stale_reasons(RECORDED, current) == []
 
 
 def test_nothing_changed_means_no_reason():
-    assert reasons_out_of_date(RECORDED, copies.deepcopy(RECORDED)) == []
+    assert stale_reasons(RECORDED, copies.deepcopy(RECORDED)) == []
 
 
 def test_other_data_are_told_once_as_the_parameter_that_asks_for_them():
     current = copies.deepcopy(RECORDED) | {"data": {"fer2013 0 48 0": "g", "wild 12 0 0": "w"}}
     current["parameters"]["faces"] = "fer2013"
     current["resolved"]["face_requests"] = [{"name": "fer2013"}]
-    assert reasons_out_of_date(RECORDED, current) == ["parameter faces lab → fer2013"]
-    assert made_otherwise(RECORDED, current) == ""
+    assert stale_reasons(RECORDED, current) == ["parameter faces lab → fer2013"]
+    assert provenance_diff(RECORDED, current) == ""
 
 
 def test_data_are_compared_by_content_and_not_by_the_names_of_their_requests():
     renamed = {f"set {name}": key for name, key in RECORDED["data"].items()}
-    assert reasons_out_of_date(RECORDED, copies.deepcopy(RECORDED) | {"data": renamed}) == []
+    assert stale_reasons(RECORDED, copies.deepcopy(RECORDED) | {"data": renamed}) == []
 
 
 def test_a_result_stored_without_what_its_parameters_resolve_to_is_stale():
     earlier = {name: value for name, value in RECORDED.items() if name != "resolved"}
-    assert reasons_out_of_date(earlier, RECORDED) == [
+    assert stale_reasons(earlier, RECORDED) == [
         "stored without what its parameters resolve to (requests, options)"
     ]
 

@@ -38,7 +38,7 @@ def stored(run, finish):
 
 def test_what_hours_went_into_may_be_there_before_the_run_is(run, monkeypatch):
     monkeypatch.setattr(
-        ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), kept=("populations",))
+        ferbook_run, "suite", lambda: dataclasses.replace(book.suite(), run_folders=("populations",))
     )
     weights = run.folder / "populations" / "one" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
@@ -168,7 +168,7 @@ def work(copy, tmp_path, monkeypatch):
             inputs = json.loads(run.inputs_file(job.kind).read_text())
             for name, home in inputs.pop("shared").items():
                 run.result(name).take(open_run(home).result(name))
-            inputs["upstream"] = {name: run.result(name).handed_on() for name in chapter.upstream}
+            inputs["upstream"] = {name: run.result(name).artifact_digest() for name in chapter.upstream}
             staged = tmp_path / "staged"
             write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}})
             value = float(inputs["parameters"]["seed"])

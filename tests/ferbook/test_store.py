@@ -179,11 +179,11 @@ def test_the_current_run_is_the_one_last_made_here_and_no_other(run):
 
 
 def test_what_a_chapter_hands_on_does_not_change_with_its_page(run, finish, tmp_path):
-    def handed_on(artefact, metrics, **record):
+    def artifact_digest(artefact, metrics, **record):
         write_json(tmp_path / "staged-throws" / "artefacts" / "throws.json", artefact)
         finish(run, "throws", metrics=metrics, **record)
-        return run.result("throws").handed_on()
+        return run.result("throws").artifact_digest()
 
-    first = handed_on([1], {"a": {"value": 1}})
-    assert handed_on([1], {"a": {"value": 2}}, seconds=9.0) == first
-    assert handed_on([2], {"a": {"value": 1}}) != first
+    first = artifact_digest([1], {"a": {"value": 1}})
+    assert artifact_digest([1], {"a": {"value": 2}}, seconds=9.0) == first
+    assert artifact_digest([2], {"a": {"value": 1}}) != first

@@ -4,22 +4,22 @@ import dataclasses
 
 import pytest
 
-from ferbook import beside
-from ferbook.beside import standing_beside
+from ferbook import reference_run
 from ferbook.book import chapters, suite
 from ferbook.build import SAME_NETWORKS, WHOSE, key_numbers, stage
 from ferbook.environment import OUTPUT_VARIABLE, RUN_VARIABLE
 from ferbook.estimate import Estimate
 from ferbook.inputs import chapter_inputs, run_states
 from ferbook.notebook import read_notebook
-from ferbook.records import Noted
+from ferbook.records import ChapterRecord
+from ferbook.reference_run import matching_references
 from ferbook.request import Request
 from ferbook.run import write_record
 from ferbook.session import open_chapter
 from ferbook.store import open_run
 
 
-class DiceNoted(Noted):
+class DiceNoted(ChapterRecord):
     @property
     def outdated(self):
         return getattr(self, "old", "")
@@ -32,8 +32,8 @@ class DiceNoted(Noted):
 @pytest.fixture(autouse=True)
 def alike(example, monkeypatch):
     """Dice of other sides do not stand together; a record may say that it is of an old table."""
-    told = dataclasses.replace(suite(), alike=("sides",), record=DiceNoted)
-    monkeypatch.setattr(beside, "suite", lambda: told)
+    told = dataclasses.replace(suite(), must_agree=("sides",), record=DiceNoted)
+    monkeypatch.setattr(reference_run, "suite", lambda: told)
     monkeypatch.setattr("ferbook.store.suite", lambda: told)
 
 
@@ -48,7 +48,7 @@ def make(finish):
         inputs = {"throws": chapter_inputs(chapters()["throws"], models["throws"]) | {"upstream": {}}}
         finish(run, "throws", inputs["throws"], {"throws": thrown}, **(record or {}))
         if means is not None:
-            upstream = {"throws": run.result("throws").handed_on()}
+            upstream = {"throws": run.result("throws").artifact_digest()}
             inputs["means"] = chapter_inputs(chapters()["means"], models["means"]) | {"upstream": upstream}
             mean = Estimate.bounded(means, means - half, means + half, how="bootstrap").to_json()
             finish(run, "means", inputs["means"], {"mean": mean}, **(record or {}))
@@ -59,13 +59,13 @@ def make(finish):
 
 
 def why(run):
-    return standing_beside(run)["means"].why
+    return matching_references(run)["means"].why
 
 
 def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(make):
     reference = make("reference", 60_000, 3.5, throws=60_000, record={"dice": 7})
     run = make("a", 60, 3.4, throws=60, half=float("nan"))
-    found = standing_beside(run)
+    found = matching_references(run)
     assert [each.result for each in found.values()] == [reference.result(name) for name in found]
     table = key_numbers(chapters()["means"], run.result("means"), found["means"])
     assert table.splitlines() == [
@@ -75,9 +75,9 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
         "",
         WHOSE,
     ]
-    assert {each.result for each in standing_beside(reference).values()} == {None}, "beside itself"
+    assert {each.result for each in matching_references(reference).values()} == {None}, "beside itself"
     run = make("b", 60, 3.5, throws=60)
-    table = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])
+    table = key_numbers(chapters()["means"], run.result("means"), matching_references(run)["means"])
     assert table.splitlines() == [
         "| Key numbers | Reference, 7 dice |",
         "| --- | --- |",
@@ -85,18 +85,18 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
         "",
         SAME_NETWORKS,
     ], "the same to the last digit is no second run"
-    alone = standing_beside(reference)["means"]
+    alone = matching_references(reference)["means"]
     assert key_numbers(chapters()["means"], reference.result("means"), alone) == ""
 
 
 def test_one_that_is_absent_damaged_or_about_something_else_does_not_and_it_is_said_why(make):
     run = make("a", 60, 3.4, sides=6)
-    assert key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"]) == ""
+    assert key_numbers(chapters()["means"], run.result("means"), matching_references(run)["means"]) == ""
     reference = make("reference", 60, sides=8)
     assert "no finished means: `git checkout -- runs/reference`" in why(run)
     reference = make("reference", 60, 3.5, sides=8)
     assert why(run).endswith("than the run `reference` has: `sides=6` in place of `sides=8`")  # its upstream
-    told = key_numbers(chapters()["means"], run.result("means"), standing_beside(run)["means"])
+    told = key_numbers(chapters()["means"], run.result("means"), matching_references(run)["means"])
     assert told == f"The numbers of this page stand alone: {why(run)}."
     make("reference", 60, 3.5, record={"old": "table 1"})
     assert "saw the data table 1, which are not made here" in why(run)
@@ -125,7 +125,7 @@ def test_pages_that_the_run_lacks_are_the_references_and_prose_may_quote_either(
     means = read_notebook(staged / "book" / "means" / "means.ipynb").cells
     assert "| Run | `reference`" in means[-1].source
     throws = read_notebook(staged / "book" / "throws" / "throws.ipynb").cells
-    assert "| Run | `a`" in throws[-1].source and "| Beside it | run `reference`" in throws[-1].source
+    assert "| Run | `a`" in throws[-1].source and "| Compared with | run `reference`" in throws[-1].source
 
 
 def test_prose_quotes_the_reference_also_where_the_run_is_about_something_else(make, tmp_path):
@@ -152,7 +152,7 @@ def test_a_chapter_that_draws_the_reference_is_out_of_date_with_it(make, monkeyp
 
 def test_in_place_of_a_chapter_that_the_run_lacks_stands_only_what_it_was_asked_for(make, monkeypatch):
     told = dataclasses.replace(suite(), named_by=("seed",))
-    monkeypatch.setattr(beside, "suite", lambda: told)
+    monkeypatch.setattr(reference_run, "suite", lambda: told)
     make("reference", 60, 3.5)
-    assert standing_beside(make("a", 60))["means"].result is not None
+    assert matching_references(make("a", 60))["means"].result is not None
     assert why(make("b", 60, seed=3)).endswith("`seed=3` in place of `seed=0`")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from ferbook.book import Chapter, chapters, suite, with_upstream
 from ferbook.errors import RunStoreError
 from ferbook.request import stored_request
-from ferbook.store import REFERENCE, Beside, ChapterResult, Run, open_run
+from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run, open_run
 
 GET = (
     f"`git checkout -- runs/{REFERENCE}` brings it back where the repository has it, `ferbook run --profile "
@@ -13,40 +13,42 @@ GET = (
 )
 
 
-def reference_beside(run: Run, chapter: Chapter, parameters: Mapping[str, object]) -> Beside:
+def matching_reference(run: Run, chapter: Chapter, parameters: Mapping[str, object]) -> ReferenceMatch:
     """What stands beside a chapter that ``run`` makes, or made, with ``parameters``.
 
     Results stand together where they are whole, about data as they are made here, and alike in the
     parameters that the book names, their own and those of the chapters upstream.
     """
-    beside = sound_reference(run, chapter)
+    beside = usable_reference(run, chapter)
     if beside.result is None:
         return beside
     differing: dict[str, None] = {}
     for each in with_upstream([chapter.name]):
         here = parameters if each.name == chapter.name else _parameters(run.result(each.name))
         there = _parameters(open_run(REFERENCE).result(each.name))
-        differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().alike)))
+        differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().must_agree)))
     return _apart(differing) if differing else beside
 
 
-def sound_reference(run: Run, chapter: Chapter) -> Beside:
+def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
     """The reference's result of ``chapter`` where it can be believed, whatever it is about."""
     reference = open_run(REFERENCE)
     if run.name == REFERENCE or not reference.exists():
-        return Beside()
+        return ReferenceMatch()
     result = reference.result(chapter.name)
     if result.done() is None:
-        return Beside(why=f"the run `{REFERENCE}` has no finished {chapter.name}: {GET}")
+        return ReferenceMatch(why=f"the run `{REFERENCE}` has no finished {chapter.name}: {GET}")
     try:
         reference.record()
         if faults := result.faults():
-            return Beside(why=f"the run `{REFERENCE}` is damaged, {faults[0]}: {GET}")
+            return ReferenceMatch(why=f"the run `{REFERENCE}` is damaged, {faults[0]}: {GET}")
         if other := result.record().outdated:
-            return Beside(why=f"the run `{REFERENCE}` saw the data {other}, which are not made here any more")
+            return ReferenceMatch(
+                why=f"the run `{REFERENCE}` saw the data {other}, which are not made here any more"
+            )
     except RunStoreError as fault:
-        return Beside(why=f"the run `{REFERENCE}` is damaged, {fault}: {GET}")
-    return Beside(result)
+        return ReferenceMatch(why=f"the run `{REFERENCE}` is damaged, {fault}: {GET}")
+    return ReferenceMatch(result)
 
 
 def _differing(here: Mapping[str, object], there: Mapping[str, object], names: Iterable[str]) -> list[str]:
@@ -58,8 +60,8 @@ def _differing(here: Mapping[str, object], there: Mapping[str, object], names: I
     ]
 
 
-def _apart(differing: Iterable[str]) -> Beside:
-    return Beside(why=f"other parameters than the run `{REFERENCE}` has: {', '.join(differing)}")
+def _apart(differing: Iterable[str]) -> ReferenceMatch:
+    return ReferenceMatch(why=f"other parameters than the run `{REFERENCE}` has: {', '.join(differing)}")
 
 
 def _parameters(result: ChapterResult) -> Mapping[str, object]:
@@ -67,7 +69,7 @@ def _parameters(result: ChapterResult) -> Mapping[str, object]:
     return manifest["inputs"].get("parameters", {}) if manifest else {}
 
 
-def standing_beside(run: Run) -> dict[str, Beside]:
+def matching_references(run: Run) -> dict[str, ReferenceMatch]:
     """Every chapter of the book -> what stands beside that of ``run``; in place of one that it lacks, where
     the reference's is about what the run was asked for.
     """
@@ -75,9 +77,9 @@ def standing_beside(run: Run) -> dict[str, Beside]:
     for name, chapter in chapters().items():
         result = run.result(name)
         if result.done():
-            results[name] = reference_beside(run, chapter, _parameters(result))
+            results[name] = matching_reference(run, chapter, _parameters(result))
             continue
-        results[name] = sound_reference(run, chapter)
+        results[name] = usable_reference(run, chapter)
         if results[name].result:
             parameters = request.of_chapter(chapter).model_dump()
             if differing := _differing(parameters, _parameters(results[name].result), suite().named_by):
