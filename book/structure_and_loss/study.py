@@ -306,7 +306,7 @@ def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
         ),
         "test_accuracy": mean_score(scores, best, tolerance=RERUN_TOLERANCE),
         "macro_f1": mean_score(scores, best, "macro_f1", tolerance=RERUN_TOLERANCE),
-        **{f"{factor}_gain": _gain(scores, factor) for factor in CONDITION},
+        **{name: one for factor in CONDITION for name, one in _gain(scores, factor).items()},
         "seed_spread": Estimate(
             POINTS * scores.spread["accuracy"],
             why=f"pooled over all conditions, {scores.freedom} degrees of freedom"
@@ -330,14 +330,21 @@ def best_and_plain(scores: TrainingScores, factor: str) -> tuple[tuple[str, ...]
     return preferred(scores, factor, but=plain) or plain, plain
 
 
-def _gain(scores: TrainingScores, factor: str) -> Estimate:
+def _gain(scores: TrainingScores, factor: str) -> dict[str, Estimate]:
+    """``<factor>_gain`` and the accuracies of its two sides; of all trainings where there is one side."""
     (best,), (plain,) = best_and_plain(scores, factor)
-    if best == plain:
-        return Estimate(0.0, n=scores.pictures, why="there is no other than the plain one", tolerance=15)
     sides = pair_of(scores, factor, best, plain)
+    why = "there is no other than the plain one" if best == plain else ""
     if not all(side.any() for side in sides):
-        return Estimate(0.0, n=scores.pictures, why="nothing else was trained with both", tolerance=15)
-    return _difference(scores, *sides, tolerance=RERUN_TOLERANCE)
+        why = "nothing else was trained with both"
+    if why:
+        sides = [pd.Series(True, index=scores.table.index)] * 2
+        gain = Estimate(0.0, n=scores.pictures, why=why, tolerance=15)
+    else:
+        gain = _difference(scores, *sides, tolerance=RERUN_TOLERANCE)
+    names = f"{factor}_accuracy", f"{factor}_plain_accuracy"
+    means = [contrast(scores, _even(scores, side), tolerance=RERUN_TOLERANCE) for side in sides]
+    return {f"{factor}_gain": gain} | dict(zip(names, means, strict=True))
 
 
 def _even(scores: TrainingScores, keep: pd.Series) -> np.ndarray:

@@ -246,6 +246,20 @@ def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
     return estimates
 
 
+VARIANT_ACCURACIES = {
+    "biased_accuracy": "emotions_with_biases",
+    "without_dropout_accuracy": "emotions_without_dropout",
+    "without_augmentation_accuracy": "emotions_without_augmentation",
+}
+"""Metric -> the condition whose mean accuracy it is: what the page's own networks are compared with."""
+
+
+def variant_accuracies(scored: TrainingScores) -> dict[str, Estimate]:
+    """Return those of ``VARIANT_ACCURACIES`` whose condition was tested."""
+    tested = set(scored.table["condition"])
+    return {name: of_condition(scored, side) for name, side in VARIANT_ACCURACIES.items() if side in tested}
+
+
 GAINS_OF_MANY = ("dropout_gain", "augmentation_gain")
 """Those of ``TRAINING_GAINS`` that are asked of more people, where these were asked."""
 
@@ -277,7 +291,10 @@ def variant_gains(
     labels, people = faces.labels(classes), independent_groups(faces)
     scored = score_trainings(table, np.stack([*answers.values()]), labels, people, ["condition"], **draws)
     gains = comparisons(scored)
-    return {name: gains[name] for name in GAINS_OF_MANY if name in gains} | networks_compared(scored)
+    accuracies = {"accuracy_of_many": of_condition(scored, OWN)} | variant_accuracies(scored)
+    accuracies.pop("biased_accuracy", None)  # of fewer people
+    found = {name: gains[name] for name in GAINS_OF_MANY if name in gains}
+    return found | networks_compared(scored) | accuracies
 
 
 def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
@@ -329,6 +346,7 @@ def metrics_of(
         ),
         **last_fifth([curve for curve, _ in networks.curves.values()]),
         **comparisons(scored),
+        **variant_accuracies(scored),
         **networks_compared(scored),
     }
 
@@ -391,8 +409,10 @@ def epoch_choice(
     gap = minus(*scored, ["condition"])
     choice = contrast(gap, gap.weights(np.full(len(gap.table), True)), unit="", tolerance=RERUN_TOLERANCE)
     choice = replace(choice, n=len(labels))
-    shares = {name: each.table["accuracy"] for name, each in zip(answers, scored, strict=True)}
-    return pd.DataFrame(shares), {"epoch_choice": choice} | count
+    sides = dict(zip(answers, scored, strict=True))
+    shares = pd.DataFrame({name: each.table["accuracy"] for name, each in sides.items()})
+    accuracies = {f"accuracy_{name}": of_condition(each, OWN) for name, each in sides.items()}
+    return shares, {"epoch_choice": choice} | accuracies | count
 
 
 ACCURACIES = {

@@ -88,6 +88,8 @@ def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(f
 def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
     metrics = reports.comparison_metrics(asked(faces))
     assert metrics["structure_gain"].value == pytest.approx(20.5, abs=0.2)
+    accuracies = [metrics[f"structure_{name}"].value for name in ("accuracy", "plain_accuracy")]
+    assert 100 * (accuracies[0] - accuracies[1]) == pytest.approx(metrics["structure_gain"].value)
     assert metrics["structure_gain"].low > 0 and "seeds" in metrics["structure_gain"].how
     # Validation prefers cross-entropy to it: then the other is asked all the same.
     assert metrics["loss_gain"].value == pytest.approx(-0.5) and metrics["loss_gain"].low < 0

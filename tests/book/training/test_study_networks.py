@@ -128,6 +128,8 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     monkeypatch.setattr(study, "predict", lambda model, faces, device: answers(32))
     gains = study.variant_gains(run, own, beside, CLASSES, draws=200, seed=0)
     # (36 + 32) and (30 + 20) of 80 are right.
+    accuracies = {name: gains.pop(name).value for name in ("accuracy_of_many", "without_dropout_accuracy")}
+    assert accuracies == {"accuracy_of_many": 68 / 80, "without_dropout_accuracy": 50 / 80}
     assert set(gains) == {"dropout_gain", "dropout_networks"}
     assert gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
     assert gains["dropout_networks"].value == 2, "those without augmentation never answered these people"
