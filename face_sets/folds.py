@@ -291,8 +291,7 @@ _TFD = _Plan(
 )
 # Subject-independent ten folds, as is customary; the fold of each person is ours, since none is published.
 _POSED = replace(_CKPLUS, about=_NUMBERED)
-# The division by people that the set is made with; it stands in for FER2013. That of NovaEmotions is our own,
-# since the official one is not known.
+# The division by people that the set is made with; it stands in for FER2013.
 _WILD = replace(_FER2013, about="Some people are learned from, others selected on, and others tested.")
 # The division that comes with the set, or else one by people of our own.
 _OWN = _Plan("own split", "Learned from train, selected on valid, and test tested once.", _official_split)
@@ -303,7 +302,7 @@ _PLANS: dict[str, _Plan] = {
     "tfd": _TFD,
     # Barsoum et al. 2016 (arXiv:1608.01041), FER+: the parts of FER2013, with the votes of ten people.
     **dict.fromkeys(("fer2013", "ferplus"), _FER2013),
-    **dict.fromkeys(("wild", "game", "novaemotions"), _WILD),
+    **dict.fromkeys(("wild", "game"), _WILD),
     "jaffe": _JAFFE,
     **dict.fromkeys(("casme2", "micro"), _MICRO),
     "samm": _SAMM,

@@ -80,19 +80,32 @@ def read_lines(path: Path) -> list[str]:
     return "".join(text_lines(path)).splitlines()
 
 
-def read_records(path: Path) -> list[tuple[int, list[str]]]:
-    """The fields of each record of a UTF-8 csv file, with the number of its last line: a text in quotes may
-    go over several. Fields are separated by commas, or by semicolons where the first line has no comma, as
-    spreadsheets write in many countries. Raises DataError, naming the line, where it cannot be read.
+def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of its last line and the fields of each record of a UTF-8 csv file.
+
+    Commas separate fields, or semicolons where the first line has no comma, as spreadsheets write in many
+    countries. A text in quotes may go over several lines.
+
+    Raises
+    ------
+    DataError
+        Names the line: what is not csv, and a quote that is never closed, or only by a quote of a later row,
+        so that rows would become a part of one field.
     """
     lines = text_lines(path)
     head = [*islice(lines, 1)]
-    semicolons = any(";" in line and "," not in line for line in head)
-    records = csv.reader(chain(head, lines), delimiter=";" if semicolons else ",")
+    separator = ";" if any(";" in line and "," not in line for line in head) else ","
+    records = csv.reader(chain(head, lines), delimiter=separator, strict=True, skipinitialspace=True)
+    number = 0
     try:
-        return [(records.line_num, fields) for fields in records]
+        for fields in records:
+            if any(separator in field and re.search(r"[\r\n]", field) for field in fields):
+                raise csv.Error("a quote is opened and not closed on its line")
+            number = records.line_num
+            yield number, fields
     except csv.Error as fault:
-        raise DataError(f"{path}, line {records.line_num}: not readable as csv ({fault})") from fault
+        what = "a quote is opened and never closed" if "unexpected end" in str(fault) else fault
+        raise DataError(f"{path}, line {number + 1}: not readable as csv ({what})") from fault
 
 
 @dataclass(frozen=True)
@@ -160,7 +173,7 @@ def read_rows(
 
     Raises DataError as ``read_records``, for a row of more or fewer fields, and where there is none.
     """
-    records = read_records(path) or [(1, [])]
+    records = [*read_records(path)] or [(1, [])]
     columns, skipped, rows = columns_of(records[0][1]), bool(has_header(records[0][1])), []
     for number, fields in records[skipped:]:
         cells = [field.strip() for field in fields]
@@ -194,18 +207,19 @@ def check_columns(
     return columns
 
 
-def require_header(path: Path, header: str, reference: str) -> list[str]:
-    """The columns of ``reference``. Raises DataError unless line 1 of ``path`` is that; it names the first
-    column that is missing.
+def require_header(path: Path, header: str, reference: str, *, any_order: bool = False) -> list[str]:
+    """Return the columns of ``header``, line 1 of ``path``.
+
+    Raises DataError, naming the first column that is missing, unless it is ``reference``, or has the same
+    columns in ``any_order``.
     """
-    if not header:
-        raise DataError(f"{path}, line 1: empty; expected the header {reference}")
-    if header == reference:
-        return reference.split(",")
-    columns = header.split(",")
-    missing = [column for column in reference.split(",") if column not in columns]
+    columns, expected = header.split(","), reference.split(",")
+    if columns == expected or (any_order and sorted(columns) == sorted(expected)):
+        return columns
+    missing = [column for column in expected if column not in columns]
     what = f"column {missing[0]!r} is missing" if missing else "columns in another order or too many"
-    raise DataError(f"{path}, line 1: {what}; expected the header {reference}, found {header[:120]}")
+    what = what if header else "empty"
+    raise DataError(f"{path}, line 1: {what}; expected the header {reference}, found {header[:120]!r}")
 
 
 LAST_ROW = 1_048_576

@@ -1,11 +1,10 @@
 """TFD, the Toronto Face Database (Susskind, Anderson & Hinton, 2010): aligned grey faces with five official
 folds.
 
-One MATLAB file is read: ``TFD_48x48.mat`` or ``TFD_96x96.mat`` (an edition as ``TFD_ranzato_48x48.mat`` has
-the same content). Its arrays: ``images`` (N, S, S), 0 to 255; ``labs_ex`` (N, 1), the emotion 1 to 7, -1
-where unlabelled; ``labs_id`` (N, 1), the person, -1 where unknown; ``folds`` (N, 5), 0 for unlabelled, 1
-train, 2 validation, 3 test. Some 98,000 of the 102,000 pictures are unlabelled; they are left out and
-counted.
+One MATLAB file is read: ``TFD_48x48.mat`` or ``TFD_96x96.mat``. Its arrays: ``images`` (N, S, S), 0 to 255;
+``labs_ex`` (N, 1), the emotion 1 to 7, -1 where unlabelled; ``labs_id`` (N, 1), the person, -1 where unknown;
+``folds`` (N, 5), 0 for unlabelled, 1 train, 2 validation, 3 test. Some 98,000 of the 102,000 pictures are
+unlabelled; they are left out and counted.
 
 The keys and the coding of the folds are those of pylearn2's loader (``pylearn2/datasets/tfd.py``). Unverified
 without a copy: the numeric types, the sizes of the folds. TFD was gathered from other sets, CK+, JAFFE, MMI,
@@ -32,7 +31,7 @@ NO_LABEL = NOBODY = -1
 FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
 """What the values 0 to 3 in ``folds`` mean."""
 
-TFD_FILES = {48: ("TFD_48x48.mat", "TFD_ranzato_48x48.mat"), 96: ("TFD_96x96.mat",)}
+TFD_FILES = {48: "TFD_48x48.mat", 96: "TFD_96x96.mat"}
 _KEYS = ("images", "labs_ex", "labs_id", "folds")
 
 
@@ -46,12 +45,10 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
     hold ``train``, ``valid`` or ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and
     row, for anything absent or out of range.
     """
-    names = [name for side in ((48, 96) if size <= 48 else (96, 48)) for name in TFD_FILES[side]]
-    path = next((folder / name for name in names if os.path.lexists(folder / name)), None)
+    paths = [folder / TFD_FILES[side] for side in ((48, 96) if size <= 48 else (96, 48))]
+    path = next(filter(os.path.lexists, paths), None)
     if path is None:
-        raise DataError(
-            f"{folder / TFD_FILES[48][0]}: not found, nor {TFD_FILES[96][0]}; put one of them there"
-        )
+        raise DataError(f"{folder}: {' or '.join(TFD_FILES.values())} not found; put one of them there")
     images, labels, people, folds = _arrays(require_inside(path, folder))
     unlabelled = labels == NO_LABEL
     rules = (

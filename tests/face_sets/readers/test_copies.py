@@ -63,17 +63,6 @@ def renamed(old, new):
     return change
 
 
-def by_emotion(folder):
-    for path in sorted(folder.glob("*.tiff")):
-        (folder / path.name[3:5]).mkdir(exist_ok=True)
-        path.rename(folder / path.name[3:5] / path.name)
-
-
-def downloaded_twice(folder):
-    first = min(folder.glob("*.tiff"))
-    first.rename(first.with_name(f"{first.stem} (1).tiff"))
-
-
 READ = {
     "fer2013 by Kaggle's page": ("fer2013", kaggle),
     "fer2013 by Kaggle's page, renamed": (
@@ -87,9 +76,7 @@ READ = {
     "casme2, sheet without a date": ("casme2", renamed("*.xlsx", "CASME2-coding.xlsx")),
     "casme2, a note below the table": ("casme2", cells((9, 1, "Note: coded by two people"))),
     "casme2, full-width sign": ("casme2", cells((2, UNITS, "\uff14"))),
-    "jaffe by emotion": ("jaffe", by_emotion),
-    "jaffe a level twice": ("jaffe", lambda f: (a_level_down(f), a_level_down(f))),
-    "jaffe, a file that was downloaded twice": ("jaffe", downloaded_twice),
+    "jaffe a level down": ("jaffe", a_level_down),
     "ckplus a level down": ("ckplus", a_level_down),
 }
 
@@ -131,10 +118,10 @@ REFUSED = {
         cells((2, UNITS, "=4+7")),
         r"coding-20140508\.xlsx, row 2: column H is the formula '=4\+7', which was never calculated; open",
     ),
-    "jaffe, a second picture": (
-        "jaffe",
-        lambda f: shutil.copy(min(f.glob("*.tiff")), f / f"{min(f.glob('*.tiff')).stem} (1).tiff"),
-        r"AA\..*\.tiff: a second picture named AA\..*; keep one",
+    "fer2013, folders of pictures": (
+        "fer2013",
+        lambda f: (shutil.rmtree(f), (f / "train" / "angry").mkdir(parents=True)),
+        r"folders of pictures .* are not FER2013 as released",
     ),
 }
 

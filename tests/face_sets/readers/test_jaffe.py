@@ -30,15 +30,6 @@ def test_names_say_who_shows_what(folder):
     assert (faces.table.groupby("subject")["split"].nunique() == 1).all() and faces.left_out == {}
 
 
-@pytest.mark.parametrize("inner", ["jaffe", "jaffedbase"])
-def test_converted_copies_and_a_folder_more(tmp_path, folder, inner):
-    place = tmp_path / "copy" / inner
-    place.mkdir(parents=True)
-    for k, (name, suffix) in enumerate(zip(NAMES, ("tiff.bmp", "png", "TIFF", "bmp"), strict=True)):
-        Image.new("RGB", (SIZE, SIZE), (50 * k,) * 3).save(place / f"{name}.{suffix}")
-    assert read_jaffe(tmp_path / "copy", SIZE).checksum == read_jaffe(folder, SIZE).checksum
-
-
 def test_pictures_without_a_face_are_counted(folder):
     Image.new("L", (64, 64), 9).save(folder / "MK.FE1.117.tiff")
     faces = read_jaffe(folder, SIZE)

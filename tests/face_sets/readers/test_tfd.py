@@ -59,9 +59,7 @@ def test_the_file_nearer_to_the_size_is_read(folder):
     write(folder, "TFD_96x96.mat", 96, images=np.full((N, 96, 96), 7, np.uint8))
     assert read_tfd(folder, 48).pixels[1, 0, 0] == 20
     assert set(read_tfd(folder, 96).pixels.ravel().tolist()) == {7}
-    (folder / "TFD_48x48.mat").rename(folder / "TFD_ranzato_48x48.mat")
-    assert read_tfd(folder, 40).pixels[1, 0, 0] == 20
-    (folder / "TFD_ranzato_48x48.mat").unlink()
+    (folder / "TFD_48x48.mat").unlink()
     assert set(read_tfd(folder, 48).pixels.ravel().tolist()) == {7}
 
 
@@ -73,11 +71,9 @@ def test_numbers_kept_as_double_and_rows_across_are_read(folder):
 
 
 def test_absent_and_foreign_files(folder):
-    with pytest.raises(DataError, match=r"TFD_48x48\.mat: not found"):
+    with pytest.raises(DataError, match=r"TFD_48x48\.mat or TFD_96x96\.mat not found"):
         read_tfd(folder, 48)
     folder.mkdir()
-    with pytest.raises(DataError, match=r"TFD_48x48\.mat: not found, nor TFD_96x96\.mat"):
-        read_tfd(folder, 48)
     (folder / "TFD_48x48.mat").write_text("not MATLAB")
     with pytest.raises(DataError, match=r"TFD_48x48\.mat: not a readable MATLAB file"):
         read_tfd(folder, 48)

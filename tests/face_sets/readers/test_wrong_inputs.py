@@ -112,7 +112,6 @@ MARKER = '<Marker Frame="2"'
 AUCS, TAGS = "S001-001-oao_aucs.xml", "1/S001-001.xml"
 FACS, LABEL = "S001_001_00000004_facs.txt", "S001_001_00000004_emotion.txt"
 POINTS = "Landmarks/S001/001/S001_001_00000004_landmarks.txt"
-NOVA = ",lab-0,,1,0,0,0,0,0,0,0"
 
 WRONG = [
     ("bp4d", line(OCC, 3, f"2,{CODED[2:-2]}2,9"), "F001_T1.csv, line 3: AU98 '2'; expected 0, 1 or 9"),
@@ -218,24 +217,6 @@ WRONG = [
     ("ckplus", move("S001_001_00000002.png", "S006_001_00000002.png"), "not named like S001_001_00000001.pn"),
     ("ckplus", move("Emotion", "Emotions"), "ckplus/Emotion: not found"),
     ("ckplus", put("Emotion_labels/x"), "Emotion_labels: a second tree beside"),
-    ("novaemotions", line("*.csv", 3, f"pictures/9.png{NOVA}"), "csv, line 3: no picture 'pictures/9.png'"),
-    ("novaemotions", line("*.csv", 3, NOVA), "novaemotions.csv, line 3: no picture ''"),
-    ("novaemotions", line("*.csv", 3, f"pictures/0000000.png{NOVA}"), "0.png' stands in line 2 already"),
-    ("novaemotions", line("*.csv", 3, f"pictures/0000001.png{NOVA},1"), "line 3: 12 fields; expected 11"),
-    ("novaemotions", edit("*.csv", "neutral,1,0", "neutral,1,x"), "line 2: anger 'x'; expected a whole num"),
-    ("novaemotions", edit("*.csv", "neutral,1,0", "neutral,1,-1"), "line 2: anger '-1'; expected a whole nu"),
-    ("novaemotions", edit("*.csv", "neutral,1,0", "neutral,1,"), "line 2: anger ''; expected a whole number"),
-    ("novaemotions", edit("*.csv", ",neutral,1", ",bored,1"), "line 2: emotion 'bored'; expected one of neu"),
-    ("novaemotions", edit("*.csv", "subject", "person"), "line 1: no column 'subject' in 'path,person,emo"),
-    ("novaemotions", edit("*.csv", "anger", "bored"), "line 1: column 'bored' is not known; expected the he"),
-    ("novaemotions", edit("*.csv", "anger", "happy"), "line 1: no emotion, or one twice; expected the heade"),
-    ("novaemotions", raw("*.csv", b"path,subject\nx,y"), "line 1: no emotion, or one twice; expected the he"),
-    ("novaemotions", raw("*.csv", b"path,subject,anger\n"), "novaemotions.csv, line 2: no pictures"),
-    ("novaemotions", raw("*.csv", b"\xff\xfe"), "novaemotions.csv: cannot be read"),
-    ("novaemotions", line("*.csv", 3, "x" * 200_000), "line 3: not readable as csv (field larger"),
-    ("novaemotions", line("*.csv", 3, f"../own.png{NOVA}"), "own.png: a path that leaves"),
-    ("novaemotions", lambda f: [gone("*.csv")(f), put("bored")(f)], "not an emotion folder; expected neutra"),
-    ("novaemotions", lambda f: [gone("pictures")(f), gone("*.csv")(f)], "not found, and no folders of pictu"),
     ("tfd", array("labs_ex", (4, 0), 8), "labs_ex, row 4: 8; expected 1 to 7, or -1 where unlabelled"),
     ("tfd", array("labs_ex", (4, 0), 1.5), "labs_ex, row 4: 1.5; expected 1 to 7"),
     ("tfd", array("labs_ex", (4, 0), np.nan), "labs_ex, row 4: nan; expected 1 to 7"),
@@ -255,7 +236,6 @@ WRONG = [
     ("jaffe", move("AA.DI1*", "AA.XX1.2.tiff"), "AA.XX1.2.tiff: not named like KA.AN1.39.tiff, with an expr"),
     ("jaffe", lambda f: [path.unlink() for path in f.iterdir()], "no pictures in it; expected files such as"),
     ("jaffe", move("AA.DI1*", "me.tiff"), "me.tiff: not named like KA.AN1.39.tiff"),
-    ("jaffe", put("more/aa.di1.2.jpg"), "aa.di1.2.jpg: a second picture named aa.di1.2; keep one"),
     ("jaffe", raw("AA.DI1*", b"x"), "AA.DI1.2.tiff: not a readable picture (of no known format)"),
     ("own", edit("faces.csv", ",0.6,", ",1.2,"), "faces.csv, line 3: AU4 '1.2'; expected an intensity from"),
     ("own", edit("faces.csv", ",0.6,", ",nan,"), "line 3: AU4 'nan'; expected an intensity from 0 to 1, or"),
@@ -282,7 +262,12 @@ WRONG = [
     ("own", raw("faces.csv", b"path\tsubject\np\tq\n"), "AU1 …, with commas or semicolons between"),
     ("own", raw("faces.csv", b"path,subject,emotion\n\n , , \n"), "faces.csv, line 2: no pictures"),
     ("own", raw("faces.csv", b"\xff"), "faces.csv: cannot be read"),
-    ("own", raw("faces.csv", b'path\n"' + b"x" * 200_000), "faces.csv, line 2: not readable as csv"),
+    ("own", raw("faces.csv", b"path\n" + b"x" * 200_000), "faces.csv, line 2: not readable as csv"),
+    ("own", edit("faces.csv", ",lab-0-0,3", ',"lab-0-0,3'), "faces.csv, line 4: not readable as csv ("),
+    ("own", edit("faces.csv", ",yes", ',"yes'), "faces.csv, line 2: not readable as csv (a quote"),
+    ("own", edit("faces.csv", "0000.png,", '0000.png"x,"'), "faces.csv, line 2: not readable as csv ("),
+    ("ferplus", edit("*new.csv", ",fer", ',"fer'), "fer2013new.csv, line 2: not readable as csv ("),
+    ("bp4d", edit(OCC, "0,", '"0,'), "F001_T1.csv, line 1: not readable as csv (a quote is opened"),
 ]
 
 

@@ -36,4 +36,4 @@ def write_tfd(faces: FaceSet, folder: Path) -> None:
         "labs_id": [[int(ids[who]) if who else NOBODY] for who in table["subject"]],
         "folds": np.where(labelled[:, None], folds, 0).astype(np.uint8),
     }
-    savemat(folder / TFD_FILES[side][0], arrays, do_compression=True)
+    savemat(folder / TFD_FILES[side], arrays, do_compression=True)
