@@ -225,6 +225,12 @@ class NetworkParameters(ChapterParameters):
         return (self.population,) if self.population else ()
 
 
+EARLIER_EVAL_SEEDS = frozenset({1, 2, 3, 11, 40, 41, 4242, 4711})
+"""Face seeds whose people an earlier reference, or a trial of one, evaluated: a new reference that evaluated
+them again would confirm what was chosen on them.
+"""
+
+
 def _are_pairs(text: str) -> bool:
     pairs = [pair.split(":") for pair in listed(text)] if text else []
     names = [name for pair in pairs for name in pair]
@@ -245,6 +251,13 @@ class RoleParameters(NetworkParameters):
         description="the networks that claims measure, each with those of the same recipe and pictures that "
         "were taught units, as emotions:units; the first pair is of the structure of the page's own network",
     )
+    eval_face_seed: int = Field(
+        -1,
+        ge=-1,
+        lt=2**31,
+        description="synthetic faces: seed of the people who are evaluated, on whom no network was trained; "
+        "-1 takes face_seed + 1",
+    )
     of_each: int = Field(
         3, ge=0, le=100, description="of so many networks of each of these the roles are asked; 0: of all"
     )
@@ -262,9 +275,9 @@ class RoleParameters(NetworkParameters):
         return tuple(dict.fromkeys((*super().populations, *roles)))
 
     @property
-    def asked_seed(self) -> int:
-        """The seed of all people whom networks are asked about; no network learned from them."""
-        return self.face_seed + 1
+    def eval_seed(self) -> int:
+        """The seed of all people who are evaluated; no network was trained on them."""
+        return self.face_seed + 1 if self.eval_face_seed < 0 else self.eval_face_seed
 
     @property
     def not_asked(self) -> str:
@@ -283,10 +296,10 @@ class RoleParameters(NetworkParameters):
         if (faces.name, faces.size) != (self.faces, self.size):
             own = f"{self.faces} at {self.size}"
             return f"degrees of filters: {name!r} learned from {faces.name} at {faces.size} pixels, not {own}"
-        if faces.face_seed == self.asked_seed:
+        if faces.face_seed == self.eval_seed:
             return (
-                f"degrees of filters: {name!r} learned from the people of face_seed {self.asked_seed}, who "
-                f"would be asked about; give another face_seed than {self.face_seed}"
+                f"degrees of filters: {name!r} were trained on the people of face_seed {self.eval_seed}, who "
+                "would be evaluated; give another eval_face_seed"
             )
         return ""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, RecipeParameters
+from book.parameters import EARLIER_EVAL_SEEDS, ChapterParameters, RecipeParameters, RoleParameters
 from book.populations import find_population
 from ferbook.book import Suite
 from ferbook.console import errors
@@ -104,6 +104,11 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
     for name in {name for model in parameters.values() for name in getattr(model, "populations", ())}:
         find_population(name)
     for chapter, model in parameters.items():
+        if isinstance(model, RoleParameters) and not model.of_each and model.eval_seed in EARLIER_EVAL_SEEDS:
+            raise ParameterError(
+                f"{chapter}: eval_face_seed = {model.eval_seed} was evaluated by an earlier reference; a "
+                "confirmation takes people whom nobody has evaluated"
+            )
         if getattr(model, "layer", ""):
             _require_layer(chapter, model, parameters.get("training"))
 

@@ -30,7 +30,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
         description="the layer whose filters are judged, as `relu3`; empty: the ReLU after the "
         "last convolution",
     )
-    strangers: int = Field(
+    held_out_people: int = Field(
         60,
         ge=12,
         le=5000,
@@ -52,7 +52,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
         """As its parent's, and the other heads', ``absent`` where they are not at hand."""
         from face_sets.registry import fingerprint
 
-        heads = FaceRequest(OTHER_HEADS, self.other_heads, self.size, self.asked_seed)
+        heads = FaceRequest(OTHER_HEADS, self.other_heads, self.size, self.eval_seed)
         return super().data_key() | {str(heads): fingerprint(heads)}
 
     def require(self, faces: "FaceSet") -> None:
@@ -78,8 +78,8 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
         each size.
         """
         sizes = filter(None, (self.size, self.larger))
-        people = self.request(self.domain, self.strangers)
-        return (self.face_request, *(replace(people, face_seed=self.asked_seed, size=size) for size in sizes))
+        people = self.request(self.domain, self.held_out_people)
+        return (self.face_request, *(replace(people, face_seed=self.eval_seed, size=size) for size in sizes))
 
 
 CHAPTER = Chapter(
@@ -96,23 +96,24 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores; a real set must have action units",
     profiles={
-        "smoke": {"strangers": 24, "permutations": 99, "untrained": 2, "people": 10, "bootstrap": 100},
+        "smoke": {"held_out_people": 24, "permutations": 99, "untrained": 2, "people": 10, "bootstrap": 100},
         "laptop": {"permutations": 199, "people": 30, "bootstrap": 200},
         "reference": {
             "face_seed": 10,
+            "eval_face_seed": 20,
             "population": "emotions",
             "roles": "emotions:units,breuer_emotions:breuer_units",
             "of_each": 0,
             "beside": "units_free,emotions_shuffled,published_96,photographs_zero_bias,photographs_shuffled",
             "larger": 96,
-            "strangers": 300,
+            "held_out_people": 300,
             "untrained": 10,
             "people": 48,
             "other_heads": 48,
             "bootstrap": 1000,
         },
         "paper": {
-            "strangers": 600,
+            "held_out_people": 600,
             "permutations": 10_000,
             "untrained": 20,
             "people": 48,

@@ -94,7 +94,7 @@ def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
     labels = presence(faces, p.present_from).scored()
     labels = labels.only([au for au in labels.aus if au in AUS])
     domain = faces.name if faces.name in DOMAINS else "lab"
-    switching = {"size": faces.size[0], "face_seed": p.asked_seed, "domain": domain}
+    switching = {"size": faces.size[0], "face_seed": p.eval_seed, "domain": domain}
     dose = interventions(p.people, labels.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
     equal = interventions(p.people, labels.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)

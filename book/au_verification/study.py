@@ -121,18 +121,18 @@ LARGER_ASKED = 3
 """Networks of larger pictures, which take four times as long."""
 
 
-def picture_source(faces: FaceSet, strangers: FaceSet) -> tuple[FaceSet, str]:
+def picture_source(faces: FaceSet, held_out_people: FaceSet) -> tuple[FaceSet, str]:
     """The pictures that filters are judged on, and whose they are, in a sentence: those of the run's own set
-    ``faces`` where it is a real one with action units, else rendered ``strangers``.
+    ``faces`` where it is a real one with action units, else rendered ``held_out_people``.
     """
-    people = strangers.table["subject"].nunique()
+    people = held_out_people.table["subject"].nunique()
     if faces.name in DOMAINS:
-        return strangers, f"The pictures are of {people} rendered people whom no network has seen."
+        return held_out_people, f"The pictures are of {people} rendered people whom no network has seen."
     if faces.aus:
         return faces, (
             f"Pictures and action units are those of {faces.name}. Units are switched on in rendered faces."
         )
-    return strangers, (
+    return held_out_people, (
         f"Nobody coded action units in {faces.name}. What learned from it is asked about {people} rendered "
         "people, whose units are known."
     )

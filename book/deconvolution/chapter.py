@@ -14,7 +14,7 @@ from ferbook.book import Chapter, Resources
 class DeconvolutionParameters(RoleParameters):
     """Chapter ``deconvolution``: what the filters of trained networks look at."""
 
-    strangers: int = Field(
+    held_out_people: int = Field(
         60,
         ge=10,
         le=2000,
@@ -46,23 +46,23 @@ class DeconvolutionParameters(RoleParameters):
 
     @property
     def rendered(self) -> bool:
-        """Whether the chapter's faces are rendered: then they are the strangers themselves."""
+        """Whether the chapter's faces are rendered: then they are the held_out_people themselves."""
         return self.faces in get_args(FaceDomain)
 
     @property
-    def strangers_request(self) -> FaceRequest:
+    def held_out_request(self) -> FaceRequest:
         """Rendered people from whom no network learned: beside real faces they are of ``lab``."""
-        return replace(self.request(self.domain, self.strangers), face_seed=self.asked_seed)
+        return replace(self.request(self.domain, self.held_out_people), face_seed=self.eval_seed)
 
     @property
     def face_request(self) -> FaceRequest:
         """Of rendered faces other people than those of chapter ``training``."""
-        return self.strangers_request if self.rendered else super().face_request
+        return self.held_out_request if self.rendered else super().face_request
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """Beside real faces rendered strangers."""
-        return (self.face_request,) if self.rendered else (self.face_request, self.strangers_request)
+        """Beside real faces rendered held_out_people."""
+        return (self.face_request,) if self.rendered else (self.face_request, self.held_out_request)
 
     @property
     def domain(self) -> str:
@@ -83,17 +83,18 @@ CHAPTER = Chapter(
     ),
     needs="two CPU cores",
     profiles={
-        "smoke": {"strangers": 12, "people": 10, "untrained": 2, "checked_filters": 16},
+        "smoke": {"held_out_people": 12, "people": 10, "untrained": 2, "checked_filters": 16},
         "laptop": {"people": 10},
         "reference": {
             "face_seed": 10,
+            "eval_face_seed": 20,
             "population": "emotions",
             "of_each": 0,
-            "strangers": 100,
+            "held_out_people": 100,
             "people": 48,
             "untrained": 10,
         },
-        "paper": {"strangers": 300, "people": 48, "untrained": 10, "checked_filters": 256},
+        "paper": {"held_out_people": 300, "people": 48, "untrained": 10, "checked_filters": 256},
         **on_fer2013("laptop", {"most": 1500}),
     },
 )

@@ -75,9 +75,9 @@ THE_CHANGE = "change"
 """The maps that show the change itself: a face with its unit less the same face without."""
 
 
-def require_held_out(networks: Sequence[TrainedNetwork], strangers: FaceRequest) -> None:
-    """Raise ChapterError where one of the networks learned from the people of ``strangers``."""
-    name, seed = strangers.name, strangers.face_seed
+def require_held_out(networks: Sequence[TrainedNetwork], held_out_people: FaceRequest) -> None:
+    """Raise ChapterError where one of the networks learned from the people of ``held_out_people``."""
+    name, seed = held_out_people.name, held_out_people.face_seed
     for each in networks:
         if (each.record.faces.name, each.record.faces.face_seed) == (name, seed):
             raise ChapterError(
@@ -88,7 +88,7 @@ def require_held_out(networks: Sequence[TrainedNetwork], strangers: FaceRequest)
 
 def switched_faces(p: DeconvolutionParameters) -> Twins:
     """Faces of people whom no network has seen, each with one action unit and without."""
-    settings = {"size": p.strangers_request.size, "face_seed": p.asked_seed, "domain": p.domain}
+    settings = {"size": p.held_out_request.size, "face_seed": p.eval_seed, "domain": p.domain}
     return twins_of(interventions(p.people, AUS, (1.0,), **settings))
 
 

@@ -226,10 +226,10 @@ def test_a_name_that_only_the_network_can_judge_is_any_text():
 
 @pytest.mark.parametrize(("faces", "domain"), [("wild", "wild"), ("micro", "micro"), ("fer2013", "lab")])
 def test_filters_are_judged_on_rendered_people_of_another_seed(faces, domain):
-    given = AuVerificationParameters(faces=faces, face_seed=4, strangers=70)
-    own, strangers = given.face_requests
+    given = AuVerificationParameters(faces=faces, face_seed=4, held_out_people=70)
+    own, held_out_people = given.face_requests
     assert own == given.face_request and own.name == faces and given.domain == domain
-    assert strangers == FaceRequest(domain, 70, 48, 5)
+    assert held_out_people == FaceRequest(domain, 70, 48, 5)
 
 
 def test_populations_beside_are_read_with_the_chapter_s_own():

@@ -197,9 +197,9 @@ def test_the_reference_measures_all_that_are_kept():
     cast = ruler.cast_of(p, kept(10)("emotions"), kept(10))
     assert cast.left_out == () and "own" not in cast.networks
     assert {len(each) for each in cast.networks.values()} == {10}
-    assert set(cast.networks) <= set(ruler.GROUP_LABELS) and p.asked_seed == 11
+    assert set(cast.networks) <= set(ruler.GROUP_LABELS) and p.eval_seed == 20
     seeds = {find_population(name).faces.face_seed for name in p.populations}
-    assert p.asked_seed not in seeds
+    assert p.eval_seed not in seeds
 
 
 @pytest.mark.parametrize("text", ["emotions", "emotions:", "a:b,a:c", "a:b:c"])

@@ -235,9 +235,9 @@ def faces(name: str, aus: bool) -> FaceSet:
     ],
 )
 def test_filters_are_judged_on_people_whom_no_network_has_seen(given, own, told):
-    strangers = faces("lab", True)
-    found, said = au.picture_source(given, strangers)
-    assert found is (given if own else strangers) and told in said
+    held_out_people = faces("lab", True)
+    found, said = au.picture_source(given, held_out_people)
+    assert found is (given if own else held_out_people) and told in said
 
 
 def test_filters_are_told_one_by_one_and_their_claims_handed_on():

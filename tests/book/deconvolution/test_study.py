@@ -39,24 +39,24 @@ from tests.fer_lib.look.toy_twins import network, twins
 
 
 def test_who_learned_from_the_held_out_people_is_refused():
-    strangers = DeconvolutionParameters(face_seed=4).strangers_request
-    assert strangers.face_seed == 5
+    held_out_people = DeconvolutionParameters(face_seed=4).held_out_request
+    assert held_out_people.face_seed == 5
 
     def learned(seed, name="lab"):
         return [SimpleNamespace(name="net", record=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
-    require_held_out(learned(4) + learned(0) + learned(5, "wild"), strangers)
+    require_held_out(learned(4) + learned(0) + learned(5, "wild"), held_out_people)
     with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
-        require_held_out(learned(5), strangers)
+        require_held_out(learned(5), held_out_people)
 
 
 def test_beside_real_faces_the_strangers_are_rendered():
-    real = DeconvolutionParameters(faces="fer2013", strangers=30)
+    real = DeconvolutionParameters(faces="fer2013", held_out_people=30)
     assert [each.name for each in real.face_requests] == ["fer2013", "lab"] and real.domain == "lab"
-    assert real.face_requests[1] == real.strangers_request and real.strangers_request.subjects == 30
+    assert real.face_requests[1] == real.held_out_request and real.held_out_request.subjects == 30
     (wild,) = DeconvolutionParameters(faces="wild").face_requests
     assert (wild.name, wild.face_seed) == ("wild", 1)
-    assert DeconvolutionParameters(**CHAPTER.profiles["reference"]).asked_seed == 11
+    assert DeconvolutionParameters(**CHAPTER.profiles["reference"]).eval_seed == 20
 
 
 def taught(seed):
