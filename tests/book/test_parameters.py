@@ -311,4 +311,4 @@ def test_parameter_rows_tell_every_field_with_its_default_per_profile():
 def test_the_reference_is_asked_of_a_second_head_model_or_not_made(monkeypatch, tmp_path):
     monkeypatch.setenv("FER_DATA", str(tmp_path))
     key = resolve("au_verification", "reference").data_key()
-    assert [name for name, version in key.items() if version == "absent"] == ["heads 48 48 11"]
+    assert [name for name, version in key.items() if version == "absent"] == ["heads 48 48 20"]
