@@ -1,5 +1,5 @@
-"""What carries over: networks that learned from one family of rendered faces, asked about the others and
-about people's photographs.
+"""Transfer between head models: networks trained on one family of rendered faces, evaluated on the others and
+on photographs of people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,20 +26,20 @@ from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
 
 SAME_FAMILY, SHAPES, BUILD, BOTH = (
-    "the same family, unseen people",
-    "other shapes of head",
-    "another build of the units",
-    "other shapes, another build",
+    "same family, held-out people",
+    "other head shapes",
+    "other build of the units",
+    "other head shapes and build",
 )
-"""How far the family that a network is asked about is from the one that it learned from."""
+"""How the evaluated family differs from that of the training."""
 
 PHOTOGRAPHS = "photographs (FER2013, PublicTest)"
 
 
 @dataclass(frozen=True)
 class FamilyNetwork:
-    """A network that learned the expressions of one family, and detectors of action units fitted to what its
-    last layer is given, and to the same of the network before its training.
+    """A network trained on the expressions of one family, with detectors of action units fitted to the input
+    of its last layer; ``untrained``: the network before its training, with detectors of its own.
     """
 
     model: Classifier
@@ -49,7 +49,7 @@ class FamilyNetwork:
     untrained_heads: Heads
 
 
-def teach_family(
+def train_family(
     faces: FaceSet,
     recipe: TrainingRecipe,
     *,
@@ -57,8 +57,9 @@ def teach_family(
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> FamilyNetwork:
-    """Train a network on the training people of ``faces``; epochs and heads are chosen on its validation
-    people. Raises as ``train.learner.train`` and ``aus.heads.fit_heads``.
+    """Train a network on the training split of ``faces``; the validation split chooses epoch and detectors.
+
+    Raises as ``train.learner.train`` and ``aus.heads.fit_heads``.
     """
     generator = torch.Generator().manual_seed(seed)
     model = build_network("zhu", len(faces.classes), faces.size[0], generator=generator)
@@ -70,11 +71,12 @@ def teach_family(
 
 
 @dataclass(frozen=True)
-class FamilyAnswers:
-    """What one network answers about one set. ``confusion`` (classes, classes): counted pictures, rows the
-    true expression. The others float64 (1 + draws,), first of all pictures, then of each draw of whole
-    ``people``: balanced accuracy of the expressions, macro AUROC of the units, and that of the untrained
-    network. The units' are None where the set has no codes.
+class FamilyScores:
+    """Scores of one network on one set.
+
+    ``confusion`` (classes, classes): counted pictures, rows the true expression. ``expressions`` (balanced
+    accuracy), ``units`` and ``untrained_units`` (macro AUROC; None where the set has no codes): float64
+    (1 + draws,), first of all pictures, then of each resample of the ``people``.
     """
 
     confusion: np.ndarray
@@ -85,16 +87,15 @@ class FamilyAnswers:
 
     @property
     def pictures(self) -> int:
-        """How many were asked about."""
+        """Number of evaluated pictures."""
         return int(self.confusion.sum())
 
 
-def family_answers(
+def score_network(
     network: FamilyNetwork, faces: FaceSet, *, draws: int = 1000, seed: int = 0
-) -> FamilyAnswers:
-    """What ``network`` answers about the pictures of ``faces`` whose expression it knows."""
-    emotions = faces.table["emotion"]
-    faces = faces.select(emotions.isin(network.classes).to_numpy())
+) -> FamilyScores:
+    """Evaluate ``network`` on the pictures of ``faces`` whose expression is among its classes."""
+    faces = faces.select(faces.table["emotion"].isin(network.classes).to_numpy())
     labels = faces.table["emotion"].map(network.classes.index).to_numpy()
     predictions = predict(network.model, faces).argmax(axis=1)
     people = pd.factorize(named_alone(faces.table["subject"]))[0]
@@ -104,24 +105,23 @@ def family_answers(
     if faces.aus:
         pairs = ((network.model, network.heads), (network.untrained, network.untrained_heads))
         coded = presence(faces)
-        units = [
-            mean_of_defined(
-                drawn_aurocs(heads, features_of(net, faces), coded, draws=draws, seed=seed), axis=0
-            )
+        aurocs = (
+            drawn_aurocs(heads, features_of(net, faces), coded, draws=draws, seed=seed)
             for net, heads in pairs
-        ]
-    return FamilyAnswers(sums.sum(axis=0), len(sums), balanced_accuracy_of(totals), *units)
+        )
+        units = [mean_of_defined(each, axis=0) for each in aurocs]
+    return FamilyScores(sums.sum(axis=0), len(sums), balanced_accuracy_of(totals), *units)
 
 
 def family_distance(one: str, other: str) -> str:
-    """How far family ``other`` (``shapes-build``) is from family ``one``, in words."""
+    """Name how family ``other`` (``shapes-build``) differs from family ``one``."""
     same_shapes, same_build = (a == b for a, b in zip(one.split("-"), other.split("-"), strict=True))
     return {(True, True): SAME_FAMILY, (False, True): SHAPES, (True, False): BUILD}.get(
         (same_shapes, same_build), BOTH
     )
 
 
-def answers_of_all(
+def score_families(
     families: Mapping[str, FaceSet],
     photographs: FaceSet | None,
     recipe: TrainingRecipe,
@@ -131,72 +131,80 @@ def answers_of_all(
     seed: int = 0,
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
-) -> dict[str, list[FamilyAnswers]]:
-    """One network for each of the first ``networks`` of ``families`` (by name: pictures with splits of
-    people), asked about the test people of its own, about everybody of each other one, and about
-    ``photographs``: the answers of all by how far away is who was asked about, nearest first. Further
-    arguments as of ``teach_family``.
+) -> dict[str, list[FamilyScores]]:
+    """Train a network on each of the first ``networks`` families and evaluate it on all of them.
+
+    Parameters
+    ----------
+    families : mapping of str to FaceSet
+        Families by name, with splits of people.
+    photographs : FaceSet or None
+        Evaluated as well.
+    recipe, seed, precision, device
+        As of ``train_family``.
+    networks, draws : int
+        Number of networks, and of resamples of the people.
+
+    Returns
+    -------
+    dict
+        Distance of the evaluated family, nearest first -> scores of each network: on the test people of its
+        own family, on everybody of another.
     """
-    answers: dict[str, list[FamilyAnswers]] = {}
+    scores: dict[str, list[FamilyScores]] = {}
     for name, faces in islice(families.items(), networks):
-        network = teach_family(faces, recipe, seed=seed, precision=precision, device=device)
+        network = train_family(faces, recipe, seed=seed, precision=precision, device=device)
         sets = [
             (family_distance(name, other), target.split("test") if other == name else target)
             for other, target in families.items()
         ]
         if photographs is not None:
             sets.append((PHOTOGRAPHS, photographs))
-        for number, (apart, target) in enumerate(sets):
-            # Of each set its own draws of people, the same for every network that is asked about it.
-            own_answers = family_answers(network, target, draws=draws, seed=number)
-            answers.setdefault(apart, []).append(own_answers)
-    return {
-        apart: answers[apart] for apart in (SAME_FAMILY, SHAPES, BUILD, BOTH, PHOTOGRAPHS) if apart in answers
-    }
+        for number, (distance, target) in enumerate(sets):
+            # The people of one set are resampled alike for every network.
+            scores.setdefault(distance, []).append(score_network(network, target, draws=draws, seed=number))
+    order = (SAME_FAMILY, SHAPES, BUILD, BOTH, PHOTOGRAPHS)
+    return {distance: scores[distance] for distance in order if distance in scores}
 
 
-def carry_over_table(answers: Mapping[str, Sequence[FamilyAnswers]]) -> Table:
-    """By distance the means over the networks of ``answers_of_all``, each with its interval over people (of
-    photographs, over pictures).
-    """
+def carry_over_table(scores: Mapping[str, Sequence[FamilyScores]]) -> Table:
+    """Average ``score_families`` over networks; the intervals are over people (of photographs, pictures)."""
     rows = {
-        apart: {
+        distance: {
             "expressions": _mean([one.expressions for one in group], group, "share"),
             "units": _mean([one.units for one in group], group),
             "units, untrained": _mean([one.untrained_units for one in group], group),
             "networks": len(group),
-            "answers": sum(one.pictures for one in group),
+            "pictures": sum(one.pictures for one in group),
         }
-        for apart, group in answers.items()
+        for distance, group in scores.items()
     }
-    data = pd.DataFrame.from_dict(rows, orient="index").rename_axis("asked about")
     return Table(
-        data,
-        "Balanced accuracy of expressions and macro AUROC of action units, by who is asked about",
+        pd.DataFrame.from_dict(rows, orient="index").rename_axis("evaluated on"),
+        "Balanced accuracy of expressions and macro AUROC of action units",
         tolerance=0.1,
     )
 
 
 def carry_over_metrics(table: Table) -> dict[str, Estimate]:
-    """The expressions and the units of the first and of the farthest rendered family, as metrics."""
+    """Take the scores on the own family, on the farthest one and on photographs as metrics."""
     names = {SAME_FAMILY: "own", BOTH: "other", PHOTOGRAPHS: "photographs"}
-    metrics = {}
-    for apart, short in names.items():
-        if apart in table.data.index:
-            row = table.data.loc[apart]
-            metrics[f"expressions_{short}"] = row["expressions"]
-            if isinstance(units := row["units"], Estimate):
-                metrics[f"units_{short}"] = units
-    return metrics
+    found = {
+        f"{column}_{short}": table.data.loc[distance, column]
+        for distance, short in names.items()
+        if distance in table.data.index
+        for column in ("expressions", "units")
+    }
+    return {name: value for name, value in found.items() if isinstance(value, Estimate)}
 
 
 def _mean(
-    values: list[np.ndarray | None], answers: Sequence[FamilyAnswers], unit: Unit = ""
+    values: list[np.ndarray | None], scores: Sequence[FamilyScores], unit: Unit = ""
 ) -> Estimate | float:
     """The mean over networks of ``values``, each (1 + draws,); NaN where a set has no codes."""
     if any(one is None for one in values):
         return np.nan
     mean = np.mean(values, axis=0)
-    settings = {"n": sum(one.pictures for one in answers), "unit": unit, "tolerance": RERUN_TOLERANCE}
+    settings = {"n": sum(one.pictures for one in scores), "unit": unit, "tolerance": RERUN_TOLERANCE}
     remark = f", mean of {len(values)} networks"
-    return interval(mean[0], mean[1:], min(one.people for one in answers), besides=remark, **settings)
+    return interval(mean[0], mean[1:], min(one.people for one in scores), besides=remark, **settings)

@@ -1,4 +1,4 @@
-"""Chapter ``faces``: what it takes, and what the profiles change."""
+"""Parameters and profiles of chapter ``faces``."""
 
 from dataclasses import replace
 
@@ -12,35 +12,35 @@ from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
 SAMPLED = 9
-"""People of each synthetic set where the sets stand side by side, with one sequence each."""
+"""People, with one sequence each, of each synthetic set in the figure of the sets."""
 
 _AT_LENGTH = {"family_subjects": 60, "all_families": True, "family_networks": 4, "family_epochs": 30}
 
 
 class FacesParameters(ChapterParameters):
-    """Chapter ``faces``: what the data are."""
+    """Parameters of chapter ``faces``."""
 
     family_subjects: int = Field(
         28,
         ge=20,
         le=20_000,
-        description="people of each family of faces among which it is asked what carries over",
+        description="people of each family of faces, for the transfer to other head models",
     )
     all_families: bool = Field(
-        False, description="all four families; else the first and the one farthest from it"
+        False, description="all four families instead of the first and the farthest from it"
     )
     family_networks: int = Field(
         1,
         ge=1,
         le=len(FAMILIES),
-        description="families that a network learns from, each by its own; it is asked about all of them",
+        description="number of families on each of which a network is trained; it is evaluated on all",
     )
     family_epochs: EpochsField = 20
     precision: PrecisionField = "auto"
 
     @property
     def families(self) -> dict[str, FaceRequest]:
-        """The families of ``lab``: people apart in shape and in how their muscles build action units."""
+        """Families of ``lab``, which differ in head shape and in how action units are built."""
         first, *_, farthest = FAMILIES
         names = FAMILIES if self.all_families else (first, farthest)
         people = replace(self.request("lab", self.family_subjects), size=48)
@@ -48,9 +48,7 @@ class FacesParameters(ChapterParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter; beside it a sample of each synthetic kind, the families, and the
-        real FER2013.
-        """
+        """The chapter's face set, a sample of each synthetic set, the families, and the real FER2013."""
         seed = self.face_seed
         samples = [
             FaceRequest(
@@ -71,10 +69,10 @@ CHAPTER = Chapter(
     parameters=FacesParameters,
     resources=Resources(minutes=30),
     seconds={"laptop": 50, **on_fer2013("laptop", 66)},
-    key_metrics=("overlap", "leak", "information_most", "expressions_own", "expressions_other"),
+    key_metrics=("subjects_in_two_splits", "copies_test_in_train", "expressions_own", "expressions_other"),
     learn=(
-        "what the pictures are, what one action unit does to a face, how far labels and split can be "
-        "trusted, and how far an emotion determines its action units"
+        "what the pictures are, what one action unit does to a face, how far labels and splits can be "
+        "trusted, and how much an emotion says about action units"
     ),
     needs="one CPU core; a real set, if you want one",
     profiles={"smoke": {"family_epochs": 1}, "reference": _AT_LENGTH, "paper": _AT_LENGTH},

@@ -1,6 +1,5 @@
-"""Figures of a face set: what the pictures are, before any network has seen them, and what synthetic faces
-can show and photographs cannot: single action units, and one person's expressions; and a face with each unit,
-packed for the page on FACS.
+"""Figures of face sets: sample pictures, single action units, expressions, units by emotion and nearest
+neighbours; and a face with each unit, packed for the page on FACS.
 """
 
 import base64
@@ -20,7 +19,7 @@ from face_sets.faceset import FaceSet
 from face_sets.facs_codes import Code, format_codes
 from ferbook.page.heat import heat
 from ferbook.page.pictures import grey_table, mosaic, picture_grid, show
-from ferbook.page.style import INK, ORANGE, VERMILION, Drawn, listing, percent
+from ferbook.page.style import INK, MUTED, ORANGE, VERMILION, Drawn, listing, percent
 from synthetic_faces.expressions import typical_aus
 from synthetic_faces.facs import AUS
 
@@ -28,16 +27,14 @@ if TYPE_CHECKING:  # it would import the renderer
     from synthetic_faces.studio import Switched
 
 SMALL = 9.5
-"""Points of the smallest letters, which a telephone still shows at 7."""
+"""Points of the smallest letters: 7 on a telephone."""
 
 GREY_TOLERANCE = {"mean_grey": 2.0, "contrast": 2.0}
-"""By how much the renderer may differ from one machine to another."""
+"""Differences of the renderer between machines."""
 
 
 def typical_codes(emotion: str) -> str:
-    """``typical_aus`` as FACS codes, without intensities: ``4+7+17+23``; ``L`` before an AU on the subject's
-    left half only.
-    """
+    """Write ``typical_aus`` as FACS codes without intensities, such as ``4+7+17``; ``L``: left side only."""
     sides = {
         int(au.removeprefix("AU")): "L" if isinstance(level, tuple) else ""
         for au, level in typical_aus(emotion).items()
@@ -46,7 +43,7 @@ def typical_codes(emotion: str) -> str:
 
 
 def _of_many_people(faces: FaceSet, samples: int, generator: np.random.Generator) -> np.ndarray:
-    """The rows of ``samples`` pictures, at random, of as many different people as there are."""
+    """Rows of ``samples`` random pictures, of as many different people as possible."""
     rows = generator.permutation(len(faces))
     subjects = faces.table["subject"].iloc[rows]
     again = subjects.duplicated() & subjects.ne("")
@@ -54,8 +51,7 @@ def _of_many_people(faces: FaceSet, samples: int, generator: np.random.Generator
 
 
 def face_rows(sets: Mapping[str, FaceSet], caption: str, samples: int, seed: int) -> Drawn:
-    """Some pictures of several sets, one row per set, at one displayed size. Shows faces: only for sets that
-    may be shown.
+    """Show random pictures of several sets, a row for each; only for sets that may be shown.
 
     Data: ``set``, ``place``, ``picture`` (index in the set), ``subject``, ``emotion``, ``mean_grey``,
     ``contrast``.
@@ -87,13 +83,12 @@ _MOST_UNITS = 12
 
 
 def au_by_emotion(faces: FaceSet) -> Drawn:
-    """In which share of an emotion's pictures each of the ``_MOST_UNITS`` commonest AUs acts, as a heat map:
-    units downwards, emotions across.
+    """Draw how often the ``_MOST_UNITS`` commonest units are present in each emotion, as a heat map.
 
-    An empty cell is never; a dash stands where the AU was not coded in any of the emotion's pictures.
+    An empty cell means never, a dash that the unit was not coded in any of the emotion's pictures.
 
-    Data: ``emotion``, ``au``, ``present`` (share of the pictures where the AU was coded that show it at any
-    intensity; missing where it never was) and ``intensity`` (mean over the same pictures, 0 to 1).
+    Data: ``emotion``, ``au``, ``present`` (proportion of the coded pictures that show it at any intensity;
+    missing where it was never coded) and ``intensity`` (mean over the same pictures, 0 to 1).
     """
     counts = faces.table[list(faces.aus)].gt(0).sum().sort_values(ascending=False, kind="stable")
     units = faces.table[[au for au in faces.aus if au in counts.index[:_MOST_UNITS]]]
@@ -106,7 +101,7 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
             "intensity": means.rename_axis(columns="au").stack(),
         }
     ).reset_index()
-    followed = [au for au, of_unit in present.items() if of_unit.isin((0, 1)).all() and of_unit.nunique() > 1]
+    decided = [au for au, of_unit in present.items() if of_unit.isin((0, 1)).all() and of_unit.nunique() > 1]
     often = []
     for name, row in present.iterrows():
         shares = [f"{au} ({percent(share)})" for au, share in row[row.ge(0.5)].items()]
@@ -116,23 +111,21 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
         rows="au",
         columns="emotion",
         value="present",
-        measured="share of the emotion's pictures (%)",
+        measured="pictures of the emotion that show it (%)",
         alt=(
-            f"Heat map of the share of pictures in which each of the {units.shape[1]} commonest action units "
-            f"acts, in {len(present)} emotions. Units that act in at least half of an emotion's pictures: "
-            f"{'; '.join(often)}."
+            f"Heat map: how often each of the {units.shape[1]} commonest action units is present in the "
+            f"pictures of {len(present)} emotions. At least half of the time: {'; '.join(often)}."
         ),
         caption=(
-            "Each emotion has units that are typical of it. Of the "
-            f"{units.shape[1]} commonest, {listing(followed or ['none'])} "
-            + ("act" if len(followed) > 1 else "acts")
-            + " in all pictures of some emotions and in no picture of the others."
+            f"How often the {units.shape[1]} commonest units are present in each emotion. Present in all "
+            "pictures of some emotions and in no picture of the others: "
+            f"{listing(decided or ['none'])}."
         ),
     )
 
 
 def _share_text(share: float) -> str:
-    """In per cent, without decimals: never 0 where there is something, nor 100 where something lacks."""
+    """Per cent without decimals, never 0 or 100 by rounding."""
     if pd.isna(share) or share == 0:
         return ""
     if share < 0.01:
@@ -141,24 +134,23 @@ def _share_text(share: float) -> str:
 
 
 def one_unit(off: np.ndarray, on: np.ndarray, region: np.ndarray, au: str) -> Drawn:
-    """A face without and with ``au``, uint8 (S, S), what that changes, and where the change overlaps with
-    the ``region``, bool (S, S), that the unit moves.
+    """Show a face without and with ``au``, uint8 (S, S), the change, and its overlap with the ``region``,
+    bool (S, S), that the unit moves.
 
-    Data: ``au`` and, as shares of the picture, ``both``, ``change_alone``, ``region_alone``; and their
-    ``iou``.
+    Data: ``au``; as proportions of the picture ``both``, ``change_alone``, ``region_alone``; their ``iou``.
     """
     change = on.astype(int) - off
     change_mask = np.abs(change) > SEEN
     parts = {
         "changed and moved": (change_mask & region, INK),
-        "changed alone": (change_mask & ~region, ORANGE),
-        "moved alone": (region & ~change_mask, "#BFE0F5"),
+        "only changed": (change_mask & ~region, ORANGE),
+        "only moved": (region & ~change_mask, "#BFE0F5"),
     }
     figure, grid = picture_grid(1, 4, title=0.5)
     for axes, picture, title in zip(grid[0], (off, on), (f"{au} off", "on"), strict=False):
         show(axes, picture, title, size=SMALL)
     grid[0, 2].imshow(change, vmin=_DARKER, vmax=_LIGHTER)
-    overlap = np.ones((*off.shape, 3))
+    overlap = np.full((*off.shape, 3), to_rgb(MUTED))
     for mask, colour in parts.values():
         overlap[mask] = to_rgb(colour)
     grid[0, 3].imshow(overlap)
@@ -170,24 +162,24 @@ def one_unit(off: np.ndarray, on: np.ndarray, region: np.ndarray, au: str) -> Dr
     iou = shares[0] / sum(shares)
     data = pd.DataFrame([[au, *shares, iou]], columns=["au", "both", "change_alone", "region_alone", "iou"])
     alt = (
-        f"One face with {au} off and on, the difference of the two pictures, and a map of where it overlaps "
-        f"with the region that the unit moves: {percent(shares[0])} of the picture changed and moved, "
-        f"{percent(shares[1])} changed alone, {percent(shares[2])} moved alone."
+        f"One face with {au} off and on, the difference of the two pictures, and its overlap with the region "
+        f"that the unit moves: {percent(shares[0])} of the picture changed and moved, "
+        f"{percent(shares[1])} only changed, {percent(shares[2])} only moved."
     )
     caption = (
-        f"{au} off, on, what it changed (lighter, darker), and where that overlaps with the region that the "
-        f"unit moves. IoU {iou:.2f}: change and movement share a place, but are not the same."
+        f"A face with {au} off and on, the change (lighter, darker), and its overlap with the region that "
+        "the unit moves: where the picture changes and where the skin moves is not quite the same."
     )
     return Drawn(figure, data.round(4), alt, caption, dict.fromkeys(data.columns[1:], 0.03))
 
 
 _DARKER, _LIGHTER = -90, 90
-"""Ends of the scale of differences, in grey levels."""
+"""Limits of the scale of differences, in grey levels."""
 
 
 def switched_units(stimuli: "Switched") -> Drawn:
-    """Each AU alone: first the face without any, then for each AU the face with it and what it changes, with
-    the outline of the region that it moves. Data: ``study.unit_overlaps``.
+    """Show the face without any unit, then with each unit alone, the change, and the outline of the region
+    that the unit moves. Data: ``study.unit_overlaps``.
     """
     per_row = 4
     figure, grid = picture_grid(-(-(len(stimuli.aus) + 1) // per_row), 2 * per_row, title=0.2)
@@ -200,7 +192,7 @@ def switched_units(stimuli: "Switched") -> Drawn:
         show(face, on, au, size=SMALL)
         # In steps of four grey levels, which halves the stored size unseen.
         difference.imshow(4 * np.round(own_change / 4), vmin=_DARKER, vmax=_LIGHTER)
-        # White on black: told from every grey, on a screen and in print.
+        # White on black differs from every grey.
         for colour, width in ((INK, 1.4), ("white", 0.6)):
             difference.contour(mask, levels=[0.5], colors=colour, linewidths=width)
     data = unit_overlaps(stimuli)
@@ -213,20 +205,19 @@ def switched_units(stimuli: "Switched") -> Drawn:
         f"({percent(least['inside'])})."
     )
     caption = (
-        f"One face, {len(data)} action units, one at a time: the face with the unit, and what it changed "
-        "(grey: nothing), with the outline of the skin that it moves. Everything else is kept, so what "
-        f"differs was caused by the unit; {percent(data['inside'].mean())} of it lies inside the outline."
+        f"One face with each of {len(data)} action units alone, and the change (grey: none) with the outline "
+        "of the skin that the unit moves. Nothing else differs, so the unit caused the change, of which "
+        f"{percent(data['inside'].mean())} lies inside the outline."
     )
     tolerance = dict.fromkeys(("region", "changed", "inside", "iou", "iou_of_others"), 0.03)
     return Drawn(figure, data, alt, caption, tolerance)
 
 
 def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, ...]) -> Drawn:
-    """One person's expressions with their names and FACS ``codes`` (``4+7+17``; empty for none): uint8
-    (len(names), S, S).
+    """Show one person's expressions, uint8 (len(names), S, S), with their FACS ``codes`` (empty for none).
 
-    Data: ``emotion``, ``facs``, ``mean_grey``, ``contrast`` and ``moved``, the share of pixels that differ
-    from the first picture by more than 12 of 255 grey levels.
+    Data: ``emotion``, ``facs``, ``mean_grey``, ``contrast`` and ``moved``, the proportion of pixels that
+    differ from the first picture by more than ``SEEN`` grey levels.
     """
     shares = (np.abs(pictures.astype(int) - pictures[0]) > SEEN).mean(axis=(1, 2))
     data = grey_table(pictures).assign(moved=shares.round(4))
@@ -240,58 +231,50 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
         f"{n} ({c or 'no AU'}) {percent(m)}" for n, c, m in zip(names[1:], codes[1:], shares[1:], strict=True)
     ]
     alt = (
-        f"One synthetic person with {len(names)} expressions, each with its action units. Share of the "
+        f"One synthetic person with {len(names)} expressions, each with its action units. Proportion of the "
         f"picture that differs visibly from the {names[0]} face: {listing(phrases)}."
     )
     least, most = (names[1 + place] for place in (shares[1:].argmin(), shares[1:].argmax()))
     caption = (
-        "One person with a common code of each emotion in full. How much of the picture an expression "
-        f"changes differs: least for {least}, most for {most}."
+        "One person with a common code of each emotion at full intensity. The expression changes most of the "
+        f"picture for {most}, least for {least}."
     )
     return Drawn(figure, data, alt, caption, tolerance=GREY_TOLERANCE | {"moved": 0.02})
 
 
 def nearest_pictures(faces: FaceSet, neighbours: pd.DataFrame, samples: int = 5, seed: int = 0) -> Drawn:
-    """Pictures drawn by lot, and below each the nearest of all others, and the nearest of other people.
+    """Show random pictures, and below each its nearest neighbour among all others and among other people.
 
-    ``neighbours``: as ``study.nearest`` makes them. Data: its rows for these pictures, with the emotions.
+    ``neighbours``: of ``study.nearest``. Data: its rows for these pictures, with the emotions.
     """
     indices = np.sort(_of_many_people(faces, samples, np.random.default_rng(seed)))
     emotion, data = faces.table["emotion"].to_numpy(), neighbours.iloc[indices].reset_index(drop=True)
     rows = {"picture": indices, "of all": data["of_all"], "of others": data["of_other_people"]}
     figure, grid = picture_grid(len(rows), samples, title=0.22)
     for line, (what, pictures) in zip(grid, rows.items(), strict=True):
-        for axes, picture, own in zip(line, faces.gather(np.asarray(pictures)), pictures, strict=True):
+        pixels = faces.gather(np.asarray(pictures))
+        for axes, picture, own, right in zip(line, pixels, pictures, indices, strict=True):
+            wrong = emotion[own] != emotion[right]
+            look = {"fontsize": SMALL, "loc": "left", "pad": 2, "color": VERMILION if wrong else INK}
             show(axes, picture)
-            axes.set_title(emotion[own], fontsize=SMALL, loc="left", pad=2)
-        for axes, own, right in zip(line, pictures, indices, strict=True):
-            if emotion[own] != emotion[right]:
-                axes.set_title(f"✗ {emotion[own]}", fontsize=SMALL, loc="left", pad=2, color=VERMILION)
-        line[0].text(
-            -0.06,
-            0.5,
-            what,
-            rotation=90,
-            ha="right",
-            va="center",
-            transform=line[0].transAxes,
-            fontsize=SMALL,
+            axes.set_title(f"{'✗ ' * wrong}{emotion[own]}", **look)
+        line[0].annotate(
+            what, (-0.06, 0.5), xycoords="axes fraction", rotation=90, ha="right", va="center", fontsize=SMALL
         )
-    same = float(
-        (neighbours["person"].to_numpy() == neighbours["person"].to_numpy()[neighbours["of_all"]]).mean()
-    )
+    person = neighbours["person"].to_numpy()
+    same = float((person == person[neighbours["of_all"]]).mean())
     for column in ("of_all", "of_other_people"):
         data[f"{column}_emotion"] = emotion[data[column]]
     data.insert(1, "emotion", emotion[indices])
     wrong = [int((emotion[rows[row]] != emotion[indices]).sum()) for row in ("of all", "of others")]
     alt = (
-        f"{samples} pictures drawn by lot; below each the nearest of all other pictures, and the nearest of "
-        f"other people. Another emotion than the picture: {wrong[0]} of the former, {wrong[1]} of the latter."
+        f"{samples} random pictures; below each the nearest of all other pictures, and the nearest of other "
+        f"people. Another emotion than the picture: {wrong[0]} of the former, {wrong[1]} of the latter."
     )
     caption = (
-        "Pictures drawn by lot, below each the nearest of all other pictures and the nearest of other people "
-        f"(✗: another emotion). In the whole set the nearest of all is the same person in {percent(same)}: "
-        "a split by pictures would test on people whom the network learned."
+        "Random pictures, below each the nearest of all other pictures and the nearest of other people (✗: "
+        f"another emotion). Of these {len(faces):,} pictures, {percent(same)} have the same person as their "
+        "nearest neighbour: a split by pictures would test on people of the training."
     )
     return Drawn(figure, data, alt, caption, tolerance=float(len(faces)))
 
@@ -302,11 +285,11 @@ SIZE = 96
 COLUMNS = len(AUS)
 
 QUALITY = 75
-"""Of WebP: the sheet takes some 300 kB, a third of what PNG takes."""
+"""Of WebP: the sheet takes 300 kB, a third of PNG's."""
 
 
 def packed(faces: FaceSet) -> UnitPictures:
-    """``faces``, as ``book.unit_faces.unit_faces`` makes them, for the page."""
+    """Pack ``faces``, made by ``book.unit_faces.unit_faces``, into one picture for the page."""
     codes = unit_codes()
     full = [codes.index({au: "E"}) for au in AUS]
     change = np.clip(128 + faces.pixels[full].astype(int) - faces.pixels[0], 0, 255)

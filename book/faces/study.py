@@ -1,5 +1,5 @@
-"""What a face set holds: what one action unit changes, its counts, what a split of pictures instead of people
-would bring, how far its labels can be wrong, and how far action units follow from the emotion.
+"""What a face set contains: what each action unit changes, counts of pictures and people, how much a split by
+pictures would leak, and how much emotions say about action units.
 """
 
 from collections.abc import Sequence
@@ -13,21 +13,30 @@ from sklearn.metrics import mutual_info_score
 from face_sets.faceset import SPLITS, UNLABELLED, FaceSet, named_alone
 from face_sets.leakage import leakage_table
 from fer_lib.stats.resampling import bootstrap
-from ferbook.estimate import Estimate
+from ferbook.estimate import Estimate, Unit
 from ferbook.page.tables import Table
+from ferbook.rule import holm
 
 if TYPE_CHECKING:  # it would import the renderer
     from synthetic_faces.studio import Switched
 
 SEEN = 12
-"""Grey levels, of 255, by which two pixels must differ to count as changed: above noise and rounding."""
+"""Grey levels, of 255, by which a pixel must differ to count as changed: above noise and rounding."""
+
+SHUFFLES = 1000
+"""Shuffles behind each p: with fewer than 460 no unit of 23 could be significant after Holm's correction."""
 
 
 def unit_overlaps(stimuli: "Switched") -> pd.DataFrame:
-    """What each AU changes, and where: ``au``; ``region`` that it moves and what ``changed`` by more than
-    ``SEEN``, as shares of the picture; ``inside``, the share of all change, in absolute grey levels, that
-    lies in the region; ``iou`` of what changed and the region, and ``iou_of_others``, the mean over the
-    regions of the other AUs.
+    """Compare what each action unit changes with the region that it moves.
+
+    Returns
+    -------
+    DataFrame
+        A row for each unit ``au``: ``region`` that it moves and pixels ``changed`` by more than ``SEEN``, as
+        proportions of the picture; ``inside``: proportion of the change, in absolute grey levels, that lies
+        in the region; ``iou`` of changed pixels and region; ``iou_of_others``: mean over the regions of the
+        other units.
     """
     change = np.abs(stimuli.on.astype(int) - stimuli.off)
     change_masks, regions = change > SEEN, stimuli.masks
@@ -35,19 +44,24 @@ def unit_overlaps(stimuli: "Switched") -> pd.DataFrame:
     area = [each.sum(axis=(1, 2)).astype(float) for each in (change_masks, regions)]
     iou = both / (area[0][:, None] + area[1] - both)
     others = (iou.sum(axis=1) - iou.diagonal()) / (len(iou) - 1)
-    shares = {
+    columns = {
         "region": regions.mean(axis=(1, 2)),
         "changed": change_masks.mean(axis=(1, 2)),
         "inside": (change * regions).sum(axis=(1, 2)) / change.sum(axis=(1, 2)),
         "iou": iou.diagonal(),
         "iou_of_others": others,
     }
-    return pd.DataFrame({"au": stimuli.aus} | {name: each.round(4) for name, each in shares.items()})
+    return pd.DataFrame({"au": stimuli.aus} | {name: each.round(4) for name, each in columns.items()})
 
 
 def nearest(faces: FaceSet) -> pd.DataFrame:
-    """For each picture its ``person``, and the row of the picture nearest to it (least squared difference of
-    grey levels) ``of_all`` others, and ``of_other_people``.
+    """Find each picture's nearest neighbour: least squared difference of grey levels.
+
+    Returns
+    -------
+    DataFrame
+        A row for each picture: its ``person`` (int; a picture without a subject label is a separate one), and
+        the row of its neighbour ``of_all`` other pictures and ``of_other_people``.
     """
     person = pd.factorize(named_alone(faces.table["subject"]))[0]
     pixels = faces.pixels.reshape(len(faces), -1).astype(float)
@@ -59,118 +73,152 @@ def nearest(faces: FaceSet) -> pd.DataFrame:
 
 
 def leak_metrics(faces: FaceSet, neighbours: pd.DataFrame, seed: int = 0) -> dict[str, Estimate]:
-    """How often a picture has the emotion of the nearest one, by ``nearest``: among all others (``leaky``),
-    among those of other people (``honest``), and by how much more the former (``leak``); intervals draw
-    people.
+    """Score the emotion of the nearest neighbour as a classifier: ``leaky`` among all other pictures,
+    ``honest`` among those of other people, ``leak`` their difference in percentage points; the intervals
+    resample people.
     """
     emotion, subject = faces.table["emotion"].to_numpy(), faces.table["subject"]
     right = {name: (emotion == emotion[neighbours[of]]).astype(float) for name, of in _NEAREST.items()}
-    right["leak"] = right["leaky"] - right["honest"]
-    return {name: _mean_over_people(each, subject, seed) for name, each in right.items()}
+    metrics = {name: _mean_over_people(each, subject, seed) for name, each in right.items()}
+    leak = 100 * (right["leaky"] - right["honest"])
+    return metrics | {"leak": _mean_over_people(leak, subject, seed, "")}
 
 
 _NEAREST = {"leaky": "of_all", "honest": "of_other_people"}
 
 
+def shuffled_emotions(
+    labelled: pd.DataFrame, draws: int = SHUFFLES, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shuffle the emotions of pictures, the frames of one sequence with one emotion together.
+
+    People have habits, so emotions are shuffled among the sequences of one person. People with a single
+    sequence, and pictures without a subject label, exchange emotions among themselves.
+
+    Parameters
+    ----------
+    labelled : (N, columns) DataFrame
+        Table of a ``FaceSet``, only rows with an emotion.
+    draws, seed : int
+        Number of shuffles and their seed.
+
+    Returns
+    -------
+    groups : (N,) int array
+        Which pictures are shuffled together.
+    emotions : (1 + draws, groups) int array
+        The emotion of each group, first as it is, then in each shuffle.
+    """
+    single = pd.Series(np.arange(len(labelled)).astype(str), labelled.index)
+    sequence = labelled["sequence"].where(labelled["sequence"].ne(""), single)
+    groups = pd.factorize(pd.MultiIndex.from_arrays([sequence, labelled["emotion"]]))[0]
+    codes = pd.factorize(labelled["emotion"])[0]
+    firsts = pd.DataFrame({"emotion": codes, "person": labelled["subject"]}).groupby(groups).first()
+    repeats = firsts.groupby("person")["emotion"].transform("size").gt(1)
+    person = pd.factorize(firsts["person"].where(repeats, ""))[0]
+    rng, place = np.random.default_rng(seed), np.argsort(person, kind="stable")
+    emotions = np.tile(firsts["emotion"].to_numpy(), (1 + draws, 1))
+    for row in emotions[1:]:
+        row[place] = row[np.lexsort([rng.random(len(person)), person])]
+    return groups, emotions
+
+
 def mutual_information(
-    table: pd.DataFrame, aus: Sequence[str], draws: int = 200, seed: int = 0
+    table: pd.DataFrame, aus: Sequence[str], draws: int = SHUFFLES, seed: int = 0
 ) -> pd.DataFrame:
-    """What the presence of each of ``aus`` and the emotion tell about each other, one row per AU.
+    """Estimate the mutual information of the emotion and the presence (intensity > 0) of each action unit.
 
-    ``n``: pictures with an emotion for which the AU was coded; ``present``: share of them that show it;
-    ``entropy`` of its presence and ``information``, its mutual information with the emotion, in bits. That is
-    never below 0, and with few pictures far above it even where nothing is told. So ``chance`` is what it is
-    on average over ``draws`` deals in which the emotions are dealt anew, the frames of one sequence with one
-    emotion together, and ``share`` = (information - chance) / (entropy - chance), adjusted for chance as by
-    Vinh, Epps & Bailey (2010): about 0 where the AU is independent of the emotion, 1 where the emotion
-    determines it. ``p``: share of the deals, the real one among them, with as much information. Both are NaN
-    for an AU that is always or never there, and all but ``n`` where none was coded.
+    In a small sample it is far above 0 even for independent variables. So it is adjusted for chance (Vinh,
+    Epps and Bailey 2010) by ``shuffled_emotions``.
 
-    ``table``: of a FaceSet; rows without an emotion are left out. An AU is shown at any intensity above 0.
+    Parameters
+    ----------
+    table : DataFrame
+        Table of a ``FaceSet``; rows without an emotion are left out.
+    aus : sequence of str
+        Columns of action units.
+    draws, seed : int
+        Number of shuffles and their seed.
+
+    Returns
+    -------
+    DataFrame
+        A row for each unit. ``n``: pictures where it was coded; ``present``: proportion of them that show it;
+        ``entropy`` of its presence, ``information`` and ``chance``, its mean over the shuffles, in bits;
+        ``adjusted``: (information - chance) / (entropy - chance), about 0 where emotion and unit are
+        independent, 1 where the emotion determines the unit; ``p``: proportion of the arrangements, the
+        original among them, with as much information. The last two are NaN for a unit that is always or never
+        present, and all but ``n`` where it was not coded.
     """
     labelled = table[table["emotion"].ne(UNLABELLED)].reset_index(drop=True)
     intensities = labelled[list(aus)].astype(float)
     present = intensities.gt(0).astype(float).where(intensities.notna())
-    # A picture of no sequence is dealt by itself.
-    alone = labelled.index.to_series().astype(str)
-    sequence = labelled["sequence"].where(labelled["sequence"].ne(""), alone)
-    groups = pd.factorize(pd.MultiIndex.from_arrays([sequence, labelled["emotion"]]))[0]
-    emotions = pd.factorize(labelled["emotion"])[0]
-    emotion_of = pd.Series(emotions).groupby(groups).first().to_numpy()
-    rng = np.random.default_rng(seed)
-    deals = np.stack([emotion_of, *(rng.permutation(emotion_of) for _ in range(draws))])
+    groups, shuffles = shuffled_emotions(labelled, draws, seed)
     rows = {}
     for au, values in present.items():
         coded = values.notna().to_numpy()
         rows[au] = {"n": int(coded.sum())}
         if coded.any():
             labels = values[coded].to_numpy()
-            of_group = [
-                np.bincount(groups[coded], weights=which, minlength=len(emotion_of))
+            counts = [
+                np.bincount(groups[coded], weights=which, minlength=shuffles.shape[1])
                 for which in (labels, 1 - labels)
             ]
-            information = _information(deals, np.stack(of_group, axis=1))
+            information = _information(shuffles, np.stack(counts, axis=1))
             entropy = max(mutual_info_score(labels, labels) / np.log(2), 0.0)
             chance = information[1:].mean()
-            # Equal but for rounding: for an AU that is always or never there.
-            telling = entropy - chance > 1e-9
+            # Equal but for rounding: for a unit that is always or never present.
+            varies = entropy - chance > 1e-9
             rows[au] |= {
                 "present": labels.mean(),
                 "entropy": entropy,
                 "information": information[0],
                 "chance": chance,
-                "share": (information[0] - chance) / (entropy - chance) if telling else np.nan,
-                "p": (information >= information[0] - 1e-9).mean() if telling else np.nan,
+                "adjusted": (information[0] - chance) / (entropy - chance) if varies else np.nan,
+                "p": (information >= information[0] - 1e-9).mean() if varies else np.nan,
             }
-    columns = ["n", "present", "entropy", "information", "chance", "share", "p"]
+    columns = ["n", "present", "entropy", "information", "chance", "adjusted", "p"]
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("AU")
 
 
 def information_table(faces: FaceSet, seed: int = 0) -> Table:
-    """``mutual_information`` of ``faces`` for the page: the unit that the emotion tells most about first.
-
-    ``adjusted information`` is its ``share``.
+    """Show ``mutual_information`` of ``faces``, the most informed unit first, with ``p`` corrected by Holm's
+    method for all units that can be tested.
     """
-    names = {"n": "pictures", "present": "acts in", "share": "adjusted information"}
+    names = {"n": "pictures", "present": "present in", "adjusted": "adjusted information"}
     information = mutual_information(faces.table, faces.aus, seed=seed).rename(columns=names)
+    tested = information["p"].notna()
+    information.loc[tested, "p"] = holm(information.loc[tested, "p"])
+    columns = ["adjusted information", "p", "present in", "pictures"]
+    formats = ("{:.2f}".format, "{:.3f}".format, "share", "count")
     return Table(
-        information.sort_values("adjusted information", ascending=False, kind="stable")[
-            ["adjusted information", "p", "acts in", "pictures"]
-        ],
-        "What the emotion tells about each action unit",
-        {
-            "adjusted information": "{:.2f}".format,
-            "p": "{:.3f}".format,
-            "acts in": "share",
-            "pictures": "count",
-        },
+        information.sort_values("adjusted information", ascending=False, kind="stable")[columns],
+        "How much the emotion says about each action unit (p: Holm-corrected)",
+        dict(zip(columns, formats, strict=True)),
     )
 
 
-def _information(deals: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Bits (D,): mutual information of emotion and presence in each of ``deals`` (D, groups) of emotions.
-
-    ``counts`` (groups, 2): pictures of each group that show the AU, and that do not.
+def _information(shuffles: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Bits (D,) of each of ``shuffles`` (D, groups) of emotions; ``counts`` (groups, 2): pictures of a group
+    that show the unit, and that do not.
     """
-    joint = np.stack([(deals == emotion) @ counts for emotion in range(deals.max() + 1)], axis=1)
+    joint = np.stack([(shuffles == emotion) @ counts for emotion in range(shuffles.max() + 1)], axis=1)
     joint /= counts.sum()
-    alone = joint.sum(axis=2, keepdims=True) * joint.sum(axis=1, keepdims=True)
-    ratio = np.divide(joint, alone, out=np.ones_like(joint), where=joint > 0)
+    independent = joint.sum(axis=2, keepdims=True) * joint.sum(axis=1, keepdims=True)
+    ratio = np.divide(joint, independent, out=np.ones_like(joint), where=joint > 0)
     return np.maximum((joint * np.log2(ratio)).sum(axis=(1, 2)), 0.0)
 
 
-def _mean_over_people(values: np.ndarray, subject: pd.Series, seed: int) -> Estimate:
-    """The mean of ``values``, a share, and its interval; a picture of nobody known is a person of its own."""
+def _mean_over_people(values: np.ndarray, subject: pd.Series, seed: int, unit: Unit = "share") -> Estimate:
     sums = pd.DataFrame({"value": values, "n": 1.0}).groupby(named_alone(subject)).sum().to_numpy()
-    return bootstrap(sums, value=float(np.mean(values)), draws=1000, seed=seed, n=len(values), unit="share")
+    return bootstrap(sums, value=float(np.mean(values)), draws=1000, seed=seed, n=len(values), unit=unit)
 
 
 def inventory(faces: FaceSet) -> dict[str, Estimate]:
-    """Counts of pictures, people, classes and leakage of ``faces``; all exact, so without intervals.
+    """Count pictures, people with a subject label, classes and leakage.
 
-    ``subjects``: known people. ``subjects_in_two_splits``: known people with pictures in more than one split.
-    ``copies_valid_in_train`` and ``copies_test_in_train``: pictures that equal one of the training split,
-    pixel for pixel. ``copies_conflicting``: those of them whose emotion differs from such a picture's.
+    ``copies_valid_in_train`` and ``copies_test_in_train`` are pictures that equal one of the training split
+    pixel for pixel, ``copies_conflicting`` those of them with another emotion than it has.
     """
     table = faces.table
     people = table[table["subject"].ne("")]
@@ -191,12 +239,12 @@ def inventory(faces: FaceSet) -> dict[str, Estimate]:
 
 
 def change_metrics(stimuli: "Switched") -> dict[str, Estimate]:
-    """Means over the AUs of ``unit_overlaps``, and what AU12 changes; of one person, so without intervals.
+    """Average ``unit_overlaps`` over the action units of one person.
 
-    ``change_inside``: share of what an AU changes that lies in its region; ``region_share``: share of the
-    picture that the region takes up, which is what the former would be if change lay anywhere; ``overlap``
-    (IoU) of change and region, and ``overlap_of_others``; ``switched_units``: number of AUs; ``changed``:
-    share of the picture that AU12 changes; ``changed_wrapped``: what comes out where bytes are subtracted.
+    ``change_inside``: proportion of the change inside the unit's region; ``region_share``: proportion of the
+    picture that the region covers; ``overlap`` (IoU) of change and region, and ``overlap_of_others``;
+    ``switched_units``: number of units; ``changed``: proportion of the picture that AU12 changes;
+    ``changed_wrapped``: the same where bytes are subtracted and wrap around.
     """
     overlaps, place = unit_overlaps(stimuli), stimuli.aus.index("AU12")
     settings = {"why": "one person", "tolerance": 0.03}
@@ -216,12 +264,13 @@ def change_metrics(stimuli: "Switched") -> dict[str, Estimate]:
 
 
 def information_metrics(table: Table) -> dict[str, Estimate]:
-    """``information_most``: the largest adjusted information of ``information_table``; ``information_median``
-    of its units; ``informed_units``: how many have ``p`` of at most .05.
+    """Take from ``information_table`` the largest and the median adjusted information, and the number of
+    units whose corrected ``p`` is at most .05.
     """
     information = table.data["adjusted information"].dropna()
-    why = {"why": "adjusted for chance, of this set", "tolerance": 0.05}
-    shares = {"information_most": information.max(), "information_median": information.median()}
-    return {name: Estimate(value, unit="share", **why) for name, value in shares.items()} | {
-        "informed_units": Estimate(int(table.data["p"].le(0.05).sum()), unit="count")
-    }
+    count = {"informed_units": Estimate(int(table.data["p"].le(0.05).sum()), unit="count")}
+    if information.empty:
+        return count
+    settings = {"why": "adjusted for chance, of this set", "tolerance": 0.05, "unit": "share"}
+    values = {"information_most": information.max(), "information_median": information.median()}
+    return {name: Estimate(value, **settings) for name, value in values.items()} | count

@@ -1,11 +1,11 @@
-"""What a network learned is asked of other families, of which the true answer is planted here."""
+"""Transfer between families whose signal is made up here."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from book.faces import carry_over
-from book.faces.carry_over import BOTH, BUILD, PHOTOGRAPHS, SAME_FAMILY, SHAPES, FamilyAnswers
+from book.faces.carry_over import BOTH, BUILD, PHOTOGRAPHS, SAME_FAMILY, SHAPES, FamilyScores
 from face_sets.faceset import FaceSet
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate
@@ -36,39 +36,36 @@ def test_how_far_a_family_is_from_another(other, far):
     assert carry_over.family_distance("a-x", other) == far
 
 
-def test_what_is_the_same_in_another_family_carries_over_and_what_is_turned_round_does_not():
+def test_a_signal_that_both_families_share_transfers_and_a_reversed_one_does_not():
     sets = {"a-x": family("one", 0), "b-x": family("two", 1), "a-y": family("three", 2, flipped=True)}
     recipe = TrainingRecipe(epochs=8, batch_size=10, lr=0.05, augment="none")
-    answers = carry_over.answers_of_all(
+    scores = carry_over.score_families(
         sets, family("photos", 3, coded=False), recipe, networks=2, draws=100, precision="fp32"
     )
-    assert list(answers) == [SAME_FAMILY, SHAPES, BUILD, BOTH, PHOTOGRAPHS]
-    assert [len(given) for given in answers.values()] == [2, 2, 1, 1, 2], "two learn, all are asked"
-    of_first = {apart: given[0] for apart, given in answers.items() if apart != BOTH}
-    assert of_first[SAME_FAMILY].expressions[0] == of_first[SHAPES].expressions[0] == 1
-    assert of_first[SHAPES].units[0] == 1
-    assert of_first[BUILD].expressions[0] <= 0.5, "bright below is no anger here"
-    assert (of_first[SAME_FAMILY].pictures, of_first[SHAPES].pictures) == (30, 90), (
-        "of its own only unseen people"
-    )
-    assert of_first[PHOTOGRAPHS].units is None
-    counted = of_first[BUILD].confusion
-    recalls = counted.diagonal() / counted.sum(axis=1)
-    assert recalls.mean() == pytest.approx(of_first[BUILD].expressions[0])
+    assert {distance: len(each) for distance, each in scores.items()} == {
+        SAME_FAMILY: 2, SHAPES: 2, BUILD: 1, BOTH: 1, PHOTOGRAPHS: 2,
+    }  # fmt: skip
+    first = {distance: each[0] for distance, each in scores.items()}
+    assert first[SAME_FAMILY].expressions[0] == first[SHAPES].expressions[0] == first[SHAPES].units[0] == 1
+    assert first[BUILD].expressions[0] <= 0.5, "brightness at the bottom is no anger here"
+    assert (first[SAME_FAMILY].pictures, first[SHAPES].pictures) == (30, 90), "held-out people of its own"
+    assert first[PHOTOGRAPHS].units is None
+    counted = first[BUILD].confusion
+    assert (counted.diagonal() / counted.sum(axis=1)).mean() == pytest.approx(first[BUILD].expressions[0])
 
-    table = carry_over.carry_over_table(answers)
+    table = carry_over.carry_over_table(scores)
     assert list(table.data.index) == [SAME_FAMILY, SHAPES, BUILD, BOTH, PHOTOGRAPHS]
     assert isinstance(table.data.loc[BOTH, "expressions"], Estimate)
     assert pd.isna(table.data.loc[PHOTOGRAPHS, "units"])
-    assert "units_photographs" not in carry_over.carry_over_metrics(table)
+    names = {"expressions_own", "units_own", "expressions_other", "units_other", "expressions_photographs"}
+    assert set(carry_over.carry_over_metrics(table)) == names
 
 
-def test_the_mean_over_networks_has_the_draws_of_all():
+def test_networks_are_averaged_with_all_their_resamples():
     values = [np.array([0.5, 0.4, 0.6]), np.array([0.7, 0.6, 0.8])]
-    given = [FamilyAnswers(np.diag([4, 6]), 5, one, one, one - 0.2) for one in values]
-    row = carry_over.carry_over_table({SAME_FAMILY: given}).data.loc[SAME_FAMILY]
+    scores = [FamilyScores(np.diag([4, 6]), 5, one, one, one - 0.2) for one in values]
+    row = carry_over.carry_over_table({SAME_FAMILY: scores}).data.loc[SAME_FAMILY]
     mean = row["expressions"]
-    assert (mean.value, row["networks"], row["answers"]) == (pytest.approx(0.6), 2, 20)
+    assert (mean.value, mean.n, row["networks"], row["pictures"]) == (pytest.approx(0.6), 20, 2, 20)
     assert mean.low == pytest.approx(0.5, abs=0.01) and mean.high == pytest.approx(0.7, abs=0.01)
-    assert mean.n == 20 and "mean of 2 networks" in mean.how
     assert row["units, untrained"].value == pytest.approx(0.4)
