@@ -1,4 +1,4 @@
-"""Chapter ``deconvolution``: what it takes, and what the profiles change."""
+"""Parameters of chapter ``deconvolution``, and what the profiles change."""
 
 from dataclasses import replace
 from typing import Literal, get_args
@@ -12,61 +12,60 @@ from ferbook.book import Chapter, Resources
 
 
 class DeconvolutionParameters(RoleParameters):
-    """Chapter ``deconvolution``: what the filters of trained networks look at."""
+    """Chapter ``deconvolution``: what the filters of trained networks respond to."""
 
     held_out_people: int = Field(
         60,
         ge=10,
         le=2000,
-        description="rendered people whom no network learned from, whose pictures drive the filters",
+        description="rendered held-out subjects, whose pictures drive the filters",
     )
     people: int = Field(
-        12, ge=10, le=1000, description="rendered people on whom units are switched on, in no face set"
+        12, ge=10, le=1000, description="rendered held-out subjects whose action units are activated"
     )
     untrained: int = Field(
-        3, ge=1, le=100, description="networks with their first random weights, which stand beside"
+        3, ge=1, le=100, description="untrained networks, with random weights, as a control"
     )
     layer: str = Field(
         "",
-        description="the layer whose filters are looked at, as `relu3`; empty: the ReLU after the "
-        "last convolution",
+        description="layer of the filters, as `relu3`; empty: the ReLU after the last convolution",
     )
     method: Literal["deconv", "guided", "gradient"] = Field(
         "deconv",
-        description="how ReLUs let a signal down: deconv if it is positive, gradient if the "
-        "neuron was on, guided if both",
+        description="which signals pass a ReLU on the way down: deconv: positive ones, gradient: those of "
+        "active neurons, guided: both conditions",
     )
     top: int = Field(
-        9, ge=1, le=25, description="pictures per filter, each of another person, that are projected"
+        9, ge=1, le=25, description="pictures per filter, each of another subject, that are projected"
     )
     most: MostField = 0
     checked_filters: int = Field(
-        24, ge=2, le=5000, description="filters of a network whose projections the sanity checks look at"
+        24, ge=2, le=5000, description="filters of each network in the sanity checks"
     )
 
     @property
     def rendered(self) -> bool:
-        """Whether the chapter's faces are rendered: then they are the held_out_people themselves."""
+        """Whether the chapter's faces are rendered: then they are of the held-out subjects themselves."""
         return self.faces in get_args(FaceDomain)
 
     @property
     def held_out_request(self) -> FaceRequest:
-        """Rendered people from whom no network learned: beside real faces they are of ``lab``."""
+        """Rendered held-out subjects: of ``lab`` where the chapter's faces are real."""
         return replace(self.request(self.domain, self.held_out_people), face_seed=self.eval_seed)
 
     @property
     def face_request(self) -> FaceRequest:
-        """Of rendered faces other people than those of chapter ``training``."""
+        """Faces of the chapter: if rendered, of other people than those of chapter ``training``."""
         return self.held_out_request if self.rendered else super().face_request
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """Beside real faces rendered held_out_people."""
+        """Real faces and rendered held-out subjects, or the latter alone."""
         return (self.face_request,) if self.rendered else (self.face_request, self.held_out_request)
 
     @property
     def domain(self) -> str:
-        """Whose faces have their units switched: those of the set, beside a real one of ``lab``."""
+        """Domain of the people whose units are activated: ``lab`` where the chapter's faces are real."""
         return self.faces if self.rendered else "lab"
 
 
@@ -76,10 +75,10 @@ CHAPTER = Chapter(
     upstream=("training",),
     resources=Resources(minutes=50),
     seconds={"laptop": 70, **on_fer2013("laptop", 86)},
-    key_metrics=("iou", "iou_degree", "iou_at_same_places_degree"),
+    key_metrics=("iou", "iou_field_edges", "iou_change", "iou_at_same_places"),
     learn=(
-        "what drives each filter of a trained network and where on the face it lies, in an atlas of "
-        "all filters, and whether such pictures can be believed"
+        "which pictures and places drive each filter of a trained network, in an atlas of all filters, and "
+        "whether projections show the network"
     ),
     needs="two CPU cores",
     profiles={

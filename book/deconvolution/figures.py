@@ -1,5 +1,5 @@
-"""Figures of a layer's filters: how a response goes back to pixels, what drives the filters and where, and
-how far projections can be believed.
+"""Figures of a layer's filters: how a response is projected to pixels, which pictures and places drive the
+filters, and whether projections show the network.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from book.deconvolution.atlas import grey_levels, mean_picture
-from book.deconvolution.study import CEILING, FLOOR_ROLE, MEASURED, OWN_ONE, THE_CHANGE, overlap_means
+from book.deconvolution.study import CEILING, FLOOR_ROLE, MEASURED, THE_CHANGE, overlap_means
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.look.judge import MapBenchmark
 from fer_lib.look.responses import LayerView, extremum_counts
-from fer_lib.look.sanity import REMAINDER_LIMIT
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
 from ferbook.page.pictures import mosaic, picture_grid, show, thumbnail
@@ -26,12 +25,11 @@ RESPONSE_TOLERANCE = 0.05
 
 
 def strongest_filters(view: LayerView, count: int = 3, pictures: int = 3) -> style.Drawn:
-    """The ``count`` strongest filters as Khorrami et al. 2015 show them in their figure 2: pictures above,
-    projections below.
+    """Draw the first ``pictures`` of the ``count`` strongest filters above their projections, as Khorrami et
+    al. 2015 do in their figure 2.
 
-    Of each filter the first ``pictures`` of its top pictures. Shows faces: only for sets that may be shown.
-    Data: ``filter``, ``place``, ``picture``, ``subject``, ``emotion``, ``response``; ``row`` and ``column``
-    of the receptive field's upper left pixel.
+    Shows faces: only for sets that may be shown. Data: ``filter``, ``place``, ``picture``, ``subject``,
+    ``emotion``, ``response``; ``row`` and ``column`` of the receptive field's upper left pixel.
     """
     faces, projections = view.faces, view.projections
     filters = view.ranking[view.ranking["pictures"] > 0].head(count)
@@ -78,14 +76,12 @@ def strongest_filters(view: LayerView, count: int = 3, pictures: int = 3) -> sty
 
 
 def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
-    """Where the extrema of a layer's filters stand: each filter's commonest place on the mean face, and how
-    common it is.
+    """Draw each filter's commonest extremum on the mean face, and how common it is.
 
-    Of each population of ``networks``, trained and untrained, the first network on the mean face: a dot at
-    each commonest place of some filters, its area their number. Right, a curve per network over its filters:
-    the share of extrema that stand at the commonest place or next to it. Data: ``population``, ``network``,
-    ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share``, ``pictures`` (that drive
-    the filter).
+    Of the first trained and the first untrained network the mean face: a ring at each commonest place, the
+    larger the more filters. Right, a curve for each network over its filters. Data: ``population``,
+    ``network``, ``filter``, ``x``, ``y`` (pixels, the middle of the receptive field), ``share`` (proportion
+    of extrema there or next to it), ``pictures`` (that drive the filter).
     """
     views = [each for each in networks if each.population in (TRAINED_NETWORKS, UNTRAINED_NETWORKS)]
     data = pd.concat(
@@ -98,21 +94,22 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
     populations = list(data["population"].unique())
     wide = style.WIDTH / (len(populations) + 1.3)
     figure, layout = plt.subplot_mosaic(
-        [[*populations, "shares"]],
+        [[*populations, "curves"]],
         figsize=(style.WIDTH, wide + 0.6),
         width_ratios=[*[1] * len(populations), 1.3],
     )
-    curves, mean = layout["shares"], mean_picture(views[0].view.faces)
+    curves, mean = layout["curves"], mean_picture(views[0].view.faces)
     most = data.groupby(["network", "x", "y"]).size().max()
     marks = {TRAINED_NETWORKS: (style.VERMILION, "-"), UNTRAINED_NETWORKS: (style.BLUE, "--")}
     for population, part in data.groupby("population", sort=False):
         colour, dashes = marks[population]
         axes, own = layout[population], part[part["network"].eq(part["network"].iloc[0])]
-        axes.imshow(thumbnail(mean, 1), vmin=0, vmax=255, alpha=0.65)
+        axes.imshow(thumbnail(mean, 1), vmin=0, vmax=255)
         places = own.groupby(["x", "y"]).size().reset_index(name="filters")
-        axes.scatter(
-            places["x"], places["y"], s=260 * places["filters"] / most, color=colour, alpha=0.75, linewidths=0
-        )
+        sizes = 110 * places["filters"] / most
+        for ink, thick in (("white", 2.6), (colour, 1.3)):
+            rings = {"facecolors": "none", "edgecolors": ink, "linewidths": thick}
+            axes.scatter(places["x"], places["y"], s=sizes, **rings)
         axes.set_title(population, color=colour)
         axes.set(xticks=[], yticks=[])
         axes.set(xlim=(-0.5, mean.shape[1] - 0.5), ylim=(mean.shape[0] - 0.5, -0.5))
@@ -122,30 +119,29 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
             across = np.arange(1, len(shares) + 1) / len(shares)
             curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7)
     curves.grid(axis="y")
-    curves.set(title="extrema there", xlabel="of the filters", xlim=(0, 1), ylim=(0, 1))
+    curves.set(title="extrema at one place", xlabel="filters, sorted", xlim=(0, 1), ylim=(0, 1))
     style.in_percent(curves.xaxis, curves.yaxis)
     medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
     percents = medians.mean().map(style.percent).to_dict()
     phrases = [f"{name} {share}" for name, share in percents.items()]
     alt = (
-        f"{len(populations)} mean faces with dots where the filters' extrema most often stand, the largest "
-        f"for {most} filters in one place. Right, a falling curve per network of how many of a filter's "
-        f"extrema stand there; the median filter has {style.listing(phrases)}."
+        f"{len(populations)} mean faces with rings where the filters' extrema lie most often, the largest "
+        f"for {most} filters in one place. Right, a falling curve for each network: the proportion of a "
+        f"filter's extrema at one place; the median filter has {style.listing(phrases)}."
     )
     moves = {"x": mean.shape[1], "y": mean.shape[0], "share": 0.1, "pictures": 20}
     return style.Drawn(
         figure,
         data,
         alt,
-        "Where each filter's extremum most often lies on the mean face, the larger the dot the more filters. "
-        "Right, how many of its extrema lie there or next to it; in the median filter "
-        f"{style.listing([f'{share} ({name})' for name, share in percents.items()])}.",
+        "Where each filter's extremum lies most often on the mean face; larger rings, more filters. Right: "
+        f"how often it lies at or next to that place. Median filter: {style.listing(phrases)}.",
         tolerance=moves,
     )
 
 
 def _commonest_places(view: LayerView) -> pd.DataFrame:
-    """One row per filter that responds: its commonest place, and the share of extrema there or next to it."""
+    """Find each responding filter's commonest place, and the proportion of extrema there or next to it."""
     counts, field = extremum_counts(view.responses), view.field
     totals = counts.sum(axis=(1, 2))
     rows = []
@@ -159,82 +155,67 @@ def _commonest_places(view: LayerView) -> pd.DataFrame:
 
 POPULATION_NAMES = {
     FLOOR_ROLE: "untrained",
-    OWN_ONE: "your network",
-    MEASURED: "taught emotions",
-    CEILING: "taught units",
+    MEASURED: "trained on emotions",
+    CEILING: "trained on units",
 }
 KIND_NAMES = {
     "random": "noise",
     "other_filter": "maps of other filters",
     "edges": "edges of the picture",
     "field": "whole field",
-    "field_edges": "edges in the field (0)",
+    "field_edges": "edges in the field",
     "ours": "the filters' own maps",
-    THE_CHANGE: "the change itself (1)",
+    THE_CHANGE: "the change itself",
 }
 """The kinds of maps of ``study.overlap_table`` for readers, in the order of the figure."""
 
 
 def networks_strip(same: pd.DataFrame) -> style.Drawn:
-    """Overlap of maps from the same places, by what the networks were taught; each network a small dot.
+    """Draw the overlap of maps from the same places, by what the networks were trained on.
 
-    ``same``: of ``study.same_places``. Data: ``population``, ``network`` (empty of a mean), ``value``,
+    ``same``: from ``study.same_places``. Data: ``population``, ``network`` (empty of a mean), ``value``,
     ``low``, ``high``.
     """
-    return _overlap_figure(
-        overlap_means(same, "population"),
-        "population",
-        POPULATION_NAMES,
-        MEASURED,
-        "What is drawn at the same places of the same faces",
-    )
+    means = overlap_means(same, "population")
+    return _overlap_figure(means, POPULATION_NAMES, MEASURED, "Maps from the same places of the same faces")
 
 
 def localisation_dots(found: pd.DataFrame) -> style.Drawn:
-    """Overlap of the filters' own maps, between the edges in their field and the change itself, and of maps
-    that know nothing of the filter. ``found``: of ``study.overlap_table``. Data: as of ``networks_strip``,
-    by ``kind``.
+    """Draw the overlap of the filters' own maps and of control maps. ``found``: from ``study.overlap_table``.
+    Data: as of ``networks_strip``, by ``kind``.
     """
-    measured = found[found["population"].eq(MEASURED)]
-    means = overlap_means(measured, "kind")
-    return _overlap_figure(means, "kind", KIND_NAMES, "ours", "Maps of the same neurons")
+    return _overlap_figure(overlap_means(found, "kind"), KIND_NAMES, "ours", "Maps of the same neurons")
 
 
-def _overlap_figure(
-    means: pd.DataFrame, column: str, names: Mapping[str, str], main: str, what: str
-) -> style.Drawn:
-    data = in_numbers(means)
-    order = [name for name in names if name in set(data[column])]
-    data = data.assign(place=data[column].map(order.index)).sort_values(["place", "network"], kind="stable")
-    data = data.drop(columns="place").reset_index(drop=True)
+def _overlap_figure(means: pd.DataFrame, names: Mapping[str, str], main: str, what: str) -> style.Drawn:
+    data, column = in_numbers(means), means.columns[0]
+    data["place"] = data[column].map(list(names).index)
+    data = data.sort_values(["place", "network"], kind="stable").drop(columns="place").reset_index(drop=True)
     rows = data.assign(label=data[column].map(names), main=data[column].eq(main))
     whole, single = rows["network"].eq(""), rows["network"].ne("")
-    values = rows[whole].set_index("label")["value"]
-    told = [f"{label} {style.percent(value)}" for label, value in values.items()]
+    listed = [f"{row.label} {style.percent(row.value)}" for row in rows[whole].itertuples()]
     return forest(
         rows.loc[whole, ["label", "value", "low", "high", "main"]],
         measured="overlap with the skin that the unit moves (IoU)",
         axis=Axis(limits=(0, None)),
         singles=rows.loc[single, ["label", "value"]],
         alt=f"Dots with intervals of overlap: {what[0].lower()}{what[1:]}; each network is a small dot.",
-        caption=f"{what}: {style.listing(told)}. Small dots are networks, large dots their means with 95 % "
-        "intervals over networks and people.",
+        caption=f"{what} against the skin that the unit moves: {style.listing(listed)}. Small dots: "
+        "networks; large dots: means with 95 % intervals over networks and people.",
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=data,
     )
 
 
 _RULES = {"deconv": "deconvolution", "guided": "guided backprop", "gradient": "gradient"}
-"""What legends and captions call the rules by which a response is sent down."""
+"""How legends and captions name the rules by which a response is sent down."""
 
 
 def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
-    """How much of the projections is left as the weights are made random from the layer down, by method,
-    above what any two pictures share; and how much is left in a network trained from another seed.
+    """Draw how alike maps are as the weights are randomised from the layer down, by method, above what any
+    two pictures share; and how alike those of other networks are.
 
-    ``checks`` from ``aus.projections.checks_summary``. Data: its rows but for the check ``learned``:
-    ``check``, ``method``, ``step``, ``layer``, ``measure``, ``similarity``, ``floor``, ``excess``, ``low``,
-    ``high``, ``n``, ``off``, ``networks``.
+    ``checks`` from ``aus.projections.checks_summary``. Data: its rows but for the check ``learned``.
     """
     data = in_numbers(checks[checks["check"].ne("learned")]).reset_index(drop=True)
     data = data.rename(columns={"excess_low": "low", "excess_high": "high"})
@@ -247,24 +228,21 @@ def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
         kind=np.where(random, "the same network", "another"),
         value=data["excess"],
     )
-    ends = data[data["check"].eq("retrained") | (random & data["step"].eq(data["step"].max()))]
-    phrases = [
-        f"{row.check}, {_RULES[row.method]} {row.excess:.2f} ({row.measure})" for row in ends.itertuples()
+    last = rows[random & data["step"].eq(data["step"].max())]
+    left = [
+        f"{panel} "
+        + style.listing([f"{row.series} {row.value:.2f}" for row in part.dropna(subset="value").itertuples()])
+        for panel, part in last.groupby("panel")
     ]
-    final = ends[ends["check"].eq("random weights")].groupby("method")["excess"].max()
-    rest = [f"{_RULES[method]} {value:.2f}" for method, value in final.items()]
     return forest(
         rows.drop(columns=["check", "method", "step", "layer", "measure", "excess"]),
         measured="rank correlation with the trained network's maps, above the floor",
-        axis=Axis("", REMAINDER_LIMIT, "limit", (None, 1.05)),
+        axis=Axis("", limits=(None, 1.05)),
         listing=False,
-        alt="Dots that fall from 1 minus the floor as convolutions become random; below them the most alike "
-        "filters of other networks. What remains with all weights random, above what maps of different "
-        f"pictures share, and in another training: {style.listing(phrases)}. A dashed line marks the limit, "
-        f"{REMAINDER_LIMIT:g}.",
-        caption="How alike a filter's projections stay as weights are made random from the layer down, and "
-        f"below the line in other networks. With all weights random there remain {style.listing(rest)}; more "
-        f"than the dashed line, {REMAINDER_LIMIT:g}, is drawn by the picture and not by the network.",
+        alt="Dots that fall from 1 minus the floor as convolutions are randomised; below them the most alike "
+        f"filters of other networks. With all weights random: {'; '.join(left)}.",
+        caption="How alike projections are to the trained network's, as its weights are randomised from the "
+        f"layer down and, below the line, in other networks. With all weights random: {'; '.join(left)}.",
         tolerance=dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20},
         data=data,
     )
@@ -283,7 +261,7 @@ UP_AND_DOWN = {
         "response",
     ),
 }
-"""Titles of the rows of ``how_it_works``, and the headings of their arrays."""
+"""Titles of the rows of ``how_it_works``, and headings of their arrays."""
 
 
 def how_it_works(
@@ -292,9 +270,9 @@ def how_it_works(
     methods: Mapping[str, np.ndarray],
     switches: np.ndarray,
 ) -> style.Drawn:
-    """A deconvolution number by number: ``up`` through the network and ``down`` again, five arrays or tensors
-    (…, h, w) each, as ``UP_AND_DOWN`` calls them. Of the pixels by other ``methods`` it is told how many
-    differ.
+    """Draw every number of a deconvolution: ``up`` through the network and ``down`` again, five arrays or
+    tensors (…, h, w) each, named by ``UP_AND_DOWN``. The caption counts the pixels that differ by other
+    ``methods``.
 
     ``switches``: places of the maxima in the rectified map, flattened; framed there and in the unpooled one.
     Data: ``panel``, ``row``, ``column``, ``value``.
@@ -317,20 +295,18 @@ def how_it_works(
         for name, other in methods.items()
     ]
     response = up[-1].item()
-    sentence = f"One response of {response:g} on its way up and down again. Other rules give another map: "
+    sentence = f"One response of {response:g}, computed and projected back. Other rules give other maps: "
     return style.Drawn(
         figure,
         pd.concat(parts, ignore_index=True),
         f"Two rows of small tables of numbers: the way up to a response of {response:g}, and the way down to "
         "the pixels.",
-        f"{sentence}{style.listing(unlike)}. Bold frames are the switches, where the maxima were.",
+        f"{sentence}{style.listing(unlike)}. Bold frames: the switches, where the maxima were.",
     )
 
 
 def _numbers(axes: Axes, title: str, values: np.ndarray, framed: Collection[int]) -> None:
-    """A small array as cells with their numbers; vermilion above zero, blue below; ``framed`` cells have a
-    bold frame.
-    """
+    """Draw a small array as cells: vermilion above zero, blue below, those ``framed`` with a bold frame."""
     height, width = values.shape
     limit = max(float(np.abs(values).max()), 1.0)
     axes.set_title(title, fontsize=style.SMALLEST, pad=3, loc="center")
@@ -348,21 +324,20 @@ def _numbers(axes: Axes, title: str, values: np.ndarray, framed: Collection[int]
     axes.axis("off")
 
 
-def one_response(trial: MapBenchmark, pair: int, projection: np.ndarray, overlap: float) -> style.Drawn:
-    """One neuron of a ``trial``, its ``pair``: the face with its unit and what the neuron could see, the
-    ``projection`` (H, W), the change itself, and the region of the unit on both. Data: ``filter``, ``unit``,
-    ``picture``, ``row`` and ``column`` of the field's upper left pixel, ``area`` of the region as a share,
-    ``iou``, the projection's ``overlap``.
+def one_response(benchmark: MapBenchmark, pair: int, projection: np.ndarray, overlap: float) -> style.Drawn:
+    """Draw one neuron of a benchmark: the face and what the neuron can see, its ``projection`` (H, W), the
+    change itself, and the region of the unit on both. Data: ``filter``, ``unit``, ``picture``, ``row`` and
+    ``column`` of the field's upper left pixel, ``area`` of the region (proportion), ``iou``, the ``overlap``.
     """
-    picture, number = int(trial.rows[pair]), int(trial.filters[pair])
-    on, off = (faces.pixels[picture] for faces in (trial.twins.on, trial.twins.off))
-    unit, region = str(trial.twins.aus[picture]), trial.twins.regions[0][picture]
+    picture, number = int(benchmark.rows[pair]), int(benchmark.filters[pair])
+    on, off = (faces.pixels[picture] for faces in (benchmark.twins.on, benchmark.twins.off))
+    unit, region = str(benchmark.twins.aus[picture]), benchmark.twins.regions[0][picture]
     change = grey_levels((on.astype(np.float32) - off)[None])[0]
     figure, (grid,) = picture_grid(1, 3, title=0.25)
     titles = f"{unit} and the field", "its projection", "the change itself"
     for axes, pixels, title in zip(grid, (on, grey_levels(projection[None])[0], change), titles, strict=True):
         show(axes, pixels, title, style.SMALLEST)
-    rows, columns = (np.flatnonzero(trial.fields[pair].any(axis=axis)) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(benchmark.fields[pair].any(axis=axis)) for axis in (1, 0))
     corner, sides = (columns[0] - 0.5, rows[0] - 0.5), (len(columns), len(rows))
     edge = {"fill": False, "edgecolor": style.VERMILION, "linewidth": 1.8}
     grid[0].add_patch(Rectangle(corner, *sides, **edge))
@@ -374,11 +349,11 @@ def one_response(trial: MapBenchmark, pair: int, projection: np.ndarray, overlap
     return style.Drawn(
         figure,
         pd.DataFrame([data]),
-        f"Three pictures: a face that shows {unit} with a frame, light and dark lines within it, and what "
-        "changes where the unit is taken away; on both the outline of the region that it moves.",
-        f"A face with {unit}, what the neuron of filter {number} could see (frame), what of it counted, "
-        f"and what the unit alone changes. Outlined: the skin that {unit} moves. The projection overlaps it "
-        f"by {overlap:.2f}.",
-        tolerance={"filter": 1000, "picture": len(trial.twins.on), "area": 1.0, "iou": 1.0}
+        f"Three pictures: a face with {unit} and a frame, light and dark lines within it, and what changes "
+        "without the unit; on both the outline of the region that it moves.",
+        f"A face with {unit} and the receptive field of a neuron of filter {number} (frame), its projection, "
+        f"and what the unit alone changes. Outlined: the skin that {unit} moves; the projection overlaps it "
+        f"by {overlap:.2f} (IoU).",
+        tolerance={"filter": 1000, "picture": len(benchmark.twins.on), "area": 1.0, "iou": 1.0}
         | dict.fromkeys(("row", "column"), len(on)),
     )

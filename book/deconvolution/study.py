@@ -1,5 +1,5 @@
-"""A network small enough that every number of a deconvolution by hand fits into a figure; how far projections
-overlap the skin that a unit moves, between two ends; and what is left of them with random weights.
+"""A network small enough to draw every number of its deconvolution; how far projections overlap the skin that
+a unit moves, with controls; and how alike they are after the weights are randomised.
 """
 
 from collections import OrderedDict
@@ -60,34 +60,38 @@ def toy_network() -> nn.Sequential:
 
 
 OWN_ONE, MEASURED, CEILING, FLOOR_ROLE = "own", "trained", "units", "untrained"
-"""Whose maps they are: of the run's own network beside kept ones, and of the three roles."""
+"""Whose maps they are: those of the run's own network, and of the three roles."""
 
 MAP_CONTROLS = ("field_edges", "field", "edges", "other_filter", "random")
-"""Of ``look.localisation``: what a filter's maps stand beside."""
-
-ANSWERED = {
-    "iou": ("Does deconvolution show where the unit is?", 0.05),
-    "iou_at_same_places": ("Does training put it there?", 0.02),
-}
-"""Measure -> what it answers, and the least room that matters, as ``claims.yaml`` says."""
+"""Control maps of ``look.localisation``."""
 
 THE_CHANGE = "change"
-"""The maps that show the change itself: a face with its unit less the same face without."""
+"""The change itself as a map: a face with its unit minus the same face without."""
+
+QUESTIONS = {
+    "iou": ("Does deconvolution show where the unit is?", 0.05, ("iou_field_edges", "iou_change")),
+    "iou_at_same_places": (
+        "Does training put it there?",
+        0.02,
+        (f"{FLOOR_ROLE}_iou_at_same_places", f"{CEILING}_iou_at_same_places"),
+    ),
+}
+"""Measure -> question, least difference of its controls that matters (as in ``claims.yaml``), controls."""
 
 
-def require_held_out(networks: Sequence[TrainedNetwork], held_out_people: FaceRequest) -> None:
-    """Raise ChapterError where one of the networks learned from the people of ``held_out_people``."""
-    name, seed = held_out_people.name, held_out_people.face_seed
+def require_held_out(networks: Sequence[TrainedNetwork], held_out: FaceRequest) -> None:
+    """Raise ChapterError where a network was trained on the people of ``held_out``."""
+    name, seed = held_out.name, held_out.face_seed
     for each in networks:
         if (each.record.faces.name, each.record.faces.face_seed) == (name, seed):
             raise ChapterError(
-                f"network {each.name!r} learned from the people of {name} with face_seed {seed}, who are "
-                f"to be held out from it; give chapter deconvolution another face_seed than {seed - 1}"
+                f"network {each.name!r} was trained on the people of {name} with face_seed {seed}, which "
+                f"deconvolution needs as held-out subjects; give it another eval_face_seed"
             )
 
 
-def switched_faces(p: DeconvolutionParameters) -> Twins:
-    """Faces of people whom no network has seen, each with one action unit and without."""
+def activated_faces(p: DeconvolutionParameters) -> Twins:
+    """Render held-out people, each with one action unit and without."""
     settings = {"size": p.held_out_request.size, "face_seed": p.eval_seed, "domain": p.domain}
     return twins_of(interventions(p.people, AUS, (1.0,), **settings))
 
@@ -95,25 +99,40 @@ def switched_faces(p: DeconvolutionParameters) -> Twins:
 def benchmarks_of(
     p: DeconvolutionParameters,
     own: Sequence[TrainedNetwork],
-    kept: Callable[[str], Sequence[TrainedNetwork]],
+    stored: Callable[[str], Sequence[TrainedNetwork]],
     twins: Twins,
     layer: str,
 ) -> tuple[dict[str, list[MapBenchmark]], str]:
-    """What networks of each role are asked about ``twins``, and why those of the roles are not, if they are
-    not: then the ``own`` ones are measured. Of each unit the filter is asked that it moves most.
+    """Find in each network of each role, for each unit, the filter that the unit activates most.
+
+    Parameters
+    ----------
+    own : sequence of TrainedNetwork
+        The page's networks. They are measured where those of the roles cannot be; else the first is shown.
+    stored : callable
+        Networks by the name of their population.
+
+    Returns
+    -------
+    dict of str to list of MapBenchmark
+        The networks by role.
+    str
+        Why those of the roles are not evaluated; empty if they are.
     """
     groups, left_out = {MEASURED: list(own)}, ""
     if p.pairs:
         try:
-            both = networks_of_pair(p, p.pairs[0], own[0].record.network, kept)
+            both = networks_of_pair(p, p.pairs[0], own[0].record.network, stored)
         except DataError as fault:
             left_out = str(fault)
         else:
             groups = dict(zip((MEASURED, CEILING), both, strict=True))
-            groups |= {} if p.population else {OWN_ONE: list(own)}
+            groups |= {} if p.population else {OWN_ONE: list(own[:1])}
     models = {name: [(each.name, each.model) for each in networks] for name, networks in groups.items()}
+    fewest = min(len(networks) for name, networks in models.items() if name != OWN_ONE)
     models[FLOOR_ROLE] = [
-        (f"untrained {seed}", untrained_network(models[MEASURED][0][1], seed)) for seed in range(p.untrained)
+        (f"untrained {seed}", untrained_network(models[MEASURED][0][1], seed))
+        for seed in range(min(p.untrained, fewest))
     ]
     return {
         name: [map_benchmark(f"{name}: {called}", model, twins, layer=layer) for called, model in networks]
@@ -121,31 +140,39 @@ def benchmarks_of(
     }, left_out
 
 
-def overlap_table(trials: Mapping[str, Sequence[MapBenchmark]], method: Method) -> pd.DataFrame:
-    """Intersection over union of maps with the skin that the unit moves, a row per map: ``population``,
-    ``network``, ``kind`` (``ours``; of the measured networks ``MAP_CONTROLS`` and ``THE_CHANGE`` too),
-    ``subject``, ``au``, ``row`` and ``iou``.
+def overlap_table(benchmarks: Sequence[MapBenchmark], method: Method) -> pd.DataFrame:
+    """Measure how far maps overlap the skin that their unit moves.
+
+    Returns
+    -------
+    DataFrame
+        A row for each map: ``network``, ``kind`` (``ours``, ``MAP_CONTROLS`` or ``THE_CHANGE``), ``subject``,
+        ``au``, ``row`` and ``iou``.
     """
     tables = []
-    for population, each in ((name, one) for name, some in trials.items() for one in some):
-        pictures, at = each.twins.on.pixels, (each.filters, each.positions)
-        maps = {"ours": projected(each, each.rows, *at, method)}
-        if population == MEASURED:
-            shown = pictures[each.rows]
-            controls = control_maps(maps["ours"], shown, each.filters, fields=each.fields)
-            maps |= {name: controls[name] for name in MAP_CONTROLS if name in controls}
-            maps[THE_CHANGE] = np.abs(shown.astype(np.float32) - each.twins.off.pixels[each.rows])
-        for kind, own in maps.items():
-            tables.append(_overlaps(each, each.rows, own).assign(population=population, kind=kind))
+    for each in benchmarks:
+        shown = each.twins.on.pixels[each.rows]
+        ours = projected(each, each.rows, each.filters, each.positions, method)
+        controls = control_maps(ours, shown, each.filters, fields=each.fields)
+        maps = {"ours": ours} | {name: controls[name] for name in MAP_CONTROLS if name in controls}
+        maps[THE_CHANGE] = np.abs(shown.astype(np.float32) - each.twins.off.pixels[each.rows])
+        tables += [_overlaps(each, each.rows, own).assign(kind=kind) for kind, own in maps.items()]
     return pd.concat(tables, ignore_index=True)
 
 
-def same_places(trials: Mapping[str, Sequence[MapBenchmark]], method: Method) -> pd.DataFrame:
-    """The same of maps from the same places: those of the extrema of one network of each role. Each network
-    is asked about every face that all of them answer to, by its own filter of the unit, at all these places;
-    where its neuron is off it draws nothing, and the row has no overlap. The run's own networks are left out.
+def same_places(benchmarks: Mapping[str, Sequence[MapBenchmark]], method: Method) -> pd.DataFrame:
+    """Measure the overlap of maps that networks of all roles draw at the same places.
+
+    One network of each role at a time: the places are the extrema of all of them, in the faces that activate
+    all of them, and each projects its own filter of the unit from there. A neuron that is off draws nothing,
+    and its overlap is missing.
+
+    Returns
+    -------
+    DataFrame
+        As of ``overlap_table``, with ``population``, the role, for ``kind``.
     """
-    roles = {name: some for name, some in trials.items() if name != OWN_ONE}
+    roles = {name: some for name, some in benchmarks.items() if name != OWN_ONE}
     tables = []
     for together in zip(*roles.values(), strict=False):
         rows = np.array(sorted(set.intersection(*(set(each.rows.tolist()) for each in together))), int)
@@ -153,36 +180,35 @@ def same_places(trials: Mapping[str, Sequence[MapBenchmark]], method: Method) ->
             continue
         chosen = [np.searchsorted(each.rows, rows) for each in together]
         places = np.concatenate([each.positions[at] for each, at in zip(together, chosen, strict=True)])
-        asked = np.tile(rows, len(together))
+        repeated = np.tile(rows, len(together))
         for population, each, at in zip(roles, together, chosen, strict=True):
             filters = np.tile(each.filters[at], len(together))
-            maps = projected(each, asked, filters, places, method)
-            tables.append(_overlaps(each, asked, maps).assign(population=population, kind="ours"))
+            maps = projected(each, repeated, filters, places, method)
+            tables.append(_overlaps(each, repeated, maps).assign(population=population))
     return pd.concat(tables, ignore_index=True)
 
 
 def projected(
-    trial: MapBenchmark, rows: np.ndarray, filters: np.ndarray, positions: np.ndarray, method: Method
+    benchmark: MapBenchmark, rows: np.ndarray, filters: np.ndarray, positions: np.ndarray, method: Method
 ) -> np.ndarray:
-    """float32 (P, H, W): what ``look.deconvolution.project`` makes of these neurons of the trial."""
-    pictures = trial.twins.on.pixels
-    made = project(trial.network, trial.layer, pictures, rows, filters, positions=positions, method=method)
-    return made.whole()
+    """Project neurons of a benchmark to the pixels: float32 (P, H, W)."""
+    pictures, at = benchmark.twins.on.pixels, {"positions": positions, "method": method}
+    return project(benchmark.network, benchmark.layer, pictures, rows, filters, **at).whole()
 
 
-def _overlaps(trial: MapBenchmark, rows: np.ndarray, maps: np.ndarray) -> pd.DataFrame:
-    region, people = trial.twins.regions[0][rows], trial.twins.people[rows]
-    found = cross_fitted_overlap(maps, region, people)
-    about = {"network": trial.name, "subject": people, "au": trial.twins.aus[rows], "row": rows}
+def _overlaps(benchmark: MapBenchmark, rows: np.ndarray, maps: np.ndarray) -> pd.DataFrame:
+    twins = benchmark.twins
+    people = twins.people[rows]
+    found = cross_fitted_overlap(maps, twins.regions[0][rows], people)
+    about = {"network": benchmark.name, "subject": people, "au": twins.aus[rows], "row": rows}
     return pd.DataFrame(about | {"iou": found})
 
 
-def _values(rows: pd.DataFrame, **which: str) -> np.ndarray:
-    """(R, 1 + G): the mean overlap of each network, of all people and without each group, of the rows of
-    ``in_groups`` that are ``which``; of networks of which it is defined.
+def _values(rows: pd.DataFrame) -> np.ndarray:
+    """(R, 1 + G): mean overlap of each network, with all people and without each group of them; only networks
+    where it is defined.
     """
-    own = rows[np.logical_and.reduce([rows[name].eq(value) for name, value in which.items()])]
-    values = ratio(sums_left_out(own, MAP_SCORES["iou"])) if len(own) else np.empty((0, 2))
+    values = ratio(sums_left_out(rows, MAP_SCORES["iou"])) if len(rows) else np.empty((0, 2))
     return values[np.isfinite(values).all(axis=1)]
 
 
@@ -190,20 +216,31 @@ ABOUT_OVERLAP = {"tolerance": RERUN_TOLERANCE, "limits": (0, 1), "unit": "share"
 
 
 def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, Estimate], list[str]]:
-    """Of ``overlap_table`` and ``same_places``, over networks and people: ``iou`` of the measured networks'
-    own maps, ``iou_<kind>`` of what stands beside them, ``iou_over_edges``; ``iou_at_same_places``, and of
-    the other roles ``<role>_iou_at_same_places``; of both measures ``_degree`` and ``_room``, where there is
-    a ruler; ``networks_of_each_role``. And why a degree is not told.
+    """Estimate overlaps, their controls and degrees, over networks and people.
+
+    Parameters
+    ----------
+    found, same : DataFrame
+        From ``overlap_table`` and ``same_places``.
+
+    Returns
+    -------
+    dict of str to Estimate
+        ``iou`` of the filters' own maps, ``iou_<kind>`` of others, ``iou_over_edges``;
+        ``iou_at_same_places``, and ``<role>_iou_at_same_places`` of the other roles; of both measures
+        ``_degree`` and ``_room`` (the difference of the controls); ``networks_of_each_role``.
+    list of str
+        Why a degree is missing.
     """
     found, same = (in_groups(table, "subject") for table in (found, same))
-    own = {kind: _values(found, population=MEASURED, kind=kind) for kind in found["kind"].unique()}
+    own = {kind: _values(found[found["kind"].eq(kind)]) for kind in found["kind"].unique()}
     metrics = {}
     for kind, values in own.items():
         name = "iou" if kind == "ours" else f"iou_{kind}"
         metrics[name] = networks_and_people(values, **ABOUT_OVERLAP)
     lead = own["ours"] - own["field_edges"]
     metrics["iou_over_edges"] = networks_and_people(lead, **ABOUT_OVERLAP | {"limits": (-1, 1)})
-    places = {role: _values(same, population=role) for role in (FLOOR_ROLE, MEASURED, CEILING)}
+    places = {role: _values(same[same["population"].eq(role)]) for role in (FLOOR_ROLE, MEASURED, CEILING)}
     for role, values in places.items():
         if len(values):
             prefix = "" if role == MEASURED else f"{role}_"
@@ -211,29 +248,29 @@ def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, 
     number = min(map(len, places.values()))
     metrics["networks_of_each_role"] = Estimate(number, unit="count")
     maps = {"edges": own["field_edges"], "own maps": own["ours"], "the change": own[THE_CHANGE]}
-    ends = {"iou": maps} if len(own["ours"]) > 1 else {}
-    ends |= {"iou_at_same_places": places} if number else {}
+    controlled = {"iou": maps} if len(own["ours"]) > 1 else {}
+    controlled |= {"iou_at_same_places": places} if number else {}
     faults = []
-    for name, values in ends.items():
+    for name, values in controlled.items():
         try:
             roles = [Role(role, each[:, 0], each[:, 1:].T) for role, each in values.items()]
-            # Other maps of the same networks are no other networks.
-            both = degree_and_room(*roles, same_networks=name == "iou", unit="share")
+            # Of iou the maps are of the same networks; of the other the places are, one network of each role.
+            degree, room = degree_and_room(*roles, same_networks=True, unit="share")
         except DataError as fault:
             faults.append(f"{name}: {fault}")
         else:
-            of_degree = replace(both[0], tolerance=0.5)
-            metrics |= {f"{name}_degree": of_degree, f"{name}_room": replace(both[1], tolerance=0.15)}
+            metrics[f"{name}_degree"] = replace(degree, tolerance=0.5)
+            metrics[f"{name}_room"] = replace(room, tolerance=0.15)
     return metrics, faults
 
 
 def overlap_means(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Each network's mean overlap and that of its kind, by ``column`` (``kind`` or ``population``):
-    ``network`` (empty of a mean), ``estimate`` (of a single network a number).
+    """Average overlaps by ``column`` (``kind`` or ``population``) and network: ``network`` (empty of a mean),
+    ``estimate`` (a number of a single network).
     """
     table, rows = in_groups(table, "subject"), []
     for name in table[column].unique():
-        values = _values(table, **{column: name})
+        values = _values(table[table[column].eq(name)])
         if len(values):
             rows.append((name, "", networks_and_people(values, **ABOUT_OVERLAP)))
             rows += [(name, str(number), value) for number, value in enumerate(values[:, 0])]
@@ -248,10 +285,10 @@ METRICS_OF_CHECKS = {
 
 
 def sanity_metrics(checks: pd.DataFrame) -> dict[str, Estimate]:
-    """``random_weights_deconv``, ``random_weights_guided``, ``random_weights_gradient``: the likeness beyond
-    the floor that all weights random leave, in the measure, absolute or signed, of which that is most. For
-    deconvolution, and in that measure: ``METRICS_OF_CHECKS``. ``checks`` from
-    ``aus.projections.checks_summary``.
+    """Read how alike maps are above their floor, with all weights random, off ``checks_summary``.
+
+    ``random_weights_<method>`` in that measure, absolute or signed, in which it is largest; of deconvolution,
+    in the same measure, ``METRICS_OF_CHECKS``.
     """
     likeness = _likeness(checks)
     keys = {f"random_weights_{method}": ("random weights", method) for method in get_args(Method)}
@@ -260,7 +297,7 @@ def sanity_metrics(checks: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
-    """By check and method, of the last step, in the measure of which most is left with random weights."""
+    """By check and method, after the last step."""
     random = checks["check"].eq("random weights")
     last = checks[~random | checks["step"].eq(checks["step"].max())].dropna(subset="excess")
     likeness = {}
@@ -275,11 +312,22 @@ def _likeness(checks: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
 def view_metrics(
     view: LayerView, networks: Sequence[NetworkView], places: pd.DataFrame
 ) -> dict[str, Estimate]:
-    """``networks`` trained, ``networks_untrained``; ``filters``, ``filters_silent`` (that never respond),
-    ``pairs`` projected, ``receptive_field`` and ``height`` of the pictures (pixels) of the one in ``view``;
-    ``place_share``: of the median filter, the share of extrema at or next to the commonest place, in the mean
-    of the trained networks, with ``place_share_untrained``. ``places``: the data of
-    ``figures.extremum_points``.
+    """Count networks, filters and projected pairs, and estimate how often extrema lie at one place.
+
+    Parameters
+    ----------
+    view : LayerView
+        Of the network that is shown.
+    places : DataFrame
+        The data of ``figures.extremum_points``.
+
+    Returns
+    -------
+    dict of str to Estimate
+        ``networks``, ``networks_untrained``; ``filters``, ``filters_silent`` (that never respond), ``pairs``,
+        ``receptive_field`` and ``height`` of the pictures (pixels) of ``view``; ``place_share`` and
+        ``place_share_untrained``: proportion of extrema at or next to the commonest place, of the median
+        filter, in the mean of the networks.
     """
     populations = [each.population for each in networks]
     counts = {
@@ -293,10 +341,8 @@ def view_metrics(
     }
     metrics = {name: Estimate(value, unit="count") for name, value in counts.items()}
     medians = places.groupby(["population", "network"])["share"].median()
-    for name, population in (
-        ("place_share", TRAINED_NETWORKS),
-        ("place_share_untrained", UNTRAINED_NETWORKS),
-    ):
+    names = {"place_share": TRAINED_NETWORKS, "place_share_untrained": UNTRAINED_NETWORKS}
+    for name, population in names.items():
         own = medians.loc[population].to_numpy()
         settings = {"of": "networks", "n": len(own), "unit": "share", "tolerance": RERUN_TOLERANCE}
         metrics[name] = bootstrap(np.stack([own, np.ones(len(own))], axis=1), **settings)
@@ -304,16 +350,16 @@ def view_metrics(
 
 
 def degrees_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
-    """Where the maps stand on both rulers, with the answers by the rule of ``claims.yaml``, its gates aside;
-    and what was ``left_out``, and why.
-    """
+    """Answer both questions by the rule of ``claims.yaml``, without its gates, and say what was ``left_out``."""
     parts = []
-    for name, (question, matters) in ANSWERED.items():
+    for name, (question, matters, controls) in QUESTIONS.items():
         if f"{name}_degree" in metrics:
             degree, room = metrics[f"{name}_degree"], metrics[f"{name}_room"]
             answer = degree_answer(degree, room, matters).capitalize()
+            ends = " and ".join(bounds_text(metrics[each]) for each in controls)
             parts.append(
-                f"{question} Degree {interval_text(degree)}, of a room of {bounds_text(room)}: {answer}."
+                f"{question} {answer}. Overlap {bounds_text(metrics[name])}, controls {ends}; degree "
+                f"{interval_text(degree)}."
             )
     if left_out:
         parts.append(f"Left out: {'; '.join(left_out)}.")

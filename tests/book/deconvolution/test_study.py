@@ -1,6 +1,4 @@
-"""Deconvolution by hand, computed on paper; and the metrics and tables of projections: each number is that of
-the rows that it is named after.
-"""
+"""Deconvolution computed on paper, and the metrics and tables of projections."""
 
 import re
 from types import SimpleNamespace
@@ -12,8 +10,8 @@ from torch import from_numpy, nn
 
 from book.deconvolution.chapter import CHAPTER, DeconvolutionParameters
 from book.deconvolution.study import (
-    ANSWERED,
     MAP_CONTROLS,
+    QUESTIONS,
     TOY_PICTURE,
     benchmarks_of,
     degrees_text,
@@ -38,19 +36,19 @@ from tests.fer_lib.look.toy_layer import toy_view
 from tests.fer_lib.look.toy_twins import network, twins
 
 
-def test_who_learned_from_the_held_out_people_is_refused():
-    held_out_people = DeconvolutionParameters(face_seed=4).held_out_request
-    assert held_out_people.face_seed == 5
+def test_networks_trained_on_the_held_out_people_are_refused():
+    held_out = DeconvolutionParameters(face_seed=4).held_out_request
+    assert held_out.face_seed == 5
 
     def learned(seed, name="lab"):
         return [SimpleNamespace(name="net", record=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
-    require_held_out(learned(4) + learned(0) + learned(5, "wild"), held_out_people)
-    with pytest.raises(ChapterError, match=r"'net' learned from the people of lab with face_seed 5.*than 4"):
-        require_held_out(learned(5), held_out_people)
+    require_held_out(learned(4) + learned(0) + learned(5, "wild"), held_out)
+    with pytest.raises(ChapterError, match=r"'net' .* lab with face_seed 5.*another eval_face_seed"):
+        require_held_out(learned(5), held_out)
 
 
-def test_beside_real_faces_the_strangers_are_rendered():
+def test_beside_real_faces_the_held_out_people_are_rendered():
     real = DeconvolutionParameters(faces="fer2013", held_out_people=30)
     assert [each.name for each in real.face_requests] == ["fer2013", "lab"] and real.domain == "lab"
     assert real.face_requests[1] == real.held_out_request and real.held_out_request.subjects == 30
@@ -59,66 +57,61 @@ def test_beside_real_faces_the_strangers_are_rendered():
     assert DeconvolutionParameters(**CHAPTER.profiles["reference"]).eval_seed == 20
 
 
-def taught(seed):
+def trained(seed):
     record = SimpleNamespace(network="zero_bias", seed=seed)
     return TrainedNetwork(f"net {seed}", network(seed), record)
 
 
 @pytest.fixture(scope="module")
-def asked():
-    """Three networks of each role, and one of the reader's."""
-    p, shown = DeconvolutionParameters(untrained=3), twins()
-    kept = {"emotions": [taught(seed) for seed in (1, 2, 3)], "units": [taught(seed) for seed in (4, 5, 6)]}
-    return benchmarks_of(p, [taught(9)], kept.get, shown, "")
-
-
-def test_networks_of_each_role_are_asked_about_the_same_faces(asked):
-    trials, left_out = asked
-    assert left_out == ""
-    assert {role: len(each) for role, each in trials.items()} == {
-        "trained": 3,
-        "units": 3,
-        "own": 1,
-        "untrained": 3,
+def roles():
+    """Three networks of two roles, of more untrained ones as many, and the reader's."""
+    p, shown = DeconvolutionParameters(untrained=5), twins()
+    stored = {
+        "emotions": [trained(seed) for seed in (1, 2, 3)],
+        "units": [trained(seed) for seed in (4, 5, 6)],
     }
-    assert len({id(each.twins) for some in trials.values() for each in some}) == 1
-    assert len({each.name for some in trials.values() for each in some}) == 10
+    return benchmarks_of(p, [trained(9), trained(10)], stored.get, shown, "")
 
 
-def test_where_kept_networks_cannot_be_asked_the_own_ones_are_measured():
-    few = {"emotions": [taught(1)], "units": [taught(4)]}
-    trials, left_out = benchmarks_of(DeconvolutionParameters(untrained=2), [taught(9)], few.get, twins(), "")
-    assert set(trials) == {"trained", "untrained"} and "'emotions' has 1 networks" in left_out
-    found, same = overlap_table(trials, "deconv"), same_places(trials, "deconv")
+def test_networks_of_each_role_are_evaluated_on_the_same_faces(roles):
+    benchmarks, left_out = roles
+    assert left_out == ""
+    counts = {"trained": 3, "units": 3, "own": 1, "untrained": 3}
+    assert {role: len(each) for role, each in benchmarks.items()} == counts
+    assert len({id(each.twins) for some in benchmarks.values() for each in some}) == 1
+    assert len({each.name for some in benchmarks.values() for each in some}) == 10
+
+
+def test_where_stored_networks_are_too_few_the_own_ones_are_measured():
+    few = {"emotions": [trained(1)], "units": [trained(4)]}
+    own, p = [trained(8), trained(9)], DeconvolutionParameters(untrained=2)
+    benchmarks, left_out = benchmarks_of(p, own, few.get, twins(), "")
+    assert {role: len(each) for role, each in benchmarks.items()} == {"trained": 2, "untrained": 2}
+    assert "'emotions' has 1 networks" in left_out
+    found, same = overlap_table(benchmarks["trained"], "deconv"), same_places(benchmarks, "deconv")
     metrics, faults = overlap_metrics(found, same)
-    assert not [name for name in metrics if name.endswith("degree")] and faults == []
-    assert metrics["networks_of_each_role"].value == 0
-    told = degrees_text(metrics, [left_out])
-    assert told.startswith("Left out: 'emotions' has 1 networks")
+    assert "iou_at_same_places_degree" not in metrics and metrics["networks_of_each_role"].value == 0
+    assert "'emotions' has 1 networks" in degrees_text(metrics, [left_out, *faults])
 
 
-def test_every_map_is_held_to_the_skin_of_its_own_unit(asked):
-    trials, _ = asked
-    found = overlap_table(trials, "deconv")
+def test_every_map_is_compared_with_the_skin_of_its_own_unit(roles):
+    one = roles[0]["trained"][0]
+    found = overlap_table([one], "deconv")
     assert set(found["kind"]) == {"ours", "change", *MAP_CONTROLS}
-    assert set(found[found["kind"].ne("ours")]["population"]) == {"trained"}
-    one = trials["trained"][0]
-    own = found[found["network"].eq(one.name)].set_index("kind").loc["change"]
+    own = found.set_index("kind").loc["change"]
     assert own["row"].tolist() == one.rows.tolist()
     region = one.twins.regions[0][one.rows]
     drawn = np.abs(one.twins.on.pixels.astype(float) - one.twins.off.pixels)[one.rows]
     np.testing.assert_allclose(own["iou"], cross_fitted_overlap(drawn, region, own["subject"].to_numpy()))
 
 
-def test_at_the_same_places_every_role_draws_as_often(asked):
-    trials, _ = asked
-    same = same_places(trials, "deconv")
-    assert set(same["population"]) == {"trained", "units", "untrained"} and "own" not in set(same["network"])
-    each = [trials[role][0] for role in ("trained", "units", "untrained")]
-    common = set.intersection(*(set(trial.rows.tolist()) for trial in each))
-    counts = same.groupby("network").size()
-    assert all(counts[trial.name] == 3 * len(common) for trial in each)
-    assert same[same["network"].eq(each[0].name)]["row"].tolist() == sorted(common) * 3
+def test_at_the_same_places_every_role_draws_as_often(roles):
+    same = same_places(roles[0], "deconv")
+    assert set(same["population"]) == {"trained", "units", "untrained"}
+    each = [roles[0][role][0] for role in ("trained", "units", "untrained")]
+    common = set.intersection(*(set(benchmark.rows.tolist()) for benchmark in each))
+    for benchmark in each:
+        assert same[same["network"].eq(benchmark.name)]["row"].tolist() == sorted(common) * 3
 
 
 def rows(population, network, values, kind="ours"):
@@ -132,10 +125,10 @@ def rows(population, network, values, kind="ours"):
 BY_PERSON = np.array([0.1, 0.2, 0.3, 0.4])
 
 
-def on_the_ruler(**lifts):
+def with_controls(**lifts):
     lifts = {"field_edges": 0, "ours": 0.1, "change": 0.4} | lifts
     found = pd.concat(
-        rows("trained", f"net {n}", BY_PERSON + lift + 0.01 * n, kind)
+        rows("trained", f"net {n}", BY_PERSON + lift * (1 + 0.01 * n) + 0.01 * n, kind)
         for kind, lift in lifts.items()
         for n in range(3)
     )
@@ -147,13 +140,13 @@ def on_the_ruler(**lifts):
     return found, same
 
 
-def test_both_degrees_are_the_way_between_their_ends():
-    found, same = on_the_ruler()
+def test_degrees_lie_between_their_controls():
+    found, same = with_controls()
     same.loc[same["network"].eq("units 0") & same["subject"].eq("a"), "iou"] = np.nan
     metrics, faults = overlap_metrics(found, same)
-    assert not faults and metrics["iou"].value == pytest.approx(0.36)
+    assert not faults and metrics["iou"].value == pytest.approx(0.361)
     assert metrics["iou_degree"].value == pytest.approx(0.1 / 0.4)
-    assert metrics["iou_over_edges"].value == pytest.approx(0.1)
+    assert metrics["iou_over_edges"].value == pytest.approx(0.101)
     units = metrics["units_iou_at_same_places"].value
     assert units == pytest.approx((0.3 + 0.2 - 0.012 + 0.45 + 0.45 + 0.012) / 3, abs=0.02)
     room = units - metrics["untrained_iou_at_same_places"].value
@@ -161,8 +154,15 @@ def test_both_degrees_are_the_way_between_their_ends():
     assert metrics["iou_at_same_places_degree"].value == pytest.approx(0.1 / room)
     assert metrics["networks_of_each_role"].value == 3
     told = degrees_text(metrics | {"iou_degree": Estimate(1.19, why="too uncertain")}, [])
-    assert told.count("Degree") == 2 and "Does training put it there?" in told
-    assert "Degree 1.19 (no interval: too uncertain), of a room" in told
+    assert "Does training put it there?" in told and "degree 1.19 (no interval: too uncertain)" in told
+
+
+def test_all_maps_of_the_degree_are_of_the_same_networks():
+    """Where all maps of a network are better alike, the degree is as sure as if they were not (A5)."""
+    found, same = with_controls()
+    apart = found.assign(iou=found["iou"] + found["network"].map({f"net {n}": 0.1 * n for n in range(3)}))
+    degrees = [overlap_metrics(each, same)[0]["iou_degree"] for each in (found, apart)]
+    assert (degrees[0].low, degrees[0].high) == pytest.approx((degrees[1].low, degrees[1].high))
 
 
 REFUSED = {
@@ -172,8 +172,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("lifts, told", REFUSED.values(), ids=REFUSED)
-def test_what_is_no_end_is_refused_by_name(lifts, told):
-    metrics, faults = overlap_metrics(*on_the_ruler(**lifts))
+def test_controls_that_are_none_are_refused_by_name(lifts, told):
+    metrics, faults = overlap_metrics(*with_controls(**lifts))
     assert "iou_degree" not in metrics and "iou_at_same_places_degree" in metrics
     assert re.search(told, *faults)
 
@@ -183,20 +183,20 @@ def test_what_matters_is_what_the_frozen_claims_say():
     claims = [claim for paper in content["papers"] for claim in paper["claims"]]
     own = {each["measure"].partition(".")[2]: each for each in claims if each["measure"].startswith("deconv")}
     assert {name: each["matters"] for name, each in own.items()} == {
-        name: matters for name, (_, matters) in ANSWERED.items()
+        name: matters for name, (_, matters, _) in QUESTIONS.items()
     }
 
 
 def check_rows(check, excess, step=0, method="deconv", n=4):
     rows = [
         {"check": check, "method": method, "step": step, "measure": measure}
-        | {"excess": None if value is None else Estimate(value, -1, 1, how="by hand")}
+        | {"excess": None if value is None else Estimate(value, -1, 1, how="made up")}
         for measure, value in zip(("absolute", "signed"), excess, strict=True)
     ]
     return pd.DataFrame(rows).assign(networks=3, n=n)
 
 
-def test_the_likeness_told_is_that_of_which_most_is_left_with_all_weights_random():
+def test_the_likeness_is_of_the_measure_in_which_most_is_left_with_all_weights_random():
     found = pd.concat(
         [
             check_rows("random weights", (1, 1)),
@@ -252,14 +252,14 @@ def passed(count: int) -> np.ndarray:
     return layers(from_numpy(TOY_PICTURE)[None, None])[0, 0].detach().numpy()
 
 
-def test_the_way_up_is_the_one_on_paper():
+def test_the_response_is_the_one_on_paper():
     # Upper left of the picture: (1 + 2 + 1) - (2 + 3 + 0) = -1.
     assert passed(1)[0].tolist() == [-1, 3, 0, 0]
     assert passed(3).tolist() == [[3, 4], [0, 1]]
     assert passed(5).item() == 2 * 3 - 4 + 0 + 1
 
 
-def test_the_way_down_drops_the_negative_one_and_keeps_what_stands_on_a_neuron_that_was_off():
+def test_deconvolution_drops_negative_signals_and_keeps_those_at_inactive_neurons():
     deconv, guided, gradient = (
         project(toy_network(), "relu2", TOY_PICTURE[None], [0], [0], method=method).whole(0)
         for method in ("deconv", "guided", "gradient")
