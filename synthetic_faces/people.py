@@ -56,8 +56,6 @@ class Stream(IntEnum):
     TIMING = 15
     TAKE = 20
     CONTEXT = 21
-    MIXED_SHOT = 22
-    MIXED_EXPRESSION = 23
     PAIR = 24
 
 
@@ -67,9 +65,6 @@ IN_SETS = range(0, 100_000)
 
 STRANGERS = 100_000
 """First of those whose action units are switched on: no network was trained on them."""
-
-MIXED = 200_000
-"""First of those between two domains."""
 
 PAIRED = 300_000
 """First of those taken in pairs of an expression and a neutral face."""
