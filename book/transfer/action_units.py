@@ -1,7 +1,7 @@
-"""What the features of networks that learned expressions know of single action units, beyond the emotion.
+"""How well features of networks trained on emotions predict single action units, beyond the emotion.
 
-A head that is told the emotion already knows much of the units: they come with it. So the question is what
-features *add* to it, and whether those of an untrained network add as much.
+The emotion alone predicts the units well, since they come with it. So the question is what features *add* to
+it, and whether those of an untrained network add as much.
 """
 
 from collections.abc import Sequence
@@ -23,25 +23,35 @@ from fer_lib.train.predict import features_of
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
-READS = ("emotion", "features", "untrained", "HOG", "taught units")
+READS = ("emotion", "features", "untrained", "HOG", "trained on units")
 BY_EMOTION, BY_FEATURES, BY_UNTRAINED, BY_HOG, BY_UNITS = READS
-"""What heads read: the picture's true emotion and nothing else; what the last layer of the trained networks
-is given; the same of untrained networks; histograms of oriented gradients; features of networks that were
-taught the units of the same pictures."""
+"""What probes read: only the picture's true emotion; the input of the last layer of networks trained on
+emotions; the same of untrained networks; histograms of oriented gradients; features of networks trained on
+the units of the same pictures."""
 
 PROBE_STRENGTHS = (0.001, 0.01, 0.1)
 
 
 def with_emotion(inputs: str) -> str:
-    """What a head is called that reads the emotion beside ``inputs``."""
+    """The name of a probe that reads ``inputs`` and the emotion."""
     return f"{inputs} + {BY_EMOTION}"
 
 
 @dataclass(frozen=True)
 class UnitReads:
-    """``reads``: by what the heads read float64 (networks, A, 1 + draws) of the pictures of ``test``
-    (``aus.heads.drawn_aurocs``), one network where none reads; ``without`` (networks, A, groups): without
-    each group of people; ``aus`` that were scored; ``too_few``: the others.
+    """AUROCs of linear probes for action units.
+
+    Attributes
+    ----------
+    reads
+        By what the probes read float64 (networks, A, 1 + draws), as of ``aus.heads.drawn_aurocs``; one
+        network where the input is not a network's.
+    without
+        The same (networks, A, groups) without each group of people.
+    aus, too_few
+        Units that were scored, and those that too few people show.
+    test
+        The tested pictures.
     """
 
     reads: dict[str, np.ndarray]
@@ -56,16 +66,16 @@ class UnitReads:
 
 
 def unseen_people(faces: FaceSet) -> FaceSet:
-    """The people of ``faces`` whom no network learned from, those of its splits ``valid`` and ``test``,
-    divided anew: heads have to be fitted on features as they are of people unseen.
+    """The people of ``faces`` whom no network was trained on (splits ``valid`` and ``test``), in new splits:
+    probes are fitted to features of held-out people.
     """
     unseen = faces.select(faces.table["split"].ne("train").to_numpy())
     split = split_people(unseen.table["subject"].to_list(), unseen.table["emotion"].to_list())
     return unseen.assign(split=split)
 
 
-def can_be_asked(faces: FaceSet) -> bool:
-    """Whether enough people of ``faces`` show some unit for heads."""
+def enough_for_probes(faces: FaceSet) -> bool:
+    """Whether enough people of ``faces`` show some unit to fit probes."""
     return bool(faces.aus) and enough_people(presence(faces), faces.table["split"].to_numpy())
 
 
@@ -73,59 +83,58 @@ def read_units(
     faces: FaceSet,
     networks: Sequence[nn.Module],
     classes: tuple[str, ...],
-    taught_units: Sequence[nn.Module] = (),
+    unit_networks: Sequence[nn.Module] = (),
     *,
     draws: int,
     seed: int = 0,
-    **asking: object,
+    **how: object,
 ) -> UnitReads:
-    """Fit and test linear heads for the action units of ``faces``, in its splits, on each of ``READS`` and on
-    each with the emotion (one of ``classes``) beside; on ``BY_UNITS`` where there are networks that were
-    ``taught_units``.
+    """Fit and test linear probes for the action units of ``faces``, in its splits, on each of ``READS`` with
+    and without the emotion (one of ``classes``); on ``BY_UNITS`` where there are ``unit_networks``.
 
-    One untrained network for each of ``networks``, its first weights drawn from ``seed`` on. Strengths are
-    chosen on the validation pictures. ``asking``: as of ``train.predict.features_of``. Draws, and groups
-    that are left out, are of people, the same for all heads. Raises DataError as ``aus.heads.fit_heads``.
+    One untrained network for each of ``networks``, its initial weights drawn from ``seed`` on. Strengths are
+    chosen on the validation pictures. ``how``: as of ``train.predict.features_of``. Draws and left-out groups
+    are of people, the same for all probes. Raises DataError as ``aus.heads.fit_heads``.
     """
     units, emotions = presence(faces), _shown_emotions(faces, classes)
-    device = asking.pop("device", "cpu")
+    device = how.pop("device", "cpu")
     untrained = [untrained_network(model, seed + k).to(device) for k, model in enumerate(networks)]
-    models = {BY_FEATURES: networks, BY_UNTRAINED: untrained, BY_UNITS: taught_units}
+    models = {BY_FEATURES: networks, BY_UNTRAINED: untrained, BY_UNITS: unit_networks}
     inputs = {
-        name: [features_of(model, faces, **asking) for model in own] for name, own in models.items() if own
+        name: [features_of(model, faces, **how) for model in own] for name, own in models.items() if own
     }
     inputs[BY_HOG] = [hog_responses(faces)]
     features = {BY_EMOTION: [emotions]}
     for name, own in inputs.items():
-        features |= {name: own, with_emotion(name): [_beside(each, emotions) for each in own]}
+        features |= {name: own, with_emotion(name): [_joined(each, emotions) for each in own]}
     split = faces.table["split"].to_numpy(dtype=object).astype(str)
     test = split == "test"
-    asked = units.select(test)
-    groups = min(PEOPLE_GROUPS, len(np.unique(asked.subjects)))
-    places = people_groups(asked.subjects, groups) if groups > 1 else np.zeros(len(asked.subjects), int)
+    tested = units.select(test)
+    groups = min(PEOPLE_GROUPS, len(np.unique(tested.subjects)))
+    places = people_groups(tested.subjects, groups) if groups > 1 else np.zeros(len(tested.subjects), int)
     reads, without = {}, {}
     for name, own in features.items():
         heads = [fit_heads(each, units, split, strengths=PROBE_STRENGTHS) for each in own]
         pairs = [(head, each[test]) for head, each in zip(heads, own, strict=True)]
-        reads[name] = np.stack([drawn_aurocs(*pair, asked, draws=draws) for pair in pairs])
-        without[name] = np.stack([aurocs_without(*pair, asked, places) for pair in pairs])
-    return UnitReads(reads, without, heads[0].aus, heads[0].too_few, asked)
+        reads[name] = np.stack([drawn_aurocs(*pair, tested, draws=draws) for pair in pairs])
+        without[name] = np.stack([aurocs_without(*pair, tested, places) for pair in pairs])
+    return UnitReads(reads, without, heads[0].aus, heads[0].too_few, tested)
 
 
 def _shown_emotions(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     return np.array([faces.table["emotion"].eq(name) for name in classes], np.float32).T
 
 
-def _beside(features: np.ndarray, emotions: np.ndarray) -> np.ndarray:
-    """``features`` (N, F) and ``emotions`` (N, C), the latter as often as makes about as many columns: one
-    penalty holds for all, and would else keep a head from using the few that tell the emotion.
+def _joined(features: np.ndarray, emotions: np.ndarray) -> np.ndarray:
+    """``features`` (N, F) and ``emotions`` (N, C), the latter repeated to about as many columns: one penalty
+    holds for all columns and would else suppress the few of the emotion.
     """
     return np.hstack([features, np.tile(emotions, (1, max(1, features.shape[1] // emotions.shape[1])))])
 
 
 def auroc_gain(unit_reads: UnitReads, first: str, second: str) -> Estimate:
-    """How much higher the mean AUROC over the units is of heads that read ``first`` than of those that read
-    ``second``; with its interval over people, and networks where there are several.
+    """Mean AUROC over the units of probes that read ``first`` minus that of those that read ``second``; with
+    an interval over people, and over networks where there are several.
     """
     own, other = unit_reads.macro(first), unit_reads.macro(second)
     gaps = own - (other if len(own) == len(other) else other.mean(axis=0))
@@ -133,14 +142,12 @@ def auroc_gain(unit_reads: UnitReads, first: str, second: str) -> Estimate:
 
 
 def mean_auroc(unit_reads: UnitReads, inputs: str) -> Estimate:
-    """The mean AUROC over the units of heads that read ``inputs``; with its interval as of ``auroc_gain``."""
+    """Mean AUROC over the units of probes that read ``inputs``, with an interval as of ``auroc_gain``."""
     return _over_networks(unit_reads.macro(inputs), unit_reads, (0, 1))
 
 
 def _over_networks(values: np.ndarray, unit_reads: UnitReads, limits: tuple[float, float]) -> Estimate:
-    """Of ``values`` (networks, 1 + draws) the mean over the networks, with an interval over both within
-    ``limits``.
-    """
+    """The mean over the networks of ``values`` (networks, 1 + draws), with its interval within ``limits``."""
     people = len(np.unique(unit_reads.test.subjects))
     about = {"n": len(unit_reads.test), "tolerance": 2 * RERUN_TOLERANCE, "limits": limits}
     return networks_and_draws(values, people, **about)
@@ -151,14 +158,14 @@ ADDED = {
     "au_untrained_over_emotion": (with_emotion(BY_UNTRAINED), BY_EMOTION),
     "au_features_over_untrained": (with_emotion(BY_FEATURES), with_emotion(BY_UNTRAINED)),
 }
-"""Metric -> the two reads whose difference it is."""
+"""Metric -> the two of ``READS`` whose difference it is."""
 
 
 def unit_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
     """``au_auroc``, of features and the emotion, and ``au_auroc_<read>``: mean AUROC over the units; the
-    differences of ``ADDED``; ``au_scored`` and ``au_too_few``: units; ``au_networks``. Where networks were
-    taught units: ``au_auroc_degree`` and ``au_auroc_room``, with HOG for the floor and these for the ceiling,
-    all beside the emotion, and ``au_networks_of_each_role``.
+    differences of ``ADDED``; ``au_scored`` and ``au_too_few``: units; ``au_networks``. Where there are
+    networks trained on units: ``au_auroc_degree`` and ``au_auroc_room`` between HOG, the floor, and these,
+    the ceiling, all with the emotion, and ``au_networks_of_each_role``.
     """
     short = {"emotion": BY_EMOTION, "frozen": BY_FEATURES, "untrained": BY_UNTRAINED, "hog": BY_HOG}
     counts = {"scored": unit_reads.aus, "too_few": unit_reads.too_few}
@@ -177,14 +184,14 @@ def unit_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
     floor, own, ceiling = (role.values.mean() for role in roles)
     try:
         degree, room = degree_and_room(*roles)
-    except DataError as fault:  # said on the page in the place of a degree
+    except DataError as fault:  # the page prints why there is no degree
         ratio = (own - floor) / (ceiling - floor) if ceiling != floor else 0.0
         return metrics | {"au_auroc_degree": Estimate(ratio, why=str(fault))}
     return metrics | {"au_auroc_degree": degree, "au_auroc_room": room}
 
 
 def _role(unit_reads: UnitReads, inputs: str) -> Role | None:
-    """None where it was not read, or networks are too few."""
+    """None where nothing reads ``inputs``, or networks are too few."""
     if inputs not in unit_reads.reads or unit_reads.without[inputs].shape[2] < 2:
         return None
     values, without = unit_reads.macro(inputs)[:, 0], mean_of_defined(unit_reads.without[inputs], axis=1).T
@@ -198,8 +205,8 @@ MEAN, ADDS = "mean AUROC over units", "added to the emotion"
 
 
 def added_table(unit_reads: UnitReads) -> pd.DataFrame:
-    """What is read and what it adds, for ``figures.added_dots``: ``panel``, ``read``, ``estimate``,
-    ``main`` (features beside the emotion).
+    """AUROC of each input and what it adds to the emotion, for ``figures.added_dots``: ``panel``, ``read``,
+    ``estimate``, ``main`` (features with the emotion).
     """
     rows = [(MEAN, inputs, mean_auroc(unit_reads, inputs)) for inputs in unit_reads.reads]
     rows += [

@@ -13,38 +13,31 @@ from ferbook.parameters import listed
 
 
 class TransferParameters(parameters.RecipeParameters):
-    """Chapter ``transfer``: what a network that learned one face set knows of another and of action units."""
+    """Chapter ``transfer``: networks trained on one face set, tested on others and on action units."""
 
     defaults: ClassVar = {"epochs": 8, "dropout": 0.2}
 
     lr: parameters.RateField = Field(
-        0.1, description="peak learning rate of the residual net; other networks take a share of it"
+        0.1, description="peak learning rate of the residual net; other networks take a proportion of it"
     )
     network: Network = Field("zhu", description="the network that is trained here")
     population: str = Field(
         "",
-        description="populations of populations.yaml, separated by commas, one a face set, in place of "
-        "networks that are trained here",
+        description="populations of populations.yaml, one a face set, separated by commas; empty: none",
     )
     beside: Annotated[str, AfterValidator(parameters.FACE_SETS)] = Field(
         "wild:500,game",
-        description="face sets that the chapter's own is set beside, such as wild:500,game:24",
+        description="further face sets to train and test on, such as wild:500,game:24",
     )
     most: parameters.MostField = 600
     most_tested: int = Field(
         0, ge=0, le=1_000_000, description="test pictures of each face set, at most; 0 takes all"
     )
     seeds: parameters.SeedsField = 1
-    factor_people: int = Field(
-        12,
-        ge=0,
-        le=2000,
-        description="rendered people under single factors of the picture; 0 leaves the section out",
-    )
     taught_units: str = Field(
         "",
-        description="a population that was taught the action units of the pictures from which the first of "
-        "`population` learned emotions; empty: none",
+        description="a population trained on the action units of the pictures on which the first of "
+        "`population` was trained on emotions; empty: none",
     )
 
     @model_validator(mode="after")
@@ -59,7 +52,7 @@ class TransferParameters(parameters.RecipeParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter, and those beside it."""
+        """The face set of the chapter, and the further ones."""
         sets = parameters.face_sets(self.beside)
         return (self.face_request, *(self.request(name, people) for name, people in sets.items()))
 
@@ -77,15 +70,14 @@ CHAPTER = Chapter(
     seconds={"laptop": 62, **parameters.on_fer2013("laptop", 207)},
     key_metrics=("in_dataset_accuracy", "cross_dataset_accuracy", "worst_pair_degree"),
     learn=(
-        "how much of what a network learned on one set of faces carries over to another, whether it is less "
-        "sure where it is less right, which single factors of a picture break it, and what its features know "
-        "of action units beyond the emotion"
+        "how accurate a network is on another set of faces than it was trained on, whether its confidence "
+        "falls with its accuracy, and how well its features predict action units beyond the emotion"
     ),
     needs="two CPU cores for the small default; a GPU for larger sets",
     profiles={
-        "smoke": {"size": 16, "epochs": 1, "beside": "wild:24,game:9", "factor_people": 4, "bootstrap": 100},
-        # Without ``game``, whose network learns nothing from so few; the reference has it.
-        "laptop": {"beside": "wild:240", "factor_people": 7},
+        "smoke": {"size": 16, "epochs": 1, "beside": "wild:24,game:9", "bootstrap": 100},
+        # Without ``game``: from so few people its network learns nothing. The reference has it.
+        "laptop": {"beside": "wild:240"},
         "reference": {
             "population": "emotions,web_emotions,players_emotions,photographs_zero_bias",
             "taught_units": "units",
@@ -107,7 +99,6 @@ CHAPTER = Chapter(
             "beside": "wild,game",
             "most": 0,
             "seeds": 5,
-            "factor_people": 400,
             "bootstrap": 10_000,
         },
         ("smoke", "wild"): {"beside": "lab:24,game:9"},

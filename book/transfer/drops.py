@@ -1,51 +1,74 @@
-"""What carries over from one face set to another: each pair between chance and the tested set's own networks,
-and how sure that is; and whether networks know when they do not know.
+"""Cross-dataset accuracy: each pair of face sets between chance and the tested set's own networks, and how
+sure that is; and whether confidence falls with accuracy.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from book.transfer.study import TransferStudy
 from face_sets.faceset import FaceSet
 from face_sets.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error
-from fer_lib.stats.contrasts import (
-    POINTS,
-    TrainingScores,
-    contrast_of_sets,
-    difference,
-    mean_score,
-    score_trainings,
-)
+from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast_of_sets, mean_score, score_trainings
 from fer_lib.stats.degree import Role, degree_and_room
-from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
+from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
+from synthetic_faces.versions import VERSIONS
 
-PAIR_MEASURES = {"accuracy": "share", "recall": "share", "difference": "", "degree": ""}
-"""What ``Drops.cells`` tells of each cell, with its interval; the unit of each."""
 
-WORST = ("worst_pair", "worst_pair_degree", "worst_pair_room")
-"""Metrics of the pair with the least degree: its mean recall and its room in points, and the degree."""
+@dataclass(frozen=True)
+class PairDegree:
+    """How far what networks learned from the set ``source`` carries over to the set ``target``.
+
+    Attributes
+    ----------
+    recall
+        Mean recall of the classes on ``target``, in points.
+    degree
+        0 at chance, 1 at the networks trained on ``target``. None where those are not better than chance;
+        without an interval where a set has one network.
+    room
+        How far those networks lie above chance, in points, with its interval. None where there is none.
+    exceeds
+        Whether the whole interval of the degree lies above 1: the networks of ``source`` read ``target``
+        better than its own networks do.
+    """
+
+    source: str
+    target: str
+    recall: float
+    degree: Estimate | None = None
+    room: Estimate | None = None
+    exceeds: bool = False
+
+    @property
+    def uncertain(self) -> str:
+        """Why the degree may have any value, naming the pair; empty where it has bounds."""
+        if self.exceeds or (self.degree and self.degree.low is not None):
+            return ""
+        why = self.degree.why if self.degree else f"networks trained on {self.target} do not beat chance"
+        return f"{self.source} → {self.target}: {why}"
 
 
 @dataclass(frozen=True)
 class Drops:
-    """A transfer study in numbers, means over the networks that learned one set.
+    """A transfer study in numbers, means over the networks that were trained on one set.
 
     ``cells``: one row per ``trained_on`` × ``tested_on`` with ``pictures`` tested, the ``people`` they are of
-    (or groups of equal pictures, where nobody is named) and ``networks``; for each name of ``PAIR_MEASURES``
-    the value, ``<name>_low`` and ``<name>_high``: ``accuracy`` and ``recall``, the mean over the classes
-    (shares); ``difference``, the accuracy less that of the networks of the set tested on, in points;
-    ``degree``, where ``recall`` lies between chance, 0, and that of those networks, 1. The
-    last two are NaN where it is the same network. ``metrics``: ``in_dataset_accuracy`` over the diagonal,
-    ``cross_dataset_accuracy`` off it, ``transfer_drop``, by how many points it lies below; with several
-    networks a set ``WORST``, and ``transfer_seed_spread``, the standard deviation between networks of one
-    cell, in points, over all cells.
+    (or groups of equal pictures, where no subject is labelled) and ``networks``; ``accuracy`` and ``recall``,
+    the mean over the classes (proportions), and ``degree``, where ``recall`` lies between chance, 0, and the
+    networks of the set tested on, 1 (NaN for those themselves); each with ``<name>_low`` and ``<name>_high``.
+    ``metrics``: ``in_dataset_accuracy`` over the diagonal, ``cross_dataset_accuracy`` off it,
+    ``transfer_drop``, by how many points it lies below; those of ``lowest_metrics``; with several networks a
+    set ``transfer_seed_spread``, the standard deviation between networks of one cell, in points, over all
+    cells.
     """
 
     cells: pd.DataFrame
@@ -55,9 +78,10 @@ class Drops:
 def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
     """Score each network of ``study`` on each set, between chance and the networks of that set.
 
-    The test pictures of a set are resampled by person (or group of equal pictures, where nobody is named),
-    the same draw for all networks: what makes a picture hard for all cancels in a difference. Where several
-    networks learned a set their variance is in the intervals. Sets are resampled independently of each other.
+    The test pictures of a set are resampled by person (or group of equal pictures, where no subject is
+    labelled), the same draw for all networks: what makes a picture hard for all cancels in a difference.
+    Where several networks were trained on a set their variance is in the intervals. Sets are resampled
+    independently of each other.
     """
     cells, home, away, scores, degrees = [], [], [], [], []
     for number, (target, test) in enumerate(study.sets.tests.items()):
@@ -67,12 +91,14 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         people = len(set(independent_groups(test)))
         for source in study.sets.faces:
             row = {"trained_on": source, "tested_on": target, "pictures": len(test), "people": people}
-            estimates = _compared(scored, source, target)
+            own = sources.eq(source).to_numpy()
+            estimates = {"accuracy": mean_score(scored, own)}
+            estimates["recall"] = mean_score(scored, own, "balanced_accuracy")
+            estimates["degree"] = None
             if source != target:
-                degree = pair_degree(recalls, source, target, len(study.sets.classes))
-                estimates["degree"] = degree["worst_pair_degree"]
-                degrees.append(degree)
-            cells.append(row | {"networks": int(sources.eq(source).sum())} | _numbers(estimates))
+                degrees.append(pair_degree(recalls, source, target, len(study.sets.classes)))
+                estimates["degree"] = degrees[-1].degree
+            cells.append(row | {"networks": int(own.sum())} | _numbers(estimates))
         home.append(scored.weights(sources.eq(target)))
         away.append(scored.weights(~sources.eq(target)))
     contrasts = {
@@ -86,22 +112,19 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         name: contrast_of_sets(scores, weights, unit=unit, **settings)
         for name, (weights, unit) in contrasts.items()
     }
-    told = [each for each in degrees if each["worst_pair_degree"] is not None]
-    worst = min(told, key=lambda each: each["worst_pair_degree"].value, default={})
-    worst = worst if all(worst.get(name) for name in WORST) else {}
-    return Drops(pd.DataFrame(cells), means | worst | _spread(scores))
+    return Drops(pd.DataFrame(cells), means | lowest_metrics(degrees) | _spread(scores))
 
 
 def recalls_without(study: TransferStudy, target: str, test: FaceSet) -> dict[str, np.ndarray]:
-    """By what was learned from float64 (1 + groups, networks): the mean recall of the classes on ``target``,
-    in points, of all pictures of ``test``, then without each group of its people.
+    """By training set float64 (1 + groups, networks): the mean recall of the classes on ``target``, in
+    points, of all pictures of ``test``, then without each group of its people.
     """
     labels, people = test.labels(study.sets.classes), pd.factorize(independent_groups(test))[0]
     groups = min(PEOPLE_GROUPS, people.max() + 1)
     masks = all_but_one(people, groups if groups > 1 else 0)
     recalls: dict[str, list[list[float]]] = {name: [] for name in study.sets.faces}
-    for (source, _, asked), answers in study.answers.items():
-        if asked == target:
+    for (source, _, tested_on), answers in study.answers.items():
+        if tested_on == target:
             right = answers.argmax(axis=1) == labels
             own = [np.bincount(labels[m], right[m]) / np.maximum(np.bincount(labels[m]), 1) for m in masks]
             shown = [np.bincount(labels[m]) > 0 for m in masks]
@@ -109,32 +132,76 @@ def recalls_without(study: TransferStudy, target: str, test: FaceSet) -> dict[st
     return {source: np.array(own).T for source, own in recalls.items()}
 
 
-def pair_degree(
-    recalls: Mapping[str, np.ndarray], source: str, target: str, classes: int
-) -> dict[str, Estimate | None]:
-    """``WORST`` of the pair of networks that learned ``source`` and are tested on ``target``: chance, one in
-    so many ``classes``, is the floor, the networks of ``target`` are the ceiling. The degree is None where
-    these are no better than chance; of single networks it has no interval, and the others are None.
+def pair_degree(recalls: Mapping[str, np.ndarray], source: str, target: str, classes: int) -> PairDegree:
+    """The degree of the networks trained on ``source`` and tested on ``target``, from ``recalls`` as of
+    ``recalls_without``: the floor is chance, one in so many ``classes``, the ceiling the networks of
+    ``target``.
     """
     chance = 100 / classes
     own, home = recalls[source], recalls[target]
-    room = home[0].mean() - chance
-    found: dict[str, Estimate | None] = dict.fromkeys(WORST)
+    room, value = home[0].mean() - chance, float(own[0].mean())
+    pair = partial(PairDegree, source, target, value)
     if room <= 0:
-        return found
-    value = float(own[0].mean())
-    found["worst_pair_degree"] = Estimate((value - chance) / room, why="a set has one network")
+        return pair()
+    ratio = (value - chance) / room
     if min(own.shape[1], home.shape[1]) < 2 or len(home) < 3:
-        return found
+        return pair(Estimate(ratio, why="one network was trained on each set"))
     roles = [Role.fixed("chance", chance, len(home) - 1)]
-    roles += [Role(name, of[0], of[1:]) for name, of in ((f"learned {source}", own), (target, home))]
+    roles += [Role(name, of[0], of[1:]) for name, of in ((f"trained on {source}", own), (target, home))]
     try:
-        degree, breadth = degree_and_room(*roles)
+        return pair(*degree_and_room(*roles))
     except DataError as fault:  # networks that read another set better than its own do
-        found["worst_pair_degree"] = Estimate((value - chance) / room, why=str(fault))
-        return found
-    raw = Estimate(value, n=degree.n, why="its interval is that of its degree", tolerance=10)
-    return dict(zip(WORST, (raw, degree, breadth), strict=True))
+        return pair(Estimate(ratio, why=str(fault)), exceeds=True)
+
+
+def lowest_degree(pairs: Sequence[PairDegree]) -> Estimate | None:
+    """The lowest degree of several ``pairs``, for a claim about every one of them.
+
+    It lies above a bound only if all do, so its lower end is the lowest of all lower ends, whichever pair has
+    the lowest value (an intersection-union test: Berger 1982, Technometrics 24: 295). One of many may lie
+    below a bound by chance, so upper ends are Bonferroni's before the lowest is taken. A pair that exceeds 1
+    counts among the many and bounds nothing. None where no pair has a degree; without an interval where a
+    pair may have any.
+    """
+    degrees = [each.degree for each in pairs if each.degree]
+    if not degrees:
+        return None
+    value, bounded = min(one.value for one in degrees), [one for one in degrees if one.low is not None]
+    if unknown := [each.uncertain for each in pairs if each.uncertain]:
+        return Estimate(value, why=unknown[0])
+    if not bounded:
+        return Estimate(value, why="every pair lies above 1: no set's own networks are a ceiling")
+    tail = (1 - CONFIDENCE) / 2
+    freedoms = [one.freedom or np.inf for one in bounded]
+    highs = [
+        one.value + (one.high - one.value) * t.isf(tail / len(pairs), own) / t.isf(tail, own)
+        for one, own in zip(bounded, freedoms, strict=True)
+    ]
+    freedom = min(freedoms)
+    return Estimate(
+        value,
+        min(one.low for one in bounded),
+        max(min(highs), value),
+        n=min(one.n for one in bounded),
+        how=f"lowest lower end of {len(pairs)} pairs, upper end corrected for so many; {bounded[0].how}",
+        freedom=freedom if np.isfinite(freedom) else None,
+    )
+
+
+def lowest_metrics(pairs: Sequence[PairDegree]) -> dict[str, Estimate]:
+    """``worst_pair_degree``, the ``lowest_degree`` of all pairs, and ``worst_rendered_pair_degree``, that of
+    pairs of rendered sets. Of the pair with the lowest value ``worst_pair``, its mean recall, and
+    ``worst_pair_room``, both in points, where its networks allow an interval. Whatever there is not is left
+    out.
+    """
+    rendered = [each for each in pairs if {each.source, each.target} <= {*VERSIONS}]
+    lowest = {"worst_pair_degree": lowest_degree(pairs)}
+    lowest["worst_rendered_pair_degree"] = lowest_degree(rendered)
+    worst = min((each for each in pairs if each.degree), key=lambda each: each.degree.value, default=None)
+    if worst and worst.room:
+        about = {"n": worst.room.n, "tolerance": 10, "why": "its interval is that of its degree"}
+        lowest |= {"worst_pair": Estimate(worst.recall, **about), "worst_pair_room": worst.room}
+    return {name: one for name, one in lowest.items() if one}
 
 
 def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> TrainingScores:
@@ -145,14 +212,6 @@ def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: 
     groups = pd.factorize(independent_groups(test))[0]
     probabilities = np.stack([*answers.values()])
     return score_trainings(table, probabilities, labels, groups, ["trained_on"], draws=draws, seed=seed)
-
-
-def _compared(scored: TrainingScores, source: str, target: str) -> dict[str, Estimate | None]:
-    sources = scored.table["trained_on"]
-    own = sources.eq(source).to_numpy()
-    apart = difference(scored, own, sources.eq(target).to_numpy()) if source != target else None
-    recall = mean_score(scored, own, "balanced_accuracy")
-    return {"accuracy": mean_score(scored, own), "recall": recall, "difference": apart, "degree": None}
 
 
 def _numbers(estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
@@ -173,30 +232,25 @@ def _spread(scores: Sequence[TrainingScores]) -> dict[str, Estimate]:
     return {"transfer_seed_spread": spread}
 
 
-def pairs(matrix: Drops) -> pd.DataFrame:
-    """The cells of ``matrix`` off the diagonal."""
-    return matrix.cells[matrix.cells["trained_on"].ne(matrix.cells["tested_on"])].reset_index(drop=True)
-
-
 def matrix_metrics(study: TransferStudy, matrix: Drops) -> dict[str, Estimate]:
     """The metrics of ``matrix``; ``sets``, ``classes``, ``networks``, ``pairs``, and
     ``networks_of_each_set``, the fewest.
     """
     counts = {"sets": len(study.sets.tests), "classes": len(study.sets.classes)}
-    counts |= {"networks": len(study.networks), "pairs": len(pairs(matrix))}
-    counts["networks_of_each_set"] = matrix.cells["networks"].min()
+    counts |= {"networks": len(study.networks), "networks_of_each_set": matrix.cells["networks"].min()}
+    counts["pairs"] = int(matrix.cells["trained_on"].ne(matrix.cells["tested_on"]).sum())
     return {name: Estimate(count, unit="count") for name, count in counts.items()} | matrix.metrics
 
 
 TransferAnswers = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Probabilities float32 (N, classes), true classes int64 (N,), and whose pictures these are (N,): equal names
-for pictures that are not independent.
+"""Probabilities float32 (N, classes), true classes int64 (N,), and subjects (N,): equal names for pictures
+that are not independent.
 """
 
 
 def transfer_answers(study: TransferStudy, *, at_home: bool) -> TransferAnswers:
-    """What all networks of ``study`` answered about test pictures of the set that each learned
-    (``at_home``), or of all other sets.
+    """Answers of all networks of ``study`` to test pictures of the set that each was trained on
+    (``at_home``), or to those of all other sets.
     """
     parts = []
     for (source, _, target), answers in study.answers.items():
@@ -210,14 +264,18 @@ def transfer_answers(study: TransferStudy, *, at_home: bool) -> TransferAnswers:
 def confidence_metrics(
     home: TransferAnswers, away: TransferAnswers, *, draws: int, seed: int = 0
 ) -> dict[str, Estimate]:
-    """``confidence_home`` and ``confidence_away``: the mean probability of the answer that is given, a share;
-    ``calibration_error_home`` and ``calibration_error_away`` (``stats.classification``). Intervals draw
-    people; seed variance is not covered.
+    """Confidence and accuracy at ``home`` and ``away``, over all answers together.
+
+    ``confidence_home`` and ``confidence_away``: the mean probability of the predicted class;
+    ``accuracy_home`` and ``accuracy_away``, of the same answers; ``calibration_error_home`` and
+    ``calibration_error_away`` (``stats.classification``); all proportions. Intervals resample people; seed
+    variance is not covered.
     """
     metrics, drawing = {}, {"draws": draws, "seed": seed, "tolerance": 2 * RERUN_TOLERANCE}
     for where, (probabilities, labels, people) in (("home", home), ("away", away)):
-        confidences = np.column_stack([probabilities.max(axis=1), np.ones(len(labels))])
-        sums = cluster_sums(confidences, people)
-        metrics[f"confidence_{where}"] = bootstrap(sums, n=len(labels), unit="share", **drawing)
+        right = probabilities.argmax(axis=1) == labels
+        for name, values in (("confidence", probabilities.max(axis=1)), ("accuracy", right)):
+            sums = cluster_sums(np.column_stack([values, np.ones(len(labels))]), people)
+            metrics[f"{name}_{where}"] = bootstrap(sums, n=len(labels), unit="share", **drawing)
         metrics[f"calibration_error_{where}"] = calibration_error(probabilities, labels, people, **drawing)
     return metrics

@@ -1,30 +1,27 @@
-"""Figures of transfer: from one face set to another, by confidence, under single factors of the picture, and
-to action units.
-"""
+"""Figures of transfer: from one face set to another, by confidence, and to action units."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
 from book.transfer import action_units as units
-from book.transfer.drops import PAIR_MEASURES, Drops, TransferAnswers, pairs
-from book.transfer.factors import factor_table
+from book.transfer.drops import Drops, TransferAnswers
 from fer_lib.stats.classification import reliability
+from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 from ferbook.page.tables import in_numbers
 from ferbook.text import bounds_text, number_text
 
-INTERVAL_ENDS = ["low", "high"]
-UNNAMED = "A picture of nobody known counts as a person."
-SMALL_CHANGE = 5
-"""Points of accuracy: a factor that changes none by so much, added or taken away, is not drawn."""
+UNLABELLED = "Pictures without a subject label are treated as separate subjects."
+FEWEST = 0.01
+"""A bin with a smaller proportion of the answers is not drawn."""
 
 
 def _set_name(name: str) -> str:
-    """A published set as its publication writes it; a generated one keeps its word."""
+    """A published set as its publication writes it; a rendered one unchanged."""
     return {"fer2013": "FER2013", "ferplus": "FER+", "ckplus": "CK+"}.get(name, name)
 
 
@@ -34,164 +31,126 @@ def _range(counts: Iterable[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def transfer_pairs(drops: Drops) -> Drawn:
-    """Each pair of sets: the degree to which networks that learned the one read the other, 0 at chance and 1
-    at the other's own networks, and how far behind these they are, in points. Data: ``drops.pairs``.
+def transfer_pairs(drops: Drops, classes: int) -> Drawn:
+    """Mean recall over so many ``classes`` of networks trained on each set, by the set tested on: those of
+    another set lie between chance and the set's own networks. Data: ``Drops.cells``.
     """
-    data = pairs(drops)
-    panels = {"degree": "degree (1: its own)", "difference": "less its own (points)"}
-    rows = pd.concat(
-        data.assign(
-            panel=panel,
-            group="tested on " + data["tested_on"].map(_set_name),
-            label="learned " + data["trained_on"].map(_set_name),
-            value=data[name],
-            low=data[f"{name}_low"],
-            high=data[f"{name}_high"],
-        ).dropna(subset="value")
-        for name, panel in panels.items()
+    data = drops.cells
+    own = data["trained_on"].eq(data["tested_on"])
+    chance = 1 / classes
+    ends = data[["degree", "degree_low", "degree_high"]].to_numpy()
+    degrees = [
+        bounds_text(Estimate.bounded(*row, how=""), decimals=2) if np.isfinite(row[0]) else "" for row in ends
+    ]
+    measures = [name + end for name in ("accuracy", "recall", "degree") for end in ("", "_low", "_high")]
+    rows = data.assign(
+        group="tested on " + data["tested_on"].map(_set_name),
+        label="trained on " + data["trained_on"].map(_set_name),
+        value=data["recall"],
+        low=data["recall_low"],
+        high=data["recall_high"],
+        main=own,
+        note=degrees,
     )
-    phrase = ""
-    if data["degree"].notna().any():
-        least = data.loc[data["degree"].idxmin()]
-        phrase = (
-            f"The least degree, {number_text(least['degree'], decimals=2)}, is that of networks that learned "
-            f"{_set_name(least['trained_on'])} and are tested on {_set_name(least['tested_on'])}. "
-        )
-    most = np.nanmax([1, *data["degree"], *data["degree_high"]])
     return forest(
         rows,
-        measured="",
-        axis={
-            panels["degree"]: Axis("", null=0, limits=(None, 1.05 * most)),
-            panels["difference"]: Axis("points", null=0),
-        },
-        alt="Dots with intervals beside a line at zero, by pair of sets:",
-        caption=f"{phrase}Degree, where there is one: mean recall on the tested set, 0 at chance and 1 at "
-        "that set's own networks. Points: accuracy less that of its own networks. Intervals are of 95 %. "
-        f"Networks of each set: {_range(data['networks'])}; tested pictures: {_range(data['pictures'])}, of "
-        f"{data['people'].min()} people or more. {UNNAMED}",
-        tolerance={name + end: 25 for name in PAIR_MEASURES for end in ("", "_low", "_high")},
+        measured="mean recall of the classes",
+        axis=Axis("share", null=chance, null_name=f"chance, {percent(chance)}"),
+        noted="degree",
+        alt="Dots with intervals by the set tested on, the set's own networks as red diamonds:",
+        caption=f"Red diamonds: networks tested on the set they were trained on. {_lowest(data, chance)}"
+        f"Lines are 95 % intervals. Networks of each set: {_range(data['networks'])}; tested pictures of "
+        f"each: {_range(data['pictures'])}, of {data['people'].min():,} people or more. {UNLABELLED}",
+        tolerance=dict.fromkeys(measures, 25),
         data=data,
     )
 
 
+def _lowest(data: pd.DataFrame, chance: float) -> str:
+    """Which pair has the lowest degree, with the numbers that the degree is made of; and which the lowest
+    lower end, where that is another.
+    """
+    if data["degree"].isna().all():
+        return ""
+    recall = data.set_index(["trained_on", "tested_on"])["recall"]
+    least = data.loc[data["degree"].idxmin()]
+    text = (
+        f"The degree is lowest, {number_text(least['degree'], decimals=2)}, from {_pair(least)}: recall is "
+        f"{percent(least['recall'])}, between chance, {percent(chance)}, and "
+        f"{percent(recall[least['tested_on'], least['tested_on']])} of the set's own networks. "
+    )
+    if data["degree_low"].isna().all():
+        return text
+    end = data.loc[data["degree_low"].idxmin()]
+    reach = number_text(end["degree_low"], decimals=2)
+    return text + f"The interval that reaches lowest, to {reach}, is that from {_pair(end)}. "
+
+
+def _pair(row: pd.Series) -> str:
+    return f"{_set_name(row['trained_on'])} to {_set_name(row['tested_on'])}"
+
+
 def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
-    """Accuracy by confidence, in bins of a tenth, on the sets that were learned from and on others; as
-    ``drops.transfer_answers`` gives them. Data: ``asked``, and those of
-    ``stats.classification.reliability``.
+    """Accuracy by confidence, in bins of a tenth, on the sets trained on and on others; as
+    ``drops.transfer_answers`` gives them. Bins with less than ``FEWEST`` of the answers are left out. Data:
+    ``tested_on``, and those of ``stats.classification.reliability``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
-    axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="as sure as right")
+    axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1.3, label="calibrated")
     parts, phrases = [], []
-    styles = {"set learned from": (home, BLUE, "o", "-"), "other sets": (away, VERMILION, "s", "--")}
+    styles = {"set trained on": (home, BLUE, "o", "-"), "other sets": (away, VERMILION, "s", "--")}
     for name, ((probabilities, labels, people), colour, marker, dashes) in styles.items():
-        own = reliability(probabilities, labels)
-        line, marks = {"color": colour, "linestyle": dashes}, {"marker": marker, "label": name}
-        axes.plot(own["confidence"], own["accuracy"], **line, **marks, markersize=3)
-        sizes = 300 * own["pictures"] / len(labels)
-        axes.scatter(own["confidence"], own["accuracy"], sizes, color=colour, marker=marker)
-        parts.append(own.assign(asked=name))
-        sure, right = (np.average(own[of], weights=own["pictures"]) for of in ("confidence", "accuracy"))
-        number = f"{len(labels):,} answers, {len(set(people)):,} people"
-        phrases.append(f"on the {name} {percent(sure)} sure and {percent(right)} right ({number})")
-    axes.set(xlabel="confidence: probability of the answer given", ylabel="accuracy")
+        bins = reliability(probabilities, labels)
+        sure, right = (np.average(bins[of], weights=bins["pictures"]) for of in ("confidence", "accuracy"))
+        bins = bins[bins["pictures"] >= FEWEST * len(labels)]
+        look = {"color": colour, "linestyle": dashes, "marker": marker, "label": name}
+        axes.plot(bins["confidence"], bins["accuracy"], **look)
+        parts.append(bins.assign(tested_on=name))
+        counts = f"{len(labels):,} answers, {len(set(people)):,} people"
+        phrases.append(f"on the {name} confidence is {percent(sure)}, accuracy {percent(right)} ({counts})")
+    axes.set(xlabel="confidence: probability of the predicted class", ylabel="accuracy")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     in_percent(axes.xaxis, axes.yaxis)
     axes.grid()
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
-        "How often answers of one confidence are right; larger marks stand for more pictures. Below the "
-        f"dotted line networks are surer than right. On average they are {listing(phrases)}. {UNNAMED}"
+        "Accuracy of predictions by their confidence. Below the dotted line networks are overconfident. "
+        f"On average {listing(phrases)}. Not drawn: bins with less than {percent(FEWEST)} of the answers. "
+        f"{UNLABELLED}"
     )
     alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(phrases)}."
-    data = pd.concat(parts, ignore_index=True)[["asked", "pictures", "confidence", "accuracy"]]
+    data = pd.concat(parts, ignore_index=True)[["tested_on", "pictures", "confidence", "accuracy"]]
     return Drawn(figure, data, alt, caption, {"pictures": 1e6, "confidence": 0.3, "accuracy": 1.0})
 
 
-def factor_dots(drops: Mapping[str, pd.DataFrame], base: str, other: str) -> Drawn:
-    """What each factor of the picture takes from networks' accuracy, in points: left added to faces of
-    ``base``, right taken from faces of ``other``; above, all of them.
-
-    ``drops``: what a network learned from -> ``factors.factor_drops``. Data: ``factors.factor_table``.
-    """
-    data = factor_table(drops)
-    titles = {"add": f"{base} faces and …", "remove": f"{other} faces without …"}
-    every = data[data["direction"].eq("all")]
-    single = data[data["direction"].isin(titles)]
-    largest = single["difference"].abs().groupby(single["factor"]).max()
-    small = list(largest.index[largest.lt(SMALL_CHANGE)]) if largest.ge(SMALL_CHANGE).any() else []
-    changes = pd.concat([every.assign(direction="add"), single[~single["factor"].isin(small)]])
-    alone = single[single["direction"].eq("add")]
-    first = alone[alone["network"].eq(data["network"].iloc[0])]
-    order = ["", *first.sort_values("difference", kind="stable")["factor"]]
-    worst, whole, left_out = {}, [], ""
-    if small:
-        left_out = f" Not drawn, as they change no network by {SMALL_CHANGE} points: {listing(small)}."
-    for network, rows in alone.groupby("network", sort=False):
-        least = rows.loc[[rows["difference"].idxmin()]]
-        factor = least["factor"].item() if least["difference"].item() < 0 else "none"
-        worst.setdefault(factor, []).append(_change(least))
-        whole.append(_change(every[every["network"].eq(network)]))
-    networks = _range(table["networks"].iloc[0] for table in drops.values())
-    condition = next(iter(drops.values())).iloc[0]
-    first = "; ".join(f"{factor} {listing(by_set)}" for factor, by_set in worst.items())
-    changes = changes.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
-    rows = changes.assign(
-        panel=changes["direction"].map(titles),
-        label=changes["factor"].replace("", "all of them"),
-        series="learned from " + changes["network"].map(_set_name),
-        value=changes["difference"],
-    )
-    return forest(
-        rows.sort_values("direction", kind="stable"),
-        measured="change of accuracy (percentage points)",
-        axis=Axis("points", null=0),
-        alt="Two panels of dots with intervals beside a line at zero, in points of accuracy.",
-        caption=f"Largest loss by one factor, in points (in brackets the set that was learned): {first}. All "
-        f"factors together: {listing(whole)}. Left a factor is added to {base} faces, right it is taken from "
-        f"{other} faces; 95 % intervals over people, not over networks. Networks of "
-        f"each set: {networks}; people: {condition['people']}; pictures with each factor: "
-        f"{condition['accuracy'].n}.{left_out}",
-        tolerance=dict.fromkeys(("difference", *INTERVAL_ENDS), 25),
-        data=data,
-    )
-
-
-def _change(rows: pd.DataFrame) -> str:
-    """The change of accuracy in the one row, in points, and of which network."""
-    (row,) = rows.to_dict("records")
-    doubt = ", not told from 0" if row["low"] <= 0 <= row["high"] else ""
-    return f"{number_text(row['difference'], 'points')} ({_set_name(row['network'])}{doubt})"
-
-
 ADDING = {
-    units.BY_FEATURES: "trained features",
-    units.BY_UNTRAINED: "untrained ones",
-    units.BY_HOG: "histograms of gradients",
-    units.BY_UNITS: "features of networks that were taught the units",
+    units.BY_FEATURES: "features trained on emotions",
+    units.BY_UNTRAINED: "untrained features",
+    units.BY_HOG: "HOG",
+    units.BY_UNITS: "features trained on the units",
 }
-"""What heads read beside the emotion, for readers."""
+"""What probes read in addition to the emotion, for readers."""
 
 
 def added_dots(reads: units.UnitReads) -> Drawn:
-    """What features add to the emotion: mean AUROC over action units by what the heads read, and the
-    differences that matter. Data: ``action_units.added_table``.
+    """Mean AUROC over action units by what linear probes read, and what each kind of features adds to the
+    emotion. Data: ``action_units.added_table``.
     """
     table, test = units.added_table(reads), reads.test
     added = table[table["panel"].eq(units.ADDS)].set_index("read")["estimate"]
     adds = {name: added.get(units.with_emotion(read)) for read, name in ADDING.items()}
     phrases = [f"{name} {bounds_text(one, decimals=3)}" for name, one in adds.items() if one]
+    alone = units.mean_auroc(reads, units.BY_EMOTION)
     chart = forest(
         table.assign(label=table["read"]),
         measured="",
         axis={units.MEAN: Axis("", label="AUROC"), units.ADDS: Axis("", null=0, label="difference of AUROC")},
         alt="Two panels of dots with intervals, mean AUROC over action units and differences of it:",
-        caption=f"Mean AUROC over {len(reads.aus)} action units of linear heads, by what they read. To a "
-        f"head that is told the emotion add: {listing(phrases)}. Networks: "
-        f"{len(reads.reads[units.BY_FEATURES])}; tested pictures: {len(test):,}, of "
-        f"{len(set(test.subjects))} people.",
-        tolerance=dict.fromkeys(("value", *INTERVAL_ENDS), 0.15),
+        caption=f"Linear probes for {len(reads.aus)} action units, by what they read. A probe that reads "
+        f"only the emotion has a mean AUROC of {bounds_text(alone, decimals=3)}; to this add: "
+        f"{listing(phrases)}. Networks: {len(reads.reads[units.BY_FEATURES])}; tested pictures: "
+        f"{len(test):,}, of {len(set(test.subjects))} people.",
+        tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=in_numbers(table),
     )
     chart.figure.axes[1].locator_params(axis="x", nbins=2)

@@ -1,10 +1,10 @@
 """Cross-dataset validation: a network trained on one set of faces and tested on all (Breuer & Kimmel 2017,
 arXiv:1705.01842).
 
-The sets are brought to one list of classes. Every reader has brought its set's names to the one table of
-emotions, ``faces.faceset.EMOTIONS``, so an emotion is called alike in all sets, neutral and contempt too:
-whether they are told apart depends on whether all sets have them. ``repression`` and ``other`` are what the
-makers of one set could not name; they mean something else in each set and have no counterpart.
+The sets are brought to one list of classes. Every reader uses the names of one table of emotions,
+``face_sets.faceset.EMOTIONS``, so an emotion has one name in all sets, neutral and contempt too: whether it
+is a class depends on whether all sets have it. ``repression`` and ``other`` mean something else in each set
+and have no counterpart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,8 +44,8 @@ def common_classes(sets: Mapping[str, FaceSet]) -> tuple[str, ...]:
     for name, emotions in own.items():
         if len(emotions) < 2:
             raise DataError(
-                f"face set {name!r} has {_listed(emotions)} only: a network that is to tell emotions apart "
-                "needs at least two; leave the set out"
+                f"face set {name!r} has {_listed(emotions)} only: a classifier needs two or more; leave "
+                "the set out"
             )
     common = tuple(emotion for emotion in EMOTIONS if all(emotion in emotions for emotions in own.values()))
     if len(common) < 2:
@@ -66,8 +66,7 @@ def mapped(faces: FaceSet, classes: tuple[str, ...]) -> tuple[FaceSet, dict[str,
     left out.
 
     The label of pictures without an emotion is the empty text. Raises DataError where a class has no training
-    or no test picture, or where there is none to validate with: it could not be learned, or nothing could be
-    said of it.
+    or no test picture, or where there is no validation picture.
     """
     subset = faces.select(faces.table["emotion"].isin(classes).to_numpy())
     require_classes(subset, classes)
@@ -97,17 +96,18 @@ def require_classes(
 
 
 SEEN_SPLITS = ("train", "valid")
-"""The splits that a network has seen when it is tested."""
+"""Splits that a network has seen before it is tested."""
 
 
 @dataclass(frozen=True)
 class Sets:
-    """Face sets made comparable: of one list of ``classes`` and one size, with tests that nobody learns from.
+    """Face sets made comparable: of one list of ``classes`` and one size, with test pictures that no network
+    is trained on.
 
-    ``faces``: each set as it is learned from and tested, of the classes. ``dropped``: set -> label -> how
-    many of its pictures have no counterpart in another set (an empty label: no emotion). ``left_out``: set ->
-    how many of its test pictures were left out because another set is learned from their people or their very
-    pixels; what a set shares with itself is its protocol's matter.
+    ``faces``: each set as it is trained on and tested, of the classes. ``dropped``: set -> label -> how many
+    of its pictures have no counterpart in another set (an empty label: no emotion). ``left_out``: set -> how
+    many of its test pictures were left out because a network is trained on their people or the same pixels in
+    another set; copies within a set are left to its protocol.
     """
 
     classes: tuple[str, ...]
@@ -123,11 +123,11 @@ class Sets:
 
 @dataclass(frozen=True)
 class TransferStudy:
-    """Networks that learned one of several face sets each, tested on every set.
+    """Networks trained on one of several face sets each, tested on every set.
 
-    ``networks``: (set, k) -> the k-th network that learned it, with an output for each class of ``sets``;
-    ``answers``: (learned from, k, tested on) -> float32 (test pictures, classes), probabilities in the order
-    of ``sets.tests``.
+    ``networks``: (set, k) -> the k-th network trained on it, with an output for each class of ``sets``;
+    ``answers``: (trained on, k, tested on) -> float32 (test pictures, classes), probabilities in the order of
+    ``sets.tests``.
     """
 
     sets: Sets
@@ -135,16 +135,16 @@ class TransferStudy:
     answers: dict[tuple[str, int, str], np.ndarray]
 
     def of(self, name: str) -> list[nn.Module]:
-        """The networks that learned the set ``name``."""
+        """The networks trained on the set ``name``."""
         return [network for (own, _), network in self.networks.items() if own == name]
 
 
 def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0) -> Sets:
     """``sets`` with the classes that all of them have (``common_classes``), in the splits that they came
-    with. ``most``: training pictures of each set, drawn at random, and a third as many to validate with;
+    with. ``most``: training pictures of each set, drawn at random, and a third as many for validation;
     ``most_tested``: test pictures of each; 0 takes all.
 
-    Test pictures whose people or whose very pixels are in a split that another set is learned from are left
+    Test pictures whose people or pixels are also in a training or validation split of another set are left
     out, and counted.
 
     Raises DataError for fewer than two sets, pictures of different sizes, no common classes, a class without
@@ -166,18 +166,18 @@ def comparable(sets: Mapping[str, FaceSet], most: int = 0, most_tested: int = 0)
     return Sets(classes, subsets, dropped, left_out)
 
 
-def as_learned(
+def trained_sets(
     populations: Sequence[Sequence[TrainedNetwork]],
     opened: Mapping[str, FaceSet],
     requests: Sequence[FaceRequest],
 ) -> tuple[dict[str, FaceSet], dict[str, Sequence[TrainedNetwork]]]:
-    """Of the face sets ``opened``, by name, those that one of ``populations`` learned, in the splits that it
-    learned them in; and by set these networks. A population of which no network is kept, or whose faces are
-    not here, is left out.
+    """Of the face sets ``opened``, by name, those that one of ``populations`` was trained on, in its splits;
+    and these networks by set. A population without stored networks, or whose faces are not on this machine,
+    is left out.
 
-    ``requests``: those that the sets were opened with, the chapter's own first. Raises DataError,
-    naming both, where a population learned a set that was made otherwise, and where none learned the
-    chapter's own.
+    ``requests``: those that the sets were opened with, the chapter's main one first. Raises DataError, naming
+    both, where a population was trained on another version of a set, and where none was trained on the main
+    set.
     """
     requested = {request.name: request for request in requests}
     sets, by_set = {}, {}
@@ -187,26 +187,26 @@ def as_learned(
         if name not in opened:
             continue
         if record.faces != requested[name]:
-            raise DataError(f"{networks[0].name} learned the faces {record.faces}, not {requested[name]}")
+            raise DataError(f"{networks[0].name} was trained on {record.faces}, not {requested[name]}")
         sets[name], by_set[name] = record.fold_of(opened[name]), networks
     own = requests[0].name
     if own not in sets:
         raise DataError(
-            f"no network that is kept learned {own!r}; kept are those of {', '.join(sets) or 'none'}"
+            f"no stored network was trained on {own!r}; there are some for {', '.join(sets) or 'no set'}"
         )
     return sets, by_set
 
 
-def telling(
+def restricted(
     by_set: Mapping[str, Sequence[TrainedNetwork]], classes: tuple[str, ...]
 ) -> dict[str, list[Classifier]]:
-    """The networks of ``by_set``, by set, with an output for each of ``classes``, which are among their own:
-    they answer which of them they hold likeliest, their features are as they were.
+    """The networks of ``by_set``, by set, restricted to ``classes``, some of their own: outputs of other
+    classes are removed, features stay the same.
     """
-    return {name: [_telling(one, classes) for one in networks] for name, networks in by_set.items()}
+    return {name: [_restricted(one, classes) for one in networks] for name, networks in by_set.items()}
 
 
-def _telling(network: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
+def _restricted(network: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
     model = deepcopy(network.model)
     rows = [network.record.classes.index(name) for name in classes]
     model.output = nn.Linear(model.output.in_features, len(rows), device=model.output.weight.device)
@@ -217,14 +217,14 @@ def _telling(network: TrainedNetwork, classes: tuple[str, ...]) -> Classifier:
     return model.eval().to(memory_format=torch.channels_last)
 
 
-def tested(
+def test_networks(
     sets: Sets,
     networks: Mapping[str, Sequence[nn.Module]],
     precision: Precision,
     device: torch.device | str = "cpu",
 ) -> TransferStudy:
-    """What ``networks``, by the set that they learned, answer about the test pictures of every set, in the
-    number format ``precision``.
+    """Predict the test pictures of every set by ``networks``, given by training set, in the number format
+    ``precision``.
     """
     numbered = {(name, k): model for name, own in networks.items() for k, model in enumerate(own)}
     answers = {
@@ -238,20 +238,20 @@ def tested(
 def common_sets(
     run: FaceSession, sets: Mapping[str, FaceSet]
 ) -> tuple[Sets, dict[str, Sequence[TrainedNetwork]]]:
-    """``comparable`` of ``sets`` as the parameters of ``run`` say, and by set the kept networks that learned
+    """``comparable`` of ``sets`` as the parameters of ``run`` say; and by set the stored networks trained on
     it, where the parameters name populations.
     """
     p, by_set = run.params, {}
     if p.population:
         populations = [run.population(name)[: p.seeds] for name in listed(p.population)]
-        sets, by_set = as_learned(populations, sets, p.face_requests)
+        sets, by_set = trained_sets(populations, sets, p.face_requests)
     return comparable(sets, 0 if by_set else p.most, p.most_tested), by_set
 
 
-def taught_units(run: FaceSession) -> list[Classifier]:
-    """Networks that were taught the units of the pictures of the chapter's own set, as many as learned its
-    emotions; none where the parameters name none. Raises DataError, naming the population, where they differ
-    from those in more than their labels.
+def unit_networks(run: FaceSession) -> list[Classifier]:
+    """Networks trained on the action units of the pictures of the chapter's main set, as many as were trained
+    on its emotions; none where the parameters name none. Raises DataError, naming the population, where the
+    two differ in more than their labels.
     """
     if not (name := run.params.taught_units):
         return []
@@ -262,17 +262,17 @@ def taught_units(run: FaceSession) -> list[Classifier]:
 def networks_of_sets(
     run: FaceSession, sets: Sets, by_set: Mapping[str, Sequence[TrainedNetwork]]
 ) -> tuple[dict[str, list[nn.Module]], Precision]:
-    """The networks of ``by_set``, ``telling`` the classes of ``sets``, with the number format of the
-    chapter's own set; or, where there are none, by set the network of the parameters of ``run``, taught here
-    from each of their seeds, with the number format of all these trainings.
+    """The networks of ``by_set``, ``restricted`` to the classes of ``sets``, with the number format of the
+    main set's; or, where there are none, networks trained here on each set, from each seed of the parameters
+    of ``run``, with the number format of these trainings.
 
-    All but the pictures is alike in these: the classes, the recipe, the seed's first weights. The epoch is
-    chosen on the validation pictures of the set that is learned from; what is tested on chooses nothing.
-    Raises what ``train.learner.train`` raises, before anything is trained.
+    Only the pictures differ between sets: classes, recipe and initial weights are the same. The epoch is
+    chosen on validation pictures of the training set; test pictures choose nothing. Raises what
+    ``train.learner.train`` raises, before anything is trained.
     """
     p, precision = run.params, run.precision
     if by_set:
-        return telling(by_set, sets.classes), by_set[p.face_requests[0].name][0].record.precision
+        return restricted(by_set, sets.classes), by_set[p.face_requests[0].name][0].record.precision
     # Before anything is trained: a size that the network does not take.
     build_network(p.network, len(sets.classes), next(iter(sets.faces.values())).size[0], dropout=p.dropout)
     networks: dict[str, list[nn.Module]] = {name: [] for name in sets.faces}
@@ -300,7 +300,7 @@ def _require_comparable(sets: Mapping[str, FaceSet]) -> None:
 
 
 def _apart(sets: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, FaceSet]:
-    """The sets without the test pictures that another set is learned from."""
+    """The sets without the test pictures that another set is trained on."""
     seen_faces = {
         name: faces.select(faces.table["split"].isin(SEEN_SPLITS).to_numpy()) for name, faces in sets.items()
     }
@@ -314,18 +314,17 @@ def _apart(sets: Mapping[str, FaceSet], classes: tuple[str, ...]) -> dict[str, F
         if absent:
             others = ", ".join(name for name in sets if name != target)
             raise DataError(
-                f"face set {target!r}: without the people and pictures that {others} are learned from, no "
-                f"test picture of {', '.join(absent)} is left; leave out the set that shows the same faces"
+                f"face set {target!r}: without the people and pictures that {others} are trained on, no test "
+                f"picture of {', '.join(absent)} is left; leave out the set that shows the same faces"
             )
         apart[target] = FaceSet.concat(target, [seen_faces[target], test])
     return apart
 
 
 def comparable_table(sets: Sets, absent: Sequence[str] = ()) -> Table:
-    """What was compared, a row per set: ``faces``; pictures learned from (``train``), chosen by (``valid``)
-    and tested on (``test``); ``in another set``, test pictures left out for all networks because a set
-    learned from shows them or their people; ``no counterpart``, pictures left out for their label, and which
-    labels these are. Sets that are ``absent`` from this machine have a row without numbers.
+    """One row per set: ``faces``; pictures in each split; ``in another set``, test pictures left out because
+    another set is trained on them or their people; ``no counterpart``, pictures left out for their label, and
+    which labels these are. Sets that are ``absent`` from this machine have a row without numbers.
     """
     rows = [
         {
@@ -339,5 +338,5 @@ def comparable_table(sets: Sets, absent: Sequence[str] = ()) -> Table:
     ]
     rows += [{"faces": f"{name} (not on this machine)"} for name in absent]
     counts = (*SPLITS, "in another set", "no counterpart")
-    caption = f"Learned from and tested on; classes: {', '.join(sets.classes)}"
+    caption = f"Pictures of each set by split; classes: {', '.join(sets.classes)}"
     return Table(pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64")), caption)

@@ -21,10 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from fer_lib.stats.classification import accuracy_of, balanced_accuracy_of, confusion_sums, macro_f1_of
-from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, cluster_weights
+from fer_lib.stats.resampling import RERUN_TOLERANCE, cluster_weights
 from fer_lib.stats.two_way import StandardError, two_way_interval
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
@@ -256,27 +255,6 @@ def difference(
     """
     weights = scores.weights(first) - scores.weights(second)
     return contrast(scores, weights, measure, unit="", **further)
-
-
-def least_of(estimates: Sequence[Estimate], *, of: str) -> Estimate:
-    """The least of several ``estimates``, which ``of`` names in the plural: it lies above a bound where all
-    do, so its lower end is the lowest of theirs. Below a bound one of many may lie by chance, so each upper
-    end is moved to where Bonferroni would have it before the lowest is taken.
-    """
-    value, about = min(each.value for each in estimates), {"n": len(estimates), "unit": estimates[0].unit}
-    about["tolerance"] = max(each.tolerance for each in estimates)
-    if any(each.low is None for each in estimates):
-        return Estimate(value, why=f"some of the {of} have none", **about)
-    tail = (1 - CONFIDENCE) / 2
-    freedoms = [each.freedom or np.inf for each in estimates]
-    highs = [
-        each.value + (each.high - each.value) * t.isf(tail / len(estimates), own) / t.isf(tail, own)
-        for each, own in zip(estimates, freedoms, strict=True)
-    ]
-    how = f"the least of {len(estimates)} {of}, each with its 95 % interval; the upper end for all of them"
-    low, freedom = min(each.low for each in estimates), min(freedoms)
-    about["freedom"] = freedom if np.isfinite(freedom) else None
-    return Estimate(value, low, max(min(highs), value), how=how, **about)
 
 
 OURS, CONTROL, BASELINE, NULL = "ours", "control", "baseline", "null"

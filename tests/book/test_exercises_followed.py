@@ -312,13 +312,15 @@ def test_where_faces_stand_alike_strong_augmentation_slows_learning(follow):
 
 
 @follows("transfer", 1)
-def test_the_way_back_loses_something_else(follow):
+def test_the_more_varied_set_loses_less_in_some_pairs_and_more_in_others(follow):
     own = follow("transfer", faces="wild", beside="lab:24")
     assert own.fault == "" and {"transfer_drop", "cross_dataset_accuracy"} <= {*own.metrics}
-    # How much is seen in networks that have learned: those of the reference.
+    # How much is seen in networks of larger trainings: those of the reference.
     pairs = pd.read_csv(open_run(REFERENCE).result("transfer").folder / "figures" / "pairs.csv")
-    lost = -pairs.set_index(["trained_on", "tested_on"])["difference"]
-    assert 0 < lost["wild", "lab"] < lost["lab", "wild"], "the more varied set loses less"
+    degree = pairs.set_index(["trained_on", "tested_on"])["degree"]
+    varied = [("game", "lab"), ("wild", "lab"), ("fer2013", "lab"), ("wild", "game"), ("fer2013", "game")]
+    less = [degree[pair] > degree[pair[::-1]] for pair in varied]
+    assert 0 < sum(less) < len(less)
 
 
 @follows("transfer", 2)

@@ -1,5 +1,5 @@
-"""Cross-dataset validation: k trainings for a table of k × k, on the same classes, with tests that nobody has
-learned from.
+"""Cross-dataset validation: k trainings for a table of k × k, on the same classes, with test pictures that no
+network was trained on.
 """
 
 from types import SimpleNamespace
@@ -12,12 +12,12 @@ from book.transfer import study as transfer_study
 from book.transfer.chapter import TransferParameters
 from book.transfer.study import (
     TransferStudy,
-    as_learned,
     common_classes,
     comparable,
     comparable_table,
     mapped,
-    telling,
+    restricted,
+    trained_sets,
 )
 from face_sets.faceset import UNLABELLED, FaceSet
 from face_sets.request import FaceRequest
@@ -119,12 +119,7 @@ def study_of(sets, seeds=(0,), most=0) -> TransferStudy:
     common = comparable(sets, most)
     networks, precision = transfer_study.networks_of_sets(run_of(seeds), common, {})
     assert precision.name == "fp32"
-    return transfer_study.tested(common, networks, precision)
-
-
-def test_every_set_is_tested_by_every_network(study):
-    assert set(study.answers) == {(a, 0, b) for a in "abc" for b in "abc"}
-    assert list(study.sets.faces) == ["a", "b", "c"] and study.sets.classes == ("neutral", "happiness")
+    return transfer_study.test_networks(common, networks, precision)
 
 
 def test_each_network_is_trained_once_and_from_each_seed(sets, trained):
@@ -135,21 +130,23 @@ def test_each_network_is_trained_once_and_from_each_seed(sets, trained):
     assert not torch.equal(first, second)
 
 
-def test_answers_are_those_of_the_networks_to_the_tests(study):
+def test_every_network_predicts_the_test_pictures_of_every_set(study):
+    assert set(study.answers) == {(a, 0, b) for a in "abc" for b in "abc"}
+    assert list(study.sets.faces) == ["a", "b", "c"] and study.sets.classes == ("neutral", "happiness")
     for (source, k, target), answer in study.answers.items():
         test = study.sets.tests[target]
         np.testing.assert_array_equal(answer, predict(study.networks[source, k], test))
         assert len(test) == 8
 
 
-def test_networks_learn_common_classes_of_their_own_set_only(three):
+def test_networks_are_trained_on_common_classes_of_one_set(three):
     study, trained = three
     assert [set(faces.table["dataset"]) for faces in trained] == [{"a"}, {"b"}, {"c"}]
     assert all(set(faces.table["emotion"]) == {"neutral", "happiness"} for faces in trained)
     assert study.sets.dropped == {"a": {"fear": 15}, "b": {"fear": 15}, "c": {"sadness": 15}}
 
 
-def test_what_is_tested_on_chooses_and_teaches_nothing(sets, study):
+def test_test_pictures_have_no_part_in_training(sets, study):
     changed = {}
     for name, faces in sets.items():
         test = faces.table["split"].eq("test").to_numpy()
@@ -170,9 +167,9 @@ def population(name, classes=("fear", "neutral", "happiness"), **fields) -> list
     ]
 
 
-def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_order():
+def test_a_stored_network_is_restricted_to_the_common_classes_in_their_order():
     (learned, _) = population("a")
-    ((model,),) = telling({"a": [learned]}, ("happiness", "fear")).values()
+    ((model,),) = restricted({"a": [learned]}, ("happiness", "fear")).values()
     faces = stripes("a", 1)
     before, after = predict(learned.model, faces), predict(model, faces)
     expected = before[:, [2, 0]] / before[:, [2, 0]].sum(axis=1, keepdims=True)
@@ -180,20 +177,20 @@ def test_a_network_of_a_population_is_asked_for_the_common_classes_in_their_orde
     assert learned.model.output.out_features == 3 and model.arguments["n_classes"] == 2
 
 
-def test_sets_stand_in_the_splits_that_their_populations_learned(monkeypatch):
+def test_sets_have_the_splits_of_the_populations_trained_on_them(monkeypatch):
     monkeypatch.setattr(TrainingRecord, "fold_of", lambda record, faces: faces.assign(split="test"))
     opened = {"a": stripes("a", 1), "b": stripes("b", 2)}
     made = [FaceRequest(name, 45, 16) for name in "ab"]
     kept = [population("a", subjects=45, size=16), [], population("c")]
-    sets, learned = as_learned(kept, opened, made)
+    sets, learned = trained_sets(kept, opened, made)
     assert set(sets) == set(learned) == {"a"} and set(sets["a"].table["split"]) == {"test"}
-    with pytest.raises(DataError, match=r"a 0 learned the faces a 600 0 0, not a 45 16 0"):
-        as_learned([population("a", subjects=600)], opened, made)
-    with pytest.raises(DataError, match="no network that is kept learned 'a'; kept are those of b"):
-        as_learned([population("b", subjects=45, size=16)], opened, made)
+    with pytest.raises(DataError, match=r"a 600 0 0, not a 45 16 0"):
+        trained_sets([population("a", subjects=600)], opened, made)
+    with pytest.raises(DataError, match=r"'a'.* b$"):
+        trained_sets([population("b", subjects=45, size=16)], opened, made)
 
 
-def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(sets):
+def test_people_and_pictures_that_another_set_is_trained_on_are_not_tested(sets):
     def tested(faces):
         return faces.table[faces.table["split"].eq("test") & faces.table["emotion"].ne("sadness")].index
 
@@ -212,7 +209,7 @@ def test_people_and_pictures_that_another_set_is_learned_from_are_not_tested(set
     assert comparable_table(common).data["in another set"].tolist() == [0, 0, 2]
 
 
-def test_at_most_so_many_pictures_are_learned_from(sets):
+def test_at_most_so_many_pictures_are_trained_on(sets):
     for faces in comparable(sets, most=6).faces.values():
         assert faces.table["split"].value_counts().to_dict() == {"train": 6, "valid": 2, "test": 8}
         assert set(faces.split("train").table["emotion"]) == {"neutral", "happiness"}
@@ -223,10 +220,10 @@ def test_at_most_so_many_pictures_are_learned_from(sets):
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, monkeypatch):
     monkeypatch.setattr(train_study, "train", None)
-    with pytest.raises(DataError, match=r"1 face set \(a\): transfer needs at least two"):
+    with pytest.raises(DataError, match=r"1 face set \(a\)"):
         study_of({"a": sets["a"]})
     small = FaceSet("small", sets["a"].pixels[:, :8, :8].copy(), sets["a"].table)
-    with pytest.raises(DataError, match=r"one size, not b 16 × 16, small 8 × 8"):
+    with pytest.raises(DataError, match=r"b 16 × 16, small 8 × 8"):
         study_of({"b": sets["b"], "small": small})
     with pytest.raises(DataError, match=r"FER\+ is the pictures of FER2013"):
         study_of({"a": sets["a"].assign(dataset="fer2013"), "b": sets["b"].assign(dataset="ferplus")})
@@ -240,8 +237,7 @@ def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
     monkeypatch.setattr(train_study, "train", None)
     split = sets["a"].table["split"].map({"train": "test", "test": "train", "valid": "valid"})
     renamed = sets["a"].assign(dataset="other", subject="", split=split)
-    told = r"face set 'a': without the people and pictures that other are learned from"
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=r"face set 'a'.* other "):
         study_of({"a": sets["a"], "other": renamed})
 
 
@@ -272,7 +268,7 @@ def test_common_classes_stand_in_the_order_of_emotions_contempt_and_neutral_too(
     assert common_classes({"a": first}) == ("neutral", "anger", "contempt", "surprise")
 
 
-def test_what_has_no_counterpart_is_counted_by_label(labelled):
+def test_pictures_without_a_counterpart_are_counted_by_label(labelled):
     faces = labelled("first", ["anger", "contempt", "fear", "repression", UNLABELLED])
     kept, dropped = mapped(faces, ("anger", "fear"))
     assert kept.classes == ("anger", "fear") and len(kept) == 6
@@ -282,11 +278,11 @@ def test_what_has_no_counterpart_is_counted_by_label(labelled):
 
 def test_sets_that_cannot_be_compared_are_refused_with_what_each_has(labelled):
     one, two = labelled("one", ["anger", "fear"]), labelled("two", ["anger", "sadness"])
-    with pytest.raises(DataError, match=r"have anger in common.*A: anger, fear; B: anger, sadness"):
+    with pytest.raises(DataError, match=r"A: anger, fear; B: anger, sadness"):
         common_classes({"A": one, "B": two})
-    with pytest.raises(DataError, match=r"no emotion in common"):
+    with pytest.raises(DataError, match="no emotion"):
         common_classes({"A": one, "B": labelled("three", ["happiness", "sadness"])})
-    with pytest.raises(DataError, match=r"'B' has anger only"):
+    with pytest.raises(DataError, match=r"'B'.*anger"):
         common_classes({"A": one, "B": labelled("three", ["anger", "other", ""])})
 
 
@@ -294,12 +290,12 @@ def test_sets_that_cannot_be_compared_are_refused_with_what_each_has(labelled):
 def test_a_class_without_pictures_to_learn_or_to_test_is_named(labelled, split):
     faces = labelled("first", ["anger", "fear"])
     gone = (faces.table["emotion"].eq("fear") & faces.table["split"].eq(split)).to_numpy()
-    with pytest.raises(DataError, match=f"'first': no picture of fear in its split '{split}'"):
+    with pytest.raises(DataError, match=f"'first'.*fear.*'{split}'"):
         mapped(faces.select(~gone), ("anger", "fear"))
 
 
 def test_a_set_without_pictures_to_select_on_is_refused(labelled):
-    with pytest.raises(DataError, match="no picture of anger, fear in its split 'valid'"):
+    with pytest.raises(DataError, match=r"anger, fear.*'valid'"):
         mapped(labelled("first", ["anger", "fear"], ("train", "test")), ("anger", "fear"))
     # One class may be absent there: the epoch is chosen by the others.
     faces = labelled("first", ["anger", "fear"])

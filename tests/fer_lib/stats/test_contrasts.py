@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from fer_lib.stats import resampling
 from fer_lib.stats.classification import accuracy
@@ -15,13 +15,11 @@ from fer_lib.stats.contrasts import (
     contrast,
     contrast_of_sets,
     difference,
-    least_of,
     minus,
     score_trainings,
 )
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError
-from ferbook.estimate import Estimate
 
 
 def answers(right: np.ndarray, labels: np.ndarray, n_classes: int = 3) -> np.ndarray:
@@ -154,19 +152,6 @@ def test_on_two_sets_of_pictures_the_error_of_both_counts():
     assert gap.freedom == 1 and gap.pictures == 1200
     # Both seeds gain as much from set to set: their variance cancels, that of the pictures does not.
     assert gap.spread["accuracy"] < 0.3 * first.spread["accuracy"]
-
-
-def test_the_least_of_several_lies_above_a_bound_only_where_all_do():
-    pair = [Estimate(5, 1, 9, freedom=20), Estimate(3, 2, 4, freedom=10)]
-    least = least_of(pair, of="pairs")
-    assert (least.value, least.low, least.freedom) == (3, 1, 10)
-    wider = t.isf(0.0125, 10) / t.isf(0.025, 10)  # one of two may lie below by luck
-    assert least.high == pytest.approx(3 + wider)
-    assert least_of(pair[1:], of="pairs").high == pytest.approx(4)
-    assert "some of the pairs" in least_of([*pair, Estimate(1, why="one person")], of="pairs").why
-    share = Estimate(0.2, 0.1, 0.4)  # no Student's t behind it, as in Wilson's interval
-    wider = norm.isf(0.0125) / norm.isf(0.025)
-    assert least_of([share, share], of="pairs").high == pytest.approx(0.2 + 0.2 * wider)
 
 
 def sets_of(luck: np.ndarray, counts: list[int], people: np.random.Generator) -> list[TrainingScores]:
