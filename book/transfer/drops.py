@@ -189,19 +189,21 @@ def lowest_degree(pairs: Sequence[PairDegree]) -> Estimate | None:
 
 
 def lowest_metrics(pairs: Sequence[PairDegree]) -> dict[str, Estimate]:
-    """``worst_pair_degree``, the ``lowest_degree`` of all pairs, and ``worst_rendered_pair_degree``, that of
-    pairs of rendered sets. Of the pair with the lowest value ``worst_pair``, its mean recall, and
-    ``worst_pair_room``, both in points, where its networks allow an interval. Whatever there is not is left
-    out.
+    """``worst_pair_degree``, the ``lowest_degree`` of all pairs, left out where there is none, and
+    ``worst_rendered_pair_degree``, that of pairs of rendered sets, 0 with its reason where there is none. Of
+    the pair with the lowest value ``worst_pair``, its mean recall, and ``worst_pair_room``, both in points,
+    where its networks allow an interval.
     """
     rendered = [each for each in pairs if {each.source, each.target} <= {*VERSIONS}]
-    lowest = {"worst_pair_degree": lowest_degree(pairs)}
-    lowest["worst_rendered_pair_degree"] = lowest_degree(rendered)
+    none = Estimate(0, why="no pair of rendered sets has a degree")  # a page quotes it
+    lowest = {"worst_rendered_pair_degree": lowest_degree(rendered) or none}
+    if one := lowest_degree(pairs):
+        lowest["worst_pair_degree"] = one
     worst = min((each for each in pairs if each.degree), key=lambda each: each.degree.value, default=None)
     if worst and worst.room:
         about = {"n": worst.room.n, "tolerance": 10, "why": "its interval is that of its degree"}
         lowest |= {"worst_pair": Estimate(worst.recall, **about), "worst_pair_room": worst.room}
-    return {name: one for name, one in lowest.items() if one}
+    return lowest
 
 
 def _scored(study: TransferStudy, target: str, test: FaceSet, draws: int, seed: int) -> TrainingScores:
