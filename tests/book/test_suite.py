@@ -218,4 +218,4 @@ def test_a_small_run_may_leave_open_what_asks_for_many_networks_and_not_what_it_
     tiny, small, whole, larger = every
     assert tiny == small and "Dropout helps" in small and "An LSTM reads micro-expressions" in small
     assert not whole and not larger, "five generators, five seeds of every network that reads clips"
-    assert not small & {"Structure helps", "Filters answer to action units"}
+    assert not small & {"Structure helps", "Filters respond to action units"}
