@@ -8,7 +8,7 @@ from ferbook import paths, rule
 from ferbook.book import Chapter, chapters, suite
 from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
-from ferbook.estimate import Estimate
+from ferbook.estimate import STORED, Estimate
 from ferbook.request import Request
 from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run
 from ferbook.text import bounds_text, interval_text, metric_text
@@ -31,6 +31,14 @@ class Evidence:
         """What a finished chapter tells. Raises RunStoreError where it is damaged."""
         summary = result.summary()
         return cls(result.metrics(), summary["parameters"] | summary)
+
+    @property
+    def of_stored(self) -> Self:
+        """With the metrics of stored networks in the place of those of networks that the run trained."""
+        stored = {
+            name.removeprefix(STORED): each for name, each in self.metrics.items() if name.startswith(STORED)
+        }
+        return replace(self, metrics={**self.metrics, **stored})
 
 
 ByChapter = Mapping[str, Evidence]
@@ -62,6 +70,7 @@ class ClaimAnswer:
     ``chance``: p of the answer that was given, and ``corrected`` for all claims that the run measured, by
     Holm's rule; ``again``: the chance of the same answer in an equal run; ``finds``: the smallest effect that
     is found with a probability of .8. Each None where there is no answer, or nothing is known of tails.
+    ``by_stored``: the numbers are of stored networks that the run evaluated on its own faces.
     """
 
     claim: PaperClaim
@@ -76,6 +85,7 @@ class ClaimAnswer:
     corrected: float | None = None
     again: float | None = None
     finds: float | None = None
+    by_stored: bool = False
 
     @property
     def label(self) -> str:
@@ -89,6 +99,7 @@ class ClaimAnswer:
         if self.estimate is None:
             return f"{self.missing[0].upper()}{self.missing[1:]}."
         words = _degree_words(self) if self.claim.form == "degree" else _difference_words(self)
+        words += ", by stored networks on this run's faces" * self.by_stored
         return f"{words}; open, since {self.missing}." if self.missing else f"{words}."
 
     @property
@@ -209,6 +220,10 @@ def answer_claim(
     Open, with what is missing, where a number is not there or has no interval, a gate is not passed, a
     ceiling is none, or the rules say so.
     """
+    address, _, name = claim.measure.partition(".")
+    by_stored = STORED + name in (results[address].metrics if address in results else {})
+    if by_stored:
+        results = {**results, address: results[address].of_stored}
     asked = tuple(passed(gates[name], results, beside) for name in claim.gates)
     estimate, measure = (metric_of(name, results) for name in (claim.decided_by, claim.measure))
     room = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
@@ -216,7 +231,7 @@ def answer_claim(
     elsewhere = metric_of(f"{chapter}{point}{suite().again[0]}{name}", results) if suite().again[0] else None
     if claim.form == "degree" and room is None:
         estimate = None
-    answer = ClaimAnswer(claim, "open", asked, estimate, measure, room, elsewhere)
+    answer = ClaimAnswer(claim, "open", asked, estimate, measure, room, elsewhere, by_stored=by_stored)
     if missing := _missing(answer, results):
         return replace(answer, missing=missing, finds=estimate and rule.smallest_effect(estimate))
 

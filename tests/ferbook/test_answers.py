@@ -52,6 +52,21 @@ def test_a_difference_is_answered_with_its_number():
     assert found.again == 1
 
 
+def test_stored_networks_answer_in_the_place_of_the_one_that_a_run_trained_and_the_answer_says_so():
+    gates = {"five": Gate(asks="Five networks?", metric="throws.networks", above=4, own=2)}
+    mine, stored = {"gain": estimate(-3), "networks": 1}, {"stored_gain": estimate(15), "stored_networks": 3}
+    counts = {name: Estimate(n, unit="count") for name, n in (mine | stored).items() if isinstance(n, int)}
+    asked = difference(gates=("five",))
+    alone, both = (
+        answer_claim(asked, gates, told(**each | {k: v for k, v in counts.items() if k in each}), told())
+        for each in (mine, mine | stored)
+    )
+    assert (alone.word, alone.estimate.value, alone.by_stored) == ("open", -3, False)
+    assert (both.word, both.estimate.value, both.by_stored) == ("yes", 15, True)
+    assert "stored networks" in both.sentence and "stored networks" not in alone.sentence
+    assert both.to_json()["by_stored"]
+
+
 @pytest.mark.parametrize(
     ("polarity", "value", "word", "words", "bounds"),
     [
