@@ -1,4 +1,4 @@
-"""A figure as files, and as it stands on a page: its text can be selected, its numbers are a click away."""
+"""A figure as files and as part of a page, where its text can be selected and its numbers downloaded."""
 
 import html
 import io
@@ -45,25 +45,28 @@ _INKS = {
     ORANGE: "orange",
     SKY: "sky",
 }
-"""What ``suite.css`` calls the colours of ``ferbook.page.style``, each of which its themes choose; others are
-of cells and pictures.
+"""Names in ``suite.css`` of the colours of ``ferbook.page.style``: each theme has its own values. Colours of
+cells and pictures are the same in every theme.
 """
 _COLOUR = re.compile(r"<text[^>]*#ffffff[^>]*>|\b(fill|stroke): (#[0-9a-f]{6})")
-"""Text on a dark cell keeps its colour."""
+"""White text lies on a dark cell and stays white."""
 _SWATCH = r"<path[^>]*fill: #(?!ffffff)[^>]*>"
-"""In a figure without axes, what explains the colours of a picture."""
+"""Legend patches that explain the colours of a picture, in a figure without axes."""
 
 _POINT = 6
-"""Points that a mark is wide at least."""
+"""Smallest width of a mark, in points."""
 _MOST_POINTS = 24
-"""Of a line without marks, the places that tell their value; a quarter of it where there are many lines."""
+"""Largest number of places on a line without markers that show their value; a quarter of it where there are
+more than four such lines."""
 
 
 def svg_of(name: str, plot: Drawn) -> str:
-    """The figure ``name`` as SVG, the same each time it is drawn.
+    """Return the figure ``name`` as SVG, the same bytes each time it is drawn.
 
-    Raises FigureError for a figure that is wider than ``WIDTH`` and for text of less than ``SMALLEST``
-    points.
+    Raises
+    ------
+    FigureError
+        For a figure wider than ``WIDTH`` and for text smaller than ``SMALLEST`` points.
     """
     if plot.figure.get_figwidth() > WIDTH:
         raise FigureError(f"figure {name!r} is {plot.figure.get_figwidth():g} inches wide, more than {WIDTH}")
@@ -81,8 +84,8 @@ def svg_of(name: str, plot: Drawn) -> str:
 
 
 def line_marks(figure: Figure) -> Iterator[Mark]:
-    """The points of the lines in ``figure``, or of lines without points some places on them, and the values
-    there, as the axes write them.
+    """Yield the points of the lines in ``figure`` with their values as the axes format them; of lines without
+    markers some places.
     """
     for axes in (each for each in figure.axes if each.axison):
         lines = [each for each in axes.lines if each.get_transform() == axes.transData]
@@ -110,7 +113,7 @@ def _name(axes: Axes, way: str) -> str:
 
 
 def _value(axis: Axis, place: float) -> str:
-    """The value at a ``place`` of ``axis``; where its ticks have names, the nearest one."""
+    """Format the value at ``place`` on ``axis``; return the nearest tick label where the ticks are names."""
     if text := axis.get_major_formatter().format_data_short(place).strip():
         return text
     names = [label.get_text() for label in axis.get_majorticklabels()]
@@ -119,8 +122,8 @@ def _value(axis: Axis, place: float) -> str:
     return names[int(np.abs(axis.get_majorticklocs() - place).argmin())]
 
 
-def _told(figure: Figure, marks: Sequence[Mark]) -> str:
-    """The elements by which ``marks`` are pointed at in the SVG of a ``figure`` that is drawn."""
+def _hover_elements(figure: Figure, marks: Sequence[Mark]) -> str:
+    """Return the invisible SVG rectangles that show the text of ``marks`` when pointed at."""
     width, height = 72 * figure.get_size_inches()
     elements = []
     for mark in marks:
@@ -139,7 +142,7 @@ def _told(figure: Figure, marks: Sequence[Mark]) -> str:
 
 
 def in_theme(picture: str) -> str:
-    """The SVG of a figure in the colours of the page that it stands on."""
+    """Replace the colours of an SVG by the variables of the page's theme."""
     alone = "<image" in picture and "<use" not in picture
 
     def colour(match: re.Match) -> str:
@@ -149,7 +152,7 @@ def in_theme(picture: str) -> str:
 
 
 def png_of(figure: Figure) -> bytes:
-    """The figure as PNG, at twice a page's resolution and of 256 colours, or as near to that as
+    """Return the figure as PNG at twice the resolution of a page and in 256 colours, or as near to that as
     ``LARGEST_PNG`` allows.
     """
     for dpi, colours in ((200, 256), (200, 64), (150, 64), (100, 64)):
@@ -162,13 +165,13 @@ def png_of(figure: Figure) -> bytes:
 
 
 def csv_of(numbers: pd.DataFrame) -> str:
-    """The numbers that a figure or a table shows, as CSV."""
+    """Return the numbers of a figure or a table as CSV."""
     return numbers.to_csv(index=False, float_format="%.9g")
 
 
 def store_figure(folder: Path, name: str, plot: Drawn) -> str:
-    """Write ``figures/<name>`` as ``.svg``, ``.png`` and ``.csv`` below ``folder``, and close the figure;
-    returns what ``figure_html`` makes of it. Raises FigureError as ``svg_of``.
+    """Store ``figures/<name>`` as ``.svg``, ``.png`` and ``.csv`` in ``folder``, close it and return
+    it as HTML (``figure_html``). Raises FigureError as ``svg_of``.
     """
     svg = svg_of(name, plot)
     page = _inlined(name, svg, plot, links=True)
@@ -182,20 +185,20 @@ def store_figure(folder: Path, name: str, plot: Drawn) -> str:
 
 
 def unstored_figure(name: str, plot: Drawn) -> str:
-    """A figure that no run keeps, as a page shows it; closes it. Raises FigureError as ``svg_of``."""
+    """Return a figure that no run stores as HTML, and close it. Raises FigureError as ``svg_of``."""
     page = _inlined(name, svg_of(name, plot), plot)
     pyplot.close(plot.figure)
     return page
 
 
 def _inlined(name: str, svg: str, plot: Drawn, links: bool = False) -> str:
-    marks = _told(plot.figure, list(plot.hover or line_marks(plot.figure)))
+    marks = _hover_elements(plot.figure, list(plot.hover or line_marks(plot.figure)))
     return figure_html(name, _inline(svg, name, plot.alt, marks), plot.caption, links)
 
 
 def figure_html(name: str, picture: str, caption: str, links: bool = False) -> str:
-    """A figure of a page, without an empty line, which would end it in Markdown. Links lead to it by
-    ``#figure-<name>``, and from it to its files, which lie beside the page.
+    """Return a figure as HTML without an empty line, which would end it in Markdown. Its address is
+    ``#figure-<name>``; with ``links`` it links to its files in the folder of the page.
     """
     files = "".join(f' <a href="figures/{name}.{kind}">{kind.upper()}</a>' for kind in ("svg", "png", "csv"))
     files = f'<span class="figure-files">{files}</span>' if links else ""
@@ -206,8 +209,8 @@ def figure_html(name: str, picture: str, caption: str, links: bool = False) -> s
 
 
 def _inline(svg: str, name: str, alt: str, marks: str) -> str:
-    """The element ``<svg>`` for a page: its ids are its own, its style rules stay within it, its colours are
-    the page's; ``marks`` lie above all.
+    """Return ``<svg>`` for a page: unique ids, no style rules, the colours of the page's theme, and
+    ``marks`` on top.
     """
     svg = re.sub(
         r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S

@@ -1,4 +1,4 @@
-"""Dots with intervals: the one figure for estimates, however many measures, groups or series it shows."""
+"""Forest plots: dots with intervals, for one or several measures, groups and series."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,29 @@ from ferbook.page.tables import in_numbers
 from ferbook.text import NO_BREAK, number_text
 
 NAMED_ROWS = 32
-"""Up to so many rows each has its own label; of more, every so many-th has."""
+"""Up to this many rows each row has a label; of more rows only every second, third and so on."""
 
 LETTER = 0.083
-"""Inches that a letter of a name takes, on average and with some air."""
+"""Mean width of a letter in inches, with a margin."""
 
 SPREAD = 1e-9
-"""Values that differ by less are equal but for rounding: the axis shows their surroundings."""
+"""Values that differ by less are equal up to rounding; the axis then gets limits around them."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What a panel measures. ``unit``: ``share`` (0 to 1, in per cent), ``points`` (differences of per cents,
-    with a sign) or empty. ``null``: where a dashed line stands, called ``null_name`` in the legend.
-    ``limits``: ends of the axis, None where the values decide. ``label``: below the panel.
+    """The axis of a panel.
+
+    Parameters
+    ----------
+    unit : str
+        ``share`` (0 to 1, shown in per cent), ``points`` (percentage points with a sign) or empty.
+    null : float or None
+        Position of a dashed line; ``null_name`` is its name in the legend.
+    limits : pair of float or None
+        Ends of the axis; None: by the values.
+    label : str
+        Text below the panel.
     """
 
     unit: str = "share"
@@ -44,7 +53,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class _Look:
-    """Properties of a mark, as ``seaborn.objects`` calls them; lines are ``color`` as dots' edges are."""
+    """Properties of a mark in the terms of ``seaborn.objects``; ``color`` is that of lines and of edges."""
 
     color: str
     marker: str
@@ -61,7 +70,7 @@ _SERIES = (
     _Look(style.SKY, "v", style.SKY),
     _Look(style.MUTED, "P", "white"),
 )
-"""Told apart by shape and filling, too: the difference stays in grey print."""
+"""They differ in shape and filling as well, so that grey print shows the difference."""
 
 _MAIN, _MINOR = "main row", "minor row"
 _OWN_LOOKS = {
@@ -85,27 +94,35 @@ def forest(
     tolerance: float | Mapping[str, float] = 1e-6,
     data: pd.DataFrame | None = None,
 ) -> style.Drawn:
-    """A dot for each value with a line from ``low`` to ``high``; rows stand in the order of the table.
+    """Draw a forest plot: a dot for each value and a line from ``low`` to ``high``, in the order given.
 
-    ``rows`` needs ``label`` and ``estimate``, a column of Estimates, or ``value``, ``low`` and ``high`` (NaN
-    where there is no interval) and may have
+    Parameters
+    ----------
+    rows : DataFrame
+        ``label`` and either ``estimate`` (Estimates) or ``value``, ``low``, ``high`` (NaN without interval).
+        Optional columns: ``panel``, the measure, which has its own axes; ``group``, named in bold above its
+        rows; ``series``, several dots in one row with a legend; ``kind``, a line separates different kinds;
+        ``main`` (bool), the row that the page is about, a red diamond; ``minor`` (bool), small and grey;
+        ``wide_low`` and ``wide_high``, a pale bar behind the dot; ``note``, a text right of the row.
+    measured : str
+        Text below the figure.
+    axis : Axis or mapping
+        For all panels or by panel.
+    singles : DataFrame
+        Single values behind an estimate, pale dots below it: ``label``, ``value``, ``panel``, ``group``.
+    across : int
+        Panels side by side; ``widths`` are their relative widths.
+    noted : str
+        Heading of the notes.
+    listing : bool
+        Whether all values follow ``alt``.
+    data : DataFrame
+        Numbers to store in place of the rows, by ``in_numbers``.
 
-    - ``panel``: the measure of the row; each has axes of its own, with the panel's name above, up to
-      ``across`` side by side. Labels stand once where one panel has them all, else beside each panel;
-    - ``group``: rows of one group stand below its name in bold;
-    - ``series``: several dots in a row of one label, told apart by colour, marker and a legend;
-    - ``kind``: a line parts rows of different kinds;
-    - ``main`` (bool): the row the page is about, a red diamond; ``minor`` (bool): small and grey;
-    - ``wide_low``, ``wide_high``: a pale bar behind the dot, such as the quartiles;
-    - ``note``: a text right of the row, below the heading ``noted``.
-
-    ``singles`` (``label``, ``value``, and ``panel``, ``group`` where the rows have them): single values
-    behind an estimate, pale dots below it. ``measured`` stands below the figure; ``axis`` holds for all
-    panels or is given by panel.
-
-    ``alt`` says what is drawn, in a sentence or two; where ``listing``, all values follow it. The numbers
-    stored are ``data``, or the rows, both by ``in_numbers``. Raises FigureError where a column is absent or
-    there is no row.
+    Raises
+    ------
+    FigureError
+        Where a column is absent or there is no row.
 
     >>> rows = pd.DataFrame({"label": ["zero bias", "residual"], "value": [0.91, 0.93],
     ...                      "low": [0.88, 0.90], "high": [0.94, 0.95], "main": [True, False]})
@@ -127,8 +144,8 @@ def forest(
         spots = dict.fromkeys(panels, longest)
     looks = _looks(table)
     figure, grid = _panels([len(own) for own in spots.values()], across, widths, len(looks), shared)
-    rooms = [_room(own) for own in ([longest] if shared else spots.values())]
-    room = style.WIDTH - (max(rooms) if grid.shape[1] == 1 else sum(rooms))
+    label_widths = [_label_width(own) for own in ([longest] if shared else spots.values())]
+    data_width = style.WIDTH - (max(label_widths) if grid.shape[1] == 1 else sum(label_widths))
     handles = {
         name: Line2D([], [], linestyle="none", color=look.color, marker=look.marker, mfc=look.fillcolor)
         for name, look in looks.items()
@@ -151,7 +168,7 @@ def forest(
             handles |= {own.null_name: line} if own.null_name else {}
         share = widths[breadth] / sum(widths) if widths else 1 / grid.shape[1]
         with_labels = not shared or not breadth
-        _dress(axes, name, own, spots[name], max(1.0, room * share))
+        _dress(axes, name, own, spots[name], max(1.0, data_width * share))
         axes.tick_params(axis="y", length=0, labelleft=with_labels)
         _part_kinds(axes, table.drop_duplicates(["group", "label"]), spots[name])
         if with_labels:
@@ -174,7 +191,7 @@ def forest(
 def _panels(
     rows: Sequence[int], across: int, widths: tuple[float, ...] | None, series: int, shared: bool
 ) -> tuple[plt.Figure, np.ndarray]:
-    """Axes for panels of so many ``rows``: as high as the longest, or, below each other, as their own."""
+    """Return axes for panels of so many ``rows``: as high as the longest; in one column, each by its own."""
     columns = min(across, len(rows))
     lines = -(-len(rows) // columns)
     many = rows if columns == 1 else [max(rows)] * lines
@@ -185,10 +202,10 @@ def _panels(
 
 
 def _looks(table: pd.DataFrame) -> dict[str, _Look]:
-    """The look of each series."""
+    """Return the look of each series."""
     series = list(table["series"].unique())
     if len(series) > len(_SERIES):
-        raise style.FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be told apart")
+        raise style.FigureError(f"{len(series)} series to draw: at most {len(_SERIES)} can be distinguished")
     return dict(zip(series, _SERIES, strict=False))
 
 
@@ -196,13 +213,13 @@ def _of_panel(table: pd.DataFrame, panel: str) -> pd.DataFrame:
     return table[table["panel"].eq(panel)] if "panel" in table else table
 
 
-def _room(spots: Mapping[tuple[str, str], float]) -> float:
-    """Inches that the names of rows take."""
+def _label_width(spots: Mapping[tuple[str, str], float]) -> float:
+    """Width of the longest row name in inches."""
     return LETTER * max(len(label or group) for group, label in spots)
 
 
 def _spots(part: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """(group, label) -> place from above; a group's name stands at (group, "")."""
+    """Return (group, label) -> position from the top; (group, "") is the group's name."""
     spots: dict[tuple[str, str], float] = {}
     spot, before = 0.0, ""
     for group, label in part[["group", "label"]].drop_duplicates().itertuples(index=False):
@@ -221,7 +238,7 @@ def _draw(
     looks: Mapping[str, _Look],
     singles: pd.DataFrame | None,
 ) -> pd.Series:
-    """Draw the rows ``part`` of a panel; where each stands on the axis."""
+    """Draw the rows ``part`` of a panel and return their positions on the axis."""
     apart = 0.68 / len(looks)
     shift = part["series"].map(list(looks).index) - (len(looks) - 1) / 2
     place = [spots[key] for key in zip(part["group"], part["label"], strict=True)] + apart * shift
@@ -257,11 +274,11 @@ def _draw(
     return place
 
 
-def _dress(axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], room: float) -> None:
+def _dress(axes: Axes, name: str, own: Axis, spots: Mapping[tuple[str, str], float], width: float) -> None:
     axes.set_ylim(max(spots.values()) + 0.6, -0.6)
-    axes.set_title("\n".join(wrap(name, int(room / LETTER))))
+    axes.set_title("\n".join(wrap(name, int(width / LETTER))))
     axes.set_xlabel(own.label)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(max(2, int(room / 0.8))))
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(max(2, int(width / 0.8))))
     if own.unit == "share":
         style.in_percent(axes.xaxis)
     axes.margins(x=0.08)

@@ -1,4 +1,4 @@
-"""Tables as coloured cells: the one heat map."""
+"""Heat maps: tables as coloured cells with text."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError, Mark, require_columns
 
 CELL = 0.27
-"""Inches that a cell is high."""
+"""Height of a cell in inches."""
 
 
 def heat(
@@ -26,13 +26,24 @@ def heat(
     caption: str,
     tolerance: float | Mapping[str, float] = 1e-6,
 ) -> Drawn:
-    """Cells of ``rows`` by ``columns`` (names of columns of ``cells``, a row per cell, in the order to be
-    shown), the darker the higher the ``value``, a share, from 0 to 1; in each cell its ``text``.
+    """Draw a heat map, the darker the higher the value, with a text in each cell.
 
-    A value that is missing is an empty cell with a dash. ``measured`` stands beside the colour bar,
-    ``row_label`` and ``column_label`` beside the axes; ``row_names`` replace names of rows. ``alt`` says what
-    one sees, values included. The numbers stored are ``cells`` without its texts. Raises FigureError where a
-    column is absent or a cell occurs twice.
+    Parameters
+    ----------
+    cells : DataFrame
+        One row per cell, in the order to show, with its ``text``.
+    rows, columns, value : str
+        Columns of ``cells``: the row and the column of a cell, and its value, a proportion from 0 to 1;
+        a missing value shows a dash.
+    measured, row_label, column_label : str
+        Labels of the colour bar and of the axes; ``row_names`` replace names of rows.
+    alt : str
+        What is drawn, with the values.
+
+    Raises
+    ------
+    FigureError
+        Where a column is absent or a cell occurs twice.
 
     >>> cells = pd.DataFrame({"learned": ["lab", "lab"], "tested": ["lab", "wild"], "accuracy": [0.9, 0.4],
     ...                       "text": ["90", "40"]})
@@ -47,7 +58,7 @@ def heat(
     values, texts = (
         cells.pivot(index=rows, columns=columns, values=name).reindex(**order) for name in (value, "text")
     )
-    # High enough for the name of the rows, which stands upright.
+    # At least as high as the vertical label of the rows is long.
     height = max(CELL * len(values), 0.08 * len(row_label))
     figure, axes = plt.subplots(figsize=(WIDTH, 1.45 + height))
     bar = {"label": measured, "orientation": "horizontal", "shrink": 0.6, "aspect": 40}
@@ -55,7 +66,7 @@ def heat(
     sns.heatmap(100 * values, vmin=0, vmax=100, annot=texts, fmt="", ax=axes, **looks)
     names = [(row_names or {}).get(name, name) for name in values.index]
     axes.set_yticklabels(names, rotation=0)
-    # Seaborn leaves the text of a missing value out.
+    # Seaborn writes no text where the value is missing.
     for row, column in zip(*values.isna().to_numpy().nonzero(), strict=True):
         axes.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=SMALLEST)
     axes.set(xlabel=column_label, ylabel=row_label)

@@ -1,4 +1,4 @@
-"""Pictures inside figures: how they are shrunk, laid out and described in numbers."""
+"""Pictures inside figures: shrinking, layout and summary numbers."""
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,8 @@ from ferbook.page.style import WIDTH
 
 
 def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
-    """uint8 (H // step, W // step): means of blocks, in 64 grey levels, which halves the stored size
-    unseen.
+    """Return the means of blocks, uint8 (H // step, W // step), in 64 grey levels, which halves the
+    stored size without a visible change.
     """
     height, width = (side // step for side in picture.shape)
     blocks = picture[: height * step, : width * step].reshape(height, step, width, step)
@@ -19,14 +19,14 @@ def thumbnail(picture: np.ndarray, step: int) -> np.ndarray:
 
 
 def grey_table(pictures: np.ndarray) -> pd.DataFrame:
-    """``mean_grey`` and ``contrast`` (standard deviation), 0–255, of each of pictures (N, H, W)."""
+    """Return ``mean_grey`` and ``contrast`` (standard deviation), 0–255, of ``pictures`` (N, H, W)."""
     return pd.DataFrame(
         {"mean_grey": pictures.mean(axis=(1, 2)).round(1), "contrast": pictures.std(axis=(1, 2)).round(1)}
     )
 
 
 def mosaic(pictures: np.ndarray, per_row: int, gap: int = 4) -> np.ndarray:
-    """uint8: the pictures in rows of ``per_row`` on white."""
+    """Return the pictures (N, H, W) in rows of ``per_row`` on white, as one uint8 picture."""
     height, width = pictures.shape[1:]
     rows = -(-len(pictures) // per_row)
     sheet = np.full((rows * (height + gap) - gap, per_row * (width + gap) - gap), 255, np.uint8)
@@ -37,8 +37,8 @@ def mosaic(pictures: np.ndarray, per_row: int, gap: int = 4) -> np.ndarray:
 
 
 def picture_grid(rows: int, columns: int, title: float = 0.17) -> tuple[Figure, np.ndarray]:
-    """A figure of the page's width with (rows, columns) close-set axes for square pictures, each with
-    ``title`` inches above.
+    """Return a figure of the page's width with (rows, columns) adjacent axes for square pictures, with
+    ``title`` inches above each.
     """
     figure, grid = plt.subplots(
         rows, columns, figsize=(WIDTH, rows * (WIDTH / columns + title)), squeeze=False
@@ -50,7 +50,7 @@ def picture_grid(rows: int, columns: int, title: float = 0.17) -> tuple[Figure, 
 
 
 def show(axes: Axes, picture: np.ndarray, title: str = "", size: float = 9.5) -> None:
-    """A grey picture (H, W), 0–255, with a small title of ``size`` points."""
+    """Show a grey picture (H, W), 0–255, with a title of ``size`` points."""
     axes.imshow(thumbnail(picture, 1), vmin=0, vmax=255)
     if title:
         axes.set_title(title, fontsize=size, loc="left", pad=2)

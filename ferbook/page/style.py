@@ -1,9 +1,8 @@
-"""The one style of all figures, and the words their alt texts share.
+"""The style of all figures, and helpers for their alt texts.
 
-Theme and colours are seaborn's, the colours told apart by the colour-blind; dashes, markers and direct
-labels carry the difference in grey print as well. Importing this module sets the style, since part of it acts
-only when a figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date":
-None})``).
+Theme and colours are seaborn's palette for colour-blind readers; dashes, markers and direct labels show the
+difference in grey print as well. Importing this module sets the style, since part of it takes effect only
+when a figure is saved: the same figure gives the same bytes of SVG (``savefig(…, metadata={"Date": None})``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +24,9 @@ from ferbook.text import NO_BREAK, number_text
 
 @dataclass(frozen=True)
 class Mark:
-    """A place of a figure, and the ``text`` that a page tells where it is pointed at or reached by keyboard.
+    """A place in a figure and the ``text`` that the page shows when it is pointed at or reached by keyboard.
 
-    ``x`` and ``y``: in the numbers of ``axes``; of a bar or a cell both ends.
+    ``x`` and ``y`` are in data coordinates of ``axes``; of a bar or a cell both ends.
     """
 
     axes: Axes
@@ -38,12 +37,20 @@ class Mark:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with the numbers it shows, ready for a CSV, and what a page needs of it.
+    """A figure, the numbers that it shows, and what a page needs of it.
 
-    ``alt`` says what one sees, ``caption`` in a sentence or two what one sees and concludes: true whatever
-    the data are. ``tolerance``: by how much a number of ``data`` may differ when the chapter is executed
-    again, all alike or by column; a column that is not named may not move at all. ``hover``: what its marks
-    tell; where none is given, the points of its lines tell their values.
+    Parameters
+    ----------
+    figure : Figure
+    data : DataFrame
+        The numbers shown, stored as CSV.
+    alt, caption : str
+        What is drawn; what is drawn and what to see, true for any data.
+    tolerance : float or mapping
+        Largest difference of a number of ``data`` when the chapter is executed again, for all or by column; a
+        column that is not named may not differ.
+    hover : sequence of Mark
+        Texts of its marks; empty: the points of its lines show their values.
     """
 
     figure: Figure
@@ -83,12 +90,12 @@ STYLE = {
     # Element ids in an SVG are random without it.
     "svg.hashsalt": "fer_lib.report.figures",
 }
-"""Beside seaborn's theme ``ticks``."""
+"""Settings on top of seaborn's theme ``ticks``."""
 sns.set_theme("paper", "ticks", "colorblind", "DejaVu Sans", rc=STYLE)
 
 
 class FigureError(FerError):
-    """What is to be drawn is empty, of the wrong shape, or lacks a column."""
+    """The table to draw is empty, has the wrong shape, or lacks a column."""
 
 
 def require_columns(table: pd.DataFrame, columns: list[str]) -> None:
@@ -99,16 +106,16 @@ def require_columns(table: pd.DataFrame, columns: list[str]) -> None:
 
 
 def in_percent(*axes: MatplotlibAxis) -> None:
-    """Show shares along an x or y axis as per cents."""
+    """Show proportions along an x or y axis in per cent."""
     for axis in axes:
         axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %".replace("-", "−"))
 
 
 def percent(share: float) -> str:
-    """A share (0 to 1) as ``92.4 %``."""
+    """Format a proportion (0 to 1) as ``92.4 %``."""
     return number_text(share, "share").replace(NO_BREAK, " ")
 
 
 def listing(parts: list[str]) -> str:
-    """``a, b and c``."""
+    """Return ``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,4 +1,4 @@
-"""Numbers and tables as the page shows them."""
+"""Tables of a page: HTML and stored numbers."""
 
 import html
 import math
@@ -12,10 +12,10 @@ from ferbook.estimate import Estimate
 from ferbook.text import MINUS, bounds_text, decimals_of, number_text
 
 SPAN = 1000
-"""Numbers of a column that differ by this factor are of different things, and each has its own digits."""
+"""Numbers of a column that differ by this factor measure different things; each then gets its own digits."""
 
 MOST_ROWS = 12
-"""Of a table that stands open; a longer one is folded."""
+"""Longest table that is not folded."""
 
 
 _BOUNDS = re.compile(r"([−+\d][^ ]*) (\([^()]*\))")
@@ -24,12 +24,18 @@ _DASH = re.compile(r"(?<![\w.–])-(?=[\d.])")
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers that a page shows as a table, and ``ferbook check`` compares.
+    """Numbers that a page shows as a table and ``ferbook check`` compares.
 
-    ``data`` holds numbers and texts, not formatted numbers; a cell may be an Estimate, and is shown with its
-    interval. The index becomes the row headers, unless it is the plain 0 … n-1. ``formats`` gives per column
-    a ``unit`` of ``number_text``, or a function from a cell to text. ``tolerance`` as of a figure, for an
-    Estimate's bounds too; None: nothing is compared but the shape.
+    Parameters
+    ----------
+    data : DataFrame
+        Numbers, texts and Estimates, which are shown with their intervals. The index becomes the row headers,
+        unless it is 0 … n-1.
+    caption : str
+    formats : mapping
+        Per column a ``unit`` of ``number_text``, or a function from a cell to text.
+    tolerance : float, mapping or None
+        As of ``Drawn``, also for the bounds of Estimates; None: only the shape is compared.
     """
 
     data: pd.DataFrame
@@ -38,10 +44,10 @@ class Table:
     tolerance: float | Mapping[str, float] | None = 1e-6
 
     def html(self) -> str:
-        """An accessible HTML table: a caption, and header cells with their scope, ``_`` shown as a space.
+        """Return an accessible HTML table with a caption and header cells; ``_`` in names becomes a space.
 
-        Missing cells show a dash. All text is escaped. On a narrow screen a row becomes a card, by its roles
-        still a row, whose cells say their column. A table of more than ``MOST_ROWS`` rows is folded.
+        Missing cells show a dash. All text is escaped. On a narrow screen a row becomes a card whose cells
+        name their columns. A table of more than ``MOST_ROWS`` rows is folded.
         """
         frame, caption = _with_header_column(self.data), html.escape(self.caption)
         columns = [
@@ -73,7 +79,7 @@ class Table:
         return f'<details class="suite-fold">{summary}{table}</details>'
 
     def stored(self) -> pd.DataFrame:
-        """The numbers for a CSV: ``in_numbers`` with the index as columns."""
+        """Return the numbers for a CSV: ``in_numbers`` with the index as columns."""
         return in_numbers(_with_header_column(self.data))
 
     def __post_init__(self) -> None:
@@ -85,8 +91,8 @@ class Table:
 
 
 def in_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """``table`` with the value of each Estimate in place of it, and its bounds in ``<column>_low`` and
-    ``<column>_high``; of a column ``estimate`` in ``value``, ``low`` and ``high``. NaN where there is none.
+    """Replace each Estimate of ``table`` by its value, with its bounds in ``<column>_low`` and
+    ``<column>_high``; a column ``estimate`` becomes ``value``, ``low`` and ``high``. NaN without interval.
     """
     columns = {}
     for name in table.columns:
@@ -108,7 +114,7 @@ def _with_header_column(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _column_texts(cells: list[object], form: str | Callable[[object], str]) -> list[str]:
-    """The cells of a column, its numbers with the same decimals where they are of one kind."""
+    """Format the cells of a column, with the same decimals where its numbers are of one kind."""
     if callable(form):
         return ["–" if _is_missing(cell) else _DASH.sub(MINUS, form(cell)) for cell in cells]
     # NumPy scalars are not the built-in types that number_text accepts.
@@ -135,6 +141,6 @@ def _cell_text(cell: object, form: str, decimals: int | None) -> str:
 
 
 def _in_parts(text: str) -> str:
-    """A cell's text; a line may break between a value and its interval, but not within either."""
+    """Return a cell's HTML: a line may break between a value and its interval, not within either."""
     value, bounds = _BOUNDS.fullmatch(text).groups() if _BOUNDS.fullmatch(text) else (text, "")
     return html.escape(value) + (f' <span class="bounds">{html.escape(bounds)}</span>' if bounds else "")
