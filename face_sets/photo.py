@@ -8,7 +8,15 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from face_sets.readers.pictures import DAMAGE, Window, cut_out, face_windows, read_grey, whole
+from face_sets.readers.pictures import (
+    DAMAGE,
+    Window,
+    bits_per_channel,
+    cut_out,
+    face_windows,
+    read_grey,
+    whole,
+)
 from ferbook.errors import DataError
 
 SEARCHED_AT = 320
@@ -172,13 +180,14 @@ def face_of(
 def changes(path: Path) -> list[str]:
     """What ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
     with Image.open(path) as image:
-        mode, pictures = image.mode, getattr(image, "n_frames", 1)
+        mode, pictures, deep = image.mode, getattr(image, "n_frames", 1), bits_per_channel(image) > 8
         turned = _orientation(image) > 1  # Pillow turned a TIFF while loading
+        seen_through = image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
     notes = {
         f"the first of {pictures:,} pictures in the file": pictures > 1,
         "turned upright, as its EXIF data say": turned,
-        "brought from 16 bits to 8": mode.startswith("I;16"),
-        "transparency left out": mode in ("LA", "PA", "RGBA"),
+        "brought from 16 bits to 8": deep,
+        "transparent parts made white": seen_through,
         "inks (CMYK) made grey": mode == "CMYK",
     }
     return [words for words, true in notes.items() if true]

@@ -6,9 +6,11 @@ per clip and cut every frame with it: a window found anew in each frame would tr
 """
 
 import os
+import re
 import struct
 import threading
 import unicodedata
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -42,15 +44,39 @@ _EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "C
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError),
     *(AttributeError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile),
-    Image.DecompressionBombError,
+    *(Image.DecompressionBombError, MemoryError),
 )
 """What Pillow, zipfile and openpyxl raise for damaged files: SyntaxError and the later ones for damaged
 headers and XML, RuntimeError for encrypted archives.
 """
 
 
-_DARK = 1 << 12
-"""Brightest value of a 16-bit picture below which it is taken for one of 8, 10 or 12 bits."""
+warnings.filterwarnings("ignore", module="PIL")
+# What matters of it is an error here; with Pillow's words and its own file's path nobody can do anything.
+
+_DARK = 1 << 4
+"""Brightest upper byte of a 16-bit picture below which it is taken for one of 8, 10 or 12 bits."""
+
+_LONGEST_SIDE = 1 << 16
+"""Pixels; a longer picture would take gigabytes to be resized."""
+
+_BITS_PER_SAMPLE = 258
+"""The TIFF tag."""
+
+_FOREIGN = {
+    rb".{4}ftyp(hei|hev|mif1|msf1)": "HEIC, as iPhones save",
+    rb".{4}ftypavi[fs]": "AVIF",
+    rb".{4}ftyp|RIFF.{4}AVI|\x1aE\xdf\xa3": "a video",
+    rb"\x00{3}\x0cJXL |\xff\x0a": "JPEG XL",
+    rb"\x00{3}\x0cjP  |\xffO\xffQ": "JPEG 2000",
+    rb"8BPS": "a Photoshop file",
+    rb"%PDF": "PDF",
+    rb"%!PS": "PostScript",
+    rb"PK\x03\x04": "a zip archive",
+    rb"version https://git-lfs": "a pointer of Git LFS instead of the picture",
+    rb"(\xef\xbb\xbf)?\s*<(\?xml|svg|!doctype|html)": "a web page or a drawing (HTML, XML, SVG)",
+}
+"""First bytes of files that are called pictures and cannot be opened, as a pattern -> what they are."""
 
 
 @dataclass(frozen=True)
@@ -169,15 +195,31 @@ def add_once(entries: dict, key: object, path: Path, what: str) -> None:
 
 
 def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
-    """uint8 (H, W): the picture at ``path``, or in the open ``file`` (of an archive, say; ``path`` then names
-    it).
+    """Read a picture in grey.
 
-    8-bit colour becomes grey by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B. 16-bit grey is divided by
-    257 and rounded, so that 65535 becomes 255. Alpha is dropped. An EXIF orientation is ignored:
-    landmarks refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in
-    one file the first is taken.
+    8-bit colour becomes grey by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B. 16-bit grey is divided by 257
+    and rounded; of 16-bit colour Pillow keeps the upper byte. Transparent parts become white: the colours
+    below them, which nobody sees, must not decide an answer. An EXIF orientation is ignored, since landmarks
+    refer to the pixels as stored; but Pillow itself turns a TIFF upright. Of several pictures in one file the
+    first is read.
 
-    Raises DataError for a file that is absent, damaged, cut short, or of another pixel format.
+    Parameters
+    ----------
+    path
+        The file, or the name that messages give to ``file``.
+    file
+        An open file to read from, such as an entry of an archive.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 (H, W).
+
+    Raises
+    ------
+    DataError
+        A file that is absent, damaged, cut short, too large, wholly transparent, in another format, or of 16
+        bits of which only the lower 12 are used.
     """
     try:
         # Not by its path: Pillow would map the raw pixels of a TIFF in the shape that they have once turned.
@@ -185,28 +227,79 @@ def read_grey(path: Path, file: BinaryIO | None = None) -> np.ndarray:
             nullcontext(file) if file else open_regular(path) as stream,
             Image.open(stream, formats=_FORMATS) as picture,
         ):
-            if picture.mode.startswith("I;16"):
-                values = np.asarray(picture).astype(np.uint32)
-                if 0 < values.max() < _DARK:
-                    raise DataError(
-                        f"{path}: 16 bits, but no value above {values.max():,} of 65,535: fewer bits in 16? "
-                        "Make a copy in 8 bits"
-                    )
-                return ((values + 128) // 257).astype(np.uint8)
-            if picture.mode not in _EIGHT_BIT:
-                raise DataError(
-                    f"{path}: pixel format {picture.mode}; expected 8-bit grey or colour, or 16-bit grey"
-                )
-            if picture.mode in ("L", "1"):
-                return np.asarray(picture.convert("L"))
-            return np.asarray(picture.convert("RGB").convert("L"))
+            if max(picture.size) > _LONGEST_SIDE:
+                raise Image.DecompressionBombError
+            return _grey(path, picture)
     except Image.DecompressionBombError as fault:
-        most = f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
+        most = f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, or {_LONGEST_SIDE:,} on one side"
         raise DataError(f"{path}: not a readable picture ({most}; make a smaller copy)") from fault
+    except UnidentifiedImageError as fault:
+        raise DataError(f"{path}: not a readable picture ({_format_of(path, file)})") from fault
     except DAMAGE as fault:
-        # Pillow names its own object where it finds no picture.
-        what = "of no known format" if isinstance(fault, UnidentifiedImageError) else fault
-        raise DataError(f"{path}: not a readable picture ({what})") from fault
+        raise DataError(f"{path}: not a readable picture ({fault})") from fault
+
+
+def _grey(path: Path, picture: Image.Image) -> np.ndarray:
+    hidden, deep = picture.info.get("transparency"), bits_per_channel(picture) > 8
+    if picture.mode.startswith("I;16"):
+        values = np.asarray(picture).astype(np.uint32)
+        _require_range(path, values.max() >> 8, black=not values.any())
+        grey = ((values + 128) // 257).astype(np.uint8)
+        return np.where(values == hidden, np.uint8(255), grey) if isinstance(hidden, int) else grey
+    if picture.mode not in _EIGHT_BIT:
+        raise DataError(f"{path}: pixel format {picture.mode}; expected 8-bit grey or colour, or 16-bit grey")
+    if deep:
+        extrema = np.reshape(picture.getextrema(), (-1, 2))
+        _require_range(
+            path,
+            max(
+                high for (_, high), band in zip(extrema, picture.getbands(), strict=True) if band not in "Aa"
+            ),
+        )
+    if picture.has_transparency_data:
+        colours = picture.convert("RGBA")
+        if not colours.getchannel("A").getbbox():
+            raise DataError(f"{path}: wholly transparent; save a copy without transparency")
+        white = Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(colours)
+        picture = white
+    return np.asarray(
+        picture.convert("L") if picture.mode in ("L", "1") else picture.convert("RGB").convert("L")
+    )
+
+
+def bits_per_channel(picture: Image.Image) -> int:
+    """How many bits the file of ``picture``, which is not loaded yet, has for each colour of a pixel: Pillow
+    brings 16-bit colour to 8 bits without telling.
+    """
+    if picture.format == "TIFF":
+        return int(np.max(picture.tag_v2.get(_BITS_PER_SAMPLE, 1)))
+    return (
+        16
+        if picture.mode.startswith("I;16") or (picture.format == "PNG" and ";16" in str(picture.tile))
+        else 8
+    )
+
+
+def _require_range(path: Path, brightest: int, *, black: bool = False) -> None:
+    """Raise DataError where the ``brightest`` upper byte of a 16-bit picture says that it holds 12 bits or
+    fewer.
+    """
+    if brightest < _DARK and not black:
+        raise DataError(
+            f"{path}: 16 bits, but no value above {256 * _DARK - 1:,} of 65,535: fewer bits in 16? Make a "
+            "copy in 8 bits"
+        )
+
+
+def _format_of(path: Path, file: BinaryIO | None) -> str:
+    """What a file that Pillow cannot open is, by its first bytes."""
+    with nullcontext(file) if file else open_regular(path) as stream:
+        stream.seek(0)
+        head = stream.read(64)
+    names = (name for pattern, name in _FOREIGN.items() if re.match(pattern, head, re.DOTALL | re.IGNORECASE))
+    name = next(names, "")
+    return f"it is {name}; save a copy as JPEG or PNG" if name else "of no known format" if head else "empty"
 
 
 def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) -> Window:
@@ -234,8 +327,26 @@ def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) ->
         raise DataError(
             "landmarks that are not numbers, or eyes and lips in one place; expected 68 points x y"
         )
+    if down[1] < abs(down[0]):
+        raise DataError("landmarks with the lips not below the eyes; expected x to the right and y downwards")
     x, y = eyes + (0.5, DOWN) * down
     return Window(float(x - half), float(y - half), 2 * half)
+
+
+def require_within(landmarks: np.ndarray, window: Window, shape: tuple[int, int]) -> None:
+    """Raise DataError unless ``landmarks`` (68, 2) and their ``window`` fit a picture of ``shape`` (H, W).
+
+    Proportions or per cent of the picture in place of pixels give a tiny window, those of another picture
+    points outside. A tenth of the shorter side is let pass: the jaw may lie outside.
+    """
+    height, width = shape
+    slack, (left, top), (right, bottom) = min(shape) / 10, landmarks.min(0), landmarks.max(0)
+    inside = min(left, top) >= -slack and right <= width + slack and bottom <= height + slack
+    if not inside or window.side < min(shape) * LEAST_WINDOW:
+        raise DataError(
+            f"landmarks from ({left:.4g}, {top:.4g}) to ({right:.4g}, {bottom:.4g}) in a picture of "
+            f"{width} × {height}; expected pixels, of a face that fills a part of it"
+        )
 
 
 def _centre(landmarks: np.ndarray, part: slice) -> np.ndarray:
@@ -245,6 +356,11 @@ def _centre(landmarks: np.ndarray, part: slice) -> np.ndarray:
 def _eye_line(landmarks: np.ndarray) -> np.ndarray:
     return 0.5 * (_centre(landmarks, RIGHT_EYE) + _centre(landmarks, LEFT_EYE))
 
+
+LEAST_WINDOW = 1 / 6
+"""The least side of a face's window by landmarks, in shorter sides of the picture; in CK+ it is about a
+half.
+"""
 
 BOX_TO_SIDE, BOX_DOWN = 1.0, 0.085
 """From the box of OpenCV's detector to the synthetic faces' window: its side, and how much lower its

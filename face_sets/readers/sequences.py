@@ -176,6 +176,7 @@ def gather_rows(
             else:
                 window = pictures.landmark_window(resting if points is None else points, resting)
             if points is not None:
+                pictures.require_within(points, window, picture.shape)
                 landmarks[k] = window.scale(points, size)
             return None if window is None else pictures.cut_out(picture, window, size)
         except DataError as fault:

@@ -311,14 +311,15 @@ def test_pictures_of_every_make_are_explained_and_their_changes_told(tmp_path, r
     face = Image.fromarray(rendered_faces[0]).resize((192, 192)).convert("RGB")
     turned = Image.Exif()
     turned[0x0112] = 6
-    deep = np.asarray(face.convert("L")).astype(np.uint16) * 257
+    deep, clear = np.asarray(face.convert("L")).astype(np.uint16) * 257, face.convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 9, 9))
     moves = face, {"save_all": True, "append_images": [face.point(lambda v: v // 2)]}, ["the first of 2"]
     made = {
         "ink.jpg": (face.convert("CMYK"), {}, ["inks (CMYK) made grey"]),
         "deep.png": (Image.fromarray(deep), {}, ["brought from 16 bits to 8"]),
         "turned.jpg": (face.rotate(90), {"exif": turned}, ["turned upright, as its EXIF data say"]),
         "turned.tiff": (face.rotate(90), {"exif": turned}, ["turned upright, as its EXIF data say"]),
-        "clear.png": (face.convert("RGBA"), {}, ["transparency left out"]),
+        "clear.png": (clear, {}, ["transparent parts made white"]),
         "plain.webp": (face, {}, []),
         "moves.gif": moves,
         "moves.png": moves,

@@ -2,11 +2,15 @@
 
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
+import zlib
 
+import cv2
 import numpy as np
 import pytest
-from PIL import EpsImagePlugin, Image
+from PIL import EpsImagePlugin, Image, ImageFile
 
 from face_sets.readers.pictures import (
     Window,
@@ -55,7 +59,9 @@ def test_the_window_follows_the_eyes_and_keeps_the_resting_mouth():
     assert landmark_window(open_mouth).side > window.side
 
 
-@pytest.mark.parametrize("points", [np.zeros((68, 2)), np.full((68, 2), np.nan), landmarks(apart=0)])
+@pytest.mark.parametrize(
+    "points", [np.zeros((68, 2)), np.full((68, 2), np.nan), landmarks(apart=0), landmarks(down=-66)]
+)
 def test_landmarks_that_frame_nothing_are_refused(points):
     with pytest.raises(DataError, match="landmarks"):
         landmark_window(points)
@@ -168,11 +174,12 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_it_too(tmp_path):
     [
         ("L", 77, 77),
         ("1", 1, 255),
-        ("LA", (77, 0), 77),
+        ("LA", (77, 255), 77),
         ("RGB", (255, 0, 0), 76),
         ("RGB", (0, 255, 0), 150),
         ("RGB", (0, 0, 255), 29),
-        ("RGBA", (200, 100, 50, 0), 124),
+        ("RGBA", (200, 100, 50, 255), 124),
+        ("RGBA", (0, 0, 0, 51), 204),  # a fifth of black over white
         ("I;16", 65535, 255),
         ("I;16", 257 * 80 + 128, 80),
         ("I;16", 257 * 80 + 129, 81),
@@ -202,11 +209,98 @@ def test_a_tiff_that_is_turned_on_its_side_is_read_the_same_by_its_path(tmp_path
         np.testing.assert_array_equal(read_grey(path), upright)
 
 
-def test_a_palette_picture_is_read_by_its_colours(tmp_path):
+def half_hidden(mode: str) -> tuple[Image.Image, dict]:
+    """Left half white or opaque white, right half fully transparent over black; and how to save it."""
+    if mode in ("RGBA", "LA"):
+        picture = Image.new(mode, (8, 4), (*[255] * (len(mode) - 1), 255))
+        picture.paste((*[0] * (len(mode) - 1), 0), (4, 0, 8, 4))
+        return picture, {}
+    picture = Image.new(mode, (8, 4), (255, 255, 255) if mode == "RGB" else 65535 if mode == "I;16" else 255)
+    picture.paste((0, 0, 0) if mode == "RGB" else 0, (4, 0, 8, 4))
+    if mode == "P":
+        picture.putpalette([0, 0, 0] * 255 + [255, 255, 255])
+    return picture, {"transparency": (0, 0, 0) if mode == "RGB" else 0}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGB", "L", "P", "I;16"])
+def test_colours_under_full_transparency_decide_nothing(tmp_path, mode):
+    picture, options = half_hidden(mode)
+    picture.save(tmp_path / "p.png", **options)
+    assert set(read_grey(tmp_path / "p.png").ravel().tolist()) == {255}
+
+
+def test_a_wholly_transparent_picture_is_refused(tmp_path):
     picture = Image.new("P", (4, 4), 1)
     picture.putpalette([0, 0, 0, 0, 255, 0])
+    picture.save(tmp_path / "opaque.png")
+    assert set(read_grey(tmp_path / "opaque.png").ravel().tolist()) == {150}
     picture.save(tmp_path / "p.png", transparency=1)
-    assert set(read_grey(tmp_path / "p.png").ravel().tolist()) == {150}
+    with pytest.raises(DataError, match=r"p\.png: wholly transparent"):
+        read_grey(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_few_bits_in_16_are_refused_in_colour_as_in_grey(tmp_path, kind, channels, bits):
+    """Pillow reads 16-bit colour as its upper byte, which holds nothing or next to nothing of them."""
+    values = np.random.default_rng(0).integers(0, 1 << bits, (9, 8, channels)).astype(np.uint16)
+    if channels == 4:
+        values[:, :, 3] = 65535
+    cv2.imwrite(str(tmp_path / f"p.{kind}"), values)
+    with pytest.raises(DataError, match=rf"p\.{kind}: 16 bits, but no value above"):
+        read_grey(tmp_path / f"p.{kind}")
+    whole_range = (values.astype(np.uint32) * (65535 // values[:, :, :3].max())).clip(0, 65535)
+    cv2.imwrite(str(tmp_path / f"p.{kind}"), whole_range.astype(np.uint16))
+    grey = np.clip(whole_range[:, :, :3] @ ([1] if channels == 1 else [0.114, 0.587, 0.299]) / 257, 0, 255)
+    assert np.abs(read_grey(tmp_path / f"p.{kind}") - grey).max() < 1.6
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (b"\xff\x0a\xfa\x7f", "JPEG XL"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"", "empty"),
+        (b"nothing of the kind", "of no known format"),
+    ],
+)
+def test_a_file_in_another_format_is_called_by_its_name(tmp_path, head, name):
+    (tmp_path / "p.jpg").write_bytes(head)
+    with pytest.raises(DataError, match=rf"p\.jpg: not a readable picture \(.*{name}"):
+        read_grey(tmp_path / "p.jpg")
+    with (tmp_path / "p.jpg").open("rb") as file, pytest.raises(DataError, match=name):
+        read_grey(tmp_path / "p.jpg", file)
+
+
+def resized(kind: str, width: int, height: int) -> bytes:
+    """A picture file whose head claims another size."""
+    head = bytearray(encoded(kind))
+    at, order = (16, ">II") if kind == "png" else (18, "<II")
+    head[at : at + 8] = struct.pack(order, width, height)
+    if kind == "png":
+        head[29:33] = struct.pack(">I", zlib.crc32(head[12:29]))
+    return bytes(head)
+
+
+@pytest.mark.parametrize("size", [(170_000_000, 1), (1, 170_000_000), (70_000, 2)])
+@pytest.mark.parametrize("kind", ["png", "bmp"])
+def test_a_very_long_picture_is_refused_by_its_head(tmp_path, monkeypatch, kind, size):
+    (tmp_path / f"p.{kind}").write_bytes(resized(kind, *size))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("loaded"))
+    with pytest.raises(DataError, match=rf"p\.{kind}: not a readable picture .*65,536 on one side"):
+        read_grey(tmp_path / f"p.{kind}")
+
+
+def test_what_pillow_warns_of_is_not_printed(tmp_path):
+    (tmp_path / "p.png").write_bytes(resized("png", 12_000, 12_000))  # it warns above 89 million pixels
+    code = "import sys; from face_sets.readers.pictures import read_grey; read_grey(sys.argv[1])"
+    ran = subprocess.run([sys.executable, "-c", code, tmp_path / "p.png"], capture_output=True, text=True)
+    assert "DataError" in ran.stderr and "Warning" not in ran.stderr
 
 
 def encoded(kind: str, mode="L") -> bytes:
@@ -244,10 +338,8 @@ def test_a_damaged_picture_is_read_or_named_never_anything_else(tmp_path, kind):
 
 
 def test_a_claim_of_a_huge_picture_is_refused_before_memory_is_asked_for(tmp_path):
-    png = bytearray(encoded("png"))
-    png[16:24] = struct.pack(">II", 60_000, 60_000)
-    (tmp_path / "huge.png").write_bytes(png)
-    with pytest.raises(DataError, match=r"huge\.png: not a readable picture"):
+    (tmp_path / "huge.png").write_bytes(resized("png", 60_000, 60_000))
+    with pytest.raises(DataError, match=r"huge\.png: not a readable picture \(more than"):
         read_grey(tmp_path / "huge.png")
 
 
