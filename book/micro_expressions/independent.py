@@ -1,5 +1,6 @@
 """Networks that have seen nobody of the clips that they are asked about."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from book.checkpoints import checkpoint
 from face_sets.clips import Clips
 from face_sets.faceset import FaceSet
 from face_sets.folds import fold_faces, protocol_of
@@ -14,6 +16,7 @@ from face_sets.leakage import Shared, shared
 from face_sets.registry import open_faces
 from fer_lib.nets.build import build_network
 from fer_lib.nets.classifier import Classifier
+from fer_lib.train import predict
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.device import Precision
 from fer_lib.train.learner import seed_everything, train
@@ -39,7 +42,15 @@ class IndependentNetworks:
         number format of the networks.
         """
         model = model.to(memory_format=torch.channels_last)
-        return clip_features(model, clips, dtype=self.precision.dtype)
+        inputs = {name: weight.cpu().numpy() for name, weight in model.state_dict().items()}
+        inputs |= {"pictures": clips.faces.checksum, "rows": clips.rows, "precision": self.precision.name}
+        inputs |= {"device": next(model.parameters()).device.type}
+        code = [predict, sys.modules[type(model).__module__]]
+
+        def make() -> dict[str, np.ndarray]:
+            return {"features": clip_features(model, clips, dtype=self.precision.dtype)}
+
+        return checkpoint("clip_features", inputs, code, make)["features"]
 
     def untrained_features(self, clips: Clips, seed: int) -> list[np.ndarray]:
         """``features`` of an untrained network in the place of each of ``models``, drawn from ``seed`` on."""

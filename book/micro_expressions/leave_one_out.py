@@ -1,7 +1,8 @@
-"""Leave one subject out: LSTMs on clips, each tested on the person whom it never saw."""
+"""Leave subjects out, one by one or in groups: LSTMs on clips, each tested on subjects that it never saw."""
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
@@ -10,11 +11,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+import fer_lib.nets.lstm as clip_networks
+import fer_lib.train.clips as clip_training
+from book.checkpoints import checkpoint
 from face_sets.clips import Clips
+from face_sets.folds import TEN, Fold, Protocol
+from fer_lib.train import learner
 from fer_lib.train.clips import ClipRecipe, train_clips
 from fer_lib.train.predict import difference_to_onset, scaling
 from ferbook.errors import DataError
 from ferbook.parameters import listed
+from ferbook.steps import steps
 
 if TYPE_CHECKING:
     from book.micro_expressions.chapter import MicroExpressionsParameters
@@ -26,6 +33,13 @@ ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
 CHOICES = ("hidden", "pooling", "components")
 """What of a recipe each fold's validation people choose, where several are given."""
 
+CURVES = ("train_loss", "valid_loss", "test_accuracy")
+
+TRAINED_AT_ONCE = 9000
+"""Networks times clips of one training program. With few of them torch's calls take longer than what they
+compute; with ten times as many the processor's cache is too small, and a step takes 1.5 times as long.
+"""
+
 
 def clip_recipes(p: "MicroExpressionsParameters") -> list[ClipRecipe]:
     """Those that the parameters ``p`` of the chapter leave each fold's validation people to choose from."""
@@ -34,6 +48,26 @@ def clip_recipes(p: "MicroExpressionsParameters") -> list[ClipRecipe]:
         ClipRecipe(p.epochs, p.lr, "onecycle", p.weight_decay, int(cells), p.dropout, states, int(components))
         for cells, states, components in choices
     ]
+
+
+def in_groups(protocol: Protocol, groups: int) -> Protocol:
+    """Leave out groups of people where ``protocol`` leaves out one person at a time.
+
+    Person i of the sorted people is in group i modulo ``groups``; the next tenth of the groups validates. The
+    protocol stays as it is with 0 groups, and where it has no more folds than that.
+    """
+    tests = [fold.test for fold in protocol.folds]
+    if not 0 < groups < len(tests):
+        return protocol
+    parts = [np.sort(np.concatenate(tests[group::groups])) for group in range(groups)]
+    further = -(-groups // TEN)
+
+    def fold(number: int) -> Fold:
+        ahead = [parts[(number + k) % groups] for k in range(groups)]
+        valid, train = ahead[1 : further + 1], ahead[further + 1 :]
+        return Fold(np.sort(np.concatenate(train)), np.sort(np.concatenate(valid)), ahead[0])
+
+    return replace(protocol, folds=tuple(map(fold, range(groups))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,88 +168,146 @@ def _components(differences: np.ndarray, clips: Clips, train: np.ndarray, compon
 
 
 def leave_one_out(sequences: np.ndarray, task: ClipTask, *, watch_test: bool = False) -> ClipStudy:
-    """Train an LSTM for each fold and each of the S seeds of ``task`` by each of its recipes, and ask the one
-    that the fold's validation clips choose about its test clips.
+    """Train the LSTMs of all seeds and folds, and collect what they answer about the clips that they test.
 
-    ``sequences`` float32 (S · folds, C, T, F): what each reads, fold by fold within training
-    (``fold_features``). Class weights come from a fold's training clips; recipe and epoch are those with the
-    lowest loss of its validation clips (of equals the first). All networks of a recipe are trained in one
-    program.
+    Class weights come from a fold's training clips. Recipe and epoch are those with the lowest loss of its
+    validation clips (of equals the first). Folds are stored as they are finished (``book.checkpoints``).
 
-    Raises DataError where ``sequences`` do not belong to the task, and as ``train_clips``.
+    Parameters
+    ----------
+    sequences : (seeds · folds, clips, frames, features) float32 array
+        What each LSTM reads, fold by fold within a seed (``fold_features``).
+    task : ClipTask
+        Clips, folds, recipes and seeds.
+    watch_test : bool
+        Also record the answers about the tested clips after each epoch, to show what choosing by them costs.
+
+    Returns
+    -------
+    ClipStudy
+
+    Raises
+    ------
+    DataError
+        If ``sequences`` do not belong to the task, and as ``train_clips``.
     """
-    clips, labels, folds, seeds = task.clips, task.labels, task.folds, task.seeds
+    clips, folds, seeds = task.clips, task.folds, task.seeds
     if sequences.shape[:2] != (len(seeds) * len(folds), len(clips)):
         raise DataError(
             f"features of shape {sequences.shape} for {len(seeds)} trainings of {len(folds)} folds on "
             f"{len(clips)} clips; give (trainings · folds, clips, frames, features)"
         )
+    by_fold = sequences.reshape(len(seeds), len(folds), *sequences.shape[1:])
+    size = max(1, TRAINED_AT_ONCE // (len(seeds) * len(clips)))
+    blocks = [range(first, min(first + size, len(folds))) for first in range(0, len(folds), size)]
+    parts = []
+    with steps("folds", len(folds)) as advance:
+        for block in blocks:
+            parts.append(
+                _trained(by_fold[:, block], replace(task, folds=folds[block[0] : block[-1] + 1]), watch_test)
+            )
+            advance(len(block))
+    found = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+
+    def of_the_tested(answers: np.ndarray) -> np.ndarray:
+        everyone = np.full((len(seeds), len(clips), len(task.classes)), np.nan, np.float32)
+        everyone[:, np.concatenate([test for *_, test in folds])] = answers
+        return everyone
+
+    names = ["training", "fold"]
+    networks = pd.MultiIndex.from_product([range(len(seeds)), range(len(folds))], names=names)
+    best = found["recipe"].ravel()
+    choices = {name: np.array([getattr(recipe, name) for recipe in task.recipes])[best] for name in CHOICES}
+    choices["best_epoch"] = found["best_epoch"].ravel()
+    epochs = range(1, found["valid_loss"].shape[2] + 1)
+    every = pd.MultiIndex.from_product([*networks.levels, epochs], names=[*names, "epoch"])
+    curves = {name: found[name].ravel() for name in CURVES if name in found}
+    return ClipStudy(
+        task.classes,
+        pd.DataFrame(choices, networks).reset_index().merge(task.table, on="fold"),
+        of_the_tested(found["answers"]),
+        pd.DataFrame(curves, every).reset_index(),
+        of_the_tested(found["chosen_on_test"]) if watch_test else None,
+    )
+
+
+def _trained(sequences: np.ndarray, task: ClipTask, watch: bool) -> dict[str, np.ndarray]:
+    """``_train`` of a few folds, from the cache folder if they are stored there."""
+    inputs = {
+        "sequences": sequences,
+        "lengths": task.clips.lengths,
+        "labels": task.labels,
+        "classes": len(task.classes),
+        "folds": [[part.tolist() for part in fold] for fold in task.folds],
+        "recipes": [asdict(recipe) for recipe in task.recipes],
+        "seeds": list(task.seeds),
+        "device": torch.device(task.device).type,
+        "watch": watch,
+    }
+    code = [sys.modules[__name__], clip_training, clip_networks, learner]
+    return checkpoint("clip_lstms", inputs, code, lambda: _train(sequences, task, watch))
+
+
+def _train(sequences: np.ndarray, task: ClipTask, watch: bool) -> dict[str, np.ndarray]:
+    """Train the LSTMs of S seeds and K folds by each recipe, all of a recipe in one program.
+
+    By name: ``recipe``, ``best_epoch`` (S, K); ``CURVES`` (S, K, E); ``answers`` and ``chosen_on_test``
+    (S, tested clips fold by fold, classes).
+    """
+    clips, labels, folds = task.clips, task.labels, task.folds
+    shape = len(task.seeds), len(folds)
     train, valid, test = (
-        np.array([np.isin(np.arange(len(clips)), fold[part]) for fold in folds] * len(seeds))
+        np.array([np.isin(np.arange(len(clips)), fold[part]) for fold in folds] * shape[0])
         for part in range(3)
     )
-    each = np.repeat(seeds, len(folds)).tolist()
     trainings = [
         train_clips(
-            sequences,
+            sequences.reshape(-1, *sequences.shape[2:]),
             clips.lengths,
             labels,
             len(task.classes),
             recipe,
             train=train,
             valid=valid,
-            seeds=each,
+            seeds=np.repeat(task.seeds, len(folds)).tolist(),
             device=task.device,
-            watch=watch_test,
+            watch=watch,
         )
         for recipe in task.recipes
     ]
-    losses = [own.curve.groupby("network")["valid_loss"].min().to_numpy() for own in trainings]
-    best = np.argmin(losses, axis=0)
-    numbers = np.arange(len(each))
-    training, fold = np.divmod(numbers, len(folds))
+    numbers = np.arange(len(train))
+
+    def curve(name: str) -> np.ndarray:
+        return np.stack([own.curve[name].to_numpy().reshape(len(train), -1) for own in trainings])
+
+    best = curve("valid_loss").min(axis=2).argmin(axis=0)
 
     def chosen(values: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack(values)[best, numbers]
 
-    curves = pd.concat(own.curve[best[own.curve["network"]] == k] for k, own in enumerate(trainings))
-    curves = curves.sort_values(["network", "epoch"], ignore_index=True)
-    of = curves["network"].to_numpy()
-    curves = curves.assign(fold=fold[of], training=training[of]).drop(columns="network")
-    flattered = None
-    if watch_test:
-        history = chosen([np.swapaxes(own.history, 0, 1) for own in trainings]).swapaxes(0, 1)
-        counts = test.sum(axis=1)
-        # The history is (epochs, networks, clips, classes); the curve goes network by network.
-        right = ((history.argmax(axis=3) == labels) & test).sum(axis=2) / counts
-        shares = np.take_along_axis(history, labels[None, None, :, None], axis=3)[..., 0]
-        loss = -(np.log(np.maximum(shares, np.finfo(np.float32).tiny)) * test).sum(axis=2) / counts
-        curves = curves.assign(test_accuracy=right.T.ravel())
-        first = np.lexsort((loss, -right), axis=0)[0]
-        flattered = _of_the_tested(history[first, numbers], folds)
-    choices = {
-        "fold": fold,
-        "training": training,
-        **{n: np.array([getattr(r, n) for r in task.recipes])[best] for n in CHOICES},
-        "best_epoch": chosen([own.best_epoch for own in trainings]),
-    }
-    return ClipStudy(
-        task.classes,
-        pd.DataFrame(choices).merge(task.table, on="fold"),
-        _of_the_tested(chosen([own.probabilities for own in trainings]), folds),
-        curves,
-        flattered,
+    tested = np.concatenate([fold[2] for fold in folds])
+    networks = np.arange(shape[0])[:, None] * len(folds) + np.repeat(
+        np.arange(len(folds)), [len(f[2]) for f in folds]
     )
-
-
-def _of_the_tested(answers: np.ndarray, folds: Sequence[ClipFold]) -> np.ndarray:
-    """float32 (S, C, classes): of the ``answers`` (S · folds, C, classes) about each clip those of the
-    networks that it tests, NaN where there are none.
-    """
-    probabilities = np.full((len(answers) // len(folds), *answers.shape[1:]), np.nan, np.float32)
-    for number, (_, _, test) in enumerate(folds):
-        probabilities[:, test] = answers[number :: len(folds), test]
-    return probabilities
+    found = {
+        "recipe": best.reshape(shape),
+        "best_epoch": chosen([own.best_epoch for own in trainings]).reshape(shape),
+        "train_loss": chosen(curve("train_loss")).reshape(*shape, -1),
+        "valid_loss": chosen(curve("valid_loss")).reshape(*shape, -1),
+        "answers": chosen([own.probabilities for own in trainings])[networks, tested],
+    }
+    if watch:
+        history = chosen(
+            [own.history.swapaxes(0, 1) for own in trainings]
+        )  # (networks, epochs, clips, classes)
+        counts, asked = test.sum(axis=1)[:, None], test[:, None]
+        right = ((history.argmax(axis=3) == labels) & asked).sum(axis=2) / counts
+        shares = np.take_along_axis(history, labels[None, None, :, None], axis=3)[..., 0]
+        loss = -(np.log(np.maximum(shares, np.finfo(np.float32).tiny)) * asked).sum(axis=2) / counts
+        first = np.lexsort((loss, -right), axis=1)[:, 0]
+        found["test_accuracy"] = right.reshape(*shape, -1)
+        found["chosen_on_test"] = history[numbers, first][networks, tested]
+    return found
 
 
 def require_folds_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:

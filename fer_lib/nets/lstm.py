@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from fer_lib.names import Pooling
 from ferbook.errors import ParameterError
@@ -136,12 +136,10 @@ class LSTMs(nn.Module):
         self.from_state = Dense(networks, hidden, GATES * hidden)
         # One bias is enough for a sum.
         self.from_state.bias = None
+        self._last: tuple | None = None
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        by_clip = features if features.ndim == 3 else features.movedim(0, 2).flatten(2)
-        if self.backwards:
-            by_clip = _turned(by_clip, lengths)
-        packed = pack_padded_sequence(by_clip, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        packed = self._packed(features, lengths)
         gates = self._projected(packed.data, features.ndim == 3)
         networks = len(gates)
         running = int(packed.batch_sizes[0])
@@ -162,6 +160,24 @@ class LSTMs(nn.Module):
         states = torch.cat([state if self.last else pooled, *reversed(finals)], dim=2).transpose(1, 2)
         states = states.index_select(1, packed.unsorted_indices)
         return states if self.last else states / lengths.to(states)[:, None]
+
+    def _packed(self, features: torch.Tensor, lengths: torch.Tensor) -> PackedSequence:
+        """The frames in the order in which they are read; packed once where every step reads the same clips,
+        since packing takes a fifth of a step's time.
+        """
+        if features.requires_grad or features.is_inference() or torch.is_inference_mode_enabled():
+            return self._pack(features, lengths)
+        key = [(each.data_ptr(), each.shape, each._version) for each in (features, lengths)]
+        if self._last is None or self._last[0] != key:
+            # Kept with what it was made of: memory that is in use has its address for itself.
+            self._last = key, self._pack(features, lengths), features, lengths
+        return self._last[1]
+
+    def _pack(self, features: torch.Tensor, lengths: torch.Tensor) -> PackedSequence:
+        by_clip = features if features.ndim == 3 else features.movedim(0, 2).flatten(2)
+        if self.backwards:
+            by_clip = _turned(by_clip, lengths)
+        return pack_padded_sequence(by_clip, lengths.cpu(), batch_first=True, enforce_sorted=False)
 
     def _projected(self, frames: torch.Tensor, alike: bool) -> torch.Tensor:
         """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.

@@ -1,14 +1,16 @@
 """A network that has seen the people of the clips is not asked about them."""
 
+import numpy as np
 import pytest
-import torch
 
 from book.micro_expressions import independent
 from book.micro_expressions.independent import independent_of
 from fer_lib.nets.build import build_network
 from fer_lib.train.controls import untrained_network
+from fer_lib.train.predict import clip_features
 from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import ParameterError
+from tests.book.micro_expressions.made_clips import made_clips
 from tests.fer_lib.train.toy_record import faces_of, record
 
 
@@ -31,13 +33,13 @@ def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
     assert found.shared.nothing, "one tenth tested, one to select"
 
 
-def test_an_untrained_network_stands_beside_each_of_them(kept, monkeypatch):
-    monkeypatch.setattr(
-        independent, "clip_features", lambda model, _, dtype: model.output.weight.detach().clone()
-    )
-    first, second = asked_about(faces_of("clips", pixels_from=1), kept).untrained_features(None, 4)
-    assert torch.equal(first, untrained_network(kept, 4).output.weight)
-    assert torch.equal(second, untrained_network(kept, 5).output.weight) and not torch.equal(first, second)
+def test_untrained_features_are_those_of_an_untrained_network_per_trained_one(kept):
+    clips = made_clips([np.random.default_rng(0).integers(0, 256, (2, 16, 16), np.uint8)])
+    found = asked_about(faces_of("clips", pixels_from=1), kept)
+    first, second = found.untrained_features(clips, 4)
+    for seed, found in ((4, first), (5, second)):
+        np.testing.assert_allclose(found, clip_features(untrained_network(kept, seed), clips), rtol=1e-4)
+    assert np.abs(first - second).max() > 0.01
 
 
 def test_another_network_is_taught_where_the_kept_ones_have_met_the_people(kept):

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
+import book.micro_expressions.leave_one_out as leave_one_out_module
+from book.micro_expressions.leave_one_out import (
+    ClipStudy,
+    ClipTask,
+    fold_features,
+    in_groups,
+    leave_one_out,
+)
 from book.micro_expressions.rivals import controlled
 from face_sets.clips import Clips
 from face_sets.folds import clip_folds, protocol_of
@@ -141,6 +148,44 @@ def test_features_that_depend_on_each_other_leave_no_components_of_rounding(clip
     given = fold_features([np.concatenate([features, features @ np.eye(6)[::-1] * 3], axis=2)], task)
     assert given.shape[-1] == 12 and (given[..., :6].std(axis=(1, 2)) > 0.1).all()
     assert not given[..., 6:].any() and np.isfinite(leave_one_out(given, task).probabilities).all()
+
+
+def test_an_interrupted_study_goes_on_where_it_was(clips, folds, study, monkeypatch):
+    """With one fold per program: the same folds, up to rounding, and those that were finished are read."""
+    monkeypatch.setattr(leave_one_out_module, "TRAINED_AT_ONCE", 1)
+    trained, train = [], leave_one_out_module.train_clips
+
+    def stopped(*given, **more):
+        if len(trained) == 6:
+            raise KeyboardInterrupt
+        trained.append(given)
+        return train(*given, **more)
+
+    monkeypatch.setattr(leave_one_out_module, "train_clips", stopped)
+    features = features_of_clips(clips)
+    with pytest.raises(KeyboardInterrupt):
+        studied(clips, folds, features)
+    monkeypatch.setattr(
+        leave_one_out_module, "train_clips", lambda *a, **b: trained.append(a) or train(*a, **b)
+    )
+    found = studied(clips, folds, features)
+    assert len(trained) == 2 * PEOPLE, "three folds of two recipes, then the other three"
+    np.testing.assert_allclose(found.probabilities, study.probabilities, atol=1e-4)
+    np.testing.assert_allclose(found.chosen_on_test, study.chosen_on_test, atol=1e-4)
+    numbers = ["fold", "training", "best_epoch"]
+    np.testing.assert_array_equal(found.table[numbers], study.table[numbers])
+
+
+def test_groups_test_each_person_once_and_validate_with_the_next_tenth(clips):
+    protocol = protocol_of(clips.faces, CLASSES)
+    grouped = in_groups(protocol, 3)
+    folds = clip_folds(clips, grouped)
+    people = [[sorted(set(clips.subjects[side])) for side in fold] for fold in folds]
+    assert [tested for *_, tested in people] == [["s0", "s3"], ["s1", "s4"], ["s2", "s5"]]
+    assert people[2] == [["s1", "s4"], ["s0", "s3"], ["s2", "s5"]]
+    assert (grouped.name, grouped.classes) == (protocol.name, protocol.classes)
+    for groups in (0, PEOPLE, 20):
+        assert in_groups(protocol, groups) is protocol
 
 
 def test_the_epoch_has_the_lowest_validation_loss(study):

@@ -58,6 +58,27 @@ def test_each_network_is_torchs_lstm_on_packed_sequences():
         )
 
 
+def test_clips_that_are_packed_once_are_packed_again_where_anything_differs():
+    model, features, lengths = a_model(), clips(), LENGTHS.clone()
+
+    def check(features, lengths):
+        fresh = a_model()(features.detach().clone(), lengths.clone())
+        torch.testing.assert_close(model(features, lengths), fresh)
+
+    check(features, lengths)
+    features[0] += 1
+    check(features, lengths)
+    lengths[0] = 2
+    check(features, lengths)
+    check(2 * features, lengths)
+    with torch.inference_mode():
+        check(features + 1, lengths)
+    followed = features.nan_to_num().requires_grad_()
+    for _ in range(2):
+        model(followed, lengths).sum().backward()
+    assert followed.grad.abs().sum() > 0
+
+
 def test_networks_may_have_features_of_their_own():
     model = a_model()
     own = torch.stack([clips(), clips() * 2, clips() - 1])
