@@ -7,7 +7,7 @@ batch size and optimiser, and validated on an eighth as many. The contestants ta
 
 `learners`, with the zero-bias CNN:
 
-- ours: ``recipe_learner`` and ``fit``, in the precision that is chosen;
+- ours: ``face_learner`` and ``fit``, in the precision that is chosen;
 - bare: the same network, precision and augmentation in a plain loop; on a GPU compiled, too;
 - other format: ours in float32 where bfloat16 is chosen, else in bfloat16, both channels_last; by
   ``chosen_precision`` the rule that chooses is judged;
@@ -44,7 +44,7 @@ from face_sets.faceset import EMOTIONS, FaceSet
 from fer_lib.nets.build import build_network
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
 from fer_lib.train.device import Precision, choose_precision
-from fer_lib.train.learner import MOMENTUM, fit, recipe_learner, seed_everything
+from fer_lib.train.learner import MOMENTUM, face_learner, fit, seed_everything
 from fer_lib.train.recipe import TrainingRecipe
 
 ONE_EPOCH = TrainingRecipe(epochs=1, batch_size=64, lr=0.001, schedule="constant", augment="published")
@@ -71,8 +71,8 @@ def our_loaders(faces: FaceSet, device: torch.device) -> DataLoaders:
 
 def our_training(faces: FaceSet, precision: Precision, device: torch.device) -> Callable[[], None]:
     model = seeded_network(faces)
-    learner = recipe_learner(faces, model, EMOTIONS, ONE_EPOCH, precision=precision, device=device, seed=SEED)
-    return lambda: fit(learner, ONE_EPOCH)
+    learner = face_learner(faces, model, EMOTIONS, ONE_EPOCH, precision=precision, device=device, seed=SEED)
+    return lambda: fit(learner)
 
 
 def plain_training(

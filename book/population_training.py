@@ -20,7 +20,7 @@ from face_sets.registry import open_faces, set_name
 from fer_lib.nets.build import build_network
 from fer_lib.train import controls
 from fer_lib.train.device import device_name, pick_device
-from fer_lib.train.learner import Diverged, seed_everything, train
+from fer_lib.train.learner import Diverged, face_learner, fit, seed_everything
 from fer_lib.train.losses import class_counts
 from fer_lib.train.predict import predict
 from fer_lib.train.weights import save_weights
@@ -75,15 +75,8 @@ def train_network(member: Member, device: torch.device) -> dict:
     about = {"classes": classes, "faces": set_name(faces.name), "seed": seed}
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
-        training = train(
-            training_fold,
-            model,
-            classes,
-            population.recipe,
-            device=device,
-            seed=seed,
-            checkpoints=range(1, population.recipe.epochs + 1),
-        )
+        learner = face_learner(training_fold, model, classes, population.recipe, device=device, seed=seed)
+        training = fit(learner, checkpoints=range(1, population.recipe.epochs + 1))
     except Diverged as fault:
         _keep_failure(member, record, fault)
         raise

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,11 @@ from torch.optim.swa_utils import update_bn
 from book.derl.pairs import PairSplits, others_targets
 from fer_lib.nets.derl import WIDTHS, Discriminator, Generator
 from fer_lib.train.batches import Batches, grey
-from fer_lib.train.callbacks import Averaging, Epochs, LossWatch, rate_of
+from fer_lib.train.callbacks import Averaging, LossWatch, rate_of
 from fer_lib.train.device import Precision, PrecisionName, choose_precision
-from fer_lib.train.learner import learner_of, repeatable
+from fer_lib.train.learner import FaceLearner, repeatable, run_epochs
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
-from ferbook.steps import steps
 
 TERMS = ("generator_loss", "adversarial_loss", "l1", "discriminator_loss", "real_accuracy", "fake_accuracy")
 """What ``Adversary.terms`` holds of a step, in this order."""
@@ -210,6 +209,7 @@ class GanRecipe:
     found.
     """
 
+    weight_decay: ClassVar[float] = 0.0
     epochs: int = 40
     batch_size: int = 32
     lr: float = 2e-4
@@ -244,8 +244,7 @@ def train_generator(
     with repeatable(recipe, device, seed, "gan_batch"):
         learner = gan_learner(inputs, targets, recipe, seed=seed, device=device, **further)
         generator, discriminator = learner.model, learner.adversary.discriminator
-        with steps("epochs", recipe.epochs) as advance:
-            learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True, cbs=Epochs(advance))
+        run_epochs(learner)
     if learner.gan_curve.divergence is not None:
         raise ParameterError(_divergence(learner.gan_curve, recipe))
     if recipe.ema:
@@ -282,11 +281,12 @@ def gan_learner(
         device=device,
     )
     precision = choose_precision(precision, device)
-    return learner_of(
+    return FaceLearner(
         loaders,
         Generator(inputs.shape[1], recipe.widths, recipe.skips).to(device),
         F.l1_loss,
         partial(torch.optim.Adam, betas=recipe.betas, fused=True),
+        recipe,
         [
             Adversary(Discriminator(inputs.shape[1]), betas=recipe.betas, l1=recipe.l1, precision=precision),
             ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
@@ -294,7 +294,6 @@ def gan_learner(
             GanCurve(),
         ],
         precision=precision,
-        silent=True,
     )
 
 

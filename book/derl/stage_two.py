@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from fer_lib.nets.classifier import evaluating
 from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Batches, transformed
-from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training, rate_of
+from fer_lib.train.callbacks import ClassScore, Objective, Training, rate_of
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import fit, learner_of, repeatable
+from fer_lib.train.learner import FaceLearner, fit
 from ferbook.errors import DataError
 
 Inputs = Mapping[str, Tensor]
@@ -212,7 +212,7 @@ def train_residue_classifier(
     ``model`` takes a mapping of float tensors (B, …) and gives ``JointAndLocalLogits``: a
     ``nets.derl.ResidueClassifier`` or a ``PlainClassifier``. ``labels`` int64 (N,) of all N pictures;
     ``train`` and ``valid`` are indices of them. Kept is the epoch with the highest validation accuracy of the
-    joint answer, of equals that with its lowest loss. Otherwise as ``train.learner.train``: silent,
+    joint answer, of equals that with its lowest loss. Otherwise as ``train.learner.fit``: silent,
     repeatable from ``seed``, the global random state untouched.
 
     Raises DataError where a picture is both learned from and selected on; ParameterError where training
@@ -227,20 +227,23 @@ def train_residue_classifier(
         InputBatches(inputs, labels, valid, 8 * recipe.batch_size, device=device),
         device=device,
     )
-    callbacks = [
-        Objective(partial(weighted_losses, local=recipe.local), joint_loss),
-        ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
-        Curve(score=JointScore),
-    ]
-    with repeatable(recipe, device, seed):
-        further = {"callbacks": callbacks, "precision": precision, "silent": True}
-        learner = learner_of(loaders, model.to(device), joint_loss, torch.optim.AdamW, **further)
-        try:
-            return fit(learner, recipe)
-        finally:
-            # A learner refers to itself: what it learned from would stay until somebody looks for such.
-            for batches in loaders.loaders:
-                batches.inputs = {}
+    learner = FaceLearner(
+        loaders,
+        model.to(device),
+        joint_loss,
+        torch.optim.AdamW,
+        recipe,
+        [Objective(partial(weighted_losses, local=recipe.local), joint_loss)],
+        [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
+        precision=precision,
+        seed=seed,
+    )
+    try:
+        return fit(learner, score=JointScore)
+    finally:
+        # A learner refers to itself: without this its data would lie in memory until a garbage collection.
+        for batches in loaders.loaders:
+            batches.inputs = {}
 
 
 def predict_inputs(

@@ -19,7 +19,7 @@ from fer_lib.stats.classification import balanced_accuracy_of, confusion_sums
 from fer_lib.stats.resampling import RERUN_TOLERANCE, interval, mean_of_defined, resampled_sums
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import train
+from fer_lib.train.learner import face_learner, fit
 from fer_lib.train.predict import features_of, predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate, Unit
@@ -59,11 +59,11 @@ def train_family(
 ) -> FamilyNetwork:
     """Train a network on the training split of ``faces``; the validation split chooses epoch and detectors.
 
-    Raises as ``train.learner.train`` and ``aus.heads.fit_heads``.
+    Raises as ``train.learner.fit`` and ``aus.heads.fit_heads``.
     """
     generator = torch.Generator().manual_seed(seed)
     model = build_network("zhu", len(faces.classes), faces.size[0], generator=generator)
-    train(faces, model, faces.classes, recipe, device=device, seed=seed, precision=precision)
+    fit(face_learner(faces, model, faces.classes, recipe, device=device, seed=seed, precision=precision))
     untrained = untrained_network(model, seed)
     coded, split = presence(faces), faces.table["split"].to_numpy(dtype=str)
     heads, others = (fit_heads(features_of(net, faces), coded, split) for net in (model, untrained))

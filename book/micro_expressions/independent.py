@@ -19,7 +19,7 @@ from fer_lib.nets.classifier import Classifier
 from fer_lib.train import predict
 from fer_lib.train.controls import untrained_network
 from fer_lib.train.device import Precision
-from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.predict import clip_features
 from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import ParameterError
@@ -95,7 +95,7 @@ def independent_of(
     fold = fold_faces(labelled, protocol, 0)
     seed_everything(record.seed)
     other = build_network(record.network, len(protocol.classes), faces.size[0], **record.options)
-    training = train(
+    learner = face_learner(
         fold,
         other,
         protocol.classes,
@@ -104,6 +104,7 @@ def independent_of(
         device=device,
         seed=record.seed,
     )
+    training = fit(learner)
     if overlap.subjects:
         learned = f"the people of these clips ({len(overlap.subjects)} of them)"
     else:

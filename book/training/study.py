@@ -26,7 +26,7 @@ from fer_lib.stats.resampling import RERUN_TOLERANCE
 from fer_lib.stats.two_way import StandardError, network_mean
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
-from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.predict import predict
 from fer_lib.train.record import TrainingRecord
 from fer_lib.train.study import Evaluation
@@ -75,18 +75,18 @@ def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
     parameters ask for, at most as many as ``protocol`` has, and tested by it. The epoch is chosen on the
     fold's validation split.
 
-    Raises what ``fold_faces``, ``build_network`` and ``train`` raise.
+    Raises what ``fold_faces``, ``build_network``, ``face_learner`` and ``fit`` raise.
     """
     p, device, count = run.params, run.device, len(protocol.folds)
     # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
     folds = tuple(fold_faces(faces, protocol, number) for number in range(min(p.folds or count, count)))
     looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
-    how = {"seed": p.seed, "precision": run.precision, "checkpoints": looks, "device": device}
+    how = {"seed": p.seed, "precision": run.precision, "device": device}
     models, trainings, said = [], [], []
     for fold in folds:
         seed_everything(p.seed)
         model = build_network(p.network, len(protocol.classes), faces.size[0], **p.network_options)
-        trainings.append(train(fold, model, protocol.classes, p, **how))
+        trainings.append(fit(face_learner(fold, model, protocol.classes, p, **how), checkpoints=looks))
         said.append(predict(model, fold.split("test"), test_time=p.test_time, device=device))
         models.append(model)
     first, epoch, candidates = trainings[0], copy.deepcopy(models[0]), []

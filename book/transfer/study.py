@@ -268,7 +268,7 @@ def networks_of_sets(
 
     Only the pictures differ between sets: classes, recipe and initial weights are the same. The epoch is
     chosen on validation pictures of the training set; test pictures choose nothing. Raises what
-    ``train.learner.train`` raises, before anything is trained.
+    ``train.learner.face_learner`` raises, before anything is trained.
     """
     p, precision = run.params, run.precision
     if by_set:

@@ -313,15 +313,13 @@ class Epochs(Callback):
 
 
 class Objective(Callback):
-    """The recipe's loss while training; ``validated``, plain cross-entropy, while validating, whatever was
-    trained with.
+    """Take the loss ``minimised`` while training, and ``validated`` while validating.
 
-    So the validation losses of trainings with different losses can be compared. A loss with
-    ``needs_features`` is given the input of the network's layer ``output`` too.
+    A loss with ``needs_features`` is given the input of the network's layer ``output`` too.
     """
 
     def __init__(
-        self, minimised: nn.Module, validated: Callable[..., torch.Tensor] = F.cross_entropy
+        self, minimised: Callable[..., torch.Tensor], validated: Callable[..., torch.Tensor]
     ) -> None:
         super().__init__()
         self.minimised, self.validated = minimised, validated

@@ -26,12 +26,13 @@ from fer_lib.names import Pooling, Schedule
 from fer_lib.nets.classifier import evaluating
 from fer_lib.nets.lstm import ClipClassifier, ClipLSTM
 from fer_lib.train.batches import Batches
-from fer_lib.train.callbacks import Epochs, rate_of
+from fer_lib.train.callbacks import rate_of
 from fer_lib.train.device import Precision
-from fer_lib.train.learner import learner_of
+from fer_lib.train.learner import FaceLearner, run_epochs
 from fer_lib.train.predict import scaling
 from ferbook.errors import DataError, ParameterError
-from ferbook.steps import steps
+
+PLAIN = Precision("fp32", channels_last=False)
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,12 @@ def train_clips(
     train_weights, valid_weights = (torch.from_numpy(weights * part).float() for part in (train, valid))
     batch = ClipBatch(features, lengths, labels, device=device)
     curve = ClipCurve(SeparateLosses(valid_weights).to(device), torch.from_numpy(valid).to(device), watch)
-    learner = learner_of(
-        DataLoaders(batch, batch, device=torch.device(device)),
-        model,
-        SeparateLosses(train_weights).to(device),
-        torch.optim.AdamW,
-        [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
-        precision=Precision("fp32", channels_last=False),
-        silent=True,
-    )
+    loaders = DataLoaders(batch, batch, device=torch.device(device))
+    loss = SeparateLosses(train_weights).to(device)
+    callbacks = [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})]
+    learner = FaceLearner(loaders, model, loss, torch.optim.AdamW, recipe, callbacks, precision=PLAIN)
     try:
-        with steps("epochs", recipe.epochs) as advance:
-            learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
+        run_epochs(learner)
     finally:
         curve.close()
     return curve.training()
@@ -204,9 +199,8 @@ def clip_learner(
         counts.sum(), (counts > 0).sum() * counts, out=np.zeros(len(counts)), where=counts > 0
     )
     loss = CrossEntropyLossFlat(weight=torch.from_numpy(weights).float().to(device))
-    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
-    plain = Precision("fp32", channels_last=False)
-    return learner_of(loaders, model.to(device), loss, torch.optim.AdamW, precision=plain, **further)
+    model.to(device)
+    return FaceLearner(loaders, model, loss, torch.optim.AdamW, recipe, metrics=accuracy, precision=PLAIN)
 
 
 class ClipBatch(Batches):

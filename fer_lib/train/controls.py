@@ -8,6 +8,7 @@ only the labels differ.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -22,9 +23,9 @@ from torch.nn import functional as F
 from face_sets.faceset import SPLITS, UNLABELLED, FaceSet
 from fer_lib.nets.classifier import Classifier, evaluating
 from fer_lib.train.batches import AUGMENTATIONS, batches, face_loaders
-from fer_lib.train.callbacks import ClassScore, Curve, Objective, Training
+from fer_lib.train.callbacks import ClassScore, Training
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import fit, learner_of, learner_options, recipe_optimiser, repeatable
+from fer_lib.train.learner import FaceLearner, fit, recipe_callbacks, recipe_optimiser
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
@@ -160,8 +161,8 @@ def train_on_units(
     """
     if recipe.loss != "cross_entropy":
         raise ParameterError(f"loss = {recipe.loss}: units are learned by binary cross-entropy; leave it out")
-    targets = units, partial(unit_targets, units=units), nn.BCEWithLogitsLoss(), UnitScore
-    return _train_on(faces, model, targets, recipe, device, seed, precision, checkpoints)
+    task = Task(units, partial(unit_targets, units=units), nn.BCEWithLogitsLoss(), UnitScore)
+    return _train_on(task, faces, model, recipe, device, seed, precision, checkpoints)
 
 
 def with_held_out_pictures(faces: FaceSet, seed: int) -> FaceSet:
@@ -228,30 +229,52 @@ def train_on_identity(
     """
     if recipe.loss != "cross_entropy":
         raise ParameterError(f"loss = {recipe.loss}: identity is learned by cross-entropy; leave it out")
-    targets = subjects, partial(subject_targets, subjects=subjects), nn.CrossEntropyLoss(), ClassScore
-    return _train_on(faces, model, targets, recipe, device, seed, precision, checkpoints)
+    task = Task(subjects, partial(subject_targets, subjects=subjects), nn.CrossEntropyLoss(), ClassScore)
+    return _train_on(task, faces, model, recipe, device, seed, precision, checkpoints)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network predicts: the names of its outputs, the labels of a face set, the loss that is
+    minimised, and the score that chooses the epoch.
+    """
+
+    outputs: tuple[str, ...]
+    labels_of: Callable[[FaceSet], np.ndarray]
+    loss: nn.Module
+    score: type[ClassScore]
 
 
 def _train_on(
+    task: Task,
     faces: FaceSet,
     model: nn.Module,
-    targets: tuple[tuple[str, ...], Callable[[FaceSet], np.ndarray], nn.Module, type[ClassScore]],
     recipe: TrainingRecipe,
     device: torch.device | str,
     seed: int,
     precision: PrecisionName | Precision,
     checkpoints: Sequence[int],
 ) -> Training:
-    names, labels_of, loss, score = targets
-    how = {"device": device, "augmentation": AUGMENTATIONS[recipe.augment], "seed": seed}
-    with repeatable(recipe, device, seed):
-        loaders = face_loaders(faces, names, recipe.batch_size, labels_of=labels_of, **how)
-        model.to(device)
-        curve = Curve(score, checkpoints)
-        callbacks = [Objective(loss, loss), *learner_options(recipe, faces.size[0]), curve]
-        further = {"precision": precision, "silent": True}
-        learner = learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, **further)
-        return fit(learner, recipe)
+    loaders = face_loaders(
+        faces,
+        task.outputs,
+        recipe.batch_size,
+        labels_of=task.labels_of,
+        device=device,
+        augmentation=AUGMENTATIONS[recipe.augment],
+        seed=seed,
+    )
+    learner = FaceLearner(
+        loaders,
+        model.to(device),
+        task.loss,
+        recipe_optimiser(recipe),
+        recipe,
+        fit_callbacks=recipe_callbacks(recipe, faces.size[0]),
+        precision=precision,
+        seed=seed,
+    )
+    return fit(learner, score=task.score, checkpoints=checkpoints)
 
 
 def unit_answers(model: nn.Module, faces: FaceSet, *, device: torch.device | str = "cpu") -> np.ndarray:

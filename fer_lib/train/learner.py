@@ -1,9 +1,11 @@
-"""Training a network with fastai, silently, with the epoch chosen on the validation split."""
+"""``face_learner`` makes a fastai ``Learner`` for a face set, and ``fit`` trains it by its recipe: silently,
+from a seed, and with the weights of the epoch that the validation split prefers.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import get_args
+from typing import Protocol, get_args
 
 import pandas as pd
 import torch
@@ -17,7 +19,6 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import set_seed
-from fastcore.basics import noop
 from torch import nn
 
 from face_sets.faceset import FaceSet
@@ -26,6 +27,7 @@ from fer_lib.nets.classifier import evaluating, own_autocast
 from fer_lib.train.batches import AUGMENTATIONS, face_loaders
 from fer_lib.train.callbacks import (
     Averaging,
+    ClassScore,
     Curve,
     Epochs,
     Growth,
@@ -35,7 +37,7 @@ from fer_lib.train.callbacks import (
     rate_of,
 )
 from fer_lib.train.device import Precision, PrecisionName, choose_precision
-from fer_lib.train.losses import build_loss, class_counts, vote_shares
+from fer_lib.train.losses import CentreLoss, build_loss, class_counts, vote_shares
 from fer_lib.train.muon import Muon
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import FerError, ParameterError, require_name
@@ -45,56 +47,262 @@ MOMENTUM = 0.9
 """As in Khorrami et al. 2015."""
 
 
-class Diverged(ParameterError):
-    """The loss stopped being a finite number."""
-
-
 def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and torch's global generators, and have cuDNN choose its algorithms repeatably.
+    """Seed Python's, NumPy's and torch's global generators, and make cuDNN's algorithms repeatable.
 
-    Two runs give the same weights on the same machine with the same number of threads; another
-    processor, thread count or library version adds up in another order and differs in the last digits.
+    Two runs give the same weights on the same machine with the same number of threads. Another processor,
+    thread count or library version adds up in another order and differs in the last digits.
     """
     set_seed(seed, reproducible=True)
 
 
-def train(
+def face_learner(
     faces: FaceSet,
     model: nn.Module,
-    classes: tuple[str, ...],
-    recipe: TrainingRecipe,
+    classes: tuple[str, ...] = (),
+    recipe: TrainingRecipe | None = None,
     *,
+    precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
-    precision: PrecisionName | Precision = "auto",
-    checkpoints: Sequence[int] = (),
-) -> Training:
-    """Train ``model`` by ``recipe`` on the split ``train`` of ``faces``, and leave it with the weights that
-    ``valid`` chose.
+) -> "FaceLearner":
+    """Make a fastai ``Learner`` that trains ``model`` to classify the emotions of ``faces``.
 
-    ``model`` takes float pictures (B, 1, H, W) in [0, 1] and gives logits (B, ``len(classes)``). The epoch
-    with the highest validation accuracy is kept, of equals the one with the lowest validation loss; with
-    ``recipe.averaging`` both are those of the averaged weights. ``seed`` orders and augments the
-    batches and draws the dropout: with the same network and seed a machine gives the same weights; the global
-    random state is left as it was. The weights after the epochs ``checkpoints`` are kept beside those of the
-    best. Nothing is printed, no file is written.
+    Use it as any other: ``lr_find``, ``fit_one_cycle``, ``validate``, ``get_preds``,
+    ``ClassificationInterpretation``. It has the batches, augmentation, loss, optimiser, weight decay and rate
+    of ``recipe``. Epochs, schedule, clipping, growing pictures and averaging act in ``fit`` only.
 
-    Raises DataError where a split is empty, holds an emotion outside ``classes``, lacks one of them in
-    ``train``, or lacks the votes that the loss needs; ParameterError where the network and the pictures do
-    not fit, where the recipe asks for what there is not, where the loss stops being a finite number (the
-    model then has its last good weights) and where a GPU's memory is too small.
+    Parameters
+    ----------
+    faces : trained on the split ``train``, validated on ``valid``.
+    model : takes float pictures (B, 1, H, W) in [0, 1], gives logits (B, ``len(classes)``).
+    classes : emotions in the order of the output; by default all of ``faces``.
+    recipe : by default ``TrainingRecipe()``. Its weight decay acts on all parameters, as in Khorrami et al.'s
+        code.
+    precision : number format, see ``train.device.choose_precision``.
+    seed : of the order and augmentation of the batches and, in ``fit``, of the dropout.
+
+    Returns
+    -------
+    A learner whose ``valid_loss`` is the loss that is minimised; with ``centre`` it is the cross-entropy.
+    Give callbacks such as fastai's ``SaveModelCallback`` to the call of ``fit_one_cycle``: callbacks of the
+    learner also act in ``validate`` and ``get_preds``.
+
+    Raises
+    ------
+    DataError
+        A split is empty, holds an emotion outside ``classes``, lacks one in ``train``, or lacks the votes
+        that the loss needs.
+    ParameterError
+        Network and pictures do not fit, or the recipe asks for something that does not exist.
     """
-    with repeatable(recipe, device, seed):
-        how = {"precision": precision, "device": device, "seed": seed}
-        return fit(recipe_learner(faces, model, classes, recipe, checkpoints=checkpoints, **how), recipe)
+    recipe, classes = recipe or TrainingRecipe(), classes or faces.classes
+    require_name("augmentation", recipe.augment, AUGMENTATIONS)
+    fit_callbacks = recipe_callbacks(recipe, faces.size[0])
+    class_counts(faces, classes)
+    loaders = face_loaders(
+        faces,
+        classes,
+        recipe.batch_size,
+        device=device,
+        augmentation=AUGMENTATIONS[recipe.augment],
+        seed=seed,
+        targets=torch.from_numpy(vote_shares(faces, classes)) if recipe.loss == "votes" else None,
+    )
+    _check_fit(model.to(device), faces.size, recipe, len(classes), loaders.device)
+    loss, callbacks = build_loss(recipe.loss, model, n_classes=len(classes)), []
+    loss.y_int = recipe.loss != "votes"
+    if isinstance(loss, CentreLoss):
+        callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
+    return FaceLearner(
+        loaders,
+        model,
+        loss,
+        recipe_optimiser(recipe),
+        recipe,
+        callbacks,
+        fit_callbacks,
+        metrics=accuracy,
+        precision=precision,
+        seed=seed,
+    )
+
+
+class Diverged(ParameterError):
+    """The loss stopped being a finite number."""
+
+
+def fit(
+    learner: "FaceLearner", *, score: type[ClassScore] = ClassScore, checkpoints: Sequence[int] = ()
+) -> Training:
+    """Train the model of ``learner`` by its recipe, and leave it with the weights of its best epoch.
+
+    Best is the epoch with the highest validation ``score``; of equals the one with the lowest validation
+    loss. With ``recipe.averaging`` both are those of the averaged weights. The optimiser starts afresh with
+    every call. The same network and seed give the same weights on one machine, and the global random state
+    stays as it was. Nothing is printed, and no file is written.
+
+    Parameters
+    ----------
+    score : what validation measures: of classes, accuracy.
+    checkpoints : epochs, from 1, whose weights are returned too.
+
+    Raises
+    ------
+    Diverged
+        The loss is not finite. The message gives epoch, step and learning rate; the model then has the
+        weights of the best epoch before, or those it came with.
+    ParameterError
+        A checkpoint lies beyond the last epoch, or a GPU's memory is too small.
+    """
+    recipe, model = learner.recipe, learner.model
+    if recipe.epochs < 1 or not all(1 <= epoch <= recipe.epochs for epoch in checkpoints):
+        further = f", checkpoints = {', '.join(map(str, checkpoints))}" if checkpoints else ""
+        raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
+    curve = Curve(score, checkpoints)
+    with repeatable(recipe, learner.dls.device, learner.seed):
+        try:
+            run_epochs(learner, [*learner.fit_callbacks, curve])
+        finally:
+            learner.model, learner.opt = model, None
+            for callback in learner.cbs:
+                if isinstance(callback, Objective):
+                    callback.close()
+            # Contiguous weights, so that the network in memory and the one read back from a file
+            # add up in the same order and predict the same digits.
+            model.to(memory_format=torch.contiguous_format).eval().zero_grad()
+    model.load_state_dict(curve.best_weights)
+    if curve.divergence is not None:
+        weights = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
+        raise Diverged(
+            f"training diverged in {curve.divergence}: the loss is not a finite number. The network's "
+            f"weights are {weights}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
+        )
+    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision, curve.kept)
+
+
+class Recipe(Protocol):
+    """What every training needs to know."""
+
+    epochs: int
+    lr: float
+    weight_decay: float
+
+
+class FaceLearner(Learner):
+    """fastai's ``Learner`` with a torch optimiser, which decays all parameters, and a chosen precision.
+
+    The caller's autocast region does not reach into a step, and the learner's own is closed where a step is
+    interrupted.
+
+    Parameters
+    ----------
+    loaders, model, loss : as of fastai; the model lies on the device of ``loaders``.
+    optimiser : makes a torch optimiser of parameters.
+    recipe : its ``lr`` and ``weight_decay`` are the learner's defaults, its ``epochs`` those of ``fit``.
+    callbacks : of every training, search and prediction.
+    fit_callbacks : of ``fit`` only.
+    seed : of the random numbers that are drawn in ``fit``.
+    """
+
+    def __init__(
+        self,
+        loaders: DataLoaders,
+        model: nn.Module,
+        loss: Callable[..., torch.Tensor],
+        optimiser: Callable[..., torch.optim.Optimizer],
+        recipe: Recipe,
+        callbacks: Sequence[Callback] = (),
+        fit_callbacks: Sequence[Callback] = (),
+        *,
+        metrics: Callable[..., torch.Tensor] | None = None,
+        precision: PrecisionName | Precision = "fp32",
+        seed: int = 0,
+    ) -> None:
+        self.recipe, self.fit_callbacks, self.seed = recipe, fit_callbacks, seed
+        self.precision = choose_precision(precision, loaders.device)
+        super().__init__(
+            loaders,
+            model,
+            loss_func=loss,
+            opt_func=partial(OptimWrapper, opt=optimiser),
+            lr=recipe.lr,
+            wd=recipe.weight_decay,
+            wd_bn_bias=True,
+            metrics=metrics,
+            cbs=[*self.precision.callbacks, *callbacks],
+        )
+
+    def one_batch(self, *args: object, **options: object) -> None:
+        # Without torch's cache of cast weights, which would outlive a step within a caller's region.
+        with own_autocast(self.dls.device.type), ExitStack() as self.regions:
+            super().one_batch(*args, **options)
+
+
+def recipe_optimiser(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
+    """What makes a torch optimiser of parameters. Raises ParameterError for an unknown name."""
+    require_name("optimiser", recipe.optimiser, get_args(Optimiser))
+    momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
+    return {
+        "sgd": partial(torch.optim.SGD, **momentum),
+        "muon": partial(Muon, **momentum),
+        "adamw": torch.optim.AdamW,
+    }[recipe.optimiser]
+
+
+def recipe_callbacks(recipe: TrainingRecipe, side: int) -> list[Callback]:
+    """What ``recipe`` adds to a plain training on pictures of ``side`` pixels."""
+    callbacks = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
+    if recipe.clip:
+        callbacks.append(GradientClip(recipe.clip))
+    if recipe.start_size:
+        callbacks.append(Growth(recipe.start_size, side))
+    if recipe.averaging:
+        callbacks.append(Averaging(recipe.averaging))
+    return callbacks
+
+
+def _check_fit(
+    model: nn.Module, size: tuple[int, int], recipe: TrainingRecipe, n_classes: int, device: torch.device
+) -> None:
+    """Raise ParameterError where the network refuses the pictures at a size they will have, or gives another
+    number of logits.
+    """
+    start = recipe.start_size or size[0]
+    sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
+    for height in sorted(sides):
+        pictures = torch.zeros(2, 1, height, round(height * size[1] / size[0]), device=device)
+        subject = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
+        try:
+            with evaluating(model):
+                answer = tuple(model(pictures).shape)
+        except torch.OutOfMemoryError:
+            raise
+        except (FerError, RuntimeError) as fault:
+            raise ParameterError(f"{subject} do not fit: {fault}") from fault
+        if answer != (2, n_classes):
+            raise ParameterError(f"{subject} give {answer} for 2 pictures; build it for {n_classes} classes")
+
+
+def run_epochs(learner: FaceLearner, callbacks: Sequence[Callback] = ()) -> None:
+    """Train for ``recipe.epochs`` passes with fastai, without its output and without its Recorder, which
+    reads the loss in every step and makes a GPU wait.
+    """
+    recipe = learner.recipe
+    printing = [each for each in learner.cbs if isinstance(each, ProgressCallback | Recorder)]
+    with learner.removed_cbs(printing), steps("epochs", recipe.epochs) as advance:
+        callbacks = [*callbacks, Epochs(advance)]
+        learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=callbacks)
 
 
 @contextmanager
 def repeatable(
     recipe: TrainingRecipe, device: torch.device | str, seed: int, parameter: str = "batch_size"
 ) -> Iterator[None]:
-    """A training inside draws its random numbers from ``seed``, and those around it never notice; a GPU's
-    refusal of memory becomes advice about ``recipe.batch_size``, which a chapter calls ``parameter``.
+    """Draw the random numbers of the block from ``seed``, and put the global random state back after it.
+
+    Where a GPU's memory is too small, ParameterError advises a smaller ``recipe.batch_size``, which the
+    chapter calls ``parameter``.
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -110,197 +318,3 @@ def repeatable(
                 f"the GPU's memory does not suffice for {parameter} = {recipe.batch_size}; give a smaller "
                 f"one (-p {parameter}={max(2, recipe.batch_size // 2)}) or smaller pictures (-p size=…)"
             ) from fault
-
-
-class FaceLearner(Learner):
-    """fastai's ``Learner``. No autocast region of the caller's reaches into what it computes, and none of its
-    own stays open where it is interrupted. What it computes in is its attribute ``precision``.
-    """
-
-    def one_batch(self, *args: object, **options: object) -> None:
-        # Without torch's cache of cast weights, which would outlive a step within a caller's region.
-        with own_autocast(self.dls.device.type), ExitStack() as self.regions:
-            super().one_batch(*args, **options)
-
-
-def face_learner(
-    faces: FaceSet,
-    model: nn.Module,
-    classes: tuple[str, ...] = (),
-    recipe: TrainingRecipe | None = None,
-    *,
-    precision: PrecisionName | Precision = "auto",
-    device: torch.device | str = "cpu",
-    seed: int = 0,
-    silent: bool = False,
-) -> Learner:
-    """A fastai ``Learner`` of ``model`` for the splits ``train`` and ``valid`` of ``faces``, used as any
-    other: ``lr_find``, ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
-
-    ``classes``: all that ``faces`` shows by default. Of ``recipe`` it has batches, augmentation, loss,
-    optimiser, weight decay and rate; the rest (epochs, schedule, clipping, growing pictures, averaging) is
-    the caller's, or that of ``train``. Weight decay acts on all parameters, as in Khorrami et al.'s code.
-    ``valid_loss`` is the loss that is minimised, of ``centre`` the cross-entropy. Give callbacks such as
-    ``SaveModelCallback`` to ``fit``, not to the learner: fastai asks those of the learner in ``validate`` and
-    ``get_preds``, too. ``silent``: as of ``learner_of``. Raises as ``train``.
-    """
-    recipe, classes = recipe or TrainingRecipe(), classes or faces.classes
-    require_name("augmentation", recipe.augment, AUGMENTATIONS)
-    require_name("optimiser", recipe.optimiser, get_args(Optimiser))
-    class_counts(faces, classes)
-    targets = torch.from_numpy(vote_shares(faces, classes)) if recipe.loss == "votes" else None
-    loaders = face_loaders(
-        faces,
-        classes,
-        recipe.batch_size,
-        device=device,
-        augmentation=AUGMENTATIONS[recipe.augment],
-        seed=seed,
-        targets=targets,
-    )
-    model.to(device)
-    _check_fit(model, faces.size, recipe, len(classes), loaders.device)
-    loss, callbacks = build_loss(recipe.loss, model, n_classes=len(classes)), []
-    loss.y_int = targets is None
-    if loss.needs_features:
-        callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
-    further = {"metrics": accuracy, "lr": recipe.lr, "wd": recipe.weight_decay}
-    further |= {"precision": precision, "silent": silent}
-    return learner_of(loaders, model, loss, recipe_optimiser(recipe), callbacks, **further)
-
-
-def recipe_learner(
-    faces: FaceSet,
-    model: nn.Module,
-    classes: tuple[str, ...],
-    recipe: TrainingRecipe,
-    *,
-    checkpoints: Sequence[int] = (),
-    **how: object,
-) -> Learner:
-    """The fastai ``Learner`` with which ``train`` trains: a ``face_learner`` that is silent and follows all
-    of ``recipe``. Arguments, and what it raises, are those of ``train``.
-    """
-    if recipe.epochs < 1 or not all(1 <= epoch <= recipe.epochs for epoch in checkpoints):
-        further = f", and of the epochs {', '.join(map(str, checkpoints))} the weights" if checkpoints else ""
-        raise ParameterError(f"epochs = {recipe.epochs}{further}; give at least 1, and none beyond the last")
-    options = learner_options(recipe, faces.size[0])
-    learner = face_learner(faces, model, classes, recipe, silent=True, **how)
-    minimised = learner.objective.minimised if hasattr(learner, "objective") else learner.loss_func
-    objective = Objective(minimised)
-    learner.remove_cbs([Objective])
-    learner.loss_func = objective.validated
-    learner.add_cbs([objective, *options, Curve(checkpoints=checkpoints)])
-    return learner
-
-
-def learner_of(
-    loaders: DataLoaders,
-    model: nn.Module,
-    loss: Callable[..., torch.Tensor],
-    optimiser: Callable[..., torch.optim.Optimizer],
-    callbacks: Sequence[Callback] = (),
-    *,
-    precision: PrecisionName | Precision = "fp32",
-    silent: bool = False,
-    **further: object,
-) -> FaceLearner:
-    """A fastai ``Learner`` of ``model``, on the device of ``loaders``, with a torch ``optimiser`` and weight
-    decay on all parameters; a ``silent`` one lacks what prints, and fastai's Recorder, which reads the loss
-    in every step. ``further`` arguments as of fastai's.
-    """
-    choice = choose_precision(precision, loaders.device)
-    learner = FaceLearner(
-        loaders,
-        model,
-        loss_func=loss,
-        opt_func=partial(OptimWrapper, opt=optimiser),
-        wd_bn_bias=True,
-        cbs=[*choice.callbacks, *callbacks],
-        **further,
-    )
-    if silent:
-        learner.remove_cbs([ProgressCallback, Recorder])
-        learner.logger = noop
-    learner.precision = choice
-    return learner
-
-
-def recipe_optimiser(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
-    """What makes a step of ``recipe``: a torch optimiser that lacks the parameters and the rate."""
-    momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
-    return {
-        "sgd": partial(torch.optim.SGD, **momentum),
-        "muon": partial(Muon, **momentum),
-        "adamw": torch.optim.AdamW,
-    }[recipe.optimiser]
-
-
-def learner_options(recipe: TrainingRecipe, side: int) -> list[Callback]:
-    """The callbacks of what a recipe may add to a plain training."""
-    callbacks = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
-    if recipe.clip:
-        callbacks.append(GradientClip(recipe.clip))
-    if recipe.start_size:
-        callbacks.append(Growth(recipe.start_size, side))
-    if recipe.averaging:
-        callbacks.append(Averaging(recipe.averaging))
-    return callbacks
-
-
-def _check_fit(
-    model: nn.Module, size: tuple[int, int], recipe: TrainingRecipe, n_classes: int, device: torch.device
-) -> None:
-    """Raise ParameterError where the network cannot take the pictures, at any size they will have, or answers
-    otherwise.
-    """
-    with evaluating(model):
-        start = recipe.start_size or size[0]
-        sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
-        for height in sorted(sides):
-            pictures = torch.zeros(2, 1, height, round(height * size[1] / size[0]), device=device)
-            subject = f"network {type(model).__name__} and pictures of {height} × {pictures.shape[3]} pixels"
-            try:
-                answer = tuple(model(pictures).shape)
-            except (FerError, RuntimeError) as fault:
-                if isinstance(fault, torch.OutOfMemoryError):
-                    raise
-                raise ParameterError(f"{subject} do not fit: {fault}") from fault
-            if answer != (2, n_classes):
-                raise ParameterError(
-                    f"{subject} give {answer} for 2 pictures; build it for {n_classes} classes"
-                )
-
-
-def fit(learner: Learner, recipe: TrainingRecipe) -> Training:
-    """Train for ``recipe.epochs`` passes, then put the weights of the best validation epoch back into the
-    model.
-
-    ``learner`` comes from ``recipe_learner`` with the same recipe, or one of its own that has ``epochs``,
-    ``lr`` and ``weight_decay`` too. The optimiser starts afresh with every
-    call. An interruption leaves no file, no open autocast region, no hook and no gradient behind; the model
-    keeps the weights it had by then.
-
-    Raises Diverged where training diverges, and names epoch, step and learning rate; the model then has
-    the weights of the best epoch before, or those it came with.
-    """
-    model, curve = learner.model, learner.curve
-    try:
-        with steps("epochs", recipe.epochs) as advance:
-            learner.fit(recipe.epochs, recipe.lr, wd=recipe.weight_decay, reset_opt=True, cbs=Epochs(advance))
-    finally:
-        learner.model, learner.opt = model, None
-        for callback in learner.cbs:
-            if isinstance(callback, Objective):
-                callback.close()
-        # Contiguous weights, so that the network in memory and the one read back from a file
-        # add up in the same order and predict the same digits.
-        model.to(memory_format=torch.contiguous_format).eval().zero_grad()
-    model.load_state_dict(curve.best_weights)
-    if curve.divergence is not None:
-        weights = f"those of epoch {curve.best_epoch}" if curve.best_epoch else "those it started with"
-        raise Diverged(
-            f"training diverged in {curve.divergence}: the loss is not a finite number. The network's "
-            f"weights are {weights}. Give a smaller lr than {recipe.lr:g} (-p lr={recipe.lr / 3:.1g})"
-        )
-    return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision, curve.kept)

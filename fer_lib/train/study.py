@@ -20,7 +20,7 @@ from fer_lib.stats.classification import accuracy, confusion
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.train.callbacks import Training
 from fer_lib.train.device import Precision, PrecisionName
-from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import parameter_count
@@ -107,16 +107,19 @@ def train_structure(
     seed: int,
     *,
     dropout: float | None = None,
-    **how: object,
+    precision: PrecisionName | Precision = "auto",
+    device: torch.device | str = "cpu",
 ) -> tuple[nn.Module, Training]:
-    """A new network of ``structure``, trained by ``recipe`` at the rate that suits it
-    (``TrainingRecipe.for_network``); ``how``: ``precision`` and ``device`` as of ``train``.
+    """Build a network of ``structure`` and train it by ``recipe`` at the rate that suits it
+    (``TrainingRecipe.for_network``).
 
-    ``seed`` fixes its first weights and the training. Raises as ``train``.
+    ``seed`` fixes its first weights and the training. Raises as ``train.learner.face_learner`` and ``fit``.
     """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
-    return model, train(faces, model, classes, recipe.for_network(structure), seed=seed, **how)
+    recipe = recipe.for_network(structure)
+    learner = face_learner(faces, model, classes, recipe, precision=precision, device=device, seed=seed)
+    return model, fit(learner)
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:

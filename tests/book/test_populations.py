@@ -99,7 +99,7 @@ def test_a_network_is_kept_with_all_that_chapters_ask_of_it(kept):
 
 def test_what_is_there_is_not_trained_again(kept, monkeypatch):
     key = TINY.key()
-    monkeypatch.setattr(population_training, "train", None)
+    monkeypatch.setattr(population_training, "fit", None)
     assert trained(TINY) and TINY.key() == key
 
 
@@ -134,7 +134,7 @@ def wait_in_training(started):
         started.set()
         signal.pause()
 
-    population_training.train = train
+    population_training.face_learner = train
     train_member(TINY.members[0], device="cpu")
 
 
@@ -267,17 +267,16 @@ def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeyp
     population = changed(
         labels="shuffled", recipe=TrainingRecipe(epochs=4, batch_size=8, lr=0.02, augment="none")
     )
-    train, seen = population_training.train, []
+    build, seen = population_training.face_learner, []
 
     def noted(faces, *given, **further):
-        found = train(faces, *given, **further)
-        seen.append((faces.split("train"), found))
-        return found
+        seen.append(faces.split("train"))
+        return build(faces, *given, **further)
 
-    monkeypatch.setattr(population_training, "train", noted)
+    monkeypatch.setattr(population_training, "face_learner", noted)
     (member,) = (m for m in population.members if m.seed == 0)
     done = train_member(member, device="cpu")
-    learned, _ = seen[0]
+    (learned,) = seen
     assert done["best_epoch"] == 4
     right = predict(member.network(), learned).argmax(1) == learned.labels(tuple(done["classes"]))
     assert right.mean() == pytest.approx(done["train_accuracy"], abs=0.02)

@@ -93,6 +93,6 @@ def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(peopl
     sad = replace(
         protocol, folds=(protocol.folds[0], replace(second, train=second.train[~happy[second.train]]))
     )
-    monkeypatch.setattr(study, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(study, "fit", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(DataError, match="fold 1"):
         train_folds(people, sad, folds=0)

@@ -39,9 +39,10 @@ def run():
     return SimpleNamespace(params=params, device="cpu", precision="fp32", note=noted.update, noted=noted)
 
 
-def say_anger_then_fear(fold, model, classes, recipe, **how):
+def say_anger_then_fear(learner, checkpoints):
     """A training after whose first epoch the network says anger of every picture, after the second fear."""
     curve = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.5], "valid_accuracy": [0.25, 0.75]})
+    model = learner.model
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     epochs = {1: weights | {"output.bias": torch.tensor([9.0, 0.0])}}
     epochs[2] = weights | {"output.bias": torch.tensor([0.0, 9.0])}
@@ -50,7 +51,7 @@ def say_anger_then_fear(fold, model, classes, recipe, **how):
 
 
 def test_networks_of_folds_answer_together(faces, run, monkeypatch):
-    monkeypatch.setattr(study, "train", say_anger_then_fear)
+    monkeypatch.setattr(study, "fit", say_anger_then_fear)
     protocol = protocol_of(faces)
     tested = study.train_folds(run, faces, protocol)
     assert tested.probabilities.argmax(2).tolist() == [[1] * 4] and len(tested.pictures) == 4

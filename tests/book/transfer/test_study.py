@@ -80,12 +80,12 @@ def narrow_networks():
 @pytest.fixture(scope="module")
 def trainings(narrow_networks) -> list[FaceSet]:
     """The faces of each training of this file, in order."""
-    seen, train = [], train_study.train
+    seen, build = [], train_study.face_learner
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             train_study,
-            "train",
-            lambda faces, *given, **settings: (seen.append(faces), train(faces, *given, **settings))[1],
+            "face_learner",
+            lambda faces, *given, **settings: (seen.append(faces), build(faces, *given, **settings))[1],
         )
         yield seen
 
@@ -219,7 +219,7 @@ def test_at_most_so_many_pictures_are_trained_on(sets):
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, monkeypatch):
-    monkeypatch.setattr(train_study, "train", None)
+    monkeypatch.setattr(train_study, "fit", None)
     with pytest.raises(DataError, match=r"1 face set \(a\)"):
         study_of({"a": sets["a"]})
     small = FaceSet("small", sets["a"].pixels[:, :8, :8].copy(), sets["a"].table)
@@ -234,7 +234,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(sets, mon
 
 
 def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
-    monkeypatch.setattr(train_study, "train", None)
+    monkeypatch.setattr(train_study, "fit", None)
     split = sets["a"].table["split"].map({"train": "test", "test": "train", "valid": "valid"})
     renamed = sets["a"].assign(dataset="other", subject="", split=split)
     with pytest.raises(DataError, match=r"face set 'a'.* other "):

@@ -64,7 +64,7 @@ def test_scores_and_the_pooled_spread_of_seeds_by_hand():
 
 
 def test_draws_in_blocks_give_the_same_scores_in_bounded_memory(monkeypatch):
-    """All weights of 4,000 draws of 600 clusters take 9.6 MB in float32, a block of them 160 kB in float64."""
+    """All weights of 4,000 draws of 600 clusters take 9.6 MB in float32, a block of them 160 kB."""
     skill = {("a", "b"): [0.6, 0.7]}
     whole = scored_of(skill, draws=4000)
     monkeypatch.setattr(resampling, "MOST_WEIGHTS", 20_000)

@@ -8,7 +8,7 @@ import torch
 
 from fer_lib.nets.residual import ResidualNet
 from fer_lib.train.callbacks import Averaging, Epochs, Growth, growing_side
-from fer_lib.train.learner import fit, recipe_learner
+from fer_lib.train.learner import face_learner, fit
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
 
@@ -38,9 +38,9 @@ def test_weights_and_statistics_are_averaged_as_by_hand(faces, classes, decay, m
     monkeypatch.setattr("fer_lib.train.learner.Averaging", Witness)
     model = ResidualNet(2, 16, widths=(4,), depths=(1,), generator=torch.Generator().manual_seed(0))
     recipe = TrainingRecipe(epochs=3, batch_size=8, averaging=decay, augment="none")
-    learner = recipe_learner(faces, model, classes, recipe, precision="fp32")
-    training = fit(learner, recipe)
-    witness = learner.witness
+    learner = face_learner(faces, model, classes, recipe, precision="fp32")
+    (witness,) = (each for each in learner.fit_callbacks if isinstance(each, Witness))
+    training = fit(learner)
     assert [swapped for swapped, _ in witness.validated] == [True] * 3 and learner.model is model
 
     average = {name: value.double() for name, value in witness.states[0].items()}

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import learner
 from fer_lib.train.controls import UnitScore, train_on_units, unit_answers, unit_targets, units_auroc
-from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
@@ -54,7 +54,7 @@ def test_a_network_sees_the_pictures_that_one_of_emotions_sees(coded, monkeypatc
     recipe = RECIPE.model_copy(update={"epochs": 2, "augment": "light"})
     classes = ("happiness", "neutral")
     assert set(coded.table["emotion"]) == set(classes)
-    train(coded, Watched(2, 16, gain=1.0), classes, recipe, precision="fp32", seed=3)
+    fit(face_learner(coded, Watched(2, 16, gain=1.0), classes, recipe, precision="fp32", seed=3))
     emotions, seen = seen.copy(), seen
     seen.clear()
     train_on_units(coded, Watched(2, 16, gain=1.0), UNITS, recipe, precision="fp32", seed=3)

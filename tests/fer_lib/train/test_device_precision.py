@@ -11,7 +11,7 @@ from fer_lib.look.responses import maximal_responses
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train.clips import ClipRecipe, train_clips
 from fer_lib.train.device import Precision, choose_precision
-from fer_lib.train.learner import fit, recipe_learner, train
+from fer_lib.train.learner import face_learner, fit
 from fer_lib.train.predict import features_of, predict
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
@@ -76,7 +76,7 @@ def test_a_training_neither_feels_nor_spoils_the_autocast_region_around_it(strip
     def losses() -> list[float]:
         torch.manual_seed(0)
         model = ZeroBiasCNN(2, 16, dropout=0)
-        curve = train(striped_faces, model, classes, recipe, precision=precision).curve
+        curve = fit(face_learner(striped_faces, model, classes, recipe, precision=precision)).curve
         return curve[["train_loss", "valid_loss"]].to_numpy().tolist()
 
     alone = losses()
@@ -94,11 +94,11 @@ def test_an_interrupted_training_leaves_the_region_around_it_open_and_counted(st
         def before_batch(self):
             raise KeyboardInterrupt
 
-    learner = recipe_learner(striped_faces, ZeroBiasCNN(2, 16), classes, TrainingRecipe(), precision="bf16")
+    learner = face_learner(striped_faces, ZeroBiasCNN(2, 16), classes, precision="bf16")
     learner.add_cb(Interrupt())
     with torch.autocast("cpu", torch.bfloat16):
         with pytest.raises(KeyboardInterrupt):
-            fit(learner, TrainingRecipe())
+            fit(learner)
         assert torch.is_autocast_enabled("cpu") and _nesting() == 1
     assert not torch.is_autocast_enabled("cpu") and _nesting() == 0
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fer_lib.nets.vgg import VGG
-from fer_lib.train.learner import seed_everything, train
+from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.muon import DECAY, RATE_SHARE, Muon
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
@@ -102,5 +102,5 @@ def test_a_network_without_convolutions_between_maps_is_refused():
 def test_a_recipe_may_ask_for_it(striped_faces, classes):
     seed_everything(0)
     recipe = TrainingRecipe(epochs=10, batch_size=10, optimiser="muon", lr=0.1, nesterov=True, augment="none")
-    training = train(striped_faces, VGG(2, widths=(4, 4, 4, 4)), classes, recipe)
+    training = fit(face_learner(striped_faces, VGG(2, widths=(4, 4, 4, 4)), classes, recipe))
     assert training.curve["valid_accuracy"].max() > 0.9

@@ -35,7 +35,8 @@ def test_a_structure_is_trained_at_the_rate_that_suits_it(monkeypatch):
     def noted(faces, model, classes, recipe, **settings):
         rates.append((type(model).__name__, recipe.lr))
 
-    monkeypatch.setattr(study, "train", noted)
+    monkeypatch.setattr(study, "face_learner", noted)
+    monkeypatch.setattr(study, "fit", lambda learner: None)
     for structure in ("residual", "vgg"):
         study.train_structure(Faces(), ("anger", "fear"), structure, TrainingRecipe(lr=0.2), 0)
     assert rates == [("ResidualNet", 0.2), ("VGG", pytest.approx(0.2 * 0.1))]

@@ -46,10 +46,10 @@ def test_losses_of_one_seed_start_from_the_same_network_and_other_seeds_do_not(f
 
     def noted(faces, model, classes, recipe, *, seed, **settings):
         starts[recipe.loss, seed] = model.output.weight.detach().clone()
-        return train(faces, model, classes, recipe, seed=seed, **settings)
+        return build(faces, model, classes, recipe, seed=seed, **settings)
 
-    train = module.train
-    monkeypatch.setattr(module, "train", noted)
+    build = module.face_learner
+    monkeypatch.setattr(module, "face_learner", noted)
     small_study(faces, classes, structures=("zhu",))
     assert torch.equal(starts["cross_entropy", 3], starts["focal", 3])
     assert not torch.equal(starts["cross_entropy", 3], starts["cross_entropy", 4])
@@ -73,7 +73,7 @@ def test_the_test_split_chooses_nothing(faces, classes):
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is(faces, classes, monkeypatch):
-    monkeypatch.setattr(module, "train", None)
+    monkeypatch.setattr(module, "fit", None)
     with pytest.raises(ParameterError, match=r"'votes' learns from the votes of a crowd.*game or ferplus"):
         small_study(faces, classes, losses=("votes",))
     with pytest.raises(ParameterError, match="did you mean 'residual'"):

@@ -14,7 +14,7 @@ from fer_lib.names import NETWORKS
 from fer_lib.nets.build import build_network, network_class
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import weights
-from fer_lib.train.learner import train
+from fer_lib.train.learner import face_learner, fit
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.weights import load_weights, parameter_count, read_record, save_weights
@@ -60,7 +60,8 @@ def test_a_trained_network_predicts_the_same_digits_from_its_file(name, faces, c
     """Running means of batch normalisation included."""
     generator = torch.Generator().manual_seed(0)
     model = build_network(name, 2, 16, generator=generator, **SMALL.get(name, {}))
-    train(faces, model, classes, TrainingRecipe(epochs=1, batch_size=15), precision="bf16")
+    recipe = TrainingRecipe(epochs=1, batch_size=15)
+    fit(face_learner(faces, model, classes, recipe, precision="bf16"))
     again = load_weights(save_weights(model, tmp_path / "w", {}))
     assert type(again) is network_class(name) and again.arguments == model.arguments
     assert np.array_equal(predict(model, faces), predict(again, faces))
