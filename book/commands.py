@@ -6,7 +6,6 @@ Thin, as all of the command line: heavy modules are imported inside the commands
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +19,7 @@ from ferbook.steps import steps
 from ferbook.text import bounds_text, number_text
 
 if TYPE_CHECKING:
+    from face_sets.faceset import FaceSet
     from ferbook.store import Run
 
 data_app = typer.Typer(
@@ -52,10 +52,20 @@ def tell(text: str, **style: str) -> None:
     console.print(text, soft_wrap=True, **style)
 
 
-def tell_left_out(counts: Mapping[str, int]) -> None:
-    """What of a set was left out, by reason."""
-    for reason, count in counts.items():
+def tell_left_out(faces: "FaceSet") -> None:
+    """Print what was left out of a set, by reason, and where the names of pictures without a face are."""
+    from face_sets.paths import cache_dir
+    from face_sets.readers.own import WITHOUT_FACE, missing_pictures
+    from face_sets.registry import source_status
+    from ferbook.files import write_atomically
+
+    for reason, count in faces.left_out.items():
         tell(f"left out: {reason}: {count:,}")
+    if WITHOUT_FACE in faces.left_out:
+        file = cache_dir() / "left_out" / f"{faces.name}.txt"
+        names = missing_pictures(Path(source_status(faces.name)["place"]), faces)
+        write_atomically(file, "\n".join([*names, ""]))
+        tell(f"their names: {file}")
 
 
 def use_data_dir(folder: Path | None) -> None:
@@ -173,7 +183,7 @@ def data_describe(
             console.print()
     for note in notes(faces):
         tell(f"note: {note}")
-    tell_left_out(faces.left_out)
+    tell_left_out(faces)
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))
         tell(f"contact sheet: {sheet}")
@@ -194,7 +204,7 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     """Read a real set anew, open every picture of the copy, and compare what is there with what was
     published.
     """
-    from face_sets.describe import equal_pictures, open_every_picture, published_table
+    from face_sets.describe import equal_pictures, names_in_two_cases, open_every_picture, published_table
     from face_sets.registry import named_source, read_anew, source_files, source_status
     from face_sets.request import FaceRequest
 
@@ -215,7 +225,9 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
-        tell_left_out(faces.left_out)
+        for note in names_in_two_cases(faces):
+            tell(f"note: {note}")
+        tell_left_out(faces)
         if not rows:
             report = "no count of the publication is certain enough to compare with"
         elif differs:

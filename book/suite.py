@@ -136,6 +136,7 @@ def prepare(models: list[ChapterParameters]) -> None:
     layout never has is said before a picture is read. A rendered set that one chapter alone takes beside its
     own is left to it: most are small, so one core makes them while the other chapters have the rest.
     """
+    from face_sets.describe import names_in_two_cases
     from face_sets.registry import named_source, open_faces, source_status
 
     _require_of_all(models, _require_emotions)
@@ -144,6 +145,9 @@ def prepare(models: list[ChapterParameters]) -> None:
     ):
         errors.print(f"not answered by {words}")
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}
+    for faces in opened.values():
+        for note in names_in_two_cases(faces):
+            errors.print(f"note: {note}")
     _require_of_all(models, lambda model: _require_fit(model, opened[model.face_request]))
     takers = Counter(request for model in models for request in model.face_requests[1:])
     for request, number in takers.items():
@@ -157,14 +161,14 @@ def _chapter_of(model: ChapterParameters) -> str:
 
 def _require_of_all(models: list[ChapterParameters], require: Callable[[ChapterParameters], None]) -> None:
     """Raise one DataError with all that ``require`` says of the ``models``."""
-    faults = []
+    faults: dict[str, list[str]] = {}
     for model in models:
         try:
             require(model)
         except (DataError, ParameterError) as fault:
-            faults.append(f"chapter {_chapter_of(model)}: {fault}")
+            faults.setdefault(str(fault), []).append(_chapter_of(model))
     if faults:
-        every = "; ".join(faults)
+        every = "; ".join(f"chapter {', '.join(names)}: {fault}" for fault, names in faults.items())
         raise DataError(f"{every}. Name other chapters in `ferbook run CHAPTER …`; `faces` takes all")
 
 

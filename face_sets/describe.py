@@ -101,12 +101,17 @@ def notes(faces: FaceSet) -> list[str]:
             sentences.append(f"split {split} has no picture with an emotion: {why}")
         elif absent:
             sentences.append(f"split {split} has no picture of {', '.join(absent)}: {why} of it")
+    return sentences + names_in_two_cases(faces)
+
+
+def names_in_two_cases(faces: FaceSet) -> list[str]:
+    """A sentence for each group of people whose names differ only in letter case, as ``Ada`` and ``ada``."""
     people = pd.Series(faces.table["subject"].unique())
-    for _, same in people.groupby(people.str.casefold()):
-        if len(same) > 1:
-            names = ", ".join(sorted(same))
-            sentences.append(f"{names} differ in letter case only, and count as {len(same)} people")
-    return sentences
+    return [
+        f"{', '.join(sorted(same))} differ in letter case only, and count as {len(same)} people"
+        for _, same in people.groupby(people.str.casefold())
+        if len(same) > 1
+    ]
 
 
 def open_every_picture(files: list[Path]) -> int:

@@ -29,6 +29,7 @@ from ferbook.errors import DataError, ParameterError
 from ferbook.files import whole_folder
 
 CSV = "faces.csv"
+WITHOUT_FACE = "pictures in which no face was found (if they are cropped faces: yes in the column cropped)"
 
 _NEEDED = ("path", "subject", "emotion")
 _OPTIONAL = ("sequence", "frame", "split", "cropped")
@@ -77,19 +78,25 @@ def read_own(folder: Path, size: int) -> FaceSet:
     def without_face(missing: Sequence[FaceRow]) -> dict[str, int]:
         if len(missing) == len(rows):
             raise DataError(
-                f"{csv}: no face was found in any of its {len(rows)} pictures; where they are crops of faces "
-                "already, say yes in a column cropped"
+                f"{csv}: no face was found in any of its {len(rows)} pictures; if they are cropped faces, "
+                "write yes in a column cropped"
             )
-        lost = {id(row) for row in missing}
-        names = [paths[id(row)].relative_to(folder).as_posix() for row in rows if id(row) in lost]
-        some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-        return {f"pictures in which no face was found ({some})": len(names)}
+        return {WITHOUT_FACE: len(missing)}
 
     # A sequence of nobody known shows one person.
     search = Search(find=_find, none=without_face, person=lambda row: row.subject or f"\0{row.sequence}")
     unlisted = {f"pictures that {CSV} does not list": len(pictures_below(folder, folder) - {*paths.values()})}
     faces = gather_rows(folder.name, rows, size, search, unlisted)
     return faces if sides else faces.assign(split_rule="people, divided by the suite")
+
+
+def missing_pictures(folder: Path, faces: FaceSet) -> list[str]:
+    """List the paths in ``folder``'s table that ``read_own`` left out of ``faces``."""
+    columns = faces.table[["subject", "sequence", "frame"]]
+    kept = set(columns.itertuples(index=False, name=None))
+    lines = read_rows(folder / CSV, partial(_columns, folder / CSV))
+    rows = [(line.text("path"), _face_row(folder, line, folder, 0)) for line in lines]
+    return [path for path, row in rows if (row.subject, row.sequence, row.labels["frame"]) not in kept]
 
 
 def _find(picture: np.ndarray) -> Window | None:

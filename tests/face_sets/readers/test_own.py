@@ -6,7 +6,7 @@ from PIL import Image
 
 from face_sets.faceset import FaceSet
 from face_sets.folds import protocol_of
-from face_sets.readers.own import read_own, save_own, write_own
+from face_sets.readers.own import WITHOUT_FACE, missing_pictures, read_own, save_own, write_own
 from ferbook.errors import DataError
 from tests.face_sets.readers.test_every_reader import face_set
 from tests.made import full_disk
@@ -106,9 +106,10 @@ def test_faces_are_found_upright_and_those_without_one_are_counted_by_name(folde
     faces = read(folder, rows, size=48)
     assert len(faces) == 11
     assert faces.left_out == {
-        "pictures in which no face was found (p1.png)": 1,
+        WITHOUT_FACE: 1,
         "pictures that faces.csv does not list": 1,
     }
+    assert missing_pictures(folder, faces) == ["p1.png"]
     np.testing.assert_array_equal(faces.pixels[4], faces.pixels[0])
     own = np.asarray(Image.fromarray(rendered_faces[0]).resize((48, 48)), float)
     assert np.corrcoef(faces.pixels[0].ravel(), own.ravel())[0, 1] > 0.8
@@ -128,7 +129,7 @@ def test_pictures_of_a_sequence_share_one_window_and_one_shape(folder, rendered_
 
 
 def test_no_face_anywhere_says_what_to_do(folder):
-    with pytest.raises(DataError, match="no face was found in any of its 12 pictures; where they are crops"):
+    with pytest.raises(DataError, match="no face was found in any of its 12 pictures; if they are cropped"):
         read(folder, [row.replace("yes", "no") for row in ROWS])
 
 
