@@ -4,11 +4,12 @@ numbers compared with those that the run stored.
 
 import io
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shutil import disk_usage
 
 import nbformat
 import numpy as np
@@ -24,15 +25,17 @@ from ferbook.environment import (
     STORED_VARIABLE,
     THREADS_VARIABLE,
     bare_jupyter,
+    held,
     printed_by_failure,
 )
-from ferbook.errors import FerError
+from ferbook.errors import ChapterError, FerError
 from ferbook.estimate import Estimate
-from ferbook.files import read_plain
+from ferbook.files import read_plain, remove
 from ferbook.notebook import (
     COMPARED_TAG,
     cells_executed,
     code_cells,
+    faults_of_comparison,
     faults_of_execution,
     parameters_source,
     read_notebook,
@@ -40,10 +43,16 @@ from ferbook.notebook import (
 )
 from ferbook.parameters import Parameters
 from ferbook.steps import steps
-from ferbook.store import ChapterResult, Run
+from ferbook.store import STAGING, ChapterResult, Run
 
 MOST_COLUMNS = 1000
 """Of a figure's or a table's numbers."""
+LONGEST_FAULT = 400
+"""Characters of a fault that are shown: a run may bring cells of megabytes."""
+_LEAST_SPACE = 2**20
+"""Bytes on a disk below which it counts as full."""
+_ERROR_LINE = re.compile(r"(?:E +)?(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b(?:: |$)")
+"""A line of nbval's log that names an exception, of a cell or of pytest."""
 _ROUNDING = 1e-9
 """Relative difference that only says how a number was written down."""
 
@@ -54,11 +63,9 @@ def faults_of_notebook(path: Path) -> list[str]:
     nbval passes a notebook without outputs, so one that is stripped or was not executed is a fault here.
     """
     notebook = read_notebook(path)
-    faults = faults_of_execution(notebook)
-    cells = [cell for cell in notebook.cells if COMPARED_TAG in tags(cell)]
-    if not cells:
+    faults = [*faults_of_execution(notebook), *faults_of_comparison(notebook)]
+    if not any(COMPARED_TAG in tags(cell) for cell in notebook.cells):
         faults.append(f"no cell is tagged {COMPARED_TAG}")
-    faults += [f"a cell tagged {COMPARED_TAG} has no output" for cell in cells if not cell.get("outputs")]
     return faults
 
 
@@ -167,44 +174,79 @@ def _is_silenced(cell: NotebookNode) -> bool:
 def _execute_again(
     chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters
 ) -> tuple[list[str], int]:
-    """Faults found by running the checkout's chapter under nbval in a folder of its own, and how many metrics
-    came out the same to the last digit.
+    """Run the checkout's chapter under nbval in a folder of its own. Returns the differences, and how many
+    metrics are the same to the last digit.
+
+    Raises ChapterError where it ended before anything could be compared.
     """
     notebook, faults = todays_notebook(chapter, result)
-    with tempfile.TemporaryDirectory(prefix="ferbook-check.") as place:
-        again = Path(place) / "again"
-        again.mkdir()
-        copy = Path(place) / result.notebook.name
-        code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
-        for cell in filter(_is_silenced, code_cells(notebook)):
-            cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
-        nbformat.write(notebook, copy)
-        record_file = str(result.folder / "record.json")
-        environment = child_environment(
-            **{OUTPUT_VARIABLE: str(again), RUN_VARIABLE: str(run.folder), STORED_VARIABLE: record_file},
-            **bare_jupyter(Path(place)),
-        )
-        environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
-        if threads := result.record().threads:
-            # Sums in another order differ in their last digits, which training makes larger.
-            environment |= dict.fromkeys((THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
-        command = [
-            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", place, "-c", os.devnull),
-            *("-q", "--no-header", "--tb=short", "--color=no"),
-            *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "7200", str(copy)),
-        ]
-        log = _log_file(run, result.chapter)
-        if (output := printed_by_failure(command, log, environment, Path(place))) is not None:
-            failures = [line.strip() for line in output if line.startswith("FAILED")]
-            return [*faults, *(failures or output[-3:]), f"nbval's log: {log}"], 0
-        before, after = result.metrics(), ChapterResult(result.chapter, again).metrics()
-        faults += compare_metrics(before, after) + compare_shown(result, again)
-        return faults, sum(before[name] == after.get(name) for name in before)
+    busy = f"{chapter.name} of run {run.name!r} is being checked by {{}}"
+    # In the run, not among temporary files: the next check removes what a killed one left.
+    place = run.work / STAGING / f"{chapter.name}.check"
+    with held(run.work / f"{chapter.name}.check.lock", busy):
+        remove(place)
+        try:
+            again, copy = place / "again", place / result.notebook.name
+            again.mkdir(parents=True)
+            code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
+            for cell in filter(_is_silenced, code_cells(notebook)):
+                cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
+            nbformat.write(notebook, copy)
+            log = _log_file(run, result.chapter)
+            printed = printed_by_failure(_nbval(copy), log, _environment(result, run, again), place)
+            if printed is not None:
+                return [*faults, *_differences(printed, place), f"nbval's log: {log}"], 0
+            before, after = result.metrics(), ChapterResult(result.chapter, again).metrics()
+            faults += compare_metrics(before, after) + compare_shown(result, again)
+            return faults, sum(before[name] == after.get(name) for name in before)
+        finally:
+            remove(place)
+
+
+def _nbval(notebook: Path) -> list[str]:
+    """The command that executes a notebook again, from its folder: pytest takes what follows a bracket in a
+    path for parameters. It reads no conftest.py, which a run might bring.
+    """
+    return [
+        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--noconftest"),
+        *("--rootdir", str(notebook.parent), "-c", os.devnull, "-q", "--no-header", "--tb=short"),
+        *("--color=no", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "7200", notebook.name),
+    ]
+
+
+def _environment(result: ChapterResult, run: Run, output: Path) -> dict[str, str]:
+    """Where the chapter writes, and the settings and threads with which it was executed."""
+    environment = child_environment(
+        **{OUTPUT_VARIABLE: str(output), RUN_VARIABLE: str(run.folder)},
+        **{STORED_VARIABLE: str(result.folder / "record.json")},
+        **bare_jupyter(output.parent),
+    )
+    environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
+    if threads := result.record().threads:
+        # Sums in another order differ in their last digits, which training makes larger.
+        environment |= dict.fromkeys((THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
+    return environment
+
+
+def _differences(printed: Sequence[str], place: Path) -> list[str]:
+    """The cells in which nbval found a difference, from what it ``printed``. Raises ChapterError where a cell
+    failed, or nbval itself, so that nothing was compared.
+    """
+    errors = [line.strip() for line in printed if _ERROR_LINE.match(line.strip())]
+    if errors and any(re.search("caused an exception|INTERNALERROR", line) for line in printed):
+        raise ChapterError(errors[-1])
+    if failures := [line.strip() for line in printed if line.startswith("FAILED")]:
+        return failures
+    full = disk_usage(place).free < _LEAST_SPACE
+    raise ChapterError(
+        f"no space left on the device of {place}" if full else "nbval ended early: " + "; ".join(printed[-3:])
+    )
 
 
 def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]:
     def row(state: str, faults: Sequence[str] = (), executed: bool = False) -> dict[str, object]:
-        return {"chapter": chapter.name, "executed": executed, "faults": list(faults), "state": state}
+        shown = [f"{fault:.{LONGEST_FAULT}}" for fault in faults]
+        return {"chapter": chapter.name, "executed": executed, "faults": shown, "state": state}
 
     result = run.result(chapter.name)
     if faults := result.faults() or faults_of_notebook(result.notebook):
@@ -216,9 +258,9 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
     try:
         parameters = chapter.resolve(run.record()["request"]["profile"], values)
         suite().check({chapter.name: parameters})
-    except FerError as fault:
-        return row("failed: it cannot be executed again here", [" ".join(str(fault).split())])
-    faults, exact = _execute_again(chapter, result, run, parameters)
+        faults, exact = _execute_again(chapter, result, run, parameters)
+    except (FerError, OSError) as fault:
+        return row("failed: it could not be executed again", [" ".join(str(fault).split())])
     if faults:
         return row("failed: executed again, it differs", faults, executed=True)
     shown, digits = result.record(), f"{len(result.metrics())} metrics, {exact} of them to the last digit"

@@ -3,6 +3,7 @@ them take.
 """
 
 import json
+import re
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,31 @@ from rich.table import Table
 if TYPE_CHECKING:
     from ferbook.store import Run
 
-# Lines are left to the terminal to break, so that they can be copied.
-# What is printed may hold brackets (a path, a fault), which rich would take for its markup and swallow.
-console = Console(highlight=False, markup=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with control characters written out: to a terminal they are commands, and what a run
+    holds may come from anybody.
+    """
+    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+class _Console(Console):
+    """Prints texts without markup, since a path may hold brackets, and without control characters. Lines are
+    left to the terminal to break, so that they can be copied.
+    """
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+
+    def print(self, *objects: object, **options: object) -> None:
+        """Print as rich does."""
+        super().print(*(visible(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+console = _Console()
+errors = _Console(stderr=True)
 
 RunName = Annotated[str | None, typer.Option("--run", metavar="NAME", help="The run's name below runs/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -37,7 +59,7 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     """
     if title:
         console.print(title, style="italic")
-    cells = [["–" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["–" if cell is None else visible(str(cell)) for cell in row] for row in rows]
     parts = [*zip(columns, *cells, strict=True)]
     whole = [max(map(cell_len, column)) for column in parts]
     words = [max(cell_len(word) for cell in column for word in cell.split(" ")) for column in parts]

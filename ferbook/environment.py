@@ -4,11 +4,13 @@ started them, even where that was killed with -9.
 """
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -22,6 +24,7 @@ import psutil
 
 from ferbook import paths
 from ferbook.errors import RunStoreError
+from ferbook.files import open_regular
 from ferbook.steps import INTERVAL
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
@@ -82,7 +85,8 @@ def start_logged(
 ) -> subprocess.Popen:
     """Start ``command``, which ends when we do. ``log``, begun anew, holds what it prints."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
+    log.unlink(missing_ok=True)
+    with log.open("xb") as sink:  # never what a link leads to
         return subprocess.Popen(
             command,
             env=environment,
@@ -160,8 +164,8 @@ def _holder(file: Path) -> str:
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living process holds ``file``, for which others wait."""
-    with suppress(OSError), file.open() as lock:
+    """Whether a living process holds the lock ``file``."""
+    with suppress(OSError), open_regular(file) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -171,19 +175,28 @@ def is_held(file: Path) -> bool:
 
 @contextmanager
 def held(file: Path, busy: str | None = None) -> Iterator[None]:
-    """Hold ``file`` for this process. The lock ends with the process, however that ends.
+    """Hold the lock ``file`` for this process. The lock ends with the process, however that ends.
 
     Where another living process has it: waits, or raises RunStoreError that says ``busy``, with the holder in
-    the place of ``{}``.
+    the place of ``{}``. Raises RunStoreError, too, where ``file`` is a link or no plain file.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as lock:
+    try:
+        number = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as fault:
+        if fault.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise RunStoreError(f"{file} is a link or a pipe, no lock; remove it") from fault
+    state = os.fstat(number)
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+        os.close(number)
+        raise RunStoreError(f"{file} is a link or a pipe, no lock; remove it")
+    with os.fdopen(number, "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError as fault:
             raise RunStoreError(busy.format(_holder(file))) from fault
-        lock.seek(0)
-        lock.truncate()
+        lock.truncate(0)
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": now()}, lock)
         lock.flush()
         yield

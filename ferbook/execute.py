@@ -1,17 +1,16 @@
 """One chapter, executed by papermill into a staging folder, verified, and moved into its run."""
 
 import os
-import shutil
 import time
 import traceback
 import uuid
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -28,8 +27,8 @@ from ferbook.environment import (
     held,
     now,
 )
-from ferbook.errors import ChapterError
-from ferbook.files import write_atomically
+from ferbook.errors import ChapterError, RunStoreError
+from ferbook.files import remove, write_atomically
 from ferbook.inputs import cells_digest, code_files, homes, reasons_to_rerun
 from ferbook.notebook import (
     COMPARED_TAG,
@@ -37,14 +36,15 @@ from ferbook.notebook import (
     cell_name,
     code_cells,
     drop_papermill_metadata,
+    faults_of_comparison,
     faults_of_execution,
     read_notebook,
     tags,
 )
-from ferbook.opened import noted_files
+from ferbook.opened import read_opened_files
 from ferbook.records import read_json
 from ferbook.steps import STEPS_VARIABLE
-from ferbook.store import Run, write_json
+from ferbook.store import STAGING, Run, write_json
 
 KERNEL_STARTS = 3
 """How often a kernel is started before giving up: parallel kernels can race for ports."""
@@ -129,16 +129,16 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     """Execute ``chapter`` with the inputs that ``run`` holds for it and commit the result, unless that which
     is there is what they would give.
 
-    Raises ChapterError where a cell fails or the executed notebook is not whole; the partial notebook
-    and the error are then kept in ``<chapter>.failed/`` beside, and nothing is marked done.
+    Raises ChapterError where a cell fails, the executed notebook is not whole or cannot be stored. What there
+    is of the notebook, and the error, are then in ``<chapter>.failed/``; an earlier result is not touched.
     """
     die_with_owner()
     result = run.result(chapter.name)
     # Of its own for each attempt: the kernel of a killed command may write for a moment longer.
-    place = run.work / "staging" / chapter.name
-    with held(run.work / f"{chapter.name}.lock"), TemporaryDirectory(prefix="ferbook-kernel.") as bare:
-        shutil.rmtree(place, ignore_errors=True)
-        staging = place / uuid.uuid4().hex
+    place = run.work / STAGING / chapter.name
+    with held(run.work / f"{chapter.name}.lock"):
+        remove(place)
+        staging, settings = place / uuid.uuid4().hex, place / "jupyter"
         inputs = read_json(run.inputs_file(chapter.name))
         for name, home in inputs.pop("shared", {}).items():
             with held(run.work / f"{name}.lock"):
@@ -147,12 +147,16 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         if not (result.failed_folder.exists() or reasons_to_rerun(run, chapter, inputs)):
             return  # what it reads of a chapter upstream came out as before
         staging.mkdir(parents=True)
-        os.environ |= bare_jupyter(Path(bare))
+        settings.mkdir()
+        os.environ |= bare_jupyter(settings)
         source, opened = place / chapter.notebook.name, place / "opened"
-        shutil.copyfile(chapter.notebook, source)
-        startup = Path(bare) / "IPYTHONDIR" / "profile_default" / "startup" / "files.py"
-        notes = f"note_files({str(opened)!r}, {[str(home) for home in homes()]!r})"
-        write_atomically(startup, f"from ferbook.opened import note_files\n{notes}\ndel note_files\n")
+        # Not a copy of the file: papermill does not read every notebook that an editor writes.
+        nbformat.write(read_notebook(chapter.notebook), source)
+        startup = place / "startup.py"
+        call = f"record_opened_files({str(opened)!r}, {[str(home) for home in homes()]!r})"
+        words = f"from ferbook.opened import record_opened_files\n{call}\ndel record_opened_files\n"
+        write_atomically(startup, words)
+        os.environ["PYTHONSTARTUP"] = str(startup)  # IPython's own folder for it may hold no brackets
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
         os.environ[STEPS_VARIABLE] = str(run.progress_file(chapter.name).with_suffix(".steps"))
@@ -163,36 +167,56 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         try:
             _execute(source, target, inputs["parameters"], run.progress_file(chapter.name))
             notebook = read_notebook(target)
-            if faults := faults_of_execution(notebook):
+            if faults := faults_of_execution(notebook) or faults_of_comparison(notebook):
                 raise ChapterError("; ".join(faults))
             drop_papermill_metadata(notebook)
             nbformat.write(notebook, target)
             record = read_json(staging / "record.json")
             record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
             write_json(staging / "record.json", record)
-            inputs |= {"notebook": cells_digest(source), "code": code_files(noted_files(opened))}
+            inputs |= {"notebook": cells_digest(source), "code": code_files(read_opened_files(opened))}
             result.commit(staging, inputs)
         except Exception as fault:
             raise _failed(chapter, run, staging, fault) from fault
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            remove(place)
 
 
 def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> ChapterError:
-    """Keep what there is of a failed attempt; the error to raise."""
+    """Return the error to raise for a failed attempt, after storing it with what there is of the notebook.
+
+    Whatever happens while that is stored, on a full disk for instance, the error is the first one.
+    """
+    where, message = _place_and_cause(chapter, run, staging, fault)
     folder = run.result(chapter.name).failed_folder
-    shutil.rmtree(folder, ignore_errors=True)
-    where, message = "no cell", f"{type(fault).__name__}: {fault}"
-    if isinstance(fault, PapermillExecutionError):
-        partial = read_notebook(staging / f"{chapter.name}.ipynb")
-        ended = (c for c in partial.cells if any(o.output_type == "error" for o in c.get("outputs", ())))
-        where = next((cell_name(partial, cell) for cell in ended), where)
-        message = f"{fault.ename}: {fault.evalue}".strip()
-    elif isinstance(fault, ChapterError):
-        message = str(fault)
-    elif isinstance(fault, RuntimeError | DeadKernelError):
-        where, message = "the kernel", f"the kernel died ({fault})"
-    staging.rename(folder)
-    write_atomically(folder / "error.txt", "".join(traceback.format_exception(fault)))
-    write_json(folder / "failure.json", {"where": where, "error": message, "when": now()})
+    with suppress(OSError):
+        remove(folder)
+        # The commit of a result may have failed when it had moved the folder already.
+        staging.rename(folder) if staging.exists() else folder.mkdir(parents=True)
+        write_json(folder / "failure.json", {"where": where, "error": message, "when": now()})
+        write_atomically(folder / "error.txt", "".join(traceback.format_exception(fault)))
     return ChapterError(f"chapter {chapter.name!r} failed in {where}: {message}")
+
+
+def _place_and_cause(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> tuple[str, str]:
+    """Where an attempt failed, and why, in words."""
+    if isinstance(fault, RuntimeError | DeadKernelError):
+        return "the kernel", f"the kernel died ({fault})"
+    where = "the storing of its result"
+    if isinstance(fault, PapermillExecutionError | CellExecutionError):
+        where, printed = "its notebook", []
+        with suppress(ChapterError, OSError, RunStoreError, KeyError):
+            partial = read_notebook(staging / f"{chapter.name}.ipynb")
+            ended = (
+                c for c in code_cells(partial) if any(o.output_type == "error" for o in c.get("outputs", ()))
+            )
+            # Of a wrong magic command IPython only prints what is wrong: its cell is the last one begun.
+            last = read_json(run.progress_file(chapter.name))["cell"] - 1
+            cell = next(ended, code_cells(partial)[last])
+            where = cell_name(partial, cell)
+            printed = "".join(o.text for o in cell.outputs if o.get("name") == "stderr").splitlines()
+        cause = f"{fault.ename}: {fault.evalue}" if fault.evalue else (printed or [fault.ename])[-1]
+        return where, cause.strip()
+    if isinstance(fault, ChapterError):
+        return "the check of its notebook", str(fault)
+    return where, f"{type(fault).__name__}: {fault}"

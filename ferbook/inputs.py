@@ -2,7 +2,6 @@
 judged by content and never by time stamps.
 """
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from ferbook.environment import DIRTY
 from ferbook.errors import RunStoreError
 from ferbook.files import digest_of
 from ferbook.notebook import code_cells, read_notebook
-from ferbook.opened import ANY, names_digest
+from ferbook.opened import ANY, file_digest, names_digest
 from ferbook.parameters import Parameters
 from ferbook.records import read_json
 from ferbook.reference_run import matching_reference
@@ -76,7 +75,7 @@ def _digest_at(place: str) -> str:
     roots = paths.root(), paths.ENGINE.parent
     for root in roots:
         with suppress(OSError):
-            return hashlib.sha256((root / place).read_bytes()).hexdigest()
+            return file_digest(root / place)
     return names_digest(place.replace(ANY, "*"), *roots) if ANY in place else "absent"
 
 

@@ -17,6 +17,10 @@ INJECTED_TAG = "injected-parameters"
 COMPARED_TAG = "nbval-check-output"
 LARGEST_NOTEBOOK = 2**26
 """Bytes of a notebook with its outputs."""
+MOST_VALUES = 20_000
+"""Values of a notebook: cells, outputs, entries of metadata. Validating a million of them takes minutes."""
+NOT_COMPARED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
+"""Types of output that nbval leaves out of its comparison."""
 _MOST_CELLS = 2000
 
 
@@ -25,13 +29,16 @@ def read_notebook(path: Path) -> NotebookNode:
     place for one. Raises ChapterError where it is absent or not a notebook.
     """
     try:
-        notebook = nbformat.reader.reads(read_plain(path, LARGEST_NOTEBOOK).decode())
+        notebook = nbformat.reader.reads(read_plain(path, LARGEST_NOTEBOOK).decode("utf-8-sig"))
+        if _has_more_values(notebook, MOST_VALUES):
+            raise ValueError(f"more than {MOST_VALUES:,} cells, outputs and other values")
         if len(notebook.get("cells", ())) > _MOST_CELLS:
             raise ValueError(f"{len(notebook.cells):,} cells, more than {_MOST_CELLS:,}")
         if notebook.nbformat != 4:
             raise ValueError(f"of notebook format {notebook.nbformat}; 4 is read")
         for place, cell in enumerate(notebook.cells):
             cell.setdefault("id", f"cell-{place}")
+            cell.source = cell.source.replace("\r\n", "\n")  # of an editor on Windows
         notebook.nbformat_minor = max(5, notebook.nbformat_minor)
         nbformat.validate(notebook)  # here, once: what follows relies on the form
         return notebook
@@ -44,6 +51,17 @@ def read_notebook(path: Path) -> NotebookNode:
         # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
         reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
         raise ChapterError(f"{path}: not a readable notebook ({reason})") from fault
+
+
+def _has_more_values(content: object, most: int) -> bool:
+    """Whether nested lists and mappings hold more than so many values."""
+    waiting, count = [content], 0
+    while waiting and count <= most:
+        value = waiting.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        count += len(inner)
+        waiting += inner
+    return count > most
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -136,6 +154,22 @@ def faults_of_execution(notebook: NotebookNode) -> list[str]:
     ]
     silent = [] if any(cell.outputs for cell in code) else ["no cell has any output"]
     return [*miscounted[:1], *failures, *silent]
+
+
+def faults_of_comparison(notebook: NotebookNode) -> list[str]:
+    """Return what would make nbval pass compared cells without comparing them: no output, or a picture."""
+    faults = []
+    for cell in (cell for cell in notebook.cells if COMPARED_TAG in tags(cell)):
+        types = {each for output in cell.get("outputs", ()) for each in output.get("data", ())}
+        name = f"{cell_name(notebook, cell)} ({cell.get('id')}), tagged {COMPARED_TAG},"
+        if not cell.get("outputs"):
+            faults.append(f"{name} has no output")
+        elif left_out := types & {*NOT_COMPARED}:
+            faults.append(
+                f"{name} shows {', '.join(sorted(left_out))}, which nbval does not compare; print numbers, "
+                "or take the tag away"
+            )
+    return faults
 
 
 def cells_executed(source: NotebookNode, executed: NotebookNode) -> dict[str, NotebookNode]:

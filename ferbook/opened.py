@@ -1,4 +1,9 @@
-"""Which files of the book a kernel executes, opens and looks for: what a chapter's result is made from."""
+"""Record which files of the book a chapter's kernel executes, opens and lists: what its result is made from.
+
+``record_opened_files`` runs in the kernel before any other code. It installs an audit hook (PEP 578), which
+writes one line to a log for each file or listing: its digest, and its path. ``read_opened_files`` reads that
+log when the chapter has ended.
+"""
 
 import hashlib
 import os
@@ -9,70 +14,113 @@ from glob import glob
 from pathlib import Path
 
 ANY = "…"
-"""Stands in a noted path for any characters: a record holds no ``*``."""
-_WILD = re.compile(r"[*?]|\[[^]]*\]")
-_LISTINGS = {"os.listdir": "*", "os.scandir": "*", "pathlib.Path.glob": "", "pathlib.Path.rglob": "**"}
-"""What asks which files are there, as Python's audit calls it -> what stands before a pattern, or in place of
-one."""
-_INSIDE = {("os.listdir", "importlib._bootstrap_external"), ("os.scandir", "glob"), ("os.scandir", "pathlib")}
-"""Those, and the module that makes them, of a search for a module, and of a glob, which is noted as such."""
+"""Stands for any characters in the path of a listing: a record holds no ``*``."""
+
+_WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
+
+
+def file_digest(file: str | Path) -> str:
+    """Return the SHA-256 (hex) of a file, of a Python module whatever its line ends are."""
+    with open(file, "rb") as content:
+        if str(file).endswith(".py"):
+            return hashlib.sha256(content.read().replace(b"\r\n", b"\n")).hexdigest()
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def names_digest(pattern: str, *folders: str | Path) -> str:
-    """SHA-256 (hex) over the names of the files below ``folders`` that fit ``pattern``, each seen from there,
-    without hidden ones and what Python compiles.
+    """Return the SHA-256 (hex) over the names, relative to ``pattern``, of the files below ``folders`` that
+    match it; hidden files and compiled modules do not count.
     """
-    found = (glob(pattern, root_dir=folder, recursive=True) for folder in folders)
-    names = {os.path.relpath(name, pattern) for some in found for name in some if "__pycache__" not in name}
+    matches = (glob(pattern, root_dir=folder, recursive=True) for folder in folders)
+    names = {os.path.relpath(name, pattern) for some in matches for name in some if "__pycache__" not in name}
     return hashlib.sha256(os.fsencode("\n".join(sorted(names)))).hexdigest()
 
 
-def note_files(log: str, homes: Sequence[str]) -> None:
-    """From now on write a line to ``log``, digest and path, for each file below the folders ``homes`` that
-    this process, or one forked from it, executes as a module or opens to read, as it was at that moment; one
-    more where it has changed since. Of files that it lists or looks for, the names: a line for each pattern,
-    with ``ANY`` in it, but for what lies in one of ``homes`` itself, where the engine looks for all chapters.
+def record_opened_files(log: str, folders: Sequence[str]) -> None:
+    """From now on log each file below ``folders`` that this process, or one forked from it, executes as a
+    module or opens to read, again where it has changed since; and each pattern of file names that it lists
+    there.
+
+    A listing of one of ``folders`` itself is not logged: the engine looks there for all chapters.
     """
-    folders = tuple(f"{os.path.realpath(home)}{os.sep}" for home in homes)
-    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    elsewhere: set[str | bytes] = set()
-    seen: set[str | tuple[str, int, int]] = {f"{folder}*" for folder in folders}
+    sys.addaudithook(_Recorder(log, folders).audit)
 
-    def note(event: str, values: tuple) -> None:
-        path = ""
-        if event == "exec":
-            path = values[0].co_filename if values[0].co_name == "<module>" else ""
-        elif event == "open" and not str(values[0]).endswith((".py", ".pyc")):
-            path = values[0] if values[1] is None or not set(str(values[1])) & set("wxa+") else ""
-        elif event == "glob.glob/2":
-            path = os.path.join(values[2] or values[0][:0], values[0])
-        elif event in _LISTINGS and (event, sys._getframe(1).f_globals.get("__name__")) not in _INSIDE:
-            named = isinstance(values[0], str | os.PathLike)
-            path = named and os.path.join(values[0], _LISTINGS[event], *values[1:])
-        if not path or not isinstance(path, str | os.PathLike) or (path := os.fspath(path)) in elsewhere:
+
+class _Recorder:
+    def __init__(self, log: str, folders: Sequence[str]) -> None:
+        self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.folders = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in folders)
+        self.outside: set[str] = set()
+        """Paths that are known to lie elsewhere."""
+        self.logged: set[str | tuple[str, int, int]] = {f"{folder}*" for folder in self.folders}
+
+    def audit(self, event: str, arguments: tuple) -> None:
+        """Log what an audit event is about. Python calls it at every event, so most calls must be quick."""
+        path = _path_of(event, arguments)
+        if not isinstance(path, str) or not path or path in self.outside:
             return
-        if not isinstance(path, str) or not (file := os.path.realpath(path)).startswith(folders):
-            elsewhere.add(path)
+        file = os.path.realpath(path)
+        if not file.startswith(self.folders):
+            self.outside.add(path)
         elif os.path.isfile(file):
-            state = file, os.stat(file).st_mtime_ns, os.path.getsize(file)
-            if state not in seen:
-                seen.add(state)
-                with open(file, "rb") as content:
-                    digest = hashlib.file_digest(content, "sha256").hexdigest()
-                os.write(sink, f"{digest} {file}\n".encode())
+            self._log_file(file)
         else:
-            home = next(each for each in folders if file.startswith(each))
-            pattern = _WILD.sub("*", file.removeprefix(home))
-            if "*" in pattern and home + pattern not in seen:
-                seen.add(home + pattern)
-                os.write(sink, f"{names_digest(pattern, home)} {home}{pattern.replace('*', ANY)}\n".encode())
+            self._log_listing(file)
 
-    sys.addaudithook(note)
+    def _log_file(self, file: str) -> None:
+        state = file, os.stat(file).st_mtime_ns, os.path.getsize(file)
+        if state not in self.logged:
+            self.logged.add(state)  # before the file is opened, which is an event too
+            self._write(file_digest(file), file)
+
+    def _log_listing(self, path: str) -> None:
+        folder = next(folder for folder in self.folders if path.startswith(folder))
+        pattern = _WILDCARD.sub("*", path.removeprefix(folder))
+        if "*" in pattern and folder + pattern not in self.logged:
+            self.logged.add(folder + pattern)
+            self._write(names_digest(pattern, folder), folder + pattern.replace("*", ANY))
+
+    def _write(self, digest: str, path: str) -> None:
+        os.write(self.log, f"{digest} {path}\n".encode())
 
 
-def noted_files(log: Path) -> dict[Path, str]:
-    """File -> SHA-256, of what ``note_files`` noted in ``log``; of a file that was changed in between, and
-    read again, a digest that no file has.
+def _path_of(event: str, arguments: tuple) -> object:
+    """Return the file that an audit event executes or reads, or the pattern that it lists; else None."""
+    if event == "exec":
+        code = arguments[0]
+        return code.co_filename if code.co_name == "<module>" else None
+    if event == "open":
+        path, mode = arguments[:2]
+        writes = mode is not None and set(str(mode)) & set("wxa+")
+        # A module is logged when it is executed.
+        return None if writes or str(path).endswith((".py", ".pyc")) else _text(path)
+    if event == "glob.glob/2":
+        pattern, _, root = arguments[:3]
+        return _text(os.path.join(root or pattern[:0], pattern))
+    if event in ("os.listdir", "os.scandir"):
+        caller = sys._getframe(2).f_globals.get("__name__")  # audit's caller
+        # Python's search for modules, and a glob, which is logged as one.
+        internal = {"os.listdir": ("importlib._bootstrap_external",), "os.scandir": ("glob", "pathlib")}
+        return None if caller in internal[event] else _joined(arguments[0], "*")
+    if event == "pathlib.Path.glob":
+        return _joined(*arguments[:2])
+    if event == "pathlib.Path.rglob":
+        return _joined(arguments[0], "**", arguments[1])
+    return None
+
+
+def _joined(folder: object, *names: str) -> object:
+    """Return the path of ``names`` in a folder; None where that is given by a file descriptor."""
+    return _text(os.path.join(folder, *names)) if isinstance(folder, str | os.PathLike) else None
+
+
+def _text(path: object) -> object:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+def read_opened_files(log: Path) -> dict[Path, str]:
+    """Return file or listing -> SHA-256, from the ``log`` of ``record_opened_files``; for a file that changed
+    between two readings a digest that no file has.
     """
     digests: dict[Path, list[str]] = {}
     for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():

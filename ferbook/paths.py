@@ -2,7 +2,7 @@
 
 A book is a folder with ``_toc.yml`` and ``book/``. It is looked for from the working directory upwards,
 unless ``FERBOOK_ROOT`` names it; where neither leads to one, it is the checkout that this package lies in.
-``FER_RUNS`` moves the run store.
+``FER_RUNS`` moves the run store, ``XDG_STATE_HOME`` the note of the results that were made on this machine.
 """
 
 import os
@@ -61,3 +61,12 @@ def build_folder() -> Path:
 def runs_dir() -> Path:
     """Folder of the run store: one folder per run."""
     return from_environment(RUNS_VARIABLE, root() / "runs")
+
+
+def local_results() -> Path:
+    """The note of the results that this user made: outside the book, where no unpacked archive writes."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home: nothing is noted, and nothing is found
+        home = Path(os.devnull)
+    return from_environment("XDG_STATE_HOME", home / ".local" / "state") / "ferbook" / "local-results"

@@ -162,7 +162,8 @@ def cluster_messages(log: str) -> dict[tuple[str, str], str]:
     """
     messages = {}
     for block in _ERROR.findall(log):
-        text = next(iter(re.findall(r"^ *message: (.+)", block, re.MULTILINE)), "")
+        # Snakemake writes None of a rule that has no message of its own.
+        text = next(iter(re.findall(r"^ *message: (?!None$)(.+)", block, re.MULTILINE)), "")
         refusal = _REFUSAL.search(text)
         text = f"refused by the cluster: {refusal[1]}" if refusal else _HINTS.sub("", text)
         for kind, name in re.findall(r"^ *output: ended/([^/\n]+)/([^/\n ]+)", block, re.MULTILINE):

@@ -50,8 +50,10 @@ REFERENCE = "reference"
 """The run that is large enough to answer, and is committed."""
 CURRENT = ".current"
 """File of the run store that names the run that commands take which are told none."""
-MADE_HERE = ".own"
-"""File of the run store, which git does not track: a line for each result that was made here."""
+STAGING = "staging"
+"""Folder, in a run's working folder, of what chapters write while they are executed."""
+LARGEST_RUN_RECORD = 2**18
+"""Bytes of ``run.yaml``, ten times those of a run of nine chapters: YAML of some megabytes takes a minute."""
 NOT_REGULAR = "no plain file"
 LARGEST_ARTEFACT = 2**26
 """Bytes of what one chapter hands to another."""
@@ -158,18 +160,19 @@ class ChapterResult:
             raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter} --run {name}` makes it again")
 
     def mark_local(self, manifest: Path | None = None) -> None:
-        """Note that the result, with its ``manifest`` where that is still staged, was made here."""
+        """Note that the result, with its ``manifest`` where that is still staged, was made by this user."""
         digest = hashlib.sha256((manifest or self.folder / DONE).read_bytes()).hexdigest()
-        with (paths.runs_dir() / MADE_HERE).open("a", encoding="utf-8") as file:
+        paths.local_results().parent.mkdir(parents=True, exist_ok=True)
+        with paths.local_results().open("a", encoding="utf-8") as file:
             file.write(f"{digest} {self.folder.parent.name}/{self.chapter}\n")
 
     def is_local(self) -> bool:
-        """Whether git tracks the result as it is, or it was made here. Any other is data: its numbers are
+        """Whether git tracks the result as it is, or this user made it. Any other is data: its numbers are
         read, and nothing that it brings along is shown.
 
-        Outside a repository the reference counts as what it came with: the code.
+        Outside a repository the reference is trusted as the code that it came with.
         """
-        file, noted = self.folder / DONE, paths.runs_dir() / MADE_HERE
+        file, noted = self.folder / DONE, paths.local_results()
         manifest = read_vouched(file, LARGEST_RECORD)
         lines = noted.read_text(encoding="utf-8").split() if noted.is_file() else ()
         if hashlib.sha256(manifest).hexdigest() in lines or committed_file(file) == manifest:
@@ -236,7 +239,10 @@ class ChapterResult:
     def commit(self, staged: Path, inputs: dict) -> None:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
         seal(staged, {"chapter": self.chapter, "finished": now(), "inputs": inputs})
-        self.mark_local(staged / DONE)
+        with suppress(
+            OSError
+        ):  # a home that cannot be written costs no result: `ferbook build --mine` asks then
+            self.mark_local(staged / DONE)
         with whole_folder(self.folder, replace=True) as place:
             staged.rename(place)  # an empty folder gives way
         remove(self.failed_folder)
@@ -285,8 +291,22 @@ class Run:
 
     @property
     def work(self) -> Path:
-        """Locks, logs, staging: what may be deleted once nothing runs."""
-        return self.folder / ".work"
+        """Locks, logs, staging: may be deleted once nothing runs.
+
+        Raises RunStoreError where it holds a link or a pipe: an unpacked archive may bring one, and what is
+        written to it would go elsewhere.
+        """
+        folder = self.folder / ".work"
+        for place, folders, files in os.walk(folder):
+            for entry in (Path(place), *(Path(place) / name for name in (*folders, *files))):
+                with suppress(FileNotFoundError):  # a job of ours has removed it meanwhile
+                    if stat.S_IFMT(entry.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+                        raise RunStoreError(
+                            f"{entry} is a link or a pipe, which no run makes; remove {folder}"
+                        )
+            if Path(place) == folder / STAGING:
+                folders.clear()  # each is removed as a whole before it is written to
+        return folder
 
     @property
     def record_file(self) -> Path:
@@ -305,7 +325,7 @@ class Run:
                 f"`ferbook run --run {self.name}` makes it"
             )
         mend = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"
-        content = read_yaml(self.record_file, RunStoreError, f"; {mend}", most=LARGEST_RECORD)
+        content = read_yaml(self.record_file, RunStoreError, f"; {mend}", most=LARGEST_RUN_RECORD)
         try:
             record = require_form(plain_values(content), RunRecord)
             request = record["request"]

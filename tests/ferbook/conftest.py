@@ -27,6 +27,7 @@ def example(tmp_path, monkeypatch):
     """The example book is the one at hand, with a run store of its own; returns its folder."""
     monkeypatch.setenv("FERBOOK_ROOT", str(EXAMPLE))
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return EXAMPLE
 
 
@@ -52,6 +53,7 @@ def copy(copy_folder, monkeypatch):
     shutil.copytree(EXAMPLE, copy_folder, ignore=LEFT_OUT)
     monkeypatch.setenv("FERBOOK_ROOT", str(copy_folder))
     monkeypatch.setenv("FER_RUNS", str(copy_folder / "runs"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(copy_folder.parent / "state"))
     forget()
     return copy_folder
 

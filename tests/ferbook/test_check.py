@@ -6,6 +6,7 @@ import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -15,6 +16,7 @@ from nbformat.v4 import new_output
 from ferbook import check
 from ferbook.book import find_chapter
 from ferbook.check import check_run, compare_metrics, compare_shown
+from ferbook.errors import ChapterError
 from ferbook.estimate import Estimate
 from ferbook.notebook import code_cells, read_notebook
 from ferbook.store import ChapterResult, open_run, write_json
@@ -241,3 +243,52 @@ def test_a_compared_cell_is_silenced_by_its_last_semicolon_as_ipython_silences_i
     toy_clone.ferbook("_execute", "throws", str(run.folder))
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     assert "throws: executed again, agrees" in toy_clone.ferbook("check", "throws", "--run", "a")
+
+
+FAILED = "FAILED throws.ipynb::ipynb::Cell 3"
+RAISED = [
+    "Cell 3: Cell execution caused an exception",
+    "E   OSError: [Errno 28] No space left on device",
+    FAILED,
+]
+
+
+@pytest.mark.parametrize(
+    ("printed", "free", "told"),
+    [
+        (RAISED, 2**40, r"OSError: \[Errno 28\] No space left on device"),
+        (["INTERNALERROR> x", "OSError: [Errno 28] No space left on device"], 2**40, "No space left"),
+        ([], 0, "no space left on the device"),
+        (["killed"], 2**40, "nbval ended early: killed"),
+    ],
+)
+def test_what_kept_nbval_from_comparing_is_named(tmp_path, monkeypatch, printed, free, told):
+    monkeypatch.setattr(check, "disk_usage", lambda place: SimpleNamespace(free=free))
+    with pytest.raises(ChapterError, match=told):
+        check._differences(printed, tmp_path)
+    assert check._differences(["Cell outputs differ: ValueError: 1", FAILED], tmp_path) == [FAILED]
+
+
+def test_a_check_that_could_not_compare_says_so_and_a_long_fault_is_cut(finished, monkeypatch):
+    def full(*_):
+        raise ChapterError("no space left on the device")
+
+    monkeypatch.setattr(check, "_execute_again", full)
+    (row,) = check_run(finished, ["faces"])
+    assert (row["state"], row["executed"]) == ("failed: it could not be executed again", False)
+    monkeypatch.setattr(check, "_execute_again", lambda *_: (["x" * 3_000_000], 0))
+    (row,) = check_run(finished, ["faces"])
+    assert row["executed"] and len(row["faults"][0]) == check.LONGEST_FAULT
+
+
+def test_what_a_killed_check_left_is_removed_by_the_next_one(finished, monkeypatch):
+    left = finished.work / "staging" / "faces.check" / "old"
+    left.mkdir(parents=True)
+
+    def nbval(command, log, environment, folder):
+        assert not left.exists() and Path(environment["FER_OUTPUT"]).is_relative_to(finished.work)
+        write_json(Path(environment["FER_OUTPUT"]) / "metrics.json", {})
+
+    monkeypatch.setattr(check, "printed_by_failure", nbval)
+    check_run(finished, ["faces"])
+    assert not left.parent.exists()

@@ -61,3 +61,10 @@ def test_what_does_not_fit_beside_a_name_stands_below_it_a_line_each(lines):
         "a" * 50,
         f"  told: {'b' * 50}",
     ]
+
+
+def test_control_characters_are_written_out(capsys):
+    console.console.print("a\x1b[2J\u202eb\x9b\r[c]")
+    console.print_table("", ["x"], [["\x1b[2J"]])
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0] == r"a\x1b[2J\u202eb\x9b\r[c]" and "\x1b" not in printed

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from papermill.parameterize import parameterize_path
 
-from ferbook.execute import _literal
+from ferbook.book import find_chapter
+from ferbook.execute import _failed, _literal
 from ferbook.store import open_run, write_json
 
 
@@ -33,7 +34,8 @@ def test_nothing_of_the_user_is_in_the_kernel_and_each_attempt_has_a_path_of_its
         "throws",
         "import os, IPython, jupyter_core.paths\nassert 'planted' not in globals()",
         "places = [IPython.paths.get_ipython_dir(), *jupyter_core.paths.jupyter_path()]\n"
-        f"assert not any({str(tmp_path)!r} in place for place in places), places",
+        f"own = {str(tmp_path / 'ipython')!r}, {str(tmp_path / 'jupyter')!r}\n"
+        "assert not any(place.startswith(own) for place in places), places",
         f"print(os.environ['FER_OUTPUT'], file=open({str(seen)!r}, 'a'))",
     )
     run = open_run("a")
@@ -66,3 +68,23 @@ def test_a_compared_cell_that_updates_what_it_shows_is_refused_in_a_notebook_of_
     shutil.rmtree(run.result("throws").folder)
     told = toy_clone.ferbook("_execute", "throws", str(run.folder), expect=1)
     assert "code cell 4 (" in told and "updates what it shows" in told and run.result("throws").done() is None
+
+
+def test_a_commit_that_fails_after_the_move_keeps_the_first_error(run):
+    """As on a full disk: the staged folder is gone by then."""
+    full = OSError(28, "No space left on device")
+    error = _failed(find_chapter("throws"), run, run.work / "staging" / "gone", full)
+    assert "No space left on device" in str(error)
+    report = json.loads((run.result("throws").failed_folder / "failure.json").read_text())
+    assert "No space left on device" in report["error"] and "storing" in report["where"]
+
+
+def test_a_wrong_magic_command_is_named_with_its_cell_in_a_notebook_of_windows(toy_clone):
+    """IPython only prints what is wrong. The notebook has a byte order mark and Windows' line ends."""
+    toy_clone.write_chapter("throws", "%notmagic")
+    file = toy_clone.root / "book" / "throws" / "throws.ipynb"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    run = open_run("a")
+    write_json(run.inputs_file("throws"), {"parameters": {"seed": 1}})
+    told = toy_clone.ferbook("_execute", "throws", str(run.folder), expect=1)
+    assert "failed in code cell 4: UsageError: Line magic function `%notmagic` not found" in told

@@ -14,11 +14,13 @@ from ferbook.book import chapters
 from ferbook.build import adopt, build_book
 from ferbook.check import todays_notebook
 from ferbook.compare import compare_runs, run_rows
+from ferbook.environment import held, is_held, start_logged
 from ferbook.errors import RunStoreError
 from ferbook.inputs import run_states
 from ferbook.notebook import read_notebook
+from ferbook.progress import at_work
 from ferbook.records import read_json
-from ferbook.store import DONE, MADE_HERE, file_checksums, open_run, write_json
+from ferbook.store import DONE, LARGEST_RUN_RECORD, exclusive, file_checksums, open_run, write_json
 
 METRICS = {"throws": {"value": 60, "unit": "count"}}
 
@@ -145,7 +147,7 @@ def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_
     runs, finish, tmp_path, toy_book
 ):
     assert compare_runs("good", "a")["equal"] and build_book(runs)
-    (paths.runs_dir() / MADE_HERE).unlink()
+    paths.local_results().unlink()
     told = r"run 'a' comes from elsewhere \(throws was not made here\): .* `ferbook build --run a --mine`"
     assert compare_runs("good", "a")["equal"]
     with pytest.raises(RunStoreError, match=told):
@@ -159,11 +161,11 @@ def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_
 
 
 def test_a_damaged_run_is_not_called_ones_own(runs):
-    (paths.runs_dir() / MADE_HERE).unlink()
+    paths.local_results().unlink()
     FORGERIES["metrics changed"][0](runs)
     with pytest.raises(RunStoreError, match="differs from its checksum"):
         adopt(runs)
-    assert not (paths.runs_dir() / MADE_HERE).exists()
+    assert not paths.local_results().exists()
 
 
 def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that_came_with_the_code(
@@ -174,7 +176,7 @@ def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that
     for name in ("reference", "theirs"):
         finish(open_run(name), "throws", {}, METRICS, name=name)
         results[name] = open_run(name).result("throws")
-    (paths.runs_dir() / MADE_HERE).unlink()
+    paths.local_results().unlink()
     assert {name: each.is_local() for name, each in results.items()} == {"reference": True, "theirs": False}
     git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for words in (["init", "-q"], ["add", "runs/theirs"], ["commit", "-qm", "Runs"]):
@@ -251,3 +253,46 @@ def test_what_is_read_is_what_was_vouched_for(runs):
     shutil.copy(folder / "metrics.json", folder / "record.json")
     with pytest.raises(RunStoreError, match=r"record\.json: differs from its checksum"):
         runs.result("throws").record()
+
+
+@pytest.mark.parametrize("name", ["lock", "logs", "logs/throws.check.log", "staging"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda entry: entry.symlink_to("/nowhere")])
+def test_a_working_folder_with_a_link_or_a_pipe_is_refused(runs, name, make):
+    entry = runs.folder / ".work" / name
+    entry.parent.mkdir(parents=True)
+    make(entry)
+    for use in (lambda: runs.log_file("throws"), lambda: at_work(runs), lambda: exclusive(runs)):
+        with pytest.raises(RunStoreError, match="is a link or a pipe, which no run makes; remove"):
+            use()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda lock: lock.symlink_to(lock.with_name("a")), "hard link"])
+def test_only_a_plain_file_is_a_lock(tmp_path, make):
+    lock = tmp_path / "lock"
+    (tmp_path / "a").write_text("mine")
+    os.link(tmp_path / "a", lock) if make == "hard link" else make(lock)
+    assert not is_held(lock)
+    with pytest.raises(RunStoreError, match="no lock; remove it"), held(lock):
+        pass
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_a_log_is_written_beside_what_a_link_leads_to(tmp_path):
+    (tmp_path / "a").write_text("mine")
+    (tmp_path / "log").symlink_to(tmp_path / "a")
+    assert start_logged(["echo", "printed"], tmp_path / "log", {**os.environ}).wait() == 0
+    assert (tmp_path / "a").read_text() == "mine" and (tmp_path / "log").read_text() == "printed\n"
+
+
+def test_a_note_that_comes_with_a_run_vouches_for_nothing(runs):
+    note = paths.local_results()
+    (paths.runs_dir() / ".own").write_text(note.read_text())
+    note.unlink()
+    assert not runs.result("throws").is_local()
+    assert not note.is_relative_to(paths.root()) and not note.is_relative_to(paths.runs_dir())
+
+
+def test_a_record_of_a_run_is_of_a_size_that_is_read_at_once(runs):
+    runs.record_file.write_text(f"{runs.record_file.read_text()}more: {'a' * LARGEST_RUN_RECORD}\n")
+    with pytest.raises(RunStoreError, match=r"run\.yaml: cannot be read \(larger than"):
+        runs.record()

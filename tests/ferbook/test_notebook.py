@@ -13,6 +13,7 @@ from ferbook.notebook import (
     cell_name,
     cells_executed,
     drop_papermill_metadata,
+    faults_of_comparison,
     faults_of_execution,
     figure_names,
     read_notebook,
@@ -98,6 +99,8 @@ def test_cells_are_counted_as_their_author_does():
         },
         {"cells": [{"cell_type": "markdown", "source": "", "metadata": {"tags": "one"}}]},
         {"cells": [{"cell_type": "markdown", "source": "", "metadata": {}}] * 2001},
+        {"cells": [new_code_cell(outputs=[new_output("stream", text="1")] * 20_000)]},
+        {"metadata": dict.fromkeys(map(str, range(20_001)))},
     ],
 )
 def test_a_notebook_of_another_form_is_refused_once_where_it_is_read(tmp_path, change):
@@ -155,3 +158,27 @@ def test_a_parameters_cell_that_differs_from_the_model_is_told_with_file_and_men
     with pytest.raises(BookError, match=told) as fault:
         require_parameters_cell(means.notebook, means.parameters().model_dump())
     assert str(file) in str(fault.value)
+
+
+def test_a_notebook_of_windows_reads_as_any_other(tmp_path):
+    content = new_notebook(cells=[new_code_cell("a = 1\nb = 2", id="a")])
+    text = json.dumps(content)
+    for name, written in (("a", text), ("b", "\ufeff" + text.replace("\\n", "\\r\\n"))):
+        (tmp_path / f"{name}.ipynb").write_text(written, encoding="utf-8", newline="\r\n")
+    assert read_notebook(tmp_path / "a.ipynb") == read_notebook(tmp_path / "b.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("data", "faults"),
+    [
+        ({"text/plain": "1"}, 0),
+        ({"image/png": "AAAA"}, 1),
+        ({"image/jpeg": "AAAA", "text/plain": "<Figure size 640x480>"}, 1),
+        (None, 1),
+    ],
+)
+def test_a_compared_cell_that_nbval_would_not_compare_is_a_fault(data, faults):
+    outputs = [new_output("display_data", data)] if data else []
+    cell = new_code_cell("x", id="shown", outputs=outputs, metadata={"tags": ["nbval-check-output"]})
+    found = faults_of_comparison(new_notebook(cells=[cell]))
+    assert len(found) == faults and all("code cell 1 (shown)" in fault for fault in found)

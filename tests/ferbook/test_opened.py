@@ -10,14 +10,14 @@ import pytest
 from ferbook.errors import ChapterError
 from ferbook.files import write_atomically
 from ferbook.inputs import run_states
-from ferbook.opened import noted_files
+from ferbook.opened import file_digest, read_opened_files
 from ferbook.store import open_run
 from tests.ferbook.clones import run_one
 
 SCRIPT = r"""
 import glob, os, sys
-from ferbook.opened import note_files
-note_files(sys.argv[1], [sys.argv[2]])
+from ferbook.opened import record_opened_files
+record_opened_files(sys.argv[1], [sys.argv[2]])
 sys.path.insert(0, sys.argv[2])
 import one, kit.three
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_
     for _ in range(2):  # the second time from the compiled files
         log.unlink(missing_ok=True)
         subprocess.run(words, check=True, env=os.environ)
-        noted = {file.relative_to(home).as_posix(): digest for file, digest in noted_files(log).items()}
+        noted = {file.relative_to(home).as_posix(): digest for file, digest in read_opened_files(log).items()}
         both = [hashlib.sha256(text.encode()).hexdigest() for text in ("# d.csv\n", "# another\n")]
         assert [line.split()[0] for line in log.read_text().splitlines() if "d.csv" in line] == both
         assert noted.pop("d.csv") not in both
@@ -60,10 +60,19 @@ def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_
         }
 
 
+@pytest.mark.parametrize(("name", "equal"), [("a.py", True), ("a.csv", False)])
+def test_line_ends_of_windows_change_no_module(tmp_path, name, equal):
+    digests = []
+    for text in (b"a\nb\n", b"a\r\nb\r\n"):
+        (tmp_path / name).write_bytes(text)
+        digests.append(file_digest(tmp_path / name))
+    assert (digests[0] == digests[1]) is equal
+
+
 def test_a_file_that_was_read_in_two_states_has_a_digest_that_no_file_has(tmp_path):
     log = tmp_path / "log"
     log.write_text("aa /x y.csv\nbb /x y.csv\naa /z.csv\naa /z.csv\n")
-    noted = {str(file): digest for file, digest in noted_files(log).items()}
+    noted = {str(file): digest for file, digest in read_opened_files(log).items()}
     assert noted["/z.csv"] == "aa" and noted["/x y.csv"] not in ("aa", "bb")
 
 

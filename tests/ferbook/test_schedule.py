@@ -82,6 +82,10 @@ Error in rule throws:
     jobid: 7
     output: ended/throws/a
 [Tue Nov 24 06:57:59 2026]
+Error in rule throws:
+    message: None
+    output: ended/throws/d
+[Tue Nov 24 06:57:59 2026]
 Finished jobid: 5 (Rule: throws)
     output: ended/throws/c
 """
