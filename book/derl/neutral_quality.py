@@ -152,8 +152,13 @@ def quality(
     candidates = {GENERATED: fakes[GENERATED], INPUT: faces.pixels, MEAN_NEUTRAL: mean, TRUTH: truth} | fakes
     subjects = faces.table["subject"].to_numpy(str)
     takes = subjects + np.char.add("/", faces.table["sequence"].to_numpy(str))
-    flat, first = np.unique(truth.reshape(len(truth), -1), axis=0, return_index=True)
-    gallery, elsewhere = flat.reshape(-1, *truth.shape[1:]), takes[:, None] != takes[first]
+    flat, first, own_truth = np.unique(
+        truth.reshape(len(truth), -1), axis=0, return_index=True, return_inverse=True
+    )
+    gallery, take = flat.reshape(-1, *truth.shape[1:]), np.unique(takes, return_inverse=True)[1]
+    of_take = np.zeros((take.max() + 1, len(gallery)), bool)
+    of_take[take, own_truth.ravel()] = True  # one picture may be the truth of several takes
+    elsewhere = ~of_take[take]
     tables = []
     for name, pictures in candidates.items():
         neutral = np.full(len(faces), np.nan)

@@ -1,6 +1,7 @@
 """The quality of neutral faces: against values worked by hand, and each candidate held to the same inputs."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -155,6 +156,16 @@ def test_a_person_is_looked_for_among_the_true_faces_of_other_takes():
         alike = np.corrcoef(np.concatenate([given.tested.pixels[row].reshape(1, -1), gallery]))[0, 1:]
         nearest = np.where(takes == take, -2, alike).argmax()
         assert found.iloc[place] == float(owners[nearest] == take[0])
+
+
+def test_a_neutral_picture_of_several_takes_is_not_searched_for_from_any_of_them():
+    """As in real sets with one neutral picture for each person: it is the truth, so finding it is no test."""
+    given = splits()
+    shared = given.truth.copy()
+    shared[2] = shared[0]
+    found = asked(replace(given, truth=shared))[INPUT]["identity_other_take"]
+    assert found.iloc[:3].isna().all(), "a has no neutral picture besides the own truth"
+    assert found.iloc[3:5].notna().all(), "b has another one"
 
 
 def test_means_are_of_the_pictures_that_count_and_intervals_of_subjects():
