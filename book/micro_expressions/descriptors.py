@@ -37,7 +37,13 @@ def displacements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     in ``second``, in pixels.
 
     The median displacement of each picture is taken off: where the whole head has moved, no muscle has.
+    Raises DataError for pictures of another type.
     """
+    for pictures in (first, second):
+        if pictures.dtype != np.uint8:
+            raise DataError(
+                f"pictures of type {pictures.dtype}: optical flow needs uint8, grey values from 0 to 255"
+            )
     flow = np.empty((*first.shape, 2), np.float32)
     height, width = first.shape[1:]
     for number, pair in enumerate(zip(first, second, strict=True)):

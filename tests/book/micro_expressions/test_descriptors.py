@@ -168,6 +168,15 @@ def test_a_head_that_moves_as_a_whole_counts_for_nothing():
     np.testing.assert_allclose(np.median(flow, axis=(1, 2)), 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_pictures_that_are_no_bytes_are_refused(dtype):
+    """Of pictures from 0 to 1 OpenCV finds no motion at all, and says nothing."""
+    still = grey(texture())
+    for pair in ((still.astype(dtype), still), (still, still.astype(dtype))):
+        with pytest.raises(DataError, match=f"{np.dtype(dtype)}.*uint8"):
+            displacements(*pair)
+
+
 def test_features_go_from_the_onset_to_the_apex():
     first = texture()
     right, down = moved(first, 1.5, 0, corner()), moved(first, 0, 1.5, corner())
