@@ -1,8 +1,8 @@
-"""People of several families, each of whom shows one action unit at a time.
+"""People of several families, each rendered with one action unit at a time.
 
-A family holds people whom no other could hold, by their shapes or by how their muscles build units
-(``synthetic_faces.domains.FAMILIES``). What holds for all families but one, and for that one, does not hang
-on whom the generator drew.
+Families differ in the shape of their heads or in how their muscles build units
+(``synthetic_faces.domains.FAMILIES``), so that no person could be of two. What holds with each family held
+out does not depend on the people that the generator drew.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,15 +28,14 @@ if TYPE_CHECKING:
     from synthetic_faces.render import Rendered, Renderer
 
 FIRST_SWITCHED = len(IN_SETS) // 2
-"""The first person of a family whose units are switched; sets of expressions have those before."""
+"""The first person of a family whose units are activated; those before are in sets of expressions."""
 
 
 def family_interventions(
     families: Sequence[str], people: int, aus: Sequence[str] = AUS, **taken: int | str
 ) -> Interventions:
-    """As ``aus.interventions.interventions`` at full intensity, of so many ``people`` of each of
-    ``families``; ``family_of`` says whose family a subject is of. ``taken``: ``size``, ``face_seed``,
-    ``domain``.
+    """Render ``people`` of each family with each action unit at full intensity, as
+    ``aus.interventions.interventions``. ``taken``: ``size``, ``face_seed``, ``domain``.
     """
     recipe = _recipe(**taken)
     persons = _persons(families, FIRST_SWITCHED, people)
@@ -48,7 +47,7 @@ def _recipe(size: int = 48, face_seed: int = 0, domain: str = "lab") -> Recipe:
 
 
 def _persons(families: Sequence[str], first: int, people: int) -> np.ndarray:
-    """So many ``people`` of each of ``families``, from its ``first``."""
+    """Numbers of ``people`` of each of ``families``, from its ``first`` on."""
     return np.concatenate([_first(family) + np.arange(first, first + people) for family in families])
 
 
@@ -58,18 +57,18 @@ def _faces(script: Script, recipe: Recipe, what: str) -> FaceSet:
 
 
 def family_of(subjects: np.ndarray) -> np.ndarray:
-    """The family of each of ``subjects`` (N,) of this module, and of a family's own set."""
+    """Return the family of each of ``subjects`` (N,)."""
     families = {who: next(name for name in FAMILIES if f"-{name}-" in who) for who in np.unique(subjects)}
     return np.array([families[who] for who in subjects], dtype=object)
 
 
 def _first(family: str) -> int:
-    """The first of a family among the people of a domain."""
+    """Number of a family's first person."""
     return FAMILY + len(IN_SETS) * list(FAMILIES).index(family)
 
 
 def _rendered(script: Script, recipe: Recipe) -> FaceSet:
-    """The pictures of ``script``, whose people stand one after the other."""
+    """Render ``script``, in which the pictures of each person follow one another."""
     people, counts = np.unique(script.people, return_counts=True)
     starts = np.concatenate([[0], np.cumsum(counts)])
     common = {"domain": recipe.domain, "seed": recipe.seed}
@@ -103,7 +102,7 @@ def _rendered(script: Script, recipe: Recipe) -> FaceSet:
 def render_family(
     renderer: "Renderer", *, domain: str, seed: int, person: int, takes: list, intensities: list
 ) -> "Iterator[Rendered]":
-    """The pictures of one person of a family, one for each of ``takes`` and ``intensities``."""
+    """Render one person of a family, a picture for each of ``takes`` and ``intensities``."""
     family = list(FAMILIES)[(person - FAMILY) // len(IN_SETS)]
     own = with_options(domain_named(domain), family=family)
     number = person_number(domain_named(domain), person)

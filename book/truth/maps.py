@@ -1,9 +1,8 @@
-"""What is asked of methods and of codes; every registered method asked about every network, and which of
-them are believed.
+"""Tests of attribution methods: the maps of every registered method for every network, and which pass.
 
-Questions and bounds were written before any of the chapter's numbers were computed. What was known by then:
-``book/judge.csv``, the thirteen methods on six people of ``lab`` and five networks. Of it comes that contrast
-decides nothing here: edges of the picture have most of it, since they change where the picture does, whatever
+Tests and bounds were fixed before any of the chapter's numbers were computed. Known by then was
+``book/judge.csv``: thirteen methods on six people of ``lab`` and five networks. It is the reason why contrast
+decides nothing here: edges of the picture have the most, since they change where the picture does, whatever
 the network.
 """
 
@@ -36,16 +35,16 @@ from ferbook.estimate import Estimate
 AnswerKind = Literal["yes", "no", "open"]
 
 HALF = 0.5
-"""A code is distributed where its best feature explains less than this share of what all of them explain."""
+"""A code is distributed where its best feature explains less than this proportion of what all explain."""
 
-IGNORANT_MAPS = ("edges", "field", "field_edges", "centre", "random")
-"""Maps that know nothing of the network, or only where the neuron looks."""
+CONTROL_MAPS = ("edges", "field", "field_edges", "centre", "random")
+"""Controls: maps that know nothing of the network, or only the neuron's receptive field."""
 
 
 @dataclass(frozen=True)
 class ScoreQuestion:
-    """Whether the ``score`` of a method lies above ``bound``: by itself, or where ``ahead``, how
-    far it lies above the score of the best that knows nothing. ``sentence`` says it.
+    """Test whether the ``score`` of a method lies above ``bound``, by itself or, where ``ahead``, as its lead
+    over the best control. ``sentence`` says it.
     """
 
     score: str
@@ -57,28 +56,30 @@ class ScoreQuestion:
 MAP_QUESTIONS = (
     ScoreQuestion(
         "correctness",
-        "parts with more of the map change the answer more where they are taken from the twin, more so "
-        "than in any map that knows nothing of the network",
+        "parts with more of the map change the response more when they are replaced by the twin's, more so "
+        "than for any control",
     ),
     ScoreQuestion(
         "right_unit",
-        "more of the map lies on the skin of the unit than on as much skin of other units, more so than of "
-        "any such map",
+        "more of the map lies on the skin of the unit than on as much skin of other units, more so than for "
+        "any control",
     ),
-    ScoreQuestion("sanity", "less than half of the map is left with random weights", ahead=False, bound=0.5),
+    ScoreQuestion(
+        "sanity", "the map correlates less than 0.5 with that of random weights", ahead=False, bound=0.5
+    ),
 )
-"""A method is believed of a population where all three are answered with yes."""
+"""A method passes for a population where all three are answered with yes."""
 
 CODE_QUESTIONS = {
     "privileged": "the best filter explains more of a unit than the best direction of a random rotation",
     "distributed": "the best filter explains less than half of what all explain",
 }
-"""What is asked about codes, each above 0."""
+"""Questions about codes, each above 0."""
 
 
 def answer(estimate: Estimate | None, bound: float) -> AnswerKind:
-    """``yes`` where the whole interval lies above ``bound``, ``no`` where it lies below, else ``open``; what
-    has no interval, and what could not be computed, is open.
+    """Answer ``yes`` where the whole interval lies above ``bound``, ``no`` where it lies below, else
+    ``open``; without an estimate or an interval ``open``.
     """
     if estimate is None or estimate.low is None:
         return "open"
@@ -86,66 +87,64 @@ def answer(estimate: Estimate | None, bound: float) -> AnswerKind:
 
 
 def in_all(answers: Collection[AnswerKind]) -> AnswerKind:
-    """What is answered alike in every one of ``answers``, else ``open``."""
+    """Return the answer that all ``answers`` agree on, else ``open``."""
     first, *others = set(answers)
     return "open" if others else first
 
 
 RANDOM_WEIGHTS = "untrained"
 
-UNTAUGHT = ("emotions_shuffled", RANDOM_WEIGHTS)
-"""Populations that did not learn what emotions look like: whoever is believed of the others need not be of
-these."""
+WITHOUT_EMOTIONS = ("emotions_shuffled", RANDOM_WEIGHTS)
+"""Populations that did not learn emotions: a method that passes for the others need not pass for these."""
 
 OTHER_WEIGHTS = 10_000
-"""Added to the seed of the random weights that sanity compares with: untrained networks must not meet
-themselves."""
+"""Added to the seed of sanity's random weights, so that no untrained network is compared with itself."""
 
 SCORE_TOLERANCE = 0.1
-"""How far a score may move where another processor adds up in another order: a weak maximum may change its
-place."""
+"""How far a score may move between processors, which add up in different orders: a weak maximum may change
+its place."""
 
 EVERYBODY = ""
-"""Where no family is held out."""
+"""No family is held out."""
 
 
 @dataclass(frozen=True, eq=False)
-class AskedNetwork:
-    """A network, the ``population`` that it stands for, and its ``name``."""
+class EvaluatedNetwork:
+    """A network with its ``population`` and ``name``."""
 
     population: str
     name: str
     model: nn.Module
 
 
-def asked_networks(
+def evaluated_networks(
     populations: Mapping[str, Sequence[TrainedNetwork]], most: int, untrained: int, *, seed: int = 0
-) -> list[AskedNetwork]:
-    """At most so many (``most``) networks of each of ``populations``, and so many ``untrained`` ones of the
-    first network's structure. Raises ChapterError for a population of which none is kept.
+) -> list[EvaluatedNetwork]:
+    """Take at most ``most`` networks of each population, and so many ``untrained`` ones of the first
+    network's structure. Raises ChapterError for a population without a stored network.
     """
     for name, networks in populations.items():
         if not networks:
             raise ChapterError(
-                f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
+                f"no network of the population {name!r} is stored; `ferbook populations train {name}`"
             )
     members = [
-        AskedNetwork(name, each.name, each.model)
+        EvaluatedNetwork(name, each.name, each.model)
         for name, networks in populations.items()
         for each in networks[:most]
     ]
     first = members[0].model
     return members + [
-        AskedNetwork(RANDOM_WEIGHTS, f"untrained {number}", untrained_network(first, number))
+        EvaluatedNetwork(RANDOM_WEIGHTS, f"untrained {number}", untrained_network(first, number))
         for number in range(seed, seed + untrained)
     ]
 
 
 def judged_maps(
-    networks: Iterable[AskedNetwork], twins: Twins, methods: Mapping[str, Explainer], *, seed: int = 0
+    networks: Iterable[EvaluatedNetwork], twins: Twins, methods: Mapping[str, Explainer], *, seed: int = 0
 ) -> pd.DataFrame:
-    """``look.judge.judge_maps`` of each of ``methods`` about each of ``networks``, with the columns
-    ``method``, ``population`` and ``family``, of the person.
+    """Score every method for every network by ``look.judge.judge_maps``; with the columns ``method``,
+    ``population`` and ``family`` (of the person).
     """
     tables = []
     for each in networks:
@@ -159,11 +158,20 @@ def judged_maps(
 
 
 def map_score(table: pd.DataFrame, method: str, score: str, against: Sequence[str] = ()) -> Estimate | None:
-    """The ``score`` of a ``method`` in ``table``, the rows of one population of ``judged_maps``; with
-    ``against`` how far it lies above that of the best of these methods, network by network.
+    """Estimate the ``score`` of a method, or its lead over the best of others.
 
-    The interval is over networks and people (``stats.two_way``). None where the score is not defined in
-    every network, and of fewer than two people.
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of one population of ``judged_maps``.
+    against : sequence of str
+        Methods; the best of them is subtracted network by network.
+
+    Returns
+    -------
+    Estimate or None
+        With an interval over networks and people (``stats.two_way``). None where the score is undefined in
+        some network, and for fewer than two people.
     """
     if table["person"].nunique() < 2:
         return None
@@ -183,18 +191,18 @@ def map_score(table: pd.DataFrame, method: str, score: str, against: Sequence[st
 
 
 def question_estimate(table: pd.DataFrame, method: str, question: ScoreQuestion) -> Estimate | None:
-    """What ``question`` asks about a ``method``, see ``map_score``."""
-    return map_score(table, method, question.score, IGNORANT_MAPS if question.ahead else ())
+    """Estimate what decides ``question`` for a ``method``, see ``map_score``."""
+    return map_score(table, method, question.score, CONTROL_MAPS if question.ahead else ())
 
 
 SAME_SCORE = 1e-3
-"""Scores that differ by less, about every neuron, are those of one method."""
+"""Methods whose scores differ by less, for every neuron, are one method."""
 
 
 def distinct_methods(table: pd.DataFrame) -> list[str]:
-    """The methods of ``table``, in its order, without one of which all deciding scores about the first
-    population are those of an earlier one: through a network without biases gradient × input and integrated
-    gradients are one method (Ancona et al. 2018, arXiv 1711.06104), and count once.
+    """List the methods of ``table`` in its order, without those that score as an earlier one does for the
+    first population: in a network without biases gradient × input and integrated gradients are one method
+    (Ancona et al. 2018, arXiv 1711.06104), and count once.
     """
     own = table[table["population"].eq(table["population"].iloc[0])]
     distinct: dict[str, np.ndarray] = {}
@@ -210,11 +218,10 @@ def distinct_methods(table: pd.DataFrame) -> list[str]:
 
 
 def map_answers(table: pd.DataFrame) -> pd.DataFrame:
-    """What is answered to ``MAP_QUESTIONS``, by ``population``, with each family held out (``without``; empty
-    of everybody) and by ``method``: ``score``, ``estimate`` (None where undefined) and ``answer``.
+    """Answer ``MAP_QUESTIONS`` by ``population``, ``without`` each family (empty: with all) and by
+    ``method``: ``score``, ``estimate`` (None where undefined) and ``answer``.
     """
-    methods = [name for name in distinct_methods(table) if name not in IGNORANT_MAPS]
-    rows = []
+    methods, rows = [name for name in distinct_methods(table) if name not in CONTROL_MAPS], []
     for population, own in table.groupby("population", sort=False):
         for without in (EVERYBODY, *own["family"].unique()):
             part = own[own["family"].ne(without)]
@@ -227,39 +234,50 @@ def map_answers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def question_names(answers: pd.DataFrame) -> pd.Series:
-    """Method and score of each row of ``map_answers``, in words."""
+    """Name method and score of each row of ``map_answers``."""
     return answers["method"].str.replace("_", " ") + ", " + answers["score"].str.replace("_", " ")
 
 
 def believed(answers: pd.DataFrame) -> pd.Series:
-    """Of each method in ``answers``, a part of ``map_answers``: whether all are yes."""
+    """Whether each method passes all questions, in ``answers``, a part of ``map_answers``."""
     return answers["answer"].eq("yes").groupby(answers["method"], sort=False).all()
 
 
 def map_metrics(table: pd.DataFrame, answers: pd.DataFrame, learners: Sequence[str]) -> dict[str, Estimate]:
-    """How many methods are believed of the first of the populations ``learners`` (of emotions), and
-    how many of all of these with every family held out; how many answers about the first are the same with
-    every family held out; and what is asked about deconvolution, guided backpropagation and the gradient.
+    """Count the methods that pass, and estimate the scores of the papers' methods.
+
+    Parameters
+    ----------
+    table, answers : DataFrame
+        From ``judged_maps`` and ``map_answers``.
+    learners : sequence of str
+        Populations trained on emotions, the page's own first.
+
+    Returns
+    -------
+    dict of str to Estimate
+        Counts; ``believed`` (methods that pass for the first population) and ``believed_in_all`` (for all,
+        with every family held out); ``answers`` for the first and ``answers_kept`` (the same with every
+        family held out); scores and leads of deconvolution, guided backpropagation and the gradient.
     """
     first = answers[answers["population"].eq(learners[0])]
     everybody = first[first["without"].eq(EVERYBODY)]
     stable = first.groupby(["method", "score"])["answer"].nunique().eq(1)
     own = table[table["population"].eq(learners[0])]
     metrics = {
-        "networks": Estimate(table["network"].nunique(), unit="count"),
-        "people": Estimate(table["person"].nunique(), unit="count"),
-        "methods": Estimate(len(stable) // len(MAP_QUESTIONS), unit="count"),
-        "controls": Estimate(len(IGNORANT_MAPS), unit="count"),
-        "families": Estimate(table["family"].nunique(), unit="count"),
-        "parts": Estimate(TWIN_PARTS**2, unit="count"),
-        "neurons": Estimate(len(table) // table["method"].nunique(), unit="count"),
-        "believed": Estimate(int(believed(everybody).sum()), unit="count"),
-        "believed_in_all": Estimate(
-            int(believed(answers[answers["population"].isin(learners)]).sum()), unit="count"
-        ),
-        "answers": Estimate(len(stable), unit="count"),
-        "answers_kept": Estimate(int(stable.sum()), unit="count"),
+        "networks": table["network"].nunique(),
+        "people": table["person"].nunique(),
+        "methods": len(stable) // len(MAP_QUESTIONS),
+        "controls": len(CONTROL_MAPS),
+        "families": table["family"].nunique(),
+        "parts": TWIN_PARTS**2,
+        "neurons": len(table) // table["method"].nunique(),
+        "believed": int(believed(everybody).sum()),
+        "believed_in_all": int(believed(answers[answers["population"].isin(learners)]).sum()),
+        "answers": len(stable),
+        "answers_kept": int(stable.sum()),
     }
+    metrics = {name: Estimate(count, unit="count") for name, count in metrics.items()}
     for method in ("deconv", "guided", "gradient"):
         for question in MAP_QUESTIONS:
             estimate = question_estimate(own, method, question)

@@ -19,7 +19,7 @@ from book.evaluation import (
     read_method,
     verdict,
 )
-from book.truth.maps import IGNORANT_MAPS
+from book.truth import maps
 from face_sets.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
 from fer_lib.look.judge import MAP_SCORES, MapBenchmark, asked
@@ -153,7 +153,7 @@ def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypat
 
 def test_the_verdict_is_of_the_chapters_three_tests():
     found = committed_baselines("small", 0)
-    assert {*CONTROL_MAPS} == {*IGNORANT_MAPS}, "the chapter's own"
+    assert {*CONTROL_MAPS} == {*maps.CONTROL_MAPS}, "the chapter's own"
     assert all(verdict(found[name], found).startswith("not believed: ") for name in CONTROL_MAPS)
     best = {s: max(found[name][s].value for name in CONTROL_MAPS) for s in ("correctness", "right_unit")}
     above = {score: Estimate(x + 0.2, x + 0.1, x + 0.3, how="so") for score, x in best.items()}

@@ -353,7 +353,7 @@ def test_edges_win_contrast(follow):
 def test_networks_of_photographs_order_the_methods_alike(follow, page):
     own = follow("truth", population="photographs_zero_bias", networks=2, size=48)
     scores = [
-        each.figure("scores").query("panel == 'correctness'").set_index("label")["value"]
+        each.figure("verdicts").query("panel == 'correctness, lead'").set_index("label")["value"]
         for each in (own, page("truth"))
     ]
     assert own.fault == "" and scores[0].corr(scores[1], method="spearman") > 0.5
@@ -362,11 +362,11 @@ def test_networks_of_photographs_order_the_methods_alike(follow, page):
 @follows("truth", 3)
 def test_with_more_units_intervals_become_narrower(follow, page):
     widths = [
-        each.figure("scores").eval("width = high - low").groupby("panel")["width"].median()
+        each.figure("verdicts").eval("width = high - low").groupby("panel")["width"].median()
         for each in (follow("truth", map_units=8), page("truth"))
     ]
     # The panel of sanity is drawn where a map of random weights is not dark, which of few units may be none.
     panels = widths[1].index
-    assert {"correctness", "right unit"} <= set(panels) <= set(widths[0].index)
+    assert {"correctness, lead", "right unit, lead"} <= set(panels) <= set(widths[0].index)
     # Not each: the page has two neurons, which may agree in one by chance.
     assert widths[0]["correctness"] < widths[1]["correctness"]

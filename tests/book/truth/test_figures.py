@@ -6,30 +6,18 @@ from book.truth import codes, figures, maps
 from tests.book.truth.toy_judged import judged
 
 
-def test_the_cells_count_what_is_answered_with_yes(well_drawn):
-    answers = maps.map_answers(judged(worse_family="broad-faceunits"))
-    drawn = well_drawn(lambda: figures.verdict_cells(answers))
-    share = drawn.data.set_index(["method", "asked"])["share"]
-    assert share["gradient", "no broad, Face Units"] == 1 and share["deconvolution", "one"] == 0
-    assert share["gradient", "no narrow, Face Units"] == 1 / 3, "sanity is left"
-    assert list(drawn.data["asked"].unique()) == [
-        "one",
-        "two",
-        "no narrow, Face Units",
-        "no broad, Face Units",
-    ]
-    assert "Methods that are believed of one networks, whichever family is held out: none." in drawn.caption
-    assert "held out: gradient." in figures.verdict_cells(maps.map_answers(judged())).caption
-
-
-def test_scores_are_of_the_first_population(well_drawn):
+def test_what_decides_is_drawn_of_methods_and_not_of_controls(well_drawn):
     table = judged()
-    drawn = well_drawn(lambda: figures.score_dots(table))
-    own = table[table["population"].eq("one") & table["method"].eq("gradient")]
+    table.loc[table["method"].eq("field"), "correctness"] += 0.2
+    drawn = well_drawn(lambda: figures.verdict_dots(table))
+    assert set(drawn.data["label"]) == {"gradient", "deconvolution", "guided backpropagation"}
+    own = table[table["population"].eq("one")].groupby("method")["correctness"].mean()
     shown = drawn.data.set_index(["label", "panel"])["value"]
-    assert abs(shown["gradient", "correctness"] - own["correctness"].mean()) < 1e-9
-    assert drawn.data["label"].iloc[0] == "gradient"
-    assert "(edges in the field)" in set(drawn.data["label"])
+    assert abs(shown["gradient", "correctness, lead"] - (own["gradient"] - own["field"])) < 1e-9
+    assert drawn.caption.endswith("gradient.")
+    assert figures.verdict_dots(judged(sane=0.3)).caption.endswith("none.")
+    notes = [text.get_text() for axes in drawn.figure.axes for text in axes.texts]
+    assert sorted(notes) == ["0 of 3", "0 of 3", "3 of 3", "passed"]
 
 
 def read() -> pd.DataFrame:
@@ -44,10 +32,11 @@ def read() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def test_codes_are_drawn_by_the_number_of_directions(well_drawn):
-    drawn = well_drawn(lambda: figures.code_dots(read()))
+def test_codes_of_the_first_population_are_drawn_by_the_number_of_directions(well_drawn):
+    other = read().assign(population="two", explained=9.0)
+    drawn = well_drawn(lambda: figures.code_dots(pd.concat([read(), other])))
     shown = drawn.data.set_index(["label", "series"])["value"]
-    assert abs(shown["best 4", codes.FILTERS] - 0.405) < 1e-9
+    assert abs(shown["best 4", codes.FILTERS] - 0.405) < 1e-9 and "best 4 40.5 %" in drawn.caption
 
 
 def test_a_conclusion_that_one_family_does_not_share_is_open():

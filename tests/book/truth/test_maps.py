@@ -1,11 +1,11 @@
-"""What an interval answers, and which methods are believed, by tables whose scores are known."""
+"""Answers of intervals, and which methods pass, by tables whose scores are known."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from book.truth import maps
-from book.truth.maps import IGNORANT_MAPS, MAP_QUESTIONS, answer, in_all
+from book.truth.maps import CONTROL_MAPS, MAP_QUESTIONS, answer, in_all
 from ferbook.estimate import Estimate
 from tests.book.truth.toy_judged import judged
 
@@ -14,24 +14,24 @@ def test_the_lead_is_over_the_best_control_network_by_network():
     table = judged()
     table.loc[table["method"].eq("field"), "correctness"] += 0.2
     own = table[table["population"].eq("one")]
-    found = maps.map_score(own, "gradient", "correctness", IGNORANT_MAPS)
+    found = maps.map_score(own, "gradient", "correctness", CONTROL_MAPS)
     means = own.groupby("method")["correctness"].mean()
     assert found.value == pytest.approx(means["gradient"] - means["field"])
     assert maps.map_score(own, "gradient", "correctness").value == pytest.approx(means["gradient"])
 
 
-def test_who_is_ahead_everywhere_is_believed_and_who_is_not_is_not():
+def test_a_method_that_is_ahead_everywhere_passes_and_others_do_not():
     answers = maps.map_answers(judged())
     assert maps.believed(answers).to_dict() == {"gradient": True, "deconv": False, "guided": False}
     assert len(answers) == 2 * 3 * 3 * len(MAP_QUESTIONS)
     assert not maps.believed(maps.map_answers(judged(sane=0.3)))["gradient"], "half of it is left"
 
 
-def test_a_family_that_says_otherwise_is_seen():
+def test_a_family_with_other_answers_is_found():
     answers = maps.map_answers(judged(worse_family="broad-faceunits"))
-    told = answers.set_index(["population", "without", "method", "score"])["answer"]
-    assert told["one", "broad-faceunits", "gradient", "correctness"] == "yes"
-    assert told["one", "narrow-faceunits", "gradient", "correctness"] == "no"
+    found = answers.set_index(["population", "without", "method", "score"])["answer"]
+    assert found["one", "broad-faceunits", "gradient", "correctness"] == "yes"
+    assert found["one", "narrow-faceunits", "gradient", "correctness"] == "no"
     metrics = maps.map_metrics(judged(worse_family="broad-faceunits"), answers, ["one"])
     assert metrics["believed_in_all"].value == 0
     assert metrics["answers_kept"].value == 7 and metrics["answers"].value == 9
@@ -70,19 +70,19 @@ def test_two_methods_of_equal_scores_are_one():
     assert "gradient_input" in maps.distinct_methods(pd.concat([table, off], ignore_index=True))
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "bound", "told"),
-    [(0.1, 0.3, 0.0, "yes"), (-0.3, -0.1, 0.0, "no"), (-0.1, 0.3, 0.0, "open"), (0.1, 0.3, 0.5, "no")],
-)
-def test_the_whole_interval_has_to_lie_on_one_side(low, high, bound, told):
-    assert answer(Estimate(0.5 * (low + high), low, high, how="made up"), bound) == told
+ANSWERS = {
+    "yes": (Estimate(0.2, 0.1, 0.3, how="made up"), 0.0),
+    "no": (Estimate(0.2, 0.1, 0.3, how="made up"), 0.5),
+    "open": (Estimate(0.2, -0.1, 0.3, how="made up"), 0.0),
+}
 
 
-def test_what_has_no_interval_is_open():
-    assert answer(None, 0.0) == "open"
-    assert answer(Estimate(3.0, why="all alike"), 0.0) == "open"
+@pytest.mark.parametrize("expected", ANSWERS)
+def test_the_whole_interval_has_to_lie_on_one_side(expected):
+    assert answer(*ANSWERS[expected]) == expected
+    assert answer(None, 0.0) == answer(Estimate(3.0, why="all alike"), 0.0) == "open"
 
 
-def test_only_what_is_answered_alike_everywhere_stays():
+def test_only_what_is_answered_alike_everywhere_holds():
     assert in_all(["no", "no"]) == "no"
     assert in_all(["yes", "open"]) == in_all(["yes", "no"]) == "open"

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from book.truth.maps import IGNORANT_MAPS
+from book.truth.maps import CONTROL_MAPS
 
 FAMILIES = ("narrow-faceunits", "broad-faceunits")
 
@@ -17,7 +17,7 @@ def judged(better: float = 0.3, sane: float = 0.9, worse_family: str = "") -> pd
         for net in range(3):
             for person in range(8):
                 family = FAMILIES[person % 2]
-                for method in ("gradient", "deconv", "guided", *IGNORANT_MAPS):
+                for method in ("gradient", "deconv", "guided", *CONTROL_MAPS):
                     ahead = better * (1 if family != worse_family else -1) if method == "gradient" else 0.0
                     rows.append(
                         {
