@@ -1,9 +1,9 @@
-"""The training of DeRL in pieces that are kept: of each seed the generators, and of each of its folds what
-the classifiers of stage two answer to the people tested.
+"""The pieces in which the training of DeRL is stored: of each seed the generators, and of each of its folds
+the answers of the classifiers of stage two about the test people.
 
-Each piece is a member of the population ``derl`` (``book.populations``): whole or not there, known by its
-recipe, and trained by ``ferbook populations train derl``, which goes on where it was interrupted. Light to
-import, as that is: what trains and reads pieces is ``two_stages``.
+Each piece is a member of the population ``derl`` (``book.populations``): whole or absent, identified by its
+recipe, and trained by ``ferbook populations train derl``, which continues after an interruption. Cheap to
+import; ``two_stages`` trains and reads pieces.
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,20 @@ from ferbook.store import REFERENCE
 GENERATORS = "generators"
 """Name of the piece of a seed that its folds start from."""
 
-KEPT_GENERATORS = ("trained", "shuffled")
-"""Those of a seed that are kept."""
+STORED_GENERATORS = ("trained", "shuffled")
 
-BESIDE = ("device", "publish_faces", "precision", "bootstrap", "population", "seeds", "folds", "seed")
+NOT_IN_RECIPE = ("device", "publish_faces", "precision", "bootstrap", "population", "seeds", "folds", "seed")
 """Parameters that change no piece."""
 
 
 class Pieces(Kept):
-    """The population of a ``chapter``'s training: what its profile ``reference`` asks for, piece by piece."""
+    """The population of a ``chapter``'s training at its profile ``reference``, piece by piece."""
 
     chapter: str
 
     @property
     def parameters(self) -> DerlParameters:
-        """Those of the reference run."""
+        """The parameters of the reference run."""
         return CHAPTER.resolve(REFERENCE, {})
 
     @property
@@ -45,12 +44,12 @@ class Pieces(Kept):
 
     @property
     def networks(self) -> int:
-        """Pieces that are asked for."""
+        """Number of pieces."""
         return len(self.members)
 
     @property
     def members(self) -> list["Piece"]:
-        """Of each seed the generators, then its folds."""
+        """For each seed the generators, then its folds."""
         p = self.parameters
         parts = (GENERATORS, *range(p.folds))
         return [Piece(self, f"{seed}-{what}") for seed in range(p.seed, p.seed + p.seeds) for what in parts]
@@ -58,12 +57,11 @@ class Pieces(Kept):
 
 @dataclass(frozen=True)
 class Piece(Member):
-    """One piece, called by its seed and its fold: ``0-generators``, ``0-0``, ``0-1`` …
+    """One piece, named by its seed and its fold: ``0-generators``, ``0-0``, ``0-1`` …
 
-    The generators of a seed keep their weights in 8 bits each, and all folds start from these; once all
-    pieces of a seed are there, only those of the first seed stay, which the page asks. A fold
-    keeps the trainings and the answers of every condition, and the first one how good the seed's neutral
-    faces are.
+    The generators of a seed are stored with 8 bits a weight, and all its folds start from them. Once all
+    pieces of a seed are stored only the first seed's weights stay, which the page shows. A fold stores the
+    trainings and the answers of every condition, the first fold also how good the seed's neutral faces are.
     """
 
     trainer: ClassVar[str] = "book.derl.two_stages"
@@ -72,15 +70,26 @@ class Piece(Member):
     seed: str
 
     @property
+    def number(self) -> int:
+        """The seed."""
+        return int(self.seed.partition("-")[0])
+
+    @property
+    def fold(self) -> int | None:
+        """The fold; None for generators."""
+        what = self.seed.partition("-")[2]
+        return None if what == GENERATORS else int(what)
+
+    @property
     def generators(self) -> "Piece":
         """The piece with the generators of its seed."""
-        return Piece(self.population, f"{self.seed.partition('-')[0]}-{GENERATORS}")
+        return Piece(self.population, f"{self.number}-{GENERATORS}")
 
     def weights(self) -> list[Path]:
-        """The files that hold the weights of its generators; none where they were given up."""
-        return [file for name in KEPT_GENERATORS for file in sorted(self.folder.glob(f"{name}.*"))]
+        """The files with the weights of its generators; none once they are removed."""
+        return [file for name in STORED_GENERATORS for file in sorted(self.folder.glob(f"{name}.*"))]
 
 
 def recipe_of(p: DerlParameters) -> DerlParameters:
-    """``p`` with all that changes no piece as it is by default."""
-    return DerlParameters(**p.model_dump(exclude=set(BESIDE)))
+    """Return ``p`` with the defaults of all parameters that change no piece."""
+    return DerlParameters(**p.model_dump(exclude=set(NOT_IN_RECIPE)))

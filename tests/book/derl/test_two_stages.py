@@ -78,8 +78,8 @@ def test_a_training_is_read_as_it_was_trained(population, parameters, faces, pro
     assert read.read == {"derl": {"kept": names, "failed": {}}} and "6 of 6 pieces" in read.about
     now = stages_of(ResidueTask(parameters.model_copy(update={"population": ""}), faces, protocol, splits))
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
-    assert read.first.seed == now.first.seed == 0 and len(read.learning) == len(now.learning) == 2
-    for mine, other in zip(read.learning, now.learning, strict=True):
+    assert read.first.seed == now.first.seed == 0 and len(read.curves) == len(now.curves) == 2
+    for mine, other in zip(read.curves, now.curves, strict=True):
         pd.testing.assert_frame_equal(
             mine.drop(columns="seconds"), other.drop(columns="seconds"), rtol=1e-4, check_dtype=False
         )
