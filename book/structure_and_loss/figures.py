@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 
 from book.structure_and_loss.study import MIRROR_IMAGES, MOVES, OF_ALL, condition_table
 from fer_lib.stats.contrasts import TrainingScores
-from fer_lib.train.losses import SMOOTHING, CrossEntropy, FocalLoss
+from fer_lib.train.losses import build_loss
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import (
@@ -40,9 +40,8 @@ def loss_curves(classes: int) -> Drawn:
     others = np.repeat((1 - probability)[:, None] / (classes - 1), classes - 1, axis=1)
     logits = torch.tensor(np.column_stack([probability, others])).log()
     losses = {
-        "cross-entropy": CrossEntropy(classes),
-        "label smoothing": CrossEntropy(classes, smoothing=SMOOTHING),
-        "focal": FocalLoss(classes),
+        name: build_loss(name.replace(" ", "_").replace("-", "_"), None, n_classes=classes)
+        for name in ("cross-entropy", "label smoothing", "focal")
     }
     truth = torch.zeros(1, dtype=torch.int64)
     data = pd.DataFrame({"probability": probability})

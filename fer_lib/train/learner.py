@@ -111,7 +111,6 @@ def face_learner(
     )
     _check_fit(model.to(device), faces.size, recipe, len(classes), loaders.device)
     loss, callbacks = build_loss(recipe.loss, model, n_classes=len(classes)), []
-    loss.y_int = recipe.loss != "votes"
     if isinstance(loss, CentreLoss):
         callbacks = [Objective(loss, loss := CrossEntropyLossFlat())]
     return FaceLearner(

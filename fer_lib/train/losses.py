@@ -1,16 +1,17 @@
-"""What a network is to answer (one class per picture, or shares of a crowd's votes), and the loss functions
-by name, each in float32 whatever the network is trained in.
+"""Training labels (one class per picture, or a crowd's votes), and loss functions by name.
 
-Every loss is a module called ``loss(logits, labels)``, or ``loss(logits, labels, features)`` where its
-attribute ``needs_features`` is true, and returns the mean over a batch. ``logits`` float (B, C); ``labels``
-either int64 (B,) or a distribution over the classes for each picture, float (B, C) with rows that sum to one
-(crowd votes, mixed pictures); ``features`` float (B, D): the input of the network's ``output``.
+A loss is called ``loss(logits, labels)``, or ``loss(logits, labels, features)`` where its attribute
+``needs_features`` is true, and returns the mean over a batch. ``logits`` float32 (B, C); ``labels`` int64
+(B,), or for ``votes`` float (B, C) with rows that sum to one; ``features`` float (B, D): the input of the
+network's layer ``output``.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, get_args
 
 import numpy as np
 import torch
+from fastai.losses import CrossEntropyLossFlat, FocalLossFlat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -62,71 +63,16 @@ SMOOTHING = 0.1
 """Share of a label that is spread evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
 
 
-class CrossEntropy(nn.Module):
-    """Cross-entropy in nats against hard labels, smoothed ones, or distributions (Barsoum et al. 2016, arXiv
-    1608.01041).
-
-    ``smoothing`` mixes each label with the even distribution. A one-hot distribution and its hard label cost
-    the same.
-    """
-
-    needs_features: ClassVar[bool] = False
-
-    reduction: str = "mean"
-    """What fastai sets to ``none`` where it asks for the loss of each picture."""
-
-    y_int: bool = True
-    """Whether the labels are class numbers, whose losses fastai's MixUp mixes, and not the numbers."""
-
-    def __init__(self, n_classes: int, *, smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.n_classes, self.smoothing = n_classes, smoothing
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(logits.device.type, enabled=False):
-            hard = not labels.is_floating_point()
-            targets = (F.one_hot(labels, self.n_classes) if hard else labels).float()
-            losses = self._terms(targets, logits.float().log_softmax(dim=1)).sum(1)
-            return losses if self.reduction == "none" else losses.mean()
-
-    def activation(self, logits: Tensor) -> Tensor:
-        """Probabilities (B, C), as fastai's ``get_preds`` gives them."""
-        return logits.softmax(dim=-1)
-
-    def decodes(self, probabilities: Tensor) -> Tensor:
-        """The most probable class (B,)."""
-        return probabilities.argmax(dim=-1)
-
-    def _terms(self, targets: Tensor, log_p: Tensor) -> Tensor:
-        """(B, C): what each class adds to a picture's loss."""
-        soft_targets = (1 - self.smoothing) * targets + self.smoothing / self.n_classes
-        return -soft_targets * log_p
-
-
-class FocalLoss(CrossEntropy):
-    """Cross-entropy in which a class that is given probability p counts (1 − p)^``focus`` (Lin et al. 2017,
-    eq. 4).
-
-    With ``focus`` 0 it is the cross-entropy. For a distribution it is the mean of the losses of the single
-    classes.
-    """
-
-    focus: float = 2.0
-    """Gamma of the paper, whose authors found 2 best (arXiv 1708.02002)."""
-
-    def _terms(self, targets: Tensor, log_p: Tensor) -> Tensor:
-        missed = -log_p.expm1()
-        return -targets * missed**self.focus * log_p
-
-
 class CentreLoss(nn.Module):
-    """Cross-entropy plus ``weight``/2 times the squared distance of the features to their class's centre (Wen
-    et al. 2016, eq. 5).
+    """Cross-entropy plus ``weight``/2 times the squared distance of the features to their class's centre.
 
-    Both are means over the batch, where the paper adds up both. ``centres`` (C, D) start at the origin;
-    whenever gradients are recorded they move after the loss was taken (eq. 4): each by ``rate`` times Σ(f −
-    c)/(1 + n) over the n pictures of its class in the batch. No gradient goes through them. Takes hard labels
-    only: what a picture's own centre is, a distribution does not say.
+    Both are means over the batch, where the paper adds up. ``centres`` (C, D) start at the origin. While
+    gradients are recorded, each moves after the loss was taken: by ``rate`` times Σ(f − c)/(1 + n) over the n
+    pictures of its class in the batch. No gradient goes through them. It takes class numbers only.
+
+    References
+    ----------
+    Wen et al. 2016, A discriminative feature learning approach for deep face recognition, equations 4 and 5.
     """
 
     needs_features: ClassVar[bool] = True
@@ -139,16 +85,14 @@ class CentreLoss(nn.Module):
 
     def __init__(self, n_classes: int, features: int) -> None:
         super().__init__()
-        self.cross_entropy = CrossEntropy(n_classes)
         self.register_buffer("centres", torch.zeros(n_classes, features))
 
     def forward(self, logits: Tensor, labels: Tensor, features: Tensor) -> Tensor:
-        with torch.autocast(logits.device.type, enabled=False):
-            features = features.float()
-            distance = (features - self.centres[labels]).square().sum(1).mean()
-            loss = self.cross_entropy(logits, labels) + self.weight * (distance / 2)
-            if torch.is_grad_enabled():
-                self._move(features.detach(), labels)
+        features = features.float()
+        distance = (features - self.centres[labels]).square().sum(1).mean()
+        loss = F.cross_entropy(logits.float(), labels) + self.weight * (distance / 2)
+        if torch.is_grad_enabled():
+            self._move(features.detach(), labels)
         return loss
 
     @torch.no_grad()
@@ -158,18 +102,31 @@ class CentreLoss(nn.Module):
         self.centres += self.rate * ((members.T @ features - counts * self.centres) / (1 + counts))
 
 
-def build_loss(name: Loss, model: nn.Module, *, n_classes: int) -> nn.Module:
-    """The loss called ``name`` for ``model``, on the model's device.
+def build_loss(name: Loss, model: nn.Module, *, n_classes: int) -> Callable[..., Tensor]:
+    """Make the loss called ``name`` for ``model``, on the model's device.
 
-    ``cross_entropy``; ``label_smoothing`` (``SMOOTHING``); ``focal``; ``centre``, with centres as
-    wide as the input of ``model.output``; ``votes``: the cross-entropy, to be called with the crowd's
-    distribution. Raises ParameterError for an unknown name.
+    ``cross_entropy`` and ``label_smoothing`` (by ``SMOOTHING``) are fastai's ``CrossEntropyLossFlat``,
+    ``focal`` its ``FocalLossFlat`` (Lin et al. 2017, arXiv 1708.02002, equation 4) with the focus 2 that its
+    authors found best. ``votes`` is the cross-entropy against the distribution of a crowd's votes (Barsoum et
+    al. 2016, arXiv 1608.01041). ``centre`` has centres as wide as the input of ``model.output``.
+
+    Raises
+    ------
+    ParameterError
+        No loss has this name.
     """
     require_name("loss", name, get_args(Loss))
-    if name == "focal":
-        loss = FocalLoss(n_classes)
-    elif name == "centre":
-        loss = CentreLoss(n_classes, model.output.in_features)
-    else:
-        loss = CrossEntropy(n_classes, smoothing=SMOOTHING if name == "label_smoothing" else 0.0)
-    return loss.to(next(model.parameters()).device)
+    match name:
+        case "label_smoothing":
+            return CrossEntropyLossFlat(label_smoothing=SMOOTHING)
+        case "focal":
+            return FocalLossFlat(gamma=2.0)
+        case "centre":
+            loss = CentreLoss(n_classes, model.output.in_features)
+            return loss.to(next(model.parameters()).device)
+        case "votes":
+            # Rows of shares are not to be flattened, nor mixed as class numbers by fastai's MixUp.
+            loss = CrossEntropyLossFlat(flatten=False)
+            loss.y_int = False
+            return loss
+    return CrossEntropyLossFlat()
