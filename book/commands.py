@@ -476,17 +476,17 @@ def populations_train(
 
 def evaluate_method(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that defines `explain`.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Whose faces are asked about.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the evaluation faces.")] = 0,
     small: Annotated[
         bool, typer.Option("--small", help="Fewer people and units: minutes on two cores.")
     ] = False,
     every: Annotated[
-        bool, typer.Option("--all", help="Ask about every neuron, also where that takes hours.")
+        bool, typer.Option("--all", help="Take every neuron, also where that takes hours.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a method of yours on trial: judge its maps against the known truth of rendered faces, beside the
-    registered ones.
+    """Benchmark your attribution method: score its maps by the ground truth of rendered faces, next to the
+    registered methods.
 
     The file defines `explain(network, layer, pictures, rows, filters, positions)`.
     """
@@ -494,9 +494,10 @@ def evaluate_method(
     from fer_lib.look.judge import MAP_SCORES
 
     size, method = "small" if small else "whole", evaluation.read_method(file)
-    trials = evaluation.made_benchmarks(evaluation.BENCHMARK_SIZES[size], seed, errors.print)
-    own = evaluation.judged_method(str(file), method, trials, errors.print, None if every else seed)
-    others = evaluation.committed_baselines(size, seed) or evaluation.judged_baselines(trials, errors.print)
+    benchmarks = evaluation.made_benchmarks(evaluation.BENCHMARK_SIZES[size], seed, errors.print)
+    about = benchmarks, errors.print, None if every else seed
+    own = evaluation.judged_method(str(file), method, *about)
+    others = evaluation.committed_baselines(size, seed) or evaluation.judged_baselines(*about)
     if as_json:
         methods = {file.name: own, **others}
         estimates = {name: {s: e.to_json() for s, e in each.items()} for name, each in methods.items()}
@@ -507,13 +508,16 @@ def evaluate_method(
         best = max((name for name in others if score in others[name]), key=lambda n: others[n][score].value)
         text = bounds_text(own[score]) if score in own else "–"
         rows.append([score, text, f"{best} {others[best][score].value:.2f}", about.nothing])
-    print_table(f"{file.name}, seed {seed}", ["score", "yours", "best other", "says nothing"], rows)
+    print_table(f"{file.name}, seed {seed}", ["score", "yours", "best other", "constant map"], rows)
     for part in evaluation.SCORE_TABLES:
         cells = [
-            [name, *(f"{each[score].value:.2f}" if score in each else "–" for score in part)]
+            [
+                evaluation.marked(name).replace("`", ""),
+                *(f"{each[score].value:.2f}" if score in each else "–" for score in part),
+            ]
             for name, each in {"yours": own, **others}.items()
         ]
-        print_table("beside the registered ones", ["maps", *(s.replace("_", " ") for s in part)], cells)
+        print_table("registered methods", ["maps", *(s.replace("_", " ") for s in part)], cells)
     tell(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
     tell(evaluation.verdict(own, others))
 

@@ -1,9 +1,8 @@
-"""Anybody's method on trial, beside the registered ones: maps of what a neuron looks at.
+"""Benchmark of attribution methods: anybody's, next to the registered ones.
 
-``ferbook evaluate FILE`` judges the maps of a function ``explain`` as ``fer_lib.look.judge`` does: of the
-networks of the population ``ASKED_POPULATION`` and of people whom nobody trained on, drawn by a seed.
-``python -m book.evaluation`` judges the registered methods anew, and keeps what is found in
-``BASELINES_FILE``.
+``ferbook evaluate FILE`` scores the maps of a function ``explain`` by ``fer_lib.look.judge``: for networks of
+the population ``POPULATION`` and held-out people, drawn by a seed. ``python -m book.evaluation`` scores
+the registered methods and stores the results in ``BASELINES_FILE``.
 """
 
 import importlib.machinery
@@ -42,30 +41,30 @@ from ferbook.steps import steps, time_text
 from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
-ASKED_POPULATION, FACES = "emotions", "lab"
-"""Whose networks are asked about which faces."""
+POPULATION, FACES = "emotions", "lab"
+"""Networks and faces of the benchmark."""
 
 ARGUMENTS = ("network", "layer", "pictures", "rows", "filters", "positions")
-"""What ``explain`` is given."""
+"""Arguments of ``explain``."""
 
 WHERE = ("concentration", "pointing", "iou", "right_unit")
-"""The scores that say where a map lies, which stand in a table of their own."""
+"""Scores of where a map lies, in a table of their own."""
 
 SCORE_TABLES = WHERE, tuple(name for name in MAP_SCORES if name not in WHERE)
-"""The scores that stand together on a page."""
+"""Scores by table."""
 
 CONTROL_MAPS = ("edges", "field", "field_edges", "centre", "random")
-"""Registered methods whose maps know nothing of a network."""
+"""Registered controls: their maps know nothing of a network."""
 
 BASELINES_FILE = Path(__file__).with_name("judge.csv")
-"""What the registered methods were found to be worth, committed."""
+"""Scores of the registered methods, committed."""
 
 MAPS = 4
-"""Maps of each neuron that are asked for."""
+"""Maps for each neuron."""
 
-LONGEST_BENCHMARK, SAMPLE, FEW_MAPS = 240.0, 600, 4
-"""Seconds that all maps may take, going by a few neurons, beyond which so many are drawn: a method that asks
-about one neuron at a time is judged in minutes, too."""
+LONGEST_BENCHMARK, FEWEST, FEW_MAPS = 100.0, 50, 4
+"""Seconds that all maps may take, estimated from ``FEW_MAPS``; else neurons are sampled, at least
+``FEWEST``."""
 
 Tell = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
@@ -73,7 +72,7 @@ Estimates = Mapping[str, Estimate]
 
 @dataclass(frozen=True)
 class BenchmarkSize:
-    """So many ``networks``, asked about so many ``people`` and ``aus``."""
+    """Numbers of ``networks`` and ``people``, and the action units."""
 
     networks: int
     people: int
@@ -85,9 +84,10 @@ BENCHMARK_SIZES = {"small": BenchmarkSize(5, 6, UNITS_OF_EMOTIONS), "whole": Ben
 
 
 def read_method(file: Path) -> Explainer:
-    """The function ``explain`` of a Python file; what it prints goes to standard error. Raises DataError,
-    naming the file, where there is no such file or function, where it does not take ``ARGUMENTS``, and, then
-    and in a call, for whatever it raises.
+    """Load the function ``explain`` of a Python file; what it prints goes to standard error.
+
+    Raises DataError, naming the file, where there is no such file or function, where it does not take
+    ``ARGUMENTS``, and for whatever it raises, then and in a call.
     """
     if not file.is_file():
         raise DataError(f"{file}: no such file; name one that defines `explain`")
@@ -123,7 +123,7 @@ def read_method(file: Path) -> Explainer:
 
 
 def _raised(fault: BaseException, file: str) -> str:
-    """One line: what a file of the user's raised, and where in it."""
+    """Describe in one line what a user's file raised, and where."""
     lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == file]
     text = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
     text += f" (line {lines[-1]})" if lines else ""
@@ -133,90 +133,103 @@ def _raised(fault: BaseException, file: str) -> str:
 
 
 def made_twins(size: BenchmarkSize, seed: int) -> Twins:
-    """Neutral faces of strangers with each unit alone at full intensity, and without it."""
+    """Render held-out people with each unit alone at full intensity, and without."""
     return twins_of(interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES))
 
 
 def made_benchmarks(size: BenchmarkSize, seed: int, tell: Tell) -> list[MapBenchmark]:
-    """The networks of ``ASKED_POPULATION`` that ``size`` asks for and are kept, with the neurons that methods
-    are asked about. Raises DataError where none is kept.
+    """Load the stored networks, render the faces, and find the neurons. Raises DataError where no network is
+    stored.
     """
-    members = [each for each in find_population(ASKED_POPULATION).kept() if each.has_weights][: size.networks]
+    members = [each for each in find_population(POPULATION).kept() if each.has_weights][: size.networks]
     if not members:
         raise DataError(
-            f"no network of the population {ASKED_POPULATION!r} is kept here; clone the repository whole, "
+            f"no network of the population {POPULATION!r} is stored here; clone the repository whole, "
             "and let FER_RUNS be unset"
         )
     tell(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
-    twins, trials = made_twins(size, seed), []
+    twins, benchmarks = made_twins(size, seed), []
     for each in members:
-        name = f"{ASKED_POPULATION} {each.seed}"
+        name = f"{POPULATION} {each.seed}"
         tell(f"network {name}: finding its neurons")
-        trials.append(map_benchmark(name, each.network(), twins, seed=seed))
-    return trials
+        benchmarks.append(map_benchmark(name, each.network(), twins, seed=seed))
+    return benchmarks
 
 
-def drawn_benchmarks(
-    method: Explainer, trials: list[MapBenchmark], seed: int, tell: Tell
+def sampled_benchmarks(
+    benchmarks: list[MapBenchmark], seconds: float, seed: int, tell: Tell
 ) -> list[MapBenchmark]:
-    """The ``trials``, or where all their neurons would take ``method`` longer than ``LONGEST_BENCHMARK``
-    a sample of ``SAMPLE`` of them, drawn by the ``seed``, as many of each network; and ``tell`` so.
+    """Sample as many neurons of each network, by the ``seed``, as ``LONGEST_BENCHMARK`` allows at so many
+    ``seconds`` for a map, and ``tell`` so; all where it allows all.
     """
-    count = sum(len(trial.rows) for trial in trials)
-    seconds = MAPS * count * seconds_of(method, trials[0])
-    if seconds <= LONGEST_BENCHMARK or count <= SAMPLE:
-        return trials
-    rng, drawn = np.random.default_rng(seed), []
-    for trial in trials:
-        own = np.sort(rng.permutation(len(trial.rows))[: SAMPLE // len(trials)])
-        at = {name: getattr(trial, name)[own] for name in ("rows", "filters", "positions")}
-        drawn.append(replace(trial, **at))
-    left = sum(len(trial.rows) for trial in drawn)
+    count = sum(len(each.rows) for each in benchmarks)
+    most = max(FEWEST, int(LONGEST_BENCHMARK / (MAPS * seconds)))
+    if most >= count:
+        return benchmarks
+    rng, sampled = np.random.default_rng(seed), []
+    for each in benchmarks:
+        own = np.sort(rng.permutation(len(each.rows))[: most // len(benchmarks)])
+        sampled.append(replace(each, **{name: getattr(each, name)[own] for name in AT}))
     tell(
-        f"a first verdict, from a drawn sample: {left:,} of {count:,} neurons, since all of them take about "
-        f"{time_text(seconds)}; --all asks about all"
+        f"a sample of {sum(len(each.rows) for each in sampled):,} of {count:,} neurons, since all take about "
+        f"{time_text(MAPS * count * seconds)}; --all takes all"
     )
-    return drawn
+    return sampled
 
 
-def seconds_of(method: Explainer, trial: MapBenchmark) -> float:
-    """What a map of a few neurons of ``trial`` takes, once everything is warm. Raises DataError as
-    ``asked``.
-    """
-    few = tuple(part[:FEW_MAPS] for part in (trial.rows, trial.filters, trial.positions))
+AT = ("rows", "filters", "positions")
+"""Fields of a benchmark with a value for each neuron."""
+
+
+def seconds_of(method: Explainer, benchmark: MapBenchmark) -> float:
+    """Time a map, by a few neurons, after a first call. Raises DataError as ``asked``."""
+    few = [getattr(benchmark, name)[:FEW_MAPS] for name in AT]
     for _ in range(2):
         began = perf_counter()
-        asked(method, trial.network, trial.layer, trial.twins.on.pixels, *few)
+        asked(method, benchmark.network, benchmark.layer, benchmark.twins.on.pixels, *few)
     return (perf_counter() - began) / len(few[0])
 
 
 def judged_method(
-    name: str, method: Explainer, trials: list[MapBenchmark], tell: Tell, sampled_by: int | None = None
+    name: str, method: Explainer, benchmarks: list[MapBenchmark], tell: Tell, sampled_by: int | None = None
 ) -> Estimates:
-    """What one method is worth: score -> estimate; with a seed ``sampled_by`` as ``drawn_benchmarks``. Raises
-    DataError, which names it, where it is refused.
+    """Estimate the scores of a method: score -> estimate.
+
+    With a seed ``sampled_by`` it takes at most ``LONGEST_BENCHMARK``. Raises DataError, which names the
+    method, where it is refused.
     """
     try:
-        asked_about = trials if sampled_by is None else drawn_benchmarks(method, trials, sampled_by, tell)
-        tell(f"{name}: {(count := sum(len(each.rows) for each in asked_about)):,} neurons, {MAPS} maps each")
-        # Of each network a few maps are asked for twice more; how many, the fourth argument says, ``rows``.
-        with steps("maps", MAPS * count + 2 * FEW_MAPS * len(asked_about)) as advance:
-            told = judge_maps(lambda *given: (method(*given), advance(len(given[3])))[0], asked_about)
-        return map_estimates(told)
+        seconds = seconds_of(method, benchmarks[0])
+        if sampled_by is not None:
+            benchmarks = sampled_benchmarks(benchmarks, seconds, sampled_by, tell)
+        count = sum(len(each.rows) for each in benchmarks)
+        # Of each network a few maps are made twice more.
+        maps = MAPS * count + 2 * FEW_MAPS * len(benchmarks)
+        tell(f"{name}: {count:,} neurons, {MAPS} maps each, about {time_text(maps * seconds)}")
+        with steps("maps", maps) as advance:
+            table = judge_maps(lambda *given: (method(*given), advance(len(given[3])))[0], benchmarks)
+        return map_estimates(table)
     except DataError as fault:
         raise DataError(f"{name}: {fault}") from fault
 
 
-def judged_baselines(trials: list[MapBenchmark], tell: Tell) -> dict[str, Estimates]:
-    """What every registered method is worth."""
-    return {name: judged_method(name, method, trials, tell) for name, method in EXPLAINERS.items()}
+def judged_baselines(
+    benchmarks: list[MapBenchmark], tell: Tell, sampled_by: int | None = None
+) -> dict[str, Estimates]:
+    """Estimate the scores of every registered method; with a seed ``sampled_by`` all together take at most
+    ``LONGEST_BENCHMARK``.
+    """
+    if sampled_by is not None:
+        seconds = sum(seconds_of(method, benchmarks[0]) for method in EXPLAINERS.values())
+        benchmarks = sampled_benchmarks(benchmarks, seconds, sampled_by, tell)
+    return {name: judged_method(name, method, benchmarks, tell) for name, method in EXPLAINERS.items()}
 
 
 def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> pd.DataFrame:
-    """One row per method and score, with what decides them: ``seed``, ``size`` and version of the ``faces``;
-    and ``device`` and ``date``.
+    """Tabulate a row per method and score, with what they depend on: ``seed``, ``size``, version of the
+    ``faces``; and ``device`` and ``date``.
     """
-    about = {"seed": seed, "size": size, "faces": set_name(FACES), "population": ASKED_POPULATION}
+    about = {"seed": seed, "size": size, "faces": set_name(FACES), "population": POPULATION}
     about |= {"device": "CPU", "date": datetime.now(UTC).date().isoformat()}
     fields = ("value", "low", "high", "n", "unit", "how", "why")
     rows = [
@@ -230,9 +243,7 @@ def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> 
 
 
 def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
-    """The registered methods as they were found before, if of this size, seed and version of the faces; else
-    none.
-    """
+    """Read the committed scores of the registered methods; none of another size, seed or version of faces."""
     table = pd.read_csv(BASELINES_FILE, keep_default_na=False, na_values={"low": "", "high": ""})
     own = table["seed"].eq(seed) & table["size"].eq(size) & table["faces"].eq(set_name(FACES))
     methods: dict[str, dict[str, Estimate]] = {}
@@ -245,33 +256,38 @@ def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
 
 
 def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
-    """Whether chapter ``truth`` would believe a method, by its ``own`` intervals: ahead of the best of
-    ``CONTROL_MAPS`` in correctness and right unit, and sanity above half.
+    """Say whether a method passes the three tests of chapter ``truth``: its ``own`` intervals lie above the
+    best of ``CONTROL_MAPS`` in correctness and right unit, and above one half in sanity.
     """
     bounds = {
         score: max((others[name][score].value for name in CONTROL_MAPS if name in others), default=0.0)
         for score in ("correctness", "right_unit")
     } | {"sanity": 0.5}
     short = [
-        f"{score.replace('_', ' ')} not above {bound:.2f} with its whole interval"
+        f"interval of {score.replace('_', ' ')} not above {bound:.2f}"
         for score, bound in bounds.items()
         if score not in own or own[score].low is None or own[score].low <= bound
     ]
-    return f"not believed: {', '.join(short)}" if short else "believed: its own intervals pass three tests"
+    return f"fails: {', '.join(short)}" if short else "passes all three tests"
+
+
+def marked(name: str) -> str:
+    """Name a registered method; controls are marked as such."""
+    return f"`{name}`" + " (control)" * (name in CONTROL_MAPS)
 
 
 def baselines_page(results: Mapping[str, ChapterResult]) -> str:
-    """The committed table of methods as a page shows it, the best by correctness first."""
+    """Write the committed table as a page shows it, by correctness; controls are marked."""
     every = sorted(committed_baselines("small", 0).items(), key=lambda item: -item[1]["correctness"].value)
     lines = []
     for scores in SCORE_TABLES:
         timed = scores is SCORE_TABLES[-1]
-        heads = [score.replace("_", " ") for score in scores] + ["ms"] * timed
-        lines += [f"| explain | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+        heads = [score.replace("_", " ") for score in scores] + ["ms per map"] * timed
+        lines += [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
         for name, own in every:
             cells = [f"{own[score].value:.2f}" if score in own else "–" for score in scores]
             cells += [f"{1000 * own['seconds'].value:.1f}"] * timed
-            lines.append(f"| `{name}` | {' | '.join(cells)} |")
+            lines.append(f"| {marked(name)} | {' | '.join(cells)} |")
         lines.append("")
     first = pd.read_csv(BASELINES_FILE).iloc[0]
     origin = f"{first['faces']}, seed {first['seed']}, {first['size']}; {first['device']}, {first['date']}"

@@ -1,6 +1,7 @@
-"""Methods on trial: their files, what they are asked about, the tables beside, and what the command shows."""
+"""Benchmark of methods: their files, samples of neurons, tables, and what the command shows."""
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from book.evaluation import (
     baseline_table,
     baselines_page,
     committed_baselines,
-    drawn_benchmarks,
     judged_method,
     made_twins,
     read_method,
+    sampled_benchmarks,
     verdict,
 )
 from book.truth import maps
@@ -84,45 +85,54 @@ def test_a_file_without_the_function_is_refused(source, told, tmp_path):
         read_method(tmp_path / "mine.py")
 
 
-@pytest.mark.parametrize(("seconds", "neurons"), [(0.01, [2000, 1000]), (1.0, [300, 300])])
-def test_a_method_that_takes_long_is_judged_on_a_drawn_sample_and_says_so(monkeypatch, seconds, neurons):
-    monkeypatch.setattr(evaluation, "seconds_of", lambda *_: seconds)
-
-    def trial(name, count):
+@pytest.mark.parametrize(("seconds", "neurons"), [(0.001, [2000, 1000]), (0.1, [125, 125]), (9.0, [25, 25])])
+def test_a_slow_method_is_scored_on_a_sample_and_says_so(seconds, neurons):
+    def benchmark(name, count):
         rows = np.arange(count)
         return MapBenchmark(name, None, None, "relu3", None, rows, rows % 7, np.stack([rows, rows], axis=1))
 
-    told, trials = [], [trial("a", 2000), trial("b", 1000)]
-    drawn = drawn_benchmarks(None, trials, 0, told.append)
-    assert [len(each.rows) for each in drawn] == neurons
-    sample = "a drawn sample: 600 of 3,000 neurons, since all of them take about 200 min; --all asks"
-    assert len(told) == (seconds == 1) and all(sample in line for line in told)
-    for each, again in zip(drawn, drawn_benchmarks(None, trials, 0, told.append), strict=True):
-        assert np.array_equal(each.rows, again.rows) and len(np.unique(each.rows)) == len(each.rows)
+    told, every = [], [benchmark("a", 2000), benchmark("b", 1000)]
+    sampled, again = (sampled_benchmarks(every, seconds, 0, told.append) for _ in range(2))
+    assert [len(each.rows) for each in sampled] == neurons
+    assert all(f"{sum(neurons)} of 3,000" in line for line in told) and bool(told) == (seconds > 0.001)
+    for each, same in zip(sampled, again, strict=True):
+        assert np.array_equal(each.rows, same.rows) and len(np.unique(each.rows)) == len(each.rows)
         assert np.array_equal(each.filters, each.rows % 7) and (each.positions[:, 1] == each.rows).all()
 
 
 def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"absent\.py: no such file"):
+    with pytest.raises(DataError, match=r"absent\.py"):
         read_method(tmp_path / "absent.py")
 
 
-def test_what_the_judge_refuses_is_told_with_the_name(monkeypatch):
+def test_a_benchmark_counts_maps_and_names_the_method_that_is_refused(monkeypatch):
+    told = []
+    counted = contextmanager(lambda *about: (yield lambda count: told.append((*about, count))))
+    monkeypatch.setattr(evaluation, "steps", counted)
+    monkeypatch.setattr(evaluation, "seconds_of", lambda *_: 0.5)
+    monkeypatch.setattr(evaluation, "judge_maps", lambda method, _: method(None, "", None, [3, 4]))
+    monkeypatch.setattr(evaluation, "map_estimates", lambda maps: maps)
+    three = [SimpleNamespace(rows=[0, 1, 2])]
+    assert judged_method("mine.py", lambda *_: "maps", three, lambda _: None) == "maps"
+    assert told == [("maps", 4 * 3 + 2 * 4, 2)]
+
     def refuse(*_):
         raise DataError("it returned float32 (1,)")
 
     monkeypatch.setattr(evaluation, "judge_maps", refuse)
     with pytest.raises(DataError, match=r"^mine\.py: it returned float32"):
-        judged_method("mine.py", None, [], print)
+        judged_method("mine.py", None, three, print)
 
 
-def test_a_method_on_trial_says_how_many_maps_it_gave(monkeypatch):
-    told = []
-    counted = contextmanager(lambda *about: (yield lambda count: told.append((*about, count))))
-    monkeypatch.setattr(evaluation, "steps", counted)
-    monkeypatch.setattr(evaluation, "judge_maps", lambda method, _: method(None, "", None, [3, 4]))
-    monkeypatch.setattr(evaluation, "map_estimates", lambda maps: maps)
-    assert judged_method("mine.py", lambda *_: "maps", [], print) == "maps" and told == [("maps", 0, 2)]
+def test_registered_methods_share_the_time(monkeypatch):
+    shared, sampled = [], []
+    monkeypatch.setattr(evaluation, "seconds_of", lambda *_: 0.1)
+    monkeypatch.setattr(evaluation, "sampled_benchmarks", lambda *about: shared.append(about[1]) or sampled)
+    monkeypatch.setattr(evaluation, "judged_method", lambda name, method, given, tell: given)
+    found = evaluation.judged_baselines([None], print, 7)
+    assert shared == [pytest.approx(0.1 * len(EXPLAINERS))] and all(
+        each is sampled for each in found.values()
+    )
 
 
 def test_twins_differ_in_one_unit():
@@ -154,19 +164,20 @@ def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypat
 def test_the_verdict_is_of_the_chapters_three_tests():
     found = committed_baselines("small", 0)
     assert {*CONTROL_MAPS} == {*maps.CONTROL_MAPS}, "the chapter's own"
-    assert all(verdict(found[name], found).startswith("not believed: ") for name in CONTROL_MAPS)
+    assert all(verdict(found[name], found).startswith("fails: ") for name in CONTROL_MAPS)
     best = {s: max(found[name][s].value for name in CONTROL_MAPS) for s in ("correctness", "right_unit")}
     above = {score: Estimate(x + 0.2, x + 0.1, x + 0.3, how="so") for score, x in best.items()}
-    assert verdict(above | {"sanity": Estimate(0.8, 0.6, 0.9, how="so")}, found).startswith("believed")
+    assert verdict(above | {"sanity": Estimate(0.8, 0.6, 0.9, how="so")}, found).startswith("passes")
     unsure = above | {"sanity": Estimate(0.6, 0.4, 0.9, how="so")}
-    assert verdict(unsure, found) == "not believed: sanity not above 0.50 with its whole interval"
+    assert verdict(unsure, found) == "fails: interval of sanity not above 0.50"
 
 
 def test_the_committed_table_has_every_method_of_the_faces_of_today():
     found, page = committed_baselines("small", 0), baselines_page({})
     assert found.keys() == EXPLAINERS.keys(), "`python -m book.evaluation`"
     assert all(set(each) - {"seconds"} == set(MAP_SCORES) for each in found.values())
-    assert all(f"| `{name}` |" in page for name in found) and set_name("lab") in page
+    assert all(f"| `{name}`{' (control)' * (name in CONTROL_MAPS)} |" in page for name in found)
+    assert set_name("lab") in page
     assert all(found[name]["sanity"].value == 0 for name in ("edges", "centre"))
 
 
@@ -183,7 +194,7 @@ def test_the_command_shows_a_row_and_its_ranks(tmp_path, monkeypatch, command):
     words = "evaluate", tmp_path / "mine.py", "--small"
     code, out, _ = command(*words)
     assert code == 0
-    assert "not believed: sanity not above 0.50 with its whole interval" in out
+    assert "fails: interval of sanity not above 0.50" in out
     assert "0.50 (0.40–0.60)" in out and "rival 0.70" in out and "2.0 ms a map" in out
     assert '"low": 0.4' in command(*words, "--seed", "7", "--json")[1]
     assert seeds == [0, 7]
