@@ -67,12 +67,6 @@ SizeField = Annotated[
 ]
 
 
-EpochsField = Annotated[int, Field(ge=1, le=5000, description="passes over the training split")]
-
-
-RateField = Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")]
-
-
 DropoutField = Annotated[
     float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
 ]
@@ -329,29 +323,18 @@ class BesideParameters(NetworkParameters):
         return self.faces if self.faces in get_args(FaceDomain) else "lab"
 
 
-_OF_TRAINING = {*TrainingRecipe.model_fields} | {
-    *("network", "dropout", "gain", "bias", "width", "precision", "folds", "test_time", "most"),
-    *("kept_networks", "asked"),
-}
-"""What says which network is trained, how and on what, and which kept ones stand beside it."""
-
-
 class RecipeParameters(TrainingRecipe, ChapterParameters):
     """What a chapter that trains classifiers takes, which is a recipe."""
 
     needs_emotions: ClassVar[bool] = True
-    defaults: ClassVar[Mapping[str, object]] = {}
-    """Values that a chapter has in place of the defaults of what it inherits."""
+    training_fields: ClassVar[frozenset[str]] = frozenset(
+        {*TrainingRecipe.model_fields, "dropout", "precision"}
+    )
+    """Fields that say how a network is trained: unused where stored networks are evaluated."""
 
     dropout: DropoutField = 0.5
     precision: PrecisionField = "auto"
     bootstrap: BootstrapField = 2000
-
-    @classmethod
-    def __pydantic_init_subclass__(cls) -> None:
-        for name, value in cls.defaults.items():
-            cls.model_fields[name].default = value
-        cls.model_rebuild(force=True)
 
     @property
     def recipe(self) -> TrainingRecipe:
@@ -360,9 +343,10 @@ class RecipeParameters(TrainingRecipe, ChapterParameters):
 
     @classmethod
     def idle(cls, values: Mapping[str, object]) -> dict[str, str]:
-        """What says how a network is trained, where kept ones are asked."""
+        """The training fields, where stored networks are evaluated."""
         name = values.get("population")
-        return dict.fromkeys(_OF_TRAINING & values.keys(), f"population {name!r} is asked") if name else {}
+        reason = f"population {name!r} is evaluated"
+        return dict.fromkeys(cls.training_fields & values.keys(), reason) if name else {}
 
     def require(self, faces: "FaceSet") -> None:
         """Two emotions, and pictures with one in every split."""

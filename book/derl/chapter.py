@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from book import parameters
 from face_sets.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
+from fer_lib.train.recipe import EpochsField
 from ferbook.book import Chapter, Resources
 from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, listed
@@ -41,9 +42,7 @@ class DerlParameters(parameters.NetworkParameters):
     pretrain_expressions: int = Field(
         4, ge=1, le=1000, description="expressive pictures of each of these people"
     )
-    gan_epochs: int = Field(
-        7, ge=1, le=5000, description="passes of the generator over its pairs of pictures"
-    )
+    gan_epochs: EpochsField = Field(7, description="passes of the generator over its pairs of pictures")
     gan_batch: int = Field(16, ge=2, le=1024, description="pairs per step of the generator")
     gan_lr: float = Field(4e-4, gt=0, le=1, description="peak learning rate of generator and discriminator")
     l1: float = Field(
@@ -53,7 +52,7 @@ class DerlParameters(parameters.NetworkParameters):
         True, description="give the generator's decoder the maps of its encoder too, as a U-Net does"
     )
     folds: parameters.FoldsField = 1
-    epochs: parameters.EpochsField = 5
+    epochs: EpochsField = 5
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per step of the second stage")
     lr: float = Field(0.003, gt=0, le=1, description="peak learning rate of the second stage (AdamW)")
     local: float = Field(

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from book.parameters import ChapterParameters, EpochsField, PrecisionField, on_fer2013
+from book.parameters import ChapterParameters, PrecisionField, on_fer2013
 from face_sets.request import CLIP_FRAMES, FaceRequest
 from face_sets.sources import CLIP_SETS
 from fer_lib.names import ALWAYS_THERE
+from fer_lib.train.recipe import EpochsField
 from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 

@@ -5,10 +5,11 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from book.parameters import BootstrapField, CheckedText, FaceField, NetworkParameters, RateField, on_fer2013
+from book.parameters import BootstrapField, CheckedText, FaceField, NetworkParameters, on_fer2013
 from face_sets.request import FaceRequest
 from face_sets.sources import CLIP_SETS
 from fer_lib.names import Pooling
+from fer_lib.train.recipe import EpochsField, RateField
 from ferbook.book import Chapter, Resources
 from ferbook.parameters import ListOf, listed
 from synthetic_faces.timing import TIMINGS
@@ -39,7 +40,7 @@ class MicroExpressionsParameters(NetworkParameters):
     groups: int = Field(
         0, ge=0, le=200, description="groups of subjects that are left out in turn; 0: one subject at a time"
     )
-    epochs: int = Field(100, ge=1, le=5000, description="steps of training on all clips at once, at most")
+    epochs: EpochsField = Field(100, description="steps of training on all clips at once, at most")
     lr: RateField = 0.02
     hidden: Annotated[str, AfterValidator(WIDTHS_GIVEN)] = Field(
         "8", description="cells of the LSTM: numbers that each fold's validation people choose from"

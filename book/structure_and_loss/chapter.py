@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field
 
 from book import parameters
 from fer_lib.names import Loss, Network
+from fer_lib.train.recipe import EpochsField, RateField
 from ferbook.book import Chapter, Resources
 from ferbook.errors import DataError
 from ferbook.parameters import ListOf, listed
@@ -51,9 +52,9 @@ ONE_RECIPE = "emotions"
 class StructureAndLossParameters(parameters.RecipeParameters):
     """Chapter ``structure_and_loss``: the question of Liu (2019)."""
 
-    defaults: ClassVar = {"epochs": 4, "dropout": 0.2}
-
-    lr: parameters.RateField = Field(
+    epochs: EpochsField = 4
+    dropout: parameters.DropoutField = 0.2
+    lr: RateField = Field(
         0.1, description="peak learning rate of the residual net; the others take a share of it"
     )
     loss: ClassVar[Loss] = "cross_entropy"

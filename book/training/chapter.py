@@ -8,6 +8,7 @@ from pydantic import Field
 from book.parameters import FoldsField, NetworkParameters, RecipeParameters, on_fer2013
 from face_sets.request import FaceRequest
 from fer_lib.names import FaceDomain, Network
+from fer_lib.train.recipe import DecayField, EpochsField, OptimiserField, RateField, WarmupField
 from ferbook.book import Chapter, Resources
 
 if TYPE_CHECKING:
@@ -41,14 +42,15 @@ class TrainingParameters(RecipeParameters, NetworkParameters):
     default.
     """
 
-    defaults: ClassVar = {
-        "epochs": 8,
-        "lr": 1e-3,
-        "weight_decay": 0.05,
-        "optimiser": "adamw",
-        "warmup": 0.15,
+    training_fields: ClassVar[frozenset[str]] = RecipeParameters.training_fields | {
+        *("network", "gain", "bias", "width", "folds", "test_time", "kept_networks", "asked")
     }
 
+    epochs: EpochsField = 8
+    optimiser: OptimiserField = "adamw"
+    lr: RateField = 1e-3
+    warmup: WarmupField = 0.15
+    weight_decay: DecayField = 0.05
     network: Network = Field("zero_bias", description="the network")
     gain: float = Field(
         1.0,

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from book import parameters
 from face_sets.request import FaceRequest
 from fer_lib.names import Network
+from fer_lib.train.recipe import EpochsField, RateField
 from ferbook.book import Chapter, Resources
 from ferbook.errors import ParameterError
 from ferbook.parameters import listed
@@ -15,9 +16,13 @@ from ferbook.parameters import listed
 class TransferParameters(parameters.RecipeParameters):
     """Chapter ``transfer``: networks trained on one face set, tested on others and on action units."""
 
-    defaults: ClassVar = {"epochs": 8, "dropout": 0.2}
+    training_fields: ClassVar[frozenset[str]] = parameters.RecipeParameters.training_fields | {
+        *("network", "most")
+    }
 
-    lr: parameters.RateField = Field(
+    epochs: EpochsField = 8
+    dropout: parameters.DropoutField = 0.2
+    lr: RateField = Field(
         0.1, description="peak learning rate of the residual net; other networks take a proportion of it"
     )
     network: Network = Field("zhu", description="the network that is trained here")

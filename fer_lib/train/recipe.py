@@ -1,10 +1,21 @@
 """How a network is trained, in one value: what a chapter's parameters say and a record repeats."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fer_lib.names import Loss, Network, Optimiser, Schedule
+
+EpochsField = Annotated[int, Field(ge=1, le=5000, description="passes over the training split")]
+RateField = Annotated[float, Field(gt=0, le=10, description="peak learning rate of the schedule")]
+OptimiserField = Annotated[Optimiser, Field(description="sgd with momentum, as published, adamw, or muon")]
+WarmupField = Annotated[
+    float, Field(gt=0, lt=1, description="one-cycle: proportion of the steps before the peak rate")
+]
+DecayField = Annotated[
+    float, Field(ge=0, le=1, description="weight decay; AdamW's shrinks the weights themselves")
+]
+"""Fields whose default a chapter redeclares; their range and help stand here alone."""
 
 
 class TrainingRecipe(BaseModel):
@@ -20,14 +31,14 @@ class TrainingRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(60, ge=1, le=5000, description="passes over the training split")
+    epochs: EpochsField = 60
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per training step")
-    optimiser: Optimiser = Field("sgd", description="sgd with momentum, as published, adamw, or muon")
-    lr: float = Field(0.03, gt=0, le=10, description="peak learning rate of the schedule")
+    optimiser: OptimiserField = "sgd"
+    lr: RateField = 0.03
     schedule: Schedule = Field("onecycle", description="rate: constant as published, one-cycle or a cosine")
-    warmup: float = Field(0.25, gt=0, lt=1, description="one-cycle: share of the steps before the peak rate")
+    warmup: WarmupField = 0.25
     nesterov: bool = Field(False, description="Nesterov's momentum in place of the plain one")
-    weight_decay: float = Field(1e-5, ge=0, le=1, description="weight decay; AdamW's shrinks the weights")
+    weight_decay: DecayField = 1e-5
     clip: float = Field(0.0, ge=0, le=1000, description="largest norm of the gradient; 0 clips none")
     loss: Loss = Field("cross_entropy", description="the loss function")
     augment: Literal["none", "light", "standard", "published"] = Field(

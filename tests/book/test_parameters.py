@@ -121,9 +121,15 @@ def test_every_profile_resolves_for_every_face_set(chapter):
 def test_a_recipe_is_declared_once_and_a_chapter_that_trains_is_one():
     models = [each.parameters for each in chapters().values() if issubclass(each.parameters, TrainingRecipe)]
     again = [{*TrainingRecipe.model_fields} & {*vars(kind)["__annotations__"]} for kind in models]
-    assert again == [set(), {"lr", "loss"}, {"lr"}], "whose rate is the residual net's"
+    optimisation = {"epochs", "lr", "optimiser", "warmup", "weight_decay"}
+    assert again == [optimisation, {"epochs", "lr", "loss"}, {"epochs", "lr"}]
+    for model in models:
+        for name in {*TrainingRecipe.model_fields} & {*model.model_fields}:
+            inherited, own = TrainingRecipe.model_fields[name], model.model_fields[name]
+            assert own.metadata == inherited.metadata, f"{model.__name__}.{name}: one range for all chapters"
     assert [model().epochs for model in models] == [8, 4, 8] and TrainingRecipe().epochs == 60
-    assert models[0](gain=0.0).recipe == TrainingRecipe(**models[0].defaults)
+    own = {"epochs": 8, "lr": 1e-3, "optimiser": "adamw", "warmup": 0.15, "weight_decay": 0.05}
+    assert models[0](gain=0.0).recipe == TrainingRecipe(**own)
 
 
 def test_the_speedrun_is_a_request_that_can_be_trained():
