@@ -68,6 +68,16 @@ class FacesRecord(ChapterRecord):
         return ", ".join(filter(None, map(another, self.seen)))
 
     @property
+    def stored_networks(self) -> frozenset[str]:
+        """Each network of a population that was evaluated, as ``emotions 3``."""
+        return frozenset(f"{name} {seed}" for name, of in self.populations.items() for seed in of.kept)
+
+    @property
+    def opened_pictures(self) -> frozenset[str]:
+        """The digests of the face sets that were opened."""
+        return frozenset(faces.checksum for faces in [self.data, *self.beside] if faces)
+
+    @property
     def extent(self) -> str:
         """How many networks of populations were asked; empty where none was."""
         networks = sum(len(asked.kept) for asked in self.populations.values())
@@ -260,7 +270,7 @@ SUITE = Suite(
         *("face_sets.paths", "fer_lib.names", "face_sets.readers"),
     ),
     run_folders=("populations",),
-    again=("other_heads_", "on other heads"),
+    again=("other_heads_", "on a second head model"),
     path_variables=("FER_DATA", "FER_CACHE"),
     commands={
         "data": "book.commands:data_app",
@@ -273,13 +283,6 @@ SUITE = Suite(
     check=check_parameters,
     prepare=prepare,
     record=FacesRecord,
-    ruler=(
-        "untrained",
-        "taught units",
-        "Above, how far each measure lies on its way from the negative control, 0, to the positive, 1: for "
-        "half, from untrained networks to networks taught units on the same pictures. Below, differences in "
-        "points (of κ in hundredths, one in dB). Pale bar: too small to matter. Arrow: the interval goes on.",
-    ),
     must_agree=(
         "size",
         "network",

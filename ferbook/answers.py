@@ -1,4 +1,4 @@
-"""The one engine of answers: what a run's numbers say of each claim of ``claims.yaml``, by ``rule``."""
+"""Answers to the claims of ``claims.yaml`` from the numbers of a run, by the rules of ``rule``."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,31 +6,42 @@ from typing import Literal, Self
 
 from ferbook import paths, rule
 from ferbook.book import Chapter, chapters, suite
-from ferbook.claims import Claims, Gate, PaperClaim, read_claims, require_logged
+from ferbook.claims import MEASURED, PLACEHOLDER, Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import STORED, Estimate
+from ferbook.reference_run import usable_reference
 from ferbook.request import Request
 from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run
-from ferbook.text import bounds_text, interval_text, metric_text
+from ferbook.text import bounds_text, interval_text, metric_text, number_text
 
 SIGNIFICANCE = 0.05
-"""An answer stands when all claims are counted where its corrected p is below this."""
+"""An answer holds after correction where its p, corrected for all measured claims, is below this."""
+
+STORED_NETWORKS = "stored networks, your faces"
+"""Label of numbers of stored networks that a run evaluated on its own faces."""
+
+NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the result of a chapter tells those who ask: its metrics, and its parameters with what it noted;
-    nothing where there is no result.
+    """What a chapter's result provides; empty where there is no result.
+
+    ``facts``: its parameters and what it noted. ``networks``: the stored networks that it evaluated; empty
+    where it trained its own. ``pictures``: digests of the pictures that it opened.
     """
 
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    networks: frozenset[str] = frozenset()
+    pictures: frozenset[str] = frozenset()
 
     @classmethod
-    def by(cls, result: ChapterResult) -> Self:
-        """What a finished chapter tells. Raises RunStoreError where it is damaged."""
-        summary = result.summary()
-        return cls(result.metrics(), summary["parameters"] | summary)
+    def of(cls, result: ChapterResult) -> Self:
+        """Read it from a finished chapter. Raises RunStoreError where that is damaged."""
+        summary, record = result.summary(), result.record()
+        facts = summary["parameters"] | summary
+        return cls(result.metrics(), facts, record.stored_networks, record.opened_pictures)
 
     @property
     def of_stored(self) -> Self:
@@ -40,37 +51,58 @@ class Evidence:
         }
         return replace(self, metrics={**self.metrics, **stored})
 
+    def number(self, name: str) -> Estimate | None:
+        """Return the metric ``name``, or the noted whole number of that name."""
+        fact = self.facts.get(name)
+        counted = Estimate(fact, unit="count") if isinstance(fact, int) else None
+        return self.metrics.get(name, counted)
+
 
 ByChapter = Mapping[str, Evidence]
-"""Every chapter of the book -> what it tells."""
+"""Every chapter of the book -> its evidence."""
 
 
 @dataclass(frozen=True)
 class Passed:
-    """Whether a ``gate`` is passed: ``yes``, ``no``, ``open`` where its interval holds the bound, or ``not
-    measured``; ``found``: what was found and what was asked for, as text.
+    """Whether a ``gate`` is passed: ``yes``, ``no``, ``undecided`` where its interval includes the bound, or
+    ``not measured``; ``found``: the number and the bound, as text.
     """
 
     gate: Gate
-    reply: Literal["yes", "no", "open", "not measured"]
+    reply: Literal["yes", "no", "undecided", "not measured"]
     found: str
 
     @property
     def sentence(self) -> str:
-        """The question with its reply, what was found and what was asked for."""
+        """The question, the reply, the number and the bound."""
         return f"{self.gate.asks} {self.reply.capitalize()}{self.found}."
 
 
 @dataclass(frozen=True)
 class ClaimAnswer:
-    """The answer to a claim. ``estimate``: the degree, or the difference, that decides; of a degree its
-    ``measure`` and ``room``, in raw units; ``elsewhere``: the same estimate elsewhere (``Suite.again``); each
-    None where the run has none. ``missing``: what an open answer lacks.
+    """The answer to a claim.
 
-    ``chance``: p of the answer that was given, and ``corrected`` for all claims that the run measured, by
-    Holm's rule; ``again``: the chance of the same answer in an equal run; ``finds``: the smallest effect that
-    is found with a probability of .8. Each None where there is no answer, or nothing is known of tails.
-    ``by_stored``: the numbers are of stored networks that the run evaluated on its own faces.
+    Parameters
+    ----------
+    word : RuleAnswer
+    gates : tuple of Passed
+    estimate : Estimate or None
+        The degree or difference that decides; of a degree also ``measure`` and ``distance``, that of its
+        controls, in raw units. None where the run has none.
+    second_model : Estimate or None
+        The same estimate on the second head model (``Suite.again``); it decides nothing.
+    numbers : mapping
+        Each ``chapter.metric`` that the card shows -> its estimate; without those that are not measured.
+    missing : str
+        Why an undecided claim is undecided.
+    p, corrected : float or None
+        p of the answer, and the same corrected by Holm's rule for all measured claims.
+    detectable : float or None
+        Minimum detectable effect at 80 % power.
+    needed : float or None
+        How many times as large a sample would decide an undecided claim.
+    whose : str
+        ``STORED_NETWORKS`` or empty.
     """
 
     claim: PaperClaim
@@ -78,98 +110,188 @@ class ClaimAnswer:
     gates: tuple[Passed, ...] = ()
     estimate: Estimate | None = None
     measure: Estimate | None = None
-    room: Estimate | None = None
-    elsewhere: Estimate | None = None
+    distance: Estimate | None = None
+    second_model: Estimate | None = None
+    numbers: Mapping[str, Estimate] = field(default_factory=dict)
     missing: str = ""
-    chance: float | None = None
+    p: float | None = None
     corrected: float | None = None
-    again: float | None = None
-    finds: float | None = None
-    by_stored: bool = False
+    detectable: float | None = None
+    needed: float | None = None
+    whose: str = ""
 
     @property
-    def label(self) -> str:
-        """The answer, as it is shown: what lies above 0 and may be most of the way is *in part or more*."""
-        more = self.word == "in part" and self.estimate.high > rule.MOST
-        return f"{self.word} or more" if more else self.word
+    def holds(self) -> bool:
+        """Whether the answer holds after correction for all claims."""
+        return self.corrected is not None and self.corrected < SIGNIFICANCE
+
+    @property
+    def certainty(self) -> str:
+        """Whether it holds after correction, in words; empty where nothing was tested."""
+        if self.corrected is None:
+            return ""
+        p = "p < .001" if self.corrected < 0.001 else f"p = {self.corrected:.3f}".replace("0.", ".")
+        return f"{'holds' if self.holds else 'does not hold'} after correction for all claims ({p})"
+
+    @property
+    def absolute(self) -> str:
+        """The absolute measure, in a sentence; empty where it was not measured."""
+        return self._filled(self.claim.absolute) if self.estimate else ""
+
+    @property
+    def second(self) -> list[str]:
+        """The further sentences of the card."""
+        return [self._filled(text) for text in self.claim.second if self.estimate]
+
+    def _filled(self, text: str) -> str:
+        def number(match) -> str:
+            found = self.numbers.get(match[1])
+            if found is None:
+                return f"({NOT_MEASURED})"
+            part = match[2] or "value"
+            return metric_text(found, "value" if part == "interval" and found.low is None else part)
+
+        return PLACEHOLDER.sub(number, text)
+
+    @property
+    def controls(self) -> list[dict[str, object]]:
+        """Rows of the table: ``label``, ``metric``, its ``estimate``, whether it is the ``measured`` one."""
+        return [
+            {"label": MEASURED.sub(r"\1", label), "metric": address, "estimate": self.numbers.get(address)}
+            | {"measured": bool(MEASURED.fullmatch(label))}
+            for label, address in self.claim.table
+        ]
+
+    @property
+    def lacks_control(self) -> str:
+        """The metric of the measured system, or of the controls, that the card needs and does not have."""
+        if self.estimate is None:
+            return ""
+        sides = [[each for each in self.controls if each["measured"] is side] for side in (True, False)]
+        lacking = [side for side in sides if not any(each["estimate"] for each in side)]
+        return ", ".join(each["metric"] for side in lacking for each in side)
+
+    @property
+    def sample(self) -> dict[str, float]:
+        """How many people and networks, by their nouns."""
+        return {
+            noun: self.numbers[address].value
+            for noun, address in self.claim.sample
+            if address in self.numbers
+        }
 
     @property
     def sentence(self) -> str:
-        """One sentence with the number in it."""
+        """The degree or difference with its interval, or why the claim is undecided."""
         if self.estimate is None:
             return f"{self.missing[0].upper()}{self.missing[1:]}."
         words = _degree_words(self) if self.claim.form == "degree" else _difference_words(self)
-        words += ", by stored networks on this run's faces" * self.by_stored
-        return f"{words}; open, since {self.missing}." if self.missing else f"{words}."
+        return f"{words} Undecided: {self.missing}." if self.missing else words
 
     @property
     def matters(self) -> str:
-        """The smallest difference, or room, that matters, with its unit."""
-        text = f"{self.claim.matters:g} {self.claim.unit}".strip()
+        """The smallest difference, or distance of the controls, that matters, with its unit."""
+        if self.estimate and self._unit() == "share":
+            return number_text(self.claim.matters, "share", 0)
+        text = f"{self.claim.matters:g} {self.claim.unit or self.claim.quantity}".strip()
         return text.removesuffix("s") if self.claim.matters == 1 else text
 
-    @property
-    def found_size(self) -> str:
-        """The smallest effect that is found four times in five, as text; empty where that is not known."""
-        return "" if self.finds is None else self._text(metric_text(Estimate(self.finds, why="a size")))
+    def _unit(self) -> str:
+        """Unit of what ``matters`` is about."""
+        return (self.measure if self.claim.form == "degree" else self.estimate).unit if self.measure else ""
 
     @property
     def exact(self) -> str:
-        """What decides, with its interval; of a degree without one, how far apart its ends are."""
+        """What decides, with its interval; of a degree without one the distance of its controls."""
         if self.claim.form == "degree" and self.estimate.low is None:
-            return f"the two ends lie {bounds_text(self.room)} apart, too little to say how far the way is"
-        return self._text(interval_text(self.estimate))
+            return f"controls {bounds_text(self.distance)} apart"
+        return self.sized(self.estimate)
 
-    def _text(self, number: str) -> str:
-        """A ``number`` of what decides, with its unit: a degree has none."""
-        unit = self.claim.unit * (self.claim.form == "difference")
-        return f"{number} {unit}".strip().replace("-", "−")
+    def sized(self, estimate: Estimate) -> str:
+        """An ``estimate`` of this kind as text: a degree in per cent, a difference with its unit."""
+        if self.claim.form == "degree":
+            return interval_text(replace(estimate, unit="share"))
+        return f"{interval_text(estimate)} {self.claim.unit}".strip()
+
+    @property
+    def detectable_text(self) -> str:
+        """The minimum detectable effect; empty where it is not known."""
+        if self.detectable is None:
+            return ""
+        unit = "share" if self.claim.form == "degree" else self.estimate.unit
+        effect = metric_text(Estimate(self.detectable, why="a size", unit="" if unit == "count" else unit))
+        return f"{effect} {self.claim.unit * (self.claim.form == 'difference')}".strip()
 
     def to_json(self) -> dict[str, object]:
-        """Plain values: the claim, its answer, and what it rests on."""
-        told = {name: value for name, value in vars(self).items() if name not in ("claim", "word", "gates")}
-        gates = zip(self.claim.gates, self.gates, strict=True)
-        return self.claim.model_dump() | {
-            "answer": self.word,
-            "sentence": self.sentence,
-            **{name: each.to_json() if isinstance(each, Estimate) else each for name, each in told.items()},
-            "gates": {name: {"reply": each.reply, "sentence": each.sentence} for name, each in gates},
+        """Open data of the answer; its form is documented on the page of answers."""
+        claim = self.claim
+        plain = {name: getattr(self, name) for name in ("estimate", "measure", "distance", "second_model")}
+        limits = ("form", "polarity", "floor", "ceiling", "matters", "unit")
+        return {
+            **{"claim": claim.claim, "short": claim.short, "answer": self.word, "whose": self.whose},
+            "holds_after_correction": self.holds,
+            **{"p": self.p, "p_corrected": self.corrected, "missing": self.missing},
+            "decided_by": claim.decided_by,
+            "specification": {name: getattr(claim, name) for name in limits if getattr(claim, name)},
+            "absolute": self.absolute,
+            **{name: each and each.to_json() for name, each in plain.items()},
+            "controls": [
+                row | {"estimate": row["estimate"] and row["estimate"].to_json()} for row in self.controls
+            ],
+            "sample": self.sample,
+            "minimum_detectable_effect": self.detectable,
+            "sample_needed": self.needed and {each: self.needed * n for each, n in self.sample.items()},
+            "gates": {
+                name: {"reply": each.reply, "sentence": each.sentence}
+                for name, each in zip(claim.gates, self.gates, strict=True)
+            },
+            "reported": {"by_paper": claim.reported, "certainty": claim.certainty},
         }
 
 
 def _degree_words(answer: ClaimAnswer) -> str:
-    if answer.word == "no room":
-        return f"The two ends lie {bounds_text(answer.room)} apart, which is less than {answer.matters}"
-    if answer.estimate.low is None:
-        return f"{answer.exact[0].upper()}{answer.exact[1:]}"
-    way = f"{answer.exact} of the way from 0, {answer.claim.floor}, to 1, {answer.claim.ceiling}"
-    starts = {
-        "yes": "Most of it: ",
-        "in part": f"{answer.label.replace(answer.word, 'Part of it')}: ",
-        "no": "A trace at most: ",
-    }
-    return starts.get(answer.word, "") + way
+    claim, degree = answer.claim, answer.estimate
+    controls = f"{claim.floor} and {claim.ceiling}"
+    if answer.word == "controls alike":
+        apart = bounds_text(answer.distance)
+        return f"The controls ({controls}) differ by {apart}; less than {answer.matters} is no difference."
+    if degree.low is None:
+        return f"The controls ({controls}) differ by {bounds_text(answer.distance)}, too little to divide by."
+    words = f"{answer.exact} of the distance from {claim.floor} to {claim.ceiling}."
+    return f"{words} {why}" if (why := _no_ceiling(answer)) else words
+
+
+def _no_ceiling(answer: ClaimAnswer) -> str:
+    """Say that the upper control is no ceiling, where the interval or another row lies above it."""
+    above = ["the interval reaches above 100 %"] if answer.estimate.high > 1 else []
+    measured = next(row for row in answer.controls if row["measured"])
+    if answer.measure and measured["metric"] == answer.claim.measure:
+        top = answer.measure.value + (1 - answer.estimate.value) * answer.distance.value
+        above += [
+            f"{row['label']} lies above it ({metric_text(row['estimate'])})"
+            for row in answer.controls
+            if not row["measured"] and row["estimate"] and row["estimate"].value > top + 1e-6
+        ]
+    return f"The upper control is no ceiling: {' and '.join(above)}." if above else ""
 
 
 def _difference_words(answer: ClaimAnswer) -> str:
-    s, number = answer.matters, answer.exact
-    low, high = answer.estimate.low, answer.estimate.high
-    plain = f"{number}, where a difference of {s} matters"
-    if low is None or answer.word == "open":
-        return plain
+    s, low, high = answer.matters, answer.estimate.low, answer.estimate.high
     if answer.claim.polarity == "more_than":
-        return f"{'More' if answer.word == 'yes' else 'Less'} than {s}: {number}"
-    if -answer.claim.matters < low and high < answer.claim.matters:
-        return f"Equal within {s}, the smallest difference that matters: {number}"
+        decided = {"yes": f"More than {s}: ", "no": f"Less than {s}: "}.get(answer.word, "")
+        return f"{decided}{answer.exact}{'' if decided else f'; more than {s} is claimed'}."
+    words = f"a difference of {answer.exact}"
+    if low is not None and -answer.claim.matters < low and high < answer.claim.matters:
+        return f"Equal within {s}: {words}."
     if answer.claim.polarity == "more" and answer.word == "no":
-        return f"It is the other way round: {number}"
-    return plain
+        return f"The comparison is better: {words}."
+    return f"A{words[1:]}; {s} would matter."
 
 
 def _found(address: str, results: ByChapter) -> tuple[Evidence, str]:
-    """What the chapter of ``chapter.name`` tells, and that name in it.
+    """Return the evidence of the chapter of ``chapter.name``, and that name.
 
-    Raises DataError for a chapter that there is not: that can only be a slip of the pen.
+    Raises DataError for a chapter that does not exist.
     """
     chapter, _, inner = address.partition(".")
     if chapter not in results:
@@ -178,110 +300,129 @@ def _found(address: str, results: ByChapter) -> tuple[Evidence, str]:
 
 
 def metric_of(address: str, results: ByChapter) -> Estimate | None:
-    """The metric ``chapter.metric``; None where the chapter has no such number. Raises DataError for a
-    chapter that there is not.
+    """Return the metric ``chapter.metric``; None where the chapter has none. Raises DataError for a chapter
+    that does not exist.
     """
     evidence, name = _found(address, results)
     return evidence.metrics.get(name)
 
 
-def passed(gate: Gate, results: ByChapter, beside: ByChapter | None = None) -> Passed:
-    """Ask a gate of what chapters tell. A run of one's own has the reference ``beside`` it: its gates have
-    their own bounds, and a control (``not_above``) that it did not measure is the reference's.
+def passed(gate: Gate, results: ByChapter, reference: ByChapter | None = None) -> Passed:
+    """Check a gate. A user's run has a ``reference``: its gates have bounds of their own, and a control
+    (``not_above``) that it did not measure is the reference's, which the text says.
     """
     evidence, name = _found(gate.address, results)
     whose = ""
-    if beside and gate.not_above is not None and name not in evidence.metrics:
-        evidence, whose = beside[gate.chapter], ", by the reference"
-    told = evidence.facts if gate.noted else evidence.metrics
-    if name not in told:
-        return Passed(gate, "not measured", " in this run")
-    found = told[name]
+    if reference and gate.not_above is not None and name not in evidence.metrics:
+        evidence, whose = reference[gate.chapter], ", reference"
+    values = evidence.facts if gate.noted else evidence.metrics
+    if name not in values:
+        return Passed(gate, NOT_MEASURED, " in this run")
+    found = values[name]
     if gate.noted:
-        return Passed(gate, "yes" if found == gate.equals else "no", f": {found}; asked: {gate.equals}")
+        return Passed(gate, "yes" if found == gate.equals else "no", f": {found}; needs {gate.equals}")
     bounds = {side: getattr(gate, side) for side in ("above", "below", "not_above")}
     side, bound = next((side, bound) for side, bound in bounds.items() if bound is not None)
-    bound = gate.own if beside is not None and gate.own is not None else bound
+    bound = gate.own if reference is not None and gate.own is not None else bound
     low, high = (found.value, found.value) if found.low is None else (found.low, found.high)
     yes, no = {
         "above": (low > bound, high <= bound),
         "below": (high < bound, low >= bound),
         "not_above": (low <= bound, low > bound),
     }[side]
-    text = f": {bounds_text(found)}{whose}; asked: {side.replace('_', ' ')} {bound:g}".replace("-", "−")
-    return Passed(gate, "yes" if yes else "no" if no else "open", text)
+    text = f": {bounds_text(found)}{whose}; needs {side.replace('_', ' ')} {bound:g}".replace("-", "−")
+    return Passed(gate, "yes" if yes else "no" if no else "undecided", text)
 
 
 def answer_claim(
-    claim: PaperClaim, gates: Mapping[str, Gate], results: ByChapter, beside: ByChapter | None = None
+    claim: PaperClaim, gates: Mapping[str, Gate], results: ByChapter, reference: ByChapter | None = None
 ) -> ClaimAnswer:
-    """The answer to ``claim`` by what chapters tell; of a run of one's own with the reference ``beside`` it.
+    """Answer ``claim`` from ``results``; those of a user's run have a ``reference``.
 
-    Open, with what is missing, where a number is not there or has no interval, a gate is not passed, a
-    ceiling is none, or the rules say so.
+    It is undecided, with what is missing, where a number is absent or has no interval, a gate is not passed,
+    the ceiling is none, or the rules say so.
     """
-    address, _, name = claim.measure.partition(".")
-    by_stored = STORED + name in (results[address].metrics if address in results else {})
-    if by_stored:
-        results = {**results, address: results[address].of_stored}
-    asked = tuple(passed(gates[name], results, beside) for name in claim.gates)
-    estimate, measure = (metric_of(name, results) for name in (claim.decided_by, claim.measure))
-    room = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
-    chapter, point, name = claim.decided_by.partition(".")
-    elsewhere = metric_of(f"{chapter}{point}{suite().again[0]}{name}", results) if suite().again[0] else None
-    if claim.form == "degree" and room is None:
+    chapter, _, name = claim.measure.partition(".")
+    here = results.get(chapter, Evidence())
+    whose = STORED_NETWORKS if here.networks or STORED + name in here.metrics else ""
+    if STORED + name in here.metrics:
+        results = {**results, chapter: here.of_stored}
+    checked = tuple(passed(gates[each], results, reference) for each in claim.gates)
+    estimate, measure = (metric_of(each, results) for each in (claim.decided_by, claim.measure))
+    distance = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
+    prefix, decided = suite().again[0], claim.decided_by.partition(".")[2]
+    second_model = metric_of(f"{chapter}.{prefix}{decided}", results) if prefix else None
+    if claim.form == "degree" and distance is None:
         estimate = None
-    answer = ClaimAnswer(claim, "open", asked, estimate, measure, room, elsewhere, by_stored=by_stored)
+    shown = {address: _found(address, results) for address in claim.shown}
+    numbers = {address: one.number(of) for address, (one, of) in shown.items() if one.number(of)}
+    answer = ClaimAnswer(
+        claim, "undecided", checked, estimate, measure, distance, second_model, numbers, whose=whose
+    )
     if missing := _missing(answer, results):
-        return replace(answer, missing=missing, finds=estimate and rule.smallest_effect(estimate))
+        return replace(answer, missing=missing, detectable=estimate and rule.smallest_effect(estimate))
 
     def by_rule(found: Estimate) -> rule.RuleAnswer:
         if claim.form == "degree":
-            return rule.degree_answer(found, room, claim.matters)
+            return rule.degree_answer(found, distance, claim.matters)
         return rule.difference_answer(found, claim.polarity, claim.matters)
 
     word = by_rule(estimate)
     if estimate.low is None:
-        return replace(answer, word=word, missing=estimate.why if word == "open" else "")
-    answer = replace(answer, word=word, finds=rule.smallest_effect(estimate))
-    if word == "no room":
+        return replace(answer, word=word, missing=estimate.why if word == "undecided" else "")
+    answer = replace(answer, word=word, detectable=rule.smallest_effect(estimate))
+    if word == "controls alike":
         return answer
-    answer = replace(answer, chance=_chance(claim, word, estimate), again=rule.same_again(estimate, by_rule))
-    if word != "open":
-        return answer
-    size = f": four of five such runs find {answer.found_size} or more" * bool(answer.found_size)
-    return replace(answer, missing=f"the interval is too wide for an answer{size}")
+    if word != "undecided":
+        return replace(answer, p=_chance(claim, word, estimate))
+    answer = replace(answer, needed=rule.sample_factor(estimate, by_rule))
+    return replace(answer, missing=_between(answer))
+
+
+def _between(answer: ClaimAnswer) -> str:
+    """What an interval includes that decides nothing, and how large a sample would decide."""
+    claim, sample = answer.claim, answer.sample
+    effect = {
+        "more_than": f"less and more than {answer.matters}",
+        "not_worse": "a loss that matters and none",
+    }
+    plain = f"no effect and one that matters ({answer.matters})"
+    if claim.form == "degree":
+        plain = f"no effect and more than {100 * rule.TRACE:.0f} % of the distance"
+    text = f"the interval includes both {effect.get(claim.polarity, plain)}"
+    if answer.needed is None:
+        return f"{text}; no sample of 100 times the size would decide it"
+    if not sample:
+        return f"{text}; {answer.needed:.1f} times the sample would decide it"
+    noun, now = next(iter(sample.items()))
+    many = metric_text(Estimate(answer.needed * now, unit="count"))
+    return f"{text}; about {many} {noun} (now {now:g}) would decide it"
 
 
 def _missing(answer: ClaimAnswer, results: ByChapter) -> str:
-    """Why the rules are not asked; empty where they are."""
+    """Why the rules do not apply; empty where they do."""
     claim, estimate = answer.claim, answer.estimate
     if estimate is None:
         if results[claim.chapter] == Evidence():
-            return f"not measured: the run has no finished chapter {claim.chapter}"
-        ends = "no degree between these two ends" if claim.form == "degree" else "no such difference"
-        return f"not measured in this run: it has {ends}"
+            return f"{NOT_MEASURED}: the run has no finished chapter {claim.chapter}"
+        return f"{NOT_MEASURED} in this run: it has no {claim.decided_by}"
     if unpassed := [each for each in answer.gates if each.reply != "yes"]:
-        return f"this comes first: {unpassed[0].sentence}".removesuffix(".")
-    decides = answer.room if claim.form == "degree" else estimate
+        return unpassed[0].sentence.removesuffix(".")
+    decides = answer.distance if claim.form == "degree" else estimate
     if decides.low is None:
         return f"it has no interval: {decides.why}"
-    if claim.form == "degree" and answer.room.value <= 0 and answer.room.high >= claim.matters:
-        return "its ceiling lies below its floor, so it is none"
+    if claim.form == "degree" and answer.distance.value <= 0 and answer.distance.high >= claim.matters:
+        return "the upper control lies below the lower one"
     if claim.form == "degree" and (estimate.low or 0) > 1:
-        return "its ceiling is none: the whole degree lies above 1"
+        return "the upper control is no ceiling: the whole interval lies above 100 %"
     return ""
 
 
 def _chance(claim: PaperClaim, word: rule.RuleAnswer, estimate: Estimate) -> float | None:
-    """p of the answer that was given, against the bound that it is beyond; of none that is within two, the
-    nearer one's.
-    """
+    """p of an answer against the bound that it passed; of one within two bounds, against the nearer one."""
     s = claim.matters
-    if word in ("open", "no room"):
-        return None
     if claim.form == "degree":
-        bounds = [{"yes": rule.MOST, "in part": 0.0, "no": rule.TRACE}[word]]
+        bounds = [{"yes": rule.MOST, "partly": 0.0, "no": rule.TRACE}[word]]
     elif claim.polarity == "more_than":
         bounds = [s]
     elif claim.polarity == "not_worse":
@@ -296,24 +437,20 @@ def _chance(claim: PaperClaim, word: rule.RuleAnswer, estimate: Estimate) -> flo
     return None if None in chances else max(chances)
 
 
-def answer_all(claims: Claims, results: ByChapter, beside: ByChapter | None = None) -> list[ClaimAnswer]:
-    """The answer to each claim, with p corrected by Holm's rule for all that were measured: one that is open
-    counts as 1.
-    """
-    answers = [answer_claim(claim, claims.gates, results, beside) for claim in claims.every]
+def answer_all(claims: Claims, results: ByChapter, reference: ByChapter | None = None) -> list[ClaimAnswer]:
+    """Answer each claim; p is corrected by Holm's rule for all that were measured, undecided counts as 1."""
+    answers = [answer_claim(claim, claims.gates, results, reference) for claim in claims.every]
     measured = [each for each in answers if each.estimate is not None]
-    corrected = rule.holm([1.0 if each.chance is None else each.chance for each in measured])
+    corrected = rule.holm([1.0 if each.p is None else each.p for each in measured])
     by_short = {each.claim.short: p for each, p in zip(measured, corrected, strict=True)}
     return [
-        each if each.chance is None else replace(each, corrected=by_short[each.claim.short])
-        for each in answers
+        each if each.p is None else replace(each, corrected=by_short[each.claim.short]) for each in answers
     ]
 
 
 def left_open(request: Request, made: Iterable[Chapter]) -> list[str]:
-    """Short names of the claims that a run may be too small for, of which these chapters are ``made``: a gate
-    asks for as much as the reference has, whose profile, a later and so a larger one, makes more of its
-    chapter.
+    """Return the short names of claims that a run of the chapters ``made`` may be too small for: a gate needs
+    as much as the reference has, whose profile makes more of the chapter.
     """
     claims, profiles = read_claims(paths.claims_file()), suite().profiles
     smaller = REFERENCE in profiles[profiles.index(request.profile) + 1 :]
@@ -324,42 +461,44 @@ def left_open(request: Request, made: Iterable[Chapter]) -> list[str]:
 
 @dataclass(frozen=True)
 class Answered:
-    """A claim of a ``paper``, by its key, answered by the run, and by the reference where that stands beside
-    it.
+    """A claim of a ``paper``, by its key, answered by the run, and by the reference where that may be shown
+    next to it. ``repeats``: the run evaluated the networks of the reference on the same pictures.
     """
 
     paper: str
     own: ClaimAnswer
     reference: ClaimAnswer | None = None
+    repeats: bool = False
 
     @property
     def main(self) -> ClaimAnswer:
-        """The reference's where there is one."""
+        """The reference's answer where there is one."""
         return self.reference or self.own
 
     @property
     def apart(self) -> bool:
-        """Whether the run has a number of its own beside the reference's: it may have asked the same
-        networks, and then every number is the same.
-        """
-        return bool(self.reference and self.own.estimate) and self.own.estimate != self.reference.estimate
+        """Whether the run has an answer of its own next to the reference's."""
+        return bool(self.reference and self.own.estimate)
 
     @property
     def disagree(self) -> bool:
         """Whether run and reference answer, and answer differently."""
         words = [self.own.word, self.main.word]
-        return "open" not in words and words[0] != words[1]
+        return "undecided" not in words and words[0] != words[1]
 
     def to_json(self) -> dict[str, object]:
-        """Plain values: the run's answer, and the reference's."""
-        reference = self.reference and {"answer": self.reference.word, "sentence": self.reference.sentence}
-        return {"paper": self.paper, **self.own.to_json(), "reference": reference}
+        """Open data of the run's answer, and of the reference's."""
+        return {
+            "paper": self.paper,
+            **self.own.to_json(),
+            "reference": self.reference and self.reference.to_json(),
+        }
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers to every claim of ``claims``, and the ``results`` that they rest on, of the reference where
-    it stands; ``by_reference``: it is the run that answers.
+    """The answers to every claim of ``claims`` and the ``results`` behind them, the reference's where it is
+    shown; ``by_reference``: the run is the reference.
     """
 
     claims: Claims
@@ -367,34 +506,69 @@ class Answers:
     results: ByChapter
     by_reference: bool = False
 
+    def to_json(self) -> list[dict[str, object]]:
+        """Open data of all answers, with the commit and the parameters of the chapter that measured each."""
+        rows = []
+        for each in self.every:
+            facts = self.results[each.main.claim.chapter].facts
+            made = {"commit": facts.get("commit", "unknown"), "parameters": facts.get("parameters", {})}
+            rows.append(each.to_json() | made)
+        return rows
 
-def answers_of(run: Run, beside: Mapping[str, ReferenceMatch]) -> Answers:
+
+def _repeats(own: Evidence, there: Evidence, mine: ClaimAnswer, theirs: ClaimAnswer) -> bool:
+    """Whether an answer only repeats the reference's: stored networks of the reference on its pictures."""
+    if not mine.whose or not mine.estimate or not own.networks <= there.networks:
+        return False
+    same_number = bool(theirs.estimate) and mine.estimate.value == theirs.estimate.value
+    return same_number or (bool(own.pictures) and own.pictures <= there.pictures)
+
+
+def answers_of(run: Run, matches: Mapping[str, ReferenceMatch]) -> Answers:
     """Answer every claim of ``claims.yaml`` by ``run``, and by the reference where its results of all
-    chapters that a claim asks stand ``beside`` the run's.
+    chapters that a claim needs match the run's.
 
-    Raises DataError for a damaged ``claims.yaml`` and for a claim that is not as it was frozen, RunStoreError
-    where there is no such run, or for a damaged result of it.
+    Raises DataError for a damaged ``claims.yaml``, for a claim that is not as it was frozen, and for an
+    answer of the reference without its control's value; RunStoreError where the run does not exist or a
+    result is damaged.
     """
-    claims = read_claims(paths.claims_file())
-    require_logged(claims, paths.claims_file())
+    file = paths.claims_file()
+    claims = read_claims(file)
+    require_logged(claims, file)
     run.record()
     ours = {result.chapter: result for result in run.results()}
-    standing = {name: each.result for name, each in beside.items() if each.result}
-    own, reference = (
-        {name: Evidence.by(of[name]) if name in of else Evidence() for name in chapters()}
-        for of in (ours, standing)
+    matching = {name: each.result for name, each in matches.items() if each.result}
+    usable = {name: usable_reference(run, chapters()[name]).result for name in ours}
+    usable = {name: result for name, result in usable.items() if result} | matching
+    own, reference, anywhere = (
+        {name: Evidence.of(of[name]) if name in of else Evidence() for name in chapters()}
+        for of in (ours, matching, usable)
     )
-    papers = [paper.paper for paper in claims.papers for _ in paper.claims]
     is_reference = run.name == REFERENCE
-    for result in (ours if is_reference else standing).values():
-        if claims.is_former(finished := result.done()["finished"]):
+    for result in (ours if is_reference else matching).values():
+        if claims.is_former(result.done()["finished"]):
             raise DataError(
-                f"{result.folder}: finished {finished}, before the questions of {paths.claims_file()} were "
-                f"frozen: `ferbook run {result.chapter} --run {REFERENCE}` executes it anew"
+                f"{result.folder}: finished {result.done()['finished']}, before the claims of {file} were "
+                f"frozen: `ferbook run {result.chapter} --run {REFERENCE}` executes it again"
             )
-    mines = answer_all(claims, own, None if is_reference else reference)
-    every = tuple(
-        Answered(paper, mine, theirs if claims.chapters_of(mine.claim) <= standing.keys() else None)
-        for paper, mine, theirs in zip(papers, mines, answer_all(claims, reference), strict=True)
+    papers = [paper.paper for paper in claims.papers for _ in paper.claims]
+    mines, theirs, elsewhere = (
+        answer_all(claims, of, other)
+        for of, other in ((own, None if is_reference else reference), (reference, None), (anywhere, None))
     )
-    return Answers(claims, every, own | {name: reference[name] for name in standing}, is_reference)
+    every = []
+    for paper, mine, other, known in zip(papers, mines, theirs, elsewhere, strict=True):
+        claim = mine.claim
+        repeats = _repeats(own[claim.chapter], anywhere[claim.chapter], mine, known)
+        if is_reference:
+            mine = replace(mine, whose="")
+        elif repeats:
+            why = "the run repeats the reference: the same stored networks on the same pictures"
+            mine = ClaimAnswer(claim, "undecided", missing=f"not an answer of your run: {why}")
+        elif lacking := mine.lacks_control:
+            why = f"its control was {NOT_MEASURED}: {lacking}"
+            mine = replace(mine, word="undecided", missing=why, p=None, corrected=None)
+        shown = replace(other, whose="") if claims.chapters_of(claim) <= matching.keys() else None
+        every.append(Answered(paper, mine, shown, repeats))
+    results = own | {name: reference[name] for name in matching}
+    return Answers(claims, tuple(every), results, is_reference)

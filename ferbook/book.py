@@ -161,11 +161,7 @@ class Suite:
     record: type[BaseModel] | None = None
     """The form of a chapter's record, where it holds more than the engine's ``records.ChapterRecord``."""
     again: tuple[str, str] = ("", "")
-    """What metrics begin with that are another one asked again elsewhere, and where that is: of ``x`` there
-    may be ``there_x``.
-    """
-    ruler: tuple[str, str, str] = ("", "", "")
-    """Of the picture of all claims, what stands at 0 and at 1 below the degrees, and its caption."""
+    """Prefix of metrics that repeat another one, and under which conditions: ``prefix_x`` repeats ``x``."""
     must_agree: tuple[str, ...] = ()
     """Parameters in which a run and the reference have to agree, beside those that name a run, for their
     numbers to stand together."""

@@ -30,6 +30,9 @@ CERTAINTIES: dict[Certainty, str] = {
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest."""
 
+OWN_CLAIMS = "suite"
+"""Key of the claims that no paper makes."""
+
 PLACEHOLDER = re.compile(r"\{([a-z]\w*\.\w+)(?::(\w+))?\}")
 """A number in a sentence: ``{chapter.metric}``, or ``{chapter.metric:part}`` as of the role ``metric``."""
 
@@ -164,7 +167,7 @@ class PaperClaim(Entry):
         sentences = [
             found[1] for text in (self.absolute, *self.second) for found in PLACEHOLDER.finditer(text)
         ]
-        return list(dict.fromkeys([*sentences, *(address for _, address in self.table)]))
+        return list(dict.fromkeys([*sentences, *(address for _, address in (*self.table, *self.sample))]))
 
     @property
     def decided_by(self) -> str:
@@ -207,7 +210,7 @@ class Decision(Entry):
     made first), and the ``digest`` of what decides it from then on; empty for a claim that is gone.
     """
 
-    before: str
+    before: str = Field(min_length=1)
     after: str = ""
     digest: str = Field("", pattern=rf"^([0-9a-f]{{{DIGEST_LENGTH}}})?$")
 
@@ -255,9 +258,17 @@ class Claims(Entry):
                     raise ValueError(f"the claim {claim.short!r} names {name!r}, which is no gate{near}")
         if other := self.guess.keys() ^ self.marks.keys():
             raise ValueError(f"guess and marks differ in {', '.join(sorted(other))}; each guess has a mark")
+        unanswered: dict[str, date] = {}
+        for change in self.log:
+            for name in change.claims:
+                if day := unanswered.pop(name, None):
+                    raise ValueError(
+                        f"log: the entry of {day} has no answer after it for {name!r}; give `after`"
+                    )
+            unanswered |= {name: change.day for name, each in change.claims.items() if not each.after}
         for earlier, later in pairwise(self.log):
             if later.day < earlier.day:
-                raise ValueError(f"log: the entry of {later.day} stands after that of {earlier.day}")
+                raise ValueError(f"log: the entry of {later.day} follows that of {earlier.day}")
         return self
 
     @property

@@ -334,22 +334,28 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 
 @command
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
-    """Say what a run's numbers answer to the papers' claims, and what the reference's do."""
+    """Answer the papers' claims by a run's numbers, next to the reference's answers."""
     from ferbook.answers import answers_of
+    from ferbook.answers_page import counts_text
     from ferbook.reference_run import matching_references
 
     target = chosen_run(run_name)
     answers = answers_of(target, matching_references(target))
     if as_json:
-        print_json({"run": target.name, "claims": [each.to_json() for each in answers.every]})
+        print_json({"run": target.name, "claims": answers.to_json()})
         return
     console.print(f"run {target.name!r}")
     for paper, name in answers.claims.headings.items():
         console.print(name, style="bold")
         for each in (one for one in answers.every if one.paper == paper):
-            reference = f" (reference: {each.reference.label})" if each.reference else ""
-            console.print(f"  {each.own.label.upper()}{reference}  {each.own.claim.short}")
-            print_lines(each.own.sentence, 4)
+            console.print(f"  {each.main.claim.short}")
+            shown = [("reference", each.reference)] if each.reference else []
+            own = "" if answers.by_reference else f"your run{f', {each.own.whose}' * bool(each.own.whose)}"
+            for whose, answer in [(own, each.own), *shown]:
+                word = f"{whose}: {answer.word.upper()}" if whose else answer.word.upper()
+                certainty = f", {answer.certainty}" if answer.certainty else ""
+                print_lines(f"{word}{certainty}. {answer.absolute} {answer.sentence}", 4)
+    print_lines(counts_text(answers).replace("*", ""), 0)
 
 
 @command

@@ -70,6 +70,16 @@ class ChapterRecord(Record):
         return ""
 
     @property
+    def stored_networks(self) -> frozenset[str]:
+        """The stored networks that it evaluated; empty where it trained its own."""
+        return frozenset()
+
+    @property
+    def opened_pictures(self) -> frozenset[str]:
+        """Digests of the pictures that it opened."""
+        return frozenset()
+
+    @property
     def extent(self) -> str:
         """In few words how much it is about, such as ``10 networks``."""
         return ""

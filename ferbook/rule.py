@@ -1,10 +1,9 @@
-"""Five answers to a claim, from the estimate that decides it and what matters: the rules that ``claims.yaml``
-states. Each takes the first line that fits, with strict inequalities, so that exactly one answer is given.
+"""Rules of answers: from the estimate that decides a claim, and what matters, to one of five words.
 
-And what an interval says beyond its ends: how likely chance alone is, and how small an effect it would show.
-The ends are those of the rule that made the interval, of people, of networks or of both. Beyond them chance
-fades as Student's t does, with the degrees of freedom that the estimate says. mpmath, which is small, has
-its tails: a book is read without SciPy.
+``claims.yaml`` states the same rules. Each takes the first line that fits, with strict inequalities, so that
+exactly one answer is given. The second half derives p, the minimum detectable effect and the sample that
+would decide from the interval alone: its tails are those of Student's t with the degrees of freedom that the
+estimate gives. mpmath has these tails, so that a book is read without SciPy.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,31 +18,39 @@ from mpmath import fp, mp
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
-RuleAnswer = Literal["yes", "in part", "no", "open", "no room"]
-"""``in part`` and ``no room`` are of degrees only."""
+RuleAnswer = Literal["yes", "partly", "no", "undecided", "controls alike"]
+"""``partly`` and ``controls alike`` are answers of degrees only."""
 
 Polarity = Literal["more", "as_good", "not_worse", "more_than"]
 
 TRACE, MOST = 0.1, 0.5
-"""A degree below the first is a trace at most; one above the second is most of the way."""
+"""A degree below the first is a *no*; one above the second is a *yes*."""
 
 
-def degree_answer(degree: Estimate, room: Estimate, matters: float) -> RuleAnswer:
-    """The answer of a ``degree`` between floor and ceiling, which are ``room`` apart, in raw units, where
-    less than ``matters`` is none.
+def degree_answer(degree: Estimate, distance: Estimate, matters: float) -> RuleAnswer:
+    """Answer a claim by a ``degree``: 0 at the negative, 1 at the positive control.
+
+    Parameters
+    ----------
+    degree : Estimate
+        Without an interval where the distance is too uncertain to divide by.
+    distance : Estimate
+        Of the positive from the negative control, in raw units.
+    matters : float
+        The smallest distance of the controls that matters.
     """
-    low, high = _interval(room, "room")
+    low, high = _interval(distance, "distance of controls")
     if low <= 0 and high < matters:
-        return "no room"
+        return "controls alike"
     if degree.low is None or degree.high is None:
-        return "open"
+        return "undecided"
     if degree.high < TRACE:
         return "no"
-    return "yes" if degree.low > MOST else "in part" if degree.low > 0 else "open"
+    return "yes" if degree.low > MOST else "partly" if degree.low > 0 else "undecided"
 
 
 def difference_answer(difference: Estimate, polarity: Polarity, matters: float) -> RuleAnswer:
-    """The answer of a ``difference``, where one within ±``matters`` makes none."""
+    """Answer a claim by a ``difference`` of which less than ``matters`` counts as equal."""
     low, high = _interval(difference, "difference")
     equal = -matters < low and high < matters
     match polarity:
@@ -55,26 +62,26 @@ def difference_answer(difference: Estimate, polarity: Polarity, matters: float) 
             yes, no = low > -matters, high < -matters
         case "more_than":
             yes, no = low > matters, high < matters
-    return "yes" if yes else "no" if no else "open"
+    return "yes" if yes else "no" if no else "undecided"
 
 
 def _interval(estimate: Estimate, what: str) -> tuple[float, float]:
     if estimate.low is None or estimate.high is None:
-        raise ParameterError(f"a {what} without an interval answers nothing: {estimate.why}")
+        raise ParameterError(f"a {what} without an interval decides nothing: {estimate.why}")
     return estimate.low, estimate.high
 
 
 POWER = 0.8
-"""With this probability the smallest effect is found."""
+"""Power at which the minimum detectable effect is given."""
 
-EQUAL_RUNS = 200
-"""Runs, by their places in a normal distribution, of which the share is counted that answer alike."""
+MOST_TIMES = 100
+"""Largest multiple of the sample that is considered."""
 
 
 def chance_alone(estimate: Estimate, bound: float) -> float | None:
-    """p, two-sided, of an estimate so far from ``bound`` or farther if the truth were there: it is below
-    1 − level just where the interval does not reach the bound. None where nothing is known of the tails; of
-    an interval without length 1 at its value and 0 elsewhere.
+    """Return the two-sided p of the estimate if the truth were ``bound``: below 1 − level exactly where the
+    interval does not reach the bound. None where the degrees of freedom are unknown; of an interval without
+    length 1 at its value and 0 elsewhere.
     """
     if estimate.freedom is None:
         return None
@@ -88,8 +95,8 @@ def chance_alone(estimate: Estimate, bound: float) -> float | None:
 
 
 def smallest_effect(estimate: Estimate) -> float | None:
-    """How far from its bound the truth must lie for the whole interval to lie beyond it with the probability
-    ``POWER``. None where nothing is known of the tails.
+    """Return the minimum detectable effect: how far from a bound the truth must lie for the whole interval to
+    lie beyond it with probability ``POWER``. None where the degrees of freedom are unknown.
     """
     if estimate.freedom is None:
         return None
@@ -97,36 +104,33 @@ def smallest_effect(estimate: Estimate) -> float | None:
     return (1 + more / reach) * (estimate.high - estimate.low) / 2
 
 
-def same_again(estimate: Estimate, answer: Callable[[Estimate], str]) -> float:
-    """The chance that a run as large, of other people and networks, gives the ``answer`` of this one, were
-    the truth what this one found: sampling alone moves its interval, whose length stays.
+def sample_factor(estimate: Estimate, answer: Callable[[Estimate], str]) -> float | None:
+    """Return how many times as large a sample would decide, if the value stayed and the interval shrank with
+    one over the square root of n. None where ``MOST_TIMES`` the sample would not.
     """
-    reach = NormalDist().inv_cdf((1 + estimate.level) / 2)
-    if estimate.freedom is not None:
-        reach = _quantile(estimate.freedom, (1 + estimate.level) / 2)
-    error, first = (estimate.high - estimate.low) / 2 / reach, answer(estimate)
-    same = 0
-    for run in range(EQUAL_RUNS):
-        by = error * NormalDist().inv_cdf((run + 0.5) / EQUAL_RUNS)
-        moved = {name: getattr(estimate, name) + by for name in ("value", "low", "high")}
-        same += answer(replace(estimate, **moved)) == first
-    return same / EQUAL_RUNS
+    for times in np.geomspace(1, MOST_TIMES, 100):
+        low, high = (
+            estimate.value + (end - estimate.value) / np.sqrt(times) for end in (estimate.low, estimate.high)
+        )
+        if answer(replace(estimate, low=low, high=high)) != "undecided":
+            return float(times)
+    return None
 
 
 def _beyond(freedom: float, t: float) -> float:
-    """The probability that Student's t lies farther from 0 than ``t`` >= 0, on either side."""
+    """Return the two-sided tail probability of Student's t beyond ``t`` >= 0."""
     return float(mp.betainc(freedom / 2, 0.5, 0, freedom / (freedom + t * t), regularized=True))
 
 
 @cache
 def _quantile(freedom: float, share: float) -> float:
-    """What the ``share``, above a half, of Student's t lies below."""
+    """Return the quantile of Student's t below which the proportion ``share``, above a half, lies."""
     start = NormalDist().inv_cdf(share)
     return fp.findroot(lambda t: _beyond(freedom, t) - 2 * (1 - share), (start, 1.1 * start))
 
 
 def holm(chances: Sequence[float]) -> list[float]:
-    """Each p of ``chances`` corrected for all (Holm 1979, Scandinavian Journal of Statistics 6: 65)."""
+    """Correct each p of ``chances`` for all of them (Holm 1979, Scandinavian Journal of Statistics 6: 65)."""
     chances = np.asarray(chances, float)
     order = np.argsort(chances, kind="stable")
     p_values = np.empty(len(chances))

@@ -206,12 +206,6 @@ def test_every_line_that_the_book_fills_has_its_function_and_stands_on_a_page():
         assert callable(import_named(line, place)) and line in pages
 
 
-def test_the_caption_of_all_claims_is_true_of_them():
-    degrees = [one for one in read_claims(paths.claims_file()).every if one.form == "degree"]
-    usual = [one for one in degrees if one.floor.endswith("untrained") and "taught the units" in one.ceiling]
-    assert 2 * len(usual) == len(degrees) and "1: for half, from untrained " in book_suite.SUITE.ruler[2]
-
-
 def test_a_small_run_may_leave_open_what_asks_for_many_networks_and_not_what_it_reads_or_has_a_bound_for():
     every = [{*left_open(Request(each), chapters().values())} for each in book_suite.SUITE.profiles]
     tiny, small, whole, larger = every

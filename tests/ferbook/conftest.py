@@ -129,16 +129,19 @@ def finish_derl(tmp_path, monkeypatch):
     """Make a run of which only ``derl`` has finished, ahead of its rivals by so many points."""
     monkeypatch.setenv("FER_RUNS", str(tmp_path / "runs"))
 
-    def finish(name, ahead, freedom=None, metrics=(), **given):
+    def finish(name, ahead, freedom=None, metrics=(), record=(), without=(), **given):
         run = open_run(name)
         asked = Request("smoke", {f"derl.{key}": value for key, value in given.items()})
         staged = tmp_path / "staged"
         told = {"value": ahead, "low": ahead - 1, "high": ahead + 1, "unit": "", "how": "95 % bootstrap"}
         told["freedom"] = freedom
         passed = told | {"value": 3, "low": 2, "high": 4}
-        every = {f"ahead_of_{rival}": told for rival in RIVALS} | dict.fromkeys(GATE, passed)
+        shown = [*(f"{rival}_accuracy" for rival in RIVALS), "accuracy", "generated_psnr", "input_psnr"]
+        every = {f"ahead_of_{rival}": told for rival in RIVALS} | dict.fromkeys((*GATE, *shown), passed)
+        every = {key: value for key, value in every.items() if key not in without}
         write_json(staged / "metrics.json", every | dict(metrics))
-        write_json(staged / "record.json", {"figures": {"ablation": {}}, "seconds": 1.0, "commit": "abc"})
+        noted = {"figures": {"ablation": {}}, "seconds": 1.0, "commit": "abc"} | dict(record)
+        write_json(staged / "record.json", noted)
         run.folder.mkdir(parents=True)
         run.result("derl").commit(
             staged, {"parameters": asked.of_chapter(chapters()["derl"]).model_dump(), "upstream": {}}

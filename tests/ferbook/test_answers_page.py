@@ -1,23 +1,22 @@
-"""The page of answers: one picture, a card for each claim, the marks, and the log."""
+"""The page of answers: count, figure, a card for each claim, and the log."""
 
+import json
 import re
 
 import pytest
 from matplotlib import pyplot
 
 from ferbook import paths
-from ferbook.answers import Answered, Answers, Evidence, answer_all, answers_of
+from ferbook.answers import STORED_NETWORKS, Answered, Answers, Evidence, answer_all, answers_of
+from ferbook.answers_figure import answers_figure
 from ferbook.answers_page import (
     ANSWER_PLACE,
     LOG_PLACE,
     PLACE,
-    answer_text,
     answers_text,
     badge,
     chapter_text,
     counts_text,
-    log_text,
-    ruler_picture,
     table_row,
     with_answers,
 )
@@ -27,9 +26,18 @@ from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
 TABLE = [["**trained**", "training.kappa"], ["untrained", "training.untrained"]]
-SHARED = {"claim": "It is.", "why": "w", "certainty": "N", "absolute": "{training.kappa}", "table": TABLE}
-DEGREE = SHARED | {"form": "degree", "floor": "untrained", "ceiling": "taught", "matters": 0.05}
+SHARED = {"claim": "It is.", "why": "w", "certainty": "N", "absolute": "It is {training.kappa:interval}."}
+SHARED |= {"table": TABLE, "quantity": "κ", "sample": [["networks", "training.n"]]}
+DEGREE = SHARED | {"form": "degree", "floor": "no training", "ceiling": "units", "matters": 0.05}
+DEGREE |= {"ends": ["none", "units"]}
 POINTS = SHARED | {"form": "difference", "polarity": "more", "matters": 2, "unit": "points"}
+SIXES = POINTS | {
+    "short": "Half",
+    "measure": "derl.half",
+    "unit": "",
+    "matters": 0.5,
+    "polarity": "more_than",
+}
 CLAIMS = Claims.model_validate(
     {
         "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
@@ -40,10 +48,11 @@ CLAIMS = Claims.model_validate(
                 "claims": [
                     POINTS | {"short": "Ahead", "measure": "derl.ahead", "figure": "derl.quality"},
                     DEGREE | {"short": "Filters", "measure": "training.kappa", "gates": ["many"]},
-                    POINTS | {"short": "Shares", "measure": "derl.share", "unit": "", "matters": 0.05},
+                    SIXES | {"reported": "6 of 10", "quantity": "proportion of throws"},
                     DEGREE | {"short": "Later", "measure": "training.later"},
                 ],
-            }
+            },
+            {"paper": "suite", "name": "Our own", "claims": [POINTS | {"short": "Db", "measure": "derl.db"}]},
         ],
         "log": [
             {
@@ -61,187 +70,165 @@ def estimate(value, half, **fields):
     return Estimate(value, value - half, value + half, how="made", freedom=30.0, **fields)
 
 
-def evidence(degree, ahead, n=5):
+def evidence(degree, ahead, n=5, networks=()):
     training = {
         "kappa": estimate(0.18, 0.05),
+        "untrained": estimate(0.01, 0.01),
         "kappa_degree": estimate(degree, 0.2),
         "kappa_room": estimate(0.23, 0.1),
         "n": Estimate(n, unit="count"),
     }
-    derl = {"ahead": estimate(ahead, 1.0, n=60), "share": estimate(ahead / 100, 0.01)}
-    told = {"training": Evidence(training, {"faces": "lab"}), "derl": Evidence(derl)}
-    return {name: told.get(name, Evidence()) for name in chapters()}
+    derl = {"ahead": estimate(ahead, 1.0, n=60), "half": estimate(0.2, 0.1, unit="share")}
+    found = {"training": Evidence(training, {"faces": "lab", "commit": "abc"}, frozenset(networks))}
+    return {name: (found | {"derl": Evidence(derl)}).get(name, Evidence()) for name in chapters()}
 
 
 def made(own, reference=None):
     ours = answer_all(CLAIMS, own, reference or own)
     theirs = answer_all(CLAIMS, reference) if reference else [None] * len(ours)
-    every = tuple(Answered("p", mine, other) for mine, other in zip(ours, theirs, strict=True))
+    papers = ["p"] * 4 + ["suite"]
+    every = tuple(Answered(*row) for row in zip(papers, ours, theirs, strict=True))
     return Answers(CLAIMS, every, reference or own)
 
 
 def both():
-    return made(evidence(0.3, 5.0), evidence(0.77, -5.0))
+    return made(evidence(0.3, 5.0, networks=["a"]), evidence(0.77, -5.0))
 
 
-def test_all_claims_stand_in_one_picture_the_runs_mark_beside_the_references():
-    picture = ruler_picture(both())
+@pytest.fixture
+def close():
+    yield
+    pyplot.close("all")
+
+
+def test_each_unit_has_an_axis_and_each_row_its_number_and_the_names_of_its_controls(close):
+    picture = answers_figure(both(), "Answers.")
+    texts = [[text.get_text().replace("\u00a0", " ") for text in axes.texts] for axes in picture.figure.axes]
+    degrees, points, proportion = texts
+    assert degrees[:4] == ["Filters", "77 % (57–97) · yes", "none", "units"]
+    assert "not measured · undecided" in degrees
+    assert points[:2] == ["Ahead", "−5.0 (−6.0 to −4.0) · no"] and points[2] == "Db"
+    assert proportion == ["Half", "20 % (10–30) · no"]
     rows = picture.data.set_index(["claim", "run"])
-    assert rows.loc[("Filters", "the reference"), ["value", "low", "high"]].tolist() == pytest.approx(
-        [0.77, 0.57, 0.97]
-    )
-    assert rows.loc[("Filters", "your run"), "value"] == 0.3 and len(rows) == 6
-    above, below = picture.figure.axes
-    assert [label.get_text() for label in above.get_yticklabels()] == ["Filters", "Later"]
-    assert [label.get_text() for label in below.get_yticklabels()] == ["Ahead", "Shares"]
-    assert [label.get_text() for label in above.get_xticklabels()][0::2] == [
-        "0\nuntrained",
-        "1\ntaught units",
-    ]
-    notes = [text.get_text() for axes in (above, below) for text in axes.texts]
-    assert notes == ["yes", "open", "no", "no"], "the reference's"
-    told = [mark.text.replace("\u00a0", " ") for mark in picture.hover]
-    assert "Shares, the reference: −5.0 (−6.0 to −4.0); Differences in points" in told, "κ in hundredths"
-    assert "Of 4 claims: 1 yes, 2 no, 1 open" in picture.alt
-    pyplot.close(picture.figure)
+    assert rows.loc[("Filters", "reference"), "value"] == 0.77
+    assert rows.loc[("Filters", f"your run ({STORED_NETWORKS})"), "value"] == 0.3
+    assert any(mark.text.startswith("Ahead, reference: ") for mark in picture.hover)
+    for axes in picture.figure.axes:
+        assert axes.get_position().width > 0.5, "at least half of the width is data"
 
 
-def test_an_interval_that_goes_on_beyond_the_ruler_ends_in_an_arrow_head():
+def test_a_mark_is_filled_where_its_answer_holds_after_correction(close):
+    weak = made(evidence(0.21, -1.05))
+    assert [each.main.holds for each in weak.every[:2]] == [False, False]
+    figure = answers_figure(weak, "Answers.").figure
+    fills = {
+        line.get_markerfacecolor() for axes in figure.axes for line in axes.lines if line.get_marker() == "o"
+    }
+    assert "white" in fills and len(fills) == 2
+
+
+def test_an_interval_that_leaves_the_axis_ends_in_an_arrow_head(close):
     wide = evidence(1.4, 5.0)
     wide["training"].metrics["kappa_degree"] = Estimate(1.2, -1.5, 2.9, how="made", freedom=3.0)
-    above, within = (ruler_picture(made(of)).figure.axes[0] for of in (wide, evidence(1.1, 5.0)))
-    heads = [(line.get_marker(), *line.get_xydata()[0]) for line in above.lines]
-    assert heads[-2:] == [("<", -1.0, 0), (">", 2.2, 0)], "in the row of its claim"
-    assert within.get_xlim()[1] == pytest.approx(1.35) and ">" not in [x.get_marker() for x in within.lines]
-    part = ruler_picture(made(evidence(0.45, 5.0))).figure.axes[0].texts[0]
-    assert part.get_text() == "in part or more", "as its card"
-    pyplot.close("all")
+    heads = [
+        [line.get_marker() for line in answers_figure(made(of), "Answers.").figure.axes[0].lines]
+        for of in (wide, evidence(0.9, 5.0))
+    ]
+    assert {"<", ">"} <= set(heads[0]) and not {"<", ">"} & set(heads[1])
+    nothing = answers_figure(made({name: Evidence() for name in chapters()}), "Answers.")
+    assert nothing.data.empty and not nothing.figure.legends
 
 
-def test_a_run_alone_has_no_legend():
-    lone = made(evidence(-0.6, 5.0))
-    alone = ruler_picture(lone)
-    assert not alone.figure.legends and set(alone.data["run"]) == {"your run"}
-    assert set(ruler_picture(Answers(CLAIMS, lone.every, {}, True)).data["run"]) == {"the reference"}
-    assert alone.figure.axes[0].get_xlim()[0] < -0.6, "beyond the ends, within the axis"
-    anywhere = evidence(3.0, 5.0)
-    anywhere["training"].metrics["kappa_degree"] = Estimate(3.0, why="the room is too uncertain")
-    unbounded = ruler_picture(made(anywhere))
-    assert unbounded.figure.axes[0].get_xlim()[1] < 2, "what may be anything has no place on the ruler"
-    nothing = ruler_picture(made({name: Evidence() for name in chapters()}))
-    assert nothing.data.empty and [text.get_text() for text in nothing.figure.axes[0].texts] == ["open"] * 2
-    pyplot.close("all")
+def test_a_card_gives_the_absolute_size_the_controls_and_then_the_degree(tmp_path):
+    text = answers_text(both(), tmp_path, str).replace("\u00a0", " ")
+    assert text.startswith(counts_text(both())) and text.index("<figure") < text.index("## P")
+    cards = re.findall(r"::::\{container\} claim\n(.*?)::::\n", text, re.S)
+    ahead, filters, half, later, _ = cards
+    parts = [
+        "{bdg-success}`yes` *(reference)* *holds after correction for all claims (p = .0",
+        "**It is.**",
+        "It is 0.180 (95 % interval 0.130–0.230).",
+        "|  | κ |",
+        "| **trained** | **0.180 (0.130–0.230)** |",
+        "| untrained | 0.010 (0.000–0.020) |",
+        "77 % (95 % interval 57–97 %) of the distance from no training to units.",
+        f"*Your run ({STORED_NETWORKS}):* {{bdg-info",
+        ":::{dropdown} Method and statistics",
+        "- *Sample*: 5 networks",
+        "- *Minimum detectable effect*: ",
+        "- *Method*: `training.kappa_degree` of [",
+        "- *Condition*: Many? Yes: 5; needs above 4.",
+    ]
+    places = [filters.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "The paper reports" not in filters and "S read" not in filters, "there is no number"
+    assert "- *The paper reports*: 6 of 10. [N]{.certainty}" in half
+    assert "n = 60" in ahead and "- *Amendments*: 28 November 2026, before: holds" in ahead
+    assert "Not measured in this run" in later and "Interval" not in later
+    assert "No paper claims this." in text and "{cite:t}`suite`" not in text
+    rows = json.loads((tmp_path / "answers.json").read_text())
+    assert [row["short"] for row in rows] == ["Ahead", "Filters", "Half", "Later", "Db"]
+    assert rows[1]["commit"] == "abc" and rows[1]["sample"] == {"networks": 5}
+    assert rows[1]["reference"]["holds_after_correction"] and rows[1]["whose"] == STORED_NETWORKS
 
 
-def test_a_card_says_the_answer_one_sentence_and_in_a_fold_how_it_was_asked(tmp_path):
-    text = answers_text(both(), tmp_path, str)
-    assert re.match(
-        r"Of 4 claims: \*\*1\*\* yes, \*\*2\*\* no, \*\*1\*\* open; .* for all 3\.\n\n<figure", text
-    )
-    assert (tmp_path / "figures" / "claims.csv").is_file()
-    assert "Your run and the reference disagree on: Ahead; Filters; Shares." in text
-    cards = re.findall(r"::::\{container\} claim\n(.*?)::::\n", text.replace("\u00a0", " "), re.S)
-    ahead, filters, _, later = cards
-    assert filters.startswith(
-        "{bdg-success}`yes` **It is.**\n\nMost of it: 0.77 (95 % interval 0.57–0.97) of "
-    )
-    assert "*Your run:* {bdg-info}`in part` Part of it: 0.30" in filters
-    assert "It disagrees with the reference." in filters
-    for line in (
-        "- *Measure*: `training.kappa_degree` of [",
-        "(training/training.ipynb), on `lab`. w",
-        "- *0*: untrained",
-        "- *1*: taught",
-        "- *In raw units*: measure 0.180 (0.130–0.230); room 0.23 (0.13–0.33)",
-        "- *Matters*: 0.05 or more",
-        "- *Chance of the same answer in an equal run*: ",
-        "- *After Holm's correction for all claims*: p ",
-        "- *First*: Many? Yes: 5; asked: above 4.",
-        "- *The paper reports*: no number. [N]{.certainty}",
-    ):
-        assert line in filters, line
-    assert "- *Interval*: made; n = 60" in ahead and "- *Log*: 28 November 2026, before: holds" in ahead
-    assert "- *Minimum detectable effect, at 80 % power*: 1.42 points" in ahead
-    assert "Not measured in this run" in later and "Holm" not in later and "*Interval*" not in later
-
-
-def test_a_card_links_to_the_figure_of_its_claim_and_takes_no_other_role(tmp_path):
+def test_a_card_links_to_the_figure_of_its_claim(tmp_path):
     asked = []
     text = answers_text(both(), tmp_path, lambda role: asked.append(role) or "Figure 8.1")
     assert asked == ["{figure}`derl.quality`"] and text.count("\nFigure 8.1\n") == 1
 
 
-def test_what_a_run_shares_with_the_reference_is_said(tmp_path):
-    same = answers_text(made(evidence(0.77, 5.0), evidence(0.77, 5.0)), tmp_path, str)
-    assert same.count("*Your run* asked the same networks") == 3 and "*Your run:*" not in same
-    assert "{bdg-success}`yes` **It is.**" in same
-    assert "disagree" not in same
-
-
-def test_one_answer_stands_in_any_sentence_and_what_is_not_measured_is_not_guessed():
+def test_one_answer_stands_in_any_sentence():
     answers = both()
-    told = with_answers("Is it? <!-- answer: Filters --> So.", answers, None).replace("\u00a0", " ")
-    assert told == (
-        "Is it? **Yes.** Most of it: 0.77 (95 % interval 0.57–0.97) of the way from 0, untrained, to 1, "
-        "taught. So."
-    )
-    assert answer_text(answers, "Later") == (
-        "**Not measured yet.** Where it lies between 0, untrained, and 1, taught, this run does not say."
-    )
+    shown = with_answers("Is it? <!-- answer: Filters --> So.", answers, None).replace("\u00a0", " ")
+    assert shown.startswith("Is it? **Yes.** *(reference)* It is 0.180") and "77 % (95" in shown
+    assert with_answers("<!-- answer: Later -->", answers, None) == "**Not measured yet.**"
     with pytest.raises(ParameterError, match=r"no claim 'Filter' \(did you mean 'Filters'"):
         with_answers("<!-- answer: Filter -->", answers, None)
 
 
-def test_a_chapters_page_has_the_answers_that_it_measures_and_the_runs_beside():
-    lines = chapter_text(both(), "training").replace("\u00a0", " ").splitlines()
-    assert lines == [
-        "| Claim | Answer | Your run |",
-        "| --- | --- | --- |",
-        "| Filters | {bdg-success}`yes` 0.77 (95 % interval 0.57–0.97) "
-        "| {bdg-info}`in part` 0.30 (95 % interval 0.10–0.50) |",
-        "| Later | {bdg-muted}`open` not measured |  |",
-    ]
-    alone = chapter_text(made(evidence(0.3, 5.0), evidence(0.3, 5.0)), "training").splitlines()
+def test_a_chapters_page_has_the_answers_that_it_measures_labelled_by_whose_they_are():
+    heads, _, filters, later = chapter_text(both(), "training").replace("\u00a0", " ").splitlines()
+    assert heads == f"| Claim | Answer of the reference | Your run, {STORED_NETWORKS} |"
+    assert filters.startswith("| Filters | {bdg-success}`yes` It is 0.180") and "{bdg-info" in filters
+    assert later == "| Later | {bdg-muted-line}`undecided` not measured |  |"
+    alone = chapter_text(made(evidence(0.3, 5.0)), "training").splitlines()
     assert alone[0] == "| Claim | Answer |" and alone[1].count("---") == 2
     assert chapter_text(both(), "faces") == ""
-
-
-def test_the_log_says_before_and_after_and_after_is_what_the_page_says():
-    text = log_text(both())
-    assert ":::{dropdown} 28 November 2026: Frozen\n*Why:* A start." in text
-    assert "| Ahead | holds | no |" in text and "| Gone | no | gone |" in text
 
 
 def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_path):
     page = f"a {PLACE} b {LOG_PLACE} c <!-- answer: Ahead --> d"
     assert with_answers(page, None, tmp_path) == "a  b  c  d"
     text = with_answers(page, both(), tmp_path)
-    assert 'id="figure-claims"' in text and "*Why:*" in text
-    assert "<!--" not in text
+    assert 'id="figure-claims"' in text and "<!--" not in text
+    assert ":::{dropdown} 28 November 2026: Frozen\n*Why:* A start." in text
+    assert "| Ahead | holds | no |" in text and "| Gone | no | gone |" in text
 
 
 def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_derl, tmp_path):
     page = (paths.pages() / "answers.md").read_text()
     assert [page.count(place) for place in (PLACE, LOG_PLACE)] == [1, 1]
+    first = next(line for line in page.splitlines()[1:] if line.strip())
+    assert first == PLACE, "count and figure come first"
+    claims = read_claims(paths.claims_file())
     text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus"), {}), tmp_path, str)
-    for paper in read_claims(paths.claims_file()).papers:
-        assert f"## {paper.name}" in text and f"{{cite:t}}`{paper.paper}`" in text
-        assert all(text.count(claim.claim) == 1 for claim in paper.claims)
-    shorts = {claim.short for claim in read_claims(paths.claims_file()).every}
+    assert all(f"## {paper.name}" in text for paper in claims.papers)
+    assert all(text.count(claim.claim) == 1 for claim in claims.every)
     named = [name for file in paths.pages().rglob("*.md") for name in ANSWER_PLACE.findall(file.read_text())]
-    assert named and set(named) <= shorts
+    assert named and set(named) <= {claim.short for claim in claims.every}
 
 
-def test_each_answer_has_a_colour_and_a_bar_does_not_end_a_cell():
-    assert all(
-        badge(word).startswith("{bdg-") for word in ("yes", "in part or more", "no", "open", "no room")
+def test_the_count_says_how_many_of_each_answer_hold_after_correction():
+    assert counts_text(both()) == (
+        "Of 5 claims: **1** yes, of which **1** hold after correction; **2** no, of which **2** hold after "
+        "correction; **2** undecided."
     )
-    assert table_row(("|a|", "b")) == "| \\|a\\| | b |"
-    assert counts_text(both()).startswith("Of 4 claims: **1** yes")
-
-
-def test_how_many_answers_stand_when_all_count_is_said_where_there_are_answers():
     weak = made(evidence(0.21, -1.05))
-    assert [each.main.chance < 0.05 for each in weak.every[:3]] == [True] * 3, "each by itself"
-    assert counts_text(weak).endswith("; **1** of these answers stand after Holm's correction for all 3.")
-    assert counts_text(made({name: Evidence() for name in chapters()})) == "Of 4 claims: **4** open."
+    assert [each.main.p < 0.05 for each in weak.every[:3]] == [True] * 3, "each by itself"
+    assert [badge(each.main) for each in weak.every[:2]] == [
+        "{bdg-danger-line}`no`",
+        "{bdg-info-line}`partly`",
+    ]
+    assert badge(both().every[1].main) == "{bdg-success}`yes`", "filled"
+    assert table_row(("|a|", "b")) == "| \\|a\\| | b |"

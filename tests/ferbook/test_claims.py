@@ -25,6 +25,7 @@ DIE = {
 }
 DEGREE = {"form": "degree", "polarity": None, "floor": "no weight", "ceiling": "a heavy side"}
 OFTEN = {"asks": "Often?", "metric": "throws.throws", "above": 4}
+LOADED = {"before": "no", "digest": "0" * 12}
 ENTRY = {"day": "2026-11-28", "what": "Frozen.", "why": "A start."}
 
 
@@ -77,7 +78,12 @@ def read(tmp_path):
         ({"gate": {"metric": None, "above": None, "noted": "throws.sides"}}, "noted with what it equals"),
         ({"gate": {"metric": "throws"}}, "'throws' is not of the form chapter.name"),
         ({"guess": {"fair": 0.1}}, "guess and marks differ in fair"),
-        ({"log": [ENTRY, ENTRY | {"day": "2026-11-27"}]}, "the entry of 2026-11-27 stands after that of"),
+        ({"log": [ENTRY, ENTRY | {"day": "2026-11-27"}]}, "the entry of 2026-11-27 follows that of"),
+        (
+            {"log": [ENTRY | {"claims": {"Fair": LOADED}}] * 2},
+            "entry of 2026-11-28 has no answer after .*'Fair'",
+        ),
+        ({"log": [ENTRY | {"claims": {"Fair": LOADED | {"before": ""}}}]}, "Fair, before"),
         ({"log": [ENTRY | {"why": None}]}, "log, entry 1, why"),
         ({"log": [ENTRY | {"claims": {"Fair": {"before": "new", "digest": "short"}}}]}, "Fair, digest"),
     ],
@@ -106,7 +112,8 @@ def test_the_committed_claims_are_those_that_were_frozen_and_fit_on_a_few_screen
 
 
 def logged(tmp_path, *digests, **changes):
-    entries = [ENTRY | {"claims": {"Fair": {"before": "new", "digest": digest}}} for digest in digests]
+    decision = {"before": "new", "after": "yes"}
+    entries = [ENTRY | {"claims": {"Fair": decision | {"digest": digest}}} for digest in digests]
     require_logged(Claims.model_validate(content(log=entries, **changes)), tmp_path / "claims.yaml")
 
 
@@ -155,9 +162,10 @@ def test_other_words_and_the_bound_of_a_run_of_ones_own_need_none(change):
 def test_new_claims_and_those_that_are_gone_need_an_entry_too(tmp_path):
     with pytest.raises(DataError, match=f"no entry about the claim 'Fair', whose digest is {digest_of()}"):
         require_logged(Claims.model_validate(content(log=[ENTRY])), tmp_path / "claims.yaml")
-    both = {"Fair": {"before": "new", "digest": digest_of()}, "Loaded": {"before": "no", "digest": "0" * 12}}
+    both = {"Fair": {"before": "new", "digest": digest_of()}, "Loaded": LOADED}
     with pytest.raises(DataError, match="'Loaded', last logged on 2026-11-28, is no longer there"):
         require_logged(Claims.model_validate(content(log=[ENTRY | {"claims": both}])), tmp_path / "c")
+    both["Loaded"] = LOADED | {"after": "no"}
     gone = ENTRY | {"claims": {"Loaded": {"before": "no", "after": "gone"}}}
     require_logged(Claims.model_validate(content(log=[ENTRY | {"claims": both}, gone])), tmp_path / "c")
     require_logged(Claims.model_validate(content()), tmp_path / "a draft has no log")

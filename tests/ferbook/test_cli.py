@@ -85,12 +85,15 @@ def test_a_number_that_an_option_does_not_take_is_refused(command, runs):
 def test_claims_are_answered_in_sentences(command, finish, run):
     mean = Estimate(3.5, 3.4, 3.6, how="bootstrap").to_json()
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
+    finish(run, "means", {}, {"mean": mean, "coins": Estimate(1, why="known").to_json()})
+    lines = command("claims", "--run", "a")[1].replace("\u00a0", " ").splitlines()
+    assert [line.strip() for line in lines[:3]] == ["run 'a'", "Pearson 1900", "A die beats two coins"]
+    assert lines[3].strip().startswith("your run: YES. A throw shows 3.50") and "two coins 1.00" in lines[3]
+    (found,) = json.loads(command("claims", "--run", "a", "--json")[1])["claims"]
+    assert (found["answer"], found["estimate"], found["commit"]) == ("yes", mean, "abc")
+    assert [row["estimate"]["value"] for row in found["controls"]] == [3.5, 1]
     finish(run, "means", {}, {"mean": mean})
-    out = command("claims", "--run", "a")[1].replace("\u00a0", " ")
-    answer = "  YES  A die beats two coins\n    More than 1: 3.50 (95 % interval 3.40–3.60).\n"
-    assert out == f"run 'a'\nPearson 1900\n{answer}"
-    (told,) = json.loads(command("claims", "--run", "a", "--json")[1])["claims"]
-    assert told["answer"] == "yes" and told["estimate"] == mean
+    assert "its control was not measured: means.coins" in command("claims", "--run", "a")[1]
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "1e200"])

@@ -22,25 +22,25 @@ def intervals():
 
 
 def fits_of_degree(low, high):
-    """Which of the lines of ``claims.yaml`` fit an interval, each by itself; the room is there."""
-    lines = [("no", high < 0.1), ("yes", low > 0.5), ("in part", low > 0)]
-    return [name for name, fits in lines if fits] or ["open"]
+    """Which of the lines of ``claims.yaml`` fit an interval, each by itself; the controls differ."""
+    lines = [("no", high < 0.1), ("yes", low > 0.5), ("partly", low > 0)]
+    return [name for name, fits in lines if fits] or ["undecided"]
 
 
 def test_a_degree_has_the_answer_of_the_first_line_that_fits():
-    room = estimate(0.2, 0.3)
+    apart = estimate(0.2, 0.3)
     for low, high in intervals():
-        assert degree_answer(estimate(low, high), room, 0.05) == fits_of_degree(low, high)[0]
+        assert degree_answer(estimate(low, high), apart, 0.05) == fits_of_degree(low, high)[0]
 
 
-def test_the_room_is_asked_first_and_a_degree_that_may_be_anything_is_open():
+def test_controls_that_do_not_differ_come_first_and_a_degree_without_interval_is_undecided():
     degree = estimate(0.6, 0.7)
     for low, high in intervals():
         none = low <= 0 and high < 0.3
-        assert (degree_answer(degree, estimate(low, high), 0.3) == "no room") is none
-    anything = Estimate(0.6, why="the room is too uncertain to divide by")
-    assert degree_answer(anything, estimate(0.01, 0.4), 0.3) == "open"
-    assert degree_answer(anything, estimate(-0.1, 0.2), 0.3) == "no room"
+        assert (degree_answer(degree, estimate(low, high), 0.3) == "controls alike") is none
+    anything = Estimate(0.6, why="the distance is too uncertain to divide by")
+    assert degree_answer(anything, estimate(0.01, 0.4), 0.3) == "undecided"
+    assert degree_answer(anything, estimate(-0.1, 0.2), 0.3) == "controls alike"
 
 
 def oracle(low, high, polarity, s):
@@ -52,7 +52,7 @@ def oracle(low, high, polarity, s):
         "not_worse": [("yes", low > -s), ("no", high < -s)],
         "more_than": [("yes", low > s), ("no", high < s)],
     }[polarity]
-    return next((name for name, fits in lines if fits), "open")
+    return next((name for name, fits in lines if fits), "undecided")
 
 
 @pytest.mark.parametrize("polarity", ["more", "as_good", "not_worse", "more_than"])
@@ -62,11 +62,11 @@ def test_a_difference_has_the_answer_of_the_first_line_that_fits(polarity):
         reply = difference_answer(estimate(low, high), polarity, s)
         assert reply == oracle(low, high, polarity, s)
         replies.add(reply)
-    assert replies == {"yes", "no", "open"}
+    assert replies == {"yes", "no", "undecided"}
 
 
 def test_what_cannot_answer_is_refused():
-    with pytest.raises(ParameterError, match="a difference without an interval answers nothing: one person"):
+    with pytest.raises(ParameterError, match=r"a difference without .*: one person"):
         difference_answer(Estimate(1.0, why="one person"), "more", 1)
-    with pytest.raises(ParameterError, match="a room without an interval"):
+    with pytest.raises(ParameterError, match="distance of controls without"):
         degree_answer(estimate(0, 1), Estimate(1.0, why="one network"), 1)

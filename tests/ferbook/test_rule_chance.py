@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from ferbook.estimate import Estimate
-from ferbook.rule import _beyond, _quantile, chance_alone, holm, same_again, smallest_effect
+from ferbook.rule import _beyond, _quantile, chance_alone, holm, sample_factor, smallest_effect
 
 
 def of(values, level=0.95):
@@ -60,14 +60,9 @@ def test_holm_multiplies_the_least_by_all_and_the_last_by_one():
     assert holm([0.9, 0.8]) == [1, 1] and holm([]) == []
 
 
-@pytest.mark.parametrize("freedom", [9.0, None])
-def test_an_answer_comes_again_as_often_as_its_interval_moves_by_sampling_alone(freedom):
-    found = Estimate(2.0, 0.0, 4.0, freedom=freedom)
-    reach = stats.norm.ppf(0.975) if freedom is None else stats.t(freedom).ppf(0.975)
-    error = 2.0 / reach
-
+def test_a_sample_that_would_decide_is_as_many_times_as_large_as_its_interval_has_to_shrink_squared():
     def above(estimate):
-        return "yes" if estimate.low > 1 else "open"
+        return "yes" if estimate.low > 1 else "undecided"
 
-    assert same_again(found, above) == pytest.approx(stats.norm.cdf(1 / error), abs=0.005)
-    assert same_again(found, lambda estimate: "the same") == 1
+    assert sample_factor(Estimate(2.0, 0.0, 4.0), above) == pytest.approx(4, rel=0.06)
+    assert sample_factor(Estimate(1.0, 0.0, 4.0), above) is None, "whatever the sample"

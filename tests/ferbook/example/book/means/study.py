@@ -8,6 +8,8 @@ from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 
+COINS = Estimate(1.0, why="the mean of two coins is known")
+
 
 class Throws(BaseModel):
     """How often each side showed, from 1 upwards: what the chapter ``throws`` hands on."""
