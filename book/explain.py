@@ -130,7 +130,8 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
                 f"since; `ferbook run au_verification --run {run.name}` asks the one that is there"
             )
     model = load_weights(training.folder / "weights").to(device)
-    return [TrainedNetwork("this run's", model, training.artefact("lesson", TrainingRecord))], detectors
+    record = training.artefact("training_record", TrainingRecord)
+    return [TrainedNetwork("this run's", model, record)], detectors
 
 
 def _require_unchanged(result: ChapterResult, population: str) -> None:

@@ -194,7 +194,7 @@ class ChapterParameters(Parameters):
         return key
 
     @property
-    def not_asked(self) -> str:
+    def skip_reason(self) -> str:
         """What a run with these parameters leaves out, and why, said before it starts; empty if nothing."""
         return ""
 
@@ -265,7 +265,7 @@ class RoleParameters(NetworkParameters):
     @property
     def populations(self) -> tuple[str, ...]:
         """Those that the chapter is about, and those of the roles where they can be asked."""
-        roles = () if self.not_asked else (name for pair in self.pairs for name in pair)
+        roles = () if self.skip_reason else (name for pair in self.pairs for name in pair)
         return tuple(dict.fromkeys((*super().populations, *roles)))
 
     @property
@@ -274,7 +274,7 @@ class RoleParameters(NetworkParameters):
         return self.face_seed + 1 if self.eval_face_seed < 0 else self.eval_face_seed
 
     @property
-    def not_asked(self) -> str:
+    def skip_reason(self) -> str:
         """As its parent's, of the parameters alone: why the first pair of roles cannot be asked."""
         return self.not_measured(self.pairs[0][0]) if self.pairs else ""
 

@@ -123,7 +123,7 @@ class FaceSession(ferbook.session.Session):
         if name:
             networks = self.population(name)
         else:
-            record = self.upstream("training").artefact("lesson", TrainingRecord)
+            record = self.upstream("training").artefact("training_record", TrainingRecord)
             networks = [TrainedNetwork("this run's", self.network("training"), record)]
         if not networks:
             raise ChapterError(

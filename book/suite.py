@@ -151,7 +151,7 @@ def prepare(models: list[ChapterParameters]) -> None:
 
     _require_of_all(models, _require_emotions)
     for words in dict.fromkeys(
-        f"{_chapter_of(model)}: {model.not_asked}" for model in models if model.not_asked
+        f"{_chapter_of(model)}: {model.skip_reason}" for model in models if model.skip_reason
     ):
         errors.print(f"not answered by {words}")
     opened = {request: open_faces(request) for request in {model.face_request for model in models}}

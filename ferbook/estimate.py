@@ -11,7 +11,7 @@ from ferbook.errors import DataError
 Unit = Literal["share", "count", "seconds", ""]
 
 STORED = "stored_"
-"""Prefix of metrics of stored networks that a run evaluated on its own faces, next to those that it trained."""
+"""Prefix of metrics of stored networks that a run evaluated on its own faces."""
 
 UNSAID = "the run that stored it does not say why"
 """The ``why`` of an estimate that was stored before it had to have one."""

@@ -1,5 +1,5 @@
-"""Figures of a training: how it went, how well the networks do beside what is no network, what each of their
-parts adds, whom they know, and what they get most wrong.
+"""Figures of a training: learning curves, accuracies of networks and baselines, what each part adds, and what
+choosing the epoch adds.
 """
 
 from collections.abc import Mapping
@@ -9,114 +9,137 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from book.training.study import HOG, OWN, TRAINING_GAINS, of_condition
+from book.training.study import HOG, MAJORITY, OWN, TRAINING_GAINS, of_condition
 from fer_lib.stats.contrasts import POINTS, TrainingScores
 from fer_lib.train.callbacks import last_fifth
-from ferbook.estimate import Estimate
+from ferbook.estimate import STORED, Estimate
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, listing, percent
 
-ENDS = ["value", "low", "high"]
-BOUNDS = (("mean", "value"), ("low", "low"), ("high", "high"))
+BOUNDS = {"mean": "value", "low": "low", "high": "high"}
 
 CONDITIONS = {
-    OWN: "this page's networks",
+    OWN: "networks",
     "emotions_with_biases": "with biases",
     "emotions_without_dropout": "without dropout (D)",
     "emotions_without_augmentation": "without augmentation (A)",
-    HOG: "linear on HOG",
+    HOG: "linear classifier on HOG",
+    MAJORITY: "most frequent class",
 }
-"""How readers know who is tested."""
-ON_ALL = {OWN: "kept networks, all people", HOG: "linear on HOG, all people"}
-"""Those of ``own_people.kept_scores``."""
+"""Name of each condition on the page."""
 
-TESTED, LEARNED = "test people", "training people"
+TESTED, SEEN = "held-out people", "training pictures"
 
 
-def tested_networks(scored: TrainingScores, null: float, kept: TrainingScores | None = None) -> Drawn:
-    """Accuracy on the tested pictures of each condition, mean over its networks with the interval, and beside
-    it that on the pictures that it learned from; small dots are single networks.
+def tested_networks(scored: TrainingScores, stored: TrainingScores | None = None) -> Drawn:
+    """Draw the mean accuracy of each condition's networks on held-out people, with its interval, and on their
+    training pictures; small dots are single networks.
 
-    ``scored``: as ``training.study.score_tested`` makes it; ``null``: a share, always the commonest class;
-    ``kept``: as ``own_people.kept_scores`` makes it. Data: one row per network with its ``condition``
-    (place in ``CONDITIONS``, then in ``ON_ALL``), ``seed``, ``accuracy``, ``learned`` and, of its condition,
-    ``mean``, ``low``, ``high``.
+    Parameters
+    ----------
+    scored : TrainingScores
+        Of ``study.score_tested``: the networks of the page and its baselines.
+    stored : TrainingScores, optional
+        Of ``own_people.stored_scores``: stored networks and their baselines.
+
+    Returns
+    -------
+    Drawn
+        Data: a row for each network with ``stored`` (bool), ``condition`` (place in ``CONDITIONS``),
+        ``seed``, ``accuracy``, ``train_accuracy`` and, of its condition, ``mean``, ``low``, ``high``.
     """
-    parts = [_conditions(scored, CONDITIONS, 0)]
-    parts += [_conditions(kept, ON_ALL, len(CONDITIONS))] if kept else []
+    groups = {"this run's test pictures": scored}
+    if stored:
+        groups["stored networks, all pictures of this run"] = stored
+    parts = [_conditions(each).assign(group=name if stored else "") for name, each in groups.items()]
     data = pd.concat(parts, ignore_index=True)
-    counts = data.groupby("condition")["seed"].transform("size")
-    data["label"] = data["label"] + np.where(data["hog"], "", " (" + counts.map(str) + ")")
-    means = data.drop_duplicates("condition").rename(columns={"mean": "value"})
-    main = means["condition"].eq(means["condition"].max() - 1 if kept else 0)
-    dots = means.assign(main=main, kind=means["hog"], series=TESTED, note=means["value"].map(percent))
-    learned = data.groupby("condition")["learned"].mean()
-    own = dots.assign(series=LEARNED, value=dots["condition"].map(learned), main=False, note="")
-    rows = pd.concat([dots, own.assign(low=np.nan, high=np.nan).dropna(subset="value")])
-    said = [f"{label} {percent(value)}" for label, value in zip(means["label"], means["value"], strict=True)]
+    baseline = data["condition"].ge(list(CONDITIONS).index(HOG))
+    counts = data.groupby(["group", "condition"])["seed"].transform("size")
+    data["label"] = data["label"] + np.where(baseline, "", " (" + counts.map(str) + ")")
+    means = data.drop_duplicates(["group", "condition"]).rename(columns={"mean": "value"})
+    dots = means.assign(kind=baseline[means.index], series=TESTED, note=means["value"].map(percent))
+    seen = data.groupby(["group", "condition"])["train_accuracy"].transform("mean").loc[means.index]
+    own = dots.assign(series=SEEN, value=seen, low=np.nan, high=np.nan, note="")
+    texts = [
+        (f"{name}: " if stored else "")
+        + listing([f"{row.label} {percent(row.value)}" for row in part.itertuples()])
+        for name, part in means.groupby("group", sort=False)
+    ]
+    columns = ["label", "group", "series", "kind", "note", "value", "low", "high"]
     return forest(
-        rows.drop(columns=["seed", "accuracy", "learned", "condition", "hog"]),
+        pd.concat([dots, own.dropna(subset="value")])[columns],
         measured="accuracy",
         axis=Axis(limits=(None, 1.01)),
-        singles=data[["label", "accuracy"]].rename(columns={"accuracy": "value"}),
-        alt="Dots with intervals: accuracy by kind of network, in brackets how many networks.",
-        caption=f"Pictures of unknown people named rightly: {listing(said)}; always the commonest class "
-        f"{percent(null)}. Intervals (95 %) cover people and, of several networks, those too; small dots are "
-        "single networks.",
-        tolerance=dict.fromkeys(("accuracy", "learned", "mean", "low", "high"), 0.15),
-        data=data.drop(columns=["label", "hog"]),
+        singles=data.loc[counts.gt(1), ["group", "label", "accuracy"]].rename(columns={"accuracy": "value"}),
+        alt="Dots with intervals: accuracy by condition, in brackets the number of networks.",
+        caption=f"Accuracy on held-out people. {'; '.join(texts)}. Intervals (95 %) are over people and, if "
+        "there are several, networks; small dots are single networks.",
+        tolerance=dict.fromkeys(("accuracy", "train_accuracy", "mean", "low", "high"), 0.15),
+        data=data.assign(stored=data["group"].str.startswith("stored")).drop(columns=["label", "group"]),
     )
 
 
-def _conditions(scored: TrainingScores, names: Mapping[str, str], before: int) -> pd.DataFrame:
-    """The networks of ``scored`` whose condition is among ``names``, with the mean of each condition."""
-    table = scored.table[scored.table["condition"].isin(names)]
+def _conditions(scored: TrainingScores) -> pd.DataFrame:
+    """The networks of ``scored`` in the order of ``CONDITIONS``, with the mean of each condition."""
+    table = scored.table[scored.table["condition"].isin(CONDITIONS)]
     conditions = table["condition"]
     means = {name: of_condition(scored, name) for name in conditions.unique()}
-    ends = {end: conditions.map({k: getattr(v, at) for k, v in means.items()}) for end, at in BOUNDS}
-    about = {"condition": before + conditions.map(list(names).index), "label": conditions.map(names)}
-    rows = table.reindex(columns=["seed", "accuracy", "learned"]).assign(
-        hog=conditions.eq(HOG), **about, **ends
+    ends = {end: conditions.map({k: getattr(v, at) for k, v in means.items()}) for end, at in BOUNDS.items()}
+    place = conditions.map(list(CONDITIONS).index)
+    rows = table.reindex(columns=["seed", "accuracy", "train_accuracy"]).assign(
+        condition=place, label=conditions.map(CONDITIONS), **ends
     )
-    return rows.astype({"learned": float, "low": float, "high": float})
+    numbers = dict.fromkeys(("train_accuracy", "low", "high"), float)
+    return rows.astype(numbers).sort_values("condition", kind="stable")
+
+
+DRAWN_GAINS = tuple(name for name in TRAINING_GAINS if name != "ahead_of_majority")
+"""Metrics of ``gains``; that over the most frequent class is so large that the others would look alike."""
 
 
 def gains(estimates: Mapping[str, Estimate], reference: Mapping[str, Estimate]) -> Drawn:
-    """What is gained, in points with intervals: each of ``TRAINING_GAINS`` that is in ``estimates``, or in
-    the ``reference`` that stands beside it. Data: ``asked`` (place in ``TRAINING_GAINS``), ``reference``
-    (whether it is its number), ``value``, ``low``, ``high``.
+    """Draw ``DRAWN_GAINS`` in percentage points with intervals: of this run and of stored networks, both in
+    ``estimates``, and of the ``reference``.
+
+    Data: ``gain`` (place in ``TRAINING_GAINS``), ``series``, ``value``, ``low``, ``high``.
     """
-    sides = {"this run": estimates, "the reference run": reference}
+    sides = {
+        "this run": {name: estimates[name] for name in DRAWN_GAINS if name in estimates},
+        "stored networks": {
+            name: estimates[STORED + name] for name in DRAWN_GAINS if STORED + name in estimates
+        },
+        "reference": {name: reference[name] for name in DRAWN_GAINS if name in reference},
+    }
     rows = pd.DataFrame(
-        {"label": TRAINING_GAINS[name][0], "asked": place, "reference": side is reference, "series": series}
-        | {end: getattr(side[name], end) for end in ENDS}
-        for place, name in enumerate(TRAINING_GAINS)
+        {
+            "label": TRAINING_GAINS[name][0],
+            "gain": list(TRAINING_GAINS).index(name),
+            "series": series,
+            "value": side[name].value,
+            "low": side[name].low,
+            "high": side[name].high,
+        }
+        for name in DRAWN_GAINS
         for series, side in sides.items()
         if name in side
     ).astype({"low": float, "high": float})
-    last = rows.drop_duplicates("asked", keep="last")
-    # Many times the others, which could not be told apart beside it.
-    far = rows["label"].eq(TRAINING_GAINS["ahead_of_majority"][0])
-    near = rows if far.all() else rows[~far]
-    clear = last["low"].gt(0) | last["high"].lt(0)
-    with_points = last["label"] + " " + last["value"].map(_signed)
-    remarks = {
-        "Clear of zero, in points of accuracy": with_points[clear & ~far[last.index]],
-        "Not told from zero": with_points[~clear],
-        "Not drawn": with_points[far[last.index]],
-    }
-    absent = [label for label, *_ in TRAINING_GAINS.values() if label not in set(rows["label"])]
-    remarks |= {"Only the reference run asks": absent}
+    alone = rows["series"].nunique() == 1
+    texts = [
+        f"{series}: {listing([f'{row.label} {_signed(row.value)}' for row in part.itertuples()])}"
+        for series, part in rows.groupby("series", sort=False)
+    ]
+    clear = rows[rows["low"].gt(0) | rows["high"].lt(0)]
+    words = [f"{row.label} ({row.series})" for row in clear.itertuples()]
     return forest(
-        near if reference else near.assign(series="", note=near["value"].map(_signed)),
-        measured="difference in accuracy (points)",
+        rows.assign(series="", note=rows["value"].map(_signed)) if alone else rows,
+        measured="difference in accuracy (percentage points)",
         axis=Axis("points", null=0.0),
-        noted="" if reference else "points",
-        alt="Dots with intervals beside a line at zero: differences of accuracy in points.",
-        caption=" ".join(f"{what}: {'; '.join(names)}." for what, names in remarks.items() if len(names))
-        + " Both sides of a difference answered the same pictures; intervals are of 95 %.",
-        tolerance=dict.fromkeys(ENDS, 15),
-        data=rows[["asked", "reference", *ENDS]],
+        noted="points" if alone else "",
+        alt="Dots with intervals and a line at zero: differences of accuracy in percentage points.",
+        caption=f"Differences of accuracy, paired by picture, in percentage points. {'; '.join(texts)}. The "
+        f"interval (95 %) excludes 0: {'; '.join(words) or 'none'}.",
+        tolerance=dict.fromkeys(("value", "low", "high"), 15),
+        data=rows.drop(columns="label"),
     )
 
 
@@ -124,50 +147,48 @@ def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−")
 
 
-PAPERS_GAP = 1.3
-"""Points between the two versions of Khorrami et al. (2015), 96.4 and 95.1 % on CK+ with eight classes."""
-
-
 def choice_of_epoch(choices: pd.DataFrame, mean: Estimate | None) -> Drawn | None:
-    """What choosing the epoch on the tested people adds, in points beside the paper's; small dots are single
-    networks.
+    """Draw each network's accuracy at the epoch that validation people chose and at the one that the tested
+    people would choose; None if no network stored its predictions after each epoch.
 
-    ``choices`` and ``mean``: as ``training.study.epoch_choice`` makes them. Data: ``network``, ``points``,
-    ``mean``, ``low``, ``high``.
+    ``choices`` and ``mean``: of ``study.epoch_choice``. Data: ``network``, ``by_validation``, ``by_tested``.
     """
     if mean is None:
         return None
-    points = POINTS * (choices["by_tested"] - choices["by_validation"])
-    label, ends = f"{len(points)} networks" if len(points) > 1 else "this network", [mean.low, mean.high]
-    row = {"label": label, "main": True, "note": _signed(mean.value)}
-    between = "" if mean.low is None else f" ({_signed(mean.low)} to {_signed(mean.high)})"
-    rows = pd.DataFrame([row | {end: getattr(mean, end) for end in ENDS}]).astype(
-        {"low": float, "high": float}
-    )
-    data = pd.DataFrame({"network": range(len(points)), "points": points, "mean": mean.value})
-    data[["low", "high"]] = np.array([np.nan if end is None else end for end in ends])
+    columns = {"by_validation": "validation people", "by_tested": "the tested people"}
+    data = choices[[*columns]].rename_axis("network").reset_index()
+    several = len(data) > 1
+    lines = data.assign(label="network " + (data["network"] + 1).map(str))
+    if several:
+        average = data[[*columns]].mean().to_frame().T.assign(label="mean")
+        lines = pd.concat([average, lines], ignore_index=True)
+    points = POINTS * (lines["by_tested"] - lines["by_validation"])
+    rows = [
+        pd.DataFrame({"label": lines["label"], "kind": lines["label"].eq("mean"), "value": lines[column]})
+        .assign(series=f"epoch chosen by {who}", low=np.nan, high=np.nan)
+        .assign(note=points.map(_signed) if column == "by_tested" else "")
+        for column, who in columns.items()
+    ]
+    between = "" if mean.low is None else f" (95 % interval {_signed(mean.low)} to {_signed(mean.high)})"
     return forest(
-        rows,
-        measured="what choosing the epoch adds to the accuracy (points)",
-        axis=Axis("points", null=PAPERS_GAP),
+        pd.concat(rows),
+        measured="accuracy",
         noted="points",
-        singles=pd.DataFrame({"label": label, "value": points}),
-        alt="A dot with its interval beside a line at the paper's 1.3 points: what choosing the epoch adds.",
-        caption=f"Choosing the epoch on the tested people adds {_signed(mean.value)}{between} points of "
-        f"accuracy. The dashed line is what the two versions of the paper are apart, {PAPERS_GAP} points. "
-        "Small dots are single networks.",
-        tolerance=dict.fromkeys(("points", "mean", "low", "high"), 15),
+        alt="Two dots for each network: its accuracy at the epoch that either people chose.",
+        caption="The same networks on the same pictures. Choosing the epoch on the tested people adds "
+        f"{_signed(mean.value)}{between} percentage points"
+        f"{', the mean of ' + str(len(data)) + ' networks' if several else ', of one network'}.",
+        tolerance=dict.fromkeys(columns, 0.15),
         data=data,
     )
 
 
 def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float) -> Drawn:
-    """Loss on training and validation split, and validation accuracy, by epoch: of one network, or the mean
-    of several in a band from the lowest to the highest; dots mark the chosen epochs.
+    """Draw losses and validation accuracy by epoch: of one network, or the mean and range of several.
 
     ``curves``: name -> curve with ``epoch`` (from 1), ``train_loss``, ``valid_loss`` (nats per picture),
-    ``valid_accuracy`` (share), and the chosen epoch. ``null``: the validation accuracy (share) of who always
-    names the commonest class. Data: these columns, ``network`` (from 0), ``null`` and ``best``.
+    ``valid_accuracy`` (0 to 1), and the chosen epoch. ``null``: validation accuracy of the most frequent
+    class. Data: these columns, ``network`` (from 0), ``null`` and ``best``.
     """
     columns = ["epoch", "train_loss", "valid_loss", "valid_accuracy"]
     data = pd.concat(
@@ -175,7 +196,7 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
         for number, (curve, best) in enumerate(curves.values())
     )
     figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(WIDTH, 2.5))
-    # Few epochs are points: a line through one of them would not show.
+    # A line through a single epoch would not show.
     line = {"linewidth": 1.4, "marker": "o" if data["epoch"].max() < 4 else None, "markersize": 4}
     by_epoch = data.groupby("epoch")
     for axes, name, colour, dashes in (
@@ -195,9 +216,9 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
     accuracy.set(title="Validation accuracy", ylim=(0, 1), xlabel="epoch (dots: chosen)")
     in_percent(accuracy.yaxis)
     accuracy.axhline(null, color=INK, linestyle="--", linewidth=1.2)
-    # Below the line: that is where no network that has learned anything draws its curve.
+    # Below the line, where no trained network has its curve.
     accuracy.annotate(
-        "commonest class",
+        "most frequent class",
         (0.93, null),
         xycoords=accuracy.get_yaxis_transform(),
         xytext=(0, -3),
@@ -217,14 +238,14 @@ def learning_curves(curves: Mapping[str, tuple[pd.DataFrame, int]], null: float)
         f"{data['epoch'].max()} epochs. Left, the loss on the training split, on average from {train}, and "
         f"on the validation split, from {valid}. Right, the accuracy on the validation split; at the chosen "
         f"epochs it is {percent(best_epochs['valid_accuracy'].mean())} on average. A dashed line marks "
-        f"always naming the commonest class, at {percent(null)}."
+        f"the most frequent class, at {percent(null)}."
     )
     rise = last_fifth([curve for curve, _ in curves.values()])["valid_rise"].value
     caption = (
-        f"In the last fifth of the epochs validation accuracy moved by {_signed(rise)} points. Left, the "
-        "loss on training pictures (while they are augmented and neurons dropped) and on validation "
-        "pictures; right, validation accuracy, a dot at each epoch that was kept"
-        f"{', lines and bands their mean and range' if len(curves) > 1 else ''}."
+        "Left, the loss on training pictures (augmented, with dropout) and on validation pictures; right, "
+        f"validation accuracy, a dot at {'each' if len(curves) > 1 else 'the'} chosen epoch"
+        f"{'; lines and bands are mean and range' if len(curves) > 1 else ''}. In the last fifth of the "
+        f"epochs validation accuracy changed by {_signed(rise)} percentage points."
     )
     return Drawn(
         figure,

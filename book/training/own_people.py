@@ -1,9 +1,8 @@
-"""What a run of one's own finds of the first claim: kept networks of the reference, on people that the reader
-makes, beside the network that is trained there.
+"""Stored networks of the reference, evaluated on the people of a run that trains a network of its own.
 
-These people are in none of the networks' splits, so all of them are asked. A linear classifier on histograms
-of oriented gradients is asked beside, of the pictures that the networks learned from; it lies in
-``HOG_WEIGHTS``, which ``python -m book.training.own_people`` makes.
+These people are in none of the networks' splits, so all of their pictures are evaluated. The baseline, a
+linear classifier on histograms of oriented gradients, was fitted to the same pictures as the networks; it is
+in ``HOG_WEIGHTS``, which ``python -m book.training.own_people`` makes.
 """
 
 from pathlib import Path
@@ -14,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from book.session import FaceSession
 from book.training.chapter import EMOTION_NETWORKS, EMOTIONS_FACES
-from book.training.study import HOG, OWN, classifier_on_hog, comparisons
+from book.training.study import HOG, MAJORITY, OWN, classifier_on_hog, comparisons, of_condition
 from face_sets.faceset import FaceSet
 from face_sets.folds import fold_faces, protocol_of
 from face_sets.leakage import independent_groups
@@ -23,57 +22,58 @@ from fer_lib.stats.contrasts import TrainingScores, score_trainings
 from fer_lib.train.callbacks import last_fifth
 from fer_lib.train.controls import hog_responses
 from fer_lib.train.predict import predict
-from ferbook.estimate import Estimate
+from ferbook.estimate import STORED, Estimate
 from ferbook.files import write_atomically
 
 HOG_WEIGHTS = Path(__file__).with_name("hog_of_emotions.csv")
-"""A column for each class: first the bias, then a weight for each channel of ``hog_responses``."""
+"""A column for each class: the bias, then a weight for each channel of ``hog_responses``."""
 
 
-def kept_scores(run: FaceSession, faces: FaceSet, **draws: int) -> TrainingScores | None:
-    """Kept networks, called ``OWN``, as many as the parameters ask for, and ``HOG``, on all labelled pictures
-    of ``faces``; None where they cannot be asked, or none is kept.
+def stored_scores(run: FaceSession, faces: FaceSet, **draws: int) -> TrainingScores | None:
+    """Score stored networks, as the condition ``OWN``, and their baselines on all pictures of ``faces``.
+
+    None if the parameters exclude it or no network is stored.
     """
-    networks = (
-        run.population(EMOTION_NETWORKS)[: run.params.kept_networks]
-        if EMOTION_NETWORKS in run.params.populations
-        else []
-    )
-    if run.params.population or not networks:
+    p = run.params
+    if p.population or EMOTION_NETWORKS not in p.populations:
+        return None
+    networks = run.population(EMOTION_NETWORKS)[: p.stored_networks]
+    if not networks:
         return None
     run.note(network=networks[0].record.network)
     classes, weights = networks[0].record.classes, pd.read_csv(HOG_WEIGHTS)
-    linear = weights[[*classes]].to_numpy()
-    by_hog = np.eye(len(classes))[(linear[0] + hog_responses(faces) @ linear[1:]).argmax(axis=1)]
-    answers = [*(predict(each.model, faces, device=run.device) for each in networks), by_hog]
+    labels, linear = faces.labels(classes), weights[[*classes]].to_numpy()
+    by_hog = (linear[0] + hog_responses(faces) @ linear[1:]).argmax(axis=1)
+    commonest = np.full(len(faces), np.bincount(labels).argmax())
+    answers = [*(predict(each.model, faces, device=run.device) for each in networks)]
+    answers += [np.eye(len(classes))[by_hog], np.eye(len(classes))[commonest]]
     seeds = [each.record.seed for each in networks]
-    table = pd.DataFrame({"condition": [OWN] * len(networks) + [HOG], "seed": [*seeds, 0]})
-    labels, people = faces.labels(classes), independent_groups(faces)
-    return score_trainings(table, np.stack(answers), labels, people, ["condition"], **draws)
+    table = pd.DataFrame({"condition": [OWN] * len(networks) + [HOG, MAJORITY], "seed": [*seeds, 0, 0]})
+    return score_trainings(
+        table, np.stack(answers), labels, independent_groups(faces), ["condition"], **draws
+    )
 
 
-def kept_metrics(
-    run: FaceSession, kept: TrainingScores | None, own: dict[str, Estimate]
-) -> dict[str, Estimate]:
-    """What answers the first claim, of ``kept_scores``: ``ahead_of_hog`` in points, and ``networks``; and the
-    ``valid_rise`` of these networks' trainings. Those of the page's ``own`` network begin with ``own_``.
-    Empty where none was asked.
-    """
-    if kept is None:
+def stored_metrics(run: FaceSession, stored: TrainingScores | None) -> dict[str, Estimate]:
+    """Metrics of ``stored_scores``, each with the prefix ``stored_``; empty if nothing was scored."""
+    if stored is None:
         return {}
-    count = kept.table["condition"].eq(OWN).sum()
+    count = stored.table["condition"].eq(OWN).sum()
     curves = [member.curve() for member in run.members(EMOTION_NETWORKS)[:count]]
     found = {
-        "ahead_of_hog": comparisons(kept)["ahead_of_hog"],
+        **comparisons(stored),
         "valid_rise": last_fifth(curves)["valid_rise"],
+        "test_accuracy": of_condition(stored, OWN),
+        "hog_accuracy": of_condition(stored, HOG),
+        "majority_accuracy": of_condition(stored, MAJORITY),
+        "networks": Estimate(count, unit="count"),
     }
-    owned = {f"own_{name}": own[name] for name in found}
-    return found | owned | {"networks": Estimate(count, unit="count")}
+    return {f"{STORED}{name}": value for name, value in found.items()}
 
 
 def linear_weights(classifier: Pipeline) -> np.ndarray:
-    """(1 + channels, classes): bias and weights of what ``study.classifier_on_hog`` fits, its scaling in
-    them, of three classes or more.
+    """Bias and weights (1 + channels, classes) of a ``study.classifier_on_hog`` with its scaling folded in;
+    three classes or more.
     """
     scale, linear = (step for _, step in classifier.steps)
     slopes = linear.coef_ / scale.scale_
@@ -81,7 +81,7 @@ def linear_weights(classifier: Pipeline) -> np.ndarray:
 
 
 def hog_weights() -> pd.DataFrame:
-    """What ``HOG_WEIGHTS`` holds, learned anew from the pictures of the kept networks."""
+    """Fit the content of ``HOG_WEIGHTS`` again, to the pictures that trained the stored networks."""
     faces = open_faces(EMOTIONS_FACES).labelled()
     protocol = protocol_of(faces)
     classifier = classifier_on_hog(fold_faces(faces, protocol, 0), protocol.classes)

@@ -1,5 +1,5 @@
-"""What trained networks showed: accuracies beside those of what is no network, what biases, dropout,
-augmentation and resolution change, and what choosing the epoch adds.
+"""Accuracies of trained networks and of baselines, what biases, dropout and augmentation change, and what
+choosing the epoch on the tested people adds.
 """
 
 import copy
@@ -36,27 +36,26 @@ from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
 OWN, HOG, MAJORITY = "own", "HOG", "majority"
-"""Who is tested: the networks that the page is about, a linear classifier on histograms of oriented
-gradients, and one who always names the commonest class of the training split. Others are populations by their
-name."""
+"""Conditions: the networks that the page is about, a linear classifier on histograms of oriented gradients,
+and the most frequent class of the training split. Others are populations by their name.
+"""
 
 
 MOST_CANDIDATES = 12
-"""Epochs of a training, at most, among which the page shows what choosing on tested people does."""
+"""Epochs of a training, at most, among which the page chooses on the tested people."""
 
 
 @dataclass(frozen=True)
-class Tested:
-    """The networks that a page is about, and what they say of pictures that nobody learned from or chose by.
+class EvaluatedNetworks:
+    """The networks that a page is about, and their predictions on held-out pictures.
 
-    ``folds``: the face sets with the splits that were used, one of each fold that ran. ``pictures``: those
-    tested, N, fold after fold. ``curves``: name -> curve and chosen epoch of each training.
-    ``probabilities`` (answers, N, classes): what each network says of the pictures; where there are several
-    folds each has one network, and what these say of their own is one answer. ``seeds`` of each answer, and
-    ``learned``, the share that its network names rightly of the pictures that it learned from, of several
-    folds the first. ``candidates`` (M, N, classes): what those among which one could choose say of the first
-    fold's tested pictures: a training's epochs, or the networks of a population. ``models``: of the first
-    fold, or those whose weights are kept; ``record`` of the first.
+    ``folds``: a face set for each fold that ran, with its splits. ``pictures``: those tested, N, fold after
+    fold. ``curves``: name -> learning curve and chosen epoch of each training. ``probabilities`` (answers, N,
+    classes): predictions; the networks of several folds, each on its own pictures, give one answer together.
+    ``seeds`` and ``train_accuracies`` of each answer; of several folds, the first network's.
+    ``candidates`` (M, N, classes): predictions on the first fold's test pictures by what one could choose
+    from: the epochs of a training, or the networks of a population. ``models``: of the first fold, or those
+    whose weights are stored; ``record`` of the first.
     """
 
     folds: tuple[FaceSet, ...]
@@ -64,86 +63,85 @@ class Tested:
     curves: dict[str, tuple[pd.DataFrame, int]]
     probabilities: np.ndarray
     seeds: tuple[int, ...]
-    learned: tuple[float, ...]
+    train_accuracies: tuple[float, ...]
     candidates: np.ndarray
     models: tuple[Classifier, ...]
     record: TrainingRecord
 
 
-def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
-    """Networks that are trained now, by the page's recipe and all from its seed: one on each fold that its
-    parameters ask for, at most as many as ``protocol`` has, and tested by it. The epoch is chosen on the
-    fold's validation split.
+def train_folds(run: FaceSession, faces: FaceSet, protocol: Protocol) -> EvaluatedNetworks:
+    """Train a network on each fold that the parameters name, by the page's recipe and seed, and test it.
 
-    Raises what ``fold_faces``, ``build_network``, ``face_learner`` and ``fit`` raise.
+    The validation split of the fold chooses the epoch. Raises what ``fold_faces``, ``build_network``,
+    ``face_learner`` and ``fit`` raise.
     """
     p, device, count = run.params, run.device, len(protocol.folds)
-    # All at once, which copies no pictures: a fold that cannot be trained is told before the first one is.
+    # All at once, which copies no pictures: a fold that cannot be trained is refused before any training.
     folds = tuple(fold_faces(faces, protocol, number) for number in range(min(p.folds or count, count)))
     looks = np.linspace(1, p.epochs, min(p.epochs, MOST_CANDIDATES)).round().astype(int).tolist()
     how = {"seed": p.seed, "precision": run.precision, "device": device}
-    models, trainings, said = [], [], []
+    models, trainings, answers = [], [], []
     for fold in folds:
         seed_everything(p.seed)
         model = build_network(p.network, len(protocol.classes), faces.size[0], **p.network_options)
         trainings.append(fit(face_learner(fold, model, protocol.classes, p, **how), checkpoints=looks))
-        said.append(predict(model, fold.split("test"), test_time=p.test_time, device=device))
+        answers.append(predict(model, fold.split("test"), test_time=p.test_time, device=device))
         models.append(model)
     first, epoch, candidates = trainings[0], copy.deepcopy(models[0]), []
     run.note(precision=first.precision.to_json())
     for weights in first.checkpoints.values():
         epoch.load_state_dict(weights)
         candidates.append(predict(epoch, folds[0].split("test"), device=device))
-    taught = at_most(folds[0], p.asked, p.seed).split("train")
+    seen = at_most(folds[0], p.train_eval_size, p.seed).split("train")
     tested = np.concatenate([each.test for each in protocol.folds[: len(folds)]])
-    right = predict(models[0], taught, device=device).argmax(1) == taught.labels(protocol.classes)
-    return Tested(
+    right = predict(models[0], seen, device=device).argmax(1) == seen.labels(protocol.classes)
+    return EvaluatedNetworks(
         folds=folds,
         pictures=faces.labelled().select(tested),
         curves={f"fold {k}": (each.curve, each.best_epoch) for k, each in enumerate(trainings)},
-        probabilities=np.concatenate(said)[None],
+        probabilities=np.concatenate(answers)[None],
         seeds=(p.seed,),
-        learned=(float(right.mean()),),
+        train_accuracies=(float(right.mean()),),
         candidates=np.stack(candidates),
         models=(models[0],),
         record=TrainingRecord.of(p, protocol.classes, 0, first.precision),
     )
 
 
-def of_population(run: FaceSession, faces: FaceSet, protocol: Protocol) -> Tested:
-    """The networks of the page's population, all tested by the first fold of ``faces``.
+def evaluate_population(run: FaceSession, faces: FaceSet, protocol: Protocol) -> EvaluatedNetworks:
+    """Evaluate the networks of the page's population on the first fold of ``faces``.
 
-    Raises ParameterError where none is kept, or they learned from other faces than the page is about.
+    Raises ParameterError if none is stored, or if they were trained on other faces than the page is about.
     """
     name, request = run.params.population, run.params.face_request
     members, networks = run.members(name), run.population(name)
     if not members:
-        raise ParameterError("no network of the population is kept; `ferbook populations train` trains them")
+        raise ParameterError(
+            "no network of the population is stored; `ferbook populations train` trains them"
+        )
     source = members[0].population.faces
     if source != request:
         raise ParameterError(
-            f"population {name!r} learned from the faces {source}, and the chapter asks for {request}; give "
+            f"population {name!r} was trained on the faces {source}, the chapter is about {request}; give "
             "the same, or no population"
         )
     fold = fold_faces(faces, protocol, 0)
     probabilities = np.stack([member.answers().astype(np.float32) for member in members])
-    return Tested(
+    return EvaluatedNetworks(
         folds=(fold,),
         pictures=fold.split("test"),
         curves={f"seed {m.seed}": (m.curve(), m.done()["best_epoch"]) for m in members},
         probabilities=probabilities,
         seeds=tuple(member.seed for member in members),
-        learned=tuple(member.done()["train_accuracy"] for member in members),
+        train_accuracies=tuple(member.done()["train_accuracy"] for member in members),
         candidates=probabilities,
         models=tuple(each.model for each in networks),
         record=networks[0].record,
     )
 
 
-def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """What those say of the tested pictures who are no network: ``HOG`` and ``MAJORITY``, as 0 and 1 (N,
-    classes), fold after fold.
-    """
+def baseline_predictions(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Predict the test pictures of ``folds`` by ``HOG`` and ``MAJORITY``: 0 and 1 (N, classes)."""
     answers = {HOG: [], MAJORITY: []}
     for faces in folds:
         answers[HOG].append(classifier_on_hog(faces, classes).predict(hog_responses(faces.split("test"))))
@@ -153,11 +151,11 @@ def no_networks(folds: Iterable[FaceSet], classes: tuple[str, ...]) -> dict[str,
 
 
 HOG_STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)
-"""Of the linear classifier's inverse regularisation, from which the validation split chooses."""
+"""Inverse regularisation of the linear classifier; the validation split chooses."""
 
 
 def classifier_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> Pipeline:
-    """A linear classifier that reads histograms of oriented gradients, of the training split of ``faces``."""
+    """Fit a linear classifier on histograms of oriented gradients to the training split of ``faces``."""
     responses = {name: hog_responses(faces.split(name)) for name in ("train", "valid")}
     labels = {name: faces.split(name).labels(classes) for name in responses}
     models = [
@@ -170,49 +168,49 @@ def classifier_on_hog(faces: FaceSet, classes: tuple[str, ...]) -> Pipeline:
 
 
 def score_tested(
-    networks: Tested,
-    others: Mapping[str, np.ndarray],
-    beside: Sequence[Member],
+    networks: EvaluatedNetworks,
+    baselines: Mapping[str, np.ndarray],
+    variants: Sequence[Member],
     classes: tuple[str, ...],
     **draws,
 ) -> TrainingScores:
-    """All that were tested by the same pictures, one row each with its ``condition``, ``seed`` and
-    ``learned``, the share that it names rightly of what it learned from: the page's own networks, the
-    ``others`` that are no networks, and those of other populations ``beside`` them.
+    """Score the page's networks, the ``baselines`` and the ``variants`` on the same pictures.
+
+    Each is a row with its ``condition``, ``seed`` and ``train_accuracy`` (NaN of a baseline).
     """
-    rows = [(OWN, *own) for own in zip(networks.seeds, networks.learned, strict=True)]
-    rows += [(m.population.name, m.seed, m.done()["train_accuracy"]) for m in beside]
-    rows += [(name, 0, np.nan) for name in others]
-    table = pd.DataFrame(rows, columns=["condition", "seed", "learned"])
-    answers = np.stack([*networks.probabilities, *(m.answers() for m in beside), *others.values()])
+    rows = [(OWN, *own) for own in zip(networks.seeds, networks.train_accuracies, strict=True)]
+    rows += [(m.population.name, m.seed, m.done()["train_accuracy"]) for m in variants]
+    rows += [(name, 0, np.nan) for name in baselines]
+    table = pd.DataFrame(rows, columns=["condition", "seed", "train_accuracy"])
+    answers = np.stack([*networks.probabilities, *(m.answers() for m in variants), *baselines.values()])
     labels, people = networks.pictures.labels(classes), independent_groups(networks.pictures)
     return score_trainings(table, answers, labels, people, ["condition"], **draws)
 
 
 def of_condition(scored: TrainingScores, condition: str, measure: str = "accuracy") -> Estimate:
-    """The mean over the networks of ``condition``."""
+    """Average ``measure`` over the networks of ``condition``."""
     keep = scored.table["condition"].eq(condition)
     return mean_score(scored, keep, measure, without_seed=_without_seed(scored), tolerance=RERUN_TOLERANCE)
 
 
 def _without_seed(scored: TrainingScores) -> np.ndarray:
-    """Who gives the same answers whatever the seed."""
+    """Which rows give the same answers whatever the seed."""
     return scored.table["condition"].isin((HOG, MAJORITY)).to_numpy()
 
 
 TRAINING_GAINS = {
-    "ahead_of_majority": ("over the commonest class", {OWN: 1, MAJORITY: -1}),
-    "ahead_of_hog": ("over linear HOG", {OWN: 1, HOG: -1}),
+    "ahead_of_majority": ("over the most frequent class", {OWN: 1, MAJORITY: -1}),
+    "ahead_of_hog": ("over a linear classifier on HOG", {OWN: 1, HOG: -1}),
     "ahead_of_biased": ("leaving out biases", {OWN: 1, "emotions_with_biases": -1}),
     "dropout_gain": ("dropout (D)", {OWN: 1, "emotions_without_dropout": -1}),
     "augmentation_gain": ("augmentation (A)", {OWN: 1, "emotions_without_augmentation": -1}),
 }
-"""Metric -> what is asked, and the weight of each condition's mean accuracy: 1 minus -1 is a difference."""
+"""Metric -> its name on the page, and the weight of each condition's mean accuracy."""
 
 
 def training_variance(scored: TrainingScores) -> list[StandardError]:
-    """What seeds leave uncertain of the mean accuracy of the page's own networks, in points; none where no
-    condition was trained twice.
+    """Standard error of the mean accuracy of the page's networks over seeds, in percentage points; none if
+    no condition was trained twice.
     """
     own = scored.table["condition"].eq(OWN).sum()
     error = POINTS * scored.spread["accuracy"] / np.sqrt(own)
@@ -220,8 +218,9 @@ def training_variance(scored: TrainingScores) -> list[StandardError]:
 
 
 def variant_members(run: FaceSession) -> list[Member]:
-    """The networks of the populations that differ from the page's own in their structure or augmentation.
-    Raises DataError, naming the population, where one learned from other people.
+    """Open the networks of the populations that differ from the page's in structure or augmentation.
+
+    Raises DataError, naming the population, if one was trained on other people.
     """
     names = run.params.populations if run.params.population else ()
     if names:
@@ -230,13 +229,13 @@ def variant_members(run: FaceSession) -> list[Member]:
 
 
 def reference_gains(run: FaceSession) -> dict[str, Estimate]:
-    """Those of ``TRAINING_GAINS`` that the reference has, where it stands beside the run."""
+    """Those of ``TRAINING_GAINS`` that the reference has, where it matches the run."""
     gains = {name: run.reference(name) for name in TRAINING_GAINS}
     return {name: gain for name, gain in gains.items() if gain}
 
 
 def comparisons(scored: TrainingScores) -> dict[str, Estimate]:
-    """Each of ``TRAINING_GAINS`` whose conditions were all tested, in points, paired by picture."""
+    """Compute each of ``TRAINING_GAINS`` whose conditions were tested, in percentage points."""
     conditions, estimates = scored.table["condition"], {}
     for name, (_, sides) in TRAINING_GAINS.items():
         if set(sides) <= set(conditions):
@@ -261,30 +260,33 @@ def variant_accuracies(scored: TrainingScores) -> dict[str, Estimate]:
 
 
 GAINS_OF_MANY = ("dropout_gain", "augmentation_gain")
-"""Those of ``TRAINING_GAINS`` that are asked of more people, where these were asked."""
+"""Those of ``TRAINING_GAINS`` that are measured on more people, where there are any."""
 
 
 def variant_gains(
-    run: FaceSession, networks: Tested, beside: Sequence[Member], classes: tuple[str, ...], **draws: int
+    run: FaceSession,
+    networks: EvaluatedNetworks,
+    variants: Sequence[Member],
+    classes: tuple[str, ...],
+    **draws: int,
 ) -> dict[str, Estimate]:
-    """``GAINS_OF_MANY`` over the tested people and those drawn anew, who are many more: each whose other
-    side, of ``beside``, answered them too when it was trained, and of these networks ``networks_compared``.
-    Without them a point can hardly be told from none.
+    """Measure ``GAINS_OF_MANY`` on the tested people and the extra ones together.
+
+    With the tested people alone a gain of a point could hardly be detected. A gain is left out if the
+    networks of its other side, among ``variants``, did not answer the extra people when they were trained.
     """
     if len(run.params.face_requests) < 2:
         return {}
-    anew = run.extra_faces(run.params.faces).labelled()
-    members = [m for m in beside if m.population.fresh == run.params.face_requests[1]]
+    extra = run.extra_faces(run.params.faces).labelled()
+    members = [m for m in variants if m.population.fresh == run.params.face_requests[1]]
     answers = {(m.population.name, m.seed): (m.answers(), m.fresh_answers()) for m in members}
     answers = {who: np.concatenate(both) for who, both in answers.items() if both[1] is not None}
-    # Both sets call their people S001 and so on; these are others.
-    table = anew.table.assign(
-        subject="new-" + anew.table["subject"], sequence="new-" + anew.table["sequence"]
-    )
-    faces = FaceSet.concat(anew.name, [networks.pictures, FaceSet(anew.name, anew.pixels, table)])
+    # Both sets call their people S001 and so on.
+    table = extra.table.assign(**{name: "new-" + extra.table[name] for name in ("subject", "sequence")})
+    faces = FaceSet.concat(extra.name, [networks.pictures, FaceSet(extra.name, extra.pixels, table)])
     own = zip(networks.seeds, networks.models, networks.probabilities, strict=False)
     answers |= {
-        (OWN, seed): np.concatenate([answer, predict(model, anew, device=run.device)])
+        (OWN, seed): np.concatenate([answer, predict(model, extra, device=run.device)])
         for seed, model, answer in own
     }
     table = pd.DataFrame(answers.keys(), columns=["condition", "seed"])
@@ -298,8 +300,8 @@ def variant_gains(
 
 
 def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
-    """``dropout_networks`` and ``augmentation_networks``: the fewer of those with and those without it,
-    where both were tested.
+    """Count the networks of each comparison, the fewer of both sides: ``dropout_networks``,
+    ``augmentation_networks``.
     """
     counts = scored.table["condition"].value_counts()
     estimates = {}
@@ -311,14 +313,16 @@ def networks_compared(scored: TrainingScores) -> dict[str, Estimate]:
 
 
 def metrics_of(
-    networks: Tested, scored: TrainingScores, result: Evaluation, leaks: pd.DataFrame, folds: int
+    networks: EvaluatedNetworks, scored: TrainingScores, result: Evaluation, leaks: pd.DataFrame, folds: int
 ) -> dict[str, Estimate]:
-    """``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
-    ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of
-    one; ``train_accuracy``, of what was learned from; ``valid_accuracy`` of the chosen epochs, which
-    flatters; ``test_accuracy``, ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``,
-    ``majority_accuracy``; of ``result`` ``test_accuracy_without_copies`` and, of several folds,
-    ``protocol_accuracy``; ``last_fifth``, ``comparisons`` and ``networks_compared``.
+    """Collect the metrics of the page's networks.
+
+    ``networks``; ``folds`` that ran, ``folds_in_protocol``; ``tested_copies`` (of ``leaks``);
+    ``training_pictures`` of the first fold; ``epochs``, most of any network; ``parameters`` of one;
+    ``train_accuracy``; ``valid_accuracy`` of the chosen epochs, which is optimistic; ``test_accuracy``,
+    ``balanced_accuracy``, ``macro_f1``, ``hog_accuracy``, ``majority_accuracy``; of ``result``
+    ``test_accuracy_without_copies`` and, of several folds, ``protocol_accuracy``; ``last_fifth``,
+    ``comparisons``, ``variant_accuracies`` and ``networks_compared``.
     """
     names = ("test_accuracy_without_copies", "protocol_accuracy")[: 1 + (len(networks.folds) > 1)]
     each = len(networks.probabilities)  # answers that a picture has
@@ -339,7 +343,7 @@ def metrics_of(
         **{name: replace(metric, n=metric.n // each) for name, metric in pooled.items()},
         "hog_accuracy": of_condition(scored, HOG),
         "majority_accuracy": of_condition(scored, MAJORITY),
-        "train_accuracy": network_mean(networks.learned, "share"),
+        "train_accuracy": network_mean(networks.train_accuracies, "share"),
         "valid_accuracy": network_mean(
             [c.set_index("epoch").loc[best, "valid_accuracy"] for c, best in networks.curves.values()],
             "share",
@@ -352,33 +356,33 @@ def metrics_of(
 
 
 def drawn_by_picture(labels: np.ndarray, answers: np.ndarray, people: np.ndarray, **draws: int) -> Estimate:
-    """How wide the interval of the accuracy would be, as a share of its width, if single pictures were drawn
-    in place of ``people`` (N,); ``labels`` and ``answers`` (N,) are classes.
+    """Width of the accuracy's interval if pictures were resampled in place of ``people`` (N,), divided by its
+    width; ``labels`` and ``answers`` (N,) are classes.
     """
     wide, narrow = (accuracy(labels, answers, of, **draws) for of in (people, np.arange(len(labels))))
     if None in (wide.low, narrow.low):
         return Estimate(1.0, why="all draws give the same value")
-    share = (narrow.high - narrow.low) / (wide.high - wide.low)
-    return Estimate(share, n=len(labels), why="a ratio of two widths", tolerance=0.2)
+    ratio = (narrow.high - narrow.low) / (wide.high - wide.low)
+    return Estimate(ratio, n=len(labels), why="a ratio of two widths", tolerance=0.2)
 
 
 @dataclass(frozen=True)
 class EpochAnswers:
-    """What a network named after each epoch: ``named`` (epochs, N), indices of classes of the tested
-    pictures; ``chosen`` (N,): at the epoch that validation chose.
+    """Predicted classes of the tested pictures: ``predicted`` (epochs, N) after each epoch, ``chosen`` (N,)
+    at the epoch that validation chose.
     """
 
-    named: np.ndarray
+    predicted: np.ndarray
     chosen: np.ndarray
 
 
-def answers_by_epoch(run: FaceSession, networks: Tested) -> list[EpochAnswers]:
-    """Of each network of the page's population whose answers after each epoch are kept; of a training on this
-    page that of its first fold.
+def answers_by_epoch(run: FaceSession, networks: EvaluatedNetworks) -> list[EpochAnswers]:
+    """Predictions after each epoch: of the networks of the page's population that stored them, or of the
+    page's training on its first fold.
     """
     if not run.params.population:
-        named = networks.candidates.argmax(2)
-        return [EpochAnswers(named, networks.probabilities[0, : named.shape[1]].argmax(1))]
+        predicted = networks.candidates.argmax(2)
+        return [EpochAnswers(predicted, networks.probabilities[0, : predicted.shape[1]].argmax(1))]
     members = run.members(run.params.population)
     members = [member for member in members if "epochs.npy" in member.done()["files"]]
     return [EpochAnswers(m.answers_by_epoch(), m.answers().argmax(1)) for m in members]
@@ -387,18 +391,31 @@ def answers_by_epoch(run: FaceSession, networks: Tested) -> list[EpochAnswers]:
 def epoch_choice(
     by_epoch: Sequence[EpochAnswers], labels: np.ndarray, people: np.ndarray, classes: int, **draws
 ) -> tuple[pd.DataFrame, dict[str, Estimate]]:
-    """What choosing the epoch on those who are tested adds, paired by network and by person, and of how many
-    networks that is: ``epoch_choice`` in points, ``epoch_choice_networks``. It cannot be below 0, unless
-    validation chose an epoch that the tested people could not choose; its size is what counts. First a row
-    per network: ``by_tested`` and ``by_validation``, shares named rightly at the epoch of either.
+    """Measure what choosing the epoch on the tested people adds, paired by network and by person.
 
-    ``labels`` (N,): true classes of the tested pictures, of so many ``classes``; ``people`` (N,): equal for
-    pictures that are not independent. The interval takes the chosen epochs as they are.
+    It cannot be below 0, unless validation chose an epoch that was no candidate; its size is what counts. The
+    interval takes the chosen epochs as fixed.
+
+    Parameters
+    ----------
+    by_epoch : sequence of EpochAnswers
+        Predictions of each network.
+    labels : (N,) int array
+        True classes of the tested pictures, of so many ``classes``.
+    people : (N,) array
+        Equal for pictures that are not independent.
+
+    Returns
+    -------
+    choices : DataFrame
+        A row for each network: its accuracy at the epoch chosen ``by_tested`` and ``by_validation`` people.
+    metrics : dict
+        ``epoch_choice`` in percentage points with both accuracies, and ``epoch_choice_networks``.
     """
     count = {"epoch_choice_networks": Estimate(len(by_epoch), unit="count")}
     if not by_epoch:
         return pd.DataFrame(columns=["by_tested", "by_validation"], dtype=float), count
-    best = np.stack([each.named[(each.named == labels).mean(axis=1).argmax()] for each in by_epoch])
+    best = np.stack([each.predicted[(each.predicted == labels).mean(axis=1).argmax()] for each in by_epoch])
     answers = {"by_tested": best, "by_validation": np.stack([each.chosen for each in by_epoch])}
     table, certain = pd.DataFrame({"condition": [OWN] * len(by_epoch)}), np.eye(classes)
     clusters = np.unique(people, return_inverse=True)[1]
@@ -416,18 +433,16 @@ def epoch_choice(
 
 
 ACCURACIES = {
-    "test_accuracy": "accuracy over all tested pictures",
-    "protocol_accuracy": "mean of the folds' accuracies, as papers give it",
+    "test_accuracy": "accuracy",
     "test_accuracy_without_copies": "accuracy without copies of training pictures",
+    "protocol_accuracy": "mean accuracy of the folds, as papers report it",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
-    "hog_accuracy": "linear classifier on HOG",
-    "majority_accuracy": "always the commonest class",
 }
 
 
 def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
-    """Those of ``ACCURACIES`` that are in ``metrics``, with their intervals and numbers of pictures."""
+    """Show those of ``ACCURACIES`` that are in ``metrics``."""
     rows = [
         {"measure": label, "value": metrics[name], "pictures": metrics[name].n}
         for name, label in ACCURACIES.items()
@@ -435,13 +450,13 @@ def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
     ]
     return Table(
         pd.DataFrame(rows),
-        "On the tested pictures, mean of the networks",
+        "The networks of this page on the test pictures, by several measures",
         tolerance={"value": 0.15, "pictures": 0},
     )
 
 
 def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:
-    """``leak_table`` of the first ``ran`` folds (0: all), without columns that are empty throughout."""
+    """``leak_table`` of the first ``ran`` folds (0: all), without empty columns."""
     table = leak_table(faces, protocol).head(ran or len(protocol.folds)).set_index("fold")
     empty = [name for name in ("absent_from_train", "absent_from_test") if table[name].eq("").all()]
     return table.drop(columns=empty)

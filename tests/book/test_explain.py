@@ -99,7 +99,7 @@ def finish(run, chapter, population="", faces=None, key="", **files):
 def run():
     """A run that trained a network and asked what its filters detect."""
     made = begun("a")
-    finish(made, "training", lesson=LESSON)
+    finish(made, "training", training_record=LESSON)
     finish(made, "au_verification", detectors=FOUND)
     return made
 
@@ -119,13 +119,13 @@ def test_a_run_without_a_network_and_one_of_other_faces_are_refused():
     made = begun("a")
     with pytest.raises(RunStoreError, match="run 'a' has no trained network; `ferbook run au_verification"):
         networks_of(made, "cpu")
-    finish(made, "training", lesson=LESSON, faces="lab/1")
+    finish(made, "training", training_record=LESSON, faces="lab/1")
     with pytest.raises(RunStoreError, match="chapter 'training' of run 'a' saw the faces lab/1"):
         networks_of(made, "cpu")
 
 
 def test_detectors_of_a_network_that_was_trained_anew_since_are_not_the_new_ones(run):
-    finish(run, "training", lesson=LESSON.model_copy(update={"seed": 1}))
+    finish(run, "training", training_record=LESSON.model_copy(update={"seed": 1}))
     with pytest.raises(RunStoreError, match="trained anew since; `ferbook run au_verification --run a`"):
         networks_of(run, torch.device("cpu"))
 

@@ -248,7 +248,7 @@ def test_populations_of_roles_are_read_where_they_can_be_asked():
     assert AuVerificationParameters().populations == ("emotions", "units")
     for other in ({"size": 32}, {"face_seed": 9}, {"faces": "wild"}, {"faces": "ckplus"}):
         lacking = AuVerificationParameters(**other)
-        assert lacking.populations == () and lacking.not_asked.startswith("degrees of filters: ")
+        assert lacking.populations == () and lacking.skip_reason.startswith("degrees of filters: ")
 
 
 def transfer(**overrides):

@@ -1,4 +1,4 @@
-"""Kept networks that a run of one's own evaluates on the reader's people."""
+"""Stored networks that a run evaluates on its own people."""
 
 from types import SimpleNamespace
 
@@ -10,10 +10,9 @@ from book.populations import find_population
 from book.training import own_people, study
 from book.training.chapter import EMOTION_NETWORKS, EMOTIONS_FACES, TrainingParameters
 from fer_lib.train.controls import hog_responses
-from ferbook.estimate import Estimate
 
 
-def test_the_networks_are_those_that_populations_has():
+def test_the_networks_are_those_of_the_population():
     population = find_population(EMOTION_NETWORKS)
     assert population.faces == EMOTIONS_FACES
     weights = pd.read_csv(own_people.HOG_WEIGHTS)
@@ -22,20 +21,20 @@ def test_the_networks_are_those_that_populations_has():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reason"),
     [
-        ({}, ""),
         ({"face_seed": 7, "network": "zhu", "epochs": 3}, ""),
-        ({"face_seed": 10}, "learned from the people of face_seed=10"),
-        ({"size": 96}, "read lab at 48 pixels"),
-        ({"faces": "wild"}, "read lab at 48 pixels"),
-        ({"kept_networks": 0, "size": 96}, ""),
+        ({"face_seed": 10}, "face_seed=10"),
+        ({"size": 96}, "48 pixels"),
+        ({"faces": "wild"}, "lab"),
+        ({"stored_networks": 0, "size": 96}, ""),
     ],
 )
-def test_a_run_says_before_it_starts_what_it_cannot_answer(given, told):
+def test_a_run_says_before_it_starts_what_it_cannot_answer(given, reason):
     parameters = TrainingParameters(**given)
-    assert told in parameters.not_asked and bool(parameters.not_asked) == bool(told)
-    assert parameters.populations == (() if told or given.get("kept_networks") == 0 else (EMOTION_NETWORKS,))
+    assert reason in parameters.skip_reason and bool(parameters.skip_reason) == bool(reason)
+    none = reason or given.get("stored_networks") == 0
+    assert parameters.populations == (() if none else (EMOTION_NETWORKS,))
 
 
 def test_the_classifier_in_the_file_is_the_one_that_is_fitted(striped_faces):
@@ -47,18 +46,26 @@ def test_the_classifier_in_the_file_is_the_one_that_is_fitted(striped_faces):
     assert len(set(fitted.predict(responses))) > 1
 
 
-def test_what_answers_is_of_the_kept_networks_and_the_own_one_stands_beside():
+def test_metrics_of_stored_networks_are_told_from_those_of_the_run_by_their_names():
     labels, people = np.zeros(40, int), np.arange(40) // 2
-    said = [np.eye(2)[(np.arange(40) >= right).astype(int)] for right in (36, 34, 32, 20)]
-    table = pd.DataFrame({"condition": [study.OWN] * 3 + [study.HOG], "seed": [200, 201, 202, 0]})
-    kept = study.score_trainings(table, np.stack(said), labels, people, ["condition"], draws=200)
-    own = {"ahead_of_hog": Estimate(-3.0, -9.0, 2.0), "valid_rise": Estimate(4.0, why="one network")}
+    answers = [np.eye(2)[(np.arange(40) >= right).astype(int)] for right in (36, 34, 32, 20, 10)]
+    conditions = [study.OWN] * 3 + [study.HOG, study.MAJORITY]
+    table = pd.DataFrame({"condition": conditions, "seed": [200, 201, 202, 0, 0]})
+    stored = study.score_trainings(table, np.stack(answers), labels, people, ["condition"], draws=200)
     curve = pd.DataFrame({"train_loss": [1.0, 0.5], "valid_accuracy": [0.5, 0.51]})
     run = SimpleNamespace(members=lambda name: [SimpleNamespace(curve=lambda: curve)] * 4)
-    found = own_people.kept_metrics(run, kept, own)
-    assert found["ahead_of_hog"].value == pytest.approx(100 * (34 - 20) / 40) and found["networks"].value == 3
-    assert "seeds" in found["ahead_of_hog"].how and found["own_ahead_of_hog"] == own["ahead_of_hog"]
-    assert found["valid_rise"].value == pytest.approx(1) and found["own_valid_rise"] == own["valid_rise"]
-    assert own_people.kept_metrics(run, None, own) == {}
+    found = {name: each.value for name, each in own_people.stored_metrics(run, stored).items()}
+    assert found == pytest.approx(
+        {
+            "stored_ahead_of_hog": 100 * (34 - 20) / 40,
+            "stored_ahead_of_majority": 100 * (34 - 10) / 40,
+            "stored_valid_rise": 1,
+            "stored_test_accuracy": 34 / 40,
+            "stored_hog_accuracy": 20 / 40,
+            "stored_majority_accuracy": 10 / 40,
+            "stored_networks": 3,
+        }
+    )
+    assert own_people.stored_metrics(run, None) == {}
     run = SimpleNamespace(params=TrainingParameters(face_seed=10))
-    assert own_people.kept_scores(run, None) is None
+    assert own_people.stored_scores(run, None) is None

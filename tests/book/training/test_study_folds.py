@@ -17,9 +17,9 @@ from fer_lib.train.predict import predict
 from ferbook.errors import DataError
 
 
-def train_folds(faces, protocol=None, **asked):
-    """What ``study.train_folds`` gives in a run that asks for this, on a CPU."""
-    params = TrainingParameters(**{"epochs": 2, "batch_size": 8, "augment": "none", **asked})
+def train_folds(faces, protocol=None, **given):
+    """``study.train_folds`` with these parameters on a CPU."""
+    params = TrainingParameters(**{"epochs": 2, "batch_size": 8, "augment": "none", **given})
     run = SimpleNamespace(params=params, device="cpu", precision="fp32", note=lambda **_: None)
     return study.train_folds(run, faces, protocol or protocol_of(faces))
 
@@ -47,7 +47,7 @@ def test_every_fold_has_its_own_people_network_and_answers(people, crossed):
     assert not np.array_equal(crossed.probabilities[0, len(tests[0]) :], second), "by a network of its own"
 
 
-def test_the_network_that_is_kept_is_the_first_folds(crossed):
+def test_the_stored_network_is_that_of_the_first_fold(crossed):
     (model,), first = crossed.models, crossed.folds[0].split("test")
     assert np.array_equal(predict(model, first), crossed.probabilities[0, : len(first)])
 
@@ -57,8 +57,8 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library: it keeps nothing")
-def test_what_training_kept_of_memory_is_given_back(people):
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library")
+def test_memory_of_a_training_is_given_back(people):
     train_folds(people, folds=1)
     before = resident()
     blocks = [np.full(64 * 2**20, 1, np.uint8) for _ in range(4)]
@@ -74,10 +74,10 @@ def test_equal_seeds_give_equal_answers_and_other_seeds_others(people, crossed):
     assert not np.array_equal(other, crossed.probabilities[0, : len(other)])
 
 
-@pytest.mark.parametrize("asked", [0, 5])
-def test_no_number_or_too_large_a_one_takes_every_fold(people, asked):
+@pytest.mark.parametrize("folds", [0, 5])
+def test_no_number_or_too_large_a_one_takes_every_fold(people, folds):
     official = FaceSet(people.name, people.pixels, people.table.assign(dataset="wild"))
-    found = train_folds(official, folds=asked)
+    found = train_folds(official, folds=folds)
     assert len(protocol_of(official).folds) == len(found.folds) == len(found.curves) == 1
 
 
@@ -86,7 +86,7 @@ def test_options_reach_the_network(people):
     assert model.conv1.bias is not None and model.dropout.p == 0.25
 
 
-def test_a_fold_that_cannot_be_learned_is_told_before_the_first_is_trained(people, monkeypatch):
+def test_a_fold_that_cannot_be_trained_is_refused_before_the_first_is(people, monkeypatch):
     protocol = protocol_of(people)
     happy = people.labels(protocol.classes) == 1
     second = protocol.folds[1]

@@ -1,4 +1,4 @@
-"""What trained networks showed, against values worked out by hand."""
+"""Comparisons of trained networks and baselines, against values worked out by hand."""
 
 from types import SimpleNamespace
 
@@ -25,17 +25,13 @@ FACES = made_faces(
     emotion=["anger", "fear", "anger", "anger"],
 )
 ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
-WITH_TRAINING = FaceSet.concat(
-    "hand",
-    [FACES, FaceSet("hand", FACES.pixels[:2] + 100, FACES.table[:2].assign(subject="X", split="train"))],
-)
 
 
-def test_what_is_no_network_learns_from_the_training_split(striped_faces, classes):
-    said = study.no_networks([striped_faces], classes)
+def test_baselines_are_fitted_to_the_training_split(striped_faces, classes):
+    answers = study.baseline_predictions([striped_faces], classes)
     labels = striped_faces.split("test").labels(classes)
-    assert (said[study.HOG].argmax(1) == labels).all(), "stripes are gradients"
-    assert set(said[study.MAJORITY].argmax(1)) == {0}, "neutral and happiness are equally common: the first"
+    assert (answers[study.HOG].argmax(1) == labels).all(), "stripes are gradients"
+    assert set(answers[study.MAJORITY].argmax(1)) == {0}, "both classes are equally frequent: the first"
 
 
 def test_pictures_of_one_person_are_no_independent_observations():
@@ -49,7 +45,7 @@ def test_pictures_of_one_person_are_no_independent_observations():
 
 
 class Elsewhere:
-    """A network that learned from other pictures."""
+    """A network that was trained on other pictures."""
 
     population = Population(
         name="far",
@@ -62,19 +58,18 @@ class Elsewhere:
     )
 
 
-def test_networks_that_learned_from_other_faces_are_refused(striped_faces):
+def test_networks_that_were_trained_on_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
     for other in (FaceRequest("lab", size=48), FaceRequest("lab", size=96, face_seed=2)):
-        asked = SimpleNamespace(population="far", face_request=other)
+        params = SimpleNamespace(population="far", face_request=other)
         run = SimpleNamespace(
-            params=asked, members=lambda name: [Elsewhere()], population=lambda name: ["a network"]
+            params=params, members=lambda name: [Elsewhere()], population=lambda name: ["a network"]
         )
-        told = f"'far' learned from the faces lab 0 96 0, .* asks for {other}"
-        with pytest.raises(ParameterError, match=told):
-            study.of_population(run, people, protocol_of(people))
+        with pytest.raises(ParameterError, match=f"'far' .* lab 0 96 0, .* {other}"):
+            study.evaluate_population(run, people, protocol_of(people))
     run.members = {"far": []}.get
-    with pytest.raises(ParameterError, match="no network of the population is kept"):
-        study.of_population(run, people, protocol_of(people))
+    with pytest.raises(ParameterError, match="populations train"):
+        study.evaluate_population(run, people, protocol_of(people))
 
 
 def test_variants_differ_from_the_population_in_structure_or_augmentation_only(monkeypatch):
@@ -100,7 +95,7 @@ def test_of_networks_with_and_without_it_the_fewer_are_counted():
     assert {name: each.value for name, each in found.items()} == {"dropout_networks": 2}
 
 
-def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_these(monkeypatch):
+def test_gains_of_variants_include_the_extra_people_that_their_networks_answered(monkeypatch):
     people = 40
     who = {"subject": [f"p{k}" for k in range(people)], "sequence": "s", "emotion": "anger"}
     tested, anew = (made_faces(np.zeros((people, 4, 4), np.uint8), "hand", **who) for _ in range(2))
@@ -133,7 +128,7 @@ def test_variants_are_asked_of_people_drawn_anew_where_their_networks_answered_t
     assert set(gains) == {"dropout_gain", "dropout_networks"}
     assert gains["dropout_gain"].value == pytest.approx(100 * 18 / 80)
     assert gains["dropout_networks"].value == 2, "those without augmentation never answered these people"
-    assert "80 clusters" in gains["dropout_gain"].how, "p0 drawn anew is another person"
+    assert "80 clusters" in gains["dropout_gain"].how, "p0 of the extra people is another person"
     run.params.face_requests = ("own",)
     assert study.variant_gains(run, own, beside, CLASSES, draws=200, seed=0) == {}
 

@@ -1,4 +1,4 @@
-"""Folds and what their networks say, worked out by hand."""
+"""Folds and the answers of their networks, worked out by hand."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -33,14 +33,13 @@ def faces():
 @pytest.fixture
 def run():
     """Two folds of a run of two epochs."""
-    asked = {"network": "zhu", "size": 8, "epochs": 2, "folds": 2, "seed": 7}
     noted = {}
-    params = TrainingParameters(**asked)
+    params = TrainingParameters(network="zhu", size=8, epochs=2, folds=2, seed=7)
     return SimpleNamespace(params=params, device="cpu", precision="fp32", note=noted.update, noted=noted)
 
 
-def say_anger_then_fear(learner, checkpoints):
-    """A training after whose first epoch the network says anger of every picture, after the second fear."""
+def train_on_anger_then_fear(learner, checkpoints):
+    """A training whose network always answers anger after the first epoch, fear after the second."""
     curve = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.5], "valid_accuracy": [0.25, 0.75]})
     model = learner.model
     weights = {name: value.clone() for name, value in model.state_dict().items()}
@@ -51,30 +50,32 @@ def say_anger_then_fear(learner, checkpoints):
 
 
 def test_networks_of_folds_answer_together(faces, run, monkeypatch):
-    monkeypatch.setattr(study, "fit", say_anger_then_fear)
+    monkeypatch.setattr(study, "fit", train_on_anger_then_fear)
     protocol = protocol_of(faces)
     tested = study.train_folds(run, faces, protocol)
     assert tested.probabilities.argmax(2).tolist() == [[1] * 4] and len(tested.pictures) == 4
-    assert (tested.seeds, tested.learned) == ((7,), (0.5,)), "half of the training pictures show fear"
+    assert (tested.seeds, tested.train_accuracies) == ((7,), (0.5,)), (
+        "half of the training pictures show fear"
+    )
     assert tested.candidates.argmax(2).tolist() == [[0, 0], [1, 1]]
     assert (tested.record.seed, tested.record.fold, tested.record.classes) == (7, 0, protocol.classes)
     assert run.noted["precision"]["name"] == "fp32"
-    # Fold 0 names both of its pictures rightly, fold 1 says fear of both.
-    said = np.array([[[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9]]])
-    tested = replace(tested, probabilities=said)
-    classes, others = protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
-    scored = score_tested(tested, others, (), classes, draws=200)
+    # Fold 0 is right about both of its pictures, fold 1 answers fear to both.
+    answers = np.array([[[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9]]])
+    tested = replace(tested, probabilities=answers)
+    classes, baselines = protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
+    scored = score_tested(tested, baselines, (), classes, draws=200)
     result = evaluate(tested.folds, tested.probabilities, classes, draws=200)
     found = metrics_of(tested, scored, result, leaks_of(faces, protocol, 2), 10)
-    told = {name: metric.value for name, metric in found.items()}
-    assert (told["networks"], told["folds"], told["folds_in_protocol"]) == (2, 2, 10)
-    assert (told["training_pictures"], told["tested_copies"]) == (16, 0)
-    assert told["parameters"] == parameter_count(tested.models[0]) and told["protocol_accuracy"] == 0.75
-    assert (told["test_accuracy"], told["hog_accuracy"], told["majority_accuracy"]) == (0.75, 0.5, 0.5)
-    assert told["ahead_of_hog"] == pytest.approx(25) and told["valid_accuracy"] == 0.75
+    values = {name: metric.value for name, metric in found.items()}
+    assert (values["networks"], values["folds"], values["folds_in_protocol"]) == (2, 2, 10)
+    assert (values["training_pictures"], values["tested_copies"]) == (16, 0)
+    assert values["parameters"] == parameter_count(tested.models[0]) and values["protocol_accuracy"] == 0.75
+    assert (values["test_accuracy"], values["hog_accuracy"], values["majority_accuracy"]) == (0.75, 0.5, 0.5)
+    assert values["ahead_of_hog"] == pytest.approx(25) and values["valid_accuracy"] == 0.75
     assert "ahead_of_biased" not in found and "the seeds are not covered" in found["ahead_of_hog"].how
     (first,) = study.answers_by_epoch(run, tested)
-    assert first.named.tolist() == [[0, 0], [1, 1]] and first.chosen.tolist() == [0, 1], "of its own fold"
+    assert first.predicted.tolist() == [[0, 0], [1, 1]] and first.chosen.tolist() == [0, 1], "of its own fold"
 
 
 def test_leaks_are_those_of_the_folds_that_ran(faces):
