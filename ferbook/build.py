@@ -16,13 +16,14 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.answers import answers_of
+from ferbook.answers import STORED_NETWORKS, answers_of
 from ferbook.answers_page import chapter_text, table_row, with_answers
 from ferbook.book import Chapter, chapters, child_environment, import_named, page_of, pages_of_toc, suite
 from ferbook.environment import held, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures
 from ferbook.inputs import code_inputs
+from ferbook.labels import require_labels
 from ferbook.notebook import (
     INJECTED_TAG,
     PARAMETERS_TAG,
@@ -41,11 +42,11 @@ from ferbook.text import OTHER_CODE, bounds_text, number_text
 STAMP = ".build.json"
 KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
 """The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
-SAME_NETWORKS = "Your run asked the networks of the reference, so its numbers are these."
-"""Said where a run's key metrics are the reference's, to the last digit."""
-WHOSE = (
-    "What is found *by the reference* is the reference's; the figures, and all other numbers, are your run's."
+SAME_NETWORKS = (
+    "Your run evaluated the networks of the reference on its pictures, so these are its numbers, too."
 )
+"""Said where a run's key metrics are the reference's, to the last digit."""
+WHOSE = "Values marked *reference* come from the published run; all others are your run's."
 """Said where a page quotes both."""
 _STAGING, _SPHINX = 0.15, 0.75
 """Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written."""
@@ -187,10 +188,14 @@ def key_numbers(chapter: Chapter, own: ChapterResult, beside: ReferenceMatch) ->
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
-    heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", "Your run")
+    heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", _own_heading(own))
     width = 2 if same else 3
     table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
     return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
+
+
+def _own_heading(own: ChapterResult) -> str:
+    return f"Your run{f', {STORED_NETWORKS}' * bool(own.record().stored_networks)}"
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -234,7 +239,9 @@ def stage(run: Run, folder: Path) -> None:
     }
     for name, notebook in notebooks.items():
         page = page_of(chapters()[name])
-        for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
+        prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+        require_labels(page, [(cell.get("id", ""), cell.source) for cell in prose])
+        for cell in prose:
             text = _with(places[name] | fills, filled(cell.source, page))
             text = figures.placed(text, page, f"{page}.ipynb, cell {cell.get('id')!r}")
             cell.source = with_answers(text, answers, folder / _FILES / Path(page).parent)
@@ -242,6 +249,7 @@ def stage(run: Run, folder: Path) -> None:
     for page in pages_of_toc():
         file = folder / f"{page}.md"
         if file.is_file():
+            require_labels(page, [("text", file.read_text(encoding="utf-8"))])
             text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
             text = figures.placed(text, page)
             linked = partial(figures.placed, page=page, where=paths.claims_file().name)
