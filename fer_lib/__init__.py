@@ -1,7 +1,32 @@
-"""Library of the paper suite on facial expression recognition. It wraps fastai learners: ``face_learner`` and
-``clip_learner`` give a fastai ``Learner`` with all that one does. Each script runs in the suite's folder.
+"""Library of the paper suite on facial expression recognition: networks, training, attribution, action units
+and statistics. It wraps fastai: ``face_learner`` and ``clip_learner`` give a fastai ``Learner``.
 
-A network that names emotions::
+Faces
+    - ``FaceRequest``: which face set, how many subjects, which size
+    - ``open_faces``: open a face set
+    - ``clips_of``: the clips of a face set of sequences
+Networks
+    - ``build_network``: a new network by its name
+    - ``load_weights``, ``save_weights``: read and write a network
+    - ``predict``: class probabilities of pictures
+    - ``features_of``, ``clip_features``: what the last layer reads, of pictures and of clips
+Training
+    - ``TrainingRecipe``, ``ClipRecipe``: how a network, or an LSTM, is trained
+    - ``face_learner``, ``clip_learner``: a fastai ``Learner`` for pictures, or for clips
+    - ``seed_everything``: seed all random numbers
+Filters
+    - ``last_conv``: the name of the last convolution's ReLU
+    - ``maximal_responses``: the largest response of every filter to every picture
+    - ``top_pictures``, ``rank_filters``: the pictures that drive each filter most; filters by their response
+    - ``project``: deconvolution and guided backpropagation to the pixels
+Action units
+    - ``presence``: which pictures show which unit
+    - ``statistic``: the association of filters with units
+    - ``permutation_null``, ``decide``: its null distribution, and the filters assigned to units
+
+``help`` of each says more. The scripts below run in the suite's folder.
+
+Classify emotions::
 
     import fer_lib
     from fastai.interpret import ClassificationInterpretation
@@ -15,14 +40,14 @@ A network that names emotions::
     shares, labels = learner.get_preds()
     print(ClassificationInterpretation.from_learner(learner).confusion_matrix())
 
-An LSTM on the features of clips::
+Train an LSTM on the features of clips::
 
     import fer_lib
     from fastai.interpret import ClassificationInterpretation
 
     faces = fer_lib.open_faces(fer_lib.FaceRequest("micro", subjects=6, size=48))
     clips = fer_lib.clips_of(faces)
-    network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
+    network = fer_lib.load_weights("runs/reference/populations/emotions/200/weights")
     learner = fer_lib.clip_learner(fer_lib.clip_features(network, clips), clips)
     rate = learner.lr_find(show_plot=False).valley
     learner.fit_one_cycle(2, rate)
@@ -30,25 +55,28 @@ An LSTM on the features of clips::
     shares, labels = learner.get_preds()
     print(ClassificationInterpretation.from_learner(learner).confusion_matrix())
 
-What drives a filter, projected to the pixels by deconvolution::
+Show what drives a filter, by deconvolution::
 
     import fer_lib
+    import matplotlib.pyplot as plt
+    import numpy as np
 
     faces = fer_lib.open_faces(fer_lib.FaceRequest("lab", subjects=16, size=48))
-    network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
+    network = fer_lib.load_weights("runs/reference/populations/emotions/200/weights")
     responses = fer_lib.maximal_responses(network, faces, fer_lib.last_conv(network))
     strongest = responses.maxima.max(axis=0).argmax()
     rows = fer_lib.top_pictures(responses, faces.table["subject"])[strongest]
     filters = [strongest] * len(rows)
-    shown = fer_lib.project(network, responses.layer, faces.pixels, rows, filters)
-    print(shown.maps.shape)
+    maps = fer_lib.project(network, responses.layer, faces.pixels, rows, filters).whole()
+    plt.imsave("pictures.png", np.hstack(faces.pixels[rows]), cmap="gray")
+    plt.imsave("maps.png", np.hstack(maps), cmap="gray")
 
-Which action unit it goes with, by its AUROC::
+Find the action unit that the filter is associated with, by its AUROC::
 
     import fer_lib
 
     faces = fer_lib.open_faces(fer_lib.FaceRequest("lab", subjects=16, size=48))
-    network = fer_lib.load_weights("runs/reference/populations/published/0/weights")
+    network = fer_lib.load_weights("runs/reference/populations/emotions/200/weights")
     responses = fer_lib.maximal_responses(network, faces, fer_lib.last_conv(network))
     strongest = responses.maxima.max(axis=0).argmax()
     coded = fer_lib.presence(faces).scored()
@@ -78,10 +106,11 @@ _MODULES = {
     "fer_lib.aus.nulls": ("permutation_null", "decide"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:
-    """What is handed on, read when it is first asked for: torch and fastai take seconds."""
+    """Import a public name when it is first used: torch and fastai take seconds."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
