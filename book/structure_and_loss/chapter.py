@@ -35,18 +35,15 @@ _AT_LENGTH = {
 """Every structure, five seeds."""
 
 KEPT = ("muon_full_size", "liu_residual", "liu_cross_entropy")
-"""Populations on all of FER2013, by the recipe of fifteen minutes: both structures by the recipe's own
-loss, and the plain one by cross-entropy.
+"""Populations on all of FER2013, by the recipe of fifteen minutes: both structures with its loss, and the plain
+one with cross-entropy.
 """
 
 LADDER = (
     "ladder_whole",
     *map("ladder_without_{}".format, ("muon", "growth", "smoothing", "augmentation", "dropout", "schedule")),
 )
-"""Populations of the recipe of fifteen minutes, shortened: the whole of it, and without one part each."""
-
-ONE_RECIPE = "emotions"
-"""The population whose networks differ in nothing but their seed."""
+"""Populations of the recipe of fifteen minutes, shortened: all of it, and without one part each."""
 
 
 class StructureAndLossParameters(parameters.RecipeParameters):
@@ -55,7 +52,7 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     epochs: EpochsField = 4
     dropout: parameters.DropoutField = 0.2
     lr: RateField = Field(
-        0.1, description="peak learning rate of the residual net; the others take a share of it"
+        0.1, description="peak learning rate of the residual net; the others take a proportion of it"
     )
     loss: ClassVar[Loss] = "cross_entropy"
     """No parameter: it compares ``losses``."""
@@ -69,30 +66,28 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     )
     most: parameters.MostField = 0
     seeds: parameters.SeedsField = 1
-    kept: bool = Field(
-        True, description="on lab: read the networks of FER2013 that are kept, and train small ones beside"
-    )
+    kept: bool = Field(True, description="on lab: read the stored networks of FER2013, and train none")
 
     def require(self, faces: "FaceSet") -> None:
-        """As every chapter that trains; votes, where they are to be learned from."""
+        """As every chapter that trains; and votes, where a loss is trained on them."""
         super().require(faces)
         if "votes" in listed(self.losses) and not any(name.startswith("vote_") for name in faces.table):
             raise DataError(f"face set {faces.name!r} has no votes; leave votes out of losses")
 
     @property
     def photographs(self) -> tuple[str, ...]:
-        """The kept networks of FER2013 to be read: a population for each pair of structure and loss."""
+        """The populations whose stored networks are read, one for each pair of structure and loss."""
         return KEPT if self.kept and self.faces == "lab" else ()
 
     @property
     def ladder(self) -> tuple[str, ...]:
-        """Where those are read, the networks that say what each part of a recipe is worth."""
+        """The populations trained without one part of a recipe each, where stored networks are read."""
         return LADDER if self.photographs else ()
 
     @property
     def populations(self) -> tuple[str, ...]:
-        """Those, and the networks of chapter ``training`` that differ in nothing but their seed."""
-        return (*self.photographs, *self.ladder, ONE_RECIPE)
+        """All populations that the chapter reads."""
+        return (*self.photographs, *self.ladder)
 
 
 CHAPTER = Chapter(

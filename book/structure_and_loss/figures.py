@@ -7,8 +7,14 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from book.structure_and_loss.study import MIRROR_IMAGES, MOVES, OF_ALL, condition_table
-from fer_lib.stats.contrasts import TrainingScores
+from book.structure_and_loss.study import (
+    MIRROR_IMAGES,
+    MOVES,
+    Comparison,
+    condition_table,
+    difference_table,
+)
+from fer_lib.stats.contrasts import POINTS
 from fer_lib.train.losses import build_loss
 from ferbook.estimate import Estimate
 from ferbook.page.forest import Axis, forest
@@ -25,16 +31,19 @@ from ferbook.page.style import (
     listing,
     percent,
 )
-from ferbook.page.tables import Table
-from ferbook.text import MINUS
+from ferbook.page.tables import Table, in_numbers
+from ferbook.text import MINUS, number_text
 
 LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (ORANGE, ":", "^"), (INK, "-.", "D"), (SKY, "-", "v"))
-"""Colour, dashes and marker of each loss: the difference stays in grey print."""
+"""Colour, dashes and marker of each loss, different in grey print too."""
+
+ACCURACY, GAIN = "accuracy", "difference from the plain structure and the plain loss"
+"""Panels of ``differences``."""
 
 
 def loss_curves(classes: int) -> Drawn:
-    """What each loss asks for the probability that the truth is given, the others sharing the rest alike.
-    Data: ``probability`` and, in nats, a column for each loss.
+    """Each loss by the probability of the true class, the other classes sharing the rest evenly. Data:
+    ``probability`` and, in nats, a column for each loss.
     """
     probability = np.linspace(0.02, 0.995, 196)
     others = np.repeat((1 - probability)[:, None] / (classes - 1), classes - 1, axis=1)
@@ -52,50 +61,31 @@ def loss_curves(classes: int) -> Drawn:
         axes.plot(probability, data[name], color=colour, linestyle=dashes, label=name)
     cheapest = data.loc[data["label smoothing"].idxmin()]
     axes.plot(cheapest["probability"], cheapest["label smoothing"], "s", color=VERMILION, markersize=6)
-    axes.set(xlabel="probability given to the truth", ylabel="loss (nats)", ylim=(0, None))
+    axes.set(xlabel="predicted probability of the true emotion", ylabel="loss (nats)", ylim=(0, None))
     axes.legend()
     axes.grid(axis="y")
     least = f"{cheapest['probability']:.2f}"
     alt = (
-        f"Three falling curves over the probability of the truth, {classes} classes: cross-entropy and focal "
+        f"Three falling curves over the probability of the true class of {classes}: cross-entropy and focal "
         f"loss fall to 0 at 1, focal loss below cross-entropy; label smoothing is lowest at {least} and "
         "rises again."
     )
     caption = (
-        "What a picture costs by the probability that its true emotion is given. Focal loss forgives what is "
-        f"nearly right; label smoothing is cheapest at {least} (square): it punishes certainty."
+        "Loss of a picture by the predicted probability of its true emotion. Focal loss hardly counts "
+        "pictures that are nearly right. Label smoothing is lowest "
+        f"at {least} (square): it penalises certainty."
     )
     return Drawn(figure, data, alt, caption)
 
 
-def seeds(accuracies: np.ndarray, noise: Estimate) -> Drawn:
-    """Accuracies (shares) of networks that differ in nothing but their seed, and the differences (points)
-    between any two of them; ``noise``: their standard deviation. Data: ``first`` and ``second`` seed,
-    ``difference``.
-    """
-    first, second = np.triu_indices(len(accuracies), 1)
-    apart = 100 * (accuracies[first] - accuracies[second])
-    rows = pd.DataFrame({"label": [f"seed {seed}" for seed in range(len(accuracies))], "value": accuracies})
-    return forest(
-        rows.assign(low=np.nan, high=np.nan, note=[percent(value) for value in accuracies]),
-        measured="accuracy on the same test pictures",
-        alt="Dots: accuracies of networks that differ in nothing but their seed.",
-        caption=f"{len(accuracies)} networks of one recipe, tested by the same pictures. The standard "
-        f"deviation is {noise.value:.1f} points; two of them lie up to {np.abs(apart).max():.1f} points "
-        "apart, and nothing was changed but the seed.",
-        data=pd.DataFrame({"first": first, "second": second, "difference": apart}),
-    )
+def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate], networks: str) -> Drawn:
+    """Accuracy by confidence, a line per loss, with the diagonal of a calibrated network.
 
-
-def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> Drawn:
-    """Accuracy by confidence, a line per loss, beside the diagonal of a network that is right as often as it
-    says.
-
-    ``table`` and ``errors``: as ``study.confidence_by_loss`` makes them. Data: ``loss`` (place), ``pictures``
-    (answers in the bin), ``confidence``, ``accuracy``.
+    ``table`` and ``errors``: as of ``study.confidence_by_loss``; ``networks``: as of ``study.Comparison``.
+    Data: ``loss`` (place), ``pictures`` (predictions in the bin), ``confidence``, ``accuracy``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="right as often as it says")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="calibrated")
     for (colour, dashes, marker), (loss, own) in zip(LINES, table.groupby("loss", sort=False), strict=False):
         line = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 5}
         axes.plot(own["confidence"], own["accuracy"], label=plain_name(loss), **line)
@@ -103,96 +93,87 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate]) -> D
     in_percent(axes.xaxis, axes.yaxis)
     axes.legend()
     axes.grid()
-    phrases = [f"{plain_name(loss)} {percent(error.value)}" for loss, error in errors.items()]
-    above = np.average(table["accuracy"] - table["confidence"], weights=table["pictures"])
-    side = "above: right more often than they say" if above > 0 else "below: surer than they should be"
+    phrases, sides = [], []
+    for loss, error in errors.items():
+        own = table[table["loss"].eq(loss)]
+        gap = np.average(own["accuracy"] - own["confidence"], weights=own["pictures"])
+        side = "above the diagonal (underconfident" if gap > 0 else "below the diagonal (overconfident"
+        by = number_text(float(abs(POINTS * gap)), decimals=1)
+        sides.append(f"{plain_name(loss)} lies {side} by {by} points)")
+        phrases.append(f"{plain_name(loss)} {percent(error.value)}")
     return Drawn(
         figure,
         table.assign(loss=table["loss"].map(list(errors).index))[
             ["loss", "pictures", "confidence", "accuracy"]
         ],
-        "Lines of accuracy by confidence beside the diagonal. Expected calibration error: "
-        f"{listing(phrases)}.",
-        f"Answers sorted by how sure they are, against how often they are right. On average the lines lie "
-        f"{side}. Expected calibration error: {listing(phrases)}.",
+        f"Lines of accuracy by confidence beside the diagonal. On average {listing(sides)}.",
+        f"Accuracy of predictions by their confidence. On average {listing(sides)}. Expected calibration "
+        f"error: {listing(phrases)}. {networks.capitalize()}.",
         tolerance={"pictures": 1e6, "confidence": 0.3, "accuracy": 1},
     )
 
 
 def plain_name(name: str) -> str:
-    """``cross_entropy`` as ``cross entropy``, and what has a name of its own as papers write it."""
+    """``cross_entropy`` as ``cross entropy``; networks as papers write them."""
     return {"vgg": "VGG", "zhu": "Zhu's"}.get(name, name.replace("_", " "))
 
 
-def trained_conditions(scored: TrainingScores, null: float) -> Drawn:
-    """Accuracy of each structure with each loss, mean over the seeds with its interval; small dots are single
-    trainings. ``null``: a share, always the commonest class. Data: one row per training with ``structure``
-    and ``loss`` (places, from 0), ``seed``, ``accuracy`` and, of its condition, ``mean``, ``low``, ``high``.
+def differences(comparison: Comparison) -> Drawn:
+    """Accuracy of each structure with each loss, with single trainings as small dots, and below what another
+    structure or loss adds to the plain one.
+
+    Data, in per cent and points: ``panel``, ``group`` and ``label`` of the row, ``value``, ``low``, ``high``,
+    and ``training``, a seed for a single training.
     """
-    means = condition_table(scored).stored()
-    means = means.rename(columns={"accuracy": "value", "accuracy_low": "low", "accuracy_high": "high"})
-    means = means.astype({"low": float, "high": float})
-    together = means.groupby("structure", sort=False).ngroup()
-    means = means.loc[together.sort_values(kind="stable").index]
-    names = {each: list(means[each].unique()) for each in ("structure", "loss")}
-    own = scored.table[["structure", "loss", "seed", "accuracy"]]
-    of_mean = means.rename(columns={"value": "mean"})[["structure", "loss", "mean", "low", "high"]]
-    data = own.merge(of_mean, on=["structure", "loss"])
-    rows = means.assign(group=means["structure"].map(plain_name), label=means["loss"].map(plain_name))
-    singles, best = own.rename(columns={"accuracy": "value"}), means.loc[means["value"].idxmax()]
-    return forest(
-        rows.assign(note=[f"{100 * value:.1f} %" for value in rows["value"]]),
-        measured="accuracy",
-        axis=Axis(null=null, null_name=f"commonest class: {percent(null)}"),
-        singles=singles.assign(
-            group=singles["structure"].map(plain_name), label=singles["loss"].map(plain_name)
-        ),
-        alt="Dots with intervals: accuracy of each structure with each loss.",
-        caption="Accuracy on the test split with 95 % intervals; small dots are single trainings. "
-        f"The highest is {plain_name(best['structure'])} with {plain_name(best['loss'])} "
-        f"({percent(best['value'])}), which is no proof that it is the best: see the differences.",
-        tolerance=dict.fromkeys(("accuracy", "mean", "low", "high"), MOVES["accuracy"]),
-        data=data.assign(**{each: data[each].map(names[each].index) for each in names}),
+    scores = comparison.scores
+    conditions = condition_table(scores).rename(columns={"accuracy": "estimate"}).assign(panel=ACCURACY)
+    together = conditions.groupby("structure", sort=False).ngroup().sort_values(kind="stable").index
+    conditions = _named(conditions.loc[together]).assign(
+        note=[f"{100 * one.value:.1f} %" for one in conditions.loc[together, "estimate"]]
     )
-
-
-def paired_differences(table: Table) -> Drawn:
-    """Differences in points with their intervals, from ``study.differences``: above the losses against one of
-    them, below the structures against one of them; below each mean over the levels of the other factor, small
-    and grey, the single levels. Data: the table's columns with ``low`` and ``high``.
-    """
-    data = table.stored().rename(columns={"difference_low": "low", "difference_high": "high"})
-    data = data.astype({"low": float, "high": float})
-    of_all = data["within"].eq(OF_ALL)
-    against = data["factor"] + " against " + data["reference"].map(plain_name)
-    rows = data.assign(panel=against, group=data["name"].map(plain_name), value=data["difference"])
-    rows = rows.assign(label=data["within"].mask(of_all, "mean").map(plain_name), minor=~of_all)
-    together = rows.groupby(["panel", "group"], sort=False).ngroup()
-    clear = int((data["low"].gt(0) | data["high"].lt(0)).sum())
+    singles = scores.table.rename(columns={"accuracy": "value"}).assign(panel=ACCURACY)
+    singles = _named(singles)[["panel", "group", "label", "value", "seed"]]
+    rows, table, clear = [conditions], difference_table(scores), []
+    for one in table.data.itertuples() if table else ():
+        estimate, within = one.difference, listing(list(map(plain_name, one.within.split(", "))))
+        clear.append(estimate.low is not None and not estimate.low <= 0 <= estimate.high)
+        group = f"{plain_name(one.name)} {MINUS} {plain_name(one.reference)}"
+        row = {"panel": GAIN, "group": group, "label": f"with {within}", "estimate": estimate}
+        rows.append(pd.DataFrame([row | {"note": number_text(estimate.value, "points")}]))
+    rows = in_numbers(pd.concat(rows, ignore_index=True))
+    scale = rows["panel"].map({ACCURACY: POINTS, GAIN: 1})
+    data = rows.assign(**{name: rows[name] * scale for name in ("value", "low", "high")}, training="mean")
+    data = pd.concat([data, singles.assign(value=POINTS * singles["value"], training=singles["seed"])])
+    significant = f" {sum(clear)} of {len(clear)} intervals leave out 0." if clear else ""
     return forest(
-        rows.loc[together.sort_values(kind="stable").index],
-        measured="points",
-        axis=Axis("points", null=0),
+        rows,
+        measured="",
+        axis={ACCURACY: Axis("share", label="accuracy"), GAIN: Axis("points", null=0, label="points")},
+        singles=singles,
         across=1,
-        alt=f"Dots with intervals beside a line at zero; of all {len(data)} {clear} leave out zero.",
-        caption="Differences of accuracy (points) from the plain loss and the plain structure, paired "
-        "picture by picture, with 95 % intervals; grey: within one level of the other factor. "
-        f"{clear} of {len(data)} intervals leave out zero.",
-        tolerance=dict.fromkeys(("difference", "low", "high"), MOVES["difference"]),
-        data=data,
+        alt="Dots with intervals: accuracy of each structure with each loss; differences with a line at 0:",
+        caption="Top: accuracy on the test split; small dots are single trainings. Bottom: differences, "
+        f"paired picture by picture.{significant} Lines are 95 % intervals. "
+        f"{comparison.networks.capitalize()}: {len(scores.table)}, tested on {scores.pictures:,} pictures.",
+        tolerance=dict.fromkeys(("value", "low", "high"), MOVES["difference"]),
+        data=data[["panel", "group", "label", "training", "value", "low", "high"]].astype({"training": str}),
     )
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(group=table["structure"].map(plain_name), label=table["loss"].map(plain_name))
 
 
 LADDER_PARTS = {
-    "muon": "Muon for SGD",
-    "growth": "pictures that grow",
+    "muon": "Muon in place of SGD",
+    "growth": "progressive resizing",
     "smoothing": "label smoothing",
-    "augmentation": "changes at random",
+    "augmentation": "augmentation",
     "dropout": "dropout",
-    "schedule": "a rate that rises and falls",
+    "schedule": "learning-rate schedule",
     MIRROR_IMAGES: "mirror images at the test",
 }
-"""The parts of ``study.ladder_table`` as a reader calls them."""
+"""The parts of ``study.ladder_table``, for readers."""
 
 
 def ladder(table: Table) -> Drawn:
@@ -211,8 +192,8 @@ def ladder(table: Table) -> Drawn:
         measured="points that the part adds",
         axis=Axis("points", null=0),
         alt=f"Dots with intervals beside a line at zero: {listing(phrases)} points.",
-        caption="Accuracy of the whole recipe minus accuracy without the part (points), paired picture by "
-        f"picture, with 95 % intervals. Of {len(rows)} intervals {len(clear)} leave out zero{parts}.",
+        caption="Accuracy of the whole recipe minus accuracy without the part, paired picture by picture, "
+        f"with 95 % intervals. {len(clear)} of {len(rows)} leave out 0{parts}. Stored networks.",
         tolerance=dict.fromkeys(("worth", "low", "high"), MOVES["worth"]),
         data=data.assign(part=range(len(data))),
     )

@@ -1,6 +1,4 @@
-"""What a study of structures and losses says, trained here or read from kept networks: tables and metrics, of
-estimates.
-"""
+"""Structures and losses compared, trained here or read from stored networks: tables and metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +19,8 @@ from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
 CONDITION = ["structure", "loss"]
-OF_ALL = "all"
-"""In the column ``within`` of ``differences``: the mean over all levels of the other factor."""
-
 MIRROR_IMAGES = "mirrored"
-"""In the column ``part`` of ``ladder_table``: that each tested picture is asked with its mirror image."""
+"""In the column ``part`` of ``ladder_table``: predictions are means over a picture and its mirror image."""
 
 RECIPE_PARTS = (
     "options",
@@ -34,40 +29,50 @@ RECIPE_PARTS = (
 """Fields in which the networks of ``ladder_table`` may differ: a part of a recipe is one of them."""
 
 MOVES = {"accuracy": 0.15, "macro_f1": 0.15, "valid_accuracy": 0.15, "difference": 15, "worth": 15}
-"""By how much a rerun may move what the tables and figures hold."""
+"""By how much a rerun may move the numbers of tables and figures."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All trainings with their ``probabilities`` (trainings, N, classes) of the tested pictures, and their
-    ``scores``.
+    """All trainings with their predictions of the tested pictures, and their scores.
 
-    ``named`` (trainings, N): the class that each names of the picture as it is, by which they are scored; the
-    probabilities are means over the views of a picture, where the recipe asks for several. ``labels`` and
-    ``groups`` (N,): the true classes, and codes that are equal for pictures that are not independent.
-    ``majority``: the share of the tested pictures that show the commonest class of the training split.
-    ``about``: what was tested, for readers. ``curves``: of each training, as in ``train.callbacks.Training``,
-    where they are kept.
+    Attributes
+    ----------
+    probabilities
+        float32 (trainings, N, classes); means over the views of a picture, where the recipe has several.
+    predicted
+        int (trainings, N), the class predicted from the unchanged picture, by which they are scored.
+    labels, groups
+        (N,): the true classes, and codes that are equal for pictures that are not independent.
+    majority
+        The accuracy of always predicting the commonest class of the training split.
+    about
+        What was trained and tested, for readers.
+    networks
+        ``stored networks`` or ``networks trained here``, for captions.
+    curves
+        Of each training, as in ``train.callbacks.Training``, where they are stored.
     """
 
     scores: TrainingScores
     probabilities: np.ndarray
-    named: np.ndarray
+    predicted: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
     majority: float
     about: str
+    networks: str = "networks trained here"
     curves: Sequence[pd.DataFrame] = ()
 
     @property
     def right(self) -> np.ndarray:
-        """bool (trainings, N): which pictures each training names rightly."""
-        return self.named == self.labels
+        """bool (trainings, N): which pictures each training classifies correctly."""
+        return self.predicted == self.labels
 
     def of_loss(self, loss: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Probabilities, labels and groups of all answers of the trainings with ``loss``, one after the
-        other, of those structures that were trained with every loss, where there are any: else a loss would
-        speak for a structure that another was never tried on.
+        """Probabilities, labels and groups of all predictions of the trainings with ``loss``, one after the
+        other, of those structures that were trained with every loss, where there are any: else losses would
+        be compared on different structures.
         """
         table = self.scores.table
         losses = table.groupby("structure")["loss"].transform("nunique")
@@ -86,57 +91,58 @@ def of_trainings(
         trainings.table, probabilities, labels, groups, CONDITION, draws=draws, seed=seed
     )
     about = f"{faces.name}: {len(faces):,} pictures of {height} × {width} pixels"
-    majority, named = majority_share(faces, classes, "test"), probabilities.argmax(axis=2)
-    return Comparison(scores, probabilities, named, labels, groups, majority, about)
+    majority, predicted = majority_share(faces, classes, "test"), probabilities.argmax(axis=2)
+    return Comparison(scores, probabilities, predicted, labels, groups, majority, about)
 
 
 def of_members(members: Sequence[Member], *, draws: int, seed: int = 0) -> Comparison:
-    """Networks of populations of one face set, by their kept answers: no faces are needed.
+    """Compare networks of populations of one face set by their stored predictions, without the faces.
 
-    Raises DataError where none is kept, or they were tested by different pictures; and, naming population and
-    field, where they differ in more than their structure, or in more than their loss.
+    Raises DataError where there is none, or they were tested on different pictures; and, naming population
+    and field, where they differ in more than their structure, or in more than their loss.
     """
     if not members:
-        raise DataError("no network of these populations is kept; `ferbook populations train` trains them")
+        raise DataError("no network of these populations is stored; `ferbook populations train` trains them")
     pictures, plain = members[0].tested(), members[0].population
     for own in (member.population for member in members):
         structures = own.network != plain.network
         require_matched((plain, own), but=("network", "options") if structures else ("recipe.loss",))
     for member in members:
         if not member.tested().equals(pictures):
-            raise DataError(f"{member.folder} was tested by other pictures than {members[0].folder}")
+            raise DataError(f"{member.folder} was tested on other pictures than {members[0].folder}")
     table = pd.DataFrame([_member_row(member) for member in members])
-    named = np.stack([_named_as_it_is(member) for member in members])
+    predicted = np.stack([_predicted(member) for member in members])
     labels, groups = pictures["label"].to_numpy(), pictures["group"].to_numpy()
     record, source = members[0].done(), members[0].population.faces
     counts = record["train_counts"]
-    one_hot = np.eye(len(counts), dtype=np.float32)[named]
+    one_hot = np.eye(len(counts), dtype=np.float32)[predicted]
     scores = score_trainings(table, one_hot, labels, groups, CONDITION, draws=draws, seed=seed)
     about = (
-        f"{record['faces']} at {source.size} pixels: {sum(counts):,} pictures to learn from, "
-        f"{len(pictures):,} tested; {len(members)} networks that are kept"
+        f"{record['faces']} at {source.size} pixels: {sum(counts):,} training pictures, {len(pictures):,} "
+        f"test pictures; {len(members)} stored networks"
     )
     return Comparison(
         scores,
         np.stack([member.answers().astype(np.float32) for member in members]),
-        named,
+        predicted,
         labels,
         groups,
         float(np.mean(labels == np.argmax(counts))),
         about,
+        "stored networks",
         [each.curve() for each in members],
     )
 
 
-def _named_as_it_is(member: Member) -> np.ndarray:
-    """The class (N,) that ``member`` names of each tested picture, without further views of it."""
+def _predicted(member: Member) -> np.ndarray:
+    """The class (N,) that ``member`` predicts for each tested picture, without further views of it."""
     if member.population.test_time == "none":
         return member.answers().argmax(axis=1)
     return member.answers_by_epoch()[member.done()["best_epoch"] - 1].astype(np.int64)
 
 
 def _member_row(member: Member) -> dict[str, object]:
-    """What ``train.study.run_study`` says of a training."""
+    """The columns of ``train.study.run_study`` for a stored network."""
     population = member.population
     return {
         "structure": population.network,
@@ -147,20 +153,9 @@ def _member_row(member: Member) -> dict[str, object]:
     }
 
 
-def seed_noise(accuracies: np.ndarray) -> Estimate:
-    """The standard deviation, in points, of the ``accuracies`` (shares) of networks that differ in nothing
-    but their seed.
-    """
-    count = len(accuracies)
-    if count < 2:
-        return Estimate(0.0, n=count, why="fewer than two networks are kept", tolerance=15)
-    why = f"between {count} networks, {count - 1} degrees of freedom"
-    return Estimate(POINTS * np.std(accuracies, ddof=1), n=count, why=why)
-
-
 def confidence_by_loss(comparison: Comparison) -> tuple[pd.DataFrame, dict[str, Estimate]]:
-    """How far each loss's networks may be believed: the rows of ``stats.classification.reliability`` with
-    their ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
+    """Calibration of each loss's networks: the rows of ``stats.classification.reliability`` with their
+    ``loss``, and by loss the expected calibration error, with its interval over people or pictures.
     """
     draws = comparison.scores.drawn["accuracy"].shape[1]
     tables, errors = [], {}
@@ -171,29 +166,26 @@ def confidence_by_loss(comparison: Comparison) -> tuple[pd.DataFrame, dict[str, 
     return pd.concat(tables), errors
 
 
-def condition_table(scores: TrainingScores) -> Table:
-    """One row per pair of ``structure`` and ``loss``, in the study's order: how many ``seeds``, means over
-    them of ``valid_accuracy`` (share), and estimates of ``accuracy`` and ``macro_f1`` on the test split.
+def condition_table(scores: TrainingScores) -> pd.DataFrame:
+    """One row per pair of ``structure`` and ``loss``, in the study's order: the number of ``seeds``, and
+    estimates of ``accuracy`` on the test split, means over the seeds.
     """
     rows = []
     for condition, part in scores.table.groupby(CONDITION, sort=False):
         own = scores.table.index.isin(part.index)
-        means = [mean_score(scores, own, measure) for measure in ("accuracy", "macro_f1")]
-        rows.append([*condition, len(part), part["valid_accuracy"].mean(), *means])
-    table = pd.DataFrame(rows, columns=[*CONDITION, "seeds", "valid_accuracy", "accuracy", "macro_f1"])
-    caption = "Means over the seeds, with 95 % intervals on the test split"
-    return Table(table, caption, {"valid_accuracy": "share"}, MOVES | {"seeds": 0})
+        rows.append([*condition, len(part), mean_score(scores, own)])
+    return pd.DataFrame(rows, columns=[*CONDITION, "seeds", "accuracy"])
 
 
 def ladder_table(members: Sequence[Member], *, draws: int, seed: int = 0) -> Table:
-    """What each part of a recipe is worth, by networks that were trained without it.
+    """Measure what each part of a recipe adds, by networks trained without it (an ablation).
 
     ``members``: first those of the whole recipe, then those without a part, whose population's name ends with
-    it. One row per ``part``: how many ``networks``, estimates of their ``accuracy`` on the test split and of
-    what the part is ``worth``, the whole recipe's accuracy minus that, in points, paired picture by picture.
-    At last ``MIRROR_IMAGES``: the same networks of the whole recipe, asked after their last epoch without
-    mirror images; its interval covers the pictures alone. Raises DataError where a population differs from
-    the whole recipe's in what is none of these parts.
+    it. One row per ``part``: the number of ``networks``, estimates of their ``accuracy`` on the test split
+    and of what the part is ``worth``, the whole recipe's accuracy minus that, in points, paired picture by
+    picture. The last is ``MIRROR_IMAGES``: the networks of the whole recipe after their last epoch with and
+    without mirror images at the test; its interval covers the pictures alone. Raises DataError where a
+    population differs from the whole recipe's in anything but these parts.
     """
     names = [member.population.name for member in members]
     require_matched([member.population for member in members], but=RECIPE_PARTS)
@@ -207,17 +199,17 @@ def ladder_table(members: Sequence[Member], *, draws: int, seed: int = 0) -> Tab
         return score_trainings(table, np.stack(answers), labels, groups, ["part"], draws=draws, seed=seed)
 
     probabilities = [member.answers().astype(np.float32) for member in members]
-    as_asked = scores_of(
+    mirrored = scores_of(
         [names[0]] * len(whole) + [MIRROR_IMAGES] * len(whole), probabilities[: len(whole)] + bare
     )
     rows = []
     for name in (*dict.fromkeys(names[len(whole) :]), MIRROR_IMAGES):
-        scores = as_asked if name == MIRROR_IMAGES else scores_of(names, probabilities)
+        scores = mirrored if name == MIRROR_IMAGES else scores_of(names, probabilities)
         all_of_it, without = (scores.table["part"].eq(part) for part in (names[0], name))
         worth = difference(scores, all_of_it, without, same_networks=name == MIRROR_IMAGES)
         rows.append([name.rpartition("_")[2], without.sum(), mean_score(scores, without), worth])
     table = pd.DataFrame(rows, columns=["part", "networks", "accuracy", "worth"])
-    caption = "What each part of a recipe is worth: accuracy on test without it, and what it adds (points)"
+    caption = "Accuracy on the test split without each part of the recipe, and what it adds (points)"
     return Table(table, caption, tolerance=MOVES | {"networks": 0})
 
 
@@ -228,31 +220,28 @@ def plain_level(scores: TrainingScores, factor: str) -> str:
 
 
 def difference_table(scores: TrainingScores) -> Table | None:
-    """Paired differences of test accuracy: each loss, and each structure, minus the plain one.
+    """Paired differences of test accuracy: each structure, and each loss, minus the plain one.
 
-    Columns: ``factor`` (``loss`` or ``structure``), ``name``, ``reference``, ``within`` (a level of the other
-    factor, where both were trained with several, or ``all`` for the mean over those), ``difference``, an
-    estimate in percentage points. None where there is nothing to compare.
+    Columns: ``factor`` (``structure`` or ``loss``), ``name``, ``reference``; ``within``, the levels of the
+    other factor that both were trained with, over which the difference is a mean; ``difference``, an estimate
+    in percentage points. None where there is nothing to compare.
     """
     table, rows = scores.table, []
-    for factor, other in (("loss", "structure"), ("structure", "loss")):
-        names, plain = table[factor].unique(), plain_level(scores, factor)
-        pairs = {name: pair_of(scores, factor, name, plain) for name in names[names != plain]}
-        for within in (OF_ALL, *table[other].unique()):
-            here = table[other].eq(within) | (within == OF_ALL)
-            for name, sides in pairs.items():
-                several = within == OF_ALL or table.loc[sides[0], other].nunique() > 1
-                if several and (here & sides[0]).any():
-                    difference = _difference(scores, *(here & side for side in sides))
-                    rows.append([factor, name, plain, within, difference])
+    for factor in CONDITION:
+        plain = plain_level(scores, factor)
+        for name in table.loc[table[factor].ne(plain), factor].unique():
+            sides = pair_of(scores, factor, name, plain)
+            if sides[0].any():
+                within = ", ".join(table.loc[sides[0], _other(factor)].unique())
+                rows.append([factor, name, plain, within, _difference(scores, *sides)])
     differences = pd.DataFrame(rows, columns=["factor", "name", "reference", "within", "difference"])
     caption = "Differences of accuracy on the test split (points), with 95 % intervals"
     return Table(differences, caption, tolerance=MOVES) if rows else None
 
 
 def pair_of(scores: TrainingScores, factor: str, first: str, second: str) -> tuple[pd.Series, pd.Series]:
-    """Which trainings stand for the levels ``first`` and ``second`` of a ``factor``: those in which the other
-    factor has a level that was trained with both; else one would be compared by what only the other has.
+    """Which trainings represent the levels ``first`` and ``second`` of a ``factor``: those in which the other
+    factor has a level that was trained with both.
     """
     table = scores.table
     others = [table.loc[table[factor].eq(level), _other(factor)] for level in (first, second)]
@@ -266,7 +255,7 @@ def _other(factor: str) -> str:
 
 def preferred(scores: TrainingScores, *factors: str, but: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The levels of ``factors`` with the highest validation accuracy, mean over the conditions that all of
-    them share; of equals the first. The levels ``but`` are left out; empty where there are no others.
+    them share; of ties the first. The levels ``but`` are left out; empty where there are no others.
     """
     conditions = scores.table.groupby(CONDITION, sort=False)["valid_accuracy"].mean().reset_index()
     if len(factors) == 1:
@@ -280,15 +269,15 @@ def preferred(scores: TrainingScores, *factors: str, but: tuple[str, ...] = ()) 
 
 
 def comparison_metrics(comparison: Comparison) -> dict[str, Estimate]:
-    """The ``comparison`` in numbers.
+    """The metrics of a ``comparison``.
 
     ``trainings``, ``structures``, ``losses``, ``seeds`` (fewest of a condition), ``repeated`` (trainings that
     differ from another in their seed only), ``epochs`` (of the longest); ``majority_accuracy``.
-    ``test_accuracy`` and ``macro_f1`` of the pair that the validation split prefers, mean over its seeds.
-    ``structure_gain`` and ``loss_gain``: what validation prefers of all but the plain level, against that,
-    mean over everything else, in points on the test split; 0, without an interval, where there is the plain
-    one only. ``seed_spread``: standard deviation between trainings of one condition (points). Where curves
-    are kept, ``last_fifth``.
+    ``test_accuracy`` and ``macro_f1`` of the pair with the highest validation accuracy, mean over its seeds.
+    ``structure_gain`` and ``loss_gain``: the level with the highest validation accuracy except the plain one,
+    minus the plain one, mean over everything else, in points on the test split; 0, without an interval, where
+    there is only the plain one; with the accuracies of both sides (``_gain``). ``seed_spread``: standard
+    deviation between trainings of one condition (points). Where curves are stored, ``last_fifth``.
     """
     scores, table = comparison.scores, comparison.scores.table
     best = _is(table, CONDITION, preferred(scores, *CONDITION))
@@ -323,8 +312,8 @@ def _is(table: pd.DataFrame, factors: Sequence[str], levels: Sequence[str]) -> p
 
 
 def best_and_plain(scores: TrainingScores, factor: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The level of ``factor`` that validation prefers of all but the plain one, and the plain one; this twice
-    where there is no other.
+    """The level of ``factor`` with the highest validation accuracy except the plain one, and the plain one;
+    the plain one twice where there is no other.
     """
     plain = (plain_level(scores, factor),)
     return preferred(scores, factor, but=plain) or plain, plain
@@ -334,7 +323,7 @@ def _gain(scores: TrainingScores, factor: str) -> dict[str, Estimate]:
     """``<factor>_gain`` and the accuracies of its two sides; of all trainings where there is one side."""
     (best,), (plain,) = best_and_plain(scores, factor)
     sides = pair_of(scores, factor, best, plain)
-    why = "there is no other than the plain one" if best == plain else ""
+    why = "there is only the plain one" if best == plain else ""
     if not all(side.any() for side in sides):
         why = "nothing else was trained with both"
     if why:
@@ -348,8 +337,8 @@ def _gain(scores: TrainingScores, factor: str) -> dict[str, Estimate]:
 
 
 def _even(scores: TrainingScores, keep: pd.Series) -> np.ndarray:
-    """(trainings,): weights of the mean over the conditions of the trainings ``keep``, in which a condition
-    counts once, however many seeds it has: else a loss would speak for a structure that it was repeated with.
+    """(trainings,): weights of the mean over the conditions of the trainings ``keep``, in which each
+    condition has the same weight, however many seeds it has.
     """
     rows = scores.table[keep]
     sizes = rows.groupby(CONDITION)["seed"].transform("size")
@@ -364,9 +353,9 @@ def _difference(
 
 
 def preference_answer(scores: TrainingScores) -> str:
-    """What validation prefers, and what it is compared with, in a sentence."""
+    """Which pair has the highest validation accuracy, and which is the plain one, in a sentence."""
     (best, plain) = (
         " with ".join(pair).replace("_", " ")
         for pair in (preferred(scores, *CONDITION), [plain_level(scores, factor) for factor in CONDITION])
     )
-    return f"Of all pairs the validation split prefers {best}; the plain pair is {plain}."
+    return f"Highest validation accuracy: {best}. The plain pair: {plain}."

@@ -262,9 +262,9 @@ def test_with_seeds_an_interval_becomes_wider_at_first(follow):
 
 
 @follows("structure_and_loss", 2)
-def test_a_training_against_itself_differs_by_nothing_and_unpaired_by_luck(follow):
+def test_a_training_against_itself_differs_by_nothing_and_unpaired_by_chance(follow):
     line = "first, second = (own.to_numpy() / own.sum() for own in of_both)  # sum to one"
-    shown = source("structure_and_loss", "paired-assert").partition("by_hand")[0]
+    shown = source("structure_and_loss", "paired-assert").partition("direct")[0]
     pair = "first, second = np.eye(len(scores.table))[{}]"
     added = [
         text

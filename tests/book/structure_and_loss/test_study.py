@@ -1,4 +1,4 @@
-"""Tables, metrics and the answer of a study, from trainings whose right answers are known."""
+"""Tables, metrics and figures of a comparison, from trainings whose accuracies are known."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,13 @@ from book.populations import Population
 from book.populations import populations as named_populations
 from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
-from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER, ONE_RECIPE
+from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER
 from face_sets.faceset import FaceSet
 from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Study
 from ferbook.errors import DataError
+from ferbook.estimate import Estimate
 from tests.made import made_faces
 
 CLASSES = ("neutral", "anger", "happiness")
@@ -64,12 +65,12 @@ STRUCTURE_MATTERS = {
 }
 
 
-def asked(faces, skill=STRUCTURE_MATTERS, seeds=2):
+def compared(faces, skill=STRUCTURE_MATTERS, seeds=2):
     return reports.of_trainings(made_study(skill, seeds), faces, CLASSES, draws=400)
 
 
 def test_the_table_of_conditions_means_over_seeds(faces):
-    table = reports.condition_table(asked(faces).scores).data
+    table = reports.condition_table(compared(faces).scores)
     assert list(table["structure"] + " " + table["loss"])[1] == "zero_bias cross_entropy"
     third = table["accuracy"].iloc[2]
     assert third.value == pytest.approx(0.705, abs=0.002) and third.low < third.value < third.high
@@ -77,16 +78,15 @@ def test_the_table_of_conditions_means_over_seeds(faces):
 
 
 def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(faces):
-    table = reports.difference_table(asked(faces).scores).data.set_index(["factor", "name", "within"])
-    assert set(table["reference"]) == {"cross_entropy", "zero_bias"}
-    found = table["difference"]
-    assert found["structure", "residual", "all"].value == pytest.approx(20.5, abs=0.2)
-    assert found["loss", "focal", "residual"].value == pytest.approx(-1.0, abs=0.2)
-    assert len(table) == 6
+    table = reports.difference_table(compared(faces).scores).data.set_index(["factor", "name"])
+    assert table["reference"].tolist() == ["zero_bias", "cross_entropy"]
+    assert table["within"].tolist() == ["focal, cross_entropy", "zero_bias, residual"]
+    assert table["difference"]["structure", "residual"].value == pytest.approx(20.5, abs=0.2)
+    assert table["difference"]["loss", "focal"].value == pytest.approx(-0.5, abs=0.2)
 
 
 def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
-    metrics = reports.comparison_metrics(asked(faces))
+    metrics = reports.comparison_metrics(compared(faces))
     assert metrics["structure_gain"].value == pytest.approx(20.5, abs=0.2)
     accuracies = [metrics[f"structure_{name}"].value for name in ("accuracy", "plain_accuracy")]
     assert 100 * (accuracies[0] - accuracies[1]) == pytest.approx(metrics["structure_gain"].value)
@@ -98,7 +98,7 @@ def test_gains_are_what_validation_prefers_against_the_plain_level(faces):
 def test_where_there_is_the_plain_level_only_nothing_is_gained(faces):
     study = made_study({("vgg", "cross_entropy"): (0.4, 0.4)})
     found = reports.comparison_metrics(reports.of_trainings(study, faces, CLASSES, draws=200))
-    assert found["loss_gain"].value == 0 and found["loss_gain"].why == "there is no other than the plain one"
+    assert found["loss_gain"].value == 0 and "plain" in found["loss_gain"].why
 
 
 def test_a_condition_counts_once_however_many_seeds_it_has(faces):
@@ -118,16 +118,16 @@ def test_validation_chooses_even_where_it_errs(faces):
     metrics = reports.comparison_metrics(found)
     assert metrics["structure_gain"].value == pytest.approx(-10.5, abs=0.2)
     assert metrics["test_accuracy"].value == pytest.approx(0.4, abs=0.002)
-    told = "prefers vgg with focal; the plain pair is zero bias with cross entropy"
-    assert told in reports.preference_answer(found.scores)
+    sentence = reports.preference_answer(found.scores)
+    assert "vgg with focal" in sentence and "zero bias with cross entropy" in sentence
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("levels", [1, 2])
 def test_the_same_metrics_exist_for_every_choice_of_parameters(faces, seeds, levels):
-    names = set(reports.comparison_metrics(asked(faces)))
+    names = set(reports.comparison_metrics(compared(faces)))
     kept = dict(list(STRUCTURE_MATTERS.items())[: levels**2])
-    metrics = reports.comparison_metrics(asked(faces, kept, seeds))
+    metrics = reports.comparison_metrics(compared(faces, kept, seeds))
     assert set(metrics) == names
     assert all(
         metric.low <= metric.value <= metric.high for metric in metrics.values() if metric.low is not None
@@ -135,8 +135,8 @@ def test_the_same_metrics_exist_for_every_choice_of_parameters(faces, seeds, lev
 
 
 @dataclass
-class Kept:
-    """A network as a population keeps it: half of its answers are right, the same for all."""
+class Stored:
+    """A stored network of a population: half of its predictions are right, the same for all."""
 
     population: Population
     seed: int
@@ -177,38 +177,41 @@ def populations(*losses):
     ]
 
 
-def test_kept_networks_need_no_faces():
+def test_stored_networks_need_no_faces():
     labels = np.arange(30) % 3
-    members = [Kept(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)]
+    members = [
+        Stored(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)
+    ]
     found = reports.of_members(members, draws=200)
     assert found.scores.table["loss"].tolist() == ["focal"] * 2 + ["cross_entropy"] * 2
     assert found.scores.table["seed"].tolist() == [0, 1, 0, 1]
     assert found.scores.table["accuracy"].tolist() == [0.5] * 4 and found.majority == pytest.approx(1 / 3)
-    assert "35 pictures to learn from, 30 tested; 4 networks" in found.about
-    with pytest.raises(DataError, match="there was tested by other pictures than here"):
-        reports.of_members([*members, Kept(members[0].population, 2, labels[::-1], "there")], draws=200)
-    with pytest.raises(DataError, match="no network of these populations is kept"):
+    assert found.networks == "stored networks"
+    assert all(number in found.about for number in ("35 training", "30 test", "4 stored"))
+    with pytest.raises(DataError, match=r"there .* here"):
+        reports.of_members([*members, Stored(members[0].population, 2, labels[::-1], "there")], draws=200)
+    with pytest.raises(DataError, match="no network"):
         reports.of_members([], draws=200)
     longer = TrainingRecipe(loss="cross_entropy", epochs=5)
-    other = Kept(members[-1].population.model_copy(update={"name": "longer", "recipe": longer}), 0, labels)
+    other = Stored(members[-1].population.model_copy(update={"name": "longer", "recipe": longer}), 0, labels)
     with pytest.raises(DataError, match=r"population 'longer' has recipe.epochs 5, and 'focal'"):
         reports.of_members([*members, other], draws=200)
 
 
-def test_networks_are_scored_by_the_picture_as_it_is_and_not_by_its_views():
+def test_networks_are_scored_on_the_unchanged_picture_and_not_on_its_views():
     (plain,), labels = populations("cross_entropy"), np.arange(30) % 3
     viewed = plain.model_copy(update={"test_time": "flip"})
-    member = Kept(viewed, 0, labels)
+    member = Stored(viewed, 0, labels)
     member.answers_by_epoch = lambda: np.stack([labels, (labels + 1) % 3, labels]).astype(np.uint8)
     for epoch, share in ((1, 1.0), (2, 0.0)):
         member.best_epoch = epoch
         assert reports.of_members([member], draws=100).scores.table["accuracy"].item() == share
-    assert reports.of_members([Kept(plain, 0, labels)], draws=100).scores.table["accuracy"].item() == 0.5
+    assert reports.of_members([Stored(plain, 0, labels)], draws=100).scores.table["accuracy"].item() == 0.5
 
 
 @dataclass(frozen=True)
 class Step:
-    """A network of a ladder: so many of 600 pictures are named rightly, and fewer without mirror images."""
+    """A network of an ablation: so many of 600 pictures are correct, fewer without mirror images."""
 
     name: str
     right: int
@@ -235,7 +238,7 @@ class Step:
         return np.stack([self.named(0), self.named(self.right - self.mirror)]).astype(np.uint8)
 
 
-def test_a_part_is_worth_what_is_lost_without_it():
+def test_a_part_adds_what_is_lost_without_it():
     steps = [
         *(Step("ladder_whole", 420 + step, mirror=12) for step in (0, 6)),
         *(Step("ladder_without_muon", 360 + step) for step in (0, 6)),
@@ -254,7 +257,7 @@ def test_a_part_is_worth_what_is_lost_without_it():
         reports.ladder_table([*steps, Step("emotions", 423)], draws=400)
     drawn = figures.ladder(table)
     assert drawn.data["worth"].tolist() == pytest.approx([10, 0, 2])
-    assert "Of 3 intervals 2 leave out zero: Muon for SGD and mirror images" in drawn.caption
+    assert "2 of 3" in drawn.caption and "Muon" in drawn.caption and "dropout" not in drawn.caption
 
 
 def test_every_part_of_the_ladder_has_a_name():
@@ -262,31 +265,24 @@ def test_every_part_of_the_ladder_has_a_name():
     assert list(figures.LADDER_PARTS) == [*parts, reports.MIRROR_IMAGES]
 
 
-def test_kept_networks_are_read_on_the_default_faces_only():
-    assert {*KEPT, *LADDER, ONE_RECIPE} <= set(named_populations())
+def test_stored_networks_are_read_on_the_default_faces_only():
+    assert {*KEPT, *LADDER} <= set(named_populations())
     assert CHAPTER.resolve("reference", {}).ladder == LADDER
     assert CHAPTER.resolve("reference", {}).photographs == KEPT == CHAPTER.resolve("laptop", {}).photographs
     for given in ({"faces": "wild"}, {"kept": False}):
-        assert CHAPTER.resolve("reference", given).populations == (ONE_RECIPE,)
+        assert CHAPTER.resolve("reference", given).populations == ()
 
 
-def test_the_noise_of_seeds_is_a_standard_deviation_that_says_of_how_many():
-    noise = reports.seed_noise(np.array([0.90, 0.92, 0.94]))
-    assert noise.value == pytest.approx(2.0) and noise.low is None and noise.n == 3
-    assert noise.why == "between 3 networks, 2 degrees of freedom"
-    assert "fewer than two" in reports.seed_noise(np.array([0.9])).why
-
-
-def test_answers_of_one_loss_are_put_together(faces):
-    found = asked(faces)
-    said, labels, groups = found.of_loss("focal")
-    assert said.shape == (4 * N, 3) and labels.tolist() == found.labels.tolist() * 4
+def test_predictions_of_one_loss_are_put_together(faces):
+    found = compared(faces)
+    probabilities, labels, groups = found.of_loss("focal")
+    assert probabilities.shape == (4 * N, 3) and labels.tolist() == found.labels.tolist() * 4
     assert len(set(groups)) == N
     assert found.right.mean(axis=1) == pytest.approx(found.scores.table["accuracy"])
 
 
-def test_a_network_that_is_always_sure_errs_by_its_errors(faces):
-    table, errors = reports.confidence_by_loss(asked(faces))
+def test_the_calibration_error_of_a_network_that_is_always_certain_is_its_error_rate(faces):
+    table, errors = reports.confidence_by_loss(compared(faces))
     assert list(errors) == ["focal", "cross_entropy"] and table["confidence"].tolist() == [1.0, 1.0]
     assert errors["focal"].value == pytest.approx(1 - (0.50 + 0.51 + 0.70 + 0.71) / 4, abs=0.002)
     assert errors["focal"].low < errors["focal"].value < errors["focal"].high
@@ -300,47 +296,48 @@ def test_only_label_smoothing_is_cheapest_short_of_certainty():
     assert (drawn.data["focal"] <= drawn.data["cross-entropy"]).all()
 
 
-@pytest.mark.parametrize("name", ["loss_curves", "seeds", "reliability_curves"])
+def test_the_caption_says_of_each_loss_on_which_side_of_the_diagonal_it_lies():
+    table = pd.DataFrame({"loss": ["focal", "centre"], "pictures": 10, "confidence": [0.9, 0.6]})
+    errors = dict.fromkeys(table["loss"], Estimate(0.1, why="made"))
+    caption = figures.reliability_curves(table.assign(accuracy=[0.8, 0.9]), errors, "stored networks").caption
+    assert "focal lies below the diagonal (overconfident by 10.0 points)" in caption
+    assert "centre lies above the diagonal (underconfident by 30.0 points)" in caption
+    assert "Stored networks." in caption
+
+
+@pytest.mark.parametrize("name", ["loss_curves", "reliability_curves", "differences"])
 def test_what_is_drawn_can_be_stored(name, faces, well_drawn):
-    accuracies = np.array([0.90, 0.92, 0.94])
+    found = compared(faces)
     given = {
         "loss_curves": (8,),
-        "seeds": (accuracies, reports.seed_noise(accuracies)),
-        "reliability_curves": reports.confidence_by_loss(asked(faces)),
+        "reliability_curves": (*reports.confidence_by_loss(found), found.networks),
+        "differences": (found,),
     }
     well_drawn(lambda: getattr(figures, name)(*given[name]))
 
 
-def test_two_seeds_are_as_far_apart_as_their_accuracies():
-    accuracies = np.array([0.90, 0.92, 0.95])
-    drawn = figures.seeds(accuracies, reports.seed_noise(accuracies))
-    assert drawn.data["difference"].tolist() == pytest.approx([-2, -5, -3])
-    assert "up to 5.0 points" in drawn.caption
-
-
-def test_the_figures_show_the_numbers_of_the_tables(faces):
-    found = asked(faces)
-    drawn = figures.trained_conditions(found.scores, found.majority)
-    assert drawn.data["mean"].max() == pytest.approx(0.715, abs=0.002) and len(drawn.data) == 8
-    assert "cross entropy 71." in drawn.alt
-    drawn = figures.paired_differences(reports.difference_table(found.scores))
-    assert len(drawn.data) == 6 and "residual, mean +20.5" in drawn.alt
+def test_the_figure_shows_accuracies_single_trainings_and_differences(faces):
+    drawn = figures.differences(compared(faces))
+    assert drawn.data.groupby("panel").size().to_dict() == {figures.ACCURACY: 4 + 8, figures.GAIN: 2}
+    means = drawn.data[drawn.data["training"].eq("mean")].set_index(["group", "label"])["value"]
+    assert means["residual", "cross entropy"] == pytest.approx(71.5, abs=0.2)
+    assert means["residual − zero bias", "with focal and cross entropy"] == pytest.approx(20.5, abs=0.2)
+    assert "1 of 2" in drawn.caption and "8, tested on 300" in drawn.caption
 
 
 def test_what_belongs_to_one_structure_stands_together(faces):
     apart = [("vgg", "label_smoothing"), ("residual", "label_smoothing"), ("vgg", "cross_entropy")]
-    found = asked(faces, dict.fromkeys(apart, (0.6, 0.7)), 2)
-    rows = figures.trained_conditions(found.scores, found.majority).figure.axes[0].get_yticklabels()
-    told = [row.get_text() for row in rows]
-    assert told == ["VGG", "label smoothing", "cross entropy", "residual", "label smoothing"]
+    found = compared(faces, dict.fromkeys(apart, (0.6, 0.7)), 2)
+    rows = [row.get_text() for row in figures.differences(found).figure.axes[0].get_yticklabels()]
+    assert rows == ["VGG", "label smoothing", "cross entropy", "residual", "label smoothing"]
 
 
-def test_figures_cope_without_intervals(faces):
-    alone = asked(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
-    assert figures.trained_conditions(alone.scores, alone.majority).data["low"].isna().all()
-    assert figures.paired_differences(reports.difference_table(alone.scores)).data["low"].isna().all()
-    single = asked(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
+def test_figures_cope_without_intervals_and_without_differences(faces):
+    alone = compared(faces, {pair: (1.0,) for pair in list(STRUCTURE_MATTERS)[:2]}, 1)
+    assert figures.differences(alone).data["low"].isna().all()
+    single = compared(faces, dict(list(STRUCTURE_MATTERS.items())[:1]), 1)
     assert reports.difference_table(single.scores) is None
+    assert set(figures.differences(single).data["panel"]) == {figures.ACCURACY}
 
 
 LOSSES_ON_ONE = {
@@ -353,14 +350,14 @@ LOSSES_ON_ONE = {
 
 
 def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_all_were_trained(faces):
-    comparison = asked(faces, LOSSES_ON_ONE)
+    comparison = compared(faces, LOSSES_ON_ONE)
     metrics = reports.comparison_metrics(comparison)
     assert metrics["structure_gain"].value == pytest.approx(4, abs=0.2), "of cross-entropy alone"
     assert metrics["loss_gain"].value == pytest.approx(15, abs=0.2), "of the residual network alone"
-    table = reports.difference_table(comparison.scores).data.set_index(["factor", "name", "within"])
-    assert table.loc[("structure", "residual", "all"), "difference"].value == pytest.approx(4, abs=0.2)
-    assert table.loc[("loss", "centre", "all"), "difference"].value == pytest.approx(-25, abs=0.2)
-    assert len(table) == 3, "of one level no difference is said twice"
+    table = reports.difference_table(comparison.scores).data.set_index(["factor", "name"])
+    assert table.loc[("structure", "residual"), "difference"].value == pytest.approx(4, abs=0.2)
+    assert table.loc[("loss", "centre"), "difference"].value == pytest.approx(-25, abs=0.2)
+    assert len(table) == 3 and table["within"].tolist()[0] == "cross_entropy"
     assert reports.preferred(comparison.scores, "structure") == ("residual",)
     errors = reports.confidence_by_loss(comparison)[1]
     assert errors["cross_entropy"].value == pytest.approx(1 - 0.65, abs=0.002), (
@@ -370,5 +367,5 @@ def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_a
 
 def test_what_shares_no_loss_is_not_compared(faces):
     skill = {("vgg", "cross_entropy"): (0.6,), ("residual", "centre"): (0.7,)}
-    found = reports.comparison_metrics(asked(faces, skill, seeds=1))["structure_gain"]
+    found = reports.comparison_metrics(compared(faces, skill, seeds=1))["structure_gain"]
     assert (found.value, found.low, found.why) == (0, None, "nothing else was trained with both")
