@@ -35,9 +35,8 @@ _AT_LENGTH = {
 """Every structure, five seeds."""
 
 KEPT = ("muon_full_size", "liu_residual", "liu_cross_entropy")
-"""Populations on all of FER2013, by the recipe of fifteen minutes: both structures with its loss, and the plain
-one with cross-entropy.
-"""
+"""Populations on all of FER2013, by the recipe of fifteen minutes: both structures with its loss, and the
+plain one with cross-entropy."""
 
 LADDER = (
     "ladder_whole",

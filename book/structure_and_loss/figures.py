@@ -37,7 +37,10 @@ from ferbook.text import MINUS, number_text
 LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (ORANGE, ":", "^"), (INK, "-.", "D"), (SKY, "-", "v"))
 """Colour, dashes and marker of each loss, different in grey print too."""
 
-ACCURACY, GAIN = "accuracy", "difference from the plain structure and the plain loss"
+FEWEST = 0.01
+"""A bin with a smaller proportion of the predictions is not drawn."""
+
+ACCURACY, GAIN = "accuracy", "difference from the plain one"
 """Panels of ``differences``."""
 
 
@@ -86,7 +89,8 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate], netw
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="calibrated")
-    for (colour, dashes, marker), (loss, own) in zip(LINES, table.groupby("loss", sort=False), strict=False):
+    drawn = table[table["pictures"] >= FEWEST * table.groupby("loss")["pictures"].transform("sum")]
+    for (colour, dashes, marker), (loss, own) in zip(LINES, drawn.groupby("loss", sort=False), strict=False):
         line = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 5}
         axes.plot(own["confidence"], own["accuracy"], label=plain_name(loss), **line)
     axes.set(xlabel="confidence: the highest probability", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
@@ -103,19 +107,20 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate], netw
         phrases.append(f"{plain_name(loss)} {percent(error.value)}")
     return Drawn(
         figure,
-        table.assign(loss=table["loss"].map(list(errors).index))[
+        drawn.assign(loss=drawn["loss"].map(list(errors).index))[
             ["loss", "pictures", "confidence", "accuracy"]
         ],
         f"Lines of accuracy by confidence beside the diagonal. On average {listing(sides)}.",
         f"Accuracy of predictions by their confidence. On average {listing(sides)}. Expected calibration "
-        f"error: {listing(phrases)}. {networks.capitalize()}.",
+        f"error: {listing(phrases)}. Not drawn: bins with less than {percent(FEWEST)} of the predictions. "
+        f"{networks.capitalize()}.",
         tolerance={"pictures": 1e6, "confidence": 0.3, "accuracy": 1},
     )
 
 
 def plain_name(name: str) -> str:
-    """``cross_entropy`` as ``cross entropy``; networks as papers write them."""
-    return {"vgg": "VGG", "zhu": "Zhu's"}.get(name, name.replace("_", " "))
+    """``label_smoothing`` as ``label smoothing``; names as papers write them."""
+    return {"vgg": "VGG", "zhu": "Zhu's", "cross_entropy": "cross-entropy"}.get(name, name.replace("_", " "))
 
 
 def differences(comparison: Comparison) -> Drawn:
@@ -148,7 +153,7 @@ def differences(comparison: Comparison) -> Drawn:
     return forest(
         rows,
         measured="",
-        axis={ACCURACY: Axis("share", label="accuracy"), GAIN: Axis("points", null=0, label="points")},
+        axis={ACCURACY: Axis("share"), GAIN: Axis("points", null=0, label="points")},
         singles=singles,
         across=1,
         alt="Dots with intervals: accuracy of each structure with each loss; differences with a line at 0:",

@@ -354,7 +354,7 @@ def _difference(
 
 def preference_answer(scores: TrainingScores) -> str:
     """Which pair has the highest validation accuracy, and which is the plain one, in a sentence."""
-    (best, plain) = (
+    best, plain = (
         " with ".join(pair).replace("_", " ")
         for pair in (preferred(scores, *CONDITION), [plain_level(scores, factor) for factor in CONDITION])
     )

@@ -1,7 +1,9 @@
 """Tables, metrics and figures of a comparison, from trainings whose accuracies are known."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +14,11 @@ from book.structure_and_loss import figures
 from book.structure_and_loss import study as reports
 from book.structure_and_loss.chapter import CHAPTER, KEPT, LADDER
 from face_sets.faceset import FaceSet
+from face_sets.splits import at_most
 from fer_lib.train.device import Precision
 from fer_lib.train.recipe import TrainingRecipe
 from fer_lib.train.study import Study
+from ferbook.book import chapters
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from tests.made import made_faces
@@ -320,8 +324,8 @@ def test_the_figure_shows_accuracies_single_trainings_and_differences(faces):
     drawn = figures.differences(compared(faces))
     assert drawn.data.groupby("panel").size().to_dict() == {figures.ACCURACY: 4 + 8, figures.GAIN: 2}
     means = drawn.data[drawn.data["training"].eq("mean")].set_index(["group", "label"])["value"]
-    assert means["residual", "cross entropy"] == pytest.approx(71.5, abs=0.2)
-    assert means["residual − zero bias", "with focal and cross entropy"] == pytest.approx(20.5, abs=0.2)
+    assert means["residual", "cross-entropy"] == pytest.approx(71.5, abs=0.2)
+    assert means["residual − zero bias", "with focal and cross-entropy"] == pytest.approx(20.5, abs=0.2)
     assert "1 of 2" in drawn.caption and "8, tested on 300" in drawn.caption
 
 
@@ -329,7 +333,7 @@ def test_what_belongs_to_one_structure_stands_together(faces):
     apart = [("vgg", "label_smoothing"), ("residual", "label_smoothing"), ("vgg", "cross_entropy")]
     found = compared(faces, dict.fromkeys(apart, (0.6, 0.7)), 2)
     rows = [row.get_text() for row in figures.differences(found).figure.axes[0].get_yticklabels()]
-    assert rows == ["VGG", "label smoothing", "cross entropy", "residual", "label smoothing"]
+    assert rows == ["VGG", "label smoothing", "cross-entropy", "residual", "label smoothing"]
 
 
 def test_figures_cope_without_intervals_and_without_differences(faces):
@@ -369,3 +373,19 @@ def test_what_shares_no_loss_is_not_compared(faces):
     skill = {("vgg", "cross_entropy"): (0.6,), ("residual", "centre"): (0.7,)}
     found = reports.comparison_metrics(compared(faces, skill, seeds=1))["structure_gain"]
     assert (found.value, found.low, found.why) == (0, None, "nothing else was trained with both")
+
+
+def test_where_networks_are_stored_the_page_trains_none(faces):
+    """Its cells from the faces to the comparison, executed with stored networks and without what trains."""
+    labels = np.arange(30) % 3
+    members = [
+        Stored(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)
+    ]
+    run = SimpleNamespace(faces=lambda: faces, members=lambda name: members, note=dict)
+    parameters = SimpleNamespace(bootstrap=100, seed=0, most=0, photographs=["focal"])
+    names = {"run": run, "p": parameters, "study": reports, "at_most": at_most, "run_study": None}
+    cells = nbformat.read(chapters()["structure_and_loss"].notebook, as_version=4).cells
+    places = [cell.id for cell in cells]
+    for cell in cells[places.index("structure-06") : places.index("structure-08")]:
+        exec(cell.source, names)
+    assert names["comparison"].networks == "stored networks"
