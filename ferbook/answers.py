@@ -344,8 +344,11 @@ def answer_claim(
     """
     chapter, _, name = claim.measure.partition(".")
     here = results.get(chapter, Evidence())
-    whose = STORED_NETWORKS if here.networks or STORED + name in here.metrics else ""
-    if STORED + name in here.metrics:
+    # A chapter that gives numbers of stored networks a prefix has trained the networks of all others.
+    prefixed = any(each.startswith(STORED) for each in here.metrics)
+    by_stored = STORED + name in here.metrics if prefixed else bool(here.networks)
+    whose = STORED_NETWORKS * by_stored
+    if prefixed and by_stored:
         results = {**results, chapter: here.of_stored}
     checked = tuple(passed(gates[each], results, reference) for each in claim.gates)
     estimate, measure = (metric_of(each, results) for each in (claim.decided_by, claim.measure))

@@ -301,6 +301,8 @@ def compare(
         console.print("the parameters are equal")
     for name, otherwise in comparison["made"].items():
         console.print(f"{name} was made otherwise: {otherwise}")
+    for name, networks in comparison["stored"].items():
+        console.print(f"{name}: numbers of {networks}, which these runs did not train")
     console.print()
     columns = ("metric", "first_shown", "second_shown", "difference_shown", "intervals")
     if rows := [[row[name] for name in columns] for row in comparison["metrics"]]:

@@ -79,7 +79,8 @@ def pattern_of(names: Sequence[str]) -> str:
 
 
 def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object]:
-    """Parameters that differ, in what chapters were ``made`` otherwise, and every metric of the chapters that
+    """Parameters that differ, in what chapters were ``made`` otherwise, which of them evaluate
+    ``stored`` networks, and every metric of the chapters that
     both runs finished, or of one ``chapter``, that differs, those with disjoint intervals first; ``equal``,
     how many metrics do not; ``alone``, chapters and metrics that one of them lacks.
 
@@ -93,11 +94,14 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
     ]
     results = [{each.chapter: each for each in run.results() if each.chapter in selection} for run in runs]
     alone = [[name for name in here if name not in there] for here, there in (results, results[::-1])]
-    metrics, made, equal = [], {}, 0
+    metrics, made, equal, stored = [], {}, 0, {}
     for name in filter(results[1].__contains__, results[0]):
         pair = [of_run[name] for of_run in results]
         if other := provenance_diff(*(result.done()["inputs"] for result in pair)):
             made[name] = other
+        networks = [result.record().stored_networks for result in pair]
+        if any(networks):
+            stored[name] = "the same stored networks" if networks[0] == networks[1] else "stored networks"
         before, after = (result.metrics() for result in pair)
         for side, own, other in ((0, before, after), (1, after, before)):
             alone[side] += [f"{name}.{key}" for key in own if key not in other]
@@ -107,4 +111,5 @@ def compare_runs(first: str, second: str, chapter: str = "") -> dict[str, object
             if ends[0] != ends[1]:
                 metrics.append(_row(f"{name}.{key}", before[key], after[key]))
     metrics.sort(key=lambda row: ("disjoint", "", "overlap").index(row["intervals"]))  # what differs first
-    return {"parameters": parameters, "made": made, "metrics": metrics, "equal": equal, "alone": alone}
+    found = {"parameters": parameters, "made": made, "stored": stored, "metrics": metrics}
+    return found | {"equal": equal, "alone": alone}

@@ -219,6 +219,8 @@ def test_stored_networks_answer_in_the_place_of_the_one_that_a_run_trained_and_t
     )
     assert (alone.word, alone.estimate.value, alone.whose) == ("undecided", -3, "")
     assert (both.word, both.estimate.value, both.whose) == ("yes", 15, answers.STORED_NETWORKS)
+    other = answer_claim(difference(measure="throws.other"), {}, told(other=estimate(5), **stored))
+    assert other.whose == "", "of the network that the run trained"
     assert both.absolute == "15.0" and both.to_json()["whose"] == answers.STORED_NETWORKS
 
 

@@ -10,6 +10,7 @@ from ferbook.compare import compare_runs, pattern_of, run_rows, runs_named
 from ferbook.errors import RunStoreError
 from ferbook.outcome import outcome_rows
 from ferbook.provenance import provenance, reproduce_command
+from ferbook.records import ChapterRecord
 from ferbook.request import Request, varied_parameters
 from ferbook.store import open_run
 
@@ -131,3 +132,10 @@ def test_runs_are_listed():
 def test_an_absent_run_is_told():
     with pytest.raises(RunStoreError, match="there is no run 'c'"):
         compare_runs("a", "c")
+
+
+@pytest.mark.defect("E1")
+def test_chapters_that_evaluate_stored_networks_are_named(runs, monkeypatch):
+    assert compare_runs("a", "b")["stored"] == {}
+    monkeypatch.setattr(ChapterRecord, "stored_networks", frozenset({"emotions 1"}))
+    assert compare_runs("a", "b")["stored"] == {"means": "the same stored networks"}
