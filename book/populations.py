@@ -195,6 +195,23 @@ def require_ceiling(measured: str, ceiling: str) -> None:
     require_matched(pair, but=("labels",))
 
 
+LEARNED_IDENTITY = 0.5
+"""Proportion of the held-out pictures whose person a network trained on identity has to recognise."""
+
+
+def require_learned(name: str) -> None:
+    """Raise DataError where a network of the population ``name``, trained on identity, did not learn it."""
+    population = find_population(name)
+    if getattr(population, "labels", "") != "identity":
+        return
+    for member in population.kept():
+        if (accuracy := member.done()["valid_accuracy"]) < LEARNED_IDENTITY:
+            raise DataError(
+                f"population {name!r}, network {member.seed}: it recognises the person in {accuracy:.0%} of "
+                f"the held-out pictures; a control takes networks that recognise {LEARNED_IDENTITY:.0%}"
+            )
+
+
 @dataclass(frozen=True)
 class Member:
     """One network of a population, known by its ``seed``. ``trainer``: the module that trains it, by what it

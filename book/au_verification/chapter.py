@@ -22,8 +22,10 @@ OTHER_HEADS = "heads"
 class AuVerificationParameters(RoleParameters, BesideParameters):
     """Chapter ``au_verification``: which filters of trained networks answer to an action unit."""
 
-    larger: int = Field(
-        0, ge=0, le=512, description="pixels a side for those of them that learned larger pictures; 0: none"
+    identity: str = Field(
+        "identity",
+        description="the population that was trained to recognise the people of the same pictures, evaluated "
+        "where the roles are; empty: none",
     )
     layer: str = Field(
         "",
@@ -43,6 +45,12 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
     permutations: int = Field(500, ge=19, le=1_000_000, description="permutations of labels behind each null")
     untrained: int = Field(3, ge=2, le=200, description="untrained networks of each structure: the floor")
     people: int = Field(12, ge=10, le=1000, description="rendered people on whom units are switched on")
+    dose_people: int = Field(
+        8,
+        ge=4,
+        le=1000,
+        description="people on whom the intensities of equal change are measured",
+    )
     other_heads: int = Field(
         10, ge=10, le=1000, description="people of the set `heads` on whom they are too, where it is at hand"
     )
@@ -74,12 +82,19 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter, and rendered people of another seed, whom no network learned from, in
-        each size.
-        """
-        sizes = filter(None, (self.size, self.larger))
+        """The face set of the chapter, and rendered people of another seed, on whom nothing trained."""
         people = self.request(self.domain, self.held_out_people)
-        return (self.face_request, *(replace(people, face_seed=self.eval_seed, size=size) for size in sizes))
+        return self.face_request, replace(people, face_seed=self.eval_seed)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The population that was trained on identity, where the roles are evaluated."""
+        return (self.identity,) if self.identity and self.pairs and not self.not_asked else ()
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """As its parents', and the networks trained on identity."""
+        return tuple(dict.fromkeys((*super().populations, *self.identities)))
 
 
 CHAPTER = Chapter(
@@ -89,7 +104,7 @@ CHAPTER = Chapter(
     after=("deconvolution",),
     resources=Resources(minutes=100),
     seconds={"laptop": 130, **on_fer2013("laptop", 133)},
-    key_metrics=("kappa", "kappa_degree"),
+    key_metrics=("verified_gain", "verified_gain_degree"),
     learn=(
         "which filters answer to an action unit, how far that is on the way from an untrained network to one "
         "that was taught units, and what happens when a single muscle is switched on"
@@ -104,11 +119,11 @@ CHAPTER = Chapter(
             "population": "emotions",
             "roles": "emotions:units,breuer_emotions:breuer_units",
             "of_each": 0,
-            "beside": "units_free,emotions_shuffled,published_96,photographs_zero_bias,photographs_shuffled",
-            "larger": 96,
-            "held_out_people": 300,
-            "untrained": 10,
-            "people": 48,
+            "beside": "units_free,emotions_shuffled,photographs_zero_bias,photographs_shuffled",
+            "held_out_people": 360,
+            "untrained": 5,
+            "people": 200,
+            "dose_people": 48,
             "other_heads": 48,
             "bootstrap": 1000,
         },

@@ -1,8 +1,8 @@
-"""One network's answers to the questions of the chapter: which unit each filter is claimed to detect, which
-one moves it most, and how both would be with some of the people left out.
+"""Evaluate one network: which unit each filter is assigned to, which unit it responds to most, and both with
+some of the people left out.
 
-Every network is asked the same: about pictures of people whom no network learned from, and about faces on
-which one unit at a time is switched on. ``READINGS`` are what one network shows, as numbers.
+Every network is evaluated on the same pictures: of people on whom no network was trained, and of faces on
+which one unit at a time is activated. ``READINGS`` are the numbers of one network.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ FAMILY_ERROR = 0.05
 """Family-wise error at which a filter counts as a detector."""
 
 DOSE_LEVELS = (0.1, 0.4, 1.0)
-"""Intensities at which units are switched on."""
+"""Intensities at which units are activated."""
 
 CHANGE = 4.0
 """Grey levels (root mean square) by which matched doses change a picture: every unit of ``lab`` reaches it at
@@ -46,12 +46,12 @@ _DOSED = 4
 
 @dataclass(frozen=True)
 class Questions:
-    """What all networks are asked, made once.
+    """What all networks are evaluated on, made once.
 
     ``faces``: the pictures, and ``shown``: who shows which unit on them; only units that enough people show.
     ``equal``: interventions in which every unit changes the pictures by the same energy, but for those that
     change them less even at intensity 1, ``unreached``; ``dose``: by intensity; ``elsewhere``: as ``equal``,
-    on other heads, None where these are not at hand. What chance gives is told by ``permutations`` of labels
+    on a second head model, None where it is not at hand. Chance is measured by ``permutations`` of labels
     under ``measure``.
     """
 
@@ -67,8 +67,15 @@ class Questions:
 
     @property
     def aus(self) -> tuple[str, ...]:
-        """The units in question."""
+        """The units that are evaluated."""
         return self.shown.aus
+
+    @property
+    def face_sets(self) -> tuple[FaceSet | None, ...]:
+        """The pictures that every network answers: held-out people, activated units, and the latter on other
+        heads.
+        """
+        return self.faces, self.equal.faces, self.elsewhere and self.elsewhere.faces
 
     @property
     def blocks(self) -> BlockKind:
@@ -77,25 +84,24 @@ class Questions:
 
     @cached_property
     def people(self) -> str:
-        """Who is asked about: numbers, and what tells these pictures from others but for their size."""
+        """Who is evaluated: numbers, and a digest of these people and units."""
         numbers = f"{len(np.unique(self.shown.subjects))} people and {len(np.unique(self.equal.subjects))}"
         names = ",".join([*self.shown.subjects, *self.equal.subjects, *self.aus])
-        return f"{numbers} switched ({hashlib.sha256(names.encode()).hexdigest()[:8]})"
+        return f"{numbers} activated ({hashlib.sha256(names.encode()).hexdigest()[:8]})"
 
 
 def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
-    """The questions that the parameters ask about the pictures ``faces``, and about people of the same
-    synthetic domain; beside real pictures these are people of ``lab``; and people of ``OTHER_HEADS``, where
-    the user has that model.
+    """The pictures ``faces``, people of the same synthetic domain with units activated (with real pictures
+    people of ``lab``), and people of ``OTHER_HEADS``, where the user has that model.
 
-    Units that a real set codes and no synthetic face can show are not asked about: nothing could switch them.
+    Units that a real set codes and no synthetic face can show are left out: nothing could activate them.
     Raises what ``aus.presence.presence`` and ``Presence.scored`` raise.
     """
     labels = presence(faces, p.present_from).scored()
     labels = labels.only([au for au in labels.aus if au in AUS])
     domain = faces.name if faces.name in DOMAINS else "lab"
     switching = {"size": faces.size[0], "face_seed": p.eval_seed, "domain": domain}
-    dose = interventions(p.people, labels.aus, DOSE_LEVELS, **switching)
+    dose = interventions(p.dose_people, labels.aus, DOSE_LEVELS, **switching)
     doses = matched_doses(dose)
     equal = interventions(p.people, labels.aus, DOSE_LEVELS[-1:], doses=doses.intensities, **switching)
     elsewhere = None
@@ -109,17 +115,18 @@ def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
 
 @dataclass(frozen=True)
 class Examined:
-    """What one network answered, for K filters: names of units, empty where there is none.
+    """The evaluation of one network with K filters: names of units, empty where there is none.
 
     Arrays of G rows: the first of all people, the others without one group of them each. ``claimed`` (G, K):
-    the unit that a filter goes with beyond chance within emotions; ``strength`` float32 (K, A): by how much
-    the association exceeds that of labels permuted within emotions, −∞ where it cannot be judged. ``caused``
-    (G, K): the unit that moves it most at equal energy; ``elsewhere``: the same on other heads, where these
-    were asked. ``named``: measure -> (G, K), the unit of the largest association over all pictures, as in the
-    papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion.
+    the unit that a filter is assigned to, beyond chance within emotions; ``strength`` float32 (K, A): by how
+    much the association exceeds that of labels permuted within emotions, −∞ where it cannot be judged.
+    ``caused`` (G, K): the unit with the largest effect at equal change; ``elsewhere``: the same on a second
+    head model, if any. ``named``: measure -> (G, K), the unit of the largest association over all pictures,
+    as in the papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion.
 
-    ``group``: what the network stands for, ``structure`` its class; ``seed`` tells it from the others there.
-    ``asked``: whom it was asked about.
+    ``group``: the kind of network, ``structure`` its class; ``seed`` is unique within the group. ``asked``:
+    who was evaluated. ``effects`` float16 (2, K, A): mean and median over people of each unit's effect at
+    matched change, for the specification curve.
     """
 
     group: str
@@ -133,13 +140,14 @@ class Examined:
     overall: np.ndarray
     asked: str = ""
     elsewhere: np.ndarray | None = None
+    effects: np.ndarray | None = None
 
     @property
     def filters(self) -> int:
         return self.claimed.shape[1]
 
     def verified(self, claimed: np.ndarray, caused: np.ndarray) -> list[Verified]:
-        """Claims (G, K) held against causes (G, K), row by row."""
+        """Assigned units (G, K) compared with those of the largest effect (G, K), row by row."""
         return [verified(*rows, self.aus) for rows in zip(claimed, caused, strict=True)]
 
 
@@ -156,8 +164,8 @@ class Whole:
 
 @dataclass(frozen=True)
 class Maxima:
-    """Maximal responses of K filters to all pictures of the questions: those of ``faces`` (N, K), of units at
-    equal energy (B, K), and of these on other heads, ``elsewhere``, if any.
+    """Maximal responses of K filters to all pictures: those of ``faces`` (N, K), of units at equal change
+    (B, K), and of these on a second head model, ``elsewhere``, if any.
     """
 
     faces: np.ndarray
@@ -171,15 +179,14 @@ class Maxima:
 
 
 def responses_of(model: nn.Module, layer: str, queries: Questions, device: torch.device | None) -> Maxima:
-    """Put the questions to the filters of ``layer`` of ``model``. Raises as ``maximal_responses``."""
+    """Maximal responses of the filters of ``layer`` of ``model``. Raises as ``maximal_responses``."""
     # Twice as fast where the processor computes in it, and correlated above .9999 with float32.
     bf16 = choose_precision("auto", device or "cpu").name == "bf16"
-    sets = (queries.faces, queries.equal.faces, queries.elsewhere and queries.elsewhere.faces)
     dtype = torch.bfloat16 if bf16 else None
     return Maxima(
         *(
             maximal_responses(model, faces, layer, device=device, dtype=dtype).maxima if faces else None
-            for faces in sets
+            for faces in queries.face_sets
         )
     )
 
@@ -193,10 +200,10 @@ def examine(
     groups: int = PEOPLE_GROUPS,
     device: torch.device | None = None,
 ) -> tuple[Examined, Whole]:
-    """What the ``responses`` to the questions say; ``about``: group, structure and seed of the network.
+    """Evaluate the ``responses`` of a network; ``about``: its group, structure and seed.
 
-    ``measures``: those by which filters are also named as in the papers. ``groups`` 0: of all people only.
-    Raises what ``aus.nulls.permutation_null`` raises.
+    ``measures``: those whose largest association is kept as well, as in the papers. ``groups`` 0: of all
+    people only. Raises what ``aus.nulls.permutation_null`` raises.
     """
     maxima, labels, names = responses.faces, queries.shown, np.array([*queries.aus, ""])
     settings = {
@@ -211,7 +218,7 @@ def examine(
     for rows in masks:
         some = labels.select(rows)
         nulls.append(permutation_null(maxima[rows], some, queries.measure, within=some.emotions, **settings))
-    elsewhere = None
+    equal, elsewhere = _effects(responses.equal, queries.equal, queries.seed), None
     if queries.elsewhere and responses.elsewhere is not None:
         elsewhere = causes(_effects(responses.elsewhere, queries.elsewhere, queries.seed), groups)
     examined = Examined(
@@ -219,7 +226,7 @@ def examine(
         aus=queries.aus,
         claimed=names[np.stack([claimed_units(null, FAMILY_ERROR) for null in nulls])],
         strength=np.where(nulls[0].tested, nulls[0].excess, -np.inf).astype(np.float32),
-        caused=causes(_effects(responses.equal, queries.equal, queries.seed), groups),
+        caused=causes(equal, groups),
         named={
             measure: np.stack([names[_named(maxima[rows], labels.present[rows], measure)] for rows in masks])
             for measure in measures
@@ -227,6 +234,7 @@ def examine(
         overall=names[claimed_units(overall, FAMILY_ERROR)],
         asked=queries.people,
         elsewhere=elsewhere,
+        effects=np.stack([f(equal.people[..., -1], axis=0) for f in (np.mean, np.median)]).astype(np.float16),
     )
     return examined, Whole(maxima, overall, nulls[0])
 
@@ -260,7 +268,7 @@ Reading = Callable[[Examined], np.ndarray]
 
 
 def gain_by_unit(own: Examined) -> np.ndarray:
-    """(G, A): verified filters beyond chance, by unit."""
+    """(G, A): confirmed filters beyond chance, by unit."""
     return np.stack([each.verified - each.expected for each in own.verified(own.claimed, own.caused)])
 
 
@@ -284,7 +292,7 @@ def agreement_share(measure: str) -> Reading:
 
 
 def on_other_heads(reading: Reading) -> Reading:
-    """The ``reading`` of the same claims, held against what moves the filters on other heads."""
+    """The ``reading`` of the same assignments with the effects on a second head model."""
     return lambda own: reading(replace(own, caused=own.elsewhere))
 
 
@@ -293,6 +301,7 @@ READINGS: Mapping[str, Reading] = {
     "beyond_emotion": lambda own: (own.claimed != "").sum(axis=1),
     "verified": lambda own: ((own.claimed != "") & (own.claimed == own.caused)).sum(axis=1),
     "verified_gain": lambda own: gain_by_unit(own).sum(axis=1),
+    "verified_share": lambda own: _share(own.claimed == own.caused, own.claimed != ""),
     "kappa": lambda own: kappa_of(own.claimed, own),
     "distinct_units": lambda own: np.array([each.units for each in own.verified(own.claimed, own.caused)]),
 }

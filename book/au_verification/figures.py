@@ -16,17 +16,19 @@ from matplotlib.ticker import MaxNLocator
 from book.au_verification.examine import FAMILY_ERROR
 from book.au_verification.ruler import (
     GROUP_LABELS,
+    IDENTITY,
     MIXTURES,
     OWN_NETWORK,
-    READ_OUT,
     TRAINED,
     TRAINED_ON_UNITS,
     UNTRAINED,
 )
+from book.au_verification.study import CHOICES
 from book.shared_figures import YOURS
 from fer_lib.aus.interventions import Effects
 from ferbook.page import style
 from ferbook.page.forest import Axis, forest
+from ferbook.page.squares import squares
 
 BIN = 0.02
 """Of AUROC, where what chance reaches is drawn."""
@@ -37,8 +39,8 @@ _FILTERS = 1000
 EFFECT_TOLERANCE = 0.5
 """How far an effect may move, in standard deviations: some are hundreds."""
 
-_MARK_TOLERANCE = 20
-"""How far a mark may move: a filter's largest association may be of two nearly equal ones."""
+_MARK_TOLERANCE = 40
+"""Filters by which a mark may move: a filter's largest association may be of two nearly equal ones."""
 
 
 def one_filter(with_it: np.ndarray, without: np.ndarray, name: str, unit: str, auroc: float) -> style.Drawn:
@@ -131,8 +133,8 @@ def _two_digits(number: float) -> str:
 
 
 def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> style.Drawn:
-    """κ of every kind of networks on one axis: the two ends of the ruler, what stands between them, and marks
-    that decide nothing.
+    """Confirmed filters beyond chance of every kind of networks on one axis: both controls, the networks that
+    are measured, and other reference points, which decide nothing.
 
     ``table``: of ``study.marks_table``; of the ``reference`` those that this run has, too, stand above it.
     Data: the same, with a column ``run``.
@@ -147,24 +149,77 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     means["note"] = [_two_digits(place) if pd.notna(place) else "" for place in places]
     means["main"] = means["label"].isin((GROUP_LABELS[TRAINED], GROUP_LABELS[OWN_NETWORK]))
     first = means[means["group"].eq(next(iter(parts)))].set_index("label")["value"]
-    ends = [f"{label} {_two_digits(first[label])}" for label in _RULER if label in first]
+    ends = [f"{label} {first[label]:z.1f}".replace("-", "−") for label in _RULER if label in first]
     return forest(
         means[["group", "label", "value", "low", "high", "main", "note"]],
-        measured="κ of claim and cause: 0 is chance, 1 always",
-        axis=Axis("", null=0, null_name="chance"),
+        measured="confirmed filters beyond chance",
+        axis=Axis("filters", null=0, null_name="chance"),
         singles=rows[["group", "label", "value"]],
         noted="degree" if places.notna().any() else "",
-        alt="Dots with intervals, a row per kind of networks: the mean κ of the unit that is claimed for a "
-        "filter and the one that moves it, over its networks, each a small dot below.",
-        caption=f"Only the labels differ between the ends: κ {style.listing(ends)}. Small dots are networks, "
-        "large dots their means with 95 % intervals over networks and people; the degree is 0 at untrained "
-        "networks and 1 at those that were taught units.",
+        alt="Dots with intervals, a row per kind of networks: the mean number of filters that are "
+        "assigned to a unit and confirmed, minus what chance gives; each network is a small dot below.",
+        caption=f"Confirmed filters beyond chance: {style.listing(ends)}. Small dots are networks, large "
+        "dots their means with 95 % intervals over networks and people. The degree is 0 at untrained "
+        "networks and 1 at networks trained on units; structure, recipe and pictures are the same.",
         tolerance=dict.fromkeys(table.columns[1:], _MARK_TOLERANCE) | {"seed": 0},
         data=data,
     )
 
 
-_RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, MIXTURES, TRAINED, TRAINED_ON_UNITS, READ_OUT))
+def filter_squares(counts: pd.DataFrame) -> style.Drawn:
+    """A square for each filter of one network of each kind. ``counts``: of ``study.squares_table``."""
+    confirmed = counts.iloc[:, 0]
+    text = style.listing([f"{name} {count}" for name, count in confirmed.items()])
+    return squares(
+        counts,
+        alt="Squares, one for each filter of one network of each kind.",
+        caption=f"Each square is a filter, in one network of each kind: filled if it is assigned "
+        f"to a unit and responds most to that unit when it alone is activated. Confirmed: {text}.",
+        tolerance=_FILTERS,
+    )
+
+
+def specification_curve(table: pd.DataFrame) -> style.Drawn:
+    """The title's degree by every specification of ``study.specification_table``, in ascending order, above
+    the choices of each. Data: the same.
+    """
+    ordered = table.sort_values("degree", kind="stable", ignore_index=True)
+    options = [(name, option) for name in CHOICES for option in CHOICES[name]]
+    first = [ordered[name].eq(choices[0]) for name, choices in CHOICES.items()]
+    deciding = int(np.logical_and.reduce(first).argmax())
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(style.WIDTH, 4.2), sharex=True, height_ratios=(1.1, 1)
+    )
+    places = np.arange(len(ordered))
+    above.plot(places, ordered["degree"], "o", color=style.BLUE)
+    above.plot(deciding, ordered["degree"][deciding], "o", color=style.VERMILION, markersize=9)
+    above.set_ylabel("degree")
+    above.set_ylim(0, max(1.05, 1.05 * ordered["degree"].max()))
+    for down, (name, option) in enumerate(options):
+        chosen = places[ordered[name].eq(option)]
+        below.plot(chosen, np.full(len(chosen), down), "s", color=style.INK, markersize=4)
+    below.set_yticks(range(len(options)), [option for _, option in options], fontsize=style.SMALLEST)
+    below.set(xticks=[], ylim=(len(options) - 0.5, -0.5))
+    below.set_xlabel("specifications, by degree")
+    least, most = ordered["degree"].min(), ordered["degree"].max()
+    hover = [
+        style.Mark(above, place, row["degree"], f"{row['degree']:.2f}: " + ", ".join(row[n] for n in CHOICES))
+        for place, row in ordered.iterrows()
+    ]
+    return style.Drawn(
+        figure,
+        ordered,
+        f"Dots: the degree by each of {len(ordered)} specifications, ascending from {_two_digits(least)} to "
+        f"{_two_digits(most)}; squares below name the choices of each.",
+        f"The degree lies between {_two_digits(least)} and {_two_digits(most)} in all {len(ordered)} "
+        f"specifications; red is the one that decides, {_two_digits(ordered['degree'][deciding])}. Squares "
+        "show which choices each makes. The curve describes and decides nothing.",
+        tolerance={name: 0.5 if name == "degree" else _FILTERS for name in ordered.columns[len(CHOICES) :]},
+        hover=hover,
+    )
+
+
+_RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, IDENTITY, MIXTURES, TRAINED, TRAINED_ON_UNITS))
 
 
 def agreement(table: pd.DataFrame) -> style.Drawn:
@@ -174,11 +229,12 @@ def agreement(table: pd.DataFrame) -> style.Drawn:
     own = table[table["series"].eq(GROUP_LABELS[TRAINED])].set_index("measure")["value"]
     return forest(
         table.rename(columns={"measure": "label"}),
-        measured="filters whose named unit moves them most",
+        measured="filters that respond most to the unit with the largest distance",
         axis=Axis(limits=(0, None)),
-        alt="Dots with intervals per measure: the share of filters whose named unit moves them most.",
-        caption=f"Of networks taught emotions the measure that names most filters rightly is {own.idxmax()}, "
-        f"{style.percent(own.max())} of them. 95 % intervals over networks and people.",
+        alt="Dots with intervals per measure: the proportion of filters that respond most to the unit "
+        "with the largest distance.",
+        caption=f"In networks trained on emotions {own.idxmax()} finds the right unit most often, for "
+        f"{style.percent(own.max())} of the filters. 95 % intervals over networks and people.",
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=table,
     )

@@ -1,5 +1,5 @@
-"""The ruler of claims about filters: 0 is the untrained network, 1 the same network, recipe and pictures with
-the units for labels. Who stands on it, and what is refused as an end of it.
+"""The degree of claims about filters: 0 is the untrained network, 1 the same network, recipe and pictures
+with units as labels. Which networks are evaluated, and what is refused as a control.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,7 @@ from book.au_verification.examine import (
     on_other_heads,
     values_of,
 )
+from book.populations import require_learned
 from book.session import networks_of_pair
 from fer_lib.stats.degree import Role, degree_and_room
 from fer_lib.train.record import TrainedNetwork
@@ -24,34 +25,35 @@ from ferbook.estimate import Estimate
 
 OWN_NETWORK, TRAINED, TRAINED_ON_UNITS, UNTRAINED = "own", "trained", "units", "untrained"
 MIXTURES, UNITS_MIXTURES, READ_OUT = "mixtures", "units_mixtures", "read_out"
+IDENTITY = "identity"
 BREUER, BREUER_UNITS, BREUER_UNTRAINED = "breuer", "breuer_units", "untrained_breuer"
 OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED = "photographs", "photographs_shuffled"
-"""What networks stand for: the first part of the names of their metrics, or the last."""
+"""Kinds of networks: the first part of the names of their metrics, or the last."""
 
 STRUCTURES_OF_THEIR_OWN = (BREUER, BREUER_UNITS, BREUER_UNTRAINED)
-"""Groups whose degree has ends of its own."""
+"""Groups whose degree has controls of its own."""
 
-GROUP_OF = {"emotions_shuffled": "shuffled", "photographs_zero_bias": OF_PHOTOGRAPHS, "published_96": "96_px"}
-"""Populations that are called otherwise here."""
+GROUP_OF = {"emotions_shuffled": "shuffled", "photographs_zero_bias": OF_PHOTOGRAPHS}
+"""Populations with another name here."""
 
 GROUP_LABELS = {
     UNTRAINED: "untrained",
+    IDENTITY: "trained on identity",
     MIXTURES: "random mixtures",
-    "shuffled": "shuffled labels by heart",
+    "shuffled": "memorised shuffled labels",
     OWN_NETWORK: "your network",
-    TRAINED: "taught emotions",
-    "96_px": "the same at 96 pixels",
-    TRAINED_ON_UNITS: "taught units",
-    UNITS_MIXTURES: "mixtures, taught units",
+    TRAINED: "trained on emotions",
+    TRAINED_ON_UNITS: "trained on units",
+    UNITS_MIXTURES: "mixtures, trained on units",
     "units_free": "units freely combined",
     READ_OUT: "linear read-out",
-    OF_PHOTOGRAPHS_SHUFFLED: "photographs by heart",
-    OF_PHOTOGRAPHS: "taught photographs",
+    OF_PHOTOGRAPHS_SHUFFLED: "memorised photographs",
+    OF_PHOTOGRAPHS: "trained on photographs",
     BREUER_UNTRAINED: "Breuer's, untrained",
     BREUER: "Breuer's, emotions",
     BREUER_UNITS: "Breuer's, units",
 }
-"""Group -> its name for readers, in the order of the figure."""
+"""Group -> its label, in the order of the figure."""
 
 DEGREE_TOLERANCE = 0.5
 """By how much a degree may move on another machine."""
@@ -59,7 +61,7 @@ DEGREE_TOLERANCE = 0.5
 
 @dataclass(frozen=True)
 class Cast:
-    """Who is asked: the ``networks`` by group; and why others are not, ``left_out``."""
+    """The ``networks`` to evaluate, by group; and why others are not, ``left_out``."""
 
     networks: dict[str, list[TrainedNetwork]]
     left_out: tuple[str, ...] = ()
@@ -70,8 +72,8 @@ def cast_of(
     own: Sequence[TrainedNetwork],
     kept: Callable[[str], Sequence[TrainedNetwork]],
 ) -> Cast:
-    """The roles and marks that the parameters ``p`` name, of the networks ``kept`` by name of population.
-    ``own``: those that the page is about, which are measured where no pair of roles can be asked.
+    """The networks that the parameters ``p`` name, of the stored ones, ``kept``, by name of population.
+    ``own``: those that the page is about, which are measured where no pair of roles can be evaluated.
     """
     networks: dict[str, list[TrainedNetwork]] = {}
     left_out, structure = [], own[0].record.network
@@ -88,8 +90,9 @@ def cast_of(
         networks = networks if p.population else {OWN_NETWORK: list(own), **networks}
     else:
         networks = {TRAINED: list(own), **networks}
-    for name in p.others:
+    for name in (*(p.identities if TRAINED_ON_UNITS in networks else ()), *p.others):
         if marks := list(kept(name)):
+            require_learned(name)
             networks[GROUP_OF.get(name, name)] = marks[: p.of_each or None]
         else:
             left_out.append(f"no network of {name!r} is kept")
@@ -97,7 +100,7 @@ def cast_of(
 
 
 def role_of(name: str, networks: Sequence[Examined], reading: Reading, less: Sequence[Examined] = ()) -> Role:
-    """What ``reading`` says of the ``networks``, ``less`` what it says of their own random mixtures."""
+    """The ``reading`` of the ``networks``, minus that of their own random mixtures, ``less``."""
     values = values_of(networks, reading)
     if less:
         mixtures = values_of(less, reading)
@@ -108,7 +111,7 @@ def role_of(name: str, networks: Sequence[Examined], reading: Reading, less: Seq
 
 
 def require_alike(roles: Mapping[str, Sequence[Examined]]) -> None:
-    """Raise DataError where ``roles`` are of other structures, or were asked about other people."""
+    """Raise DataError where ``roles`` differ in structure or in the people who were evaluated."""
     for what in ("structure", "asked"):
         said = {name: sorted({getattr(own, what) for own in networks}) for name, networks in roles.items()}
         if len({value for values in said.values() for value in values}) > 1:
@@ -118,8 +121,8 @@ def require_alike(roles: Mapping[str, Sequence[Examined]]) -> None:
 
 @dataclass(frozen=True)
 class Degree:
-    """A measure between two ends, by their groups; ``mixtures``: those of measure and ceiling that are taken
-    off, where the floor is no difference to them.
+    """A measure between two controls, by their groups; ``mixtures``: those of measure and positive control
+    that are subtracted, where the negative control is no difference to them.
     """
 
     reading: Reading
@@ -127,14 +130,17 @@ class Degree:
     mixtures: tuple[str, str] | None = None
 
 
+GAIN = READINGS["verified_gain"]
+
 DEGREES = {
+    "verified_gain": Degree(GAIN),
+    "verified_gain_over_mixtures": Degree(GAIN, mixtures=(MIXTURES, UNITS_MIXTURES)),
     "kappa": Degree(READINGS["kappa"]),
-    "kappa_over_mixtures": Degree(READINGS["kappa"], mixtures=(MIXTURES, UNITS_MIXTURES)),
     "auroc_agreement_share": Degree(agreement_share("auroc")),
     "breuer_kappa": Degree(READINGS["kappa"], (BREUER_UNTRAINED, BREUER, BREUER_UNITS)),
-    "other_heads_kappa": Degree(on_other_heads(READINGS["kappa"])),
+    "other_heads_verified_gain": Degree(on_other_heads(GAIN)),
 }
-"""Metric -> how it is measured between its ends."""
+"""Metric -> how it is measured between its controls."""
 
 
 def degrees(groups: Mapping[str, Sequence[Examined]]) -> tuple[dict[str, Estimate], list[str]]:
@@ -159,7 +165,9 @@ def degrees(groups: Mapping[str, Sequence[Examined]]) -> tuple[dict[str, Estimat
             faults.append(f"{name}: {fault}")
             continue
         metrics[f"{name}_degree"] = replace(degree, tolerance=DEGREE_TOLERANCE)
-        metrics[f"{name}_room"] = replace(room, tolerance=0.15)
+        filters = groups[each.roles[1]][0].filters
+        tolerance = filters / 10 if "gain" in name else 0.15
+        metrics[f"{name}_room"] = replace(room, tolerance=tolerance)
     return metrics, faults
 
 
@@ -177,12 +185,10 @@ def _ends(each: Degree, groups: Mapping[str, Sequence[Examined]]) -> tuple[Role,
 
 
 def place_between(value: float, groups: Mapping[str, Sequence[Examined]]) -> float:
-    """Where a mark with so large a κ stands: 0 at the untrained networks, 1 at those that were taught units;
-    NaN without both.
+    """The degree of so many confirmed filters: 0 at the untrained networks, 1 at those trained on units; NaN
+    without both.
     """
     if not (groups.get(UNTRAINED) and groups.get(TRAINED_ON_UNITS)):
         return np.nan
-    floor, ceiling = (
-        values_of(groups[name], READINGS["kappa"])[:, 0].mean() for name in (UNTRAINED, TRAINED_ON_UNITS)
-    )
+    floor, ceiling = (values_of(groups[name], GAIN)[:, 0].mean() for name in (UNTRAINED, TRAINED_ON_UNITS))
     return float((value - floor) / (ceiling - floor)) if ceiling > floor else np.nan

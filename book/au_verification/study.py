@@ -1,9 +1,9 @@
-"""Is this filter an action-unit detector? The same questions to many networks, and one of them looked at
-filter by filter.
-"""
+"""Is this filter an action-unit detector? Many networks evaluated alike, and one of them filter by filter."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from book.au_verification.ruler import (
     BREUER_UNITS,
     BREUER_UNTRAINED,
     GROUP_LABELS,
+    IDENTITY,
     MIXTURES,
     OF_PHOTOGRAPHS,
     OF_PHOTOGRAPHS_SHUFFLED,
@@ -43,6 +44,7 @@ from book.au_verification.ruler import (
     Cast,
     place_between,
 )
+from book.au_verification.stored import evaluation
 from face_sets.faceset import FaceSet
 from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import Detector, Detectors
@@ -90,7 +92,7 @@ def with_detectors(trunk: Classifier, taught: FaceSet, labels: np.ndarray) -> tu
 
 
 MEASURE_LABELS = {"mean_difference": "mean difference", "kl": "KL divergence", "auroc": "2·AUROC − 1"}
-"""The measures by which filters are also named as in the papers."""
+"""The measures whose largest association is kept, as in the papers."""
 
 COUNT_TOLERANCE = 0.1
 """By how much a count of filters may move on another machine, as a share of all: sums in another order shift
@@ -100,101 +102,143 @@ a filter over a threshold.
 KAPPA_TOLERANCE = 0.15
 """The same of κ, which has few filters behind it."""
 
-SMALLEST_ROOM = 0.05
-"""Of κ: the least that matters, as ``claims.yaml`` says."""
+SMALLEST_ROOM = 5.0
+"""Confirmed filters: the fewest that matter, as ``claims.yaml`` says."""
 
 NAMED = dict.fromkeys((OWN_NETWORK, TRAINED, TRAINED_ON_UNITS, UNTRAINED), tuple(MEASURE_LABELS))
-"""Groups whose filters are named as in the papers, too."""
+"""Groups of which the largest association is kept, too."""
 
 MIXED_GROUPS = {TRAINED: MIXTURES, TRAINED_ON_UNITS: UNITS_MIXTURES}
-"""Groups beside which random mixtures of their filters stand."""
+"""Groups whose filters are also evaluated as random mixtures."""
 
-ROLES = (TRAINED, UNTRAINED, TRAINED_ON_UNITS, BREUER, BREUER_UNTRAINED, BREUER_UNITS)
-"""Groups whose name begins those of their metrics; of the first three all is told."""
+ROLES = (TRAINED, UNTRAINED, TRAINED_ON_UNITS, IDENTITY, BREUER, BREUER_UNTRAINED, BREUER_UNITS)
+"""Groups whose name begins those of their metrics; the first four have all of them."""
 
 OVER_UNTRAINED = ("kappa", "verified_gain", "distinct_units")
 
-READ_OUTS = 3
-"""Networks whose layer is read out; of a run of one's own one."""
+OF_EVERY_GROUP = ("beyond_emotion", "verified", "verified_gain", "verified_share", "kappa")
 
-LARGER_ASKED = 3
-"""Networks of larger pictures, which take four times as long."""
+FEWEST_FOR_KAPPA = 30
+"""Assigned filters, on average, below which κ is not reported."""
+
+READ_OUTS = 3
+"""Networks whose layer is read out; one in your run."""
 
 
 def picture_source(faces: FaceSet, held_out_people: FaceSet) -> tuple[FaceSet, str]:
-    """The pictures that filters are judged on, and whose they are, in a sentence: those of the run's own set
-    ``faces`` where it is a real one with action units, else rendered ``held_out_people``.
+    """The pictures on which filters are evaluated, and a sentence about them: those of ``faces`` where it is
+    a real set with action units, else rendered ``held_out_people``.
     """
     people = held_out_people.table["subject"].nunique()
     if faces.name in DOMAINS:
-        return held_out_people, f"The pictures are of {people} rendered people whom no network has seen."
+        return (
+            held_out_people,
+            f"The pictures show {people} rendered people; no network was trained on them.",
+        )
     if faces.aus:
         return faces, (
-            f"Pictures and action units are those of {faces.name}. Units are switched on in rendered faces."
+            f"Pictures and action units are those of {faces.name}. Units are activated in rendered faces."
         )
     return held_out_people, (
-        f"Nobody coded action units in {faces.name}. What learned from it is asked about {people} rendered "
-        "people, whose units are known."
+        f"Nobody coded action units in {faces.name}. Networks trained on it are evaluated on {people} "
+        "rendered people, whose units are known."
     )
 
 
-def examine_all(
-    cast: Cast,
-    p: AuVerificationParameters,
-    asked: Questions,
-    *,
-    larger: Questions | None = None,
-    taught: FaceSet | None = None,
-    device: torch.device | None = None,
-) -> tuple[dict[str, list[Examined]], Whole]:
-    """The answers of all networks of the ``cast`` by group, and what is behind those of the first. Beside
-    them: random mixtures of the filters of those that are measured and of their ceiling; untrained networks
-    of the structures of both roles; and read-outs of the layer, from the units of the pictures ``taught``.
-
-    ``larger``: the questions to networks that learned pictures of their size. ``p.layer`` is that of the
-    first network's structure; else the papers' layer is taken (``look.layers.last_conv``).
+@dataclass(frozen=True)
+class Candidate:
+    """A network to evaluate: what it stands for, ``group``, its ``seed``, the ``layer`` of its filters, and
+    the group of the random mixtures behind them, ``mixed``, if any.
     """
-    answers: dict[str, list[Examined]] = {}
-    first, behind = next(iter(cast.networks.values()))[0], []
 
-    def ask(group: str, seed: int, model: Classifier, at: str, queries: Questions, *, rest: str = "") -> None:
-        responses = responses_of(model, at, queries, device)
-        half = responses.faces.shape[1] // (2 if rest else 1)
-        for name, filters in ((group, slice(0, half)), (rest, slice(half, None))):
-            if name:
-                about, measures = (name, type(model).__name__, seed), NAMED.get(name, ())
-                own, whole = examine(
-                    responses.of(filters), queries, about=about, measures=measures, device=device
-                )
-                answers.setdefault(name, []).append(own)
-                behind.append(whole)
+    group: str
+    seed: int
+    model: Classifier
+    layer: str
+    mixed: str = ""
+
+
+def candidates(
+    cast: Cast, p: AuVerificationParameters, aus: Sequence[str], given: FaceSet
+) -> Iterator[Candidate]:
+    """All networks to evaluate, one after the other: those of the ``cast``, with random mixtures of the
+    filters of those that are measured and of their positive control; untrained networks of the structures
+    of both; and linear read-outs of the layer, from the units of the pictures ``given``.
+
+    ``p.layer`` is that of the first network's structure; else the papers' layer is taken
+    (``look.layers.last_conv``).
+    """
+    first = next(iter(cast.networks.values()))[0]
 
     def layer_of(model: Classifier) -> str:
         return p.layer if p.layer and type(model) is type(first.model) else last_conv(model)
 
     for group, networks in cast.networks.items():
         for each in networks:
-            seed, model, size = each.record.seed, each.model, each.record.faces.size
-            if size != asked.faces.size[0]:
-                if larger and len(answers.get(group, ())) < LARGER_ASKED:
-                    ask(group, seed, model, layer_of(model), larger)
-                continue
-            at, rest = layer_of(model), MIXED_GROUPS.get(group, "")
-            if rest:
+            seed, model, mixed = each.record.seed, each.model, MIXED_GROUPS.get(group, "")
+            at = layer_of(model)
+            if mixed:
                 width = maps_of(model, at, example_picture(model)).shape[1]
                 model, at = with_mixtures(model, at, width, seed)
-            ask(group, seed, model, at, asked, rest=rest)
+            yield Candidate(group, seed, model, at, mixed)
     for group, blank in ((TRAINED, UNTRAINED), (BREUER, BREUER_UNTRAINED)):
         number = p.untrained if group == TRAINED else len(cast.networks.get(group, ()))
         for seed in range(number):
             model = untrained_network(cast.networks[group][0].model, seed)
-            ask(blank, seed, model, layer_of(model), asked)
-    if taught is not None and taught.aus and not p.layer:
-        labels = presence(taught, p.present_from).only(asked.aus).present
+            yield Candidate(blank, seed, model, layer_of(model))
+    if given.aus and not p.layer:
+        labels = presence(given, p.present_from).only(aus).present
         for each in cast.networks[TRAINED][: 1 if p.of_each else READ_OUTS]:
             if isinstance(each.model, ZeroBiasCNN):
-                model, at = with_detectors(each.model, taught, labels)
-                ask(READ_OUT, each.record.seed, model, at, asked)
+                yield Candidate(READ_OUT, each.record.seed, *with_detectors(each.model, given, labels))
+
+
+def evaluate(
+    each: Candidate, queries: Questions, *, store: bool = False, device: torch.device | None = None
+) -> Iterator[tuple[str, Examined, Whole | None]]:
+    """Evaluate the filters of one network and of its random mixtures: group, evaluation, and what it is made
+    of, None where it was stored. ``store``: read and write checkpoints.
+    """
+    responses = None
+    for name, place in ((each.group, 0), (each.mixed, 1)):
+        if not name:
+            continue
+        measures, behind = NAMED.get(name, ()), []
+        about = (name, type(each.model).__name__, each.seed)
+
+        def compute(place=place, about=about, measures=measures, behind=behind) -> Examined:
+            nonlocal responses
+            responses = responses or responses_of(each.model, each.layer, queries, device)
+            half = responses.faces.shape[1] // (2 if each.mixed else 1)
+            filters = responses.of(slice(place * half, (place + 1) * half))
+            own, whole = examine(filters, queries, about=about, measures=measures, device=device)
+            behind.append(whole)
+            return own
+
+        if store:
+            own = evaluation(each.model, (each.layer, place), about, queries, measures, compute)
+        else:
+            own = compute()
+        yield name, own, behind[0] if behind else None
+
+
+def examine_all(
+    cast: Cast,
+    p: AuVerificationParameters,
+    asked: Questions,
+    given: FaceSet,
+    *,
+    device: torch.device | None = None,
+) -> tuple[dict[str, list[Examined]], Whole]:
+    """The evaluations of all ``candidates`` by group, and what that of the first is made of. Where all stored
+    networks are evaluated (``p.of_each`` 0), evaluations are checkpoints.
+    """
+    answers: dict[str, list[Examined]] = {}
+    behind: list[Whole] = []
+    for each in candidates(cast, p, asked.aus, given):
+        for name, own, whole in evaluate(each, asked, store=not p.of_each and bool(behind), device=device):
+            answers.setdefault(name, []).append(own)
+            behind += [whole] * (whole is not None and not behind)
     return answers, behind[0]
 
 
@@ -202,7 +246,7 @@ def reading_settings(metric: str, filters: int) -> dict[str, object]:
     """Unit, tolerance and limits of a ``metric`` of networks with so many ``filters``."""
     if "kappa" in metric:
         return {"tolerance": KAPPA_TOLERANCE, "limits": (-1, 1)}
-    if "share" in metric:
+    if metric.endswith("share"):
         return {"unit": "share", "tolerance": KAPPA_TOLERANCE, "limits": (0, 1)}
     least = -filters if metric == "verified_gain" else 0  # beyond chance there may be fewer than none
     tolerance = 3 if metric == "distinct_units" else COUNT_TOLERANCE * filters
@@ -210,83 +254,153 @@ def reading_settings(metric: str, filters: int) -> dict[str, object]:
 
 
 def population_metrics(groups: Mapping[str, Sequence[Examined]]) -> dict[str, Estimate]:
-    """What networks show, over networks and people. Each of ``READINGS``, and in what share of the filters
-    the papers' rule is right, of those that are measured by its name, of ``ROLES`` as ``<group>_<metric>``;
-    the difference of ``OVER_UNTRAINED`` to untrained networks as ``<metric>_over_untrained``; κ of the other
-    groups as ``kappa_<group>``. ``kappa_over_mixtures``: network by network. How far photographs' are ahead
-    of those by heart: ``photographs_kappa_over_shuffled``. How many: ``networks``, ``photographs_networks``,
-    ``photographs_shuffled_networks``.
+    """Metrics of all kinds of networks, with intervals over networks and people.
+
+    ``<reading>`` of the measured networks, ``<group>_<reading>`` of other ``ROLES`` and ``<reading>_<group>``
+    of reference points; the proportion of filters for which the largest association finds the right unit;
+    differences to untrained networks, ``<reading>_over_untrained``, to random mixtures (network by network),
+    to identity, and of photographs to memorised ones; how many networks there are.
     """
     agreements = {f"{measure}_agreement_share": agreement_share(measure) for measure in ("auroc", "kl")}
-    estimates = {}
+    filters, estimates = groups[TRAINED][0].filters, {}
 
     def tell(name: str, metric: str, own: np.ndarray, against: np.ndarray | None = None) -> None:
-        settings = reading_settings(metric, groups[TRAINED][0].filters)
-        estimates[name] = networks_and_people(own, against, **settings)
+        estimates[name] = networks_and_people(own, against, **reading_settings(metric, filters))
 
     for group, networks in groups.items():
-        every = READINGS | agreements if group in ROLES[:3] else {"kappa": READINGS["kappa"]}
+        every = READINGS if group in ROLES[:4] else {name: READINGS[name] for name in OF_EVERY_GROUP}
+        if group in ROLES[:3]:
+            every = every | agreements
+        elif values_of(networks, READINGS["beyond_emotion"])[:, 0].mean() < FEWEST_FOR_KAPPA:
+            every = {name: own for name, own in every.items() if name != "kappa"}
         for metric, reading in every.items():
             prefix = "" if group == TRAINED else f"{group}_"
             name = prefix + metric if group in ROLES else f"{metric}_{group}"
             tell(name, metric, values_of(networks, reading))
-        if group in (OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED):
+            if metric == "beyond_chance":  # computed over all people only, so that networks alone vary
+                how = f"Student's t over {len(networks)} networks"
+                estimates[name] = replace(estimates[name], how=how)
+        if group in (OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED, IDENTITY):
             estimates[f"{group}_networks"] = Estimate(len(networks), unit="count")
     estimates["networks"] = Estimate(len(groups[TRAINED]), unit="count")
-    estimates["filters"] = Estimate(groups[TRAINED][0].filters, unit="count")
+    estimates["filters"] = Estimate(filters, unit="count")
     for metric in OVER_UNTRAINED:
         both = (values_of(groups[name], READINGS[metric]) for name in (TRAINED, UNTRAINED))
         tell(f"{metric}_over_untrained", metric, *both)
-    kappa = READINGS["kappa"]
-    single, mixed = (values_of(groups[name], kappa) for name in (TRAINED, MIXTURES))
-    paired = networks_and_people(single - mixed, limits=(-2, 2), tolerance=KAPPA_TOLERANCE)
-    estimates["kappa_over_mixtures"] = paired
+    gain = READINGS["verified_gain"]
+    single, mixed = (values_of(groups[name], gain) for name in (TRAINED, MIXTURES))
+    paired = {"unit": "count", "limits": (-2 * filters, 2 * filters), "tolerance": COUNT_TOLERANCE * filters}
+    estimates["verified_gain_over_mixtures"] = networks_and_people(single - mixed, **paired)
+    if IDENTITY in groups:
+        both = (values_of(groups[name], gain) for name in (TRAINED, IDENTITY))
+        tell("verified_gain_over_identity", "verified_gain", *both)
     if OF_PHOTOGRAPHS in groups and OF_PHOTOGRAPHS_SHUFFLED in groups:
-        both = (values_of(groups[name], kappa) for name in (OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED))
-        tell("photographs_kappa_over_shuffled", "kappa", *both)
+        both = (values_of(groups[name], gain) for name in (OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED))
+        tell("photographs_verified_gain_over_shuffled", "verified_gain", *both)
     for group in (UNTRAINED, TRAINED, TRAINED_ON_UNITS):
         if all(own.elsewhere is not None for own in groups.get(group, ())) and group in groups:
             prefix = "" if group == TRAINED else f"{group}_"
-            tell(f"{prefix}other_heads_kappa", "kappa", values_of(groups[group], on_other_heads(kappa)))
+            values = values_of(groups[group], on_other_heads(gain))
+            tell(f"{prefix}other_heads_verified_gain", "verified_gain", values)
     return estimates
 
 
 def ruler_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
-    """Where the filters stand on the ruler, with the answer by the rule of ``claims.yaml``, its gates aside;
-    and what was ``left_out``, and why.
+    """The numbers of all controls and the answer by the rule of ``claims.yaml``, without its gates; and what
+    was ``left_out``, and why.
     """
     number = int(metrics["networks"].value)
     parts = [f"{metrics['filters'].value:.0f} filters, {number} network{'s' * (number > 1)}."]
-    if "kappa_degree" in metrics:
-        degree, room = metrics["kappa_degree"], metrics["kappa_room"]
+    if "verified_gain_degree" in metrics:
+        degree, room = metrics["verified_gain_degree"], metrics["verified_gain_room"]
         answer = degree_answer(degree, room, SMALLEST_ROOM)
+        gains = [
+            f"{metrics[name].value:.1f}"
+            for name in ("untrained_verified_gain", "verified_gain", "units_verified_gain")
+        ]
         parts.append(
-            f"Degree {interval_text(degree)}, of a room of {bounds_text(room)} in κ. Do the filters answer "
-            f"to action units? {answer.capitalize()}."
+            f"Confirmed filters beyond chance: untrained {gains[0]}, trained on emotions {gains[1]}, "
+            f"trained on units {gains[2]}. Degree {interval_text(degree)}. Do filters respond to single "
+            f"action units? {answer.capitalize()}."
         )
-    if "other_heads_kappa_degree" in metrics:
-        parts.append(f"On heads of another model: {bounds_text(metrics['other_heads_kappa_degree'])}.")
+    if "other_heads_verified_gain_degree" in metrics:
+        degree = metrics["other_heads_verified_gain_degree"]
+        parts.append(f"Degree on a second head model: {bounds_text(degree)}.")
     if left_out:
         parts.append(f"Left out: {'; '.join(left_out)}.")
     return " ".join(parts)
 
 
 def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
-    """One row per network: ``population``, as a reader calls it, ``seed`` and its κ, ``value``, and
-    ``without_1`` …, the same without each group of people in turn, which the degrees' intervals are made of;
-    of a population ``mean``, ``low``, ``high``, and the mean's ``place`` on the ruler, in all its rows: none
-    of another structure's networks, which have ends of their own.
+    """One row per network: ``population``, ``seed``, its confirmed filters beyond chance, ``value``, and
+    ``without_1`` …, the same without each group of people, from which the degrees' intervals are made; of the
+    population ``mean``, ``low``, ``high`` and the degree of the mean, ``place``, except for networks of
+    another structure, which have controls of their own.
     """
     rows = []
     for group in sorted(groups, key=list(GROUP_LABELS).index):
-        values = values_of(groups[group], READINGS["kappa"])
-        mean = networks_and_people(values, limits=(-1, 1))
+        values = values_of(groups[group], READINGS["verified_gain"])
+        mean = networks_and_people(values)
         place = np.nan if group in STRUCTURES_OF_THEIR_OWN else place_between(mean.value, groups)
         for own, each in zip(groups[group], values, strict=True):
             rows.append((GROUP_LABELS[group], own.seed, mean.value, mean.low, mean.high, place, *each))
     without = [f"without_{number}" for number in range(1, values.shape[1])]
     columns = ["population", "seed", "mean", "low", "high", "place", "value", *without]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
+
+
+STATES = ("confirmed", "assigned, not confirmed", "not assigned")
+
+
+def squares_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
+    """How many filters of the first network of each kind are in which of the ``STATES``: a row for each kind
+    that is there, untrained, trained on identity, on emotions, on units.
+    """
+    counts = {}
+    for group in filter(groups.get, (UNTRAINED, IDENTITY, TRAINED, TRAINED_ON_UNITS)):
+        own = groups[group][0]
+        assigned, confirmed = (int(READINGS[name](own)[0]) for name in ("beyond_emotion", "verified"))
+        counts[GROUP_LABELS[group]] = (confirmed, assigned - confirmed, own.filters - assigned)
+    return pd.DataFrame.from_dict(counts, orient="index", columns=[*STATES]).rename_axis("network")
+
+
+CHOICES = {
+    "effect": ("mean over people", "median over people"),
+    "ties": ("largest effect only", "within 5 % of the largest"),
+    "units": ("all units", "units that reach the change"),
+    "measure": ("confirmed filters", "proportion of assigned"),
+}
+"""What a specification chooses: the first of each is the one that decides."""
+
+
+def specification_table(groups: Mapping[str, Sequence[Examined]], unreached: Sequence[str]) -> pd.DataFrame:
+    """The title's degree by every combination of ``CHOICES``, from the same responses: the choices, and the
+    values of untrained networks (``negative``), those trained on emotions (``measured``) and on units
+    (``positive``), and the ``degree``. Empty where a kind is missing. It decides nothing.
+    """
+    roles, rows = (UNTRAINED, TRAINED, TRAINED_ON_UNITS), []
+    every = product(*CHOICES.values()) if all(map(groups.get, roles)) else ()
+    for choice in every:
+        chosen = [option == options[0] for option, options in zip(choice, CHOICES.values(), strict=True)]
+        ends = [np.mean([specified(own, chosen, unreached) for own in groups[role]]) for role in roles]
+        rows.append((*choice, *ends, (ends[1] - ends[0]) / (ends[2] - ends[0])))
+    return pd.DataFrame(rows, columns=[*CHOICES, "negative", "measured", "positive", "degree"])
+
+
+def specified(own: Examined, chosen: Sequence[bool], unreached: Sequence[str]) -> float:
+    """What one network scores by a specification: of each of ``CHOICES`` whether the first is ``chosen``."""
+    by_mean, strict, every, counted = chosen
+    effects = own.effects[0 if by_mean else 1].astype(float)
+    kept = np.array([every or au not in unreached for au in own.aus])
+    effects[:, ~kept] = -np.inf
+    largest = effects.max(axis=1, keepdims=True)
+    causes = (effects >= largest * (1 if strict else 0.95)) & (largest > 0)  # (filters, units)
+    assigned = (own.claimed[0][:, None] == np.array(own.aus)) & kept
+    filters = assigned.any(axis=1)
+    confirmed = (assigned & causes).sum()
+    if not counted:
+        return confirmed / max(filters.sum(), 1)
+    return confirmed - assigned.sum(axis=0) @ causes[filters].mean(axis=0) if filters.any() else 0.0
 
 
 def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torch.device) -> Table | None:
@@ -303,7 +417,7 @@ def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torc
         answers = unit_answers(own.model, faces, device=device)[:, places]
         each.append(unit_scores(units, intensities, answers))
     means = pd.concat(each).groupby("unit", sort=False).mean().reset_index()
-    caption = f"What {len(each)} networks that were taught units say of people they never saw"
+    caption = f"How well {len(each)} networks trained on units detect them in held-out people"
     return Table(means, caption, dict.fromkeys(means.columns[1:], "share"), tolerance=0.03)
 
 

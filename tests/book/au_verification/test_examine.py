@@ -142,8 +142,8 @@ def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_ha
     full = au.DOSE_LEVELS[-1:]
     there_asked = [("heads", 4, au.DOSE_LEVELS, None), ("heads", 14, full, "for heads, 4")]
     assert switchings == [
-        ("lab", 12, au.DOSE_LEVELS, None),
-        ("lab", 12, full, "for lab, 12"),
+        ("lab", 8, au.DOSE_LEVELS, None),
+        ("lab", 12, full, "for lab, 8"),
         *(there_asked if there else ()),
     ]
 
@@ -165,7 +165,11 @@ def test_a_network_is_asked_about_other_heads_too(monkeypatch):
     monkeypatch.setattr(au, "choose_precision", lambda *_: SimpleNamespace(name="float32"))
     responses, about = au.responses_of(None, "relu3", questions, None), ("trained", "zero_bias", 7)
     own, _ = au.examine(responses, questions, about=about)
-    assert own.caused[0].tolist() == ["AU12", "AU4"] and own.elsewhere.tolist() == [["AU1", "AU4"]] * 11
+    assert (
+        own.effects.shape == (2, 2, 3)
+        and own.caused[0].tolist() == ["AU12", "AU4"]
+        and own.elsewhere.tolist() == [["AU1", "AU4"]] * 11
+    )
     second, _ = au.examine(responses.of(slice(1, 2)), questions, about=about, groups=0)
     assert second.caused.tolist() == [["AU4"]] and second.elsewhere.tolist() == [["AU4"]]
     alone, _ = au.examine(au.responses_of(None, "relu3", asked(), None), asked(), about=about, groups=0)
@@ -174,8 +178,8 @@ def test_a_network_is_asked_about_other_heads_too(monkeypatch):
 
 def test_whom_networks_are_asked_about_is_told_by_number_and_by_who_they_are():
     one, other = asked(), replace(asked(), equal=switched((1.0,), 11))
-    assert one.people.startswith("24 people and 12 switched (") and one.people == asked().people
-    assert other.people.startswith("24 people and 11 switched (")
+    assert one.people.startswith("24 people and 12 activated (") and one.people == asked().people
+    assert other.people.startswith("24 people and 11 activated (")
     renamed = replace(one.shown, subjects=np.char.add(one.shown.subjects, "x"))
     assert replace(one, shown=renamed).people != one.people
 

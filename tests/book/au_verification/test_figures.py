@@ -17,8 +17,8 @@ def marks() -> pd.DataFrame:
         for population, networks, mean, place in (
             ("untrained", 5, 0.0, 0.0),
             ("your network", 1, 0.1, 0.5),
-            ("taught emotions", 3, 0.15, 0.75),
-            ("taught units", 3, 0.2, 1.0),
+            ("trained on emotions", 3, 0.15, 0.75),
+            ("trained on units", 3, 0.2, 1.0),
         )
         for seed in range(networks)
     ]
@@ -26,7 +26,9 @@ def marks() -> pd.DataFrame:
 
 
 def pairs(name: str, values: tuple[str, ...]) -> pd.DataFrame:
-    rows = [(each, series, 2.0, 1.0, 3.0) for each in values for series in ("taught emotions", "untrained")]
+    rows = [
+        (each, series, 2.0, 1.0, 3.0) for each in values for series in ("trained on emotions", "untrained")
+    ]
     return pd.DataFrame(rows, columns=[name, "series", "value", "low", "high"])
 
 
@@ -81,8 +83,8 @@ def test_a_point_of_a_dose_tells_filter_unit_and_effect():
 
 def test_networks_stand_on_one_axis_with_their_place_between_its_ends():
     drawn = DRAWINGS["networks"]()
-    assert len(drawn.data) == 12 and "taught emotions 0.15" in drawn.alt
-    assert "κ untrained 0.00, taught emotions 0.15 and taught units 0.20" in drawn.caption
+    assert len(drawn.data) == 12 and "trained on emotions" in drawn.alt
+    assert "untrained 0.0, trained on emotions" in drawn.caption
     written = {text.get_text() for text in drawn.figure.axes[0].texts}
     assert {"degree", "0.00", "0.50", "0.75", "1.00"} <= written
     without = figures.networks(marks().assign(place=np.nan))
@@ -90,7 +92,9 @@ def test_networks_stand_on_one_axis_with_their_place_between_its_ends():
 
 
 def test_this_run_stands_beside_a_reference_that_has_the_ruler():
-    more = pd.concat([marks(), marks().replace({"population": {"taught emotions": "Breuer's, emotions"}})])
+    more = pd.concat(
+        [marks(), marks().replace({"population": {"trained on emotions": "Breuer's, emotions"}})]
+    )
     drawn = figures.networks(marks().query("seed < 2"), reference=more.drop_duplicates())
     assert drawn.data["run"].value_counts().to_dict() == {"reference": 12, YOURS: 7}
     assert "Breuer" not in drawn.alt, "this run has none"
@@ -100,7 +104,7 @@ def test_this_run_stands_beside_a_reference_that_has_the_ruler():
 
 def test_the_measure_that_names_most_filters_rightly_is_told():
     table = pairs("measure", ("kl", "mean_difference")).assign(value=[0.3, 0.9, 0.4, 0.1])
-    assert "names most filters rightly is mean_difference, 40.0 % of them" in figures.agreement(table).caption
+    assert "mean_difference finds the right unit most often, for 40.0 %" in figures.agreement(table).caption
 
 
 def test_the_effect_table_has_a_row_per_filter_unit_and_level():

@@ -56,33 +56,32 @@ def test_a_degree_is_the_way_from_the_untrained_networks_to_those_that_were_taug
     assert not faults
     assert set(metrics) == {
         "networks_of_each_role",
-        *(f"{name}_{what}" for name in list(ruler.DEGREES)[:3] for what in ("degree", "room")),
+        *(f"{name}_{what}" for name in list(ruler.DEGREES)[:4] for what in ("degree", "room")),
     }
-    kappa = {
-        name: np.mean([ruler.READINGS["kappa"](own)[0] for own in own_group])
-        for name, own_group in groups.items()
-    }
-    floor, measure, ceiling = (kappa[name] for name in ("untrained", "trained", "units"))
-    found = metrics["kappa_degree"]
+    gain = {name: np.mean([ruler.GAIN(own)[0] for own in own_group]) for name, own_group in groups.items()}
+    floor, measure, ceiling = (gain[name] for name in ("untrained", "trained", "units"))
+    found = metrics["verified_gain_degree"]
     assert found.value == pytest.approx((measure - floor) / (ceiling - floor))
     assert found.low < found.value < found.high and found.n == 3
-    assert metrics["kappa_room"].value == pytest.approx(ceiling - floor)
+    assert metrics["verified_gain_room"].value == pytest.approx(ceiling - floor)
     assert ruler.place_between(measure, groups) == pytest.approx(found.value)
     # Each role less its own mixtures, and no difference for a floor.
-    over = (measure - kappa["mixtures"]) / (ceiling - kappa["units_mixtures"])
-    assert metrics["kappa_over_mixtures_degree"].value == pytest.approx(over)
+    over = (measure - gain["mixtures"]) / (ceiling - gain["units_mixtures"])
+    assert metrics["verified_gain_over_mixtures_degree"].value == pytest.approx(over)
     assert metrics["networks_of_each_role"].value == 3
 
 
 def test_on_other_heads_the_degree_is_a_second_mark_where_all_roles_were_asked_there():
-    assert "other_heads_kappa_degree" not in ruler.degrees(on_the_ruler())[0]
+    assert "other_heads_verified_gain_degree" not in ruler.degrees(on_the_ruler())[0]
     there = {
         "untrained": networks("untrained", (0, 1), elsewhere=True),
         "trained": networks("trained", (4, 6), elsewhere=True),
         "units": networks("units", (9, 10), elsewhere=True),
     }
     metrics, _ = ruler.degrees(there)
-    assert metrics["other_heads_kappa_degree"].value == pytest.approx(metrics["kappa_degree"].value, abs=0.1)
+    assert metrics["other_heads_verified_gain_degree"].value == pytest.approx(
+        metrics["verified_gain_degree"].value, abs=0.1
+    )
 
 
 def test_breuers_networks_have_ends_of_their_own():
@@ -109,13 +108,13 @@ REFUSED = {
     ),
     "mixtures of fewer": (
         {"mixtures": networks("mixtures", (1, 1))},
-        "kappa_over_mixtures: role 'taught emotions' has 3 networks, and mixtures of 2",
+        "verified_gain_over_mixtures: role 'trained on emotions' has 3 networks, and mixtures of 2",
     ),
-    "one network": ({"units": networks("units", (9,))}, "role 'taught units' has 1 network"),
+    "one network": ({"units": networks("units", (9,))}, "role 'trained on units' has 1 network"),
     "a ceiling below its floor": ({"units": networks("units", (0, 0))}, "below its floor 'untrained'"),
     "no ceiling": (
         {"trained": networks("trained", (9, 9, 9)), "units": networks("units", (4, 4, 4))},
-        "'taught units' is no ceiling of 'taught emotions'",
+        "'trained on units' is no ceiling of 'trained on emotions'",
     ),
 }
 
@@ -180,14 +179,14 @@ def test_what_a_run_cannot_answer_it_says_and_measures_its_own_network(changes, 
 
 
 def test_a_run_of_ones_own_is_a_mark_beside_kept_networks():
-    p = AuVerificationParameters(beside="emotions_shuffled,published_96,nobody")
+    p = AuVerificationParameters(beside="emotions_shuffled,nobody")
     cast = ruler.cast_of(p, [learned(7)], kept(4))
     assert {name: len(each) for name, each in cast.networks.items()} == {
         "own": 1,
         "trained": 3,
         "units": 3,
+        "identity": 3,
         "shuffled": 3,
-        "96_px": 3,
     }
     assert cast.left_out == ("no network of 'nobody' is kept",)
 
@@ -214,10 +213,13 @@ def test_the_rule_of_the_page_is_that_of_the_frozen_claims():
         for paper in read_yaml(paths.root() / "claims.yaml", ParameterError)["papers"]
         for claim in paper["claims"]
     ]
-    (title,) = [each for each in claims if each["measure"] == "au_verification.kappa"]
+    (title,) = [each for each in claims if each["measure"] == "au_verification.verified_gain"]
     assert title["matters"] == SMALLEST_ROOM
     own = {each["measure"].partition(".")[2] for each in claims if each["measure"].startswith("au_verif")}
-    assert own == set(list(ruler.DEGREES)[:4]) | {"photographs_kappa_over_shuffled"}
+    assert own == {
+        *("verified_gain", "verified_gain_over_mixtures", "verified_gain_over_identity"),
+        *("auroc_agreement_share", "breuer_verified_share", "photographs_verified_gain_over_shuffled"),
+    }
 
 
 def test_of_networks_that_are_kept_without_a_tensor_it_has_that_name(tmp_path):

@@ -19,6 +19,7 @@ from ferbook.estimate import Estimate
 from tests.book.au_verification.toy_networks import answered
 from tests.made import made_faces
 
+UNCODED = SimpleNamespace(aus=())
 KNOWS = ["AU1", "AU4", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"]
 GUESSES = ["AU12", "AU12", "AU12", ""], ["AU12", "AU1", "AU1", "AU1"]
 
@@ -37,8 +38,8 @@ def test_trained_networks_are_held_against_untrained_ones(groups):
     found = au.population_metrics(groups)
     assert found["kappa"].value == 0.5 and found["kappa"].n == 2 == found["networks"].value
     assert found["kappa_over_untrained"].value == 0.5 and found["untrained_kappa"].value == 0
-    assert found["units_kappa"].value == 1 and found["kappa_mixtures"].value == 0
-    assert found["kappa_over_mixtures"].value == 0.5 and "mixtures_kappa" not in found
+    assert found["units_kappa"].value == 1 and found["verified_gain_mixtures"].value == 0
+    assert found["verified_gain_over_mixtures"].value == 1 and "mixtures_kappa" not in found
     assert found["verified_gain"].low < found["verified_gain"].value == 1 < found["verified_gain"].high
     assert found["distinct_units_over_untrained"].value == 1
     assert found["kl_agreement_share"].value == pytest.approx((1 + 1 / 3) / 2)
@@ -53,7 +54,7 @@ def test_networks_of_photographs_are_held_against_those_that_learned_them_by_hea
         "photographs_shuffled": [answered(*GUESSES, group="photographs_shuffled")],
     }
     found = au.population_metrics(groups | by_heart)
-    assert found["photographs_kappa_over_shuffled"].value == 1
+    assert found["photographs_verified_gain_over_shuffled"].value == 2
     assert (found["photographs_networks"].value, found["photographs_shuffled_networks"].value) == (2, 1)
 
 
@@ -64,15 +65,16 @@ def test_trained_networks_and_their_own_mixtures_are_compared_pair_by_pair(group
             groups[group][seed] = answered(right, right[:count] + wrong[count:], group=group, seed=seed)
     found = au.population_metrics(groups)
     # Every network is as far ahead of its mixtures, though the networks are four filters apart.
-    assert found["kappa_over_mixtures"].why.startswith("it is the same in all networks")
+    assert found["verified_gain_over_mixtures"].why.startswith("it is the same in all networks")
     assert found["verified_gain"].high - found["verified_gain"].low > 10
 
 
-def test_on_other_heads_kappa_is_told_of_groups_that_were_asked_there(groups):
-    assert "other_heads_kappa" not in au.population_metrics(groups)
+def test_filters_confirmed_on_a_second_head_model_are_counted_in_groups_that_were_evaluated_there(groups):
+    assert "other_heads_verified_gain" not in au.population_metrics(groups)
     groups["trained"] = [answered(*KNOWS, KNOWS[1]), answered(*GUESSES, GUESSES[1], seed=1)]
     found = au.population_metrics(groups)
-    assert found["other_heads_kappa"].value == 0.5 and "units_other_heads_kappa" not in found
+    assert found["other_heads_verified_gain"].value == 1
+    assert "units_other_heads_verified_gain" not in found
 
 
 def test_of_one_network_the_interval_says_what_it_does_not_cover(groups):
@@ -86,14 +88,15 @@ def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
     number = {name: Estimate(value, unit="count") for name, value in (("filters", 256), ("networks", 1))}
     told = au.ruler_text(number, ["'emotions' has 1 networks; a role takes 3 or more"])
     assert told == "256 filters, 1 network. Left out: 'emotions' has 1 networks; a role takes 3 or more."
-    room = Estimate(0.2, 0.1, 0.3, n=3)
+    room = Estimate(30, 20, 40, n=3)
+    names = ("untrained_verified_gain", "verified_gain", "units_verified_gain")
+    number |= {name: Estimate(value, unit="count") for name, value in zip(names, (0, 20, 30), strict=True)}
     for degree, answer in (((0.4, 0.9), "In part"), ((0.6, 0.9), "Yes"), ((-0.2, 0.09), "No")):
-        metrics = number | {"kappa_degree": Estimate(sum(degree) / 2, *degree, n=3), "kappa_room": room}
-        assert au.ruler_text(metrics, []).endswith(f"Do the filters answer to action units? {answer}.")
-    metrics["other_heads_kappa_degree"] = Estimate(0.5, 0.4, 0.6, n=3)
-    assert "No. On heads of another model: 0.5" in au.ruler_text(metrics, [])
-    metrics["kappa_degree"] = Estimate(1.19, why="too uncertain")
-    assert "Degree 1.19 (no interval: too uncertain), of a room" in au.ruler_text(metrics, [])
+        own = Estimate(sum(degree) / 2, *degree, n=3)
+        metrics = number | {"verified_gain_degree": own, "verified_gain_room": room}
+        assert au.ruler_text(metrics, []).endswith(f"action units? {answer}.")
+    metrics["other_heads_verified_gain_degree"] = Estimate(0.5, 0.4, 0.6, n=3)
+    assert "second head model: 0.5" in au.ruler_text(metrics, [])
 
 
 def test_a_mark_has_every_network_the_mean_and_its_place(groups):
@@ -102,14 +105,14 @@ def test_a_mark_has_every_network_the_mean_and_its_place(groups):
     assert list(table["population"].unique()) == [
         "untrained",
         "random mixtures",
-        "taught emotions",
-        "taught units",
+        "trained on emotions",
+        "trained on units",
     ]
-    own = table[table["population"].eq("taught emotions")]
-    assert own["value"].tolist() == [1, 0] and own["mean"].tolist() == [0.5, 0.5]
-    assert (own["low"] < 0.5).all() and own["seed"].tolist() == [0, 1] and own["place"].tolist() == [0.5] * 2
+    own = table[table["population"].eq("trained on emotions")]
+    assert own["value"].tolist() == [2, 0] and own["mean"].tolist() == [1, 1]
+    assert (own["low"] < 1).all() and own["seed"].tolist() == [0, 1] and own["place"].tolist() == [0.5] * 2
     ends = table.drop_duplicates("population").set_index("population")["place"]
-    assert ends["untrained"] == 0 and ends["taught units"] == 1
+    assert ends["untrained"] == 0 and ends["trained on units"] == 1
     table = au.marks_table(groups | {"breuer": groups["trained"]})
     assert table["place"].isna().tolist() == table["population"].eq("Breuer's, emotions").tolist()
     del groups["units"]
@@ -118,8 +121,8 @@ def test_a_mark_has_every_network_the_mean_and_its_place(groups):
 
 def test_measures_are_told_for_both_ends_too(groups):
     measures = au.agreement_table(groups).set_index(["series", "measure"])["value"]
-    assert measures["taught emotions", "2·AUROC − 1"] == 1
-    assert measures["taught emotions", "KL divergence"] == pytest.approx((1 + 1 / 3) / 2)
+    assert measures["trained on emotions", "2·AUROC − 1"] == 1
+    assert measures["trained on emotions", "KL divergence"] == pytest.approx((1 + 1 / 3) / 2)
 
 
 def learned(seed: int, size: int = 48, name: str = "zero_bias") -> TrainedNetwork:
@@ -175,7 +178,7 @@ def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_s
             "breuer": [learned(200, name="breuer")],
         }
     )
-    groups, whole = au.examine_all(cast, AuVerificationParameters(untrained=2), queries())
+    groups, whole = au.examine_all(cast, AuVerificationParameters(untrained=2), queries(), UNCODED)
     assert {group: len(each) for group, each in groups.items()} == {
         "own": 1,
         "trained": 2,
@@ -193,31 +196,55 @@ def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_s
     assert by_group["mixtures"] == ("relu3.1", 4, 0) and by_group["untrained"] == ("relu3", 4, 3)
     assert by_group["untrained_breuer"][1:] == (4, 0)
     put.clear()
-    au.examine_all(cast, AuVerificationParameters(untrained=2, layer="relu1"), queries())
+    au.examine_all(cast, AuVerificationParameters(untrained=2, layer="relu1"), queries(), UNCODED)
     assert {entry[3] for entry in put if entry[1] == "ZeroBiasCNN"} == {"relu1", "relu1.1"}
     assert not {entry[3] for entry in put if entry[1] != "ZeroBiasCNN"} & {"relu1"}
 
 
-def test_networks_of_larger_pictures_are_asked_with_larger_pictures_and_fewer_of_them(put):
-    cast = Cast({"trained": [learned(0)], "96_px": [learned(seed, 96) for seed in range(5)]})
-    large = queries(96)
-    groups, _ = au.examine_all(cast, AuVerificationParameters(), queries(), larger=large)
-    assert len(groups["96_px"]) == au.LARGER_ASKED and all(own.asked is large for own in groups["96_px"])
-    assert "96_px" not in au.examine_all(cast, AuVerificationParameters(), queries())[0]
+def test_a_specification_counts_by_its_choices():
+    effects = np.array([[[3, 1], [1.96, 2], [0, 1]], [[1, 3], [2, 1], [0, 1]]], np.float16)
+    own = SimpleNamespace(
+        aus=("AU1", "AU4"), claimed=np.array([["AU1", "AU1", ""]]), effects=effects, group="trained"
+    )
+    proportion = [True, True, True, False]
+    assert au.specified(own, proportion, ()) == 0.5, "the second filter responds most to AU4"
+    assert au.specified(own, [True, False, True, False], ()) == 1, "within 5 % of the largest it is confirmed"
+    assert au.specified(own, [False, True, True, False], ()) == 0.5, (
+        "by the median the second is the right one"
+    )
+    assert au.specified(own, [True, True, False, False], ("AU4",)) == 1, "without AU4 both are"
+    assert au.specified(own, [True] * 4, ()) == 0, "one of two confirmed is what chance gives"
+
+
+def test_squares_count_each_state_of_the_first_network(groups):
+    table = au.squares_table(groups)
+    assert list(table.index) == ["untrained", "trained on emotions", "trained on units"]
+    assert (table.sum(axis=1) == 4).all() and table.loc["trained on emotions"].tolist() == [3, 0, 1]
+
+
+def test_an_evaluation_is_a_checkpoint_where_all_stored_networks_are_evaluated(put, monkeypatch):
+    stored = []
+    monkeypatch.setattr(au, "evaluation", lambda *given: stored.append(given[2]) or given[-1]())
+    cast = Cast({"trained": [learned(0), learned(1)]})
+    au.examine_all(cast, AuVerificationParameters(untrained=2), queries(), UNCODED)
+    assert not stored
+    au.examine_all(cast, AuVerificationParameters(untrained=2, of_each=0), queries(), UNCODED)
+    assert [each[0] for each in stored] == ["trained", "mixtures", "untrained", "untrained"]
 
 
 def test_the_layer_is_read_out_by_what_other_people_show(put, monkeypatch):
     shown = SimpleNamespace(only=lambda aus: SimpleNamespace(present=1))
     monkeypatch.setattr(au, "presence", lambda *_: shown)
-    monkeypatch.setattr(au, "with_detectors", lambda model, taught, labels: (model, "read out"))
+    monkeypatch.setattr(au, "evaluation", lambda *given: given[-1]())
+    monkeypatch.setattr(au, "with_detectors", lambda model, given, labels: (model, "read out"))
     cast = Cast({"trained": [learned(seed) for seed in range(5)]})
-    coded, uncoded = SimpleNamespace(aus=("AU1",)), SimpleNamespace(aus=())
+    coded = SimpleNamespace(aus=("AU1",))
     for of_each, number in ((3, 1), (0, au.READ_OUTS)):
         p = AuVerificationParameters(of_each=of_each)
-        groups, _ = au.examine_all(cast, p, queries(), taught=coded)
+        groups, _ = au.examine_all(cast, p, queries(), coded)
         assert len(groups["read_out"]) == number
     assert {entry[3] for entry in put if entry[0] == "read_out"} == {"read out"}
-    assert "read_out" not in au.examine_all(cast, AuVerificationParameters(), queries(), taught=uncoded)[0]
+    assert "read_out" not in au.examine_all(cast, AuVerificationParameters(), queries(), UNCODED)[0]
 
 
 def faces(name: str, aus: bool) -> FaceSet:
@@ -229,7 +256,7 @@ def faces(name: str, aus: bool) -> FaceSet:
 @pytest.mark.parametrize(
     ("given", "own", "told"),
     [
-        (faces("lab", True), False, "2 rendered people whom no network has seen"),
+        (faces("lab", True), False, "2 rendered people"),
         (faces("ckplus", True), True, "those of ckplus"),
         (faces("fer2013", False), False, "Nobody coded action units in fer2013"),
     ],
