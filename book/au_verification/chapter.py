@@ -89,7 +89,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
     @property
     def identities(self) -> tuple[str, ...]:
         """The population that was trained on identity, where the roles are evaluated."""
-        return (self.identity,) if self.identity and self.pairs and not self.not_asked else ()
+        return (self.identity,) if self.identity and self.pairs and not self.skip_reason else ()
 
     @property
     def populations(self) -> tuple[str, ...]:

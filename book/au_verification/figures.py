@@ -23,7 +23,7 @@ from book.au_verification.ruler import (
     TRAINED_ON_UNITS,
     UNTRAINED,
 )
-from book.au_verification.study import CHOICES
+from book.au_verification.study import SPECIFICATIONS
 from book.shared_figures import YOURS
 from fer_lib.aus.interventions import Effects
 from ferbook.page import style
@@ -184,8 +184,8 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
     the choices of each. Data: the same.
     """
     ordered = table.sort_values("degree", kind="stable", ignore_index=True)
-    options = [(name, option) for name in CHOICES for option in CHOICES[name]]
-    first = [ordered[name].eq(choices[0]) for name, choices in CHOICES.items()]
+    options = [(name, option) for name in SPECIFICATIONS for option in SPECIFICATIONS[name]]
+    first = [ordered[name].eq(choices[0]) for name, choices in SPECIFICATIONS.items()]
     deciding = int(np.logical_and.reduce(first).argmax())
     figure, (above, below) = plt.subplots(
         2, 1, figsize=(style.WIDTH, 4.2), sharex=True, height_ratios=(1.1, 1)
@@ -203,7 +203,9 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
     below.set_xlabel("specifications, by degree")
     least, most = ordered["degree"].min(), ordered["degree"].max()
     hover = [
-        style.Mark(above, place, row["degree"], f"{row['degree']:.2f}: " + ", ".join(row[n] for n in CHOICES))
+        style.Mark(
+            above, place, row["degree"], f"{row['degree']:.2f}: " + ", ".join(row[n] for n in SPECIFICATIONS)
+        )
         for place, row in ordered.iterrows()
     ]
     return style.Drawn(
@@ -214,7 +216,9 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
         f"The degree lies between {_two_digits(least)} and {_two_digits(most)} in all {len(ordered)} "
         f"specifications; red is the one that decides, {_two_digits(ordered['degree'][deciding])}. Squares "
         "show which choices each makes. The curve describes and decides nothing.",
-        tolerance={name: 0.5 if name == "degree" else _FILTERS for name in ordered.columns[len(CHOICES) :]},
+        tolerance={
+            name: 0.5 if name == "degree" else _FILTERS for name in ordered.columns[len(SPECIFICATIONS) :]
+        },
         hover=hover,
     )
 

@@ -29,6 +29,7 @@ def evaluation(
     place: tuple[str, int],
     about: tuple[str, str, int],
     queries: Questions,
+    *,
     measures: Sequence[str],
     compute: Callable[[], Examined],
 ) -> Examined:

@@ -216,7 +216,9 @@ def evaluate(
             return own
 
         if store:
-            own = evaluation(each.model, (each.layer, place), about, queries, measures, compute)
+            own = evaluation(
+                each.model, (each.layer, place), about, queries, measures=measures, compute=compute
+            )
         else:
             own = compute()
         yield name, own, behind[0] if behind else None
@@ -364,7 +366,7 @@ def squares_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(counts, orient="index", columns=[*STATES]).rename_axis("network")
 
 
-CHOICES = {
+SPECIFICATIONS = {
     "effect": ("mean over people", "median over people"),
     "ties": ("largest effect only", "within 5 % of the largest"),
     "units": ("all units", "units that reach the change"),
@@ -374,21 +376,23 @@ CHOICES = {
 
 
 def specification_table(groups: Mapping[str, Sequence[Examined]], unreached: Sequence[str]) -> pd.DataFrame:
-    """The title's degree by every combination of ``CHOICES``, from the same responses: the choices, and the
+    """The title's degree by every combination of ``SPECIFICATIONS`` from the same responses: the choices, the
     values of untrained networks (``negative``), those trained on emotions (``measured``) and on units
     (``positive``), and the ``degree``. Empty where a kind is missing. It decides nothing.
     """
     roles, rows = (UNTRAINED, TRAINED, TRAINED_ON_UNITS), []
-    every = product(*CHOICES.values()) if all(map(groups.get, roles)) else ()
+    every = product(*SPECIFICATIONS.values()) if all(map(groups.get, roles)) else ()
     for choice in every:
-        chosen = [option == options[0] for option, options in zip(choice, CHOICES.values(), strict=True)]
+        chosen = [
+            option == options[0] for option, options in zip(choice, SPECIFICATIONS.values(), strict=True)
+        ]
         ends = [np.mean([specified(own, chosen, unreached) for own in groups[role]]) for role in roles]
         rows.append((*choice, *ends, (ends[1] - ends[0]) / (ends[2] - ends[0])))
-    return pd.DataFrame(rows, columns=[*CHOICES, "negative", "measured", "positive", "degree"])
+    return pd.DataFrame(rows, columns=[*SPECIFICATIONS, "negative", "measured", "positive", "degree"])
 
 
 def specified(own: Examined, chosen: Sequence[bool], unreached: Sequence[str]) -> float:
-    """What one network scores by a specification: of each of ``CHOICES`` whether the first is ``chosen``."""
+    """The score of one network: of each of ``SPECIFICATIONS`` whether the first option is ``chosen``."""
     by_mean, strict, every, counted = chosen
     effects = own.effects[0 if by_mean else 1].astype(float)
     kept = np.array([every or au not in unreached for au in own.aus])

@@ -15,7 +15,6 @@ from fer_lib.aus.verification import Detectors
 from ferbook import paths
 from ferbook.answers import left_open
 from ferbook.book import chapters, import_named
-from ferbook.claims import read_claims
 from ferbook.errors import DataError, ParameterError
 from ferbook.inputs import code_files
 from ferbook.notebook import read_notebook, tags

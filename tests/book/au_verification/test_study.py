@@ -91,7 +91,7 @@ def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
     room = Estimate(30, 20, 40, n=3)
     names = ("untrained_verified_gain", "verified_gain", "units_verified_gain")
     number |= {name: Estimate(value, unit="count") for name, value in zip(names, (0, 20, 30), strict=True)}
-    for degree, answer in (((0.4, 0.9), "In part"), ((0.6, 0.9), "Yes"), ((-0.2, 0.09), "No")):
+    for degree, answer in (((0.4, 0.9), "Partly"), ((0.6, 0.9), "Yes"), ((-0.2, 0.09), "No")):
         own = Estimate(sum(degree) / 2, *degree, n=3)
         metrics = number | {"verified_gain_degree": own, "verified_gain_room": room}
         assert au.ruler_text(metrics, []).endswith(f"action units? {answer}.")
@@ -224,7 +224,7 @@ def test_squares_count_each_state_of_the_first_network(groups):
 
 def test_an_evaluation_is_a_checkpoint_where_all_stored_networks_are_evaluated(put, monkeypatch):
     stored = []
-    monkeypatch.setattr(au, "evaluation", lambda *given: stored.append(given[2]) or given[-1]())
+    monkeypatch.setattr(au, "evaluation", lambda *given, compute, **_: stored.append(given[2]) or compute())
     cast = Cast({"trained": [learned(0), learned(1)]})
     au.examine_all(cast, AuVerificationParameters(untrained=2), queries(), UNCODED)
     assert not stored
@@ -235,7 +235,7 @@ def test_an_evaluation_is_a_checkpoint_where_all_stored_networks_are_evaluated(p
 def test_the_layer_is_read_out_by_what_other_people_show(put, monkeypatch):
     shown = SimpleNamespace(only=lambda aus: SimpleNamespace(present=1))
     monkeypatch.setattr(au, "presence", lambda *_: shown)
-    monkeypatch.setattr(au, "evaluation", lambda *given: given[-1]())
+    monkeypatch.setattr(au, "evaluation", lambda *_, compute, **__: compute())
     monkeypatch.setattr(au, "with_detectors", lambda model, given, labels: (model, "read out"))
     cast = Cast({"trained": [learned(seed) for seed in range(5)]})
     coded = SimpleNamespace(aus=("AU1",))
