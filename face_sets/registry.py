@@ -19,7 +19,7 @@ from face_sets.cache import cached, code_hash
 from face_sets.paths import cache_dir, data_dir
 from face_sets.request import CLIP_FRAMES, FaceRequest, require_clip_frames
 from face_sets.sources import CLIP_SETS, SOURCES, Source, may_be_own
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError, ParameterError, nearest_name
 from ferbook.files import open_regular, write_atomically
 from synthetic_faces.versions import VERSIONS, unversioned, versioned
 
@@ -179,8 +179,9 @@ def _copy(source: Source) -> "tuple[Path, list[FileState]]":
     folder, missing = _place(source)
     if missing:
         other = source.other_form(folder)
+        near = nearest_name(source.name, REGISTRY) if source.name not in REGISTRY else ""
         raise DataError(
-            f"{source.name}: {missing} not found. {other and f'{other}. '}It was looked for below "
+            f"{source.name}: {missing} not found{near}. {other and f'{other}. '}It was looked for below "
             f"FER_DATA; expected there: {source.expected}. How to get it: {source.how_to_get}"
         )
     return folder, _files(source, folder)

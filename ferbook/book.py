@@ -10,30 +10,23 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from ferbook import paths
 from ferbook.errors import BookError, FerError, ParameterError, first_fault, nearest_name, require_name
 from ferbook.files import plain_values, read_yaml
-from ferbook.parameters import (
-    Parameters,
-    Profiles,
-    allowed_values,
-    derived_values,
-    parse_value,
-    recordable,
-    type_name,
-)
+from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 
 RESERVED = {"interactive", "metrics"}
 """Names of folders that the engine makes itself."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLAIN_TYPES = (bool, int, float, str)
 
 
 @dataclass(frozen=True)
@@ -101,12 +94,6 @@ class Chapter:
                 reason = str(fault).lstrip(": ")
                 raise ParameterError(f"{self.name}.{name} = {value!r} is not allowed: {reason}") from fault
         return resolved
-
-    def resolved(self, parameters: Parameters) -> dict[str, object]:
-        """What a chapter computes from besides its parameters: what they resolve to (requests, options), and
-        the constants of ``chapter.py``. Results are compared by these values, not by the text of that file.
-        """
-        return {**self.constants, **derived_values(parameters)}
 
     def expected(self, profile: str, parameters: Parameters) -> int | None:
         """Its ``seconds`` by these ``parameters`` of ``profile``, None where none are given."""
@@ -194,14 +181,16 @@ def _load(file: Path, name: str, kind: type) -> dict[str, object]:
 
 
 def _constants(file: Path, namespace: Mapping[str, object]) -> dict[str, object]:
-    """The public constants that the module ``file`` assigns, as records hold them; functions are left out."""
+    """The public constants that the module ``file`` assigns, but its chapter."""
     nodes = (node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Name))
-    names = {node.id for node in nodes if isinstance(node.ctx, ast.Store) and node.id.isupper()}
-    constants = {}
-    for name in sorted(name for name in names & namespace.keys() if name[0] != "_"):
-        with suppress(TypeError):
-            constants[name] = recordable(namespace[name])
-    return constants
+    names = {node.id for node in nodes if isinstance(node.ctx, ast.Store) and node.id.isupper()} - {"CHAPTER"}
+    return {name: namespace[name] for name in sorted(names & namespace.keys()) if name[0] != "_"}
+
+
+def _can_be_recorded(kind: object) -> bool:
+    """Whether a run's record can hold every value of a parameter of that type."""
+    values = get_args(kind) if get_origin(kind) is Literal else ()
+    return kind in _PLAIN_TYPES or (bool(values) and all(type(value) in _PLAIN_TYPES for value in values))
 
 
 def pages_of_toc() -> list[str]:
@@ -239,9 +228,16 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
     if not (folder / f"{name}.ipynb").is_file():
         raise BookError(f"book/{name}/{name}.ipynb is missing; a chapter's notebook has its folder's name")
     namespace = _load(file, "CHAPTER", Chapter)
-    constants = _constants(file, {key: value for key, value in namespace.items() if key != "CHAPTER"})
+    constants = _constants(file, namespace)
     chapter = replace(namespace["CHAPTER"], name=name, folder=folder, constants=constants)
     where, fields = f"book/{name}/chapter.py", chapter.parameters.model_fields
+    for field_name, about in fields.items():
+        if not _can_be_recorded(about.annotation):
+            shown = str(about.annotation).replace("typing.", "")
+            raise BookError(
+                f"{where}: {field_name} is of type {shown}, which no record of a run can hold; make it bool, "
+                "int, float, str or a Literal of these (0 or an empty text can stand for none)"
+            )
     for key, values in chapter.profiles.items():
         profile = key if isinstance(key, str) else key[0]
         if profile not in profiles:

@@ -8,8 +8,10 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import nbformat
 from nbformat import NotebookNode
@@ -33,6 +35,7 @@ from ferbook.notebook import (
     tags,
 )
 from ferbook.provenance import provenance, reproduce_command
+from ferbook.records import read_json
 from ferbook.reference_run import REFERENCE, matching_references, usable_reference
 from ferbook.site import external_requests, finish, home
 from ferbook.steps import Advance, steps
@@ -334,8 +337,20 @@ def build_book(run: Run) -> Path:
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_intact(run)
         _require_own(run.results())
-        with steps("pages", len(pages_of_toc())) as advance:
+        with steps("build: pages", len(pages_of_toc()), _stamp().get("seconds", 0)) as advance:
             return _build(run, advance)
+
+
+def built_run() -> str:
+    """The run from which the book was built that is there now; empty where there is none."""
+    return str(_stamp().get("run", ""))
+
+
+def _stamp() -> dict[str, object]:
+    """What the last build wrote of itself: its run, and its seconds."""
+    with suppress(RunStoreError):
+        return read_json(paths.build_folder() / "html" / STAMP)
+    return {}
 
 
 def located(line: str, staging: Path) -> str:
@@ -359,7 +374,7 @@ def shown_share(log: str) -> float:
 
 
 def _build(run: Run, advance: Advance) -> Path:
-    html = paths.build_folder() / "html"
+    html, began = paths.build_folder() / "html", monotonic()
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
     if old.exists() and not html.exists():
         old.rename(html)  # a kill struck between the two moves below
@@ -396,7 +411,7 @@ def _build(run: Run, advance: Advance) -> Path:
     finish(new, foot)
     if requests := external_requests(new):
         raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
-    write_json(new / STAMP, {"run": run.name})
+    write_json(new / STAMP, {"run": run.name, "seconds": round(monotonic() - began)})
     if html.exists():
         html.rename(old)
     new.rename(html)

@@ -1,6 +1,7 @@
-"""``ferbook``: the command line. Thin: every command is one call into the engine, or one that the book adds.
+"""``ferbook``: the command line. The engine's commands, which call it and print what it returns, and those
+that the book adds.
 
-Heavy modules are imported inside the commands, so that listing and help answer at once.
+Heavy modules are imported inside the commands, so that help and listings appear at once.
 """
 
 import inspect
@@ -26,31 +27,6 @@ if TYPE_CHECKING:
 
 COMMANDS: list[Callable] = []
 """The engine's own commands, in the order of the help."""
-GONE = {
-    "runs": "`ferbook status --all` lists all runs",
-    "run --replace": "remove the run's folder below runs/, and the same command makes it anew",
-    "run --publish-faces": "`-p publish_faces=true` shows single pictures of people on your pages",
-    "run --data-dir": "the environment variable FER_DATA says where data lie",
-    "confirm": "the next reference is made of other people and networks; `ferbook claims` answers by it",
-    "units": "the page detectors shows what was found; `ferbook detector audit` asks a detector of yours",
-    "evaluate maps": "`ferbook evaluate FILE` judges a method's maps",
-    "evaluate labels": "chapter au_verification decides what a filter's name is worth",
-    "evaluate baselines": "`python -m book.evaluation` judges the registered methods anew",
-    "populations list": "`ferbook populations` lists them; with `--json` it says all",
-    "data export": "`ferbook data make lab --as own FOLDER` writes rendered faces as pictures of one's own",
-    "data seal": "keep a good copy with `sha256sum`, and compare with `sha256sum --check`",
-    "data sheet": "`ferbook data describe NAME --sheet FILE.png`",
-    "data audit": "`ferbook data check NAME`",
-    "archive": "a run is a folder: pack runs/NAME, and unpack it below runs/",
-    "audit": "`ferbook detector audit` says what a detector of action units answers to",
-    "open": "the last line of `ferbook build` says which file to open",
-    "sign": "a run is a folder: whose it is, say by the way that you hand it on",
-    "stimuli": "`ferbook detector stimuli` renders faces for a detector of action units",
-    "sweep": "`ferbook run CHAPTER -p seed=0..19` makes a run for each, `ferbook compare` compares them",
-    "verify": "`ferbook check --run NAME` executes this checkout's code with a run's parameters",
-}
-"""Commands, and options that a command had, that there are no longer -> where their work is done now."""
-
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
 ]
@@ -170,7 +146,7 @@ def run(
     from ferbook.answers import left_open
     from ferbook.compare import pattern_of
     from ferbook.request import Request, merge_overrides, parse_assignments, read_overrides
-    from ferbook.run import make_runs, plan_runs, requests_by_run
+    from ferbook.run import make_runs, plan_runs, requests_by_run, require_runnable
     from ferbook.schedule import profile_of
 
     if cores and executor:
@@ -190,6 +166,7 @@ def run(
             console.print(f"{place.run.name}: {', '.join(own) or rest or 'up to date'}")
         console.print(f"{len(places)} run(s), {len(work)} chapter(s) to be executed")
         return
+    require_runnable(requests, chapters or [])
     first, *others = requests
     several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
     console.print(f"run {first!r}{several}")
@@ -368,13 +345,14 @@ def build(
     ] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
-    from ferbook.build import adopt, build_book
+    from ferbook.build import adopt, build_book, built_run
     from ferbook.inputs import NOT_FOUND, run_states
 
     target = chosen_run(run_name)
     if mine:
         adopt(target)
         console.print(f"note: {target.name!r} is yours now: pages show its text, pictures and scripts")
+    earlier = built_run()
     index = build_book(target)
     finished = {result.chapter for result in target.results()}
     against = {each.chapter: each.reasons for each in run_states(target) if each.chapter in finished}
@@ -386,6 +364,9 @@ def build(
         )
     if absent := [name for name in chapters() if name not in finished]:
         console.print(f"note: the run has no {', '.join(absent)}; their pages say what stands there")
+    if earlier not in ("", target.name):
+        back = f"`ferbook build --run {earlier}` brings it back"
+        console.print(f"note: this book replaces that of run {earlier!r} at the same address; {back}")
     console.print(f"book built from run {target.name!r}: open {index}")
 
 
@@ -393,13 +374,17 @@ def build(
 def check(
     chapters: Chapters = None,
     run_name: RunName = None,
-    one: Annotated[bool, typer.Option("--one", help="One chapter again, another one each time.")] = False,
+    one: Annotated[bool, typer.Option("--one", help="Execute only one chapter, in turn.")] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="First bring them up to date in this profile's run."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
 
-    target = chosen_run(run_name)
+    target = _run_with(profile, chapters or [], run_name) if profile else chosen_run(run_name)
     rows = check_run(target, chapters or [], one=one)
     selection = [row for row in rows if row["executed"] or row["faults"]] if one else rows
     if as_json:
@@ -415,6 +400,17 @@ def check(
             print_lines(f"the other {left}: stored results whole; {again}", 0, 2)
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)
+
+
+def _run_with(profile: str, names: list[str], run_name: str | None) -> "Run":
+    """The run of a profile in which the named chapters are up to date."""
+    from ferbook.request import Request
+    from ferbook.run import make_runs, requests_by_run
+
+    places, faults = make_runs(requests_by_run(Request(profile), names, run_name), names, current=False)
+    if faults:
+        raise ChapterError(*faults.values())
+    return places[0].run
 
 
 @command
@@ -453,7 +449,8 @@ def new(
     from ferbook.new import write_chapter
 
     folder = write_chapter(chapter)
-    console.print(f"written: {folder}; `ferbook run {chapter} --profile smoke` executes it")
+    check = f"`ferbook check {chapter} --profile {suite().profiles[0]}` executes it twice and compares"
+    console.print(f"written: {folder}; {check}")
 
 
 def main() -> None:
@@ -468,12 +465,6 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         console.print(f"fer-lib {version('fer-lib')}, commit {git_commit()}")
         sys.exit()
-    first, *others = sys.argv[1:] or [""]
-    words = (word.partition("=")[0] for word in others if word == others[0] or word[:2] == "--")
-    for name in (first, *(f"{first} {word}" for word in words)):
-        if name in GONE:
-            errors.print(f"ferbook: there is no `ferbook {name}` any more: {GONE[name]}")
-            sys.exit(2)
     try:
         command_line()()
     except ModuleNotFoundError as fault:

@@ -11,7 +11,7 @@ from ferbook.estimate import Estimate
 from ferbook.inputs import provenance_diff
 from ferbook.request import varied_parameters
 from ferbook.store import Run, all_runs, open_run
-from ferbook.text import bounds_text, number_text
+from ferbook.text import MINUS, bounds_text, number_text
 
 
 def run_rows() -> list[dict[str, object]]:
@@ -38,7 +38,10 @@ def _row(name: str, first: Estimate, second: Estimate) -> dict[str, object]:
     by, intervals = second.value - first.value, ""
     if None not in (first.low, second.low):
         intervals = "overlap" if first.low <= second.high and second.low <= first.high else "disjoint"
-    shown = f"{'−' if by < 0 else '+'}{number_text(abs(by), first.unit)}" if by else "0"
+    size = number_text(abs(by), first.unit)
+    if first.unit == "share":
+        size = f"{number_text(100 * abs(by), 'points').lstrip('+')} percentage points"
+    shown = f"{MINUS if by < 0 else '+'}{size}" if by else "0"
     return {
         "metric": name,
         **{"first": first.to_json(), "first_shown": bounds_text(first)},

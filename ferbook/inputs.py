@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
 from ferbook import paths
 from ferbook.book import Chapter, chapters, suite
 from ferbook.environment import DIRTY
 from ferbook.errors import RunStoreError
-from ferbook.files import digest_of
+from ferbook.files import digest_of, plain_values
 from ferbook.notebook import code_cells, read_notebook
 from ferbook.opened import ANY, file_digest, names_digest
 from ferbook.parameters import Parameters
@@ -97,10 +99,41 @@ def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object
     return {
         "notebook": cells_digest(chapter.notebook),
         "parameters": parameters.model_dump(),
-        "resolved": chapter.resolved(parameters),
+        "resolved": resolved_values(chapter, parameters),
         "packages": package_versions(),
         "data": parameters.data_key(),
     }
+
+
+def resolved_values(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
+    """Return what a chapter computes from besides its parameters: the constants of ``chapter.py``, and what
+    its model derives (requests, options), the value of each property. Not what a method with arguments
+    returns.
+
+    Results are compared by these values, not by the text of ``chapter.py``.
+    """
+    models = [each for each in type(parameters).__mro__ if issubclass(each, Parameters)]
+    names = {name for model in models for name, member in vars(model).items() if isinstance(member, property)}
+    values = {name: recordable(getattr(parameters, name)) for name in sorted(names)}
+    for name, constant in chapter.constants.items():
+        with suppress(TypeError):  # a function, say
+            values[name] = recordable(constant)
+    return values
+
+
+def recordable(value: object) -> object:
+    """Return ``value`` as plain JSON, or as a digest where its texts hold characters that no record may.
+
+    Raises TypeError for what JSON cannot express, such as a function.
+    """
+    try:
+        plain = to_jsonable_python(value)
+    except PydanticSerializationError as fault:
+        raise TypeError(str(fault)) from fault
+    try:
+        return plain_values(plain)
+    except ValueError:
+        return digest_of(plain)
 
 
 def stale_reasons(previous: Mapping[str, object], current: Mapping[str, object]) -> list[str]:

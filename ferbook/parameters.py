@@ -8,10 +8,8 @@ from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ferbook.errors import ParameterError, nearest_name
-from ferbook.files import digest_of, plain_values
 
 Profiles = Mapping[str | tuple[str, str], Mapping[str, object]]
 """What each profile changes on a model's defaults: profile -> field -> value. What else a key may be is the
@@ -52,30 +50,6 @@ class Parameters(BaseModel):
         are not here. A book whose chapters read data overrides this.
         """
         return {}
-
-
-def derived_values(parameters: Parameters) -> dict[str, object]:
-    """Return what the model computes from its fields: the value of each property, in a form that a record can
-    hold. (What a method with arguments returns is not among them.)
-    """
-    models = [each for each in type(parameters).__mro__ if issubclass(each, Parameters)]
-    names = {name for model in models for name, member in vars(model).items() if isinstance(member, property)}
-    return {name: recordable(getattr(parameters, name)) for name in sorted(names)}
-
-
-def recordable(value: object) -> object:
-    """Return ``value`` as plain JSON, or as a digest where its texts hold characters that no record may.
-
-    Raises TypeError for what JSON cannot express, such as a function.
-    """
-    try:
-        plain = to_jsonable_python(value)
-    except PydanticSerializationError as fault:
-        raise TypeError(str(fault)) from fault
-    try:
-        return plain_values(plain)
-    except ValueError:
-        return digest_of(plain)
 
 
 def listed(text: str) -> list[str]:
@@ -149,6 +123,8 @@ def parse_value(chapter: str, model: type[Parameters], name: str, value: object)
     try:
         return _adapter(field).validate_python(value, strict=not isinstance(value, str))
     except ValidationError as fault:
+        allowed = allowed_values(field)
+        near = nearest_name(str(value), allowed.split(" | ")) if " | " in allowed else ""
         raise ParameterError(
-            f"{chapter}.{name} = {value!r} is not allowed: it must be {kind} {allowed_values(field)}"
+            f"{chapter}.{name} = {value!r} is not allowed{near}: it must be {kind} {allowed}"
         ) from fault

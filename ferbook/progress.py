@@ -2,6 +2,7 @@
 work now.
 """
 
+import json
 import math
 import subprocess
 import time
@@ -19,7 +20,7 @@ from ferbook.environment import is_held
 from ferbook.errors import ChapterError, RunStoreError
 from ferbook.records import read_json
 from ferbook.schedule import QueueJob, finished_file, lost_jobs, start_jobs, stop_jobs
-from ferbook.steps import INTERVAL, MINUTE, time_text
+from ferbook.steps import INTERVAL, LOG_INTERVAL, MINUTE, time_text
 from ferbook.store import Run
 
 GRACE = 60.0
@@ -52,14 +53,14 @@ def run_jobs(
 
 def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> dict[tuple[str, str], str]:
     """Say how far it is until ``process``, or all jobs, have ended: on a terminal in one line that is written
-    anew, elsewhere in a line a minute; each job that ends; and once that the cluster has not answered for a
-    minute. The ``lost_jobs``, if it was not waited for.
+    anew, elsewhere in a line every ten seconds; each job that ends; and once that the cluster has not
+    answered for a minute. The ``lost_jobs``, if it was not waited for.
     """
     console = Console(highlight=False, markup=False)
     clock = _Clock(board, jobs)
     shown = Live(console=console, auto_refresh=False, transient=True)
     with shown if console.is_terminal else nullcontext():
-        due, asked, heard, lost = MINUTE, 0.0, 0.0, {}
+        due, asked, heard, lost = LOG_INTERVAL, 0.0, 0.0, {}
         while True:
             ended = process.poll() is not None
             for line in clock.look():
@@ -67,7 +68,7 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> d
             if console.is_terminal:
                 shown.update(Text(clock.line(console.width - 1), no_wrap=True), refresh=True)
             elif clock.passed() >= due and not ended:
-                due = clock.passed() + MINUTE
+                due = clock.passed() + LOG_INTERVAL
                 console.print(clock.line(), soft_wrap=True)
             if clock.passed() >= asked:
                 asked = clock.passed() + QUEUE_INTERVAL
@@ -118,20 +119,23 @@ class _Clock:
         return lines
 
     def _left(self) -> float | None:
-        """Seconds until all have ended, if as many go on side by side as now, by what each is said to take
-        and how fast the ended ones were; None where nobody knows.
+        """Seconds until all have ended, if as many go on side by side as now: by what each is expected to
+        take, how fast the ended ones were, and what those at work report themselves; None where that is
+        unknown.
         """
-        said = [job.seconds for job in self.jobs.values() if job.seconds]
-        usual = sum(said) / len(said) if said else 1.0
+        expected = [job.seconds for job in self.jobs.values() if job.seconds]
+        usual = sum(expected) / len(expected) if expected else 1.0
         weights = {title: job.seconds or usual for title, job in self.jobs.items()}
-        if not self._took and not said:
-            return None
         pace = sum(self._took.values()) / sum(weights[title] for title in self._took) if self._took else 1.0
-        parts = []
+        parts, known = [], bool(self._took or expected)
         for title in (title for title in self.jobs if title not in self._took):
             seconds = pace * weights[title]
             done = self.passed() - self._begun[title] if title in self._begun else 0
-            parts.append(max(seconds - done, (1 - ALMOST) * seconds))
+            reported = _reported(self.jobs[title].progress).get("left", 0) if title in self._begun else 0
+            known = known or bool(reported)
+            parts.append(max(seconds - done, (1 - ALMOST) * seconds, reported))
+        if not known:
+            return None
         return max(sum(parts) / max(1, len(self._begun) - len(self._took)), max(parts)) if parts else 0
 
     def line(self, width: int | None = None) -> str:
@@ -157,9 +161,14 @@ def at_work(run: Run) -> dict[str, str]:
 
 def _details(progress: Path) -> str:
     """In which cell a chapter is, and how far the work there; empty before its kernel works."""
-    with suppress(OSError, RunStoreError):
-        state, steps = read_json(progress), ""
-        with suppress(OSError):  # no work in this cell that says how far it is
-            steps = progress.with_suffix(".steps").read_text(encoding="utf-8")
-        return f": cell {state['cell']} of {state['cells']}{steps and f', {steps}'}"
+    with suppress(OSError, RunStoreError, KeyError):
+        state, text = read_json(progress), _reported(progress).get("text")
+        return f": cell {state['cell']} of {state['cells']}{(text and f', {text}') or ''}"
     return ""
+
+
+def _reported(progress: Path) -> dict:
+    """What the work in a chapter's cell reports (``steps``): its text, and the seconds left."""
+    with suppress(OSError, ValueError):
+        return json.loads(progress.with_suffix(".steps").read_text(encoding="utf-8"))
+    return {}

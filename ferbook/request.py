@@ -55,11 +55,12 @@ class Request:
                 what = f"no chapter has a parameter {name!r}{nearest_name(name, fields)}"
                 raise ParameterError(f"{what}; `ferbook params` lists them")
 
-    def check(self) -> None:
+    def check(self, first: Sequence[str] = ()) -> None:
         """Raise ParameterError for an unknown profile, for an override that names no chapter or no parameter
-        of any chapter, and for a value that is not allowed, whichever chapters are to run."""
+        of any chapter, and for a value that some chapter does not allow: of several such one named ``first``.
+        """
         self.check_names()
-        for chapter in chapters().values():
+        for chapter in sorted(chapters().values(), key=lambda chapter: chapter.name not in first):
             try:
                 self.of_chapter(chapter)
             except ParameterError as fault:

@@ -142,15 +142,16 @@ def plan_runs(
 ) -> tuple[list[RunPlan], list[tuple[RunPlan, Chapter]]]:
     """Where the runs stand, and what ``make_runs`` would execute; nothing is written. Raises as that does."""
     chapters = with_upstream(names)
-    _require(requests, chapters)
+    require_runnable(requests, names)
     if not update:
         _require_same(requests, chapters)
     places = plan_of(requests, chapters)
     return places, pending_jobs(places, chapters, source_runs(places, chapters))
 
 
-def _require(requests: Mapping[str, Request], chapters: list[Chapter]) -> None:
-    """Refuse what cannot be run, before anything is held or written."""
+def require_runnable(requests: Mapping[str, Request], names: Sequence[str]) -> None:
+    """Refuse what cannot be run, before anything is held or written. Raises as ``make_runs``."""
+    chapters = with_upstream(names)
     for name in requests:
         require_run(open_run(name))
     changed = uncommitted() if REFERENCE in requests else []
@@ -205,7 +206,7 @@ def requests_by_run(
         return {run.name: stored}
     requests = requests_of(request, chapters)
     for each in requests:
-        each.check()
+        each.check(names)
         each.require_effect(chapters)
     if len(requests) > 1 and run_name is not None:
         raise ParameterError(
@@ -221,17 +222,18 @@ def make_runs(
     cores: int | None = None,
     executor: str | None = None,
     update: bool = False,
+    current: bool = True,
 ) -> tuple[list[RunPlan], dict[str, str]]:
     """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
     it.
 
-    Commands that name no run take this one from now on, where it is one. Returns what
+    ``current``: commands that name no run take this one from now on, where it is one. Returns what
     was found before, and run -> why it is not up to date, of those that failed. Raises
     ParameterError, BookError, RunStoreError, MissingError, and what the book's own check refuses, before
     anything executes.
     """
     chapters, count = with_upstream(names), len(requests)
-    _require(requests, chapters)
+    require_runnable(requests, names)
     with contextlib.ExitStack() as stack:
         for name in sorted(requests):
             stack.enter_context(exclusive(open_run(name)))
@@ -250,7 +252,7 @@ def make_runs(
             write_record(place.run, place.request, place.parameters)
             _take(place, homes, lambda name, home: (name, home) not in making)
             write_record(place.run, place.request, place.parameters)
-        if count == 1:
+        if count == 1 and current:
             make_current(places[0].run)
         if not work:
             return places, {}

@@ -97,7 +97,20 @@ def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> Non
     raise nodes.SkipNode
 
 
+def require_set_apart(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn where ``$$`` stands right below a line of text: MyST makes one paragraph of both, on whose page
+    there would be a dollar sign, an inline equation, and a dollar sign.
+    """
+    for math in doctree.findall(nodes.math):
+        siblings = ["", *map(str, math.parent), ""]
+        place = math.parent.index(math) + 1
+        if siblings[place - 1].endswith("$") or siblings[place + 1].startswith("$"):
+            words = "an equation in $$ stands right below a line of text; put an empty line between them"
+            _logger.warning("%s", words, location=math.parent, type="math")
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the renderer; ``html_math_renderer = "mathml"`` chooses it."""
+    app.connect("doctree-read", require_set_apart)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

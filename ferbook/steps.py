@@ -1,100 +1,157 @@
-"""How far a long piece of work has come, said where somebody reads it: in the file that `ferbook run`
-watches, as a bar on a terminal, elsewhere as a line a minute; and never in a notebook, which would keep it.
+"""Report how far a long piece of work is, and how long the rest takes: to `ferbook run`, which watches a
+file, as a bar on a terminal, and elsewhere as a line every ten seconds; never in a notebook, which would
+store it.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
+# Names the file into which a chapter's process writes how far its work is.
 STEPS_VARIABLE = "FER_STEPS"
-"""Names the file into which a chapter's process writes how far its work has come."""
-
+# Seconds between two updates of a file, or of a bar.
 INTERVAL = 0.5
-"""Seconds between two looks at a file, or at a bar."""
-
-MINUTE = 60.0
-"""Seconds between two lines where there is no terminal."""
-
+# Seconds between two lines in a log.
+LOG_INTERVAL = 10.0
+# Seconds that work may take in silence.
 LONG = 5.0
-"""Seconds from which on work says how far it has come."""
+MINUTE = 60.0
 
 Advance = Callable[..., object]
 
 
 @contextmanager
-def steps(what: str, total: float, seconds: float = 0) -> Iterator[Advance]:
-    """Work of ``total`` steps, called ``what`` ("epochs", "pictures"). The work calls what it is given with
-    the number of steps that it did since the last call, and with the share of all work that they are, where
-    not every step takes as long. Work that will take more than ``LONG`` ``seconds`` is told before it begins.
+def steps(
+    what: str, total: float, seconds: float = 0, describe: Callable[[], str] | None = None
+) -> Iterator[Advance]:
+    """Report work of ``total`` steps, called ``what`` ("epochs", "pictures").
+
+    The block calls what it is given with the number of steps that it did since the last call, and with the
+    proportion of all work that they are, where steps differ in length. ``seconds``: how long the work is
+    expected to take, 0 if unknown. ``describe``: returns the text in place of "``what`` 3 of 9".
     """
-    with _reader() as (pause, tell):
-        tell(partial(steps_text, what, 0, total), seconds if seconds > LONG else None, 0)
-        began, place, part = monotonic(), 0.0, 0.0
-        due = began + pause
-
-        def advance(count: float = 1, share: float | None = None) -> None:
-            nonlocal place, part, due
-            place, part, now = place + count, part + (count / total if share is None else share), monotonic()
-            if now >= due and part:
-                due = now + pause
-                left = (now - began) * max(0.0, 1 / part - 1)
-                tell(partial(steps_text, what, place, total), left, part)
-
-        yield advance
+    work = _Work(what, total, seconds, describe)
+    with _reported(work):
+        yield work.advance
 
 
-def steps_text(what: str, place: float, total: float, left: float | None) -> str:
-    """``epochs 2.4 of 12, about 40 s left``, where it takes ``left`` seconds more; None: nobody knows."""
-    digits = 0 if round(place, 1) % 1 == 0 else 1
-    text = f"{what} {place:,.{digits}f} of {total:,.0f}"
-    return text if left is None else f"{text}, about {time_text(left)} left"
+class _Work:
+    """How much is done of a piece of work, and how long the rest takes."""
+
+    def __init__(self, what: str, total: float, seconds: float, describe: Callable[[], str] | None) -> None:
+        self.done, self.part, self.began = 0.0, 0.0, monotonic()
+        self.seconds = seconds or None
+        self.report: Callable[[], object] = lambda: None
+        self.describe = describe or (lambda: steps_text(what, self.done, total))
+        self._total = total
+
+    def advance(self, count: float = 1, share: float | None = None) -> None:
+        self.done += count
+        self.part += count / self._total if share is None else share
+        if self.part > 0:
+            self.seconds = (monotonic() - self.began) / self.part
+        self.report()
+
+    def left(self) -> float | None:
+        """Seconds until all is done; None where that is unknown."""
+        if self.seconds is None:
+            return None
+        return max(self.seconds - (monotonic() - self.began), self.seconds / 20 * (self.part < 1))
+
+    def line(self) -> str:
+        """``epochs 2.4 of 12, about 40 s left``."""
+        left = self.left()
+        return self.describe() if left is None else f"{self.describe()}, about {time_text(left)} left"
+
+
+def steps_text(what: str, done: float, total: float) -> str:
+    """Return a text such as ``epochs 2.4 of 12``."""
+    digits = 0 if round(done, 1) % 1 == 0 else 1
+    return f"{what} {done:,.{digits}f} of {total:,.0f}"
 
 
 def time_text(seconds: float) -> str:
-    """``40 s`` or ``7 min``."""
+    """Return a text such as ``40 s`` or ``7 min``."""
     return f"{seconds:.0f} s" if seconds < 2 * MINUTE else f"{seconds / MINUTE:.0f} min"
 
 
 class _Line(ProgressColumn):
-    """The text of a task, whose time left goes down while nothing is told."""
+    """The line of a piece of work, whose time left goes down at each refresh."""
 
     def render(self, task: Task) -> Text:
-        text, left, told = (task.fields[name] for name in ("text", "left", "told"))
-        return Text(text(left if left is None else max(left - (monotonic() - told), left / 20)))
+        return Text(task.fields["work"].line())
 
 
 @contextmanager
-def _reader() -> Iterator[tuple[float, Callable[..., object]]]:
-    """Seconds between two times at which is told how far the work is, and how: by a text that says the time
-    left, that time, None where nobody knows it, and the share that is done.
-    """
+def _reported(work: _Work) -> Iterator[None]:
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if place := os.environ.get(STEPS_VARIABLE):
         file = Path(place)
+
+        def store() -> None:
+            if work.left() is not None:
+                file.write_text(json.dumps({"text": work.describe(), "left": work.left()}), encoding="utf-8")
+
+        work.report = _at_intervals(store, INTERVAL)
         try:
-            yield (
-                INTERVAL,
-                lambda text, left, _: left is None or file.write_text(text(left), encoding="utf-8"),
-            )
+            yield
         finally:
             file.unlink(missing_ok=True)
     elif "ipykernel" in sys.modules:
-        yield MINUTE, lambda *_: None
-    elif not console.is_terminal:
-        yield MINUTE, lambda text, left, _: left is None or console.print(text(left))
-    else:
+        yield
+    elif console.is_terminal:
         with Progress(BarColumn(20), _Line(), console=console, transient=True) as bar:
-            task = bar.add_task("", total=1, text=lambda _: "", left=None, told=0.0)
+            task = bar.add_task("", total=1, work=work)
+            work.report = lambda: bar.update(task, completed=work.part)
+            yield
+    else:
+        with _logged(work, console):
+            yield
 
-            def tell(text: Callable[[float | None], str], left: float | None, share: float) -> None:
-                bar.update(task, completed=share, text=text, left=left, told=monotonic())
 
-            yield INTERVAL, tell
+@contextmanager
+def _logged(work: _Work, console: Console) -> Iterator[None]:
+    """Print a line at once where the work is known to be long, and then every ten seconds."""
+
+    def tell() -> None:
+        console.print(work.line())
+
+    ended = Event()
+
+    def tick() -> None:
+        pause = LOG_INTERVAL if work.seconds else LONG
+        while not ended.wait(pause):
+            tell()
+            pause = LOG_INTERVAL
+
+    if (work.seconds or 0) > LONG:
+        tell()
+    ticker = Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()
+
+
+def _at_intervals(function: Callable[[], object], pause: float) -> Callable[[], None]:
+    """Return a function that calls ``function``, at most once in so many seconds."""
+    due = monotonic() + pause
+
+    def call() -> None:
+        nonlocal due
+        if monotonic() >= due:
+            due = monotonic() + pause
+            function()
+
+    return call

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ferbook import paths
 from ferbook.book import chapters, suite
 from ferbook.environment import committed_file, git_commit, held, now
-from ferbook.errors import DataError, ParameterError, RunStoreError, require_name
+from ferbook.errors import DataError, ParameterError, RunStoreError, nearest_name, require_name
 from ferbook.estimate import Estimate
 from ferbook.files import (
     LARGEST_RECORD,
@@ -320,8 +320,9 @@ class Run:
     def record(self) -> dict:
         """Content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is damaged."""
         if not self.exists():
+            near = nearest_name(self.name, (run.name for run in all_runs()))
             raise RunStoreError(
-                f"there is no run {self.name!r}; `ferbook status --all` lists them, "
+                f"there is no run {self.name!r}{near}; `ferbook status --all` lists them, "
                 f"`ferbook run --run {self.name}` makes it"
             )
         mend = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"

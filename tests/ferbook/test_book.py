@@ -44,6 +44,21 @@ def write(place, name, upstream=(), profiles=(), notebook=True):
         (folder / f"{name}.ipynb").write_text("{}")
 
 
+MODEL = """from pathlib import Path
+from typing import Literal
+
+from ferbook.book import Chapter
+from ferbook.parameters import Parameters
+
+
+class OddParameters(Parameters):
+    limit: {}
+
+
+CHAPTER = Chapter(title="Odd", parameters=OddParameters)
+"""
+
+
 def without_declaration(place):
     write(place, "odd")
     (place / "book" / "odd" / "chapter.py").unlink()
@@ -80,6 +95,10 @@ def declares(text):
         ),
         (declares("x = ("), r"book/odd/chapter\.py, line 1: SyntaxError"),
         (declares("import absent_package"), r"book/odd/chapter\.py: ModuleNotFoundError: .*absent_package"),
+        *(
+            (declares(MODEL.format(kind)), r"book/odd/chapter\.py: limit is of type .*, which no record")
+            for kind in ("float | None", "list[int]", "Path", "Literal[None, 1]")
+        ),
         (declares("CHAPTER = 3"), r"book/odd/chapter\.py: declares no CHAPTER = Chapter\(…\)"),
     ],
 )

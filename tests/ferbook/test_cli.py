@@ -61,6 +61,7 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, command, fault, c
         (["params", "thros"], "did you mean 'throws'"),
         (["run", "--run", ""], "run name '' cannot be used"),
         (["run", "-p", "sides="], "sides = '' is not allowed"),
+        (["run", "means", "-p", "seed=-1"], "means.seed = '-1' is not allowed"),
         (["run", "--profile", ""], "no profile ''"),
         (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
         (["run", "means", "-p", "seed=0,1", "--run", "a"], "--run names one run, and these are 2"),
@@ -111,14 +112,6 @@ def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(cop
         assert err.count("\n") == 1 and not (copy / "runs" / "a").exists()
 
 
-@pytest.mark.parametrize("words", [*cli.GONE, "run throws -p a=8 --replace", "run throws --data-dir=a=b"])
-def test_what_went_says_where_its_work_is_done_now(command, words):
-    code, out, told = command(*words.split(), "--json")
-    name = re.sub(" throws( -p a=8)?|=.*", "", words)
-    assert (code, out) == (2, "")
-    assert told == f"ferbook: there is no `ferbook {name}` any more: {cli.GONE[name]}\n"
-
-
 def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_file_to_open(
     monkeypatch, command, tmp_path
 ):
@@ -128,12 +121,16 @@ def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_fi
     there = [ChapterResult(name, tmp_path) for name in ("throws", "sums")]
     monkeypatch.setattr("ferbook.store.Run.results", lambda run: there)
     monkeypatch.setattr("ferbook.build.build_book", lambda run: index)
+    monkeypatch.setattr("ferbook.build.built_run", lambda: "")
     monkeypatch.setattr("ferbook.inputs.run_states", lambda run: states)
     assert command("build", "--run", "a")[1] == (
         "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says why, "
         "`ferbook run --run a` makes it anew\nnote: the run has no means; their pages say what stands "
         f"there\nbook built from run 'a': open {index}\n"
     )
+    monkeypatch.setattr("ferbook.build.built_run", lambda: "laptop")
+    back = "note: this book replaces that of run 'laptop' at the same address; `ferbook build --run laptop`"
+    assert f"{back} brings it back\n" in command("build", "--run", "a")[1]
 
 
 def test_of_one_that_is_checked_again_it_is_said_that_the_others_are_whole_in_lines_that_fit(

@@ -29,7 +29,7 @@ def test_what_is_executed_now_is_told_with_how_far_it_is(run):
     run.progress_file("means").parent.mkdir(parents=True)
     run.progress_file("means").write_text(json.dumps({"cell": 3, "cells": 9}))
     with held(run.work / "means.lock"):
-        run.progress_file("means").with_suffix(".steps").write_text("epochs 2 of 12")
+        run.progress_file("means").with_suffix(".steps").write_text('{"text": "epochs 2 of 12", "left": 9}')
         assert at_work(run) == {"means": "running: cell 3 of 9, epochs 2 of 12"}
     assert at_work(run) == {}
 
@@ -37,7 +37,7 @@ def test_what_is_executed_now_is_told_with_how_far_it_is(run):
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
     """Makes jobs; each look is a second after the one before, and a line is due at every one."""
-    monkeypatch.setattr(progress, "MINUTE", 0)
+    monkeypatch.setattr(progress, "LOG_INTERVAL", 0)
     seconds = iter(range(1000))
     clock = SimpleNamespace(sleep=lambda _: None, monotonic=lambda: clock.now, now=0)
 
@@ -66,11 +66,11 @@ def end(tmp_path, job):
 
 def test_a_line_says_how_many_are_done_how_long_the_rest_takes_and_what_is_at_work(jobs, tmp_path, capsys):
     (first, second), watch = jobs(("first", "a", 2), ("second", "a", 6))
-    cell = json.dumps({"cell": 2, "cells": 5})
+    cell, steps = json.dumps({"cell": 2, "cells": 5}), json.dumps({"text": "epochs 2.4 of 12", "left": 60})
     watch(
         first.log.touch,
         lambda: first.progress.write_text(cell),
-        lambda: first.progress.with_suffix(".steps").write_text("epochs 2.4 of 12, about 60 s left"),
+        lambda: first.progress.with_suffix(".steps").write_text(steps),
         lambda: end(tmp_path, first),
         second.log.touch,
         lambda: end(tmp_path, second),
@@ -78,7 +78,7 @@ def test_a_line_says_how_many_are_done_how_long_the_rest_takes_and_what_is_at_wo
     assert capsys.readouterr().out.splitlines() == [
         "0 of 2 done, about 8 s left; first",
         "0 of 2 done, about 7 s left; first: cell 2 of 5",
-        "0 of 2 done, about 6 s left; first: cell 2 of 5, epochs 2.4 of 12, about 60 s left",
+        "0 of 2 done, about 66 s left; first: cell 2 of 5, epochs 2.4 of 12",
         "first: finished after 3 s",
         "1 of 2 done, about 9 s left",
         "1 of 2 done, about 9 s left; second",

@@ -83,6 +83,18 @@ def test_a_page_holds_mathml_and_loads_no_script_for_it(tmp_path):
     assert external_requests(tmp_path / "_build" / "html") == []
 
 
+BELOW = "The mean is\n$$\n\\bar{x}\n$$\nand"
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"), [(BELOW, True), ("The mean is\n$$ x $$", True), ("`$$`, 5 $, $x$.", False)]
+)
+def test_an_equation_right_below_a_line_of_text_warns_with_file_and_line(tmp_path, text, warned):
+    _, warnings = build(tmp_path, f"# P\n\n{text}\n")
+    assert ("index.md:3: WARNING: an equation in $$ stands right below" in warnings) is warned
+    assert warned or warnings == ""
+
+
 @pytest.mark.parametrize("equation", [r"Inline $\foo{x<1}$.", "$$\n\\foo{x<1}\n$$"])
 def test_an_equation_that_cannot_be_converted_warns_with_file_and_line(tmp_path, equation):
     page, warnings = build(tmp_path, f"# P\n\nText.\n\n{equation}\n")

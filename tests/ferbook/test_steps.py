@@ -1,8 +1,10 @@
 """How far a long piece of work has come: in a file, in lines, and never in a notebook."""
 
 import io
+import json
 import re
 import sys
+import threading
 
 import pytest
 from rich.console import Console
@@ -27,15 +29,18 @@ def test_the_file_says_how_far_the_work_is_until_it_ends(clock, tmp_path, monkey
         assert not file.exists(), "not before half a second is over"
         clock.append(130.0)
         advance(2)
-        assert file.read_text() == "epochs 2.4 of 12, about 2 min left"  # 30 s · (12 / 2.4 - 1)
+        assert json.loads(file.read_text()) == {
+            "text": "epochs 2.4 of 12",
+            "left": 120,
+        }  # 30 s · (12 / 2.4 - 1)
         with steps("pictures", 2000) as inner:
             clock.append(131.0)
             inner(1000)
-            assert file.read_text() == "pictures 1,000 of 2,000, about 1 s left"
+            assert json.loads(file.read_text())["text"] == "pictures 1,000 of 2,000"
         assert not file.exists()
         clock.append(160.0)
         advance(3.6)
-        assert file.read_text() == "epochs 6 of 12, about 60 s left"
+        assert json.loads(file.read_text()) == {"text": "epochs 6 of 12", "left": 60}
     assert not file.exists()
 
 
@@ -45,7 +50,7 @@ def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_work(cl
     with steps("epochs", 4) as advance:
         clock.append(110.0)
         advance(2, 0.2)  # of growing pictures: half the epochs, a fifth of the work
-        assert file.read_text() == "epochs 2 of 4, about 40 s left"
+        assert json.loads(file.read_text()) == {"text": "epochs 2 of 4", "left": 40}
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(40, "chapters 0 of 9, about 40 s left\n"), (4, "")])
@@ -81,18 +86,28 @@ def test_work_that_fails_leaves_nothing(clock, tmp_path, monkeypatch):
     assert not file.exists()
 
 
-def test_where_there_is_no_terminal_a_line_a_minute_is_printed_to_stderr(clock, monkeypatch, capsys):
+def test_in_a_log_a_line_is_printed_now_and_then_also_while_no_step_ends(clock, monkeypatch, capsys):
+    """The lines come from a thread of their own: here it ticks three times at once."""
     monkeypatch.delenv(STEPS_VARIABLE, raising=False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    with steps("pictures rendered:", 6652) as advance:
-        for second in range(101, 280):
-            clock.append(float(second))
-            advance(10)
+    pauses, ticked = [], threading.Event()
+
+    class Ended(threading.Event):
+        def wait(self, pause):
+            pauses.append(pause)
+            clock.append(clock[-1] + pause)
+            if len(pauses) > 3:
+                ticked.set()
+                super().wait()
+            return self.is_set()
+
+    monkeypatch.setattr(module, "Event", Ended)
+    with steps("pages", 9, 60, lambda: "check: chapter 1 of 9 (faces)"):
+        ticked.wait()
     told = capsys.readouterr()
-    assert told.out == "" and told.err.splitlines() == [
-        "pictures rendered: 600 of 6,652, about 10 min left",
-        "pictures rendered: 1,200 of 6,652, about 9 min left",
-    ]
+    assert told.out == "" and pauses[:4] == [10.0] * 4
+    lefts = [line.removeprefix("check: chapter 1 of 9 (faces), about ") for line in told.err.splitlines()]
+    assert lefts == ["60 s left", "50 s left", "40 s left", "30 s left"]
 
 
 def test_a_notebook_opened_by_hand_keeps_nothing_of_it(clock, monkeypatch, capsys):
@@ -105,4 +120,4 @@ def test_a_notebook_opened_by_hand_keeps_nothing_of_it(clock, monkeypatch, capsy
 
 
 def test_a_work_of_nothing_and_one_of_more_than_was_said_are_told_too():
-    assert steps_text("epochs", 3, 2, 0) == "epochs 3 of 2, about 0 s left"
+    assert steps_text("epochs", 3, 2) == "epochs 3 of 2"
