@@ -1,4 +1,4 @@
-"""The four synthetic domains: what each stands in for, who is in it, what they show and how it is taken."""
+"""The synthetic domains: what each stands in for, who is in it, what they show and how it is photographed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -15,15 +15,7 @@ from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import AUS
 from synthetic_faces.landmarks import LANDMARK_VERTICES
 from synthetic_faces.people import IN_SETS, draw_person
-from synthetic_faces.sequences import (
-    Choice,
-    Sequence,
-    draw_course,
-    draw_shots,
-    perform,
-    person_number,
-    plan,
-)
+from synthetic_faces.sequences import Choice, Sequence, draw_course, draw_shots, perform, person_number, plan
 from synthetic_faces.versions import unversioned, versioned
 from synthetic_faces.workers import Job, render_people
 

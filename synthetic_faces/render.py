@@ -202,9 +202,7 @@ class Renderer:
         if self.antialias > 1:
             self._smooth(radiance, view)
         return Rendered(
-            pixels=develop(radiance, shot),
-            masks=masks,
-            landmarks=_project(vertices[self._landmarks], view),
+            pixels=develop(radiance, shot), masks=masks, landmarks=_project(vertices[self._landmarks], view)
         )
 
     def unit_movements(self, muscles: Muscles) -> np.ndarray:

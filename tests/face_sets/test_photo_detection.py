@@ -38,12 +38,7 @@ def overlap(window: Window, left: float, top: float, side: float) -> float:
 
 @pytest.mark.parametrize(
     ("size", "side", "left", "top"),
-    [
-        ((96, 96), 96, 0, 0),
-        ((240, 320), 96, 200, 20),
-        ((600, 800), 250, 40, 300),
-        ((480, 640), 96, 500, 380),
-    ],
+    [((96, 96), 96, 0, 0), ((240, 320), 96, 200, 20), ((600, 800), 250, 40, 300), ((480, 640), 96, 500, 380)],
 )
 def test_a_face_is_found_where_it_was_put_and_cut_out_as_it_was(rendered_faces, size, side, left, top):
     for face in rendered_faces:

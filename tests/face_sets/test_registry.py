@@ -9,14 +9,7 @@ import pytest
 from PIL import Image
 
 from face_sets import cache, registry
-from face_sets.registry import (
-    REGISTRY,
-    fingerprint,
-    list_sources,
-    open_faces,
-    require_source,
-    source_status,
-)
+from face_sets.registry import REGISTRY, fingerprint, list_sources, open_faces, require_source, source_status
 from face_sets.request import FaceRequest
 from fer_lib.names import FaceDomain, FaceSource
 from ferbook import paths

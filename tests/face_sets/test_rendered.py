@@ -17,14 +17,7 @@ from face_sets.cache import cached
 from face_sets.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
 from face_sets.facs_codes import format_codes
 from face_sets.registry import fingerprint
-from face_sets.rendered import (
-    cache_key,
-    entry_kind,
-    rendered_faces,
-    script_table,
-    scripted_faces,
-    set_table,
-)
+from face_sets.rendered import cache_key, entry_kind, rendered_faces, script_table, scripted_faces, set_table
 from face_sets.request import FaceRequest
 from ferbook import paths
 from ferbook.errors import DataError

@@ -145,8 +145,7 @@ def test_each_picture_has_its_own_window_and_those_without_a_face_are_counted(bp
     for path in (bp4d / PICTURES).rglob("*.jpg"):
         Image.fromarray(np.full((60, 80), 200 if path.stem == "0017" else 100, np.uint8)).save(path)
     monkeypatch.setattr(
-        "face_sets.readers.pictures.find_face",
-        lambda p: Window(5.0, 5.0, 30.0) if p[0, 0] < 150 else None,
+        "face_sets.readers.pictures.find_face", lambda p: Window(5.0, 5.0, 30.0) if p[0, 0] < 150 else None
     )
     back = read_bp4d(bp4d, SIZE)
     assert back.left_out == {"pictures in which no face was found": 6}

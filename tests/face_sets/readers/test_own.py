@@ -105,10 +105,7 @@ def test_faces_are_found_upright_and_those_without_one_are_counted_by_name(folde
     rows = [row.replace("yes", "no") for row in ROWS]
     faces = read(folder, rows, size=48)
     assert len(faces) == 11
-    assert faces.left_out == {
-        WITHOUT_FACE: 1,
-        "pictures that faces.csv does not list": 1,
-    }
+    assert faces.left_out == {WITHOUT_FACE: 1, "pictures that faces.csv does not list": 1}
     assert missing_pictures(folder, faces) == ["p1.png"]
     np.testing.assert_array_equal(faces.pixels[4], faces.pixels[0])
     own = np.asarray(Image.fromarray(rendered_faces[0]).resize((48, 48)), float)
