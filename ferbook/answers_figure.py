@@ -17,11 +17,11 @@ from ferbook.text import bounds_text
 
 REFERENCE_MARK, RUN_MARK = "reference", "your run"
 _LOOKS = (("o", BLUE, 6), ("s", VERMILION, 5), ("D", MUTED, 4))
+# Height of a row in inches: name and number, the interval, and of a degree the names of its controls.
 _ROWS = {"degree": 0.47, "difference": 0.3}
-"""Height of a row in inches: name and number, the interval, and of a degree the names of its controls."""
 _DEGREE_LIMITS = (-0.5, 2.1)
+# Behind a row's name, so that no line crosses it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-"""Behind a row's name, so that no line crosses it."""
 _NAMES = {"points": "percentage points"}
 _CAPTION = (
     "A row for each claim: its number with the 95 % interval, and its answer. Filled marks hold after "

@@ -23,8 +23,8 @@ from ferbook.errors import BookError, FerError, ParameterError, first_fault, nea
 from ferbook.files import plain_values, read_yaml
 from ferbook.parameters import Parameters, Profiles, allowed_values, parse_value, type_name
 
+# Names of folders that the engine makes itself.
 RESERVED = {"interactive", "metrics"}
-"""Names of folders that the engine makes itself."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLAIN_TYPES = (bool, int, float, str)
 
@@ -45,27 +45,27 @@ class Chapter:
 
     title: str
     parameters: type[Parameters]
+    # Chapters whose results it reads.
     upstream: tuple[str, ...] = ()
-    """Chapters whose results it reads."""
+    # Chapters that explain its terms, to be read before.
     after: tuple[str, ...] = ()
-    """Chapters that explain its terms, to be read before."""
+    # What its page shows first of run and reference, and a comparison of several runs shows.
     key_metrics: tuple[str, ...] = ()
-    """What its page shows first of run and reference, and a comparison of several runs shows."""
     profiles: Profiles = field(default_factory=dict)
+    # What a reader learns from it; stands in the table of chapters, and at the end of the page before.
     learn: str = ""
-    """What a reader learns from it; stands in the table of chapters, and at the end of the page before."""
+    # What it takes to run it, beside the chapters upstream.
     needs: str = ""
-    """What it takes to run it, beside the chapters upstream."""
+    # What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine the
+    # chapters share the cores.
     resources: Resources = Resources()
-    """What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine
-    the chapters share the cores."""
+    # By profile, or by another key of ``profiles``, what it took on one core while another chapter had the
+    # other.
     seconds: Mapping[object, int] = field(default_factory=dict)
-    """By profile, or by another key of ``profiles``, what it took on one core while another chapter had the
-    other."""
     name: str = ""
     folder: Path = Path()
+    # The other public constants of ``chapter.py``, which the chapter's modules may import.
     constants: Mapping[str, object] = field(default_factory=dict)
-    """The other public constants of ``chapter.py``, which the chapter's modules may import."""
 
     @property
     def notebook(self) -> Path:
@@ -121,40 +121,40 @@ class Suite:
 
     title: str = "Run, build and check the chapters of a book."
     profiles: tuple[str, ...] = ("smoke", "laptop", "reference", "paper")
+    # The one that holds where none is named: the models' defaults.
     profile: str = "laptop"
-    """The one that holds where none is named: the models' defaults."""
+    # Parameters, of every chapter, whose values stand before the profile in the name of a run; `ferbook run`
+    # has an option for each.
     named_by: tuple[str, ...] = ()
-    """Parameters, of every chapter, whose values stand before the profile in the name of a run; `ferbook run`
-    has an option for each."""
+    # Distributions whose version a number may depend on.
     packages: tuple[str, ...] = ()
-    """Distributions whose version a number may depend on."""
+    # Packages and modules beside ``book``: what of them a chapter's kernel executes, or opens of the files
+    # beside them, makes it out of date when it changes.
     code: tuple[str, ...] = ("book",)
-    """Packages and modules beside ``book``: what of them a chapter's kernel executes, or opens of the files
-    beside them, makes it out of date when it changes."""
+    # Modules of these that are not followed: they compute no number, or the key of the data holds them.
     not_code: tuple[str, ...] = ()
-    """Modules of these that are not followed: they compute no number, or the key of the data holds them."""
+    # Folders in a run that are not of its chapters: what hours went into.
     run_folders: tuple[str, ...] = ()
-    """Folders in a run that are not of its chapters: what hours went into."""
+    # A parameter; a chapter to which it is given reads no chapter upstream.
     standalone_by: str = ""
-    """A parameter; a chapter to which it is given reads no chapter upstream."""
+    # Environment variables that hold a folder, which may be relative; the first says where data lie.
     path_variables: tuple[str, ...] = ()
-    """Environment variables that hold a folder, which may be relative; the first says where data lie."""
+    # Command -> ``module:name`` of a function with typer's annotations, or of a typer app.
     commands: Mapping[str, str] = field(default_factory=dict)
-    """Command -> ``module:name`` of a function with typer's annotations, or of a typer app."""
+    # Given chapter -> parameters, raises a FerError where these cannot be run here.
     check: Callable[[Mapping[str, Parameters]], None] = lambda parameters: None
-    """Given chapter -> parameters, raises a FerError where these cannot be run here."""
+    # Given the parameters of the chapters that are about to run, makes what several of them need.
     prepare: Callable[[list[Parameters]], None] = lambda stale: None
-    """Given the parameters of the chapters that are about to run, makes what several of them need."""
+    # The form of a chapter's record, where it holds more than the engine's ``records.ChapterRecord``.
     record: type[BaseModel] | None = None
-    """The form of a chapter's record, where it holds more than the engine's ``records.ChapterRecord``."""
+    # Prefix of metrics that repeat another one, and under which conditions: ``prefix_x`` repeats ``x``.
     again: tuple[str, str] = ("", "")
-    """Prefix of metrics that repeat another one, and under which conditions: ``prefix_x`` repeats ``x``."""
+    # Parameters in which a run and the reference have to agree, beside those that name a run, for their
+    # numbers to stand together.
     must_agree: tuple[str, ...] = ()
-    """Parameters in which a run and the reference have to agree, beside those that name a run, for their
-    numbers to stand together."""
+    # Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
+    # results that its chapters show.
     placeholders: Mapping[str, str] = field(default_factory=dict)
-    """Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
-    results that its chapters show."""
 
 
 def load(file: Path, name: str, kind: type) -> object:

@@ -43,18 +43,18 @@ from ferbook.store import ChapterResult, ReferenceMatch, Run, open_run, write_js
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
 STAMP = ".build.json"
+# The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put.
 KEY_NUMBERS, READING = "<!-- key numbers -->", "<!-- reading -->"
-"""The lines of a chapter's page in whose place ``key_numbers`` and ``what_you_need`` are put."""
+# Said where a run's key metrics are the reference's, to the last digit.
 SAME_NETWORKS = (
     "Your run evaluated the networks of the reference on its pictures, so these are its numbers, too."
 )
-"""Said where a run's key metrics are the reference's, to the last digit."""
+# Said where a page quotes both.
 WHOSE = "Values marked *reference* come from the published run; all others are your run's."
-"""Said where a page quotes both."""
+# Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written.
 _STAGING, _SPHINX = 0.15, 0.75
-"""Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written."""
+# Folder of what lies beside the built pages as it is.
 _FILES = "files"
-"""Folder of what lies beside the built pages as it is."""
 _SHOWN_FILES = (".svg", ".png", ".csv")
 
 

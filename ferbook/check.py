@@ -45,16 +45,16 @@ from ferbook.parameters import Parameters
 from ferbook.steps import steps
 from ferbook.store import STAGING, ChapterResult, Run
 
+# Of a figure's or a table's numbers.
 MOST_COLUMNS = 1000
-"""Of a figure's or a table's numbers."""
+# Characters of a fault that are shown: a run may bring cells of megabytes.
 LONGEST_FAULT = 400
-"""Characters of a fault that are shown: a run may bring cells of megabytes."""
+# Bytes on a disk below which it counts as full.
 _LEAST_SPACE = 2**20
-"""Bytes on a disk below which it counts as full."""
+# A line of nbval's log that names an exception, of a cell or of pytest.
 _ERROR_LINE = re.compile(r"(?:E +)?(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b(?:: |$)")
-"""A line of nbval's log that names an exception, of a cell or of pytest."""
+# Relative difference that only says how a number was written down.
 _ROUNDING = 1e-9
-"""Relative difference that only says how a number was written down."""
 
 
 def faults_of_notebook(path: Path) -> list[str]:

@@ -25,8 +25,8 @@ from ferbook.errors import ChapterError, ParameterError, RunStoreError
 if TYPE_CHECKING:
     from ferbook.store import Run
 
+# The engine's own commands, in the order of the help.
 COMMANDS: list[Callable] = []
-"""The engine's own commands, in the order of the help."""
 Chapters = Annotated[
     list[str] | None, typer.Argument(metavar="[CHAPTER]...", help="Chapters; all where none is named.")
 ]

@@ -43,8 +43,8 @@ errors = _Console(stderr=True)
 
 RunName = Annotated[str | None, typer.Option("--run", metavar="NAME", help="The run's name below runs/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+# Blanks between two columns.
 GAP = 2
-"""Blanks between two columns."""
 
 
 def print_json(content: object) -> None:

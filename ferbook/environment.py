@@ -30,14 +30,13 @@ from ferbook.steps import INTERVAL
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
 STORED_VARIABLE = "FER_STORED"
+# What a kernel is told: where its chapter's result goes, of which run it is, the record of an earlier result
+# that is checked, and how many threads it may take.
 THREADS_VARIABLE = "FER_THREADS"
-"""What a kernel is told: where its chapter's result goes, of which run it is, the record of an earlier result
-that is checked, and how many threads it may take.
-"""
 
 
+# Ends a commit from which files differed.
 DIRTY = "-dirty"
-"""Ends a commit from which files differed."""
 
 
 def _git(*words: str) -> bytes | None:
@@ -116,8 +115,8 @@ def printed_by_failure(
     return log.read_text(encoding="utf-8", errors="replace").splitlines() if process.returncode else None
 
 
+# Names, by its number, the process that a job is not to outlive.
 OWNER_VARIABLE = "FER_OWNER"
-"""Names, by its number, the process that a job is not to outlive."""
 
 
 def end_with_parent() -> None:

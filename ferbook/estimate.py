@@ -10,15 +10,15 @@ from ferbook.errors import DataError
 
 Unit = Literal["share", "count", "seconds", ""]
 
+# Prefix of metrics of stored networks that a run evaluated on its own faces.
 STORED = "stored_"
-"""Prefix of metrics of stored networks that a run evaluated on its own faces."""
 
+# The ``why`` of an estimate that was stored before it had to have one.
 UNSAID = "the run that stored it does not say why"
-"""The ``why`` of an estimate that was stored before it had to have one."""
 
 
+# Standard error below which values differ by rounding alone.
 _LEAST_ERROR = 1e-12
-"""Standard error below which values differ by rounding alone."""
 
 
 @dataclass(frozen=True)

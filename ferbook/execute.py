@@ -46,8 +46,8 @@ from ferbook.records import read_json
 from ferbook.steps import STEPS_VARIABLE
 from ferbook.store import STAGING, Run, write_json
 
+# How often a kernel is started before giving up: parallel kernels can race for ports.
 KERNEL_STARTS = 3
-"""How often a kernel is started before giving up: parallel kernels can race for ports."""
 
 
 class BoundKernelManager(AsyncKernelManager):

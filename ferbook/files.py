@@ -20,10 +20,10 @@ from yaml.constructor import ConstructorError
 
 from ferbook.errors import FerError
 
+# Bytes of a record in JSON or YAML.
 LARGEST_RECORD = 2**23
-"""Bytes of a record in JSON or YAML."""
+# How deep the values of a record may be nested.
 DEEPEST_VALUE = 24
-"""How deep the values of a record may be nested."""
 LARGEST_NUMBER = 1e100
 _MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff`<>{}|\\$*\[\]]")
 

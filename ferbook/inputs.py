@@ -24,11 +24,11 @@ from ferbook.request import stored_request
 from ferbook.steps import steps
 from ferbook.store import REFERENCE, Run
 
+# What of the engine shapes numbers and figures; the rest runs chapters rather than computing for them.
 ENGINE_CODE = ("ferbook.page", "ferbook.text", "ferbook.estimate")
-"""What of the engine shapes numbers and figures; the rest runs chapters rather than computing for them."""
 
+# Begins the reason of a result that may well be what its inputs would give, if its data were here.
 NOT_FOUND = "data not found"
-"""Begins the reason of a result that may well be what its inputs would give, if its data were here."""
 
 
 def _within(name: str, modules: tuple[str, ...]) -> bool:

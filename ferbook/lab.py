@@ -16,8 +16,8 @@ from ferbook.notebook import code_cells, parameters_source, read_notebook
 from ferbook.request import stored_request
 from ferbook.store import INTERACTIVE, Run
 
+# JupyterLab asks no other host whether there is a newer one.
 QUIET = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
-"""JupyterLab asks no other host whether there is a newer one."""
 
 
 def copy_for(run: Run, chapter: Chapter) -> tuple[Path, bool]:

@@ -15,12 +15,12 @@ from ferbook.files import read_plain
 PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
 COMPARED_TAG = "nbval-check-output"
+# Bytes of a notebook with its outputs.
 LARGEST_NOTEBOOK = 2**26
-"""Bytes of a notebook with its outputs."""
+# Values of a notebook: cells, outputs, entries of metadata. Validating a million of them takes minutes.
 MOST_VALUES = 20_000
-"""Values of a notebook: cells, outputs, entries of metadata. Validating a million of them takes minutes."""
+# Types of output that nbval leaves out of its comparison.
 NOT_COMPARED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
-"""Types of output that nbval leaves out of its comparison."""
 _MOST_CELLS = 2000
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
+# Stands for any characters in the path of a listing: a record holds no ``*``.
 ANY = "…"
-"""Stands for any characters in the path of a listing: a record holds no ``*``."""
 
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 
@@ -50,8 +50,8 @@ class _Recorder:
     def __init__(self, log: str, folders: Sequence[str]) -> None:
         self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self.folders = tuple(f"{os.path.realpath(folder)}{os.sep}" for folder in folders)
+        # Paths that are known to lie elsewhere.
         self.outside: set[str] = set()
-        """Paths that are known to lie elsewhere."""
         self.logged: set[str | tuple[str, int, int]] = {f"{folder}*" for folder in self.folders}
 
     def audit(self, event: str, arguments: tuple) -> None:

@@ -15,11 +15,11 @@ from ferbook.page.style import Drawn
 from ferbook.request import varied_parameters
 from ferbook.store import ChapterResult, Run
 
+# The parameter whose values are repetitions, not settings.
 SEED_FIELD = "seed"
-"""The parameter whose values are repetitions, not settings."""
 
+# Parameters that a row names; runs that differ in more are called by their names.
 MOST_VARIED = 3
-"""Parameters that a row names; runs that differ in more are called by their names."""
 
 
 def is_seed(name: str) -> bool:

@@ -11,9 +11,9 @@ from pydantic.fields import FieldInfo
 
 from ferbook.errors import ParameterError, nearest_name
 
+# What each profile changes on a model's defaults: profile -> field -> value. What else a key may be is the
+# book's to say.
 Profiles = Mapping[str | tuple[str, str], Mapping[str, object]]
-"""What each profile changes on a model's defaults: profile -> field -> value. What else a key may be is the
-book's to say."""
 
 SeedField = Annotated[
     int, Field(ge=0, lt=2**31, description="seed of initialisation, batches, augmentation and resampling")
@@ -75,6 +75,7 @@ class ListOf:
         return f"one or more of {', '.join(self.names)}, separated by commas"
 
 
+# What a JSON schema calls the limits of a number.
 _LIMITS = {
     "minimum": "≥ {:.10g}",
     "exclusiveMinimum": "> {:.10g}",
@@ -82,7 +83,6 @@ _LIMITS = {
     "exclusiveMaximum": "< {:.10g}",
     "multipleOf": "a multiple of {}",
 }
-"""What a JSON schema calls the limits of a number."""
 
 
 def _adapter(field: FieldInfo) -> TypeAdapter:

@@ -23,14 +23,14 @@ from ferbook.schedule import QueueJob, finished_file, lost_jobs, start_jobs, sto
 from ferbook.steps import INTERVAL, LOG_INTERVAL, MINUTE, time_text
 from ferbook.store import Run
 
+# Seconds that Snakemake has to end when all jobs have: its accounting may wait for ever.
 GRACE = 60.0
-"""Seconds that Snakemake has to end when all jobs have: its accounting may wait for ever."""
 
+# Seconds between two looks at a cluster's queue.
 QUEUE_INTERVAL = 10.0
-"""Seconds between two looks at a cluster's queue."""
 
+# Share that a job which takes longer than it should is taken to have done.
 ALMOST = 0.95
-"""Share that a job which takes longer than it should is taken to have done."""
 
 
 def run_jobs(

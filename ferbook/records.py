@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ferbook.errors import RunStoreError, first_fault
 from ferbook.files import LARGEST_RECORD, parse_json, read_plain
 
+# Fields of records whose text stands on no page as it is, and so may hold any sign.
 WORDS = ("alt", "caption", "error")
-"""Fields of records whose text stands on no page as it is, and so may hold any sign."""
 
 Tolerances = float | dict[str, float] | None
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

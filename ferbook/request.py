@@ -14,10 +14,10 @@ from ferbook.errors import ParameterError, nearest_name
 from ferbook.files import read_yaml
 from ferbook.parameters import Parameters, parse_value, type_name
 
+# Runs of one command.
 MOST_RUNS = 100
-"""Runs of one command."""
+# Characters of a run's derived name before the rest of it becomes a digest.
 LONGEST_NAME = 50
-"""Characters of a run's derived name before the rest of it becomes a digest."""
 # Values that a run's name holds as they are; of others it has a digest, too.
 _SPELLED = re.compile(r"[A-Za-z0-9]([._-]?[A-Za-z0-9])*")
 
@@ -27,9 +27,9 @@ class Request:
     """What the user asked for: a profile and overrides, either for all chapters or for one."""
 
     profile: str = field(default_factory=lambda: suite().profile)
+    # ``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where
+    # two of them concern one parameter, the later wins: ``merge_overrides`` puts them in order.
     overrides: Mapping[str, object] = field(default_factory=dict)
-    """``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where
-    two of them concern one parameter, the later wins: ``merge_overrides`` puts them in order."""
 
     _resolved: dict[str, Parameters] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -26,8 +26,8 @@ from ferbook.request import Request, requests_of, stored_request
 from ferbook.schedule import QueueJob, cluster_messages, finished_file
 from ferbook.store import REFERENCE, Run, exclusive, make_current, open_run, write_json
 
+# A line of a chapter's log that says what went wrong; a kernel's warnings do not.
 _ERROR_LINE = re.compile(r"^(?:ferbook: |[\w.]+(?:Error|Exception): ).*", re.MULTILINE)
-"""A line of a chapter's log that says what went wrong; a kernel's warnings do not."""
 
 
 def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters]) -> None:

@@ -22,23 +22,22 @@ from ferbook.errors import ChapterError, MissingError, ParameterError, nearest_n
 from ferbook.files import read_yaml
 from ferbook.store import write_json
 
+# Threads of a job, where there are cores for several jobs of so many: small networks gain little from more.
 WORTHWHILE_THREADS = 4
-"""Threads of a job, where there are cores for several jobs of so many: small networks gain little from more.
-"""
 
+# Seconds that Snakemake has to take its jobs out of a cluster's queue.
 CANCELLING = 60
-"""Seconds that Snakemake has to take its jobs out of a cluster's queue."""
 
+# Seconds that Slurm has to say what is in its queue; a controller that is down takes minutes.
 ANSWERING = 10
-"""Seconds that Slurm has to say what is in its queue; a controller that is down takes minutes."""
 
 _ERROR = re.compile(r"^Error in rule .*:\n((?:(?!\[).*\n)*)", re.MULTILINE)
 _REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
 _SUBMITTED = re.compile(r"SLURM jobid (\d+) \(log: .*/rule_([^/]+)/([^/]+)/")
 _QUEUE = ("squeue", "--me", "--noheader", "--format=%i %r")
 _HOPELESS = ("BadConstraints", "DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS", "PartitionDown")
+# Why jobs in Slurm's queue do not start before somebody changes something.
 _HOPELESS += ("JobHeldAdmin", "JobHoldMaxRequeue", "PartitionNodeLimit", "PartitionTimeLimit")
-"""Why jobs in Slurm's queue do not start before somebody changes something."""
 _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*")
 
 

@@ -94,6 +94,7 @@ def finish(folder: Path, foot: str) -> None:
 # A <link> of these kinds only states a relation; every other kind is fetched or connected to.
 _STATED = "alternate|author|canonical|help|index|license|next|prev|search"
 _ADDRESS = re.compile(r"""//[\w\[][^\s"'`)>]*""")
+# What stands before an address that a browser fetches or connects to by itself.
 _LOADED = re.compile(
     "(?:"
     r"""[\s.](?:src|poster|data|background|xlink:href)\s*[=:]\s*["'`]?"""
@@ -108,9 +109,8 @@ _LOADED = re.compile(
     r""")\s*((?:(?:https?|wss?):)?)$""",
     re.IGNORECASE,
 )
-"""What stands before an address that a browser fetches or connects to by itself."""
+# Characters before an address that are looked at.
 _BEFORE = 300
-"""Characters before an address that are looked at."""
 _READ_BY_A_BROWSER = {".css", ".js", ".mjs", ".html", ".htm", ".svg"}
 
 

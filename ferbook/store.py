@@ -44,19 +44,19 @@ from ferbook.records import (
 Content = TypeVar("Content", bound=BaseModel)
 
 DONE = "DONE.json"
+# Folder of the run store into which a chapter writes that is opened by hand.
 INTERACTIVE = "interactive"
-"""Folder of the run store into which a chapter writes that is opened by hand."""
+# The run that is large enough to answer, and is committed.
 REFERENCE = "reference"
-"""The run that is large enough to answer, and is committed."""
+# File of the run store that names the run that commands take which are told none.
 CURRENT = ".current"
-"""File of the run store that names the run that commands take which are told none."""
+# Folder, in a run's working folder, of what chapters write while they are executed.
 STAGING = "staging"
-"""Folder, in a run's working folder, of what chapters write while they are executed."""
+# Bytes of ``run.yaml``, ten times those of a run of nine chapters: YAML of some megabytes takes a minute.
 LARGEST_RUN_RECORD = 2**18
-"""Bytes of ``run.yaml``, ten times those of a run of nine chapters: YAML of some megabytes takes a minute."""
 NOT_REGULAR = "no plain file"
+# Bytes of what one chapter hands to another.
 LARGEST_ARTEFACT = 2**26
-"""Bytes of what one chapter hands to another."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 

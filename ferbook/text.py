@@ -8,8 +8,8 @@ from ferbook.estimate import Estimate
 
 METRIC_PARTS = ("value", "interval", "low", "high", "n")
 
+# Ending of the file that says, beside a chapter's metrics, that other code than today's made them.
 OTHER_CODE = ".other-code"
-"""Ending of the file that says, beside a chapter's metrics, that other code than today's made them."""
 
 NO_BREAK = "\u00a0"
 PERCENT = f"{NO_BREAK}%"
