@@ -193,7 +193,8 @@ def _overlap_figure(means: pd.DataFrame, names: Mapping[str, str], main: str, wh
     data = data.sort_values(["place", "network"], kind="stable").drop(columns="place").reset_index(drop=True)
     rows = data.assign(label=data[column].map(names), main=data[column].eq(main))
     whole, single = rows["network"].eq(""), rows["network"].ne("")
-    listed = [f"{row.label} {style.percent(row.value)}" for row in rows[whole].itertuples()]
+    # The main row and what it is compared with; the figure has the others.
+    listed = [f"{row.label} {style.percent(row.value)}" for row in rows[whole].tail(3).itertuples()]
     return forest(
         rows.loc[whole, ["label", "value", "low", "high", "main"]],
         measured="overlap with the skin that the unit moves (IoU)",

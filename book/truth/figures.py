@@ -51,7 +51,7 @@ SHOWN_MAPS = ("gradient", "deconv", "guided", "occlusion", "grad_cam", "field_ed
 """Maps of one neuron that are drawn."""
 
 
-SCALES = {"correctness": "rank corr.", "right_unit": "of the energy", "sanity": "1 − rank corr."}
+SCALES = {"correctness": "rank corr.", "right_unit": "energy", "sanity": "1 − corr."}
 """What the axis of each score measures."""
 
 
@@ -159,7 +159,7 @@ def code_dots(read: pd.DataFrame) -> Drawn:
         for basis in BASES
     ]
     by_basis = [
-        f"{basis}: "
+        f"{basis.capitalize()}: "
         + listing(
             [f"{row['label']} {percent(row['estimate'].value)}" for row in rows if row["series"] == basis]
         )
@@ -171,7 +171,7 @@ def code_dots(read: pd.DataFrame) -> Drawn:
         axis=Axis(),
         alt="Dots with intervals by number of directions, for filters and for random directions.",
         caption="How much of a unit its best filter, a few and all filters explain; control: random "
-        f"directions. {'; '.join(by_basis)}. Below 0: worse than a constant guess.",
+        f"directions. {'. '.join(by_basis)}. Below 0: worse than a constant guess.",
         tolerance={name: EXPLAINED_TOLERANCE for name in ("value", "low", "high")},
     )
 
