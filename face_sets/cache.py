@@ -30,11 +30,24 @@ _log = logging.getLogger(__name__)
 
 
 def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
-    """The face set ``kind`` with ``key``: loaded if it was kept, else made by ``make`` and kept.
+    """Load the face set ``kind`` with ``key``, or make and store it.
 
-    ``key`` holds all that the content depends on, as JSON values: any change of it is another entry. A
-    damaged entry is reported in one line and made anew. Processes that make the same entry at the same time
-    all succeed. Raises DataError where the entry cannot be written.
+    A damaged entry is reported in one line and made again. Processes that make the same entry at the same
+    time all succeed.
+
+    Parameters
+    ----------
+    kind
+        The readable part of the entry's name.
+    key
+        All that the content depends on, as JSON values: any change of it is another entry.
+    make
+        Makes the set where it is not stored.
+
+    Raises
+    ------
+    DataError
+        The entry cannot be written.
     """
     from face_sets.faceset import FaceSet
 
@@ -57,7 +70,7 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
 
 
 def entry(kind: str, key: dict) -> Path:
-    """The folder that ``cached`` keeps the face set ``kind`` with ``key`` in."""
+    """Return the folder of the face set ``kind`` with ``key``."""
     canonical = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return paths.cache_dir() / "faces" / f"{kind}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 
@@ -71,8 +84,9 @@ def code_hash(*modules: str) -> str:
 
 
 def code_of(*modules: str) -> dict[str, bytes]:
-    """The code in ``ROOMS`` that decides what ``modules`` read or make: these files and all that they import
-    in turn, with their content.
+    """Collect the code in ``ROOMS`` that decides what ``modules`` read or make: path -> content.
+
+    That is the files of ``modules`` and all that they import in turn.
     """
     home = Path(__file__).resolve().parents[1]
     pending, sources = list(modules), {}

@@ -17,14 +17,23 @@ _NOWHERE = -1
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """C clips of at most T pictures of the face set ``faces``, sorted by subject and sequence.
+    """C clips of at most T pictures of ``faces``, sorted by subject and sequence.
 
-    ``rows`` int64 (C, T): indices into ``faces`` in temporal order, and ``frames`` int64 (C, T): their frame
-    numbers, strictly ascending; both -1 beyond the clip's end. ``lengths`` int64 (C,): pictures of each clip,
-    at least 2. ``subjects``, ``sequences`` and ``emotions`` (C,): text, the emotion empty where a clip has
-    none. ``onset``, ``apex``, ``offset`` int64 (C,): frame numbers. ``apex_at`` int64 (C,): place in ``rows``
-    of the picture nearest to the apex, which ``clips_of`` finds at the apex itself. ``fps`` float64 (C,):
-    frames per second.
+    Attributes
+    ----------
+    rows, frames
+        int64 (C, T): row in ``faces`` and frame number of each picture in temporal order; -1 beyond a clip's
+        end.
+    lengths
+        int64 (C,): pictures of each clip, at least 2.
+    subjects, sequences, emotions
+        (C,) text; the emotion is empty where a clip has none.
+    onset, apex, offset
+        int64 (C,): frame numbers.
+    apex_at
+        int64 (C,): column in ``rows`` of the apex.
+    fps
+        float64 (C,): frames per second.
     """
 
     faces: FaceSet
@@ -49,23 +58,19 @@ class Clips:
         return self.rows != _NOWHERE
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:
-        """int64 (C,): the index of each clip's emotion in ``classes``. Raises DataError as
-        ``FaceSet.labels``, where it is not among them.
-        """
+        """Return the index of each clip's emotion in ``classes``, int64 (C,). Raises as ``FaceSet.labels``."""
         return self.faces.select(self.rows[:, 0]).labels(classes)
 
     def select(self, keep: np.ndarray) -> "Clips":
-        """The clips where the boolean mask ``keep`` (C,) is true, or at the indices ``keep`` (0 … C-1), in
-        their order.
+        """Select clips by a boolean mask (C,) or by indices; T remains, so that features (C, T, F) still fit.
 
-        T stays as it is, so that features (C, T, F) selected alike still fit. Raises DataError as
-        ``chosen_rows``.
+        Raises DataError as ``chosen_rows``.
         """
         keep = chosen_rows(keep, len(self), f"clips of {self.faces.name!r}")
         return replace(self, **{name: getattr(self, name)[keep] for name in _PER_CLIP})
 
     def gather(self) -> np.ndarray:
-        """uint8 (C, T, H, W): the pictures, zero beyond a clip's end."""
+        """Load the pictures, uint8 (C, T, H, W), zero beyond a clip's end."""
         pixels = np.zeros((*self.rows.shape, *self.faces.size), np.uint8)
         pixels[self.inside] = self.faces.gather(self.rows[self.inside])
         return pixels
@@ -75,14 +80,15 @@ _PER_CLIP = tuple(name for name in Clips.__dataclass_fields__ if name != "faces"
 
 
 def clips_of(faces: FaceSet) -> Clips:
-    """The clips of ``faces``: one per subject and sequence, in this order, whatever the order of the
-    pictures.
+    """Group the pictures of ``faces`` into clips, one per subject and sequence.
 
-    Clips of one picture are left out by the readers, which count them in ``faces.left_out``. Raises
-    DataError, naming the clip: for a set without clips (no columns ``onset``, ``apex``, ``offset`` and
-    ``fps``, or emotions that change within a sequence), a picture without subject or sequence, a clip of one
-    picture, two pictures of one frame, an onset, apex, offset or rate that is missing, not one number per
-    clip or out of order, a picture outside onset and offset, and an apex without a picture.
+    Raises
+    ------
+    DataError
+        Names the clip: a set without clips (no columns ``onset``, ``apex``, ``offset``, ``fps``), a picture
+        without subject or sequence, one picture only, two pictures of one frame, onset, apex, offset, fps or
+        emotion that differ within a clip or are out of order, a picture outside onset and offset, or none at
+        the apex.
     """
     table = faces.table
     missing = [column for column in (*_SPAN, "fps") if column not in table.columns]

@@ -37,22 +37,36 @@ _INTENSITY = re.compile(r"AU\d+(_left|_right)?")
 
 
 class FaceSet:
-    """``pixels`` uint8 (N, H, W) and ``table``, a data frame of N rows in the same order.
+    """Pictures of faces with one table row each.
 
-    Columns of ``table``: ``dataset``; ``subject`` (with the data set's prefix, empty where the
-    set does not say who it is); ``sequence``; ``frame`` (int, 0 for single pictures);
-    ``emotion`` (one of ``LABELS``, or empty where a picture is not labelled); ``split`` (one of
-    ``SPLITS``). Optional: ``AU1`` … intensities in [0, 1] of the stronger half of the face (NaN where
-    the AU was not coded), ``AU1_left`` and ``AU1_right`` …, and ``vote_<emotion>`` counts of crowd
-    votes. Further columns hold numbers or text. On construction the table's index becomes 0 … N-1,
-    its text columns dtype ``str`` and ``frame`` int64.
+    Selections copy no pixels before ``pixels`` is read. A set never changes after it was made.
 
-    Optional arrays: ``masks`` uint32 (N, H, W), where bit i of a pixel says that it lies in the region
-    that ``mask_aus[i]`` moves; ``landmarks`` float32 (N, 68, 2), x and y in pixels from the upper left
-    corner of the picture, NaN where unknown. ``left_out`` says what a reader left out: reason -> count.
+    Parameters
+    ----------
+    name
+        What messages call the set.
+    pixels
+        uint8 (N, H, W), grey.
+    table
+        N rows in the same order. Required columns: ``dataset``; ``subject``, with the data set's prefix,
+        empty where unknown; ``sequence``; ``frame`` (int, 0 for single pictures); ``emotion``, one of
+        ``LABELS`` or empty; ``split``, one of ``SPLITS``. Optional: ``AU1`` …, the intensity from 0 to 1 of
+        the stronger half of the face, NaN where not coded; ``AU1_left`` and ``AU1_right`` …;
+        ``vote_<emotion>``, counts of crowd votes. Further columns hold numbers or text. The index becomes 0 …
+        N-1, text columns get the dtype ``str`` and ``frame`` int64.
+    masks
+        uint32 (N, H, W): bit i says that a pixel lies in the region that ``mask_aus[i]`` moves.
+    mask_aus
+        The action unit of each bit of ``masks``, at most 32.
+    landmarks
+        float32 (N, 68, 2): x and y in pixels from the upper left corner, NaN where unknown.
+    left_out
+        What a reader left out: reason -> count.
 
-    Selections copy no pixels: they are gathered when ``pixels`` is first asked for. A set is not changed
-    after it was made. Raises DataError for whatever does not fit.
+    Raises
+    ------
+    DataError
+        An array or a column that does not fit; names row, column and value.
     """
 
     def __init__(
@@ -163,13 +177,11 @@ class FaceSet:
         return whole[places[0] : places[-1] + 1] if beside else whole[places]
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 (len(rows), H, W): the pictures at the indices ``rows`` (0 … N-1), and no other in memory."""
+        """Load the pictures at the indices ``rows`` (0 … N-1), uint8 (len(rows), H, W), and no others."""
         return self._gathered("pixels", self._indices(rows))
 
     def mask(self, au: str) -> np.ndarray:
-        """bool (N, H, W): the region of each picture that ``au`` moves. Raises DataError where there is
-        none.
-        """
+        """Return the region that ``au`` moves, bool (N, H, W). Raises DataError where the set has none."""
         if au not in self.mask_aus:
             names = ", ".join(self.mask_aus) or "none"
             raise self._fault(f"no mask of {au!r}; the masks are {names}")
@@ -193,9 +205,22 @@ class FaceSet:
         return tuple(sorted(names, key=lambda c: int(c[2:])))
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:
-        """int64 (N,): the index of each picture's emotion in ``classes``.
+        """Number the emotions.
 
-        Raises DataError where a picture's emotion is not among ``classes``, or a class is named twice.
+        Parameters
+        ----------
+        classes
+            Emotions in the order of their numbers.
+
+        Returns
+        -------
+        np.ndarray
+            int64 (N,): the index of each picture's emotion in ``classes``.
+
+        Raises
+        ------
+        DataError
+            A picture's emotion is not among ``classes``, or a class is named twice.
         """
         if len(set(classes)) < len(classes):
             raise self._fault(f"a class is named twice in {', '.join(classes)}")
@@ -210,9 +235,17 @@ class FaceSet:
         return codes
 
     def select(self, keep: np.ndarray) -> "FaceSet":
-        """The pictures where the boolean mask ``keep`` (N,) is true, or at the indices ``keep`` (0 … N-1).
+        """Select pictures, without copying pixels.
 
-        Raises DataError as ``chosen_rows``.
+        Parameters
+        ----------
+        keep
+            Boolean mask (N,), or indices from 0 to N-1 in the order that is wanted.
+
+        Raises
+        ------
+        DataError
+            As ``chosen_rows``.
         """
         keep = self._indices(keep)
         return self._part(self._rows[keep], self.table.iloc[keep].reset_index(drop=True))
@@ -225,8 +258,7 @@ class FaceSet:
         return part
 
     def assign(self, **columns: object) -> "FaceSet":
-        """The same pictures with ``columns`` of the table added or replaced, as of ``pandas``; no pixels are
-        copied.
+        """Add or replace ``columns`` of the table, as pandas does; no pixels are copied.
 
         Raises DataError for values that do not fit, as the constructor does.
         """
@@ -236,9 +268,7 @@ class FaceSet:
         return chosen_rows(keep, len(self), f"face set {self.name!r}")
 
     def labelled(self) -> "FaceSet":
-        """The pictures that carry an emotion. Raises DataError where none does: such a set is for action
-        units only.
-        """
+        """Select the pictures that have an emotion. Raises DataError where none has."""
         mask = (self.table["emotion"] != UNLABELLED).to_numpy()
         if not mask.any():
             raise self._fault(
@@ -247,18 +277,22 @@ class FaceSet:
         return self if mask.all() else self.select(mask)
 
     def split(self, name: str) -> "FaceSet":
-        """The pictures of one split: ``train``, ``valid`` or ``test``."""
+        """Select the pictures of the split ``name``: ``train``, ``valid`` or ``test``."""
         if name not in SPLITS:
             raise DataError(f"no split {name!r}; the splits are {', '.join(SPLITS)}")
         return self.select((self.table["split"] == name).to_numpy())
 
     @staticmethod
     def concat(name: str, sets: "Sequence[FaceSet]") -> "FaceSet":
-        """The pictures of all ``sets`` one after the other, as the set ``name``.
+        """Join the pictures of all ``sets`` into the set ``name``.
 
-        A column that a set lacks is missing (NaN) in its rows. Landmarks and masks are kept where all
-        sets have them, masks of the same AUs. Raises DataError for no set, for different sizes, and where
-        some sets have votes and others none.
+        A column that a set lacks is NaN in its rows. Landmarks and masks remain where all sets have them,
+        masks of the same AUs.
+
+        Raises
+        ------
+        DataError
+            No set, different sizes, or votes in only some sets.
         """
         if not sets or len({faces.size for faces in sets}) > 1:
             sizes = ", ".join(f"{f.name} {f.size[0]} × {f.size[1]}" for f in sets) or "none"
@@ -297,11 +331,10 @@ class FaceSet:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write the arrays (``pixels.npy`` …), ``table.parquet`` and ``faceset.json`` to ``folder``, a new
-        one.
+        """Write arrays (``pixels.npy`` …), ``table.parquet`` and ``faceset.json`` to the new ``folder``.
 
-        The files are written beside it and moved in one step: a half-written folder never appears.
-        Raises DataError where ``folder`` exists or cannot be written (a full disk, say).
+        The folder appears in one step: a half-written one is never seen. Raises DataError where it exists or
+        cannot be written.
         """
         if folder.exists() or folder.is_symlink():
             raise DataError(f"{folder}: exists already; a face set is never written over another")
@@ -320,7 +353,7 @@ class FaceSet:
 
     @classmethod
     def load(cls, folder: Path) -> "FaceSet":
-        """Read what ``save`` wrote; an array above 1 GiB stays on the disk and is mapped.
+        """Read what ``save`` wrote. An array above 1 GiB remains on the disk and is mapped.
 
         Raises DataError where a file is absent, damaged or changed.
         """
@@ -378,10 +411,27 @@ def _canonical(values: pd.Series) -> tuple[bytes, ...]:
 
 
 def chosen_rows(keep: np.ndarray, count: int, of: str) -> np.ndarray:
-    """int64: the indices (0 … ``count`` - 1) that ``keep`` selects, a boolean mask (``count``,) or indices.
+    """Turn a boolean mask or indices into indices.
 
-    Raises DataError, naming what they are ``of``, for a mask of another length, for an index out of range
-    (negative ones included: -1 is what searches return for "not found"), and for any other kind of array.
+    Parameters
+    ----------
+    keep
+        Boolean mask (``count``,), or indices from 0 to ``count`` - 1.
+    count
+        How many rows there are.
+    of
+        What the rows belong to, for messages.
+
+    Returns
+    -------
+    np.ndarray
+        int64 indices.
+
+    Raises
+    ------
+    DataError
+        A mask of another length, another kind of array, or an index out of range; negative ones included,
+        since -1 is what searches return for "not found".
     """
     keep = np.asarray(keep)
     if keep.size == 0 and keep.dtype != bool:

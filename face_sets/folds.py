@@ -24,8 +24,8 @@ left out.
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Rows of the labelled pictures (``faces.labelled()``), each int64 and ascending; no row is in two of the
-    three.
+    """Rows of the labelled pictures (``faces.labelled()``) to train, validate and test on: int64, ascending,
+    disjoint.
     """
 
     train: np.ndarray
@@ -37,8 +37,14 @@ class Fold:
 class Protocol:
     """How a classifier is tested on one face set.
 
-    ``name`` and ``about`` are for readers; where each protocol was published stands beside it in this file.
-    ``classes``: the emotions told apart, in the order of ``LABELS``; pictures of others are in no fold.
+    Attributes
+    ----------
+    name, about
+        For readers; the publication of each protocol is named in this file.
+    classes
+        The emotions to discriminate, in the order of ``LABELS``; pictures of others are in no fold.
+    folds
+        One or more ``Fold``.
     """
 
     name: str
@@ -60,16 +66,31 @@ class _Plan:
 
 
 def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Protocol:
-    """The published protocol of the data set that ``faces`` comes from (the column ``dataset``).
+    """Return the published protocol of the data set that ``faces`` comes from (the column ``dataset``).
 
-    ``classes``: the emotions to tell apart; None takes those of the protocol that occur, which of CK+ are
-    eight, neutral and contempt among them, and for its six-class protocol are given as ``SIX``. A synthetic
-    set has the protocol of the set that it stands in for, and one that is not known here its own split.
+    A synthetic set has the protocol of the set that it imitates; a set that is not known here has its own
+    split.
 
-    Raises DataError for pictures of several data sets, or of one without emotions; for fewer than three
-    people, or nobody named, where people are divided; and where a part of a fold is empty.
-    Raises ParameterError for a class that does not occur, is named twice, or stands alone. Which classes a
-    fold lacks is told by ``leak_table``.
+    Parameters
+    ----------
+    faces
+        Pictures of one data set.
+    classes
+        The emotions to discriminate; None takes those of the protocol that occur. CK+ has eight, with neutral
+        and contempt; pass ``SIX`` for its six-class protocol.
+
+    Returns
+    -------
+    Protocol
+        ``leak_table`` lists which classes a fold lacks.
+
+    Raises
+    ------
+    DataError
+        Pictures of several data sets or without emotions; fewer than three people, or unnamed ones, where
+        people are divided; an empty part of a fold.
+    ParameterError
+        A class that does not occur, is named twice, or is the only one.
     """
     faces = faces.labelled()
     datasets = sorted(set(faces.table["dataset"]))
@@ -117,11 +138,18 @@ def _classes(faces: FaceSet, plan: _Plan, names: tuple[str, ...] | None) -> tupl
 
 
 def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
-    """The pictures of fold ``number`` (from 0) with ``split`` as the fold has it; other pictures are left
-    out.
+    """Select the pictures of fold ``number`` (from 0), with ``split`` as in the fold.
 
-    ``faces`` is the set that ``protocol`` was made of. Raises DataError where a class is absent from its
-    training pictures; a class may be absent from the test pictures, which ``leak_table`` lists.
+    Parameters
+    ----------
+    faces
+        The set that ``protocol`` was made of.
+
+    Raises
+    ------
+    DataError
+        A class is absent from the training pictures. It may be absent from the test pictures: see
+        ``leak_table``.
     """
     fold = protocol.folds[number]
     labelled = faces.labelled()
@@ -139,13 +167,20 @@ def fold_faces(faces: FaceSet, protocol: Protocol, number: int) -> FaceSet:
 
 
 def clip_folds(clips: Clips, protocol: Protocol) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The folds of ``protocol``, made of ``clips.faces``, in clips: of each the int64 indices to train,
-    validate and test on.
+    """Turn the folds of ``protocol``, made of ``clips.faces``, into clips to train, validate and test on.
 
-    Clips of emotions that the protocol does not tell apart are on no side. A class that one person alone
-    shows is absent from training when this person is tested: no classifier answers what it never saw, so
-    these clips count as wrong, never as left out; ``leak_table`` lists the class for that fold. Raises
-    DataError where a person is on two sides of a fold.
+    Clips of emotions outside the protocol are in no part. A class that only one person shows is absent from
+    training while this person is tested: these clips count as errors and are not left out.
+
+    Returns
+    -------
+    list of tuple
+        Three int64 arrays of clip numbers for each fold.
+
+    Raises
+    ------
+    DataError
+        A person is in two parts of a fold.
     """
     labelled = np.flatnonzero((clips.faces.table["emotion"] != UNLABELLED).to_numpy())
     folds = []
@@ -167,14 +202,21 @@ def _absent(labelled: FaceSet, classes: tuple[str, ...], rows: np.ndarray) -> li
 
 
 def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
-    """One row per fold of ``protocol``, made of ``faces``: its sizes, what its sides share, which classes it
-    lacks.
+    """Count what the parts of each fold share, and list the classes that they lack.
 
-    ``fold`` (from 0); ``train``, ``valid``, ``test``: pictures. ``tested_subjects`` and ``tested_copies``:
-    people, and test pictures that equal one pixel for pixel, who are also among the pictures learned from or
-    selected on; ``validated_subjects`` and ``validated_copies``: the same of the validation against the
-    training pictures. People are missing (``<NA>``) where a side names nobody. ``absent_from_train`` and
-    ``absent_from_test``: classes without a picture there, separated by commas.
+    Parameters
+    ----------
+    faces, protocol
+        The set, and the protocol that was made of it.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per fold. ``fold`` (from 0); ``train``, ``valid``, ``test``: pictures; ``tested_subjects``,
+        ``tested_copies``: people, and test pictures that equal one pixel for pixel, that are also in training
+        or validation; ``validated_subjects``, ``validated_copies``: the same of validation and training.
+        People are missing (``<NA>``) where a part has no names. ``absent_from_train``, ``absent_from_test``:
+        classes, separated by commas.
     """
     labelled = faces.labelled()
     copies = copy_groups(labelled)

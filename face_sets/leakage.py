@@ -19,10 +19,9 @@ from synthetic_faces.versions import VERSIONS
 
 
 def copy_groups(faces: FaceSet) -> np.ndarray:
-    """int64 (N,): equal pictures share a number; numbers follow first appearance, from 0.
+    """Number the pictures so that equal ones, pixel for pixel, share a number.
 
-    Pictures are compared by their bytes, every pixel of them: the dictionary finds candidates by
-    hash and settles each by comparison.
+    Returns int64 (N,); numbers follow first appearance, from 0.
     """
     numbers: dict[bytes, int] = {}
     return np.fromiter(
@@ -33,18 +32,21 @@ def copy_groups(faces: FaceSet) -> np.ndarray:
 
 
 def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
-    """bool (N,): True for pictures outside the split ``inside`` that equal, pixel for pixel, one within."""
+    """Mark pictures outside the split ``inside`` that equal, pixel for pixel, one within it: bool (N,)."""
     group = copy_groups(faces)
     within = (faces.table["split"] == inside).to_numpy()
     return ~within & np.isin(group, group[within])
 
 
 def independent_groups(faces: FaceSet) -> np.ndarray:
-    """int64 (N,): pictures that are not independent of each other share a code, for intervals that resample
-    groups.
+    """Number groups of pictures that depend on each other, for intervals that resample groups.
 
-    A group is a subject; of pictures that do not say who is on them, those that exact copies and the frames
-    of one sequence tie together.
+    A group is a subject. Pictures without a subject label are grouped by exact copies and by sequence.
+
+    Returns
+    -------
+    np.ndarray
+        int64 (N,).
     """
     table, row = faces.table, pd.Series(np.arange(len(faces)))
     unknown = table["subject"] == ""
@@ -61,8 +63,10 @@ def independent_groups(faces: FaceSet) -> np.ndarray:
 
 
 def people_in_both(first: np.ndarray, second: np.ndarray) -> int | NAType:
-    """How many of the subjects ``first`` are also among ``second``, at least; missing (``<NA>``) where none
-    is known to be, but one of two sides that are not empty has a picture of nobody known.
+    """Count the subjects that are both in ``first`` and in ``second``, at least.
+
+    Returns ``<NA>`` where no common name is known, but one of two parts that are not empty has pictures
+    without a subject label.
     """
     people = [set(subjects) for subjects in (first, second)]
     both = (people[0] & people[1]) - {""}
@@ -70,11 +74,14 @@ def people_in_both(first: np.ndarray, second: np.ndarray) -> int | NAType:
 
 
 def leakage_table(faces: FaceSet) -> pd.DataFrame:
-    """One row per pair of splits (``first``, ``second``): what the two share.
+    """Count what each pair of splits shares.
 
-    ``subjects_in_common``: subjects with pictures in both, as ``people_in_both``. ``exact_copies``: pictures
-    of ``second`` that equal a picture of ``first``. ``conflicting_labels``: those of them whose emotion
-    differs from that of at least one such picture of ``first``; having none counts as one of its own.
+    Returns
+    -------
+    pd.DataFrame
+        One row per pair, ``first`` and ``second``. ``subjects_in_common``: as ``people_in_both``.
+        ``exact_copies``: pictures of ``second`` that equal one of ``first``. ``conflicting_labels``: those
+        whose emotion differs from that of at least one such picture; no emotion counts as one.
     """
     group = copy_groups(faces)
     emotion = pd.factorize(faces.table["emotion"])[0]
@@ -120,10 +127,15 @@ numbers its people anew and cuts its pictures out afresh.
 class Shared:
     """What two sets share.
 
-    ``subjects``: names of people in both, sorted; rendered people of another ``face_seed`` bear the same
-    names and count. ``copies``: pictures of the second set that equal one of
-    the first, byte for byte; None where their sizes differ, so that it cannot be told. ``known``: what is
-    published about the two data sets (``OVERLAPS``), or empty.
+    Attributes
+    ----------
+    subjects
+        Names of people in both, sorted. Rendered people of another ``face_seed`` have the same names and
+        count.
+    copies
+        Pictures of the second set that equal one of the first; None where their sizes differ.
+    known
+        What is published about the two data sets (``OVERLAPS``), or empty.
     """
 
     subjects: tuple[str, ...]
@@ -137,9 +149,7 @@ class Shared:
 
 
 def shared(first: FaceSet, second: FaceSet) -> Shared:
-    """What ``first`` and ``second`` share. Pictures that do not say who is on them can only be found as
-    copies.
-    """
+    """Find what ``first`` and ``second`` share. Pictures without a subject label are found only as copies."""
     copies = int(_copied(first, second).sum()) if first.size == second.size else None
     return Shared(tuple(sorted(_people(first) & _people(second))), copies, known_overlap(first, second))
 
@@ -155,7 +165,7 @@ def known_overlap(first: FaceSet, second: FaceSet) -> str:
 
 
 def require_apart(first: FaceSet, second: FaceSet) -> None:
-    """Raise DataError, naming what ``first`` and ``second`` share and what to do, unless that is nothing."""
+    """Raise DataError, naming what ``first`` and ``second`` share and what to do, unless they share nothing."""
     overlap = shared(first, second)
     if overlap.nothing:
         return

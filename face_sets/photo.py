@@ -66,10 +66,9 @@ that come with TFD lie is not known here.
 
 
 def read_photo(path: Path) -> np.ndarray:
-    """uint8 (H, W): the picture at ``path`` in grey, upright as its EXIF orientation says.
+    """Read the picture at ``path`` in grey, uint8 (H, W), upright as its EXIF orientation says.
 
-    Raises DataError where there is no such file, where it is a folder, and for anything that is not a
-    readable picture.
+    Raises DataError for an absent file, a folder, and whatever ``read_grey`` refuses.
     """
     if os.path.isdir(path):  # False of a name that is too long, too
         raise DataError(f"{path}: a folder; name the pictures in it, as {path / '*.jpg'}")
@@ -92,10 +91,12 @@ def _orientation(image: Image.Image) -> int:
 
 
 def find_faces(picture: np.ndarray) -> list[Window]:
-    """The windows of the frontal faces in a grey ``picture`` (H, W), the largest first; empty where none is
-    found.
+    """Find the frontal faces in a grey ``picture`` (H, W).
 
-    Found by ``face_windows``, in the framing of the readers.
+    Returns
+    -------
+    list of Window
+        In the framing of the readers, the largest first.
     """
     height, width = picture.shape
     scale = min(SEARCHED_AT / min(height, width), _LONGEST / max(height, width))
@@ -144,10 +145,12 @@ def frame_as(window: Window, framing: Framing) -> Window:
 
 
 def crop_face(picture: np.ndarray, size: int, faces_like: str) -> tuple[np.ndarray, Window, int] | None:
-    """The largest face in a grey ``picture`` (H, W), cut out as the pictures of the set ``faces_like`` are.
+    """Cut out the largest face in a grey ``picture`` (H, W), framed like the set ``faces_like``.
 
-    Returns uint8 (``size``, ``size``), the window that it was cut from and how many faces were found; None
-    where none was.
+    Returns
+    -------
+    tuple or None
+        uint8 (``size``, ``size``), its window, and how many faces were found; None where there was none.
     """
     windows = find_faces(picture)
     if not windows:
@@ -159,10 +162,28 @@ def crop_face(picture: np.ndarray, size: int, faces_like: str) -> tuple[np.ndarr
 def face_of(
     path: Path, size: int, faces_like: str, *, cropped: bool = False
 ) -> tuple[np.ndarray, np.ndarray, Window | None, int]:
-    """The picture at ``path``, grey (H, W), and what ``crop_face`` finds in it. ``cropped``: it is the crop
-    of a face already and taken whole, squeezed where not square; no window then, and no face counted.
+    """Read the picture at ``path`` and cut out its largest face.
 
-    Raises DataError as ``read_photo`` does, and where no face is found.
+    Parameters
+    ----------
+    path
+        A picture file.
+    size
+        Side of the crop in pixels.
+    faces_like
+        The face set whose framing is used.
+    cropped
+        The picture is a cropped face already, and is used whole, squeezed where not square.
+
+    Returns
+    -------
+    tuple
+        The picture uint8 (H, W), and what ``crop_face`` returns; no window and 0 faces where ``cropped``.
+
+    Raises
+    ------
+    DataError
+        As ``read_photo``, and where no face is found.
     """
     picture = read_photo(path)
     if cropped:
@@ -178,7 +199,7 @@ def face_of(
 
 
 def changes(path: Path) -> list[str]:
-    """What ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
+    """List what ``read_photo`` changes of the picture at ``path``, or leaves out, in a few words each."""
     with Image.open(path) as image:
         mode, pictures, deep = image.mode, getattr(image, "n_frames", 1), bits_per_channel(image) > 8
         turned = _orientation(image) > 1  # Pillow turned a TIFF while loading

@@ -32,10 +32,24 @@ REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
 
 
 def open_faces(request: FaceRequest) -> "FaceSet":
-    """The faces of ``request``, from the cache if their content key is known there.
+    """Open a face set, from the cache where its content is known there.
 
-    Raises ParameterError for an unknown name, a wrong size, an option of a real set, or other ``clip_frames``
-    than the default for a set without clips, DataError where the set is absent, incomplete or damaged.
+    Parameters
+    ----------
+    request
+        Name, size and, for synthetic sets, people and options.
+
+    Returns
+    -------
+    FaceSet
+        Pictures uint8 (N, size, size) with one table row each.
+
+    Raises
+    ------
+    ParameterError
+        An unknown name, a wrong size, an option of a real set, or ``clip_frames`` for a set without clips.
+    DataError
+        The set is absent, incomplete or damaged.
     """
     source, size = _checked(request)
     if not source.reader:
@@ -52,9 +66,9 @@ def open_faces(request: FaceRequest) -> "FaceSet":
 
 
 def read_anew(request: FaceRequest) -> "FaceSet":
-    """The real set of ``request``, read from the user's copy and not from the cache.
+    """Read the real set of ``request`` from the user's copy, without the cache.
 
-    Raises as ``open_faces``, and ParameterError for a synthetic set, of which there is no copy to read.
+    Raises as ``open_faces``, and ParameterError for a synthetic set, which has no copy.
     """
     require_layout(request.name)
     source, size = _checked(request)
@@ -62,9 +76,7 @@ def read_anew(request: FaceRequest) -> "FaceSet":
 
 
 def source_files(name: str) -> list[Path]:
-    """The files of the user's copy of the real set ``name``: those of its layout, sorted. Raises as
-    ``read_anew``.
-    """
+    """List the files of the user's copy of the real set ``name``, sorted. Raises as ``read_anew``."""
     folder, files = _copy(named_source(name))
     return [folder / file for file, *_ in files]
 
@@ -124,14 +136,23 @@ def _clip_options(source: Source, request: FaceRequest) -> dict[str, int]:
 
 
 def fingerprint(request: FaceRequest) -> str:
-    """A content key of the faces of ``request`` without loading them: equal keys mean that nothing changed,
-    on whichever machine.
+    """Compute a key of the content of ``request`` without loading it.
 
-    Synthetic faces: their version and the request, in words. Real sets: what is in each file, remembered
-    while their states are the same, and the reader's source; of the pictures of more than 8 GiB the
-    modification time. A set that cannot be opened because something is missing, one's own included, gives
-    ``"absent"``. Raises
-    ParameterError as ``open_faces`` and DataError for a file that cannot be read.
+    Equal keys mean equal faces, on any machine. The key of a synthetic set is its version and the request.
+    The key of a real set is a digest of its files and of its reader's code; the content of pictures of more
+    than 8 GiB in all is represented by their modification times.
+
+    Returns
+    -------
+    str
+        The key, or ``"absent"`` where the set cannot be opened because something is missing.
+
+    Raises
+    ------
+    ParameterError
+        As ``open_faces``.
+    DataError
+        A file that cannot be read.
     """
     if may_be_own(request.name) and not _is_own(request.name):
         return "absent"  # of a run from another machine, say
@@ -150,10 +171,13 @@ def fingerprint(request: FaceRequest) -> str:
 
 
 def source_status(name: str) -> dict:
-    """Whether ``name`` can be opened here, and where it was looked for.
+    """Say whether ``name`` can be opened here, and where it was looked for.
 
-    ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, ``missing`` (the first
-    missing thing, or None).
+    Returns
+    -------
+    dict
+        ``state`` ("found", "incomplete" or "not found"), ``found`` (bool), ``place``, and ``missing``, the
+        first missing thing or None.
     """
     source = named_source(name)
     status = {"state": "found", "found": True, "place": "generated", "missing": None}

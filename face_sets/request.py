@@ -34,8 +34,9 @@ def require_clip_frames(clip_frames: int) -> None:
 
 
 def spread_evenly(numbers: Sequence[int], most: int, apex: int) -> list[int]:
-    """At most ``most`` of the ascending ``numbers``, evenly spaced, always with the first, the last and
-    ``apex``; 0: all of them.
+    """Choose at most ``most`` of the ascending ``numbers``, evenly spaced, with first, last and ``apex``.
+
+    0 chooses all.
     """
     last = len(numbers) - 1
     if not most or last < most:
@@ -54,15 +55,24 @@ RECIPE_OPTIONS = ("timing", "family", "sample", "units")
 
 @dataclass(frozen=True)
 class FaceRequest:
-    """The pictures that are asked for; equal requests give equal sets.
+    """The pictures that a chapter or a script wants; equal requests give equal sets.
 
-    ``name`` of a set of ``faces.sources``, of a synthetic one also with its version, as ``lab/2``; the number
-    of its people (``subjects``) and the side of a picture in pixels (``size``), with 0 the set's own;
-    ``face_seed`` of synthetic people. ``clip_frames``: most pictures of one clip, evenly spaced from onset to
-    offset, with 0 all of them. Of a real set only ``size`` and, of clips, ``clip_frames`` count. ``family``,
-    ``sample``, ``timing`` and ``units``: see ``synthetic_faces.produce.Recipe``.
+    ``open_faces`` checks the values.
 
-    The values are checked where the faces are opened.
+    Parameters
+    ----------
+    name
+        A set of ``face_sets.sources``; a synthetic one also with its version, such as ``lab/2``.
+    subjects
+        Number of people of a synthetic set; 0 takes the set's own.
+    size
+        Side of the pictures in pixels; 0 takes the set's own.
+    face_seed
+        Seed of synthetic people.
+    clip_frames
+        At most so many pictures of one clip, evenly spaced from onset to offset; 0 takes all.
+    family, sample, timing, units
+        Options of synthetic people: see ``synthetic_faces.produce.Recipe``.
     """
 
     # A field that there is not is refused where pydantic reads one of a file.
@@ -87,11 +97,11 @@ class FaceRequest:
 
     @property
     def options(self) -> dict[str, str]:
-        """The options of synthetic faces that were chosen."""
+        """The options of synthetic faces that differ from the default."""
         return {name: value for name in RECIPE_OPTIONS if (value := getattr(self, name))}
 
     def with_options(self, options: Mapping[str, str]) -> "FaceRequest":
-        """The request with ``options`` of synthetic faces; raises ParameterError for one there is not."""
+        """Set ``options`` of synthetic faces. Raises ParameterError for an unknown one."""
         if unknown := [name for name in options if name not in RECIPE_OPTIONS]:
             raise ParameterError(
                 f"no option {unknown[0]!r} of synthetic faces; the options are {', '.join(RECIPE_OPTIONS)}"

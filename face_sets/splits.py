@@ -20,13 +20,30 @@ ATTEMPTS = 20
 
 
 def split_people(subject: Sequence[str], emotion: Sequence[str], seed: int = 0) -> np.ndarray:
-    """(N,) split names: about 60 % ``train``, 20 % ``valid``, 20 % ``test``, each person in one split only.
+    """Divide people into training, validation and test: about 60, 20 and 20 % of the pictures.
 
-    The shares of the emotions are kept as alike as whole people allow, and every emotion that three people
-    show comes into every split. Of few people, who show some emotions only, there may be no such division
-    among those tried: then the one by which the fewest are missing. A picture whose ``subject`` is empty
-    counts as a person of its own. Equal arguments give equal splits. Raises DataError for fewer than three
-    people.
+    Each person is in one split. The proportions of the emotions are as equal as whole people allow, and every
+    emotion that three people show is in every split, if one of ``ATTEMPTS`` seeds allows it; otherwise the
+    division that misses the fewest is used.
+
+    Parameters
+    ----------
+    subject
+        (N,) person of each picture; an empty name counts as a separate person.
+    emotion
+        (N,) emotion of each picture.
+    seed
+        Equal arguments give equal splits.
+
+    Returns
+    -------
+    np.ndarray
+        (N,) ``train``, ``valid`` or ``test``.
+
+    Raises
+    ------
+    DataError
+        Fewer than three people.
     """
     people, emotion = _people(subject), np.asarray(emotion, dtype=object)
     shown_by = pd.Series(people).groupby(emotion).nunique()
@@ -78,10 +95,9 @@ def _named(folds: np.ndarray, test: int, valid: int) -> np.ndarray:
 
 
 def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:
-    """``faces`` with at most ``most`` training pictures, and a third as many (rounded up) for validation,
-    drawn at random; 0 keeps all.
+    """Draw at most ``most`` training pictures, and a third as many (rounded up) for validation; 0 takes all.
 
-    The drawn pictures stand in the order of the set. Raises ParameterError where ``most`` is negative or 1.
+    The order of the set remains. Raises ParameterError where ``most`` is negative or 1.
     """
     if most < 0 or most == 1:
         raise ParameterError(f"most is {most}; give 0 for all training pictures, or at least 2")
@@ -91,8 +107,15 @@ def at_most(faces: FaceSet, most: int, seed: int = 0) -> FaceSet:
 
 
 def random_rows(faces: FaceSet, counts: Mapping[str, int], seed: int) -> np.ndarray:
-    """int64: rows of ``faces``, ascending: at random, at most ``counts`` of each split, every class among
-    them where there is room; of one ``seed`` those of a smaller count are among those of a larger one.
+    """Draw rows of ``faces`` at random, at most ``counts`` of each split.
+
+    Every class is among them as far as ``counts`` allows. With one ``seed``, a smaller draw is part of a
+    larger one.
+
+    Returns
+    -------
+    np.ndarray
+        int64 row numbers, ascending.
     """
     return np.sort(np.concatenate([_order(faces, name, seed)[:count] for name, count in counts.items()]))
 

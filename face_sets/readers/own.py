@@ -39,13 +39,21 @@ _EMOTIONS = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
 
 
 def read_own(folder: Path, size: int) -> FaceSet:
-    """The pictures of ``folder`` that its ``faces.csv`` lists: pixels (N, ``size``, ``size``), grey, in its
-    order.
+    """Read the pictures of ``folder`` that its ``faces.csv`` lists, in its order.
 
-    The set's name is the folder's, and ``subject`` begins with it; ``sequence`` is the path where the table
-    has none. Without a column ``split`` people are divided, three fifths to train on. ``left_out`` counts and
-    names pictures without a face, and counts those that the table does not list. Raises DataError, naming
-    file and line, for whatever else is wrong.
+    The set's name is the folder's, and each ``subject`` begins with it; ``sequence`` is the path where the
+    table has none. Without a column ``split`` people are divided, three fifths to train on. ``left_out``
+    counts pictures without a face and those that the table does not list.
+
+    Returns
+    -------
+    FaceSet
+        Pixels uint8 (N, ``size``, ``size``).
+
+    Raises
+    ------
+    DataError
+        Names file and line.
     """
     csv = require_file(folder / CSV, folder)
     table = read_rows(csv, partial(_columns, csv))
@@ -164,7 +172,9 @@ def require_own_folder(folder: Path) -> None:
 
 
 def save_own(faces: FaceSet, folder: Path) -> None:
-    """``write_own`` to the new ``folder``: whole, or not at all. Raises DataError where that cannot be."""
+    """Write ``faces`` by ``write_own`` to the new ``folder``: whole, or not at all. Raises DataError where it
+    cannot.
+    """
     require_own_folder(folder)
     try:
         with whole_folder(folder) as partial:

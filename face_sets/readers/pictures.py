@@ -303,18 +303,25 @@ def _format_of(path: Path, file: BinaryIO | None) -> str:
 
 
 def landmark_window(landmarks: np.ndarray, resting: np.ndarray | None = None) -> Window:
-    """The window that frames a face as the synthetic ones are framed, from 68 ``landmarks`` (68, 2) in iBUG
-    order.
+    """Compute the window that frames a face as the synthetic ones are framed.
 
-    With the eye line E (mean of the two eyes' centres), the lips L (mean of their outer contour), the
-    eyes d apart and E and L h apart (both in pixels), the window's centre is ``x = (E.x + L.x) / 2,
-    y = (1 - DOWN) E.y + DOWN L.y``, and half its side is ``HALF_SIDE (0.5 h / EYES_TO_LIPS + 0.5 d /
-    EYE_TO_EYE)``, with the numbers of ``synthetic_faces.framing``: the formula is that of ``Renderer`` in
-    ``synthetic_faces.render``, which, like this one, does not undo head pose.
+    With the eye line E (mean of the two eyes' centres), the lips L (mean of their outer contour), the eyes d
+    apart and E and L h apart, the window's centre is ``x = (E.x + L.x) / 2, y = (1 - DOWN) E.y + DOWN L.y``,
+    and half its side is ``HALF_SIDE (0.5 h / EYES_TO_LIPS + 0.5 d / EYE_TO_EYE)``, with the numbers of
+    ``synthetic_faces.framing``. ``Renderer`` has the same formula; neither undoes head pose.
 
-    ``resting`` (68, 2): landmarks of the same face at rest, the first frame of its sequence. Then h, d
-    and where the lips lie below the eyes come from there, and only E from ``landmarks``: an open mouth
-    neither lowers nor shrinks the face. Raises DataError for points that are not finite or fall together.
+    Parameters
+    ----------
+    landmarks
+        (68, 2) points in pixels, iBUG order.
+    resting
+        (68, 2) points of the same face when neutral, the first frame of its sequence. Then h, d and the place
+        of the lips below the eyes come from there, so that an open mouth neither lowers nor shrinks the face.
+
+    Raises
+    ------
+    DataError
+        Points that are not finite or fall together, or lips that are not below the eyes.
     """
     eyes = _eye_line(landmarks)
     rest = landmarks if resting is None else resting
@@ -392,18 +399,25 @@ def face_windows(picture: np.ndarray, least: float) -> list[Window]:
 
 
 def find_face(picture: np.ndarray) -> Window | None:
-    """The window of the largest face that ``face_windows`` finds in ``picture`` (H, W), or None where there
-    is none.
-    """
+    """Find the largest face in a grey ``picture`` (H, W): its window, or None."""
     windows = face_windows(picture, max(20, SMALLEST_FACE * min(picture.shape)))
     return max(windows, key=lambda window: (window.side, window.left, window.top), default=None)
 
 
 def cut_out(picture: np.ndarray, window: Window, size: int) -> np.ndarray:
-    """uint8 (size, size): ``window`` of a grey ``picture``, brought to ``size`` by an antialiasing filter.
+    """Cut ``window`` out of a grey ``picture`` and resize it with an antialiasing filter.
 
-    What lies beyond the picture repeats its edge. Raises DataError where the window does not
-    touch the picture, or is more than four times as wide: damaged landmarks.
+    What lies beyond the picture repeats its edge.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 (``size``, ``size``).
+
+    Raises
+    ------
+    DataError
+        The window does not touch the picture, or is more than four times as wide: damaged landmarks.
     """
     height, width = picture.shape
     right, bottom = window.left + window.side, window.top + window.side
@@ -424,8 +438,8 @@ def cut_out(picture: np.ndarray, window: Window, size: int) -> np.ndarray:
 
 
 def whole(picture: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (size, size): the whole of a grey ``picture`` (H, W), for sets whose pictures are face crops
-    already.
+    """Resize the whole of a grey ``picture`` (H, W) to uint8 (``size``, ``size``), for pictures that are
+    crops.
 
     A picture that is not square is squeezed, as is customary with these crops.
     """
@@ -437,11 +451,26 @@ def whole(picture: np.ndarray, size: int) -> np.ndarray:
 def gather_pictures(
     count: int, size: int, load: Callable[[int], np.ndarray | None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``load(0)`` … ``load(count - 1)``, called in threads; each gives uint8 (size, size), or None for a
-    picture to leave out.
+    """Call ``load(0)`` … ``load(count - 1)`` in threads.
 
-    Returns ``pixels`` uint8 (M, size, size) of those that are not None and ``present`` bool (count,). Raises
-    what ``load`` raises for the lowest number.
+    Parameters
+    ----------
+    count
+        How many pictures there are.
+    size
+        Their side in pixels.
+    load
+        Returns uint8 (``size``, ``size``), or None for a picture to leave out.
+
+    Returns
+    -------
+    tuple
+        uint8 (M, ``size``, ``size``) of those that are not None, and bool (``count``,), which these are.
+
+    Raises
+    ------
+    Exception
+        What ``load`` raises for the lowest number.
     """
     pixels = np.empty((count, size, size), np.uint8)
 

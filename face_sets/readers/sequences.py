@@ -50,14 +50,23 @@ def picture_file(path: Path) -> Frame:
 
 @dataclass(frozen=True)
 class FaceRow:
-    """A ``picture`` and its row of the table: whose it is, and of which ``sequence``; ``labels``: at least
-    ``frame`` and ``emotion``, ``split`` where the set divides its pictures itself, votes and whatever else
-    is a column. Rows of one sequence, a clip, follow each other.
+    """A picture and its row of the table. Rows of one sequence, a clip, follow each other.
 
-    ``codes``: FACS codes, where the set has such; sets that come with AU numbers have their columns in
-    ``labels`` instead. ``landmarks`` (68, 2), in the picture's pixels, None where there are none; the first
-    picture of a clip shows the face at rest. ``cropped``: whether the picture is a face crop already, and
-    taken whole; None: if it has the size that is asked for.
+    Attributes
+    ----------
+    picture
+        Read when it is needed.
+    subject, sequence
+        Who is shown, with the set's prefix, and in which sequence.
+    labels
+        At least ``frame`` and ``emotion``; ``split`` where the set divides its pictures itself; any other
+        column.
+    codes
+        FACS codes. Sets with AU numbers have their columns in ``labels`` instead.
+    landmarks
+        (68, 2) in the picture's pixels, or None; the first picture of a clip shows the neutral face.
+    cropped
+        Whether the picture is a cropped face, and used whole; None: if it has the size that is wanted.
     """
 
     picture: Frame
@@ -100,9 +109,18 @@ def first_window(
 
 @dataclass(frozen=True)
 class Search:
-    """How faces are looked for: with one window for a clip, or else one for each picture, and ``find``;
-    ``none``: what is counted of the rows without a face, None where there are ``NO_FACE``;
-    ``person``: who must be in one split.
+    """How faces are looked for.
+
+    Attributes
+    ----------
+    clips
+        One window for each clip, or else one for each picture.
+    find
+        Returns the window of the face in a picture, or None.
+    none
+        Counts the rows without a face; None counts them as ``NO_FACE``.
+    person
+        Whose rows must be in one split.
     """
 
     clips: bool = True
@@ -121,16 +139,30 @@ def gather_rows(
     unscored: float = 1.0,
     halves: bool | None = None,
 ) -> FaceSet:
-    """The face set ``name`` of ``rows``, every picture ``size`` × ``size``, split by subject unless labels
-    have a ``split``.
+    """Read, crop and join the pictures of ``rows``, and divide the people unless labels have a ``split``.
 
-    Where a picture or the first of its clip has landmarks they give its window, otherwise ``search``. Clips
-    or pictures in which no face is found are left out and counted; so is what ``left_out`` brings along.
-    Unless ``halves`` is None the table gets columns of the codes: ``unscored`` and ``halves`` are those of
-    ``au_columns``.
+    Landmarks of a picture, or of the first of its clip, give its window; otherwise ``search`` does.
 
-    Raises DataError, naming the file: a picture that cannot be read, or differs in size from others of its
-    clip; and where nothing is left or fewer than three people are.
+    Parameters
+    ----------
+    name
+        The face set.
+    rows
+        One for each picture.
+    size
+        Side of the crops in pixels.
+    search
+        How faces are looked for.
+    left_out
+        What the reader left out already: reason -> count. Pictures and clips without a face are added.
+    unscored, halves
+        Passed to ``au_columns`` for the codes; ``halves`` None: the rows have no codes.
+
+    Raises
+    ------
+    DataError
+        Names the file: a picture that cannot be read, or differs in size from others of its clip; no picture
+        left; fewer than three people.
     """
     members: dict[tuple, list[FaceRow]] = {}
     for row in rows:
