@@ -25,7 +25,7 @@ from synthetic_faces.versions import VERSIONS
 
 @dataclass(frozen=True)
 class PairDegree:
-    """How far what networks learned from the set ``source`` carries over to the set ``target``.
+    """How far networks trained on the set ``source`` carry over to the set ``target``.
 
     Attributes
     ----------
