@@ -54,11 +54,22 @@ def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
 
 
 def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures") -> Drawn:
-    """Confusion as a heat map, each row a true class, in per cent of that row.
+    """Draw a confusion matrix as a heat map, in per cent of each true class.
 
-    ``matrix``: counts (K, K) of what ``unit`` names, index the true class, columns the predicted one, in the
-    same order. Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a class does not occur).
-    Raises FigureError for other shapes.
+    Parameters
+    ----------
+    matrix : (K, K) DataFrame
+        Counts of what ``unit`` names; index the true class, columns the predicted one, in the same order.
+
+    Returns
+    -------
+    Drawn
+        Data: ``true``, ``predicted``, ``count``, ``share`` (missing where a class does not occur).
+
+    Raises
+    ------
+    FigureError
+        If rows and columns differ.
     """
     if list(matrix.index) != list(matrix.columns) or matrix.empty:
         raise FigureError("a confusion matrix has the same classes, in the same order, as rows and columns")
@@ -68,12 +79,16 @@ def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures") -> Drawn:
     data = counts.stack().rename("count").reset_index().assign(share=shares.to_numpy().ravel())
     recall = data[data["true"].eq(data["predicted"]) & data["share"].notna()]
     wrong = data[data["true"].ne(data["predicted"]) & data["count"].gt(0)]
-    worst = wrong.sort_values("share", ascending=False, kind="stable").head(3)
+    worst = wrong[wrong["share"].isin(wrong["share"].nlargest(3))]
+    if len(worst) > 3:  # a tie: without those that share the last place
+        worst = worst[worst["share"] > worst["share"].min()]
+    worst = worst.sort_values("share", ascending=False, kind="stable")
     right = [f"{row.true} {percent(row.share)}" for row in recall.itertuples()]
-    confused = [f"{row.true} taken for {row.predicted} ({percent(row.share)})" for row in worst.itertuples()]
+    confused = [f"{row.true} with {row.predicted} ({percent(row.share)})" for row in worst.itertuples()]
+    never = [f"{row.true} (0 of {totals[row.true]})" for row in recall[recall["share"].eq(0)].itertuples()]
     alt = (
         f"Heat map of {len(counts)} true by {len(counts)} predicted emotions, {totals.sum():,} {unit}. "
-        f"Right, on the diagonal: {listing(right or ['none'])}. Confused most: "
+        f"Correct, on the diagonal: {listing(right or ['none'])}. Confused most often: "
         f"{listing(confused or ['none'])}."
     )
     texts = ["" if pd.isna(share) or share == 0 else f"{100 * share:.0f}" for share in data["share"]]
@@ -82,14 +97,15 @@ def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures") -> Drawn:
         rows="true",
         columns="predicted",
         value="share",
-        measured="share of the true class (%)",
+        measured="of the true class (%)",
         row_names={name: f"{name} ({total:,})" for name, total in totals.items()},
         row_label=f"true (number of {unit})",
         column_label="predicted",
         alt=alt,
         caption=(
-            f"Confused most: {listing(confused or ['none'])}. A row is a true class, in per cent; the "
-            "diagonal is its recall."
+            "Rows are true classes, in per cent; the diagonal is the recall. "
+            + (f"Never recognised: {listing(never)}. " if never else "")
+            + f"Confused most often: {listing(confused or ['none'])}."
         ),
         tolerance={"share": 0.15, "count": round(0.15 * int(totals.max()))},
     )

@@ -29,8 +29,17 @@ def test_confusion_shares_and_words_by_hand():
     assert share["neutral", "anger"] == 0.2
     assert share["anger", "anger"] == 0.75
     assert share["fear"].isna().all()
-    assert "on the diagonal: neutral 80.0 % and anger 75.0 %." in drawn.alt
-    assert "anger taken for neutral (25.0 %) and neutral taken for anger (20.0 %)" in drawn.alt
+    assert "neutral 80.0 % and anger 75.0 %" in drawn.alt
+    assert "anger with neutral (25.0 %) and neutral with anger (20.0 %)" in drawn.alt
+    assert "Never" not in drawn.caption, "fear does not occur"
+
+
+def test_a_class_without_a_correct_answer_is_named_and_ties_are_not_picked_from():
+    names = ["neutral", "anger", "fear"]
+    matrix = pd.DataFrame([[6, 2, 2], [2, 6, 2], [9, 0, 0]], index=names, columns=names)
+    caption = shared_figures.confusion_matrix(matrix).caption
+    assert "Never recognised: fear (0 of 9)" in caption and "anger with" not in caption
+    assert "fear with neutral (100.0 %)" in caption
 
 
 def test_confusion_cells_are_drawn_where_they_belong():
@@ -42,7 +51,7 @@ def test_confusion_cells_are_drawn_where_they_belong():
 def test_a_perfect_confusion_matrix_says_so():
     matrix = pd.DataFrame(np.eye(8, dtype=int) * 5, index=list(EMOTIONS), columns=list(EMOTIONS))
     drawn = shared_figures.confusion_matrix(matrix)
-    assert len(drawn.data) == 64 and drawn.alt.endswith("Confused most: none.")
+    assert len(drawn.data) == 64 and drawn.alt.endswith(": none.")
 
 
 def test_a_clip_is_shown_in_the_order_of_its_frames_with_the_units_that_act():
