@@ -1,7 +1,7 @@
-"""Face sets that were made once are kept below ``paths.cache_dir()`` under a key of what they depend on: of
-synthetic ones the version, of real ones the files and the code that reads them.
+"""Face sets are stored below ``paths.cache_dir()`` under a key of what they depend on: the version of
+synthetic sets, the files and the reader's code of real ones.
 
-Light to import: the command line asks for the code's hash many times a session.
+Light to import: the command line computes the code's hash many times a session.
 """
 
 import ast
@@ -24,7 +24,7 @@ ROOMS = ("face_sets/", "synthetic_faces/")
 """Where the code lies that decides what is in a face set."""
 
 _NOT_CODE = {f"face_sets/{name}.py" for name in ("faceset", "cache", "registry", "sources")}
-"""Files that keep face sets, or ask about them, but do not decide what is in one."""
+"""Files that store or list face sets, but do not decide what is in one."""
 
 _log = logging.getLogger(__name__)
 

@@ -58,7 +58,10 @@ class Clips:
         return self.rows != _NOWHERE
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:
-        """Return the index of each clip's emotion in ``classes``, int64 (C,). Raises as ``FaceSet.labels``."""
+        """Return the index of each clip's emotion in ``classes``, int64 (C,).
+
+        Raises DataError as ``FaceSet.labels``.
+        """
         return self.faces.select(self.rows[:, 0]).labels(classes)
 
     def select(self, keep: np.ndarray) -> "Clips":

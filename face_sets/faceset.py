@@ -381,7 +381,7 @@ def _little_endian(values: np.ndarray) -> np.ndarray:
 
 
 def _read_array(file: Path) -> np.ndarray:
-    # Mapped first: a damaged header that claims a huge shape is refused before memory is asked for.
+    # Mapped first: a damaged header that claims a huge shape is refused before memory is wanted.
     array = np.load(file, mmap_mode="r", allow_pickle=False)
     return array if array.nbytes > MAPPED_ABOVE else np.array(array)
 

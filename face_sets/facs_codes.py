@@ -26,7 +26,7 @@ EITHER = "L or R"
 """The side of a code that acts on one half of the face, which one is not known."""
 
 NOT_CODED = "?"
-"""What stands in a cell whose AUs are not known, and beside a code that the coder was not sure of."""
+"""What stands in a cell whose AUs are not known, and next to a code that the coder was not sure of."""
 
 _CODE = re.compile(
     r"\s*(?P<before>\?)?\s*(?:AU\s*)?(?P<side>[LR])?\s*(?P<au>[0-9]{1,2})\s*(?P<letter>[A-E])?"
@@ -42,7 +42,7 @@ _COLUMN = re.compile(r"AU([0-9]+)")
 class Code:
     """One action unit as coded: ``au`` 1 … 99; ``side`` ``L``, ``R``, ``EITHER``, or empty for both halves
     of the face; ``level`` 1 … 5 for A … E, None where only presence was coded; ``uncertain`` where a ``?``
-    stands beside it.
+    stands next to it.
     """
 
     au: int

@@ -1,4 +1,4 @@
-"""The published protocols: which pictures are learned from, selected on and tested on, fold by fold.
+"""The published protocols: which pictures are trained on, selected on and tested on, fold by fold.
 
 A protocol is chosen by the data set. Validation pictures are never test pictures of the same fold, and where
 a protocol divides people, nobody is on two sides of a fold; of the others ``leak_table`` says it.
@@ -17,7 +17,7 @@ from face_sets.leakage import copy_groups, people_in_both
 from ferbook.errors import DataError, ParameterError
 
 TEN = 10
-"""Folds of the protocols by subject; also the share of the people (one tenth) that validates where one is
+"""Folds of the protocols by subject; also the fraction of the people (one tenth) that validates where one is
 left out.
 """
 

@@ -165,7 +165,7 @@ def known_overlap(first: FaceSet, second: FaceSet) -> str:
 
 
 def require_apart(first: FaceSet, second: FaceSet) -> None:
-    """Raise DataError, naming what ``first`` and ``second`` share and what to do, unless they share nothing."""
+    """Raise DataError, with what ``first`` and ``second`` share and what to do, unless that is nothing."""
     overlap = shared(first, second)
     if overlap.nothing:
         return

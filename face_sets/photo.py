@@ -30,11 +30,12 @@ then.
 """
 
 _SMALLEST = (0.25, 0.1)
-"""The least share of the shorter side that a face takes: first as the readers take it, and only where there
-is none such, smaller. Smaller finds are more often false."""
+"""The least fraction of the shorter side that a face takes: first as the readers take it, and only where
+there is none such, smaller. Smaller finds are more often false.
+"""
 
 ROOM = 0.25
-"""What is added on every side, as a share of the shorter one, by repeating the edge: the detector misses
+"""What is added on every side, as a fraction of the shorter one, by repeating the edge: the detector misses
 faces that fill a picture.
 """
 

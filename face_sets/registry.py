@@ -1,7 +1,7 @@
 """The face sets by name: whether a copy is there, what has changed, and how it is opened.
 
-Imports neither pandas, torch nor a renderer until pictures are asked for: the command line asks
-here what is there and what has changed, many times a session.
+Imports neither pandas, torch nor a renderer before pictures are opened: the command line looks up here what
+is there and what has changed, many times a session.
 """
 
 import hashlib
@@ -310,7 +310,7 @@ def _files(source: Source, folder: Path) -> list[FileState]:
     """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones;
     none where no layout is.
 
-    Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is asked for often.
+    Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is checked often.
     """
     complete = (entries for entries in source.layouts if all(any(folder.glob(e)) for e in entries))
     if (layout := next(complete, None)) is None:

@@ -36,7 +36,7 @@ def rendered_faces(request: FaceRequest) -> FaceSet:
     the apex among them; other domains have no clips. The set has AU masks and 68 landmarks. Its table has the
     columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the same as FACS
     codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
-    ``true_emotion``, what was shown, beside the label ``emotion``, which people gave; in ``game``
+    ``true_emotion``, what was shown, next to the label ``emotion``, which people gave; in ``game``
     ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test.
 
     Raises SettingError for a value out of range, a version that is not made here and an option that there is

@@ -1,5 +1,5 @@
-"""Which faces: one value for what is asked of ``faces.registry``, kept with networks, and compared; and which
-frames of a clip are kept.
+"""Which faces a chapter or script wants, as one value that is stored with networks and compared; and which
+frames of a clip are used.
 
 Readers and the generator of clips share the latter, so that a place in the sequence says no more about a
 synthetic clip than about a real one.
@@ -13,7 +13,7 @@ from face_sets.sources import CLIP_SETS
 from ferbook.errors import ParameterError
 
 CLIP_FRAMES = 16
-"""Pictures kept of one clip unless others are asked for; at 200 pictures per second a clip of half a second
+"""Pictures kept of one clip by default; at 200 pictures per second a clip of half a second
 has a hundred.
 """
 

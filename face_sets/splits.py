@@ -1,5 +1,5 @@
-"""Who is learned from, who is selected on, who is tested on, where a set has no official split; and how few
-pictures stand for all, drawn so that a larger draw holds the smaller.
+"""Training, validation and test people where a set has no official split; and random draws of pictures, of
+which a larger one contains the smaller.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from face_sets.faceset import SPLITS, FaceSet
 from ferbook.errors import DataError, ParameterError
 
 _FOLDS = 5
-"""One fold is the test split, another the validation split, the other three are learned from."""
+"""One fold is the test split, another the validation split, the other three are trained on."""
 
 ATTEMPTS = 20
 """Seeds that ``split_people`` tries, and of each every choice of two folds."""

@@ -1,4 +1,4 @@
-"""How pictures are taken: head pose, light, camera, what stands in the way, and what becomes of the file."""
+"""How pictures are taken: head pose, light, camera, what covers the face, and what becomes of the file."""
 
 import math
 from collections.abc import Mapping
@@ -57,20 +57,20 @@ class Capture:
     Spreads. ``pose`` and ``light`` scale the spread of head pose and light (1: natural, 0: none); ``tilt`` is
     the standard deviation, in radians, by which the camera is held askew; ``exposure`` that of the light's
     amount, in stops, and ``contrast`` that of the logarithm of the contrast. ``levels`` in [0, 1]: the
-    largest share of the way on which a picture's darkest and lightest hundredth are stretched to black and
+    largest fraction of the way on which a picture's darkest and lightest hundredth are stretched to black and
     white, as picture editors do.
 
-    What people do with head and hands. ``turned``: share of pictures in which the head turns and tilts
-    ``_FAR`` times as far as usual. ``bowed``: emotion -> share of its pictures in which the head hangs and
-    the lids are low; ``hands``: emotion -> gesture, one of ``GESTURES`` -> share of its pictures. These two
-    are cues to the emotion beside the action units, as they are in photographs; posed sets have none.
+    What people do with head and hands. ``turned``: fraction of pictures in which the head turns and tilts
+    ``_FAR`` times as far as usual. ``bowed``: emotion -> fraction of its pictures in which the head hangs and
+    the lids are low; ``hands``: emotion -> gesture, one of ``GESTURES`` -> fraction of its pictures. These
+    two are cues to the emotion next to the action units, as they are in photographs; posed sets have none.
 
     Crop. ``window`` is half the width of the crop of an average face, in metres; ``zoom`` the standard
     deviation of its logarithm. ``centre`` is the height of its middle, from 0 at the eyes to 1 at the lips;
-    ``follow`` the share of the way on which it goes with a turning head, and ``crop`` the standard deviation
-    of its place, as a share of half the width.
+    ``follow`` the fraction of the way on which it goes with a turning head, and ``crop`` the standard
+    deviation of its place, as a fraction of half the width.
 
-    Shares of pictures, in [0, 1]: ``scenery`` with a background of its own: plain white or black, or with
+    Fractions of pictures, in [0, 1]: ``scenery`` with a background of its own: plain white or black, or with
     things in it; ``occluders`` where a hand, a bar or strands of hair cover part of the face; ``captions``
     with a line of letter-like marks across.
 
@@ -136,7 +136,7 @@ class Rod:
 
 @dataclass(frozen=True)
 class Caption:
-    """A line of letter-like marks: left end, top and height as shares of the picture's side.
+    """A line of letter-like marks: left end, top and height as fractions of the picture's side.
 
     ``light``: their grey in [0, 1]; ``strength``: how much of the picture they cover, in [0, 1].
     """
@@ -152,14 +152,14 @@ class Caption:
 
 @dataclass(frozen=True)
 class Shot:
-    """What is special about one picture beside the face: angles in radians, lengths in metres.
+    """What is special about one picture next to the face: angles in radians, lengths in metres.
 
-    ``offset``: of the crop, in shares of half its width (right, up); ``tilt``: of the camera about its axis;
-    ``shadow``: share of the key light that reaches its shadows; ``background``: light, slope and cloudiness;
-    ``seed`` of all that is random in the scene, and with ``frame``, its place in a clip, of the sensor's
-    noise; ``scenery``: strength of the things in the background; ``strands`` of hair before the face: place,
-    slant and curve in half windows, half width; ``exposure`` in stops; ``contrast`` a factor; ``blur`` in
-    pixels.
+    ``offset``: of the crop, in fractions of half its width (right, up); ``tilt``: of the camera about its
+    axis; ``shadow``: fraction of the key light that reaches its shadows; ``background``: light, slope and
+    cloudiness; ``seed`` of all that is random in the scene, and with ``frame``, its place in a clip, of the
+    sensor's noise; ``scenery``: strength of the things in the background; ``strands`` of hair before the
+    face: place, slant and curve in half windows, half width; ``exposure`` in stops; ``contrast`` a factor;
+    ``blur`` in pixels.
     """
 
     yaw: float

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Fewer than this share of the full depth cannot be seen.
+# Fewer than this fraction of the full depth cannot be seen.
 SHALLOW = 0.02
 
 
@@ -107,7 +107,7 @@ def draw_lines(rng: np.random.Generator) -> np.ndarray:
     """float32 (K, 10): the lines of one person.
 
     Columns: the wrinkle's place in ``PATTERNS``, the half of the face (0 the subject's left, 1 right, 2
-    both), its share of the depth, and the arc in metres and radians: x, z, angle, half length, bow, width,
+    both), its fraction of the depth, and the arc in metres and radians: x, z, angle, half length, bow, width,
     ledge.
     """
     rows = []

@@ -23,7 +23,7 @@ SEQUENCES_AT_LEAST = 5
 class Domain:
     """One kind of synthetic set.
 
-    ``subjects`` and ``size`` (pixels): what is made unless others are asked for; ``counts``: sequences of
+    ``subjects`` and ``size`` (pixels): what is made by default; ``counts``: sequences of
     each emotion with that many subjects, in proportion with others (``sequence_counts``). ``first_person``:
     the number of the first person, so that two domains share nobody.
 
@@ -35,7 +35,7 @@ class Domain:
     in radians (rotation) and in tenths of a metre (shift).
 
     ``looks``, ``capture`` and ``spread``: how far the people, the pictures and the expressions differ.
-    ``mislabelled``: share of pictures whose label is wrong; ``crowd``: labels are votes of a crowd;
+    ``mislabelled``: fraction of pictures whose label is wrong; ``crowd``: labels are votes of a crowd;
     ``true_emotion`` in the table is then what was shown.
     """
 
@@ -83,7 +83,7 @@ WILD = Domain(
     name="wild",
     subjects=2000,
     size=48,
-    # The class shares of FER2013's 35,887 pictures, of 8,000.
+    # The class fractions of FER2013's 35,887 pictures, of 8,000.
     counts=dict(neutral=1382, anger=1104, disgust=122, fear=1141, happiness=2004, sadness=1355, surprise=892),
     first_person=1_000_000,
     # People, crop, light and expressions of FER2013 as far as they could be had.
@@ -142,7 +142,7 @@ GAME = Domain(
     name="game",
     subjects=40,
     size=64,
-    # Each of 40 players is asked for each expression ten times.
+    # Each of 40 players is wanted each expression ten times.
     counts=dict.fromkeys(EMOTIONS, 400),
     first_person=2_000_000,
     looks=Looks(age=(0.67, 0.8), features=0.14, glasses=0.2),

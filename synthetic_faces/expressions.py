@@ -1,14 +1,14 @@
 """How people show an emotion: variants of each expression, and the AU intensities of one face.
 
-The combinations follow the prototypes and major variants of the FACS literature (Ekman, Friesen & Hager
-2002 and EMFACS: fear 1+2+4+5+20 and 5+20, disgust 9 or 10 with 17 or 16+25, anger 4+5+7 with 23 or 24,
-sadness 1+4+15 and 6+15, surprise 1+2+5+26 and its parts), the criteria of CK+ (Lucey et al. 2010) and the
-codes of RaFD (Langner et al. 2010). How often an AU is among them follows Du, Tao & Martinez (PNAS 2014,
-table 1; shares of people, remembered): happiness 12, 25 and 6 in 51 %; sadness 4, 15, 1 in 60 %, 6 in 50 %,
-17 in 67 %; fear 1, 4, 20, 25, 2 in 57 %, 5 in 63 %, 26 in 33 %; anger 4, 7, 24, 17 in 52 %, 23 in 29 %, 10 in
-26 %; surprise 1, 2, 25, 26, 5 in 66 %; disgust 9, 10, 17, 4 in 31 %, 24 in 26 %. The variants' own shares and
-the intensities are choices of this generator, made so that no AU follows from the emotion: every expression
-has a variant that lacks its leading AU, and every AU belongs to several expressions.
+The combinations follow the prototypes and major variants of the FACS literature (Ekman, Friesen & Hager 2002
+and EMFACS: fear 1+2+4+5+20 and 5+20, disgust 9 or 10 with 17 or 16+25, anger 4+5+7 with 23 or 24, sadness
+1+4+15 and 6+15, surprise 1+2+5+26 and its parts), the criteria of CK+ (Lucey et al. 2010) and the codes of
+RaFD (Langner et al. 2010). How often an AU is among them follows Du, Tao & Martinez (PNAS 2014, table 1;
+fractions of people, remembered): happiness 12, 25 and 6 in 51 %; sadness 4, 15, 1 in 60 %, 6 in 50 %, 17 in
+67 %; fear 1, 4, 20, 25, 2 in 57 %, 5 in 63 %, 26 in 33 %; anger 4, 7, 24, 17 in 52 %, 23 in 29 %, 10 in 26 %;
+surprise 1, 2, 25, 26, 5 in 66 %; disgust 9, 10, 17, 4 in 31 %, 24 in 26 %. The variants' own shares and the
+intensities are choices of this generator, made so that no AU follows from the emotion: every expression has a
+variant that lacks its leading AU, and every AU belongs to several expressions.
 """
 
 from dataclasses import dataclass, fields
@@ -24,13 +24,13 @@ EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sad
 """The one table of emotion names; every reader maps its own labels onto it."""
 
 LABELS = (*EMOTIONS, "repression", "other")
-"""What people show: emotions, and what sets of micro-expressions name beside them."""
+"""What people show: emotions, and what sets of micro-expressions name next to them."""
 
 FREE_SHARE, FREE_INTENSITY = 0.17, (0.25, 1.0)
 """Of AUs that are shown each by itself: as many of them as an expression has, and clearly."""
 
 FAINT = 0.05
-"""What moves less than this share of the full expression does not move: nobody could code it."""
+"""What moves less than this fraction of the full expression does not move: nobody could code it."""
 
 _LOPSIDED = 0.3
 # A weak AU27 would be no other than AU26.

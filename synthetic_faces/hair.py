@@ -1,4 +1,4 @@
-"""Hair: where it grows on the head, and long hair as a mesh of its own that falls beside the face."""
+"""Hair: where it grows on the head, and long hair as a mesh of its own that falls next to the face."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ AROUND, DOWNWARDS = 56, 28
 
 @dataclass(frozen=True)
 class LongHair:
-    """Hair that falls beside the face: ``points`` (P, 3) in metres.
+    """Hair that falls next to the face: ``points`` (P, 3) in metres.
 
     ``opening``: half width, top, slant of the top and flare of the window that it leaves for the face, in
     half widths of the head from the middle between the eyes; ``roundness`` of the window's top, an exponent;

@@ -47,7 +47,7 @@ def draw_muscles(
 ) -> Muscles:
     """Somebody's muscles.
 
-    ``makehuman``: (lowest, highest) share of MakeHuman's build of an AU, the rest being Face Units'.
+    ``makehuman``: (lowest, highest) fraction of MakeHuman's build of an AU, the rest being Face Units'.
     ``action_units``: AU -> how the head's actions build it.
     """
     units = np.zeros((len(action_units), 3, len(action_names)), np.float32)
@@ -71,7 +71,7 @@ def draw_muscles(
             (unit.along, rng.uniform(*ALONG_LIMITS)),
         ):
             choices = builds(text)
-            # Shares of a Dirichlet distribution of concentration 0.4, which NumPy takes longer to draw.
+            # Fractions of a Dirichlet distribution of concentration 0.4, which NumPy takes longer to draw.
             gammas = rng.standard_gamma(0.4, len(choices))
             parts = (gammas * (1 / gammas.sum())).tolist() if choices else []
             for build, part in zip(choices, parts, strict=True):

@@ -85,7 +85,7 @@ _BREADTH |= {"chin-width": 0.9, "chin-height": -0.5, "chin-bones": 0.5, "mouth-s
 _BREADTH |= {"nose-scale-horiz": 0.8, "nose-width2": 0.6, "nose-scale-vert": -0.6, "nose-point-width": 0.5}
 _BREADTH |= {"eye-trans": 0.4, "forehead-scale-vert": -0.4}
 
-# Above this age faces look grown; below, their features differ by this share of what adults' do.
+# Above this age faces look grown; below, their features differ by this fraction of what adults' do.
 _CHILDREN_BELOW = 0.43
 _CHILDRENS_FEATURES = 0.7
 
@@ -94,18 +94,18 @@ _CHILDRENS_FEATURES = 0.7
 class Looks:
     """How far the people of a set differ.
 
-    ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``children``: share of
-    all who are children instead; ``features``: standard deviation of the 129 changes of face parts (0.22 is
-    already hard for a small network); ``weight``: of what makes a face thin or heavy; ``texture`` scales
+    ``age``: (low, high) of the adult ages of ``Assets.identity``, 2/3 young … 1 old; ``children``: fraction
+    of all who are children instead; ``features``: standard deviation of the 129 changes of face parts (0.22
+    is already hard for a small network); ``weight``: of what makes a face thin or heavy; ``texture`` scales
     the pattern of the skin and ``lines`` what age leaves in it (1: natural).
 
     Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``covered`` of all
     wear a hat or a scarf, ``glasses`` of all glasses, of which ``dark_glasses`` have dark lenses. ``folds``
     in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners that are there at rest, at
-    any age; ``makehuman``: (low, high) share of MakeHuman's targets in how people's muscles build their AUs,
-    the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short, of
-    faces that have it in all parts alike; without it the parts differ each by itself.
+    any age; ``makehuman``: (low, high) fraction of MakeHuman's targets in how people's muscles build their
+    AUs, the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short,
+    of faces that have it in all parts alike; without it the parts differ each by itself.
 
     Raises SettingError for a value out of range.
     """
@@ -141,7 +141,7 @@ class Glasses:
 
     ``lenses``: the middle between them; ``lens``: from there to one's centre, half its width, half its height
     and the width of the frame, of which ``rim_albedo`` is the reflectance; ``squareness``: exponent of the
-    lens's outline (2: an ellipse); ``tint``: share of light that the lenses keep; ``glare``: light of a
+    lens's outline (2: an ellipse); ``tint``: fraction of light that the lenses keep; ``glare``: light of a
     window mirrored in them.
     """
 
@@ -163,9 +163,9 @@ class Person:
 
     Reflectances ``skin``, ``hair``, ``brow`` and ``clothes`` and the shares ``lips`` (of the skin's
     reflectance), ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes),
-    ``eye_shadow``, ``creases`` (lines that stay at rest) and ``folds`` (those beside the mouth) lie in [0,
+    ``eye_shadow``, ``creases`` (lines that stay at rest) and ``folds`` (those next to the mouth) lie in [0,
     1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``, ``brow_arch``, ``brow_thickness``;
-    ``neckline``: where clothes begin in the template. ``hair_density`` is the share of scalp covered,
+    ``neckline``: where clothes begin in the template. ``hair_density`` is the fraction of scalp covered,
     ``cloth`` 1 where a hat or a scarf covers it and ``hair`` is its reflectance, else 0;
     ``droop`` is how far the upper lids hang, in [0, 1]; ``texture`` seeds the pattern of skin and hair and
     ``grain`` scales it: at 0 the paint has no pattern, and is symmetric. ``lines`` (K, 10): where creases
@@ -321,7 +321,7 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
     lower = assets.in_group(TEETH) & ~upper
     shift = np.zeros_like(assets.template)
     height = assets.template[:, 2]
-    # Share of the way to the biting edge.
+    # Fraction of the way to the biting edge.
     down = np.clip((0.6794 - height) / 0.0194, 0, 1)
     shift[upper, 2] = -0.0045 * down[upper]
     shift[upper, 1] = -0.0015 * down[upper]

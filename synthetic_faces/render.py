@@ -32,16 +32,16 @@ PIVOT = np.array([0.0, 0.09, -0.06])
 
 # Rays that look for the sky from each vertex, and how far things stand in their way, in metres.
 SKY_RAYS, SKY_REACH = 96, 0.05
-# A pixel that differs from its neighbours by less than this share of their mean needs no further samples.
+# A pixel that differs from its neighbours by less than this fraction of their mean needs no further samples.
 EVEN = 0.08
 # Samples across what the key light sees, per pixel of the picture; and how much wider than the picture it is.
 LIT_SAMPLES, LIT_REACH = 3.0, 2.2
 # The middle of what the light sees, behind the eyes, in metres.
 LIT_DEPTH = 0.03
-# Share of an AU's largest movement above which skin counts as its region.
+# Fraction of an AU's largest movement above which skin counts as its region.
 MASK_THRESHOLD = 0.2
 
-# Wrinkle -> the AUs that make it, and its depth at rest as a share of the person's creases.
+# Wrinkle -> the AUs that make it, and its depth at rest as a fraction of the person's creases.
 WRINKLES = {
     "forehead": ({"AU2": 1.2}, 0.8),
     "forehead_middle": ({"AU1": 1.3}, 0.8),
@@ -207,7 +207,7 @@ class Renderer:
 
     def unit_movements(self, muscles: Muscles) -> np.ndarray:
         """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with
-        ``muscles``, as a share of its largest movement.
+        ``muscles``, as a fraction of its largest movement.
 
         Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at
         0.

@@ -61,7 +61,7 @@ CAPTURE = Capture(pose=0, light=0, blur=(0, 0), noise=(0.006, 0.006), window=0.1
 """The whole head, with noise of the sensor."""
 
 CUT_SPREAD = 0.01
-"""Standard deviation of where a picture is cut, a share of half its side."""
+"""Standard deviation of where a picture is cut, a fraction of half its side."""
 
 GROWN, AGED = Looks(age=(0.67, 0.8)), Looks(age=(1.0, 1.0))
 

@@ -36,12 +36,12 @@ at least and in two at most, so that no frame alone tells a class.
 _TURN, _STRAY = 0.3, 0.05
 
 TEMPO, WANDER, LAG = 0.15, 0.04, 0.03
-"""Standard deviations: of a duration's logarithm; of a delay, as a share of the clip; and of the delay of one
-half of the face behind the other.
+"""Standard deviations: of a duration's logarithm; of a delay, as a fraction of the clip; and of the delay of
+one half of the face behind the other.
 """
 
 LEAST_AT_APEX = 0.15
-"""Share of its intensity that every unit has at the apex: whoever codes the apex sees it."""
+"""Fraction of its intensity that every unit has at the apex: whoever codes the apex sees it."""
 
 _JAW = [AUS.index(au) for au in ("AU25", "AU26", "AU27")]
 _STEPS = 1001
@@ -52,7 +52,7 @@ def schedule(*rows: str, wander: float = WANDER) -> tuple[np.ndarray, float]:
     the delays of single clips stray.
 
     After the AUs' numbers: how long after the first unit they begin, and how long they rise, stay and fall,
-    all as shares of the clip. The row ``rest`` comes last, and is about all others.
+    all as fractions of the clip. The row ``rest`` comes last, and is about all others.
     """
     times = np.full((len(AUS), 4), np.nan)
     for row in rows:
@@ -86,7 +86,7 @@ SCHEDULES = {
     "other": schedule("rest: .1 .4 .15 .35", wander=0.12),
 }
 """Emotion -> when its units move. A micro-expression lasts at most half a second, and rises in at most 260 ms
-(Yan et al. 2013): these are shares of that.
+(Yan et al. 2013): these are fractions of that.
 """
 
 

@@ -53,7 +53,7 @@ OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 
 
 FRAMES_PER_TASK = 100
 SHIFT_FILE = "frame_shift.txt"
-"""The user's own, beside the folders of a copy: the number of a frame's picture less the frame's number in
+"""The user's own, next to the folders of a copy: the number of a frame's picture less the frame's number in
 the csv files, such as -1; without it 0.
 """
 

@@ -155,7 +155,9 @@ def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> 
 
 
 def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> dict[tuple[str, str], Path]:
-    """(subject, sequence) -> its folder ``S005/001`` of a tree, sorted; files beside them are passed over."""
+    """(subject, sequence) -> its folder ``S005/001`` of a tree, sorted; files next to them are passed
+    over.
+    """
     subjects = sequences.named_folders([tree], folder, _SUBJECT, left_out, _FOREIGN)
     return {
         (subject, number): inner

@@ -192,9 +192,9 @@ _OUTCOMES = (
 """Of each class of ``VOTE_COLUMNS`` that wins, and, at the end, where none does."""
 
 HUNDRED, FLOOR_OF_HUNDRED = 100, 0.42
-"""The least share of a hundred pictures, one after the other, with a majority in which it is FER2013's label:
-53 % or more in the released pair, 18 % where rows were shuffled, at most 32 % where the rows are those of the
-neighbours, since one was taken out and another put in further on.
+"""The least fraction of a hundred pictures, one after the other, with a majority in which it is FER2013's
+label: 53 % or more in the released pair, 18 % where rows were shuffled, at most 32 % where the rows are those
+of the neighbours, since one was taken out and another put in further on.
 """
 
 

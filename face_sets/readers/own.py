@@ -91,7 +91,7 @@ def read_own(folder: Path, size: int) -> FaceSet:
             )
         return {WITHOUT_FACE: len(missing)}
 
-    # A sequence of nobody known shows one person.
+    # A sequence without a subject label shows one person.
     search = Search(find=_find, none=without_face, person=lambda row: row.subject or f"\0{row.sequence}")
     unlisted = {f"pictures that {CSV} does not list": len(pictures_below(folder, folder) - {*paths.values()})}
     faces = gather_rows(folder.name, rows, size, search, unlisted)

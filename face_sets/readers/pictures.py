@@ -375,7 +375,9 @@ centre lies, in box sides. Measured on 60 synthetic people (frontal, at rest, 25
 1.000 (sd 0.034), down 0.085 (sd 0.013), across 0.004 (sd 0.006); a face was found in each picture."""
 
 SMALLEST_FACE = 0.25
-"""The least share of a picture's shorter side that a detected face takes; smaller finds are mostly false."""
+"""The least fraction of a picture's shorter side that a detected face takes; smaller finds are mostly
+false.
+"""
 
 _detectors = threading.local()
 

@@ -13,7 +13,7 @@ picture, as neutral, and the last three. Which names the upper folders have is n
 searched for.
 
 **BU-4DFE** (Yin et al., 2008): 101 people, six expressions from rest over their height back to rest, 25 per
-second. Expected, also some levels further down: ``F001/Fear/042.jpg``, the texture beside the mesh
+second. Expected, also some levels further down: ``F001/Fear/042.jpg``, the texture next to the mesh
 ``042.wrl``, which is not read. Of each sequence the first picture is kept, as neutral, and the middle three.
 That a sequence is at its height in the middle is the custom, not a label; how large the pictures are, and the
 published counts, are quoted from memory of the literature.

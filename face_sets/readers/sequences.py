@@ -84,7 +84,7 @@ class FaceRow:
 
 
 def whole_picture(picture: np.ndarray, place: str, sequence: str, **labels: object) -> FaceRow:
-    """The row of a face crop of nobody known, uint8 (H, W), that is in memory already."""
+    """The row of a face crop without a subject label, uint8 (H, W), that is in memory already."""
     return FaceRow(Frame(place, lambda: picture), "", sequence, {"frame": 0, **labels}, cropped=True)
 
 

@@ -1,4 +1,4 @@
-"""What stands beside pictures: lines, records and tables of files, the coding sheets of .xlsx files read by
+"""Files next to pictures: lines, records and tables of files, the coding sheets of .xlsx files read by
 column name and row by row, and the words that sets have for emotions.
 """
 
