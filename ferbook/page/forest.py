@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 from seaborn import objects as so
 
@@ -72,11 +71,7 @@ _SERIES = (
 )
 """They differ in shape and filling as well, so that grey print shows the difference."""
 
-_MAIN, _MINOR = "main row", "minor row"
-_OWN_LOOKS = {
-    _MAIN: _Look(style.VERMILION, "D", style.VERMILION, 6.5),
-    _MINOR: _Look(style.MUTED, "o", style.MUTED, 4.0, 1.2),
-}
+_MAIN = {"main row": _Look(style.VERMILION, "D", style.VERMILION, 6.5)}
 
 
 def forest(
@@ -102,8 +97,7 @@ def forest(
         ``label`` and either ``estimate`` (Estimates) or ``value``, ``low``, ``high`` (NaN without interval).
         Optional columns: ``panel``, the measure, which has its own axes; ``group``, named in bold above its
         rows; ``series``, several dots in one row with a legend; ``kind``, a line separates different kinds;
-        ``main`` (bool), the row that the page is about, a red diamond; ``minor`` (bool), small and grey;
-        ``wide_low`` and ``wide_high``, a pale bar behind the dot; ``note``, a text right of the row.
+        ``main`` (bool), the row that the page is about, a red diamond; ``note``, a text right of the row.
     measured : str
         Text below the figure.
     axis : Axis or mapping
@@ -133,8 +127,7 @@ def forest(
     """
     rows = in_numbers(rows).reset_index(drop=True)
     style.require_columns(rows, ["label", "value", "low", "high"])
-    optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "minor": False, "note": ""}
-    optional |= {"wide_low": np.nan, "wide_high": np.nan}
+    optional = {"panel": "", "group": "", "series": "", "kind": "", "main": False, "note": ""}
     table = rows.assign(**{name: default for name, default in optional.items() if name not in rows})
     panels = {name: table[table["panel"].eq(name)] for name in table["panel"].unique()}
     axis = axis if isinstance(axis, Mapping) else dict.fromkeys(panels, axis)
@@ -242,17 +235,13 @@ def _draw(
     apart = 0.68 / len(looks)
     shift = part["series"].map(list(looks).index) - (len(looks) - 1) / 2
     place = [spots[key] for key in zip(part["group"], part["label"], strict=True)] + apart * shift
-    look = part["series"].mask(part["main"].astype(bool), _MAIN).mask(part["minor"].astype(bool), _MINOR)
+    look = part["series"].mask(part["main"].astype(bool), *_MAIN)
     marks = part.assign(place=place, look=look)
-    every = {**looks, **_OWN_LOOKS}
+    every = {**looks, **_MAIN}
     scales = {
         name: {key: getattr(one, name) for key, one in every.items()} for name in _Look.__dataclass_fields__
     }
     plot = so.Plot(marks, x="value", y="place").scale(**scales).label(x="", y="")
-    if marks["wide_low"].notna().any():
-        plot = plot.add(
-            so.Range(color=style.RULE, linewidth=7), xmin="wide_low", xmax="wide_high", orient="y"
-        )
     if singles is not None and len(singles):
         groups = singles["group"] if "group" in singles else [""] * len(singles)
         below = [spots[key] + 0.3 for key in zip(groups, singles["label"], strict=True)]
@@ -265,9 +254,6 @@ def _draw(
     dots_of = {"color": "look", "marker": "look", "fillcolor": "look", "pointsize": "look"}
     plot = plot.add(so.Range(), legend=False, **range_of)
     plot.add(so.Dots(stroke=1.5, alpha=1, fillalpha=1), legend=False, **dots_of).on(axes).plot()
-    if marks["wide_low"].notna().any():  # a bar, which is a line, would lie above the dots
-        for dots in (each for each in axes.collections if isinstance(each, PathCollection)):
-            dots.set_zorder(3)
     for note, spot in zip(part["note"], place, strict=True):
         if note:
             axes.text(1.03, spot, note, va="center", transform=axes.get_yaxis_transform())
