@@ -23,7 +23,7 @@ _LEAST_ERROR = 1e-12
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate as it stands in ``metrics.json``; all plain Python numbers.
+    """An estimate as ``metrics.json`` holds it; all plain Python numbers.
 
     ``low`` and ``high`` bound the interval, which holds the truth in ``level`` (0 to 1) of such studies; both
     are None where there is none. ``how`` says how the interval was computed, ``why`` why there is none.
@@ -108,7 +108,7 @@ class Estimate:
 
 def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
     """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread:
-    seed variance alone; sampling error of people is in the interval of each. A share stays between 0 and 1.
+    seed variance alone; sampling error of people is in the interval of each. A proportion is clipped to 0 to 1.
     """
     from scipy import stats
 

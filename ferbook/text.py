@@ -1,4 +1,4 @@
-"""Numbers and tables as the page shows them."""
+"""Numbers and intervals as text, as pages and the command line show them."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from ferbook.estimate import Estimate
 
 METRIC_PARTS = ("value", "interval", "low", "high", "n")
 
-# Ending of the file that says, beside a chapter's metrics, that other code than today's made them.
+# Ending of the file next to a chapter's metrics which says that other code than today's produced them.
 OTHER_CODE = ".other-code"
 
 NO_BREAK = "\u00a0"
@@ -18,7 +18,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class MetricError(FerError):
-    """A metric lacks what is asked of it, or holds something that is not a number."""
+    """A metric lacks a part that is quoted, or holds something that is not a number."""
 
 
 def number_text(value: float, unit: str = "", decimals: int | None = None) -> str:
@@ -106,7 +106,7 @@ def metric_text(metric: Estimate, part: str = "value") -> str:
 
 def _limits_text(metric: Estimate, unit: str, decimals: int | None) -> str:
     low, high = (number_text(end, unit, decimals) for end in (metric.low, metric.high))
-    to = " to " if metric.low < 0 else "–"  # a dash beside a minus sign cannot be read
+    to = " to " if metric.low < 0 else "–"  # a dash next to a minus sign cannot be read
     return f"{low.removesuffix(PERCENT)}{to}{high}"
 
 
