@@ -1,9 +1,9 @@
-"""The atlas: every filter of a layer in one HTML fragment that opens filter by filter, without a script and
-without a network. ``book/_static/atlas.js`` adds to it what finds, sorts and judges filters.
+"""Atlas: every filter of a layer in one HTML fragment that opens filter by filter, without a script and
+without network requests. ``book/_static/atlas.js`` adds search, sorting and verdicts.
 
-Pictures stand in sprite sheets, one per kind, that the fragment's own style holds as data; a tile is a small
-element that shows its place on a sheet. What a filter keeps to itself lies in a ``<details>`` element, so
-keyboard and screen reader come for free.
+Pictures are in sprite sheets, one per kind, that the fragment's own style holds as data; a tile is a small
+element that shows its place on a sheet. Details of a filter are in a ``<details>`` element, which keyboards
+and screen readers can open.
 """
 
 import base64
@@ -21,7 +21,7 @@ from fer_lib.look.responses import LayerView, extremum_counts
 from ferbook.text import number_text
 
 FEWEST_IN_MEAN = 5
-"""People of a real set whose mean face is shown: that of fewer is nearly somebody's."""
+"""Fewest people of a real set whose mean face is shown: that of fewer resembles one of them."""
 GREY = 128
 TILE = 48
 """Largest side of a picture on a sheet, in pixels; larger pictures are averaged down."""
@@ -111,9 +111,9 @@ def mean_projections(view: LayerView) -> np.ndarray:
 
 
 def filter_atlas(view: LayerView, *, show_faces: bool) -> str:
-    """Every filter of a layer as an HTML fragment: what drives it, where, and how often.
+    """Write every filter of a layer as an HTML fragment: which pictures drive it, where, and how often.
 
-    Filters stand in the order of ``view.ranking``, the strongest first. An opened one shows its top pictures
+    Filters are in the order of ``view.ranking``, the strongest first. An opened one shows its top pictures
     with the receptive field framed, their projections, the mean projection, where its extrema lie on the
     mean face, a histogram of its responses, and numbers. Without ``show_faces`` single pictures and what was
     projected from single pictures are left out, and the mean face of fewer than ``FEWEST_IN_MEAN`` people.
@@ -244,7 +244,7 @@ def _numbers(row: object, view: LayerView) -> str:
 
 def _histogram(maxima: np.ndarray) -> str:
     """Bars of how many pictures give which response above 0, as an SVG path; silent pictures are among the
-    numbers beside it.
+    numbers next to it.
     """
     active = maxima[maxima > 0]
     counts, _ = np.histogram(active, bins=HISTOGRAM_BARS, range=(0, float(active.max())))
@@ -262,7 +262,7 @@ def _pairs(view: LayerView, number: int, sheets: Mapping[str, Sheet]) -> str:
     if "face" not in sheets:
         return ""
     (height, width), pairs = view.faces.size, view.pairs_of(number)
-    # Faces stand on their sheet in the order of their rows, each once.
+    # Each face is once on its sheet, in the order of rows.
     places = np.searchsorted(np.unique(view.rows), view.rows)
     cells = []
     for pair in pairs:
