@@ -350,7 +350,7 @@ def view_metrics(
 
 
 def degrees_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> str:
-    """Answer both questions by the rule of ``claims.yaml``, without its gates, and say what was ``left_out``."""
+    """Answer both questions by the rule of ``claims.yaml``, without gates, and say what was ``left_out``."""
     parts = []
     for name, (question, matters, controls) in QUESTIONS.items():
         if f"{name}_degree" in metrics:
